@@ -1,0 +1,19 @@
+#!/bin/sh
+# Starts the documented command line. Every factor is passed on it: gunicorn lets the command line win
+# over config.py, and with the documented values the two say the same (a test compares them).
+set -eu
+if [ "$WITNESS" = on ]; then
+    LD_PRELOAD=/usr/local/lib/witness-unlink.so
+    export LD_PRELOAD
+fi
+if [ "$SO_REUSEPORT" = hidden ]; then
+    # gunicorn 19.7 sets SO_REUSEPORT on its Unix socket, which newer kernels refuse; without the name
+    # in Python's socket module it does not try.
+    mkdir -p "$HOME/hide"
+    printf 'import socket\ndel socket.SO_REUSEPORT\n' > "$HOME/hide/sitecustomize.py"
+    PYTHONPATH="$HOME/hide"
+    export PYTHONPATH
+fi
+exec gunicorn web:app -c config.py \
+    --bind "$BIND" --workers "$WORKERS" --threads "$THREADS" \
+    --worker-class "$WORKER_CLASS" --max-requests "$MAX_REQUESTS"

@@ -1,0 +1,57 @@
+"""Puts a reviewed run on record: recorded.json is its verdict, with the host and versions it holds for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from reprolab import evidence, scenario
+from reprolab.errors import UsageError
+from reprolab.evidence import RunDirectory
+from reprolab.report import table
+from reprolab.session import RECORDED, REPORT, judge_run
+
+KEPT_PACKAGES = ("pip",)
+
+
+def accept(root: Path, run: RunDirectory) -> Path:
+    """Write the scenario's recorded.json from a complete run of all its variants; returns its path.
+
+    Raises UsageError for a run that was aborted, or that left variants out.
+    """
+    content = evidence.read_json(run.path / "run.json")
+    found = scenario.load(root, content["scenario"])
+    if content.get("status") != "complete":
+        raise UsageError(f"{run.name} is {content.get('status')}", expected="a complete run")
+    ran = {(planned["experiment"], planned["variant"]) for planned in content["plan"]}
+    wanted = {(e.name, v) for e in found.experiments.values() for v in e.variants}
+    if missing := wanted - ran:
+        names = ", ".join(sorted(f"{e}/{v}" for e, v in missing))
+        raise UsageError(f"{run.name} left out {names}", expected="a run of all variants")
+    verdict = judge_run(root, found, run)
+    path = found.directory / RECORDED
+    evidence.write_json(path, verdict | _context(found, run, content))
+    return path
+
+
+def _context(found: scenario.Scenario, run: RunDirectory, content: dict[str, Any]) -> dict[str, Any]:
+    trials = run.trials()
+    report = run.path / REPORT
+    return {
+        "started": content["started"],
+        "host": content["host"],
+        "bases": content.get("bases", {}),
+        "packages": {
+            image: {kind: names for kind, names in kinds.items() if kind in KEPT_PACKAGES}
+            for image, kinds in content.get("packages", {}).items()
+        },
+        "times": content.get("times", ""),
+        "tables": {
+            e.name: {
+                "headings": list(table.headings(e)),
+                "rows": [row.to_json() for row in table.rows(found, e, trials)],
+            }
+            for e in found.experiments.values()
+        },
+        "report": report.read_text(encoding="utf-8") if report.exists() else "",
+    }

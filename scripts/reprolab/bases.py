@@ -1,0 +1,239 @@
+"""Where each official base image comes from: this engine, its registry, or this host.
+
+Scenarios name official images. Where the registry cannot be reached, a stand-in with the same CPython
+is built from this host instead, under a name of its own, and every report says so. A registry that
+answers and has no such tag is an error: a stand-in would then hide a wrong name.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import docker
+import requests
+from docker.errors import APIError, DockerException, ImageNotFound
+from docker.models.images import Image
+
+from reprolab import hostbase
+from reprolab.errors import BaseImageError, EngineError, UsageError
+
+VARIABLE = "REPROLAB_BASES"
+# Alpine has another C library and Windows another everything; the rest are names of Debian releases.
+PYTHON = re.compile(r"python:(?P<version>3\.\d+\.\d+)(?:-slim)?(?:-(?!alpine|windows|nanoserver)[a-z]+)?")
+DEBIAN = re.compile(r"debian:[\w.-]+")
+# The engine passes on the registry's words, or those of the network, as one line of text.
+ABSENT = re.compile(
+    r"manifest unknown|manifest for .* not found|name unknown|no matching manifest|pull access denied"
+    r"|repository does not exist|: not found\s*$|invalid reference format",
+    re.IGNORECASE,
+)
+UNREACHABLE = re.compile(
+    r"no such host|i/o timeout|connection refused|connection reset|network is unreachable|no route to host"
+    r"|name resolution|server misbehaving|handshake timeout|deadline exceeded|client\.timeout|x509:"
+    r"|proxyconnect|request canceled|read timed out|bad gateway|gateway time-?out|service unavailable|\bEOF$",
+    re.IGNORECASE,
+)
+LIMITED = re.compile(r"toomanyrequests|too many requests|rate limit", re.IGNORECASE)
+
+
+class Origin(StrEnum):
+    """Where a base image came from."""
+
+    LOCAL = "local"
+    PULLED = "pulled"
+    HOST = "host"
+
+
+class Policy(StrEnum):
+    """Which origins REPROLAB_BASES allows."""
+
+    AUTO = "auto"
+    HUB = "hub"
+    HOST = "host"
+
+
+class PullFailure(StrEnum):
+    """Why an image could not be pulled, as far as the engine's message tells."""
+
+    UNREACHABLE = "not reachable"
+    LIMITED = "limits pulls from here"
+    ABSENT = "has no such image"
+    OTHER = "pull failed"
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base image that is on the engine now, and the one line a report says about it."""
+
+    official: str
+    reference: str
+    image_id: str
+    origin: Origin
+    digest: str
+    detail: str
+
+
+@dataclass
+class _Registry:
+    """What this process has learnt: a registry that did not answer once is not asked again."""
+
+    failure: PullFailure | None = None
+
+
+_registry = _Registry()
+
+
+def policy(environ: Mapping[str, str]) -> Policy:
+    """The policy REPROLAB_BASES asks for, ``auto`` where it is not set; UsageError on any other word."""
+    word = environ.get(VARIABLE, "").strip() or Policy.AUTO
+    try:
+        return Policy(word)
+    except ValueError:
+        raise UsageError(
+            f"{VARIABLE} is {word!r}",
+            expected="one of " + ", ".join(Policy),
+            advice="auto (as when unset): the registry, else this host; hub: never this host; host: only it",
+        ) from None
+
+
+def resolve_bases(
+    officials: Iterable[str], client: docker.DockerClient, *, policy: Policy, say: Callable[[str], None]
+) -> dict[str, Base]:
+    """Resolve each name once, in the order given."""
+    return {name: resolve_base(name, client, policy=policy, say=say) for name in dict.fromkeys(officials)}
+
+
+def resolve_base(
+    official: str, client: docker.DockerClient, *, policy: Policy, say: Callable[[str], None]
+) -> Base:
+    """Find, pull or build the base image; ``say`` hears a line before every slow step.
+
+    Raises BaseImageError where the image can be had nowhere, EngineError where the engine stops answering.
+    """
+    try:
+        if policy is Policy.HOST:
+            return _from_host(official, client, f"{VARIABLE}=host", say)
+        image = _local(official, client)
+        if image is not None:
+            return _official(official, image, Origin.LOCAL, "was on this engine already")
+        failure, message = _pull(official, client, say)
+        if failure is None:
+            pulled = client.images.get(official)
+            return _official(official, pulled, Origin.PULLED, "pulled from its registry")
+        if failure in (PullFailure.ABSENT, PullFailure.OTHER) or policy is Policy.HUB:
+            raise pull_error(official, failure, message)
+        return _from_host(official, client, f"Docker Hub {failure}", say)
+    except (DockerException, requests.exceptions.RequestException) as error:
+        raise EngineError(
+            f"the engine failed while the base image {official} was looked for: {error}",
+            expected="an engine that answers",
+            advice="`docker info` shows whether it does",
+        ) from error
+
+
+def substitute(official: str) -> str | None:
+    """The CPython version to replace ``official`` with, "" for plain Debian, None where nothing here can."""
+    python = PYTHON.fullmatch(official)
+    if python:
+        return python["version"]
+    return "" if DEBIAN.fullmatch(official) else None
+
+
+def classify(message: str) -> PullFailure:
+    """What the engine's words say about a failed pull. What the registry itself said goes first."""
+    for failure, words in (
+        (PullFailure.LIMITED, LIMITED),
+        (PullFailure.ABSENT, ABSENT),
+        (PullFailure.UNREACHABLE, UNREACHABLE),
+    ):
+        if words.search(message):
+            return failure
+    return PullFailure.OTHER
+
+
+def pull_error(official: str, failure: PullFailure, message: str) -> BaseImageError:
+    """The error to show when a failed pull is the end of it."""
+    if failure is PullFailure.ABSENT:
+        return BaseImageError(
+            f"the registry has no image {official}: {message}",
+            expected="an official tag; nothing is built in place of a name that does not exist",
+            advice=f"correct the name in the Dockerfile; {VARIABLE}=host builds from this host all the same",
+        )
+    if failure is PullFailure.OTHER:
+        return BaseImageError(
+            f"{official} could not be pulled: {message}",
+            expected="an image, or a sign that the registry cannot be reached",
+            advice=f"see what the engine says above; {VARIABLE}=host builds from this host instead",
+        )
+    return BaseImageError(
+        f"{official} is not on this engine and Docker Hub {failure}: {message}",
+        expected=f"a registry that answers, since {VARIABLE}=hub forbids building from this host",
+        advice=f"{VARIABLE}=auto builds a stand-in from this host",
+    )
+
+
+def _local(official: str, client: docker.DockerClient) -> Image | None:
+    """The image of that name on this engine, unless it is a stand-in that someone gave the official name."""
+    try:
+        image = client.images.get(official)
+    except ImageNotFound:
+        return None
+    return None if image.labels.get(hostbase.LABEL) == "host" else image
+
+
+def _official(official: str, image: Image, origin: Origin, how: str) -> Base:
+    digests = [str(digest).partition("@")[2] for digest in image.attrs.get("RepoDigests") or []]
+    return Base(official, official, str(image.id), origin, next(iter(digests), ""), f"{official} {how}")
+
+
+def _pull(
+    official: str, client: docker.DockerClient, say: Callable[[str], None]
+) -> tuple[PullFailure | None, str]:
+    if _registry.failure is not None:
+        return _registry.failure, "an earlier pull in this run failed"
+    say(f"pulling {official}: it is not on this engine")
+    message = _pull_message(official, client)
+    if not message:
+        return None, ""
+    failure = classify(message)
+    if failure in (PullFailure.UNREACHABLE, PullFailure.LIMITED):
+        _registry.failure = failure
+        say(f"Docker Hub {failure}: {message}")
+    return failure, message
+
+
+def _pull_message(official: str, client: docker.DockerClient) -> str:
+    """Pull; "" or why not. The SDK's own images.pull drops an error that comes after the first byte."""
+    repository, _, tag = official.rpartition(":")
+    try:
+        for event in client.api.pull(repository, tag, stream=True, decode=True):
+            if event.get("error"):
+                return str(event["error"])
+    except APIError as error:
+        return str(error.explanation or error)
+    return ""
+
+
+def _from_host(official: str, client: docker.DockerClient, reason: str, say: Callable[[str], None]) -> Base:
+    version = substitute(official)
+    if version is None:
+        raise BaseImageError(
+            f"{official} cannot be built from this host ({reason})",
+            expected="python:X.Y.Z[-slim][-SUITE] or debian:TAG; nothing else can be replaced faithfully",
+            advice=f"`docker load` the image, or let the engine reach its registry ({VARIABLE}=auto)",
+        )
+    if version:
+        made = hostbase.python_base(official, version, client, os.environ, say)
+    else:
+        made = hostbase.debian_base(client, os.environ, say)
+    detail = f"{official} built on this host from {made.made_from}{_difference(official)} ({reason})"
+    return Base(official, made.reference, str(made.image.id), Origin.HOST, "", detail)
+
+
+def _difference(official: str) -> str:
+    """What the stand-in for a full image lacks: scenarios that compile something would notice."""
+    return "" if "-slim" in official else ", as slim: no compilers"

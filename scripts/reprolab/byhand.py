@@ -1,0 +1,102 @@
+"""A scenario's stack for a person to poke at: up, logs, load, down."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import click
+from docker.errors import ImageNotFound
+
+from reprolab import evidence, labels, scenario
+from reprolab.bases import policy, resolve_bases
+from reprolab.composefile import Model, adopt, base_arguments, resolve
+from reprolab.engine import client, compose_command, ensure_engine
+from reprolab.errors import InvalidTrial, LabError, UsageError
+from reprolab.evidence import TrialDirectory
+from reprolab.images import build_missing
+from reprolab.process import replace_process
+from reprolab.stack import Stack
+
+
+def _directory(root: Path, name: str) -> TrialDirectory:
+    return TrialDirectory(evidence.results_root(root) / name / "by-hand")
+
+
+def up(root: Path, name: str, settings: Mapping[str, str], say: Callable[[str], None]) -> None:
+    """Build and start the stack with the given factors; says where it answers and what to do next."""
+    found = scenario.load(root, name)
+    found.check_factors(settings, "up")
+    engine = ensure_engine(say)
+    api = client()
+    model = resolve(found, settings, compose_command(engine))
+    officials = sorted({official for _, _, official in base_arguments(model)})
+    bases = resolve_bases(officials, api, policy=policy(os.environ), say=say)
+    references = {official: (base.reference, base.image_id) for official, base in bases.items()}
+    own = adopt(model, found, f"reprolab-{name}", labels.own(name, "by-hand", labels.HAND), references)
+    where = _directory(root, name)
+    build_missing(own, api, compose_command(engine), where.path, say)
+    factors = {**found.factors, **settings}
+    stack = Stack(
+        name, own, where.path / "compose.json", api, compose_command(engine), where, _hand(name), factors
+    )
+    stack.down()
+    try:
+        stack.up()
+    except InvalidTrial as error:
+        raise LabError(f"the stack did not come up: {error}", advice=f"see its log: make logs-{name}") from error
+    shown = " ".join(f"{key}={value}" for key, value in settings.items()) or "the documented values"
+    click.echo(f"up: {name} with {shown}")
+    click.echo(f"  requests   curl -i {stack.url('/')}")
+    click.echo(f"  load       make wrk-{name}")
+    click.echo(f"  logs       make logs-{name}")
+    click.echo(f"  inside     docker exec -it {stack.container('app').name} ls -l /tmp")
+    click.echo(f"  down       make down-{name}")
+
+
+def _hand(name: str) -> dict[str, str]:
+    return labels.own(name, "by-hand", labels.HAND)
+
+
+def _standing(root: Path, name: str) -> Stack:
+    """The stack that `up` left running. Raises UsageError where there is none."""
+    scenario.load(root, name)
+    where = _directory(root, name)
+    file = where.path / "compose.json"
+    if not file.exists():
+        raise UsageError(f"{name} is not up", advice=f"make up-{name}")
+    engine = ensure_engine(click.echo)
+    model: Model = evidence.read_json(file)
+    return Stack(name, model, file, client(), compose_command(engine), where, _hand(name))
+
+
+def down(root: Path, name: str) -> None:
+    """Remove the stack; nothing to do is fine."""
+    try:
+        stack = _standing(root, name)
+    except UsageError as error:
+        click.echo(str(error).splitlines()[0])
+        return
+    stack.down()
+    stack.file.unlink(missing_ok=True)
+    click.echo(f"down: {name}")
+
+
+def logs(root: Path, name: str, *, follow: bool) -> None:
+    """Hand over to Compose's own log view."""
+    stack = _standing(root, name)
+    command = [*stack.compose, "--project-name", stack.project, "--file", str(stack.file), "logs", "--timestamps"]
+    replace_process([*command, "--follow"] if follow else command)
+
+
+def load(root: Path, name: str, *, threads: int, connections: int, duration: int) -> None:
+    """Load the stack with wrk as the experiment does, and print what wrk prints."""
+    stack = _standing(root, name)
+    try:
+        stack.wrk("/", threads=threads, connections=connections, duration=duration)
+    except (InvalidTrial, ImageNotFound) as error:
+        raise LabError(str(error), advice=f"make up-{name} again, and see make logs-{name}") from error
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    click.echo((stack.evidence.path / "wrk.txt").read_text(encoding="utf-8"))

@@ -1,0 +1,250 @@
+"""The command line: `reprolab run socket-vanish`. make is a thin face of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+from rich.console import Console
+
+from reprolab import accept as acceptance
+from reprolab import byhand, docs, evidence, labels, newscenario, scenario, session
+from reprolab.bases import policy
+from reprolab.engine import client, ensure_engine
+from reprolab.errors import Exit, LabError, UsageError
+from reprolab.judge import exit_status
+
+EPILOG = (
+    "Exit status: 0 verdicts as recorded; 1 drift from the recorded verdict; 2 usage or a malformed "
+    "scenario; 3 inconclusive; 4 the lab failed (engine, build, disk); 130 interrupted."
+)
+ROOT_VARIABLE = "REPROLAB_ROOT"
+
+
+def project_root() -> Path:
+    """The checkout: REPROLAB_ROOT, or the nearest folder upwards that has scenarios/ and compose.yaml."""
+    named = os.environ.get(ROOT_VARIABLE)
+    starts = [Path(named)] if named else [Path.cwd(), Path(__file__).resolve().parent]
+    for start in starts:
+        for folder in (start, *start.parents):
+            if (folder / "scenarios").is_dir() and (folder / "compose.yaml").is_file():
+                return folder
+    raise UsageError(
+        "no reprolab checkout here", expected=f"a folder with scenarios/ and compose.yaml, or {ROOT_VARIABLE}=DIR"
+    )
+
+
+def say(message: str) -> None:
+    """One line of progress, on standard error."""
+    Console(stderr=True).print(f"· {message}", markup=False, highlight=False, soft_wrap=True)
+
+
+def boundary(command: Callable[..., Exit | None]) -> Callable[..., None]:
+    """The one place where errors become a message and an exit status."""
+
+    @wraps(command)
+    def guarded(*arguments: Any, **options: Any) -> None:
+        signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            status = command(*arguments, **options) or Exit.AS_RECORDED
+        except LabError as error:
+            _finish(error.exit_status, f"reprolab: {error}")
+        except KeyboardInterrupt:
+            _finish(Exit.INTERRUPTED, "reprolab: interrupted; the stack is down, the evidence so far is kept")
+        except BrokenPipeError:
+            sys.stderr.close()
+            sys.exit(Exit.LAB_FAILED)
+        else:
+            sys.exit(status)
+
+    return guarded
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _finish(status: Exit, message: str) -> NoReturn:
+    click.echo(message, err=True)
+    click.echo(f"reprolab: exit status {int(status)} ({status.name.lower().replace('_', ' ')})", err=True)
+    sys.exit(status)
+
+
+def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--set {pair!r}", expected="FACTOR=VALUE")
+        found[name] = value
+    return found
+
+
+@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="reprolab")
+def main() -> None:
+    """Puts published claims about Python application servers to the test, on real stacks."""
+
+
+@main.command("list")
+@boundary
+def list_() -> None:
+    """The scenarios, with their variants and factors."""
+    root = project_root()
+    console = Console()
+    for name in scenario.names(root):
+        found = scenario.load(root, name)
+        console.print(f"[bold]{found.name}[/]  {found.title}", highlight=False)
+        factors = ", ".join(f"{key}={value}" for key, value in found.factors.items())
+        console.print(f"  factors:  {factors}", highlight=False, markup=False)
+        for experiment in found.experiments.values():
+            console.print(f"  {experiment.name}: {', '.join(experiment.variants)}", highlight=False, markup=False)
+
+
+@main.command()
+@click.argument("target", metavar="SCENARIO[/EXPERIMENT]")
+@click.option("--variant", "variants", multiple=True, help="run only this variant (may be given several times)")
+@click.option("--set", "pairs", multiple=True, metavar="FACTOR=VALUE", help="run a variant of your own")
+@click.option("--trials", type=click.IntRange(1), help="trials of every variant")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="trials side by side")
+@click.option("--keep", is_flag=True, help="afterwards bring the documented (or custom) stack up, to look at it")
+@boundary
+def run(
+    target: str, variants: tuple[str, ...], pairs: tuple[str, ...], trials: int | None, jobs: int, keep: bool
+) -> Exit:
+    """Run a scenario's experiments, judge its claims, show the result."""
+    name, _, experiment = target.partition("/")
+    wishes = session.Wishes(name, experiment, variants, _settings(pairs), trials, jobs)
+    root = project_root()
+    status = session.Session(root, wishes, Console(), say).execute()
+    if keep:
+        byhand.up(root, name, _settings(pairs), say)
+    click.echo(f"reprolab: exit status {int(status)} ({status.name.lower().replace('_', ' ')})")
+    return status
+
+
+@main.command()
+@click.argument("where", metavar="RUN")
+@boundary
+def judge(where: str) -> Exit:
+    """Judge a run again from its files, without Docker. RUN: a directory, SCENARIO/STAMP or SCENARIO."""
+    root = project_root()
+    found_run = evidence.open_run(root, where)
+    content = evidence.read_json(found_run.path / "run.json")
+    found = scenario.load(root, content["scenario"])
+    verdict = session.judge_run(root, found, found_run)
+    session.report(Console(), found, found_run)
+    return exit_status(verdict)
+
+
+@main.command()
+@click.argument("where", metavar="RUN")
+@boundary
+def accept(where: str) -> None:
+    """Put a reviewed run on record, and write the pages that are generated from it."""
+    root = project_root()
+    path = acceptance.accept(root, evidence.open_run(root, where))
+    click.echo(f"recorded: {path.relative_to(root)}")
+    for changed in docs.write(root):
+        click.echo(f"written:  {changed.relative_to(root)}")
+
+
+@main.command("docs")
+@click.option("--check", is_flag=True, help="only say whether the generated parts are up to date")
+@boundary
+def docs_(check: bool) -> None:
+    """Write the generated parts of the READMEs and docs/claims.md."""
+    root = project_root()
+    stale = docs.stale(root) if check else docs.write(root)
+    for path in stale:
+        click.echo(f"{'out of date' if check else 'written'}: {path.relative_to(root)}")
+    if check and stale:
+        raise UsageError("generated pages are out of date", advice="run `make docs` and commit the result")
+
+
+@main.command()
+@boundary
+def doctor() -> None:
+    """What the lab finds on this machine: engine, Compose, bases; sets up what is missing."""
+    engine = ensure_engine(say)
+    console = Console()
+    facts = (
+        f"engine {engine.version} (API {engine.api}) at {engine.host}",
+        f"compose {engine.compose} · buildx {engine.buildx} · client {engine.docker}",
+        f"kernel {engine.kernel} · cgroup {engine.cgroup} · {engine.os}",
+        f"bases: policy {policy(os.environ)} (REPROLAB_BASES)",
+    )
+    for fact in facts:
+        console.print(fact, highlight=False, markup=False)
+    images = client().images.list(filters={"label": "reprolab.object=base"})
+    for image in images:
+        console.print(f"  host-built base: {', '.join(image.tags) or image.short_id}", highlight=False)
+
+
+@main.command()
+@click.option("--images", is_flag=True, help="also remove the images the lab built (bases included)")
+@boundary
+def clean(images: bool) -> None:
+    """Remove what killed runs and stacks by hand left behind; only what the lab made."""
+    ensure_engine(say)
+    removed = labels.remove_leftovers(client(), by_hand=True)
+    click.echo(f"removed: {removed}")
+    if images:
+        click.echo(f"removed: {labels.remove_images(client())} image(s)")
+
+
+@main.command()
+@click.argument("name", metavar="SCENARIO")
+@click.option("--set", "pairs", multiple=True, metavar="FACTOR=VALUE")
+@boundary
+def up(name: str, pairs: tuple[str, ...]) -> None:
+    """Bring a scenario's stack up, to poke at it by hand."""
+    byhand.up(project_root(), name, _settings(pairs), say)
+
+
+@main.command()
+@click.argument("name", metavar="SCENARIO")
+@boundary
+def down(name: str) -> None:
+    """Take the stack down that `up` brought up."""
+    byhand.down(project_root(), name)
+
+
+@main.command()
+@click.argument("name", metavar="SCENARIO")
+@click.option("--follow", is_flag=True)
+@boundary
+def logs(name: str, follow: bool) -> None:
+    """The logs of the stack that `up` brought up."""
+    byhand.logs(project_root(), name, follow=follow)
+
+
+@main.command()
+@click.argument("name", metavar="SCENARIO")
+@click.option("--threads", default=10, show_default=True)
+@click.option("--connections", default=200, show_default=True)
+@click.option("--duration", default=10, show_default=True, help="seconds")
+@boundary
+def wrk(name: str, threads: int, connections: int, duration: int) -> None:
+    """Put load on the stack that `up` brought up."""
+    byhand.load(project_root(), name, threads=threads, connections=connections, duration=duration)
+
+
+@main.command("new-scenario")
+@click.argument("name")
+@boundary
+def new_scenario(name: str) -> None:
+    """Lay out a new scenario's directory and its include line."""
+    for path in newscenario.create(project_root(), name):
+        click.echo(f"written: {path}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""The generated parts of the pages: tables and verdicts come from recorded.json, never from a hand.
+
+A generated part stands between two markers, `<!-- generated: NAME -->` and `<!-- end -->`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from reprolab import scenario
+from reprolab.errors import UsageError
+from reprolab.scenario import Scenario
+from reprolab.session import recorded_verdict
+
+PART = re.compile(r"(<!-- generated: ([\w/-]+) -->\n)(.*?)(<!-- end -->)", re.S)
+NOT_RUN = "not recorded yet"
+
+
+def pages(root: Path) -> dict[Path, str]:
+    """Every page with generated parts, as it should read."""
+    found = [scenario.load(root, name) for name in scenario.names(root)]
+    wanted: dict[Path, str] = {}
+    for path in [root / "README.md", root / "docs" / "claims.md", *(s.directory / "README.md" for s in found)]:
+        if path.exists():
+            wanted[path] = _fill(path, root, found)
+    return wanted
+
+
+def stale(root: Path) -> list[Path]:
+    """The pages whose generated parts are not what the recorded verdicts say."""
+    return [path for path, text in pages(root).items() if path.read_text(encoding="utf-8") != text]
+
+
+def write(root: Path) -> list[Path]:
+    """Bring the pages up to date; returns those that changed."""
+    changed = stale(root)
+    for path, text in pages(root).items():
+        if path in changed:
+            path.write_text(text, encoding="utf-8")
+    return changed
+
+
+def _fill(path: Path, root: Path, found: list[Scenario]) -> str:
+    by_name = {one.name: one for one in found}
+
+    def replace(part: re.Match[str]) -> str:
+        kind, _, name = part[2].partition("/")
+        if kind not in PARTS:
+            raise UsageError(f"{path}: unknown generated part {kind!r}", expected=", ".join(PARTS))
+        chosen = [by_name[name]] if name in by_name else found
+        if name and name not in by_name:
+            raise UsageError(f"{path}: no scenario {name!r} for the generated part {kind!r}")
+        return f"{part[1]}{PARTS[kind](chosen)}\n{part[4]}"
+
+    return PART.sub(replace, path.read_text(encoding="utf-8"))
+
+
+def _scenarios(found: list[Scenario]) -> str:
+    lines = ["| scenario | what it is about | document | verdicts | run |", "|---|---|---|---|---|"]
+    for one in found:
+        verdict = recorded_verdict(one)
+        words = _words(verdict) if verdict else NOT_RUN
+        when = verdict["started"] if verdict else "—"
+        link = f"[{one.name}](scenarios/{one.name}/README.md)"
+        lines.append(f"| {link} | {one.title} | {one.document} | {words} | {when} |")
+    return "\n".join(lines)
+
+
+def _words(verdict: Mapping[str, Any]) -> str:
+    counts: dict[str, int] = {}
+    for claim in verdict["claims"]:
+        counts[claim["verdict"]] = counts.get(claim["verdict"], 0) + 1
+    return " · ".join(f"{n} {word}" for word, n in counts.items())
+
+
+def _claims(found: list[Scenario]) -> str:
+    parts = []
+    for one in found:
+        verdict = recorded_verdict(one)
+        judged = {claim["id"]: claim for claim in (verdict or {}).get("claims", [])}
+        lines = [f"## {one.name}: {one.title}", "", f"Document: {one.document}.", ""] if len(found) > 1 else []
+        lines += ["| id | claim | verdict | why |", "|---|---|---|---|"]
+        for claim in one.claims:
+            row = judged.get(claim.id)
+            word, why = (f"**{row['verdict']}**", row["why"]) if row else (NOT_RUN, "—")
+            lines.append(f"| {claim.id} | {claim.text} | {word} | {_cell(why)} |")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def _results(found: list[Scenario]) -> str:
+    parts = []
+    for one in found:
+        verdict = recorded_verdict(one)
+        if not verdict:
+            parts.append(NOT_RUN)
+            continue
+        for name, grid in verdict["tables"].items():
+            if len(verdict["tables"]) > 1:
+                parts.append(f"**{name}**")
+            head = ["variant", "changes", "valid", *grid["headings"]]
+            lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+            for row in grid["rows"]:
+                cells = row["cells"] or [f"invalid: {row['invalid'].splitlines()[0][:120]}"]
+                cells = [*cells, *[""] * (len(grid["headings"]) - len(cells))]
+                line = [row["variant"], f"`{row['changes']}`", row["trials"], *cells]
+                lines.append("| " + " | ".join(_cell(text) for text in line) + " |")
+            parts.append("\n".join(lines))
+        parts.append(_provenance(verdict))
+    return "\n\n".join(parts)
+
+
+def _provenance(verdict: Mapping[str, Any]) -> str:
+    host = verdict["host"]
+    bases = "; ".join(sorted({base["detail"] for base in verdict["bases"].values()}))
+    return (
+        f"Run {verdict['run']}, {verdict['started']}: kernel {host['kernel']}, engine {host['engine']}, "
+        f"Compose {host['compose']}, {host['cpus']} × {host['cpu']}. Base images: {bases}."
+    )
+
+
+def _report(found: list[Scenario]) -> str:
+    verdict = recorded_verdict(found[0])
+    text = verdict["report"].rstrip() if verdict else NOT_RUN
+    return f"```text\n{text}\n```"
+
+
+def _cell(text: str) -> str:
+    return " ".join(str(text).replace("|", "\\|").split())
+
+
+PARTS: dict[str, Callable[[list[Scenario]], str]] = {
+    "scenarios": _scenarios,
+    "claims": _claims,
+    "results": _results,
+    "report": _report,
+}

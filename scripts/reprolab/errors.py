@@ -1,0 +1,64 @@
+"""Every way the lab can fail, each with the exit status of its kind."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit statuses of the command line."""
+
+    AS_RECORDED = 0
+    DRIFT = 1
+    USAGE = 2
+    INCONCLUSIVE = 3
+    LAB_FAILED = 4
+    INTERRUPTED = 130
+
+
+class LabError(Exception):
+    """The lab itself failed: engine, build or disk.
+
+    The message says what failed; ``expected`` what should have been; ``advice`` what to do about it.
+    """
+
+    exit_status = Exit.LAB_FAILED
+
+    def __init__(self, message: str, *, expected: str = "", advice: str = "") -> None:
+        super().__init__(message)
+        self.expected = expected
+        self.advice = advice
+
+    def __str__(self) -> str:
+        parts = [super().__str__()]
+        if self.expected:
+            parts.append(f"  expected: {self.expected}")
+        if self.advice:
+            parts.append(f"  to do:    {self.advice}")
+        return "\n".join(parts)
+
+
+class UsageError(LabError):
+    """The command line or a scenario's own files are wrong."""
+
+    exit_status = Exit.USAGE
+
+
+class EngineError(LabError):
+    """No usable Docker Engine, Compose or buildx."""
+
+
+class BaseImageError(LabError):
+    """A base image can be had neither from the registry nor from this host."""
+
+
+class BuildError(LabError):
+    """An image of a scenario did not build; the message carries the build's last lines."""
+
+
+class EvidenceError(LabError):
+    """Evidence could not be written (disk full, no permission) or read back."""
+
+
+class InvalidTrial(Exception):
+    """This trial says nothing about any claim; the reason goes into the evidence."""

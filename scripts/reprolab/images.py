@@ -1,0 +1,93 @@
+"""Builds the images a model names, once for each set of inputs, and reads what is inside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import docker
+from docker.errors import ImageNotFound
+
+from reprolab.composefile import Model, missing_images
+from reprolab.errors import BuildError, EngineError
+from reprolab.evidence import read_json, write_json
+from reprolab.process import CommandError, run
+
+BUILD_LIMIT = 1200.0
+# Prints one "kind name version" line for each installed package, whatever the image holds.
+PACKAGES = (
+    "dpkg-query -W -f 'deb ${Package} ${Version}\\n' 2>/dev/null; "
+    "python3 -m pip list --format=freeze --disable-pip-version-check 2>/dev/null | sed 's/^/pip /; s/==/ /'"
+)
+
+
+def build_missing(
+    model: Model,
+    client: docker.DockerClient,
+    compose: tuple[str, ...],
+    workspace: Path,
+    say: Callable[[str], None],
+) -> str:
+    """Build what is not there yet, by Compose; returns the build's log ("" if all was there).
+
+    Raises BuildError with the build's last lines.
+    """
+
+    def exists(reference: str) -> bool:
+        try:
+            client.images.get(reference)
+        except ImageNotFound:
+            return False
+        return True
+
+    wanted = missing_images(model, exists)
+    if not wanted:
+        return ""
+    for name in wanted:
+        arguments = model["services"][name]["build"].get("args") or {}
+        shown = " ".join(f"{key}={value}" for key, value in arguments.items())
+        say(f"building {name} ({shown})" if shown else f"building {name}")
+    path = workspace / "compose.build.json"
+    write_json(path, model)
+    command = [*compose, "--project-name", model["name"], "--file", str(path), "--progress", "plain"]
+    try:
+        done = run([*command, "build", *wanted], timeout=BUILD_LIMIT)
+    except CommandError as error:
+        if "Cannot connect to the Docker daemon" in error.finished.stderr:
+            raise EngineError("the engine stopped answering during a build") from error
+        raise BuildError(f"the build of {', '.join(wanted)} failed:\n{error.finished.tail}") from error
+    return f"{done.stdout}{done.stderr}"
+
+
+def describe(client: docker.DockerClient, reference: str, cache: Path) -> dict[str, Any]:
+    """An image's id, digests and installed packages (kind -> name -> version); cached by image id."""
+    image = client.images.get(reference)
+    stored = cache / f"{image.id.removeprefix('sha256:')}.json"
+    if stored.exists():
+        packages = read_json(stored)
+    else:
+        packages = _packages(client, reference)
+        write_json(stored, packages)
+    return {"id": image.id, "digests": image.attrs.get("RepoDigests") or [], "packages": packages}
+
+
+def _packages(client: docker.DockerClient, reference: str) -> dict[str, dict[str, str]]:
+    listing = client.containers.run(
+        reference,
+        entrypoint=["sh", "-c", PACKAGES],
+        remove=True,
+        network_disabled=True,
+        cap_drop=["ALL"],
+        mem_limit="512m",
+        pids_limit=64,
+        labels={"reprolab.object": "probe"},
+    )
+    found: dict[str, dict[str, str]] = {}
+    for line in listing.decode("utf-8", "replace").splitlines():
+        kind, _, rest = line.partition(" ")
+        name, _, version = rest.partition(" ")
+        if version:
+            found.setdefault(kind, {})[name] = version
+    return json.loads(json.dumps(found, sort_keys=True))  # type: ignore[no-any-return]

@@ -1,0 +1,232 @@
+"""From recorded observations to verdicts: a pure function of files, never of a live container."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from reprolab.errors import Exit
+from reprolab.scenario import Claim, Experiment, Scenario
+from reprolab.stats import wilson
+
+SCHEMA = 1
+
+
+class Verdict(StrEnum):
+    """What the lab says of a claim."""
+
+    CONFIRMED = "confirmed"
+    REFUTED = "refuted"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One line of trials.jsonl: what one run of one variant showed, or why it says nothing.
+
+    ``invalid`` is the reason, empty for a valid trial; ``seconds`` holds the time each stage took.
+    """
+
+    experiment: str
+    variant: str
+    trial: int
+    factors: Mapping[str, str]
+    observation: Mapping[str, Any]
+    invalid: str = ""
+    seconds: Mapping[str, float] | None = None
+
+    @property
+    def valid(self) -> bool:
+        """Whether a sign may be looked for in this trial."""
+        return not self.invalid
+
+
+@dataclass(frozen=True)
+class Count:
+    """A sign in one variant: shown in ``shown`` of ``trials`` valid trials; ``errors`` where it raised."""
+
+    shown: int
+    trials: int
+    errors: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, int]:
+        """The two figures of verdict.json's ``signs``."""
+        return {"shown": self.shown, "trials": self.trials}
+
+
+def count(claim: Claim, trials: Iterable[TrialRecord]) -> Count:
+    """Look for the claim's sign in each valid trial; a sign that raises is counted apart, never as absent."""
+    shown = total = 0
+    errors: list[str] = []
+    for trial in trials:
+        if not trial.valid:
+            continue
+        try:
+            answer = claim.sign(trial.observation)
+            if not isinstance(answer, bool):
+                raise TypeError(f"the sign returned {answer!r}, not a bool")
+        except Exception as error:
+            errors.append(f"trial {trial.trial}: {type(error).__name__}: {error}")
+            continue
+        total += 1
+        shown += answer
+    return Count(shown, total, tuple(errors))
+
+
+def decide(claim: Claim, counts: Mapping[str, Count]) -> tuple[Verdict, str]:
+    """The verdict on one claim, and why, from the counts of the variants it needs.
+
+    Refuted if any variant contradicts it; else inconclusive if a variant it needs has no valid trial
+    or its sign raised; else confirmed.
+    """
+    contradictions = [
+        _contradiction(claim, name, expected, counts[name])
+        for name, expected in claim.expectations.items()
+        if name in counts
+    ]
+    if told := [text for text in contradictions if text]:
+        return Verdict.REFUTED, "; ".join(told)
+    gaps = [_gap(name, counts.get(name)) for name in claim.expectations]
+    if told := [text for text in gaps if text]:
+        return Verdict.INCONCLUSIVE, "; ".join(told)
+    return Verdict.CONFIRMED, _agreement(claim, counts)
+
+
+def _contradiction(claim: Claim, name: str, expected: bool, seen: Count) -> str:
+    if seen.trials == 0:
+        return ""
+    wanted = "in some trial" if claim.sometimes else "in every trial"
+    if expected and (seen.shown == 0 or (seen.shown < seen.trials and not claim.sometimes)):
+        return f"{name} showed it in {seen.shown}/{seen.trials}, expected {wanted}"
+    if not expected and seen.shown > 0:
+        return f"{name} showed it in {seen.shown}/{seen.trials}, expected in none"
+    return ""
+
+
+def _gap(name: str, seen: Count | None) -> str:
+    if seen is None or (seen.trials == 0 and not seen.errors):
+        return f"{name} has no valid trial"
+    if seen.errors:
+        return f"{name}: the sign could not be read ({seen.errors[0]})"
+    return ""
+
+
+def _agreement(claim: Claim, counts: Mapping[str, Count]) -> str:
+    parts = [f"{name} {counts[name].shown}/{counts[name].trials}" for name in claim.shows]
+    absent = [counts[name] for name in claim.absent]
+    if len({seen.trials for seen in absent}) == 1 and len(absent) > 1:
+        parts.append(f"{len(absent)} controls 0/{absent[0].trials} each")
+    else:
+        parts += [f"{name} 0/{counts[name].trials}" for name in claim.absent]
+    return " · ".join(parts)
+
+
+def judge(
+    scenario: Scenario,
+    run: str,
+    trials: Iterable[TrialRecord],
+    recorded: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The content of verdict.json (schema 1) for one run's trials.
+
+    ``run`` is the run's name (its UTC stamp); ``recorded`` the content of the scenario's recorded.json.
+    """
+    by_variant: dict[tuple[str, str], list[TrialRecord]] = {}
+    for trial in trials:
+        by_variant.setdefault((trial.experiment, trial.variant), []).append(trial)
+    before = {claim["id"]: claim["verdict"] for claim in (recorded or {}).get("claims", [])}
+    claims: list[dict[str, Any]] = []
+    signs: dict[str, dict[str, Any]] = {}
+    for experiment in scenario.experiments.values():
+        own = {name: rows for (where, name), rows in by_variant.items() if where == experiment.name}
+        for claim in experiment.claims:
+            counts = {name: count(claim, rows) for name, rows in own.items()}
+            signs[claim.id] = {_key(scenario, experiment, n): c.to_json() for n, c in counts.items()}
+            claims.append(_claim_row(scenario, experiment, claim, counts, before.get(claim.id)))
+    return {
+        "schema": SCHEMA,
+        "scenario": scenario.name,
+        "run": run,
+        "claims": claims,
+        "variants": {
+            scenario.variant_key(where, name): _variant_row(rows)
+            for (where, name), rows in by_variant.items()
+        },
+        "signs": signs,
+    }
+
+
+def _key(scenario: Scenario, experiment: Experiment, variant: str) -> str:
+    return scenario.variant_key(experiment.name, variant)
+
+
+def _claim_row(
+    scenario: Scenario,
+    experiment: Experiment,
+    claim: Claim,
+    counts: Mapping[str, Count],
+    recorded: str | None,
+) -> dict[str, Any]:
+    verdict, why = decide(claim, counts)
+    rows = {}
+    for name, expected in claim.expectations.items():
+        seen = counts.get(name, Count(0, 0))
+        low, high = wilson(seen.shown, seen.trials)
+        rows[_key(scenario, experiment, name)] = {
+            "expected": expected,
+            **seen.to_json(),
+            "interval": [round(low, 4), round(high, 4)],
+        }
+    return {
+        "id": claim.id,
+        "text": claim.text,
+        "document": scenario.document,
+        "verdict": verdict.value,
+        "recorded": recorded,
+        "why": why,
+        "variants": rows,
+    }
+
+
+def _variant_row(rows: list[TrialRecord]) -> dict[str, Any]:
+    invalid = [trial.invalid for trial in rows if trial.invalid]
+    return {
+        "factors": dict(rows[0].factors),
+        "trials": len(rows),
+        "valid": len(rows) - len(invalid),
+        "invalid": invalid,
+    }
+
+
+def drifted(verdict: Mapping[str, Any]) -> list[str]:
+    """The ids of the claims that were decided, and differently from what is on record."""
+    return [
+        claim["id"]
+        for claim in verdict["claims"]
+        if claim["recorded"] is not None
+        and claim["verdict"] != claim["recorded"]
+        and claim["verdict"] != Verdict.INCONCLUSIVE
+    ]
+
+
+def asked(verdict: Mapping[str, Any], claim: Mapping[str, Any]) -> bool:
+    """Whether the run held every variant that the claim needs (``--variant`` and ``--set`` leave some out)."""
+    return set(claim["variants"]) <= set(verdict["variants"])
+
+
+def exit_status(verdict: Mapping[str, Any]) -> Exit:
+    """0 as recorded (or nothing on record), 1 drift, 3 something that was asked stayed undecided.
+
+    A claim whose variants were not all run was not asked: it stays inconclusive without being a failure.
+    """
+    if drifted(verdict):
+        return Exit.DRIFT
+    for claim in verdict["claims"]:
+        undecided = claim["verdict"] == Verdict.INCONCLUSIVE and claim["recorded"] != Verdict.INCONCLUSIVE
+        if undecided and asked(verdict, claim):
+            return Exit.INCONCLUSIVE
+    if not any(row["valid"] for row in verdict["variants"].values()):
+        return Exit.INCONCLUSIVE
+    return Exit.AS_RECORDED

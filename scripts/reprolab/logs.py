@@ -1,0 +1,210 @@
+"""Service logs: captured from the engine after the load, read back as a stream.
+
+Each captured line begins with the engine's timestamp, the moment at which the engine *read* the line
+from the container; under load that is a little later than the moment at which it was written.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+import subprocess
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reprolab.errors import EngineError
+from reprolab.evidence import writing
+
+CHUNK = 1 << 20
+COMPRESSION = 1
+BUCKET_MS = 100
+ACCESS = re.compile(rb'^(\S+) \S+ \S+ \S+ \[([^\]]+)\] "[^"]*" (\d{3}) \S+ "[^"]*" "([^"]*)"')
+PYTHON_FILE = re.compile(rb'^\S+\s+File "([^"]+)", line (\d+), in (\S+)')
+PYTHON_ERROR = re.compile(rb"^\S+ ((?:[A-Za-z_][\w.]*\.)?[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning))(?:: (.*))?$")
+PYTHON_CHAINED = (b"During handling of the above exception", b"The above exception was the direct cause")
+
+
+def capture(docker: str, container: str, target: Path, timeout: float = 300.0) -> int:
+    """Stream a container's log, with timestamps, into a gzip file; returns the bytes read.
+
+    The engine's own client does the decoding; the lab holds one chunk at a time. Raises EngineError
+    if the engine stops answering or the limit (seconds) is reached.
+    """
+    command = [docker, "logs", "--timestamps", container]
+    size = 0
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            assert process.stdout is not None
+            with gzip.open(target, "wb", compresslevel=COMPRESSION) as packed:
+                while chunk := process.stdout.read(CHUNK):
+                    packed.write(chunk)
+                    size += len(chunk)
+            code = process.wait(timeout=timeout)
+        except zlib.error as error:
+            raise EngineError(f"log of {container} could not be compressed: {error}") from error
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+    if code != 0:
+        raise EngineError(f"the engine did not hand out the log of {container} (exit code {code})")
+    return size
+
+
+def moment_ns(stamp: bytes | str) -> int:
+    """An engine timestamp (RFC 3339, nanoseconds, UTC) as integer nanoseconds since the epoch.
+
+    Raises ValueError for anything else.
+    """
+    text = stamp.decode("ascii") if isinstance(stamp, bytes) else stamp
+    whole, _, fraction = text.strip().removesuffix("Z").partition(".")
+    fraction = re.split(r"[+-]", fraction)[0]
+    seconds = int(datetime.strptime(whole[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC).timestamp())
+    return seconds * 1_000_000_000 + int(fraction.ljust(9, "0")[:9] or 0)
+
+
+class Clock:
+    """Turns engine timestamps into nanoseconds, remembering the last second: logs are mostly in order."""
+
+    def __init__(self) -> None:
+        self._second = b""
+        self._base = 0
+
+    def __call__(self, line: bytes) -> int:
+        """The moment of a captured line, in nanoseconds since the epoch."""
+        second = line[:19]
+        if second != self._second:
+            self._second, self._base = second, moment_ns(second)
+        end = line.find(b"Z ", 19, 40)
+        return self._base + int(line[20:end].ljust(9, b"0")) if end > 20 else self._base
+
+
+@dataclass
+class AccessSummary:
+    """A proxy's access log in figures. Times are nanoseconds since the epoch, by the engine's clock.
+
+    ``buckets`` counts responses per status in steps of BUCKET_MS milliseconds from ``start_ns``.
+    """
+
+    start_ns: int
+    lines: int = 0
+    other_lines: int = 0
+    statuses: Counter[int] = field(default_factory=Counter)
+    first_ns: dict[int, int] = field(default_factory=dict)
+    last_ns: dict[int, int] = field(default_factory=dict)
+    buckets: dict[int, Counter[int]] = field(default_factory=dict)
+    lag_ns: int = 0
+
+    @property
+    def ok(self) -> int:
+        """Responses with a status from 200 to 299."""
+        return sum(n for status, n in self.statuses.items() if 200 <= status < 300)
+
+    @property
+    def last_ok_ns(self) -> int | None:
+        """When the last 2xx was logged."""
+        return max((t for status, t in self.last_ns.items() if 200 <= status < 300), default=None)
+
+    def share(self, status: int) -> float:
+        """The share of one status among all responses, 0 to 1; 0 where there was none."""
+        return self.statuses[status] / self.lines if self.lines else 0.0
+
+    def add(self, moment: int, status: int) -> None:
+        """Count one response."""
+        self.lines += 1
+        self.statuses[status] += 1
+        self.first_ns.setdefault(status, moment)
+        self.last_ns[status] = max(moment, self.last_ns.get(status, 0))
+        bucket = (moment - self.start_ns) // (BUCKET_MS * 1_000_000)
+        per_status = self.buckets.get(status)
+        if per_status is None:
+            per_status = self.buckets[status] = Counter()
+        per_status[bucket] += 1
+
+    def timeline(self) -> dict[str, list[list[int]]]:
+        """The buckets as plain data: status -> [[milliseconds since start, responses], ...]."""
+        return {
+            str(status): [[int(b) * BUCKET_MS, n] for b, n in sorted(counts.items())]
+            for status, counts in sorted(self.buckets.items())
+        }
+
+
+def access_summary(lines: Iterable[bytes], start_ns: int, agent: bytes = b"-") -> AccessSummary:
+    """Read a captured access log (combined format: h2o's and nginx's default).
+
+    Only lines of the user agent ``agent`` are counted (wrk sends none, logged as "-"), so that the
+    lab's own probes stay out. ``lag_ns`` is the most by which an engine timestamp is later than the
+    end of the second that the server itself wrote on the line: a lower bound of the engine's delay.
+    """
+    summary = AccessSummary(start_ns)
+    clock = Clock()
+    written = b""
+    written_end = 0
+    for line in lines:
+        found = ACCESS.match(line)
+        if found is None or found[4] != agent:
+            summary.other_lines += 1
+            continue
+        moment = clock(line)
+        summary.add(moment, int(found[3]))
+        if found[2] != written:
+            written = found[2]
+            written_end = (_apache_second(written) + 1) * 1_000_000_000
+        if moment - written_end > summary.lag_ns:
+            summary.lag_ns = moment - written_end
+    return summary
+
+
+def _apache_second(stamp: bytes) -> int:
+    return int(datetime.strptime(stamp.decode("ascii"), "%d/%b/%Y:%H:%M:%S %z").timestamp())
+
+
+@dataclass(frozen=True)
+class Traceback:
+    """The end of one Python traceback: when, what, and its frames as (file, line, function), outermost first."""
+
+    moment_ns: int
+    exception: str
+    message: str
+    frames: tuple[tuple[str, int, str], ...]
+
+    @property
+    def place(self) -> str:
+        """The innermost file and function, for grouping: 'sock.py close'."""
+        if not self.frames:
+            return "?"
+        name, _, function = self.frames[-1]
+        return f"{name.rsplit('/', 1)[-1]} {function}"
+
+
+def tracebacks(lines: Iterable[bytes]) -> Iterator[Traceback]:
+    """The Python tracebacks of a log, one by one; a traceback's lines may be mixed with others' lines."""
+    frames: list[tuple[str, int, str]] = []
+    clock = Clock()
+    for line in lines:
+        if found := PYTHON_FILE.match(line):
+            frames.append((found[1].decode("utf-8", "replace"), int(found[2]), found[3].decode("utf-8", "replace")))
+        elif frames and (found := PYTHON_ERROR.match(line.rstrip())):
+            message = (found[2] or b"").decode("utf-8", "replace")
+            yield Traceback(clock(line), found[1].decode(), message, tuple(frames))
+            frames = []
+        elif any(mark in line for mark in PYTHON_CHAINED):
+            frames = []
+
+
+def tail(lines: Iterable[bytes], count: int = 8) -> list[str]:
+    """The last lines of a log, without the engine's timestamps, for error messages."""
+    kept: list[bytes] = []
+    for line in lines:
+        kept.append(line)
+        if len(kept) > count:
+            kept.pop(0)
+    return [line.decode("utf-8", "replace").rstrip().partition(" ")[2] for line in kept]

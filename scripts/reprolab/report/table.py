@@ -1,0 +1,81 @@
+"""The results table of a run as plain cells, for every kind of report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from reprolab.judge import TrialRecord
+from reprolab.scenario import Column, Experiment, Scenario
+
+
+@dataclass(frozen=True)
+class Row:
+    """One variant: its name, what it changes, how many trials were valid, and a cell per column."""
+
+    variant: str
+    changes: str
+    trials: str
+    cells: tuple[str, ...]
+    invalid: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, as recorded.json keeps it."""
+        return {
+            "variant": self.variant,
+            "changes": self.changes,
+            "trials": self.trials,
+            "cells": list(self.cells),
+            "invalid": self.invalid,
+        }
+
+
+def changes_text(factors: Mapping[str, str]) -> str:
+    """The factors of a variant in one cell; a dash for the documented stack."""
+    return " ".join(f"{name}={value}" for name, value in factors.items()) or "—"
+
+
+def headings(experiment: Experiment) -> tuple[str, ...]:
+    """The headings over a row's cells."""
+    return tuple(column.heading for column in experiment.columns)
+
+
+def rows(scenario: Scenario, experiment: Experiment, trials: Iterable[TrialRecord]) -> list[Row]:
+    """A row per variant, in the order in which they ran."""
+    by_variant: dict[str, list[TrialRecord]] = {}
+    for trial in trials:
+        if trial.experiment == experiment.name:
+            by_variant.setdefault(trial.variant, []).append(trial)
+    return [_row(experiment, name, own) for name, own in by_variant.items()]
+
+
+def _row(experiment: Experiment, name: str, trials: list[TrialRecord]) -> Row:
+    valid = [trial for trial in trials if trial.valid]
+    invalid = next((trial.invalid for trial in trials if trial.invalid), "")
+    return Row(
+        name,
+        changes_text(trials[0].factors),
+        f"{len(valid)}/{len(trials)}",
+        tuple(cell(column, valid) for column in experiment.columns) if valid else (),
+        invalid,
+    )
+
+
+def cell(column: Column, trials: list[TrialRecord]) -> str:
+    """The median of a figure over the trials, or each distinct text; a dash where there is nothing."""
+    values = [_value(column, trial) for trial in trials]
+    present = [value for value in values if value is not None]
+    if not present:
+        return "—"
+    if all(isinstance(value, int | float) for value in present):
+        return column.form.format(median(present)).replace(",", " ")
+    return " | ".join(dict.fromkeys(str(value) for value in present))
+
+
+def _value(column: Column, trial: TrialRecord) -> Any:
+    try:
+        return column.value(trial.observation)
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return None

@@ -1,0 +1,176 @@
+"""What a run prints at its end: the table of variants, the verdicts, where the time went."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from reprolab.judge import TrialRecord, asked, drifted
+from reprolab.report import table
+from reprolab.scenario import Scenario
+
+STYLES = {"confirmed": "green", "refuted": "red", "inconclusive": "yellow"}
+FEW_TRIALS = 3
+
+
+def header(scenario: Scenario, run: Mapping[str, Any]) -> Text:
+    """Title, time, and on what it all ran."""
+    host = run.get("host", {})
+    bases = sorted({base["detail"] for base in run.get("bases", {}).values()})
+    facts = [
+        f"kernel {host.get('kernel', '?')}",
+        f"engine {host.get('engine', '?')}",
+        f"compose {host.get('compose', '?')}",
+        f"{host.get('cpus', '?')} × {host.get('cpu', '?')}",
+    ]
+    text = Text(f"{scenario.name} · {scenario.title}", style="bold")
+    text.append(f"   {run.get('started', '')}\n", style="dim")
+    text.append("".join(f"base image: {base}\n" for base in bases), style="dim")
+    text.append(" · ".join(facts), style="dim")
+    return text
+
+
+def results(scenario: Scenario, trials: list[TrialRecord]) -> RenderableType:
+    """One table for each experiment that ran."""
+    parts: list[RenderableType] = []
+    for experiment in scenario.experiments.values():
+        found = table.rows(scenario, experiment, trials)
+        if not found:
+            continue
+        grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
+        grid.add_column("variant", no_wrap=True)
+        grid.add_column("changes", overflow="fold")
+        grid.add_column("valid", justify="right", no_wrap=True)
+        for column in experiment.columns:
+            grid.add_column(column.heading, justify="right", overflow="fold")
+        for row in found:
+            grid.add_row(row.variant, row.changes, row.trials, *row.cells)
+        if len(scenario.experiments) > 1:
+            parts.append(Text(f"{experiment.name}: {experiment.summary}", style="bold"))
+        parts.append(grid)
+        parts += [
+            Text(f"{row.variant}: invalid: {row.invalid}", style="yellow") for row in found if row.invalid
+        ]
+    return Group(*parts)
+
+
+def claims(verdict: Mapping[str, Any]) -> RenderableType:
+    """A line for each claim the run could judge, the others in one line at the end."""
+    grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold", style="dim")
+    left_out = []
+    for claim in verdict["claims"]:
+        if not asked(verdict, claim):
+            left_out.append(claim["id"])
+            continue
+        style = STYLES[claim["verdict"]]
+        grid.add_row(claim["id"], claim["text"], Text(claim["verdict"], style=style), claim["why"])
+    if not left_out:
+        return grid
+    return Group(grid, Text(f"not judged, as not all their variants ran: {', '.join(left_out)}", style="dim"))
+
+
+def custom_signs(verdict: Mapping[str, Any], variant: str) -> RenderableType:
+    """Every sign on the variant that --set made."""
+    grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    for claim in verdict["claims"]:
+        seen = verdict["signs"][claim["id"]].get(variant)
+        if seen is None:
+            continue
+        answer = f"sign shown in {seen['shown']}/{seen['trials']}" if seen["trials"] else "could not be read"
+        grid.add_row(claim["id"], Text(claim["text"], overflow="fold"), Text(answer, style="bold"))
+    return grid
+
+
+def doubts(verdict: Mapping[str, Any]) -> str:
+    """What the numbers do not allow one to say, with the next step."""
+    trials = [
+        row["trials"]
+        for claim in verdict["claims"]
+        if asked(verdict, claim)
+        for row in claim["variants"].values()
+    ]
+    if not trials or min(trials) > FEW_TRIALS:
+        return ""
+    worst = max(
+        row["interval"][1]
+        for claim in verdict["claims"]
+        if asked(verdict, claim)
+        for row in claim["variants"].values()
+        if row["shown"] == 0
+    )
+    return (
+        f"only {min(trials)} valid trial(s) in some variants: 0 of {min(trials)} still allows a rate of "
+        f"{worst:.0%} (95 % Wilson); run with --trials 20 for a closer bound"
+    )
+
+
+def closing(verdict: Mapping[str, Any], where: str) -> str:
+    """The last line: counts, drift, and where the evidence lies."""
+    counts = Counter(claim["verdict"] for claim in verdict["claims"] if asked(verdict, claim))
+    words = " · ".join(f"{counts.get(name, 0)} {name}" for name in STYLES)
+    drift = drifted(verdict)
+    told = f" · DRIFT from the recorded verdict: {', '.join(drift)}" if drift else ""
+    return f"{words}{told}    evidence: {where}"
+
+
+def differences(recorded: Mapping[str, Any], run: Mapping[str, Any]) -> list[str]:
+    """What else is not as it was when the verdict was recorded: host, bases, packages."""
+    found = []
+    before, now = recorded.get("host", {}), run.get("host", {})
+    for key in sorted(before.keys() | now.keys()):
+        if before.get(key) != now.get(key):
+            found.append(f"{key}: recorded {before.get(key)}, now {now.get(key)}")
+    old, new = recorded.get("bases", {}), run.get("bases", {})
+    for key in sorted(old.keys() & new.keys()):
+        if old[key].get("origin") != new[key].get("origin"):
+            found.append(f"base {key}: recorded {old[key].get('origin')}, now {new[key].get('origin')}")
+    return found + _package_differences(recorded.get("packages", {}), run.get("packages", {}))
+
+
+def _package_differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    found = []
+    for image in sorted(before.keys() & now.keys()):
+        for kind in sorted(before[image].keys() & now[image].keys()):
+            old, new = before[image][kind], now[image][kind]
+            found += [
+                f"{image}: {kind} {name}: recorded {old.get(name, '—')}, now {new.get(name, '—')}"
+                for name in sorted(old.keys() | new.keys())
+                if old.get(name) != new.get(name)
+            ]
+    return found
+
+
+def render(
+    console: Console,
+    scenario: Scenario,
+    run: Mapping[str, Any],
+    trials: list[TrialRecord],
+    verdict: Mapping[str, Any],
+    where: str,
+) -> None:
+    """Print the whole report."""
+    console.print(header(scenario, run))
+    console.print(results(scenario, trials))
+    customs = [name for name in verdict["variants"] if name.rpartition("/")[2] == "custom"]
+    if customs:
+        for name in customs:
+            console.print(custom_signs(verdict, name))
+    else:
+        console.print(claims(verdict))
+        if doubt := doubts(verdict):
+            console.print(Text(doubt, style="dim"))
+    if run.get("times"):
+        console.print(Text(f"time: {run['times']}", style="dim"))
+    if run.get("status") not in (None, "complete"):
+        console.print(Text(f"this run is {run['status']}: {run.get('reason', '')}".rstrip(": "), style="yellow"))
+    console.print(Text(closing(verdict, where), style="bold"), soft_wrap=True)

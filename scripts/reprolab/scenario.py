@@ -1,0 +1,296 @@
+"""A scenario as its directory defines it: factors, experiments, variants and claims.
+
+Nothing here talks to Docker: definitions are read from compose.yaml and from the experiment files,
+so that listing, checking and judging work on any machine.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import yaml
+
+from reprolab.errors import UsageError
+
+Observation = Mapping[str, Any]
+Sign = Callable[[Observation], bool]
+
+DOCUMENTED = "documented"
+CUSTOM = "custom"
+METADATA_KEYS = ("title", "document", "summary", "finding")
+FACTOR = re.compile(r"(?<!\$)\$\{([A-Z][A-Z0-9_]*)(?::?-([^${}]*))?\}")
+EXPERIMENT_NAMES = ("VARIANTS", "TRIALS", "CLAIMS", "drive")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a document says, and what would show it.
+
+    ``sign`` is a pure function of one observation that returns a bool; it may raise where the
+    observation cannot tell. ``shows`` names the variants in which the sign must show in every trial
+    (with ``sometimes``, in at least one), ``absent`` those in which it must never show.
+    """
+
+    id: str
+    text: str
+    sign: Sign
+    shows: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+    sometimes: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shows", tuple(self.shows))
+        object.__setattr__(self, "absent", tuple(self.absent))
+
+    @property
+    def expectations(self) -> dict[str, bool]:
+        """For each variant the claim needs: must the sign show there?"""
+        return {name: True for name in self.shows} | {name: False for name in self.absent}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the results table: a heading and a function from an observation to its cell.
+
+    The function returns a number (the median over the trials is shown, by ``form``) or a text
+    (each distinct text is shown).
+    """
+
+    heading: str
+    value: Callable[[Observation], Any]
+    form: str = "{:,.0f}"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Variants, a way to drive them, and the claims they decide.
+
+    ``drive(stack)`` works on the running stack and returns plain JSON-able data; ``observe(evidence,
+    driven)``, where given, adds what the captured logs tell, after the load and from files only.
+    """
+
+    name: str
+    variants: Mapping[str, Mapping[str, str]]
+    trials: int
+    drive: Callable[[Any], dict[str, Any]]
+    claims: tuple[Claim, ...]
+    observe: Callable[[Any, dict[str, Any]], dict[str, Any]] | None = None
+    columns: tuple[Column, ...] = ()
+    parallel: bool = False
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One documented case: its directory, its factors with the documented values, its experiments."""
+
+    name: str
+    directory: Path
+    title: str
+    document: str
+    summary: str
+    finding: str
+    factors: Mapping[str, str]
+    experiments: Mapping[str, Experiment] = field(default_factory=dict)
+
+    @property
+    def compose_file(self) -> Path:
+        """The stack's Compose file."""
+        return self.directory / "compose.yaml"
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """All claims, in the order of the experiments."""
+        return tuple(claim for experiment in self.experiments.values() for claim in experiment.claims)
+
+    def variant_key(self, experiment: str, variant: str) -> str:
+        """The name a variant has in verdict.json: qualified only where there are several experiments."""
+        return variant if len(self.experiments) == 1 else f"{experiment}/{variant}"
+
+    def trials_of(self, experiment: Experiment, variant: str) -> int:
+        """How often a variant runs by default: TRIALS where a claim needs it, once where it only illustrates."""
+        needed = {DOCUMENTED}.union(*(claim.expectations for claim in experiment.claims))
+        return experiment.trials if variant in needed else 1
+
+    def check_factors(self, factors: Mapping[str, str], where: str) -> None:
+        """Raise UsageError for a factor that compose.yaml does not use."""
+        for name in factors:
+            if name not in self.factors:
+                raise UsageError(
+                    f"{where}: {self.name} has no factor {name}{_hint(name, self.factors)}",
+                    expected="one of " + ", ".join(f"{k} ({v})" for k, v in self.factors.items()),
+                )
+
+
+def names(root: Path) -> list[str]:
+    """The scenarios below ``root``/scenarios, in alphabetical order."""
+    return sorted(path.parent.name for path in (root / "scenarios").glob("*/compose.yaml"))
+
+
+def load(root: Path, name: str) -> Scenario:
+    """Read one scenario. Raises UsageError that says which file is malformed, and how."""
+    known = names(root)
+    if name not in known:
+        raise UsageError(
+            f"no scenario {name!r}{_hint(name, known)}", expected="one of " + (", ".join(known) or "(none yet)")
+        )
+    directory = root / "scenarios" / name
+    metadata, factors = _read_compose(directory / "compose.yaml")
+    scenario = Scenario(name, directory, factors=factors, **metadata)
+    experiments = {path.stem: _experiment(scenario, path) for path in _experiment_files(directory)}
+    if not experiments:
+        raise UsageError(
+            f"scenarios/{name} has no experiment", expected="a .py file with " + ", ".join(EXPERIMENT_NAMES)
+        )
+    scenario = Scenario(name, directory, factors=factors, experiments=experiments, **metadata)
+    _check_unique_ids(scenario)
+    return scenario
+
+
+def _read_compose(path: Path) -> tuple[dict[str, str], dict[str, str]]:
+    text = path.read_text(encoding="utf-8")
+    where = f"scenarios/{path.parent.name}/compose.yaml"
+    try:
+        model = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"{where} is not YAML: {error}") from error
+    if not isinstance(model, dict) or not isinstance(model.get("services"), dict):
+        raise UsageError(f"{where} has no services", expected="a Compose file with a services mapping")
+    return _metadata(model.get("x-reprolab"), where), _factors(text)
+
+
+def _metadata(block: object, where: str) -> dict[str, str]:
+    if not isinstance(block, dict):
+        raise UsageError(f"{where} has no x-reprolab block", expected="x-reprolab: {title: ..., document: ...}")
+    for key in block:
+        if key not in METADATA_KEYS:
+            raise UsageError(
+                f"{where}: unknown key x-reprolab.{key}{_hint(str(key), METADATA_KEYS)}",
+                expected="one of " + ", ".join(METADATA_KEYS),
+            )
+    for key in ("title", "document"):
+        if not block.get(key):
+            raise UsageError(f"{where}: x-reprolab.{key} is missing", expected="a line of text")
+    return {key: str(block.get(key, "")).strip() for key in METADATA_KEYS}
+
+
+def _factors(text: str) -> dict[str, str]:
+    """The factors of a Compose file with their documented values, in order of appearance."""
+    body = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    found: dict[str, str] = {}
+    for name, default in FACTOR.findall(body):
+        if not found.get(name):
+            found[name] = default
+    return found
+
+
+def _experiment_files(directory: Path) -> list[Path]:
+    return [path for path in sorted(directory.glob("*.py")) if _top_level_names(path) & set(EXPERIMENT_NAMES)]
+
+
+def _top_level_names(path: Path) -> set[str]:
+    """What a file defines, without running it: files for the containers lie in the same directory."""
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (SyntaxError, ValueError) as error:
+        if "VARIANTS" in path.read_text(encoding="utf-8", errors="replace"):
+            raise UsageError(f"{path.parent.name}/{path.name} is not valid Python: {error}") from error
+        return set()
+    found: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            found.add(node.name)
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        found |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return found
+
+
+def _import(path: Path) -> ModuleType:
+    module_name = f"reprolab_scenarios.{path.parent.name}.{path.stem}".replace("-", "_")
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UsageError(f"scenarios/{path.parent.name}/{path.name}: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _experiment(scenario: Scenario, path: Path) -> Experiment:
+    where = f"scenarios/{scenario.name}/{path.name}"
+    module = _import(path)
+    missing = [name for name in EXPERIMENT_NAMES if not hasattr(module, name)]
+    if missing:
+        raise UsageError(
+            f"{where} does not define {', '.join(missing)}",
+            expected="VARIANTS, TRIALS, drive(stack) and CLAIMS",
+        )
+    variants = _variants(scenario, module.VARIANTS, where)
+    if not isinstance(module.TRIALS, int) or module.TRIALS < 1:
+        raise UsageError(f"{where}: TRIALS is {module.TRIALS!r}", expected="a whole number from 1")
+    _check_claims(module.CLAIMS, variants, where)
+    return Experiment(
+        path.stem,
+        variants,
+        module.TRIALS,
+        module.drive,
+        tuple(module.CLAIMS),
+        observe=getattr(module, "observe", None),
+        columns=tuple(getattr(module, "COLUMNS", ())),
+        parallel=bool(getattr(module, "PARALLEL", False)),
+        summary=(module.__doc__ or "").strip().split("\n")[0],
+    )
+
+
+def _variants(scenario: Scenario, variants: object, where: str) -> dict[str, dict[str, str]]:
+    if not isinstance(variants, dict) or not variants:
+        raise UsageError(f"{where}: VARIANTS is {variants!r}", expected="a dict of name -> {FACTOR: value}")
+    if CUSTOM in variants:
+        raise UsageError(f"{where}: the variant name {CUSTOM!r} is the one that --set makes")
+    clean = {str(name): {k: str(v) for k, v in changes.items()} for name, changes in variants.items()}
+    for name, changes in clean.items():
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+            raise UsageError(f"{where}: {name!r} is no variant name", expected="letters, digits, . _ -")
+        scenario.check_factors(changes, f"{where}, variant {name}")
+    return clean
+
+
+def _check_claims(claims: Iterable[object], variants: Mapping[str, object], where: str) -> None:
+    for claim in claims:
+        if not isinstance(claim, Claim):
+            raise UsageError(f"{where}: CLAIMS holds {claim!r}", expected="Claim(...) objects")
+        if not claim.expectations:
+            raise UsageError(f"{where}: {claim.id} names no variant", expected="shows=[...] and absent=[...]")
+        if set(claim.shows) & set(claim.absent):
+            raise UsageError(f"{where}: {claim.id} expects its sign both to show and to be absent in a variant")
+        for name in claim.expectations:
+            if name not in variants:
+                raise UsageError(
+                    f"{where}: {claim.id} names the variant {name!r}, which VARIANTS lacks{_hint(name, variants)}",
+                    expected="one of " + ", ".join(variants),
+                )
+
+
+def _check_unique_ids(scenario: Scenario) -> None:
+    seen: set[str] = set()
+    for claim in scenario.claims:
+        if claim.id in seen:
+            raise UsageError(f"scenarios/{scenario.name}: two claims have the id {claim.id}")
+        seen.add(claim.id)
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, list(known), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""

@@ -1,0 +1,265 @@
+"""One run from the command line's wishes to its verdict: plan, engine, trials, judgement, report."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from reprolab import evidence, host, labels, scenario
+from reprolab.bases import policy
+from reprolab.engine import Engine, client, ensure_engine
+from reprolab.errors import Exit, LabError, UsageError
+from reprolab.evidence import RunDirectory
+from reprolab.judge import TrialRecord, drifted, exit_status, judge
+from reprolab.report import table, terminal
+from reprolab.runner import Plan, PlannedVariant, Prepared, Runner, Stopwatch
+from reprolab.scenario import CUSTOM, Experiment, Scenario
+
+RECORDED = "recorded.json"
+REPORT_WIDTH = 150
+# What makes a run of its own comparable with the one on record.
+REPORT = "report.txt"
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user asked for."""
+
+    scenario: str
+    experiment: str = ""
+    variants: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    trials: int | None = None
+    jobs: int = 1
+
+
+def make_plan(found: Scenario, wishes: Wishes) -> Plan:
+    """The plan for what was asked. Raises UsageError for an unknown experiment, variant or factor."""
+    experiments = _experiments(found, wishes.experiment)
+    if wishes.settings:
+        if wishes.variants:
+            raise UsageError("--set makes a variant of its own and --variant names others: use one of the two")
+        found.check_factors(wishes.settings, "--set")
+        planned = [
+            PlannedVariant(e, CUSTOM, dict(wishes.settings), wishes.trials or e.trials) for e in experiments
+        ]
+    else:
+        planned = [
+            PlannedVariant(e, name, e.variants[name], wishes.trials or found.trials_of(e, name))
+            for e in experiments
+            for name in _variants(e, wishes.variants, experiments)
+        ]
+    if wishes.jobs > 1 and not all(e.parallel for e in experiments):
+        raise UsageError(
+            f"--jobs {wishes.jobs}: {found.name} puts load on its stacks, and two at once would disturb each other",
+            expected="--jobs 1",
+        )
+    return Plan(found, tuple(planned), wishes.jobs)
+
+
+def _experiments(found: Scenario, name: str) -> list[Experiment]:
+    if not name:
+        return list(found.experiments.values())
+    if name not in found.experiments:
+        raise UsageError(
+            f"{found.name} has no experiment {name!r}", expected="one of " + ", ".join(found.experiments)
+        )
+    return [found.experiments[name]]
+
+
+def _variants(experiment: Experiment, wanted: Sequence[str], chosen: Sequence[Experiment]) -> list[str]:
+    if not wanted:
+        return list(experiment.variants)
+    known = {name for one in chosen for name in one.variants}
+    for name in wanted:
+        if name not in known:
+            raise UsageError(f"no variant {name!r}", expected="one of " + ", ".join(sorted(known)))
+    return [name for name in experiment.variants if name in wanted]
+
+
+@dataclass
+class Session:
+    """A run with everything around it."""
+
+    root: Path
+    wishes: Wishes
+    console: Console
+    say: Callable[[str], None]
+    keep: bool = False
+    watch: Stopwatch = field(default_factory=Stopwatch)
+    run: RunDirectory | None = None
+    runner: Runner | None = None
+
+    def execute(self) -> Exit:
+        """Run the plan, judge it, report it; returns the exit status. LabErrors pass through, evidence kept."""
+        found = scenario.load(self.root, self.wishes.scenario)
+        plan = make_plan(found, self.wishes)
+        with self.watch.stage("set-up"):
+            engine = ensure_engine(self.say)
+            removed = labels.remove_leftovers(client())
+        if removed:
+            self.say(f"removed what an earlier run that was killed had left: {removed}")
+        self.run = evidence.create_run(self.root, found.name)
+        self._begin(found, plan, engine)
+        try:
+            status = self._trials(plan, engine)
+            evidence.merge_run_json(self.run, {"status": "complete"})
+        except KeyboardInterrupt:
+            self._abort("aborted", "interrupted from the keyboard or by a signal")
+            raise
+        except LabError as error:
+            self._abort("failed", str(error))
+            raise
+        finally:
+            # What was measured is judged and shown even where the run did not come to its end.
+            if self.run.trials():
+                self._tell(found, self.run)
+        return status or exit_status(evidence.read_json(self.run.path / "verdict.json"))
+
+    def _begin(self, found: Scenario, plan: Plan, engine: Engine) -> None:
+        assert self.run is not None
+        content = {
+            "scenario": found.name,
+            "started": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            "status": "running",
+            "pid": labels.process_identity(os.getpid()),
+            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+            "factors": dict(found.factors),
+            "plan": [
+                {
+                    "experiment": v.experiment.name,
+                    "variant": v.name,
+                    "factors": dict(v.changes),
+                    "trials": v.trials,
+                }
+                for v in plan.variants
+            ],
+            "host": host.facts(engine),
+        }
+        evidence.merge_run_json(self.run, content)
+
+    def _trials(self, plan: Plan, engine: Engine) -> Exit | None:
+        assert self.run is not None
+        progress = Progress(plan, self.console)
+        self.runner = Runner(
+            plan, self.run, engine, client(), policy(os.environ), self.say, progress.finished, self.watch
+        )
+        prepared = self.runner.prepare()
+        self._note_images(prepared)
+        progress.start()
+        self.runner.execute(prepared)
+        unbuilt = any(item.invalid for item in prepared)
+        return Exit.LAB_FAILED if unbuilt else None
+
+    def _note_images(self, prepared: list[Prepared]) -> None:
+        assert self.run is not None and self.runner is not None
+        images = {item.variant.name: item.images for item in prepared}
+        packages = {
+            f"{variant}/{service}": details["packages"]
+            for variant, services in images.items()
+            for service, details in services.items()
+        }
+        references = {
+            variant: {
+                service: {key: details[key] for key in ("reference", "id", "digests")}
+                for service, details in services.items()
+            }
+            for variant, services in images.items()
+        }
+        bases = {
+            name: {
+                "reference": base.reference,
+                "id": base.image_id,
+                "origin": str(base.origin),
+                "digest": base.digest,
+                "detail": base.detail,
+            }
+            for name, base in self.runner.bases.items()
+        }
+        evidence.merge_run_json(self.run, {"images": references, "bases": bases, "packages": packages})
+
+    def _abort(self, status: str, reason: str) -> None:
+        assert self.run is not None
+        try:
+            evidence.merge_run_json(self.run, {"status": status, "reason": reason})
+        except LabError as error:
+            # The disk may be the very thing that failed; the first error is the one to report.
+            self.say(f"and the run could not be marked {status}: {error}")
+
+    def _tell(self, found: Scenario, run: RunDirectory) -> None:
+        try:
+            evidence.merge_run_json(run, {"times": self.watch.line()})
+            judge_run(self.root, found, run)
+            evidence.point_latest(run)
+            report(self.console, found, run)
+        except LabError as error:
+            self.say(f"the report could not be written: {error}")
+
+
+@dataclass
+class Progress:
+    """One line as each trial ends, with how far the run has come."""
+
+    plan: Plan
+    console: Console
+    done: int = 0
+
+    def start(self) -> None:
+        """Say what is going to happen."""
+        self.console.print(
+            f"{self.plan.scenario.name}: {self.plan.trials} trials of {len(self.plan.variants)} variant(s)",
+            style="bold",
+        )
+
+    def finished(self, record: TrialRecord) -> None:
+        """Say how one trial ended."""
+        self.done += 1
+        experiment = self.plan.scenario.experiments[record.experiment]
+        if record.valid:
+            told = " · ".join(
+                f"{column.heading} {table.cell(column, [record])}" for column in experiment.columns[:4]
+            )
+        else:
+            told = f"invalid: {record.invalid.splitlines()[0]}"
+        seconds = sum((record.seconds or {}).values())
+        self.console.print(
+            f"[{self.done:>3}/{self.plan.trials}] {record.variant} #{record.trial}  {told}  ({seconds:.1f} s)",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def recorded_verdict(found: Scenario) -> dict[str, Any] | None:
+    """The scenario's recorded.json, if it has one."""
+    path = found.directory / RECORDED
+    return evidence.read_json(path) if path.exists() else None
+
+
+def judge_run(root: Path, found: Scenario, run: RunDirectory) -> dict[str, Any]:
+    """Judge a run from its files and write verdict.json; the same whether right after the run or years later."""
+    verdict = judge(found, run.name, run.trials(), recorded_verdict(found))
+    evidence.write_json(run.path / "verdict.json", verdict)
+    return verdict
+
+
+def report(console: Console, found: Scenario, run: RunDirectory) -> None:
+    """Print a run's report and keep it as text beside the evidence."""
+    content = evidence.read_json(run.path / "run.json")
+    verdict = evidence.read_json(run.path / "verdict.json")
+    trials = run.trials()
+    where = f"results/{found.name}/{run.name}/"
+    terminal.render(console, found, content, trials, verdict, where)
+    if drifted(verdict):
+        for line in terminal.differences(recorded_verdict(found) or {}, content):
+            console.print(f"  differs: {line}", style="yellow", highlight=False)
+    with evidence.writing(run.path / REPORT), (run.path / REPORT).open("w", encoding="utf-8") as stream:
+        plain = Console(file=stream, width=REPORT_WIDTH, no_color=True, highlight=False)
+        terminal.render(plain, found, content, trials, verdict, where)

@@ -1,0 +1,300 @@
+"""A running stack: one Compose project on its own network, and what an experiment may do to it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import docker
+import requests
+from docker.errors import APIError, DockerException, NotFound
+from docker.models.containers import Container
+from requests.adapters import HTTPAdapter
+
+from reprolab import logs
+from reprolab.composefile import Model, services_by_role
+from reprolab.errors import EngineError, InvalidTrial, LabError
+from reprolab.evidence import TrialDirectory, write_json
+from reprolab.process import CommandError, run
+from wrk_wrapper import NoRequests, TargetDown, Wrk, WrkError, WrkResult
+
+AGENT = "reprolab-probe"
+SCRIPT_DIRECTORY = "/usr/share/wrk_wrapper"
+TOOL_ROLES = ("wrk",)
+READY_LIMIT = 60.0
+PROXY_PORT = 18080
+
+
+@dataclass(frozen=True)
+class Load:
+    """One wrk run and when it ran, by the engine's clock (nanoseconds since the epoch)."""
+
+    result: WrkResult
+    started_ns: int
+    finished_ns: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for an observation."""
+        return {"started_ns": self.started_ns, "finished_ns": self.finished_ns, **self.result.to_json()}
+
+
+@dataclass
+class Stack:
+    """Handle on one trial's containers; roles are the service names without the scenario's prefix."""
+
+    scenario: str
+    model: Model
+    file: Path
+    client: docker.DockerClient
+    compose: tuple[str, ...]
+    evidence: TrialDirectory
+    owner: Mapping[str, str]
+    factors: Mapping[str, str] = field(default_factory=dict)
+    ready_path: str = "/"
+    loads: list[Load] = field(default_factory=list)
+    _containers: dict[str, Container] = field(default_factory=dict)
+
+    # -- life -----------------------------------------------------------------------------------
+
+    @property
+    def project(self) -> str:
+        """The Compose project's name."""
+        return str(self.model["name"])
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """Role -> service name, without the tools that only run on demand."""
+        return {r: s for r, s in services_by_role(self.model, self.scenario).items() if r not in TOOL_ROLES}
+
+    def _compose(self, *arguments: str, timeout: float = 120.0) -> None:
+        command = [*self.compose, "--project-name", self.project, "--file", str(self.file), "--progress", "quiet"]
+        try:
+            run([*command, *arguments], timeout=timeout)
+        except CommandError as error:
+            raise_if_engine_gone(self.client)
+            raise InvalidTrial(f"compose {arguments[0]} failed: {error.finished.tail}") from error
+
+    def up(self) -> None:
+        """Start all services and wait until the stack answers. Raises InvalidTrial if it does not."""
+        write_json(self.file, self.model)
+        self._compose("up", "--detach", "--no-build", *self.roles.values())
+        self.wait_ready()
+
+    def down(self) -> None:
+        """Remove the project's containers, network and volumes; never raises because they are gone already."""
+        for container in self.client.containers.list(
+            all=True, filters={"label": f"com.docker.compose.project={self.project}"}
+        ):
+            # Evidence is safe by now; a graceful stop of an old server may take half a minute.
+            remove_container(container)
+        command = [*self.compose, "--project-name", self.project, "--file", str(self.file), "--progress", "quiet"]
+        run([*command, "down", "--volumes", "--timeout", "1", "--remove-orphans"], timeout=120, check=False)
+
+    def wait_ready(self, limit: float = READY_LIMIT) -> None:
+        """Wait until the stack answers ``ready_path`` with less than 500; InvalidTrial at the limit (seconds)."""
+        end = time.monotonic() + limit
+        state = "no answer yet"
+        while time.monotonic() < end:
+            self._fail_if_exited()
+            try:
+                answer = self.get(self.ready_path, timeout=5)
+                if answer.status_code < 500:
+                    return
+                state = f"status {answer.status_code}"
+            except requests.RequestException as error:
+                state = type(error).__name__
+            time.sleep(0.05)
+        raise InvalidTrial(
+            f"not healthy after {limit:g} s: GET {self.ready_path} through the stack, last state: {state}; "
+            f"app's last lines: {self._tail('app')}"
+        )
+
+    def _fail_if_exited(self) -> None:
+        for role in self.roles:
+            container = self.container(role)
+            container.reload()
+            if container.status in ("exited", "dead"):
+                code = container.attrs["State"].get("ExitCode")
+                raise InvalidTrial(f"{role} did not start: exit code {code}; last lines: {self._tail(role)}")
+
+    def _tail(self, role: str, lines: int = 8) -> str:
+        try:
+            return self.container(role).logs(tail=lines).decode("utf-8", "replace").strip()
+        except DockerException as error:
+            return f"({error})"
+
+    # -- containers -----------------------------------------------------------------------------
+
+    def container(self, role: str) -> Container:
+        """The container in a role. Raises InvalidTrial if there is none."""
+        if role not in self._containers:
+            if role not in self.roles:
+                raise InvalidTrial(f"no service in the role {role!r}; there are {', '.join(self.roles)}")
+            found = self.client.containers.list(
+                all=True,
+                filters={
+                    "label": [
+                        f"com.docker.compose.project={self.project}",
+                        f"com.docker.compose.service={self.roles[role]}",
+                    ]
+                },
+            )
+            if not found:
+                raise InvalidTrial(f"the service in the role {role!r} has no container")
+            self._containers[role] = found[0]
+        return self._containers[role]
+
+    def execute(self, role: str, command: Sequence[str]) -> tuple[int, str]:
+        """Run a command inside a container; returns its exit code and what it printed."""
+        done = self.container(role).exec_run(list(command))
+        return int(done.exit_code), done.output.decode("utf-8", "replace")
+
+    def exists(self, role: str, path: str) -> bool:
+        """Whether a path exists, seen from inside a container. Raises InvalidTrial if it cannot be looked at."""
+        code, printed = self.execute(role, ["test", "-e", path])
+        if code not in (0, 1):
+            raise InvalidTrial(f"could not look for {path} in {role}: exit code {code} {printed.strip()}")
+        return code == 0
+
+    def running(self, role: str) -> bool:
+        """Whether the container's first process still runs."""
+        container = self.container(role)
+        container.reload()
+        return bool(container.status == "running")
+
+    # -- requests and load ----------------------------------------------------------------------
+
+    def url(self, path: str = "/", role: str = "proxy") -> str:
+        """The address of a service from this machine: its first published port on 127.0.0.1."""
+        container = self.container(role)
+        ports = container.attrs["NetworkSettings"]["Ports"] or {}
+        bindings = [b for published in ports.values() for b in published or []]
+        if not bindings:
+            container.reload()
+            ports = container.attrs["NetworkSettings"]["Ports"] or {}
+            bindings = [b for published in ports.values() for b in published or []]
+        if not bindings:
+            raise InvalidTrial(f"{role} publishes no port")
+        return f"http://127.0.0.1:{bindings[0]['HostPort']}{path}"
+
+    def get(self, path: str = "/", role: str = "proxy", **options: Any) -> requests.Response:
+        """One GET on a connection of its own, past any proxy the environment names; never retried."""
+        with requests.Session() as session:
+            session.trust_env = False
+            session.mount("http://", HTTPAdapter(max_retries=0))
+            session.headers.update({"User-Agent": AGENT, "Connection": "close"})
+            return session.get(self.url(path, role), **({"timeout": 10} | options))
+
+    def probe(self, path: str = "/", role: str = "proxy", timeout: float = 10.0) -> str:
+        """What a plain client gets: a status code as text, or the name of the failure."""
+        try:
+            return str(self.get(path, role, timeout=timeout).status_code)
+        except requests.Timeout:
+            return "timeout"
+        except requests.ConnectionError:
+            return "refused"
+
+    def wrk(self, path: str = "/", *, port: int = PROXY_PORT, role: str = "proxy", **options: Any) -> Load:
+        """Load a service with wrk from inside its own network namespace, so that no bridge is measured.
+
+        ``options`` are wrk_wrapper.Wrk's (threads, connections, duration in s ...). Raises InvalidTrial
+        if the load did not run: target down at the start, no request made, wrk failed.
+        """
+        tool = Wrk(script_dir=SCRIPT_DIRECTORY, **options)
+        url = f"http://127.0.0.1:{port}{path}"
+        container = self._start_wrk(tool.command(url), role)
+        try:
+            code = container.wait(timeout=tool.duration + tool.timeout + 30)["StatusCode"]
+            out = container.logs(stdout=True, stderr=False).decode("utf-8", "replace")
+            err = container.logs(stdout=False, stderr=True).decode("utf-8", "replace")
+            container.reload()
+            state = container.attrs["State"]
+        except requests.RequestException as error:
+            raise_if_engine_gone(self.client)
+            raise InvalidTrial(f"wrk did not end within its limit: {error}") from error
+        finally:
+            remove_container(container)
+        self.evidence.write_text("wrk.txt", f"$ {' '.join(tool.command(url))}\n{out}{err}")
+        try:
+            result = tool.parse(out, err, code, url)
+        except (TargetDown, NoRequests, WrkError) as error:
+            raise InvalidTrial(f"the load did not run: {error}") from error
+        load = Load(result, logs.moment_ns(state["StartedAt"]), logs.moment_ns(state["FinishedAt"]))
+        self.loads.append(load)
+        self.evidence.write("wrk.json", load.to_json())
+        return load
+
+    def _start_wrk(self, command: Sequence[str], role: str) -> Container:
+        service = self.model["services"][services_by_role(self.model, self.scenario)["wrk"]]
+        container = self.client.containers.create(
+            service["image"],
+            entrypoint=[command[0]],
+            command=list(command[1:]),
+            network_mode=f"container:{self.container(role).id}",
+            labels=dict(self.owner),
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            pids_limit=256,
+            mem_limit="512m",
+            init=True,
+        )
+        try:
+            container.start()
+        except APIError as error:
+            remove_container(container)
+            raise InvalidTrial(f"wrk's container did not start: {error.explanation}") from error
+        return container
+
+    # -- evidence -------------------------------------------------------------------------------
+
+    def capture(self, docker_cli: str) -> None:
+        """Write every service's log and state into the trial's directory."""
+        states: dict[str, Any] = {}
+        for role in self.roles:
+            try:
+                container = self.container(role)
+            except InvalidTrial as error:
+                states[role] = {"missing": str(error)}
+                continue
+            logs.capture(docker_cli, str(container.id), self.evidence.log_path(role))
+            container.reload()
+            states[role] = container.attrs["State"] | {"Image": container.image.id if container.image else ""}
+        self.evidence.write("containers.json", states)
+
+
+def remove_container(container: Container) -> None:
+    """Kill and remove; not there any more is fine."""
+    try:
+        container.remove(force=True, v=True)
+    except NotFound:
+        pass
+    except APIError as error:
+        if error.status_code != 409:  # 409: its removal is already under way
+            raise
+
+
+def raise_if_engine_gone(client: docker.DockerClient) -> None:
+    """Raise EngineError unless the engine answers: what failed was then not the stack's doing."""
+    try:
+        client.ping()
+    except (DockerException, requests.RequestException) as error:
+        raise EngineError(
+            "the Docker Engine stopped answering in mid-run",
+            expected="an engine that keeps running; the evidence so far is kept",
+            advice="start it again (`reprolab doctor` shows its state) and repeat the run; leftovers go with it",
+        ) from error
+
+
+def guarded(action: Callable[[], Any], client: docker.DockerClient) -> Any:
+    """Run one stage of a trial; tell a failing engine (EngineError) from a failing trial (InvalidTrial)."""
+    try:
+        return action()
+    except (LabError, InvalidTrial):
+        raise
+    except (DockerException, requests.RequestException, json.JSONDecodeError) as error:
+        raise_if_engine_gone(client)
+        raise InvalidTrial(f"{type(error).__name__}: {error}") from error

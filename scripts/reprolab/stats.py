@@ -1,0 +1,27 @@
+"""Small-sample statistics: what k of n allows one to say."""
+
+from __future__ import annotations
+
+from math import sqrt
+from statistics import NormalDist
+
+
+def wilson(shown: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The Wilson score interval for ``shown`` of ``trials``, as two shares between 0 and 1.
+
+    Unlike the normal approximation it stays honest at 0 of n and n of n: 0 of 3 still allows 56 %.
+    No trials allow anything: (0, 1). Source: Wilson, JASA 22 (1927), 209-212.
+
+    Raises ValueError unless 0 <= shown <= trials.
+    """
+    if not 0 <= shown <= trials:
+        raise ValueError(f"shown must be between 0 and trials: {shown} of {trials}")
+    if trials == 0:
+        return 0.0, 1.0
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    share = shown / trials
+    centre = (share + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z * sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / (1 + z * z / trials)
+    low = 0.0 if shown == 0 else max(0.0, centre - half)
+    high = 1.0 if shown == trials else min(1.0, centre + half)
+    return low, high

@@ -1,0 +1,24 @@
+"""wrk from Python: exact numbers of a load test, and its failures told apart.
+
+    from wrk_wrapper import Wrk
+
+    result = Wrk(threads=2, connections=10, duration=3).run("http://127.0.0.1:8080/")
+    print(result.requests_per_second, result.errors.timeout, result.latency.p99)
+
+The numbers come from a small Lua script that wrk runs at its end, not from the printed table.
+"""
+
+from wrk_wrapper.errors import NoRequests, TargetDown, WrkError, WrkFailed
+from wrk_wrapper.model import ErrorCounts, Latency, WrkResult
+from wrk_wrapper.wrk import Wrk
+
+__all__ = [
+    "ErrorCounts",
+    "Latency",
+    "NoRequests",
+    "TargetDown",
+    "Wrk",
+    "WrkError",
+    "WrkFailed",
+    "WrkResult",
+]

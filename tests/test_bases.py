@@ -1,0 +1,530 @@
+"""Base images: names, policies, what a failed pull means, what goes into a stand-in, and real builds."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import docker
+import pytest
+from docker.errors import APIError, DockerException, ImageNotFound
+from reprolab import bases, hostbase, hostconfig, hostpython, hostrootfs
+from reprolab.bases import Base, Origin, Policy, PullFailure, classify, policy, resolve_base, substitute
+from reprolab.errors import BaseImageError, EngineError, UsageError
+from reprolab.hostconfig import HostConfig
+from reprolab.hostpython import Interpreter
+
+KEYRING = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
+OFFICIAL = "python:3.6.15-slim-bullseye"
+UNREACHABLE = (
+    'Get "https://registry.invalid/v2/": dial tcp: lookup registry.invalid on 10.0.0.1:53: no such host'
+)
+ABSENT = "manifest for python:3.6.99-slim not found: manifest unknown: manifest unknown"
+HOST = HostConfig(
+    "Debian", "12.11", "bookworm", ("deb http://mirror.invalid/debian bookworm main",), (), (), ""
+)
+
+
+@pytest.fixture(autouse=True)
+def forget_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test starts as a process of its own would: nothing is known about the registry."""
+    monkeypatch.setattr(bases, "_registry", bases._Registry())
+
+
+class Images:
+    """The images of an engine, as far as resolving asks about them."""
+
+    def __init__(self, **present: Any) -> None:
+        self.present = present
+
+    def get(self, name: str) -> Any:
+        """The image of that name, or the SDK's error."""
+        if name not in self.present:
+            raise ImageNotFound(f"No such image: {name}")
+        return self.present[name]
+
+
+class Engine:
+    """A client whose pulls end as told: a dict is an event of the stream, an exception is raised."""
+
+    def __init__(self, outcome: Any = None, **present: Any) -> None:
+        self.images = Images(**present)
+        self.outcome = outcome
+        self.pulls: list[str] = []
+        self.api = self
+
+    def pull(self, repository: str, tag: str, *, stream: bool, decode: bool) -> Iterator[dict[str, Any]]:
+        """Note the pull, and end it as told."""
+        self.pulls.append(f"{repository}:{tag}")
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        if isinstance(self.outcome, dict):
+            return iter([{"status": "Pulling"}, self.outcome])
+        self.images.present[f"{repository}:{tag}"] = image(RepoDigests=[f"{repository}@sha256:{'a' * 64}"])
+        return iter([{"status": "Done"}])
+
+
+def image(labels: dict[str, str] | None = None, **attrs: Any) -> Any:
+    """An image as the SDK shows it."""
+    return SimpleNamespace(id="sha256:1", labels=labels or {}, attrs=attrs)
+
+
+def refused(text: str) -> APIError:
+    """The error of an engine that answers a pull with ``text``."""
+    return APIError("500 Server Error", explanation=text)
+
+
+def resolve(engine: Any, official: str = OFFICIAL, how: Policy = Policy.AUTO) -> Base:
+    """Resolve one name silently."""
+    return resolve_base(official, engine, policy=how, say=lambda line: None)
+
+
+@pytest.fixture
+def stand_ins(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Builds from the host are recorded instead of made."""
+    made: list[str] = []
+
+    def python(official: str, version: str, *rest: object) -> hostbase.HostImage:
+        made.append(version)
+        return hostbase.HostImage(f"reprolab-base/python:{version}-host-bookworm", image(), "Debian 12.11")
+
+    def debian(*rest: object) -> hostbase.HostImage:
+        made.append("debian")
+        return hostbase.HostImage("reprolab-base/debian:host-bookworm", image(), "Debian 12.11")
+
+    monkeypatch.setattr(hostbase, "python_base", python)
+    monkeypatch.setattr(hostbase, "debian_base", debian)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("official", "version"),
+    [
+        ("python:3.6.15-slim-bullseye", "3.6.15"),
+        ("python:3.13.0-slim", "3.13.0"),
+        ("python:3.11.7-bookworm", "3.11.7"),
+        ("python:3.11.7", "3.11.7"),
+        ("debian:bookworm-slim", ""),
+        ("debian:12", ""),
+        ("python:3.11", None),
+        ("python:3.11.7-alpine", None),
+        ("python:3.11.7-slim-alpine", None),
+        ("python:3.11.7-windowsservercore", None),
+        ("python:3.13.0rc1", None),
+        ("python:2.7.18", None),
+        ("example.org/python:3.11.7", None),
+        ("debian", None),
+        ("nginx:1.24.0", None),
+    ],
+)
+def test_names_that_can_be_replaced(official: str, version: str | None) -> None:
+    """Only a CPython of an exact version, or Debian, has a stand-in."""
+    assert substitute(official) == version
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"), [("", "auto"), ("auto", "auto"), ("hub", "hub"), (" host ", "host")]
+)
+def test_policy(word: str, expected: str) -> None:
+    """An unset or empty REPROLAB_BASES means auto."""
+    assert policy({"REPROLAB_BASES": word}) == expected
+    assert policy({}) is Policy.AUTO
+
+
+def test_an_unknown_policy_names_the_allowed_ones() -> None:
+    """A misspelt REPROLAB_BASES is a usage error, not a silent auto."""
+    with pytest.raises(UsageError, match="'never'") as raised:
+        policy({"REPROLAB_BASES": "never"})
+    assert "auto, hub, host" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("message", "failure"),
+    [
+        (UNREACHABLE, PullFailure.UNREACHABLE),
+        ("dial tcp 192.0.2.1:443: i/o timeout", PullFailure.UNREACHABLE),
+        ("dial tcp 192.0.2.1:443: connect: connection refused", PullFailure.UNREACHABLE),
+        ("net/http: TLS handshake timeout", PullFailure.UNREACHABLE),
+        ("request canceled while waiting for connection (Client.Timeout exceeded)", PullFailure.UNREACHABLE),
+        ("x509: certificate signed by unknown authority", PullFailure.UNREACHABLE),
+        ("received unexpected HTTP status: 503 Service Unavailable", PullFailure.UNREACHABLE),
+        ('Get "https://registry.invalid/v2/": EOF', PullFailure.UNREACHABLE),
+        ("toomanyrequests: You have reached your pull rate limit.", PullFailure.LIMITED),
+        (ABSENT, PullFailure.ABSENT),
+        ("registry.invalid/library/python:3.6.99: not found", PullFailure.ABSENT),
+        (
+            "pull access denied for nosuch, repository does not exist or may require 'docker login'",
+            PullFailure.ABSENT,
+        ),
+        ("no matching manifest for linux/arm64/v8 in the manifest list entries", PullFailure.ABSENT),
+        ("failed to register layer: write /usr/lib/x: no space left on device", PullFailure.OTHER),
+    ],
+)
+def test_what_a_failed_pull_means(message: str, failure: PullFailure) -> None:
+    """A registry that does not answer is told from one that has no such image."""
+    assert classify(message) is failure
+
+
+def test_a_local_official_image_is_used_as_it_is(stand_ins: list[str]) -> None:
+    """What is there under the official name needs neither registry nor build."""
+    engine = Engine(**{OFFICIAL: image(RepoDigests=["python@sha256:beef"])})
+    base = resolve(engine)
+    assert (base.origin, base.reference, base.digest) == (Origin.LOCAL, OFFICIAL, "sha256:beef")
+    assert engine.pulls == [] and stand_ins == []
+
+
+def test_a_stand_in_under_the_official_name_is_not_taken_for_it(stand_ins: list[str]) -> None:
+    """The label tells, whatever name somebody gave the image."""
+    engine = Engine(refused(UNREACHABLE), **{OFFICIAL: image({"reprolab.base": "host"})})
+    assert resolve(engine).origin is Origin.HOST
+
+
+def test_a_pulled_image_carries_its_digest(stand_ins: list[str]) -> None:
+    """What was pulled can be named for ever by its digest."""
+    base = resolve(Engine())
+    assert (base.origin, base.reference, base.digest) == (Origin.PULLED, OFFICIAL, f"sha256:{'a' * 64}")
+    assert stand_ins == []
+
+
+@pytest.mark.parametrize("outcome", [refused(UNREACHABLE), {"error": UNREACHABLE}], ids=["status", "stream"])
+def test_without_a_registry_the_host_stands_in(outcome: Any, stand_ins: list[str]) -> None:
+    """The stand-in has a name of its own, and its line says what it is and why."""
+    base = resolve(Engine(outcome))
+    assert base.origin is Origin.HOST and base.digest == ""
+    assert base.reference == "reprolab-base/python:3.6.15-host-bookworm"
+    assert base.detail == f"{OFFICIAL} built on this host from Debian 12.11 (Docker Hub not reachable)"
+
+
+def test_a_full_image_is_replaced_by_a_slim_one_and_says_so(stand_ins: list[str]) -> None:
+    """The full image has compilers; the stand-in has not, and whoever misses them can read it."""
+    assert "no compilers" in resolve(Engine(refused(UNREACHABLE)), "python:3.11.7").detail
+
+
+def test_an_unreachable_registry_is_asked_once(stand_ins: list[str]) -> None:
+    """A pull that times out takes many seconds; a process waits for one only."""
+    engine = Engine(refused(UNREACHABLE))
+    names = [OFFICIAL, "debian:bookworm-slim", OFFICIAL]
+    found = bases.resolve_bases(names, engine, policy=Policy.AUTO, say=lambda line: None)  # type: ignore[arg-type]
+    assert list(found) == [OFFICIAL, "debian:bookworm-slim"]
+    assert engine.pulls == [OFFICIAL] and stand_ins == ["3.6.15", "debian"]
+
+
+@pytest.mark.parametrize("outcome", [refused(ABSENT), {"error": ABSENT}], ids=["status", "stream"])
+def test_a_name_the_registry_does_not_have_is_an_error(outcome: Any, stand_ins: list[str]) -> None:
+    """Building a stand-in would hide a wrong name; the next name is asked for again."""
+    engine = Engine(outcome)
+    for _ in range(2):
+        with pytest.raises(BaseImageError, match=r"has no image python:3\.6\.15"):
+            resolve(engine)
+    assert len(engine.pulls) == 2 and stand_ins == []
+
+
+def test_a_pull_that_fails_otherwise_is_an_error(stand_ins: list[str]) -> None:
+    """A full disk would fail the build from the host as well."""
+    with pytest.raises(BaseImageError, match="no space left"):
+        resolve(Engine(refused("write /x: no space left on device")))
+    assert stand_ins == []
+
+
+def test_hub_never_builds(stand_ins: list[str]) -> None:
+    """REPROLAB_BASES=hub asks for the official image or nothing."""
+    with pytest.raises(BaseImageError, match="not reachable") as raised:
+        resolve(Engine(refused(UNREACHABLE)), how=Policy.HUB)
+    assert "REPROLAB_BASES=auto" in str(raised.value) and stand_ins == []
+
+
+def test_host_neither_pulls_nor_uses_the_official_image(stand_ins: list[str]) -> None:
+    """REPROLAB_BASES=host gives the same base with a registry and without."""
+    engine = Engine(**{OFFICIAL: image()})
+    base = resolve(engine, how=Policy.HOST)
+    assert base.origin is Origin.HOST and base.detail.endswith("(REPROLAB_BASES=host)")
+    assert engine.pulls == []
+
+
+def test_an_image_that_cannot_be_replaced_says_which_can() -> None:
+    """The error names the replaceable forms."""
+    with pytest.raises(BaseImageError, match="nginx") as raised:
+        resolve(Engine(refused(UNREACHABLE)), "nginx:1.24.0")
+    assert "python:X.Y.Z" in raised.value.expected and "docker load" in raised.value.advice
+
+
+def test_an_engine_that_stops_answering_is_the_engine_s_error() -> None:
+    """A lost connection is no statement about any image."""
+    engine = Engine()
+    engine.images.get = lambda name: (_ for _ in ()).throw(DockerException("connection aborted"))  # type: ignore[method-assign]
+    with pytest.raises(EngineError, match="connection aborted"):
+        resolve(engine)
+
+
+def pyenv(tmp_path: Path, *versions: str) -> Path:
+    """A pyenv root with these versions, as far as they are looked at."""
+    for version in versions:
+        program = tmp_path / "versions" / version / f"bin/python{version.rpartition('.')[0]}"
+        program.parent.mkdir(parents=True)
+        program.write_bytes(b"x")
+    return tmp_path
+
+
+def test_a_missing_interpreter_names_those_there_are(tmp_path: Path) -> None:
+    """Oldest first by number, and the command that adds the missing one."""
+    root = pyenv(tmp_path, "3.11.7", "3.9.18")
+    with pytest.raises(BaseImageError, match=r"no CPython 3\.6\.15 \(it has 3\.9\.18, 3\.11\.7\)") as raised:
+        hostpython.find("3.6.15", {"PYENV_ROOT": str(root)})
+    assert "`pyenv install 3.6.15`" in raised.value.advice
+    assert hostpython.find("3.9.18", {"PYENV_ROOT": str(root)}).minor == "3.9"
+
+
+def test_without_pyenv_that_is_what_is_said() -> None:
+    """No PYENV_ROOT and no program of that name."""
+    with pytest.raises(BaseImageError, match="there is no pyenv"):
+        hostpython.find("3.6.15", {"PATH": "/nonexistent"})
+
+
+@pytest.mark.parametrize(
+    ("version", "pip"),
+    [
+        ("3.6.15", "21.3.1"),
+        ("3.7.16", "24.0"),
+        ("3.8.18", "25.0.1"),
+        ("3.9.18", "25.0.1"),
+        ("3.13.0", "25.0.1"),
+    ],
+)
+def test_pip_is_the_newest_for_the_interpreter(version: str, pip: str) -> None:
+    """Later ones do not start on it, or (3.9 on) build with packages that are not pinned."""
+    assert hostpython.pins(version)[0] == pip
+
+
+def test_a_binary_keeps_its_layout_when_its_prefix_changes() -> None:
+    """Linkers share the end of a string: "3.6.15" is the tail of the prefix and the version at once."""
+    old, new = b"/opt/pyenv/versions/3.6.15", b"/usr/local"
+    data = b"\x7fELF\0" + old + b"/lib\0(default\0" + old + b"\0"
+    moved = hostpython.relocate(data, old, new)
+    assert len(moved) == len(data) and moved.index(b"(default") == data.index(b"(default")
+    path = moved.split(b"\0")[1].decode()
+    assert os.path.normpath(path) == "/usr/local/lib"
+    assert moved.endswith(b"3.6.15\0")
+    assert hostpython.relocate(b"#!" + old + b"/bin/python3\n", old, new) == b"#!/usr/local/bin/python3\n"
+
+
+def test_only_cpython_s_own_files_are_laid_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What pip has put into the host's interpreter stays on the host."""
+    monkeypatch.setattr(hostpython, "_strip", lambda target: None)
+    source = pyenv(tmp_path, "3.6.15") / "versions/3.6.15"
+    for name in (
+        "bin/pip",
+        "bin/flask",
+        "bin/pydoc3.6",
+        "bin/python3.6m-config",
+        "include/python3.6m/Python.h",
+    ):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text(f"#!{source}/bin/python3.6")
+    for name in ("os.py", "test/x.py", "json/tests/x.py", "site-packages/flask.py", "config/libpython3.6.a"):
+        (source / "lib/python3.6" / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / "lib/python3.6" / name).touch()
+    hostpython.lay_out(Interpreter("3.6.15", source), [], tmp_path / "root")
+    local = tmp_path / "root/usr/local"
+    assert {p.name for p in (local / "bin").iterdir()} == {"python3.6", "pydoc3.6", "python3.6m-config"}
+    assert (local / "bin/pydoc3.6").read_text() == "#!/usr/local/bin/python3.6"
+    library = {str(p.relative_to(local / "lib/python3.6")) for p in (local / "lib/python3.6").rglob("*")}
+    assert library == {"os.py", "json", "config", "site-packages"}
+
+
+def test_fingerprints_change_with_what_the_image_is_made_from(tmp_path: Path) -> None:
+    """A changed source, certificate, pip setting, interpreter or Debian rebuilds; nothing else does."""
+    made = [
+        HOST,
+        replace(HOST, release="12.12"),
+        replace(HOST, sources=("deb http://other.invalid/debian bookworm main",)),
+        replace(HOST, authorities=("PEM",)),
+        replace(HOST, pip="[global]\nindex-url = https://index.invalid/simple\n"),
+    ]
+    prints = [hostbase.debian_fingerprint(host) for host in made]
+    assert len(set(prints)) == len(made)
+    assert hostbase.debian_fingerprint(replace(HOST)) == prints[0]
+
+    interpreter = Interpreter("3.6.15", pyenv(tmp_path, "3.6.15") / "versions/3.6.15")
+    first = hostbase.python_fingerprint(interpreter, "debian-a")
+    assert first == hostbase.python_fingerprint(interpreter, "debian-a")
+    assert first != hostbase.python_fingerprint(interpreter, "debian-b")
+    (interpreter.prefix / "bin/python3.6").write_bytes(b"built anew")
+    assert first != hostbase.python_fingerprint(interpreter, "debian-a")
+
+
+def test_labels_tell_the_stand_in() -> None:
+    """`clean` finds it by reprolab.object, reports by the others."""
+    assert hostbase.base_labels(OFFICIAL, "12.11", "abc") == {
+        "reprolab.object": "base",
+        "reprolab.base": "host",
+        "reprolab.base.official": OFFICIAL,
+        "reprolab.base.debian": "12.11",
+        "reprolab.base.fingerprint": "abc",
+    }
+
+
+def test_only_the_distribution_s_sources_go_inside(tmp_path: Path) -> None:
+    """Both formats are read; other vendors, other releases and local files stay out."""
+    (tmp_path / "sources.list.d").mkdir()
+    (tmp_path / "sources.list").write_text(
+        "# comment\n"
+        f"deb {KEYRING}  https://m.invalid/debian bookworm main # x\n"
+        "deb-src https://m.invalid/debian bookworm main\n"
+        "deb https://m.invalid/debian trixie main\n"
+        "deb file:/srv/mirror bookworm main\n"
+        "deb [signed-by=/etc/apt/keyrings/vendor.gpg] https://vendor.invalid/apt bookworm main\n"
+        "deb https://vendor.invalid/apt bookworm stable\n"
+    )
+    (tmp_path / "sources.list.d/debian.sources").write_text(
+        "Types: deb deb-src\n# comment\nURIs: http://m.invalid/debian\nSuites: bookworm bookworm-updates\n"
+        "Components: main contrib\n\nTypes: deb\nEnabled: no\nURIs: http://m.invalid/debian\n"
+        "Suites: bookworm-security\nComponents: main\n"
+    )
+    assert list(hostconfig.apt_sources("bookworm", tmp_path)) == [
+        f"deb {KEYRING} https://m.invalid/debian bookworm main",
+        "deb http://m.invalid/debian bookworm main contrib",
+        "deb http://m.invalid/debian bookworm-updates main contrib",
+    ]
+
+
+def test_pip_inside_uses_the_indexes_a_container_can_reach(tmp_path: Path) -> None:
+    """Files, the loopback and addresses with a password stay on the host."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/pip.conf").write_text(
+        "[global]\nindex-url = https://index.invalid/simple\nextra-index-url =\n  file:///opt/simple\n"
+        "  https://user:secret@index.invalid/simple\n  http://127.0.0.1:3141/simple\n  https://b.invalid/simple\n"
+    )
+    assert hostconfig.pip_conf({"PIP_DEFAULT_TIMEOUT": "60"}, tmp_path) == (
+        "[global]\ncert = /etc/ssl/certs/ca-certificates.crt\nindex-url = https://index.invalid/simple\n"
+        "extra-index-url = https://b.invalid/simple\ntimeout = 60\n"
+    )
+
+
+def test_only_the_host_s_own_authorities_are_added(tmp_path: Path) -> None:
+    """Those the distribution ships come with its package."""
+    shipped, own = (
+        f"-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n" for text in ("aaaa", "bbbb")
+    )
+    (tmp_path / "shipped.crt").write_text(shipped)
+    assert list(hostconfig.own_authorities(shipped + own, tmp_path)) == [own]
+
+
+def test_apt_settings_that_make_the_sources_work_are_kept() -> None:
+    """A proxy on the loopback of the host is none inside a container."""
+    dump = (
+        'Acquire::http::Proxy "http://proxy.invalid:3128";\nAcquire::https::Proxy "http://127.0.0.1:9";\n'
+        'Acquire::Check-Valid-Until "false";\nAPT::Architecture "amd64";\n'
+    )
+    assert list(hostconfig.apt_options(dump)) == [
+        'Acquire::http::Proxy "http://proxy.invalid:3128"',
+        'Acquire::Check-Valid-Until "false"',
+    ]
+
+
+def test_a_host_of_another_family_is_refused(tmp_path: Path) -> None:
+    """mmdebstrap unpacks Debian's packages only."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/os-release").write_text(
+        'ID=fedora\nPRETTY_NAME="Fedora Linux 40"\nVERSION_CODENAME=""\n'
+    )
+    with pytest.raises(BaseImageError, match="Fedora Linux 40"):
+        hostconfig.read_host({}, tmp_path)
+
+
+def test_mounts_cannot_outlive_mmdebstrap() -> None:
+    """As root it has a mount namespace of its own, so that no clean-up can ever walk into /dev."""
+    command = hostrootfs.mmdebstrap_command(HOST, Path("/t/overlay"), Path("/t/rootfs.tar"), as_root=True)
+    assert command[:4] == ["unshare", "--mount", "--", "mmdebstrap"]
+    assert command[-3:] == ["bookworm", "/t/rootfs.tar", *HOST.sources]
+
+
+def test_without_mmdebstrap_and_root_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is installed by a lab that is not root."""
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    with pytest.raises(BaseImageError, match="mmdebstrap is not installed") as raised:
+        hostrootfs.have_mmdebstrap(lambda line: None)
+    assert "apt-get install mmdebstrap" in raised.value.advice
+
+
+def leftovers() -> set[Path]:
+    """The temporary directories of builds."""
+    return set(Path(tempfile.gettempdir()).glob("reprolab-base-*"))
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize(
+    ("version", "pip", "bottle"), [("3.6.15", "21.3.1", "0.12.13"), ("3.11.7", "25.0.1", "0.12.25")]
+)
+def test_a_stand_in_works_and_is_kept(version: str, pip: str, bottle: str) -> None:
+    """Its modules load, pip reaches the index over the bridge, and the second resolve takes no time."""
+    client = docker.from_env()
+    official = f"python:{version}-slim-bullseye"
+    before, said = leftovers(), list[str]()
+    base = resolve_base(official, client, policy=Policy.HOST, say=said.append)
+    assert leftovers() <= before
+    assert base.origin is Origin.HOST and base.reference.startswith(f"reprolab-base/python:{version}-host-")
+    labels = client.images.get(base.reference).labels
+    assert labels["reprolab.object"] == "base" and labels["reprolab.base"] == "host"
+
+    check = (
+        "import ssl, sqlite3, bz2, lzma, ctypes, zlib, readline, multiprocessing, hashlib;"
+        "import pip, pkg_resources, sys;"
+        "print(sys.version.split()[0], pip.__version__, sys.prefix)"
+    )
+    shown = client.containers.run(base.reference, ["python", "-W", "ignore", "-c", check], remove=True)
+    assert shown.decode().split() == [version, pip, "/usr/local"]
+
+    started = time.monotonic()
+    again = resolve_base(
+        official, client, policy=Policy.HOST, say=lambda line: pytest.fail(f"built again: {line}")
+    )
+    assert again == base
+    assert time.monotonic() - started < 2
+
+    tag = f"reprolab-test-bases:{uuid.uuid4().hex[:12]}"
+    recipe = f"FROM {base.reference}\nRUN pip install --no-cache-dir --no-deps bottle=={bottle}\n"
+    try:
+        client.images.build(
+            fileobj=context(recipe), custom_context=True, tag=tag, nocache=True, rm=True, forcerm=True
+        )
+        shown = client.containers.run(
+            tag, ["python", "-c", "import bottle; print(bottle.__version__)"], remove=True
+        )
+        assert shown.decode().strip() == bottle
+    finally:
+        for made in client.images.list(name=tag):
+            client.images.remove(str(made.id), force=True)
+
+
+@pytest.mark.docker
+def test_a_failed_build_shows_its_last_lines_and_leaves_no_image(tmp_path: Path) -> None:
+    """The name is given at the end of a build only."""
+    client = docker.from_env()
+    name = f"reprolab-test-bases:{uuid.uuid4().hex[:12]}"
+    recipe = "FROM scratch\nCOPY nothing /\n"
+    with pytest.raises(BaseImageError, match=r"(?s)could not be built.*COPY"):
+        hostbase._replace(
+            client, name, lambda: hostbase._build(client, context(recipe), name, {}, {}), "print"
+        )
+    assert client.images.list(name=name) == []
+
+
+def context(dockerfile: str) -> io.BytesIO:
+    """A build context of nothing but a Dockerfile."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as tar:
+        member = tarfile.TarInfo("Dockerfile")
+        member.size = len(dockerfile)
+        tar.addfile(member, io.BytesIO(dockerfile.encode()))
+    stream.seek(0)
+    return stream
