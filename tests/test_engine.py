@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-
 from reprolab import apt, enginesetup
 from reprolab.apt import Machine, Source
 from reprolab.engine import Engine, client, compose_command, ensure_engine
@@ -63,6 +62,10 @@ case "$*" in
 esac
 """
 
+APT_CACHE = """#!/bin/sh
+for package in "$@"; do sed -n "/^$package:/,/Version table/p" "{root}/policy"; done
+"""
+
 POLICY = """docker-compose:
   Installed: (none)
   Candidate: {compose}
@@ -104,10 +107,12 @@ class Box:
 
     @property
     def calls(self) -> list[str]:
+        """What apt and systemctl were called with."""
         path = self.root / "calls"
         return path.read_text().splitlines() if path.exists() else []
 
     def program(self, name: str, text: str) -> Path:
+        """Write an executable file."""
         path = self.root / name
         path.write_text(text)
         path.chmod(0o755)
@@ -126,10 +131,12 @@ class Box:
             shutil.copy(self.root / "stock" / name, self.root / "bin" / name)
 
     def plugins(self, compose: str, buildx: str) -> None:
+        """Have these versions of the plugins; empty: missing."""
         (self.root / "compose").write_text(compose)
         (self.root / "buildx").write_text(buildx)
 
     def ensure(self, machine: Machine | None = None, **environ: str) -> Engine:
+        """Call ensure_engine on this box, with changes to its environment."""
         machine = machine or self.machine
         return ensure_engine(
             self.said.append, machine=replace(machine, environ={**machine.environ, **environ})
@@ -138,7 +145,7 @@ class Box:
 
 @pytest.fixture
 def box() -> Iterator[Box]:
-    """A fresh box; its daemons are ended by their pids. (Its path is short: a socket's may have 108 bytes.)"""
+    """A fresh box; its daemons are ended by their pids. Its path is short, since a socket's is limited."""
     root = Path(tempfile.mkdtemp(prefix="rl-"))
     for name in ("bin", "stock", "etc/apt/sources.list.d", "var/run", "var/log", "run"):
         (root / name).mkdir(parents=True)
@@ -149,7 +156,7 @@ def box() -> Iterator[Box]:
     (root / "policy").write_text(POLICY.format(compose="1.29.2-3", buildx="(none)"))
     box = Box(root)
     box.program("bin/apt-get", APT_GET.format(root=root))
-    box.program("bin/apt-cache", f'#!/bin/sh\ncat "{root}/policy"\n')
+    box.program("bin/apt-cache", APT_CACHE.format(root=root))
     box.stock()
     box.plugins("2.26.1-4", "0.13.1+ds1")
     yield box
@@ -182,10 +189,12 @@ def _pids(root: Path) -> list[int]:
     ],
 )
 def test_a_version_is_read_whatever_its_packager_adds(text: str, version: tuple[int, int, int]) -> None:
+    """Suffixes, epochs and a leading v do not matter."""
     assert parse_version(text) == version
 
 
 def test_what_is_no_version_is_refused() -> None:
+    """A text without a version is a ValueError that shows it."""
     with pytest.raises(ValueError, match="not a version: 'dev'"):
         parse_version("dev")
 
@@ -205,6 +214,7 @@ def test_what_is_no_version_is_refused() -> None:
     ],
 )
 def test_versions_compare_by_number(found: str, minimum: str, enough: bool) -> None:
+    """2.9 is older than 2.20, and what is no version is never new enough."""
     assert at_least(found, minimum) is enough
 
 
@@ -228,6 +238,7 @@ def test_a_fresh_machine_gets_an_engine(box: Box) -> None:
 
 
 def test_an_engine_that_answers_is_used_in_silence(box: Box) -> None:
+    """Nothing is said, installed or started the second time, even where that is forbidden."""
     box.unpack()
     assert box.ensure().started is True
     box.said.clear()
@@ -252,6 +263,7 @@ def test_the_private_apt_state_leaves_the_sources_alone(box: Box) -> None:
 
 
 def test_the_distributions_own_plugins_come_first(box: Box) -> None:
+    """Where this release's own packages are new enough, no other release is asked."""
     box.unpack()
     box.plugins("", "")
     (box.root / "policy").write_text(POLICY.format(compose="2.26.1-4", buildx="0.13.1+ds1-3"))
@@ -287,6 +299,7 @@ def _not_debian(box: Box) -> Machine:
 def test_where_it_may_not_it_installs_nothing(
     box: Box, prepare: Callable[[Box], Machine], environ: dict[str, str], words: str
 ) -> None:
+    """The message says what failed, why the lab does nothing, what was expected and what to do."""
     with pytest.raises(EngineError) as error:
         box.ensure(prepare(box), **environ)
     text = str(error.value)
@@ -298,6 +311,7 @@ def test_where_it_may_not_it_installs_nothing(
 
 
 def test_a_missing_plugin_is_not_installed_where_that_is_forbidden(box: Box) -> None:
+    """Both plugins are named with what was found and what is needed."""
     box.unpack()
     box.ensure()
     box.plugins("", "0.9.1")
@@ -310,6 +324,7 @@ def test_a_missing_plugin_is_not_installed_where_that_is_forbidden(box: Box) -> 
 
 @pytest.mark.parametrize("host", ["tcp://127.0.0.1:9", "unix:///nonexistent/docker.sock"])
 def test_a_dead_docker_host_is_an_error_and_installs_nothing(box: Box, host: str) -> None:
+    """Whoever sets DOCKER_HOST means that engine, not one installed here."""
     with pytest.raises(EngineError) as error:
         box.ensure(DOCKER_HOST=host)
     assert f"no Docker Engine answers at {host}" in str(error.value)
@@ -320,6 +335,7 @@ def test_a_dead_docker_host_is_an_error_and_installs_nothing(box: Box, host: str
 
 
 def test_an_old_engine_is_named_with_what_is_needed(box: Box) -> None:
+    """An engine before 20.10 is refused."""
     box.stock(version="19.03.15")
     box.unpack()
     with pytest.raises(EngineError) as error:
@@ -340,6 +356,7 @@ def test_an_older_plugin_that_comes_first_is_named(box: Box) -> None:
 
 
 def test_a_failed_installation_shows_apts_words(box: Box) -> None:
+    """A failed update is told and survived; a failed installation shows command, code and output."""
     box.program("bin/apt-get", "#!/bin/sh\necho 'E: Unable to locate package' >&2\nexit 100\n")
     with pytest.raises(EngineError) as error:
         box.ensure()
@@ -349,6 +366,7 @@ def test_a_failed_installation_shows_apts_words(box: Box) -> None:
 
 
 def test_a_distribution_without_the_plugins_is_told_so(box: Box) -> None:
+    """Debian 11 has neither the plugins nor a libc for the next release's."""
     (box.root / "etc/os-release").write_text(
         "ID=debian\nVERSION_CODENAME=bullseye\nPRETTY_NAME='Debian 11'\n"
     )
@@ -359,6 +377,7 @@ def test_a_distribution_without_the_plugins_is_told_so(box: Box) -> None:
 
 
 def test_a_missing_docker_command_is_named(box: Box) -> None:
+    """An engine alone is not enough: Compose is driven by the command line."""
     box.unpack()
     box.ensure()
     (box.root / "bin/docker").unlink()
@@ -367,6 +386,7 @@ def test_a_missing_docker_command_is_named(box: Box) -> None:
 
 
 def test_an_unknown_setting_is_refused(box: Box) -> None:
+    """A misspelt 'external' must not lead to an installation."""
     with pytest.raises(UsageError, match="REPROLAB_ENGINE=extern is not known"):
         box.ensure(REPROLAB_ENGINE="extern")
 
@@ -389,6 +409,7 @@ def test_a_daemon_that_ends_shows_its_last_lines(box: Box) -> None:
 
 
 def test_a_daemon_that_never_answers_is_given_up(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the limit the log's last lines and the limit are shown."""
     monkeypatch.setattr(enginesetup, "START_LIMIT", 1.0)
     box.unpack()
     script = f'#!/bin/sh\necho $$ >>"{box.root}/pids"\necho "waiting for a lock"\nexec sleep 60\n'
@@ -401,6 +422,7 @@ def test_a_daemon_that_never_answers_is_given_up(box: Box, monkeypatch: pytest.M
 
 
 def test_systemd_starts_the_daemon_where_it_runs_the_machine(box: Box) -> None:
+    """The daemon is systemd's then, not the lab's."""
     (box.root / "run/systemd/system").mkdir(parents=True)
     box.unpack()
     start = f'echo "systemctl $*" >>"{box.root}/calls"; setsid --fork dockerd >"{box.root}/log" 2>&1'
@@ -466,6 +488,7 @@ def test_a_daemon_that_runs_is_not_started_again(box: Box, monkeypatch: pytest.M
 
 
 def test_one_lab_at_a_time_sets_docker_up(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second waits, says so once, and gives up at its limit."""
     monkeypatch.setattr(enginesetup, "TURN_LIMIT", 0.2)
     with enginesetup.my_turn(box.machine, box.said.append):
         with pytest.raises(EngineError, match="another reprolab that is setting up Docker"):
@@ -478,6 +501,7 @@ def test_one_lab_at_a_time_sets_docker_up(box: Box, monkeypatch: pytest.MonkeyPa
 
 
 def test_sources_are_read_in_both_notations(box: Box) -> None:
+    """Comments, deb-src and cdroms are passed over; options and components are understood."""
     etc = box.root / "etc/apt"
     (etc / "sources.list").write_text(
         "# deb http://old.example.org/debian bookworm main\n"
@@ -492,22 +516,26 @@ def test_sources_are_read_in_both_notations(box: Box) -> None:
 
 
 def test_a_disabled_source_is_not_used_and_an_embedded_key_is_kept(box: Box) -> None:
+    """A key may stand in the source itself, over many lines."""
     key = "\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n abc\n -----END PGP PUBLIC KEY BLOCK-----"
     (box.root / "etc/apt/sources.list.d/debian.sources").write_text(
         f"Enabled: no\n{SOURCES.split(chr(10), 1)[1]}\n"
-        f"Types: deb deb-src\nURIs: http://key.example.org\nSuites: bookworm\nComponents: main\nSigned-By:{key}\n"
+        "Types: deb deb-src\nURIs: http://key.example.org\nSuites: bookworm\nComponents: main\n"
+        f"Signed-By:{key}\n"
     )
     source = apt.debian_source(box.machine)
     assert (source.uris, source.signed_by) == ("http://key.example.org", key)
 
 
 def test_a_machine_without_debians_archive_is_told_so(box: Box) -> None:
+    """No source, no guess at a mirror."""
     (box.root / "etc/apt/sources.list.d/debian.sources").unlink()
     with pytest.raises(EngineError, match="no apt source for Debian bookworm main"):
         apt.debian_source(box.machine)
 
 
 def test_a_package_without_candidate_is_left_out(box: Box) -> None:
+    """Names apt does not know, and '(none)', are no candidates."""
     assert apt.candidates(box.machine, COMPOSE.packages) == {"docker-compose": "1.29.2-3"}
 
 
@@ -516,6 +544,7 @@ def test_a_package_without_candidate_is_left_out(box: Box) -> None:
 
 @pytest.mark.docker
 def test_the_real_engine_answers_at_once_and_names_itself() -> None:
+    """Engine, SDK client and Compose command agree on what is there."""
     said: list[str] = []
     ensure_engine(said.append)
     began = time.monotonic()

@@ -38,8 +38,8 @@ TRIALS = 3
 
 THREADS, CONNECTIONS, DURATION = 10, 200, 10
 PROBES = 3
-# After the socket has gone, requests on connections that are open already may still be answered.
-TAIL_LIMIT_MS = 1000
+# After the socket has gone, workers still answer on the connections they have, until they too are replaced.
+TAIL_LIMIT_MS = 5000
 MIN_REFUSED = 100
 
 REACHED = re.compile(rb"\[(\d+)\] \[INFO\] Autorestarting worker after current request")
@@ -57,7 +57,8 @@ def drive(stack):
         "socket_after": bool(socket) and stack.exists("app", socket),
         "server_running": stack.running("app"),
         "probes": [probe_after_pause(stack) for _ in range(PROBES)],
-        "load": load.to_json(),
+        "workers": int(stack.factors["WORKERS"]),
+        "load": load.summary(),
     }
 
 
@@ -81,7 +82,7 @@ def observe(evidence, driven):
         raise InvalidTrial(f"{missing} responses that wrk counted have no line in the proxy's log")
     server = server_events(evidence.lines("app"))
     watched = [event for event in witness_lines(evidence.lines("witness")) if event.get("event") == "gone"]
-    return driven | server_summary(server, start) | access_figures(access, driven, missing) | {
+    return driven | server_summary(server, driven["workers"]) | access_figures(access, driven, missing) | {
         "gone_ms": since(watched[0]["t_ns"], start) if watched else None,
         "order": order(server, access, watched, start),
         "timeline": access.timeline(),
@@ -100,7 +101,6 @@ def access_figures(access, driven, missing):
         "refused_after_last_ok": refused_after(access, last_ok),
         "other_after_last_ok": sum(access.statuses.values()) - access.ok - access.statuses[502],
         "log_lines_missing": missing,
-        "log_lag_ms": access.lag_ns / 1e6,
     }
 
 
@@ -134,12 +134,11 @@ def server_events(lines):
     return events
 
 
-def server_summary(events, start):
-    """Counts for the table; the first workers are no restarts."""
-    del start
+def server_summary(events, workers):
+    """Counts for the table. A worker may say several times that it restarts: a restart is a worker more."""
     return {
-        "worker_restarts": len(events["reached"]),
-        "workers_booted": events["booted"],
+        "reached": len({event["pid"] for event in events["reached"]}),
+        "worker_restarts": max(0, events["booted"] - workers),
         "tracebacks": events["tracebacks"],
         "unlinks": events["unlinks"],
     }
@@ -172,10 +171,9 @@ def order(server, access, watched, start):
 
 
 def first_502_after(access):
-    """The first 100 ms step after the last 2xx that holds a 502, in milliseconds since the load began."""
-    step = (access.last_ok_ns - access.start_ns) // (logs.BUCKET_MS * 1_000_000)
-    later = [bucket for bucket in access.buckets.get(502, {}) if bucket > step]
-    return min(later) * logs.BUCKET_MS if later else None
+    """The first 502 that no 2xx followed, in milliseconds since the load began; None where there is none."""
+    moment = access.first_after_ok_ns.get(502)
+    return since(moment, access.start_ns) if moment else None
 
 
 def since(moment_ns, start_ns):
@@ -209,10 +207,15 @@ def permanent_502(o):
 
 
 def all_502_once_gone(o):
-    """The socket went, and within TAIL_LIMIT_MS every answer was a 502."""
+    """The socket went; once the connections made before are used up (TAIL_LIMIT_MS), all answers are 502."""
     if not socket_gone(o):
         return False
     return permanent_502(o) and (o["last_ok_ms"] or 0) - o["gone_ms"] <= TAIL_LIMIT_MS
+
+
+def tail_ms(o):
+    """How long after the removal the last 2xx came, in milliseconds; None where either is missing."""
+    return None if o["gone_ms"] is None or o["last_ok_ms"] is None else o["last_ok_ms"] - o["gone_ms"]
 
 
 def in_order(o):
@@ -316,10 +319,35 @@ COLUMNS = [
     Column("last 2xx", lambda o: (o["last_ok_ms"] or 0) / 1000, "{:.1f} s"),
     Column("gone at", lambda o: None if o["gone_ms"] is None else o["gone_ms"] / 1000, "{:.2f} s"),
     Column("restarts", lambda o: o["worker_restarts"]),
-    Column("tracebacks", lambda o: "; ".join(f"{key.replace(' at', ':')}" for key in o["tracebacks"]) or "—"),
     Column("afterwards", lambda o: "/".join(dict.fromkeys(o["probes"]))),
     Column("wrk req/s", lambda o: o["load"]["requests"] / (o["load"]["duration_us"] / 1e6)),
+    Column("tracebacks", lambda o: traceback_words(o), note=True),
+    Column("who removed it", lambda o: removal_words(o), note=True),
+    Column("wrk errors", lambda o: error_words(o), note=True),
 ]
+
+
+def traceback_words(o):
+    """Tracebacks by exception and place, with their number."""
+    return "; ".join(f"{row['count']} × {key}" for key, row in o["tracebacks"].items()) or None
+
+
+def removal_words(o):
+    """The order of events in milliseconds since the load began."""
+    if o["order"] is None:
+        return None
+    step = o["order"]
+    return (
+        f"worker {step['worker']} (child of {step['parent']}) reached max_requests by {step['reached_ms']:.1f} ms, "
+        f"removed the file at {step['unlinked_ms']:.1f} ms, last 2xx at {step['last_ok_ms']:.1f} ms, "
+        f"only 502 from {step['permanent_502_ms']:.1f} ms"
+    )
+
+
+def error_words(o):
+    """wrk's socket errors, where there were any; statuses above 399 stand in the table."""
+    errors = {name: n for name, n in o["load"]["errors"].items() if n and name != "status_above_399"}
+    return ", ".join(f"{n} {name}" for name, n in errors.items()) or None
 
 
 def socket_word(o):

@@ -46,6 +46,12 @@ def say(message: str) -> None:
     Console(stderr=True).print(f"· {message}", markup=False, highlight=False, soft_wrap=True)
 
 
+def console() -> Console:
+    """The terminal as it is; where output goes to a file or a pipe, wide enough for the tables."""
+    here = Console()
+    return here if here.is_terminal else Console(width=session.REPORT_WIDTH)
+
+
 def boundary(command: Callable[..., Exit | None]) -> Callable[..., None]:
     """The one place where errors become a message and an exit status."""
 
@@ -98,14 +104,14 @@ def main() -> None:
 def list_() -> None:
     """The scenarios, with their variants and factors."""
     root = project_root()
-    console = Console()
+    out = console()
     for name in scenario.names(root):
         found = scenario.load(root, name)
-        console.print(f"[bold]{found.name}[/]  {found.title}", highlight=False)
+        out.print(f"[bold]{found.name}[/]  {found.title}", highlight=False)
         factors = ", ".join(f"{key}={value}" for key, value in found.factors.items())
-        console.print(f"  factors:  {factors}", highlight=False, markup=False)
+        out.print(f"  factors:  {factors}", highlight=False, markup=False)
         for experiment in found.experiments.values():
-            console.print(f"  {experiment.name}: {', '.join(experiment.variants)}", highlight=False, markup=False)
+            out.print(f"  {experiment.name}: {', '.join(experiment.variants)}", highlight=False, markup=False)
 
 
 @main.command()
@@ -123,7 +129,7 @@ def run(
     name, _, experiment = target.partition("/")
     wishes = session.Wishes(name, experiment, variants, _settings(pairs), trials, jobs)
     root = project_root()
-    status = session.Session(root, wishes, Console(), say).execute()
+    status = session.Session(root, wishes, console(), say).execute()
     if keep:
         byhand.up(root, name, _settings(pairs), say)
     click.echo(f"reprolab: exit status {int(status)} ({status.name.lower().replace('_', ' ')})")
@@ -140,7 +146,7 @@ def judge(where: str) -> Exit:
     content = evidence.read_json(found_run.path / "run.json")
     found = scenario.load(root, content["scenario"])
     verdict = session.judge_run(root, found, found_run)
-    session.report(Console(), found, found_run)
+    session.report(console(), found, found_run)
     return exit_status(verdict)
 
 
@@ -174,7 +180,7 @@ def docs_(check: bool) -> None:
 def doctor() -> None:
     """What the lab finds on this machine: engine, Compose, bases; sets up what is missing."""
     engine = ensure_engine(say)
-    console = Console()
+    out = console()
     facts = (
         f"engine {engine.version} (API {engine.api}) at {engine.host}",
         f"compose {engine.compose} · buildx {engine.buildx} · client {engine.docker}",
@@ -182,10 +188,10 @@ def doctor() -> None:
         f"bases: policy {policy(os.environ)} (REPROLAB_BASES)",
     )
     for fact in facts:
-        console.print(fact, highlight=False, markup=False)
+        out.print(fact, highlight=False, markup=False)
     images = client().images.list(filters={"label": "reprolab.object=base"})
     for image in images:
-        console.print(f"  host-built base: {', '.join(image.tags) or image.short_id}", highlight=False)
+        out.print(f"  host-built base: {', '.join(image.tags) or image.short_id}", highlight=False)
 
 
 @main.command()

@@ -1,14 +1,17 @@
-"""Service logs: captured from the engine after the load, read back as a stream.
+"""Service logs: fetched through the engine after the load, read back as a stream.
 
-Each captured line begins with the engine's timestamp, the moment at which the engine *read* the line
-from the container; under load that is a little later than the moment at which it was written.
+A line that a service wrote to its standard streams begins with the engine's timestamp: the moment at
+which the engine *read* it, up to a second late while the machine is under load. A service with much to
+say writes a file with its own clock instead (label ``reprolab.log``), which is fetched whole.
 """
 
 from __future__ import annotations
 
 import gzip
+import io
 import re
 import subprocess
+import tarfile
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -16,13 +19,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from docker.errors import NotFound
+from docker.models.containers import Container
+
 from reprolab.errors import EngineError
 from reprolab.evidence import writing
 
 CHUNK = 1 << 20
 COMPRESSION = 1
 BUCKET_MS = 100
-ACCESS = re.compile(rb'^(\S+) \S+ \S+ \S+ \[([^\]]+)\] "[^"]*" (\d{3}) \S+ "[^"]*" "([^"]*)"')
 PYTHON_FILE = re.compile(rb'^\S+\s+File "([^"]+)", line (\d+), in (\S+)')
 PYTHON_ERROR = re.compile(rb"^\S+ ((?:[A-Za-z_][\w.]*\.)?[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning))(?:: (.*))?$")
 PYTHON_CHAINED = (b"During handling of the above exception", b"The above exception was the direct cause")
@@ -59,6 +64,55 @@ def capture(docker: str, container: str, target: Path, timeout: float = 300.0) -
     return size
 
 
+def capture_file(container: Container, path: str, target: Path) -> int:
+    """Stream a file out of a container into a gzip file; returns the bytes read, 0 where there is no such file.
+
+    ``path`` must be a plain file that nothing reads at both ends, as a finished log is.
+    """
+    try:
+        chunks, _ = container.get_archive(path, chunk_size=CHUNK)
+    except NotFound:
+        chunks = iter(())
+    size = 0
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with gzip.open(target, "wb", compresslevel=COMPRESSION) as packed:
+            for chunk in _untar(chunks):
+                packed.write(chunk)
+                size += len(chunk)
+    return size
+
+
+def _untar(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The content of the one file in a tar stream, chunk by chunk."""
+    feed = _Feed(iter(chunks))
+    try:
+        with tarfile.open(fileobj=feed, mode="r|", bufsize=CHUNK) as archive:
+            for member in archive:
+                content = archive.extractfile(member) if member.isfile() else None
+                while content is not None and (chunk := content.read(CHUNK)):
+                    yield chunk
+    except tarfile.ReadError:
+        if feed.given:
+            raise
+
+
+class _Feed(io.RawIOBase):
+    """An iterator of chunks as the file object that tarfile wants."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._left = b""
+        self.given = 0
+
+    def read(self, size: int = -1) -> bytes:
+        while len(self._left) < size and (chunk := next(self._chunks, b"")):
+            self._left += chunk
+        taken, self._left = self._left[:size], self._left[size:]
+        self.given += len(taken)
+        return taken
+
+
 def moment_ns(stamp: bytes | str) -> int:
     """An engine timestamp (RFC 3339, nanoseconds, UTC) as integer nanoseconds since the epoch.
 
@@ -89,8 +143,9 @@ class Clock:
 
 @dataclass
 class AccessSummary:
-    """A proxy's access log in figures. Times are nanoseconds since the epoch, by the engine's clock.
+    """A proxy's access log in figures. Times are nanoseconds since the epoch, by the proxy's own clock.
 
+    ``first_after_ok_ns`` holds, per status, the first response (in the log's order) that no 2xx followed;
     ``buckets`` counts responses per status in steps of BUCKET_MS milliseconds from ``start_ns``.
     """
 
@@ -100,8 +155,8 @@ class AccessSummary:
     statuses: Counter[int] = field(default_factory=Counter)
     first_ns: dict[int, int] = field(default_factory=dict)
     last_ns: dict[int, int] = field(default_factory=dict)
+    first_after_ok_ns: dict[int, int] = field(default_factory=dict)
     buckets: dict[int, Counter[int]] = field(default_factory=dict)
-    lag_ns: int = 0
 
     @property
     def ok(self) -> int:
@@ -123,6 +178,10 @@ class AccessSummary:
         self.statuses[status] += 1
         self.first_ns.setdefault(status, moment)
         self.last_ns[status] = max(moment, self.last_ns.get(status, 0))
+        if 200 <= status < 300:
+            self.first_after_ok_ns.clear()
+        elif status not in self.first_after_ok_ns:
+            self.first_after_ok_ns[status] = moment
         bucket = (moment - self.start_ns) // (BUCKET_MS * 1_000_000)
         per_status = self.buckets.get(status)
         if per_status is None:
@@ -138,33 +197,29 @@ class AccessSummary:
 
 
 def access_summary(lines: Iterable[bytes], start_ns: int, agent: bytes = b"-") -> AccessSummary:
-    """Read a captured access log (combined format: h2o's and nginx's default).
+    """Read a proxy's access log: combined format with two more fields, as images/h2o writes it.
 
-    Only lines of the user agent ``agent`` are counted (wrk sends none, logged as "-"), so that the
-    lab's own probes stay out. ``lag_ns`` is the most by which an engine timestamp is later than the
-    end of the second that the server itself wrote on the line: a lower bound of the engine's delay.
+    The last two fields are the moment at which the request came (microseconds since the epoch) and how
+    long it took (seconds); a response counts at the moment at which it ended. Only lines of the user
+    agent ``agent`` are counted (wrk sends none, logged as "-"), so that the lab's own probes stay out.
     """
     summary = AccessSummary(start_ns)
-    clock = Clock()
-    written = b""
-    written_end = 0
+    ending = b'"' + agent
     for line in lines:
-        found = ACCESS.match(line)
-        if found is None or found[4] != agent:
+        parts = line.split(b'"')
+        # "request" status bytes "referer" "agent" clock: six quotes, or this is no access line.
+        if len(parts) != 7 or not line[: line.rfind(b'"')].endswith(ending):
             summary.other_lines += 1
             continue
-        moment = clock(line)
-        summary.add(moment, int(found[3]))
-        if found[2] != written:
-            written = found[2]
-            written_end = (_apache_second(written) + 1) * 1_000_000_000
-        if moment - written_end > summary.lag_ns:
-            summary.lag_ns = moment - written_end
+        try:
+            came, took = parts[6].split()
+            moment = int(came) * 1000 + int(float(took) * 1e9)
+            status = int(parts[2][:4])
+        except ValueError:
+            summary.other_lines += 1
+            continue
+        summary.add(moment, status)
     return summary
-
-
-def _apache_second(stamp: bytes) -> int:
-    return int(datetime.strptime(stamp.decode("ascii"), "%d/%b/%Y:%H:%M:%S %z").timestamp())
 
 
 @dataclass(frozen=True)

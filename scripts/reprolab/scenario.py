@@ -62,12 +62,14 @@ class Column:
     """One column of the results table: a heading and a function from an observation to its cell.
 
     The function returns a number (the median over the trials is shown, by ``form``) or a text
-    (each distinct text is shown).
+    (each distinct text is shown); None for nothing. With ``note`` it stands below the table, in a line
+    of its own.
     """
 
     heading: str
     value: Callable[[Observation], Any]
     form: str = "{:,.0f}"
+    note: bool = False
 
 
 @dataclass(frozen=True)

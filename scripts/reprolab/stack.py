@@ -27,6 +27,7 @@ SCRIPT_DIRECTORY = "/usr/share/wrk_wrapper"
 TOOL_ROLES = ("wrk",)
 READY_LIMIT = 60.0
 PROXY_PORT = 18080
+LOG_LABEL = "reprolab.log"
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,12 @@ class Load:
     finished_ns: int
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data for an observation."""
+        """Everything, as wrk.json keeps it."""
         return {"started_ns": self.started_ns, "finished_ns": self.finished_ns, **self.result.to_json()}
+
+    def summary(self) -> dict[str, Any]:
+        """What an observation needs of it; wrk's printed text stays in the trial's wrk.txt."""
+        return {name: value for name, value in self.to_json().items() if name != "text"}
 
 
 @dataclass
@@ -260,7 +265,11 @@ class Stack:
             except InvalidTrial as error:
                 states[role] = {"missing": str(error)}
                 continue
-            logs.capture(docker_cli, str(container.id), self.evidence.log_path(role))
+            streams = self.evidence.log_path(role)
+            if own_log := container.labels.get(LOG_LABEL):
+                logs.capture_file(container, own_log, streams)
+                streams = self.evidence.log_path(f"{role}.streams")
+            logs.capture(docker_cli, str(container.id), streams)
             container.reload()
             states[role] = container.attrs["State"] | {"Image": container.image.id if container.image else ""}
         self.evidence.write("containers.json", states)

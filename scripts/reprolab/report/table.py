@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -19,6 +19,7 @@ class Row:
     changes: str
     trials: str
     cells: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     invalid: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -28,6 +29,7 @@ class Row:
             "changes": self.changes,
             "trials": self.trials,
             "cells": list(self.cells),
+            "notes": list(self.notes),
             "invalid": self.invalid,
         }
 
@@ -39,7 +41,7 @@ def changes_text(factors: Mapping[str, str]) -> str:
 
 def headings(experiment: Experiment) -> tuple[str, ...]:
     """The headings over a row's cells."""
-    return tuple(column.heading for column in experiment.columns)
+    return tuple(column.heading for column in experiment.columns if not column.note)
 
 
 def rows(scenario: Scenario, experiment: Experiment, trials: Iterable[TrialRecord]) -> list[Row]:
@@ -58,9 +60,18 @@ def _row(experiment: Experiment, name: str, trials: list[TrialRecord]) -> Row:
         name,
         changes_text(trials[0].factors),
         f"{len(valid)}/{len(trials)}",
-        tuple(cell(column, valid) for column in experiment.columns) if valid else (),
+        tuple(cell(c, valid) for c in experiment.columns if not c.note) if valid else (),
+        tuple(_notes(experiment, valid)),
         invalid,
     )
+
+
+def _notes(experiment: Experiment, trials: list[TrialRecord]) -> Iterator[str]:
+    """The notes of a variant: of its first trial, as an example, where texts differ from trial to trial."""
+    for column in experiment.columns:
+        texts = [str(v) for trial in trials if column.note and (v := _value(column, trial)) is not None]
+        if texts:
+            yield f"{column.heading}: {texts[0]}"
 
 
 def cell(column: Column, trials: list[TrialRecord]) -> str:

@@ -45,10 +45,10 @@ def results(scenario: Scenario, trials: list[TrialRecord]) -> RenderableType:
             continue
         grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
         grid.add_column("variant", no_wrap=True)
-        grid.add_column("changes", overflow="fold")
+        grid.add_column("changes", overflow="fold", min_width=16)
         grid.add_column("valid", justify="right", no_wrap=True)
-        for column in experiment.columns:
-            grid.add_column(column.heading, justify="right", overflow="fold")
+        for heading in table.headings(experiment):
+            grid.add_column(heading, justify="right", no_wrap=True)
         for row in found:
             grid.add_row(row.variant, row.changes, row.trials, *row.cells)
         if len(scenario.experiments) > 1:
@@ -57,6 +57,7 @@ def results(scenario: Scenario, trials: list[TrialRecord]) -> RenderableType:
         parts += [
             Text(f"{row.variant}: invalid: {row.invalid}", style="yellow") for row in found if row.invalid
         ]
+        parts += [Text(f"{row.variant}: {note}", style="dim") for row in found for note in row.notes]
     return Group(*parts)
 
 

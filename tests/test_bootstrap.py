@@ -1,0 +1,252 @@
+"""scripts/bootstrap on small projects of its own: no network, no package of this repository."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parent.parent / "scripts" / "bootstrap"
+
+# A build backend of the project's own, so that an editable installation needs no setuptools.
+BACKEND = """
+import pathlib, zipfile
+def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
+    name = "tiny-1.0-py3-none-any.whl"
+    files = {"tiny.pth": str(pathlib.Path.cwd() / "src"),
+             "tiny-1.0.dist-info/METADATA": "Metadata-Version: 2.1\\nName: tiny\\nVersion: 1.0\\n",
+             "tiny-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"}
+    with zipfile.ZipFile(pathlib.Path(wheel_directory) / name, "w") as wheel:
+        for path, text in files.items(): wheel.writestr(path, text)
+        wheel.writestr("tiny-1.0.dist-info/RECORD", "".join(f"{path},,\\n" for path in files))
+    return name
+"""
+PYPROJECT = """
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+[project]
+name = "tiny"
+version = "1.0"
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A project whose bootstrap has run once, and what it said. Its path has a space in it."""
+    root = _project(tmp_path_factory.mktemp("a checkout") / "of it")
+    return root, _bootstrap(root)
+
+
+def _project(root: Path) -> Path:
+    (root / "scripts").mkdir(parents=True)
+    (root / "src").mkdir()
+    (root / "src/tiny.py").write_text("")
+    shutil.copy(SCRIPT, root / "scripts/bootstrap")
+    (root / "backend.py").write_text(BACKEND)
+    (root / "pyproject.toml").write_text(PYPROJECT)
+    digest = _wheel(root / "pinned-1.0-py3-none-any.whl")
+    (root / "requirements.lock").write_text(f"./pinned-1.0-py3-none-any.whl --hash=sha256:{digest}\n")
+    return root
+
+
+def _wheel(path: Path) -> str:
+    """Write a wheel with one empty module; return its SHA-256."""
+    info = "pinned-1.0.dist-info"
+    files = {
+        "pinned.py": "",
+        f"{info}/METADATA": "Metadata-Version: 2.1\nName: pinned\nVersion: 1.0\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    sums = {
+        name: base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+        for name, text in files.items()
+    }
+    record = "".join(f"{name},sha256={sums[name]},{len(text)}\n" for name, text in files.items())
+    with zipfile.ZipFile(path, "w") as wheel:
+        for name, text in {**files, f"{info}/RECORD": record + f"{info}/RECORD,,\n"}.items():
+            wheel.writestr(name, text)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _environ(**more: str) -> dict[str, str]:
+    """This environment with the interpreter of these tests as the one to use."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    return {**kept, "PYTHON": sys.executable, "LC_ALL": "C", **more}
+
+
+def _bootstrap(root: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    command = ["scripts/bootstrap"]
+    return subprocess.run(
+        command, cwd=root, env=_environ(**more), capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def _fake(directory: Path, name: str, text: str) -> Path:
+    directory.mkdir(exist_ok=True)
+    path = directory / name
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_the_first_run_makes_the_environment(
+    made: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    """Locked packages and the project itself are importable; each step has one line on stderr."""
+    root, done = made
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert [line.split()[1] for line in lines] == ["making", "installing", "installing", ".venv"]
+    assert "since there is none yet" in lines[0]
+    code = "import pinned, tiny; print(tiny.__file__)"
+    shown = subprocess.run(
+        [root / ".venv/bin/python", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.strip() == str(root / "src/tiny.py")
+
+
+def test_the_second_run_is_silent_and_takes_no_time(made: tuple[Path, object]) -> None:
+    """Every make calls it, so it must not be felt: under 0.1 s."""
+    times = []
+    for _ in range(5):
+        began = time.monotonic()
+        done = _bootstrap(made[0])
+        times.append(time.monotonic() - began)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert min(times) < 0.1
+
+
+def test_a_moved_checkout_is_made_anew(made: tuple[Path, object], tmp_path: Path) -> None:
+    """The environment's scripts and the editable installation name the old path."""
+    broken = tmp_path / "copy"
+    shutil.copytree(made[0], broken, symlinks=True)
+    done = _bootstrap(broken)
+    assert done.returncode == 0, done.stderr
+    assert "the place of this checkout changed" in done.stderr
+    assert str(broken) in (broken / ".venv/bin/pip").read_text()
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        ("rm .venv/.ready", "it was left unfinished"),
+        ("rm .venv/bin/python; ln -s /nonexistent .venv/bin/python", "its Python does not run"),
+        ("rm .venv/bin/pip", "parts of it are gone"),
+        ("rm -rf .venv; mkdir .venv", "its Python does not run"),
+        ("echo '# more' >>requirements.lock", "requirements.lock, pyproject.toml"),
+        ("echo '# more' >>pyproject.toml", "requirements.lock, pyproject.toml"),
+    ],
+)
+def test_what_is_broken_or_out_of_date_is_made_anew(made: tuple[Path, object], damage: str, why: str) -> None:
+    """The line says why it is made anew, and afterwards it is ready again."""
+    subprocess.run(["sh", "-c", damage], cwd=made[0], check=True)
+    done = _bootstrap(made[0])
+    assert (done.returncode, why in done.stderr) == (0, True), done.stderr
+    assert _bootstrap(made[0]).stderr == ""
+
+
+def test_two_at_once_make_it_once(tmp_path: Path) -> None:
+    """The second waits for the first and then has nothing to do."""
+    root = _project(tmp_path / "both")
+    pair = [
+        subprocess.Popen(["scripts/bootstrap"], cwd=root, env=_environ(), stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=120)[1] for process in pair]
+    assert [process.returncode for process in pair] == [0, 0], said
+    assert sorted(text.count("making .venv") for text in said) == [0, 1]
+    assert "another bootstrap of this checkout is at work" in min(said, key=len)
+
+
+def test_a_wrong_hash_stops_it(tmp_path: Path) -> None:
+    """Nothing unverified is installed, pip's words are shown, and the half environment has no stamp."""
+    root = _project(tmp_path / "wrong")
+    lock = root / "requirements.lock"
+    lock.write_text(lock.read_text().split("sha256:")[0] + "sha256:" + "0" * 64 + "\n")
+    done = _bootstrap(root)
+    assert done.returncode == 4
+    assert "DO NOT MATCH THE HASHES" in done.stderr
+    assert "bootstrap: installing requirements.lock failed\n  expected: " in done.stderr
+    assert not (root / ".venv/.ready").exists()
+
+
+def test_a_package_without_a_hash_is_refused(tmp_path: Path) -> None:
+    """A lock that was edited by hand does not weaken the check."""
+    root = _project(tmp_path / "bare")
+    (root / "requirements.lock").write_text("./pinned-1.0-py3-none-any.whl\n")
+    assert _bootstrap(root).returncode == 4
+
+
+def test_an_old_python_is_named(tmp_path: Path) -> None:
+    """What was found, what was expected, what to do; exit status 4, and nothing is touched."""
+    root = _project(tmp_path / "old")
+    script = 'case $1 in --version) echo "Python 3.9.2" ;; *) exit 1 ;; esac'
+    old = _fake(tmp_path / "bin", "python3", script)
+    done = _bootstrap(root, PYTHON=str(old))
+    assert done.returncode == 4
+    assert f"no Python 3.11 or later: {old} is Python 3.9.2" in done.stderr
+    assert "expected: " in done.stderr and "to do: " in done.stderr
+    assert not (root / ".venv").exists()
+
+
+def test_a_missing_python_is_named(tmp_path: Path) -> None:
+    """A PYTHON that does not exist is not replaced by another one."""
+    done = _bootstrap(_project(tmp_path / "none"), PYTHON="/nonexistent/python3")
+    assert done.returncode == 4
+    assert "/nonexistent/python3 not found" in done.stderr
+
+
+def test_a_newer_python_is_found_behind_an_old_python3(tmp_path: Path) -> None:
+    """With no PYTHON set, python3.11 to python3.14 are tried after python3."""
+    root = _project(tmp_path / "newer")
+    _fake(tmp_path / "bin", "python3", '[ "$1" = --version ] && echo "Python 3.9.2"; exit 1')
+    for name in ("python3.14", "python3.13", "python3.12", "python3.11"):
+        _fake(tmp_path / "bin", name, f'exec "{sys.executable}" "$@"')
+    done = _bootstrap(root, PYTHON="", PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    assert done.returncode == 0, done.stderr
+    version = ".".join(str(number) for number in sys.version_info[:3])
+    assert f"making .venv with Python {version}" in done.stderr
+
+
+def test_a_missing_lock_is_named(tmp_path: Path) -> None:
+    """Without the lock nothing could be verified."""
+    root = _project(tmp_path / "lockless")
+    (root / "requirements.lock").unlink()
+    done = _bootstrap(root)
+    assert done.returncode == 4
+    assert "has no requirements.lock" in done.stderr
+
+
+@pytest.mark.parametrize("uid", [0, 1000])
+def test_debians_missing_ensurepip_is_installed_by_root_only(tmp_path: Path, uid: int) -> None:
+    """Debian's python3 has its venv support in a package; it is named to those who may not install it."""
+    root = _project(tmp_path / "debian")
+    mark = tmp_path / "installed"
+    python = _fake(
+        tmp_path / "bin",
+        "python3",
+        f'case "$*" in *ensurepip*) [ -e "{mark}" ] || exit 1 ;; esac\nexec "{sys.executable}" "$@"',
+    )
+    calls = tmp_path / "calls"
+    apt = f'echo "$*" >>"{calls}"; case "$*" in *install*) touch "{mark}" ;; esac'
+    _fake(tmp_path / "bin", "apt-get", apt)
+    _fake(tmp_path / "bin", "id", f"echo {uid}")
+    done = _bootstrap(root, PYTHON=str(python), PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    if uid == 0:
+        assert done.returncode == 0, done.stderr
+        assert "installing python3-venv by apt-get" in done.stderr
+        assert calls.read_text().splitlines()[-1].endswith("--no-install-recommends python3-venv")
+    else:
+        assert (done.returncode, calls.exists()) == (4, False)
+        assert "apt-get install python3-venv" in done.stderr
