@@ -82,11 +82,16 @@ def observe(evidence, driven):
         raise InvalidTrial(f"{missing} responses that wrk counted have no line in the proxy's log")
     server = server_events(evidence.lines("app"))
     watched = [event for event in witness_lines(evidence.lines("witness")) if event.get("event") == "gone"]
-    return driven | server_summary(server, driven["workers"]) | access_figures(access, driven, missing) | {
-        "gone_ms": since(watched[0]["t_ns"], start) if watched else None,
-        "order": order(server, access, watched, start),
-        "timeline": access.timeline(),
-    }
+    return (
+        driven
+        | server_summary(server, driven["workers"])
+        | access_figures(access, driven, missing)
+        | {
+            "gone_ms": since(watched[0]["t_ns"], start) if watched else None,
+            "order": order(server, access, watched, start),
+            "timeline": access.timeline(),
+        }
+    )
 
 
 def access_figures(access, driven, missing):
@@ -238,8 +243,7 @@ SETTINGS = ["one-thread", "no-max-requests"]
 CLAIMS = [
     Claim(
         "SV-1",
-        "While gunicorn keeps running, its Unix socket file disappears once a thread worker restarts at "
-        "max_requests.",
+        "While gunicorn keeps running, its Unix socket file disappears once a thread worker restarts at max_requests.",
         sign=socket_gone,
         shows=["documented"],
         absent=["gunicorn-19.5.0", *SETTINGS],

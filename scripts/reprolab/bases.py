@@ -107,9 +107,7 @@ def resolve_bases(
     return {name: resolve_base(name, client, policy=policy, say=say) for name in dict.fromkeys(officials)}
 
 
-def resolve_base(
-    official: str, client: docker.DockerClient, *, policy: Policy, say: Callable[[str], None]
-) -> Base:
+def resolve_base(official: str, client: docker.DockerClient, *, policy: Policy, say: Callable[[str], None]) -> Base:
     """Find, pull or build the base image; ``say`` hears a line before every slow step.
 
     Raises BaseImageError where the image can be had nowhere, EngineError where the engine stops answering.
@@ -190,9 +188,7 @@ def _official(official: str, image: Image, origin: Origin, how: str) -> Base:
     return Base(official, official, str(image.id), origin, next(iter(digests), ""), f"{official} {how}")
 
 
-def _pull(
-    official: str, client: docker.DockerClient, say: Callable[[str], None]
-) -> tuple[PullFailure | None, str]:
+def _pull(official: str, client: docker.DockerClient, say: Callable[[str], None]) -> tuple[PullFailure | None, str]:
     if _registry.failure is not None:
         return _registry.failure, "an earlier pull in this run failed"
     say(f"pulling {official}: it is not on this engine")

@@ -38,9 +38,7 @@ def up(root: Path, name: str, settings: Mapping[str, str], say: Callable[[str], 
     where = _directory(root, name)
     build_missing(own, api, compose_command(engine), where.path, say)
     factors = {**found.factors, **settings}
-    stack = Stack(
-        name, own, where.path / "compose.json", api, compose_command(engine), where, _hand(name), factors
-    )
+    stack = Stack(name, own, where.path / "compose.json", api, compose_command(engine), where, _hand(name), factors)
     stack.down()
     try:
         stack.up()
@@ -86,7 +84,15 @@ def down(root: Path, name: str) -> None:
 def logs(root: Path, name: str, *, follow: bool) -> None:
     """Hand over to Compose's own log view."""
     stack = _standing(root, name)
-    command = [*stack.compose, "--project-name", stack.project, "--file", str(stack.file), "logs", "--timestamps"]
+    command = [
+        *stack.compose,
+        "--project-name",
+        stack.project,
+        "--file",
+        str(stack.file),
+        "logs",
+        "--timestamps",
+    ]
     replace_process([*command, "--follow"] if follow else command)
 
 

@@ -37,7 +37,8 @@ def project_root() -> Path:
             if (folder / "scenarios").is_dir() and (folder / "compose.yaml").is_file():
                 return folder
     raise UsageError(
-        "no reprolab checkout here", expected=f"a folder with scenarios/ and compose.yaml, or {ROOT_VARIABLE}=DIR"
+        "no reprolab checkout here",
+        expected=f"a folder with scenarios/ and compose.yaml, or {ROOT_VARIABLE}=DIR",
     )
 
 

@@ -100,7 +100,7 @@ def image_name(build: Mapping[str, Any], service: str, bases: Iterator[tuple[str
     arguments = dict(build.get("args") or {})
     inputs = {
         "arguments": arguments,
-        "bases": sorted(identities.get(value, value) for value in arguments.values()),
+        "bases": sorted(str(identities.get(value, value)) for value in arguments.values()),
         "target": build.get("target", ""),
         "files": context_digest(Path(build["context"]), build.get("dockerfile") or "Dockerfile"),
     }
@@ -132,8 +132,4 @@ def services_by_role(model: Model, scenario: str) -> dict[str, str]:
 
 def missing_images(model: Model, exists: Callable[[str], bool]) -> list[str]:
     """The services whose image has yet to be built."""
-    return [
-        name
-        for name, service in model["services"].items()
-        if "build" in service and not exists(service["image"])
-    ]
+    return [name for name, service in model["services"].items() if "build" in service and not exists(service["image"])]

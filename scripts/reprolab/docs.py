@@ -23,7 +23,11 @@ def pages(root: Path) -> dict[Path, str]:
     """Every page with generated parts, as it should read."""
     found = [scenario.load(root, name) for name in scenario.names(root)]
     wanted: dict[Path, str] = {}
-    for path in [root / "README.md", root / "docs" / "claims.md", *(s.directory / "README.md" for s in found)]:
+    for path in [
+        root / "README.md",
+        root / "docs" / "claims.md",
+        *(s.directory / "README.md" for s in found),
+    ]:
         if path.exists():
             wanted[path] = _fill(path, root, found)
     return wanted

@@ -24,10 +24,15 @@ LATEST = "latest"
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn a full disk or a missing permission into one clear message that names the file."""
+    """Turn a full disk or a missing permission into one clear message that names the file.
+
+    A broken connection is an OSError too, but not the disk's fault: it passes.
+    """
     try:
         yield
     except OSError as error:
+        if isinstance(error, ConnectionError) or error.errno is None:
+            raise
         raise EvidenceError(
             f"evidence could not be written: {error.strerror or error} ({path})",
             expected="room and permission to write below the results directory",

@@ -57,9 +57,7 @@ def debian_base(client: docker.DockerClient, environ: Mapping[str, str], say: Sa
     image = _current(client, reference, fingerprint)
     if image is None:
         with _alone(say):
-            image = _current(client, reference, fingerprint) or _make_debian(
-                client, host, reference, fingerprint, say
-            )
+            image = _current(client, reference, fingerprint) or _make_debian(client, host, reference, fingerprint, say)
     return HostImage(reference, image, f"{host.distribution} {image.labels[f'{LABEL}.debian']}")
 
 
@@ -139,9 +137,7 @@ def _alone(say: Say) -> Iterator[None]:
         os.close(directory)
 
 
-def _make_debian(
-    client: docker.DockerClient, host: HostConfig, reference: str, fingerprint: str, say: Say
-) -> Image:
+def _make_debian(client: docker.DockerClient, host: HostConfig, reference: str, fingerprint: str, say: Say) -> Image:
     have_mmdebstrap(say)
     say(
         f"unpacking {host.distribution} {host.codename} with mmdebstrap from this host's package sources "

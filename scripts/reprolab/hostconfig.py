@@ -20,14 +20,10 @@ from reprolab.errors import BaseImageError, LabError
 from reprolab.process import run
 
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
-ONE_LINE = re.compile(
-    r"deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s+(?P<components>.+)"
-)
+ONE_LINE = re.compile(r"deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s+(?P<components>.+)")
 PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 # The settings of apt without which the host's own sources may not work.
-APT_OPTIONS = re.compile(
-    r'(Acquire::(?:https?::Proxy|Check-Valid-Until|Check-Date|Retries)) "(.+)";', re.IGNORECASE
-)
+APT_OPTIONS = re.compile(r'(Acquire::(?:https?::Proxy|Check-Valid-Until|Check-Date|Retries)) "(.+)";', re.IGNORECASE)
 PIP_OPTIONS = ("index-url", "extra-index-url", "trusted-host", "proxy", "timeout")
 
 

@@ -179,9 +179,7 @@ def relocate(data: bytes, old: bytes, new: bytes) -> bytes:
     if not data.startswith(ELF):
         return data.replace(old, new)
     if len(new) > len(old):
-        raise BaseImageError(
-            f"{old.decode()} is too short a path to be replaced by {new.decode()} in a binary"
-        )
+        raise BaseImageError(f"{old.decode()} is too short a path to be replaced by {new.decode()} in a binary")
     return data.replace(old + b"/", new + b"/" * (len(old) - len(new) + 1))
 
 

@@ -64,7 +64,7 @@ def build_missing(
 def describe(client: docker.DockerClient, reference: str, cache: Path) -> dict[str, Any]:
     """An image's id, digests and installed packages (kind -> name -> version); cached by image id."""
     image = client.images.get(reference)
-    stored = cache / f"{image.id.removeprefix('sha256:')}.json"
+    stored = cache / f"{str(image.id).removeprefix('sha256:')}.json"
     if stored.exists():
         packages = read_json(stored)
     else:

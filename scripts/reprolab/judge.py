@@ -151,8 +151,7 @@ def judge(
         "run": run,
         "claims": claims,
         "variants": {
-            scenario.variant_key(where, name): _variant_row(rows)
-            for (where, name), rows in by_variant.items()
+            scenario.variant_key(where, name): _variant_row(rows) for (where, name), rows in by_variant.items()
         },
         "signs": signs,
     }

@@ -70,14 +70,14 @@ def remove_leftovers(client: docker.DockerClient, *, by_hand: bool = False) -> R
         kind = (labels or {}).get(OBJECT)
         return (kind == TRIAL and not owner_lives(labels or {})) or (by_hand and kind == HAND)
 
-    chosen = {"filters": {"label": OBJECT}}
-    containers = [c for c in client.containers.list(all=True, **chosen) if doomed(c.labels)]
+    label: dict[str, str | list[str] | bool] = {"label": OBJECT}
+    containers = [c for c in client.containers.list(all=True, filters=label) if doomed(c.labels)]
     for container in containers:
         _gone(lambda c=container: c.remove(force=True, v=True))
-    networks = [n for n in client.networks.list(**chosen) if doomed(n.attrs.get("Labels"))]
+    networks = [n for n in client.networks.list(filters=dict(label)) if doomed(n.attrs.get("Labels"))]
     for network in networks:
         _gone(network.remove)
-    volumes = [v for v in client.volumes.list(**chosen) if doomed(v.attrs.get("Labels"))]
+    volumes = [v for v in client.volumes.list(filters=dict(label)) if doomed(v.attrs.get("Labels"))]
     for volume in volumes:
         _gone(lambda v=volume: v.remove(force=True))
     return Removed(len(containers), len(networks), len(volumes))
@@ -99,7 +99,7 @@ def remove_images(client: docker.DockerClient) -> int:
     count = 0
     for image in client.images.list(all=False, filters={"label": OBJECT}):
         try:
-            client.images.remove(image.id, force=True)
+            client.images.remove(str(image.id), force=True)
             count += 1
         except APIError as error:
             if error.status_code not in (404, 409):

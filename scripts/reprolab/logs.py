@@ -29,7 +29,9 @@ CHUNK = 1 << 20
 COMPRESSION = 1
 BUCKET_MS = 100
 PYTHON_FILE = re.compile(rb'^\S+\s+File "([^"]+)", line (\d+), in (\S+)')
-PYTHON_ERROR = re.compile(rb"^\S+ ((?:[A-Za-z_][\w.]*\.)?[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning))(?:: (.*))?$")
+PYTHON_ERROR = re.compile(
+    rb"^\S+ ((?:[A-Za-z_][\w.]*\.)?[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning))(?:: (.*))?$"
+)
 PYTHON_CHAINED = (b"During handling of the above exception", b"The above exception was the direct cause")
 
 
@@ -43,9 +45,7 @@ def capture(docker: str, container: str, target: Path, timeout: float = 300.0) -
     size = 0
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-        )
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
         try:
             assert process.stdout is not None
             with gzip.open(target, "wb", compresslevel=COMPRESSION) as packed:

@@ -10,6 +10,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from reprolab.errors import UsageError
 from reprolab.scenario import names
 
+NAME = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
+LONGEST = 40
 FILES = ("compose.yaml", "Dockerfile", ".dockerignore", "app.py", "claims.py", "README.md")
 
 
@@ -18,21 +20,27 @@ def create(root: Path, name: str) -> list[Path]:
 
     Raises UsageError for a name that Compose or a shell would not take, or that is taken.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9-]{1,40}", name):
-        raise UsageError(f"{name!r} is no scenario name", expected="small letters, digits and dashes")
+    if not re.fullmatch(NAME, name) or len(name) > LONGEST:
+        raise UsageError(
+            f"{name!r} is no scenario name",
+            expected=f"words of small letters and digits, with a dash between them, up to {LONGEST} characters",
+        )
     if name in names(root) or (root / "scenarios" / name).exists():
         raise UsageError(f"scenarios/{name} is there already")
     templates = Environment(
         loader=PackageLoader("reprolab", "templates"), undefined=StrictUndefined, keep_trailing_newline=True
     )
+    texts = {
+        file: templates.get_template(f"{file.lstrip('.')}.j2").render(name=name, initials=_initials(name))
+        for file in FILES
+    }
     directory = root / "scenarios" / name
     directory.mkdir(parents=True)
-    for file in FILES:
-        text = templates.get_template(f"{file.lstrip('.')}.j2").render(name=name, initials=_initials(name))
+    for file, text in texts.items():
         (directory / file).write_text(text, encoding="utf-8")
     include = root / "compose.yaml"
-    with include.open("a", encoding="utf-8") as stream:
-        stream.write(f"  - scenarios/{name}/compose.yaml\n")
+    listed = include.read_text(encoding="utf-8").rstrip("\n")
+    include.write_text(f"{listed}\n  - scenarios/{name}/compose.yaml\n", encoding="utf-8")
     return [Path("scenarios", name, file) for file in FILES] + [Path("compose.yaml")]
 
 

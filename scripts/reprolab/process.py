@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn
@@ -36,9 +37,7 @@ class CommandError(LabError):
 
     def __init__(self, finished: Finished, why: str = "", *, advice: str = "") -> None:
         shown = shlex.join(finished.command)
-        super().__init__(
-            f"{why or f'exit code {finished.code}'}: {shown}\n{finished.tail}".rstrip(), advice=advice
-        )
+        super().__init__(f"{why or f'exit code {finished.code}'}: {shown}\n{finished.tail}".rstrip(), advice=advice)
         self.finished = finished
 
 
@@ -74,6 +73,8 @@ def run(
         )
     except OSError as error:
         raise CommandError(Finished(args, 127, "", str(error)), "cannot be started") from error
+    out: bytes | None
+    err: bytes | None
     try:
         out, err = process.communicate(None if stdin is None else stdin.encode(), timeout=timeout)
     except subprocess.TimeoutExpired as error:
@@ -96,10 +97,8 @@ def _text(data: bytes | None) -> str:
 def _end_group(process: subprocess.Popen[bytes]) -> tuple[bytes | None, bytes | None]:
     """End a program and its children: SIGTERM, three seconds' grace, then SIGKILL."""
     for sign, grace in ((signal.SIGTERM, 3.0), (signal.SIGKILL, 10.0)):
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, sign)
-        except ProcessLookupError:
-            pass
         try:
             return process.communicate(timeout=grace)
         except subprocess.TimeoutExpired:

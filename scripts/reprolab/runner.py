@@ -8,7 +8,7 @@ import secrets
 import sys
 import time
 import traceback
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -72,7 +72,7 @@ class Stopwatch:
     """Seconds spent in each stage, over a whole run."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
 
     @contextmanager
     def stage(self, name: str, also: dict[str, float] | None = None) -> Iterator[None]:
@@ -118,9 +118,7 @@ class Runner:
         with self.watch.stage("set-up"):
             self.bases = resolve_bases(sorted(officials), self.client, policy=self.policy, say=self.say)
         with self.watch.stage("build"):
-            return [
-                self._build(variant, model) for variant, model in zip(self.plan.variants, models, strict=True)
-            ]
+            return [self._build(variant, model) for variant, model in zip(self.plan.variants, models, strict=True)]
 
     def _build(self, variant: PlannedVariant, model: Model) -> Prepared:
         references = {name: (base.reference, base.image_id) for name, base in self.bases.items()}
@@ -171,12 +169,16 @@ class Runner:
             except InvalidTrial as error:
                 invalid = str(error)
         return TrialRecord(
-            variant.experiment.name, variant.name, number, dict(variant.changes), observation, invalid, seconds
+            variant.experiment.name,
+            variant.name,
+            number,
+            dict(variant.changes),
+            observation,
+            invalid,
+            seconds,
         )
 
-    def _on_stack(
-        self, prepared: Prepared, evidence: TrialDirectory, seconds: dict[str, float]
-    ) -> dict[str, Any]:
+    def _on_stack(self, prepared: Prepared, evidence: TrialDirectory, seconds: dict[str, float]) -> dict[str, Any]:
         stack = self._stack(prepared, evidence)
         experiment = prepared.variant.experiment
         try:

@@ -11,7 +11,7 @@ import importlib.util
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
@@ -54,7 +54,7 @@ class Claim:
     @property
     def expectations(self) -> dict[str, bool]:
         """For each variant the claim needs: must the sign show there?"""
-        return {name: True for name in self.shows} | {name: False for name in self.absent}
+        return dict.fromkeys(self.shows, True) | dict.fromkeys(self.absent, False)
 
 
 @dataclass(frozen=True)
@@ -143,17 +143,26 @@ def load(root: Path, name: str) -> Scenario:
     known = names(root)
     if name not in known:
         raise UsageError(
-            f"no scenario {name!r}{_hint(name, known)}", expected="one of " + (", ".join(known) or "(none yet)")
+            f"no scenario {name!r}{_hint(name, known)}",
+            expected="one of " + (", ".join(known) or "(none yet)"),
         )
     directory = root / "scenarios" / name
     metadata, factors = _read_compose(directory / "compose.yaml")
-    scenario = Scenario(name, directory, factors=factors, **metadata)
-    experiments = {path.stem: _experiment(scenario, path) for path in _experiment_files(directory)}
+    bare = Scenario(
+        name,
+        directory,
+        metadata["title"],
+        metadata["document"],
+        metadata["summary"],
+        metadata["finding"],
+        factors,
+    )
+    experiments = {path.stem: _experiment(bare, path) for path in _experiment_files(directory)}
     if not experiments:
         raise UsageError(
             f"scenarios/{name} has no experiment", expected="a .py file with " + ", ".join(EXPERIMENT_NAMES)
         )
-    scenario = Scenario(name, directory, factors=factors, experiments=experiments, **metadata)
+    scenario = replace(bare, experiments=experiments)
     _check_unique_ids(scenario)
     return scenario
 

@@ -47,9 +47,7 @@ def make_plan(found: Scenario, wishes: Wishes) -> Plan:
         if wishes.variants:
             raise UsageError("--set makes a variant of its own and --variant names others: use one of the two")
         found.check_factors(wishes.settings, "--set")
-        planned = [
-            PlannedVariant(e, CUSTOM, dict(wishes.settings), wishes.trials or e.trials) for e in experiments
-        ]
+        planned = [PlannedVariant(e, CUSTOM, dict(wishes.settings), wishes.trials or e.trials) for e in experiments]
     else:
         planned = [
             PlannedVariant(e, name, e.variants[name], wishes.trials or found.trials_of(e, name))
@@ -68,9 +66,7 @@ def _experiments(found: Scenario, name: str) -> list[Experiment]:
     if not name:
         return list(found.experiments.values())
     if name not in found.experiments:
-        raise UsageError(
-            f"{found.name} has no experiment {name!r}", expected="one of " + ", ".join(found.experiments)
-        )
+        raise UsageError(f"{found.name} has no experiment {name!r}", expected="one of " + ", ".join(found.experiments))
     return [found.experiments[name]]
 
 
@@ -223,9 +219,7 @@ class Progress:
         self.done += 1
         experiment = self.plan.scenario.experiments[record.experiment]
         if record.valid:
-            told = " · ".join(
-                f"{column.heading} {table.cell(column, [record])}" for column in experiment.columns[:4]
-            )
+            told = " · ".join(f"{column.heading} {table.cell(column, [record])}" for column in experiment.columns[:4])
         else:
             told = f"invalid: {record.invalid.splitlines()[0]}"
         seconds = sum((record.seconds or {}).values())

@@ -14,13 +14,13 @@ import requests
 from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
 from requests.adapters import HTTPAdapter
+from wrk_wrapper import NoRequests, TargetDown, Wrk, WrkError, WrkResult
 
 from reprolab import logs
 from reprolab.composefile import Model, services_by_role
 from reprolab.errors import EngineError, InvalidTrial, LabError
 from reprolab.evidence import TrialDirectory, write_json
 from reprolab.process import CommandError, run
-from wrk_wrapper import NoRequests, TargetDown, Wrk, WrkError, WrkResult
 
 AGENT = "reprolab-probe"
 SCRIPT_DIRECTORY = "/usr/share/wrk_wrapper"
@@ -76,7 +76,15 @@ class Stack:
         return {r: s for r, s in services_by_role(self.model, self.scenario).items() if r not in TOOL_ROLES}
 
     def _compose(self, *arguments: str, timeout: float = 120.0) -> None:
-        command = [*self.compose, "--project-name", self.project, "--file", str(self.file), "--progress", "quiet"]
+        command = [
+            *self.compose,
+            "--project-name",
+            self.project,
+            "--file",
+            str(self.file),
+            "--progress",
+            "quiet",
+        ]
         try:
             run([*command, *arguments], timeout=timeout)
         except CommandError as error:
@@ -96,7 +104,15 @@ class Stack:
         ):
             # Evidence is safe by now; a graceful stop of an old server may take half a minute.
             remove_container(container)
-        command = [*self.compose, "--project-name", self.project, "--file", str(self.file), "--progress", "quiet"]
+        command = [
+            *self.compose,
+            "--project-name",
+            self.project,
+            "--file",
+            str(self.file),
+            "--progress",
+            "quiet",
+        ]
         run([*command, "down", "--volumes", "--timeout", "1", "--remove-orphans"], timeout=120, check=False)
 
     def wait_ready(self, limit: float = READY_LIMIT) -> None:
@@ -155,8 +171,8 @@ class Stack:
 
     def execute(self, role: str, command: Sequence[str]) -> tuple[int, str]:
         """Run a command inside a container; returns its exit code and what it printed."""
-        done = self.container(role).exec_run(list(command))
-        return int(done.exit_code), done.output.decode("utf-8", "replace")
+        code, output = self.container(role).exec_run(list(command))
+        return -1 if code is None else code, bytes(output).decode("utf-8", "replace")  # type: ignore[arg-type]
 
     def exists(self, role: str, path: str) -> bool:
         """Whether a path exists, seen from inside a container. Raises InvalidTrial if it cannot be looked at."""
@@ -173,7 +189,7 @@ class Stack:
 
     # -- requests and load ----------------------------------------------------------------------
 
-    def url(self, path: str = "/", role: str = "proxy") -> str:
+    def url(self, path: str = "/", role: str = "") -> str:
         """The address of a service from this machine: its first published port on 127.0.0.1."""
         container = self.container(role)
         ports = container.attrs["NetworkSettings"]["Ports"] or {}
@@ -186,7 +202,7 @@ class Stack:
             raise InvalidTrial(f"{role} publishes no port")
         return f"http://127.0.0.1:{bindings[0]['HostPort']}{path}"
 
-    def get(self, path: str = "/", role: str = "proxy", **options: Any) -> requests.Response:
+    def get(self, path: str = "/", role: str = "", **options: Any) -> requests.Response:
         """One GET on a connection of its own, past any proxy the environment names; never retried."""
         with requests.Session() as session:
             session.trust_env = False
@@ -194,7 +210,7 @@ class Stack:
             session.headers.update({"User-Agent": AGENT, "Connection": "close"})
             return session.get(self.url(path, role), **({"timeout": 10} | options))
 
-    def probe(self, path: str = "/", role: str = "proxy", timeout: float = 10.0) -> str:
+    def probe(self, path: str = "/", role: str = "", timeout: float = 10.0) -> str:
         """What a plain client gets: a status code as text, or the name of the failure."""
         try:
             return str(self.get(path, role, timeout=timeout).status_code)
@@ -203,7 +219,7 @@ class Stack:
         except requests.ConnectionError:
             return "refused"
 
-    def wrk(self, path: str = "/", *, port: int = PROXY_PORT, role: str = "proxy", **options: Any) -> Load:
+    def wrk(self, path: str = "/", *, port: int = PROXY_PORT, role: str = "", **options: Any) -> Load:
         """Load a service with wrk from inside its own network namespace, so that no bridge is measured.
 
         ``options`` are wrk_wrapper.Wrk's (threads, connections, duration in s ...). Raises InvalidTrial

@@ -54,9 +54,7 @@ def results(scenario: Scenario, trials: list[TrialRecord]) -> RenderableType:
         if len(scenario.experiments) > 1:
             parts.append(Text(f"{experiment.name}: {experiment.summary}", style="bold"))
         parts.append(grid)
-        parts += [
-            Text(f"{row.variant}: invalid: {row.invalid}", style="yellow") for row in found if row.invalid
-        ]
+        parts += [Text(f"{row.variant}: invalid: {row.invalid}", style="yellow") for row in found if row.invalid]
         parts += [Text(f"{row.variant}: {note}", style="dim") for row in found for note in row.notes]
     return Group(*parts)
 
@@ -95,10 +93,7 @@ def custom_signs(verdict: Mapping[str, Any], variant: str) -> RenderableType:
 def doubts(verdict: Mapping[str, Any]) -> str:
     """What the numbers do not allow one to say, with the next step."""
     trials = [
-        row["trials"]
-        for claim in verdict["claims"]
-        if asked(verdict, claim)
-        for row in claim["variants"].values()
+        row["trials"] for claim in verdict["claims"] if asked(verdict, claim) for row in claim["variants"].values()
     ]
     if not trials or min(trials) > FEW_TRIALS:
         return ""

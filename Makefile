@@ -1,0 +1,112 @@
+# `make` alone lists what there is. Each target does all its own set-up.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.SUFFIXES:
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+REPROLAB := $(BIN)/reprolab
+SCENARIOS := $(sort $(notdir $(patsubst %/compose.yaml,%,$(wildcard scenarios/*/compose.yaml))))
+
+# Words of the lab on make's command line; any other VARIABLE=value there is a factor of the stack.
+LAB_WORDS := TRIALS VARIANT EXPERIMENT JOBS KEEP NAME RUN ARGS PYTEST PYTHON_BIN
+FACTORS := $(filter-out $(addsuffix =%,$(LAB_WORDS)),$(MAKEOVERRIDES))
+SET := $(foreach factor,$(FACTORS),--set '$(factor)')
+RUN_OPTIONS := $(foreach one,$(VARIANT),--variant $(one)) $(if $(TRIALS),--trials $(TRIALS)) \
+	$(if $(JOBS),--jobs $(JOBS)) $(if $(KEEP),--keep) $(SET) $(ARGS)
+
+##@ Put a document to the test
+.PHONY: $(addprefix scenario-,$(SCENARIOS))
+$(addprefix scenario-,$(SCENARIOS)): scenario-%: setup ## run every experiment of a scenario and judge its claims
+	@$(REPROLAB) run $*$(if $(EXPERIMENT),/$(EXPERIMENT)) $(RUN_OPTIONS)
+
+.PHONY: list
+list: setup ## the scenarios with their variants and factors
+	@$(REPROLAB) list
+
+.PHONY: judge
+judge: setup ## judge a run again from its files: make judge RUN=socket-vanish
+	@$(REPROLAB) judge $(RUN)
+
+.PHONY: accept
+accept: setup ## put a reviewed run on record: make accept RUN=socket-vanish
+	@$(REPROLAB) accept $(RUN)
+
+##@ Poke at a stack by hand
+.PHONY: $(addprefix up-,$(SCENARIOS))
+$(addprefix up-,$(SCENARIOS)): up-%: setup ## bring the stack up, with factors of your own: make up-... GUNICORN=19.5.0
+	@$(REPROLAB) up $* $(SET)
+
+.PHONY: $(addprefix wrk-,$(SCENARIOS))
+$(addprefix wrk-,$(SCENARIOS)): wrk-%: setup ## put the documented load on it
+	@$(REPROLAB) wrk $* $(ARGS)
+
+.PHONY: $(addprefix logs-,$(SCENARIOS))
+$(addprefix logs-,$(SCENARIOS)): logs-%: setup ## its logs
+	@$(REPROLAB) logs $* $(ARGS)
+
+.PHONY: $(addprefix down-,$(SCENARIOS))
+$(addprefix down-,$(SCENARIOS)): down-%: setup ## take it down
+	@$(REPROLAB) down $*
+
+##@ Work on the lab
+.PHONY: test
+test: lint ## lint, then all tests: units in seconds, then real containers
+	@$(REPROLAB) doctor
+	@$(BIN)/pytest $(PYTEST)
+
+.PHONY: test-fast
+test-fast: setup ## the tests that need no Docker
+	@$(BIN)/pytest -m 'not docker' $(PYTEST)
+
+.PHONY: lint
+lint: setup ## ruff, mypy, hadolint, shellcheck, compose files, generated pages
+	@$(BIN)/python scripts/lint.py
+
+.PHONY: format
+format: setup ## let ruff put the code in shape
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+.PHONY: bench
+bench: setup ## what the lab itself costs: ratios, not verdicts
+	@$(BIN)/python scripts/bench.py $(ARGS)
+
+.PHONY: docs
+docs: setup ## write the generated parts of the pages
+	@$(REPROLAB) docs
+
+.PHONY: new-scenario
+new-scenario: setup ## lay out a new scenario: make new-scenario NAME=my-case
+	@$(REPROLAB) new-scenario $(NAME)
+
+.PHONY: lock
+lock: setup ## pin the dependencies anew (needs pip-tools)
+	@pip-compile --quiet --extra dev --generate-hashes --allow-unsafe --strip-extras --no-header \
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o requirements.lock pyproject.toml
+
+##@ Keep house
+.PHONY: doctor
+doctor: setup ## what the lab finds on this machine; sets up what is missing
+	@$(REPROLAB) doctor
+
+.PHONY: clean
+clean: setup ## remove what killed runs and stacks by hand left behind
+	@$(REPROLAB) clean
+
+.PHONY: setup
+setup:
+	@scripts/bootstrap
+
+.PHONY: help
+help: ## this list
+	@awk -v scenarios='$(SCENARIOS)' ' \
+		/^##@/ { printf "\n\033[1m%s\033[0m\n", substr($$0, 5) } \
+		/^[$$a-zA-Z_-].*: .*## / { \
+			text = $$0; sub(/^.*## /, "", text); \
+			if (match($$0, /addprefix [a-z]+-/)) { \
+				prefix = substr($$0, RSTART + 10, RLENGTH - 10); \
+				n = split(scenarios, names, " "); \
+				for (i = 1; i <= n; i++) printf "  \033[36m%-28s\033[0m %s\n", prefix names[i], text; \
+			} else { name = $$1; sub(/:.*/, "", name); printf "  \033[36m%-28s\033[0m %s\n", name, text } \
+		}' $(firstword $(MAKEFILE_LIST))
+	@printf '\nscenario-* take VARIANT="a b", TRIALS=n, EXPERIMENT=name, JOBS=n, or factors of your own: GUNICORN=19.5.0\n'

@@ -1,0 +1,67 @@
+"""All the checks that need no container: one line each, the output of those that fail."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from reprolab.cli import say
+from reprolab.engine import compose_command, ensure_engine
+from reprolab.errors import LabError
+from reprolab.process import run
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = Path(sys.executable).parent
+LIMIT = 300.0
+
+
+def shell_scripts() -> list[str]:
+    """Every tracked or new file that a shell runs."""
+    listed = run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT).stdout.split("\n")
+    files = [ROOT / name for name in listed if name and (ROOT / name).is_file()]
+    return [
+        str(f) for f in files if f.read_bytes()[:32].startswith((b"#!/bin/sh", b"#!/usr/bin/env bash", b"#!/bin/bash"))
+    ]
+
+
+def checks() -> Iterator[tuple[str, list[str]]]:
+    """(what is checked, the command)."""
+    engine = ensure_engine(say)
+    dockerfiles = sorted(str(path) for path in ROOT.glob("*/*/Dockerfile"))
+    yield "ruff check", [str(BIN / "ruff"), "check", "--quiet", "."]
+    yield "ruff format", [str(BIN / "ruff"), "format", "--check", "--quiet", "."]
+    yield "mypy", [str(BIN / "mypy")]
+    yield f"hadolint, {len(dockerfiles)} Dockerfiles", [str(BIN / "hadolint"), *dockerfiles]
+    scripts = shell_scripts()
+    yield f"shellcheck, {len(scripts)} scripts", [str(BIN / "shellcheck"), *scripts]
+    for file in [ROOT / "compose.yaml", *sorted(ROOT.glob("scenarios/*/compose.yaml"))]:
+        command = [*compose_command(engine), "--file", str(file), "config", "--quiet"]
+        yield f"compose config {file.relative_to(ROOT)}", command
+    yield "generated pages", [str(BIN / "reprolab"), "docs", "--check"]
+
+
+def main() -> int:
+    """Run every check; 0 if all pass, 1 otherwise."""
+    if shutil.which("git") is None:
+        print("lint: git is not on the PATH; install it")
+        return 1
+    failed = 0
+    for name, command in checks():
+        begun = time.monotonic()
+        done = run(command, timeout=LIMIT, check=False, cwd=ROOT)
+        print(f"{'ok  ' if done.code == 0 else 'FAIL'} {name} ({time.monotonic() - begun:.1f} s)", flush=True)
+        if done.code:
+            failed += 1
+            print(f"{done.stdout}{done.stderr}".rstrip(), flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except LabError as error:
+        print(f"lint: {error}")
+        sys.exit(error.exit_status)
