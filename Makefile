@@ -10,8 +10,9 @@ SCENARIOS := $(sort $(notdir $(patsubst %/compose.yaml,%,$(wildcard scenarios/*/
 
 # Words of the lab on make's command line; any other VARIABLE=value there is a factor of the stack.
 LAB_WORDS := TRIALS VARIANT EXPERIMENT JOBS KEEP NAME RUN ARGS PYTEST PYTHON_BIN
-FACTORS := $(filter-out $(addsuffix =%,$(LAB_WORDS)),$(MAKEOVERRIDES))
-SET := $(foreach factor,$(FACTORS),--set '$(factor)')
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
+FACTORS := $(sort $(filter-out $(LAB_WORDS) -*-%,$(GIVEN)))
+SET := $(foreach factor,$(FACTORS),--set '$(factor)=$($(factor))')
 RUN_OPTIONS := $(foreach one,$(VARIANT),--variant $(one)) $(if $(TRIALS),--trials $(TRIALS)) \
 	$(if $(JOBS),--jobs $(JOBS)) $(if $(KEEP),--keep) $(SET) $(ARGS)
 
@@ -93,9 +94,11 @@ doctor: setup ## what the lab finds on this machine; sets up what is missing
 clean: setup ## remove what killed runs and stacks by hand left behind
 	@$(REPROLAB) clean
 
+# PYTHON on make's command line is a factor of the stacks; the interpreter of .venv is PYTHON_BIN, or PYTHON in
+# the environment.
 .PHONY: setup
 setup:
-	@scripts/bootstrap
+	@PYTHON='$(or $(PYTHON_BIN),$(if $(filter environment,$(origin PYTHON)),$(PYTHON)))' scripts/bootstrap
 
 .PHONY: help
 help: ## this list

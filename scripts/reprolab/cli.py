@@ -249,8 +249,11 @@ def wrk(name: str, threads: int, connections: int, duration: int) -> None:
 @boundary
 def new_scenario(name: str) -> None:
     """Lay out a new scenario's directory and its include line."""
-    for path in newscenario.create(project_root(), name):
+    root = project_root()
+    written = newscenario.create(root, name) + [path.relative_to(root) for path in docs.write(root)]
+    for path in dict.fromkeys(written):
         click.echo(f"written: {path}")
+    click.echo(f"it runs as it stands: make scenario-{name}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import secrets
 import sys
@@ -28,7 +29,7 @@ from reprolab.evidence import RunDirectory, TrialDirectory
 from reprolab.images import build_missing, describe
 from reprolab.judge import TrialRecord
 from reprolab.scenario import Experiment, Scenario
-from reprolab.stack import Stack, guarded
+from reprolab.stack import Stack, guarded, raise_if_engine_gone
 
 STAGES = ("set-up", "build", "up", "drive", "evidence", "down")
 LOCK = "reprolab-load.lock"
@@ -167,7 +168,7 @@ class Runner:
                 with self._alone(variant.experiment):
                     observation = self._on_stack(prepared, evidence, seconds)
             except InvalidTrial as error:
-                invalid = str(error)
+                invalid = str(error) or "no reason was given"
         return TrialRecord(
             variant.experiment.name,
             variant.name,
@@ -248,13 +249,16 @@ class Runner:
 def drive(experiment: Experiment, stack: Stack, evidence: TrialDirectory) -> dict[str, Any]:
     """Call the experiment's drive; a mistake in it makes the trial invalid and leaves its traceback behind."""
     try:
-        return experiment.drive(stack)
+        driven = plain(experiment.drive(stack))
+        evidence.write("driven.json", driven)
+        return driven
     except (LabError, InvalidTrial):
         raise
     except Exception as error:
         evidence.write_text("drive-error.txt", traceback.format_exc())
-        if isinstance(error, OSError) or type(error).__module__.startswith(("docker", "requests")):
+        if type(error).__module__.startswith(("docker", "requests")):
             raise
+        raise_if_engine_gone(stack.client)
         raise InvalidTrial(f"drive() failed: {type(error).__name__}: {error}") from error
 
 
@@ -263,9 +267,17 @@ def observe(experiment: Experiment, evidence: TrialDirectory, driven: dict[str, 
     if experiment.observe is None:
         return driven
     try:
-        return experiment.observe(evidence, driven)
+        return plain(experiment.observe(evidence, driven))
     except (LabError, InvalidTrial):
         raise
     except Exception as error:
         evidence.write_text("observe-error.txt", traceback.format_exc())
         raise InvalidTrial(f"observe() failed: {type(error).__name__}: {error}") from error
+
+
+def plain(found: Any) -> dict[str, Any]:
+    """What an experiment returned, if trials.jsonl can hold it; raises TypeError or ValueError where it cannot."""
+    if not isinstance(found, dict):
+        raise TypeError(f"it returned {found!r}, not a dict")
+    json.dumps(found)
+    return found

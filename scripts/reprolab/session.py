@@ -250,10 +250,12 @@ def report(console: Console, found: Scenario, run: RunDirectory) -> None:
     verdict = evidence.read_json(run.path / "verdict.json")
     trials = run.trials()
     where = f"results/{found.name}/{run.name}/"
-    terminal.render(console, found, content, trials, verdict, where)
+    here = run.path.relative_to(Path.cwd()) if run.path.is_relative_to(Path.cwd()) else run.path
+    terminal.render(console, found, content, trials, verdict, f"{here}/")
     if drifted(verdict):
         for line in terminal.differences(recorded_verdict(found) or {}, content):
             console.print(f"  differs: {line}", style="yellow", highlight=False)
     with evidence.writing(run.path / REPORT), (run.path / REPORT).open("w", encoding="utf-8") as stream:
+        # This report may be recorded and published: it names no folder of this machine.
         plain = Console(file=stream, width=REPORT_WIDTH, no_color=True, highlight=False)
         terminal.render(plain, found, content, trials, verdict, where)

@@ -75,6 +75,11 @@ class Stack:
         """Role -> service name, without the tools that only run on demand."""
         return {r: s for r, s in services_by_role(self.model, self.scenario).items() if r not in TOOL_ROLES}
 
+    @property
+    def front(self) -> str:
+        """The role that requests and load go to: the proxy, where there is one, else the server itself."""
+        return "proxy" if "proxy" in self.roles else "app"
+
     def _compose(self, *arguments: str, timeout: float = 120.0) -> None:
         command = [
             *self.compose,
@@ -145,7 +150,7 @@ class Stack:
     def _tail(self, role: str, lines: int = 8) -> str:
         try:
             return self.container(role).logs(tail=lines).decode("utf-8", "replace").strip()
-        except DockerException as error:
+        except (DockerException, InvalidTrial) as error:
             return f"({error})"
 
     # -- containers -----------------------------------------------------------------------------
@@ -190,7 +195,11 @@ class Stack:
     # -- requests and load ----------------------------------------------------------------------
 
     def url(self, path: str = "/", role: str = "") -> str:
-        """The address of a service from this machine: its first published port on 127.0.0.1."""
+        """The address of a service from this machine: its first published port on 127.0.0.1.
+
+        Here and below, no ``role`` means the front: the proxy, where there is one, else the app.
+        """
+        role = role or self.front
         container = self.container(role)
         ports = container.attrs["NetworkSettings"]["Ports"] or {}
         bindings = [b for published in ports.values() for b in published or []]
@@ -255,7 +264,7 @@ class Stack:
             service["image"],
             entrypoint=[command[0]],
             command=list(command[1:]),
-            network_mode=f"container:{self.container(role).id}",
+            network_mode=f"container:{self.container(role or self.front).id}",
             labels=dict(self.owner),
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],

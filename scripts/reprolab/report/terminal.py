@@ -97,17 +97,17 @@ def doubts(verdict: Mapping[str, Any]) -> str:
     ]
     if not trials or min(trials) > FEW_TRIALS:
         return ""
-    worst = max(
+    few = f"only {min(trials)} valid trial(s) in some variants"
+    highest = [
         row["interval"][1]
         for claim in verdict["claims"]
         if asked(verdict, claim)
         for row in claim["variants"].values()
         if row["shown"] == 0
-    )
-    return (
-        f"only {min(trials)} valid trial(s) in some variants: 0 of {min(trials)} still allows a rate of "
-        f"{worst:.0%} (95 % Wilson); run with --trials 20 for a closer bound"
-    )
+    ]
+    if highest:
+        few += f": 0 of {min(trials)} still allows a rate of {max(highest):.0%} (95 % Wilson)"
+    return f"{few}; run with --trials 20 for a closer bound"
 
 
 def closing(verdict: Mapping[str, Any], where: str) -> str:

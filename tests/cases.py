@@ -1,0 +1,105 @@
+"""What the tests without Docker share: a small scenario on disk, trials made by hand, recorded runs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from reprolab import scenario
+from reprolab.evidence import RunDirectory
+from reprolab.judge import TrialRecord
+from reprolab.scenario import Claim, Column, Experiment, Scenario
+
+ROOT = Path(__file__).resolve().parents[1]
+RUNS = Path(__file__).parent / "data" / "runs"
+
+COMPOSE = """\
+x-reprolab:
+  title: a server that blinks
+  document: doc-1
+services:
+  blink-app:
+    image: app:${RELEASE:-1.0}
+    environment:
+      WORKERS: ${WORKERS:-2}
+"""
+
+EXPERIMENT = '''\
+"""Whether the lamp blinks."""
+from reprolab import Claim, Column
+
+VARIANTS = {"documented": {}, "old": {"RELEASE": "0.9"}}
+TRIALS = 3
+
+
+def drive(stack):
+    return {"blinked": True}
+
+
+def blinked(o):
+    return o["blinked"]
+
+
+CLAIMS = [Claim("B-1", "It blinks since 1.0.", sign=blinked, shows=["documented"], absent=["old"])]
+COLUMNS = [Column("blinked", lambda o: "yes" if o["blinked"] else "no")]
+'''
+
+
+def lay_out(root: Path, name: str = "blink", compose: str = COMPOSE, **files: str) -> Path:
+    """A checkout with one scenario; ``lamp="..."`` writes lamp.py, by default the experiment above."""
+    directory = root / "scenarios" / name
+    directory.mkdir(parents=True)
+    (root / "compose.yaml").write_text(f"name: reprolab\ninclude:\n  - scenarios/{name}/compose.yaml\n")
+    (directory / "compose.yaml").write_text(compose, encoding="utf-8")
+    for stem, text in (files or {"lamp": EXPERIMENT}).items():
+        (directory / f"{stem}.py").write_text(text, encoding="utf-8")
+    return directory
+
+
+def load(root: Path, **changes: str) -> Scenario:
+    """Lay the small scenario out and read it."""
+    lay_out(root, **changes)
+    return scenario.load(root, "blink")
+
+
+def blinked(observation: Mapping[str, Any]) -> bool:
+    """The small scenario's sign."""
+    return observation["blinked"]
+
+
+def claim(identifier: str = "B-1", **options: Any) -> Claim:
+    """A claim on the sign ``blinked``."""
+    return Claim(identifier, f"claim {identifier}", **({"sign": blinked, "shows": ["documented"]} | options))
+
+
+def in_memory(*claims: Claim, columns: tuple[Column, ...] = (), also: tuple[Experiment, ...] = ()) -> Scenario:
+    """A scenario that no directory holds, with the experiment ``lamp``."""
+    variants = {name: {} for one in claims for name in one.expectations} or {"documented": {}}
+    lamp = Experiment("lamp", variants, 3, lambda stack: {}, claims, columns=columns)
+    experiments = {one.name: one for one in (lamp, *also)}
+    return Scenario("blink", Path("blink"), "a lamp", "doc-1", "", "", {"RELEASE": "1.0"}, experiments)
+
+
+def trial(variant: str = "documented", shown: Any = True, number: int = 1, **changes: Any) -> TrialRecord:
+    """A valid trial in which the lamp blinked, or what else ``shown`` says; ``invalid="..."`` makes it invalid."""
+    known: dict[str, Any] = {"experiment": "lamp", "factors": {}, "observation": {"blinked": shown}}
+    return TrialRecord(variant=variant, trial=number, **(known | changes))
+
+
+def trials(**shown: str) -> list[TrialRecord]:
+    """Trials by variant: + shows the sign, - does not, ! makes the sign raise, x is invalid."""
+    signs: dict[str, Any] = {"+": True, "-": False, "!": None, "x": True}
+    return [
+        trial(name.replace("_", "-"), signs[mark], number, invalid="not healthy" if mark == "x" else "")
+        for name, marks in shown.items()
+        for number, mark in enumerate(marks, 1)
+    ]
+
+
+def recorded_run(results: Path, name: str) -> RunDirectory:
+    """A copy of a recorded run of socket-vanish, so that judging it may write."""
+    target = results / "socket-vanish" / "20260101T000000Z"
+    shutil.copytree(RUNS / name, target)
+    return RunDirectory(target)

@@ -1,0 +1,100 @@
+"""What the tests on real containers share: running the lab as a user does, and waiting for a state."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import docker
+from reprolab.engine import client as connect
+
+ROOT = Path(__file__).resolve().parents[1]
+REPROLAB = Path(sys.executable).with_name("reprolab")
+TRIAL_LABEL = "reprolab.object=trial"
+
+
+def environment(results: Path, **more: str) -> dict[str, str]:
+    """The caller's environment with results of its own."""
+    return {**os.environ, "REPROLAB_RESULTS": str(results), "REPROLAB_ROOT": str(ROOT), **more}
+
+
+def start(results: Path, *arguments: str, **more: str) -> subprocess.Popen[str]:
+    """Start the lab's command line, its output in a file beside the results."""
+    results.parent.mkdir(parents=True, exist_ok=True)
+    log = results.parent / f"{results.name}.{time.monotonic_ns()}.out"
+    stream = log.open("w", encoding="utf-8")
+    process = subprocess.Popen(
+        [str(REPROLAB), *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=stream,
+        stderr=subprocess.STDOUT,
+        env=environment(results, **more),
+        text=True,
+    )
+    process.log = log  # type: ignore[attr-defined]
+    return process
+
+
+def output(process: subprocess.Popen[str]) -> str:
+    """What a started lab has printed so far."""
+    log: Path = process.log  # type: ignore[attr-defined]
+    return log.read_text(encoding="utf-8")
+
+
+def lab(results: Path, *arguments: str, limit: float = 900, **more: str) -> tuple[int, str]:
+    """Run the lab to its end; returns exit status and output."""
+    process = start(results, *arguments, **more)
+    try:
+        process.wait(timeout=limit)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    return process.returncode, output(process)
+
+
+def wait_for(what: str, state: Callable[[], Any], limit: float = 60.0) -> Any:
+    """Wait until ``state()`` is true and return it; fails with what was awaited, never just with a time."""
+    end = time.monotonic() + limit
+    last: Any = None
+    while time.monotonic() < end:
+        last = state()
+        if last:
+            return last
+        time.sleep(0.05)
+    raise AssertionError(f"{what}: not within {limit:g} s; last state: {last!r}")
+
+
+def engine() -> docker.DockerClient:
+    """The engine, which must be there: its absence is a failure, not a skip."""
+    found = connect()
+    found.ping()
+    return found
+
+
+def left(client: docker.DockerClient, run: str | None = None) -> list[str]:
+    """Names of all trial objects on the engine, of one run where given."""
+    label = f"reprolab.run={run}" if run else TRIAL_LABEL
+    filters: dict[str, Any] = {"label": [label]}
+    containers = [c.name for c in client.containers.list(all=True, filters=filters)]
+    networks = [n.name for n in client.networks.list(filters=filters)]
+    volumes = [v.name for v in client.volumes.list(filters=filters)]
+    return [str(name) for name in containers + networks + volumes]
+
+
+def run_directory(results: Path, scenario: str = "socket-vanish") -> Path:
+    """The only run below ``results``."""
+    found = sorted((results / scenario).glob("2*"))
+    assert len(found) == 1, f"expected one run below {results}, found {found}"
+    return found[0]
+
+
+def read(path: Path) -> Any:
+    """A JSON file of a run."""
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -1,0 +1,331 @@
+"""A new scenario: what `make new-scenario` lays out, and the guide docs/authoring.md followed to its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import docker
+import pytest
+from docker.models.containers import Container
+from lab import engine
+from reprolab import docs, newscenario, runner, scenario
+from reprolab.errors import InvalidTrial, UsageError
+from reprolab.evidence import TrialDirectory
+from reprolab.judge import TrialRecord, judge
+from reprolab.report import terminal
+from reprolab.stack import Stack
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = Path(sys.executable).parent
+GUIDE = ROOT / "docs" / "authoring.md"
+NOT_COPIED = shutil.ignore_patterns(".git", ".venv", "results", "__pycache__", ".*_cache", "*.egg-info", "dist")
+COMMAND = re.compile(r"^\$ (.+)$", re.M)
+# The guide's name, and the one that the test puts in its place: a stack of the reader's own may be up.
+NAME, OWN_NAME = "my-case", "authoring-guide"
+# Linting is about the whole checkout, not about the guide.
+NOT_FOLLOWED = ("make lint",)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout with everything but git, the environment and results."""
+    copy = tmp_path / "checkout"
+    shutil.copytree(ROOT, copy, ignore=NOT_COPIED, symlinks=True)
+    return copy
+
+
+@pytest.fixture
+def fresh(checkout: Path) -> scenario.Scenario:
+    """A scenario as it is laid out."""
+    newscenario.create(checkout, NAME)
+    return scenario.load(checkout, NAME)
+
+
+# -- what is laid out -----------------------------------------------------------------------------
+
+
+def test_a_fresh_scenario_is_whole(fresh: scenario.Scenario) -> None:
+    """It has the three factors, two variants, and a claim that expects its sign in one and not in the other."""
+    assert list(fresh.factors) == ["PYTHON", "GUNICORN", "WORKERS"]
+    (experiment,) = fresh.experiments.values()
+    assert experiment.name == "claims"
+    assert list(experiment.variants) == ["documented", "two-workers"]
+    (claim,) = fresh.claims
+    assert claim.id == "MC-1"
+    assert claim.expectations == {"documented": True, "two-workers": False}
+    assert experiment.columns
+    assert experiment.observe is not None
+
+
+def test_its_files_and_the_include_line_are_named(checkout: Path) -> None:
+    """What create() returns is what it wrote; the root file includes the new stack, on a line of its own."""
+    compose = checkout / "compose.yaml"
+    compose.write_text(compose.read_text(encoding="utf-8").rstrip("\n"), encoding="utf-8")
+    written = newscenario.create(checkout, NAME)
+    directory = checkout / "scenarios" / NAME
+    assert {path.name for path in directory.iterdir()} == {path.name for path in written if NAME in path.parts}
+    assert all((checkout / path).is_file() for path in written)
+    assert compose.read_text(encoding="utf-8").endswith(f"\n  - scenarios/{NAME}/compose.yaml\n")
+
+
+def test_the_variants_differ_in_the_sign(fresh: scenario.Scenario) -> None:
+    """The sign of the example comes out either way: an answer that waited, and one that did not."""
+    waited = {"slow": {"began": 1.0, "ended": 2.0}, "quick": {"began": 2.0}}
+    at_once = {"slow": {"began": 1.0, "ended": 2.0}, "quick": {"began": 1.3}}
+    trials = [
+        TrialRecord("claims", "documented", 1, {}, waited),
+        TrialRecord("claims", "two-workers", 1, {"WORKERS": "2"}, at_once),
+    ]
+    assert judge(fresh, "now", trials)["claims"][0]["verdict"] == "confirmed"
+    contradicted = [*trials, TrialRecord("claims", "two-workers", 2, {"WORKERS": "2"}, waited)]
+    assert judge(fresh, "now", contradicted)["claims"][0]["verdict"] == "refuted"
+
+
+def test_it_is_hardened_as_the_others_are(fresh: scenario.Scenario) -> None:
+    """Dropped capabilities, no new privileges, limits, an init, and ports on 127.0.0.1 only."""
+    text = fresh.compose_file.read_text(encoding="utf-8")
+    for line in ("init: true", "cap_drop: [ALL]", "no-new-privileges:true", "pids_limit:", "mem_limit:"):
+        assert line in text
+    assert re.findall(r'- "(\S+)"', text) == ["127.0.0.1::18080"]
+
+
+@pytest.mark.parametrize("name", [NAME, "x", "w" * newscenario.LONGEST])
+def test_its_files_pass_the_checks(checkout: Path, name: str) -> None:
+    """ruff, its formatter and hadolint have nothing to say, however long the name."""
+    newscenario.create(checkout, name)
+    files = Path("scenarios", name)
+    for command in (["ruff", "check"], ["ruff", "format", "--check"]):
+        _run([str(BIN / command[0]), *command[1:], "--no-cache", str(files)], checkout)
+    _run([str(BIN / "hadolint"), str(files / "Dockerfile")], checkout)
+
+
+def test_its_readme_has_its_generated_parts(checkout: Path) -> None:
+    """Its claims stand in its README once the pages are written, and nothing is stale then."""
+    newscenario.create(checkout, NAME)
+    docs.write(checkout)
+    text = (checkout / "scenarios" / NAME / "README.md").read_text(encoding="utf-8")
+    assert "| MC-1 |" in text
+    assert docs.NOT_RUN in text
+    assert docs.stale(checkout) == []
+
+
+@pytest.mark.parametrize("name", ["", "My-Case", "-case", "case-", "my--case", "my_case", "1st", "../up", "w" * 41])
+def test_a_name_that_compose_or_a_shell_would_not_take_is_refused(checkout: Path, name: str) -> None:
+    """The message says what a name may be made of, and nothing is written."""
+    before = (checkout / "compose.yaml").read_bytes()
+    with pytest.raises(UsageError, match="no scenario name") as caught:
+        newscenario.create(checkout, name)
+    assert "small letters" in str(caught.value)
+    assert (checkout / "compose.yaml").read_bytes() == before
+
+
+def test_a_scenario_that_is_there_is_left_alone(fresh: scenario.Scenario, checkout: Path) -> None:
+    """Laying it out again is refused and changes no file."""
+    before = {path: path.read_bytes() for path in fresh.directory.iterdir() if path.is_file()}
+    include = (checkout / "compose.yaml").read_bytes()
+    with pytest.raises(UsageError, match="there already"):
+        newscenario.create(checkout, NAME)
+    assert {path: path.read_bytes() for path in fresh.directory.iterdir() if path.is_file()} == before
+    assert (checkout / "compose.yaml").read_bytes() == include
+
+
+# -- what the lab does for it ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("roles", "front"), [(["app"], "app"), (["app", "proxy"], "proxy"), (["proxy"], "proxy")])
+def test_requests_go_to_the_proxy_where_there_is_one(roles: list[str], front: str) -> None:
+    """Without a proxy the server itself is asked; the lab's tools are never in front."""
+    services: dict[str, Any] = {f"{NAME}-{role}": {} for role in roles} | {"wrk": {}}
+    unused: Any = None
+    stack = Stack(NAME, {"name": "p", "services": services}, Path("f"), unused, (), unused, {})
+    assert stack.front == front
+
+
+def test_a_report_needs_no_variant_without_the_sign(fresh: scenario.Scenario) -> None:
+    """Where every variant shows the sign, the doubt about few trials is told without a bound for none."""
+    waited = {"slow": {"began": 1.0, "ended": 2.0}, "quick": {"began": 2.0}}
+    trials = [TrialRecord("claims", name, 1, {}, waited) for name in ("documented", "two-workers")]
+    told = terminal.doubts(judge(fresh, "now", trials))
+    assert told.startswith("only 1 valid trial(s)")
+    assert "Wilson" not in told
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        (None, "it returned None, not a dict"),
+        ({"seen": {1, 2}}, "not JSON serializable"),
+        (FileNotFoundError("sock"), "FileNotFoundError: sock"),
+        (KeyError("pid"), "KeyError: 'pid'"),
+    ],
+)
+def test_a_mistake_in_an_experiment_makes_the_trial_invalid(
+    fresh: scenario.Scenario, tmp_path: Path, returned: Any, said: str
+) -> None:
+    """Whatever drive() or observe() do wrong, the reason is told and the traceback kept; the run goes on."""
+
+    def mistaken(*_: Any) -> Any:
+        if isinstance(returned, Exception):
+            raise returned
+        return returned
+
+    (experiment,) = fresh.experiments.values()
+    experiment = replace(experiment, drive=mistaken, observe=mistaken)
+    stack: Any = SimpleNamespace(client=SimpleNamespace(ping=lambda: True))
+    evidence = TrialDirectory(tmp_path / "trial")
+    with pytest.raises(InvalidTrial, match=re.escape(said)):
+        runner.drive(experiment, stack, evidence)
+    with pytest.raises(InvalidTrial, match=re.escape(said)):
+        runner.observe(experiment, evidence, {})
+    for name in ("drive-error.txt", "observe-error.txt"):
+        assert "Traceback" in (evidence.path / name).read_text(encoding="utf-8")
+
+
+def test_what_drive_returned_is_kept(fresh: scenario.Scenario, tmp_path: Path) -> None:
+    """It is on disk before observe() runs, so a mistake there loses nothing."""
+    (experiment,) = fresh.experiments.values()
+    evidence = TrialDirectory(tmp_path / "trial")
+    unused: Any = None
+    runner.drive(replace(experiment, drive=lambda stack: {"seen": 1}), unused, evidence)
+    assert json.loads((evidence.path / "driven.json").read_text(encoding="utf-8")) == {"seen": 1}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["VARIANT=a b", "TRIALS=2"], ["--variant", "a", "--variant", "b", "--trials", "2"]),
+        (["PYTHON=3.9.18"], ["--set", "PYTHON=3.9.18"]),
+        (
+            ["WORKERS=2", "BIND=a b", "ARGS=--keep --jobs 1"],
+            ["--set", "BIND=a b", "--set", "WORKERS=2", *["--keep", "--jobs", "1"]],
+        ),
+    ],
+)
+def test_make_hands_over_what_it_was_given(checkout: Path, given: list[str], words: list[str]) -> None:
+    """The lab's own words become options, every other variable a factor, spaces and all."""
+    newscenario.create(checkout, NAME)
+    printed = _run(["make", "-n", "-o", "setup", f"scenario-{NAME}", *given], checkout)
+    assert shlex.split(printed) == [".venv/bin/reprolab", "run", NAME, *words]
+
+
+def test_a_factor_is_not_the_interpreter(checkout: Path) -> None:
+    """PYTHON on make's command line is a factor; PYTHON_BIN, or PYTHON in the environment, makes the .venv."""
+    for given, interpreter in ((["PYTHON=3.9.18"], ""), (["PYTHON_BIN=/a/python3"], "/a/python3"), ([], "/b/python3")):
+        variables = {} if given else {"PYTHON": "/b/python3"}
+        assert (
+            _run(["make", "-n", "setup", *given], checkout, **variables)
+            == f"PYTHON='{interpreter}' scripts/bootstrap\n"
+        )
+
+
+# -- the guide ------------------------------------------------------------------------------------
+
+
+def test_the_guide_goes_all_the_way() -> None:
+    """It lays out, runs, judges, accepts, checks the pages, lints and undoes, in this order."""
+    commands = commands_of_the_guide()
+    steps = ("new-scenario", f"scenario-{NAME}", "judge", "accept", "docs --check", "rm -r")
+    found = [next((n for n, command in enumerate(commands) if step in command), -1) for step in steps]
+    assert -1 not in found, f"{GUIDE.name} lacks a step: {dict(zip(steps, found, strict=True))}"
+    assert found == sorted(found)
+    assert set(NOT_FOLLOWED) <= set(commands)
+
+
+def test_the_guide_shows_the_files_as_they_are(fresh: scenario.Scenario) -> None:
+    """Every line of Python or YAML that it quotes from the fresh scenario stands there."""
+    laid_out = "\n".join(
+        (fresh.directory / name).read_text(encoding="utf-8") for name in ("compose.yaml", "claims.py", "app.py")
+    )
+    quoted = re.findall(r"^```(?:python|yaml)\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), re.M | re.S)
+    assert quoted
+    for block in quoted:
+        for line in block.splitlines():
+            assert line in laid_out, f"{GUIDE.name} quotes a line that no fresh scenario has: {line!r}"
+
+
+@pytest.mark.docker
+def test_the_guide_can_be_followed(checkout: Path) -> None:
+    """Each of its commands ends with 0; the claim is confirmed and recorded; undone, nothing is left."""
+    client = engine()
+    results = checkout / "results"
+    (checkout / ".venv").symlink_to(BIN.parent)
+    before = (checkout / "compose.yaml").read_bytes()
+    try:
+        for command in commands_of_the_guide():
+            if command in NOT_FOLLOWED:
+                continue
+            if command.startswith("rm "):
+                check_recorded(checkout, results)
+            follow(command.replace(NAME, OWN_NAME), checkout, results)
+    finally:
+        remains = remaining(client)
+        for one in remains:
+            one.remove(force=True) if isinstance(one, Container) else one.remove()
+    assert [one.name for one in remains] == []
+    assert OWN_NAME not in scenario.names(checkout)
+    assert (checkout / "compose.yaml").read_bytes() == before
+    assert docs.stale(checkout) == []
+
+
+def check_recorded(checkout: Path, results: Path) -> None:
+    """What the guide promises of the run: confirmed, every trial valid, on record, in the README."""
+    recorded = json.loads((checkout / "scenarios" / OWN_NAME / "recorded.json").read_text(encoding="utf-8"))
+    assert [claim["verdict"] for claim in recorded["claims"]] == ["confirmed"], recorded["claims"]
+    assert {name: row["valid"] for name, row in recorded["variants"].items()} == {"documented": 3, "two-workers": 3}
+    assert "**confirmed**" in (checkout / "scenarios" / OWN_NAME / "README.md").read_text(encoding="utf-8")
+    for trial in (results / OWN_NAME / recorded["run"] / "claims").glob("*/*"):
+        assert {"app.log.gz", "driven.json", "wrk.json", "wrk.txt", "compose.json", "containers.json"} <= {
+            file.name for file in trial.iterdir()
+        }
+
+
+def commands_of_the_guide() -> list[str]:
+    """The lines that begin with `$` in its fenced blocks, in order."""
+    blocks = re.findall(r"^```console\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), re.M | re.S)
+    return [line.strip() for block in blocks for line in COMMAND.findall(block)]
+
+
+def follow(command: str, checkout: Path, results: Path) -> None:
+    """Run one command in the copy; make takes the environment for made, since the copy borrows it."""
+    words = shlex.split(command)
+    if words[0] == "make":
+        words[1:1] = ["-o", "setup"]
+    _run(words, checkout, **at_home(checkout, results))
+
+
+def at_home(checkout: Path, results: Path) -> dict[str, str]:
+    """The variables that make the lab use the copy, its code included."""
+    return {
+        "REPROLAB_ROOT": str(checkout),
+        "REPROLAB_RESULTS": str(results),
+        "PYTHONPATH": str(checkout / "scripts"),
+    }
+
+
+def _run(words: list[str], folder: Path, **variables: str) -> str:
+    # The make that may run these tests must not pass its own variables and jobs on.
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "PYTHON"))}
+    env = kept | {"PYTHONDONTWRITEBYTECODE": "1"} | variables
+    done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, f"$ {' '.join(words)}\nexit {done.returncode}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def remaining(client: docker.DockerClient) -> list[Any]:
+    """The containers, networks and volumes of the guide's scenario that are on the engine now, in this order."""
+    filters: dict[str, Any] = {"label": f"reprolab.scenario={OWN_NAME}"}
+    return [
+        *client.containers.list(all=True, filters=filters),
+        *client.networks.list(filters=filters),
+        *client.volumes.list(filters=filters),
+    ]

@@ -1,0 +1,187 @@
+"""What goes wrong in mid-run: one clear message, the right exit status, nothing left, evidence kept."""
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import docker
+import pytest
+from lab import engine, lab, left, output, read, run_directory, start, wait_for
+from reprolab.process import run as run_program
+
+pytestmark = pytest.mark.docker
+
+ONE = ("run", "socket-vanish", "--variant", "documented", "--trials", "1")
+
+
+@pytest.fixture
+def client() -> docker.DockerClient:
+    """The real engine."""
+    return engine()
+
+
+def loading(client: docker.DockerClient, results: Path) -> str | None:
+    """The name of the run whose wrk is at work, if there is one."""
+    runs = sorted((results / "socket-vanish").glob("2*"))
+    if not runs:
+        return None
+    mine = client.containers.list(filters={"label": [f"reprolab.run={runs[0].name}"]})
+    images = [str(c.attrs["Config"]["Image"]) for c in mine]
+    return runs[0].name if any("/wrk:" in image for image in images) else None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_takes_the_stack_down_and_keeps_the_evidence(
+    client: docker.DockerClient, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Ctrl-C (and SIGTERM) under load: exit 130, nothing on the engine, the run marked aborted, its logs kept."""
+    results = tmp_path / "results"
+    process = start(results, *ONE)
+    name = wait_for("load of the run", lambda: loading(client, results), 300)
+    process.send_signal(number)
+    assert process.wait(timeout=60) == 130, output(process)
+    assert "interrupted" in output(process)
+    assert left(client, name) == []
+    run = run_directory(results)
+    assert read(run / "run.json")["status"] == "aborted"
+    assert (run / "vanish/documented/1/app.log.gz").stat().st_size > 0
+
+
+def test_leftovers_of_a_killed_run_are_removed_and_nothing_else(client: docker.DockerClient, tmp_path: Path) -> None:
+    """After SIGKILL `clean` removes exactly what the lab made; a stranger's container and volume stay."""
+    results = tmp_path / "results"
+    process = start(results, *ONE)
+    name = wait_for("load of the run", lambda: loading(client, results), 300)
+    process.kill()
+    process.wait(timeout=30)
+    assert left(client, name) != []
+    image = client.images.list(filters={"label": "reprolab.object=base"})[0]
+    stranger = client.containers.create(str(image.id), ["sleep", "60"], labels={"somebody": "else"})
+    volume = client.volumes.create(labels={"somebody": "else"})
+    try:
+        status, printed = lab(results, "clean")
+        assert status == 0 and "container" in printed, printed
+        assert left(client, name) == []
+        stranger.reload()
+        volume.reload()
+    finally:
+        stranger.remove(force=True)
+        volume.remove()
+
+
+def test_the_next_run_removes_what_a_killed_one_left(client: docker.DockerClient, tmp_path: Path) -> None:
+    """Nobody needs to know `make clean`: the next run says what it removed."""
+    process = start(tmp_path / "first", *ONE)
+    name = wait_for("load of the run", lambda: loading(client, tmp_path / "first"), 300)
+    process.kill()
+    process.wait(timeout=30)
+    status, printed = lab(tmp_path / "second", *ONE)
+    assert status == 0, printed
+    assert "removed what an earlier run that was killed had left" in printed
+    assert left(client, name) == []
+
+
+def test_two_runs_at_once_do_not_collide(client: docker.DockerClient, tmp_path: Path) -> None:
+    """Both come to their end, in directories of their own; one waits while the other measures."""
+    results = tmp_path / "results"
+    both = [start(results, *ONE) for _ in range(2)]
+    assert [process.wait(timeout=300) for process in both] == [0, 0], [output(p) for p in both]
+    runs = sorted((results / "socket-vanish").glob("2*"))
+    assert len(runs) == 2
+    assert [read(run / "run.json")["status"] for run in runs] == ["complete"] * 2
+    assert "waiting for its trial to end" in "".join(output(p) for p in both)
+    assert all(left(client, run.name) == [] for run in runs)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one MiB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    run_program(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)])
+    try:
+        yield place
+    finally:
+        run_program(["umount", str(place)])
+
+
+def test_full_disk_is_said_and_fails_the_lab(client: docker.DockerClient, small_disk: Path) -> None:
+    """No space for the evidence: exit 4, the file is named, the stack is down, what was written stays."""
+    process = subprocess.run(
+        [str(Path(os.sys.executable).with_name("reprolab")), *ONE],  # type: ignore[attr-defined]
+        env={**os.environ, "REPROLAB_RESULTS": str(small_disk)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert process.returncode == 4, process.stdout + process.stderr
+    assert "evidence could not be written: No space left on device" in process.stderr
+    assert "REPROLAB_RESULTS" in process.stderr
+    run = run_directory(small_disk)
+    assert left(client, run.name) == []
+    assert (run / "run.json").exists()
+
+
+class Gateway:
+    """A socket that passes everything on to the engine, until it is cut: an engine that stops in mid-run."""
+
+    def __init__(self, path: Path, engine_socket: str) -> None:
+        self.path, self.target = path, engine_socket
+        self.open: list[socket.socket] = []
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen(64)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            far = socket.socket(socket.AF_UNIX)
+            far.connect(self.target)
+            self.open += [near, far]
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()
+
+    @staticmethod
+    def _pass_on(source: socket.socket, sink: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            return
+
+    def cut(self) -> None:
+        """Stop listening and end every connection."""
+        self.listener.close()
+        self.path.unlink()
+        for one in self.open:
+            with closing(one):
+                try:
+                    one.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    continue
+
+
+def test_an_engine_that_stops_in_mid_run_is_said(client: docker.DockerClient, tmp_path: Path) -> None:
+    """Exit 4 and one message; the evidence is marked failed; once the engine is back `clean` removes the rest."""
+    results = tmp_path / "results"
+    gateway = Gateway(tmp_path / "engine.sock", client.api._custom_adapter.socket_path)
+    process = start(results, *ONE, DOCKER_HOST=f"unix://{gateway.path}")
+    name = wait_for("load of the run", lambda: loading(client, results), 300)
+    gateway.cut()
+    assert process.wait(timeout=120) == 4, output(process)
+    assert "the Docker Engine stopped answering in mid-run" in output(process)
+    assert read(run_directory(results) / "run.json")["status"] == "failed"
+    status, printed = lab(results, "clean")
+    assert status == 0, printed
+    assert left(client, name) == []

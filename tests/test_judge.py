@@ -1,0 +1,275 @@
+"""From trials to verdicts: each rule, the content of verdict.json, drift and exit statuses."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from cases import ROOT, claim, in_memory, recorded_run, trial, trials
+from reprolab import scenario
+from reprolab.errors import Exit
+from reprolab.evidence import RunDirectory
+from reprolab.judge import Verdict, asked, count, decide, drifted, exit_status, judge
+from reprolab.scenario import Claim, Experiment, Scenario
+
+PAIR = claim(shows=["documented"], absent=["old"])
+CONFIRMED, REFUTED, INCONCLUSIVE = Verdict.CONFIRMED, Verdict.REFUTED, Verdict.INCONCLUSIVE
+
+
+def verdict_on(one: Claim, **shown: str) -> tuple[Verdict, str]:
+    """The verdict on one claim, and why."""
+    (row,) = judge(in_memory(one), "run", trials(**shown))["claims"]
+    return Verdict(row["verdict"]), row["why"]
+
+
+# -- the rules ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shown", "verdict"),
+    [
+        ({"documented": "+++", "old": "---"}, CONFIRMED),
+        ({"documented": "+", "old": "-"}, CONFIRMED),
+        # `shows` means every trial, `absent` means none.
+        ({"documented": "++-", "old": "---"}, REFUTED),
+        ({"documented": "---", "old": "---"}, REFUTED),
+        ({"documented": "+++", "old": "--+"}, REFUTED),
+        ({"documented": "---", "old": "+++"}, REFUTED),
+        # What has not been tried or could not be read decides nothing ...
+        ({"documented": "+++"}, INCONCLUSIVE),
+        ({"old": "---"}, INCONCLUSIVE),
+        ({}, INCONCLUSIVE),
+        ({"documented": "xxx", "old": "---"}, INCONCLUSIVE),
+        ({"documented": "+++", "old": "xxx"}, INCONCLUSIVE),
+        ({"documented": "++!", "old": "---"}, INCONCLUSIVE),
+        ({"documented": "+++", "old": "!!!"}, INCONCLUSIVE),
+        # ... but one contradiction refutes, whatever else is missing.
+        ({"documented": "---"}, REFUTED),
+        ({"documented": "-xx", "old": "xxx"}, REFUTED),
+        ({"documented": "xxx", "old": "+--"}, REFUTED),
+        ({"documented": "!!-", "old": "!!!"}, REFUTED),
+        # An invalid trial is neither for nor against.
+        ({"documented": "+xx", "old": "x--"}, CONFIRMED),
+    ],
+)
+def test_every_rule(shown: dict[str, str], verdict: Verdict) -> None:
+    """Refuted beats inconclusive, inconclusive beats confirmed."""
+    assert verdict_on(PAIR, **shown)[0] is verdict
+
+
+@pytest.mark.parametrize(
+    ("shown", "verdict"),
+    [("+--", CONFIRMED), ("+++", CONFIRMED), ("---", REFUTED), ("xx+", CONFIRMED), ("xxx", INCONCLUSIVE)],
+)
+def test_sometimes_means_in_at_least_one_trial(shown: str, verdict: Verdict) -> None:
+    """A race needs to show once; it may not show in the controls even once."""
+    race = claim(shows=["documented"], absent=["old"], sometimes=True)
+    assert verdict_on(race, documented=shown, old="---")[0] is verdict
+    assert verdict_on(race, documented="+++", old="--+")[0] is REFUTED
+
+
+def test_an_invalid_trial_is_never_read_as_the_sign() -> None:
+    """What could not start has reproduced nothing, even where its observation says otherwise."""
+    started_not = [trial(invalid="app did not start"), trial("old", shown=False)]
+    (row,) = judge(in_memory(PAIR), "run", started_not)["claims"]
+    assert row["verdict"] == "inconclusive"
+    assert row["variants"]["documented"] == {"expected": True, "shown": 0, "trials": 0, "interval": [0.0, 1.0]}
+
+
+@pytest.mark.parametrize("answer", [1, 0, "yes", None, [], 0.0])
+def test_a_sign_that_returns_no_bool_is_an_error(answer: Any) -> None:
+    """Something truthy is not True: the sign's mistake is told, and is not counted for or against."""
+    seen = count(claim(), [trial(shown=answer)])
+    assert (seen.shown, seen.trials) == (0, 0)
+    assert seen.errors == (f"trial 1: TypeError: the sign returned {answer!r}, not a bool",)
+
+
+def test_a_sign_that_raises_says_what_and_where() -> None:
+    """The reason names the variant, the trial and the error."""
+    rows = [trial(observation={}, number=2), trial("old", shown=False)]
+    verdict, why = decide(PAIR, {name: count(PAIR, [r for r in rows if r.variant == name]) for name in ("documented", "old")})
+    assert verdict is INCONCLUSIVE
+    assert why == "documented: the sign could not be read (trial 2: KeyError: 'blinked')"
+
+
+def test_reasons_name_every_contradiction_and_every_gap() -> None:
+    """All that speaks against is told, not the first alone."""
+    wide = claim(shows=["documented", "new"], absent=["old", "older"])
+    told = verdict_on(wide, documented="+--", new="+", old="+-", older="-")[1]
+    assert told == "documented showed it in 1/3, expected in every trial; old showed it in 1/2, expected in none"
+    assert verdict_on(wide, documented="+", old="-")[1] == "new has no valid trial; older has no valid trial"
+    assert verdict_on(claim(sometimes=True), documented="--")[1].endswith("0/2, expected in some trial")
+
+
+def test_agreement_is_told_in_counts() -> None:
+    """Controls with the same number of trials share a word; others are told one by one."""
+    wide = claim(shows=["documented"], absent=["old", "older"])
+    assert verdict_on(wide, documented="+++", old="--", older="--")[1] == "documented 3/3 · 2 controls 0/2 each"
+    assert verdict_on(wide, documented="+", old="--", older="-")[1] == "documented 1/1 · old 0/2 · older 0/1"
+
+
+# -- verdict.json ---------------------------------------------------------------------------------
+
+
+def test_the_keys_of_verdict_json() -> None:
+    """Schema 1 has exactly these keys, at every level."""
+    verdict = judge(in_memory(PAIR), "20260101T000000Z", trials(documented="++x", old="---"))
+    assert set(verdict) == {"schema", "scenario", "run", "claims", "variants", "signs"}
+    (row,) = verdict["claims"]
+    assert set(row) == {"id", "text", "document", "verdict", "recorded", "why", "variants"}
+    assert verdict == {
+        "schema": 1,
+        "scenario": "blink",
+        "run": "20260101T000000Z",
+        "claims": [
+            {
+                "id": "B-1",
+                "text": "claim B-1",
+                "document": "doc-1",
+                "verdict": "confirmed",
+                "recorded": None,
+                "why": "documented 2/2 · old 0/3",
+                "variants": {
+                    "documented": {"expected": True, "shown": 2, "trials": 2, "interval": [0.3424, 1.0]},
+                    "old": {"expected": False, "shown": 0, "trials": 3, "interval": [0.0, 0.5615]},
+                },
+            }
+        ],
+        "variants": {
+            "documented": {"factors": {}, "trials": 3, "valid": 2, "invalid": ["not healthy"]},
+            "old": {"factors": {}, "trials": 3, "valid": 3, "invalid": []},
+        },
+        "signs": {"B-1": {"documented": {"shown": 2, "trials": 2}, "old": {"shown": 0, "trials": 3}}},
+    }
+    assert json.loads(json.dumps(verdict)) == verdict
+
+
+def test_signs_cover_variants_that_no_claim_names() -> None:
+    """What --set ran (custom) is judged by every sign, and asks nothing of the claims."""
+    rows = [trial("custom", shown, n, factors={"RELEASE": "2"}) for n, shown in enumerate((True, False), 1)]
+    other = claim("B-2", shows=["old"], sign=lambda o: not o["blinked"])
+    verdict = judge(in_memory(PAIR, other), "run", rows)
+    assert verdict["signs"] == {name: {"custom": {"shown": 1, "trials": 2}} for name in ("B-1", "B-2")}
+    assert verdict["variants"]["custom"]["factors"] == {"RELEASE": "2"}
+    assert not any(asked(verdict, row) for row in verdict["claims"])
+    assert exit_status(verdict) is Exit.AS_RECORDED
+
+
+def test_several_experiments_qualify_their_variants() -> None:
+    """With two experiments each variant is named experiment/variant, and no trial counts for the other's claims."""
+    bulb = Experiment("bulb", {"documented": {}}, 1, lambda stack: {}, (claim("B-2"),))
+    both = in_memory(claim("B-1"), also=(bulb,))
+    rows = [trial(shown=True), trial(shown=False, experiment="bulb")]
+    verdict = judge(both, "run", rows)
+    assert [row["verdict"] for row in verdict["claims"]] == ["confirmed", "refuted"]
+    assert set(verdict["variants"]) == {"lamp/documented", "bulb/documented"}
+    assert verdict["signs"]["B-2"] == {"bulb/documented": {"shown": 0, "trials": 1}}
+    assert set(verdict["claims"][1]["variants"]) == {"bulb/documented"}
+
+
+def test_judging_changes_nothing_and_repeats() -> None:
+    """It is a function of the trials: the same ones give the same verdict, in whatever order they ended."""
+    rows = trials(documented="+-+", old="-x-")
+    first = judge(in_memory(PAIR), "run", rows)
+    assert judge(in_memory(PAIR), "run", rows) == first
+    assert judge(in_memory(PAIR), "run", list(reversed(rows)))["claims"] == first["claims"]
+
+
+# -- drift and exit status ------------------------------------------------------------------------
+
+
+def judged(recorded: str | None, **shown: str) -> dict[str, Any]:
+    """The verdict on the pair, with another one on record."""
+    before = {"claims": [{"id": "B-1", "verdict": recorded}]} if recorded else None
+    return judge(in_memory(PAIR), "run", trials(**shown), before)
+
+
+GOOD, BAD, OPEN = ({"documented": d, "old": o} for d, o in (("+", "-"), ("-", "-"), ("x", "-")))
+
+
+@pytest.mark.parametrize(
+    ("recorded", "shown", "status"),
+    [
+        (None, GOOD, Exit.AS_RECORDED),
+        (None, BAD, Exit.AS_RECORDED),
+        (None, OPEN, Exit.INCONCLUSIVE),
+        ("confirmed", GOOD, Exit.AS_RECORDED),
+        ("confirmed", BAD, Exit.DRIFT),
+        ("confirmed", OPEN, Exit.INCONCLUSIVE),
+        ("refuted", GOOD, Exit.DRIFT),
+        ("refuted", BAD, Exit.AS_RECORDED),
+        ("inconclusive", GOOD, Exit.DRIFT),
+        ("inconclusive", OPEN, Exit.AS_RECORDED),
+        # Not asked: a run of some variants only.
+        ("confirmed", {"documented": "+"}, Exit.AS_RECORDED),
+        ("confirmed", {"documented": "-"}, Exit.DRIFT),
+        # Nothing valid at all says nothing at all.
+        ("confirmed", {"documented": "xxx"}, Exit.INCONCLUSIVE),
+        ("inconclusive", {"documented": "x", "old": "x"}, Exit.INCONCLUSIVE),
+        (None, {}, Exit.INCONCLUSIVE),
+    ],
+)
+def test_exit_statuses(recorded: str | None, shown: dict[str, str], status: Exit) -> None:
+    """0 as recorded, 1 drift, 3 inconclusive; what was not asked is no failure."""
+    verdict = judged(recorded, **shown)
+    assert exit_status(verdict) is status
+    assert drifted(verdict) == (["B-1"] if status is Exit.DRIFT else [])
+    assert verdict["claims"][0]["recorded"] == recorded
+
+
+def test_drift_beats_inconclusive() -> None:
+    """One claim that changed is told even where another stayed undecided."""
+    open_one = claim("B-2", sign=lambda o: o["no such key"])
+    before = {"claims": [{"id": "B-1", "verdict": "refuted"}, {"id": "B-2", "verdict": "confirmed"}]}
+    verdict = judge(in_memory(PAIR, open_one), "run", trials(documented="+", old="-"), before)
+    assert [row["verdict"] for row in verdict["claims"]] == ["confirmed", "inconclusive"]
+    assert exit_status(verdict) is Exit.DRIFT
+    assert drifted(verdict) == ["B-1"]
+
+
+# -- recorded runs --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def vanish() -> Scenario:
+    """The scenario the recorded runs are of."""
+    return scenario.load(ROOT, "socket-vanish")
+
+
+@pytest.fixture
+def whole(tmp_path: Any) -> RunDirectory:
+    """A run of all variants."""
+    return recorded_run(tmp_path, "whole")
+
+
+def test_a_whole_run_confirms_every_claim(vanish: Scenario, whole: RunDirectory) -> None:
+    """47 trials of 23 variants: ten claims confirmed; the release that cannot start is invalid, not a sign."""
+    verdict = judge(vanish, whole.name, whole.trials())
+    assert {row["id"]: row["verdict"] for row in verdict["claims"]} == {f"SV-{n}": "confirmed" for n in range(1, 11)}
+    assert len(verdict["variants"]) == 23
+    assert verdict["variants"]["gunicorn-19.7.1"]["valid"] == 0
+    assert "did not start" in verdict["variants"]["gunicorn-19.7.1"]["invalid"][0]
+    assert verdict["signs"]["SV-1"]["gunicorn-19.7.1"] == {"shown": 0, "trials": 0}
+    assert verdict["signs"]["SV-1"]["eventlet"] == {"shown": 1, "trials": 1}
+    assert exit_status(verdict) is Exit.AS_RECORDED
+
+
+def test_one_changed_observation_turns_the_verdict(vanish: Scenario, whole: RunDirectory) -> None:
+    """If the socket were still there in one trial of the documented stack, the claims on it would be refuted."""
+    rows = whole.trials()
+    first = next(row for row in rows if row.variant == "documented")
+    assert isinstance(first.observation, dict)
+    first.observation["socket_after"] = True
+    verdict = judge(vanish, whole.name, rows)
+    assert {row["id"] for row in verdict["claims"] if row["verdict"] == "refuted"} == {
+        *("SV-1", "SV-3", "SV-4", "SV-5", "SV-7", "SV-9", "SV-10")
+    }
+
+
+def test_a_run_of_three_variants_asks_one_claim(vanish: Scenario, tmp_path: Any) -> None:
+    """Only the claim whose variants all ran was asked; the others stay open and that is no failure."""
+    run = recorded_run(tmp_path, "thinned")
+    verdict = judge(vanish, run.name, run.trials())
+    assert [row["id"] for row in verdict["claims"] if asked(verdict, row)] == ["SV-6"]
+    assert exit_status(verdict) is Exit.AS_RECORDED

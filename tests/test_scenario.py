@@ -1,0 +1,254 @@
+"""What a scenario's directory may hold, and what is said where it is malformed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from cases import COMPOSE, EXPERIMENT, ROOT, lay_out, load
+from reprolab import scenario
+from reprolab.errors import Exit, UsageError
+from reprolab.scenario import Claim
+
+
+def refused(root: Path, **changes: str) -> str:
+    """What is said of the small scenario with something changed."""
+    lay_out(root, **changes)
+    with pytest.raises(UsageError) as caught:
+        scenario.load(root, "blink")
+    assert caught.value.exit_status is Exit.USAGE
+    return str(caught.value)
+
+
+# -- a good one -----------------------------------------------------------------------------------
+
+
+def test_what_is_read(tmp_path: Path) -> None:
+    """Title, document, factors with the documented values, variants, claims: all from the two files."""
+    found = load(tmp_path)
+    assert (found.name, found.title, found.document) == ("blink", "a server that blinks", "doc-1")
+    assert found.factors == {"RELEASE": "1.0", "WORKERS": "2"}
+    (experiment,) = found.experiments.values()
+    assert (experiment.name, experiment.trials, experiment.summary) == ("lamp", 3, "Whether the lamp blinks.")
+    assert experiment.variants == {"documented": {}, "old": {"RELEASE": "0.9"}}
+    assert [one.id for one in found.claims] == ["B-1"]
+    assert found.claims[0].expectations == {"documented": True, "old": False}
+    assert experiment.observe is None
+    assert not experiment.parallel
+    assert found.compose_file == tmp_path / "scenarios" / "blink" / "compose.yaml"
+
+
+def test_names_are_sorted_and_need_a_compose_file(tmp_path: Path) -> None:
+    """A directory without compose.yaml is no scenario."""
+    for name in ("b", "a"):
+        lay_out(tmp_path, name)
+    (tmp_path / "scenarios" / "notes").mkdir()
+    assert scenario.names(tmp_path) == ["a", "b"]
+    assert scenario.names(tmp_path / "nowhere") == []
+
+
+def test_variants_that_only_illustrate_run_once(tmp_path: Path) -> None:
+    """TRIALS holds for the documented stack and for variants that a claim needs; others run once."""
+    text = EXPERIMENT.replace('"old": {', '"three": {"WORKERS": 3}, "old": {')
+    found = load(tmp_path, lamp=text)
+    experiment = found.experiments["lamp"]
+    assert [found.trials_of(experiment, name) for name in experiment.variants] == [3, 1, 3]
+    assert experiment.variants["three"] == {"WORKERS": "3"}
+
+
+def test_every_scenario_of_the_checkout_loads() -> None:
+    """Each has at least one claim, and a documented variant that changes nothing."""
+    for name in scenario.names(ROOT):
+        found = scenario.load(ROOT, name)
+        assert found.claims, f"scenarios/{name}: add a Claim to CLAIMS"
+        for experiment in found.experiments.values():
+            assert experiment.variants.get("documented") == {}, f'{name}/{experiment.name}: add "documented": {{}}'
+
+
+# -- factors --------------------------------------------------------------------------------------
+
+
+def factors(tmp_path: Path, *values: str) -> dict[str, str]:
+    """The factors of a Compose file whose service has these environment values."""
+    lines = "".join(f"      V{n}: {value}\n" for n, value in enumerate(values))
+    text = COMPOSE.split("    image:")[0] + "    environment:\n" + lines
+    return dict(load(tmp_path, compose=text, lamp=EXPERIMENT.replace('{"RELEASE": "0.9"}', "{}")).factors)
+
+
+def test_factors_and_their_documented_values(tmp_path: Path) -> None:
+    """${F:-value} and ${F-value} name a factor; several in one value are all found, in order."""
+    assert factors(tmp_path, "${B:-unix:/tmp/x.sock}", "${A-1}", '"${C:-3}-${D2_E:-x y}"', "${EMPTY:-}") == {
+        "B": "unix:/tmp/x.sock",
+        "A": "1",
+        "C": "3",
+        "D2_E": "x y",
+        "EMPTY": "",
+    }
+
+
+def test_the_first_value_given_counts(tmp_path: Path) -> None:
+    """A use without a default does not hide the documented value that stands elsewhere."""
+    assert factors(tmp_path, "${A}", "${A:-7}") == {"A": "7"}
+
+
+def test_escapes_are_no_factors(tmp_path: Path) -> None:
+    """$${F:-x} reaches the container as it is, so it is none; after an escaped dollar one still is."""
+    assert factors(tmp_path, "$${NOT:-1}", '"$$$${NOT2:-1}"', "$$${YES:-2}", "$$HOME") == {"YES": "2"}
+
+
+def test_comments_are_no_factors(tmp_path: Path) -> None:
+    """Neither a line of comment nor one at a line's end makes a factor: setting it would change nothing."""
+    values = ("${A:-1}  # as ${OLD:-2} was", '"no # comment ${B:-3}"')
+    assert factors(tmp_path, *values) == {"A": "1", "B": "3"}
+    text = COMPOSE.replace("services:", "# ${NONE:-5}\n  # ${NONE_EITHER:-6}\nservices:")
+    lay_out(tmp_path / "other", compose=text)
+    assert set(scenario.load(tmp_path / "other", "blink").factors) == {"RELEASE", "WORKERS"}
+
+
+def test_factors_in_blocks_that_services_share(tmp_path: Path) -> None:
+    """A factor in a YAML anchor that a service takes in counts."""
+    text = COMPOSE.replace("services:", "x-shared: &shared\n  mem_limit: ${MEMORY:-1g}\nservices:")
+    text = text.replace("    image:", "    <<: *shared\n    image:")
+    assert set(load(tmp_path, compose=text).factors) == {"MEMORY", "RELEASE", "WORKERS"}
+
+
+def test_an_unknown_factor_is_refused_with_a_suggestion(tmp_path: Path) -> None:
+    """A misspelt factor would silently run the documented stack."""
+    told = refused(tmp_path, lamp=EXPERIMENT.replace('"RELEASE"', '"RELAESE"'))
+    assert "scenarios/blink/lamp.py, variant old: blink has no factor RELAESE (did you mean RELEASE?)" in told
+    assert "expected: one of RELEASE (1.0), WORKERS (2)" in told
+
+
+def test_nothing_is_suggested_where_nothing_is_like_it(tmp_path: Path) -> None:
+    """A guess that is none is not offered."""
+    assert "did you mean" not in refused(tmp_path, lamp=EXPERIMENT.replace('"RELEASE"', '"XYZ"'))
+
+
+# -- compose.yaml ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (COMPOSE.replace("title:", "titel:"), "unknown key x-reprolab.titel (did you mean title?)"),
+        (COMPOSE.replace("title:", "verdict: x\n  title:"), "unknown key x-reprolab.verdict"),
+        (COMPOSE.replace("  document: doc-1\n", ""), "x-reprolab.document is missing"),
+        (COMPOSE.replace("a server that blinks", '""'), "x-reprolab.title is missing"),
+        (COMPOSE.replace("x-reprolab", "x-other"), "has no x-reprolab block"),
+        ("x-reprolab: text\nservices: {a: {}}", "has no x-reprolab block"),
+        (COMPOSE.split("services:")[0], "has no services"),
+        ("services: []", "has no services"),
+        ("", "has no services"),
+        ("a: [", "is not YAML"),
+    ],
+)
+def test_malformed_compose_files(tmp_path: Path, text: str, said: str) -> None:
+    """The message names the file and what is wrong in it."""
+    told = refused(tmp_path, compose=text)
+    assert told.startswith("scenarios/blink/compose.yaml")
+    assert said in told
+
+
+def test_unknown_keys_are_answered_with_the_known_ones(tmp_path: Path) -> None:
+    """So that nobody has to look them up."""
+    told = refused(tmp_path, compose=COMPOSE.replace("title:", "x: 1\n  title:"))
+    assert "expected: one of title, document, summary, finding" in told
+
+
+# -- experiment files -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("TRIALS = 3\n", "", "does not define TRIALS"),
+        ("def drive", "def ride", "does not define drive"),
+        ("VARIANTS =", "CHANGES =", "does not define VARIANTS"),
+        ("CLAIMS =", "C =", "does not define CLAIMS"),
+        ("TRIALS = 3", "TRIALS = 0", "TRIALS is 0"),
+        ("TRIALS = 3", 'TRIALS = "3"', "TRIALS is '3'"),
+        ('{"documented": {}, "old": {"RELEASE": "0.9"}}', "{}", "VARIANTS is {}"),
+        ('{"documented": {}, "old": {"RELEASE": "0.9"}}', '["documented"]', "VARIANTS is ['documented']"),
+        ('"old": {"RELEASE": "0.9"}', '"old": None', "the variant old is None"),
+        ('"old": {', '"custom": {', "the variant name 'custom' is the one that --set makes"),
+        ('"old": {', '"../old": {', "'../old' is no variant name"),
+        ('absent=["old"]', 'absent=["odl"]', "B-1 names the variant 'odl', which VARIANTS lacks (did you mean old?)"),
+        ('absent=["old"]', 'absent=["documented"]', "both to show and to be absent"),
+        ('shows=["documented"], absent=["old"]', "", "B-1 names no variant"),
+        ('shows=["documented"]', 'shows="documented"', "TypeError: shows is 'documented'"),
+        ("CLAIMS = [Claim(", "CLAIMS = ['B-1'] or [Claim(", "CLAIMS holds 'B-1'"),
+        ("CLAIMS = [Claim(", "CLAIMS = None and [Claim(", "CLAIMS is None"),
+        ('"It blinks since 1.0.", sign=blinked,', "", "TypeError"),
+        ("import Claim,", "import Clam,", "ImportError"),
+        ("TRIALS = 3", "TRIALS = 1 / 0", "ZeroDivisionError"),
+        ("TRIALS = 3", "TRIALS = (", "is not valid Python"),
+    ],
+)
+def test_malformed_experiments(tmp_path: Path, old: str, new: str, said: str) -> None:
+    """Each mistake is told with the file it is in, as a usage error and never as a traceback."""
+    assert old in EXPERIMENT
+    told = refused(tmp_path, lamp=EXPERIMENT.replace(old, new))
+    assert said in told
+    assert "blink/lamp.py" in told
+
+
+def test_two_claims_of_one_id(tmp_path: Path) -> None:
+    """Ids are unique over all experiments of a scenario: verdicts are recorded by them."""
+    assert "two claims have the id B-1" in refused(tmp_path, lamp=EXPERIMENT, bulb=EXPERIMENT)
+
+
+def test_a_scenario_without_experiment(tmp_path: Path) -> None:
+    """A directory with a stack only says what is missing."""
+    told = refused(tmp_path, app="print('hello')\n")
+    assert told.startswith("scenarios/blink has no experiment")
+    assert "VARIANTS, TRIALS, CLAIMS, drive" in told
+
+
+def test_files_for_the_containers_are_never_run(tmp_path: Path) -> None:
+    """The application's own files lie in the same directory; one that would run, or cannot, is passed by."""
+    lay_out(
+        tmp_path,
+        lamp=EXPERIMENT,
+        app="raise SystemExit('the application was executed')\n",
+        config="bind = '0.0.0.0'\nworkers = 5\n",
+        old="print 'Python 2'\n",
+    )
+    (tmp_path / "scenarios" / "blink" / "latin.py").write_bytes(b"# \xe9\n")
+    assert set(scenario.load(tmp_path, "blink").experiments) == {"lamp"}
+
+
+def test_annotated_definitions_count(tmp_path: Path) -> None:
+    """An experiment with type hints is one too, and is told what it lacks."""
+    text = EXPERIMENT.replace("TRIALS =", "TRIALS: int =").replace("CLAIMS =", "CLAIMS: list[Claim] =")
+    text = text.replace("VARIANTS =", "VARIANTS: dict[str, dict[str, str]] =")
+    assert load(tmp_path, lamp=text).experiments["lamp"].trials == 3
+    told = refused(tmp_path / "other", lamp="TRIALS: int = 3\n")
+    assert "does not define VARIANTS, CLAIMS, drive" in told
+
+
+def test_two_scenarios_may_use_the_same_file_names(tmp_path: Path) -> None:
+    """Each experiment is a module of its own; loading one does not replace the other."""
+    lay_out(tmp_path, "a", lamp=EXPERIMENT.replace("TRIALS = 3", "TRIALS = 4"))
+    lay_out(tmp_path, "b", lamp=EXPERIMENT.replace("TRIALS = 3", "TRIALS = 5"))
+    assert [scenario.load(tmp_path, name).experiments["lamp"].trials for name in ("a", "b")] == [4, 5]
+    assert "lamp" not in sys.modules
+
+
+@pytest.mark.parametrize("name", ["blnk", "../blink", "", "nothing-like-it"])
+def test_an_unknown_scenario(tmp_path: Path, name: str) -> None:
+    """The known ones are named, and the likely one suggested."""
+    lay_out(tmp_path)
+    with pytest.raises(UsageError, match="no scenario") as caught:
+        scenario.load(tmp_path, name)
+    assert caught.value.expected == "one of blink"
+    assert ("did you mean blink?" in str(caught.value)) == (name in ("blnk", "../blink"))
+
+
+def test_claims_keep_their_variants_in_order() -> None:
+    """Lists become tuples: a claim is a value that nobody changes later."""
+    shows = ["b", "a"]
+    one = Claim("X", "text", sign=bool, shows=shows, absent=["c"])  # type: ignore[arg-type]
+    shows.append("d")
+    assert one.shows == ("b", "a")
+    assert list(one.expectations.items()) == [("b", True), ("a", True), ("c", False)]

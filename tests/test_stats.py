@@ -1,0 +1,61 @@
+"""Wilson intervals, against figures computed elsewhere and against what an interval must be."""
+
+from __future__ import annotations
+
+import pytest
+from reprolab.stats import wilson
+
+
+@pytest.mark.parametrize(
+    ("shown", "trials", "low", "high"),
+    [
+        (0, 1, 0.0, 0.7935),
+        (0, 3, 0.0, 0.5615),
+        (3, 3, 0.4385, 1.0),
+        (1, 3, 0.0615, 0.7923),
+        (0, 20, 0.0, 0.1611),
+        # Newcombe, Statistics in Medicine 17 (1998), table I, method 3.
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_known_figures(shown: int, trials: int, low: float, high: float) -> None:
+    """The interval has the published bounds to four digits."""
+    assert wilson(shown, trials) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_no_trials_allow_anything() -> None:
+    """0 of 0 is the whole range, not an error and not certainty."""
+    assert wilson(0, 0) == (0.0, 1.0)
+
+
+def test_the_ends_are_exact() -> None:
+    """0 of n begins at 0 and n of n ends at 1, with no rounding dust; the share lies inside."""
+    for n in range(1, 60):
+        assert wilson(0, n)[0] == 0.0
+        assert wilson(n, n)[1] == 1.0
+        for k in range(n + 1):
+            low, high = wilson(k, n)
+            assert 0 <= low <= k / n <= high <= 1
+
+
+def test_the_interval_is_symmetric() -> None:
+    """Showing and not showing are treated alike: k of n mirrors n - k of n."""
+    for k in range(8):
+        low, high = wilson(k, 7)
+        assert wilson(7 - k, 7) == pytest.approx((1 - high, 1 - low))
+
+
+def test_more_trials_or_less_confidence_narrow_it() -> None:
+    """0 of 20 allows less than 0 of 3; 50 % confidence less than 95 %."""
+    assert wilson(0, 20)[1] < wilson(0, 3)[1]
+    assert wilson(0, 3, confidence=0.5)[1] < wilson(0, 3)[1]
+
+
+@pytest.mark.parametrize(("shown", "trials"), [(-1, 3), (4, 3), (1, 0), (0, -1)])
+def test_impossible_counts_are_refused(shown: int, trials: int) -> None:
+    """More shown than tried, or less than none, is a mistake of the caller."""
+    with pytest.raises(ValueError, match=f"{shown} of {trials}"):
+        wilson(shown, trials)
