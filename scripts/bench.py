@@ -1,0 +1,209 @@
+"""What the lab itself costs. Prints ratios and seconds; decides nothing and fails nothing.
+
+1. Throughput of a healthy stack (socket-vanish, MAX_REQUESTS=0) under the lab, against the same gunicorn,
+   h2o and wrk without it: no witness, no reporting script, h2o.conf to the letter, logs thrown away.
+2. A trial's time on top of its load, and the same for an access log of a million lines, with the lab's memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import os
+import re
+import resource
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from reprolab import labels, logs
+from reprolab.cli import say
+from reprolab.engine import client, ensure_engine
+from reprolab.evidence import TrialDirectory
+from reprolab.stack import remove_container
+
+ROOT = Path(__file__).resolve().parents[1]
+REPROLAB = Path(sys.executable).with_name("reprolab")
+SCENARIO = "socket-vanish"
+HEALTHY = "MAX_REQUESTS=0"
+LOAD = ("-t10", "-c200", "-d10s", "http://127.0.0.1:18080/")
+MILLION = 1_000_000
+LINE = '127.0.0.1 - - [21/Nov/2026:03:20:00 +0000] "GET / HTTP/1.1" 502 25 "-" "-" {} 0.000123\n'
+
+
+def under_the_lab(results: Path) -> dict[str, Any]:
+    """One trial of the healthy stack; its record from trials.jsonl."""
+    command = [str(REPROLAB), "run", SCENARIO, "--set", HEALTHY, "--trials", "1"]
+    subprocess.run(
+        command,
+        env={**os.environ, "REPROLAB_RESULTS": str(results)},
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    lines = (results / SCENARIO / "latest" / "trials.jsonl").read_text(encoding="utf-8").splitlines()
+    record: dict[str, Any] = json.loads(lines[-1])
+    return record
+
+
+def images(results: Path) -> dict[str, str]:
+    """The images of the last run, by service."""
+    content = json.loads((results / SCENARIO / "latest" / "run.json").read_text(encoding="utf-8"))
+    return {service: row["reference"] for service, row in content["images"]["custom"].items()}
+
+
+@contextmanager
+def bare_stack(references: dict[str, str]) -> Iterator[tuple[Any, str]]:
+    """The same images, started by hand: nothing watches, nothing is logged."""
+    engine = client()
+    owner = labels.own(SCENARIO, "bench")
+    volume = engine.volumes.create(labels=owner, driver_opts={"type": "tmpfs", "device": "tmpfs", "o": "mode=1777"})
+    socket = {volume.name: {"bind": "/tmp", "mode": "rw"}}
+    common: dict[str, Any] = {"detach": True, "init": True, "labels": owner, "log_config": {"Type": "none"}}
+    conf = str(ROOT / "scenarios" / SCENARIO / "h2o.conf")
+    made = []
+    try:
+        proxy = engine.containers.run(
+            references[f"{SCENARIO}-proxy"],
+            ["-c", "/etc/h2o/reprolab.conf"],
+            entrypoint=["h2o"],
+            volumes={**socket, conf: {"bind": "/etc/h2o/reprolab.conf", "mode": "ro"}},
+            name=f"reprolab-bench-{secrets.token_hex(4)}",
+            **common,
+        )
+        made.append(proxy)
+        command = ["web:app", "-c", "config.py", "--max-requests", "0"]
+        made.append(
+            engine.containers.run(
+                references[f"{SCENARIO}-app"],
+                command,
+                entrypoint=["gunicorn"],
+                volumes=socket,
+                network_mode=f"container:{proxy.id}",
+                environment={"HOME": "/var/tmp"},
+                **common,
+            )
+        )
+        yield engine, str(proxy.id)
+    finally:
+        for container in reversed(made):
+            remove_container(container)
+        volume.remove(force=True)
+
+
+def without_the_lab(references: dict[str, str]) -> float:
+    """wrk's own requests per second on the bare stack, all of them answered with 2xx."""
+    with bare_stack(references) as (engine, proxy):
+        common = {"network_mode": f"container:{proxy}", "remove": True, "labels": labels.own(SCENARIO, "bench")}
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            printed = engine.containers.run(references["wrk"], ["-t1", "-c1", "-d1s", LOAD[-1]], **common).decode()
+            if "Non-2xx" not in printed and "requests in" in printed:
+                break
+        printed = engine.containers.run(references["wrk"], list(LOAD), **common).decode()
+    if "Non-2xx" in printed:
+        raise SystemExit(f"bench: the bare stack was not healthy:\n{printed}")
+    found = re.search(r"Requests/sec:\s+([\d.]+)", printed)
+    if found is None:
+        raise SystemExit(f"bench: wrk printed no rate:\n{printed}")
+    return float(found[1])
+
+
+def throughput(rounds: int, results: Path) -> list[dict[str, Any]]:
+    """The two in turn, and their ratio, round by round."""
+    records = []
+    ratios = []
+    under_the_lab(results)
+    references = images(results)
+    for number in range(1, rounds + 1):
+        record = under_the_lab(results)
+        lab, bare = record["observation"]["ok_per_second"], without_the_lab(references)
+        ratios.append(lab / bare)
+        records.append(record)
+        print(f"  round {number}: under the lab {lab:8.0f} 2xx/s   without {bare:8.0f} req/s   ratio {lab / bare:.2f}")
+    print(f"throughput under the lab / without it: median ratio {median(ratios):.2f} of {rounds} (aim: 0.9 or better)")
+    return records
+
+
+def overhead(records: list[dict[str, Any]]) -> None:
+    """What a trial takes on top of its load, by stage."""
+    spent = [
+        {**r["seconds"], "drive": r["seconds"]["drive"] - r["observation"]["load"]["duration_us"] / 1e6}
+        for r in records
+    ]
+    stages = "  ".join(f"{name} {median(s[name] for s in spent):.2f} s" for name in spent[0])
+    total = median(sum(s.values()) for s in spent)
+    lines = median(sum(r["observation"]["statuses"].values()) for r in records)
+    print(f"a trial on top of its load: median {total:.2f} s ({stages}; {lines:,.0f} log lines; aim: 5 s at most)")
+
+
+def log_size(container: Any) -> int:
+    """Bytes in the log so far; 0 while there is none."""
+    code, printed = container.exec_run(["stat", "-c", "%s", "/srv/proxy/access.log"])
+    return int(printed) if code == 0 else 0
+
+
+def million_lines(reference: str) -> None:
+    """Fetch, compress and read a log of a million lines out of a real container; time and peak memory."""
+    engine = client()
+    script = f"awk 'BEGIN {{ for (i = 0; i < {MILLION}; i++) printf \"{_awk(LINE)}\", 1795000000000000 + i * 10 }}'"
+    container = engine.containers.run(
+        reference,
+        ["-c", f"{script} > /srv/proxy/access.log; sleep 600"],
+        entrypoint=["sh"],
+        detach=True,
+        init=True,
+        labels=labels.own(SCENARIO, "bench"),
+    )
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            size = len(LINE.format(1795000000000000)) * MILLION
+            end = time.monotonic() + 60
+            while log_size(container) < size and time.monotonic() < end:
+                time.sleep(0.2)
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            begun = time.monotonic()
+            trial = TrialDirectory(Path(folder))
+            logs.capture_file(container, "/srv/proxy/access.log", trial.log_path("proxy"))
+            fetched = time.monotonic()
+            summary = logs.access_summary(trial.lines("proxy"), 1795000000000000000)
+            done = time.monotonic()
+            grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+            with gzip.open(trial.log_path("proxy")) as packed:
+                assert packed.readline().decode() == LINE.format(1795000000000000)
+    finally:
+        remove_container(container)
+    assert summary.lines == MILLION, summary.lines
+    print(
+        f"a log of {MILLION:,} lines: fetched and compressed in {fetched - begun:.2f} s, "
+        f"read in {done - fetched:.2f} s, peak memory {grown:+.0f} MiB"
+    )
+
+
+def _awk(line: str) -> str:
+    return line.replace("{}", "%d").replace('"', '\\"').replace("\n", "\\n")
+
+
+def main() -> None:
+    """Run all measurements."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rounds", type=int, default=3, help="how often each is measured (default 3)")
+    options = parser.parse_args()
+    ensure_engine(say)
+    with tempfile.TemporaryDirectory() as folder:
+        results = Path(folder) / "results"
+        records = throughput(options.rounds, results)
+        overhead(records)
+        million_lines(images(results)[f"{SCENARIO}-proxy"])
+
+
+if __name__ == "__main__":
+    main()
