@@ -52,12 +52,15 @@ $(addprefix down-,$(SCENARIOS)): down-%: setup ## take it down
 
 ##@ Work on the lab
 .PHONY: test
-test: lint ## lint, then all tests: units in seconds, then real containers
+test: setup ## all checks and tests: lint, units in seconds, then real containers
 	@$(REPROLAB) doctor
+	@scripts/test-tools
+	@$(MAKE) lint
 	@$(BIN)/pytest $(PYTEST)
 
 .PHONY: test-fast
 test-fast: setup ## the tests that need no Docker
+	@scripts/test-tools
 	@$(BIN)/pytest -m 'not docker' $(PYTEST)
 
 .PHONY: lint

@@ -10,7 +10,7 @@ import ast
 import importlib.util
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -27,7 +27,8 @@ Sign = Callable[[Observation], bool]
 DOCUMENTED = "documented"
 CUSTOM = "custom"
 METADATA_KEYS = ("title", "document", "summary", "finding")
-FACTOR = re.compile(r"(?<!\$)\$\{([A-Z][A-Z0-9_]*)(?::?-([^${}]*))?\}")
+# $$ is how Compose escapes a dollar: what follows a pair is no factor of its own.
+FACTOR = re.compile(r"(?<!\$)(?:\$\$)*\$\{([A-Z][A-Z0-9_]*)(?::?-([^${}]*))?\}")
 EXPERIMENT_NAMES = ("VARIANTS", "TRIALS", "CLAIMS", "drive")
 
 
@@ -48,6 +49,9 @@ class Claim:
     sometimes: bool = False
 
     def __post_init__(self) -> None:
+        for name, variants in (("shows", self.shows), ("absent", self.absent)):
+            if isinstance(variants, str):
+                raise TypeError(f"{name} is {variants!r}, not a list of variants")
         object.__setattr__(self, "shows", tuple(self.shows))
         object.__setattr__(self, "absent", tuple(self.absent))
 
@@ -176,7 +180,7 @@ def _read_compose(path: Path) -> tuple[dict[str, str], dict[str, str]]:
         raise UsageError(f"{where} is not YAML: {error}") from error
     if not isinstance(model, dict) or not isinstance(model.get("services"), dict):
         raise UsageError(f"{where} has no services", expected="a Compose file with a services mapping")
-    return _metadata(model.get("x-reprolab"), where), _factors(text)
+    return _metadata(model.get("x-reprolab"), where), _factors(model)
 
 
 def _metadata(block: object, where: str) -> dict[str, str]:
@@ -194,14 +198,23 @@ def _metadata(block: object, where: str) -> dict[str, str]:
     return {key: str(block.get(key, "")).strip() for key in METADATA_KEYS}
 
 
-def _factors(text: str) -> dict[str, str]:
-    """The factors of a Compose file with their documented values, in order of appearance."""
-    body = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
+def _factors(model: Mapping[str, object]) -> dict[str, str]:
+    """The factors of a Compose model with their documented values, in order of appearance."""
     found: dict[str, str] = {}
-    for name, default in FACTOR.findall(body):
-        if not found.get(name):
-            found[name] = default
+    for value in _values({key: part for key, part in model.items() if key != "x-reprolab"}):
+        for name, default in FACTOR.findall(value):
+            if not found.get(name):
+                found[name] = default
     return found
+
+
+def _values(part: object) -> Iterator[str]:
+    """The texts in which Compose replaces variables: values, never keys."""
+    if isinstance(part, str):
+        yield part
+    elif isinstance(part, dict | list):
+        for inner in part.values() if isinstance(part, dict) else part:
+            yield from _values(inner)
 
 
 def _experiment_files(directory: Path) -> list[Path]:
@@ -221,6 +234,7 @@ def _top_level_names(path: Path) -> set[str]:
         if isinstance(node, ast.FunctionDef):
             found.add(node.name)
         targets = node.targets if isinstance(node, ast.Assign) else []
+        targets = [node.target] if isinstance(node, ast.AnnAssign) else targets
         found |= {target.id for target in targets if isinstance(target, ast.Name)}
     return found
 
@@ -270,6 +284,9 @@ def _variants(scenario: Scenario, variants: object, where: str) -> dict[str, dic
         raise UsageError(f"{where}: VARIANTS is {variants!r}", expected="a dict of name -> {FACTOR: value}")
     if CUSTOM in variants:
         raise UsageError(f"{where}: the variant name {CUSTOM!r} is the one that --set makes")
+    for name, changes in variants.items():
+        if not isinstance(changes, dict):
+            raise UsageError(f"{where}: the variant {name} is {changes!r}", expected="a dict of {FACTOR: value}")
     clean = {str(name): {k: str(v) for k, v in changes.items()} for name, changes in variants.items()}
     for name, changes in clean.items():
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
@@ -278,7 +295,9 @@ def _variants(scenario: Scenario, variants: object, where: str) -> dict[str, dic
     return clean
 
 
-def _check_claims(claims: Iterable[object], variants: Mapping[str, object], where: str) -> None:
+def _check_claims(claims: object, variants: Mapping[str, object], where: str) -> None:
+    if not isinstance(claims, list | tuple):
+        raise UsageError(f"{where}: CLAIMS is {claims!r}", expected="a list of Claim(...) objects")
     for claim in claims:
         if not isinstance(claim, Claim):
             raise UsageError(f"{where}: CLAIMS holds {claim!r}", expected="Claim(...) objects")
