@@ -25,13 +25,9 @@ from reprolab.hostpython import Interpreter
 
 KEYRING = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
 OFFICIAL = "python:3.6.15-slim-bullseye"
-UNREACHABLE = (
-    'Get "https://registry.invalid/v2/": dial tcp: lookup registry.invalid on 10.0.0.1:53: no such host'
-)
+UNREACHABLE = 'Get "https://registry.invalid/v2/": dial tcp: lookup registry.invalid on 10.0.0.1:53: no such host'
 ABSENT = "manifest for python:3.6.99-slim not found: manifest unknown: manifest unknown"
-HOST = HostConfig(
-    "Debian", "12.11", "bookworm", ("deb http://mirror.invalid/debian bookworm main",), (), (), ""
-)
+HOST = HostConfig("Debian", "12.11", "bookworm", ("deb http://mirror.invalid/debian bookworm main",), (), (), "")
 
 
 @pytest.fixture(autouse=True)
@@ -131,9 +127,7 @@ def test_names_that_can_be_replaced(official: str, version: str | None) -> None:
     assert substitute(official) == version
 
 
-@pytest.mark.parametrize(
-    ("word", "expected"), [("", "auto"), ("auto", "auto"), ("hub", "hub"), (" host ", "host")]
-)
+@pytest.mark.parametrize(("word", "expected"), [("", "auto"), ("auto", "auto"), ("hub", "hub"), (" host ", "host")])
 def test_policy(word: str, expected: str) -> None:
     """An unset or empty REPROLAB_BASES means auto."""
     assert policy({"REPROLAB_BASES": word}) == expected
@@ -411,9 +405,7 @@ def test_pip_inside_uses_the_indexes_a_container_can_reach(tmp_path: Path) -> No
 
 def test_only_the_host_s_own_authorities_are_added(tmp_path: Path) -> None:
     """Those the distribution ships come with its package."""
-    shipped, own = (
-        f"-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n" for text in ("aaaa", "bbbb")
-    )
+    shipped, own = (f"-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n" for text in ("aaaa", "bbbb"))
     (tmp_path / "shipped.crt").write_text(shipped)
     assert list(hostconfig.own_authorities(shipped + own, tmp_path)) == [own]
 
@@ -433,9 +425,7 @@ def test_apt_settings_that_make_the_sources_work_are_kept() -> None:
 def test_a_host_of_another_family_is_refused(tmp_path: Path) -> None:
     """mmdebstrap unpacks Debian's packages only."""
     (tmp_path / "etc").mkdir()
-    (tmp_path / "etc/os-release").write_text(
-        'ID=fedora\nPRETTY_NAME="Fedora Linux 40"\nVERSION_CODENAME=""\n'
-    )
+    (tmp_path / "etc/os-release").write_text('ID=fedora\nPRETTY_NAME="Fedora Linux 40"\nVERSION_CODENAME=""\n')
     with pytest.raises(BaseImageError, match="Fedora Linux 40"):
         hostconfig.read_host({}, tmp_path)
 
@@ -485,21 +475,15 @@ def test_a_stand_in_works_and_is_kept(version: str, pip: str, bottle: str) -> No
     assert shown.decode().split() == [version, pip, "/usr/local"]
 
     started = time.monotonic()
-    again = resolve_base(
-        official, client, policy=Policy.HOST, say=lambda line: pytest.fail(f"built again: {line}")
-    )
+    again = resolve_base(official, client, policy=Policy.HOST, say=lambda line: pytest.fail(f"built again: {line}"))
     assert again == base
     assert time.monotonic() - started < 2
 
     tag = f"reprolab-test-bases:{uuid.uuid4().hex[:12]}"
     recipe = f"FROM {base.reference}\nRUN pip install --no-cache-dir --no-deps bottle=={bottle}\n"
     try:
-        client.images.build(
-            fileobj=context(recipe), custom_context=True, tag=tag, nocache=True, rm=True, forcerm=True
-        )
-        shown = client.containers.run(
-            tag, ["python", "-c", "import bottle; print(bottle.__version__)"], remove=True
-        )
+        client.images.build(fileobj=context(recipe), custom_context=True, tag=tag, nocache=True, rm=True, forcerm=True)
+        shown = client.containers.run(tag, ["python", "-c", "import bottle; print(bottle.__version__)"], remove=True)
         assert shown.decode().strip() == bottle
     finally:
         for made in client.images.list(name=tag):
@@ -513,9 +497,7 @@ def test_a_failed_build_shows_its_last_lines_and_leaves_no_image(tmp_path: Path)
     name = f"reprolab-test-bases:{uuid.uuid4().hex[:12]}"
     recipe = "FROM scratch\nCOPY nothing /\n"
     with pytest.raises(BaseImageError, match=r"(?s)could not be built.*COPY"):
-        hostbase._replace(
-            client, name, lambda: hostbase._build(client, context(recipe), name, {}, {}), "print"
-        )
+        hostbase._replace(client, name, lambda: hostbase._build(client, context(recipe), name, {}, {}), "print")
     assert client.images.list(name=name) == []
 
 

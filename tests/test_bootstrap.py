@@ -110,9 +110,7 @@ def test_the_first_run_makes_the_environment(
     assert [line.split()[1] for line in lines] == ["making", "installing", "installing", ".venv"]
     assert "since there is none yet" in lines[0]
     code = "import pinned, tiny; print(tiny.__file__)"
-    shown = subprocess.run(
-        [root / ".venv/bin/python", "-c", code], capture_output=True, text=True, check=True
-    )
+    shown = subprocess.run([root / ".venv/bin/python", "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == str(root / "src/tiny.py")
 
 

@@ -101,9 +101,7 @@ class Box:
     @property
     def machine(self) -> Machine:
         """Root on a Debian 12, in the eyes of the lab."""
-        return Machine(
-            root=self.root, environ={"PATH": str(self.root / "bin"), "HOME": "/nonexistent"}, uid=0
-        )
+        return Machine(root=self.root, environ={"PATH": str(self.root / "bin"), "HOME": "/nonexistent"}, uid=0)
 
     @property
     def calls(self) -> list[str]:
@@ -120,9 +118,7 @@ class Box:
 
     def stock(self, version: str = "20.10.24+dfsg1") -> None:
         """Have docker.io in the archive."""
-        self.program(
-            "stock/dockerd", DOCKERD.format(python=sys.executable, root=str(self.root), version=version)
-        )
+        self.program("stock/dockerd", DOCKERD.format(python=sys.executable, root=str(self.root), version=version))
         self.program("stock/docker", DOCKER.format(root=self.root))
 
     def unpack(self) -> None:
@@ -138,9 +134,7 @@ class Box:
     def ensure(self, machine: Machine | None = None, **environ: str) -> Engine:
         """Call ensure_engine on this box, with changes to its environment."""
         machine = machine or self.machine
-        return ensure_engine(
-            self.said.append, machine=replace(machine, environ={**machine.environ, **environ})
-        )
+        return ensure_engine(self.said.append, machine=replace(machine, environ={**machine.environ, **environ}))
 
 
 @pytest.fixture
@@ -367,9 +361,7 @@ def test_a_failed_installation_shows_apts_words(box: Box) -> None:
 
 def test_a_distribution_without_the_plugins_is_told_so(box: Box) -> None:
     """Debian 11 has neither the plugins nor a libc for the next release's."""
-    (box.root / "etc/os-release").write_text(
-        "ID=debian\nVERSION_CODENAME=bullseye\nPRETTY_NAME='Debian 11'\n"
-    )
+    (box.root / "etc/os-release").write_text("ID=debian\nVERSION_CODENAME=bullseye\nPRETTY_NAME='Debian 11'\n")
     box.unpack()
     box.plugins("", "0.13.1")
     with pytest.raises(EngineError, match=r"packages of Debian 11 have no Docker compose >= 2\.20"):

@@ -88,7 +88,9 @@ def test_a_sign_that_returns_no_bool_is_an_error(answer: Any) -> None:
 def test_a_sign_that_raises_says_what_and_where() -> None:
     """The reason names the variant, the trial and the error."""
     rows = [trial(observation={}, number=2), trial("old", shown=False)]
-    verdict, why = decide(PAIR, {name: count(PAIR, [r for r in rows if r.variant == name]) for name in ("documented", "old")})
+    verdict, why = decide(
+        PAIR, {name: count(PAIR, [r for r in rows if r.variant == name]) for name in ("documented", "old")}
+    )
     assert verdict is INCONCLUSIVE
     assert why == "documented: the sign could not be read (trial 2: KeyError: 'blinked')"
 

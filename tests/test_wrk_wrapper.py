@@ -180,9 +180,7 @@ def test_errors_share_one_base() -> None:
     assert {TargetDown, WrkFailed, NoRequests} == set(WrkError.__subclasses__())
 
 
-@pytest.mark.parametrize(
-    ("name", "duration"), [("ok", 1), ("statuses", 1), ("timeouts", 2), ("server-died", 2)]
-)
+@pytest.mark.parametrize(("name", "duration"), [("ok", 1), ("statuses", 1), ("timeouts", 2), ("server-died", 2)])
 def test_json_round_trip_is_lossless(name: str, duration: int) -> None:
     """A result written to a file and read again equals the first."""
     result = recording(name).parse(replace(PLAIN, duration=duration))
@@ -539,9 +537,7 @@ def test_an_early_stop_is_a_failure(server: Server) -> None:
 
 def test_a_wrk_that_cannot_be_started() -> None:
     """The system's reason is shown, with the command."""
-    with pytest.raises(
-        WrkFailed, match=r"cannot be started: .*No such file.*\(no exit code\): no-such-wrk -t2"
-    ):
+    with pytest.raises(WrkFailed, match=r"cannot be started: .*No such file.*\(no exit code\): no-such-wrk -t2"):
         Wrk(executable=("no-such-wrk",)).run("http://127.0.0.1/")
 
 
@@ -571,9 +567,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[str]]:
     return processes
 
 
-def test_a_target_that_neither_accepts_nor_refuses(
-    deaf_port: int, started: list[subprocess.Popen[str]]
-) -> None:
+def test_a_target_that_neither_accepts_nor_refuses(deaf_port: int, started: list[subprocess.Popen[str]]) -> None:
     """wrk waits to connect before its clock starts; the limit ends it, with its children."""
     with pytest.raises(WrkFailed, match=r"did not end within 2 s and was killed \(exit code -9\): sh -c"):
         Wrk(duration=1, timeout=1, grace=0, executable=("sh", "-c", 'wrk "$@"; exit $?', "wrk")).run(

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from reprolab import accept as acceptance
 from reprolab import byhand, docs, evidence, labels, newscenario, scenario, session
-from reprolab.bases import policy
+from reprolab.bases import policy, resolve_base
 from reprolab.engine import client, ensure_engine
 from reprolab.errors import Exit, LabError, UsageError
 from reprolab.judge import exit_status
@@ -26,6 +26,8 @@ EPILOG = (
     "scenario; 3 inconclusive; 4 the lab failed (engine, build, disk); 130 interrupted."
 )
 ROOT_VARIABLE = "REPROLAB_ROOT"
+# What the tools and proxies are built from: how it was had tells how all bases are had here.
+COMMON_BASE = "debian:bookworm-slim"
 
 
 def project_root() -> Path:
@@ -181,12 +183,13 @@ def docs_(check: bool) -> None:
 def doctor() -> None:
     """What the lab finds on this machine: engine, Compose, bases; sets up what is missing."""
     engine = ensure_engine(say)
+    base = resolve_base(COMMON_BASE, client(), policy=policy(os.environ), say=say)
     out = console()
     facts = (
-        f"engine {engine.version} (API {engine.api}) at {engine.host}",
+        f"engine {engine.version} (API {engine.api}) at {engine.host} · bases: {base.detail}",
         f"compose {engine.compose} · buildx {engine.buildx} · client {engine.docker}",
         f"kernel {engine.kernel} · cgroup {engine.cgroup} · {engine.os}",
-        f"bases: policy {policy(os.environ)} (REPROLAB_BASES)",
+        f"base images: policy {policy(os.environ)} (REPROLAB_BASES)",
     )
     for fact in facts:
         out.print(fact, highlight=False, markup=False)

@@ -118,7 +118,8 @@ class RunDirectory:
         if not target.exists():
             return []
         found = []
-        for line in target.read_text(encoding="utf-8").splitlines():
+        # As bytes: a torn line may end within a character, and a text holds characters that end a str's line.
+        for line in target.read_bytes().splitlines():
             try:
                 found.append(TrialRecord(**json.loads(line)))
             except (ValueError, TypeError):

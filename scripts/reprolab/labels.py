@@ -71,7 +71,7 @@ def remove_leftovers(client: docker.DockerClient, *, by_hand: bool = False) -> R
         return (kind == TRIAL and not owner_lives(labels or {})) or (by_hand and kind == HAND)
 
     label: dict[str, str | list[str] | bool] = {"label": OBJECT}
-    containers = [c for c in client.containers.list(all=True, filters=label) if doomed(c.labels)]
+    containers = [c for c in client.containers.list(all=True, ignore_removed=True, filters=label) if doomed(c.labels)]
     for container in containers:
         _gone(lambda c=container: c.remove(force=True, v=True))
     networks = [n for n in client.networks.list(filters=dict(label)) if doomed(n.attrs.get("Labels"))]

@@ -12,9 +12,11 @@ import io
 import re
 import subprocess
 import tarfile
+import threading
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,9 +32,15 @@ COMPRESSION = 1
 BUCKET_MS = 100
 PYTHON_FILE = re.compile(rb'^\S+\s+File "([^"]+)", line (\d+), in (\S+)')
 PYTHON_ERROR = re.compile(
-    rb"^\S+ ((?:[A-Za-z_][\w.]*\.)?[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning))(?:: (.*))?$"
+    rb"^\S+ ((?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*|\w*(?:Error|Exception|Exit|Interrupt|Iteration|Warning))(?:: (.*))?$"
 )
-PYTHON_CHAINED = (b"During handling of the above exception", b"The above exception was the direct cause")
+# What follows is another traceback: frames without an end, before it, belong to one that was torn off.
+PYTHON_BEGIN = (
+    b"Traceback (most recent call last):",
+    b"During handling of the above exception",
+    b"The above exception was the direct cause",
+)
+STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:Z|\+00:00)?")
 
 
 def capture(docker: str, container: str, target: Path, timeout: float = 300.0) -> int:
@@ -42,26 +50,47 @@ def capture(docker: str, container: str, target: Path, timeout: float = 300.0) -
     if the engine stops answering or the limit (seconds) is reached.
     """
     command = [docker, "logs", "--timestamps", container]
-    size = 0
-    with writing(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
+    try:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    except OSError as error:
+        raise EngineError(f"{docker} cannot be started: {error.strerror}") from error
+    size = 0
+    with _limited(process, timeout) as overrun, writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        assert process.stdout is not None
         try:
-            assert process.stdout is not None
             with gzip.open(target, "wb", compresslevel=COMPRESSION) as packed:
                 while chunk := process.stdout.read(CHUNK):
                     packed.write(chunk)
                     size += len(chunk)
-            code = process.wait(timeout=timeout)
         except zlib.error as error:
             raise EngineError(f"log of {container} could not be compressed: {error}") from error
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+        code = process.wait()
+    if overrun.is_set():
+        raise EngineError(f"the engine did not hand out the log of {container} within {timeout:g} s")
     if code != 0:
         raise EngineError(f"the engine did not hand out the log of {container} (exit code {code})")
     return size
+
+
+@contextmanager
+def _limited(process: subprocess.Popen[bytes], seconds: float) -> Iterator[threading.Event]:
+    """End a program at the limit or with the block; a read that waits for it cannot be timed, but then it ends."""
+    overrun = threading.Event()
+
+    def end() -> None:
+        overrun.set()
+        process.kill()
+
+    limit = threading.Timer(seconds, end)
+    limit.start()
+    try:
+        yield overrun
+    finally:
+        limit.cancel()
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 def capture_file(container: Container, path: str, target: Path) -> int:
@@ -77,9 +106,12 @@ def capture_file(container: Container, path: str, target: Path) -> int:
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         with gzip.open(target, "wb", compresslevel=COMPRESSION) as packed:
-            for chunk in _untar(chunks):
-                packed.write(chunk)
-                size += len(chunk)
+            try:
+                for chunk in _untar(chunks):
+                    packed.write(chunk)
+                    size += len(chunk)
+            except tarfile.TarError as error:
+                raise EngineError(f"the engine did not hand out the whole of {path}: {error}") from error
     return size
 
 
@@ -118,11 +150,11 @@ def moment_ns(stamp: bytes | str) -> int:
 
     Raises ValueError for anything else.
     """
-    text = stamp.decode("ascii") if isinstance(stamp, bytes) else stamp
-    whole, _, fraction = text.strip().removesuffix("Z").partition(".")
-    fraction = re.split(r"[+-]", fraction)[0]
-    seconds = int(datetime.strptime(whole[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC).timestamp())
-    return seconds * 1_000_000_000 + int(fraction.ljust(9, "0")[:9] or 0)
+    text = stamp.decode("utf-8", "replace") if isinstance(stamp, bytes) else stamp
+    if not (found := STAMP.fullmatch(text.strip())):
+        raise ValueError(f"not an engine timestamp in UTC: {text!r}")
+    seconds = int(datetime.strptime(found[1], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC).timestamp())
+    return seconds * 1_000_000_000 + int((found[2] or "").ljust(9, "0"))
 
 
 class Clock:
@@ -215,7 +247,7 @@ def access_summary(lines: Iterable[bytes], start_ns: int, agent: bytes = b"-") -
             came, took = parts[6].split()
             moment = int(came) * 1000 + int(float(took) * 1e9)
             status = int(parts[2][:4])
-        except ValueError:
+        except (ValueError, OverflowError):
             summary.other_lines += 1
             continue
         summary.add(moment, status)
@@ -251,7 +283,7 @@ def tracebacks(lines: Iterable[bytes]) -> Iterator[Traceback]:
             message = (found[2] or b"").decode("utf-8", "replace")
             yield Traceback(clock(line), found[1].decode(), message, tuple(frames))
             frames = []
-        elif any(mark in line for mark in PYTHON_CHAINED):
+        elif any(mark in line for mark in PYTHON_BEGIN):
             frames = []
 
 

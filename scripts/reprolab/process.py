@@ -97,13 +97,20 @@ def _text(data: bytes | None) -> str:
 def _end_group(process: subprocess.Popen[bytes]) -> tuple[bytes | None, bytes | None]:
     """End a program and its children: SIGTERM, three seconds' grace, then SIGKILL."""
     for sign, grace in ((signal.SIGTERM, 3.0), (signal.SIGKILL, 10.0)):
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, sign)
+        _signal_group(process.pid, sign)
         try:
-            return process.communicate(timeout=grace)
+            printed = process.communicate(timeout=grace)
         except subprocess.TimeoutExpired:
             continue
+        # The program has ended; a child of it that ignores SIGTERM and holds none of its output may not have.
+        _signal_group(process.pid, signal.SIGKILL)
+        return printed
     return None, None
+
+
+def _signal_group(group: int, sign: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(group, sign)
 
 
 def replace_process(command: Sequence[str]) -> NoReturn:

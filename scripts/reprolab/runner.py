@@ -32,7 +32,7 @@ from reprolab.scenario import Experiment, Scenario
 from reprolab.stack import Stack, guarded, raise_if_engine_gone
 
 STAGES = ("set-up", "build", "up", "drive", "evidence", "down")
-LOCK = "reprolab-load.lock"
+LOCK = "reprolab-load-{}.lock"
 
 
 @dataclass(frozen=True)
@@ -231,12 +231,12 @@ class Runner:
         if experiment.parallel:
             yield
             return
-        with Path(gettempdir(), LOCK).open("a+", encoding="ascii") as lock:
+        with Path(gettempdir(), LOCK.format(os.getuid())).open("a+", encoding="ascii") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 lock.seek(0)
-                holder = lock.read().strip() or "unknown"
+                holder = lock.read().strip() or "that has just begun"
                 self.say(f"another run (process {holder}) measures load on this machine: waiting for its trial to end")
                 fcntl.flock(lock, fcntl.LOCK_EX)
             lock.seek(0)

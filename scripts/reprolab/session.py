@@ -23,7 +23,7 @@ from reprolab.runner import Plan, PlannedVariant, Prepared, Runner, Stopwatch
 from reprolab.scenario import CUSTOM, Experiment, Scenario
 
 RECORDED = "recorded.json"
-REPORT_WIDTH = 150
+REPORT_WIDTH = 160
 # What makes a run of its own comparable with the one on record.
 REPORT = "report.txt"
 

@@ -1,0 +1,225 @@
+"""The run directory: what is written, what a crash leaves behind, and what a full disk says."""
+
+from __future__ import annotations
+
+import builtins
+import errno
+import gzip
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cases import trial
+from reprolab import evidence
+from reprolab.errors import EvidenceError, Exit, UsageError
+from reprolab.evidence import RunDirectory, TrialDirectory
+
+NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunDirectory:
+    """A new run."""
+    monkeypatch.delenv("REPROLAB_RESULTS", raising=False)
+    return evidence.create_run(tmp_path, "blink", NOON)
+
+
+# -- trials ---------------------------------------------------------------------------------------
+
+
+def test_trials_come_back_as_they_were(run: RunDirectory) -> None:
+    """In the order in which they ended, whatever characters they hold."""
+    texts = "é × 日本\u2028next\u0085line\x0cform", 'quote " and \\ and\nnewline\r\n'
+    rows = [trial(shown=text, number=n, invalid=text, seconds={"up": 0.5}) for n, text in enumerate(texts, 1)]
+    for row in rows:
+        run.append(row)
+    assert run.trials() == rows
+    assert (run.path / "trials.jsonl").read_bytes().count(b"\n") == 2
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3, 20])
+def test_a_torn_last_line_is_passed_over(run: RunDirectory, lost: int) -> None:
+    """A machine that lost its power in mid-write costs that one trial, wherever the line was cut."""
+    first, second = trial(number=1), trial(number=2, invalid="日本語" * 5)
+    run.append(first)
+    run.append(trial(number=2, observation={}, invalid="日本語" * 5))
+    whole = (run.path / "trials.jsonl").read_bytes()
+    (run.path / "trials.jsonl").write_bytes(whole[:-lost])
+    kept = [row.trial for row in run.trials()]
+    assert kept == ([1, 2] if lost == 1 else [1])
+    assert second.trial == 2
+
+
+def test_a_line_torn_within_a_character(run: RunDirectory) -> None:
+    """Half a character is half a line, not the end of judging."""
+    run.append(trial(number=1))
+    with (run.path / "trials.jsonl").open("ab") as stream:
+        stream.write('{"experiment": "日'.encode()[:-1])
+    assert [row.trial for row in run.trials()] == [1]
+
+
+def test_no_trials_yet(run: RunDirectory) -> None:
+    """A run that ended before its first trial has none."""
+    assert run.trials() == []
+
+
+def test_each_trial_is_on_disk_before_the_next(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line is complete in the file, and synced, when append() returns."""
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.fstat(number).st_size))
+    run.append(trial())
+    assert synced == [(run.path / "trials.jsonl").stat().st_size]
+
+
+# -- run directories ------------------------------------------------------------------------------
+
+
+def test_two_runs_in_the_same_second(tmp_path: Path, run: RunDirectory) -> None:
+    """The second gets a name of its own, and both sort in the order in which they began."""
+    names = [run.name] + [evidence.create_run(tmp_path, "blink", NOON).name for _ in range(2)]
+    assert names == ["20260102T120000Z", "20260102T120000Z-2", "20260102T120000Z-3"]
+
+
+def test_latest_names_the_newest(tmp_path: Path, run: RunDirectory) -> None:
+    """The link is relative, so that results can be moved, and is replaced in one step."""
+    evidence.point_latest(run)
+    second = evidence.create_run(tmp_path, "blink", NOON)
+    evidence.point_latest(second)
+    link = tmp_path / "results" / "blink" / "latest"
+    assert str(link.readlink()) == second.name
+    assert [path.name for path in link.parent.iterdir() if path.name.startswith(".")] == []
+
+
+def test_runs_are_found_by_path_by_stamp_and_by_scenario(
+    tmp_path: Path, run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All four ways to name a run lead to the same directory."""
+    evidence.merge_run_json(run, {"scenario": "blink"})
+    evidence.point_latest(run)
+    monkeypatch.chdir(tmp_path)
+    for where in (str(run.path), f"results/blink/{run.name}", f"blink/{run.name}", "blink/latest", "blink"):
+        assert evidence.open_run(tmp_path, where) == run
+    with pytest.raises(UsageError, match="no run 'blonk'"):
+        evidence.open_run(tmp_path, "blonk")
+
+
+def test_results_may_be_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """REPROLAB_RESULTS moves them all; an empty value is none."""
+    monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path / "else"))
+    assert evidence.create_run(tmp_path, "blink").path.parent == tmp_path / "else" / "blink"
+    monkeypatch.setenv("REPROLAB_RESULTS", "")
+    assert evidence.results_root(tmp_path) == tmp_path / "results"
+
+
+def test_runs_of_a_scenario(tmp_path: Path, run: RunDirectory) -> None:
+    """Oldest first; neither the link nor a directory without run.json counts."""
+    later = evidence.create_run(tmp_path, "blink", NOON.replace(hour=13))
+    evidence.create_run(tmp_path, "blink", NOON.replace(hour=14))
+    for one in (later, run):
+        evidence.merge_run_json(one, {})
+    evidence.point_latest(later)
+    assert evidence.runs_of(tmp_path, "blink") == [run, later]
+
+
+def test_run_json_grows(run: RunDirectory) -> None:
+    """Each stage adds what it knows; what was there stays."""
+    evidence.merge_run_json(run, {"status": "running", "scenario": "blink"})
+    content = evidence.merge_run_json(run, {"status": "complete"})
+    assert content == {"schema": 1, "status": "complete", "scenario": "blink"}
+    assert json.loads((run.path / "run.json").read_text(encoding="utf-8")) == content
+
+
+# -- a trial's files ------------------------------------------------------------------------------
+
+
+def test_a_trials_files(run: RunDirectory) -> None:
+    """JSON, text and logs lie in the trial's directory, which is made on first writing."""
+    place = run.trial("lamp", "documented", 2)
+    assert not place.path.exists()
+    place.write("wrk.json", {"requests": 1, "text": "日本"})
+    place.write_text("wrk.txt", "as printed\n")
+    place.log_path("app").write_bytes(gzip.compress(b"one\ntwo"))
+    assert place.path == run.path / "lamp" / "documented" / "2"
+    assert evidence.read_json(place.path / "wrk.json") == {"requests": 1, "text": "日本"}
+    assert "日本" in (place.path / "wrk.json").read_text(encoding="utf-8")
+    assert list(place.lines("app")) == [b"one\n", b"two"]
+
+
+def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    """What cannot be written leaves the old content and no draft behind."""
+    target = tmp_path / "verdict.json"
+    evidence.write_json(target, {"old": 1})
+    with pytest.raises(TypeError):
+        evidence.write_json(target, {"new": object()})
+    assert evidence.read_json(target) == {"old": 1}
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize(("content", "said"), [(None, "No such file"), (b"{", "not JSON"), (b"\xff", "not JSON")])
+def test_json_that_cannot_be_read(tmp_path: Path, content: bytes | None, said: str) -> None:
+    """Missing or broken, the file is named."""
+    target = tmp_path / "run.json"
+    if content is not None:
+        target.write_bytes(content)
+    with pytest.raises(UsageError, match=said) as caught:
+        evidence.read_json(target)
+    assert str(target) in str(caught.value)
+
+
+# -- a disk that is full --------------------------------------------------------------------------
+
+
+def full(*_: Any, **__: Any) -> Any:
+    """What the system says when there is no room."""
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("file", "write"),
+    [
+        ("trials.jsonl", lambda run: run.append(trial())),
+        ("run.json", lambda run: evidence.merge_run_json(run, {"status": "running"})),
+        ("wrk.json", lambda run: run.trial("lamp", "documented", 1).write("wrk.json", {})),
+        ("wrk.txt", lambda run: run.trial("lamp", "documented", 1).write_text("wrk.txt", "text")),
+    ],
+)
+def test_a_full_disk_names_the_file(run: RunDirectory, monkeypatch: pytest.MonkeyPatch, file: str, write: Any) -> None:
+    """The lab fails (status 4) with the file, the reason and what to do."""
+    monkeypatch.setattr(Path, "open", full)
+    monkeypatch.setattr(builtins, "open", full)
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(EvidenceError) as caught:
+        write(run)
+    assert caught.value.exit_status is Exit.LAB_FAILED
+    assert "No space left on device" in str(caught.value)
+    assert file in str(caught.value)
+    assert "REPROLAB_RESULTS=DIR" in str(caught.value)
+
+
+def test_no_room_for_the_directory_or_the_link(
+    tmp_path: Path, run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that cannot begin, and a link that cannot be set, say which."""
+    monkeypatch.setattr(Path, "symlink_to", full)
+    with pytest.raises(EvidenceError, match=r"No space left.*latest"):
+        evidence.point_latest(run)
+    monkeypatch.setattr(Path, "mkdir", full)
+    with pytest.raises(EvidenceError, match=r"No space left.*blink"):
+        evidence.create_run(tmp_path, "blink")
+
+
+def test_a_results_directory_that_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong REPROLAB_RESULTS is told as such, not as a traceback."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path / "file"))
+    with pytest.raises(EvidenceError, match=r"could not be written.*file/blink"):
+        evidence.create_run(tmp_path, "blink")
+
+
+def test_a_log_that_is_missing_is_missing(tmp_path: Path) -> None:
+    """Reading a log that was never captured raises: an absent log is not an empty one."""
+    with pytest.raises(FileNotFoundError):
+        list(TrialDirectory(tmp_path).lines("app"))

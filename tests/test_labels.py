@@ -1,0 +1,181 @@
+"""Whose objects they are: what cleaning removes, and what it leaves alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from docker.errors import APIError, NotFound
+from reprolab import labels
+from reprolab.labels import HAND, IMAGE, OBJECT, OWNER, Removed, own, owner_lives, process_identity, remove_leftovers
+
+DEAD = {OBJECT: "trial", OWNER: "00000000-0000:1:1"}
+
+
+# -- who made it ----------------------------------------------------------------------------------
+
+
+def test_this_process_lives() -> None:
+    """What this process makes is not a leftover."""
+    mine = own("blink", "20260101T000000Z")
+    assert set(mine) == {OBJECT, labels.SCENARIO, labels.RUN, OWNER}
+    assert mine[OBJECT] == "trial"
+    assert owner_lives(mine)
+    assert own("blink", "by-hand", HAND)[OBJECT] == HAND
+
+
+def test_a_process_that_ended_does_not() -> None:
+    """Neither while its exit status is still to be fetched, nor later."""
+    process = subprocess.Popen(["sleep", "60"])
+    theirs = {OWNER: process_identity(process.pid)}
+    assert owner_lives(theirs)
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert not owner_lives(theirs)
+    process.wait()
+    assert not owner_lives(theirs)
+    assert process_identity(process.pid) == ""
+
+
+def test_a_number_that_is_used_again_is_somebody_else() -> None:
+    """Boot and start time belong to the name: after a reboot, or when pids wrap, an old object is a leftover."""
+    boot, pid, begun = process_identity(os.getpid()).split(":")
+    assert not owner_lives({OWNER: f"{boot}:{pid}:{int(begun) + 1}"})
+    assert not owner_lives({OWNER: f"{boot[::-1]}:{pid}:{begun}"})
+
+
+@pytest.mark.parametrize("identity", ["", "1", "a:b", "a:b:c", ":::", "a:1:2:3", "a:-1:2"])
+def test_no_name_is_nobody(identity: str) -> None:
+    """An object without a readable owner has none that lives."""
+    assert not owner_lives({OWNER: identity})
+    assert not owner_lives({})
+
+
+def test_a_program_name_with_brackets(tmp_path: Any) -> None:
+    """The kernel shows the name in brackets, whatever is in it; the start time is still found."""
+    program = tmp_path / "a) R 1 (b"
+    program.symlink_to("/bin/sleep")
+    process = subprocess.Popen([str(program), "60"])
+    try:
+        boot, pid, begun = process_identity(process.pid).split(":")
+        assert (pid, begun.isdigit(), len(boot)) == (str(process.pid), True, 36)
+        assert int(begun) >= int(process_identity(os.getpid()).split(":")[2])
+    finally:
+        process.kill()
+        process.wait()
+
+
+# -- cleaning -------------------------------------------------------------------------------------
+
+
+class Thing:
+    """A container, network, volume or image that notes when it is removed."""
+
+    def __init__(self, marks: dict[str, str] | None, error: Exception | None = None) -> None:
+        self.labels = marks
+        self.attrs = {"Labels": marks}
+        self.id = f"id-{id(self)}"
+        self.error = error
+        self.removed = False
+
+    def remove(self, **options: bool) -> None:
+        """Remove it, or fail as told."""
+        self.options = options
+        if self.error:
+            raise self.error
+        self.removed = True
+
+
+class Kind:
+    """One kind of object on a fake engine."""
+
+    def __init__(self, *things: Thing) -> None:
+        self.things = things
+        self.asked: list[dict[str, Any]] = []
+
+    def list(self, **options: Any) -> list[Thing]:
+        """All of them, as the engine would filter: those that have the label."""
+        self.asked.append(options)
+        return [thing for thing in self.things if OBJECT in (thing.labels or {})]
+
+    def remove(self, identity: str, force: bool) -> None:
+        """Remove an image by its id."""
+        next(thing for thing in self.things if thing.id == identity).remove(force=force)
+
+
+def engine(**kinds: Kind) -> Any:
+    """A fake engine."""
+    return SimpleNamespace(
+        **{name: kinds.get(name, Kind()) for name in ("containers", "networks", "volumes", "images")}
+    )
+
+
+def conflict(code: int) -> APIError:
+    """An error of the engine with a status code."""
+    return APIError("no", response=SimpleNamespace(status_code=code, reason="", url=""))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["containers", "networks", "volumes"])
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_exactly_the_leftovers_go(kind: str, by_hand: bool) -> None:
+    """A dead run's objects go; a live run's, a stranger's and an image's stay; stacks by hand only on request."""
+    dead, live, hand = Thing(DEAD), Thing(own("blink", "run")), Thing(own("blink", "by-hand", HAND))
+    stranger, bare, image = Thing({"some": "one"}), Thing(None), Thing({OBJECT: IMAGE})
+    api = engine(**{kind: Kind(dead, live, hand, stranger, bare, image)})
+    removed = remove_leftovers(api, by_hand=by_hand)
+    assert dead.removed
+    assert hand.removed is by_hand
+    assert not any(thing.removed for thing in (live, stranger, bare, image))
+    assert sum((removed.containers, removed.networks, removed.volumes)) == 1 + by_hand
+    assert api.containers.asked[0]["filters"] == {"label": OBJECT}
+
+
+def test_stopped_containers_and_their_volumes_go_too() -> None:
+    """A container that has ended is a leftover as well; its anonymous volumes go with it."""
+    dead = Thing(DEAD)
+    containers = Kind(dead)
+    remove_leftovers(engine(containers=containers))
+    assert containers.asked[0]["all"] is True
+    assert dead.options == {"force": True, "v": True}
+
+
+def test_a_container_may_go_while_it_is_looked_for() -> None:
+    """The client asks for each container anew; one that another run has just removed must not end this one."""
+    containers = Kind()
+    remove_leftovers(engine(containers=containers))
+    assert containers.asked[0]["ignore_removed"] is True
+
+
+@pytest.mark.parametrize("error", [NotFound("gone"), conflict(404), conflict(409)])
+def test_somebody_else_may_be_removing_it(error: Exception) -> None:
+    """Two runs that clean at the same time do not disturb each other."""
+    later = Thing(DEAD)
+    remove_leftovers(engine(containers=Kind(Thing(DEAD, error), later)))
+    assert later.removed
+
+
+def test_another_error_is_told() -> None:
+    """An engine that fails is not taken for one that has cleaned."""
+    with pytest.raises(APIError):
+        remove_leftovers(engine(volumes=Kind(Thing(DEAD, conflict(500)))))
+
+
+def test_what_was_removed_in_words() -> None:
+    """Numbers with their nouns; nothing is false."""
+    assert str(Removed(1, 2, 0)) == "1 container, 2 networks"
+    assert str(Removed(volumes=1)) == "1 volume"
+    assert str(Removed()) == "nothing"
+    assert Removed(0, 0, 1)
+    assert not Removed()
+
+
+def test_images_that_are_used_stay() -> None:
+    """The engine refuses those; the others go, and are counted."""
+    used, free = Thing({OBJECT: IMAGE}, conflict(409)), Thing({OBJECT: IMAGE})
+    assert labels.remove_images(engine(images=Kind(used, free))) == 1
+    assert free.removed
+    with pytest.raises(APIError):
+        labels.remove_images(engine(images=Kind(Thing({OBJECT: IMAGE}, conflict(500)))))

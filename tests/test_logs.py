@@ -1,0 +1,402 @@
+"""Logs: fetched from containers, and read back as streams, garbled lines and all."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import io
+import tarfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from docker.errors import NotFound
+from reprolab import logs
+from reprolab.errors import EngineError, EvidenceError
+from reprolab.logs import Clock, access_summary, moment_ns, tracebacks
+
+SECOND = 1_000_000_000
+EPOCH = 1_795_239_009 * SECOND  # 2026-11-21T05:30:09Z
+
+
+# -- moments --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("stamp", "nanoseconds"),
+    [
+        ("1970-01-01T00:00:00Z", 0),
+        ("2026-11-21T05:30:09Z", EPOCH),
+        ("2026-11-21T05:30:09.686806291Z", EPOCH + 686_806_291),
+        ("2026-11-21T05:30:09.5Z", EPOCH + 500_000_000),
+        ("2026-11-21T05:30:09.000000001Z", EPOCH + 1),
+        ("2026-11-21T05:30:09", EPOCH),
+        ("2026-11-21T05:30:09.25+00:00", EPOCH + 250_000_000),
+        (b"2026-11-21T05:30:09.5Z \n", EPOCH + 500_000_000),
+    ],
+)
+def test_moments(stamp: str | bytes, nanoseconds: int) -> None:
+    """An engine's timestamp keeps every nanosecond: no detour by a float."""
+    assert moment_ns(stamp) == nanoseconds
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    ["", "now", "2026-11-21", "2026-13-21T05:30:09Z", "2026-11-21T05:30:09+09:00", "2026-11-21T05:30:09Zzz", "é"],
+)
+def test_what_is_no_moment(stamp: str) -> None:
+    """Anything else raises ValueError, a time in another zone included: read as UTC it would be hours off."""
+    with pytest.raises(ValueError, match=r".*"):
+        moment_ns(stamp)
+    with pytest.raises(ValueError, match=r".*"):
+        moment_ns(stamp.encode())
+
+
+def test_the_clock_reads_lines_in_any_order() -> None:
+    """It remembers the last second only to be quick; lines that jump back and forth come out right."""
+    clock = Clock()
+    lines = [
+        (b"2026-11-21T05:30:09.686806291Z [7] [INFO] Starting", 686_806_291),
+        (b"2026-11-21T05:30:09.7Z short fraction", 700_000_000),
+        (b"2026-11-21T05:30:11.000000001Z later", 2 * SECOND + 1),
+        (b"2026-11-21T05:30:09.9Z and back", 900_000_000),
+        (b"2026-11-21T05:30:10Z no fraction, and a later Z in the text", SECOND),
+        (b"2026-11-21T05:30:10.5Z ", SECOND + 500_000_000),
+    ]
+    for line, offset in lines:
+        assert clock(line) == EPOCH + offset, line
+        assert clock(line) == moment_ns(line.split(b" ")[0])
+
+
+def test_the_clock_refuses_a_line_without_a_timestamp() -> None:
+    """A line from elsewhere is not silently given the time of the line before."""
+    clock = Clock()
+    clock(b"2026-11-21T05:30:09.5Z fine")
+    with pytest.raises(ValueError, match="Traceback"):
+        clock(b"Traceback (most recent call last):")
+
+
+# -- the access log -------------------------------------------------------------------------------
+
+
+def access(
+    ms: float, status: object = 200, agent: str = "-", took: str = "0", request: str = "GET / HTTP/1.1"
+) -> bytes:
+    """A line as images/h2o writes it, for a request that came ``ms`` after the start."""
+    came = (EPOCH + int(ms * 1e6)) // 1000
+    return f'127.0.0.1 - - [21/Nov/2026:05:30:09 +0000] "{request}" {status} 25 "-" "{agent}" {came} {took}\n'.encode()
+
+
+def test_responses_count_at_their_end() -> None:
+    """The log tells when a request came and how long it took; a response belongs where it ended."""
+    summary = access_summary([access(10, took="0.0955"), access(20)], EPOCH)
+    assert summary.first_ns == {200: EPOCH + 105_500_000}
+    assert summary.last_ns == {200: EPOCH + 105_500_000}
+    assert summary.timeline() == {"200": [[0, 1], [100, 1]]}
+
+
+def test_figures_per_status() -> None:
+    """Counts, shares, the last 2xx, and the first 502 that no 2xx followed."""
+    lines = [access(5), access(40, 502), access(50, 204), access(60, 502), access(70, 502), access(160, 302)]
+    summary = access_summary(lines, EPOCH)
+    assert (summary.lines, summary.ok, summary.other_lines) == (6, 2, 0)
+    assert summary.statuses == {200: 1, 204: 1, 502: 3, 302: 1}
+    assert summary.share(502) == 0.5
+    assert summary.share(404) == 0.0
+    assert summary.last_ok_ns == EPOCH + 50_000_000
+    assert summary.first_after_ok_ns == {502: EPOCH + 60_000_000, 302: EPOCH + 160_000_000}
+    assert summary.timeline() == {"200": [[0, 1]], "204": [[0, 1]], "302": [[100, 1]], "502": [[0, 3]]}
+
+
+def test_a_2xx_after_all_takes_back_what_looked_permanent() -> None:
+    """After the last line there is no 502 that lasted."""
+    assert access_summary([access(5, 502), access(6, 200)], EPOCH).first_after_ok_ns == {}
+
+
+def test_an_empty_log() -> None:
+    """No lines give zeros and None, not an error."""
+    summary = access_summary([], EPOCH)
+    assert (summary.lines, summary.ok, summary.last_ok_ns, summary.share(502)) == (0, 0, None, 0.0)
+    assert summary.timeline() == {}
+
+
+def test_probes_stay_out_by_their_agent() -> None:
+    """The lab's own requests would count as answers to wrk; they are other lines."""
+    lines = [access(1, agent="reprolab-probe"), access(2), access(3, agent="x-"), access(4, agent="")]
+    summary = access_summary(lines, EPOCH)
+    assert (summary.lines, summary.other_lines) == (1, 3)
+    probes = access_summary(lines, EPOCH, agent=b"reprolab-probe")
+    assert (probes.lines, probes.other_lines) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"\n",
+        b"[INFO] starting up\n",
+        b'"""""" \n',
+        b"\xff\xfe\x00" * 20,
+        access(5, status="-"),
+        access(5, took="-"),
+        access(5, took="inf"),
+        access(5, took="nan"),
+        access(5, took="0 0"),
+        access(5, request='GET /"quoted" HTTP/1.1'),
+        access(5).replace(b"17952390", b"x"),
+        access(5).rsplit(b" ", 1)[0],
+        access(5).rsplit(b" ", 2)[0],
+        access(5)[:-30],
+        access(5)[:40],
+    ],
+)
+def test_garbled_and_torn_lines(line: bytes) -> None:
+    """Whatever is no whole access line is counted apart and changes no figure."""
+    summary = access_summary([access(1), line, access(2)], EPOCH)
+    assert (summary.lines, summary.other_lines, dict(summary.statuses)) == (2, 1, {200: 2})
+
+
+def test_a_last_line_without_newline_counts() -> None:
+    """A whole line is one, with or without its end."""
+    assert access_summary([access(1).rstrip()], EPOCH).lines == 1
+
+
+def test_responses_before_the_start_are_before_it() -> None:
+    """A clock that is behind gives a negative step, not a wrong one."""
+    assert access_summary([access(-50)], EPOCH).timeline() == {"200": [[-100, 1]]}
+
+
+# -- tracebacks -----------------------------------------------------------------------------------
+
+
+def stamped(text: str) -> list[bytes]:
+    """A text as the engine logs it: each line behind a timestamp, a millisecond apart."""
+    rows = text.strip("\n").split("\n")
+    return [f"2026-11-21T05:30:09.{n:03}Z {row}\n".encode() for n, row in enumerate(rows)]
+
+
+UNLINK = """
+[2026-11-21 05:30:10 +0000] [20] [ERROR] Exception in worker process
+Traceback (most recent call last):
+  File "/x/gunicorn/workers/gthread.py", line 240, in run
+    s.close()
+  File "/x/gunicorn/sock.py", line 123, in close
+    os.unlink(self.cfg_addr)
+FileNotFoundError: [Errno 2] No such file or directory: '/tmp/gunicorn.sock'
+[2026-11-21 05:30:10 +0000] [20] [INFO] Worker exiting (pid: 20)
+"""
+
+
+def test_a_traceback() -> None:
+    """When, what, the message, and the frames from the outside in."""
+    (found,) = tracebacks(stamped(UNLINK))
+    assert found.moment_ns == EPOCH + 6_000_000
+    assert found.exception == "FileNotFoundError"
+    assert found.message == "[Errno 2] No such file or directory: '/tmp/gunicorn.sock'"
+    assert found.frames == (
+        ("/x/gunicorn/workers/gthread.py", 240, "run"),
+        ("/x/gunicorn/sock.py", 123, "close"),
+    )
+    assert found.place == "sock.py close"
+
+
+def test_a_traceback_mixed_with_other_lines() -> None:
+    """What other workers print in between changes nothing."""
+    lines = stamped(UNLINK)
+    others = [
+        b' - - [21/Nov/2026:05:30:09 +0000] "GET / HTTP/1.1" 200 11 "-" "-"',
+        b"[2026-11-21 05:30:10 +0000] [12] [INFO] Worker exiting (pid: 12)",
+        b'{"witness": "unlink", "t_ns": 1, "errno": 2}',
+        b"",
+    ]
+    mixed = [row for line in lines for row in (line, *(b"2026-11-21T05:30:09.9Z " + other + b"\n" for other in others))]
+    assert list(tracebacks(mixed)) == list(tracebacks(lines))
+
+
+def test_chained_tracebacks() -> None:
+    """An error raised while another was handled gives two, each with its own frames."""
+    found = list(
+        tracebacks(
+            stamped("""
+Traceback (most recent call last):
+  File "a.py", line 1, in first
+KeyError: 'x'
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "b.py", line 2, in second
+    raise ValueError
+ValueError
+""")
+        )
+    )
+    assert [(one.exception, one.message, one.place) for one in found] == [
+        ("KeyError", "'x'", "a.py first"),
+        ("ValueError", "", "b.py second"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "exception"),
+    [
+        ("Exception: boom", "Exception"),
+        ("Warning: careful", "Warning"),
+        ("KeyboardInterrupt", "KeyboardInterrupt"),
+        ("SystemExit: 3", "SystemExit"),
+        ("gunicorn.errors.HaltServer: <HaltServer 'Worker failed to boot.' 3>", "gunicorn.errors.HaltServer"),
+        ("socket.timeout: timed out", "socket.timeout"),
+        ("StopIteration", "StopIteration"),
+    ],
+)
+def test_exceptions_of_every_name(line: str, exception: str) -> None:
+    """Plain ones, and classes that do not end in Error."""
+    (found,) = tracebacks(stamped(f'Traceback (most recent call last):\n  File "a.py", line 1, in f\n{line}'))
+    assert found.exception == exception
+
+
+def test_a_traceback_without_an_end_is_forgotten() -> None:
+    """The frames of one that was torn off do not become part of the next."""
+    torn = stamped(UNLINK)[:5]
+    (found,) = tracebacks([*torn, *stamped(UNLINK)])
+    assert len(found.frames) == 2
+
+
+def test_an_error_line_without_frames_is_none() -> None:
+    """A log line that looks like an error's last line is no traceback."""
+    assert list(tracebacks(stamped("OSError: [Errno 98] Address already in use"))) == []
+
+
+def test_a_name_that_is_no_utf8() -> None:
+    """Bytes that no text can hold are replaced, not fatal."""
+    lines = [b'2026-11-21T05:30:09Z   File "\xff.py", line 3, in f\n', b"2026-11-21T05:30:09Z OSError: \xfe\n"]
+    (found,) = tracebacks(lines)
+    assert found.message == "\ufffd"
+
+
+def test_the_tail_of_a_log() -> None:
+    """The last lines without the engine's timestamps."""
+    assert logs.tail(stamped("one\ntwo three\nfour"), 2) == ["two three", "four"]
+    assert logs.tail([]) == []
+
+
+# -- fetching -------------------------------------------------------------------------------------
+
+
+class FakeContainer:
+    """A container that hands out one archive, in chunks of a given size."""
+
+    def __init__(self, archive: bytes | None, size: int) -> None:
+        self.archive, self.size = archive, size
+
+    def get_archive(self, path: str, chunk_size: int) -> tuple[Iterator[bytes], dict[str, Any]]:
+        """As docker.models.containers.Container's."""
+        if self.archive is None:
+            raise NotFound(path)
+        whole = self.archive
+        return (whole[at : at + self.size] for at in range(0, len(whole), self.size)), {}
+
+
+def archive(content: bytes, name: str = "access.log") -> bytes:
+    """A tar file with one file, as the engine makes it."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as tar:
+        member = tarfile.TarInfo(name)
+        member.size = len(content)
+        tar.addfile(member, io.BytesIO(content))
+    return stream.getvalue()
+
+
+CONTENT = b"".join(access(n) for n in range(2000))
+
+
+@pytest.mark.parametrize("size", [1, 7, 511, 512, 513, 4096, 1 << 21])
+def test_a_file_comes_whole_in_chunks_of_any_size(tmp_path: Path, size: int) -> None:
+    """Chunk borders fall anywhere: in a header, in the content, in the padding."""
+    content = CONTENT if size > 100 else CONTENT[:3001]
+    container: Any = FakeContainer(archive(content), size)
+    target = tmp_path / "trial" / "proxy.log.gz"
+    assert logs.capture_file(container, "/srv/proxy/access.log", target) == len(content)
+    assert gzip.decompress(target.read_bytes()) == content
+
+
+def test_a_file_larger_than_a_chunk_of_the_lab(tmp_path: Path) -> None:
+    """The lab reads by the megabyte; a log of several arrives complete."""
+    content = bytes(range(256)) * (3 * 4096 + 1)
+    container: Any = FakeContainer(archive(content), 65_537)
+    assert logs.capture_file(container, "/log", tmp_path / "log.gz") == len(content)
+    assert gzip.decompress((tmp_path / "log.gz").read_bytes()) == content
+
+
+@pytest.mark.parametrize("given", [None, b"", archive(b"")])
+def test_no_file_and_an_empty_one(tmp_path: Path, given: bytes | None) -> None:
+    """A server that wrote no log leaves an empty one: its lines can be read, there are none."""
+    container: Any = FakeContainer(given, 512)
+    assert logs.capture_file(container, "/log", tmp_path / "log.gz") == 0
+    assert gzip.decompress((tmp_path / "log.gz").read_bytes()) == b""
+
+
+@pytest.mark.parametrize("length", [100, 700, 512 + 3000])
+def test_a_torn_archive_is_an_error(tmp_path: Path, length: int) -> None:
+    """Half a log is not taken for a whole one: the engine's failure is named, with the file."""
+    container: Any = FakeContainer(archive(CONTENT)[:length], 512)
+    with pytest.raises(EngineError, match="/srv/access.log"):
+        logs.capture_file(container, "/srv/access.log", tmp_path / "log.gz")
+
+
+def program(folder: Path, text: str) -> str:
+    """A stand-in for the engine's command line."""
+    path = folder / "docker"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_a_log_is_streamed_into_a_file(tmp_path: Path) -> None:
+    """Both streams, with timestamps, of the container that was named."""
+    docker = program(tmp_path, 'echo "$@"; echo oops >&2')
+    target = tmp_path / "trial" / "app.log.gz"
+    assert logs.capture(docker, "abc", target) == 27
+    assert gzip.decompress(target.read_bytes()) == b"logs --timestamps abc\noops\n"
+
+
+def test_a_log_that_cannot_be_had(tmp_path: Path) -> None:
+    """The engine's refusal is the engine's error, and what it printed is kept."""
+    docker = program(tmp_path, "echo no such container; exit 3")
+    with pytest.raises(EngineError, match=r"log of abc \(exit code 3\)"):
+        logs.capture(docker, "abc", tmp_path / "app.log.gz")
+    assert gzip.decompress((tmp_path / "app.log.gz").read_bytes()) == b"no such container\n"
+
+
+def test_no_client_program(tmp_path: Path) -> None:
+    """A client that is not there is no full disk."""
+    with pytest.raises(EngineError, match="cannot be started"):
+        logs.capture(str(tmp_path / "none"), "abc", tmp_path / "app.log.gz")
+
+
+def test_an_engine_that_stops_answering(tmp_path: Path) -> None:
+    """At the limit the client is ended and the error says so; nobody waits for ever."""
+    docker = program(tmp_path, "echo begun; exec sleep 60")
+    begun = time.monotonic()
+    with pytest.raises(EngineError, match=r"log of abc .*0\.3 s"):
+        logs.capture(docker, "abc", tmp_path / "app.log.gz", timeout=0.3)
+    assert time.monotonic() - begun < 10
+    assert gzip.decompress((tmp_path / "app.log.gz").read_bytes()) == b"begun\n"
+
+
+def test_a_full_disk_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No room for a log is an evidence error that says which file and what to do."""
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(logs.gzip, "open", full)
+    container: Any = FakeContainer(archive(b"x"), 512)
+    for fetch in (
+        lambda target: logs.capture_file(container, "/log", target),
+        lambda target: logs.capture(program(tmp_path, "echo x"), "abc", target),
+    ):
+        with pytest.raises(EvidenceError, match=r"No space left on device \(.*proxy\.log\.gz\)"):
+            fetch(tmp_path / "proxy.log.gz")
