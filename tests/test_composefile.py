@@ -72,7 +72,8 @@ def test_compose_resolves_the_scenario_and_the_tools(tmp_path: Path) -> None:
     found = load(tmp_path)
     script = (
         f'echo "$RELEASE $*" >>{tmp_path}/calls\n'
-        'case "$*" in *images*) echo \'{"services": {"wrk": {}}}\' ;; *) echo \'{"services": {"blink-app": {}}}\' ;; esac'
+        'case "$*" in *images*) echo \'{"services": {"wrk": {}}}\' ;; '
+        '*) echo \'{"services": {"blink-app": {}}}\' ;; esac'
     )
     resolved = composefile.resolve(found, {"RELEASE": "0.9"}, compose(tmp_path, script))
     assert resolved == {"services": {"blink-app": {}, "wrk": {}}}

@@ -342,7 +342,7 @@ def test_no_file_and_an_empty_one(tmp_path: Path, given: bytes | None) -> None:
 def test_a_torn_archive_is_an_error(tmp_path: Path, length: int) -> None:
     """Half a log is not taken for a whole one: the engine's failure is named, with the file."""
     container: Any = FakeContainer(archive(CONTENT)[:length], 512)
-    with pytest.raises(EngineError, match="/srv/access.log"):
+    with pytest.raises(EngineError, match=r"/srv/access\.log"):
         logs.capture_file(container, "/srv/access.log", tmp_path / "log.gz")
 
 

@@ -130,7 +130,8 @@ open({str(tmp_path / "pids")!r}, "w").write(str(os.getpid()))
 time.sleep(60)
 """
     (tmp_path / "stubborn.py").write_text(stubborn)
-    script = f"{sys.executable} {tmp_path}/stubborn.py >/dev/null 2>&1 & while ! test -s {tmp_path}/pids; do :; done; sleep 60"
+    start = f"{sys.executable} {tmp_path}/stubborn.py >/dev/null 2>&1 &"
+    script = f"{start} while ! test -s {tmp_path}/pids; do :; done; sleep 60"
     with pytest.raises(CommandError, match="not finished"):
         run(["sh", "-c", script], timeout=1)
     assert wait_gone(wait_pids(tmp_path / "pids", 1)[0])
