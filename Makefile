@@ -59,9 +59,8 @@ test: setup ## all checks and tests: lint, units in seconds, then real container
 	@$(BIN)/pytest $(PYTEST)
 
 .PHONY: test-fast
-test-fast: setup ## the tests that need no Docker
-	@scripts/test-tools
-	@$(BIN)/pytest -m 'not docker' $(PYTEST)
+test-fast: setup ## the tests that take seconds and need no Docker
+	@$(BIN)/pytest -m 'not docker and not slow' $(PYTEST)
 
 .PHONY: lint
 lint: setup ## ruff, mypy, hadolint, shellcheck, compose files, generated pages

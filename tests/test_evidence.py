@@ -158,6 +158,17 @@ def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_no_draft_stays_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that fills up in between leaves the old file and nothing else."""
+    target = tmp_path / "verdict.json"
+    evidence.write_json(target, {"old": 1})
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(EvidenceError, match=r"verdict\.json"):
+        evidence.write_json(target, {"new": 2})
+    assert evidence.read_json(target) == {"old": 1}
+    assert list(tmp_path.iterdir()) == [target]
+
+
 @pytest.mark.parametrize(("content", "said"), [(None, "No such file"), (b"{", "not JSON"), (b"\xff", "not JSON")])
 def test_json_that_cannot_be_read(tmp_path: Path, content: bytes | None, said: str) -> None:
     """Missing or broken, the file is named."""

@@ -266,7 +266,9 @@ def test_a_traceback_without_an_end_is_forgotten() -> None:
 
 def test_an_error_line_without_frames_is_none() -> None:
     """A log line that looks like an error's last line is no traceback."""
-    assert list(tracebacks(stamped("OSError: [Errno 98] Address already in use"))) == []
+    alone = "OSError: [Errno 98] Address already in use"
+    assert list(tracebacks(stamped(alone))) == []
+    assert len(list(tracebacks(stamped(UNLINK + alone)))) == 1
 
 
 def test_a_name_that_is_no_utf8() -> None:

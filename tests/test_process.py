@@ -139,6 +139,8 @@ time.sleep(60)
 
 def test_an_interrupt_ends_it_too(tmp_path: Path) -> None:
     """Ctrl-C reaches the lab alone; the lab ends the program and passes the interrupt on."""
+    # A shell that starts the tests in the background has SIGINT ignored; the command line undoes that too.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def interrupt() -> None:
         wait_pids(tmp_path / "pids", 1)
@@ -149,6 +151,7 @@ def test_an_interrupt_ends_it_too(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(["sh", "-c", f"echo $$ >{tmp_path}/pids; exec sleep 60"], timeout=20)
     thread.join()
+    signal.signal(signal.SIGINT, before)
     assert wait_gone(wait_pids(tmp_path / "pids", 1)[0])
 
 

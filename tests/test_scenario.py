@@ -89,7 +89,7 @@ def test_factors_and_their_documented_values(tmp_path: Path) -> None:
 
 def test_the_first_value_given_counts(tmp_path: Path) -> None:
     """A use without a default does not hide the documented value that stands elsewhere."""
-    assert factors(tmp_path, "${A}", "${A:-7}") == {"A": "7"}
+    assert factors(tmp_path, "${A}", "${A:-7}", "${B:-8}", "${B}") == {"A": "7", "B": "8"}
 
 
 def test_escapes_are_no_factors(tmp_path: Path) -> None:
@@ -223,8 +223,8 @@ def test_annotated_definitions_count(tmp_path: Path) -> None:
     text = EXPERIMENT.replace("TRIALS =", "TRIALS: int =").replace("CLAIMS =", "CLAIMS: list[Claim] =")
     text = text.replace("VARIANTS =", "VARIANTS: dict[str, dict[str, str]] =")
     assert load(tmp_path, lamp=text).experiments["lamp"].trials == 3
-    told = refused(tmp_path / "other", lamp="TRIALS: int = 3\n")
-    assert "does not define VARIANTS, CLAIMS, drive" in told
+    told = refused(tmp_path / "other", lamp="TRIALS: int = 3\nVARIANTS: dict = {}\n")
+    assert "does not define CLAIMS, drive" in told
 
 
 def test_two_scenarios_may_use_the_same_file_names(tmp_path: Path) -> None:
@@ -252,3 +252,14 @@ def test_claims_keep_their_variants_in_order() -> None:
     shows.append("d")
     assert one.shows == ("b", "a")
     assert list(one.expectations.items()) == [("b", True), ("a", True), ("c", False)]
+
+
+def test_one_name_alone_is_no_experiment(tmp_path: Path) -> None:
+    """A container's file may define drive or TRIALS of its own; it is not imported."""
+    loaded = load(tmp_path, lamp=EXPERIMENT, worker="raise SystemExit(9)\n\ndef drive(car):\n    pass\n")
+    assert list(loaded.experiments) == ["lamp"]
+
+
+def test_an_experiment_that_exits_at_import_is_malformed(tmp_path: Path) -> None:
+    """Its status must not become the lab's."""
+    assert "SystemExit" in refused(tmp_path, lamp=EXPERIMENT + "\nraise SystemExit(0)\n")

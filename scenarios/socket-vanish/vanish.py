@@ -105,6 +105,7 @@ def access_figures(access, driven, missing):
         "statuses": {str(status): n for status, n in sorted(access.statuses.items())},
         "last_ok_ms": since(last_ok, access.start_ns) if last_ok else None,
         "refused_after_last_ok": refused_after(access, last_ok),
+        # Over the whole load, which is stricter than the name.
         "other_after_last_ok": sum(access.statuses.values()) - access.ok - access.statuses[502],
         "log_lines_missing": missing,
     }
@@ -243,11 +244,6 @@ def in_order(o):
     return o["order"]["reached_first"] and None not in steps and steps == sorted(steps)
 
 
-def removed_by_worker(o):
-    """A process that did not make the socket removed its file: a worker that had reached max_requests."""
-    return o["order"] is not None and o["order"]["reached_ms"] is not None
-
-
 UNIX_CONTROLS = ["gunicorn-19.4.5", "gunicorn-19.5.0"]
 LATER = ["gunicorn-19.7.1-startable", "gunicorn-19.8.1", "gunicorn-20.1.0"]
 SETTINGS = ["one-thread", "no-max-requests"]
@@ -356,7 +352,7 @@ COLUMNS = [
     Column("wrk req/s", lambda o: o["load"]["requests"] / (o["load"]["duration_us"] / 1e6)),
     Column("tracebacks", lambda o: traceback_words(o), note=True),
     Column("who removed it", lambda o: removal_words(o), note=True),
-    Column("wrk errors", lambda o: error_words(o), note=True),
+    Column("load", lambda o: load_words(o), note=True),
 ]
 
 
@@ -378,10 +374,18 @@ def removal_words(o):
     )
 
 
-def error_words(o):
-    """wrk's socket errors, where there were any; statuses above 399 stand in the table."""
+def load_words(o):
+    """How many answers of each status the proxy logged, and what wrk saw of the rest."""
+    statuses = ", ".join(f"{n:,} × {status}".replace(",", " ") for status, n in o["statuses"].items())
+    latency = o["load"]["latency"]
     errors = {name: n for name, n in o["load"]["errors"].items() if n and name != "status_above_399"}
-    return ", ".join(f"{n} {name}" for name, n in errors.items()) or None
+    told = ", ".join(f"{n} {name}" for name, n in errors.items()) or "none"
+    difference = -o["log_lines_missing"]
+    return (
+        f"answers {statuses}; the proxy logged {difference:+d} against wrk's count ({CONNECTIONS} connections in "
+        f"flight); wrk latency p50 {latency['p50'] / 1000:.0f} ms, p99 {latency['p99'] / 1000:.0f} ms; "
+        f"wrk socket errors: {told}"
+    )
 
 
 def socket_word(o):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -60,7 +61,9 @@ def boundary(command: Callable[..., Exit | None]) -> Callable[..., None]:
 
     @wraps(command)
     def guarded(*arguments: Any, **options: Any) -> None:
-        signal.signal(signal.SIGTERM, _interrupt)
+        # SIGINT too: a shell that starts the lab in the background has it ignored, and Python then keeps it so.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _interrupt)
         try:
             status = command(*arguments, **options) or Exit.AS_RECORDED
         except LabError as error:
@@ -70,6 +73,10 @@ def boundary(command: Callable[..., Exit | None]) -> Callable[..., None]:
         except BrokenPipeError:
             sys.stderr.close()
             sys.exit(Exit.LAB_FAILED)
+        except Exception:
+            # Python would end with 1, which here means drift.
+            traceback.print_exc()
+            _finish(Exit.LAB_FAILED, "reprolab: a mistake in the lab itself; the traceback says where")
         else:
             sys.exit(status)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from reprolab import scenario
 from reprolab.errors import UsageError
+from reprolab.report import table
 from reprolab.scenario import Scenario
 from reprolab.session import recorded_verdict
 
@@ -69,7 +70,7 @@ def _scenarios(found: list[Scenario]) -> str:
         words = _words(verdict) if verdict else NOT_RUN
         when = verdict["started"] if verdict else "—"
         link = f"[{one.name}](scenarios/{one.name}/README.md)"
-        lines.append(f"| {link} | {one.title} | {one.document} | {words} | {when} |")
+        lines.append(f"| {link} | {_cell(one.title)} | {_cell(one.document)} | {words} | {when} |")
     return "\n".join(lines)
 
 
@@ -90,7 +91,7 @@ def _claims(found: list[Scenario]) -> str:
         for claim in one.claims:
             row = judged.get(claim.id)
             word, why = (f"**{row['verdict']}**", row["why"]) if row else (NOT_RUN, "—")
-            lines.append(f"| {claim.id} | {claim.text} | {word} | {_cell(why)} |")
+            lines.append(f"| {claim.id} | {_cell(claim.text)} | {word} | {_cell(why)} |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
 
@@ -108,13 +109,25 @@ def _results(found: list[Scenario]) -> str:
             head = ["variant", "changes", "valid", *grid["headings"]]
             lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
             for row in grid["rows"]:
-                cells = row["cells"] or [f"invalid: {row['invalid'].splitlines()[0][:120]}"]
+                reason = table.short_reason(row["invalid"])[:160]
+                cells = row["cells"] or ([f"invalid: {reason}"] if reason else [])
                 cells = [*cells, *[""] * (len(grid["headings"]) - len(cells))]
                 line = [row["variant"], f"`{row['changes']}`", row["trials"], *cells]
                 lines.append("| " + " | ".join(_cell(text) for text in line) + " |")
             parts.append("\n".join(lines))
+            parts.append(_notes(grid["rows"]))
         parts.append(_provenance(verdict))
-    return "\n\n".join(parts)
+    return "\n\n".join(part for part in parts if part)
+
+
+def _notes(rows: list[Mapping[str, Any]]) -> str:
+    """What stands below the table, folded: of each variant's first trial."""
+    lines = [f"- {row['variant']}: {_cell(note)}" for row in rows for note in row["notes"]]
+    if not lines:
+        return ""
+    return "\n".join(
+        ["<details><summary>Notes: the first trial of each variant</summary>", "", *lines, "", "</details>"]
+    )
 
 
 def _provenance(verdict: Mapping[str, Any]) -> str:

@@ -218,7 +218,8 @@ def _values(part: object) -> Iterator[str]:
 
 
 def _experiment_files(directory: Path) -> list[Path]:
-    return [path for path in sorted(directory.glob("*.py")) if _top_level_names(path) & set(EXPERIMENT_NAMES)]
+    """The experiments among a directory's files: one name alone may as well stand in a container's file."""
+    return [path for path in sorted(directory.glob("*.py")) if len(_top_level_names(path) & set(EXPERIMENT_NAMES)) > 1]
 
 
 def _top_level_names(path: Path) -> set[str]:
@@ -248,7 +249,7 @@ def _import(path: Path) -> ModuleType:
     sys.modules[module_name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(f"scenarios/{path.parent.name}/{path.name}: {type(error).__name__}: {error}") from error
     return module
 

@@ -221,7 +221,7 @@ class Progress:
         if record.valid:
             told = " · ".join(f"{column.heading} {table.cell(column, [record])}" for column in experiment.columns[:4])
         else:
-            told = f"invalid: {record.invalid.splitlines()[0]}"
+            told = f"invalid: {table.short_reason(record.invalid)}"
         seconds = sum((record.seconds or {}).values())
         self.console.print(
             f"[{self.done:>3}/{self.plan.trials}] {record.variant} #{record.trial}  {told}  ({seconds:.1f} s)",

@@ -34,6 +34,14 @@ class Row:
         }
 
 
+def short_reason(invalid: str) -> str:
+    """Why a trial is invalid, in one line: what happened and, of a server's last words, the very last."""
+    lines = [line.strip() for line in invalid.splitlines() if line.strip()]
+    if len(lines) < 2:
+        return "".join(lines)
+    return f"{lines[0].partition('; last lines:')[0]}: … {lines[-1]}"
+
+
 def changes_text(factors: Mapping[str, str]) -> str:
     """The factors of a variant in one cell; a dash for the documented stack."""
     return " ".join(f"{name}={value}" for name, value in factors.items()) or "—"
@@ -88,5 +96,6 @@ def cell(column: Column, trials: list[TrialRecord]) -> str:
 def _value(column: Column, trial: TrialRecord) -> Any:
     try:
         return column.value(trial.observation)
-    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+    except Exception:
+        # A mistake in a column must not cost the reader the verdict of a long run.
         return None

@@ -98,15 +98,16 @@ def doubts(verdict: Mapping[str, Any]) -> str:
     if not trials or min(trials) > FEW_TRIALS:
         return ""
     few = f"only {min(trials)} valid trial(s) in some variants"
-    highest = [
-        row["interval"][1]
+    nowhere = [
+        (row["interval"][1], row["trials"])
         for claim in verdict["claims"]
         if asked(verdict, claim)
         for row in claim["variants"].values()
         if row["shown"] == 0
     ]
-    if highest:
-        few += f": 0 of {min(trials)} still allows a rate of {max(highest):.0%} (95 % Wilson)"
+    if nowhere:
+        rate, tried = max(nowhere)
+        few += f": 0 of {tried} still allows a rate of {rate:.0%} (95 % Wilson)"
     return f"{few}; run with --trials 20 for a closer bound"
 
 

@@ -1,7 +1,7 @@
 """Make a small recorded run in this directory from a run of the lab.
 
-    python tests/data/runs/record.py results/socket-vanish/latest whole
-    python tests/data/runs/record.py results/socket-vanish/<UTC> thinned documented gunicorn-19.5.0
+    python tests/data/runs/record.py results/socket-vanish/latest whole documented gunicorn-19.5.0
+    python tests/data/runs/record.py results/socket-vanish/<UTC> partial
 
 Kept are run.json, trials.jsonl (whole observations but for their timelines) and, of the variants named, the first
 trial's logs. Those are thinned: of the lines that only repeat (answers to wrk) few stay, every line that decides

@@ -1,0 +1,282 @@
+"""The command line: what it says, and with which status it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cases import EXPERIMENT, ROOT, lay_out, recorded_run, trial, trials
+from click.testing import CliRunner, Result
+from reprolab import cli, evidence
+from reprolab.errors import EngineError, Exit
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A checkout of the test's own, and the signal handling as it was."""
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setenv("REPROLAB_ROOT", str(tmp_path))
+    monkeypatch.delenv("REPROLAB_RESULTS", raising=False)
+    yield tmp_path
+    signal.signal(signal.SIGTERM, before)
+
+
+def lab(*arguments: str) -> Result:
+    """Call the command line."""
+    return CliRunner().invoke(cli.main, list(arguments))
+
+
+def run_of(root: Path, **shown: str) -> str:
+    """A run of the small scenario on disk, with these trials; its path."""
+    run = evidence.create_run(root, "blink")
+    evidence.merge_run_json(run, {"scenario": "blink", "started": "2026-01-02", "status": "complete", "plan": []})
+    for one in trials(**shown):
+        run.append(one)
+    return str(run.path)
+
+
+# -- usage ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "blnk"], ["no scenario 'blnk' (did you mean blink?)", "expected: one of blink"]),
+        (["run", "blink/lmap"], ["blink has no experiment 'lmap'", "expected: one of lamp"]),
+        (["run", "blink", "--variant", "new"], ["no variant 'new'", "expected: one of documented, old"]),
+        (["run", "blink", "--set", "RELAESE=1"], ["no factor RELAESE (did you mean RELEASE?)", "WORKERS (2)"]),
+        (["run", "blink", "--set", "RELEASE"], ["--set 'RELEASE'", "expected: FACTOR=VALUE"]),
+        (["run", "blink", "--set", "=1"], ["--set '=1'", "expected: FACTOR=VALUE"]),
+        (["run", "blink", "--set", "WORKERS=1", "--variant", "old"], ["use one of the two"]),
+        (["run", "blink", "--jobs", "2"], ["two at once would disturb each other", "expected: --jobs 1"]),
+        (["run", "blink", "--trials", "0"], ["Invalid value for '--trials'", "x>=1"]),
+        (["run", "blink", "--trials", "many"], ["'many' is not a valid integer"]),
+        (["run"], ["Missing argument 'SCENARIO[/EXPERIMENT]'"]),
+        (["rnu", "blink"], ["No such command 'rnu'"]),
+        (["judge", "blink"], ["no run 'blink'", "expected: a run directory, SCENARIO/STAMP, or SCENARIO"]),
+        (["accept", "nowhere"], ["no run 'nowhere'"]),
+        (["up", "blink", "--set", "RELAESE=1"], ["no factor RELAESE (did you mean RELEASE?)"]),
+        (["new-scenario", "Bad Name"], ["'Bad Name' is no scenario name", "expected:"]),
+        (["new-scenario", "blink"], ["scenarios/blink is there already"]),
+    ],
+)
+def test_usage_errors(home: Path, arguments: list[str], said: list[str]) -> None:
+    """Each ends with 2, before any engine is looked for, and names the values that were expected."""
+    lay_out(home)
+    result = lab(*arguments)
+    assert result.exit_code == Exit.USAGE, result.output
+    for text in said:
+        assert text in result.output
+    assert "Traceback" not in result.output
+
+
+def test_the_last_line_tells_the_status(home: Path) -> None:
+    """make turns every failure into 2, so the status stands in words as well."""
+    lay_out(home)
+    assert lab("run", "blnk").output.rstrip().endswith("reprolab: exit status 2 (usage)")
+
+
+def test_a_malformed_scenario_is_a_usage_error(home: Path) -> None:
+    """Listing names the file and what is wrong in it."""
+    lay_out(home, lamp=EXPERIMENT.replace("TRIALS = 3", "TRIALS = 0"))
+    result = lab("list")
+    assert result.exit_code == Exit.USAGE
+    assert "scenarios/blink/lamp.py: TRIALS is 0" in result.output
+
+
+def test_no_checkout(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A REPROLAB_ROOT that leads nowhere is told, with what is looked for."""
+    result = lab("list")
+    assert result.exit_code == Exit.USAGE
+    assert "expected: a folder with scenarios/ and compose.yaml, or REPROLAB_ROOT=DIR" in result.output
+
+
+def test_the_checkout_is_found_from_below(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From any folder inside it."""
+    directory = lay_out(home)
+    monkeypatch.delenv("REPROLAB_ROOT")
+    monkeypatch.chdir(directory)
+    assert cli.project_root() == home
+
+
+def test_the_exit_statuses_stand_in_the_help() -> None:
+    """Nobody has to look for them elsewhere."""
+    told = " ".join(lab("--help").output.split())
+    for status, words in ((0, "as recorded"), (1, "drift"), (2, "usage"), (3, "inconclusive"), (4, "the lab failed")):
+        assert f"{status} {words}" in told or f"{status} verdicts {words}" in told
+    assert "130 interrupted" in told
+
+
+def test_list_shows_what_can_be_asked(home: Path) -> None:
+    """Scenarios with title, factors with the documented values, experiments with variants."""
+    lay_out(home)
+    result = lab("list")
+    assert result.exit_code == 0
+    assert result.output.splitlines() == [
+        "blink  a server that blinks",
+        "  factors:  RELEASE=1.0, WORKERS=2",
+        "  lamp: documented, old",
+    ]
+
+
+# -- errors become statuses -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (EngineError("no engine", advice="start it"), 4, "reprolab: no engine\n  to do:    start it"),
+        (KeyboardInterrupt(), 130, "the evidence so far is kept"),
+        (ZeroDivisionError("oops"), 4, "ZeroDivisionError: oops"),
+        (KeyError("scenario"), 4, "a mistake in the lab itself"),
+    ],
+)
+def test_errors_become_statuses(monkeypatch: pytest.MonkeyPatch, error: BaseException, status: int, said: str) -> None:
+    """No error ends with 1, which means drift; a mistake of the lab's own shows where it is."""
+
+    def fail(*_: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(cli, "ensure_engine", fail)
+    result = lab("doctor")
+    assert result.exit_code == status
+    assert said in result.output
+    assert f"exit status {status}" in result.output.splitlines()[-1]
+
+
+def test_sigterm_is_an_interrupt() -> None:
+    """A stop from outside tears down as Ctrl-C does."""
+    lab("list")
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+# -- judge, accept, docs --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("recorded", "shown", "status"),
+    [
+        (None, {"documented": "+++", "old": "---"}, 0),
+        ("confirmed", {"documented": "+++", "old": "---"}, 0),
+        ("confirmed", {"documented": "---", "old": "---"}, 1),
+        ("confirmed", {"documented": "xxx", "old": "---"}, 3),
+    ],
+)
+def test_judge_ends_with_the_runs_status(home: Path, recorded: str | None, shown: dict[str, str], status: int) -> None:
+    """0 as recorded, 1 drift, 3 inconclusive, from files alone."""
+    directory = lay_out(home)
+    if recorded:
+        content = {"claims": [{"id": "B-1", "verdict": recorded}], "host": {"kernel": "6.1"}}
+        (directory / "recorded.json").write_text(json.dumps(content))
+    result = lab("judge", run_of(home, **shown))
+    assert result.exit_code == status, result.output
+    assert ("DRIFT from the recorded verdict: B-1" in result.output) is (status == 1)
+    assert ("differs: kernel: recorded 6.1, now None" in result.output) is (status == 1)
+
+
+def test_judging_again_gives_the_same_file(home: Path) -> None:
+    """Byte for byte; the report names no folder of this machine."""
+    lay_out(home)
+    path = Path(run_of(home, documented="++x", old="---"))
+    first, second = ((lab("judge", str(path)), (path / "verdict.json").read_bytes())[1] for _ in range(2))
+    assert first == second
+    assert str(home) not in (path / "report.txt").read_text(encoding="utf-8")
+
+
+def test_a_run_with_a_torn_line_is_judged(home: Path) -> None:
+    """A machine that went down in mid-write costs that one trial."""
+    lay_out(home)
+    path = Path(run_of(home, documented="++", old="--"))
+    with (path / "trials.jsonl").open("ab") as stream:
+        stream.write(b'{"experiment": "lamp", "variant": "old", "tri')
+    assert lab("judge", str(path)).exit_code == 0
+    assert json.loads((path / "verdict.json").read_text())["variants"]["old"]["trials"] == 2
+
+
+def test_a_broken_run_json_is_named(home: Path) -> None:
+    """The file and what is wrong with it, no traceback."""
+    lay_out(home)
+    path = Path(run_of(home))
+    (path / "run.json").write_text("{")
+    result = lab("judge", str(path))
+    assert result.exit_code == Exit.USAGE
+    assert f"{path / 'run.json'} is not JSON" in result.output
+
+
+def test_judge_needs_no_docker(tmp_path: Path) -> None:
+    """With no docker on the PATH and no engine to reach, a real run is judged, twice to the same verdict."""
+    run = recorded_run(tmp_path / "results", "whole")
+    (tmp_path / "bin").mkdir()
+    env = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("DOCKER")},
+        "PATH": str(tmp_path / "bin"),
+        "DOCKER_HOST": "tcp://127.0.0.1:1",
+        "REPROLAB_ROOT": str(ROOT),
+        "PYTHONPATH": str(ROOT / "scripts"),
+    }
+    verdicts = []
+    for _ in range(2):
+        command = [sys.executable, "-m", "reprolab.cli", "judge", str(run.path)]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode in (Exit.AS_RECORDED, Exit.DRIFT), done.stdout + done.stderr
+        assert "SV-1" in done.stdout
+        verdicts.append((run.path / "verdict.json").read_bytes())
+    assert verdicts[0] == verdicts[1]
+    assert len(json.loads(verdicts[0])["claims"]) >= 12
+
+
+def test_accept_records_and_writes_the_pages(home: Path) -> None:
+    """It says what it wrote; `docs --check` is content afterwards."""
+    lay_out(home)
+    page = home / "README.md"
+    page.write_text("<!-- generated: claims/blink -->\n<!-- end -->\n")
+    run = run_of(home, documented="+++", old="---")
+    plan = [{"experiment": "lamp", "variant": name} for name in ("documented", "old")]
+    host = {"kernel": "6", "engine": "20", "compose": "2", "cpus": 1, "cpu": "x"}
+    evidence.merge_run_json(evidence.RunDirectory(Path(run)), {"plan": plan, "host": host})
+    assert lab("docs", "--check").exit_code == Exit.USAGE
+    result = lab("accept", run)
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines() == ["recorded: scenarios/blink/recorded.json", "written:  README.md"]
+    assert "**confirmed**" in page.read_text()
+    assert lab("docs", "--check").exit_code == 0
+
+
+def test_docs_check_names_the_page_and_the_remedy(home: Path) -> None:
+    """And changes nothing."""
+    lay_out(home)
+    (home / "README.md").write_text("<!-- generated: scenarios -->\n<!-- end -->\n")
+    result = lab("docs", "--check")
+    assert result.exit_code == Exit.USAGE
+    assert "out of date: README.md" in result.output
+    assert "run `make docs` and commit the result" in result.output
+    assert lab("docs").output == "written: README.md\n"
+    assert lab("docs", "--check").output == ""
+
+
+def test_an_observation_that_changes_changes_the_verdict(home: Path) -> None:
+    """Judging reads trials.jsonl each time, not the verdict of before."""
+    lay_out(home)
+    run = evidence.RunDirectory(Path(run_of(home, documented="+", old="-")))
+    assert "1 confirmed" in lab("judge", str(run.path)).output
+    run.append(trial("old", True, 2))
+    assert "1 refuted" in lab("judge", str(run.path)).output
+
+
+def test_nothing_is_up(home: Path) -> None:
+    """`down` with nothing to do is fine; `logs` says how to bring a stack up. Neither needs an engine."""
+    lay_out(home)
+    assert lab("down", "blink").exit_code == 0
+    result = lab("logs", "blink")
+    assert result.exit_code == Exit.USAGE
+    assert "make up-blink" in result.output
+    shutil.rmtree(home / "scenarios")

@@ -1,0 +1,235 @@
+"""Generated parts of the pages, and putting a run on record, from which they are made."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cases import EXPERIMENT, ROOT, lay_out, recorded_run, trial, trials
+from reprolab import docs, evidence
+from reprolab.accept import accept
+from reprolab.errors import UsageError
+from reprolab.evidence import RunDirectory
+
+HOST = {"kernel": "6.1", "engine": "20.10", "compose": "2.26", "cpus": 2, "cpu": "Some CPU"}
+
+
+def part(name: str, content: str = "") -> str:
+    """A generated part as it stands in a page."""
+    return f"<!-- generated: {name} -->\n{content}<!-- end -->"
+
+
+def finished(root: Path, *rows: Any, **changes: Any) -> RunDirectory:
+    """A run of the small scenario with these trials."""
+    run = evidence.create_run(root, "blink")
+    plan = [{"experiment": "lamp", "variant": name, "factors": {}, "trials": 3} for name in ("documented", "old")]
+    base = {"origin": "host", "detail": "python:3.6 built on this host"}
+    content = {"scenario": "blink", "started": "2026-01-02 12:00 UTC", "status": "complete", "plan": plan, "host": HOST}
+    packages = {"documented/app": {"pip": {"gunicorn": "19.6.0"}, "deb": {"apt": "2.6"}}}
+    evidence.merge_run_json(run, content | {"bases": {"b": base}, "packages": packages, "times": "up 1.0 s"} | changes)
+    for row in rows or trials(documented="+++", old="---"):
+        run.append(row)
+    (run.path / "report.txt").write_text("the | report\n", encoding="utf-8")
+    return run
+
+
+@pytest.fixture(autouse=True)
+def own_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results lie in the test's own checkout."""
+    monkeypatch.delenv("REPROLAB_RESULTS", raising=False)
+
+
+# -- putting a run on record ----------------------------------------------------------------------
+
+
+def test_what_is_recorded(tmp_path: Path) -> None:
+    """The verdict with what it holds for: host, bases, pinned packages, table and report."""
+    lay_out(tmp_path)
+    run = finished(tmp_path)
+    path = accept(tmp_path, run)
+    assert path == tmp_path / "scenarios" / "blink" / "recorded.json"
+    recorded = evidence.read_json(path)
+    verdict = evidence.read_json(run.path / "verdict.json")
+    assert {key: recorded[key] for key in verdict} == verdict
+    assert set(recorded) - set(verdict) == {"started", "host", "bases", "packages", "times", "tables", "report"}
+    assert recorded["packages"] == {"documented/app": {"pip": {"gunicorn": "19.6.0"}}}
+    assert recorded["tables"]["lamp"]["headings"] == ["blinked"]
+    assert [row["cells"] for row in recorded["tables"]["lamp"]["rows"]] == [["yes"], ["no"]]
+    assert recorded["report"] == "the | report\n"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"status": "aborted"}, "is aborted"),
+        ({"status": "running"}, "is running"),
+        ({"plan": [{"experiment": "lamp", "variant": "documented"}]}, "left out lamp/old"),
+        ({"plan": [{"experiment": "lamp", "variant": "custom"}]}, "left out lamp/documented, lamp/old"),
+    ],
+)
+def test_only_a_whole_run_is_recorded(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    """Half a run, or one of a single variant, is refused with what is missing."""
+    lay_out(tmp_path)
+    with pytest.raises(UsageError, match=said):
+        accept(tmp_path, finished(tmp_path, **changes))
+    assert not (tmp_path / "scenarios" / "blink" / "recorded.json").exists()
+
+
+def test_a_recorded_verdict_is_what_later_runs_are_held_against(tmp_path: Path) -> None:
+    """The next run names it, claim by claim."""
+    lay_out(tmp_path)
+    accept(tmp_path, finished(tmp_path))
+    later = finished(tmp_path, *trials(documented="-", old="-"))
+    accept(tmp_path, later)
+    row = evidence.read_json(later.path / "verdict.json")["claims"][0]
+    assert (row["recorded"], row["verdict"]) == ("confirmed", "refuted")
+
+
+# -- the parts ------------------------------------------------------------------------------------
+
+
+def page(root: Path, *parts: str) -> str:
+    """The README with these parts, brought up to date."""
+    (root / "README.md").write_text("\n\n".join(part(name) for name in parts) + "\n", encoding="utf-8")
+    docs.write(root)
+    return (root / "README.md").read_text(encoding="utf-8")
+
+
+def test_before_the_first_recorded_run(tmp_path: Path) -> None:
+    """Claims are listed all the same, and nothing is claimed of them."""
+    lay_out(tmp_path)
+    told = page(tmp_path, "claims/blink", "results/blink", "report/blink", "scenarios")
+    assert "| B-1 | It blinks since 1.0. | not recorded yet | — |" in told
+    assert "```text\nnot recorded yet\n```" in told
+    assert "| [blink](scenarios/blink/README.md) | a server that blinks | doc-1 | not recorded yet | — |" in told
+
+
+def test_after_a_recorded_run(tmp_path: Path) -> None:
+    """Verdicts, figures, provenance and the report stand where the markers are."""
+    lay_out(tmp_path)
+    accept(tmp_path, run := finished(tmp_path))
+    told = page(tmp_path, "claims/blink", "results/blink", "report/blink", "scenarios")
+    assert "| B-1 | It blinks since 1.0. | **confirmed** | documented 3/3 · old 0/3 |" in told
+    assert "| variant | changes | valid | blinked |\n|---|---|---|---|\n| documented | `—` | 3/3 | yes |" in told
+    assert f"Run {run.name}, 2026-01-02 12:00 UTC: kernel 6.1, engine 20.10, Compose 2.26, 2 × Some CPU." in told
+    assert "Base images: python:3.6 built on this host." in told
+    assert "```text\nthe | report\n```" in told
+    assert "| doc-1 | 1 confirmed | 2026-01-02 12:00 UTC |" in told
+
+
+def test_an_invalid_variant_in_the_table(tmp_path: Path) -> None:
+    """Its reason's first line stands where its figures would be; the table stays one."""
+    lay_out(tmp_path)
+    rows = [trial(), trial("old", invalid="did not start | exit code 1\nlast lines")]
+    accept(tmp_path, finished(tmp_path, *rows))
+    assert "| old | `—` | 0/1 | invalid: did not start \\| exit code 1 |" in page(tmp_path, "results/blink")
+
+
+def test_an_experiment_without_columns(tmp_path: Path) -> None:
+    """A table of variants alone is one too."""
+    lay_out(tmp_path, lamp=EXPERIMENT.split("COLUMNS")[0])
+    accept(tmp_path, finished(tmp_path))
+    assert "| documented | `—` | 3/3 |\n" in page(tmp_path, "results/blink")
+
+
+def test_texts_cannot_break_a_table(tmp_path: Path) -> None:
+    """A bar in a claim or a title is escaped: every row has as many cells as the head."""
+    lay_out(tmp_path, lamp=EXPERIMENT.replace("It blinks", "It blinks | or not"))
+    compose = tmp_path / "scenarios" / "blink" / "compose.yaml"
+    compose.write_text(compose.read_text().replace("a server that blinks", "on | off").replace("doc-1", "doc | 1"))
+    accept(tmp_path, finished(tmp_path))
+    told = page(tmp_path, "claims/blink", "scenarios")
+    assert "| It blinks \\| or not since 1.0. |" in told
+    for line in told.splitlines():
+        if line.startswith("|"):
+            assert line.replace("\\|", "").count("|") in (5, 6)
+
+
+def test_all_scenarios_under_headings(tmp_path: Path) -> None:
+    """A page about all of them names each; one about a single scenario does not."""
+    lay_out(tmp_path, "blink")
+    lay_out(tmp_path, "glow")
+    told = page(tmp_path, "claims", "claims/glow")
+    assert told.count("## blink: a server that blinks") == 1
+    assert told.count("## glow: a server that blinks") == 1
+    assert told.count("| B-1 |") == 3
+
+
+# -- pages ----------------------------------------------------------------------------------------
+
+
+def test_only_generated_parts_change(tmp_path: Path) -> None:
+    """What a person wrote around them stays, byte for byte; a second writing changes nothing."""
+    lay_out(tmp_path)
+    old = part("claims/blink", "old\n")
+    text = f"# Title\n\nbefore \\1 \\g<0>\n{old}\nafter <!-- end -->\n"
+    readme = tmp_path / "scenarios" / "blink" / "README.md"
+    readme.write_text(text, encoding="utf-8")
+    assert docs.stale(tmp_path) == [readme]
+    assert docs.write(tmp_path) == [readme]
+    told = readme.read_text(encoding="utf-8")
+    assert told.startswith("# Title\n\nbefore \\1 \\g<0>\n<!-- generated: claims/blink -->\n| id |")
+    assert told.endswith("|\n<!-- end -->\nafter <!-- end -->\n")
+    assert docs.stale(tmp_path) == docs.write(tmp_path) == []
+
+
+def test_a_page_is_stale_once_a_run_is_recorded(tmp_path: Path) -> None:
+    """And a verdict edited by hand is found out."""
+    lay_out(tmp_path)
+    page(tmp_path, "claims/blink")
+    accept(tmp_path, finished(tmp_path))
+    readme = tmp_path / "README.md"
+    assert docs.stale(tmp_path) == [readme]
+    docs.write(tmp_path)
+    readme.write_text(readme.read_text(encoding="utf-8").replace("**confirmed**", "**refuted**"), encoding="utf-8")
+    assert docs.stale(tmp_path) == [readme]
+
+
+def test_checking_writes_nothing(tmp_path: Path) -> None:
+    """The page that is out of date is still as it was."""
+    lay_out(tmp_path)
+    readme = tmp_path / "README.md"
+    readme.write_text(part("scenarios"), encoding="utf-8")
+    before = readme.read_bytes()
+    assert docs.stale(tmp_path) == [readme]
+    assert readme.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("clams", "unknown generated part 'clams'"),
+        ("claims/blonk", "no scenario 'blonk'"),
+        ("report/x", "no scenario 'x'"),
+    ],
+)
+def test_a_misspelt_marker(tmp_path: Path, name: str, said: str) -> None:
+    """A part that nothing would ever fill is an error that names the page."""
+    lay_out(tmp_path)
+    with pytest.raises(UsageError, match=said) as caught:
+        page(tmp_path, name)
+    assert "README.md" in str(caught.value)
+
+
+# -- this checkout --------------------------------------------------------------------------------
+
+
+def test_the_recorded_run_makes_the_pages(tmp_path: Path) -> None:
+    """With a real run: accepted, every claim of the scenario is judged in its README, and nothing is stale."""
+    shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("compose.yaml", "README.md", "docs/claims.md"):
+        if (ROOT / name).exists():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            shutil.copy(ROOT / name, tmp_path / name)
+    readme = tmp_path / "scenarios" / "socket-vanish" / "README.md"
+    readme.write_text(part("claims/socket-vanish") + part("results/socket-vanish"), encoding="utf-8")
+    recorded = json.loads(accept(tmp_path, recorded_run(tmp_path / "results", "whole")).read_text(encoding="utf-8"))
+    docs.write(tmp_path)
+    told = readme.read_text(encoding="utf-8")
+    for claim in recorded["claims"]:
+        assert f"| {claim['id']} | {claim['text']} | **{claim['verdict']}** |" in told
+    assert "| gunicorn-19.7.1 | `GUNICORN=19.7.1` | 0/1 | invalid: app did not start: exit code 1" in told
+    assert docs.stale(tmp_path) == []

@@ -1,0 +1,239 @@
+"""Reports: cells, the table, the verdicts, the doubts and the last line, all from files."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from cases import ROOT, blinked, claim, in_memory, recorded_run, trial, trials
+from reprolab import evidence, scenario
+from reprolab.judge import judge
+from reprolab.report import table, terminal
+from reprolab.scenario import Column, Experiment
+from rich.console import Console, RenderableType
+
+PAIR = claim(shows=["documented"], absent=["old"])
+HOST = {"kernel": "6.1", "engine": "20.10", "compose": "2.26", "cpus": 2, "cpu": "Some CPU"}
+RUN: dict[str, Any] = {"started": "2026-01-02 12:00 UTC", "status": "complete", "host": HOST}
+
+
+def printed(part: RenderableType, width: int = 150) -> str:
+    """What a terminal of this width shows."""
+    stream = io.StringIO()
+    Console(file=stream, width=width, no_color=True).print(part)
+    return stream.getvalue()
+
+
+def whole_report(found: Any, rows: list[Any], run: dict[str, Any] | None = None, **options: Any) -> str:
+    """The whole report of some trials."""
+    stream = io.StringIO()
+    verdict = judge(found, "now", rows, options.get("recorded"))
+    console = Console(file=stream, width=150, no_color=True)
+    terminal.render(console, found, run or RUN, rows, verdict, "results/blink/now/")
+    return stream.getvalue()
+
+
+# -- cells ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "form", "cell"),
+    [
+        ([1, 3, 100], "{:,.0f}", "3"),
+        ([1, 2], "{:.1f} s", "1.5 s"),
+        ([1234567.8], "{:,.0f}", "1 234 568"),
+        ([None, 2.0, None], "{:.1f} %", "2.0 %"),
+        ([0], "{:,.0f}", "0"),
+        ([None, None], "{:,.0f}", "—"),
+        ([], "{:,.0f}", "—"),
+        (["gone", "gone", "present"], "{:,.0f}", "gone | present"),
+        (["gone", 1], "{:,.0f}", "gone | 1"),
+    ],
+)
+def test_a_cell(values: list[Any], form: str, cell: str) -> None:
+    """Figures give their median, texts each distinct one, nothing a dash."""
+    column = Column("x", lambda o: o["blinked"], form)
+    assert table.cell(column, [trial(shown=value) for value in values]) == cell
+
+
+@pytest.mark.parametrize("error", [KeyError, TypeError, ValueError, ZeroDivisionError])
+def test_a_column_that_cannot_tell_shows_a_dash(error: type[Exception]) -> None:
+    """A figure that is missing in one observation does not cost the report."""
+
+    def value(observation: Any) -> Any:
+        raise error
+
+    assert table.cell(Column("x", value), [trial()]) == "—"
+
+
+def test_rows_stand_in_the_order_of_the_run() -> None:
+    """One per variant of the experiment; invalid trials count, and give no figures."""
+    found = in_memory(PAIR, columns=(Column("n", lambda o: 7), Column("why", lambda o: "because", note=True)))
+    (experiment,) = found.experiments.values()
+    rows = [
+        trial("old", factors={"RELEASE": "0.9", "WORKERS": "2"}),
+        trial("old", number=2, invalid="did not start\nlast lines"),
+        trial("documented", invalid="did not start"),
+        trial("documented", experiment="another"),
+    ]
+    old, documented = table.rows(found, experiment, rows)
+    assert table.headings(experiment) == ("n",)
+    assert (old.variant, old.changes, old.trials, old.cells) == ("old", "RELEASE=0.9 WORKERS=2", "1/2", ("7",))
+    assert old.notes == ("why: because",)
+    assert old.invalid.startswith("did not start")
+    assert (documented.changes, documented.trials, documented.cells, documented.notes) == ("—", "0/1", (), ())
+    assert set(old.to_json()) == {"variant", "changes", "trials", "cells", "notes", "invalid"}
+
+
+# -- parts ----------------------------------------------------------------------------------------
+
+
+def test_claims_that_were_not_asked_stand_in_one_line() -> None:
+    """A run of some variants judges what it can and names the rest."""
+    verdict = judge(in_memory(PAIR, claim("B-2")), "now", trials(documented="+++"))
+    told = printed(terminal.claims(verdict))
+    assert "B-2  claim B-2  confirmed  documented 3/3" in told
+    assert "not judged, as not all their variants ran: B-1" in told
+    assert "B-1  " not in told
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        (
+            {"documented": "+++", "old": "---"},
+            "only 3 valid trial(s) in some variants: 0 of 3 still allows a rate of 56%",
+        ),
+        (
+            {"documented": "+", "old": "-" * 8},
+            "only 1 valid trial(s) in some variants: 0 of 8 still allows a rate of 32%",
+        ),
+        ({"documented": "+++", "old": "+++"}, "only 3 valid trial(s) in some variants; run with"),
+        (
+            {"documented": "xxx", "old": "---"},
+            "only 0 valid trial(s) in some variants: 0 of 0 still allows a rate of 100%",
+        ),
+        ({"documented": "++++", "old": "----"}, ""),
+        ({"documented": "+"}, ""),
+    ],
+)
+def test_doubts(shown: dict[str, str], said: str) -> None:
+    """Few trials are told with what they still allow, in figures that belong together, and what to do."""
+    told = terminal.doubts(judge(in_memory(PAIR), "now", trials(**shown)))
+    assert told.startswith(said)
+    assert bool(told) == bool(said)
+    assert not said or told.endswith("run with --trials 20 for a closer bound")
+
+
+def test_the_last_line() -> None:
+    """Counts of what was asked, drift by id, and where the evidence lies."""
+    recorded = {"claims": [{"id": "B-1", "verdict": "refuted"}]}
+    verdict = judge(in_memory(PAIR, claim("B-2", shows=["new"])), "now", trials(documented="+", old="-"), recorded)
+    assert (
+        terminal.closing(verdict, "results/x/") == "1 confirmed · 0 refuted · 0 inconclusive"
+        " · DRIFT from the recorded verdict: B-1    evidence: results/x/"
+    )
+
+
+def test_what_differs_from_the_recorded_run() -> None:
+    """A drift is told with host, base and package, as they were and as they are."""
+    then = {
+        "host": HOST,
+        "bases": {"python:3.6": {"origin": "hub"}, "gone": {"origin": "hub"}},
+        "packages": {"documented/app": {"pip": {"gunicorn": "19.6.0", "bottle": "0.12.13"}}},
+    }
+    now = {
+        "host": HOST | {"kernel": "6.18"},
+        "bases": {"python:3.6": {"origin": "host"}},
+        "packages": {"documented/app": {"pip": {"gunicorn": "19.6.0", "six": "1.16"}, "deb": {"apt": "2"}}},
+    }
+    assert terminal.differences(then, then) == []
+    assert terminal.differences(then, now) == [
+        "kernel: recorded 6.1, now 6.18",
+        "base python:3.6: recorded hub, now host",
+        "documented/app: pip bottle: recorded 0.12.13, now —",
+        "documented/app: pip six: recorded —, now 1.16",
+    ]
+    assert terminal.differences({}, {}) == []
+
+
+# -- the whole ------------------------------------------------------------------------------------
+
+
+def test_a_report_says_on_what_it_ran_and_what_it_found() -> None:
+    """Title, host, base, table, note, verdict, doubt, times, evidence."""
+    columns = (Column("lamp", lambda o: "on" if blinked(o) else "off"), Column("seen", lambda o: "twice", note=True))
+    base = {"detail": "python:3.6 built on this host"}
+    run = RUN | {"bases": {"a": base, "b": base}, "times": "up 1.0 s"}
+    told = whole_report(in_memory(PAIR, columns=columns), trials(documented="+++", old="---"), run)
+    assert told.startswith(
+        "blink · a lamp   2026-01-02 12:00 UTC\nbase image: python:3.6 built on this host\nkernel 6.1"
+    )
+    assert told.count("base image:") == 1
+    assert "documented: seen: twice" in told
+    assert "B-1  claim B-1  confirmed  documented 3/3 · old 0/3" in told
+    assert "time: up 1.0 s" in told
+    assert told.rstrip().endswith("1 confirmed · 0 refuted · 0 inconclusive    evidence: results/blink/now/")
+
+
+def test_an_invalid_variant_shows_its_reason() -> None:
+    """The server's last lines stand below the table."""
+    told = whole_report(in_memory(PAIR), [trial(invalid="app did not start: exit code 1\nlast"), trial("old", False)])
+    assert "documented: invalid: app did not start: exit code 1\nlast" in told
+    assert "inconclusive" in told
+
+
+def test_a_run_that_was_cut_short_says_so() -> None:
+    """What was measured is shown, as what it is."""
+    told = whole_report(in_memory(PAIR), trials(documented="+"), RUN | {"status": "aborted", "reason": "interrupted"})
+    assert "this run is aborted: interrupted" in told
+    assert "this run is" not in whole_report(in_memory(PAIR), trials(documented="+"))
+
+
+def test_a_custom_variant_shows_every_sign_and_no_verdict() -> None:
+    """What --set ran is told sign by sign; a sign that cannot be read says so."""
+    unreadable = claim("B-2", sign=lambda o: o["nothing"])
+    told = whole_report(in_memory(PAIR, unreadable), trials(custom="+-+"))
+    assert "B-1  claim B-1  sign shown in 2/3" in told
+    assert "B-2  claim B-2  could not be read" in told
+    assert "not judged" not in told
+
+
+def test_markup_in_a_text_is_text() -> None:
+    """A server's log may hold square brackets; they are printed, not obeyed."""
+    told = whole_report(in_memory(PAIR), [trial(invalid="[7] [INFO] [bold]x[/bold] [/]")])
+    assert "invalid: [7] [INFO] [bold]x[/bold] [/]" in told
+
+
+def test_several_experiments_have_a_table_each() -> None:
+    """Each under its name; one that did not run has none."""
+    others = tuple(
+        Experiment(n, {"documented": {}}, 1, lambda s: {}, (), summary=f"about {n}") for n in ("bulb", "idle")
+    )
+    told = whole_report(in_memory(PAIR, also=others), [trial(), trial(experiment="bulb")])
+    assert "bulb: about bulb" in told
+    assert "idle" not in told
+
+
+def test_the_recorded_run_renders(tmp_path: Any) -> None:
+    """The report of a real run: the table's rows, the tracebacks, who removed the file, the verdicts."""
+    run = recorded_run(tmp_path, "whole")
+    found = scenario.load(ROOT, "socket-vanish")
+    told = whole_report(found, run.trials(), evidence.read_json(run.path / "run.json"))
+    assert "socket-vanish · gunicorn 19.6.0 removes its own Unix socket" in told
+    for name in found.experiments["vanish"].variants:
+        assert f"\n {name} " in told
+    assert "documented: tracebacks: " in told
+    assert "gunicorn-19.7.1: invalid: app did not start" in told
+    assert "SV-1 " in told
+
+
+def test_the_short_reason_ends_with_the_servers_last_word() -> None:
+    """The line that says why is a traceback's last, not its first."""
+    from reprolab.report.table import short_reason
+
+    text = "app did not start: exit code 1; last lines: sock = sock_type(addr)\n  File x\nTypeError: no"
+    assert short_reason(text) == "app did not start: exit code 1: … TypeError: no"
+    assert short_reason("one line") == "one line"
+    assert short_reason("") == ""

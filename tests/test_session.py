@@ -1,0 +1,248 @@
+"""A run from wishes to verdict: the plan, and what is kept however the run ends."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from cases import EXPERIMENT, claim, in_memory, lay_out, load, trial, trials
+from reprolab import evidence, labels, session
+from reprolab.errors import EngineError, EvidenceError, Exit, UsageError
+from reprolab.scenario import Experiment
+from reprolab.session import Progress, Session, Wishes, make_plan
+from rich.console import Console
+
+
+def planned(found: Any, **wishes: Any) -> list[tuple[str, str, dict[str, str], int]]:
+    """What would run: experiment, variant, factors, trials."""
+    plan = make_plan(found, Wishes("blink", **wishes))
+    return [(v.experiment.name, v.name, dict(v.changes), v.trials) for v in plan.variants]
+
+
+# -- the plan -------------------------------------------------------------------------------------
+
+
+def test_without_wishes_everything_runs(tmp_path: Path) -> None:
+    """Every variant in the file's order, as often as the experiment says."""
+    found = load(tmp_path)
+    assert planned(found) == [("lamp", "documented", {}, 3), ("lamp", "old", {"RELEASE": "0.9"}, 3)]
+    assert make_plan(found, Wishes("blink")).trials == 6
+
+
+def test_some_variants(tmp_path: Path) -> None:
+    """In the file's order, whatever the order of the wishes, and once each."""
+    found = load(tmp_path)
+    wanted = planned(found, variants=("old", "documented", "old"), trials=7)
+    assert [(name, n) for _, name, _, n in wanted] == [("documented", 7), ("old", 7)]
+
+
+def test_set_makes_a_variant_of_its_own(tmp_path: Path) -> None:
+    """Documented plus the given factors, beside nothing else."""
+    found = load(tmp_path)
+    assert planned(found, settings={"WORKERS": "9"}) == [("lamp", "custom", {"WORKERS": "9"}, 3)]
+    assert planned(found, settings={"WORKERS": "9"}, trials=1)[0][3] == 1
+
+
+def test_one_experiment_of_several() -> None:
+    """Named, it runs alone; a variant that only another has is then unknown."""
+    bulb = Experiment("bulb", {"dim": {}}, 2, lambda stack: {}, ())
+    found = in_memory(claim(), also=(bulb,))
+    assert [row[0] for row in planned(found)] == ["lamp", "bulb"]
+    assert planned(found, experiment="bulb") == [("bulb", "dim", {}, 1)]
+    assert planned(found, variants=("dim",)) == [("bulb", "dim", {}, 1)]
+    with pytest.raises(UsageError, match="no variant 'dim'"):
+        planned(found, experiment="lamp", variants=("dim",))
+
+
+def test_side_by_side_only_where_nothing_is_disturbed(tmp_path: Path) -> None:
+    """Experiments that measure load run one at a time; those that say PARALLEL may not."""
+    with pytest.raises(UsageError, match="--jobs 2"):
+        planned(load(tmp_path / "a"), jobs=2)
+    quiet = load(tmp_path / "b", lamp=EXPERIMENT + "PARALLEL = True\n")
+    assert make_plan(quiet, Wishes("blink", jobs=2)).jobs == 2
+
+
+# -- a run, its engine played ---------------------------------------------------------------------
+
+
+class FakeRunner:
+    """Stands where the stacks would be: ends each trial as told."""
+
+    behave: Callable[[FakeRunner], None]
+    invalid = ""
+
+    def __init__(self, plan: Any, run: Any, engine: Any, client: Any, policy: Any, say: Any, told: Any, watch: Any):
+        self.run, self.told = run, told
+        self.bases: dict[str, Any] = {}
+        self.plan = plan
+
+    def prepare(self) -> list[Any]:
+        """Nothing needs to be built."""
+        return [SimpleNamespace(variant=v, images={}, invalid=self.invalid) for v in self.plan.variants]
+
+    def execute(self, prepared: list[Any]) -> None:
+        """As the test says."""
+        type(self).behave(self)
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Session]:
+    """Make a session on a fake engine whose run behaves as given."""
+    lay_out(tmp_path)
+    engine = SimpleNamespace(kernel="6.1", os="Fake", version="25", compose="2.26", buildx="0.13", cgroup="v2")
+    monkeypatch.delenv("REPROLAB_RESULTS", raising=False)
+    monkeypatch.setattr(session, "ensure_engine", lambda say: engine)
+    monkeypatch.setattr(session, "client", lambda: None)
+    monkeypatch.setattr(labels, "remove_leftovers", lambda client: labels.Removed(2))
+    monkeypatch.setattr(session, "Runner", FakeRunner)
+
+    def begin(behave: Callable[[FakeRunner], None], **wishes: Any) -> Session:
+        monkeypatch.setattr(FakeRunner, "behave", behave, raising=False)
+        said: list[str] = []
+        console = Console(file=io.StringIO(), width=150)
+        made = Session(tmp_path, Wishes("blink", **wishes), console, said.append)
+        made.said = said  # type: ignore[attr-defined]
+        return made
+
+    return begin
+
+
+def finish(*rows: Any, error: BaseException | None = None) -> Callable[[FakeRunner], None]:
+    """A run that ends these trials, then goes on or fails."""
+
+    def behave(runner: FakeRunner) -> None:
+        for row in rows:
+            runner.run.append(row)
+            runner.told(row)
+        if error:
+            raise error
+
+    return behave
+
+
+def run_json(made: Session) -> dict[str, Any]:
+    """The run's run.json."""
+    assert made.run is not None
+    content: dict[str, Any] = evidence.read_json(made.run.path / "run.json")
+    return content
+
+
+def shown(made: Session) -> str:
+    """What was printed."""
+    stream = made.console.file
+    assert isinstance(stream, io.StringIO)
+    return stream.getvalue()
+
+
+GOOD = trials(documented="+++", old="---")
+
+
+def test_a_run_that_goes_well(start: Callable[..., Session]) -> None:
+    """Judged, reported, named latest; run.json holds plan, host and factors, and no name of host or user."""
+    made = start(finish(*GOOD))
+    assert made.execute() is Exit.AS_RECORDED
+    content = run_json(made)
+    assert content["status"] == "complete"
+    assert content["factors"] == {"RELEASE": "1.0", "WORKERS": "2"}
+    assert [(row["variant"], row["trials"]) for row in content["plan"]] == [("documented", 3), ("old", 3)]
+    assert set(content["host"]) == {
+        *("kernel", "cpu", "cpus", "memory_mib", "os", "engine", "compose", "buildx", "cgroup", "python")
+    }
+    assert made.run is not None
+    assert evidence.open_run(made.root, "blink") == made.run
+    assert "1 confirmed" in (made.run.path / "report.txt").read_text(encoding="utf-8")
+    assert "[  6/6] old #3  blinked no" in shown(made)
+    assert "removed what an earlier run that was killed had left: 2 containers" in made.said  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (KeyboardInterrupt(), "aborted"),
+        (EngineError("the engine is gone"), "failed"),
+        (EvidenceError("disk"), "failed"),
+    ],
+)
+def test_a_run_that_is_cut_short(start: Callable[..., Session], error: BaseException, status: str) -> None:
+    """The error passes on; what was measured until then is marked, judged and shown."""
+    made = start(finish(GOOD[0], error=error))
+    with pytest.raises(type(error)):
+        made.execute()
+    content = run_json(made)
+    assert content["status"] == status
+    assert content["reason"]
+    assert made.run is not None
+    assert [row.trial for row in made.run.trials()] == [1]
+    assert evidence.read_json(made.run.path / "verdict.json")["claims"][0]["verdict"] == "inconclusive"
+    assert f"this run is {status}" in shown(made)
+
+
+def test_a_run_that_ended_before_its_first_trial(start: Callable[..., Session]) -> None:
+    """There is nothing to judge, and nothing is called latest."""
+    made = start(finish(error=EngineError("no room")))
+    with pytest.raises(EngineError):
+        made.execute()
+    assert made.run is not None
+    assert run_json(made)["status"] == "failed"
+    assert not (made.run.path / "verdict.json").exists()
+    assert not (made.run.path.parent / "latest").exists()
+
+
+def test_a_disk_that_is_full_to_the_end(start: Callable[..., Session], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first error is the one that is reported, even where not even the run's mark can be written."""
+
+    def full(*_: Any) -> None:
+        raise EvidenceError("second")
+
+    def behave(runner: FakeRunner) -> None:
+        monkeypatch.setattr(evidence, "write_json", full)
+        raise EvidenceError("first")
+
+    made = start(behave)
+    with pytest.raises(EvidenceError, match="first"):
+        made.execute()
+    assert any("could not be marked failed: second" in line for line in made.said)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("rows", "status"),
+    [
+        (trials(documented="---", old="---"), Exit.AS_RECORDED),
+        (trials(documented="xxx", old="---"), Exit.INCONCLUSIVE),
+    ],
+)
+def test_statuses(start: Callable[..., Session], rows: list[Any], status: Exit) -> None:
+    """With nothing on record a refuted claim is a result; an undecided one is told."""
+    assert start(finish(*rows)).execute() is status
+
+
+def test_drift_is_told_with_what_differs(start: Callable[..., Session]) -> None:
+    """The verdict on record, and another kernel."""
+    made = start(finish(*trials(documented="---", old="---")))
+    recorded = {"claims": [{"id": "B-1", "verdict": "confirmed"}], "host": {"kernel": "5.10"}}
+    evidence.write_json(made.root / "scenarios" / "blink" / "recorded.json", recorded)
+    assert made.execute() is Exit.DRIFT
+    assert "DRIFT from the recorded verdict: B-1" in shown(made)
+    assert "differs: kernel: recorded 5.10, now 6.1" in shown(made)
+
+
+def test_an_image_that_cannot_be_built(start: Callable[..., Session], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others run all the same; the lab has failed, and says so by its status."""
+    monkeypatch.setattr(FakeRunner, "invalid", "image build failed: pip")
+    made = start(finish(*GOOD))
+    assert made.execute() is Exit.LAB_FAILED
+    assert run_json(made)["status"] == "complete"
+
+
+def test_progress_of_an_invalid_trial(tmp_path: Path) -> None:
+    """The first line of its reason, and how long it took; brackets in it are text."""
+    console = Console(file=io.StringIO(), width=150)
+    progress = Progress(make_plan(load(tmp_path), Wishes("blink")), console)
+    progress.finished(trial(invalid="[7] did not start\nlast lines", seconds={"up": 1.25, "down": 0.5}))
+    stream = console.file
+    assert isinstance(stream, io.StringIO)
+    assert stream.getvalue() == "[  1/6] documented #1  invalid: [7] did not start  (1.8 s)\n"

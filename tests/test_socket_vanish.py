@@ -1,0 +1,350 @@
+"""socket-vanish: the document's files to the letter, its signs, and what observe() reads in recorded logs."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+from copy import deepcopy
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from cases import ROOT, RUNS
+from reprolab import InvalidTrial, scenario
+from reprolab.evidence import RunDirectory, TrialDirectory
+from reprolab.scenario import Scenario
+
+DIRECTORY = ROOT / "scenarios" / "socket-vanish"
+WHOLE = RunDirectory(RUNS / "whole")
+DOCUMENTS_OWN = {
+    "web.py": "ce81b65e1e68acac3167c450dd56f13460d38c39c697bfe01137e8f96bfc7945",
+    "config.py": "6f44795377134266922f61709c33b80a0588a848dfda892b921cb5d793eeaa4f",
+    "h2o.conf": "6baa14b4fefb150396f37deb58ee1d3af07dbbd0389e0d95a20fb912884e5531",
+}
+
+
+@pytest.fixture(scope="module")
+def found() -> Scenario:
+    """The scenario."""
+    return scenario.load(ROOT, "socket-vanish")
+
+
+@pytest.fixture(scope="module")
+def vanish(found: Scenario) -> ModuleType:
+    """Its experiment's module."""
+    return sys.modules[found.experiments["vanish"].drive.__module__]
+
+
+def observations(variant: str) -> list[dict[str, Any]]:
+    """What the recorded run saw in a variant."""
+    seen = [dict(trial.observation) for trial in WHOLE.trials() if trial.variant == variant and trial.valid]
+    assert seen, f"tests/data/runs/whole has no valid trial of {variant}: record it anew"
+    return seen
+
+
+# -- the document's own files ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", DOCUMENTS_OWN)
+def test_the_documents_files_are_to_the_letter(name: str) -> None:
+    """What is reproduced is what was published; a formatter's improvement would be another case."""
+    digest = hashlib.sha256((DIRECTORY / name).read_bytes()).hexdigest()
+    assert digest == DOCUMENTS_OWN[name], f"{name} is not the document's any more: git checkout scenarios/{name}"
+
+
+def test_the_documented_factors_say_what_config_says(found: Scenario) -> None:
+    """The command line wins over config.py, so with the documented values both must say the same."""
+    config = runpy.run_path(str(DIRECTORY / "config.py"))
+    for factor in ("BIND", "WORKERS", "THREADS", "WORKER_CLASS", "MAX_REQUESTS"):
+        assert found.factors[factor] == str(config[factor.lower()]), f"compose.yaml's {factor} differs from config.py"
+
+
+def test_start_hands_every_factor_to_gunicorn(found: Scenario, tmp_path: Path) -> None:
+    """start.sh runs the documented command line with one option for each setting that a variant may change."""
+    gunicorn = tmp_path / "gunicorn"
+    gunicorn.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    gunicorn.chmod(0o755)
+    env = {**found.factors, "WITNESS": "off", "PATH": f"{tmp_path}:{os.environ['PATH']}", "THREADS": "1"}
+    done = subprocess.run(["sh", str(DIRECTORY / "start.sh")], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:-1] == [
+        *("web:app", "-c", "config.py", "--bind", "unix:/tmp/gunicorn.sock", "--workers", "5", "--threads", "1"),
+        *("--worker-class", "sync", "--max-requests", "512"),
+    ]
+
+
+def test_start_fails_without_a_factor(found: Scenario) -> None:
+    """A factor that compose.yaml forgot to hand over is no silent default."""
+    env = {**found.factors, "PATH": os.environ["PATH"]}
+    del env["WITNESS"]
+    done = subprocess.run(["sh", str(DIRECTORY / "start.sh")], env=env, capture_output=True, check=False)
+    assert done.returncode != 0
+
+
+@pytest.mark.parametrize(
+    ("bind", "upstream"),
+    [("unix:/tmp/gunicorn.sock", "[unix:/tmp/gunicorn.sock]"), ("127.0.0.1:8000", "127.0.0.1:8000")],
+)
+def test_the_proxy_follows_bind(tmp_path: Path, bind: str, upstream: str) -> None:
+    """The document's h2o.conf changes in two lines at most: where the server is, and where the log goes."""
+    h2o = tmp_path / "h2o"
+    h2o.write_text("#!/bin/sh\n")
+    h2o.chmod(0o755)
+    script = (ROOT / "images" / "h2o" / "start.sh").read_text(encoding="utf-8")
+    assert "/etc/h2o/reprolab.conf" in script
+    env = {"BIND": bind, "ACCESS_LOG": "/srv/proxy/access.log", "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    script = script.replace("/etc/h2o/reprolab.conf", str(DIRECTORY / "h2o.conf"))
+    subprocess.run(["sh", "-c", script], env=env, cwd=tmp_path, check=True)
+    before = (DIRECTORY / "h2o.conf").read_text().splitlines()
+    after = (tmp_path / "h2o.conf").read_text().splitlines()
+    changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
+    assert f"        proxy.reverse.url: http://{upstream}/" in after
+    assert [old.split(":")[0].strip() for old, _ in changed if "proxy.reverse" not in old] == ["access-log"]
+    assert "path: /srv/proxy/access.log" in after[-1]
+
+
+def test_the_patches_fit_their_releases(tmp_path: Path) -> None:
+    """Each patch changes UnixSocket.close() alone; one that does not fit, or has no such name, fails the build."""
+    package = tmp_path / "gunicorn"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    original = (
+        "import os\n\n\nclass BaseSocket(object):\n    def close(self):\n        pass\n\n\n"
+        "class UnixSocket(BaseSocket):\n    def __init__(self):\n        pass\n\n"
+        "    def close(self):\n        os.unlink(self.cfg_addr)\n        super(UnixSocket, self).close()\n\n\n"
+        "def create_sockets():\n    pass\n"
+    )
+
+    def patch(name: str, text: str = original) -> tuple[int, str]:
+        (package / "sock.py").write_text(text)
+        command = [sys.executable, "-B", str(DIRECTORY / "patch.py"), name]
+        done = subprocess.run(command, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, check=False)
+        return done.returncode, (package / "sock.py").read_text()
+
+    assert patch("none") == (0, original)
+    code, text = patch("creator-only")
+    assert code == 0
+    assert "        if os.getpid() == CREATOR:\n            os.unlink(self.cfg_addr)\n" in text
+    assert text.count("def close(self):") == 2
+    assert text.endswith("CREATOR = os.getpid()\n")
+    compile(text, "sock.py", "exec")
+    assert "def create_sockets():\n    pass\n" in text
+    assert "CREATOR:" not in patch("unguarded")[1]
+    assert patch("something-else")[0] != 0
+    assert patch("creator-only", "class Other:\n    pass\n")[0] != 0
+
+
+# -- what observe() reads -------------------------------------------------------------------------
+
+
+def thinned(variant: str, folder: Path) -> tuple[TrialDirectory, dict[str, Any]]:
+    """A copy of a variant's thinned logs, and what drive() returned, with wrk's count as thin as the log."""
+    source = WHOLE.trial("vanish", variant, 1)
+    place = TrialDirectory(folder / "trial")
+    shutil.copytree(source.path, place.path)
+    seen = observations(variant)[0]
+    names = ("socket", "socket_before", "socket_after", "server_running", "probes", "workers", "load")
+    driven = deepcopy({name: seen[name] for name in names})
+    driven["load"]["requests"] = sum(1 for line in place.lines("proxy") if b'"-" "-"' in line)
+    return place, driven
+
+
+@pytest.mark.parametrize("variant", ["documented", "gunicorn-19.5.0"])
+def test_the_logs_tell_what_was_recorded(vanish: ModuleType, tmp_path: Path, variant: str) -> None:
+    """Restarts, tracebacks, removals and every moment: thin as they are, the logs still say the same."""
+    again = vanish.observe(*thinned(variant, tmp_path))
+    seen = observations(variant)[0]
+    for name in ("reached", "worker_restarts", "tracebacks", "gone_ms", "last_ok_ms", "order", "other_after_last_ok"):
+        assert again[name] == seen[name], name
+    strip = [{key: value for key, value in one.items() if key != "line"} for one in again["unlinks"]]
+    assert strip == [{key: value for key, value in one.items() if key != "line"} for one in seen["unlinks"]]
+    assert again["log_lines_missing"] == 0
+    assert (again["ok_after_gone"] > 0) == (seen["ok_after_gone"] > 0)
+
+
+def test_the_signs_come_out_either_way(found: Scenario, vanish: ModuleType, tmp_path: Path) -> None:
+    """From the logs alone: every claim's sign shows in the documented stack; 19.5.0 shows none of them."""
+    documented = vanish.observe(*thinned("documented", tmp_path / "a"))
+    older = vanish.observe(*thinned("gunicorn-19.5.0", tmp_path / "b"))
+    for claim in found.claims:
+        assert claim.sign(documented) is True, claim.id
+        assert claim.sign(older) is False, claim.id
+
+
+def test_the_order_of_events(vanish: ModuleType, tmp_path: Path) -> None:
+    """A worker, no master, reached its limit, removed the file, the watcher saw it go, and then came the end."""
+    order = vanish.observe(*thinned("documented", tmp_path))["order"]
+    assert order["reached_first"] is True
+    assert order["worker"] != order["parent"]
+    steps = ("reached_ms", "unlinked_ms", "gone_ms", "permanent_502_ms")
+    assert [order[name] for name in steps] == sorted(order[name] for name in steps)
+
+
+def rewrite(place: TrialDirectory, role: str, old: bytes, new: bytes) -> None:
+    """Change a captured log."""
+    text = gzip.decompress(place.log_path(role).read_bytes())
+    assert re.search(old, text, re.M)
+    place.log_path(role).write_bytes(gzip.compress(re.sub(old, new, text, flags=re.M)))
+
+
+def test_a_lost_log_is_an_invalid_trial(vanish: ModuleType, tmp_path: Path) -> None:
+    """Where wrk counted more answers than the proxy's log has lines (and connections explain), nothing is said."""
+    place, driven = thinned("documented", tmp_path)
+    driven["load"]["requests"] += vanish.CONNECTIONS
+    assert vanish.observe(place, driven)["log_lines_missing"] == vanish.CONNECTIONS
+    driven["load"]["requests"] += 1
+    with pytest.raises(InvalidTrial, match="have no line in the proxy's log"):
+        vanish.observe(place, driven)
+
+
+def test_removals_that_failed_name_nobody(vanish: ModuleType, tmp_path: Path) -> None:
+    """Only the process whose unlink succeeded took the file; ENOENT is a later one's."""
+    place, driven = thinned("documented", tmp_path)
+    rewrite(place, "app", rb'"errno": 0', b'"errno": 2')
+    seen = vanish.observe(place, driven)
+    assert seen["order"] is None
+    assert vanish.in_order(seen) is False
+
+
+def test_a_worker_that_had_not_reached_its_limit(vanish: ModuleType, tmp_path: Path) -> None:
+    """A removal by somebody else, or before the limit, is not the order that the claim names."""
+    place, driven = thinned("documented", tmp_path)
+    worker = observations("documented")[0]["order"]["worker"]
+    rewrite(place, "app", rb"\[%d\] \[INFO\] Autorestarting" % worker, b"[999] [INFO] Autorestarting")
+    seen = vanish.observe(place, driven)
+    assert (seen["order"]["reached_first"], seen["order"]["reached_ms"]) == (False, None)
+    assert vanish.in_order(seen) is False
+
+
+def test_a_limit_reached_after_the_removal(vanish: ModuleType, tmp_path: Path) -> None:
+    """Which came first is read from the worker's own stream, not from the engine's late timestamps."""
+    place, driven = thinned("documented", tmp_path)
+    lines = gzip.decompress(place.log_path("app").read_bytes()).splitlines(keepends=True)
+    mine = b"[%d] [INFO] Autorestarting" % observations("documented")[0]["order"]["worker"]
+    moved = [line for line in lines if mine not in line] + [line for line in lines if mine in line]
+    place.log_path("app").write_bytes(gzip.compress(b"".join(moved)))
+    assert vanish.observe(place, driven)["order"]["reached_first"] is False
+
+
+def test_without_the_witness(vanish: ModuleType, tmp_path: Path) -> None:
+    """Nobody is named, and what the proxy saw stands."""
+    place, driven = thinned("documented", tmp_path)
+    rewrite(place, "app", rb'^.*"witness".*\n', b"")
+    rewrite(place, "witness", rb'^.*"gone".*\n', b"")
+    seen = vanish.observe(place, driven)
+    assert (seen["order"], seen["gone_ms"], seen["ok_after_gone"]) == (None, None, 0)
+    assert vanish.socket_gone(seen)
+    assert vanish.permanent_502(seen)
+
+
+def test_an_empty_proxy_log(vanish: ModuleType, tmp_path: Path) -> None:
+    """Without any answer logged, wrk's own count tells that the log is lost."""
+    place, driven = thinned("documented", tmp_path)
+    place.log_path("proxy").write_bytes(gzip.compress(b""))
+    with pytest.raises(InvalidTrial):
+        vanish.observe(place, driven)
+    driven["load"]["requests"] = 0
+    seen = vanish.observe(place, driven)
+    assert (seen["last_ok_ms"], seen["share_502"], seen["statuses"]) == (None, 0.0, {})
+    assert vanish.permanent_502(seen) is False
+
+
+# -- signs ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def seen() -> dict[str, Any]:
+    """What the recorded run saw in the documented stack."""
+    return deepcopy(observations("documented")[0])
+
+
+def test_gone_means_it_was_there_and_the_server_runs(vanish: ModuleType, seen: dict[str, Any]) -> None:
+    """A server that never made the file, still has it, or ended (and tidied up) has not lost it."""
+    assert vanish.socket_gone(seen) is True
+    for change in ({"socket_before": False}, {"socket_after": True}, {"server_running": False}):
+        assert vanish.socket_gone(seen | change) is False, change
+
+
+def test_the_documents_traceback(vanish: ModuleType, seen: dict[str, Any]) -> None:
+    """The error, the place and the way to it: another of either is not the document's."""
+    assert vanish.unlink_traceback(seen) is True
+    row = next(iter(seen["tracebacks"].values()))
+    key = "FileNotFoundError at sock.py close"
+    for other in (
+        {},
+        {key: row | {"frames": ["arbiter.py stop", "sock.py close"]}},
+        {"OSError at sock.py close": row},
+        {"FileNotFoundError at util.py unlink": row},
+    ):
+        assert vanish.unlink_traceback(seen | {"tracebacks": other}) is False, other
+
+
+def test_permanent_means_to_the_end_and_for_everybody(vanish: ModuleType, seen: dict[str, Any]) -> None:
+    """A late 2xx, another status, few 502 or one plain request that is answered: not permanent."""
+    assert vanish.permanent_502(seen) is True
+    end = seen["load"]["duration_us"] / 1000
+    for change in (
+        {"probes": ["502", "502", "200"]},
+        {"probes": ["502", "timeout", "502"]},
+        {"other_after_last_ok": 1},
+        {"refused_after_last_ok": vanish.MIN_REFUSED - 1},
+        {"last_ok_ms": end - vanish.END_STATE_MS + 1},
+    ):
+        assert vanish.permanent_502(seen | change) is False, change
+    assert vanish.permanent_502(seen | {"last_ok_ms": None}) is True
+    assert vanish.end_state_502(seen | {"socket_after": True}) is False
+
+
+def test_the_order_counts(vanish: ModuleType, seen: dict[str, Any]) -> None:
+    """Each step turned round, or missing, undoes the sign."""
+    assert vanish.in_order(seen) is True
+    order = seen["order"]
+    for change in (
+        {"reached_first": False},
+        {"permanent_502_ms": None},
+        {"permanent_502_ms": order["unlinked_ms"] - 1},
+        {"unlinked_ms": order["permanent_502_ms"] + 1},
+    ):
+        assert vanish.in_order(seen | {"order": order | change}) is False, change
+
+
+def test_every_sign_is_a_bool_in_every_variant(found: Scenario) -> None:
+    """On all recorded observations, those included that no claim names."""
+    for trial in WHOLE.trials():
+        if trial.valid:
+            for claim in found.claims:
+                assert isinstance(claim.sign(trial.observation), bool), (claim.id, trial.variant)
+
+
+def test_signs_change_nothing(found: Scenario, seen: dict[str, Any]) -> None:
+    """They are functions of the observation, the same each time, and leave it as it was."""
+    before = deepcopy(seen)
+    for claim in found.claims:
+        assert claim.sign(seen) is claim.sign(seen)
+    assert seen == before
+
+
+def test_every_column_has_something_to_show(found: Scenario, seen: dict[str, Any]) -> None:
+    """No cell of the documented stack is empty but for what did not happen."""
+    for column in found.experiments["vanish"].columns:
+        value = column.value(seen)
+        assert value is not None or column.note, column.heading
+
+
+def test_controls_that_ran_into_the_trigger() -> None:
+    """A control without the trigger would prove nothing: the releases without the fault restarted workers too."""
+    for variant in ("gunicorn-19.4.5", "gunicorn-19.5.0", "creator-only", "tcp", "one-thread"):
+        assert all(o["worker_restarts"] > 0 and o["reached"] > 0 for o in observations(variant)), variant
+    assert all(o["reached"] == 0 for o in observations("no-max-requests"))
+
+
+def test_a_socket_path_is_one_of_a_unix_address(vanish: ModuleType) -> None:
+    """A TCP address has none."""
+    assert vanish.socket_path("unix:/tmp/gunicorn.sock") == "/tmp/gunicorn.sock"
+    assert vanish.socket_path("127.0.0.1:8000") is None
