@@ -121,11 +121,13 @@ def test_after_a_recorded_run(tmp_path: Path) -> None:
 
 
 def test_an_invalid_variant_in_the_table(tmp_path: Path) -> None:
-    """Its reason's first line stands where its figures would be; the table stays one."""
+    """What happened and the server's last word stand where its figures would be; the table stays one."""
     lay_out(tmp_path)
     rows = [trial(), trial("old", invalid="did not start | exit code 1\nlast lines")]
     accept(tmp_path, finished(tmp_path, *rows))
-    assert "| old | `—` | 0/1 | invalid: did not start \\| exit code 1 |" in page(tmp_path, "results/blink")
+    assert "| old | `—` | 0/1 | invalid: did not start \\| exit code 1: … last lines |" in page(
+        tmp_path, "results/blink"
+    )
 
 
 def test_an_experiment_without_columns(tmp_path: Path) -> None:

@@ -239,10 +239,10 @@ def test_an_image_that_cannot_be_built(start: Callable[..., Session], monkeypatc
 
 
 def test_progress_of_an_invalid_trial(tmp_path: Path) -> None:
-    """The first line of its reason, and how long it took; brackets in it are text."""
+    """What happened, the server's last word, and how long it took; brackets in it are text."""
     console = Console(file=io.StringIO(), width=150)
     progress = Progress(make_plan(load(tmp_path), Wishes("blink")), console)
     progress.finished(trial(invalid="[7] did not start\nlast lines", seconds={"up": 1.25, "down": 0.5}))
     stream = console.file
     assert isinstance(stream, io.StringIO)
-    assert stream.getvalue() == "[  1/6] documented #1  invalid: [7] did not start  (1.8 s)\n"
+    assert stream.getvalue() == "[  1/6] documented #1  invalid: [7] did not start: … last lines  (1.8 s)\n"

@@ -84,16 +84,7 @@ def down(root: Path, name: str) -> None:
 def logs(root: Path, name: str, *, follow: bool) -> None:
     """Hand over to Compose's own log view."""
     stack = _standing(root, name)
-    command = [
-        *stack.compose,
-        "--project-name",
-        stack.project,
-        "--file",
-        str(stack.file),
-        "logs",
-        "--timestamps",
-    ]
-    replace_process([*command, "--follow"] if follow else command)
+    replace_process(stack.command("logs", "--timestamps", *(["--follow"] if follow else [])))
 
 
 def load(root: Path, name: str, *, threads: int, connections: int, duration: int) -> None:

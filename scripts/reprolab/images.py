@@ -48,7 +48,7 @@ def build_missing(
     for name in wanted:
         arguments = model["services"][name]["build"].get("args") or {}
         shown = " ".join(f"{key}={value}" for key, value in arguments.items())
-        say(f"building {name} ({shown})" if shown else f"building {name}")
+        say(f"building {name}: not built yet from these files with these factors{f' ({shown})' if shown else ''}")
     path = workspace / "compose.build.json"
     write_json(path, model)
     command = [*compose, "--project-name", model["name"], "--file", str(path), "--progress", "plain"]

@@ -80,18 +80,14 @@ class Stack:
         """The role that requests and load go to: the proxy, where there is one, else the server itself."""
         return "proxy" if "proxy" in self.roles else "app"
 
+    def command(self, *arguments: str) -> list[str]:
+        """Compose's command line for this project, its progress display off."""
+        place = ["--project-name", self.project, "--file", str(self.file), "--progress", "quiet"]
+        return [*self.compose, *place, *arguments]
+
     def _compose(self, *arguments: str, timeout: float = 120.0) -> None:
-        command = [
-            *self.compose,
-            "--project-name",
-            self.project,
-            "--file",
-            str(self.file),
-            "--progress",
-            "quiet",
-        ]
         try:
-            run([*command, *arguments], timeout=timeout)
+            run(self.command(*arguments), timeout=timeout)
         except CommandError as error:
             raise_if_engine_gone(self.client)
             raise InvalidTrial(f"compose {arguments[0]} failed: {error.finished.tail}") from error
@@ -109,16 +105,8 @@ class Stack:
         ):
             # Evidence is safe by now; a graceful stop of an old server may take half a minute.
             remove_container(container)
-        command = [
-            *self.compose,
-            "--project-name",
-            self.project,
-            "--file",
-            str(self.file),
-            "--progress",
-            "quiet",
-        ]
-        run([*command, "down", "--volumes", "--timeout", "1", "--remove-orphans"], timeout=120, check=False)
+        down = self.command("down", "--volumes", "--timeout", "1", "--remove-orphans")
+        run(down, timeout=120, check=False)
 
     def wait_ready(self, limit: float = READY_LIMIT) -> None:
         """Wait until the stack answers ``ready_path`` with less than 500; InvalidTrial at the limit (seconds)."""
