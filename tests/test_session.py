@@ -12,8 +12,9 @@ import pytest
 from cases import EXPERIMENT, claim, in_memory, lay_out, load, trial, trials
 from reprolab import evidence, labels, session
 from reprolab.errors import EngineError, EvidenceError, Exit, UsageError
+from reprolab.progress import Progress
 from reprolab.scenario import Experiment
-from reprolab.session import Progress, Session, Wishes, make_plan
+from reprolab.session import Session, Wishes, make_plan
 from rich.console import Console
 
 
@@ -75,8 +76,8 @@ class FakeRunner:
     behave: Callable[[FakeRunner], None]
     invalid = ""
 
-    def __init__(self, plan: Any, run: Any, engine: Any, client: Any, policy: Any, say: Any, told: Any, watch: Any):
-        self.run, self.told = run, told
+    def __init__(self, plan: Any, run: Any, *told: Any, on_begin: Any, on_trial: Any, watch: Any):
+        self.run, self.told = run, on_trial
         self.bases: dict[str, Any] = {}
         self.plan = plan
 
@@ -246,3 +247,24 @@ def test_progress_of_an_invalid_trial(tmp_path: Path) -> None:
     stream = console.file
     assert isinstance(stream, io.StringIO)
     assert stream.getvalue() == "[  1/6] documented #1  invalid: [7] did not start: … last lines  (1.8 s)\n"
+
+
+def test_a_terminal_shows_what_runs_now(tmp_path: Path) -> None:
+    """The running trial and the time left are on the screen between two finished trials."""
+    lay_out(tmp_path)
+    console = Console(file=io.StringIO(), width=150, force_terminal=True)
+    with Progress(make_plan(load(tmp_path), Wishes("blink")), console) as progress:
+        progress.begun("documented", 1)
+        assert progress.status is not None and "documented #1 is running" in str(progress.status.status)
+        progress.finished(trial())
+        progress.begun("documented", 2)
+        assert "left" in str(progress.status.status)
+
+
+def test_a_file_gets_no_moving_line(tmp_path: Path) -> None:
+    """In a log only the finished trials stand."""
+    lay_out(tmp_path)
+    console = Console(file=io.StringIO(), width=150)
+    with Progress(make_plan(load(tmp_path), Wishes("blink")), console) as progress:
+        progress.begun("documented", 1)
+        assert progress.status is None

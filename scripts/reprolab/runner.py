@@ -103,6 +103,7 @@ class Runner:
     policy: Policy
     say: Callable[[str], None]
     on_trial: Callable[[TrialRecord], None]
+    on_begin: Callable[[str, int], None]
     watch: Stopwatch = field(default_factory=Stopwatch)
     bases: dict[str, Base] = field(default_factory=dict)
 
@@ -159,6 +160,7 @@ class Runner:
     def trial(self, prepared: Prepared, number: int) -> TrialRecord:
         """One trial from up to down. An InvalidTrial becomes its reason; a LabError ends the run."""
         variant = prepared.variant
+        self.on_begin(variant.name, number)
         evidence = self.run.trial(variant.experiment.name, variant.name, number)
         seconds: dict[str, float] = {}
         observation: dict[str, Any] = {}

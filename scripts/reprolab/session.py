@@ -17,8 +17,9 @@ from reprolab.bases import policy
 from reprolab.engine import Engine, client, ensure_engine
 from reprolab.errors import Exit, LabError, UsageError
 from reprolab.evidence import RunDirectory
-from reprolab.judge import TrialRecord, drifted, exit_status, judge
-from reprolab.report import table, terminal
+from reprolab.judge import drifted, exit_status, judge
+from reprolab.progress import Progress
+from reprolab.report import terminal
 from reprolab.runner import Plan, PlannedVariant, Prepared, Runner, Stopwatch
 from reprolab.scenario import CUSTOM, Experiment, Scenario
 
@@ -145,12 +146,20 @@ class Session:
         assert self.run is not None
         progress = Progress(plan, self.console)
         self.runner = Runner(
-            plan, self.run, engine, client(), policy(os.environ), self.say, progress.finished, self.watch
+            plan,
+            self.run,
+            engine,
+            client(),
+            policy(os.environ),
+            self.say,
+            on_begin=progress.begun,
+            on_trial=progress.finished,
+            watch=self.watch,
         )
         prepared = self.runner.prepare()
         self._note_images(prepared)
-        progress.start()
-        self.runner.execute(prepared)
+        with progress:
+            self.runner.execute(prepared)
         unbuilt = any(item.invalid for item in prepared)
         return Exit.LAB_FAILED if unbuilt else None
 
@@ -197,38 +206,6 @@ class Session:
             report(self.console, found, run)
         except LabError as error:
             self.say(f"the report could not be written: {error}")
-
-
-@dataclass
-class Progress:
-    """One line as each trial ends, with how far the run has come."""
-
-    plan: Plan
-    console: Console
-    done: int = 0
-
-    def start(self) -> None:
-        """Say what is going to happen."""
-        self.console.print(
-            f"{self.plan.scenario.name}: {self.plan.trials} trials of {len(self.plan.variants)} variant(s)",
-            style="bold",
-        )
-
-    def finished(self, record: TrialRecord) -> None:
-        """Say how one trial ended."""
-        self.done += 1
-        experiment = self.plan.scenario.experiments[record.experiment]
-        if record.valid:
-            told = " · ".join(f"{column.heading} {table.cell(column, [record])}" for column in experiment.columns[:4])
-        else:
-            told = f"invalid: {table.short_reason(record.invalid)}"
-        seconds = sum((record.seconds or {}).values())
-        self.console.print(
-            f"[{self.done:>3}/{self.plan.trials}] {record.variant} #{record.trial}  {told}  ({seconds:.1f} s)",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
 
 
 def recorded_verdict(found: Scenario) -> dict[str, Any] | None:
