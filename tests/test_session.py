@@ -251,7 +251,6 @@ def test_progress_of_an_invalid_trial(tmp_path: Path) -> None:
 
 def test_a_terminal_shows_what_runs_now(tmp_path: Path) -> None:
     """The running trial and the time left are on the screen between two finished trials."""
-    lay_out(tmp_path)
     console = Console(file=io.StringIO(), width=150, force_terminal=True)
     with Progress(make_plan(load(tmp_path), Wishes("blink")), console) as progress:
         progress.begun("documented", 1)
@@ -263,7 +262,6 @@ def test_a_terminal_shows_what_runs_now(tmp_path: Path) -> None:
 
 def test_a_file_gets_no_moving_line(tmp_path: Path) -> None:
     """In a log only the finished trials stand."""
-    lay_out(tmp_path)
     console = Console(file=io.StringIO(), width=150)
     with Progress(make_plan(load(tmp_path), Wishes("blink")), console) as progress:
         progress.begun("documented", 1)
