@@ -73,19 +73,19 @@ def bare_stack(references: dict[str, str]) -> Iterator[tuple[Any, str]]:
     try:
         proxy = engine.containers.run(
             references[f"{SCENARIO}-proxy"],
-            ["-c", "/etc/h2o/reprolab.conf"],
-            entrypoint=["h2o"],
+            ["exec h2o -c /etc/h2o/reprolab.conf >/dev/null 2>&1"],
+            entrypoint=["sh", "-c"],
             volumes={**socket, conf: {"bind": "/etc/h2o/reprolab.conf", "mode": "ro"}},
             name=f"reprolab-bench-{secrets.token_hex(4)}",
             **common,
         )
         made.append(proxy)
-        command = ["web:app", "-c", "config.py", "--max-requests", "0"]
+        command = ["exec gunicorn web:app -c config.py --max-requests 0 >/dev/null 2>&1"]
         made.append(
             engine.containers.run(
                 references[f"{SCENARIO}-app"],
                 command,
-                entrypoint=["gunicorn"],
+                entrypoint=["sh", "-c"],
                 volumes=socket,
                 network_mode=f"container:{proxy.id}",
                 environment={"HOME": "/var/tmp"},
@@ -189,7 +189,7 @@ def million_lines(reference: str) -> None:
 
 
 def _awk(line: str) -> str:
-    return line.replace("{}", "%d").replace('"', '\\"').replace("\n", "\\n")
+    return line.replace("{}", "%.0f").replace('"', '\\"').replace("\n", "\\n")
 
 
 def main() -> None:
