@@ -14,6 +14,8 @@ if [ "$SO_REUSEPORT" = hidden ]; then
     PYTHONPATH="$HOME/hide"
     export PYTHONPATH
 fi
+# The access log ('-', standard output) goes to a file: thousands of lines a second through the engine would slow
+# the server down. What it says on standard error stays with the engine, and so is stamped in time.
 exec gunicorn web:app -c config.py \
     --bind "$BIND" --workers "$WORKERS" --threads "$THREADS" \
-    --worker-class "$WORKER_CLASS" --max-requests "$MAX_REQUESTS"
+    --worker-class "$WORKER_CLASS" --max-requests "$MAX_REQUESTS" > "$ACCESS_LOG"

@@ -80,7 +80,7 @@ def observe(evidence, driven):
     missing = driven["load"]["requests"] - access.lines
     if missing > CONNECTIONS:
         raise InvalidTrial(f"{missing} responses that wrk counted have no line in the proxy's log")
-    server = server_events(evidence.lines("app"))
+    server = server_events(evidence.streams("app"))
     watched = [event for event in witness_lines(evidence.lines("witness")) if event.get("event") == "gone"]
     return (
         driven

@@ -72,6 +72,14 @@ class TrialDirectory:
         """The compressed log of one service."""
         return self.path / f"{role}.log.gz"
 
+    def streams(self, role: str) -> Iterator[bytes]:
+        """What a service wrote to its standard streams, each line behind the engine's timestamp.
+
+        For a service without a log file of its own (label ``reprolab.log``) that is its whole log.
+        """
+        apart = f"{role}.streams"
+        yield from self.lines(apart if self.log_path(apart).exists() else role)
+
     def lines(self, role: str) -> Iterator[bytes]:
         """A service's log, line by line, each behind the engine's timestamp; never whole in memory."""
         with gzip.open(self.log_path(role), "rb") as stream:
