@@ -100,7 +100,7 @@ def test_reasons_name_every_contradiction_and_every_gap() -> None:
     wide = claim(shows=["documented", "new"], absent=["old", "older"])
     told = verdict_on(wide, documented="+--", new="+", old="+-", older="-")[1]
     assert told == "documented showed it in 1/3, expected in every trial; old showed it in 1/2, expected in none"
-    assert verdict_on(wide, documented="+", old="-")[1] == "new has no valid trial; older has no valid trial"
+    assert verdict_on(wide, documented="+", old="-")[1] == "new was not run; older was not run"
     assert verdict_on(claim(sometimes=True), documented="--")[1].endswith("0/2, expected in some trial")
 
 

@@ -119,17 +119,19 @@ def conflict(code: int) -> APIError:
 
 
 @pytest.mark.parametrize("kind", ["containers", "networks", "volumes"])
-@pytest.mark.parametrize("by_hand", [False, True])
-def test_exactly_the_leftovers_go(kind: str, by_hand: bool) -> None:
-    """A dead run's objects go; a live run's, a stranger's and an image's stay; stacks by hand only on request."""
-    dead, live, hand = Thing(DEAD), Thing(own("blink", "run")), Thing(own("blink", "by-hand", HAND))
+@pytest.mark.parametrize("by_hand", ["", "by-hand-1"])
+def test_exactly_the_leftovers_go(kind: str, by_hand: str) -> None:
+    """A dead run's objects go; a live run's, a stranger's and an image's stay; stacks by hand only on request,
+    and never another checkout's."""
+    dead, live, hand = Thing(DEAD), Thing(own("blink", "run")), Thing(own("blink", "by-hand-1", HAND))
+    other = Thing(own("blink", "by-hand-2", HAND))
     stranger, bare, image = Thing({"some": "one"}), Thing(None), Thing({OBJECT: IMAGE})
-    api = engine(**{kind: Kind(dead, live, hand, stranger, bare, image)})
+    api = engine(**{kind: Kind(dead, live, hand, other, stranger, bare, image)})
     removed = remove_leftovers(api, by_hand=by_hand)
     assert dead.removed
-    assert hand.removed is by_hand
-    assert not any(thing.removed for thing in (live, stranger, bare, image))
-    assert sum((removed.containers, removed.networks, removed.volumes)) == 1 + by_hand
+    assert hand.removed is bool(by_hand)
+    assert not any(thing.removed for thing in (live, other, stranger, bare, image))
+    assert sum((removed.containers, removed.networks, removed.volumes)) == 1 + bool(by_hand)
     assert api.containers.asked[0]["filters"] == {"label": OBJECT}
 
 

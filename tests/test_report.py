@@ -131,7 +131,7 @@ def test_the_last_line() -> None:
     recorded = {"claims": [{"id": "B-1", "verdict": "refuted"}]}
     verdict = judge(in_memory(PAIR, claim("B-2", shows=["new"])), "now", trials(documented="+", old="-"), recorded)
     assert (
-        terminal.closing(verdict, "results/x/") == "1 confirmed · 0 refuted · 0 inconclusive"
+        terminal.closing(verdict, "results/x/") == "1 confirmed · 0 refuted · 0 inconclusive · 1 not asked"
         " · DRIFT from the recorded verdict: B-1    evidence: results/x/"
     )
 
@@ -237,3 +237,13 @@ def test_the_short_reason_ends_with_the_servers_last_word() -> None:
     assert short_reason(text) == "app did not start: exit code 1: … TypeError: no"
     assert short_reason("one line") == "one line"
     assert short_reason("") == ""
+
+
+def test_a_narrow_terminal_gets_fewer_columns_not_broken_ones() -> None:
+    """At 80 columns names and words stand whole; where the rest is, is said."""
+    console = Console(file=io.StringIO(), width=80)
+    console.print(terminal.results(in_memory(PAIR), trials(documented="+"), 80))
+    stream = console.file
+    assert isinstance(stream, io.StringIO)
+    assert "documented" in stream.getvalue() and "report.txt" in stream.getvalue()
+    assert "…" not in stream.getvalue()

@@ -263,3 +263,11 @@ def test_one_name_alone_is_no_experiment(tmp_path: Path) -> None:
 def test_an_experiment_that_exits_at_import_is_malformed(tmp_path: Path) -> None:
     """Its status must not become the lab's."""
     assert "SystemExit" in refused(tmp_path, lamp=EXPERIMENT + "\nraise SystemExit(0)\n")
+
+
+def test_a_factor_without_a_value_is_refused(tmp_path: Path) -> None:
+    """Compose would silently run the documented value in its place."""
+    loaded = load(tmp_path, lamp=EXPERIMENT)
+    name = next(iter(loaded.factors))
+    with pytest.raises(UsageError, match="has no value"):
+        loaded.check_factors({name: ""}, "--set")

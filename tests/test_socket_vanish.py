@@ -72,11 +72,20 @@ def test_start_hands_every_factor_to_gunicorn(found: Scenario, tmp_path: Path) -
     gunicorn.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     gunicorn.chmod(0o755)
     env = {**found.factors, "WITNESS": "off", "PATH": f"{tmp_path}:{os.environ['PATH']}", "THREADS": "1"}
-    done = subprocess.run(["sh", str(DIRECTORY / "start.sh")], env=env, capture_output=True, text=True, check=True)
-    assert done.stdout.split("\n")[:-1] == [
+    env["ACCESS_LOG"] = str(tmp_path / "access.log")
+    subprocess.run(["sh", str(DIRECTORY / "start.sh")], env=env, capture_output=True, text=True, check=True)
+    assert (tmp_path / "access.log").read_text(encoding="utf-8").split("\n")[:-1] == [
         *("web:app", "-c", "config.py", "--bind", "unix:/tmp/gunicorn.sock", "--workers", "5", "--threads", "1"),
         *("--worker-class", "sync", "--max-requests", "512"),
     ]
+
+
+@pytest.mark.parametrize("factor", ["WITNESS", "SO_REUSEPORT"])
+def test_start_refuses_a_value_it_does_not_know(found: Scenario, tmp_path: Path, factor: str) -> None:
+    """A misspelt switch is not silently taken for the other position."""
+    env = {**found.factors, "PATH": os.environ["PATH"], "ACCESS_LOG": str(tmp_path / "log"), factor: "maybe"}
+    done = subprocess.run(["sh", str(DIRECTORY / "start.sh")], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 64 and "maybe" in done.stderr
 
 
 def test_start_fails_without_a_factor(found: Scenario) -> None:

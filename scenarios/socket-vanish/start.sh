@@ -2,6 +2,10 @@
 # Starts the documented command line. Every factor is passed on it: gunicorn lets the command line win
 # over config.py, and with the documented values the two say the same (a test compares them).
 set -eu
+case "$WITNESS,$SO_REUSEPORT" in
+    on,visible | on,hidden | off,visible | off,hidden) ;;
+    *) echo "error: WITNESS is on or off, SO_REUSEPORT visible or hidden; got $WITNESS, $SO_REUSEPORT" >&2; exit 64 ;;
+esac
 if [ "$WITNESS" = on ]; then
     LD_PRELOAD=/usr/local/lib/witness-unlink.so
     export LD_PRELOAD

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -34,27 +35,39 @@ def up(root: Path, name: str, settings: Mapping[str, str], say: Callable[[str], 
     officials = sorted({official for _, _, official in base_arguments(model)})
     bases = resolve_bases(officials, api, policy=policy(os.environ), say=say)
     references = {official: (base.reference, base.image_id) for official, base in bases.items()}
-    own = adopt(model, found, f"reprolab-{name}", labels.own(name, "by-hand", labels.HAND), references)
+    own = adopt(model, found, f"reprolab-{name}-{stamp(root)}", _hand(root, name), references)
     where = _directory(root, name)
     build_missing(own, api, compose_command(engine), where.path, say)
     factors = {**found.factors, **settings}
-    stack = Stack(name, own, where.path / "compose.json", api, compose_command(engine), where, _hand(name), factors)
+    stack = Stack(
+        name, own, where.path / "compose.json", api, compose_command(engine), where, _hand(root, name), factors
+    )
+    if api.containers.list(all=True, filters={"label": f"com.docker.compose.project={stack.project}"}):
+        say(f"taking the stack of {name} down that was up before")
     stack.down()
     try:
         stack.up()
     except InvalidTrial as error:
-        raise LabError(f"the stack did not come up: {error}", advice=f"see its log: make logs-{name}") from error
+        raise LabError(
+            f"the stack did not come up: {error}",
+            advice=f"see its log (make logs-{name}), then take the rest down (make down-{name})",
+        ) from error
     shown = " ".join(f"{key}={value}" for key, value in settings.items()) or "the documented values"
     click.echo(f"up: {name} with {shown}")
     click.echo(f"  requests   curl -i {stack.url('/')}")
     click.echo(f"  load       make wrk-{name}")
     click.echo(f"  logs       make logs-{name}")
-    click.echo(f"  inside     docker exec -it {stack.container('app').name} ls -l /tmp")
+    click.echo(f"  inside     docker exec {stack.container('app').name} ls -l /tmp")
     click.echo(f"  down       make down-{name}")
 
 
-def _hand(name: str) -> dict[str, str]:
-    return labels.own(name, "by-hand", labels.HAND)
+def stamp(root: Path) -> str:
+    """What tells this checkout's stacks by hand from another's."""
+    return f"by-hand-{hashlib.sha256(str(root).encode()).hexdigest()[:6]}"
+
+
+def _hand(root: Path, name: str) -> dict[str, str]:
+    return labels.own(name, stamp(root), labels.HAND)
 
 
 def _standing(root: Path, name: str) -> Stack:
@@ -66,7 +79,7 @@ def _standing(root: Path, name: str) -> Stack:
         raise UsageError(f"{name} is not up", advice=f"make up-{name}")
     engine = ensure_engine(click.echo)
     model: Model = evidence.read_json(file)
-    return Stack(name, model, file, client(), compose_command(engine), where, _hand(name))
+    return Stack(name, model, file, client(), compose_command(engine), where, _hand(root, name))
 
 
 def down(root: Path, name: str) -> None:
@@ -81,10 +94,13 @@ def down(root: Path, name: str) -> None:
     click.echo(f"down: {name}")
 
 
-def logs(root: Path, name: str, *, follow: bool) -> None:
-    """Hand over to Compose's own log view."""
+def logs(root: Path, name: str, role: str | None, *, follow: bool, tail: str) -> None:
+    """Hand over to Compose's own log view: of one role, or of all. Raises UsageError for an unknown role."""
     stack = _standing(root, name)
-    replace_process(stack.command("logs", "--timestamps", *(["--follow"] if follow else [])))
+    if role and role not in stack.roles:
+        raise UsageError(f"{name} has no role {role!r}", expected="one of " + ", ".join(stack.roles))
+    options = ["--timestamps", "--no-color", "--tail", tail, *(["--follow"] if follow else [])]
+    replace_process(stack.command("logs", *options, *([stack.roles[role]] if role else [])))
 
 
 def load(root: Path, name: str, *, threads: int, connections: int, duration: int) -> None:

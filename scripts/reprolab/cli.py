@@ -84,7 +84,14 @@ def boundary(command: Callable[..., Exit | None]) -> Callable[..., None]:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    # From here on the stack comes down, in limited time; a second Ctrl-C must not stop that half-way.
+    for again in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(again, _patience)
     raise KeyboardInterrupt
+
+
+def _patience(number: int, frame: FrameType | None) -> None:
+    os.write(2, "\n· already stopping: keeping the evidence and taking the stack down\n".encode())
 
 
 def _finish(status: Exit, message: str) -> NoReturn:
@@ -209,9 +216,9 @@ def doctor() -> None:
 @click.option("--images", is_flag=True, help="also remove the images the lab built (bases included)")
 @boundary
 def clean(images: bool) -> None:
-    """Remove what killed runs and stacks by hand left behind; only what the lab made."""
+    """Remove what killed runs left behind, and this checkout's stacks by hand; only what the lab made."""
     ensure_engine(say)
-    removed = labels.remove_leftovers(client(), by_hand=True)
+    removed = labels.remove_leftovers(client(), by_hand=byhand.stamp(project_root()))
     click.echo(f"removed: {removed}")
     if images:
         click.echo(f"removed: {labels.remove_images(client())} image(s)")
@@ -236,11 +243,13 @@ def down(name: str) -> None:
 
 @main.command()
 @click.argument("name", metavar="SCENARIO")
+@click.argument("role", required=False)
 @click.option("--follow", is_flag=True)
+@click.option("--tail", default="100", show_default=True, help='lines of each service, or "all"')
 @boundary
-def logs(name: str, follow: bool) -> None:
-    """The logs of the stack that `up` brought up."""
-    byhand.logs(project_root(), name, follow=follow)
+def logs(name: str, role: str | None, follow: bool, tail: str) -> None:
+    """The logs of the stack that `up` brought up, of one ROLE (app, proxy ...) or of all."""
+    byhand.logs(project_root(), name, role, follow=follow, tail=tail)
 
 
 @main.command()

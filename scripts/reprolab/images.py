@@ -57,8 +57,16 @@ def build_missing(
     except CommandError as error:
         if "Cannot connect to the Docker daemon" in error.finished.stderr:
             raise EngineError("the engine stopped answering during a build") from error
-        raise BuildError(f"the build of {', '.join(wanted)} failed:\n{error.finished.tail}") from error
+        told = build_failure(f"{error.finished.stdout}\n{error.finished.stderr}") or error.finished.tail
+        raise BuildError(f"the build of {', '.join(wanted)} did not succeed:\n{told}") from error
     return f"{done.stdout}{done.stderr}"
+
+
+def build_failure(log: str) -> str:
+    """The lines of a build's log that say why it failed, each once; empty where none does."""
+    reasons = [line.partition("ERROR: ")[2].strip() for line in log.splitlines() if "ERROR: " in line]
+    own = [reason for reason in reasons if not reason.startswith(("process ", "failed to solve", "executor failed"))]
+    return "\n".join(dict.fromkeys(own))
 
 
 def describe(client: docker.DockerClient, reference: str, cache: Path) -> dict[str, Any]:

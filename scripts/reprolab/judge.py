@@ -107,7 +107,9 @@ def _contradiction(claim: Claim, name: str, expected: bool, seen: Count) -> str:
 
 
 def _gap(name: str, seen: Count | None) -> str:
-    if seen is None or (seen.trials == 0 and not seen.errors):
+    if seen is None:
+        return f"{name} was not run"
+    if seen.trials == 0 and not seen.errors:
         return f"{name} has no valid trial"
     if seen.errors:
         return f"{name}: the sign could not be read ({seen.errors[0]})"

@@ -60,15 +60,18 @@ class Removed:
         return ", ".join(f"{n} {name}{'s' if n != 1 else ''}" for name, n in parts if n) or "nothing"
 
 
-def remove_leftovers(client: docker.DockerClient, *, by_hand: bool = False) -> Removed:
-    """Remove what dead runs left behind; with ``by_hand`` also the stacks that ``make up-...`` started.
+def remove_leftovers(client: docker.DockerClient, *, by_hand: str = "") -> Removed:
+    """Remove what dead runs left behind; with ``by_hand`` (a run label) also
+    the stacks that ``make up-...`` started from one checkout.
 
     Objects of runs that are still going on are left alone.
     """
 
     def doomed(labels: dict[str, str] | None) -> bool:
         kind = (labels or {}).get(OBJECT)
-        return (kind == TRIAL and not owner_lives(labels or {})) or (by_hand and kind == HAND)
+        return (kind == TRIAL and not owner_lives(labels or {})) or (
+            bool(by_hand) and kind == HAND and (labels or {}).get(RUN) == by_hand
+        )
 
     label: dict[str, str | list[str] | bool] = {"label": OBJECT}
     containers = [c for c in client.containers.list(all=True, ignore_removed=True, filters=label) if doomed(c.labels)]

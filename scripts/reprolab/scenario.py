@@ -132,9 +132,12 @@ class Scenario:
         for name in factors:
             if name not in self.factors:
                 raise UsageError(
-                    f"{where}: {self.name} has no factor {name}{_hint(name, self.factors)}",
+                    f"{where}: {self.name} has no factor {name}{hint(name, self.factors)}",
                     expected="one of " + ", ".join(f"{k} ({v})" for k, v in self.factors.items()),
                 )
+            if not factors[name]:
+                # Compose would put the documented value in its place, and the report would not show it.
+                raise UsageError(f"{where}: {name} has no value", expected=f"{name}=VALUE")
 
 
 def names(root: Path) -> list[str]:
@@ -147,7 +150,7 @@ def load(root: Path, name: str) -> Scenario:
     known = names(root)
     if name not in known:
         raise UsageError(
-            f"no scenario {name!r}{_hint(name, known)}",
+            f"no scenario {name!r}{hint(name, known)}",
             expected="one of " + (", ".join(known) or "(none yet)"),
         )
     directory = root / "scenarios" / name
@@ -189,7 +192,7 @@ def _metadata(block: object, where: str) -> dict[str, str]:
     for key in block:
         if key not in METADATA_KEYS:
             raise UsageError(
-                f"{where}: unknown key x-reprolab.{key}{_hint(str(key), METADATA_KEYS)}",
+                f"{where}: unknown key x-reprolab.{key}{hint(str(key), METADATA_KEYS)}",
                 expected="one of " + ", ".join(METADATA_KEYS),
             )
     for key in ("title", "document"):
@@ -309,7 +312,7 @@ def _check_claims(claims: object, variants: Mapping[str, object], where: str) ->
         for name in claim.expectations:
             if name not in variants:
                 raise UsageError(
-                    f"{where}: {claim.id} names the variant {name!r}, which VARIANTS lacks{_hint(name, variants)}",
+                    f"{where}: {claim.id} names the variant {name!r}, which VARIANTS lacks{hint(name, variants)}",
                     expected="one of " + ", ".join(variants),
                 )
 
@@ -322,6 +325,7 @@ def _check_unique_ids(scenario: Scenario) -> None:
         seen.add(claim.id)
 
 
-def _hint(name: str, known: Iterable[str]) -> str:
+def hint(name: str, known: Iterable[str]) -> str:
+    """The known name that was most likely meant, in brackets; nothing where none is close."""
     close = get_close_matches(name, list(known), n=1)
     return f" (did you mean {close[0]}?)" if close else ""

@@ -77,7 +77,9 @@ def _variants(experiment: Experiment, wanted: Sequence[str], chosen: Sequence[Ex
     known = {name for one in chosen for name in one.variants}
     for name in wanted:
         if name not in known:
-            raise UsageError(f"no variant {name!r}", expected="one of " + ", ".join(sorted(known)))
+            raise UsageError(
+                f"no variant {name!r}{scenario.hint(name, known)}", expected="one of " + ", ".join(sorted(known))
+            )
     return [name for name in experiment.variants if name in wanted]
 
 
@@ -113,6 +115,10 @@ class Session:
             raise
         except LabError as error:
             self._abort("failed", str(error))
+            raise
+        except BaseException as error:
+            # For instance a pipe that was closed at its other end: the run must not look as if it still ran.
+            self._abort("failed", f"{type(error).__name__}: {error}")
             raise
         finally:
             # What was measured is judged and shown even where the run did not come to its end.
@@ -194,6 +200,7 @@ class Session:
         assert self.run is not None
         try:
             evidence.merge_run_json(self.run, {"status": status, "reason": reason})
+            self.say(f"this run is {status}; evidence so far: {self.run.path}")
         except LabError as error:
             # The disk may be the very thing that failed; the first error is the one to report.
             self.say(f"and the run could not be marked {status}: {error}")

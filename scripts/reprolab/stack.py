@@ -90,6 +90,8 @@ class Stack:
             run(self.command(*arguments), timeout=timeout)
         except CommandError as error:
             raise_if_engine_gone(self.client)
+            # A service that ended at once may fail Compose in many ways; its own last words say why.
+            self._fail_if_exited()
             raise InvalidTrial(f"compose {arguments[0]} failed: {error.finished.tail}") from error
 
     def up(self) -> None:
@@ -129,7 +131,10 @@ class Stack:
 
     def _fail_if_exited(self) -> None:
         for role in self.roles:
-            container = self.container(role)
+            try:
+                container = self.container(role)
+            except InvalidTrial:
+                continue
             container.reload()
             if container.status in ("exited", "dead"):
                 code = container.attrs["State"].get("ExitCode")

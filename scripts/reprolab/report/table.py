@@ -35,11 +35,12 @@ class Row:
 
 
 def short_reason(invalid: str) -> str:
-    """Why a trial is invalid, in one line: what happened and, of a server's last words, the very last."""
+    """Why a trial is invalid, in one line: what happened and, of a server's last words, the error."""
     lines = [line.strip() for line in invalid.splitlines() if line.strip()]
     if len(lines) < 2:
         return "".join(lines)
-    return f"{lines[0].partition('; last lines:')[0]}: … {lines[-1]}"
+    telling = next((line for line in reversed(lines[1:]) if "rror" in line), lines[-1])
+    return f"{lines[0].partition('; last lines:')[0]}: … {telling}"
 
 
 def changes_text(factors: Mapping[str, str]) -> str:

@@ -17,6 +17,8 @@ from reprolab.scenario import Scenario
 
 STYLES = {"confirmed": "green", "refuted": "red", "inconclusive": "yellow"}
 FEW_TRIALS = 3
+WIDE_ENOUGH = 130
+NARROW_COLUMNS = 4
 
 
 def header(scenario: Scenario, run: Mapping[str, Any]) -> Text:
@@ -36,8 +38,10 @@ def header(scenario: Scenario, run: Mapping[str, Any]) -> Text:
     return text
 
 
-def results(scenario: Scenario, trials: list[TrialRecord]) -> RenderableType:
-    """One table for each experiment that ran."""
+def results(scenario: Scenario, trials: list[TrialRecord], width: int = 160) -> RenderableType:
+    """One table for each experiment that ran; in a terminal too narrow for it, its first columns."""
+    narrow = width < WIDE_ENOUGH
+    shown = NARROW_COLUMNS if narrow else None
     parts: list[RenderableType] = []
     for experiment in scenario.experiments.values():
         found = table.rows(scenario, experiment, trials)
@@ -45,15 +49,21 @@ def results(scenario: Scenario, trials: list[TrialRecord]) -> RenderableType:
             continue
         grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
         grid.add_column("variant", no_wrap=True)
-        grid.add_column("changes", overflow="fold", min_width=16)
+        if not narrow:
+            grid.add_column("changes", overflow="fold", min_width=16)
         grid.add_column("valid", justify="right", no_wrap=True)
-        for heading in table.headings(experiment):
+        for heading in table.headings(experiment)[:shown]:
             grid.add_column(heading, justify="right", no_wrap=True)
         for row in found:
-            grid.add_row(row.variant, row.changes, row.trials, *row.cells)
+            changes = () if narrow else (row.changes,)
+            grid.add_row(row.variant, *changes, row.trials, *row.cells[:shown])
         if len(scenario.experiments) > 1:
             parts.append(Text(f"{experiment.name}: {experiment.summary}", style="bold"))
         parts.append(grid)
+        if narrow:
+            parts.append(
+                Text(f"fewer columns, as this terminal has {width}; all of them are in report.txt", style="dim")
+            )
         parts += [Text(f"{row.variant}: invalid: {row.invalid}", style="yellow") for row in found if row.invalid]
         parts += [Text(f"{row.variant}: {note}", style="dim") for row in found for note in row.notes]
     return Group(*parts)
@@ -87,7 +97,8 @@ def custom_signs(verdict: Mapping[str, Any], variant: str) -> RenderableType:
             continue
         answer = f"sign shown in {seen['shown']}/{seen['trials']}" if seen["trials"] else "could not be read"
         grid.add_row(claim["id"], Text(claim["text"], overflow="fold"), Text(answer, style="bold"))
-    return grid
+    note = "the signs that the claims look for, looked for here; no claim is judged by them:"
+    return Group(Text(note, style="dim"), grid)
 
 
 def doubts(verdict: Mapping[str, Any]) -> str:
@@ -115,6 +126,9 @@ def closing(verdict: Mapping[str, Any], where: str) -> str:
     """The last line: counts, drift, and where the evidence lies."""
     counts = Counter(claim["verdict"] for claim in verdict["claims"] if asked(verdict, claim))
     words = " · ".join(f"{counts.get(name, 0)} {name}" for name in STYLES)
+    left_out = len(verdict["claims"]) - sum(counts.values())
+    if left_out:
+        words += f" · {left_out} not asked"
     drift = drifted(verdict)
     told = f" · DRIFT from the recorded verdict: {', '.join(drift)}" if drift else ""
     return f"{words}{told}    evidence: {where}"
@@ -157,7 +171,7 @@ def render(
 ) -> None:
     """Print the whole report."""
     console.print(header(scenario, run))
-    console.print(results(scenario, trials))
+    console.print(results(scenario, trials, console.width))
     customs = [name for name in verdict["variants"] if name.rpartition("/")[2] == "custom"]
     if customs:
         for name in customs:
