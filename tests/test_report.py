@@ -235,6 +235,7 @@ def test_the_short_reason_ends_with_the_servers_last_word() -> None:
 
     text = "app did not start: exit code 1; last lines: sock = sock_type(addr)\n  File x\nTypeError: no"
     assert short_reason(text) == "app did not start: exit code 1: … TypeError: no"
+    assert short_reason("the build did not succeed:\nno such release") == "the build did not succeed: … no such release"
     assert short_reason("one line") == "one line"
     assert short_reason("") == ""
 

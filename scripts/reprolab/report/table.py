@@ -40,7 +40,7 @@ def short_reason(invalid: str) -> str:
     if len(lines) < 2:
         return "".join(lines)
     telling = next((line for line in reversed(lines[1:]) if "rror" in line), lines[-1])
-    return f"{lines[0].partition('; last lines:')[0]}: … {telling}"
+    return f"{lines[0].partition('; last lines:')[0].rstrip(':')}: … {telling}"
 
 
 def changes_text(factors: Mapping[str, str]) -> str:
