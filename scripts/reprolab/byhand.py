@@ -11,12 +11,12 @@ import click
 from docker.errors import ImageNotFound
 
 from reprolab import evidence, labels, scenario
-from reprolab.bases import policy, resolve_bases
-from reprolab.composefile import Model, adopt, base_arguments, resolve
+from reprolab.bases import policy
+from reprolab.composefile import Model, adopt, resolve
 from reprolab.engine import client, compose_command, ensure_engine
 from reprolab.errors import InvalidTrial, LabError, UsageError
 from reprolab.evidence import TrialDirectory
-from reprolab.images import build_missing
+from reprolab.images import bases_of, build_missing, references
 from reprolab.process import replace_process
 from reprolab.stack import Stack
 
@@ -32,10 +32,8 @@ def up(root: Path, name: str, settings: Mapping[str, str], say: Callable[[str], 
     engine = ensure_engine(say)
     api = client()
     model = resolve(found, settings, compose_command(engine))
-    officials = sorted({official for _, _, official in base_arguments(model)})
-    bases = resolve_bases(officials, api, policy=policy(os.environ), say=say)
-    references = {official: (base.reference, base.image_id) for official, base in bases.items()}
-    own = adopt(model, found, f"reprolab-{name}-{stamp(root)}", _hand(root, name), references)
+    bases = bases_of([model], api, say, policy(os.environ))
+    own = adopt(model, found, f"reprolab-{name}-{stamp(root)}", _hand(root, name), references(bases))
     where = _directory(root, name)
     build_missing(own, api, compose_command(engine), where.path, say)
     factors = {**found.factors, **settings}

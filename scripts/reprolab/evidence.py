@@ -20,6 +20,7 @@ from reprolab.errors import EvidenceError, UsageError
 from reprolab.judge import TrialRecord
 
 LATEST = "latest"
+STREAMS = "{}.streams"
 
 
 @contextmanager
@@ -72,13 +73,16 @@ class TrialDirectory:
         """The compressed log of one service."""
         return self.path / f"{role}.log.gz"
 
+    def streams_path(self, role: str) -> Path:
+        """Where the streams of a service lie whose log is a file of its own."""
+        return self.log_path(STREAMS.format(role))
+
     def streams(self, role: str) -> Iterator[bytes]:
         """What a service wrote to its standard streams, each line behind the engine's timestamp.
 
         For a service without a log file of its own (label ``reprolab.log``) that is its whole log.
         """
-        apart = f"{role}.streams"
-        yield from self.lines(apart if self.log_path(apart).exists() else role)
+        yield from self.lines(STREAMS.format(role) if self.streams_path(role).exists() else role)
 
     def lines(self, role: str) -> Iterator[bytes]:
         """A service's log, line by line, each behind the engine's timestamp; never whole in memory."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import docker
 from docker.errors import ImageNotFound
 
-from reprolab.composefile import Model, missing_images
+from reprolab.bases import Base, Policy, resolve_bases
+from reprolab.composefile import Model, base_arguments, missing_images
 from reprolab.errors import BuildError, EngineError
 from reprolab.evidence import read_json, write_json
 from reprolab.process import CommandError, run
@@ -21,6 +22,19 @@ PACKAGES = (
     "dpkg-query -W -f 'deb ${Package} ${Version}\\n' 2>/dev/null; "
     "python3 -m pip list --format=freeze --disable-pip-version-check 2>/dev/null | sed 's/^/pip /; s/==/ /'"
 )
+
+
+def bases_of(
+    models: Iterable[Model], client: docker.DockerClient, say: Callable[[str], None], chosen: Policy
+) -> dict[str, Base]:
+    """Resolve each base image that the models' builds name, once; official name -> what stands for it."""
+    officials = {official for model in models for _, _, official in base_arguments(model)}
+    return resolve_bases(sorted(officials), client, policy=chosen, say=say)
+
+
+def references(bases: Mapping[str, Base]) -> dict[str, tuple[str, str]]:
+    """What composefile.adopt() wants to know of each base: the reference to build from and the image id."""
+    return {official: (base.reference, base.image_id) for official, base in bases.items()}
 
 
 def build_missing(

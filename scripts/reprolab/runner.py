@@ -21,12 +21,12 @@ from typing import Any
 import docker
 
 from reprolab import labels
-from reprolab.bases import Base, Policy, resolve_bases
-from reprolab.composefile import Model, adopt, base_arguments, resolve
+from reprolab.bases import Base, Policy
+from reprolab.composefile import Model, adopt, resolve
 from reprolab.engine import Engine, compose_command
 from reprolab.errors import BuildError, EngineError, InvalidTrial, LabError
 from reprolab.evidence import RunDirectory, TrialDirectory
-from reprolab.images import build_missing, describe
+from reprolab.images import bases_of, build_missing, describe, references
 from reprolab.judge import TrialRecord
 from reprolab.scenario import Experiment, Scenario
 from reprolab.stack import Stack, guarded, raise_if_engine_gone
@@ -116,16 +116,14 @@ class Runner:
         """Resolve every variant's stack, base images and builds before the first trial starts."""
         compose = compose_command(self.engine)
         models = [resolve(self.scenario, variant.changes, compose) for variant in self.plan.variants]
-        officials = {official for model in models for _, _, official in base_arguments(model)}
         with self.watch.stage("set-up"):
-            self.bases = resolve_bases(sorted(officials), self.client, policy=self.policy, say=self.say)
+            self.bases = bases_of(models, self.client, self.say, self.policy)
         with self.watch.stage("build"):
             return [self._build(variant, model) for variant, model in zip(self.plan.variants, models, strict=True)]
 
     def _build(self, variant: PlannedVariant, model: Model) -> Prepared:
-        references = {name: (base.reference, base.image_id) for name, base in self.bases.items()}
         owner = labels.own(self.scenario.name, self.run.name)
-        own = adopt(model, self.scenario, "reprolab-build", owner, references)
+        own = adopt(model, self.scenario, "reprolab-build", owner, references(self.bases))
         workspace = self.run.path / "builds" / f"{variant.experiment.name}-{variant.name}"
         try:
             log = build_missing(own, self.client, compose_command(self.engine), workspace, self.say)

@@ -25,7 +25,6 @@ from reprolab.scenario import CUSTOM, Experiment, Scenario
 
 RECORDED = "recorded.json"
 REPORT_WIDTH = 160
-# What makes a run of its own comparable with the one on record.
 REPORT = "report.txt"
 
 

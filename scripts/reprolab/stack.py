@@ -14,7 +14,7 @@ import requests
 from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
 from requests.adapters import HTTPAdapter
-from wrk_wrapper import NoRequests, TargetDown, Wrk, WrkError, WrkResult
+from wrk_wrapper import Wrk, WrkError, WrkResult
 
 from reprolab import logs
 from reprolab.composefile import Model, services_by_role
@@ -244,7 +244,7 @@ class Stack:
         self.evidence.write_text("wrk.txt", f"$ {' '.join(tool.command(url))}\n{out}{err}")
         try:
             result = tool.parse(out, err, code, url)
-        except (TargetDown, NoRequests, WrkError) as error:
+        except WrkError as error:
             raise InvalidTrial(f"the load did not run: {error}") from error
         load = Load(result, logs.moment_ns(state["StartedAt"]), logs.moment_ns(state["FinishedAt"]))
         self.loads.append(load)
@@ -286,7 +286,7 @@ class Stack:
             streams = self.evidence.log_path(role)
             if own_log := container.labels.get(LOG_LABEL):
                 logs.capture_file(container, own_log, streams)
-                streams = self.evidence.log_path(f"{role}.streams")
+                streams = self.evidence.streams_path(role)
             logs.capture(docker_cli, str(container.id), streams)
             container.reload()
             states[role] = container.attrs["State"] | {"Image": container.image.id if container.image else ""}
