@@ -20,11 +20,13 @@ from reprolab import logs
 from reprolab.composefile import Model, services_by_role
 from reprolab.errors import EngineError, InvalidTrial, LabError
 from reprolab.evidence import TrialDirectory, write_json
+from reprolab.forensics import Forensics, Onlooker, look
+from reprolab.proc import Snapshot
 from reprolab.process import CommandError, run
 
 AGENT = "reprolab-probe"
 SCRIPT_DIRECTORY = "/usr/share/wrk_wrapper"
-TOOL_ROLES = ("wrk",)
+TOOL_ROLES = ("wrk", "forensics")
 READY_LIMIT = 60.0
 PROXY_PORT = 18080
 LOG_LABEL = "reprolab.log"
@@ -62,6 +64,7 @@ class Stack:
     ready_path: str = "/"
     loads: list[Load] = field(default_factory=list)
     _containers: dict[str, Container] = field(default_factory=dict)
+    _onlookers: dict[str, Onlooker] = field(default_factory=dict)
 
     # -- life -----------------------------------------------------------------------------------
 
@@ -102,6 +105,9 @@ class Stack:
 
     def down(self) -> None:
         """Remove the project's containers, network and volumes; never raises because they are gone already."""
+        for onlooker in self._onlookers.values():
+            if onlooker.container is not None:
+                remove_container(onlooker.container)
         for container in self.client.containers.list(
             all=True, filters={"label": f"com.docker.compose.project={self.project}"}
         ):
@@ -271,6 +277,30 @@ class Stack:
             remove_container(container)
             raise InvalidTrial(f"wrk's container did not start: {error.explanation}") from error
         return container
+
+    # -- processes ------------------------------------------------------------------------------
+
+    def _onlooker(self, role: str) -> Onlooker:
+        if role not in self._onlookers:
+            image = self.model["services"]["forensics"]["image"]
+            self._onlookers[role] = Onlooker(self.client, image, self.container(role), self.owner)
+        return self._onlookers[role]
+
+    def processes(self, role: str = "app") -> Snapshot:
+        """Every process of a service: state, signals, what each thread waits for, files. Raises InvalidTrial."""
+        return self._onlooker(role).snapshot()[0]
+
+    def forensics(self, role: str = "app", name: str = "forensics") -> Forensics:
+        """The same with Python stacks, kept as evidence below ``name`` with a summary in a few lines."""
+        return look(self._onlooker(role), self.evidence, name)
+
+    def kill(self, role: str, pids: Sequence[int], signal: str = "KILL") -> None:
+        """Send a signal to processes of a service, as its own user; those that are gone already don't matter."""
+        self.execute(role, ["sh", "-c", f"kill -{signal} {' '.join(map(str, pids))} 2>/dev/null"])
+
+    def printed(self, role: str) -> list[str]:
+        """The lines a service has written to its standard streams so far."""
+        return self.container(role).logs().decode("utf-8", "replace").splitlines()
 
     # -- evidence -------------------------------------------------------------------------------
 

@@ -1,0 +1,34 @@
+"""Lets the lab start the plain script by HTTP: each request runs `python script.py NUMBER` and waits for it.
+
+It serves nothing else, and stands in another process than the script, which inherits none of its handlers.
+"""
+
+import subprocess
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from socketserver import ThreadingMixIn
+
+
+class Door(BaseHTTPRequestHandler):
+    """GET / answers at once, GET /run/NUMBER when the script has ended: 200, or 500 if it failed."""
+
+    def do_GET(self):
+        """One request."""
+        code = 0
+        if self.path.startswith("/run/"):
+            number = self.path[len("/run/") :]
+            code = subprocess.call([sys.executable, "script.py", number])
+        body = "exit code {}\n".format(code).encode()
+        self.send_response(500 if code else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class Server(ThreadingMixIn, HTTPServer):
+    """A thread for each request, so that a frozen one holds up no other."""
+
+    daemon_threads = True
+
+
+Server(("0.0.0.0", 8000), Door).serve_forever()

@@ -1,0 +1,7 @@
+"""Two addresses: one that shows that the server is up, one that runs the document's code."""
+
+from django.urls import path
+
+from lab import views
+
+urlpatterns = [path("", views.index), path("run/<int:number>", views.run)]

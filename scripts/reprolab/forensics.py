@@ -1,0 +1,190 @@
+"""Looks at a container's processes from a second container that joins its process namespace.
+
+The container under test stays as it is: the tools, and the right to trace (SYS_PTRACE), are the second one's, which
+starts when it is first asked and goes with the stack.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import docker
+from docker.errors import APIError, DockerException
+from docker.models.containers import Container
+
+from reprolab import proc
+from reprolab.errors import InvalidTrial
+from reprolab.evidence import TrialDirectory
+from reprolab.proc import Process, Snapshot
+from reprolab.waits import pipes, wait_of
+
+SNAPSHOT = ("python", "/usr/local/lib/forensics/snapshot.py")
+# Not stopping a process to look at it: a stop could wake it from the very call it hangs in.
+STACKS = ("py-spy", "dump", "--nonblocking", "--json", "--pid")
+NOTABLE = ("SIGTERM", "SIGINT", "SIGCHLD")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of a Python stack, outermost last."""
+
+    function: str
+    file: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Stacks:
+    """The Python stacks of one process, by thread id; ``error`` says why there are none."""
+
+    threads: Mapping[int, tuple[Frame, ...]] = field(default_factory=dict)
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Forensics:
+    """All that was seen of a container's processes at one moment."""
+
+    snapshot: Snapshot
+    stacks: Mapping[int, Stacks]
+
+    def functions(self, pid: int) -> list[list[str]]:
+        """The function names of each thread of a process, innermost first."""
+        return [[frame.function for frame in frames] for frames in self.stacks[pid].threads.values()]
+
+    def lines(self) -> list[str]:
+        """The tree in a few readable lines: what each process waits for, where it is in Python, its signals, pipes."""
+        return summary(self.snapshot, self.stacks)
+
+
+@dataclass
+class Onlooker:
+    """The second container, beside one container of a stack."""
+
+    client: docker.DockerClient
+    image: str
+    target: Container
+    labels: Mapping[str, str]
+    container: Container | None = None
+
+    def start(self) -> None:
+        """Join the target's process namespace. Raises InvalidTrial if there is none to join."""
+        self.container = self.client.containers.create(
+            self.image,
+            pid_mode=f"container:{self.target.id}",
+            network_disabled=True,
+            labels=dict(self.labels),
+            cap_drop=["ALL"],
+            cap_add=["SYS_PTRACE", "DAC_READ_SEARCH"],
+            security_opt=["no-new-privileges"],
+            pids_limit=64,
+            mem_limit="512m",
+            init=True,
+        )
+        try:
+            self.container.start()
+        except APIError as error:
+            raise InvalidTrial(f"the processes cannot be looked at: {error.explanation}") from error
+
+    def ask(self, command: Sequence[str]) -> tuple[int, str, str]:
+        """Run one command in the second container; returns exit code, output and error output."""
+        if self.container is None:
+            self.start()
+        assert self.container is not None
+        try:
+            code, (out, err) = self.container.exec_run(list(command), demux=True)
+        except DockerException as error:
+            raise InvalidTrial(f"the processes cannot be looked at any more: {error}") from error
+        texts = [(part or b"").decode("utf-8", "replace") for part in (out, err)]
+        return -1 if code is None else code, texts[0], texts[1]
+
+    def snapshot(self) -> tuple[Snapshot, str]:
+        """Every process of the target, decoded, and the text it was decoded from. Raises InvalidTrial."""
+        code, out, err = self.ask(SNAPSHOT)
+        if code != 0:
+            raise InvalidTrial(f"the processes cannot be looked at: exit code {code} {err.strip()[-300:]}")
+        try:
+            return proc.parse_snapshot(out), out
+        except ValueError as error:
+            raise InvalidTrial(f"the snapshot of the processes cannot be read: {error}") from error
+
+    def stacks(self, pid: int) -> Stacks:
+        """A process's Python stacks by py-spy; never raises because there are none."""
+        code, out, err = self.ask([*STACKS, str(pid)])
+        if code != 0:
+            return Stacks(error=(err.strip().splitlines() or [f"exit code {code}"])[0])
+        try:
+            return parse_stacks(json.loads(out))
+        except (ValueError, KeyError, TypeError) as error:
+            return Stacks(error=f"py-spy's answer cannot be read: {error}")
+
+
+def parse_stacks(threads: Sequence[Mapping[str, Any]]) -> Stacks:
+    """What `py-spy dump --json` prints, innermost frame first. Raises KeyError or TypeError for anything else."""
+    return Stacks(
+        {
+            int(thread.get("os_thread_id") or thread["thread_id"]): tuple(
+                Frame(frame["name"], frame["short_filename"] or frame["filename"], int(frame["line"]))
+                for frame in thread["frames"]
+            )
+            for thread in threads
+        }
+    )
+
+
+def look(onlooker: Onlooker, evidence: TrialDirectory, name: str) -> Forensics:
+    """Take a snapshot and the stacks of every Python process, keep them as evidence below ``name``."""
+    snapshot, text = onlooker.snapshot()
+    evidence.write_text(f"{name}/snapshot.json", text)
+    wanted = [process.pid for process in snapshot.processes.values() if is_python(process)]
+    stacks = {pid: onlooker.stacks(pid) for pid in wanted}
+    found = Forensics(snapshot, stacks)
+    evidence.write(f"{name}/stacks.json", {str(pid): stacks_to_json(one) for pid, one in stacks.items()})
+    evidence.write_text(f"{name}/summary.txt", "\n".join(found.lines()) + "\n")
+    return found
+
+
+def is_python(process: Process) -> bool:
+    """Whether py-spy can be asked about it: its program is a Python, and it has not ended."""
+    # A script's first line makes the kernel put the interpreter first; uWSGI holds one without the name.
+    name = process.command[0].rpartition("/")[2] if process.command else ""
+    return process.state != "Z" and name.startswith(("python", "gunicorn", "uwsgi", "uvicorn"))
+
+
+def stacks_to_json(stacks: Stacks) -> dict[str, Any]:
+    """Plain data: thread id -> lines, innermost first."""
+    threads = {str(tid): [f"{f.function} {f.file}:{f.line}" for f in frames] for tid, frames in stacks.threads.items()}
+    return {"threads": threads, "error": stacks.error}
+
+
+def summary(snapshot: Snapshot, stacks: Mapping[int, Stacks]) -> list[str]:
+    """The tree in a few readable lines."""
+    found: list[str] = []
+    for depth, process in proc.walk(snapshot):
+        indent = "  " * depth
+        state = proc.STATES.get(process.state, process.state)
+        found.append(f"{indent}{process.pid} {process.title}  ({state}; {signal_words(process)})")
+        for thread in process.threads:
+            frames = stacks.get(process.pid, Stacks()).threads.get(thread.tid, ())
+            where = " < ".join(f"{f.function} {f.file.rpartition('/')[2]}:{f.line}" for f in frames[:6])
+            label = "" if len(process.threads) == 1 else f"thread {thread.tid}: "
+            wait = wait_of(thread, process, snapshot).text
+            found.append(f"{indent}    {label}{wait}{f'   in {where}' if where else ''}")
+    shared = [(name, readers, writers) for name, readers, writers in pipes(snapshot) if set(readers) != set(writers)]
+    found += [f"{name}: read by {_list(readers)}, written by {_list(writers)}" for name, readers, writers in shared]
+    return found
+
+
+def signal_words(process: Process) -> str:
+    """What the signals that matter do in a process, and which are blocked or pending."""
+    words = [f"{name} {process.signals.action(name)}" for name in NOTABLE]
+    words += [f"{name} blocked" for name in process.signals.blocked if name in NOTABLE]
+    words += [f"{name} pending" for name in process.signals.pending]
+    return ", ".join(words)
+
+
+def _list(pids: Sequence[int]) -> str:
+    return " ".join(map(str, pids)) or "none"

@@ -1,0 +1,285 @@
+"""What /proc says of processes, decoded: a pure function of the text that images/forensics/snapshot.py kept.
+
+Source of the fields: proc(5), signal(7), and the kernel's syscall tables of x86_64 and arm64.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+SIGNALS = (
+    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU "
+    "URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
+).split()
+REALTIME = 34  # what glibc calls SIGRTMIN; 32 and 33 are its own
+STATES = {
+    "R": "running",
+    "S": "sleeping",
+    "D": "in disk wait",
+    "Z": "zombie",
+    "T": "stopped",
+    "t": "traced",
+    "X": "dead",
+    "I": "idle",
+}
+SYSCALLS: dict[str, dict[int, str]] = {
+    "x86_64": {
+        0: "read",
+        7: "poll",
+        23: "select",
+        35: "nanosleep",
+        43: "accept",
+        45: "recvfrom",
+        61: "wait4",
+        128: "rt_sigtimedwait",
+        202: "futex",
+        230: "clock_nanosleep",
+        232: "epoll_wait",
+        247: "waitid",
+        270: "pselect6",
+        271: "ppoll",
+        281: "epoll_pwait",
+        288: "accept4",
+    },
+    "aarch64": {
+        22: "epoll_pwait",
+        63: "read",
+        72: "pselect6",
+        73: "ppoll",
+        95: "waitid",
+        98: "futex",
+        101: "nanosleep",
+        115: "clock_nanosleep",
+        137: "rt_sigtimedwait",
+        202: "accept",
+        207: "recvfrom",
+        242: "accept4",
+        260: "wait4",
+    },
+}
+ACCESS = {0: "r", 1: "w", 2: "rw"}
+PIPE = re.compile(r"pipe:\[(\d+)\]")
+
+
+@dataclass(frozen=True)
+class Signals:
+    """The signal sets of a process, by name; ``caught`` are those with a handler of its own."""
+
+    pending: tuple[str, ...] = ()
+    blocked: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    caught: tuple[str, ...] = ()
+
+    def action(self, name: str) -> str:
+        """What a signal does here: caught, ignored, or default."""
+        return "caught" if name in self.caught else "ignored" if name in self.ignored else "default"
+
+
+@dataclass(frozen=True)
+class Syscall:
+    """The system call a thread is in: its name ("syscall 999" where the table lacks it) and arguments."""
+
+    name: str
+    arguments: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Thread:
+    """One thread; ``ticks`` is its CPU time in clock ticks, ``switches`` how often it was scheduled away."""
+
+    tid: int
+    name: str
+    state: str
+    wchan: str
+    syscall: Syscall | None
+    ticks: int
+    switches: int
+
+
+@dataclass(frozen=True)
+class File:
+    """An open file descriptor: what it is, and whether it reads ("r"), writes ("w") or does both ("rw")."""
+
+    number: int
+    target: str
+    access: str
+
+
+@dataclass(frozen=True)
+class SharedMemory:
+    """A shared mapping: its addresses from ``start`` to below ``end``, and its file with device and inode."""
+
+    start: int
+    end: int
+    file: str
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process as the snapshot found it; ``started`` is its start time in clock ticks since boot."""
+
+    pid: int
+    parent: int
+    state: str
+    command: tuple[str, ...]
+    started: int
+    signals: Signals
+    threads: tuple[Thread, ...]
+    files: tuple[File, ...] = ()
+    shared: tuple[SharedMemory, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The command line in one line, or the kernel's name in brackets where there is none."""
+        return " ".join(self.command) or f"[{self.threads[0].name if self.threads else '?'}]"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All processes of a container at one moment (nanoseconds since the epoch), by pid."""
+
+    taken_ns: int
+    processes: Mapping[int, Process] = field(default_factory=dict)
+
+    def children(self, pid: int) -> list[Process]:
+        """The processes whose parent is ``pid``, oldest first."""
+        found = [process for process in self.processes.values() if process.parent == pid]
+        return sorted(found, key=lambda process: (process.started, process.pid))
+
+    def descendants(self, pid: int) -> list[Process]:
+        """Children, their children and so on, parents before their children."""
+        found = []
+        for child in self.children(pid):
+            found += [child, *self.descendants(child.pid)]
+        return found
+
+    def roots(self) -> list[Process]:
+        """The processes whose parent is not in the snapshot."""
+        found = [process for process in self.processes.values() if process.parent not in self.processes]
+        return sorted(found, key=lambda process: process.pid)
+
+    def holders(self, target: str, access: str = "") -> list[int]:
+        """The pids that have ``target`` open ("pipe:[123]"), for reading or writing where ``access`` says so."""
+        return [
+            pid
+            for pid, process in sorted(self.processes.items())
+            if any(file.target == target and access in file.access for file in process.files)
+        ]
+
+    def sharers(self, file: str) -> list[int]:
+        """The pids that map a shared file."""
+        return [pid for pid, process in sorted(self.processes.items()) if any(m.file == file for m in process.shared)]
+
+
+def signal_name(number: int) -> str:
+    """SIGTERM for 15, SIGRTMIN+1 for 35; Linux's numbers, whatever this machine is."""
+    if 1 <= number <= len(SIGNALS):
+        return f"SIG{SIGNALS[number - 1]}"
+    return f"SIGRTMIN{number - REALTIME:+d}" if number != REALTIME else "SIGRTMIN"
+
+
+def decode_mask(mask: str) -> tuple[str, ...]:
+    """The signals of a mask as /proc/PID/status prints it, in hexadecimal. Raises ValueError for anything else."""
+    bits = int(mask, 16)
+    return tuple(signal_name(number) for number in range(1, bits.bit_length() + 1) if bits >> (number - 1) & 1)
+
+
+def parse_status(text: str) -> dict[str, str]:
+    """The lines of /proc/PID/status as name -> value."""
+    pairs = (line.partition(":") for line in text.splitlines())
+    return {name: value.strip() for name, _, value in pairs}
+
+
+def signals_of(status: Mapping[str, str]) -> Signals:
+    """The signal sets of a status; pending ones of the thread and of the process together."""
+    pending = {*decode_mask(status.get("SigPnd", "0")), *decode_mask(status.get("ShdPnd", "0"))}
+    return Signals(
+        tuple(sorted(pending)),
+        decode_mask(status.get("SigBlk", "0")),
+        decode_mask(status.get("SigIgn", "0")),
+        decode_mask(status.get("SigCgt", "0")),
+    )
+
+
+def stat_fields(text: str) -> tuple[str, list[str]]:
+    """The name in brackets, which may hold anything, and the fields behind it (from `state`, field 3)."""
+    name, _, rest = text.partition("(")[2].rpartition(")")
+    return name, rest.split()
+
+
+def parse_syscall(text: str | None, machine: str) -> Syscall | None:
+    """/proc/PID/syscall: a number, six arguments, two addresses; None while it runs or where it is not told."""
+    words = (text or "").split()
+    if len(words) < 7 or not words[0].isdigit():
+        return None
+    number = int(words[0])
+    name = SYSCALLS.get(machine, {}).get(number, f"syscall {number}")
+    return Syscall(name, tuple(int(word, 16) for word in words[1:7]))
+
+
+def parse_thread(tid: str, task: Mapping[str, str | None], machine: str) -> Thread | None:
+    """One thread; None if it ended while it was looked at."""
+    stat, status = task.get("stat"), task.get("status")
+    if not stat or not status:
+        return None
+    name, fields = stat_fields(stat)
+    lines = parse_status(status)
+    switches = sum(int(lines.get(key, "0")) for key in ("voluntary_ctxt_switches", "nonvoluntary_ctxt_switches"))
+    ticks = int(fields[11]) + int(fields[12])
+    wchan = (task.get("wchan") or "").strip()
+    call = parse_syscall(task.get("syscall"), machine)
+    return Thread(int(tid), name, fields[0], "" if wchan == "0" else wchan, call, ticks, switches)
+
+
+def parse_file(number: str, target: str, flags: str) -> File:
+    """One descriptor; the lowest two bits of its octal flags say what it is open for."""
+    return File(int(number), target, ACCESS.get(int(flags or "0", 8) & 3, ""))
+
+
+def parse_mapping(line: str) -> SharedMemory:
+    """A line of /proc/PID/maps: the file is named with device and inode, as deleted ones share a name."""
+    span, _, _, device, inode, *name = line.split(maxsplit=5)
+    start, _, end = span.partition("-")
+    return SharedMemory(int(start, 16), int(end, 16), f"{''.join(name).strip() or 'anonymous'} {device}:{inode}")
+
+
+def parse_process(pid: str, kept: Mapping[str, Any], machine: str) -> Process:
+    """One process of a snapshot. Raises ValueError, IndexError or KeyError where the text is no /proc text."""
+    _, fields = stat_fields(kept["stat"])
+    threads = (parse_thread(tid, task, machine) for tid, task in kept["tasks"].items())
+    return Process(
+        int(pid),
+        int(fields[1]),
+        fields[0],
+        tuple(kept["cmdline"]),
+        int(fields[19]),
+        signals_of(parse_status(kept["status"])),
+        tuple(thread for thread in threads if thread),
+        tuple(parse_file(number, *what) for number, what in kept["files"].items()),
+        tuple(parse_mapping(line) for line in kept["maps"]),
+    )
+
+
+def parse_snapshot(text: str) -> Snapshot:
+    """Decode what snapshot.py printed. Raises ValueError where it is something else."""
+    kept = json.loads(text)
+    try:
+        found = {int(pid): parse_process(pid, one, kept["machine"]) for pid, one in kept["processes"].items()}
+        return Snapshot(kept["taken_ns"], found)
+    except (KeyError, IndexError, TypeError) as error:
+        raise ValueError(f"not a snapshot of processes: {type(error).__name__}: {error}") from error
+
+
+def walk(snapshot: Snapshot) -> Iterator[tuple[int, Process]]:
+    """Depth and process, each parent before its children."""
+
+    def below(processes: Iterable[Process], depth: int) -> Iterator[tuple[int, Process]]:
+        for process in processes:
+            yield depth, process
+            yield from below(snapshot.children(process.pid), depth + 1)
+
+    yield from below(snapshot.roots(), 0)
