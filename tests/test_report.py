@@ -67,8 +67,8 @@ def test_a_column_that_cannot_tell_shows_a_dash(error: type[Exception]) -> None:
     assert table.cell(Column("x", value), [trial()]) == "—"
 
 
-def test_rows_stand_in_the_order_of_the_run() -> None:
-    """One per variant of the experiment; invalid trials count, and give no figures."""
+def test_rows_stand_in_the_order_of_the_experiment() -> None:
+    """One per variant, however the trials ended side by side; invalid trials count, and give no figures."""
     found = in_memory(PAIR, columns=(Column("n", lambda o: 7), Column("why", lambda o: "because", note=True)))
     (experiment,) = found.experiments.values()
     rows = [
@@ -77,7 +77,7 @@ def test_rows_stand_in_the_order_of_the_run() -> None:
         trial("documented", invalid="did not start"),
         trial("documented", experiment="another"),
     ]
-    old, documented = table.rows(found, experiment, rows)
+    documented, old = table.rows(found, experiment, rows)
     assert table.headings(experiment) == ("n",)
     assert (old.variant, old.changes, old.trials, old.cells) == ("old", "RELEASE=0.9 WORKERS=2", "1/2", ("7",))
     assert old.notes == ("why: because",)

@@ -4,7 +4,6 @@ import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import requests
 from reprolab import Claim, Column, InvalidTrial
 from reprolab.waits import stuck
 
@@ -271,7 +270,7 @@ def rate(o):
 
 CLAIMS = [Claim("PF-1", "x", sign=always, shows=["documented"])]
 COLUMNS = [
-    Column("frozen", lambda o: "%d/%d" % rate(o)),
+    Column("frozen", lambda o: rate(o)),
     Column("SIGTERM worker", lambda o: o["sigterm"] and o["sigterm"]["worker"]),
     Column("SIGTERM child", lambda o: o["sigterm"] and "/".join(o["sigterm"]["children"])),
     Column("finished", lambda o: sorted(set(o["finished"])) or None),

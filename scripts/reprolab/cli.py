@@ -136,11 +136,13 @@ def list_() -> None:
 @click.option("--variant", "variants", multiple=True, help="run only this variant (may be given several times)")
 @click.option("--set", "pairs", multiple=True, metavar="FACTOR=VALUE", help="run a variant of your own")
 @click.option("--trials", type=click.IntRange(1), help="trials of every variant")
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="trials side by side")
+@click.option(
+    "--jobs", type=click.IntRange(1), help="trials side by side, where no load is measured (default: 2 per core)"
+)
 @click.option("--keep", is_flag=True, help="afterwards bring the documented (or custom) stack up, to look at it")
 @boundary
 def run(
-    target: str, variants: tuple[str, ...], pairs: tuple[str, ...], trials: int | None, jobs: int, keep: bool
+    target: str, variants: tuple[str, ...], pairs: tuple[str, ...], trials: int | None, jobs: int | None, keep: bool
 ) -> Exit:
     """Run a scenario's experiments, judge its claims, show the result."""
     name, _, experiment = target.partition("/")

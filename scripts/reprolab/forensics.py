@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import docker
 from docker.errors import APIError, DockerException
@@ -76,6 +76,7 @@ class Onlooker:
             self.image,
             pid_mode=f"container:{self.target.id}",
             network_disabled=True,
+            user="root",
             labels=dict(self.labels),
             cap_drop=["ALL"],
             cap_add=["SYS_PTRACE", "DAC_READ_SEARCH"],
@@ -95,10 +96,11 @@ class Onlooker:
             self.start()
         assert self.container is not None
         try:
-            code, (out, err) = self.container.exec_run(list(command), demux=True)
+            code, streams = self.container.exec_run(list(command), demux=True)
         except DockerException as error:
             raise InvalidTrial(f"the processes cannot be looked at any more: {error}") from error
-        texts = [(part or b"").decode("utf-8", "replace") for part in (out, err)]
+        # With demux the SDK gives (output, error output), which its types do not say.
+        texts = [(part or b"").decode("utf-8", "replace") for part in cast(tuple[bytes | None, bytes | None], streams)]
         return -1 if code is None else code, texts[0], texts[1]
 
     def snapshot(self) -> tuple[Snapshot, str]:
@@ -107,9 +109,12 @@ class Onlooker:
         if code != 0:
             raise InvalidTrial(f"the processes cannot be looked at: exit code {code} {err.strip()[-300:]}")
         try:
-            return proc.parse_snapshot(out), out
+            found = proc.parse_snapshot(out)
         except ValueError as error:
             raise InvalidTrial(f"the snapshot of the processes cannot be read: {error}") from error
+        if not any(thread.syscall for process in found.processes.values() for thread in process.threads):
+            raise InvalidTrial("the engine lets nobody see what the processes wait for (is SYS_PTRACE forbidden?)")
+        return found, out
 
     def stacks(self, pid: int) -> Stacks:
         """A process's Python stacks by py-spy; never raises because there are none."""
@@ -166,9 +171,12 @@ def summary(snapshot: Snapshot, stacks: Mapping[int, Stacks]) -> list[str]:
     for depth, process in proc.walk(snapshot):
         indent = "  " * depth
         state = proc.STATES.get(process.state, process.state)
-        found.append(f"{indent}{process.pid} {process.title}  ({state}; {signal_words(process)})")
+        parent = snapshot.processes.get(process.parent)
+        # As a forked process has; saying it once is enough.
+        title = "(the same command line)" if parent and parent.command == process.command else process.title
+        found.append(f"{indent}{process.pid} {title}  ({state}; {signal_words(process)})")
         for thread in process.threads:
-            frames = stacks.get(process.pid, Stacks()).threads.get(thread.tid, ())
+            frames = frames_of(stacks.get(process.pid, Stacks()), process, thread.tid)
             where = " < ".join(f"{f.function} {f.file.rpartition('/')[2]}:{f.line}" for f in frames[:6])
             label = "" if len(process.threads) == 1 else f"thread {thread.tid}: "
             wait = wait_of(thread, process, snapshot).text
@@ -176,6 +184,14 @@ def summary(snapshot: Snapshot, stacks: Mapping[int, Stacks]) -> list[str]:
     shared = [(name, readers, writers) for name, readers, writers in pipes(snapshot) if set(readers) != set(writers)]
     found += [f"{name}: read by {_list(readers)}, written by {_list(writers)}" for name, readers, writers in shared]
     return found
+
+
+def frames_of(stacks: Stacks, process: Process, tid: int) -> tuple[Frame, ...]:
+    """A thread's frames. Of a single thread they are its own, whatever id py-spy knows it by (before 3.8, not the
+    kernel's)."""
+    if len(process.threads) == len(stacks.threads) == 1:
+        return next(iter(stacks.threads.values()))
+    return stacks.threads.get(tid, ())
 
 
 def signal_words(process: Process) -> str:

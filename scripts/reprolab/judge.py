@@ -9,7 +9,7 @@ from typing import Any
 
 from reprolab.errors import Exit
 from reprolab.scenario import Claim, Experiment, Scenario
-from reprolab.stats import wilson
+from reprolab.stats import rate_text, wilson
 
 SCHEMA = 1
 
@@ -45,21 +45,35 @@ class TrialRecord:
 
 @dataclass(frozen=True)
 class Count:
-    """A sign in one variant: shown in ``shown`` of ``trials`` valid trials; ``errors`` where it raised."""
+    """A sign in one variant: shown in ``shown`` of ``trials`` valid trials; ``errors`` where it raised.
+
+    ``tries`` is the claim's rate over all trials, (k, n), where it has one.
+    """
 
     shown: int
     trials: int
     errors: tuple[str, ...] = ()
+    tries: tuple[int, int] | None = None
 
-    def to_json(self) -> dict[str, int]:
-        """The two figures of verdict.json's ``signs``."""
-        return {"shown": self.shown, "trials": self.trials}
+    def to_json(self) -> dict[str, Any]:
+        """The two figures of verdict.json's ``signs``, and the rate where the claim has one."""
+        if self.tries is None:
+            return {"shown": self.shown, "trials": self.trials}
+        k, n = self.tries
+        rate = {"shown": k, "of": n, "interval": [round(limit, 4) for limit in wilson(k, n)]}
+        return {"shown": self.shown, "trials": self.trials, "rate": rate}
+
+    @property
+    def words(self) -> str:
+        """The rate in brackets where there is one; empty where there is none."""
+        return f" [{rate_text(*self.tries)}]" if self.tries else ""
 
 
 def count(claim: Claim, trials: Iterable[TrialRecord]) -> Count:
     """Look for the claim's sign in each valid trial; a sign that raises is counted apart, never as absent."""
     shown = total = 0
     errors: list[str] = []
+    tries: tuple[int, int] | None = None
     for trial in trials:
         if not trial.valid:
             continue
@@ -67,12 +81,22 @@ def count(claim: Claim, trials: Iterable[TrialRecord]) -> Count:
             answer = claim.sign(trial.observation)
             if not isinstance(answer, bool):
                 raise TypeError(f"the sign returned {answer!r}, not a bool")
+            if claim.rate:
+                tries = _sum(tries or (0, 0), claim.rate(trial.observation))
         except Exception as error:
             errors.append(f"trial {trial.trial}: {type(error).__name__}: {error}")
             continue
         total += 1
         shown += answer
-    return Count(shown, total, tuple(errors))
+    return Count(shown, total, tuple(errors), tries)
+
+
+def _sum(sum_so_far: tuple[int, int], more: tuple[int, int]) -> tuple[int, int]:
+    """Two rates in one; raises ValueError for one that is none."""
+    k, n = more
+    if not 0 <= k <= n:
+        raise ValueError(f"the rate {k} of {n} is none")
+    return sum_so_far[0] + k, sum_so_far[1] + n
 
 
 def decide(claim: Claim, counts: Mapping[str, Count]) -> tuple[Verdict, str]:
@@ -100,9 +124,9 @@ def _contradiction(claim: Claim, name: str, expected: bool, seen: Count) -> str:
         return ""
     wanted = "in some trial" if claim.sometimes else "in every trial"
     if expected and (seen.shown == 0 or (seen.shown < seen.trials and not claim.sometimes)):
-        return f"{name} showed it in {seen.shown}/{seen.trials}, expected {wanted}"
+        return f"{name} showed it in {seen.shown}/{seen.trials}{seen.words}, expected {wanted}"
     if not expected and seen.shown > 0:
-        return f"{name} showed it in {seen.shown}/{seen.trials}, expected in none"
+        return f"{name} showed it in {seen.shown}/{seen.trials}{seen.words}, expected in none"
     return ""
 
 
@@ -117,12 +141,12 @@ def _gap(name: str, seen: Count | None) -> str:
 
 
 def _agreement(claim: Claim, counts: Mapping[str, Count]) -> str:
-    parts = [f"{name} {counts[name].shown}/{counts[name].trials}" for name in claim.shows]
+    parts = [f"{name} {counts[name].shown}/{counts[name].trials}{counts[name].words}" for name in claim.shows]
     absent = [counts[name] for name in claim.absent]
-    if len({seen.trials for seen in absent}) == 1 and len(absent) > 1:
-        parts.append(f"{len(absent)} controls 0/{absent[0].trials} each")
+    if len({(seen.trials, seen.tries) for seen in absent}) == 1 and len(absent) > 1:
+        parts.append(f"{len(absent)} controls 0/{absent[0].trials}{absent[0].words} each")
     else:
-        parts += [f"{name} 0/{counts[name].trials}" for name in claim.absent]
+        parts += [f"{name} 0/{counts[name].trials}{counts[name].words}" for name in claim.absent]
     return " · ".join(parts)
 
 

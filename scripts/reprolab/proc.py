@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-SIGNALS = (
-    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU "
-    "URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
-).split()
+NAMES = """
+    HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU
+    URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS
+"""
+SIGNALS = NAMES.split()
 REALTIME = 34  # what glibc calls SIGRTMIN; 32 and 33 are its own
 STATES = {
     "R": "running",

@@ -11,14 +11,17 @@ import time
 import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import gettempdir
+from threading import Lock
 from typing import Any
 
 import docker
+import requests
+from docker.errors import DockerException
 
 from reprolab import labels
 from reprolab.bases import Base, Policy
@@ -74,6 +77,7 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self.seconds: defaultdict[str, float] = defaultdict(float)
+        self._lock = Lock()
 
     @contextmanager
     def stage(self, name: str, also: dict[str, float] | None = None) -> Iterator[None]:
@@ -83,7 +87,8 @@ class Stopwatch:
             yield
         finally:
             spent = time.monotonic() - begun
-            self.seconds[name] += spent
+            with self._lock:
+                self.seconds[name] += spent
             if also is not None:
                 also[name] = round(also.get(name, 0.0) + spent, 3)
 
@@ -106,6 +111,7 @@ class Runner:
     on_begin: Callable[[str, int], None]
     watch: Stopwatch = field(default_factory=Stopwatch)
     bases: dict[str, Base] = field(default_factory=dict)
+    _stacks: list[Stack] = field(default_factory=list)
 
     @property
     def scenario(self) -> Scenario:
@@ -141,15 +147,31 @@ class Runner:
         return Prepared(variant, own, images=images)
 
     def execute(self, prepared: list[Prepared]) -> None:
-        """Run all trials; experiments that put load on a stack run strictly one at a time."""
+        """Run all trials; experiments that put load on a stack run strictly one at a time, after the others."""
         jobs = [(item, number) for item in prepared for number in range(1, item.variant.trials + 1)]
-        if self.plan.jobs == 1:
-            for item, number in jobs:
+        together = [job for job in jobs if self.plan.jobs > 1 and job[0].variant.experiment.parallel]
+        self._side_by_side(together)
+        for item, number in jobs:
+            if (item, number) not in together:
                 self._finish(self.trial(item, number))
-            return
-        with ThreadPoolExecutor(self.plan.jobs) as pool:
-            for record in pool.map(lambda job: self.trial(*job), jobs):
-                self._finish(record)
+
+    def _side_by_side(self, jobs: list[tuple[Prepared, int]]) -> None:
+        pool = ThreadPoolExecutor(self.plan.jobs)
+        try:
+            for done in as_completed([pool.submit(self.trial, *job) for job in jobs]):
+                self._finish(done.result())
+        except BaseException:
+            # An interrupt must not wait for trials that last: without their containers they end at once.
+            pool.shutdown(wait=False, cancel_futures=True)
+            self._end_stacks()
+            raise
+        finally:
+            pool.shutdown(wait=True)
+
+    def _end_stacks(self) -> None:
+        with suppress(DockerException, requests.RequestException):
+            for stack in list(self._stacks):
+                stack.remove_containers()
 
     def _finish(self, record: TrialRecord) -> None:
         self.run.append(record)
@@ -181,6 +203,7 @@ class Runner:
 
     def _on_stack(self, prepared: Prepared, evidence: TrialDirectory, seconds: dict[str, float]) -> dict[str, Any]:
         stack = self._stack(prepared, evidence)
+        self._stacks.append(stack)
         experiment = prepared.variant.experiment
         try:
             try:
@@ -198,6 +221,7 @@ class Runner:
         finally:
             with self.watch.stage("down", seconds):
                 self._down(stack)
+            self._stacks.remove(stack)
 
     def _stack(self, prepared: Prepared, evidence: TrialDirectory) -> Stack:
         owner = labels.own(self.scenario.name, self.run.name)

@@ -23,6 +23,7 @@ from reprolab.errors import UsageError
 
 Observation = Mapping[str, Any]
 Sign = Callable[[Observation], bool]
+Rate = Callable[[Observation], tuple[int, int]]
 
 DOCUMENTED = "documented"
 CUSTOM = "custom"
@@ -39,6 +40,9 @@ class Claim:
     ``sign`` is a pure function of one observation that returns a bool; it may raise where the
     observation cannot tell. ``shows`` names the variants in which the sign must show in every trial
     (with ``sometimes``, in at least one), ``absent`` those in which it must never show.
+
+    Where a trial tries many times, ``rate`` gives (k, n) of one observation: k of its n tries. The sum over the
+    trials stands beside the verdict, with its interval; the sign alone decides.
     """
 
     id: str
@@ -47,6 +51,7 @@ class Claim:
     shows: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
     sometimes: bool = False
+    rate: Rate | None = None
 
     def __post_init__(self) -> None:
         for name, variants in (("shows", self.shows), ("absent", self.absent)):
@@ -65,9 +70,9 @@ class Claim:
 class Column:
     """One column of the results table: a heading and a function from an observation to its cell.
 
-    The function returns a number (the median over the trials is shown, by ``form``) or a text
-    (each distinct text is shown); None for nothing. With ``note`` it stands below the table, in a line
-    of its own.
+    The function returns a number (the median over the trials is shown, by ``form``), a text (each distinct
+    text is shown), or a pair (k, n), whose sum over the trials is shown with its interval; None for nothing.
+    With ``note`` it stands below the table, in a line of its own.
     """
 
     heading: str

@@ -25,6 +25,7 @@ from reprolab.scenario import CUSTOM, Experiment, Scenario
 
 RECORDED = "recorded.json"
 REPORT_WIDTH = 160
+MOST_JOBS = 8
 REPORT = "report.txt"
 
 
@@ -37,7 +38,7 @@ class Wishes:
     variants: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     trials: int | None = None
-    jobs: int = 1
+    jobs: int | None = None
 
 
 def make_plan(found: Scenario, wishes: Wishes) -> Plan:
@@ -54,12 +55,19 @@ def make_plan(found: Scenario, wishes: Wishes) -> Plan:
             for e in experiments
             for name in _variants(e, wishes.variants, experiments)
         ]
-    if wishes.jobs > 1 and not all(e.parallel for e in experiments):
-        raise UsageError(
-            f"--jobs {wishes.jobs}: {found.name} puts load on its stacks, and two at once would disturb each other",
-            expected="--jobs 1",
-        )
-    return Plan(found, tuple(planned), wishes.jobs)
+    return Plan(found, tuple(planned), _jobs(found, wishes.jobs, experiments))
+
+
+def _jobs(found: Scenario, wanted: int | None, experiments: Sequence[Experiment]) -> int:
+    """How many trials run side by side. Those of such experiments mostly wait: two for each processor."""
+    if not any(experiment.parallel for experiment in experiments):
+        if (wanted or 1) > 1:
+            raise UsageError(
+                f"--jobs {wanted}: {found.name} puts load on its stacks, and two at once would disturb each other",
+                expected="--jobs 1",
+            )
+        return 1
+    return wanted or min(2 * (os.cpu_count() or 1), MOST_JOBS)
 
 
 def _experiments(found: Scenario, name: str) -> list[Experiment]:

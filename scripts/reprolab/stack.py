@@ -105,6 +105,12 @@ class Stack:
 
     def down(self) -> None:
         """Remove the project's containers, network and volumes; never raises because they are gone already."""
+        self.remove_containers()
+        down = self.command("down", "--volumes", "--timeout", "1", "--remove-orphans")
+        run(down, timeout=120, check=False)
+
+    def remove_containers(self) -> None:
+        """Remove what runs, at once; whoever works with it in another thread meets an error and ends."""
         for onlooker in self._onlookers.values():
             if onlooker.container is not None:
                 remove_container(onlooker.container)
@@ -113,8 +119,6 @@ class Stack:
         ):
             # Evidence is safe by now; a graceful stop of an old server may take half a minute.
             remove_container(container)
-        down = self.command("down", "--volumes", "--timeout", "1", "--remove-orphans")
-        run(down, timeout=120, check=False)
 
     def wait_ready(self, limit: float = READY_LIMIT) -> None:
         """Wait until the stack answers ``ready_path`` with less than 500; InvalidTrial at the limit (seconds)."""

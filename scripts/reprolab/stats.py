@@ -6,6 +6,12 @@ from math import sqrt
 from statistics import NormalDist
 
 
+def rate_text(shown: int, trials: int) -> str:
+    """A rate with its 95 % Wilson interval: "10/10 (72–100 %)"."""
+    low, high = wilson(shown, trials)
+    return f"{shown}/{trials} ({100 * low:.0f}–{100 * high:.0f} %)"
+
+
 def wilson(shown: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
     """The Wilson score interval for ``shown`` of ``trials``, as two shares between 0 and 1.
 

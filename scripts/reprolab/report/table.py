@@ -9,6 +9,7 @@ from typing import Any
 
 from reprolab.judge import TrialRecord
 from reprolab.scenario import Column, Experiment, Scenario
+from reprolab.stats import rate_text
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,12 @@ def headings(experiment: Experiment) -> tuple[str, ...]:
 
 
 def rows(scenario: Scenario, experiment: Experiment, trials: Iterable[TrialRecord]) -> list[Row]:
-    """A row per variant, in the order in which they ran."""
-    by_variant: dict[str, list[TrialRecord]] = {}
+    """A row per variant, in the experiment's order: side by side, trials end in any."""
+    by_variant: dict[str, list[TrialRecord]] = {name: [] for name in experiment.variants}
     for trial in trials:
         if trial.experiment == experiment.name:
             by_variant.setdefault(trial.variant, []).append(trial)
-    return [_row(experiment, name, own) for name, own in by_variant.items()]
+    return [_row(experiment, name, own) for name, own in by_variant.items() if own]
 
 
 def _row(experiment: Experiment, name: str, trials: list[TrialRecord]) -> Row:
@@ -84,13 +85,15 @@ def _notes(experiment: Experiment, trials: list[TrialRecord]) -> Iterator[str]:
 
 
 def cell(column: Column, trials: list[TrialRecord]) -> str:
-    """The median of a figure over the trials, or each distinct text; a dash where there is nothing."""
+    """The median of a figure over the trials, the sum of a rate, each distinct text; a dash for nothing."""
     values = [_value(column, trial) for trial in trials]
     present = [value for value in values if value is not None]
     if not present:
         return "—"
     if all(isinstance(value, int | float) for value in present):
         return column.form.format(median(present)).replace(",", " ")
+    if all(isinstance(value, tuple) for value in present):
+        return rate_text(*(sum(figures) for figures in zip(*present, strict=True)))
     return " | ".join(dict.fromkeys(str(value) for value in present))
 
 

@@ -17,6 +17,7 @@ from reprolab.scenario import Scenario
 
 STYLES = {"confirmed": "green", "refuted": "red", "inconclusive": "yellow"}
 FEW_TRIALS = 3
+ENOUGH_TRIES = 100
 WIDE_ENOUGH = 130
 NARROW_COLUMNS = 4
 
@@ -103,23 +104,25 @@ def custom_signs(verdict: Mapping[str, Any], variant: str) -> RenderableType:
 
 def doubts(verdict: Mapping[str, Any]) -> str:
     """What the numbers do not allow one to say, with the next step."""
-    trials = [
-        row["trials"] for claim in verdict["claims"] if asked(verdict, claim) for row in claim["variants"].values()
-    ]
-    if not trials or min(trials) > FEW_TRIALS:
-        return ""
-    few = f"only {min(trials)} valid trial(s) in some variants"
-    nowhere = [
-        (row["interval"][1], row["trials"])
-        for claim in verdict["claims"]
-        if asked(verdict, claim)
-        for row in claim["variants"].values()
-        if row["shown"] == 0
-    ]
-    if nowhere:
-        rate, tried = max(nowhere)
-        few += f": 0 of {tried} still allows a rate of {rate:.0%} (95 % Wilson)"
-    return f"{few}; run with --trials 20 for a closer bound"
+    rows = [row for claim in verdict["claims"] if asked(verdict, claim) for row in claim["variants"].values()]
+    plain = [row for row in rows if "rate" not in row]
+    rates = [row["rate"] for row in rows if "rate" in row]
+    told = []
+    if plain and min(row["trials"] for row in plain) <= FEW_TRIALS:
+        few = f"only {min(row['trials'] for row in plain)} valid trial(s) in some variants"
+        told.append(_still(few, [(row["interval"][1], row["trials"]) for row in plain if row["shown"] == 0]))
+    if rates and min(rate["of"] for rate in rates) < ENOUGH_TRIES:
+        few = f"only {min(rate['of'] for rate in rates)} tries in some variants"
+        told.append(_still(few, [(rate["interval"][1], rate["of"]) for rate in rates if rate["shown"] == 0]))
+    return f"{'; '.join(told)}; run with --trials 20 for a closer bound" if told else ""
+
+
+def _still(few: str, nowhere: list[tuple[float, int]]) -> str:
+    """What the few do not rule out, by the widest of their intervals (upper limit, tries)."""
+    if not nowhere:
+        return few
+    limit, tried = max(nowhere)
+    return f"{few}: 0 of {tried} still allows a rate of {limit:.0%} (95 % Wilson)"
 
 
 def closing(verdict: Mapping[str, Any], where: str) -> str:
