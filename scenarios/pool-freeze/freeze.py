@@ -2,21 +2,24 @@
 
 import re
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from statistics import median
 
 from reprolab import Claim, Column, InvalidTrial
-from reprolab.waits import stuck
+
+from .asking import LIMIT, LINE, answer_or_stuck, check_upstream, patience, pool_children, wait_for, worker_of
 
 MANY = "60"
 VARIANTS = {
     "documented": {},
     # What becomes of task 5.
-    "no-exception": {"OUTCOME": "none"},
+    "no-exception": {"OUTCOME": "none", "ATTEMPTS": MANY},
     "return-exception": {"OUTCOME": "return-exception"},
     "return-traceback": {"OUTCOME": "return-traceback"},
     "return-text": {"OUTCOME": "return-text"},
     # How far away the site is.
-    "latency-0": {"LATENCY_MS": "0"},
+    "latency-0": {"LATENCY_MS": "0", "ATTEMPTS": "30"},
     "latency-10": {"LATENCY_MS": "10"},
     "latency-300": {"LATENCY_MS": "300"},
     # What the tasks do.
@@ -38,8 +41,8 @@ VARIANTS = {
     "gunicorn-21.2.0": {"GUNICORN": "21.2.0"},
     "gunicorn-23.0.0": {"GUNICORN": "23.0.0", "PYTHON": "3.7.16"},
     "gunicorn-27.0.1": {"GUNICORN": "27.0.1", "PYTHON": "3.12.1"},
-    "runserver": {"SERVER": "runserver"},
-    "runserver-noreload": {"SERVER": "runserver-noreload"},
+    "runserver": {"SERVER": "runserver", "ATTEMPTS": "20"},
+    "runserver-noreload": {"SERVER": "runserver-noreload", "ATTEMPTS": "20"},
     "script": {"SERVER": "script", "ATTEMPTS": MANY},
     # The cause: taken away under gunicorn, brought where there is no gunicorn.
     "handler-default": {"HANDLER": "default", "ATTEMPTS": MANY},
@@ -68,64 +71,58 @@ VARIANTS = {
 TRIALS = 1
 PARALLEL = True
 
-ROUNDS = 5  # five tasks: one after the other at worst
-GRACE = 0.4  # seconds for a request's own work, before its processes are looked at
-BETWEEN = 0.4  # seconds between two looks
-LIMIT = 25.0  # seconds; gunicorn's own limit is 30
-RELEASE = 10.0
+RELEASE = 10.0  # seconds in which a frozen request ends when its pool's children are ended
 KNOWN_ERRORS = ("hello", "MaybeEncodingError", "NameError")
+TASKS = {"1", "2", "3", "4", "5"}
 
-LINE = re.compile(r"^\[(\d+) of (\d+)\] (.*)$")
 BEGIN, END = re.compile(r"request (\d+) begins"), re.compile(r"request (\d+) ends(?:: (.*))?$")
-TASK_BEGIN, TASK_END = re.compile(r"\(?(\d),?\)?$"), re.compile(r"\(?(\d),?\)? / (\w+)$")
+# The document's wrapper as written hands its tasks "(1,)" for "1".
+TASK_BEGIN, TASK_END = re.compile(r"\(?(\d)(?:,\))?$"), re.compile(r"\(?(\d)(?:,\))? / (\w+)$")
 
 
 def drive(stack):
     """Ask one time after the other; look at the processes of each request that does not come back, then free it."""
-    attempts = int(stack.factors["ATTEMPTS"])
     check_upstream(stack)
-    seen = []
+    attempts = []
     with ThreadPoolExecutor(1) as clients:
-        for number in range(1, attempts + 1):
-            seen.append(attempt(stack, clients, number, first=not any(one["frozen"] for one in seen)))
+        for number in range(1, attempts_of(stack) + 1):
+            first = not any(one["frozen"] for one in attempts)
+            attempts.append(attempt(stack, clients, number, first))
     check_upstream(stack)
-    return {"attempts": seen, "sigterm": next((one["sigterm"] for one in seen if one["sigterm"]), None)}
+    return {"attempts": attempts, "sigterm": attempts[0]["sigterm"]}
 
 
-def check_upstream(stack):
-    """Without its neighbour every task fails, which is not what the document saw."""
-    answer = stack.probe("/now", role="upstream")
-    if answer != "200":
-        raise InvalidTrial(f"the upstream does not answer: {answer}")
+def attempts_of(stack):
+    """How many requests a trial makes."""
+    wanted = stack.factors["ATTEMPTS"]
+    if not wanted.isdigit() or int(wanted) < 1:
+        raise InvalidTrial(f"ATTEMPTS is {wanted!r}, not a whole number from 1")
+    return int(wanted)
 
 
 def attempt(stack, clients, number, first):
     """One request: answered, or found frozen and freed."""
     begun = time.monotonic()
-    asked = clients.submit(stack.probe, f"/run/{number}", timeout=LIMIT + RELEASE + 10)
+    asked = clients.submit(stack.probe, f"/run/{number}", timeout=2 * LIMIT + RELEASE)
     sigterm = sigterm_of_children(stack, asked, number) if number == 1 else None
-    expected = ROUNDS * float(stack.factors["LATENCY_MS"]) / 1000 if number == 1 else 0
-    found = wait_or_find_stuck(stack, asked, number, begun, expected + GRACE)
-    result = {"number": number, "frozen": bool(found), "sigterm": sigterm}
-    if not found:
+    found = answer_or_stuck(stack, asked, number, patience(stack))
+    result = {"number": number, "frozen": found is not None, "sigterm": sigterm}
+    if found is None:
         return result | {"status": asked.result(), "ms": round((time.monotonic() - begun) * 1000)}
-    forensics = describe(stack, found) if first else None
-    return result | {"chain": chain(found), "forensics": forensics, "freed": free(stack, asked, found)}
-
-
-def worker_of(stack, number):
-    """The pid of the process that began a request; None before it did."""
-    for line in reversed(stack.printed("app")):
-        if (found := LINE.match(line)) and found[3] == f"request {number} begins":
-            return int(found[1])
-    return None
+    seen = describe(stack, found) if first else None
+    return result | {
+        "worker": found.worker,
+        "chain": found.chain(),
+        "kinds": found.kinds(),
+        "seen": seen,
+        "freed": free(stack, asked, found),
+    }
 
 
 def sigterm_of_children(stack, asked, number):
     """What SIGTERM does in the worker and in its pool's children, looked at while they work; None if not seen."""
     while not asked.done():
-        worker = worker_of(stack, number)
-        snapshot = stack.processes()
+        snapshot, worker = stack.processes(), worker_of(stack, number)
         if worker in snapshot.processes and (children := pool_children(snapshot, worker)):
             return {
                 "worker": snapshot.processes[worker].signals.action("SIGTERM"),
@@ -134,52 +131,10 @@ def sigterm_of_children(stack, asked, number):
     return None
 
 
-def pool_children(snapshot, worker):
-    """The processes below a worker, without the helpers that multiprocessing starts beside a pool's children."""
-    helpers = ("semaphore_tracker", "resource_tracker", "forkserver import main")
-    return [
-        process
-        for process in snapshot.descendants(worker)
-        if process.state != "Z" and not any(helper in process.title for helper in helpers)
-    ]
-
-
-def wait_or_find_stuck(stack, asked, number, begun, patience):
-    """Wait for the answer; without one, look twice: the chain that holds the request, or nothing if it answered.
-
-    Slow is not frozen: as long as a process moves, or waits for the network or a clock, the wait goes on.
-    """
-    wait_for(asked, patience)
-    before = None
-    while not asked.done():
-        if time.monotonic() - begun > LIMIT:
-            raise InvalidTrial(f"request {number} has no answer after {LIMIT:g} s, yet its processes are not stuck")
-        if not stack.running("app"):
-            raise InvalidTrial(f"the server ended under request {number}")
-        after, worker = stack.processes(), worker_of(stack, number)
-        if before and worker and (found := stuck(before, after, worker)) and not asked.done():
-            return after, found
-        before = after
-        wait_for(asked, BETWEEN)
-    return None
-
-
-def wait_for(asked, seconds):
-    """Sleep until the answer is there, or the time is up."""
-    end = time.monotonic() + seconds
-    while not asked.done() and time.monotonic() < end:
-        time.sleep(0.005)
-
-
-def chain(found):
-    """Who waits for whom, as text."""
-    return [f"{link.pid}: {link.wait.text}" for link in found[1]]
-
-
 def describe(stack, found):
     """The full look, once for each trial; and where the Python code of the stuck processes is."""
     seen = stack.forensics()
-    pids = list(dict.fromkeys(link.pid for link in found[1]))
+    pids = list(dict.fromkeys(link.pid for link in found.links))
     return {
         "summary": seen.lines(),
         "functions": {str(pid): seen.functions(pid) for pid in pids if pid in seen.stacks},
@@ -187,10 +142,8 @@ def describe(stack, found):
 
 
 def free(stack, asked, found):
-    """End the children that the worker waits for: the request then ends too, if it waited for nothing else."""
-    snapshot, links = found
-    worker = links[0].pid
-    stack.kill("app", [child.pid for child in pool_children(snapshot, worker)])
+    """End the children that the worker waits for: the request ends with them, if it waited for nothing else."""
+    stack.kill("app", found.children)
     wait_for(asked, RELEASE)
     if not asked.done():
         raise InvalidTrial("a frozen request did not end with its pool's children; the trial cannot go on")
@@ -212,6 +165,7 @@ def observe(evidence, driven):
         "frozen": len(frozen),
         "asked": len(attempts),
         "finished": [len(one["finished"]) for one in frozen],
+        "unfinished": [sorted(set(one["begun"]) - set(one["finished"])) for one in frozen],
     }
 
 
@@ -253,14 +207,14 @@ def check_attempt(one):
 # -- signs -------------------------------------------------------------------------------------------
 
 
-def always(o):
-    """Every request froze."""
-    return o["frozen"] == o["asked"]
-
-
 def ever(o):
     """At least one request froze."""
     return o["frozen"] > 0
+
+
+def always(o):
+    """Every request froze."""
+    return o["frozen"] == o["asked"]
 
 
 def rate(o):
@@ -268,14 +222,203 @@ def rate(o):
     return o["frozen"], o["asked"]
 
 
-CLAIMS = [Claim("PF-1", "x", sign=always, shows=["documented"])]
-COLUMNS = [
-    Column("frozen", lambda o: rate(o)),
-    Column("SIGTERM worker", lambda o: o["sigterm"] and o["sigterm"]["worker"]),
-    Column("SIGTERM child", lambda o: o["sigterm"] and "/".join(o["sigterm"]["children"])),
-    Column("finished", lambda o: sorted(set(o["finished"])) or None),
-    Column("raised", lambda o: sorted({a["raised"] for a in o["attempts"]})),
-    Column("status", lambda o: sorted({a["status"] for a in o["attempts"] if "status" in a})),
-    Column("ms", lambda o: sorted(a["ms"] for a in o["attempts"] if "ms" in a)[:1]),
-    Column("chain", lambda o: next((a["chain"] for a in o["attempts"] if a["frozen"]), None), note=True),
+def frozen_attempts(o):
+    """The attempts that froze; a trial without any cannot say how one looks."""
+    found = [one for one in o["attempts"] if one["frozen"]]
+    if not found:
+        raise ValueError("no request froze")
+    return found
+
+
+def waits_for_a_child(o):
+    """In every frozen request the worker waits for a child of the pool, and that child for a lock."""
+    return all(one["kinds"] == ["child", "lock"] for one in frozen_attempts(o))
+
+
+def in_terminate(o):
+    """Where the processes were looked at closely: the worker is in Pool.terminate(), in waitpid."""
+    seen = next(one for one in frozen_attempts(o) if one["seen"])
+    stacks = seen["seen"]["functions"][str(seen["worker"])]
+    names = [[name.rpartition(".")[2] for name in stack] for stack in stacks]
+    return any({"_terminate_pool", "join", "poll"} <= set(stack) for stack in names)
+
+
+def all_tasks_finished(o):
+    """As the document has it: all five tasks have finished, and terminate() waits for a child."""
+    finished = all(set(one["finished"]) == TASKS for one in frozen_attempts(o))
+    return finished and waits_for_a_child(o) and in_terminate(o)
+
+
+def no_task_at_work(o):
+    """Every task that began has finished, and terminate() waits for a child that waits for a lock."""
+    return not any(o["unfinished"]) and waits_for_a_child(o) and in_terminate(o)
+
+
+def slip(o):
+    """The document's wrapper fails itself: `this` is no name."""
+    return any("NameError" in one["raised"] and "this" in one["raised"] for one in o["attempts"])
+
+
+NEWER = ["python-3.8", "python-3.9", "python-3.10", "python-3.11", "python-3.12", "python-3.13"]
+RELEASES = ["gunicorn-19.9.0", "gunicorn-21.2.0", "gunicorn-27.0.1"]
+REMEDIES = ["close-join", "initializer", "spawn", "forkserver", "executor", "threads", "in-turn"]
+
+CLAIMS = [
+    Claim(
+        "PF-1",
+        "When a task raises, the request freezes for ever.",
+        sign=always,
+        shows=["documented"],
+        absent=["handler-default"],
+        rate=rate,
+    ),
+    Claim(
+        "PF-2",
+        "By then all of the pool's tasks have finished; pool.terminate() has begun and waits in os.waitpid for a "
+        "child that never ends.",
+        sign=all_tasks_finished,
+        shows=["documented"],
+    ),
+    Claim(
+        "PF-3",
+        "It happens whenever the exception's __traceback__ comes back from the child, and always then, raised or "
+        "returned alike.",
+        sign=always,
+        shows=["documented", "return-traceback", "latency-0", "close-join"],
+        absent=["return-exception", "return-text", "late"],
+        rate=rate,
+    ),
+    Claim(
+        "PF-4",
+        "Catching everything in the child, returning a wrapper (type, args, formatted traceback as text) and "
+        "raising in the worker avoids it.",
+        sign=ever,
+        shows=["documented"],
+        absent=["wrapper-at-once", "wrapper-afterwards"],
+        rate=rate,
+    ),
+    Claim(
+        "PF-5",
+        "It happens on Python 3.6 and 3.7 (and so not on later ones).",
+        sign=ever,
+        shows=["documented", "python-3.7"],
+        absent=NEWER,
+        rate=rate,
+    ),
+    Claim(
+        "PF-6",
+        "It needs HTTP requests in the task, and gunicorn around it (the same code outside gunicorn is not reported "
+        "to freeze).",
+        sign=ever,
+        shows=["documented"],
+        absent=["sleep", "compute", "script", "runserver"],
+        rate=rate,
+    ),
+    Claim(
+        "PF-7",
+        "Without an exception the same request answers.",
+        sign=ever,
+        shows=["documented"],
+        absent=["no-exception", "late"],
+        rate=rate,
+    ),
+    Claim(
+        "PF-8",
+        "No task is at work any more when it freezes (one of the five may never have begun): the worker waits in "
+        "terminate() for a child, and the child for the lock of the queue.",
+        sign=no_task_at_work,
+        shows=["documented", "late", "script-noting"],
+    ),
+    Claim(
+        "PF-9",
+        "The cause: the pool's children inherit the Python function with which gunicorn's worker catches SIGTERM, so "
+        "that terminate()'s SIGTERM does not end them.",
+        sign=ever,
+        shows=["documented", "script-noting", "runserver-noting"],
+        absent=["handler-default", "initializer", "script", "runserver-noreload"],
+        rate=rate,
+    ),
+    Claim(
+        "PF-10",
+        "The other half of it is a race: a child that comes back to the queue after terminate() has taken its lock "
+        "freezes the request every time, with an exception or without.",
+        sign=always,
+        shows=["held", "late"],
+        absent=["held-handler-default", "late-handler-default"],
+        rate=rate,
+    ),
+    Claim(
+        "PF-11",
+        "Where both children wait in the queue before the pool's block is left, it does not happen, though a task "
+        "raised and SIGTERM is caught.",
+        sign=ever,
+        shows=["documented"],
+        absent=["settled"],
+        rate=rate,
+    ),
+    Claim(
+        "PF-12",
+        "Any of these avoids it: close() and join() before the block is left, an initializer that puts SIGTERM's "
+        "default back, the start methods spawn and forkserver, ProcessPoolExecutor, threads, no pool.",
+        sign=ever,
+        shows=["documented"],
+        absent=REMEDIES,
+        rate=rate,
+    ),
+    Claim(
+        "PF-13",
+        "The document's wrapper as written raises a NameError of its own in place of what it caught.",
+        sign=slip,
+        shows=["wrapper-as-written-value"],
+        absent=["wrapper-at-once"],
+    ),
+    Claim(
+        "PF-14",
+        "gunicorn from 19.9.0 to 27.0.1 has it.",
+        sign=always,
+        shows=["documented", *RELEASES],
+        absent=["script"],
+        rate=rate,
+    ),
+    Claim(
+        "PF-15",
+        "The gthread worker has it too.",
+        sign=always,
+        shows=["documented", "gthread"],
+        absent=["runserver-noreload"],
+        rate=rate,
+    ),
 ]
+
+COLUMNS = [
+    Column("frozen", rate),
+    Column("SIGTERM in child", lambda o: o["sigterm"] and "/".join(o["sigterm"]["children"])),
+    Column("in worker", lambda o: o["sigterm"] and o["sigterm"]["worker"]),
+    Column("tasks finished", lambda o: finished_words(o)),
+    Column("answers", lambda o: "/".join(sorted({a["status"] for a in o["attempts"] if not a["frozen"]})) or None),
+    Column("median ms", lambda o: median_ms(o)),
+    Column("raised", lambda o: raised_words(o), note=True),
+    Column("who waits for whom", lambda o: chain_words(o), note=True),
+]
+
+
+def finished_words(o):
+    """How many of the five tasks had finished in the frozen requests: "4-5"."""
+    return "–".join(str(n) for n in sorted({min(o["finished"]), max(o["finished"])})) if o["finished"] else None
+
+
+def median_ms(o):
+    """The median time of the answered requests."""
+    return median(times) if (times := [one["ms"] for one in o["attempts"] if not one["frozen"]]) else None
+
+
+def raised_words(o):
+    """What came out of the pool's block in the worker, with its number; None where nothing did."""
+    # An address in a message differs every time.
+    texts = [re.sub(r" at 0x[0-9a-f]+", "", one["raised"]) for one in o["attempts"] if one["raised"]]
+    return "; ".join(f"{n} × {text}" for text, n in Counter(texts).items()) or None
+
+
+def chain_words(o):
+    """The first frozen request's waits."""
+    return next(("; ".join(one["chain"]) for one in o["attempts"] if one["frozen"]), None)

@@ -25,6 +25,7 @@ Observation = Mapping[str, Any]
 Sign = Callable[[Observation], bool]
 Rate = Callable[[Observation], tuple[int, int]]
 
+PACKAGE = "reprolab_scenarios"
 DOCUMENTED = "documented"
 CUSTOM = "custom"
 METADATA_KEYS = ("title", "document", "summary", "finding")
@@ -169,7 +170,8 @@ def load(root: Path, name: str) -> Scenario:
         metadata["finding"],
         factors,
     )
-    experiments = {path.stem: _experiment(bare, path) for path in _experiment_files(directory)}
+    package = _package(directory)
+    experiments = {path.stem: _experiment(bare, package, path) for path in _experiment_files(directory)}
     if not experiments:
         raise UsageError(
             f"scenarios/{name} has no experiment", expected="a .py file with " + ", ".join(EXPERIMENT_NAMES)
@@ -248,8 +250,20 @@ def _top_level_names(path: Path) -> set[str]:
     return found
 
 
-def _import(path: Path) -> ModuleType:
-    module_name = f"reprolab_scenarios.{path.parent.name}.{path.stem}".replace("-", "_")
+def _package(directory: Path) -> str:
+    """Make a scenario's directory a package, so that its experiments may share a module: `from .common import x`."""
+    name = f"{PACKAGE}.{directory.name.replace('-', '_')}"
+    for loaded in [key for key in sys.modules if key == name or key.startswith(f"{name}.")]:
+        del sys.modules[loaded]
+    for package, path in ((PACKAGE, directory.parent), (name, directory)):
+        module = ModuleType(package)
+        module.__path__ = [str(path)]
+        sys.modules[package] = module
+    return name
+
+
+def _import(package: str, path: Path) -> ModuleType:
+    module_name = f"{package}.{path.stem.replace('-', '_')}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} cannot be imported")
@@ -262,9 +276,9 @@ def _import(path: Path) -> ModuleType:
     return module
 
 
-def _experiment(scenario: Scenario, path: Path) -> Experiment:
+def _experiment(scenario: Scenario, package: str, path: Path) -> Experiment:
     where = f"scenarios/{scenario.name}/{path.name}"
-    module = _import(path)
+    module = _import(package, path)
     missing = [name for name in EXPERIMENT_NAMES if not hasattr(module, name)]
     if missing:
         raise UsageError(

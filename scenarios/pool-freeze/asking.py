@@ -1,0 +1,102 @@
+"""What both experiments do: send one request, and look at the processes of one that does not come back."""
+
+import re
+import time
+from dataclasses import dataclass
+
+from reprolab import InvalidTrial
+from reprolab.proc import Snapshot
+from reprolab.waits import Link, stuck
+
+ROUNDS = 5  # five tasks: one after the other at worst
+GRACE = 0.4  # seconds for a request's own work, before its processes are looked at
+BETWEEN = 0.4  # seconds between two looks
+LIMIT = 25.0  # seconds; gunicorn's own limit is 30
+
+LINE = re.compile(r"^\[(\d+) of (\d+)\] (.*)$")
+# What multiprocessing starts beside a pool's children.
+HELPERS = ("semaphore_tracker", "resource_tracker", "forkserver import main")
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """A request that will never be answered: the processes as they were, and who waits for whom."""
+
+    snapshot: Snapshot
+    links: tuple[Link, ...]
+
+    @property
+    def worker(self):
+        """The process that began the request."""
+        return self.links[0].pid
+
+    @property
+    def children(self):
+        """The pids of its pool's children."""
+        return [process.pid for process in pool_children(self.snapshot, self.worker)]
+
+    def chain(self):
+        """Who waits for whom, as text."""
+        return [f"{link.pid}: {link.wait.text}" for link in self.links]
+
+    def kinds(self):
+        """What each link waits for: child, lock, pipe."""
+        return [link.wait.kind for link in self.links]
+
+
+def check_upstream(stack):
+    """Without its neighbour every task fails, which is not what the document saw."""
+    answer = stack.probe("/now", role="upstream")
+    if answer != "200":
+        raise InvalidTrial(f"the upstream does not answer: {answer}")
+
+
+def worker_of(stack, number):
+    """The pid of the process that began a request; None before it did."""
+    for line in reversed(stack.printed("app")):
+        if (found := LINE.match(line)) and found[3] == f"request {number} begins":
+            return int(found[1])
+    return None
+
+
+def pool_children(snapshot, worker):
+    """The living processes below a worker, without multiprocessing's helpers."""
+    return [
+        process
+        for process in snapshot.descendants(worker)
+        if process.state != "Z" and not any(helper in process.title for helper in HELPERS)
+    ]
+
+
+def wait_for(asked, seconds):
+    """Sleep until the answer is there, or the time is up."""
+    end = time.monotonic() + seconds
+    while not asked.done() and time.monotonic() < end:
+        time.sleep(0.005)
+
+
+def patience(stack):
+    """How long a request may take, in seconds, before its processes are looked at."""
+    slowest = max(float(stack.factors["LATENCY_MS"]), float(stack.factors["TASK_MS"]))
+    return ROUNDS * slowest / 1000 + GRACE
+
+
+def answer_or_stuck(stack, asked, number, seconds):
+    """Wait for the answer; without one, look twice: what holds the request for ever, or None if it was answered.
+
+    Slow is not frozen: as long as a process moves, or waits for the network or a clock, the wait goes on.
+    """
+    end = time.monotonic() + LIMIT
+    wait_for(asked, seconds)
+    before = None
+    while not asked.done():
+        if time.monotonic() > end:
+            raise InvalidTrial(f"request {number} has no answer after {LIMIT:g} s, yet its processes are not stuck")
+        if not stack.running("app"):
+            raise InvalidTrial(f"the server ended under request {number}")
+        after, worker = stack.processes(), worker_of(stack, number)
+        if before and worker and (links := stuck(before, after, worker)) and not asked.done():
+            return Stuck(after, tuple(links))
+        before = after
+        wait_for(asked, BETWEEN)
+    return None

@@ -1,0 +1,177 @@
+"""What becomes of a frozen request, its worker and its pool's children when gunicorn's timeout comes."""
+
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from reprolab import Claim, Column, InvalidTrial
+
+from .asking import answer_or_stuck, check_upstream, patience, pool_children, wait_for, worker_of
+
+LONG = {"TASK": "sleep", "TASK_MS": "600000", "OUTCOME": "none"}
+VARIANTS = {
+    "documented": {},
+    "timeout-3": {"TIMEOUT": "3"},
+    "gthread": {"TIMEOUT": "3", "WORKER_CLASS": "gthread"},
+    # No freeze: the tasks simply last longer than the timeout.
+    "long-task": {"TIMEOUT": "3", **LONG},
+    "long-task-handler-default": {"TIMEOUT": "3", "HANDLER": "default", **LONG},
+}
+TRIALS = 1
+PARALLEL = True
+
+NUMBER = 1
+MARGIN = 10.0  # seconds beyond gunicorn's timeout, in which the arbiter looks at its workers once a second
+AFTERWARDS = 3.0  # seconds in which orphans and client may still end by themselves
+RELEASE = 10.0
+STARTED = 5.0
+KILLED = re.compile(r"WORKER TIMEOUT \(pid:(\d+)\)")
+
+
+def drive(stack):
+    """One request; then wait for gunicorn's timeout and look at who is left. In the end nobody is."""
+    check_upstream(stack)
+    with ThreadPoolExecutor(1) as clients:
+        limit = 3 * float(stack.factors["TIMEOUT"]) + 2 * MARGIN + RELEASE
+        asked = clients.submit(stack.probe, f"/run/{NUMBER}", timeout=limit)
+        try:
+            return watch(stack, asked)
+        finally:
+            stack.execute("app", ["sh", "-c", "kill -KILL -1"])
+
+
+def watch(stack, asked):
+    """The request's end, the worker's and the children's, in this order or another."""
+    frozen, worker, before = begin(stack, asked)
+    children = {process.pid for process in pool_children(before, worker)}
+    killed_after = wait_for_kill(stack, worker)
+    wait_for(asked, AFTERWARDS)
+    after = stack.processes()
+    orphans = [after.processes[pid] for pid in sorted(children & after.processes.keys())]
+    orphans = [process for process in orphans if process.state != "Z" and process.parent != worker]
+    client = asked.result() if asked.done() else "still waiting"
+    return {
+        "frozen": frozen,
+        "killed_after_s": killed_after,
+        "worker_gone": worker not in after.processes,
+        "children": len(children),
+        "orphans": len(orphans),
+        "parents": sorted({process.parent for process in orphans}),
+        "client": client,
+        **held(before, after, worker, orphans),
+        "client_after_orphans": end_orphans(stack, asked, orphans) if orphans else client,
+        "workers_now": len(after.children(before.processes[worker].parent)),
+        "seen": stack.forensics().lines(),
+    }
+
+
+def begin(stack, asked):
+    """Send the request; returns whether it froze, its worker's pid and the processes with the pool's children."""
+    if stack.factors["TASK_MS"] == LONG["TASK_MS"]:
+        return False, *working(stack, asked)
+    found = answer_or_stuck(stack, asked, NUMBER, patience(stack))
+    if found is None:
+        raise InvalidTrial(f"the request was answered: {asked.result()}")
+    return True, found.worker, found.snapshot
+
+
+def working(stack, asked):
+    """The worker and the processes once the pool's two children are at work."""
+    end = time.monotonic() + STARTED
+    while time.monotonic() < end and not asked.done():
+        worker, snapshot = worker_of(stack, NUMBER), stack.processes()
+        if worker in snapshot.processes and len(pool_children(snapshot, worker)) == 2:
+            return worker, snapshot
+    raise InvalidTrial(f"no pool with two children within {STARTED:g} s")
+
+
+def wait_for_kill(stack, worker):
+    """Seconds until gunicorn had killed the worker for its timeout; None if it did not, in three times that."""
+    begun = time.monotonic()
+    timeout = float(stack.factors["TIMEOUT"])
+    limit = max(3 * timeout, timeout + MARGIN) if stack.factors["WORKER_CLASS"] != "sync" else timeout + 2 * MARGIN
+    while time.monotonic() - begun < limit:
+        told = any((found := KILLED.search(line)) and int(found[1]) == worker for line in stack.printed("app"))
+        if told and worker not in stack.processes().processes:
+            return round(time.monotonic() - begun, 1)
+        time.sleep(0.3)
+    return None
+
+
+def held(before, after, worker, orphans):
+    """Which of the server's and the worker's sockets the orphans keep open."""
+    listening = sockets(before.processes[before.processes[worker].parent])
+    connection = sockets(before.processes[worker]) - listening
+    theirs = set().union(*(sockets(process) for process in orphans))
+    others = set().union(*(sockets(p) for pid, p in after.processes.items() if p not in orphans))
+    return {
+        "orphans_hold_listener": bool(theirs & listening),
+        "orphans_alone_hold_connection": bool(theirs & connection - others),
+    }
+
+
+def sockets(process):
+    """The sockets a process has open, by the kernel's number for them."""
+    return {file.target for file in process.files if file.target.startswith("socket:")}
+
+
+def end_orphans(stack, asked, orphans):
+    """End them, and see what the client gets then."""
+    stack.kill("app", [process.pid for process in orphans])
+    wait_for(asked, RELEASE)
+    return asked.result() if asked.done() else "still waiting"
+
+
+# -- signs -------------------------------------------------------------------------------------------
+
+
+def orphaned(o):
+    """The worker was killed, and children of its pool live on without it."""
+    return o["killed_after_s"] is not None and o["worker_gone"] and o["orphans"] > 0
+
+
+def client_waits(o):
+    """The worker was killed; the client has neither answer nor end, until the orphans end."""
+    killed = o["killed_after_s"] is not None and o["worker_gone"]
+    return killed and o["client"] == "still waiting" and o["client_after_orphans"] != "still waiting"
+
+
+def never_killed(o):
+    """The request is frozen, and gunicorn leaves its worker alone."""
+    return o["frozen"] and o["killed_after_s"] is None
+
+
+CLAIMS = [
+    Claim(
+        "PF-16",
+        "When gunicorn's timeout kills the frozen worker, the children of its pool stay behind as orphans.",
+        sign=orphaned,
+        shows=["documented", "timeout-3"],
+        absent=["long-task-handler-default"],
+    ),
+    Claim(
+        "PF-17",
+        "The client still waits then: the orphans hold its connection open, and it ends when they are ended.",
+        sign=client_waits,
+        shows=["documented", "timeout-3"],
+        absent=["long-task-handler-default"],
+    ),
+    Claim(
+        "PF-18",
+        "A frozen request in a gthread worker is never noticed: the timeout does not come.",
+        sign=never_killed,
+        shows=["gthread"],
+        absent=["timeout-3"],
+    ),
+]
+
+COLUMNS = [
+    Column("frozen", lambda o: "yes" if o["frozen"] else "no"),
+    Column("killed after", lambda o: o["killed_after_s"], "{:.1f} s"),
+    Column("orphans", lambda o: f"{o['orphans']} of {o['children']}"),
+    Column("client then", lambda o: o["client"]),
+    Column("when they end", lambda o: o["client_after_orphans"]),
+    Column("hold its connection", lambda o: "yes" if o["orphans_alone_hold_connection"] else "no"),
+    Column("hold the port", lambda o: "yes" if o["orphans_hold_listener"] else "no"),
+    Column("workers now", lambda o: o["workers_now"]),
+]
