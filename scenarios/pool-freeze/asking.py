@@ -11,6 +11,7 @@ from reprolab.waits import Link, stuck
 ROUNDS = 5  # five tasks: one after the other at worst
 GRACE = 0.4  # seconds for a request's own work, before its processes are looked at
 BETWEEN = 0.4  # seconds between two looks
+STARTED = 10.0  # seconds for what must be there at once
 LIMIT = 25.0  # seconds; gunicorn's own limit is 30
 
 LINE = re.compile(r"^\[(\d+) of (\d+)\] (.*)$")
@@ -46,9 +47,11 @@ class Stuck:
 
 def check_upstream(stack):
     """Without its neighbour every task fails, which is not what the document saw."""
-    answer = stack.probe("/now", role="upstream")
-    if answer != "200":
-        raise InvalidTrial(f"the upstream does not answer: {answer}")
+    end = time.monotonic() + STARTED
+    while (answer := stack.probe("/now", role="upstream")) != "200":
+        if time.monotonic() > end:
+            raise InvalidTrial(f"the upstream does not answer within {STARTED:g} s: {answer}")
+        time.sleep(0.05)
 
 
 def worker_of(stack, number):
@@ -60,11 +63,12 @@ def worker_of(stack, number):
 
 
 def pool_children(snapshot, worker):
-    """The living processes below a worker, without multiprocessing's helpers."""
+    """The living processes below a worker, without multiprocessing's helpers, which are its own children."""
     return [
         process
         for process in snapshot.descendants(worker)
-        if process.state != "Z" and not any(helper in process.title for helper in HELPERS)
+        if process.state != "Z"
+        and not (process.parent == worker and any(helper in process.title for helper in HELPERS))
     ]
 
 

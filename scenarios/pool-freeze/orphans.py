@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from reprolab import Claim, Column, InvalidTrial
 
-from .asking import answer_or_stuck, check_upstream, patience, pool_children, wait_for, worker_of
+from .asking import STARTED, answer_or_stuck, check_upstream, patience, pool_children, wait_for, worker_of
 
 LONG = {"TASK": "sleep", "TASK_MS": "600000", "OUTCOME": "none"}
 VARIANTS = {
@@ -24,7 +24,6 @@ NUMBER = 1
 MARGIN = 10.0  # seconds beyond gunicorn's timeout, in which the arbiter looks at its workers once a second
 AFTERWARDS = 3.0  # seconds in which orphans and client may still end by themselves
 RELEASE = 10.0
-STARTED = 5.0
 KILLED = re.compile(r"WORKER TIMEOUT \(pid:(\d+)\)")
 
 

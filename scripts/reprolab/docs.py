@@ -1,6 +1,7 @@
 """The generated parts of the pages: tables and verdicts come from recorded.json, never from a hand.
 
-A generated part stands between two markers, `<!-- generated: NAME -->` and `<!-- end -->`.
+A generated part stands between two markers, `<!-- generated: NAME -->` and `<!-- end -->`. With `: a b` behind
+results/SCENARIO only these variants are shown, without notes.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from reprolab.report import table
 from reprolab.scenario import Scenario
 from reprolab.session import recorded_verdict
 
-PART = re.compile(r"(<!-- generated: ([\w/-]+) -->\n)(.*?)(<!-- end -->)", re.S)
+PART = re.compile(r"(<!-- generated: ([\w/-]+)(?:: ([\w .-]+?))? -->\n)(.*?)(<!-- end -->)", re.S)
 NOT_RUN = "not recorded yet"
 
 
@@ -58,7 +59,9 @@ def _fill(path: Path, root: Path, found: list[Scenario]) -> str:
         chosen = [by_name[name]] if name in by_name else found
         if name and name not in by_name:
             raise UsageError(f"{path}: no scenario {name!r} for the generated part {kind!r}")
-        return f"{part[1]}{PARTS[kind](chosen)}\n{part[4]}"
+        if part[3]:
+            return f"{part[1]}{_rows(path, chosen[0], part[3].split())}\n{part[5]}"
+        return f"{part[1]}{PARTS[kind](chosen)}\n{part[5]}"
 
     return PART.sub(replace, path.read_text(encoding="utf-8"))
 
@@ -106,18 +109,36 @@ def _results(found: list[Scenario]) -> str:
         for name, grid in verdict["tables"].items():
             if len(verdict["tables"]) > 1:
                 parts.append(f"**{name}**")
-            head = ["variant", "changes", "valid", *grid["headings"]]
-            lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-            for row in grid["rows"]:
-                reason = table.short_reason(row["invalid"])[:160]
-                cells = row["cells"] or ([f"invalid: {reason}"] if reason else [])
-                cells = [*cells, *[""] * (len(grid["headings"]) - len(cells))]
-                line = [row["variant"], f"`{row['changes']}`", row["trials"], *cells]
-                lines.append("| " + " | ".join(_cell(text) for text in line) + " |")
-            parts.append("\n".join(lines))
+            parts.append(_grid(grid["headings"], grid["rows"]))
             parts.append(_notes(grid["rows"]))
         parts.append(_provenance(verdict))
     return "\n\n".join(part for part in parts if part)
+
+
+def _grid(headings: list[str], rows: list[Mapping[str, Any]]) -> str:
+    head = ["variant", "changes", "valid", *headings]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for row in rows:
+        reason = table.short_reason(row["invalid"])[:160]
+        cells = row["cells"] or ([f"invalid: {reason}"] if reason else [])
+        cells = [*cells, *[""] * (len(headings) - len(cells))]
+        line = [row["variant"], f"`{row['changes']}`", row["trials"], *cells]
+        lines.append("| " + " | ".join(_cell(text) for text in line) + " |")
+    return "\n".join(lines)
+
+
+def _rows(path: Path, one: Scenario, variants: list[str]) -> str:
+    """Some variants, in the order in which they are named; the first experiment that has one of them."""
+    verdict = recorded_verdict(one)
+    if not verdict:
+        return NOT_RUN
+    for grid in verdict["tables"].values():
+        by_name = {row["variant"]: row for row in grid["rows"]}
+        if variants[0] in by_name:
+            if missing := [name for name in variants if name not in by_name]:
+                raise UsageError(f"{path}: {one.name}'s recorded run has no variant {', '.join(missing)}")
+            return _grid(grid["headings"], [by_name[name] for name in variants])
+    raise UsageError(f"{path}: {one.name}'s recorded run has no variant {variants[0]}")
 
 
 def _notes(rows: list[Mapping[str, Any]]) -> str:

@@ -144,6 +144,12 @@ def late():
         return [item.get() for item in submit(pool, tasks.late)]
 
 
+def late_raise():
+    """The race decided for both children: one is at work, the other comes back late, and a task still waits."""
+    with Pool(2) as pool:
+        return [item.get() for item in submit(pool, tasks.late_raise)]
+
+
 def settled():
     """The race decided the other way: the children wait in the queue before the block is left."""
     with Pool(2) as pool:
@@ -171,6 +177,7 @@ RUNNERS = {
     "in-turn": in_turn,
     "held": held,
     "late": late,
+    "late-raise": late_raise,
     "settled": settled,
 }
 

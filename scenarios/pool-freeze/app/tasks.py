@@ -79,6 +79,15 @@ class Late:
             time.sleep(0.3)
 
 
+def late_raise(value):
+    """As held; and the child in which task 5 raises comes back late to the queue, so that nobody takes task 4."""
+    try:
+        return held(value)
+    except Exception as error:
+        error.late = Late()
+        raise
+
+
 def late(value):
     """No task raises, but each child comes back late to the queue."""
     work(value)
