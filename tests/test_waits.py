@@ -1,0 +1,114 @@
+"""Frozen is told from slow by what the processes do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from reprolab.proc import File, Process, Signals, Snapshot, Syscall, Thread, parse_snapshot
+from reprolab.waits import Wait, pipes, stuck, wait_of
+from test_proc import FROZEN
+
+WORKER, CHILD, OTHER = 12, 15, 16
+
+
+def frozen() -> Snapshot:
+    """A worker that waits for a child which waits for a semaphore, as a real server had it."""
+    return parse_snapshot(FROZEN)
+
+
+def with_thread(snapshot: Snapshot, pid: int, **changes: object) -> Snapshot:
+    """The same with the process's only thread changed."""
+    process = snapshot.processes[pid]
+    (thread,) = process.threads
+    other = replace(process, threads=(replace(thread, **changes),))  # type: ignore[arg-type]
+    return replace(snapshot, processes={**snapshot.processes, pid: other})
+
+
+def call(name: str, *arguments: int) -> Syscall:
+    """A system call with its first arguments."""
+    return Syscall(name, (*arguments, *[0] * (6 - len(arguments))))
+
+
+def test_the_chain_of_a_frozen_request() -> None:
+    """The worker waits for a child; the child waits for a semaphore it shares with worker and sibling alone."""
+    worker, child = stuck(frozen(), frozen(), WORKER)
+    assert (worker.pid, worker.wait.kind, worker.wait.on) == (WORKER, "child", (CHILD,))
+    assert (child.pid, child.wait.kind, child.wait.on) == (CHILD, "lock", (WORKER, OTHER))
+    assert "semaphore in shared memory" in child.wait.text
+
+
+def test_an_idle_worker_is_not_stuck() -> None:
+    """It waits for connections, with a time limit."""
+    assert stuck(frozen(), frozen(), 11) == []
+    assert stuck(frozen(), frozen(), 7) == []
+    assert stuck(frozen(), frozen(), 999) == []
+
+
+@pytest.mark.parametrize("change", [{"ticks": 99}, {"switches": 99}, {"wchan": "elsewhere"}, {"state": "R"}])
+def test_a_child_that_moved_is_slow(change: dict[str, object]) -> None:
+    """CPU time, a switch, another place in the kernel between two looks: it is at work."""
+    assert stuck(frozen(), with_thread(frozen(), CHILD, **change), WORKER) == []
+
+
+@pytest.mark.parametrize(
+    "doing",
+    [
+        call("nanosleep"),
+        call("recvfrom", 9),
+        call("poll"),
+        call("read", 0),
+        call("futex", 0x1000, 0, 0, 0x7FFE),
+        call("futex", 0x1000, 1, 0, 0),
+        None,
+    ],
+)
+def test_a_child_that_waits_for_something_else_is_slow(doing: Syscall | None) -> None:
+    """A clock, the network, a lock with a time limit, a file: the wait may end without the family."""
+    snapshot = with_thread(frozen(), CHILD, syscall=doing)
+    assert stuck(snapshot, snapshot, WORKER) == []
+
+
+def test_a_child_that_ended_is_not_waited_for() -> None:
+    """A zombie's exit code is there to be had."""
+    snapshot = with_thread(frozen(), CHILD, state="Z")
+    assert stuck(snapshot, snapshot, WORKER) == []
+
+
+def test_a_worker_that_just_began_to_wait_is_given_time() -> None:
+    """Its own thread must have been the same in both looks."""
+    assert stuck(with_thread(frozen(), WORKER, switches=0), frozen(), WORKER) == []
+
+
+def test_a_lock_shared_with_a_stranger_may_be_released() -> None:
+    """Whoever maps the semaphore can post it: a process outside the family keeps the wait open."""
+    snapshot = frozen()
+    stranger = replace(snapshot.processes[11], shared=snapshot.processes[CHILD].shared)
+    snapshot = replace(snapshot, processes={**snapshot.processes, 11: stranger})
+    assert stuck(snapshot, snapshot, WORKER) == []
+
+
+def process(pid: int, parent: int, syscall: Syscall | None, *files: File) -> Process:
+    """A process of one thread."""
+    thread = Thread(pid, "python", "S", "somewhere", syscall, 1, 1)
+    return Process(pid, parent, "S", ("python",), pid, Signals(), (thread,), files)
+
+
+def test_a_pipe_that_only_the_family_writes_to() -> None:
+    """It holds its reader for ever; a writer from elsewhere, or none, tells the reader something."""
+    worker = process(1, 0, call("wait4", 2), File(4, "pipe:[7]", "w"))
+    child = process(2, 1, call("read", 3), File(3, "pipe:[7]", "r"))
+    family = Snapshot(1, {1: worker, 2: child})
+    assert [link.wait.kind for link in stuck(family, family, 1)] == ["child", "pipe"]
+    other = replace(family, processes={**family.processes, 9: process(9, 0, None, File(1, "pipe:[7]", "w"))})
+    assert stuck(other, other, 1) == []
+    assert list(pipes(other)) == [("pipe:[7]", [2], [1, 9])]
+
+
+def test_any_child_will_do() -> None:
+    """waitpid(-1) waits for whichever; waitid names its child in the second argument."""
+    snapshot = Snapshot(1, {1: process(1, 0, call("wait4", (1 << 32) - 1)), 2: process(2, 1, call("pause"))})
+    (thread,) = snapshot.processes[1].threads
+    assert wait_of(thread, snapshot.processes[1], snapshot).on == (2,)
+    thread = replace(thread, syscall=call("waitid", 1, 2))
+    assert wait_of(thread, snapshot.processes[1], snapshot) == Wait("child", "waitid: until child 2 ends", (2,), True)
