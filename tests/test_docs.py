@@ -137,6 +137,20 @@ def test_an_experiment_without_columns(tmp_path: Path) -> None:
     assert "| documented | `—` | 3/3 |\n" in page(tmp_path, "results/blink")
 
 
+def test_some_variants_of_a_table(tmp_path: Path) -> None:
+    """In the order in which they are named, without notes; an unknown one is an error that names it."""
+    lay_out(tmp_path)
+    accept(tmp_path, finished(tmp_path))
+    told = page(tmp_path, "results/blink: old documented")
+    assert [line.split(" | ")[0] for line in told.splitlines() if "RELEASE" in line or "`—`" in line] == [
+        "| old",
+        "| documented",
+    ]
+    assert "Run 2" not in told
+    with pytest.raises(UsageError, match="no variant new"):
+        page(tmp_path, "results/blink: old new")
+
+
 def test_texts_cannot_break_a_table(tmp_path: Path) -> None:
     """A bar in a claim or a title is escaped: every row has as many cells as the head."""
     lay_out(tmp_path, lamp=EXPERIMENT.replace("It blinks", "It blinks | or not"))

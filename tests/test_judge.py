@@ -291,3 +291,37 @@ def test_an_unreadable_trial_leaves_a_sometimes_claim_open() -> None:
     verdict, why = decide(claim, {"documented": Count(0, 2, ("trial 3: KeyError: 'x'",))})
     assert verdict is Verdict.INCONCLUSIVE and "could not be read" in why
     assert decide(claim, {"documented": Count(0, 3)})[0] is Verdict.REFUTED
+
+
+# -- rates ----------------------------------------------------------------------------------------
+
+
+def flashes(observation: Any) -> tuple[int, int]:
+    """How often the lamp flashed, of ten tries."""
+    return observation["blinked"], 10
+
+
+def test_a_rate_is_summed_over_the_trials() -> None:
+    """The sign decides by trial; the rate stands beside it, with the interval of all tries."""
+    rated = claim("B-1", sign=lambda o: o["blinked"] > 0, shows=["documented"], absent=["old"], rate=flashes)
+    rows = [trial(shown=7), trial(shown=9, number=2), trial("old", shown=0)]
+    verdict = judge(in_memory(rated), "now", rows)
+    (told,) = verdict["claims"]
+    assert told["why"] == "documented 2/2 [16/20 (58–92 %)] · old 0/1 [0/10 (0–28 %)]"
+    assert told["variants"]["documented"]["rate"] == {"shown": 16, "of": 20, "interval": [0.584, 0.9193]}
+    assert verdict["signs"]["B-1"]["old"]["rate"]["shown"] == 0
+    assert "9/10" in judge(in_memory(rated), "now", [trial(shown=9), trial("old", shown=9)])["claims"][0]["why"]
+
+
+def test_a_rate_that_is_none_is_an_error() -> None:
+    """More hits than tries: the sign cannot be read, and no interval is made up."""
+    rated = claim("B-1", sign=lambda o: True, shows=["documented"], rate=lambda o: (11, 10))
+    told = judge(in_memory(rated), "now", [trial()])["claims"][0]
+    assert told["verdict"] == "inconclusive" and "11 of 10" in told["why"]
+
+
+def test_a_rate_counts_valid_trials_only() -> None:
+    """As the sign does."""
+    rated = claim("B-1", sign=lambda o: True, shows=["documented"], rate=flashes)
+    told = judge(in_memory(rated), "now", [trial(shown=3), trial(shown=9, number=2, invalid="down")])["claims"][0]
+    assert told["variants"]["documented"]["rate"]["of"] == 10

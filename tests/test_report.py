@@ -248,3 +248,18 @@ def test_a_narrow_terminal_gets_fewer_columns_not_broken_ones() -> None:
     assert isinstance(stream, io.StringIO)
     assert "documented" in stream.getvalue() and "report.txt" in stream.getvalue()
     assert "…" not in stream.getvalue()
+
+
+def test_a_rate_is_shown_with_its_interval() -> None:
+    """Summed over the trials; a text column beside it stays a text."""
+    column = Column("froze", lambda o: (o["blinked"], 10))
+    assert table.cell(column, [trial(shown=9), trial(shown=8, number=2)]) == "17/20 (64–95 %)"
+
+
+def test_doubts_about_rates_speak_of_tries() -> None:
+    """Ten tries in one trial are ten tries; what they do not rule out is said."""
+    rated = claim("B-1", sign=lambda o: o["blinked"] > 0, absent=["old"], rate=lambda o: (o["blinked"], 10))
+    told = terminal.doubts(judge(in_memory(rated), "now", [trial(shown=9), trial("old", shown=0)]))
+    assert told.startswith("only 10 tries in some variants: 0 of 10 still allows a rate of 28%")
+    many = claim("B-1", sign=lambda o: o["blinked"] > 0, rate=lambda o: (o["blinked"], 200))
+    assert terminal.doubts(judge(in_memory(many), "now", [trial(shown=9)])) == ""

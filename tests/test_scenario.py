@@ -271,3 +271,14 @@ def test_a_factor_without_a_value_is_refused(tmp_path: Path) -> None:
     name = next(iter(loaded.factors))
     with pytest.raises(UsageError, match="has no value"):
         loaded.check_factors({name: ""}, "--set")
+
+
+def test_experiments_of_a_scenario_share_a_module(tmp_path: Path) -> None:
+    """`from .common import x`; another checkout's scenario of the same name has its own."""
+    lamp = "from .common import SHOWN\n" + EXPERIMENT.replace('{"blinked": True}', '{"blinked": SHOWN}')
+    for number in (1, 2):
+        directory = lay_out(tmp_path / str(number), lamp=lamp, common=f"SHOWN = {number}\n")
+        assert directory.is_dir()
+        found = scenario.load(tmp_path / str(number), "blink")
+        assert list(found.experiments) == ["lamp"]
+        assert found.experiments["lamp"].drive(None) == {"blinked": number}

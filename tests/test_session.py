@@ -67,6 +67,17 @@ def test_side_by_side_only_where_nothing_is_disturbed(tmp_path: Path) -> None:
     assert make_plan(quiet, Wishes("blink", jobs=2)).jobs == 2
 
 
+def test_by_default_two_for_each_processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trials that wait run side by side unasked, eight at most; those that measure load never do."""
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    quiet = load(tmp_path / "b", lamp=EXPERIMENT + "PARALLEL = True\n")
+    assert make_plan(quiet, Wishes("blink")).jobs == 4
+    assert make_plan(quiet, Wishes("blink", jobs=1)).jobs == 1
+    assert make_plan(load(tmp_path / "a"), Wishes("blink")).jobs == 1
+    monkeypatch.setattr("os.cpu_count", lambda: 64)
+    assert make_plan(quiet, Wishes("blink")).jobs == 8
+
+
 # -- a run, its engine played ---------------------------------------------------------------------
 
 

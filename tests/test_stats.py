@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from reprolab.stats import wilson
+from reprolab.stats import rate_text, wilson
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,10 @@ def test_impossible_counts_are_refused(shown: int, trials: int) -> None:
     """More shown than tried, or less than none, is a mistake of the caller."""
     with pytest.raises(ValueError, match=f"{shown} of {trials}"):
         wilson(shown, trials)
+
+
+def test_a_rate_in_words() -> None:
+    """k of n, and what it allows, in percent."""
+    assert rate_text(10, 10) == "10/10 (72–100 %)"
+    assert rate_text(0, 60) == "0/60 (0–6 %)"
+    assert rate_text(0, 0) == "0/0 (0–100 %)"

@@ -294,7 +294,7 @@ CLAIMS = [
         "It happens whenever the exception's __traceback__ comes back from the child, and always then, raised or "
         "returned alike.",
         sign=always,
-        shows=["documented", "return-traceback", "latency-0", "close-join"],
+        shows=["documented", "return-traceback", "latency-0"],
         absent=["return-exception", "return-text", "late"],
         rate=rate,
     ),

@@ -1,0 +1,160 @@
+"""pool-freeze on real containers: the variants that decide each claim, and what must not be taken for a freeze."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from lab import ROOT, engine, lab, left, output, read, run_directory, start, wait_for
+from reprolab import scenario
+
+pytestmark = pytest.mark.docker
+
+# A refuted claim is decided by one variant that contradicts it; the others would only do so again.
+ONE_IS_ENOUGH = {"python-3.9", "python-3.10", "python-3.11", "python-3.12", "python-3.13", "wrapper-afterwards"}
+DECIDED_BY_OTHERS = ONE_IS_ENOUGH | {"no-exception", "latency-0", "compute"}
+
+
+def deciding() -> dict[str, list[str]]:
+    """Experiment -> the variants that decide its claims."""
+    found = scenario.load(ROOT, "pool-freeze").experiments
+    return {
+        name: sorted({v for claim in one.claims for v in claim.expectations} - DECIDED_BY_OTHERS)
+        for name, one in found.items()
+    }
+
+
+def trials(run: Path) -> dict[str, dict[str, Any]]:
+    """Each trial by experiment/variant."""
+    lines = (run / "trials.jsonl").read_text(encoding="utf-8").splitlines()
+    return {f"{row['experiment']}/{row['variant']}": row for row in map(json.loads, lines)}
+
+
+@pytest.fixture(scope="module")
+def freeze(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One run of the deciding variants of the experiment freeze."""
+    return run_of("freeze", tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def orphans(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of the experiment orphans."""
+    return run_of("orphans", tmp_path_factory)
+
+
+def run_of(experiment: str, factory: pytest.TempPathFactory) -> Path:
+    """Run an experiment's deciding variants; the run's directory."""
+    results = factory.mktemp(experiment) / "results"
+    options = [word for name in deciding()[experiment] for word in ("--variant", name)]
+    status, printed = lab(results, "run", f"pool-freeze/{experiment}", *options)
+    assert status in (0, 3), printed
+    return run_directory(results, "pool-freeze")
+
+
+def verdicts(run: Path) -> dict[str, str]:
+    """Claim -> verdict of those that are not inconclusive."""
+    return {c["id"]: c["verdict"] for c in read(run / "verdict.json")["claims"] if c["verdict"] != "inconclusive"}
+
+
+@pytest.mark.timeout(1200)
+def test_every_verdict_is_as_recorded(freeze: Path, orphans: Path) -> None:
+    """Each claim is decided, and as the committed verdict says."""
+    recorded = read(ROOT / "scenarios/pool-freeze/recorded.json")
+    assert verdicts(freeze) | verdicts(orphans) == {c["id"]: c["verdict"] for c in recorded["claims"]}
+
+
+def test_the_cause_is_in_the_forensics(freeze: Path) -> None:
+    """A frozen trial's evidence: SIGTERM caught in the child, the worker in waitpid, the child at the queue's lock."""
+    where = freeze / "freeze/documented/1/forensics"
+    summary = (where / "summary.txt").read_text(encoding="utf-8")
+    seen = trials(freeze)["freeze/documented"]["observation"]
+    first = next(one for one in seen["attempts"] if one["seen"])
+    assert f"wait4: until child {first['chain'][1].partition(':')[0]} ends" in summary
+    assert "_terminate_pool" in summary and "SIGTERM caught" in summary
+    assert "futex: a semaphore in shared memory" in summary and "get queues.py" in summary
+    assert read(where / "snapshot.json")["processes"]
+
+
+def test_only_the_handler_differs_between_freeze_and_answer(freeze: Path) -> None:
+    """Same server, same code, SIGTERM's default: 0 of 60; same code, no gunicorn, a handler that notes: all."""
+    seen = {name: row["observation"] for name, row in trials(freeze).items()}
+    default = seen["freeze/handler-default"]
+    assert (default["frozen"], default["asked"], default["sigterm"]["children"]) == (0, 60, ["default"])
+    noting = seen["freeze/script-noting"]
+    assert noting["frozen"] == noting["asked"] and noting["sigterm"]["children"] == ["caught"]
+
+
+def test_a_freed_request_ends(freeze: Path) -> None:
+    """The worker waited for nothing but the children: once they are ended, the request is answered."""
+    seen = trials(freeze)["freeze/documented"]["observation"]
+    assert {one["freed"] for one in seen["attempts"] if one["frozen"]} == {"500"}
+
+
+def test_nothing_is_left_on_the_engine(freeze: Path, orphans: Path) -> None:
+    """Nor is the container that looked at the processes."""
+    assert left(engine(), freeze.name) == left(engine(), orphans.name) == []
+
+
+def container(client: docker.DockerClient, results: Path, role: str) -> Any:
+    """The running container of a role in the only run below ``results``; None while there is none."""
+    runs = sorted((results / "pool-freeze").glob("2*"))
+    labels = [f"reprolab.run={runs[0].name}", f"com.docker.compose.service=pool-freeze-{role}"] if runs else []
+    found = client.containers.list(filters={"label": labels}) if labels else []
+    return found[0] if found else None
+
+
+def printed_by(client: docker.DockerClient, results: Path, words: str) -> Any:
+    """The app's container once it has printed ``words``."""
+    found = container(client, results, "app")
+    return found if found and words in found.logs().decode() else None
+
+
+@pytest.mark.parametrize("role", ["app", "upstream"])
+def test_a_container_that_dies_is_no_freeze(tmp_path: Path, role: str) -> None:
+    """The server killed under a frozen request, or its neighbour killed: invalid with a reason, exit status 3."""
+    client, results = engine(), tmp_path / "results"
+    process = start(results, "run", "pool-freeze/freeze", "--variant", "documented")
+    begun = wait_for("the second request", lambda: printed_by(client, results, "request 2 begins"), 300)
+    if role == "app":
+        wait_for("task 5", lambda: printed_by(client, results, "request 2 begins") and time.sleep(0.5) is None)
+        begun.kill()
+    else:
+        container(client, results, role).kill()
+    assert process.wait(timeout=120) == 3, output(process)
+    (row,) = trials(run_directory(results, "pool-freeze")).values()
+    assert row["invalid"], row
+    assert left(client) == [] or all("pool-freeze" not in name for name in left(client))
+
+
+def test_an_upstream_that_is_not_there_is_no_freeze(tmp_path: Path) -> None:
+    """Its bad setting ends it; the trial is invalid and says so."""
+    results = tmp_path / "results"
+    status, printed = lab(results, "run", "pool-freeze/freeze", "--set", "LATENCY_MS=soon")
+    assert status == 3, printed
+    (row,) = trials(run_directory(results, "pool-freeze")).values()
+    assert "LATENCY_MS is milliseconds" in row["invalid"]
+
+
+def test_a_package_that_does_not_exist_is_no_freeze(tmp_path: Path) -> None:
+    """An interpreter for which there is no such release: the image does not build, and pip's words are the reason."""
+    results = tmp_path / "results"
+    status, printed = lab(results, "run", "pool-freeze/freeze", "--set", "GUNICORN=20.99.0")
+    assert status == 4, printed
+    (row,) = trials(run_directory(results, "pool-freeze")).values()
+    assert "No matching distribution found for gunicorn==20.99.0" in row["invalid"]
+
+
+def test_interrupt_ends_trials_that_run_side_by_side(tmp_path: Path) -> None:
+    """Ctrl-C does not wait for requests that never end: the lab stops within seconds and leaves nothing."""
+    import signal
+
+    client, results = engine(), tmp_path / "results"
+    process = start(results, "run", "pool-freeze/freeze", "--trials", "3", "--variant", "documented", "--jobs", "3")
+    wait_for("a request", lambda: printed_by(client, results, "request 1 begins"), 300)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=40) == 130, output(process)
+    run = run_directory(results, "pool-freeze")
+    assert read(run / "run.json")["status"] == "aborted"
+    assert left(client, run.name) == []

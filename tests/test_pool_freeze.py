@@ -1,0 +1,243 @@
+"""pool-freeze without Docker: the document's code, signs and rates on a recorded run, what makes a trial invalid."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from cases import ROOT
+from reprolab import InvalidTrial, scenario
+from reprolab.evidence import RunDirectory, TrialDirectory
+from reprolab.judge import count, judge
+from reprolab.scenario import Claim, Scenario
+
+DIRECTORY = ROOT / "scenarios" / "pool-freeze"
+RUN = RunDirectory(Path(__file__).parent / "data" / "pool-freeze")
+
+
+@pytest.fixture(scope="module")
+def found() -> Scenario:
+    """The scenario."""
+    return scenario.load(ROOT, "pool-freeze")
+
+
+@pytest.fixture(scope="module")
+def freeze(found: Scenario) -> ModuleType:
+    """The experiment's module."""
+    return sys.modules[found.experiments["freeze"].drive.__module__]
+
+
+def observed(variant: str, experiment: str = "freeze") -> dict[str, Any]:
+    """What the recorded run saw in a variant."""
+    for trial in RUN.trials():
+        if (trial.experiment, trial.variant) == (experiment, variant) and trial.valid:
+            return json.loads(json.dumps(trial.observation))
+    raise AssertionError(f"tests/data/pool-freeze has no valid trial of {experiment}/{variant}: record it anew")
+
+
+def claims(found: Scenario) -> dict[str, Claim]:
+    """By id."""
+    return {claim.id: claim for claim in found.claims}
+
+
+# -- the document's code ----------------------------------------------------------------------------
+
+
+def test_the_documents_code_is_to_the_letter() -> None:
+    """temp() and runner() as published, but for the address of the site."""
+    source = (DIRECTORY / "app" / "document.py").read_text(encoding="utf-8")
+    functions = {node.name: ast.unparse(node) for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
+    assert functions["temp"].splitlines() == [
+        "def temp(value):",
+        "    print(value)",
+        "    import requests",
+        "    URL = os.environ['UPSTREAM']",
+        "    response = requests.get(URL)",
+        "    print(f'{value} / {response.status_code}')",
+        "    if value == 5:",
+        "        raise Exception('hello')",
+    ]
+    assert functions["runner"].splitlines() == [
+        "def runner():",
+        "    items = []",
+        "    rs = []",
+        "    test_set = [(temp, (1,)), (temp, (2,)), (temp, (5,)), (temp, (3,)), (temp, (4,))]",
+        "    with Pool(2) as pools:",
+        "        for fn, args in test_set:",
+        "            items.append(pools.apply_async(fn, args=args))",
+        "        for item in items:",
+        "            rs.append(item.get())",
+    ]
+
+
+def test_the_documents_wrapper_keeps_its_slips() -> None:
+    """`this` for `self`, and arguments that are not spread: what it says is what runs."""
+    source = (DIRECTORY / "app" / "wrapper.py").read_text(encoding="utf-8")
+    assert source.count("this.") == 3 and "self." not in source
+    assert "return function(args)" in source
+
+
+def test_the_documented_versions(found: Scenario) -> None:
+    """Python 3.6.15, Django 2.2, gunicorn 20.1.0, a requests that runs on 3.6."""
+    assert {name: found.factors[name] for name in ("PYTHON", "DJANGO", "GUNICORN", "REQUESTS")} == {
+        "PYTHON": "3.6.15",
+        "DJANGO": "2.2",
+        "GUNICORN": "20.1.0",
+        "REQUESTS": "2.27.1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"SERVER": "apache"}, "SERVER is one of gunicorn runserver runserver-noreload script; got apache"),
+        ({"TASK": "ftp"}, "TASK is one of"),
+        ({"OUTCOME": "explode"}, "OUTCOME is one of"),
+        ({"HANDLER": "none"}, "HANDLER is one of"),
+        ({"RUNNER": "hope"}, "RUNNER is one of document wrapper-as-written"),
+        ({"SERVER": "runserver", "HANDLER": "noting"}, "use SERVER=runserver-noreload"),
+    ],
+)
+def test_start_refuses_a_value_it_does_not_know(found: Scenario, changes: dict[str, str], said: str) -> None:
+    """A misspelt factor is not silently another variant."""
+    known = Path(sys.executable).parent
+    env = {**found.factors, "PATH": f"{known}:{os.environ['PATH']}", "UPSTREAM": "x", **changes}
+    done = subprocess.run(
+        ["sh", str(DIRECTORY / "start.sh")], env=env, cwd=DIRECTORY / "app", capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0 and said in done.stderr
+
+
+# -- signs on the recorded run ----------------------------------------------------------------------
+
+
+def test_every_claim_is_decided_as_recorded(found: Scenario) -> None:
+    """The recorded trials give the verdicts that are on record."""
+    verdict = judge(found, "recorded", RUN.trials())
+    recorded = json.loads((DIRECTORY / "recorded.json").read_text(encoding="utf-8"))
+    now = {claim["id"]: claim["verdict"] for claim in verdict["claims"]}
+    assert now == {claim["id"]: claim["verdict"] for claim in recorded["claims"]}
+    assert "inconclusive" not in now.values()
+
+
+def test_rates_are_counted_over_requests(found: Scenario) -> None:
+    """k of n requests with the interval, in verdict.json and in its words."""
+    verdict = judge(found, "recorded", RUN.trials())
+    (row,) = [claim for claim in verdict["claims"] if claim["id"] == "PF-9"]
+    rate = row["variants"]["freeze/handler-default"]["rate"]
+    assert rate == {"shown": 0, "of": 60, "interval": [0.0, 0.0602]}
+    assert row["variants"]["freeze/documented"]["rate"]["interval"][0] > 0.7
+    assert "0/60 (0–6 %)" in row["why"]
+    assert "rate" in verdict["signs"]["PF-9"]["freeze/nothing"]
+
+
+@pytest.mark.parametrize(
+    ("identifier", "variant", "change"),
+    [
+        ("PF-1", "documented", lambda o: o.update(frozen=5)),
+        ("PF-2", "late", lambda o: o["attempts"][0]["finished"].pop("4")),
+        ("PF-3", "documented", lambda o: o.update(frozen=o["asked"] - 1)),
+        ("PF-9", "documented", lambda o: o.update(frozen=0)),
+        ("PF-8", "documented", lambda o: o["attempts"][0].update(kinds=["child", "pipe"])),
+        ("PF-8", "documented", lambda o: o["unfinished"].append(["4"])),
+        (
+            "PF-8",
+            "documented",
+            lambda o: o["attempts"][0]["seen"].update(functions={str(o["attempts"][0]["worker"]): []}),
+        ),
+        ("PF-13", "wrapper-as-written-value", lambda o: [a.update(raised="") for a in o["attempts"]]),
+    ],
+)
+def test_a_sign_can_come_out_false(found: Scenario, identifier: str, variant: str, change: Any) -> None:
+    """It shows in what was recorded, and not once that is changed in one place."""
+    sign = claims(found)[identifier].sign
+    seen = observed(variant)
+    assert sign(seen) is True
+    change(seen)
+    assert sign(seen) is False
+
+
+@pytest.mark.parametrize(
+    ("identifier", "variant", "change"),
+    [
+        ("PF-16", "timeout-3", {"orphans": 0}),
+        ("PF-16", "timeout-3", {"killed_after_s": None}),
+        ("PF-16", "timeout-3", {"worker_gone": False}),
+        ("PF-17", "timeout-3", {"client": "refused"}),
+        ("PF-17", "timeout-3", {"client_after_orphans": "still waiting"}),
+        ("PF-18", "gthread", {"killed_after_s": 3.2}),
+        ("PF-18", "gthread", {"frozen": False}),
+    ],
+)
+def test_a_sign_of_the_orphans_can_come_out_false(
+    found: Scenario, identifier: str, variant: str, change: dict[str, Any]
+) -> None:
+    """As above."""
+    sign = claims(found)[identifier].sign
+    seen = observed(variant, "orphans")
+    assert sign(seen) is True
+    assert sign(seen | change) is False
+
+
+def test_how_a_freeze_looks_cannot_be_told_without_one(found: Scenario) -> None:
+    """A trial without a frozen request is an error to that sign, not its absence."""
+    (trial,) = [t for t in RUN.trials() if (t.experiment, t.variant) == ("freeze", "handler-default")]
+    seen = count(claims(found)["PF-8"], [trial])
+    assert seen.trials == 0 and "no request froze" in seen.errors[0]
+
+
+# -- from the log -----------------------------------------------------------------------------------
+
+
+def test_outputs_of_the_recorded_log(freeze: ModuleType) -> None:
+    """Each request has the tasks that it began and finished; a frozen one ended because its children were ended."""
+    lines = TrialDirectory(RUN.path / "freeze" / "documented" / "1").lines("app")
+    found = freeze.outputs_by_request(line.decode() for line in lines)
+    assert sorted(found) == list(range(1, 11))
+    assert all(one["begun"][:3] in (["1", "2", "5"], ["2", "1", "5"]) for one in found.values())
+    assert all(set(one["finished"]) >= {"1", "2", "5"} for one in found.values())
+    assert all("hello" in one["raised"] for one in found.values())
+
+
+def test_lines_of_others_are_passed_over(freeze: ModuleType) -> None:
+    """gunicorn's own lines, half lines, and the wrapper's tuples for values."""
+    stamp = "2026-01-01T00:00:00.0Z "
+    text = [
+        f"{stamp}[2026-01-01 00:00:00 +0000] [7] [INFO] Booting worker with pid: 12",
+        f"{stamp}[15 of 12] 1",
+        f"{stamp}[12 of 7] request 3 begins",
+        f"{stamp}[15 of 12] (1,)",
+        f"{stamp}[15 of 12] (1,) / 200",
+        f"{stamp}[15 of 12] 2",
+        f"{stamp}[12 of 7] request 3 ends",
+    ]
+    assert freeze.outputs_by_request(text) == {
+        3: {"worker": 12, "begun": ["1", "2"], "finished": {"1": "200"}, "raised": ""}
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"finished": {"1": "503"}}, "the upstream answered 503"),
+        ({"raised": "ConnectionError('refused')"}, "failed otherwise than by task 5"),
+        ({"status": "200"}, "answered 200"),
+        ({"begun": None}, "never began"),
+    ],
+)
+def test_a_request_that_did_something_else_is_no_evidence(
+    freeze: ModuleType, change: dict[str, Any], said: str
+) -> None:
+    """A neighbour that fails, an error of another kind, an answer that does not fit."""
+    fine = {"number": 1, "frozen": False, "status": "500", "begun": ["1"], "finished": {"1": "200"}, "raised": "hello"}
+    freeze.check_attempt(fine)
+    other = {key: value for key, value in (fine | change).items() if value is not None}
+    with pytest.raises(InvalidTrial, match=said):
+        freeze.check_attempt(other)
