@@ -17,13 +17,10 @@ ONE_IS_ENOUGH = {"python-3.9", "python-3.10", "python-3.11", "python-3.12", "pyt
 DECIDED_BY_OTHERS = ONE_IS_ENOUGH | {"no-exception", "latency-0", "compute"}
 
 
-def deciding() -> dict[str, list[str]]:
-    """Experiment -> the variants that decide its claims."""
-    found = scenario.load(ROOT, "pool-freeze").experiments
-    return {
-        name: sorted({v for claim in one.claims for v in claim.expectations} - DECIDED_BY_OTHERS)
-        for name, one in found.items()
-    }
+def deciding() -> list[str]:
+    """The variants that decide the claims."""
+    found = scenario.load(ROOT, "pool-freeze").claims
+    return sorted({name for claim in found for name in claim.expectations} - DECIDED_BY_OTHERS)
 
 
 def trials(run: Path) -> dict[str, dict[str, Any]]:
@@ -33,43 +30,28 @@ def trials(run: Path) -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def freeze(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One run of the deciding variants of the experiment freeze."""
-    return run_of("freeze", tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def orphans(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same of the experiment orphans."""
-    return run_of("orphans", tmp_path_factory)
-
-
-def run_of(experiment: str, factory: pytest.TempPathFactory) -> Path:
-    """Run an experiment's deciding variants; the run's directory."""
-    results = factory.mktemp(experiment) / "results"
-    options = [word for name in deciding()[experiment] for word in ("--variant", name)]
-    status, printed = lab(results, "run", f"pool-freeze/{experiment}", *options)
-    assert status in (0, 3), printed
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One run of the deciding variants of both experiments."""
+    results = tmp_path_factory.mktemp("pool-freeze") / "results"
+    options = [word for name in deciding() for word in ("--variant", name)]
+    status, printed = lab(results, "run", "pool-freeze", *options)
+    assert status == 0, printed
     return run_directory(results, "pool-freeze")
 
 
-def verdicts(run: Path) -> dict[str, str]:
-    """Claim -> verdict of those that are not inconclusive."""
-    return {c["id"]: c["verdict"] for c in read(run / "verdict.json")["claims"] if c["verdict"] != "inconclusive"}
-
-
 @pytest.mark.timeout(1200)
-def test_every_verdict_is_as_recorded(freeze: Path, orphans: Path) -> None:
+def test_every_verdict_is_as_recorded(run: Path) -> None:
     """Each claim is decided, and as the committed verdict says."""
     recorded = read(ROOT / "scenarios/pool-freeze/recorded.json")
-    assert verdicts(freeze) | verdicts(orphans) == {c["id"]: c["verdict"] for c in recorded["claims"]}
+    now = {claim["id"]: claim["verdict"] for claim in read(run / "verdict.json")["claims"]}
+    assert now == {claim["id"]: claim["verdict"] for claim in recorded["claims"]}
 
 
-def test_the_cause_is_in_the_forensics(freeze: Path) -> None:
+def test_the_cause_is_in_the_forensics(run: Path) -> None:
     """A frozen trial's evidence: SIGTERM caught in the child, the worker in waitpid, the child at the queue's lock."""
-    where = freeze / "freeze/documented/1/forensics"
+    where = run / "freeze/documented/1/forensics"
     summary = (where / "summary.txt").read_text(encoding="utf-8")
-    seen = trials(freeze)["freeze/documented"]["observation"]
+    seen = trials(run)["freeze/documented"]["observation"]
     first = next(one for one in seen["attempts"] if one["seen"])
     assert f"wait4: until child {first['chain'][1].partition(':')[0]} ends" in summary
     assert "_terminate_pool" in summary and "SIGTERM caught" in summary
@@ -77,24 +59,24 @@ def test_the_cause_is_in_the_forensics(freeze: Path) -> None:
     assert read(where / "snapshot.json")["processes"]
 
 
-def test_only_the_handler_differs_between_freeze_and_answer(freeze: Path) -> None:
+def test_only_the_handler_differs_between_freeze_and_answer(run: Path) -> None:
     """Same server, same code, SIGTERM's default: 0 of 60; same code, no gunicorn, a handler that notes: all."""
-    seen = {name: row["observation"] for name, row in trials(freeze).items()}
+    seen = {name: row["observation"] for name, row in trials(run).items()}
     default = seen["freeze/handler-default"]
     assert (default["frozen"], default["asked"], default["sigterm"]["children"]) == (0, 60, ["default"])
     noting = seen["freeze/script-noting"]
     assert noting["frozen"] == noting["asked"] and noting["sigterm"]["children"] == ["caught"]
 
 
-def test_a_freed_request_ends(freeze: Path) -> None:
+def test_a_freed_request_ends(run: Path) -> None:
     """The worker waited for nothing but the children: once they are ended, the request is answered."""
-    seen = trials(freeze)["freeze/documented"]["observation"]
+    seen = trials(run)["freeze/documented"]["observation"]
     assert {one["freed"] for one in seen["attempts"] if one["frozen"]} == {"500"}
 
 
-def test_nothing_is_left_on_the_engine(freeze: Path, orphans: Path) -> None:
+def test_nothing_is_left_on_the_engine(run: Path) -> None:
     """Nor is the container that looked at the processes."""
-    assert left(engine(), freeze.name) == left(engine(), orphans.name) == []
+    assert left(engine(), run.name) == []
 
 
 def container(client: docker.DockerClient, results: Path, role: str) -> Any:
@@ -123,9 +105,10 @@ def test_a_container_that_dies_is_no_freeze(tmp_path: Path, role: str) -> None:
     else:
         container(client, results, role).kill()
     assert process.wait(timeout=120) == 3, output(process)
-    (row,) = trials(run_directory(results, "pool-freeze")).values()
+    run = run_directory(results, "pool-freeze")
+    (row,) = trials(run).values()
     assert row["invalid"], row
-    assert left(client) == [] or all("pool-freeze" not in name for name in left(client))
+    assert left(client, run.name) == []
 
 
 def test_an_upstream_that_is_not_there_is_no_freeze(tmp_path: Path) -> None:

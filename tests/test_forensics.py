@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from reprolab.commands import Output
 from reprolab.errors import InvalidTrial
 from reprolab.forensics import Forensics, Frame, Onlooker, Stacks, parse_stacks
 from reprolab.proc import parse_snapshot
@@ -63,9 +64,9 @@ class Answering(Onlooker):
     """An onlooker whose container answers what it is told to."""
 
     def __init__(self, code: int, out: str, err: str = "") -> None:
-        self.answer = code, out, err
+        self.answer = Output(code, out, err)
 
-    def ask(self, command: Any) -> tuple[int, str, str]:
+    def ask(self, command: Any) -> Output:
         """The same to every question."""
         return self.answer
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import docker
-from docker.errors import APIError, DockerException
+from docker.errors import APIError
 from docker.models.containers import Container
 
 from reprolab import proc
+from reprolab.commands import Commands, Output
 from reprolab.errors import InvalidTrial
 from reprolab.evidence import TrialDirectory
 from reprolab.proc import Process, Snapshot
@@ -68,6 +69,7 @@ class Onlooker:
     image: str
     target: Container
     labels: Mapping[str, str]
+    commands: Commands
     container: Container | None = None
 
     def start(self) -> None:
@@ -90,39 +92,33 @@ class Onlooker:
         except APIError as error:
             raise InvalidTrial(f"the processes cannot be looked at: {error.explanation}") from error
 
-    def ask(self, command: Sequence[str]) -> tuple[int, str, str]:
-        """Run one command in the second container; returns exit code, output and error output."""
+    def ask(self, command: Sequence[str]) -> Output:
+        """Run one command in the second container. Raises InvalidTrial if it cannot, or does not end."""
         if self.container is None:
             self.start()
         assert self.container is not None
-        try:
-            code, streams = self.container.exec_run(list(command), demux=True)
-        except DockerException as error:
-            raise InvalidTrial(f"the processes cannot be looked at any more: {error}") from error
-        # With demux the SDK gives (output, error output), which its types do not say.
-        texts = [(part or b"").decode("utf-8", "replace") for part in cast(tuple[bytes | None, bytes | None], streams)]
-        return -1 if code is None else code, texts[0], texts[1]
+        return self.commands.run(self.container, command)
 
     def snapshot(self) -> tuple[Snapshot, str]:
         """Every process of the target, decoded, and the text it was decoded from. Raises InvalidTrial."""
-        code, out, err = self.ask(SNAPSHOT)
-        if code != 0:
-            raise InvalidTrial(f"the processes cannot be looked at: exit code {code} {err.strip()[-300:]}")
+        done = self.ask(SNAPSHOT)
+        if done.code != 0:
+            raise InvalidTrial(f"the processes cannot be looked at: exit code {done.code} {done.err.strip()[-300:]}")
         try:
-            found = proc.parse_snapshot(out)
+            found = proc.parse_snapshot(done.out)
         except ValueError as error:
             raise InvalidTrial(f"the snapshot of the processes cannot be read: {error}") from error
         if not any(thread.syscall for process in found.processes.values() for thread in process.threads):
             raise InvalidTrial("the engine lets nobody see what the processes wait for (is SYS_PTRACE forbidden?)")
-        return found, out
+        return found, done.out
 
     def stacks(self, pid: int) -> Stacks:
         """A process's Python stacks by py-spy; never raises because there are none."""
-        code, out, err = self.ask([*STACKS, str(pid)])
-        if code != 0:
-            return Stacks(error=(err.strip().splitlines() or [f"exit code {code}"])[0])
+        done = self.ask([*STACKS, str(pid)])
+        if done.code != 0:
+            return Stacks(error=(done.err.strip().splitlines() or [f"exit code {done.code}"])[0])
         try:
-            return parse_stacks(json.loads(out))
+            return parse_stacks(json.loads(done.out))
         except (ValueError, KeyError, TypeError) as error:
             return Stacks(error=f"py-spy's answer cannot be read: {error}")
 

@@ -17,6 +17,7 @@ from requests.adapters import HTTPAdapter
 from wrk_wrapper import Wrk, WrkError, WrkResult
 
 from reprolab import logs
+from reprolab.commands import Commands
 from reprolab.composefile import Model, services_by_role
 from reprolab.errors import EngineError, InvalidTrial, LabError
 from reprolab.evidence import TrialDirectory, write_json
@@ -64,6 +65,7 @@ class Stack:
     ready_path: str = "/"
     loads: list[Load] = field(default_factory=list)
     _containers: dict[str, Container] = field(default_factory=dict)
+    _commands: Commands = field(default_factory=Commands)
     _onlookers: dict[str, Onlooker] = field(default_factory=dict)
 
     # -- life -----------------------------------------------------------------------------------
@@ -111,6 +113,7 @@ class Stack:
 
     def remove_containers(self) -> None:
         """Remove what runs, at once; whoever works with it in another thread meets an error and ends."""
+        self._commands.break_off()
         for onlooker in self._onlookers.values():
             if onlooker.container is not None:
                 remove_container(onlooker.container)
@@ -178,9 +181,9 @@ class Stack:
         return self._containers[role]
 
     def execute(self, role: str, command: Sequence[str]) -> tuple[int, str]:
-        """Run a command inside a container; returns its exit code and what it printed."""
-        code, output = self.container(role).exec_run(list(command))
-        return -1 if code is None else code, bytes(output).decode("utf-8", "replace")  # type: ignore[arg-type]
+        """Run a command inside a container; returns its exit code and what it printed, errors last."""
+        done = self._commands.run(self.container(role), command)
+        return done.code, done.out + done.err
 
     def exists(self, role: str, path: str) -> bool:
         """Whether a path exists, seen from inside a container. Raises InvalidTrial if it cannot be looked at."""
@@ -287,7 +290,7 @@ class Stack:
     def _onlooker(self, role: str) -> Onlooker:
         if role not in self._onlookers:
             image = self.model["services"]["forensics"]["image"]
-            self._onlookers[role] = Onlooker(self.client, image, self.container(role), self.owner)
+            self._onlookers[role] = Onlooker(self.client, image, self.container(role), self.owner, self._commands)
         return self._onlookers[role]
 
     def processes(self, role: str = "app") -> Snapshot:
