@@ -20,9 +20,9 @@ if [ "$SERVER $HANDLER" = "runserver noting" ] || [ "$SERVER $HANDLER" = "runser
 fi
 case "$SERVER" in
     gunicorn)
-        exec gunicorn lab.wsgi:application --bind 0.0.0.0:8000 --workers "$WORKERS" \
+        exec gunicorn lab.wsgi:application --bind 0.0.0.0:18080 --workers "$WORKERS" \
             --worker-class "$WORKER_CLASS" --timeout "$TIMEOUT" ;;
-    runserver) exec python manage.py runserver 0.0.0.0:8000 ;;
-    runserver-noreload) exec python manage.py runserver --noreload 0.0.0.0:8000 ;;
+    runserver) exec python manage.py runserver 0.0.0.0:18080 ;;
+    runserver-noreload) exec python manage.py runserver --noreload 0.0.0.0:18080 ;;
     script) exec python door.py ;;
 esac

@@ -30,6 +30,7 @@ SCRIPT_DIRECTORY = "/usr/share/wrk_wrapper"
 TOOL_ROLES = ("wrk", "forensics")
 READY_LIMIT = 60.0
 PROXY_PORT = 18080
+DOWN_TRIES = 5
 LOG_LABEL = "reprolab.log"
 
 
@@ -107,9 +108,13 @@ class Stack:
 
     def down(self) -> None:
         """Remove the project's containers, network and volumes; never raises because they are gone already."""
-        self.remove_containers()
         down = self.command("down", "--volumes", "--timeout", "1", "--remove-orphans")
-        run(down, timeout=120, check=False)
+        for _ in range(DOWN_TRIES):
+            self.remove_containers()
+            if run(down, timeout=120, check=False).code == 0:
+                return
+            # After an interrupt another thread may be removing the same containers, and a network waits for them.
+            time.sleep(0.5)
 
     def remove_containers(self) -> None:
         """Remove what runs, at once; whoever works with it in another thread meets an error and ends."""

@@ -31,4 +31,4 @@ class Server(ThreadingMixIn, HTTPServer):
     daemon_threads = True
 
 
-Server(("0.0.0.0", 8000), Door).serve_forever()
+Server(("0.0.0.0", 18080), Door).serve_forever()

@@ -2,8 +2,8 @@
 
     python tests/data/pool-freeze/record.py results/pool-freeze/latest
 
-Kept are all trials, each with whole observations but for the summaries of forensics, of which one stays; and the
-server's log of the documented variant's trial.
+Kept are all trials with what the claims look for (the waits in words and the summaries of forensics go, and of the 60
+requests of a control that only answered, ten stay); and the server's log of the documented variant's trial.
 """
 
 from __future__ import annotations
@@ -19,16 +19,17 @@ LOG = Path("freeze/documented/1/app.log.gz")
 
 def main(source: Path) -> None:
     """Write HERE from the run in ``source``."""
-    kept_one = False
     with (HERE / "trials.jsonl").open("w", encoding="utf-8") as stream:
         for line in (source / "trials.jsonl").read_text(encoding="utf-8").splitlines():
             trial = json.loads(line)
-            for one in trial["observation"].get("attempts", []):
-                if one.get("seen") and kept_one:
+            trial["observation"].pop("seen", None)
+            attempts = trial["observation"].get("attempts", [])
+            for one in attempts:
+                one.pop("chain", None)
+                if one.get("seen"):
                     one["seen"].pop("summary")
-                kept_one = kept_one or bool(one.get("seen"))
-            if kept_one:
-                trial["observation"].pop("seen", None)
+            if attempts and not trial["observation"]["frozen"]:
+                del attempts[10:]
             stream.write(json.dumps(trial, ensure_ascii=False) + "\n")
     with gzip.open(source / LOG, "rb") as log:
         text = log.read()
