@@ -12,6 +12,8 @@ from pathlib import Path
 import docker
 import pytest
 from lab import engine, lab, left, output, read, run_directory, start, wait_for
+from reprolab.commands import Commands, Output
+from reprolab.errors import InvalidTrial
 from reprolab.process import run as run_program
 
 pytestmark = pytest.mark.docker
@@ -185,3 +187,24 @@ def test_an_engine_that_stops_in_mid_run_is_said(client: docker.DockerClient, tm
     status, printed = lab(results, "clean")
     assert status == 0, printed
     assert left(client, name) == []
+
+
+def test_a_command_that_does_not_end_is_broken_off(client: docker.DockerClient) -> None:
+    """At its limit, by another thread, or because its container went away: never a wait without an end."""
+    image = client.images.list(filters={"label": "reprolab.object=base"})[0]
+    box = client.containers.run(str(image.id), ["sleep", "600"], detach=True, init=True, network_disabled=True)
+    try:
+        commands = Commands()
+        assert commands.run(box, ["sh", "-c", "echo out; echo err >&2; exit 3"]) == Output(3, "out\n", "err\n")
+        with pytest.raises(InvalidTrial, match="sleep did not end"):
+            commands.run(box, ["sleep", "60"], limit=1)
+        assert commands.run(box, ["no-such-program"]).code == 126
+        breaker = threading.Timer(1, commands.break_off)
+        breaker.start()
+        with pytest.raises(InvalidTrial, match="sleep did not end"):
+            commands.run(box, ["sleep", "60"])
+        breaker.join()
+    finally:
+        box.remove(force=True)
+    with pytest.raises(InvalidTrial, match="true cannot run"):
+        Commands().run(box, ["true"])
