@@ -8,9 +8,9 @@ from reprolab import InvalidTrial
 from reprolab.proc import Snapshot
 from reprolab.waits import Link, stuck
 
-ROUNDS = 5  # five tasks: one after the other at worst
-GRACE = 0.4  # seconds for a request's own work, before its processes are looked at
-BETWEEN = 0.4  # seconds between two looks
+ROUNDS = 3  # five tasks on two children
+GRACE = 0.3  # seconds for a request's own work, before its processes are looked at
+BETWEEN = 0.3  # seconds between two looks
 STARTED = 10.0  # seconds for what must be there at once
 LIMIT = 25.0  # seconds; gunicorn's own limit is 30
 

@@ -10,16 +10,16 @@ from reprolab import Claim, Column, InvalidTrial
 
 from .asking import LIMIT, LINE, answer_or_stuck, check_upstream, patience, pool_children, wait_for, worker_of
 
-MANY = "60"
+FEW, SOME, MANY = "20", "40", "60"
 VARIANTS = {
     "documented": {},
     # What becomes of task 5.
-    "no-exception": {"OUTCOME": "none", "ATTEMPTS": MANY},
+    "no-exception": {"OUTCOME": "none", "ATTEMPTS": SOME},
     "return-exception": {"OUTCOME": "return-exception"},
     "return-traceback": {"OUTCOME": "return-traceback"},
     "return-text": {"OUTCOME": "return-text"},
     # How far away the site is.
-    "latency-0": {"LATENCY_MS": "0", "ATTEMPTS": "30"},
+    "latency-0": {"LATENCY_MS": "0", "ATTEMPTS": FEW},
     "latency-10": {"LATENCY_MS": "10"},
     "latency-300": {"LATENCY_MS": "300"},
     # What the tasks do.
@@ -41,33 +41,33 @@ VARIANTS = {
     "gunicorn-21.2.0": {"GUNICORN": "21.2.0"},
     "gunicorn-23.0.0": {"GUNICORN": "23.0.0", "PYTHON": "3.7.16"},
     "gunicorn-27.0.1": {"GUNICORN": "27.0.1", "PYTHON": "3.12.1"},
-    "runserver": {"SERVER": "runserver", "ATTEMPTS": "20"},
-    "runserver-noreload": {"SERVER": "runserver-noreload", "ATTEMPTS": "20"},
-    "script": {"SERVER": "script", "ATTEMPTS": MANY},
+    "runserver": {"SERVER": "runserver", "ATTEMPTS": FEW},
+    "runserver-noreload": {"SERVER": "runserver-noreload", "ATTEMPTS": FEW},
+    "script": {"SERVER": "script", "ATTEMPTS": SOME},
     # The cause: taken away under gunicorn, brought where there is no gunicorn.
     "handler-default": {"HANDLER": "default", "ATTEMPTS": MANY},
     "script-noting": {"SERVER": "script", "HANDLER": "noting"},
     "runserver-noting": {"SERVER": "runserver-noreload", "HANDLER": "noting"},
     # The race: decided one way, and the other.
     "held": {"RUNNER": "held"},
-    "held-handler-default": {"RUNNER": "held", "HANDLER": "default", "ATTEMPTS": "20"},
+    "held-handler-default": {"RUNNER": "held", "HANDLER": "default", "ATTEMPTS": FEW},
     "late": {"RUNNER": "late", "OUTCOME": "none"},
-    "late-handler-default": {"RUNNER": "late", "OUTCOME": "none", "HANDLER": "default", "ATTEMPTS": "20"},
+    "late-handler-default": {"RUNNER": "late", "OUTCOME": "none", "HANDLER": "default", "ATTEMPTS": FEW},
     "late-raise": {"RUNNER": "late-raise"},
-    "settled": {"RUNNER": "settled", "ATTEMPTS": MANY},
+    "settled": {"RUNNER": "settled", "ATTEMPTS": SOME},
     # What one might do about it.
     "wrapper-as-written": {"RUNNER": "wrapper-as-written"},
     "wrapper-as-written-value": {"RUNNER": "wrapper-as-written-value"},
     "wrapper-at-once": {"RUNNER": "wrapper-at-once"},
-    "wrapper-afterwards": {"RUNNER": "wrapper-afterwards", "ATTEMPTS": MANY},
-    "wrapper-afterwards-latency-0": {"RUNNER": "wrapper-afterwards", "LATENCY_MS": "0", "ATTEMPTS": MANY},
+    "wrapper-afterwards": {"RUNNER": "wrapper-afterwards", "ATTEMPTS": SOME},
+    "wrapper-afterwards-latency-0": {"RUNNER": "wrapper-afterwards", "LATENCY_MS": "0", "ATTEMPTS": FEW},
     "close-join": {"RUNNER": "close-join", "ATTEMPTS": MANY},
     "initializer": {"RUNNER": "initializer", "ATTEMPTS": MANY},
-    "spawn": {"RUNNER": "spawn", "ATTEMPTS": "20"},
-    "forkserver": {"RUNNER": "forkserver", "ATTEMPTS": "20"},
-    "executor": {"RUNNER": "executor", "ATTEMPTS": MANY},
-    "threads": {"RUNNER": "threads", "ATTEMPTS": MANY},
-    "in-turn": {"RUNNER": "in-turn", "ATTEMPTS": "20"},
+    "spawn": {"RUNNER": "spawn", "ATTEMPTS": FEW},
+    "forkserver": {"RUNNER": "forkserver", "ATTEMPTS": FEW},
+    "executor": {"RUNNER": "executor", "ATTEMPTS": SOME},
+    "threads": {"RUNNER": "threads", "ATTEMPTS": FEW},
+    "in-turn": {"RUNNER": "in-turn", "ATTEMPTS": FEW},
 }
 TRIALS = 1
 PARALLEL = True
