@@ -1,8 +1,9 @@
-"""Changes one thing in the installed uvicorn: `python patch.py PATCH`. A patch that does not fit fails the build.
+"""Changes one thing in what is installed: `python patch.py PATCH`. A patch that does not fit fails the build.
 
 - none: nothing
 - fork: the one word by which uvicorn chooses how its workers begin
 - own-socket: each worker listens on a socket of its own (SO_REUSEPORT) instead of all on the parent's
+- accept-one: asyncio, woken because connections wait, takes one of them, not all
 """
 
 import sys
@@ -27,12 +28,12 @@ def own_sockets(sockets):
 '''
 
 
-def replace(name, old, new):
-    """Put ``new`` in place of the only ``old`` in one of uvicorn's files."""
-    file = Path(find_spec("uvicorn").origin).with_name(name)
+def replace(name, old, new, package="uvicorn"):
+    """Put ``new`` in place of the only ``old`` in one of a package's files."""
+    file = Path(find_spec(package).origin).with_name(name)
     text = file.read_text(encoding="utf-8")
     if text.count(old) != 1:
-        sys.exit(f"uvicorn's {name} has {old!r} {text.count(old)} times, not once: the patch does not fit this release")
+        sys.exit(f"{package}/{name} has {old!r} {text.count(old)} times, not once: the patch does not fit this release")
     file.write_text(text.replace(old, new), encoding="utf-8")
 
 
@@ -51,8 +52,10 @@ def main(patch):
         replace("_subprocess.py", 'get_context("spawn")', 'get_context("fork")')
     elif patch == "own-socket":
         own_socket()
+    elif patch == "accept-one":
+        replace("selector_events.py", "for _ in range(backlog):", "for _ in range(1):", "asyncio")
     elif patch != "none":
-        sys.exit(f"error: PATCH is none, fork or own-socket; got {patch}")
+        sys.exit(f"error: PATCH is none, fork, own-socket or accept-one; got {patch}")
 
 
 main(sys.argv[1])

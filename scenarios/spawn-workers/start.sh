@@ -47,12 +47,12 @@ hosted() {
     exec gunicorn main:app --worker-class uvicorn_worker.UvicornWorker --workers "$WORKERS" --bind 0.0.0.0:8000 "$@"
 }
 case "$START" in
-    python) exec python main.py ;;
+    python) exec python3 main.py ;;
     command-line)
         set -- --workers "$WORKERS"
         if [ "$RELOAD" = True ]; then set -- --reload; fi
         exec uvicorn main:app --host 0.0.0.0 --port 8000 "$@" ;;
-    launcher) exec python launcher.py ;;
+    launcher) exec python3 launcher.py ;;
     gunicorn) hosted ;;
     gunicorn-preload)
         if [ "$MARK" = on ]; then hosted --preload --config "$APP/gunicorn_mark.py"; fi

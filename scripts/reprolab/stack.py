@@ -317,7 +317,7 @@ class Stack:
         return self.container(role).logs().decode("utf-8", "replace").splitlines()
 
     def wait_printed(self, pattern: str, times: int = 1, role: str = "app", limit: float = 60.0) -> list[str]:
-        """Wait until a service has printed a pattern so many times; returns its lines. InvalidTrial at the limit (s)."""
+        """Wait until a service has printed a pattern so often; returns its lines. InvalidTrial at the limit (s)."""
         end = time.monotonic() + limit
         while True:
             lines = self.printed(role)
