@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from reprolab import Claim, Column, InvalidTrial
 
 NEWEST = "0.54.0"
+# How long a request takes decides no load (see many-requests); where answers hardly matter nobody waits so long.
+SOON = {"SLEEP": "2"}
 VARIANTS = {
     "documented": {},
     "unwatched": {"WITNESS": "off"},
@@ -20,21 +22,21 @@ VARIANTS = {
     "forked": {"PATCH": "fork"},
     # What one may ask for.
     "set-start-method": {"START_METHOD": "fork"},
-    f"uvicorn-{NEWEST}-set-start-method": {"START_METHOD": "fork", "UVICORN": NEWEST},
+    f"uvicorn-{NEWEST}-set-start-method": {**SOON, "START_METHOD": "fork", "UVICORN": NEWEST},
     # A value set in the parent before the children start: who has it?
-    "marked": {"START": "launcher", "MARK": "on"},
-    "marked-forked": {"START": "launcher", "MARK": "on", "PATCH": "fork"},
-    "marked-gunicorn": {"START": "gunicorn-preload", "MARK": "on"},
+    "marked": {**SOON, "START": "launcher", "MARK": "on"},
+    "marked-forked": {**SOON, "START": "launcher", "MARK": "on", "PATCH": "fork"},
+    "marked-gunicorn": {**SOON, "START": "gunicorn-preload", "MARK": "on"},
     # The other server.
-    "gunicorn": {"START": "gunicorn"},
-    "gunicorn-preload": {"START": "gunicorn-preload"},
+    "gunicorn": {**SOON, "START": "gunicorn"},
+    "gunicorn-preload": {**SOON, "START": "gunicorn-preload"},
     # A request that does load main.py again: the sign of SW-7 can be seen.
     "import-again": {"IMPORT_AGAIN": "on", "SLEEP": "0.05"},
     # Many more requests than ten seconds each allow.
     "many-requests": {"SLEEP": "0.01"},
     # Other releases.
-    "uvicorn-0.20.0": {"UVICORN": "0.20.0"},
-    f"uvicorn-{NEWEST}": {"UVICORN": NEWEST},
+    "uvicorn-0.20.0": {**SOON, "UVICORN": "0.20.0"},
+    f"uvicorn-{NEWEST}": {**SOON, "UVICORN": NEWEST},
 }
 TRIALS = 1
 PARALLEL = True
