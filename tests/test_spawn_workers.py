@@ -265,7 +265,8 @@ def test_the_log_tells_what_was_recorded(imports: ModuleType, trial: TrialDirect
 
 def test_a_witness_that_contradicts_the_program(imports: ModuleType, trial: TrialDirectory) -> None:
     """A load that was not printed, or printed in another process, makes the trial invalid."""
-    rewrite(trial, "main.py with 0 at 7", "main.py with 0 at 99")
+    server = driven(imports)["server"]
+    rewrite(trial, f"main.py with 0 at {server}", "main.py with 0 at 99")
     with pytest.raises(InvalidTrial, match="the witness saw"):
         imports.observe(trial, driven(imports))
 
