@@ -13,7 +13,7 @@ NAME = "spawn-workers"
 # For each claim a variant that shows its sign and one that must not; more of the same kind are left to the whole run.
 DECIDING = [
     *("documented", "one-worker", "two-workers", "forked", "gunicorn", "uvicorn-0.29.0"),
-    *("launcher", "command-line", "set-start-method", "many-requests", "marked", "marked-forked"),
+    *("launcher", "command-line", "many-requests", "marked", "marked-forked"),
     *("quick", "own-socket", "accept-one", "async"),
 ]
 

@@ -46,16 +46,19 @@ OLDEST, NEW = 0, -1  # places in the order of listening
 def drive(stack):
     """Ask from beside the server, in phases; each says who answered, and counts the threads before and after."""
     factors = stack.factors
-    wanted = int(factors["WORKERS"])
+    if factors["PHASES"] not in ("all", "shares"):
+        raise InvalidTrial(f"PHASES is all or shares; got {factors['PHASES']}")
+    wanted = 1 if factors["RELOAD"] == "True" else int(factors["WORKERS"])
     stack.wait_printed(COMPLETE, wanted)
     order = listeners(stack, wanted)
     if float(factors["SLEEP"]) > LONG:
         return {"phases": ask(stack, order, [BY_HAND])}
     found = ask(stack, order, [{**LONE, "rounds": 30}, THREE])
-    if factors["PHASES"] == "all":
+    several = factors["PHASES"] == "all" and wanted > 1
+    if several:
         found += filled(stack, order)
     found += ask(stack, order, [*BURSTS, KEEP_ALIVE])
-    if factors["PHASES"] == "all" and at_least(factors["UVICORN"], "0.30.0"):
+    if several and at_least(factors["UVICORN"], "0.30.0"):
         found += newcomers(stack, order)  # an earlier release does not put another in a dead worker's place
     return {"phases": found}
 

@@ -32,7 +32,7 @@ SPAWNED = re.compile(
 
 def drive(stack):
     """The tree as soon as all workers are up, before any request for `/`; then who answers one."""
-    wanted = int(stack.factors["WORKERS"])
+    wanted = 1 if stack.factors["RELOAD"] == "True" else int(stack.factors["WORKERS"])
     stack.wait_printed(COMPLETE, wanted)
     snapshot = stack.processes()
     stack.forensics(name="idle")
