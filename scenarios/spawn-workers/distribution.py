@@ -29,7 +29,7 @@ STARTED = r"Started server process \[(\d+)\]"
 COMPLETE = r"Application startup complete"
 CLIENT = ["python", "/srv/app/client.py"]
 LONG = 1.0  # seconds; where requests take longer there is time for the document's own clients only
-MANY = (10, 20, 30)  # threads for each worker in turn, so that it has the most by far; a pool holds 40
+AHEAD = 6  # threads, by which each worker in turn is made to have the most; a pool holds 40
 MORE = 3  # threads, by which the document's worker is ahead
 NEWCOMERS = 2
 LONE = {"do": "groups", "phase": "lone", "clients": 1, "rounds": 20, "gap": 0.1}  # all have long gone to sleep
@@ -76,8 +76,8 @@ def listeners(stack, wanted):
 def filled(stack, order):
     """Each worker in turn is made to be the one with by far the most threads."""
     found = []
-    for target, (pid, many) in enumerate(zip(order, MANY, strict=False)):
-        fill = {"do": "fill", "phase": "fill", "worker": pid, "clients": many}
+    for target, pid in enumerate(order):
+        fill = {"do": "fill", "phase": "fill", "worker": pid, "ahead": AHEAD}
         found += ask(stack, order, [fill, {**THREE, "target": target}, {**LONE, "target": target}])
         threads = found[-2]["before"]
         if threads[target] < max(n for worker, n in enumerate(threads) if worker != target) + MORE:

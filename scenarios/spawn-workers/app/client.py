@@ -88,12 +88,19 @@ def keep_alive(step, workers):
 
 
 def fill(step, workers):
-    """Give one worker many requests at once while the others are stopped, so that it alone makes threads."""
+    """Give one worker requests at once while the others are stopped, until it is so many threads ahead of them."""
     others = [pid for pid in workers if pid != step["worker"]]
     for pid in others:
         os.kill(pid, signal.SIGSTOP)
+    wanted = max(threads(pid) for pid in others) + step["ahead"]
+    found = []
     try:
-        return [group(step["clients"], 0)]
+        # On a busy machine some requests are done before the last has begun, and share a thread.
+        for more in range(0, 80, 4):
+            found.append(group(wanted + more, 0))
+            if threads(step["worker"]) >= wanted:
+                return found
+        sys.exit("worker %d has %d threads, not %d" % (step["worker"], threads(step["worker"]), wanted))
     finally:
         for pid in others:
             os.kill(pid, signal.SIGCONT)
