@@ -133,7 +133,7 @@ def test_rates_are_counted_over_requests(found: Scenario) -> None:
     (row,) = [claim for claim in verdict["claims"] if claim["id"] == "PF-9"]
     rate = row["variants"]["freeze/handler-default"]["rate"]
     assert rate == {"shown": 0, "of": 60, "interval": [0.0, 0.0602]}
-    assert row["variants"]["freeze/documented"]["rate"]["interval"][0] > 0.7
+    assert row["variants"]["freeze/documented"]["rate"]["interval"][0] > 0.5
     assert "0/60 (0–6 %)" in row["why"]
     assert "rate" in verdict["signs"]["PF-9"]["freeze/nothing"]
 
@@ -143,7 +143,7 @@ def test_rates_are_counted_over_requests(found: Scenario) -> None:
     [
         ("PF-1", "documented", lambda o: o.update(frozen=5)),
         ("PF-2", "late", lambda o: o["attempts"][0]["finished"].pop("4")),
-        ("PF-3", "documented", lambda o: o.update(frozen=o["asked"] - 1)),
+        ("PF-3", "late", lambda o: o.update(frozen=o["asked"] - 1)),
         ("PF-9", "documented", lambda o: o.update(frozen=0)),
         ("PF-8", "documented", lambda o: o["attempts"][0].update(kinds=["child", "pipe"])),
         ("PF-8", "documented", lambda o: o["unfinished"].append(["4"])),

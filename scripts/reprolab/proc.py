@@ -63,6 +63,8 @@ SYSCALLS: dict[str, dict[int, str]] = {
     },
 }
 ACCESS = {0: "r", 1: "w", 2: "rw"}
+FORKED_NO_EXEC = 0x40  # the kernel's PF_FORKNOEXEC, in field 9 of stat
+HIDDEN = 1  # what the kernel shows for an address to those who may not trace
 PIPE = re.compile(r"pipe:\[(\d+)\]")
 
 
@@ -121,7 +123,12 @@ class SharedMemory:
 
 @dataclass(frozen=True)
 class Process:
-    """One process as the snapshot found it; ``started`` is its start time in clock ticks since boot."""
+    """One process as the snapshot found it; ``started`` is its start time in clock ticks since boot.
+
+    ``forked`` is the kernel's own word that it still runs as the copy of its parent that a fork made; an exec, as in
+    a spawn, takes it back. ``layout`` holds where its program and its stack begin, which a fork copies and an exec
+    draws anew; empty where the kernel does not tell.
+    """
 
     pid: int
     parent: int
@@ -132,6 +139,8 @@ class Process:
     threads: tuple[Thread, ...]
     files: tuple[File, ...] = ()
     shared: tuple[SharedMemory, ...] = ()
+    forked: bool = False
+    layout: tuple[int, ...] = ()
 
     @property
     def title(self) -> str:
@@ -162,6 +171,13 @@ class Snapshot:
         """The processes whose parent is not in the snapshot."""
         found = [process for process in self.processes.values() if process.parent not in self.processes]
         return sorted(found, key=lambda process: process.pid)
+
+    def server(self) -> Process:
+        """The process that the container was made for: the init's oldest child. Raises ValueError if there is none."""
+        for init in self.roots():
+            for child in self.children(init.pid):
+                return child
+        raise ValueError(f"no process runs below an init; there are {sorted(self.processes)}")
 
     def holders(self, target: str, access: str = "") -> list[int]:
         """The pids that have ``target`` open ("pipe:[123]"), for reading or writing where ``access`` says so."""
@@ -248,6 +264,12 @@ def parse_mapping(line: str) -> SharedMemory:
     return SharedMemory(int(start, 16), int(end, 16), f"{''.join(name).strip() or 'anonymous'} {device}:{inode}")
 
 
+def layout_of(fields: list[str]) -> tuple[int, ...]:
+    """Where the program and the stack begin (fields 26 and 28 of stat); empty where the kernel does not tell."""
+    found = (int(fields[23]), int(fields[25]))
+    return found if min(found) > HIDDEN else ()
+
+
 def parse_process(pid: str, kept: Mapping[str, Any], machine: str) -> Process:
     """One process of a snapshot. Raises ValueError, IndexError or KeyError where the text is no /proc text."""
     _, fields = stat_fields(kept["stat"])
@@ -262,6 +284,8 @@ def parse_process(pid: str, kept: Mapping[str, Any], machine: str) -> Process:
         tuple(thread for thread in threads if thread),
         tuple(parse_file(number, *what) for number, what in kept["files"].items()),
         tuple(parse_mapping(line) for line in kept["maps"]),
+        bool(int(fields[6]) & FORKED_NO_EXEC),
+        layout_of(fields),
     )
 
 

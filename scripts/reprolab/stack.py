@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ READY_LIMIT = 60.0
 PROXY_PORT = 18080
 DOWN_TRIES = 5
 LOG_LABEL = "reprolab.log"
+READY_LABEL = "reprolab.ready"
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Stack:
     evidence: TrialDirectory
     owner: Mapping[str, str]
     factors: Mapping[str, str] = field(default_factory=dict)
-    ready_path: str = "/"
+    ready_path: str = ""
     loads: list[Load] = field(default_factory=list)
     _containers: dict[str, Container] = field(default_factory=dict)
     _commands: Commands = field(default_factory=Commands)
@@ -129,13 +131,17 @@ class Stack:
             remove_container(container)
 
     def wait_ready(self, limit: float = READY_LIMIT) -> None:
-        """Wait until the stack answers ``ready_path`` with less than 500; InvalidTrial at the limit (seconds)."""
+        """Wait until the stack answers with less than 500; InvalidTrial at the limit (seconds).
+
+        It is asked for ``ready_path``, or the path in the front's label ``reprolab.ready``, or ``/``.
+        """
+        path = self.ready_path or self._label(self.front, READY_LABEL) or "/"
         end = time.monotonic() + limit
         state = "no answer yet"
         while time.monotonic() < end:
             self._fail_if_exited()
             try:
-                answer = self.get(self.ready_path, timeout=5)
+                answer = self.get(path, timeout=5)
                 if answer.status_code < 500:
                     return
                 state = f"status {answer.status_code}"
@@ -143,9 +149,13 @@ class Stack:
                 state = type(error).__name__
             time.sleep(0.05)
         raise InvalidTrial(
-            f"not healthy after {limit:g} s: GET {self.ready_path} through the stack, last state: {state}; "
+            f"not healthy after {limit:g} s: GET {path} through the stack, last state: {state}; "
             f"app's last lines: {self._tail('app')}"
         )
+
+    def _label(self, role: str, name: str) -> str:
+        labels = self.model["services"][self.roles[role]].get("labels") or {}
+        return str(labels.get(name, ""))
 
     def _fail_if_exited(self) -> None:
         for role in self.roles:
@@ -313,6 +323,22 @@ class Stack:
     def printed(self, role: str) -> list[str]:
         """The lines a service has written to its standard streams so far."""
         return self.container(role).logs().decode("utf-8", "replace").splitlines()
+
+    def wait_printed(self, pattern: str, times: int = 1, role: str = "app", limit: float = 60.0) -> list[str]:
+        """Wait until a service has printed a pattern so often; returns its lines. InvalidTrial at the limit (s)."""
+        end = time.monotonic() + limit
+        while True:
+            lines = self.printed(role)
+            seen = len(re.findall(pattern, "\n".join(lines)))
+            if seen >= times:
+                return lines
+            self._fail_if_exited()
+            if time.monotonic() > end:
+                raise InvalidTrial(
+                    f"{role} printed {pattern!r} {seen} of {times} times within {limit:g} s; "
+                    f"its last lines: {self._tail(role)}"
+                )
+            time.sleep(0.05)
 
     # -- evidence -------------------------------------------------------------------------------
 

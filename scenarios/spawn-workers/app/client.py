@@ -1,0 +1,135 @@
+"""Asks the server from beside it, and counts the workers' threads: `python client.py PLAN`, both ends JSON.
+
+PLAN is {"workers": [pid, ...], "steps": [{"do": KIND, ...}, ...]}. The answer is one line of JSON for each step. A
+response that is not the document's ends the program.
+"""
+
+import json
+import os
+import re
+import signal
+import socket
+import sys
+import time
+
+ADDRESS = ("127.0.0.1", 8000)
+LIMIT = 60.0
+HELLO = re.compile(rb"Hello (\d+), g_var")
+LENGTH = re.compile(rb"content-length: (\d+)", re.I)
+
+
+def connect(close=True):
+    """A connection with its request sent."""
+    connection = socket.create_connection(ADDRESS, timeout=LIMIT)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    send(connection, close)
+    return connection
+
+
+def send(connection, close):
+    """Ask once."""
+    kind = b"close" if close else b"keep-alive"
+    connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: " + kind + b"\r\n\r\n")
+
+
+def answer(connection):
+    """The pid that answered; exits with what came instead."""
+    data = b""
+    while True:
+        head, gap, body = data.partition(b"\r\n\r\n")
+        length = LENGTH.search(head)
+        if gap and length and len(body) >= int(length[1]):
+            break
+        more = connection.recv(65536)
+        if not more:
+            break
+        data += more
+    found = HELLO.search(data)
+    if not data.startswith(b"HTTP/1.1 200") or not found:
+        sys.exit("not the document's answer: %r" % data[:200])
+    return int(found[1])
+
+
+def group(clients, stagger):
+    """Some clients, at once or one after the other, all before the first is answered; who answered each."""
+    connections = []
+    for number in range(clients):
+        if number and stagger:
+            time.sleep(stagger)
+        connections.append(connect())
+    pids = []
+    for connection in connections:
+        pids.append(answer(connection))
+        connection.close()
+    return pids
+
+
+def groups(step, workers):
+    """Groups of clients, one group after the other."""
+    found = []
+    for _ in range(step["rounds"]):
+        found.append(group(step["clients"], step.get("stagger", 0)))
+        time.sleep(step.get("gap", 0.03))
+    return found
+
+
+def keep_alive(step, workers):
+    """Clients that each ask several times on one connection; who answered, a list for each connection."""
+    connections = [connect(close=False) for _ in range(step["clients"])]
+    found = [[answer(connection)] for connection in connections]
+    for _ in range(step["requests"] - 1):
+        for connection in connections:
+            send(connection, close=False)
+        for pids, connection in zip(found, connections):
+            pids.append(answer(connection))
+    for connection in connections:
+        connection.close()
+    return found
+
+
+def fill(step, workers):
+    """Give one worker requests at once while the others are stopped, until it is so many threads ahead of them."""
+    others = [pid for pid in workers if pid != step["worker"]]
+    for pid in others:
+        os.kill(pid, signal.SIGSTOP)
+    wanted = max(threads(pid) for pid in others) + step["ahead"]
+    found = []
+    try:
+        # On a busy machine some requests are done before the last has begun, and share a thread.
+        for more in range(0, 80, 4):
+            found.append(group(wanted + more, 0))
+            if threads(step["worker"]) >= wanted:
+                return found
+        sys.exit("worker %d has %d threads, not %d" % (step["worker"], threads(step["worker"]), wanted))
+    finally:
+        for pid in others:
+            os.kill(pid, signal.SIGCONT)
+
+
+def threads(pid):
+    """How many threads a process has; those of the kernel's own (io_uring) are none of its."""
+    found = 0
+    for task in os.listdir("/proc/%d/task" % pid):
+        try:
+            with open("/proc/%d/task/%s/comm" % (pid, task), encoding="utf-8") as stream:
+                found += not stream.read().startswith("iou-")
+        except OSError:
+            pass
+    return found
+
+
+STEPS = {"groups": groups, "keep-alive": keep_alive, "fill": fill}
+
+
+def main():
+    """Each step in turn, the threads counted before and after."""
+    plan = json.loads(sys.argv[1])
+    workers = plan["workers"]
+    for step in plan["steps"]:
+        before = [threads(pid) for pid in workers]
+        found = STEPS[step["do"]](step, workers)
+        after = [threads(pid) for pid in workers]
+        print(json.dumps({"step": step, "before": before, "after": after, "pids": found}), flush=True)
+
+
+main()

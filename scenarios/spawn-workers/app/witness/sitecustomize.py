@@ -1,0 +1,47 @@
+"""Says on standard error what happens to main.py, without a change to it.
+
+Three kinds of lines of JSON: `start`, an interpreter began in this process; `fork`, this process is a copy of its
+parent; `load`, main.py runs from its first line. Each bears the token that was drawn when the interpreter began: a
+copy bears its parent's.
+"""
+
+import json
+import os
+import sys
+import threading
+
+TOKEN = os.urandom(8).hex()
+MAIN = os.path.join(os.environ["HOME"], "app", "main.py")
+
+
+def say(kind, **more):
+    """One line, in one piece."""
+    known = {"witness": kind, "pid": os.getpid(), "parent": os.getppid(), "token": TOKEN}
+    os.write(2, (json.dumps({**known, **more}) + "\n").encode())
+
+
+def module_name():
+    """The name under which the code that is about to run will know itself."""
+    frame, steps = sys._getframe(1).f_back, 3
+    while frame is not None and steps:
+        if frame.f_code.co_name == "_run_code":
+            return frame.f_locals["mod_name"]
+        if frame.f_code.co_name == "_call_with_frames_removed":
+            return frame.f_locals["args"][1]["__name__"]
+        frame, steps = frame.f_back, steps - 1
+    return "__main__"
+
+
+def hook(event, arguments):
+    """Python calls this before it runs a compiled program, among much else."""
+    if event != "exec":
+        return
+    code = arguments[0]
+    if getattr(code, "co_name", "") == "<module>" and os.path.abspath(code.co_filename) == MAIN:
+        thread = threading.current_thread()
+        say("load", name=module_name(), thread=thread.ident, thread_name=thread.name)
+
+
+say("start")
+os.register_at_fork(after_in_child=lambda: say("fork"))
+sys.addaudithook(hook)

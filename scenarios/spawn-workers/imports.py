@@ -1,0 +1,323 @@
+"""How often main.py is loaded, where and under which name, and what a worker has from its parent's memory."""
+
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+from reprolab import Claim, Column, InvalidTrial
+
+NEWEST = "0.54.0"
+# How long a request takes decides no load (see many-requests); where answers hardly matter nobody waits so long.
+SOON = {"SLEEP": "2"}
+VARIANTS = {
+    "documented": {},
+    "unwatched": {"WITNESS": "off"},
+    "one-worker": {"WORKERS": "1"},
+    "two-workers": {"WORKERS": "2"},
+    "reload": {"RELOAD": "True"},
+    # The file that is started is not the application.
+    "command-line": {"START": "command-line"},
+    "launcher": {"START": "launcher"},
+    # One word in uvicorn: its workers are forked, and nothing else changes.
+    "forked": {"PATCH": "fork"},
+    # What one may ask for.
+    "set-start-method": {"START_METHOD": "fork"},
+    f"uvicorn-{NEWEST}-set-start-method": {**SOON, "START_METHOD": "fork", "UVICORN": NEWEST},
+    # A value set in the parent before the children start: who has it?
+    "marked": {**SOON, "START": "launcher", "MARK": "on"},
+    "marked-forked": {**SOON, "START": "launcher", "MARK": "on", "PATCH": "fork"},
+    "marked-gunicorn": {**SOON, "START": "gunicorn-preload", "MARK": "on"},
+    # The other server.
+    "gunicorn": {**SOON, "START": "gunicorn"},
+    "gunicorn-preload": {**SOON, "START": "gunicorn-preload"},
+    # A request that does load main.py again: the sign of SW-7 can be seen.
+    "import-again": {"IMPORT_AGAIN": "on", "SLEEP": "0.05"},
+    # Many more requests than ten seconds each allow.
+    "many-requests": {"SLEEP": "0.01"},
+    # Other releases.
+    "uvicorn-0.20.0": {**SOON, "UVICORN": "0.20.0"},
+    f"uvicorn-{NEWEST}": {**SOON, "UVICORN": NEWEST},
+}
+TRIALS = 1
+PARALLEL = True
+
+PRINTED = re.compile(r"main\.py with (\d+) at (\d+)")
+STARTED = r"Started server process \[(\d+)\]"
+COMPLETE = r"Application startup complete"
+HELLO = re.compile(r"Hello (\d+), g_var = (\d+)")
+DIED = re.compile(r"Child process \[(\d+)\] died")
+AT_ONCE = 30  # no worker's thread pool (40) is ever full
+LONG = 1.0  # seconds; a server that takes longer is asked AT_ONCE times, another MANY times
+MANY = 600
+OPTIONS = """
+import inspect, json, uvicorn
+print(json.dumps(sorted(inspect.signature(uvicorn.Config).parameters)))
+"""
+
+
+def drive(stack):
+    """Wait for the workers, ask many times, and keep what was loaded before and after."""
+    factors = stack.factors
+    wanted = 1 if factors["RELOAD"] == "True" else int(factors["WORKERS"])
+    stack.wait_printed(COMPLETE, wanted)
+    begun = stack.wait_printed(STARTED, wanted)
+    served = ask(stack, float(factors["SLEEP"]))
+    snapshot = stack.processes()
+    server = snapshot.server()
+    family = [server, *snapshot.descendants(server.pid)]
+    return {
+        "loads_before": loads(begun),
+        "served": served,
+        "server": server.pid,
+        "workers": sorted({int(pid) for pid in re.findall(STARTED, "\n".join(begun))}),
+        "processes": [
+            {
+                "pid": one.pid,
+                "parent": one.parent,
+                "command": one.title,
+                "forked": one.forked,
+                "layout_of_parent": shares_layout(snapshot, one),
+            }
+            for one in family
+        ],
+        "options": options(stack),
+    }
+
+
+def shares_layout(snapshot, process):
+    """Whether program and stack lie where the parent's do, which chance hardly brings about; None if not told."""
+    parent = snapshot.processes.get(process.parent)
+    if parent is None or not (process.layout and parent.layout):
+        return None
+    return process.layout == parent.layout
+
+
+def ask(stack, sleep):
+    """Many requests; how often each process answered, by the g_var it showed."""
+    many = AT_ONCE if sleep > LONG else MANY
+    with ThreadPoolExecutor(AT_ONCE) as clients:
+        answers = list(clients.map(lambda _: stack.get("/", timeout=sleep * 3 + 30), range(many)))
+    served = {}
+    for answer in answers:
+        answer.raise_for_status()
+        pid, value = HELLO.search(answer.text).groups()
+        counts = served.setdefault(pid, {})
+        counts[value] = counts.get(value, 0) + 1
+    return served
+
+
+def options(stack):
+    """The command line's options and the names of uvicorn.Config's arguments."""
+    code, text = stack.execute("app", ["uvicorn", "--help"])
+    inner, names = stack.execute("app", ["python", "-c", OPTIONS])
+    if code or inner:
+        raise InvalidTrial(
+            f"uvicorn's options cannot be read: exit codes {code}, {inner}: {text[-200:]} {names[-200:]}"
+        )
+    return {"help": sorted(set(re.findall(r"--[a-z][a-z0-9-]+", text))), "config": json.loads(names), "text": text}
+
+
+def loads(lines):
+    """What the program printed and what the witness saw of main.py, in the log's order.
+
+    From 0.30.0 on uvicorn replaces a worker that does not answer within 5 s, as one may on a busy machine while it
+    still loads. What it had printed by then is left out: it never served.
+    """
+    text = "\n".join(lines)
+    died = [int(pid) for pid in DIED.findall(text)]
+    seen = [json.loads(line[line.index("{") :]) for line in lines if '{"witness": ' in line]
+    seen = [one for one in seen if one["pid"] not in died]
+    return {
+        "replaced": len(died),
+        "printed": [[int(pid), int(value)] for value, pid in PRINTED.findall(text) if int(pid) not in died],
+        "witnessed": [one for one in seen if one["witness"] == "load"],
+        "begun": [one for one in seen if one["witness"] != "load"],
+    }
+
+
+def observe(evidence, driven):
+    """Read the whole log; check that the witness and the program agree."""
+    seen = loads([line.decode("utf-8", "replace").rstrip("\n") for line in evidence.lines("app")])
+    by_print = sorted(pid for pid, _ in seen["printed"])
+    by_witness = sorted(one["pid"] for one in seen["witnessed"])
+    if seen["begun"] and by_print != by_witness:
+        raise InvalidTrial(f"the program printed in {by_print}, but the witness saw it load in {by_witness}")
+    if not set(driven["served"]) <= {str(pid) for pid in driven["workers"]}:
+        raise InvalidTrial(f"answers by {sorted(driven['served'])}, but the workers are {driven['workers']}")
+    return driven | {"loads": seen, "asked": sum(sum(counts.values()) for counts in driven["served"].values())}
+
+
+# -- what an observation says ------------------------------------------------------------------------
+
+
+def children(o):
+    """The workers that are no first process."""
+    return [pid for pid in o["workers"] if pid != o["server"]]
+
+
+def printed(o, pid, when="loads"):
+    """The values that a process printed while it loaded main.py."""
+    return [value for one, value in o[when]["printed"] if one == pid]
+
+
+def names(o, pid):
+    """The names under which main.py ran in a process."""
+    return [one["name"] for one in o["loads"]["witnessed"] if one["pid"] == pid]
+
+
+def process(o, pid):
+    """A process of the tree."""
+    return next(one for one in o["processes"] if one["pid"] == pid)
+
+
+def origin(o, pid):
+    """How a process came to be: fork, spawn, or first; raises ValueError where the witnesses contradict each other.
+
+    They are the kernel's mark on a process that was forked and ran no other program since, the places of program and
+    stack, what Python itself said as it began, and a random number in the memory of the parent's interpreter.
+    """
+    if pid == o["server"]:
+        return "first"
+    one = process(o, pid)
+    told = {"kernel": one["forked"]}
+    if one["layout_of_parent"] is not None:
+        told["memory"] = one["layout_of_parent"]
+    begun = [line for line in o["loads"]["begun"] if line["pid"] == pid]
+    if begun:
+        # The last word: an interpreter that spawn starts says so after the fork that comes before its exec.
+        told["interpreter"] = begun[-1]["witness"] == "fork"
+        told["token"] = begun[-1]["token"] in {w["token"] for w in o["loads"]["begun"] if w["pid"] == one["parent"]}
+    if len(set(told.values())) > 1:
+        raise ValueError(f"process {pid} was forked? {told}")
+    return "fork" if one["forked"] else "spawn"
+
+
+def origins(o):
+    """How each worker came to be."""
+    return [origin(o, pid) for pid in o["workers"]]
+
+
+# -- signs -------------------------------------------------------------------------------------------
+
+
+def twice_each(o):
+    """Each worker loaded main.py twice, in one thread."""
+    threads = {pid: {w["thread"] for w in o["loads"]["witnessed"] if w["pid"] == pid} for pid in children(o)}
+    return bool(children(o)) and all(len(printed(o, p)) == 2 and len(threads[p]) == 1 for p in children(o))
+
+
+def seven_lines(o):
+    """The parent loaded it once, and all printed seven lines."""
+    return len(printed(o, o["server"])) == 1 and len(o["loads"]["printed"]) == 7
+
+
+def zero_everywhere(o):
+    """Every line printed says 0."""
+    values = [value for _, value in o["loads"]["printed"]]
+    return bool(values) and set(values) == {0}
+
+
+def loads_changed(o):
+    """After the requests a process has loaded main.py another number of times than before."""
+    return any(len(printed(o, pid)) != len(printed(o, pid, "loads_before")) for pid in [o["server"], *o["workers"]])
+
+
+def no_way_to_fork(o):
+    """Workers are not forked, and no option or argument speaks of how they begin."""
+    words = re.compile(r"fork|spawn|start.method|preload", re.I)
+    told = [name for name in (*o["options"]["help"], *o["options"]["config"]) if words.search(name)]
+    return not told and not words.search(o["options"]["text"]) and "fork" not in origins(o)
+
+
+def all_forked(o):
+    """Every worker is a copy of its parent."""
+    return set(origins(o)) == {"fork"}
+
+
+def main_again(o):
+    """Each worker ran main.py first as the parent's main file, then as the module that uvicorn imports."""
+    return bool(children(o)) and all(names(o, pid) == ["__mp_main__", "main"] for pid in children(o))
+
+
+def has_parents_value(o):
+    """Every answer shows the value that the parent set before the children started."""
+    return {value for counts in o["served"].values() for value in counts} == {"1000"}
+
+
+CLAIMS = [
+    Claim(
+        "SW-1",
+        "`python main.py` with `workers=3`: each worker process loads `main.py` twice, in the same thread.",
+        sign=twice_each,
+        shows=["documented", "uvicorn-0.20.0", f"uvicorn-{NEWEST}"],
+        absent=["launcher", "command-line", "forked", "gunicorn"],
+    ),
+    Claim(
+        "SW-2",
+        "The parent loads it once: seven lines in all.",
+        sign=seven_lines,
+        shows=["documented", "unwatched"],
+        absent=["two-workers", "launcher", "command-line", "forked"],
+    ),
+    Claim(
+        "SW-5",
+        "`g_var` prints 0 everywhere, because the children are spawned.",
+        sign=zero_everywhere,
+        shows=["documented"],
+        # If that were why, forked children would print something else.
+        absent=["forked"],
+    ),
+    Claim(
+        "SW-7",
+        "How many `main.py` instances a process holds changes with the distribution of requests.",
+        sign=loads_changed,
+        shows=["documented", "many-requests"],
+    ),
+    Claim(
+        "SW-11",
+        "uvicorn has no option to fork instead of spawn.",
+        sign=no_way_to_fork,
+        shows=["documented", "set-start-method", f"uvicorn-{NEWEST}-set-start-method"],
+        absent=["forked", "gunicorn"],
+    ),
+    Claim(
+        "SW-12",
+        "gunicorn forks by default; to force fork, host with gunicorn.",
+        sign=all_forked,
+        shows=["gunicorn", "gunicorn-preload"],
+        absent=["documented"],
+    ),
+    Claim(
+        "SW-13",
+        "The cause of the second load: a spawned child runs its parent's main file again, as `__mp_main__`, before "
+        "uvicorn imports `main`; started from another file, or forked, each worker loads it once.",
+        sign=main_again,
+        shows=["documented"],
+        absent=["launcher", "command-line", "forked"],
+    ),
+    Claim(
+        "SW-14",
+        "What does tell: a value that the parent sets before its children start is seen by forked workers, and not "
+        "by uvicorn's, which are spawned.",
+        sign=has_parents_value,
+        shows=["marked-forked", "marked-gunicorn"],
+        absent=["marked"],
+    ),
+]
+COLUMNS = [
+    Column("parent loads", lambda o: len(printed(o, o["server"]))),
+    Column("worker loads", lambda o: worker_words(o, lambda pid: str(len(printed(o, pid))))),
+    Column("as", lambda o: worker_words(o, lambda pid: "+".join(dict.fromkeys(names(o, pid))))),
+    Column("lines", lambda o: len(o["loads"]["printed"])),
+    Column("printed", lambda o: "/".join(sorted({str(value) for _, value in o["loads"]["printed"]}))),
+    Column("answered", lambda o: "/".join(sorted({v for counts in o["served"].values() for v in counts}))),
+    Column("workers are", lambda o: "/".join(sorted(set(origins(o))))),
+    Column("loads after", lambda o: "changed" if loads_changed(o) else "the same"),
+    Column("requests", lambda o: o["asked"]),
+    Column("replaced while they loaded", lambda o: o["loads"]["replaced"] or None, note=True),
+]
+
+
+def worker_words(o, word):
+    """What holds for each worker, each distinct word once; None where the first process serves alone."""
+    return "/".join(sorted({word(pid) for pid in children(o)})) or None

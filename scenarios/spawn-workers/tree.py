@@ -1,0 +1,183 @@
+"""The processes of each start: who is whose child, by which command line, forked or spawned, with which threads."""
+
+import re
+
+from reprolab import Claim, Column, InvalidTrial
+
+NEWEST = "0.54.0"
+# How long a request takes changes no process; where it does not matter nobody waits for it.
+SOON = {"SLEEP": "1"}
+VARIANTS = {
+    "documented": {},
+    "one-worker": {"WORKERS": "1"},
+    "two-workers": {"WORKERS": "2"},
+    "forked": {**SOON, "PATCH": "fork"},
+    "gunicorn": {**SOON, "START": "gunicorn"},
+    "uvicorn-0.29.0": {**SOON, "UVICORN": "0.29.0"},
+    "uvicorn-0.30.0": {**SOON, "UVICORN": "0.30.0"},
+    f"uvicorn-{NEWEST}": {**SOON, "UVICORN": NEWEST},
+}
+TRIALS = 1
+PARALLEL = True
+
+STARTED = r"Started server process \[(\d+)\]"
+COMPLETE = r"Application startup complete"
+HELLO = re.compile(r"Hello (\d+), g_var")
+TRACKER = re.compile(r"-c from multiprocessing\.resource_tracker import main;main\((\d+)\)$")
+SPAWNED = re.compile(
+    r"-c from multiprocessing\.spawn import spawn_main; spawn_main\(tracker_fd=(\d+), pipe_handle=(\d+)\) "
+    r"--multiprocessing-fork$"
+)
+
+
+def drive(stack):
+    """The tree as soon as all workers are up, before any request for `/`; then who answers one."""
+    wanted = 1 if stack.factors["RELOAD"] == "True" else int(stack.factors["WORKERS"])
+    stack.wait_printed(COMPLETE, wanted)
+    snapshot = stack.processes()
+    stack.forensics(name="idle")
+    server = snapshot.server()
+    grandchildren = len(snapshot.descendants(server.pid)) - len(snapshot.children(server.pid))
+    answer = stack.get("/", timeout=float(stack.factors["SLEEP"]) * 3 + 30)
+    answer.raise_for_status()
+    lines = "\n".join(stack.wait_printed(STARTED, wanted))
+    return {
+        "server": {"pid": server.pid, "command": server.title, "threads": len(server.threads)},
+        "children": [child(server, one) for one in snapshot.children(server.pid)],
+        "grandchildren": grandchildren,
+        "workers": sorted({int(pid) for pid in re.findall(STARTED, lines)}),
+        "served_by": int(HELLO.search(answer.text)[1]),
+    }
+
+
+def child(server, one):
+    """A child of the first process: what its command line makes of it, and what the kernel says of its origin."""
+    kind = "other"
+    if TRACKER.search(one.title):
+        kind = "resource_tracker"
+    elif SPAWNED.search(one.title):
+        kind = "spawn_main"
+    elif one.command == server.command:
+        kind = "the same command line"
+    if not (one.layout and server.layout):
+        raise InvalidTrial("the kernel does not tell where the processes' programs lie")
+    return {
+        "pid": one.pid,
+        "kind": kind,
+        "command": one.title,
+        "forked": one.forked,
+        "layout_of_parent": one.layout == server.layout,
+        "threads": len(one.threads),
+    }
+
+
+# -- signs -------------------------------------------------------------------------------------------
+
+
+def kinds(o):
+    """The children of the first process, by kind, in their order."""
+    return [one["kind"] for one in o["children"]]
+
+
+def workers(o):
+    """The children that serve."""
+    return [one for one in o["children"] if one["pid"] in o["workers"]]
+
+
+def tracker_and(o, number):
+    """One resource tracker and so many spawn_main children that serve, no other process."""
+    mains = [one["pid"] for one in o["children"] if one["kind"] == "spawn_main"]
+    return (
+        sorted(kinds(o)) == ["resource_tracker"] + ["spawn_main"] * number
+        and mains == o["workers"]
+        and o["served_by"] in mains
+        and o["grandchildren"] == 0
+    )
+
+
+def tracker_and_three(o):
+    """The parent, one resource tracker, three spawn_main children."""
+    return tracker_and(o, 3)
+
+
+def tracker_and_two(o):
+    """The parent, one resource tracker, two spawn_main children."""
+    return tracker_and(o, 2)
+
+
+def named_fork_yet_spawned(o):
+    """Each worker's command line has --multiprocessing-fork; by the kernel's word and its memory none is a fork."""
+    return bool(workers(o)) and all(
+        "--multiprocessing-fork" in one["command"] and not one["forked"] and not one["layout_of_parent"]
+        for one in workers(o)
+    )
+
+
+def alone(o):
+    """No child at all: the first process answers."""
+    return not o["children"] and o["served_by"] == o["server"]["pid"]
+
+
+def documents_tree(o):
+    """The descriptors on the document's command lines, and no worker with a second thread before any request."""
+    commands = [one["command"] for one in o["children"]]
+    tracker = [int(found[1]) for command in commands if (found := TRACKER.search(command))]
+    spawned = [[int(n) for n in found.groups()] for command in commands if (found := SPAWNED.search(command))]
+    idle = all(one["threads"] == 1 for one in workers(o))
+    return tracker == [4] and spawned == [[5, 7], [5, 9], [5, 11]] and idle
+
+
+RELEASES = ["uvicorn-0.29.0", "uvicorn-0.30.0", f"uvicorn-{NEWEST}"]
+CLAIMS = [
+    Claim(
+        "SW-3",
+        "The tree is the parent, one `multiprocessing.resource_tracker` and three `spawn_main` children.",
+        sign=tracker_and_three,
+        shows=["documented", *RELEASES],
+        absent=["one-worker", "two-workers", "forked", "gunicorn"],
+    ),
+    Claim(
+        "SW-4",
+        "Although the children's command line says `--multiprocessing-fork`, they are spawned, not forked.",
+        sign=named_fork_yet_spawned,
+        shows=["documented", *RELEASES],
+        absent=["forked", "gunicorn"],
+    ),
+    Claim(
+        "SW-9",
+        "`workers=1` (the default) has no resource_tracker and no child: the first process serves.",
+        sign=alone,
+        shows=["one-worker"],
+        absent=["documented", "two-workers"],
+    ),
+    Claim(
+        "SW-10",
+        "`workers=2`: resource_tracker and two children.",
+        sign=tracker_and_two,
+        shows=["two-workers"],
+        absent=["documented", "one-worker"],
+    ),
+    Claim(
+        "SW-15",
+        "The document's trees, their descriptors and their workers without a second thread, are those of a release "
+        "before 0.30.0; since then each worker has a thread more from the start, for the parent's health checks.",
+        sign=documents_tree,
+        shows=["uvicorn-0.29.0"],
+        absent=["documented", "uvicorn-0.30.0", f"uvicorn-{NEWEST}"],
+    ),
+]
+COLUMNS = [
+    Column("children", lambda o: kind_words(o)),
+    Column("workers forked", lambda o: (sum(one["forked"] for one in workers(o)), len(workers(o)))),
+    Column("parent's layout", lambda o: (sum(one["layout_of_parent"] for one in workers(o)), len(workers(o)))),
+    Column("threads, idle", lambda o: "/".join(str(one["threads"]) for one in workers(o)) or o["server"]["threads"]),
+    Column("served by", lambda o: "the first" if o["served_by"] == o["server"]["pid"] else "a child"),
+    Column(
+        "tree", lambda o: "; ".join([o["server"]["command"], *(one["command"] for one in o["children"])]), note=True
+    ),
+]
+
+
+def kind_words(o):
+    """How many children of each kind."""
+    return ", ".join(f"{kinds(o).count(kind)} {kind}" for kind in dict.fromkeys(kinds(o))) or "none"

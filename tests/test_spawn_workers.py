@@ -1,0 +1,466 @@
+"""spawn-workers: the document's file to the letter, what start.sh makes of it, and every sign on recorded trials."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from copy import deepcopy
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from cases import ROOT
+from reprolab import InvalidTrial, proc, scenario
+from reprolab.evidence import TrialDirectory
+from reprolab.scenario import Scenario
+
+DIRECTORY = ROOT / "scenarios" / "spawn-workers"
+DATA = Path(__file__).parent / "data" / "spawn-workers"
+DOCUMENTS_OWN = "a5aab69c4b865715e3e7d9003c9f03980d9091d0f1466b8289ee34f2851e54ac"
+
+
+@pytest.fixture(scope="module")
+def found() -> Scenario:
+    """The scenario."""
+    return scenario.load(ROOT, "spawn-workers")
+
+
+def module(found: Scenario, experiment: str) -> ModuleType:
+    """An experiment's module."""
+    return sys.modules[found.experiments[experiment].drive.__module__]
+
+
+@pytest.fixture(scope="module")
+def imports(found: Scenario) -> ModuleType:
+    """The experiment on loads."""
+    return module(found, "imports")
+
+
+@pytest.fixture(scope="module")
+def tree(found: Scenario) -> ModuleType:
+    """The experiment on processes."""
+    return module(found, "tree")
+
+
+@pytest.fixture(scope="module")
+def distribution(found: Scenario) -> ModuleType:
+    """The experiment on who answers."""
+    return module(found, "distribution")
+
+
+def recorded(experiment: str) -> dict[str, dict[str, Any]]:
+    """The observations of a recorded run, by variant."""
+    text = gzip.decompress((DATA / "trials.jsonl.gz").read_bytes()).decode()
+    rows = [json.loads(line) for line in text.splitlines()]
+    return {row["variant"]: row["observation"] for row in rows if row["experiment"] == experiment}
+
+
+# -- the document's file, and what start.sh makes of it -------------------------------------------
+
+
+def test_the_documents_file_is_to_the_letter() -> None:
+    """What is reproduced is what was published."""
+    assert hashlib.sha256((DIRECTORY / "app" / "main.py").read_bytes()).hexdigest() == DOCUMENTS_OWN
+
+
+def start(tmp_path: Path, found: Scenario, **factors: str) -> tuple[int, list[str], Path]:
+    """Run start.sh with servers that print their command line; exit code, that line, and where main.py lies."""
+    programs = tmp_path / "bin"
+    programs.mkdir(exist_ok=True)
+    for name in ("python3", "uvicorn", "gunicorn"):
+        program = programs / name
+        program.write_text(f'#!/bin/sh\necho {name} "$@"\n')
+        program.chmod(0o755)
+    env = {**found.factors, "APP": str(DIRECTORY / "app"), "HOME": str(tmp_path)}
+    env |= {"PATH": f"{programs}:{os.environ['PATH']}", **factors}
+    done = subprocess.run(["sh", str(DIRECTORY / "start.sh")], env=env, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout.split() or done.stderr.split(), tmp_path / "app"
+
+
+def changed(place: Path, name: str = "main.py") -> list[str]:
+    """The lines that a written file has and the original has not."""
+    original = (DIRECTORY / "app" / name).read_text().splitlines()
+    return [line.strip() for line in (place / name).read_text().splitlines() if line not in original]
+
+
+def test_the_documented_factors_leave_the_file_as_it_is(found: Scenario, tmp_path: Path) -> None:
+    """Byte for byte, started as the document starts it."""
+    code, command, place = start(tmp_path, found)
+    assert (code, command) == (0, ["python3", "main.py"])
+    assert (place / "main.py").read_bytes() == (DIRECTORY / "app" / "main.py").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("factors", "lines"),
+    [
+        ({"WORKERS": "2"}, ['uvicorn.run("main:app", workers=2, host="0.0.0.0", port=8000, reload=False)']),
+        ({"RELOAD": "True"}, ['uvicorn.run("main:app", workers=3, host="0.0.0.0", port=8000, reload=True)']),
+        ({"SLEEP": "0.05"}, ["time.sleep(0.05)"]),
+        ({"ENDPOINT": "async"}, ["import asyncio", "async def home():", "await asyncio.sleep(10)"]),
+        ({"START_METHOD": "fork"}, ["import multiprocessing", 'multiprocessing.set_start_method("fork")']),
+        ({"MARK": "on"}, ["g_var = 1000"]),
+        ({"IMPORT_AGAIN": "on"}, ["import importlib, main", "importlib.reload(main)"]),
+    ],
+)
+def test_a_factor_changes_its_lines_alone(
+    found: Scenario, tmp_path: Path, factors: dict[str, str], lines: list[str]
+) -> None:
+    """A variant differs from the document in what it names, and the program is still one."""
+    code, _, place = start(tmp_path, found, **factors)
+    assert code == 0
+    assert changed(place) == lines
+    compile((place / "main.py").read_text(), "main.py", "exec")
+
+
+@pytest.mark.parametrize(
+    ("factors", "command"),
+    [
+        ({"START": "command-line"}, "uvicorn main:app --host 0.0.0.0 --port 8000 --workers 3"),
+        ({"START": "launcher"}, "python3 launcher.py"),
+        ({"START": "gunicorn"}, "gunicorn main:app --worker-class uvicorn_worker.UvicornWorker --workers 3 --bind"),
+        ({"START": "gunicorn-preload"}, "--preload"),
+        ({"START": "gunicorn-preload", "MARK": "on"}, "gunicorn_mark.py"),
+    ],
+)
+def test_each_start_has_its_command_line(
+    found: Scenario, tmp_path: Path, factors: dict[str, str], command: str
+) -> None:
+    """START names what runs."""
+    code, words, _ = start(tmp_path, found, **factors)
+    assert code == 0 and command in " ".join(words)
+
+
+def test_the_launcher_marks_in_the_parent_alone(found: Scenario, tmp_path: Path) -> None:
+    """Below `if __name__`, which a spawned child's copy of it does not enter."""
+    _, _, place = start(tmp_path, found, START="launcher", MARK="on")
+    assert changed(place, "launcher.py") == ["import main", "main.g_var = 1000"]
+    text = (place / "launcher.py").read_text()
+    assert text.index("if __name__") < text.index("main.g_var") < text.index("uvicorn.run")
+
+
+@pytest.mark.parametrize("factor", ["START", "RELOAD", "ENDPOINT", "START_METHOD", "MARK", "IMPORT_AGAIN", "WITNESS"])
+def test_start_refuses_a_value_it_does_not_know(found: Scenario, tmp_path: Path, factor: str) -> None:
+    """A misspelt switch is not silently taken for the documented one."""
+    code, words, _ = start(tmp_path, found, **{factor: "maybe"})
+    assert code == 64 and "maybe" in words and factor in words
+
+
+def test_the_patches_fit_once_or_fail(tmp_path: Path) -> None:
+    """Each changes one thing; where it does not fit, or has no such name, the build fails."""
+    package = tmp_path / "uvicorn"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    sub = 'import multiprocessing\nspawn = multiprocessing.get_context("spawn")\n\ndef f(target, sockets):\n'
+    sub += "    target(sockets=sockets)\n"
+    config = "def bind(sock):\n            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\n"
+
+    def patch(name: str, subprocess_text: str = sub) -> tuple[int, str, str]:
+        (package / "_subprocess.py").write_text(subprocess_text)
+        (package / "config.py").write_text(config)
+        command = [sys.executable, "-B", str(DIRECTORY / "patch.py"), name]
+        done = subprocess.run(command, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, check=False)
+        return done.returncode, (package / "_subprocess.py").read_text(), (package / "config.py").read_text()
+
+    assert patch("none") == (0, sub, config)
+    assert patch("fork") == (0, sub.replace('"spawn"', '"fork"'), config)
+    code, text, bound = patch("own-socket")
+    assert code == 0 and "target(sockets=own_sockets(sockets))" in text and bound.count("SO_REUSEPORT") == 1
+    compile(text, "_subprocess.py", "exec")
+    assert patch("fork", "nothing of it\n")[0] != 0
+    assert patch("something-else")[0] != 0
+
+
+def test_the_witness_tells_under_which_name_a_file_runs(tmp_path: Path) -> None:
+    """As a script and as an imported module, in this thread, with the token of this interpreter; others it ignores."""
+    app = tmp_path / "app"
+    app.mkdir()
+    (app / "main.py").write_text("import other\nif __name__ == '__main__':\n    import main\n")
+    (app / "other.py").write_text("")
+    env = {"HOME": str(tmp_path), "PYTHONPATH": str(DIRECTORY / "app" / "witness")}
+    command = [sys.executable, "-B", "main.py"]
+    done = subprocess.run(command, cwd=app, env=env, capture_output=True, text=True, check=True)
+    said = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [(one["witness"], one.get("name")) for one in said] == [
+        ("start", None),
+        ("load", "__main__"),
+        ("load", "main"),
+    ]
+    assert len({one["token"] for one in said}) == len({one["pid"] for one in said}) == 1
+
+
+# -- processes ------------------------------------------------------------------------------------
+
+
+def snapshot(variant: str) -> proc.Snapshot:
+    """The processes of a recorded trial, decoded from the kernel's own text."""
+    return proc.parse_snapshot(gzip.decompress((DATA / f"snapshot-{variant}.json.gz").read_bytes()).decode())
+
+
+@pytest.mark.parametrize(("variant", "forked"), [("documented", False), ("forked", True), ("gunicorn", True)])
+def test_the_kernel_tells_a_fork_from_a_spawn(tree: ModuleType, variant: str, forked: bool) -> None:
+    """By its mark on the process, and by where program and stack lie; the server itself was executed."""
+    seen = snapshot(variant)
+    server = seen.server()
+    assert not server.forked and server.layout
+    kinds = [tree.child(server, one) for one in seen.children(server.pid)]
+    workers = [one for one in kinds if one["kind"] != "resource_tracker"]
+    assert len(workers) == 3
+    assert [one["forked"] for one in workers] == [one["layout_of_parent"] for one in workers] == [forked] * 3
+    assert {one["kind"] for one in workers} == {"the same command line" if forked else "spawn_main"}
+
+
+def test_layouts_that_are_not_told_are_no_evidence(tree: ModuleType) -> None:
+    """Without the right to trace the kernel shows 0 or 1 for addresses: that says nothing of a fork."""
+    fields = ["S", *["1"] * 49]
+    assert proc.layout_of(fields) == ()
+    fields[23], fields[25] = "94366749032448", "140733559182992"
+    assert proc.layout_of(fields) == (94366749032448, 140733559182992)
+    server = proc.Process(7, 1, "S", ("python3",), 1, proc.Signals(), ())
+    with pytest.raises(InvalidTrial, match="does not tell"):
+        tree.child(server, server)
+
+
+def test_a_container_without_a_server() -> None:
+    """Nothing below the init is an error that names what there is."""
+    lone = proc.Process(1, 0, "S", ("init",), 1, proc.Signals(), ())
+    with pytest.raises(ValueError, match=r"\[1\]"):
+        proc.Snapshot(0, {1: lone}).server()
+
+
+# -- what the log tells ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def trial(tmp_path: Path) -> TrialDirectory:
+    """The recorded log of the documented stack."""
+    place = TrialDirectory(tmp_path / "trial")
+    place.path.mkdir()
+    shutil.copy(DATA / "app.log.gz", place.log_path("app"))
+    return place
+
+
+def rewrite(place: TrialDirectory, old: str, new: str) -> None:
+    """Change the recorded log."""
+    text = gzip.decompress(place.log_path("app").read_bytes()).decode()
+    assert old in text
+    place.log_path("app").write_bytes(gzip.compress(text.replace(old, new).encode()))
+
+
+def driven(imports: ModuleType) -> dict[str, Any]:
+    """What drive() returned in the recorded documented trial."""
+    seen = deepcopy(recorded("imports")["documented"])
+    return {name: value for name, value in seen.items() if name not in ("loads", "asked")}
+
+
+def test_the_log_tells_what_was_recorded(imports: ModuleType, trial: TrialDirectory) -> None:
+    """Read again, it says the same."""
+    assert imports.observe(trial, driven(imports)) == recorded("imports")["documented"]
+
+
+def test_a_witness_that_contradicts_the_program(imports: ModuleType, trial: TrialDirectory) -> None:
+    """A load that was not printed, or printed in another process, makes the trial invalid."""
+    server = driven(imports)["server"]
+    rewrite(trial, f"main.py with 0 at {server}", "main.py with 0 at 99")
+    with pytest.raises(InvalidTrial, match="the witness saw"):
+        imports.observe(trial, driven(imports))
+
+
+def test_an_answer_by_a_stranger(imports: ModuleType, trial: TrialDirectory) -> None:
+    """Who answers must be a worker that said it started."""
+    with pytest.raises(InvalidTrial, match="99"):
+        imports.observe(trial, driven(imports) | {"served": {"99": {"1": 3}}})
+
+
+def test_a_worker_that_was_replaced_while_it_loaded(imports: ModuleType) -> None:
+    """It never served: what it had printed is left out, and that there was one is kept."""
+    lines = ["main.py with 0 at 7", "main.py with 0 at 12", "INFO:     Child process [12] died", "main.py with 0 at 15"]
+    lines += ['{"witness": "load", "pid": 12}']
+    assert imports.loads(lines) == {"replaced": 1, "printed": [[7, 0], [15, 0]], "witnessed": [], "begun": []}
+
+
+# -- signs ----------------------------------------------------------------------------------------
+
+IMPORTS = {
+    "twice_each": {"documented", "two-workers", "reload", "set-start-method", "many-requests", "releases"},
+    "seven_lines": {"documented", "unwatched", "set-start-method", "many-requests", "releases"},
+    "main_again": {"documented", "two-workers", "reload", "set-start-method", "many-requests", "releases"},
+    "loads_changed": {"import-again"},
+    "all_forked": {"forked", "marked-forked", "gunicorn", "gunicorn-preload", "marked-gunicorn"},
+    "has_parents_value": {"marked-forked", "marked-gunicorn"},
+}
+
+
+@pytest.mark.parametrize("name", IMPORTS)
+def test_signs_of_the_loads_on_every_recorded_variant(imports: ModuleType, name: str) -> None:
+    """Each shows where it should and nowhere else."""
+    seen = recorded("imports")
+    shown = {variant for variant, o in seen.items() if getattr(imports, name)(o)}
+    merged = {"releases" if variant.startswith("uvicorn-") else variant for variant in shown}
+    assert merged == IMPORTS[name]
+
+
+def test_zero_is_printed_by_forked_and_spawned_alike(imports: ModuleType) -> None:
+    """So the document's observation cannot tell them apart; a line with another value would show."""
+    seen = recorded("imports")
+    assert imports.zero_everywhere(seen["documented"]) and imports.zero_everywhere(seen["forked"])
+    other = deepcopy(seen["forked"])
+    other["loads"]["printed"][-1][1] = 1
+    assert imports.zero_everywhere(other) is False
+    assert imports.zero_everywhere(other | {"loads": {"printed": []}}) is False
+
+
+def test_an_option_to_fork_would_be_found(imports: ModuleType) -> None:
+    """In the help, as an argument, or by workers that are forked."""
+    seen = recorded("imports")["set-start-method"]
+    assert imports.no_way_to_fork(seen) is True
+    for change in ({"help": ["--start-method"]}, {"config": ["fork"]}, {"text": "--how TEXT  fork or spawn"}):
+        assert imports.no_way_to_fork(seen | {"options": seen["options"] | change}) is False, change
+    assert imports.no_way_to_fork(recorded("imports")["forked"]) is False
+
+
+def test_witnesses_of_a_fork_must_agree(imports: ModuleType) -> None:
+    """Kernel, memory, interpreter and token; where one says otherwise nothing is concluded."""
+    seen = recorded("imports")["forked"]
+    worker = seen["workers"][0]
+    assert imports.origin(seen, worker) == "fork" and imports.origin(seen, seen["server"]) == "first"
+    for change in ({"forked": False}, {"layout_of_parent": False}):
+        other = deepcopy(seen)
+        imports.process(other, worker).update(change)
+        with pytest.raises(ValueError, match="was forked"):
+            imports.origin(other, worker)
+    other = deepcopy(seen)
+    for one in other["loads"]["begun"]:
+        if one["pid"] == worker:
+            one["token"] = "another"
+    with pytest.raises(ValueError, match="token"):
+        imports.origin(other, worker)
+
+
+def test_two_threads_would_show(imports: ModuleType) -> None:
+    """The document says that both loads are in one thread."""
+    other = deepcopy(recorded("imports")["documented"])
+    other["loads"]["witnessed"][-1]["thread"] += 1
+    assert imports.twice_each(other) is False
+
+
+TREE = {
+    "tracker_and_three": {"documented", "releases"},
+    "tracker_and_two": {"two-workers"},
+    "named_fork_yet_spawned": {"documented", "two-workers", "releases"},
+    "alone": {"one-worker"},
+    "documents_tree": {"uvicorn-0.29.0"},
+}
+
+
+@pytest.mark.parametrize("name", TREE)
+def test_signs_of_the_tree_on_every_recorded_variant(tree: ModuleType, name: str) -> None:
+    """Each shows where it should and nowhere else."""
+    shown = {variant for variant, o in recorded("tree").items() if getattr(tree, name)(o)}
+    if name != "documents_tree":
+        shown = {"releases" if variant.startswith("uvicorn-") else variant for variant in shown}
+    assert shown == TREE[name]
+
+
+def test_another_process_in_the_tree_would_show(tree: ModuleType) -> None:
+    """A child more, a grandchild, a worker that does not serve: not the document's tree."""
+    seen = recorded("tree")["documented"]
+    more = {"pid": 99, "kind": "other", "command": "sleep", "forked": True, "layout_of_parent": True, "threads": 1}
+    for change in ({"children": [*seen["children"], more]}, {"grandchildren": 1}, {"workers": [1, 2, 3]}):
+        assert tree.tracker_and_three(seen | change) is False, change
+
+
+def phase(name: str, *groups: list[int], **more: Any) -> dict[str, Any]:
+    """A phase with these counts."""
+    return {"phase": name, "groups": list(groups), "before": [2, 2, 2], "after": [3, 3, 3]} | more
+
+
+def test_threads_that_attract_would_show(distribution: ModuleType) -> None:
+    """If most groups went to the worker with the threads, whichever it is, the sign would be there."""
+    drawn = [phase("three", *[[0] * t + [3] + [0] * (2 - t)] * 4, [1, 1, 1], target=t) for t in range(3)]
+    assert distribution.threads_attract({"phases": drawn}) is True
+    assert distribution.threes_to_threaded({"phases": drawn}) == (12, 15)
+    favoured = [phase("three", *[[0, 0, 3]] * 5, target=t) for t in range(3)]
+    assert distribution.threads_attract({"phases": favoured}) is False
+    with pytest.raises(ValueError, match="no worker"):
+        distribution.threads_attract({"phases": [phase("three", [1, 1, 1])]})
+
+
+def test_the_order_of_listening_shows_beyond_chance_alone(distribution: ModuleType) -> None:
+    """Equal shares, few requests, or another worker left out: no order."""
+    lone = {key: [phase("lone", *rows)] for key, rows in {
+        "order": [[0, 0, 1]] * 24 + [[0, 1, 0]] * 14 + [[1, 0, 0]] * 2,
+        "equal": [[0, 0, 1]] * 14 + [[0, 1, 0]] * 13 + [[1, 0, 0]] * 13,
+        "few": [[0, 0, 1]] * 3,
+        "turned": [[1, 0, 0]] * 24 + [[0, 1, 0]] * 14 + [[0, 0, 1]] * 2,
+    }.items()}  # fmt: skip
+    assert {key: distribution.oldest_last({"phases": rows}) for key, rows in lone.items()} == {
+        "order": True,
+        "equal": False,
+        "few": False,
+        "turned": False,
+    }
+
+
+def test_clumps_and_threads(distribution: ModuleType) -> None:
+    """The mean of the largest shares; more threads after than before."""
+    clumps = {"phases": [phase("burst of 30", [28, 1, 1], [0, 20, 10])]}
+    even = {"phases": [phase("burst of 30", [10, 10, 10], [12, 9, 9], after=[2, 2, 2])]}
+    assert distribution.most_to_one(clumps) is True and distribution.most_to_one(even) is False
+    assert distribution.threads_appear(clumps) is True and distribution.threads_appear(even) is False
+
+
+def test_answers_are_counted_by_order_of_listening(distribution: ModuleType) -> None:
+    """The oldest first; an answer by a process that is no worker makes the trial invalid."""
+    step = {"do": "groups", "phase": "three", "clients": 3, "rounds": 1, "target": 1}
+    said = {"step": step, "before": [1, 1], "after": [1, 2], "pids": [[9, 8, 9]]}
+    assert distribution.phase([8, 9], said)["groups"] == [[1, 2]]
+    with pytest.raises(InvalidTrial, match=r"\[9\]"):
+        distribution.phase([7, 8], said)
+
+
+DISTRIBUTION = {
+    "threads_appear": {"documented": True, "quick": True, "async": False},
+    "oldest_last": {"quick": True, "own-socket": False},
+    "most_to_one": {"quick": True, "async": True, "accept-one": False, "own-socket": False},
+    "threads_attract": {"quick": False},
+}
+
+
+@pytest.mark.parametrize("name", DISTRIBUTION)
+def test_signs_of_the_distribution_on_the_recorded_run(distribution: ModuleType, name: str) -> None:
+    """Where a claim needs them."""
+    seen = recorded("distribution")
+    assert {variant: getattr(distribution, name)(seen[variant]) for variant in DISTRIBUTION[name]} == DISTRIBUTION[name]
+
+
+def test_every_sign_is_a_bool_and_changes_nothing(found: Scenario) -> None:
+    """On the recorded variants that its claim names."""
+    for experiment in found.experiments.values():
+        seen = recorded(experiment.name)
+        for claim in experiment.claims:
+            for variant in claim.expectations:
+                before = deepcopy(seen[variant])
+                assert isinstance(claim.sign(seen[variant]), bool), (claim.id, variant)
+                assert seen[variant] == before
+
+
+def test_every_column_has_something_to_show(found: Scenario) -> None:
+    """In the recorded run each heading has a cell somewhere."""
+    for experiment in found.experiments.values():
+        seen = recorded(experiment.name)
+        for column in experiment.columns:
+            if column.note:
+                continue
+            cells = []
+            for o in seen.values():
+                try:
+                    cells.append(column.value(o))
+                except (IndexError, KeyError):
+                    cells.append(None)
+            assert any(cell is not None for cell in cells), column.heading

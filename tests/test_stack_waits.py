@@ -1,0 +1,62 @@
+"""Waiting for what a service prints, and the path that tells whether a stack is up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import docker
+import pytest
+from reprolab import InvalidTrial
+from reprolab.evidence import TrialDirectory
+from reprolab.stack import Stack
+
+
+class Printing(Stack):
+    """A stack whose app prints a line more each time it is looked at."""
+
+    said = 0
+    asked: tuple[str, ...] = ()
+
+    def printed(self, role: str) -> list[str]:
+        """The lines so far."""
+        self.said += 1
+        return [f"worker {n} is up" for n in range(self.said)]
+
+    def get(self, path: str = "/", role: str = "", **options: Any) -> Any:
+        """An answer, remembered."""
+        self.asked += (path,)
+        return SimpleNamespace(status_code=200)
+
+    def _fail_if_exited(self) -> None:
+        """It runs."""
+
+    def _tail(self, role: str, lines: int = 8) -> str:
+        return "its last words"
+
+
+def stack(tmp_path: Path, **labels: str) -> Printing:
+    """One service with these labels."""
+    model = {"name": "blink", "services": {"blink-app": {"labels": labels}}}
+    client = docker.DockerClient.__new__(docker.DockerClient)
+    return Printing("blink", model, tmp_path / "c.json", client, ("compose",), TrialDirectory(tmp_path), {})
+
+
+def test_waiting_for_a_line_to_come_several_times(tmp_path: Path) -> None:
+    """It returns the lines as soon as there are enough of them."""
+    assert len(stack(tmp_path).wait_printed(r"worker \d+ is up", 3)) == 3
+
+
+def test_a_line_that_never_comes(tmp_path: Path) -> None:
+    """The trial is invalid, and says what was awaited, how long, and the last words."""
+    with pytest.raises(InvalidTrial, match=r"printed 'ready' 0 of 1 times within 0.1 s; .* its last words"):
+        stack(tmp_path).wait_printed("ready", limit=0.1)
+
+
+@pytest.mark.parametrize(("labels", "path"), [({}, "/"), ({"reprolab.ready": "/health"}, "/health")])
+def test_the_path_that_tells_whether_it_is_up(tmp_path: Path, labels: dict[str, str], path: str) -> None:
+    """The front's label names it, for a server whose first page takes long."""
+    up = stack(tmp_path, **labels)
+    up.wait_ready()
+    assert up.asked == (path,)
