@@ -1,0 +1,84 @@
+"""Which lines of code --spew shows, in which threads."""
+
+from reprolab import Claim, Column
+
+from .common import Gunicorn, Lab, until
+
+HERE = (
+    "first_line = 1",
+    "second_line = first_line + 1",
+    "worker = threading.Thread(target=aside)",
+    "worker.start()",
+    "worker.join()",
+    "return HttpResponse(str(second_line), content_type=",
+)
+ASIDE = ("third_line = 3", "return third_line")
+VARIANTS = {
+    "documented": {"ARGUMENTS": "--spew", "WORKERS": "1"},
+    "off": {"WORKERS": "1"},
+    "gevent": {"ARGUMENTS": "--spew", "WORKERS": "1", "WORKER_CLASS": "gevent"},
+    "gthread": {"ARGUMENTS": "--spew --threads 2", "WORKERS": "1", "WORKER_CLASS": "gthread"},
+}
+TRIALS = 1
+PARALLEL = True
+
+
+def drive(stack):
+    """Ask for one view, and look for its lines on the console."""
+    lab = Lab(stack)
+    gunicorn = Gunicorn(lab, "--timeout", "120")
+    until("gunicorn answers", lambda: gunicorn.code is None and gunicorn.answers(), 90)
+    answer = lab.ask("/spewed")
+    gunicorn.stop()
+    shown = [line.partition(": ") for line in lab.out().splitlines() if not line.startswith("\t")]
+    own = [text.strip() for place, _, text in shown if place.startswith("lab.views:")]
+    lab.keep()
+    return {
+        "status": answer["status"],
+        "view_lines": sum(any(text.startswith(line) for text in own) for line in HERE),
+        "thread_lines": sum(line in own for line in ASIDE),
+        "modules": len({place.rsplit(":", 1)[0] for place, _, text in shown if text}),
+    }
+
+
+def shows_the_view(o):
+    """The view was executed, and each of its lines is on the console."""
+    return o["status"] == 200 and o["view_lines"] == len(HERE)
+
+
+def hides_threads(o):
+    """The view's own lines are shown, those of the thread that it starts are not."""
+    return shows_the_view(o) and o["thread_lines"] == 0
+
+
+def seen(o):
+    """Counts."""
+    return f"{o['view_lines']} of {len(HERE)} lines of the view, {o['thread_lines']} of {len(ASIDE)} of its thread"
+
+
+CLAIMS = [
+    Claim(
+        "GS-6",
+        "spew: every line of code executed is shown on the console.",
+        sign=shows_the_view,
+        shows=["documented"],
+        absent=["off"],
+        setting="spew",
+        measured=seen,
+    ),
+    Claim(
+        "GS-46",
+        "spew shows the main thread alone: not the lines of a thread that a view starts.",
+        sign=hides_threads,
+        shows=["documented"],
+        absent=["off"],
+        setting="spew",
+        measured=seen,
+    ),
+]
+
+COLUMNS = [
+    Column("lines of the view", lambda o: f"{o['view_lines']} of {len(HERE)}"),
+    Column("of its thread", lambda o: f"{o['thread_lines']} of {len(ASIDE)}"),
+    Column("modules", lambda o: o["modules"]),
+]
