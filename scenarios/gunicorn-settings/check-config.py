@@ -7,7 +7,8 @@ from reprolab import Claim, Column
 from .common import Gunicorn, Lab
 
 VARIANTS = {
-    "documented": {"ARGUMENTS": "--check-config"},
+    "documented": {},
+    "check": {"ARGUMENTS": "--check-config"},
     "bad-log-path": {"ARGUMENTS": "--check-config", "LOGGING": "nowhere"},
     "own-log-path": {"ARGUMENTS": "--check-config --error-logfile /nowhere/gunicorn.log"},
     "own-log-path-run": {"ARGUMENTS": "--error-logfile /nowhere/gunicorn.log"},
@@ -74,7 +75,7 @@ CLAIMS = [
         "check_config goes as far as importing the application (so its log file paths and the like are checked too).",
         sign=finds_the_path,
         shows=["bad-log-path"],
-        absent=["documented"],
+        absent=["check", "documented"],
         setting="check_config",
         measured=seen,
     ),
@@ -92,7 +93,7 @@ CLAIMS = [
         "print_config does the same as check_config, and prints the settings with print, not logging.",
         sign=checks_and_prints,
         shows=["print", "print-bad-log-path"],
-        absent=["documented", "bad-log-path"],
+        absent=["check", "bad-log-path"],
         setting="print_config",
         measured=seen,
     ),

@@ -9,12 +9,12 @@ import time
 from itertools import count
 
 import requests
-
 from reprolab import InvalidTrial
 
 ADDRESS = "127.0.0.1:8000"
 VIEWS = "/tmp/views.log"
 STARTED = 40.0  # seconds in which gunicorn is up, or has given up, on a busy machine
+PATIENCE = 120.0  # seconds for a call of the door, which has limits of its own
 SOON = 20.0  # seconds for what must follow at once
 ACTIVE = re.compile(r"\[DEBUG\] (\d+) workers")
 
@@ -30,9 +30,9 @@ class Lab:
         self.numbers = count(1)
         self.began = []
 
-    def call(self, do, limit=90, **arguments):
+    def call(self, do, **arguments):
         """One call of the door; InvalidTrial with its traceback where it fails."""
-        answer = self.session.post(self.stack.url("/", role="app"), json={"do": do, **arguments}, timeout=limit)
+        answer = self.session.post(self.stack.url("/", role="app"), json={"do": do, **arguments}, timeout=PATIENCE)
         if answer.status_code != 200:
             raise InvalidTrial(f"{do} failed in the container: {answer.text.strip().splitlines()[-1]}")
         return answer.json()
@@ -132,12 +132,17 @@ class Gunicorn:
         until("gunicorn answers or ends", lambda: self.code is not None or self.answers(address), STARTED)
         return self.code is None
 
+    @property
+    def wanted(self):
+        """How many workers the trial asks for; gunicorn's own default is one."""
+        number = self.lab.factors["WORKERS"]
+        return 1 if number == "default" else int(number)
+
     def ready(self, address=ADDRESS):
         """Wait until it answers and all its workers are there. What does not start has shown nothing."""
         if not self.settled(address):
             raise InvalidTrial(f"gunicorn did not start: exit code {self.code}: {self.said.strip()[-600:]}")
-        if (wanted := self.lab.factors["WORKERS"]).isdigit():
-            until(f"{wanted} workers", lambda: len(self.workers()) == int(wanted), STARTED)
+        until(f"{self.wanted} workers", lambda: len(self.workers()) == self.wanted, STARTED)
         return self
 
     def kill(self, sign, pid=None):

@@ -9,17 +9,16 @@ from .common import ACTIVE, Gunicorn, Lab, option, until
 SET = "workers = 3\n"
 APP = "wsgi_app = 'lab.wsgi:application'\n"
 VARIANTS = {
-    "documented": {"WORKERS": "default"},
-    "arguments": {"WORKERS": "default", "ARGUMENTS": "--workers 2"},
-    "gunicorn.config.py": {"WORKERS": "default", "FILE": "gunicorn.config.py"},
-    "gunicorn.conf.py": {"WORKERS": "default", "FILE": "gunicorn.conf.py"},
-    "file-and-arguments": {"WORKERS": "default", "FILE": "gunicorn.conf.py", "ARGUMENTS": "--workers 2"},
-    "named-file-missing": {"WORKERS": "default", "ARGUMENTS": "--config /tmp/work/missing.py"},
-    "cmd-args": {"WORKERS": "default", "SHELL_ENV": "GUNICORN_CMD_ARGS=--workers=4"},
-    "wsgi-app": {"WORKERS": "default", "FILE": "gunicorn.conf.py", "APP": "none"},
-    "no-app": {"WORKERS": "default", "APP": "none"},
+    "documented": {},
+    "arguments": {"ARGUMENTS": "--workers 2"},
+    "gunicorn.config.py": {"FILE": "gunicorn.config.py"},
+    "gunicorn.conf.py": {"FILE": "gunicorn.conf.py"},
+    "file-and-arguments": {"FILE": "gunicorn.conf.py", "ARGUMENTS": "--workers 2"},
+    "named-file-missing": {"ARGUMENTS": "--config /tmp/work/missing.py"},
+    "cmd-args": {"SHELL_ENV": "GUNICORN_CMD_ARGS=--workers=4"},
+    "wsgi-app": {"FILE": "gunicorn.conf.py", "APP": "none"},
+    "no-app": {"APP": "none"},
     "wsgi-app-gunicorn-20.0.4": {
-        "WORKERS": "default",
         "FILE": "gunicorn.conf.py",
         "APP": "none",
         "GUNICORN": "20.0.4",

@@ -5,7 +5,8 @@ from reprolab import Claim, Column
 from .common import Gunicorn, Lab
 
 VARIANTS = {
-    "documented": {"ARGUMENTS": "--env NAME=argument --env SECOND=two", "SHELL_ENV": "NAME=shell"},
+    "documented": {},
+    "both": {"ARGUMENTS": "--env NAME=argument --env SECOND=two", "SHELL_ENV": "NAME=shell"},
     "no-shell": {"ARGUMENTS": "--env NAME=argument --env SECOND=two"},
     "shell-only": {"SHELL_ENV": "NAME=shell"},
 }
@@ -37,8 +38,8 @@ CLAIMS = [
         "GS-21",
         "raw_env: adds environment variables, several if wanted; wins over the shell's.",
         sign=argument_wins,
-        shows=["documented", "no-shell"],
-        absent=["shell-only"],
+        shows=["both", "no-shell"],
+        absent=["documented", "shell-only"],
         setting="raw_env",
         measured=seen,
     ),

@@ -4,7 +4,7 @@ from reprolab import Claim, Column
 
 from .common import Gunicorn, Lab, until
 
-TWO = {"ARGUMENTS": "--graceful-timeout 2", "WORKERS": "1", "LASTS": "6"}
+TWO = {"ARGUMENTS": "--graceful-timeout 2", "LASTS": "6"}
 LONG = "--graceful-timeout 20"
 HUP = {**TWO, "SIGNAL": "HUP"}
 GEVENT = {"WORKER_CLASS": "gevent"}
@@ -12,7 +12,8 @@ THREADS = "--threads 4"
 GTHREAD = {"WORKER_CLASS": "gthread", "ARGUMENTS": f"--graceful-timeout 2 {THREADS}"}
 LIMITED = {"ARGUMENTS": "--graceful-timeout 20 --timeout 3", "LASTS": "9"}
 VARIANTS = {
-    "documented": TWO,
+    "documented": {},
+    "term": TWO,
     "term-long": {**TWO, "ARGUMENTS": LONG},
     "int": {**TWO, "SIGNAL": "INT"},
     "quit": {**TWO, "SIGNAL": "QUIT"},
@@ -128,8 +129,8 @@ CLAIMS = [
         "GS-36",
         "graceful_timeout: sync: of the signals to the master, it applies only on TERM.",
         sign=cut_at_graceful,
-        shows=["documented"],
-        absent=["term-long", *OTHERS],
+        shows=["term"],
+        absent=["documented", "term-long", *OTHERS],
         setting="graceful_timeout",
         measured=seen,
     ),
@@ -139,7 +140,7 @@ CLAIMS = [
         "graceful_timeout is.",
         sign=new_at_once_old_finishes,
         shows=["hup", "hup-long"],
-        absent=["documented", "gevent-hup"],
+        absent=["term", "gevent-hup"],
         setting="graceful_timeout",
         measured=seen,
     ),
@@ -168,6 +169,15 @@ CLAIMS = [
         shows=["gthread-hup"],
         absent=["gthread-term", "gevent-hup"],
         setting="graceful_timeout",
+        measured=seen,
+    ),
+    Claim(
+        "GS-59",
+        "gthread, HUP: timeout, which otherwise ends no request of a gthread worker, ends one of an old worker.",
+        sign=cut_by_timeout,
+        shows=["gthread-hup-timeout"],
+        absent=["gthread-hup", "gevent-hup-timeout"],
+        setting="timeout",
         measured=seen,
     ),
     Claim(

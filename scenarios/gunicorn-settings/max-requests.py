@@ -9,8 +9,8 @@ from .common import ADDRESS, Gunicorn, Lab, option, until
 LIMIT = 20
 PLAIN = {"APP": "plain:application", "WORKERS": "4"}
 VARIANTS = {
-    "documented": {**PLAIN, "ARGUMENTS": f"--max-requests {LIMIT}"},
-    "off": PLAIN,
+    "documented": {},
+    "limit-20": {**PLAIN, "ARGUMENTS": f"--max-requests {LIMIT}"},
     "jitter-10": {**PLAIN, "ARGUMENTS": f"--max-requests {LIMIT} --max-requests-jitter 10"},
     "jitter-2": {**PLAIN, "ARGUMENTS": f"--max-requests {LIMIT} --max-requests-jitter 2"},
     "jitter-alone": {**PLAIN, "ARGUMENTS": "--max-requests-jitter 10"},
@@ -28,12 +28,12 @@ def drive(stack):
     gunicorn = Gunicorn(lab).ready()
     limited = option(stack.factors, "--max-requests") is not None
     for rounds in range(MOST):
-        answered = lab.call("many", address=ADDRESS, path="/count", count=AT_ONCE)
+        answered = lab.call("many", address=ADDRESS, path="/sleep/0", count=AT_ONCE)
         if answered != AT_ONCE:
             raise InvalidTrial(f"{AT_ONCE - answered} of {AT_ONCE} requests were not answered")
         if (limited and len(ended(lab, gunicorn)) >= WORKERS) or (not limited and rounds == 10):
             break
-    until("all workers are back", lambda: len(gunicorn.workers()) == int(stack.factors["WORKERS"]))
+    until("all workers are back", lambda: len(gunicorn.workers()) == gunicorn.wanted)
     found = {
         "limit": limited and int(option(stack.factors, "--max-requests")),
         "jitter": int(option(stack.factors, "--max-requests-jitter") or 0),
@@ -80,8 +80,8 @@ CLAIMS = [
         "GS-32",
         "max_requests: a worker restarts after that many requests; 0 (default): never.",
         sign=after_exactly,
-        shows=["documented"],
-        absent=["off", "jitter-alone"],
+        shows=["limit-20"],
+        absent=["documented", "jitter-alone"],
         setting="max_requests",
         measured=seen,
     ),
@@ -90,7 +90,7 @@ CLAIMS = [
         "max_requests_jitter: adds randint(0, jitter) per worker, so that restarts do not coincide.",
         sign=spread,
         shows=["jitter-10", "jitter-2"],
-        absent=["documented", "jitter-alone"],
+        absent=["limit-20", "jitter-alone"],
         setting="max_requests_jitter",
         measured=seen,
     ),

@@ -6,8 +6,8 @@ from .common import Gunicorn, Lab
 
 PATH = "/tmp/gunicorn.pid"
 VARIANTS = {
-    "documented": {"ARGUMENTS": f"--pid {PATH}", "WORKERS": "3"},
-    "none": {"WORKERS": "3"},
+    "documented": {},
+    "pidfile": {"ARGUMENTS": f"--pid {PATH}", "WORKERS": "3"},
 }
 TRIALS = 1
 PARALLEL = True
@@ -28,7 +28,7 @@ def drive(stack):
         "pid": int(text) if text else None,
         "master": gunicorn.master,
         "children": len(lab.children(int(text))) if text else None,
-        "workers": int(stack.factors["WORKERS"]),
+        "workers": gunicorn.wanted,
     }
     lab.keep()
     return found
@@ -52,8 +52,8 @@ CLAIMS = [
         "GS-22",
         "pidfile: holds the master's pid; none is written by default; serves to find and count the workers.",
         sign=holds_the_master,
-        shows=["documented"],
-        absent=["none"],
+        shows=["pidfile"],
+        absent=["documented"],
         setting="pidfile",
         measured=seen,
     ),

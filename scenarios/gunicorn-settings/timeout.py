@@ -4,9 +4,10 @@ from reprolab import Claim, Column
 
 from .common import Gunicorn, Lab, all_answered, until
 
-THREE = {"ARGUMENTS": "--timeout 3", "WORKERS": "1", "LASTS": "8"}
+THREE = {"ARGUMENTS": "--timeout 3", "LASTS": "8"}
 VARIANTS = {
-    "documented": THREE,
+    "documented": {},
+    "sync": THREE,
     "short": {**THREE, "LASTS": "1.5"},
     "off": {**THREE, "ARGUMENTS": "--timeout 0"},
     "gevent": {**THREE, "WORKER_CLASS": "gevent"},
@@ -65,8 +66,8 @@ CLAIMS = [
         "GS-34",
         "timeout: a sync worker that does not answer in time is killed and replaced; 0 turns it off.",
         sign=killed,
-        shows=["documented"],
-        absent=["short", "off"],
+        shows=["sync"],
+        absent=["documented", "short", "off"],
         setting="timeout",
         measured=seen,
     ),
@@ -75,7 +76,7 @@ CLAIMS = [
         "timeout: with gevent it does not work.",
         sign=left_alone,
         shows=["gevent"],
-        absent=["documented", "short"],
+        absent=["sync", "short"],
         setting="timeout",
         measured=seen,
     ),
@@ -93,7 +94,7 @@ CLAIMS = [
         "gthread: the timeout ends no request, whether it waits or computes: the main thread answers for the worker.",
         sign=left_alone,
         shows=["gthread", "gthread-compute"],
-        absent=["documented", "gevent-compute"],
+        absent=["sync", "gevent-compute"],
         setting="timeout",
         measured=seen,
     ),

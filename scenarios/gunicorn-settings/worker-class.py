@@ -5,12 +5,13 @@ from reprolab import Claim, Column, InvalidTrial
 from .common import Gunicorn, Lab, all_answered, most_at_once, until
 
 CLIENTS = 6
+ALL_AT_WORK = 2.0  # seconds for which all must still be at work when the health check is sent
 THREADS = "--threads 8"
-COMPUTE = {"WORK": "compute", "WORKERS": "4", "LASTS": "5"}
+COMPUTE = {"WORK": "compute", "WORKERS": "4", "LASTS": "10"}
 VARIANTS = {
-    "documented": {"LASTS": "0.5"},
-    "gevent": {"LASTS": "0.5", "WORKER_CLASS": "gevent", "WORKERS": "1"},
-    "gthread": {"LASTS": "0.5", "WORKER_CLASS": "gthread", "WORKERS": "1", "ARGUMENTS": THREADS},
+    "documented": {},
+    "gevent": {"WORKER_CLASS": "gevent"},
+    "gthread": {"WORKER_CLASS": "gthread", "ARGUMENTS": THREADS},
     "gevent-compute": {**COMPUTE, "WORKER_CLASS": "gevent"},
     "gevent-one-worker-free": {**COMPUTE, "WORKER_CLASS": "gevent", "SIGNAL": "TTIN"},
     "gevent-waiting": {**COMPUTE, "WORKER_CLASS": "gevent", "WORK": "sleep"},
@@ -42,7 +43,7 @@ def together(lab, factors):
 def health(lab, gunicorn):
     """One request for each worker, each begun before the next is sent; then the health check."""
     factors = lab.factors
-    busy = int(factors["WORKERS"])
+    busy = gunicorn.wanted
     if factors["SIGNAL"] == "TTIN":
         gunicorn.kill("TTIN")
         until("a worker more", lambda: len(gunicorn.workers()) == busy + 1)
@@ -56,7 +57,7 @@ def health(lab, gunicorn):
     pids = lab.begun(path)
     check = lab.ask("/", limit=60)
     ends = [one["ended"] for one in all_answered(lab, numbers)]
-    if check["status"] != 200 or check["began"] > min(ends):
+    if check["status"] != 200 or min(ends) - check["began"] < ALL_AT_WORK:
         raise InvalidTrial(f"no health check while all computed: {check}")
     return {
         "most": max(most_at_once(lab.notes(), f"/{factors['WORK']}/").values()),

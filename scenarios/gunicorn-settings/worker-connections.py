@@ -8,16 +8,15 @@ CLIENTS = 8
 LIMIT = 3
 SET = f"--worker-connections {LIMIT}"
 THREADS = "--threads 8"
-ONE = {"WORKERS": "1", "LASTS": "0.5"}
 VARIANTS = {
-    "documented": ONE,
-    "sync-3": {**ONE, "ARGUMENTS": SET},
-    "gevent": {**ONE, "WORKER_CLASS": "gevent"},
-    "gevent-3": {**ONE, "WORKER_CLASS": "gevent", "ARGUMENTS": SET},
-    "eventlet": {**ONE, "WORKER_CLASS": "eventlet"},
-    "eventlet-3": {**ONE, "WORKER_CLASS": "eventlet", "ARGUMENTS": SET},
-    "gthread": {**ONE, "WORKER_CLASS": "gthread", "ARGUMENTS": THREADS},
-    "gthread-3": {**ONE, "WORKER_CLASS": "gthread", "ARGUMENTS": f"{THREADS} {SET}"},
+    "documented": {},
+    "sync-3": {"ARGUMENTS": SET},
+    "gevent": {"WORKER_CLASS": "gevent"},
+    "gevent-3": {"WORKER_CLASS": "gevent", "ARGUMENTS": SET},
+    "eventlet": {"WORKER_CLASS": "eventlet"},
+    "eventlet-3": {"WORKER_CLASS": "eventlet", "ARGUMENTS": SET},
+    "gthread": {"WORKER_CLASS": "gthread", "ARGUMENTS": THREADS},
+    "gthread-3": {"WORKER_CLASS": "gthread", "ARGUMENTS": f"{THREADS} {SET}"},
 }
 TRIALS = 1
 PARALLEL = True

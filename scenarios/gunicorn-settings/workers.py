@@ -6,7 +6,7 @@ from .common import Gunicorn, Lab, until
 
 VARIANTS = {
     "documented": {},
-    "one": {"WORKERS": "1"},
+    "three": {"WORKERS": "3"},
     "five": {"WORKERS": "5"},
     # One more than the setting, by a signal: the number is the master's, and this is how it looks when it differs.
     "ttin": {"SIGNAL": "TTIN"},
@@ -20,7 +20,7 @@ def drive(stack):
     """Count the master's children; after a signal that makes one more, or after one of them was killed."""
     lab = Lab(stack)
     gunicorn = Gunicorn(lab).ready()
-    wanted = int(stack.factors["WORKERS"])
+    wanted = gunicorn.wanted
     before = gunicorn.workers()
     if stack.factors["SIGNAL"] == "TTIN":
         gunicorn.kill("TTIN")
@@ -48,7 +48,7 @@ CLAIMS = [
         "GS-27",
         "workers: the number of worker processes the master forks.",
         sign=as_many,
-        shows=["documented", "one", "five", "worker-killed"],
+        shows=["documented", "three", "five", "worker-killed"],
         absent=["ttin"],
         setting="workers",
         measured=seen,

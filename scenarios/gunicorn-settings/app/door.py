@@ -126,7 +126,7 @@ def connect(address, limit):
 def ask(address, path, limit=60, line=None):
     """One request on a connection of its own, and what became of it, timed. Nothing is raised for its failing."""
     seen = {"path": path, "began": time.monotonic(), "status": None, "body": "", "error": ""}
-    request = line or "GET {} HTTP/1.1".format(path)
+    request = line or "GET {} HTTP/1.0".format(path)
     try:
         client = connect(address, limit)
         try:

@@ -16,6 +16,7 @@ CONSOLE = {
     "loggers": {"lab": {"handlers": ["console"], "level": "INFO"}},
 }
 _named = dict(CONSOLE["loggers"], **{"gunicorn.access": {"level": "INFO"}})
+_handled = dict(CONSOLE["loggers"], **{"gunicorn.access": {"level": "INFO", "handlers": ["console"]}})
 _nowhere = {"console": {"class": "logging.FileHandler", "filename": "/nowhere/app.log"}}
 LOGGINGS = {
     "none": {},
@@ -23,6 +24,7 @@ LOGGINGS = {
     "without": CONSOLE,
     "disabled": dict(CONSOLE, disable_existing_loggers=True),
     "named": dict(CONSOLE, loggers=_named),
+    "handled": dict(CONSOLE, loggers=_handled),
     "nowhere": dict(CONSOLE, handlers=_nowhere),
 }
 LOGGING = LOGGINGS[os.environ["LOGGING"]]
