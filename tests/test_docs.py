@@ -120,6 +120,22 @@ def test_after_a_recorded_run(tmp_path: Path) -> None:
     assert "| doc-1 | 1 confirmed | 2026-01-02 12:00 UTC |" in told
 
 
+def test_the_table_by_setting(tmp_path: Path) -> None:
+    """Setting, sentence, what was measured, verdict, number; a claim that names neither still has its row."""
+    named = EXPERIMENT.replace('absent=["old"]', 'absent=["old"], setting="lamp.mode", measured=said').replace(
+        "CLAIMS = ", 'def said(o):\n    return "on" if o["blinked"] else "off | dark"\n\n\nCLAIMS = '
+    )
+    lay_out(tmp_path, lamp=named)
+    assert "| lamp.mode | B-1 | It blinks since 1.0. | — | not recorded yet | — | [lamp](lamp.py) |" in page(
+        tmp_path, "settings/blink"
+    )
+    accept(tmp_path, finished(tmp_path))
+    told = page(tmp_path, "settings/blink")
+    measured = "documented: on; old: off \\| dark"
+    row = f"| {measured} | **confirmed** | shown 3/3 · control 0/3 | [lamp](lamp.py) |"
+    assert f"| lamp.mode | B-1 | It blinks since 1.0. {row}" in told
+
+
 def test_an_invalid_variant_in_the_table(tmp_path: Path) -> None:
     """What happened and the server's last word stand where its figures would be; the table stays one."""
     lay_out(tmp_path)

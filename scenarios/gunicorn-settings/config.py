@@ -137,5 +137,5 @@ CLAIMS = [
 COLUMNS = [
     Column("workers", lambda o: o["workers"]),
     Column("exit code", lambda o: o["code"]),
-    Column("it said", lambda o: " ".join(o["said"]), note=True),
+    Column("it said", lambda o: " ".join(o["said"]) or None, note=True),
 ]

@@ -70,7 +70,7 @@ CLAIMS = [
     ),
     Claim(
         "GS-46",
-        "spew shows the main thread alone: no line of a thread that a view starts, and none of a gthread worker's views.",
+        "spew shows the main thread alone: no line of a thread that a view starts, none of a gthread worker's views.",
         sign=hides_threads,
         shows=["spew", "gthread"],
         absent=["documented", "gevent"],

@@ -47,14 +47,15 @@ def health(lab, gunicorn):
     if factors["SIGNAL"] == "TTIN":
         gunicorn.kill("TTIN")
         until("a worker more", lambda: len(gunicorn.workers()) == busy + 1)
-        # It must have its application loaded: until then it could not answer either.
-        until("it has loaded the application", lambda: imports(lab) == busy + 1)
     path = f"/{factors['WORK']}/{factors['LASTS']}"
     numbers = []
     for n in range(busy):
         numbers.append(lab.begin(path))
         until("the request is begun", lambda n=n: len(lab.begun(path)) == n + 1)
     pids = lab.begun(path)
+    if factors["SIGNAL"] == "TTIN":
+        # The worker that is free answers once it has loaded the application, which is not what is measured.
+        lab.ask("/")
     check = lab.ask("/", limit=60)
     ends = [one["ended"] for one in all_answered(lab, numbers)]
     if check["status"] != 200 or min(ends) - check["began"] < ALL_AT_WORK:
@@ -65,11 +66,6 @@ def health(lab, gunicorn):
         "health_s": round(check["ended"] - check["began"], 3),
         "others_took_s": round(min(ends) - check["began"], 3),
     }
-
-
-def imports(lab):
-    """How many processes have loaded the application."""
-    return len({pid for _, pid, _, what, _ in lab.notes() if what == "import"})
 
 
 def one_at_a_time(o):
@@ -83,8 +79,8 @@ def many_at_once(o):
 
 
 def healthy(o):
-    """The health check was answered within a second, long before the first of the other requests had ended."""
-    return o["health_s"] < 1.0 and o["health_s"] < o["others_took_s"]
+    """The health check was answered within two seconds, long before the first of the other requests had ended."""
+    return o["health_s"] < 2.0 and o["health_s"] < o["others_took_s"] / 2
 
 
 def at_once(o):
