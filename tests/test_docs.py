@@ -61,6 +61,15 @@ def test_what_is_recorded(tmp_path: Path) -> None:
     assert recorded["report"] == "the | report\n"
 
 
+def test_packages_are_recorded_once(tmp_path: Path) -> None:
+    """Variants that share an image's packages share the entry; one with others has its own."""
+    lay_out(tmp_path)
+    same, other = {"pip": {"gunicorn": "20.1.0"}}, {"pip": {"gunicorn": "21.2.0"}}
+    packages = {"documented/app": same, "documented/proxy": same, "old/app": same, "older/app": other}
+    recorded = evidence.read_json(accept(tmp_path, finished(tmp_path, packages=packages)))
+    assert recorded["packages"] == {"documented/app": same, "documented/proxy": same, "older/app": other}
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

@@ -182,7 +182,7 @@ CLAIMS = [
     ),
     Claim(
         "GS-58",
-        "sync: on QUIT and INT too it is the limit, where a request does not let itself be ended.",
+        "sync: on QUIT too it is the limit, where a request does not let itself be ended.",
         sign=cut_at_graceful,
         shows=["quit-stubborn"],
         absent=["quit", "int"],
