@@ -91,7 +91,7 @@ def never_filled(o):
 
 def seen(o):
     """Counts."""
-    return f"backlog {o['backlog']}: {o['waiting']} wait ESTABLISHED, {o['accepted']} accepted"
+    return f"{o['waiting']} wait ESTABLISHED with backlog {o['backlog']} ({o['accepted']} accepted)"
 
 
 CLAIMS = [

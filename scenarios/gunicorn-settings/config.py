@@ -74,7 +74,8 @@ def four(o):
 
 def seen(o):
     """The workers, or how it ended."""
-    return f"{o['workers']} workers" if o["workers"] else f"no start, exit code {o['code']}"
+    many = "" if o["workers"] == 1 else "s"
+    return f"{o['workers']} worker{many}" if o["workers"] else f"no start, exit code {o['code']}"
 
 
 CLAIMS = [

@@ -70,7 +70,7 @@ def as_said(o):
 def seen(o):
     """Bytes."""
     path, query = (f"{o[key]:,} bytes" if o[key] else "no limit" for key in ("largest_path", "largest_query"))
-    return f"{path} in the path, {query} with a query"
+    return path if path == query else f"{path} in the path, {query} with a query"
 
 
 CLAIMS = [

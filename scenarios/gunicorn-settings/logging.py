@@ -95,7 +95,7 @@ def ends_are_hidden(o):
 
 def access(o):
     """Where the line is."""
-    return f"on stdout {o['access_on_stdout']}, on stderr {o['access_on_stderr']}"
+    return "on stdout" if o["access_on_stdout"] else "on stderr" if o["access_on_stderr"] else "no access log"
 
 
 def life(o):

@@ -72,7 +72,9 @@ def seen(o):
     """The numbers."""
     if not o["ended"]:
         return f"no worker ended in {o['answered']:,} requests"
-    return f"{len(o['ended'])} workers ended after {o['ended'][0]} to {o['ended'][-1]} requests"
+    first, last = o["ended"][0], o["ended"][-1]
+    span = f"{first} to {last}" if first != last else f"exactly {first}"
+    return f"{len(o['ended'])} workers ended after {span} requests"
 
 
 CLAIMS = [

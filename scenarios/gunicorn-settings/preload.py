@@ -40,7 +40,8 @@ def once_before_fork(o):
 
 def seen(o):
     """Who."""
-    return "once, by the master" if o["importers"] == [o["master"]] else f"{len(o['importers'])} times, by the workers"
+    times = "once" if len(o["importers"]) == 1 else f"{len(o['importers'])} times"
+    return f"{times}, by the {'master' if o['importers'] == [o['master']] else 'workers'}"
 
 
 CLAIMS = [

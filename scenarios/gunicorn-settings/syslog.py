@@ -89,7 +89,8 @@ def seen(o):
 
 def access(o):
     """Where the request's line is."""
-    return f"in syslog {o['access_in_syslog']}, on stdout {o['access_on_stdout']}"
+    places = [name for name, key in (("syslog", "access_in_syslog"), ("stdout", "access_on_stdout")) if o[key]]
+    return f"access log in {' and '.join(places) or 'neither syslog nor stdout'}"
 
 
 OF_THE_TIME = ["python-3.7", "python-3.8", "python-3.9"]

@@ -40,7 +40,7 @@ def as_many(o):
 
 def seen(o):
     """Counts."""
-    return f"{o['workers']} for {o['wanted']}"
+    return f"{o['workers']} where {o['wanted']} is set"
 
 
 CLAIMS = [
