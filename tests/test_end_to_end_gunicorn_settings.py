@@ -9,7 +9,7 @@ from reprolab import scenario
 
 pytestmark = pytest.mark.docker
 
-# Each has an image of its own to build and says again what its neighbours say: 3.10 and 3.11 are on the two sides.
+# Each says again what its neighbours say, and takes time or an image of its own: 3.10 and 3.11 are on the two sides.
 SAME_AGAIN = {
     "syslog/python-3.7",
     "syslog/python-3.8",
@@ -19,6 +19,12 @@ SAME_AGAIN = {
     "syslog/gunicorn-21.2.0",
     "syslog/gunicorn-23.0.0",
     "syslog/gunicorn-27.0.1-python-3.10",
+    "config/wsgi-app-gunicorn-20.0.4",
+    "graceful-timeout/usr1",
+    "graceful-timeout/winch",
+    "limits/limit-20000",
+    "backlog/backlog-64",
+    "workers/five",
 }
 
 

@@ -96,8 +96,11 @@ def answered(o):
 
 
 def cut_at_graceful(o):
-    """The request was ended when graceful_timeout was over: two seconds, and what it takes to notice."""
-    return o["statuses"] == ["None"] and 1.8 <= o["after_s"] <= 4.8
+    """The request was ended when graceful_timeout was over: two seconds, and what it takes to notice.
+
+    A gevent worker notices the signal within a second, counts in whole seconds, and gives its server one more.
+    """
+    return o["statuses"] == ["None"] and 1.8 <= o["after_s"] <= 5.5
 
 
 def new_at_once_old_finishes(o):
