@@ -61,6 +61,15 @@ def test_what_is_recorded(tmp_path: Path) -> None:
     assert recorded["report"] == "the | report\n"
 
 
+def test_packages_are_recorded_once(tmp_path: Path) -> None:
+    """Variants that share an image's packages share the entry; one with others has its own."""
+    lay_out(tmp_path)
+    same, other = {"pip": {"gunicorn": "20.1.0"}}, {"pip": {"gunicorn": "21.2.0"}}
+    packages = {"documented/app": same, "documented/proxy": same, "old/app": same, "older/app": other}
+    recorded = evidence.read_json(accept(tmp_path, finished(tmp_path, packages=packages)))
+    assert recorded["packages"] == {"documented/app": same, "documented/proxy": same, "older/app": other}
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -118,6 +127,22 @@ def test_after_a_recorded_run(tmp_path: Path) -> None:
     assert "Base images: python:3.6 built on this host." in told
     assert "```text\nthe | report\n```" in told
     assert "| doc-1 | 1 confirmed | 2026-01-02 12:00 UTC |" in told
+
+
+def test_the_table_by_setting(tmp_path: Path) -> None:
+    """Setting, sentence, what was measured, verdict, number; a claim that names neither still has its row."""
+    named = EXPERIMENT.replace('absent=["old"]', 'absent=["old"], setting="lamp.mode", measured=said').replace(
+        "CLAIMS = ", 'def said(o):\n    return "on" if o["blinked"] else "off | dark"\n\n\nCLAIMS = '
+    )
+    lay_out(tmp_path, lamp=named)
+    assert "| lamp.mode | B-1 | It blinks since 1.0. | — | not recorded yet | — | [lamp](lamp.py) |" in page(
+        tmp_path, "settings/blink"
+    )
+    accept(tmp_path, finished(tmp_path))
+    told = page(tmp_path, "settings/blink")
+    measured = "documented: on; old: off \\| dark"
+    row = f"| {measured} | **confirmed** | shown 3/3 · control 0/3 | [lamp](lamp.py) |"
+    assert f"| lamp.mode | B-1 | It blinks since 1.0. {row}" in told
 
 
 def test_an_invalid_variant_in_the_table(tmp_path: Path) -> None:

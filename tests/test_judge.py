@@ -170,6 +170,16 @@ def test_several_experiments_qualify_their_variants() -> None:
     assert set(verdict["claims"][1]["variants"]) == {"bulb/documented"}
 
 
+def test_what_was_measured_stands_beside_the_counts() -> None:
+    """Each variant's different words once; of an invalid trial none, and "?" where an observation has no word."""
+    one = claim(shows=["documented"], absent=["old"], measured=lambda o: {True: "on", False: "off"}[o["blinked"]])
+    (row,) = judge(in_memory(one), "run", trials(documented="++x-", old="-!"))["claims"]
+    assert row["variants"]["documented"]["measured"] == ["on", "off"]
+    assert row["variants"]["old"]["measured"] == ["off", "?"]
+    (bare,) = judge(in_memory(PAIR), "run", trials(documented="+", old="-"))["claims"]
+    assert "measured" not in bare["variants"]["documented"]
+
+
 def test_judging_changes_nothing_and_repeats() -> None:
     """It is a function of the trials: the same ones give the same verdict, in whatever order they ended."""
     rows = trials(documented="+-+", old="-x-")

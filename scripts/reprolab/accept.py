@@ -41,10 +41,7 @@ def _context(found: scenario.Scenario, run: RunDirectory, content: dict[str, Any
         "started": content["started"],
         "host": content["host"],
         "bases": content.get("bases", {}),
-        "packages": {
-            image: {kind: names for kind, names in kinds.items() if kind in KEPT_PACKAGES}
-            for image, kinds in content.get("packages", {}).items()
-        },
+        "packages": _packages(content.get("packages", {})),
         "times": content.get("times", ""),
         "tables": {
             e.name: {
@@ -55,3 +52,16 @@ def _context(found: scenario.Scenario, run: RunDirectory, content: dict[str, Any
         },
         "report": report.read_text(encoding="utf-8") if report.exists() else "",
     }
+
+
+def _packages(found: dict[str, Any]) -> dict[str, Any]:
+    """The pinned packages of each image; of variants whose service has the same ones, the first stands for all."""
+    kept: dict[str, Any] = {}
+    seen: list[tuple[str, Any]] = []
+    for image, kinds in found.items():
+        pinned = {kind: names for kind, names in kinds.items() if kind in KEPT_PACKAGES}
+        service = image.rpartition("/")[2]
+        if (service, pinned) not in seen:
+            seen.append((service, pinned))
+            kept[image] = pinned
+    return kept

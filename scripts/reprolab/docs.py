@@ -14,7 +14,7 @@ from typing import Any
 from reprolab import scenario
 from reprolab.errors import UsageError
 from reprolab.report import table
-from reprolab.scenario import Scenario
+from reprolab.scenario import Claim, Scenario
 from reprolab.session import recorded_verdict
 
 PART = re.compile(r"(<!-- generated: ([\w/-]+)(?:: ([\w .-]+?))? -->\n)(.*?)(<!-- end -->)", re.S)
@@ -99,6 +99,49 @@ def _claims(found: list[Scenario]) -> str:
     return "\n\n".join(parts)
 
 
+def _settings(found: list[Scenario]) -> str:
+    """Every claim as an engineer looks it up: by setting, with what was measured and where it is written down."""
+    lines = [
+        "| setting | id | the document says | what was measured | verdict | number | evidence |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for one in found:
+        verdict = recorded_verdict(one) or {"claims": []}
+        judged = {claim["id"]: claim for claim in verdict["claims"]}
+        for experiment, claim in _by_number(one):
+            row = judged.get(claim.id)
+            word = f"**{row['verdict']}**" if row else NOT_RUN
+            cells = [claim.setting or experiment, claim.id, claim.text, _measured(row), word, _number(row)]
+            place = f"[{experiment}]({experiment}.py)"
+            lines.append("| " + " | ".join([_cell(text) for text in cells] + [place]) + " |")
+    return "\n".join(lines)
+
+
+def _by_number(one: Scenario) -> list[tuple[str, Claim]]:
+    """Each claim with its experiment, in the order of the document's sentences."""
+    pairs = [(e.name, claim) for e in one.experiments.values() for claim in e.claims]
+    return sorted(pairs, key=lambda pair: int(re.findall(r"\d+", pair[1].id)[-1]))
+
+
+def _measured(row: Mapping[str, Any] | None) -> str:
+    """What each variant found, those with the same words together."""
+    found: dict[str, list[str]] = {}
+    for name, variant in (row or {"variants": {}})["variants"].items():
+        words = ", ".join(variant.get("measured", [])) or "—"
+        found.setdefault(words, []).append(name.partition("/")[2] or name)
+    return "; ".join(f"{', '.join(names)}: {words}" for words, names in found.items()) or "—"
+
+
+def _number(row: Mapping[str, Any] | None) -> str:
+    """In how many trials the sign showed, where it was to show and where it was not."""
+    parts = []
+    for expected, words in ((True, "shown"), (False, "control")):
+        rows = [v for v in (row or {"variants": {}})["variants"].values() if v["expected"] is expected]
+        if rows:
+            parts.append(f"{words} {sum(v['shown'] for v in rows)}/{sum(v['trials'] for v in rows)}")
+    return " · ".join(parts) or "—"
+
+
 def _results(found: list[Scenario]) -> str:
     parts = []
     for one in found:
@@ -173,6 +216,7 @@ def _cell(text: str) -> str:
 PARTS: dict[str, Callable[[list[Scenario]], str]] = {
     "scenarios": _scenarios,
     "claims": _claims,
+    "settings": _settings,
     "results": _results,
     "report": _report,
 }

@@ -91,6 +91,18 @@ def count(claim: Claim, trials: Iterable[TrialRecord]) -> Count:
     return Count(shown, total, tuple(errors), tries)
 
 
+def measured(claim: Claim, trials: Iterable[TrialRecord]) -> list[str]:
+    """What the valid trials of a variant found, in the claim's own words, each once; one that it cannot say is "?"."""
+    found: list[str] = []
+    for trial in trials:
+        if trial.valid and claim.measured:
+            try:
+                found.append(str(claim.measured(trial.observation)))
+            except Exception:
+                found.append("?")
+    return list(dict.fromkeys(found))
+
+
 def _sum(sum_so_far: tuple[int, int], more: tuple[int, int]) -> tuple[int, int]:
     """Two rates in one; raises ValueError for one that is none."""
     k, n = more
@@ -171,7 +183,10 @@ def judge(
         for claim in experiment.claims:
             counts = {name: count(claim, rows) for name, rows in own.items()}
             signs[claim.id] = {_key(scenario, experiment, n): c.to_json() for n, c in counts.items()}
-            claims.append(_claim_row(scenario, experiment, claim, counts, before.get(claim.id)))
+            row = _claim_row(scenario, experiment, claim, counts, before.get(claim.id))
+            for name in claim.expectations if claim.measured else ():
+                row["variants"][_key(scenario, experiment, name)]["measured"] = measured(claim, own.get(name, []))
+            claims.append(row)
     return {
         "schema": SCHEMA,
         "scenario": scenario.name,

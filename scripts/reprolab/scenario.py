@@ -44,6 +44,9 @@ class Claim:
 
     Where a trial tries many times, ``rate`` gives (k, n) of one observation: k of its n tries. The sum over the
     trials stands beside the verdict, with its interval; the sign alone decides.
+
+    For a table of many claims (the generated part ``settings``): ``setting`` is what the sentence is about, and
+    ``measured`` says in a few words what an observation found.
     """
 
     id: str
@@ -53,6 +56,8 @@ class Claim:
     absent: tuple[str, ...] = ()
     sometimes: bool = False
     rate: Rate | None = None
+    setting: str = ""
+    measured: Callable[[Observation], str] | None = None
 
     def __post_init__(self) -> None:
         for name, variants in (("shows", self.shows), ("absent", self.absent)):

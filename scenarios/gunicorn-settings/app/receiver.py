@@ -1,0 +1,17 @@
+"""A syslog receiver: `python receiver.py udp:PORT` or `python receiver.py unix:PATH`; a line for each message."""
+
+import os
+import socket
+import sys
+
+kind, _, where = sys.argv[1].partition(":")
+if kind == "unix":
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    server.bind(where)
+    os.chmod(where, 0o777)
+else:
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.1", int(where)))
+print("listening", flush=True)
+while True:
+    print(server.recv(65536).decode("utf-8", "replace").rstrip("\0\n"), flush=True)

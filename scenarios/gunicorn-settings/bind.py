@@ -1,0 +1,91 @@
+"""What gunicorn listens on: by default, several, a Unix socket behind nginx, with PORT in the environment."""
+
+import shlex
+import stat
+
+from reprolab import Claim, Column
+
+from .common import Gunicorn, Lab
+
+SOCKET = "/run/lab/gunicorn.sock"
+NGINX = "127.0.0.1:8090"
+OURS = {18080, 8090, 8091}  # the door's and nginx's
+VARIANTS = {
+    "documented": {},
+    "several": {"ARGUMENTS": "--bind 127.0.0.1:8001 --bind 127.0.0.1:8002"},
+    "unix": {"ARGUMENTS": f"--bind unix:{SOCKET}"},
+    "port": {"SHELL_ENV": "PORT=8005"},
+}
+TRIALS = 1
+PARALLEL = True
+
+
+def drive(stack):
+    """What listens, whether each address answers, and what nginx in front of the socket file answers."""
+    lab = Lab(stack)
+    words = shlex.split(stack.factors["ARGUMENTS"])
+    wanted = [words[n + 1] for n, word in enumerate(words) if word == "--bind"]
+    if stack.factors["SHELL_ENV"] != "none":
+        first = f"127.0.0.1:{stack.factors['SHELL_ENV'].partition('=')[2]}"
+    else:
+        first = (wanted or ["127.0.0.1:8000"])[0]
+    Gunicorn(lab).ready(first)
+    tcp = [f"{s['address']}:{s['port']}" for s in lab.call("connections") if listens(s)]
+    code, mode = stack.execute("app", ["stat", "-c", "%f", SOCKET])
+    unix = [f"unix:{SOCKET}"] if code == 0 and stat.S_ISSOCK(int(mode, 16)) else []
+    listening = sorted(tcp) + unix
+    found = {
+        "wanted": wanted or ["127.0.0.1:8000"],
+        "listening": listening,
+        "statuses": [lab.ask("/", address)["status"] for address in listening],
+        "nginx": lab.ask("/", NGINX)["status"],
+    }
+    lab.keep()
+    return found
+
+
+def listens(connection):
+    """A listening socket that is neither the door's nor nginx's nor the engine's own name server's."""
+    loopback = connection["address"] == "127.0.0.11"
+    return connection["state"] == "LISTEN" and connection["port"] not in OURS and not loopback
+
+
+def as_said(o):
+    """It listens there and nowhere else, answers everywhere, and nginx answers where there is a socket file."""
+    unix = any(address.startswith("unix:") for address in o["wanted"])
+    answers = all(status == 200 for status in o["statuses"])
+    return o["listening"] == o["wanted"] and answers and o["nginx"] == (200 if unix else 502)
+
+
+def everywhere(o):
+    """Nothing was bound, and it listens on every address, on the port that PORT names."""
+    return o["listening"] == ["0.0.0.0:8005"]
+
+
+def seen(o):
+    """Addresses."""
+    return f"{' and '.join(o['listening'])}; nginx {o['nginx']}"
+
+
+CLAIMS = [
+    Claim(
+        "GS-24",
+        "bind: default 127.0.0.1:8000; may be several; unix:PATH makes a socket file nginx can proxy to.",
+        sign=as_said,
+        shows=["documented", "several", "unix"],
+        absent=["port"],
+        setting="bind",
+        measured=seen,
+    ),
+    Claim(
+        "GS-52",
+        "With PORT in the environment the default is 0.0.0.0:$PORT, open to all.",
+        sign=everywhere,
+        shows=["port"],
+        absent=["documented"],
+        setting="bind",
+        measured=seen,
+    ),
+]
+
+COLUMNS = [Column("listens on", lambda o: " ".join(o["listening"])), Column("nginx", lambda o: o["nginx"], "{}")]

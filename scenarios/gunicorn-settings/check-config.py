@@ -1,0 +1,115 @@
+"""What --check-config and --print-config look at, and what they leave out."""
+
+import re
+
+from reprolab import Claim, Column
+
+from .common import Gunicorn, Lab
+
+VARIANTS = {
+    "documented": {},
+    "check": {"ARGUMENTS": "--check-config"},
+    "bad-log-path": {"ARGUMENTS": "--check-config", "LOGGING": "nowhere"},
+    "own-log-path": {"ARGUMENTS": "--check-config --error-logfile /nowhere/gunicorn.log"},
+    "own-log-path-run": {"ARGUMENTS": "--error-logfile /nowhere/gunicorn.log"},
+    "env": {"ARGUMENTS": "--check-config --env NAME=argument", "NEEDS": "NAME"},
+    "shell": {"ARGUMENTS": "--check-config", "NEEDS": "NAME", "SHELL_ENV": "NAME=shell"},
+    "env-run": {"ARGUMENTS": "--env NAME=argument", "NEEDS": "NAME"},
+    "print": {"ARGUMENTS": "--print-config --error-logfile /tmp/error.log"},
+    "print-bad-log-path": {"ARGUMENTS": "--print-config --error-logfile /tmp/error.log", "LOGGING": "nowhere"},
+    "print-env": {"ARGUMENTS": "--print-config --env NAME=argument", "NEEDS": "NAME"},
+}
+TRIALS = 1
+PARALLEL = True
+SETTING = re.compile(r"^(bind|workers|worker_class|timeout)\s+= ", re.M)
+
+
+def drive(stack):
+    """Run it to its end, or until it answers; its exit code and both streams are what is looked at."""
+    lab = Lab(stack)
+    gunicorn = Gunicorn(lab)
+    serves = gunicorn.settled()
+    out, err = lab.out(), lab.err()
+    lab.keep()
+    return {
+        "serves": serves,
+        "code": gunicorn.code,
+        "imports": [pid for _, pid, _, what, _ in lab.notes() if what == "import"] != [],
+        "settings_on_stdout": len(set(SETTING.findall(out))),
+        "settings_elsewhere": len(set(SETTING.findall(err + lab.call("read", path="/tmp/error.log")))),
+        "key_error": "KeyError: 'NAME'" in err,
+        "nowhere": "/nowhere" in err,
+        "faulty": stack.factors["LOGGING"] == "nowhere",
+    }
+
+
+def finds_the_path(o):
+    """The application was imported, and its log file that cannot be opened ended the check with an error."""
+    return o["imports"] and o["code"] == 1 and o["nowhere"]
+
+
+def env_is_missing(o):
+    """The application does not find the variable, and the check ends with an error."""
+    return o["code"] == 1 and o["key_error"]
+
+
+def checks_and_prints(o):
+    """The settings are on standard output alone, the application was imported, and a fault in it is the exit code."""
+    printed = o["settings_on_stdout"] == 4 and o["settings_elsewhere"] == 0
+    return printed and o["imports"] and o["code"] == (1 if o["faulty"] else 0)
+
+
+def passes(o):
+    """The check says that all is well."""
+    return o["code"] == 0
+
+
+def seen(o):
+    """How it ended."""
+    return "it serves" if o["serves"] else f"exit code {o['code']}"
+
+
+CLAIMS = [
+    Claim(
+        "GS-7",
+        "check_config goes as far as importing the application (so its log file paths and the like are checked too).",
+        sign=finds_the_path,
+        shows=["bad-log-path"],
+        absent=["check", "documented"],
+        setting="check_config",
+        measured=seen,
+    ),
+    Claim(
+        "GS-8",
+        "raw_env / --env is not applied under check_config; a variable set in the shell is.",
+        sign=env_is_missing,
+        shows=["env"],
+        absent=["shell", "env-run"],
+        setting="check_config",
+        measured=seen,
+    ),
+    Claim(
+        "GS-9",
+        "print_config does the same as check_config, and prints the settings with print, not logging.",
+        sign=checks_and_prints,
+        shows=["print", "print-bad-log-path"],
+        absent=["check", "bad-log-path"],
+        setting="print_config",
+        measured=seen,
+    ),
+    Claim(
+        "GS-45",
+        "gunicorn's own log files are not checked: the check passes, and the start with the same settings fails.",
+        sign=passes,
+        shows=["own-log-path"],
+        absent=["own-log-path-run", "bad-log-path"],
+        setting="check_config",
+        measured=seen,
+    ),
+]
+
+COLUMNS = [
+    Column("exit code", lambda o: o["code"]),
+    Column("application imported", lambda o: "yes" if o["imports"] else "no"),
+    Column("settings on stdout", lambda o: f"{o['settings_on_stdout']} of 4"),
+]

@@ -1,0 +1,182 @@
+"""What all experiments do: start gunicorn in the container, wait for a state, ask, look at its processes.
+
+The calls go to app/door.py in the container; all times are of its clock.
+"""
+
+import re
+import shlex
+import time
+from itertools import count
+
+import requests
+from reprolab import InvalidTrial
+
+ADDRESS = "127.0.0.1:8000"
+VIEWS = "/tmp/views.log"
+STARTED = 40.0  # seconds in which gunicorn is up, or has given up, on a busy machine
+PATIENCE = 120.0  # seconds for a call of the door, which has limits of its own
+SOON = 20.0  # seconds for what must follow at once
+ACTIVE = re.compile(r"\[DEBUG\] (\d+) workers")
+
+
+class Lab:
+    """The door into the container of one trial."""
+
+    def __init__(self, stack):
+        self.stack = stack
+        self.factors = stack.factors
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self.numbers = count(1)
+        self.began = []
+
+    def call(self, do, **arguments):
+        """One call of the door; InvalidTrial with its traceback where it fails."""
+        answer = self.session.post(self.stack.url("/", role="app"), json={"do": do, **arguments}, timeout=PATIENCE)
+        if answer.status_code != 200:
+            raise InvalidTrial(f"{do} failed in the container: {answer.text.strip().splitlines()[-1]}")
+        return answer.json()
+
+    def start(self, name, command, **options):
+        """Start a program, its streams kept as evidence."""
+        self.began.append(name)
+        return self.call("start", name=name, command=command, **options)
+
+    def out(self, name="gunicorn"):
+        """What a program wrote to its standard output so far."""
+        return self.call("read", path=f"/tmp/{name}.out")
+
+    def err(self, name="gunicorn"):
+        """What a program wrote to its standard error so far."""
+        return self.call("read", path=f"/tmp/{name}.err")
+
+    def ask(self, path="/", address=ADDRESS, **options):
+        """One request, and what became of it."""
+        return self.call("ask", address=address, path=path, **options)
+
+    def begin(self, path, address=ADDRESS, **options):
+        """One request in the background; its number is for `answer`."""
+        number = next(self.numbers)
+        self.call("begin", number=number, address=address, path=path, **options)
+        return number
+
+    def answer(self, number):
+        """What became of a request in the background; None while it is under way."""
+        return self.call("answers", numbers=[number])[0]
+
+    def notes(self):
+        """What the application noted: (when, pid, parent, what, about)."""
+        lines = [line.split(" ", 4) for line in self.call("read", path=VIEWS).splitlines()]
+        return [(float(when), int(pid), int(parent), what, about) for when, pid, parent, what, about in lines]
+
+    def begun(self, path):
+        """The pids in which a view began to answer this path."""
+        return [pid for _, pid, _, what, about in self.notes() if (what, about) == ("begin", path)]
+
+    def children(self, pid):
+        """The living children of a process, as the kernel tells them."""
+        return [one for one in self.call("processes") if one["parent"] == pid and one["state"] != "Z"]
+
+    def keep(self):
+        """Put what the programs wrote among the evidence."""
+        for name in self.began:
+            self.stack.evidence.write_text(f"{name}.out", self.out(name)[-200_000:])
+            self.stack.evidence.write_text(f"{name}.err", self.err(name)[-200_000:])
+        self.stack.evidence.write_text("views.log", self.call("read", path=VIEWS)[-200_000:])
+
+
+def until(what, look, limit=SOON):
+    """The first true answer of ``look``; InvalidTrial that names what was awaited at the limit, in seconds."""
+    end = time.monotonic() + limit
+    while not (found := look()):
+        if time.monotonic() > end:
+            raise InvalidTrial(f"{what}: not so after {limit:g} s")
+        time.sleep(0.02)
+    return found
+
+
+class Gunicorn:
+    """One gunicorn in the container, started with a trial's factors."""
+
+    def __init__(self, lab, *arguments, name="gunicorn", cwd="/srv/app"):
+        self.lab, self.name = lab, name
+        factors = lab.factors
+        words = ["gunicorn", "--worker-class", factors["WORKER_CLASS"], *shlex.split(factors["ARGUMENTS"]), *arguments]
+        if factors["WORKERS"] != "default":
+            words += ["--workers", factors["WORKERS"]]
+        if factors["APP"] != "none":
+            words.append(factors["APP"])
+        shell = dict(part.split("=", 1) for part in shlex.split(factors["SHELL_ENV"]) if "=" in part)
+        self.master = lab.start(name, words, env={"PYTHONPATH": cwd, **shell}, cwd=cwd)
+
+    @property
+    def code(self):
+        """Its exit code; None while it runs."""
+        return self.lab.call("ended", name=self.name)
+
+    @property
+    def said(self):
+        """All it wrote, standard output first."""
+        return self.lab.out(self.name) + self.lab.err(self.name)
+
+    def workers(self):
+        """The pids of the master's living children, but for a new master that USR2 made."""
+        return [one["pid"] for one in self.lab.children(self.master)]
+
+    def answers(self, address=ADDRESS):
+        """Whether it answers a request for /."""
+        return self.lab.ask("/", address, limit=5)["status"] == 200
+
+    def settled(self, address=ADDRESS):
+        """Wait until it answers or has ended; whether it answers."""
+        until("gunicorn answers or ends", lambda: self.code is not None or self.answers(address), STARTED)
+        return self.code is None
+
+    @property
+    def wanted(self):
+        """How many workers the trial asks for; gunicorn's own default is one."""
+        number = self.lab.factors["WORKERS"]
+        return 1 if number == "default" else int(number)
+
+    def ready(self, address=ADDRESS):
+        """Wait until it answers and all its workers are there. What does not start has shown nothing."""
+        if not self.settled(address):
+            raise InvalidTrial(f"gunicorn did not start: exit code {self.code}: {self.said.strip()[-600:]}")
+        until(f"{self.wanted} workers", lambda: len(self.workers()) == self.wanted, STARTED)
+        return self
+
+    def kill(self, sign, pid=None):
+        """Send a signal to the master, or to another process; returns when, by the container's clock."""
+        self.lab.call("kill", pid=pid or self.master, sign=sign)
+        return self.lab.call("now")
+
+    def stop(self):
+        """End it by SIGTERM and wait."""
+        self.kill("TERM")
+        until("gunicorn ends after SIGTERM", lambda: self.code is not None, 45)
+
+
+def option(factors, name):
+    """The value of an option among a trial's arguments; None where it is not given."""
+    words = shlex.split(factors["ARGUMENTS"])
+    return words[words.index(name) + 1] if name in words else None
+
+
+def most_at_once(notes, prefix):
+    """The largest number of requests below ``prefix`` that were in their view at the same moment, by worker."""
+    inside, most = {}, {}
+    for _, pid, _, what, about in sorted(notes):
+        if about.startswith(prefix) and what in ("begin", "end"):
+            inside[pid] = inside.get(pid, 0) + (1 if what == "begin" else -1)
+            most[pid] = max(most.get(pid, 0), inside[pid])
+    return most
+
+
+def all_answered(lab, numbers, limit=60):
+    """Wait for requests in the background; what became of each."""
+
+    def look():
+        found = lab.call("answers", numbers=numbers)
+        return None not in found and found
+
+    return until(f"{len(numbers)} requests are answered", look, limit)

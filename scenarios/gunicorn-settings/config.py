@@ -1,0 +1,142 @@
+"""Where gunicorn takes its settings from: the default file, the command line, both, neither."""
+
+import re
+
+from reprolab import Claim, Column
+
+from .common import ACTIVE, Gunicorn, Lab, option, until
+
+SET = "workers = 3\n"
+APP = "wsgi_app = 'lab.wsgi:application'\n"
+VARIANTS = {
+    "documented": {},
+    "arguments": {"ARGUMENTS": "--workers 2"},
+    "gunicorn.config.py": {"FILE": "gunicorn.config.py"},
+    "gunicorn.conf.py": {"FILE": "gunicorn.conf.py"},
+    "file-and-arguments": {"FILE": "gunicorn.conf.py", "ARGUMENTS": "--workers 2"},
+    "named-file-missing": {"ARGUMENTS": "--config /tmp/work/missing.py"},
+    "cmd-args": {"SHELL_ENV": "GUNICORN_CMD_ARGS=--workers=4"},
+    "wsgi-app": {"FILE": "gunicorn.conf.py", "APP": "none"},
+    "no-app": {"APP": "none"},
+    "wsgi-app-gunicorn-20.0.4": {
+        "FILE": "gunicorn.conf.py",
+        "APP": "none",
+        "GUNICORN": "20.0.4",
+    },
+}
+TRIALS = 1
+PARALLEL = True
+
+
+def drive(stack):
+    """Start it in a directory with or without a file, and count the workers that it says it has."""
+    lab = Lab(stack)
+    lab.call("write", path="/tmp/work/readme.txt", text="the working directory\n")
+    if stack.factors["FILE"] != "none":
+        text = SET + (APP if stack.factors["APP"] == "none" else "")
+        lab.call("write", path=f"/tmp/work/{stack.factors['FILE']}", text=text)
+    gunicorn = Gunicorn(lab, "--log-level", "debug", "--pythonpath", "/srv/app", cwd="/tmp/work")
+    workers = None
+    if gunicorn.settled():
+        until("the master says how many workers it has", lambda: ACTIVE.search(gunicorn.said))
+        workers = len(gunicorn.workers())
+    code, said = gunicorn.code, gunicorn.said
+    lab.keep()
+    asked = option(stack.factors, "--workers")
+    last = [line for line in said.splitlines() if re.search(r"Error|error", line)][-1:] if code is not None else []
+    return {"workers": workers, "asked": asked and int(asked), "code": code, "said": last}
+
+
+def from_the_file(o):
+    """The file's three workers run, though no option names the file."""
+    return o["workers"] == 3
+
+
+def as_the_command_line(o):
+    """It runs, with the workers that the command line asks for, or with the one that is gunicorn's own default."""
+    return o["workers"] == (o["asked"] or 1)
+
+
+def command_line_wins(o):
+    """The file says three, the command line two, and there are two."""
+    return o["asked"] is not None and o["workers"] == o["asked"]
+
+
+def serves(o):
+    """It started and answers."""
+    return o["workers"] is not None
+
+
+def four(o):
+    """The environment's four workers run."""
+    return o["workers"] == 4
+
+
+def seen(o):
+    """The workers, or how it ended."""
+    many = "" if o["workers"] == 1 else "s"
+    return f"{o['workers']} worker{many}" if o["workers"] else f"no start, exit code {o['code']}"
+
+
+CLAIMS = [
+    Claim(
+        "GS-1",
+        "The default file is gunicorn.config.py.",
+        sign=from_the_file,
+        shows=["gunicorn.config.py"],
+        absent=["documented"],
+        setting="config",
+        measured=seen,
+    ),
+    Claim(
+        "GS-2",
+        "Without a config file gunicorn runs on its command line alone.",
+        sign=as_the_command_line,
+        shows=["documented", "arguments"],
+        absent=["gunicorn.conf.py"],
+        setting="config",
+        measured=seen,
+    ),
+    Claim(
+        "GS-3",
+        "Where both set a value, the command line wins.",
+        sign=command_line_wins,
+        shows=["file-and-arguments"],
+        absent=["gunicorn.conf.py"],
+        setting="config",
+        measured=seen,
+    ),
+    Claim(
+        "GS-4",
+        "With wsgi_app set in the config file, the positional argument may be left out.",
+        sign=serves,
+        shows=["wsgi-app"],
+        absent=["no-app", "wsgi-app-gunicorn-20.0.4"],
+        setting="wsgi_app",
+        measured=seen,
+    ),
+    Claim(
+        "GS-41",
+        "The default file is gunicorn.conf.py in the working directory.",
+        sign=from_the_file,
+        shows=["gunicorn.conf.py"],
+        absent=["gunicorn.config.py", "documented"],
+        setting="config",
+        measured=seen,
+    ),
+    Claim(
+        "GS-42",
+        "Without a config file the variable GUNICORN_CMD_ARGS counts too, not the command line alone.",
+        sign=four,
+        shows=["cmd-args"],
+        absent=["documented"],
+        setting="config",
+        measured=seen,
+    ),
+]
+
+COLUMNS = [
+    Column("workers", lambda o: o["workers"]),
+    Column("exit code", lambda o: o["code"]),
+    Column("it said", lambda o: " ".join(o["said"]) or None, note=True),
+]

@@ -1,0 +1,48 @@
+"""Variables by --env, beside the shell's."""
+
+from reprolab import Claim, Column
+
+from .common import Gunicorn, Lab
+
+VARIANTS = {
+    "documented": {},
+    "both": {"ARGUMENTS": "--env NAME=argument --env SECOND=two", "SHELL_ENV": "NAME=shell"},
+    "no-shell": {"ARGUMENTS": "--env NAME=argument --env SECOND=two"},
+    "shell-only": {"SHELL_ENV": "NAME=shell"},
+}
+TRIALS = 1
+PARALLEL = True
+
+
+def drive(stack):
+    """What the application finds."""
+    lab = Lab(stack)
+    Gunicorn(lab).ready()
+    found = {"NAME": lab.ask("/env/NAME")["body"], "SECOND": lab.ask("/env/SECOND")["body"]}
+    lab.keep()
+    return found
+
+
+def argument_wins(o):
+    """Both variables are the arguments'."""
+    return o == {"NAME": "argument", "SECOND": "two"}
+
+
+def seen(o):
+    """The values."""
+    return f"NAME={o['NAME']} SECOND={o['SECOND']}"
+
+
+CLAIMS = [
+    Claim(
+        "GS-21",
+        "raw_env: adds environment variables, several if wanted; wins over the shell's.",
+        sign=argument_wins,
+        shows=["both", "no-shell"],
+        absent=["documented", "shell-only"],
+        setting="raw_env",
+        measured=seen,
+    ),
+]
+
+COLUMNS = [Column("NAME", lambda o: o["NAME"]), Column("SECOND", lambda o: o["SECOND"])]

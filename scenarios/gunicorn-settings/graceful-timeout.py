@@ -1,0 +1,202 @@
+"""What becomes of a request in hand when the master gets a signal, with graceful_timeout below and above its length."""
+
+from reprolab import Claim, Column
+
+from .common import Gunicorn, Lab, until
+
+TWO = {"ARGUMENTS": "--graceful-timeout 2", "LASTS": "6"}
+LONG = "--graceful-timeout 20"
+HUP = {**TWO, "SIGNAL": "HUP"}
+GEVENT = {"WORKER_CLASS": "gevent"}
+THREADS = "--threads 4"
+GTHREAD = {"WORKER_CLASS": "gthread", "ARGUMENTS": f"--graceful-timeout 2 {THREADS}"}
+LIMITED = {"ARGUMENTS": "--graceful-timeout 20 --timeout 3", "LASTS": "9"}
+VARIANTS = {
+    "documented": {},
+    "term": TWO,
+    "term-long": {**TWO, "ARGUMENTS": LONG},
+    "int": {**TWO, "SIGNAL": "INT"},
+    "quit": {**TWO, "SIGNAL": "QUIT"},
+    "quit-stubborn": {**TWO, "SIGNAL": "QUIT", "WORK": "stubborn"},
+    "ttou": {**TWO, "SIGNAL": "TTOU", "WORKERS": "2"},
+    "usr1": {**TWO, "SIGNAL": "USR1"},
+    "usr2": {**TWO, "SIGNAL": "USR2"},
+    "winch": {**TWO, "SIGNAL": "WINCH"},
+    "hup": HUP,
+    "hup-long": {**HUP, "ARGUMENTS": LONG},
+    "gevent-hup": {**HUP, **GEVENT},
+    "gevent-hup-long": {**HUP, **GEVENT, "ARGUMENTS": LONG},
+    "gevent-term": {**TWO, **GEVENT},
+    "gthread-hup": {**HUP, **GTHREAD},
+    "gthread-term": {**TWO, **GTHREAD},
+    "hup-timeout": {**HUP, **LIMITED},
+    "gevent-hup-timeout": {**HUP, **GEVENT, **LIMITED},
+    "gthread-hup-timeout": {**HUP, **GTHREAD, **LIMITED, "ARGUMENTS": f"{LIMITED['ARGUMENTS']} {THREADS}"},
+}
+TRIALS = 1
+PARALLEL = True
+AFTERWARDS = 6.0  # seconds in which an old worker may still go, once its request has ended
+
+
+def drive(stack):
+    """One request in hand, one signal to the master; then its fate, the new worker's coming, the old one's going."""
+    lab = Lab(stack)
+    gunicorn = Gunicorn(lab).ready()
+    before = set(gunicorn.workers())
+    path = f"/{stack.factors['WORK']}/{stack.factors['LASTS']}"
+    # Of two workers TTOU ends the older one, which may not be the one that got the request: give it to both.
+    for n in range(len(before)):
+        number = lab.begin(path)
+        until("the request is begun", lambda n=n: len(lab.begun(path)) == n + 1)
+    numbers = list(range(number - len(before) + 1, number + 1))
+    sent = gunicorn.kill(stack.factors["SIGNAL"])
+    found = watch(lab, gunicorn, before, numbers, sent)
+    answers = sorted(lab.call("answers", numbers=numbers), key=lambda one: one["ended"])
+    first = answers[0]
+    found |= {
+        "statuses": sorted({str(one["status"]) for one in answers}),
+        "after_s": round(first["ended"] - sent, 2),
+        "timeout_told": "WORKER TIMEOUT" in gunicorn.said,
+        "heard": "Handling signal: " + stack.factors["SIGNAL"].lower() in gunicorn.said,
+        "ended": gunicorn.code is not None,
+    }
+    lab.keep()
+    return found
+
+
+def watch(lab, gunicorn, before, numbers, sent):
+    """When, after the signal, a new worker was there and the first old one gone; None for what did not happen."""
+    seen = {"new_s": None, "old_gone_s": None}
+    state = {"over": None}
+
+    def look():
+        now, workers = lab.call("now"), set(gunicorn.workers())
+        if seen["new_s"] is None and fresh(lab, workers - before):
+            seen["new_s"] = round(now - sent, 2)
+        if seen["old_gone_s"] is None and before - workers:
+            seen["old_gone_s"] = round(now - sent, 2)
+        if None in lab.call("answers", numbers=numbers):
+            return False
+        state["over"] = state["over"] or now
+        settled = seen["old_gone_s"] is not None and (seen["new_s"] is not None or gunicorn.code is not None)
+        return settled or now - state["over"] > AFTERWARDS
+
+    until("the request has ended, and what follows it", look, 60)
+    return seen
+
+
+def fresh(lab, pids):
+    """The new processes that are workers: USR2's new master is a child of the old one, and no worker."""
+    return [pid for pid in pids if any(note[1] == pid and note[3] == "import" for note in lab.notes())]
+
+
+def answered(o):
+    """The request got its answer."""
+    return o["statuses"] == ["200"]
+
+
+def cut_at_graceful(o):
+    """The request was ended when graceful_timeout was over: two seconds, and what it takes to notice.
+
+    A gevent worker notices the signal within a second, counts in whole seconds, and gives its server one more.
+    """
+    return o["statuses"] == ["None"] and 1.8 <= o["after_s"] <= 5.5
+
+
+def new_at_once_old_finishes(o):
+    """A new worker came while the request was in hand; it was answered in full, after graceful_timeout was over."""
+    at_once = o["new_s"] is not None and o["new_s"] < 2.5 and o["new_s"] < o["after_s"]
+    return at_once and answered(o) and o["after_s"] > 4.8 and o["old_gone_s"] >= o["after_s"] - 0.2
+
+
+def new_at_once_old_cut(o):
+    """A new worker came while the request was in hand, which was ended when graceful_timeout was over."""
+    return o["new_s"] is not None and o["new_s"] < 2.5 and o["new_s"] < o["after_s"] and cut_at_graceful(o)
+
+
+def cut_by_timeout(o):
+    """gunicorn's timeout ended the request of an old worker, though graceful_timeout had long to go."""
+    return o["statuses"] == ["None"] and o["timeout_told"] and o["after_s"] < 7
+
+
+def seen(o):
+    """Fate."""
+    fate = "answered" if answered(o) else "cut off"
+    new = f", new worker {o['new_s']:.1f} s" if o["new_s"] is not None else ""
+    return f"{fate} {o['after_s']:.1f} s after the signal{new}"
+
+
+OTHERS = ["int", "quit", "ttou", "usr1", "usr2", "winch", "hup"]
+CLAIMS = [
+    Claim(
+        "GS-36",
+        "graceful_timeout: sync: of the signals to the master, it applies only on TERM.",
+        sign=cut_at_graceful,
+        shows=["term"],
+        absent=["documented", "term-long", *OTHERS],
+        setting="graceful_timeout",
+        measured=seen,
+    ),
+    Claim(
+        "GS-37",
+        "graceful_timeout: sync, HUP: new workers start at once; old ones end after their request, whatever "
+        "graceful_timeout is.",
+        sign=new_at_once_old_finishes,
+        shows=["hup", "hup-long"],
+        absent=["term", "gevent-hup"],
+        setting="graceful_timeout",
+        measured=seen,
+    ),
+    Claim(
+        "GS-38",
+        "graceful_timeout: gevent, HUP: new workers start at once; old ones are killed after graceful_timeout.",
+        sign=new_at_once_old_cut,
+        shows=["gevent-hup"],
+        absent=["hup", "gevent-hup-long"],
+        setting="graceful_timeout",
+        measured=seen,
+    ),
+    Claim(
+        "GS-39",
+        "timeout during a graceful HUP: it ends the request of an old sync worker, however long graceful_timeout is.",
+        sign=cut_by_timeout,
+        shows=["hup-timeout"],
+        absent=["hup", "hup-long", "gevent-hup-timeout"],
+        setting="timeout",
+        measured=seen,
+    ),
+    Claim(
+        "GS-57",
+        "gthread, HUP: graceful_timeout ends no request: the old worker waits for its threads, as sync does.",
+        sign=new_at_once_old_finishes,
+        shows=["gthread-hup"],
+        absent=["gthread-term", "gevent-hup"],
+        setting="graceful_timeout",
+        measured=seen,
+    ),
+    Claim(
+        "GS-59",
+        "gthread, HUP: timeout, which otherwise ends no request of a gthread worker, ends one of an old worker.",
+        sign=cut_by_timeout,
+        shows=["gthread-hup-timeout"],
+        absent=["gthread-hup", "gevent-hup-timeout"],
+        setting="timeout",
+        measured=seen,
+    ),
+    Claim(
+        "GS-58",
+        "sync: on QUIT too it is the limit, where a request does not let itself be ended.",
+        sign=cut_at_graceful,
+        shows=["quit-stubborn"],
+        absent=["quit", "int"],
+        setting="graceful_timeout",
+        measured=seen,
+    ),
+]
+
+COLUMNS = [
+    Column("request", lambda o: "answered" if answered(o) else "cut off"),
+    Column("after the signal", lambda o: o["after_s"], "{:.1f} s"),
+    Column("new worker", lambda o: o["new_s"], "{:.1f} s"),
+    Column("old worker gone", lambda o: o["old_gone_s"], "{:.1f} s"),
+]

@@ -1,0 +1,105 @@
+"""After how many requests a worker is replaced, and how far chance spreads that."""
+
+from collections import Counter
+
+from reprolab import Claim, Column, InvalidTrial
+
+from .common import ADDRESS, Gunicorn, Lab, option, until
+
+LIMIT = 20
+PLAIN = {"APP": "plain:application", "WORKERS": "4"}
+VARIANTS = {
+    "documented": {},
+    "limit-20": {**PLAIN, "ARGUMENTS": f"--max-requests {LIMIT}"},
+    "jitter-10": {**PLAIN, "ARGUMENTS": f"--max-requests {LIMIT} --max-requests-jitter 10"},
+    "jitter-2": {**PLAIN, "ARGUMENTS": f"--max-requests {LIMIT} --max-requests-jitter 2"},
+    "jitter-alone": {**PLAIN, "ARGUMENTS": "--max-requests-jitter 10"},
+}
+TRIALS = 1
+PARALLEL = True
+WORKERS = 40  # that have ended; with three equally likely numbers, missing one has a chance of 3 in ten millions
+AT_ONCE = 50
+MOST = 60  # times that many requests, at the most
+
+
+def drive(stack):
+    """Requests one after the other, until enough workers have ended; how many each of these answered."""
+    lab = Lab(stack)
+    gunicorn = Gunicorn(lab).ready()
+    limited = option(stack.factors, "--max-requests") is not None
+    for rounds in range(MOST):
+        answered = lab.call("many", address=ADDRESS, path="/sleep/0", count=AT_ONCE)
+        if answered != AT_ONCE:
+            raise InvalidTrial(f"{AT_ONCE - answered} of {AT_ONCE} requests were not answered")
+        if (limited and len(ended(lab, gunicorn)) >= WORKERS) or (not limited and rounds == 10):
+            break
+    until("all workers are back", lambda: len(gunicorn.workers()) == gunicorn.wanted)
+    found = {
+        "limit": limited and int(option(stack.factors, "--max-requests")),
+        "jitter": int(option(stack.factors, "--max-requests-jitter") or 0),
+        "ended": sorted(ended(lab, gunicorn).values()),
+        "answered": sum(served(lab).values()),
+    }
+    lab.keep()
+    return found
+
+
+def served(lab):
+    """How many requests each worker ever began."""
+    return Counter(pid for _, pid, _, what, _ in lab.notes() if what == "begin")
+
+
+def ended(lab, gunicorn):
+    """The same for the workers that are no more."""
+    alive = gunicorn.workers()
+    return {pid: number for pid, number in served(lab).items() if pid not in alive}
+
+
+def after_exactly(o):
+    """Workers ended, each after as many requests as were set."""
+    return len(o["ended"]) >= WORKERS and set(o["ended"]) == {LIMIT}
+
+
+def spread(o):
+    """Workers ended after differing numbers, from the limit to limit and jitter; a small jitter takes every value."""
+    most = LIMIT + o["jitter"]
+    values = set(o["ended"])
+    inside = len(o["ended"]) >= WORKERS and len(values) > 1 and values <= set(range(LIMIT, most + 1))
+    return inside and (o["jitter"] > 2 or values == set(range(LIMIT, most + 1)))
+
+
+def seen(o):
+    """The numbers."""
+    if not o["ended"]:
+        return f"no worker ended in {o['answered']:,} requests"
+    first, last = o["ended"][0], o["ended"][-1]
+    span = f"{first} to {last}" if first != last else f"exactly {first}"
+    return f"{len(o['ended'])} workers ended after {span} requests"
+
+
+CLAIMS = [
+    Claim(
+        "GS-32",
+        "max_requests: a worker restarts after that many requests; 0 (default): never.",
+        sign=after_exactly,
+        shows=["limit-20"],
+        absent=["documented", "jitter-alone"],
+        setting="max_requests",
+        measured=seen,
+    ),
+    Claim(
+        "GS-33",
+        "max_requests_jitter: adds randint(0, jitter) per worker, so that restarts do not coincide.",
+        sign=spread,
+        shows=["jitter-10", "jitter-2"],
+        absent=["limit-20", "jitter-alone"],
+        setting="max_requests_jitter",
+        measured=seen,
+    ),
+]
+
+COLUMNS = [
+    Column("workers ended", lambda o: len(o["ended"])),
+    Column("after requests", lambda o: f"{o['ended'][0]}–{o['ended'][-1]}" if o["ended"] else None),
+    Column("different numbers", lambda o: len(set(o["ended"]))),
+]

@@ -1,0 +1,62 @@
+"""The pid file, and whether there is one at all."""
+
+from reprolab import Claim, Column, InvalidTrial
+
+from .common import Gunicorn, Lab
+
+PATH = "/tmp/gunicorn.pid"
+VARIANTS = {
+    "documented": {},
+    "pidfile": {"ARGUMENTS": f"--pid {PATH}", "WORKERS": "3"},
+}
+TRIALS = 1
+PARALLEL = True
+
+
+def drive(stack):
+    """Read the file, and count the children of the process that it names."""
+    lab = Lab(stack)
+    gunicorn = Gunicorn(lab).ready()
+    code, files = stack.execute(
+        "app", ["find", "/tmp", "/srv", "/run/lab", "-newer", "/srv/app/door.py", "-type", "f", "-name", "*pid*"]
+    )
+    if code:
+        raise InvalidTrial(f"find: exit code {code}: {files}")
+    text = lab.call("read", path=PATH).strip()
+    found = {
+        "files": files.split(),
+        "pid": int(text) if text else None,
+        "master": gunicorn.master,
+        "children": len(lab.children(int(text))) if text else None,
+        "workers": gunicorn.wanted,
+    }
+    lab.keep()
+    return found
+
+
+def holds_the_master(o):
+    """The file names the master, and the master's children are as many as the workers; no other file is there."""
+    return o["files"] == [PATH] and o["pid"] == o["master"] and o["children"] == o["workers"]
+
+
+def seen(o):
+    """What the file says."""
+    if o["pid"] is None:
+        return f"{len(o['files'])} pid files"
+    whose = "the master's pid" if o["pid"] == o["master"] else "another pid"
+    return f"{whose}, with {o['children']} children"
+
+
+CLAIMS = [
+    Claim(
+        "GS-22",
+        "pidfile: holds the master's pid; none is written by default; serves to find and count the workers.",
+        sign=holds_the_master,
+        shows=["pidfile"],
+        absent=["documented"],
+        setting="pidfile",
+        measured=seen,
+    ),
+]
+
+COLUMNS = [Column("pid files", lambda o: len(o["files"])), Column("children of that pid", lambda o: o["children"])]

@@ -1,0 +1,59 @@
+"""Who imports the application, and how often."""
+
+from reprolab import Claim, Column
+
+from .common import Gunicorn, Lab, until
+
+VARIANTS = {
+    "documented": {},
+    "three-workers": {"WORKERS": "3"},
+    "preload": {"WORKERS": "3", "ARGUMENTS": "--preload"},
+}
+TRIALS = 1
+PARALLEL = True
+
+
+def drive(stack):
+    """The application notes the process that imports it."""
+    lab = Lab(stack)
+    gunicorn = Gunicorn(lab).ready()
+    if "--preload" not in stack.factors["ARGUMENTS"]:
+        until("an import by each worker, or by the master", lambda: len(importers(lab)) >= gunicorn.wanted)
+    found = {"master": gunicorn.master, "workers": sorted(gunicorn.workers()), "importers": sorted(importers(lab))}
+    lab.keep()
+    return found
+
+
+def importers(lab):
+    """The pids, one for each import."""
+    return [pid for _, pid, _, what, _ in lab.notes() if what == "import"]
+
+
+def once_before_fork(o):
+    """The master imported it once; the other way, each worker does, once. Anything else cannot be told."""
+    if o["importers"] == [o["master"]]:
+        return True
+    if o["importers"] == o["workers"]:
+        return False
+    raise ValueError(f"imported by {o['importers']}, the workers are {o['workers']}")
+
+
+def seen(o):
+    """Who."""
+    times = "once" if len(o["importers"]) == 1 else f"{len(o['importers'])} times"
+    return f"{times}, by the {'master' if o['importers'] == [o['master']] else 'workers'}"
+
+
+CLAIMS = [
+    Claim(
+        "GS-20",
+        "preload_app: off, each worker imports the application after fork; on, it is imported once, before fork.",
+        sign=once_before_fork,
+        shows=["preload"],
+        absent=["documented", "three-workers"],
+        setting="preload_app",
+        measured=seen,
+    ),
+]
+
+COLUMNS = [Column("imported", seen)]

@@ -1,0 +1,120 @@
+"""What a reload meets: a module that is not installed, one that is, a syntax error, an import inside a view."""
+
+import time
+
+from reprolab import Claim, Column, InvalidTrial
+
+from .common import Gunicorn, Lab, until
+
+LINES = {
+    "none": "",
+    "missing-module": "import lab_package_not_installed\n",
+    "module-there": "import json\n",
+    "syntax-error": "def broken(\n",
+    "in-view": "import json\n",
+}
+PROJECT = "/tmp/project"
+VARIANTS = {
+    "documented": {},
+    "missing-module": {"ARGUMENTS": "--reload", "FILE": "missing-module"},
+    "module-there": {"ARGUMENTS": "--reload", "FILE": "module-there"},
+    "off": {"FILE": "missing-module"},
+    "syntax-error": {"ARGUMENTS": "--reload", "FILE": "syntax-error"},
+    "in-view": {"ARGUMENTS": "--reload", "FILE": "in-view"},
+}
+TRIALS = 1
+PARALLEL = True
+WATCHED = 4.0  # seconds; with --reload the change is noticed within one
+
+
+def drive(stack):
+    """Change a file that the project has imported, and see what becomes of gunicorn."""
+    lab = Lab(stack)
+    code, said = stack.execute("app", ["cp", "-r", "/srv/app", PROJECT])
+    if code:
+        raise InvalidTrial(f"the project could not be copied: {said}")
+    gunicorn = Gunicorn(lab, cwd=PROJECT).ready()
+    before = set(gunicorn.workers())
+    path = f"{PROJECT}/lab/imports.py"
+    lab.call("write", path=path, text=lab.call("read", path=path) + LINES[stack.factors["FILE"]])
+    if "--reload" in stack.factors["ARGUMENTS"]:
+        until("a worker is replaced, or gunicorn ends", lambda: gunicorn.code is not None or changed(gunicorn, before))
+    end = time.monotonic() + WATCHED
+    while gunicorn.code is None and time.monotonic() < end:
+        time.sleep(0.1)
+    late = lab.ask("/late")["status"] if stack.factors["FILE"] == "in-view" else None
+    found = {
+        "code": gunicorn.code,
+        "missing": "ModuleNotFoundError" in gunicorn.said,
+        "replaced": changed(gunicorn, before),
+        "status": lab.ask("/")["status"],
+        "late": late,
+    }
+    lab.keep()
+    return found
+
+
+def changed(gunicorn, before):
+    """Whether none of the first workers is left, but others are there."""
+    now = set(gunicorn.workers())
+    return bool(now) and not now & before
+
+
+def stopped(o):
+    """gunicorn itself ended, with the module's name as the reason."""
+    return o["code"] is not None and o["missing"]
+
+
+def lives_with_500(o):
+    """The view answers 500, and gunicorn goes on."""
+    return o["code"] is None and o["late"] == 500 and o["status"] == 200
+
+
+def lives_without_answer(o):
+    """The workers were replaced and answer 500 to everything, yet gunicorn goes on."""
+    return o["code"] is None and o["replaced"] and o["status"] == 500
+
+
+def seen(o):
+    """What became of it."""
+    if o["code"] is not None:
+        return f"gunicorn ended, exit code {o['code']}"
+    return f"gunicorn lives, GET / {o['status']}" + (f", the view {o['late']}" if o["late"] else "")
+
+
+CLAIMS = [
+    Claim(
+        "GS-5",
+        "A reload that meets a module not installed ends in ModuleNotFoundError and stops gunicorn itself.",
+        sign=stopped,
+        shows=["missing-module"],
+        absent=["module-there", "off", "in-view"],
+        setting="reload",
+        measured=seen,
+    ),
+    Claim(
+        "GS-43",
+        "Where a view imports the missing module only when it is asked, that view answers 500 and gunicorn goes on.",
+        sign=lives_with_500,
+        shows=["in-view"],
+        absent=["missing-module"],
+        setting="reload",
+        measured=seen,
+    ),
+    Claim(
+        "GS-44",
+        "A syntax error met by a reload does not stop gunicorn: it answers 500 until the file is right again.",
+        sign=lives_without_answer,
+        shows=["syntax-error"],
+        absent=["missing-module", "module-there"],
+        setting="reload",
+        measured=seen,
+    ),
+]
+
+COLUMNS = [
+    Column("exit code", lambda o: o["code"]),
+    Column("workers replaced", lambda o: "yes" if o["replaced"] else "no"),
+    Column("GET /", lambda o: o["status"], "{}"),
+    Column("the view", lambda o: o["late"], "{}"),
+]

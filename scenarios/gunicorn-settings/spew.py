@@ -1,0 +1,86 @@
+"""Which lines of code --spew shows, in which threads."""
+
+from reprolab import Claim, Column
+
+from .common import Gunicorn, Lab, until
+
+HERE = (
+    "first_line = 1",
+    "second_line = first_line + 1",
+    "worker = threading.Thread(target=aside)",
+    "worker.start()",
+    "worker.join()",
+    "return HttpResponse(str(second_line), content_type=",
+)
+ASIDE = ("third_line = 3", "return third_line")
+VARIANTS = {
+    "documented": {},
+    "spew": {"ARGUMENTS": "--spew"},
+    "gevent": {"ARGUMENTS": "--spew", "WORKER_CLASS": "gevent"},
+    "gthread": {"ARGUMENTS": "--spew --threads 2", "WORKER_CLASS": "gthread"},
+}
+TRIALS = 1
+PARALLEL = True
+
+
+def drive(stack):
+    """Ask for one view, and look for its lines on the console."""
+    lab = Lab(stack)
+    gunicorn = Gunicorn(lab, "--timeout", "120")
+    until("gunicorn answers", lambda: gunicorn.code is None and gunicorn.answers(), 90)
+    answer = lab.ask("/spewed")
+    gunicorn.stop()
+    shown = [line.partition(": ") for line in lab.out().splitlines() if not line.startswith("\t")]
+    own = [text.strip() for place, _, text in shown if place.startswith("lab.views:")]
+    lab.keep()
+    return {
+        "status": answer["status"],
+        "view_lines": sum(any(text.startswith(line) for text in own) for line in HERE),
+        "thread_lines": sum(line in own for line in ASIDE),
+        "in_a_thread": stack.factors["WORKER_CLASS"] == "gthread",
+        "modules": len({place.rsplit(":", 1)[0] for place, _, text in shown if text}),
+    }
+
+
+def shows_the_view(o):
+    """The view was executed, and each of its lines is on the console."""
+    return o["status"] == 200 and o["view_lines"] == len(HERE)
+
+
+def hides_threads(o):
+    """Code is shown, but none of a thread that a view starts; where the view runs in a thread, none of the view."""
+    wanted = 0 if o["in_a_thread"] else len(HERE)
+    return o["modules"] > 0 and o["thread_lines"] == 0 and o["view_lines"] == wanted
+
+
+def seen(o):
+    """Counts."""
+    return f"{o['view_lines']} of {len(HERE)} lines of the view, {o['thread_lines']} of {len(ASIDE)} of its thread"
+
+
+CLAIMS = [
+    Claim(
+        "GS-6",
+        "spew: every line of code executed is shown on the console.",
+        sign=shows_the_view,
+        shows=["spew"],
+        absent=["documented"],
+        setting="spew",
+        measured=seen,
+    ),
+    Claim(
+        "GS-46",
+        "spew shows the main thread alone: no line of a thread that a view starts, none of a gthread worker's views.",
+        sign=hides_threads,
+        shows=["spew", "gthread"],
+        absent=["documented", "gevent"],
+        setting="spew",
+        measured=seen,
+    ),
+]
+
+COLUMNS = [
+    Column("lines of the view", lambda o: f"{o['view_lines']} of {len(HERE)}"),
+    Column("of its thread", lambda o: f"{o['thread_lines']} of {len(ASIDE)}"),
+    Column("modules", lambda o: o["modules"]),
+]

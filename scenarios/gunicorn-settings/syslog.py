@@ -1,0 +1,170 @@
+"""Logging to syslog with Django: who closes the handler, on which Python, behind which gunicorn."""
+
+import re
+
+from reprolab import Claim, Column
+
+from .common import Gunicorn, Lab, until
+
+UDP = "--log-syslog"
+UNIX = "--log-syslog --log-syslog-to unix:///run/lab/log#dgram"
+ON = {"ARGUMENTS": UDP}
+VARIANTS = {
+    "documented": {},
+    "syslog": ON,
+    # Interpreters.
+    "python-3.7": {**ON, "PYTHON": "3.7.16"},
+    "python-3.8": {**ON, "PYTHON": "3.8.18"},
+    "python-3.9": {**ON, "PYTHON": "3.9.18"},
+    "python-3.10": {**ON, "PYTHON": "3.10.13"},
+    "python-3.11": {**ON, "PYTHON": "3.11.7"},
+    "python-3.12": {**ON, "PYTHON": "3.12.1"},
+    "python-3.13": {**ON, "PYTHON": "3.13.0", "DJANGO": "4.2.16"},
+    # Servers.
+    "gunicorn-19.9.0": {**ON, "GUNICORN": "19.9.0"},
+    "gunicorn-20.0.4": {**ON, "GUNICORN": "20.0.4"},
+    "gunicorn-21.2.0": {**ON, "GUNICORN": "21.2.0"},
+    "gunicorn-23.0.0": {**ON, "GUNICORN": "23.0.0", "PYTHON": "3.9.18"},
+    "gunicorn-27.0.1-python-3.10": {**ON, "GUNICORN": "27.0.1", "PYTHON": "3.10.13"},
+    "gunicorn-27.0.1": {**ON, "GUNICORN": "27.0.1", "PYTHON": "3.12.1"},
+    # The cause: dictConfig() taken away from Django, given to a program without Django.
+    "no-dictconfig": {**ON, "DICTCONFIG": "off"},
+    "plain": {**ON, "APP": "plain:application", "DICTCONFIG": "off"},
+    "plain-dictconfig": {**ON, "APP": "plain:application"},
+    # What Python did before 3.6.7: dictConfig() forgets the handlers without closing them.
+    "handlers-kept": {**ON, "HANDLERS": "kept"},
+    "unix": {"ARGUMENTS": UNIX},
+    # The access log in it, or not.
+    "redirect-off": {"ARGUMENTS": f"{UDP} --disable-redirect-access-to-syslog", "DICTCONFIG": "off"},
+    "redirect-off-no-syslog": {"ARGUMENTS": "--disable-redirect-access-to-syslog --access-logfile -"},
+    "accesslog": {"ARGUMENTS": "--access-logfile -"},
+}
+TRIALS = 1
+PARALLEL = True
+
+
+def drive(stack):
+    """One request, then the end, beside a receiver; what came there and what stands on standard error."""
+    lab = Lab(stack)
+    where = "unix:/run/lab/log" if "unix" in stack.factors["ARGUMENTS"] else "udp:514"
+    lab.start("receiver", ["python", "-u", "receiver.py", where])
+    until("the receiver listens", lambda: "listening" in lab.out("receiver"))
+    gunicorn = Gunicorn(lab).ready()
+    lab.ask("/mark")
+    gunicorn.stop()
+    out, err, received = lab.out(), lab.err(), lab.out("receiver")
+    lab.keep()
+    return {
+        "bad_descriptor": len(re.findall(r"OSError: \[Errno 9\] Bad file descriptor", err)),
+        "received": len(received.splitlines()) - 1,
+        "started_in_syslog": "Starting gunicorn" in received,
+        "access_in_syslog": '"GET /mark ' in received,
+        "access_on_stdout": '"GET /mark ' in out,
+        "syslog": UDP in stack.factors["ARGUMENTS"],
+        "other_errors": sorted(set(re.findall(r"^(\w+Error)\b", err, re.M))),
+    }
+
+
+def raises(o):
+    """Logging to syslog fails with the document's error."""
+    return o["bad_descriptor"] > 0
+
+
+def works(o):
+    """No such error, and both the server's start and the request have come to the receiver."""
+    return o["bad_descriptor"] == 0 and o["started_in_syslog"] and o["access_in_syslog"]
+
+
+def takes_access_away(o):
+    """The access log is not where it would be: with syslog in syslog, without it on standard output."""
+    if o["syslog"]:
+        return o["started_in_syslog"] and not o["access_in_syslog"]
+    return not o["access_on_stdout"]
+
+
+def seen(o):
+    """Errors, messages."""
+    return f"{o['bad_descriptor']} × [Errno 9], {o['received']} messages received"
+
+
+def access(o):
+    """Where the request's line is."""
+    places = [name for name, key in (("syslog", "access_in_syslog"), ("stdout", "access_on_stdout")) if o[key]]
+    return f"access log in {' and '.join(places) or 'neither syslog nor stdout'}"
+
+
+OF_THE_TIME = ["python-3.7", "python-3.8", "python-3.9"]
+SINCE = [
+    "python-3.10",
+    "python-3.11",
+    "python-3.12",
+    "python-3.13",
+    "gunicorn-21.2.0",
+    "gunicorn-23.0.0",
+    "gunicorn-27.0.1-python-3.10",
+    "gunicorn-27.0.1",
+]
+CLAIMS = [
+    Claim(
+        "GS-14",
+        "With Django on Python 3.6.7 and later, logging to syslog raises OSError: [Errno 9] Bad file descriptor.",
+        sign=raises,
+        shows=["syslog", *OF_THE_TIME],
+        absent=["documented", "plain"],
+        setting="syslog",
+        measured=seen,
+    ),
+    Claim(
+        "GS-15",
+        "The cause is dictConfig() called after gunicorn set its SysLogHandler.",
+        sign=raises,
+        shows=["syslog", "plain-dictconfig"],
+        absent=["no-dictconfig", "plain", "handlers-kept"],
+        setting="syslog",
+        measured=seen,
+    ),
+    Claim(
+        "GS-16",
+        "A fix is unlikely ever to come.",
+        sign=raises,
+        shows=SINCE,
+        absent=["documented"],
+        setting="syslog",
+        measured=seen,
+    ),
+    Claim(
+        "GS-17",
+        "disable_redirect_access_to_syslog: no effect unless syslog is on; with it, the access log stays out of "
+        "syslog.",
+        sign=takes_access_away,
+        shows=["redirect-off"],
+        absent=["redirect-off-no-syslog", "accesslog", "no-dictconfig"],
+        setting="disable_redirect_access_to_syslog",
+        measured=access,
+    ),
+    Claim(
+        "GS-49",
+        "The fix came with Python 3.11, whatever the gunicorn: its SysLogHandler opens a closed socket anew.",
+        sign=works,
+        shows=["python-3.11", "python-3.12", "python-3.13", "gunicorn-27.0.1"],
+        absent=["syslog", "python-3.10", "gunicorn-27.0.1-python-3.10"],
+        setting="syslog",
+        measured=seen,
+    ),
+    Claim(
+        "GS-50",
+        "Over a Unix socket there is no such error on 3.6.15 either: there the handler connects again by itself.",
+        sign=works,
+        shows=["unix"],
+        absent=["syslog"],
+        setting="syslog",
+        measured=seen,
+    ),
+]
+
+COLUMNS = [
+    Column("[Errno 9]", lambda o: o["bad_descriptor"]),
+    Column("messages received", lambda o: o["received"]),
+    Column("access log in syslog", lambda o: "yes" if o["access_in_syslog"] else "no"),
+    Column("on stdout", lambda o: "yes" if o["access_on_stdout"] else "no"),
+]

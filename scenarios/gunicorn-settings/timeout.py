@@ -1,0 +1,107 @@
+"""What becomes of a request that lasts longer than --timeout, by worker class and by what it does."""
+
+from reprolab import Claim, Column
+
+from .common import Gunicorn, Lab, all_answered, until
+
+THREE = {"ARGUMENTS": "--timeout 3", "LASTS": "8"}
+VARIANTS = {
+    "documented": {},
+    "sync": THREE,
+    "short": {**THREE, "LASTS": "1.5"},
+    "off": {**THREE, "ARGUMENTS": "--timeout 0"},
+    "gevent": {**THREE, "WORKER_CLASS": "gevent"},
+    "gevent-compute": {**THREE, "WORKER_CLASS": "gevent", "WORK": "compute"},
+    "gthread": {**THREE, "WORKER_CLASS": "gthread", "ARGUMENTS": "--timeout 3 --threads 4"},
+    "gthread-compute": {
+        **THREE,
+        "WORKER_CLASS": "gthread",
+        "ARGUMENTS": "--timeout 3 --threads 4",
+        "WORK": "compute",
+    },
+}
+TRIALS = 1
+PARALLEL = True
+
+
+def drive(stack):
+    """One request that lasts, its fate, and who is there afterwards."""
+    lab = Lab(stack)
+    gunicorn = Gunicorn(lab).ready()
+    (before,) = gunicorn.workers()
+    path = f"/{stack.factors['WORK']}/{stack.factors['LASTS']}"
+    number = lab.begin(path)
+    until("the request is begun", lambda: lab.begun(path))
+    (answer,) = all_answered(lab, [number])
+    until("it answers again", gunicorn.answers)
+    until("one worker", lambda: len(gunicorn.workers()) == 1)
+    found = {
+        "status": answer["status"],
+        "after_s": round(answer["ended"] - answer["began"], 2),
+        "replaced": gunicorn.workers() != [before],
+        "told": "WORKER TIMEOUT" in gunicorn.said,
+        "lasts_s": float(stack.factors["LASTS"]),
+    }
+    lab.keep()
+    return found
+
+
+def killed(o):
+    """The request has no answer; gunicorn says why, between the timeout and two seconds later; another worker came."""
+    return o["status"] is None and o["told"] and o["replaced"] and 3 <= o["after_s"] <= 5.5
+
+
+def left_alone(o):
+    """The request lasted longer than the timeout and was answered, by a worker that is still there."""
+    return o["status"] == 200 and not o["replaced"] and not o["told"] and o["after_s"] > 6
+
+
+def seen(o):
+    """Fate."""
+    return f"{'answered' if o['status'] == 200 else 'cut off'} after {o['after_s']:.1f} s"
+
+
+CLAIMS = [
+    Claim(
+        "GS-34",
+        "timeout: a sync worker that does not answer in time is killed and replaced; 0 turns it off.",
+        sign=killed,
+        shows=["sync"],
+        absent=["documented", "short", "off"],
+        setting="timeout",
+        measured=seen,
+    ),
+    Claim(
+        "GS-35",
+        "timeout: with gevent it does not work.",
+        sign=left_alone,
+        shows=["gevent"],
+        absent=["sync", "short"],
+        setting="timeout",
+        measured=seen,
+    ),
+    Claim(
+        "GS-56",
+        "A gevent worker whose request computes and never waits is killed by the timeout all the same.",
+        sign=killed,
+        shows=["gevent-compute"],
+        absent=["gevent", "gthread-compute"],
+        setting="timeout",
+        measured=seen,
+    ),
+    Claim(
+        "GS-40",
+        "gthread: the timeout ends no request, whether it waits or computes: the main thread answers for the worker.",
+        sign=left_alone,
+        shows=["gthread", "gthread-compute"],
+        absent=["sync", "gevent-compute"],
+        setting="timeout",
+        measured=seen,
+    ),
+]
+
+COLUMNS = [
+    Column("answer", lambda o: o["status"], "{}"),
+    Column("after", lambda o: o["after_s"], "{:.1f} s"),
+    Column("worker replaced", lambda o: "yes" if o["replaced"] else "no"),
+]

@@ -1,0 +1,139 @@
+"""How many requests one worker has in hand at once, and who answers a health check while all of them compute."""
+
+from reprolab import Claim, Column, InvalidTrial
+
+from .common import Gunicorn, Lab, all_answered, most_at_once, until
+
+CLIENTS = 6
+ALL_AT_WORK = 2.0  # seconds for which all must still be at work when the health check is sent
+THREADS = "--threads 8"
+COMPUTE = {"WORK": "compute", "WORKERS": "4", "LASTS": "10"}
+VARIANTS = {
+    "documented": {},
+    "gevent": {"WORKER_CLASS": "gevent"},
+    "gthread": {"WORKER_CLASS": "gthread", "ARGUMENTS": THREADS},
+    "gevent-compute": {**COMPUTE, "WORKER_CLASS": "gevent"},
+    "gevent-one-worker-free": {**COMPUTE, "WORKER_CLASS": "gevent", "SIGNAL": "TTIN"},
+    "gevent-waiting": {**COMPUTE, "WORKER_CLASS": "gevent", "WORK": "sleep"},
+    "sync-compute": COMPUTE,
+    "gthread-compute": {**COMPUTE, "WORKER_CLASS": "gthread", "ARGUMENTS": THREADS},
+}
+TRIALS = 1
+PARALLEL = True
+
+
+def drive(stack):
+    """More requests than workers at once; or, with four workers, four that last and then a health check."""
+    lab = Lab(stack)
+    gunicorn = Gunicorn(lab).ready()
+    found = together(lab, stack.factors) if stack.factors["LASTS"] == "0.5" else health(lab, gunicorn)
+    lab.keep()
+    return found
+
+
+def together(lab, factors):
+    """The most that any one worker had in hand."""
+    numbers = [lab.begin(f"/sleep/{factors['LASTS']}") for _ in range(CLIENTS)]
+    statuses = [one["status"] for one in all_answered(lab, numbers)]
+    if statuses != [200] * CLIENTS:
+        raise InvalidTrial(f"the requests were answered with {statuses}")
+    return {"most": max(most_at_once(lab.notes(), "/sleep/").values()), "health_s": None}
+
+
+def health(lab, gunicorn):
+    """One request for each worker, each begun before the next is sent; then the health check."""
+    factors = lab.factors
+    busy = gunicorn.wanted
+    if factors["SIGNAL"] == "TTIN":
+        gunicorn.kill("TTIN")
+        until("a worker more", lambda: len(gunicorn.workers()) == busy + 1)
+    path = f"/{factors['WORK']}/{factors['LASTS']}"
+    numbers = []
+    for n in range(busy):
+        numbers.append(lab.begin(path))
+        until("the request is begun", lambda n=n: len(lab.begun(path)) == n + 1)
+    pids = lab.begun(path)
+    if factors["SIGNAL"] == "TTIN":
+        # The worker that is free answers once it has loaded the application, which is not what is measured.
+        lab.ask("/")
+    check = lab.ask("/", limit=60)
+    ends = [one["ended"] for one in all_answered(lab, numbers)]
+    if check["status"] != 200 or min(ends) - check["began"] < ALL_AT_WORK:
+        raise InvalidTrial(f"no health check while all computed: {check}")
+    return {
+        "most": max(most_at_once(lab.notes(), f"/{factors['WORK']}/").values()),
+        "workers_at_work": len(set(pids)),
+        "health_s": round(check["ended"] - check["began"], 3),
+        "others_took_s": round(min(ends) - check["began"], 3),
+    }
+
+
+def one_at_a_time(o):
+    """No worker ever had two requests in its view."""
+    return o["most"] == 1
+
+
+def many_at_once(o):
+    """One worker had all of them in its view."""
+    return o["most"] == CLIENTS
+
+
+def healthy(o):
+    """The health check was answered within two seconds, long before the first of the other requests had ended."""
+    return o["health_s"] < 2.0 and o["health_s"] < o["others_took_s"] / 2
+
+
+def at_once(o):
+    """The most in one worker."""
+    return f"{o['most']} at once in one worker"
+
+
+def waited(o):
+    """How long the health check took."""
+    return f"health check {o['health_s']:.2f} s, the others {o['others_took_s']:.1f} s"
+
+
+CLAIMS = [
+    Claim(
+        "GS-28",
+        "worker_class: sync: one connection's request at a time per worker.",
+        sign=one_at_a_time,
+        shows=["documented"],
+        absent=["gevent", "gthread"],
+        setting="worker_class",
+        measured=at_once,
+    ),
+    Claim(
+        "GS-29",
+        "gevent: one worker handles many connections at once.",
+        sign=many_at_once,
+        shows=["gevent"],
+        absent=["documented"],
+        setting="worker_class",
+        measured=at_once,
+    ),
+    Claim(
+        "GS-30",
+        "gevent: with as many CPU-bound requests running as there are workers, a health check still answers without "
+        "trouble.",
+        sign=healthy,
+        shows=["gevent-compute"],
+        absent=["sync-compute"],
+        setting="worker_class",
+        measured=waited,
+    ),
+    Claim(
+        "GS-54",
+        "What the document saw of gevent needs requests that wait, or one worker that does not compute; or gthread.",
+        sign=healthy,
+        shows=["gevent-waiting", "gevent-one-worker-free", "gthread-compute"],
+        absent=["gevent-compute", "sync-compute"],
+        setting="worker_class",
+        measured=waited,
+    ),
+]
+
+COLUMNS = [
+    Column("at once in one worker", lambda o: o["most"]),
+    Column("health check", lambda o: o["health_s"], "{:.2f} s"),
+]

@@ -1,0 +1,69 @@
+"""How many connections one worker takes, by worker class."""
+
+from reprolab import Claim, Column, InvalidTrial
+
+from .common import Gunicorn, Lab, all_answered, most_at_once
+
+CLIENTS = 8
+LIMIT = 3
+SET = f"--worker-connections {LIMIT}"
+THREADS = "--threads 8"
+VARIANTS = {
+    "documented": {},
+    "sync-3": {"ARGUMENTS": SET},
+    "gevent": {"WORKER_CLASS": "gevent"},
+    "gevent-3": {"WORKER_CLASS": "gevent", "ARGUMENTS": SET},
+    "eventlet": {"WORKER_CLASS": "eventlet"},
+    "eventlet-3": {"WORKER_CLASS": "eventlet", "ARGUMENTS": SET},
+    "gthread": {"WORKER_CLASS": "gthread", "ARGUMENTS": THREADS},
+    "gthread-3": {"WORKER_CLASS": "gthread", "ARGUMENTS": f"{THREADS} {SET}"},
+}
+TRIALS = 1
+PARALLEL = True
+
+
+def drive(stack):
+    """Eight requests at once to one worker."""
+    lab = Lab(stack)
+    Gunicorn(lab).ready()
+    numbers = [lab.begin(f"/sleep/{stack.factors['LASTS']}") for _ in range(CLIENTS)]
+    statuses = [one["status"] for one in all_answered(lab, numbers)]
+    if statuses != [200] * CLIENTS:
+        raise InvalidTrial(f"the requests were answered with {statuses}")
+    found = {"most": max(most_at_once(lab.notes(), "/sleep/").values())}
+    lab.keep()
+    return found
+
+
+def limited(o):
+    """Exactly so many of the requests were in hand at the same time."""
+    return o["most"] == LIMIT
+
+
+def seen(o):
+    """The most."""
+    return f"{o['most']} of {CLIENTS} at once"
+
+
+CLAIMS = [
+    Claim(
+        "GS-31",
+        "worker_connections: matters only for eventlet and gevent; the most connections per worker.",
+        sign=limited,
+        shows=["gevent-3", "eventlet-3"],
+        absent=["documented", "sync-3", "gevent", "eventlet", "gthread-3"],
+        setting="worker_connections",
+        measured=seen,
+    ),
+    Claim(
+        "GS-55",
+        "It is the most connections of a gthread worker too, whatever its threads.",
+        sign=limited,
+        shows=["gthread-3"],
+        absent=["gthread", "sync-3"],
+        setting="worker_connections",
+        measured=seen,
+    ),
+]
+
+COLUMNS = [Column("at once", lambda o: o["most"])]

@@ -1,0 +1,58 @@
+"""How many processes the master forks."""
+
+from reprolab import Claim, Column
+
+from .common import Gunicorn, Lab, until
+
+VARIANTS = {
+    "documented": {},
+    "three": {"WORKERS": "3"},
+    "five": {"WORKERS": "5"},
+    # One more than the setting, by a signal: the number is the master's, and this is how it looks when it differs.
+    "ttin": {"SIGNAL": "TTIN"},
+    "worker-killed": {"SIGNAL": "KILL"},
+}
+TRIALS = 1
+PARALLEL = True
+
+
+def drive(stack):
+    """Count the master's children; after a signal that makes one more, or after one of them was killed."""
+    lab = Lab(stack)
+    gunicorn = Gunicorn(lab).ready()
+    wanted = gunicorn.wanted
+    before = gunicorn.workers()
+    if stack.factors["SIGNAL"] == "TTIN":
+        gunicorn.kill("TTIN")
+        until("one worker more", lambda: len(gunicorn.workers()) > wanted)
+    if stack.factors["SIGNAL"] == "KILL":
+        gunicorn.kill("KILL", before[0])
+        until("another in its place", lambda: before[0] not in gunicorn.workers() and len(gunicorn.workers()) >= wanted)
+    found = {"wanted": wanted, "workers": len(gunicorn.workers())}
+    lab.keep()
+    return found
+
+
+def as_many(o):
+    """The master has that many children."""
+    return o["workers"] == o["wanted"]
+
+
+def seen(o):
+    """Counts."""
+    return f"{o['workers']} where {o['wanted']} is set"
+
+
+CLAIMS = [
+    Claim(
+        "GS-27",
+        "workers: the number of worker processes the master forks.",
+        sign=as_many,
+        shows=["documented", "three", "five", "worker-killed"],
+        absent=["ttin"],
+        setting="workers",
+        measured=seen,
+    ),
+]
+
+COLUMNS = [Column("set", lambda o: o["wanted"]), Column("workers", lambda o: o["workers"])]

@@ -1,0 +1,203 @@
+"""gunicorn-settings without Docker: every sign on a recorded run, each shown able to fail; the generated table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cases import ROOT
+from reprolab import docs, scenario
+from reprolab.evidence import RunDirectory
+from reprolab.judge import judge
+from reprolab.scenario import Claim, Scenario
+
+DIRECTORY = ROOT / "scenarios" / "gunicorn-settings"
+RUN = RunDirectory(Path(__file__).parent / "data" / "gunicorn-settings")
+DOCUMENT = [f"GS-{number}" for number in range(1, 39)]
+
+
+@pytest.fixture(scope="module")
+def found() -> Scenario:
+    """The scenario."""
+    return scenario.load(ROOT, "gunicorn-settings")
+
+
+@pytest.fixture(scope="module")
+def claims(found: Scenario) -> dict[str, tuple[str, Claim]]:
+    """Each claim with its experiment, by id."""
+    return {claim.id: (e.name, claim) for e in found.experiments.values() for claim in e.claims}
+
+
+def observed(experiment: str, variant: str) -> dict[str, Any]:
+    """What the recorded run saw in a variant."""
+    for trial in RUN.trials():
+        if (trial.experiment, trial.variant) == (experiment, variant) and trial.valid:
+            return json.loads(json.dumps(trial.observation))
+    raise AssertionError(f"tests/data/gunicorn-settings has no valid trial of {experiment}/{variant}: record it anew")
+
+
+def test_every_sentence_of_the_document_is_a_claim(claims: dict[str, tuple[str, Claim]]) -> None:
+    """GS-1 to GS-38, with what each is about, and what was found on the way behind them, without a gap."""
+    assert set(DOCUMENT) <= set(claims)
+    assert sorted(claims, key=lambda one: int(one[3:])) == [f"GS-{n}" for n in range(1, len(claims) + 1)]
+    assert all(claim.setting and claim.measured for _, claim in claims.values())
+
+
+def test_the_documented_versions(found: Scenario) -> None:
+    """Python 3.6.15, Django 2.2, gunicorn 20.1.0, and no option that the document does not have."""
+    wanted = {"PYTHON": "3.6.15", "DJANGO": "2.2", "GUNICORN": "20.1.0", "WORKER_CLASS": "sync", "ARGUMENTS": ""}
+    assert {name: found.factors[name] for name in wanted} == wanted
+
+
+def test_every_claim_is_decided_as_recorded(found: Scenario) -> None:
+    """The recorded trials give the verdicts that are on record."""
+    verdict = judge(found, "recorded", RUN.trials())
+    recorded = json.loads((DIRECTORY / "recorded.json").read_text(encoding="utf-8"))
+    now = {claim["id"]: claim["verdict"] for claim in verdict["claims"]}
+    assert now == {claim["id"]: claim["verdict"] for claim in recorded["claims"]}
+    assert "inconclusive" not in now.values()
+
+
+def test_every_claim_has_words_for_what_was_measured(found: Scenario) -> None:
+    """No observation leaves the table without them."""
+    verdict = judge(found, "recorded", RUN.trials())
+    for claim in verdict["claims"]:
+        for name, row in claim["variants"].items():
+            assert row["measured"] and "?" not in row["measured"], f"{claim['id']}, {name}: {row}"
+
+
+# For each claim a variant in which its sign shows, and one change that must take it away.
+ABLE_TO_FAIL: list[tuple[str, str, Callable[[dict[str, Any]], Any]]] = [
+    ("GS-2", "arguments", lambda o: o.update(workers=1)),
+    ("GS-3", "file-and-arguments", lambda o: o.update(workers=3)),
+    ("GS-4", "wsgi-app", lambda o: o.update(workers=None, code=1)),
+    ("GS-5", "missing-module", lambda o: o.update(code=None)),
+    ("GS-5", "missing-module", lambda o: o.update(missing=False)),
+    ("GS-6", "spew", lambda o: o.update(view_lines=o["view_lines"] - 1)),
+    ("GS-7", "bad-log-path", lambda o: o.update(code=0)),
+    ("GS-8", "env", lambda o: o.update(key_error=False)),
+    ("GS-9", "print", lambda o: o.update(settings_elsewhere=4)),
+    ("GS-9", "print-bad-log-path", lambda o: o.update(code=0)),
+    ("GS-10", "stdout", lambda o: o.update(access_on_stdout=False)),
+    ("GS-11", "without", lambda o: o.update(access_on_stdout=True)),
+    ("GS-12", "documented", lambda o: o["on_stderr"].update(end=0)),
+    ("GS-12", "documented", lambda o: o["on_stdout"].update(start=1)),
+    ("GS-13", "documented", lambda o: o["on_stderr"].update(ended=1)),
+    ("GS-14", "syslog", lambda o: o.update(bad_descriptor=0)),
+    ("GS-15", "plain-dictconfig", lambda o: o.update(bad_descriptor=0)),
+    ("GS-16", "python-3.10", lambda o: o.update(bad_descriptor=0)),
+    ("GS-17", "redirect-off", lambda o: o.update(access_in_syslog=True)),
+    ("GS-19", "limit-8191", lambda o: o.update(largest_path=8191)),
+    ("GS-19", "limit-8190", lambda o: o.update(largest_query=8191)),
+    ("GS-19", "limit-0", lambda o: o.update(largest_query=8190)),
+    ("GS-20", "preload", lambda o: o.update(importers=o["workers"])),
+    ("GS-21", "both", lambda o: o.update(NAME="shell")),
+    ("GS-22", "pidfile", lambda o: o.update(pid=o["pid"] + 1)),
+    ("GS-22", "pidfile", lambda o: o.update(children=o["children"] - 1)),
+    ("GS-23", "root-user-group", lambda o: o.update(workers=[[0, 0]])),
+    ("GS-24", "documented", lambda o: o.update(listening=["127.0.0.1:8001"])),
+    ("GS-24", "unix", lambda o: o.update(nginx=502)),
+    ("GS-24", "several", lambda o: o.update(statuses=[200, None])),
+    ("GS-26", "nginx-few", lambda o: o.update(waiting=40, queued=40)),
+    ("GS-27", "five", lambda o: o.update(workers=4)),
+    ("GS-28", "documented", lambda o: o.update(most=2)),
+    ("GS-29", "gevent", lambda o: o.update(most=1)),
+    ("GS-32", "limit-20", lambda o: o["ended"].append(21)),
+    ("GS-32", "limit-20", lambda o: o.update(ended=[20])),
+    ("GS-33", "jitter-10", lambda o: o["ended"].append(31)),
+    ("GS-33", "jitter-10", lambda o: o["ended"].append(19)),
+    ("GS-33", "jitter-2", lambda o: o.update(ended=[n for n in o["ended"] * 2 if n != 22])),
+    ("GS-34", "sync", lambda o: o.update(status=200)),
+    ("GS-34", "sync", lambda o: o.update(after_s=1.0)),
+    ("GS-35", "gevent", lambda o: o.update(replaced=True)),
+    ("GS-36", "term", lambda o: o.update(after_s=0.2)),
+    ("GS-36", "term", lambda o: o.update(statuses=["200"])),
+    ("GS-37", "hup", lambda o: o.update(new_s=6.5)),
+    ("GS-37", "hup", lambda o: o.update(statuses=["None"])),
+    ("GS-38", "gevent-hup", lambda o: o.update(after_s=6.0)),
+    ("GS-38", "gevent-hup", lambda o: o.update(new_s=None)),
+    ("GS-39", "hup-timeout", lambda o: o.update(timeout_told=False)),
+    ("GS-40", "gthread", lambda o: o.update(status=None)),
+    ("GS-41", "gunicorn.conf.py", lambda o: o.update(workers=1)),
+    ("GS-42", "cmd-args", lambda o: o.update(workers=1)),
+    ("GS-43", "in-view", lambda o: o.update(code=3)),
+    ("GS-44", "syntax-error", lambda o: o.update(status=200)),
+    ("GS-45", "own-log-path", lambda o: o.update(code=1)),
+    ("GS-46", "spew", lambda o: o.update(thread_lines=2)),
+    ("GS-47", "no-logging", lambda o: o.update(access_on_stdout=False)),
+    ("GS-48", "without", lambda o: o["on_stderr"].update(ended=2)),
+    ("GS-49", "python-3.11", lambda o: o.update(access_in_syslog=False)),
+    ("GS-50", "unix", lambda o: o.update(bad_descriptor=1)),
+    ("GS-51", "documented", lambda o: o.update(largest_path=4095)),
+    ("GS-52", "port", lambda o: o.update(listening=["127.0.0.1:8000"])),
+    ("GS-53", "backlog-5", lambda o: o.update(waiting=5, queued=5)),
+    ("GS-54", "gthread-compute", lambda o: o.update(health_s=3.0)),
+    ("GS-55", "gthread-3", lambda o: o.update(most=8)),
+    ("GS-56", "gevent-compute", lambda o: o.update(told=False)),
+    ("GS-57", "gthread-hup", lambda o: o.update(old_gone_s=2.0)),
+    ("GS-58", "quit-stubborn", lambda o: o.update(after_s=0.2)),
+    ("GS-59", "gthread-hup-timeout", lambda o: o.update(statuses=["200"])),
+]
+
+
+@pytest.mark.parametrize(("identifier", "variant", "change"), ABLE_TO_FAIL)
+def test_a_sign_can_come_out_false(
+    claims: dict[str, tuple[str, Claim]], identifier: str, variant: str, change: Callable[[dict[str, Any]], Any]
+) -> None:
+    """It shows in what was recorded, and not once that is changed in one place."""
+    experiment, claim = claims[identifier]
+    seen = observed(experiment, variant)
+    assert claim.sign(seen) is True
+    change(seen)
+    assert claim.sign(seen) is False
+
+
+@pytest.mark.parametrize(
+    ("identifier", "variant", "change"),
+    [
+        ("GS-1", "gunicorn.config.py", {"workers": 3}),
+        ("GS-18", "documented", {"largest_path": 4092}),
+        ("GS-25", "backlog-5", {"waiting": 5, "queued": 5}),
+        ("GS-30", "gevent-compute", {"health_s": 0.01}),
+        ("GS-31", "gevent", {"most": 3}),
+    ],
+)
+def test_the_sign_of_a_refuted_claim_can_come_out_true(
+    claims: dict[str, tuple[str, Claim]], identifier: str, variant: str, change: dict[str, Any]
+) -> None:
+    """Had the server done what the document says, the sign would have shown."""
+    experiment, claim = claims[identifier]
+    seen = observed(experiment, variant)
+    assert claim.sign(seen) is False
+    assert claim.sign(seen | change) is True
+
+
+@pytest.mark.parametrize(
+    ("identifier", "variant", "change"),
+    [
+        ("GS-20", "preload", {"importers": [1]}),
+        ("GS-23", "documented", {"workers": [[5, 5]]}),
+        ("GS-25", "backlog-5", {"queued": 1}),
+    ],
+)
+def test_what_cannot_be_told_is_no_answer(
+    claims: dict[str, tuple[str, Claim]], identifier: str, variant: str, change: dict[str, Any]
+) -> None:
+    """Neither the one nor the other: the sign raises, and the claim stays undecided."""
+    experiment, claim = claims[identifier]
+    with pytest.raises(ValueError):
+        claim.sign(observed(experiment, variant) | change)
+
+
+def test_the_table_beside_the_manual() -> None:
+    """Every claim once, in the document's order, with setting, verdict and number."""
+    text = docs.pages(ROOT)[DIRECTORY / "README.md"]
+    table = text.partition("<!-- generated: settings/gunicorn-settings -->\n")[2].partition("<!-- end -->")[0]
+    rows = [row.split(" | ") for row in table.splitlines()[2:]]
+    assert [row[1] for row in rows][:38] == DOCUMENT
+    first = dict(zip(("setting", "id", "says", "measured", "verdict", "number", "evidence"), rows[0], strict=True))
+    assert (first["setting"], first["verdict"]) == ("| config", "**refuted**")
+    assert "gunicorn.config.py, documented: 1 worker" in first["measured"] and first["number"].startswith("shown 0/1")
