@@ -1,0 +1,186 @@
+"""A thread that a request starts: its lines during the request, after it, and during the next one."""
+
+import json
+import time
+
+from reprolab import Claim, Column, InvalidTrial
+
+ON = {"FLAGS": "--enable-threads"}
+VARIANTS = {
+    "documented": {},
+    "enable-threads": ON,
+    # What the thread does while it waits.
+    "recv": {"KIND": "recv"},
+    "recv-enable-threads": {"KIND": "recv", **ON},
+    "compute": {"KIND": "compute"},
+    "compute-enable-threads": {"KIND": "compute", **ON},
+    # What implies it.
+    "threads-1": {"FLAGS": "--threads 1"},
+    "threads-2": {"FLAGS": "--threads 2"},
+    "threads-4": {"FLAGS": "--threads 4"},
+    "py-autoreload": {"FLAGS": "--py-autoreload 1"},
+    # What does not.
+    "master": {"FLAGS": "--master"},
+    "master-processes-2": {"FLAGS": "--master --processes 2"},
+    "lazy-apps": {"FLAGS": "--master --lazy-apps"},
+    "master-enable-threads": {"FLAGS": "--master --enable-threads"},
+    # Interpreters and releases.
+    "python-3.6": {"PYTHON": "3.6.15"},
+    "python-3.6-enable-threads": {"PYTHON": "3.6.15", **ON},
+    "python-3.7": {"PYTHON": "3.7.16"},
+    "python-3.12": {"PYTHON": "3.12.1", "UWSGI": "2.0.31", "DJANGO": "4.2.16"},
+    "uwsgi-2.0.19.1": {"UWSGI": "2.0.19.1"},
+    "uwsgi-2.0.22": {"UWSGI": "2.0.22"},
+    "uwsgi-2.0.31": {"UWSGI": "2.0.31"},
+    "uwsgi-2.0.31-enable-threads": {"UWSGI": "2.0.31", **ON},
+    "gunicorn": {"SERVER": "gunicorn"},
+}
+TRIALS = 1
+PARALLEL = True
+
+AFTER = 5.0  # seconds in which a thread that goes on prints two lines or three
+HOLD = 3  # seconds, as in the document
+SETTLE = 0.2  # a line at the very end of a request may be written a little later than its last own line
+LIMIT = 15.0
+
+
+def drive(stack):
+    """A request that returns at once, one that sleeps 3 s, one that starts no thread; a look after each."""
+    before = stack.get("/state", role="app").json()
+    first = ask(stack, "/thread/once/0")
+    time.sleep(AFTER)
+    stopped = look(stack, first["pid"])
+    ask(stack, f"/thread/held/{HOLD}")
+    time.sleep(AFTER)
+    ask(stack, f"/hold/{HOLD}")
+    after = stack.get("/state", role="app").json()
+    return {"gil_before": before["gil"], "threads": after["threads"], "pids": [first["pid"], after["pid"]], **stopped}
+
+
+def ask(stack, path):
+    """One request to the server itself, which must be answered."""
+    answer = stack.get(path, role="app", timeout=LIMIT)
+    if answer.status_code != 200:
+        raise InvalidTrial(f"GET {path}: {answer.status_code}")
+    return answer.json()
+
+
+def look(stack, pid):
+    """The kernel's word on the threads of the process that served, while no request is there."""
+    process = stack.processes("app").processes.get(pid)
+    if process is None:
+        raise InvalidTrial(f"the process {pid} that served has gone")
+    return {
+        "kernel_threads": [
+            {
+                "tid": thread.tid,
+                "first": thread.tid == pid,
+                "call": thread.syscall.name if thread.syscall else "",
+                "arguments": list(thread.syscall.arguments) if thread.syscall else [],
+                "state": thread.state,
+            }
+            for thread in process.threads
+        ]
+    }
+
+
+def observe(evidence, driven):
+    """Count the lines of each thread: during its request, after it, and in the requests that follow."""
+    said = [json.loads(line[line.index(b"{") :]) for line in evidence.lines("app") if b'"at": ' in line]
+    spans = {name: span(said, name) for name in ("once", "held", "hold")}
+    return driven | {
+        "once": counts(said, "once", spans),
+        "held": counts(said, "held", spans),
+        "timeline": [[round(one["at"] - spans["once"][0], 2), describe(one)] for one in said],
+    }
+
+
+def span(said, name):
+    """When a request began and ended, by the server's clock."""
+    moments = [one["at"] for one in said if name in (one.get("begin"), one.get("end"))]
+    if len(moments) != 2:
+        raise InvalidTrial(f"the log has {len(moments)} of the 2 lines of the request {name}")
+    return moments
+
+
+def counts(said, name, spans):
+    """How many lines a thread printed during its request, afterwards while there was none, and in later ones."""
+    moments = [one["at"] for one in said if one.get("tick") == name]
+    begun, ended = spans[name]
+    later = [other for other in spans.values() if other[0] > ended]
+    others = [m for m in moments if any(start <= m <= end + SETTLE for start, end in later)]
+    own = [m for m in moments if begun <= m <= ended + SETTLE]
+    return {"during": len(own), "idle": len(moments) - len(own) - len(others), "later": len(others)}
+
+
+def describe(one):
+    """A line of the log in a word or two."""
+    if "tick" in one:
+        return f"{one['tick']} line {one['number']}"
+    return f"request {one.get('begin') or one.get('end')} {'begins' if 'begin' in one else 'ends'}"
+
+
+# -- signs -------------------------------------------------------------------------------------------
+
+
+def starts(o):
+    """Its first line is printed."""
+    return o["once"]["during"] >= 1
+
+
+def runs_during(o):
+    """It prints at its times while its request is handled: at 0 and 2 s of the 3 s."""
+    return o["held"]["during"] == 2
+
+
+def stops(o):
+    """Once its request has ended, no line more while there is no other request."""
+    return o["once"]["idle"] == 0 and o["held"]["idle"] == 0
+
+
+def goes_on(o):
+    """A line every 2 s after its request: in 5 s two or three, of each thread."""
+    return all(o[name]["idle"] >= 2 for name in ("once", "held"))
+
+
+def gone(o):
+    """The interpreter does not know the threads any more."""
+    return not {"once", "held"} & set(o["threads"])
+
+
+def never_runs(o):
+    """Not a line of either thread, at any time."""
+    return sum(o[name][when] for name in ("once", "held") for when in ("during", "idle", "later")) == 0
+
+
+def waits_for_the_lock(o):
+    """Between requests the thread is there and waits in a futex without a time limit, or with the GIL's short one;
+    in a later request it prints again."""
+    others = [thread for thread in o["kernel_threads"] if not thread["first"]]
+    waiting = [thread for thread in others if thread["call"] == "futex"]
+    return bool(waiting) and o["once"]["idle"] == 0 and o["once"]["later"] > 0 and "once" in o["threads"]
+
+
+def gil_there(o):
+    """The interpreter says, before any thread was started, that its lock is initialised."""
+    if o["gil_before"] is None:
+        raise ValueError("this interpreter does not tell")
+    return o["gil_before"]
+
+
+WITHOUT = ["documented"]
+CLAIMS = [
+    Claim(
+        "ET-1",
+        "Without --enable-threads, a thread started in a request does start: its first line is printed.",
+        sign=starts,
+        shows=WITHOUT,
+    ),
+]
+COLUMNS = [
+    Column("GIL before", lambda o: {True: "there", False: "not there", None: None}[o["gil_before"]]),
+    Column("at once", lambda o: "{during}/{idle}/{later}".format(**o["once"])),
+    Column("held 3 s", lambda o: "{during}/{idle}/{later}".format(**o["held"])),
+    Column("thread waits in", lambda o: ", ".join(sorted({t["call"] for t in o["kernel_threads"] if not t["first"]}))),
+    Column("afterwards", lambda o: "known" if "once" in o["threads"] else "gone"),
+]
