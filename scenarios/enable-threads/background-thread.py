@@ -31,6 +31,12 @@ VARIANTS = {
     "python-3.12": {"PYTHON": "3.12.1", "UWSGI": "2.0.31", "DJANGO": "4.2.16"},
     "uwsgi-2.0.19.1": {"UWSGI": "2.0.19.1"},
     "uwsgi-2.0.22": {"UWSGI": "2.0.22"},
+    "uwsgi-2.0.24": {"UWSGI": "2.0.24"},
+    "uwsgi-2.0.26": {"UWSGI": "2.0.26"},
+    "uwsgi-2.0.27": {"UWSGI": "2.0.27"},
+    "uwsgi-2.0.28": {"UWSGI": "2.0.28"},
+    "uwsgi-2.0.29": {"UWSGI": "2.0.29"},
+    "uwsgi-2.0.30": {"UWSGI": "2.0.30"},
     "uwsgi-2.0.31": {"UWSGI": "2.0.31"},
     "uwsgi-2.0.31-enable-threads": {"UWSGI": "2.0.31", **ON},
     "gunicorn": {"SERVER": "gunicorn"},
@@ -40,21 +46,29 @@ PARALLEL = True
 
 AFTER = 5.0  # seconds in which a thread that goes on prints two lines or three
 HOLD = 3  # seconds, as in the document
-SETTLE = 0.2  # a line at the very end of a request may be written a little later than its last own line
+SETTLE = (
+    0.2  # threads go on as soon as the server reads a request, a little before the view begins, and until it is done
+)
 LIMIT = 15.0
+REQUESTS = ("before", "once", "held", "hold", "after")
 
 
 def drive(stack):
     """A request that returns at once, one that sleeps 3 s, one that starts no thread; a look after each."""
-    before = stack.get("/state", role="app").json()
+    before = ask(stack, "/state/before")
     first = ask(stack, "/thread/once/0")
     time.sleep(AFTER)
     stopped = look(stack, first["pid"])
     ask(stack, f"/thread/held/{HOLD}")
     time.sleep(AFTER)
     ask(stack, f"/hold/{HOLD}")
-    after = stack.get("/state", role="app").json()
-    return {"gil_before": before["gil"], "threads": after["threads"], "pids": [first["pid"], after["pid"]], **stopped}
+    after = ask(stack, "/state/after")
+    return {
+        "gil_at_load": before["gil_at_load"],
+        "threads": after["threads"],
+        "pids": [first["pid"], after["pid"]],
+        **stopped,
+    }
 
 
 def ask(stack, path):
@@ -87,7 +101,7 @@ def look(stack, pid):
 def observe(evidence, driven):
     """Count the lines of each thread: during its request, after it, and in the requests that follow."""
     said = [json.loads(line[line.index(b"{") :]) for line in evidence.lines("app") if b'"at": ' in line]
-    spans = {name: span(said, name) for name in ("once", "held", "hold")}
+    spans = {name: span(said, name) for name in REQUESTS}
     return driven | {
         "once": counts(said, "once", spans),
         "held": counts(said, "held", spans),
@@ -108,7 +122,7 @@ def counts(said, name, spans):
     moments = [one["at"] for one in said if one.get("tick") == name]
     begun, ended = spans[name]
     later = [other for other in spans.values() if other[0] > ended]
-    others = [m for m in moments if any(start <= m <= end + SETTLE for start, end in later)]
+    others = [m for m in moments if any(start - SETTLE <= m <= end + SETTLE for start, end in later)]
     own = [m for m in moments if begun <= m <= ended + SETTLE]
     return {"during": len(own), "idle": len(moments) - len(own) - len(others), "later": len(others)}
 
@@ -118,6 +132,11 @@ def describe(one):
     if "tick" in one:
         return f"{one['tick']} line {one['number']}"
     return f"request {one.get('begin') or one.get('end')} {'begins' if 'begin' in one else 'ends'}"
+
+
+def threads_of(o):
+    """The threads beside the one that serves."""
+    return [thread for thread in o["kernel_threads"] if not thread["first"]]
 
 
 # -- signs -------------------------------------------------------------------------------------------
@@ -154,33 +173,107 @@ def never_runs(o):
 
 
 def waits_for_the_lock(o):
-    """Between requests the thread is there and waits in a futex without a time limit, or with the GIL's short one;
-    in a later request it prints again."""
-    others = [thread for thread in o["kernel_threads"] if not thread["first"]]
-    waiting = [thread for thread in others if thread["call"] == "futex"]
+    """Between requests it is there, waits for a lock (futex) and prints nothing; in a later request it prints again."""
+    waiting = [thread for thread in threads_of(o) if thread["call"] == "futex"]
     return bool(waiting) and o["once"]["idle"] == 0 and o["once"]["later"] > 0 and "once" in o["threads"]
 
 
-def gil_there(o):
-    """The interpreter says, before any thread was started, that its lock is initialised."""
-    if o["gil_before"] is None:
-        raise ValueError("this interpreter does not tell")
-    return o["gil_before"]
+def no_gil_no_threads(o):
+    """As the manual has it: the lock is not initialised when the application is loaded, and no thread prints a line."""
+    return o["gil_at_load"] == "False" and never_runs(o)
 
 
-WITHOUT = ["documented"]
+STOPPING = ["documented", "recv", "compute", "master"]
+GOING_ON = ["enable-threads", "recv-enable-threads", "compute-enable-threads", "master-enable-threads"]
+
 CLAIMS = [
     Claim(
         "ET-1",
         "Without --enable-threads, a thread started in a request does start: its first line is printed.",
         sign=starts,
-        shows=WITHOUT,
+        shows=STOPPING,
+    ),
+    Claim(
+        "ET-2",
+        "Without it the thread keeps running as long as its request is being handled (time.sleep(3) in the view: it "
+        "ticks for those 3 s).",
+        sign=runs_during,
+        shows=["documented", "recv", "master"],
+    ),
+    Claim(
+        "ET-3",
+        "Without it the thread stops when the request ends; socket.recv behaves as time.sleep does.",
+        sign=stops,
+        shows=["documented", "recv"],
+        absent=["enable-threads", "recv-enable-threads"],
+    ),
+    Claim(
+        "ET-4",
+        "At the end of a request uWSGI seems to remove all that the request made (the thread is gone).",
+        sign=gone,
+        shows=["documented"],
+    ),
+    Claim(
+        "ET-5",
+        "With --enable-threads the thread goes on after the request, a line every 2 s.",
+        sign=goes_on,
+        shows=["enable-threads", "recv-enable-threads"],
+        absent=["documented", "recv"],
+    ),
+    Claim(
+        "ET-6",
+        "--threads N implies --enable-threads.",
+        sign=goes_on,
+        shows=["threads-1", "threads-2", "threads-4"],
+        absent=["documented"],
+    ),
+    Claim("ET-7", "--py-autoreload implies it.", sign=goes_on, shows=["py-autoreload"], absent=["documented"]),
+    Claim(
+        "ET-8",
+        "(comment, quoting uWSGI's manual) Without it the GIL is not initialised, so application threads do not run; "
+        "the option decides GIL initialisation.",
+        sign=no_gil_no_threads,
+        shows=["documented", "python-3.6"],
+        absent=["enable-threads"],
+    ),
+    Claim(
+        "ET-17",
+        "The thread is not gone but stopped: between requests it is there and waits for the interpreter's lock, which "
+        "uWSGI keeps; during the next request it prints again.",
+        sign=waits_for_the_lock,
+        shows=[*STOPPING, "python-3.6", "python-3.7"],
+        absent=GOING_ON,
+    ),
+    Claim(
+        "ET-18",
+        "--master, --processes and --lazy-apps do not imply it.",
+        sign=goes_on,
+        shows=["master-enable-threads"],
+        absent=["master", "master-processes-2", "lazy-apps"],
+    ),
+    Claim(
+        "ET-19",
+        "From uWSGI 2.0.27 on threads go on without any option.",
+        sign=goes_on,
+        shows=["uwsgi-2.0.27", "uwsgi-2.0.31"],
+        absent=["documented", "uwsgi-2.0.26"],
+    ),
+    Claim(
+        "ET-20",
+        "gunicorn needs no option: its sync worker lets go of the lock while it waits.",
+        sign=goes_on,
+        shows=["gunicorn"],
+        absent=["documented"],
     ),
 ]
+
 COLUMNS = [
-    Column("GIL before", lambda o: {True: "there", False: "not there", None: None}[o["gil_before"]]),
-    Column("at once", lambda o: "{during}/{idle}/{later}".format(**o["once"])),
-    Column("held 3 s", lambda o: "{during}/{idle}/{later}".format(**o["held"])),
-    Column("thread waits in", lambda o: ", ".join(sorted({t["call"] for t in o["kernel_threads"] if not t["first"]}))),
-    Column("afterwards", lambda o: "known" if "once" in o["threads"] else "gone"),
+    Column("after at once", lambda o: "goes on" if o["once"]["idle"] >= 2 else f"{o['once']['idle']} lines"),
+    Column("during 3 s", lambda o: f"{o['held']['during']} lines"),
+    Column("after 3 s", lambda o: "goes on" if o["held"]["idle"] >= 2 else f"{o['held']['idle']} lines"),
+    Column("in later requests", lambda o: f"{o['once']['later']} lines"),
+    Column("waits in", lambda o: ", ".join(sorted({t["call"] or "—" for t in threads_of(o)})) or None),
+    Column("python knows it", lambda o: "yes" if "once" in o["threads"] else "no"),
+    Column("GIL at load", lambda o: {"True": "there", "False": "not there"}.get(o["gil_at_load"])),
+    Column("timeline", lambda o: "; ".join(f"{at:.1f} s {what}" for at, what in o["timeline"]), note=True),
 ]

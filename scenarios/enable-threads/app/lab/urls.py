@@ -11,6 +11,6 @@ urlpatterns = [
     path("document/cpu", document.cpu_test),
     path("thread/<str:name>/<int:seconds>", views.thread),
     path("hold/<int:seconds>", views.hold),
-    path("state", views.state),
+    path("state/<str:name>", views.state),
     path("busy/<int:milliseconds>", views.busy),
 ]

@@ -1,12 +1,12 @@
 """The document's thread with a name and a clock, and views that tell about their process."""
 
-import ctypes
 import json
 import os
 import socket
 import threading
 import time
 
+import gil
 from django.http import HttpResponse
 
 PERIOD = 2.0  # seconds between two lines, as in the document
@@ -83,17 +83,12 @@ def hold(request, seconds):
     return answer(name="hold")
 
 
-def initialised():
-    """Whether the interpreter says that its lock is there; None where it no longer tells (from 3.13 on)."""
-    try:
-        return bool(ctypes.pythonapi.PyEval_ThreadsInitialized())
-    except AttributeError:
-        return None
-
-
-def state(request):
+def state(request, name):
     """The interpreter's own view: its lock, and the threads it knows."""
-    return answer(gil=initialised(), threads=sorted(one.name for one in threading.enumerate()))
+    say(begin=name)
+    threads = sorted(one.name for one in threading.enumerate())
+    say(end=name)
+    return answer(gil_at_load=os.environ["GIL_AT_LOAD"], gil=gil.initialised(), threads=threads)
 
 
 def busy(request, milliseconds):
