@@ -170,7 +170,7 @@ def test_a_sign_can_come_out_false(found: Scenario, identifier: str, variant: st
         ("PF-16", "timeout-3", {"orphans": 0}),
         ("PF-16", "timeout-3", {"killed_after_s": None}),
         ("PF-16", "timeout-3", {"worker_gone": False}),
-        ("PF-17", "timeout-3", {"client": "refused"}),
+        ("PF-17", "timeout-3", {"client": "closed"}),
         ("PF-17", "timeout-3", {"client_after_orphans": "still waiting"}),
         ("PF-18", "gthread", {"killed_after_s": 3.2}),
         ("PF-18", "gthread", {"frozen": False}),

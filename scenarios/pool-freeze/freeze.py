@@ -113,7 +113,7 @@ def attempt(stack, clients, number, first):
         if not status.isdigit():
             raise InvalidTrial(f"request {number} was neither answered nor frozen but broken off: {status}")
         return result | {"status": status, "ms": round((time.monotonic() - begun) * 1000)}
-    seen = describe(stack, found) if first else None
+    seen = describe(stack, found, number) if first else None
     return result | {
         "worker": found.worker,
         "chain": found.chain(),
@@ -135,9 +135,12 @@ def sigterm_of_children(stack, asked, number):
     return None
 
 
-def describe(stack, found):
+def describe(stack, found, number):
     """The full look, once for each trial; and where the Python code of the stuck processes is."""
-    seen = stack.forensics()
+    factors = " ".join(
+        f"{name}={stack.factors[name]}" for name in ("PYTHON", "GUNICORN", "SERVER", "RUNNER", "OUTCOME")
+    )
+    seen = stack.forensics(title=f"request {number} is frozen ({factors}): {'; '.join(found.chain())}")
     pids = list(dict.fromkeys(link.pid for link in found.links))
     return {
         "summary": seen.lines(),
@@ -269,7 +272,7 @@ def slip(o):
 
 
 NEWER = ["python-3.8", "python-3.9", "python-3.10", "python-3.11", "python-3.12", "python-3.13"]
-RELEASES = ["gunicorn-19.9.0", "gunicorn-21.2.0", "gunicorn-27.0.1"]
+RELEASES = ["gunicorn-19.9.0", "gunicorn-20.0.4", "gunicorn-21.2.0", "gunicorn-23.0.0", "gunicorn-27.0.1"]
 REMEDIES = ["close-join", "initializer", "spawn", "forkserver", "executor", "threads", "in-turn"]
 
 CLAIMS = [
@@ -377,14 +380,15 @@ CLAIMS = [
     ),
     Claim(
         "PF-13",
-        "The document's wrapper as written raises a NameError of its own in place of what it caught.",
+        "The document's wrapper, given arguments that its function(args) can use, raises a NameError of its own (this) "
+        "in place of what it caught.",
         sign=slip,
         shows=["wrapper-as-written-value"],
         absent=["wrapper-at-once"],
     ),
     Claim(
         "PF-14",
-        "gunicorn from 19.9.0 to 27.0.1 has it.",
+        "Every gunicorn release measured, from 19.9.0 to 27.0.1, has it.",
         sign=usually,
         shows=["documented", *RELEASES],
         absent=["script"],

@@ -48,7 +48,8 @@ def watch(stack, asked):
     after = stack.processes()
     orphans = [after.processes[pid] for pid in sorted(children & after.processes.keys())]
     orphans = [process for process in orphans if process.state != "Z" and process.parent != worker]
-    client = asked.result() if asked.done() else "still waiting"
+    seen = stack.forensics(title=f"after gunicorn's timeout: worker {worker}, its pool's children {sorted(children)}")
+    client = answer_of(asked)
     return {
         "frozen": frozen,
         "killed_after_s": killed_after,
@@ -60,7 +61,7 @@ def watch(stack, asked):
         **held(before, after, worker, orphans),
         "client_after_orphans": end_orphans(stack, asked, orphans) if orphans else client,
         "workers_now": len(after.children(before.processes[worker].parent)),
-        "seen": stack.forensics().lines(),
+        "seen": seen.lines(),
     }
 
 
@@ -118,7 +119,14 @@ def end_orphans(stack, asked, orphans):
     """End them, and see what the client gets then."""
     stack.kill("app", [process.pid for process in orphans])
     wait_for(asked, RELEASE)
-    return asked.result() if asked.done() else "still waiting"
+    return answer_of(asked)
+
+
+def answer_of(asked):
+    """What the client has: a status, a connection that was closed without one, or nothing yet."""
+    if not asked.done():
+        return "still waiting"
+    return "closed" if asked.result() == "refused" else asked.result()
 
 
 # -- signs -------------------------------------------------------------------------------------------
@@ -168,9 +176,9 @@ COLUMNS = [
     Column("frozen", lambda o: "yes" if o["frozen"] else "no"),
     Column("killed after", lambda o: o["killed_after_s"], "{:.1f} s"),
     Column("orphans", lambda o: f"{o['orphans']} of {o['children']}"),
-    Column("client then", lambda o: o["client"]),
-    Column("when they end", lambda o: o["client_after_orphans"]),
-    Column("hold its connection", lambda o: "yes" if o["orphans_alone_hold_connection"] else "no"),
-    Column("hold the port", lambda o: "yes" if o["orphans_hold_listener"] else "no"),
-    Column("workers now", lambda o: o["workers_now"]),
+    Column("client", lambda o: o["client"]),
+    Column("client after them", lambda o: o["client_after_orphans"]),
+    Column("connection", lambda o: "yes" if o["orphans_alone_hold_connection"] else "no"),
+    Column("port", lambda o: "yes" if o["orphans_hold_listener"] else "no"),
+    Column("workers", lambda o: o["workers_now"]),
 ]

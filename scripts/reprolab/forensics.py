@@ -25,6 +25,7 @@ from reprolab.waits import pipes, wait_of
 SNAPSHOT = ("python", "/usr/local/lib/forensics/snapshot.py")
 # Not stopping a process to look at it: a stop could wake it from the very call it hangs in.
 STACKS = ("py-spy", "dump", "--nonblocking", "--json", "--pid")
+FRAMES = 10
 NOTABLE = ("SIGTERM", "SIGINT", "SIGCHLD")
 
 
@@ -56,9 +57,11 @@ class Forensics:
         """The function names of each thread of a process, innermost first."""
         return [[frame.function for frame in frames] for frames in self.stacks[pid].threads.values()]
 
+    title: str = ""
+
     def lines(self) -> list[str]:
         """The tree in a few readable lines: what each process waits for, where it is in Python, its signals, pipes."""
-        return summary(self.snapshot, self.stacks)
+        return [*([self.title] if self.title else []), *summary(self.snapshot, self.stacks)]
 
 
 @dataclass
@@ -136,13 +139,13 @@ def parse_stacks(threads: Sequence[Mapping[str, Any]]) -> Stacks:
     )
 
 
-def look(onlooker: Onlooker, evidence: TrialDirectory, name: str) -> Forensics:
+def look(onlooker: Onlooker, evidence: TrialDirectory, name: str, title: str = "") -> Forensics:
     """Take a snapshot and the stacks of every Python process, keep them as evidence below ``name``."""
     snapshot, text = onlooker.snapshot()
     evidence.write_text(f"{name}/snapshot.json", text)
     wanted = [process.pid for process in snapshot.processes.values() if is_python(process)]
     stacks = {pid: onlooker.stacks(pid) for pid in wanted}
-    found = Forensics(snapshot, stacks)
+    found = Forensics(snapshot, stacks, title)
     evidence.write(f"{name}/stacks.json", {str(pid): stacks_to_json(one) for pid, one in stacks.items()})
     evidence.write_text(f"{name}/summary.txt", "\n".join(found.lines()) + "\n")
     return found
@@ -173,13 +176,35 @@ def summary(snapshot: Snapshot, stacks: Mapping[int, Stacks]) -> list[str]:
         found.append(f"{indent}{process.pid} {title}  ({state}; {signal_words(process)})")
         for thread in process.threads:
             frames = frames_of(stacks.get(process.pid, Stacks()), process, thread.tid)
-            where = " < ".join(f"{f.function} {f.file.rpartition('/')[2]}:{f.line}" for f in frames[:6])
+            where = frames_text(frames)
             label = "" if len(process.threads) == 1 else f"thread {thread.tid}: "
             wait = wait_of(thread, process, snapshot).text
             found.append(f"{indent}    {label}{wait}{f'   in {where}' if where else ''}")
+        found += [f"{indent}    Python: {text}" for text in unplaced(stacks.get(process.pid, Stacks()), process)]
     shared = [(name, readers, writers) for name, readers, writers in pipes(snapshot) if set(readers) != set(writers)]
     found += [f"{name}: read by {_list(readers)}, written by {_list(writers)}" for name, readers, writers in shared]
-    return found
+    return [*found, *shared_sockets(snapshot)]
+
+
+def shared_sockets(snapshot: Snapshot) -> list[str]:
+    """The sockets that several processes have open: who ends a connection is the last of them."""
+    targets = {f.target for p in snapshot.processes.values() for f in p.files if f.target.startswith("socket:")}
+    held = ((target, snapshot.holders(target)) for target in sorted(targets))
+    return [f"{target}: open in {_list(pids)}" for target, pids in held if len(pids) > 1]
+
+
+def frames_text(frames: Sequence[Frame]) -> str:
+    """A stack in one line, innermost first; of a deep one the outer frames are counted."""
+    shown = " < ".join(f"{f.function} {f.file.rpartition('/')[2]}:{f.line}" for f in frames[:FRAMES])
+    return f"{shown} < … {len(frames) - FRAMES} more" if len(frames) > FRAMES else shown
+
+
+def unplaced(stacks: Stacks, process: Process) -> list[str]:
+    """Stacks whose thread py-spy knows by another number than the kernel's (before Python 3.8)."""
+    placed = {thread.tid for thread in process.threads}
+    if len(process.threads) == len(stacks.threads) == 1:
+        return []
+    return [frames_text(frames) for tid, frames in stacks.threads.items() if tid not in placed]
 
 
 def frames_of(stacks: Stacks, process: Process, tid: int) -> tuple[Frame, ...]:

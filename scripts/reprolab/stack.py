@@ -302,9 +302,9 @@ class Stack:
         """Every process of a service: state, signals, what each thread waits for, files. Raises InvalidTrial."""
         return self._onlooker(role).snapshot()[0]
 
-    def forensics(self, role: str = "app", name: str = "forensics") -> Forensics:
-        """The same with Python stacks, kept as evidence below ``name`` with a summary in a few lines."""
-        return look(self._onlooker(role), self.evidence, name)
+    def forensics(self, role: str = "app", name: str = "forensics", title: str = "") -> Forensics:
+        """The same with Python stacks, kept as evidence below ``name`` with a summary under ``title``."""
+        return look(self._onlooker(role), self.evidence, name, title)
 
     def kill(self, role: str, pids: Sequence[int], signal: str = "KILL") -> None:
         """Send a signal to processes of a service, as its own user; those that are gone already don't matter."""

@@ -14,6 +14,7 @@ from rich.text import Text
 from reprolab.judge import TrialRecord, asked, drifted
 from reprolab.report import table
 from reprolab.scenario import Scenario
+from reprolab.stats import rate_text
 
 STYLES = {"confirmed": "green", "refuted": "red", "inconclusive": "yellow"}
 FEW_TRIALS = 3
@@ -89,17 +90,29 @@ def claims(verdict: Mapping[str, Any]) -> RenderableType:
     return Group(grid, Text(f"not judged, as not all their variants ran: {', '.join(left_out)}", style="dim"))
 
 
-def custom_signs(verdict: Mapping[str, Any], variant: str) -> RenderableType:
-    """Every sign on the variant that --set made."""
+def custom_signs(scenario: Scenario, verdict: Mapping[str, Any], variant: str) -> RenderableType:
+    """Every sign on the variant that --set made, in its own words: a claim's sentence is about other variants."""
+    if not verdict["variants"][variant]["valid"]:
+        return Text("no valid trial: no sign was looked for", style="yellow")
+    answers: dict[tuple[str, str], list[str]] = {}
+    for claim in scenario.claims:
+        seen = verdict["signs"][claim.id].get(variant)
+        if seen is not None:
+            words = " ".join((claim.sign.__doc__ or claim.text).split())
+            answers.setdefault((words, _answer(seen)), []).append(claim.id)
     grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    for claim in verdict["claims"]:
-        seen = verdict["signs"][claim["id"]].get(variant)
-        if seen is None:
-            continue
-        answer = f"sign shown in {seen['shown']}/{seen['trials']}" if seen["trials"] else "could not be read"
-        grid.add_row(claim["id"], Text(claim["text"], overflow="fold"), Text(answer, style="bold"))
+    for (words, answer), identifiers in answers.items():
+        grid.add_row(Text(words, overflow="fold"), Text(answer, style="bold"), Text(" ".join(identifiers), style="dim"))
     note = "the signs that the claims look for, looked for here; no claim is judged by them:"
     return Group(Text(note, style="dim"), grid)
+
+
+def _answer(seen: Mapping[str, Any]) -> str:
+    """How often a sign showed, with the rate where the claim has one."""
+    if not seen["trials"]:
+        return "could not be read"
+    rate = f" [{rate_text(seen['rate']['shown'], seen['rate']['of'])}]" if "rate" in seen else ""
+    return f"{seen['shown']}/{seen['trials']}{rate}"
 
 
 def doubts(verdict: Mapping[str, Any]) -> str:
@@ -112,8 +125,9 @@ def doubts(verdict: Mapping[str, Any]) -> str:
         few = f"only {min(row['trials'] for row in plain)} valid trial(s) in some variants"
         told.append(_still(few, [(row["interval"][1], row["trials"]) for row in plain if row["shown"] == 0]))
     if rates and min(rate["of"] for rate in rates) < ENOUGH_TRIES:
-        few = f"only {min(rate['of'] for rate in rates)} tries in some variants"
-        told.append(_still(few, [(rate["interval"][1], rate["of"]) for rate in rates if rate["shown"] == 0]))
+        nowhere = [(rate["interval"][1], rate["of"]) for rate in rates if rate["shown"] == 0]
+        fewest = min(nowhere, key=lambda row: row[1])[1] if nowhere else min(rate["of"] for rate in rates)
+        told.append(_still(f"only {fewest} tries in some variants", nowhere))
     return f"{'; '.join(told)}; run with --trials 20 for a closer bound" if told else ""
 
 
@@ -178,7 +192,7 @@ def render(
     customs = [name for name in verdict["variants"] if name.rpartition("/")[2] == "custom"]
     if customs:
         for name in customs:
-            console.print(custom_signs(verdict, name))
+            console.print(custom_signs(scenario, verdict, name))
     else:
         console.print(claims(verdict))
         if doubt := doubts(verdict):
