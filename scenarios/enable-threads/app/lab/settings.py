@@ -7,11 +7,11 @@ SECRET_KEY = "no secret: this server answers the lab alone"
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
 # The document does not show its template: a page on its own, or one with a style sheet from the same server.
-STYLED = os.environ.get("PAGE", "plain") == "styled"
+STYLED = {"plain": False, "styled": True}[os.environ.get("PAGE", "plain")]
 ROOT_URLCONF = "lab.styled" if STYLED else "lab.urls"
 WSGI_APPLICATION = "lab.wsgi.application"
-# Without it, as far as Django goes, an answer has no Content-Length, and ends with its connection.
-MIDDLEWARE = ["django.middleware.common.CommonMiddleware"] if os.environ.get("LENGTH", "none") == "sent" else []
+# An answer without a Content-Length ends with its connection.
+MIDDLEWARE = {"none": [], "sent": ["django.middleware.common.CommonMiddleware"]}[os.environ.get("LENGTH", "none")]
 INSTALLED_APPS = []
 TEMPLATES = [
     {
