@@ -90,6 +90,8 @@ def test_an_answer_that_is_held_back_shows(experiment: ModuleType, variant: str)
     end = observed(variant)["B"]["complete"]
     assert experiment.answer_held_back(changed(variant, A={"complete": end}))
     assert not experiment.answer_held_back(changed(variant, A={"complete": 4.5})), "late, but before B is done"
+    both = {"complete": 6.5, "ended": 5.9}
+    assert not experiment.answer_held_back(changed(variant, A=both, B={"ended": 6.0})), "side by side, not held back"
 
 
 @pytest.mark.parametrize(
@@ -97,7 +99,7 @@ def test_an_answer_that_is_held_back_shows(experiment: ModuleType, variant: str)
     [
         pytest.param({"B": {"pid": -1}}, id="two-processes"),
         pytest.param({"B": {"began": 1.0}}, id="side-by-side"),
-        pytest.param({"B": {"asked": 3.5}}, id="B-asked-too-late"),
+        pytest.param({"B": {"sent": 3.5}}, id="B-sent-too-late"),
     ],
 )
 def test_not_in_turn(experiment: ModuleType, changes: dict[str, Any]) -> None:
@@ -140,6 +142,16 @@ def test_two_processes_may_serve_side_by_side(experiment: ModuleType) -> None:
     assert not experiment.one_after_the_other(observed("processes-2"))
     assert experiment.one_after_the_other(observed("processes-2-one-browser"))
     assert not experiment.one_after_the_other(changed("processes-2-one-browser", B={"began": 0.6}))
+
+
+def test_a_trial_in_which_b_came_first_is_invalid(experiment: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may send A late; then nothing can be said of what B waits for."""
+    swapped = changed("raw", A={"began": 3.0})
+    swapped["B"]["began"] = 0.5
+    monkeypatch.setattr(experiment, "ask_both", lambda stack: {})
+    monkeypatch.setattr(experiment, "measured", lambda both: swapped)
+    with pytest.raises(InvalidTrial, match="B was served before A"):
+        experiment.drive(SimpleNamespace(factors={"BEFORE": "none"}))
 
 
 # -- the clock --------------------------------------------------------------------------------------
