@@ -123,7 +123,7 @@ def test_shown_together_is_about_the_screen_alone(experiment: ModuleType) -> Non
     assert experiment.shown_at_once(changed("styled", A={"shown": 3.2}))
 
 
-@pytest.mark.parametrize("sign", ["shown_together", "shown_at_once", "browser_waits"])
+@pytest.mark.parametrize("sign", ["shown_together", "shown_at_once"])
 def test_a_client_without_a_screen_cannot_say(experiment: ModuleType, sign: str) -> None:
     """It raises, so that its trial counts neither for nor against."""
     with pytest.raises(ValueError, match="no screen"):

@@ -53,11 +53,11 @@ def drive(stack):
 # -- signs -------------------------------------------------------------------------------------------
 
 
-def screens(o):
-    """Both clients; ValueError if they have no screen."""
-    if o["A"]["shown"] is None or o["B"]["shown"] is None:
-        raise ValueError("these clients have no screen")
-    return o["A"], o["B"]
+def on_screen(client):
+    """When anything of the page was painted; ValueError if the client has no screen."""
+    if client["shown"] is None:
+        raise ValueError("this client has no screen")
+    return client["shown"]
 
 
 def one_after_the_other(o):
@@ -87,20 +87,17 @@ def in_turn_and_prompt(o):
 
 def shown_together(o):
     """A's complete answer came while the server was at work on B; on the screen it is only when B is done."""
-    a, b = screens(o)
-    return before(a["complete"], o) and a["shown"] >= b["ended"]
+    return before(o["A"]["complete"], o) and on_screen(o["A"]) >= o["B"]["ended"]
 
 
 def shown_at_once(o):
     """A is on the screen while the server is at work on B."""
-    a, _ = screens(o)
-    return before(a["shown"], o)
+    return before(on_screen(o["A"]), o)
 
 
 def browser_waits(o):
     """B was asked for long before, but its request went out only when A's answer began to come."""
-    a, b = screens(o)
-    return b["sent"] >= a["first"] and b["sent"] - b["asked"] >= CLEAR
+    return o["B"]["sent"] >= o["A"]["first"] and o["B"]["sent"] - o["B"]["asked"] >= CLEAR
 
 
 CLAIMS = [

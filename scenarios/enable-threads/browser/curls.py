@@ -13,8 +13,9 @@ COMMAND = ("curl", "--silent", "--show-error", "--max-time", "25", "--write-out"
 
 
 def start(url):
-    """Begin one."""
-    return time.time(), subprocess.Popen([*COMMAND, url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    """Begin one; curl counts from when it runs."""
+    process = subprocess.Popen([*COMMAND, url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return time.time(), process
 
 
 def told(began, process):

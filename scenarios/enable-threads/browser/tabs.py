@@ -21,7 +21,7 @@ from pathlib import Path
 HOW = ("one-browser", "no-cache", "two-browsers", "no-spare")
 LIMIT = 25.0  # seconds for both pages
 START = 20.0  # seconds for the browser to start
-AFTERWARDS = 0.5  # seconds in which the last paint is told
+AFTERWARDS = 5.0  # seconds after which a page that is loaded and not painted will not be
 FLAGS = (
     "--headless=new",
     "--no-sandbox",
@@ -137,13 +137,21 @@ class Page:
         """This window's events, as (method, parameters)."""
         return [(e["method"], e["params"]) for e in self.browser.events if e.get("sessionId") == self.session]
 
-    def loaded(self):
-        """Whether the page, with all that belongs to it, is there."""
+    def had(self, name):
+        """Whether the page has come to some point of its life."""
         own = self.document()
         return own is not None and any(
-            method == "Page.lifecycleEvent" and p["name"] == "load" and p["loaderId"] == own["loaderId"]
+            method == "Page.lifecycleEvent" and p["name"] == name and p["loaderId"] == own["loaderId"]
             for method, p in self.events()
         )
+
+    def loaded(self):
+        """Whether the page, with all that belongs to it, is there."""
+        return self.had("load")
+
+    def painted(self):
+        """Whether anything of it is on the screen."""
+        return self.had("firstContentfulPaint")
 
     def document(self):
         """The request for the page itself."""
@@ -216,7 +224,7 @@ def visit(browser, url):
     page = Page(browser, True)
     page.go(url)
     listen([browser], LIMIT, page.loaded)
-    listen([browser], AFTERWARDS)
+    listen([browser], AFTERWARDS, page.painted)
 
 
 def main():
@@ -238,7 +246,7 @@ def main():
             listen(browsers, float(lag))
             pages[1].go(urls[1])
             listen(browsers, LIMIT - float(lag), lambda: all(page.loaded() for page in pages))
-            listen(browsers, AFTERWARDS)
+            listen(browsers, AFTERWARDS, lambda: all(page.painted() for page in pages))
             version = browsers[0].ask("Browser.getVersion")["product"]
             print(json.dumps({"version": version, "A": pages[0].told(), "B": pages[1].told()}))
         finally:
