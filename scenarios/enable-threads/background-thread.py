@@ -50,6 +50,7 @@ SETTLE = (
     0.2  # threads go on as soon as the server reads a request, a little before the view begins, and until it is done
 )
 LIMIT = 15.0
+LOOKS = 10
 REQUESTS = ("before", "once", "held", "hold", "after")
 
 
@@ -80,17 +81,22 @@ def ask(stack, path):
 
 
 def look(stack, pid):
-    """The kernel's word on the threads of the process that served, while no request is there."""
-    process = stack.processes("app").processes.get(pid)
-    if process is None:
-        raise InvalidTrial(f"the process {pid} that served has gone")
+    """The kernel's word on the threads of the process that served, while no request is there.
+
+    Who waits for the interpreter's lock wakes every few milliseconds to ask for it, and may be seen just then.
+    """
+    for _ in range(LOOKS):
+        process = stack.processes("app").processes.get(pid)
+        if process is None:
+            raise InvalidTrial(f"the process {pid} that served has gone")
+        if all(thread.syscall for thread in process.threads):
+            break
     return {
         "kernel_threads": [
             {
                 "tid": thread.tid,
                 "first": thread.tid == pid,
                 "call": thread.syscall.name if thread.syscall else "",
-                "arguments": list(thread.syscall.arguments) if thread.syscall else [],
                 "state": thread.state,
             }
             for thread in process.threads
@@ -178,6 +184,13 @@ def waits_for_the_lock(o):
     return bool(waiting) and o["once"]["idle"] == 0 and o["once"]["later"] > 0 and "once" in o["threads"]
 
 
+def gil_there(o):
+    """The interpreter's lock is initialised when the application is loaded, before anything starts a thread."""
+    if o["gil_at_load"] == "None":
+        raise ValueError("this interpreter does not tell")
+    return o["gil_at_load"] == "True"
+
+
 def no_gil_no_threads(o):
     """As the manual has it: the lock is not initialised when the application is loaded, and no thread prints a line."""
     return o["gil_at_load"] == "False" and never_runs(o)
@@ -257,6 +270,14 @@ CLAIMS = [
         sign=goes_on,
         shows=["uwsgi-2.0.27"],
         absent=["documented", "uwsgi-2.0.26"],
+    ),
+    Claim(
+        "ET-23",
+        "The option decides whether the GIL is initialised on Python 3.6; from 3.7 on it always is, and the option "
+        "decides only whether uWSGI lets go of it.",
+        sign=gil_there,
+        shows=["documented", "python-3.7", "python-3.6-enable-threads"],
+        absent=["python-3.6"],
     ),
     Claim(
         "ET-20",
