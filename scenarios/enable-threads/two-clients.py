@@ -10,7 +10,6 @@ TWO = {"FLAGS": "--master --processes 2"}
 VARIANTS = {
     # Two browsers, as in the document, on a page of which nothing but the document's line is known.
     "documented": {},
-    "gunicorn": GUNICORN,
     # The page of a real site: it has a style sheet, which comes from the same server.
     "styled": STYLED,
     "gunicorn-styled": GUNICORN | STYLED,
@@ -26,7 +25,6 @@ VARIANTS = {
     "processes-2-one-browser": TWO | {"CLIENT": "one-browser"},
     # Clients without a screen.
     "raw": {"CLIENT": "raw"},
-    "raw-http-socket": {"CLIENT": "raw", "FRONT": "http-socket"},
     "raw-gunicorn": GUNICORN | {"CLIENT": "raw"},
     "requests": {"CLIENT": "requests"},
     "curl": {"CLIENT": "curl"},
@@ -113,13 +111,13 @@ CLAIMS = [
         "A's response reaches its client only together with B's (about 6 s), not when A is done (3 s).",
         sign=answer_held_back,
         shows=["documented", "styled", "raw", "requests", "curl"],
-        absent=["gunicorn"],
+        absent=["raw-gunicorn"],
     ),
     Claim(
         "ET-14",
         "gunicorn also serves A then B in one process, but A's response arrives when A is done.",
         sign=in_turn_and_prompt,
-        shows=["gunicorn", "gunicorn-styled", "raw-gunicorn"],
+        shows=["gunicorn-styled", "raw-gunicorn"],
         absent=["processes-2"],
     ),
     Claim(

@@ -7,30 +7,28 @@ import json
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 # No more than 25 s; after the body a line of its own with seconds since curl's begin.
 COMMAND = ("curl", "--silent", "--show-error", "--max-time", "25", "--write-out", r"\n%{json}")
 
 
-def start(url):
-    """Begin one; curl counts from when it runs."""
-    process = subprocess.Popen([*COMMAND, url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    return time.time(), process
-
-
-def told(began, process):
-    """Its times, as seconds since the epoch."""
-    printed, errors = process.communicate()
-    if process.returncode:
-        sys.exit(f"curl: {process.returncode} {errors}")
-    text, _, figures = printed.rpartition("\n")
-    times = {name: began + value for name, value in json.loads(figures).items() if name.startswith("time_")}
+def ask(url):
+    """One run; its times, as seconds since the epoch. curl counts from when it runs, which its end tells best."""
+    asked = time.time()
+    done = subprocess.run([*COMMAND, url], capture_output=True, text=True, check=False)
+    ended = time.time()
+    if done.returncode:
+        sys.exit(f"curl: {done.returncode} {done.stderr}")
+    text, _, printed = done.stdout.rpartition("\n")
+    figures = json.loads(printed)
+    began = ended - figures["time_total"]
     return {
-        "asked": began,
-        "sent": times["time_pretransfer"],
-        "first": times["time_starttransfer"],
-        "complete": times["time_total"],
-        "closed": times["time_total"],
+        "asked": asked,
+        "sent": began + figures["time_pretransfer"],
+        "first": began + figures["time_starttransfer"],
+        "complete": ended,
+        "closed": ended,
         "text": text,
     }
 
@@ -38,10 +36,11 @@ def told(began, process):
 def main():
     """Start both, then wait for both."""
     lag, *urls = sys.argv[1:]
-    a = start(urls[0])
-    time.sleep(float(lag))
-    b = start(urls[1])
-    print(json.dumps({"version": "curl", "A": told(*a), "B": told(*b)}))
+    with ThreadPoolExecutor(2) as pool:
+        a = pool.submit(ask, urls[0])
+        time.sleep(float(lag))
+        b = pool.submit(ask, urls[1])
+        print(json.dumps({"version": "curl", "A": a.result(), "B": b.result()}))
 
 
 if __name__ == "__main__":
