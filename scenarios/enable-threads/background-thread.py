@@ -30,21 +30,17 @@ VARIANTS = {
     "python-3.7": {"PYTHON": "3.7.16"},
     "python-3.12": {"PYTHON": "3.12.1", "UWSGI": "2.0.31", "DJANGO": "4.2.16"},
     "uwsgi-2.0.19.1": {"UWSGI": "2.0.19.1"},
-    "uwsgi-2.0.22": {"UWSGI": "2.0.22"},
     "uwsgi-2.0.24": {"UWSGI": "2.0.24"},
     "uwsgi-2.0.26": {"UWSGI": "2.0.26"},
     "uwsgi-2.0.27": {"UWSGI": "2.0.27"},
-    "uwsgi-2.0.28": {"UWSGI": "2.0.28"},
     "uwsgi-2.0.29": {"UWSGI": "2.0.29"},
-    "uwsgi-2.0.30": {"UWSGI": "2.0.30"},
     "uwsgi-2.0.31": {"UWSGI": "2.0.31"},
-    "uwsgi-2.0.31-enable-threads": {"UWSGI": "2.0.31", **ON},
     "gunicorn": {"SERVER": "gunicorn"},
 }
 TRIALS = 1
 PARALLEL = True
 
-AFTER = 5.0  # seconds in which a thread that goes on prints two lines or three
+AFTER = 4.5  # seconds in which a thread that goes on prints two lines or three
 HOLD = 3  # seconds, as in the document
 SETTLE = (
     0.2  # threads go on as soon as the server reads a request, a little before the view begins, and until it is done
@@ -164,7 +160,7 @@ def stops(o):
 
 
 def goes_on(o):
-    """A line every 2 s after its request: in 5 s two or three, of each thread."""
+    """A line every 2 s after its request: in 4.5 s two or three, of each thread."""
     return all(o[name]["idle"] >= 2 for name in ("once", "held"))
 
 
