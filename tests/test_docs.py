@@ -176,6 +176,22 @@ def test_some_variants_of_a_table(tmp_path: Path) -> None:
         page(tmp_path, "results/blink: old new")
 
 
+def test_a_note_of_several_lines_keeps_them() -> None:
+    """A drawing made of characters would be lost without its spaces."""
+    rows = [{"variant": "documented", "notes": ["spent: 3 s", "drawn: \n  A ──\nB   ──"]}]
+    told = docs._notes(rows).splitlines()
+    assert told[2:-2] == [
+        "- documented: spent: 3 s",
+        "- documented: drawn:",
+        "",
+        "  ```text",
+        "    A ──",
+        "  B   ──",
+        "  ```",
+        "",
+    ]
+
+
 def test_texts_cannot_break_a_table(tmp_path: Path) -> None:
     """A bar in a claim or a title is escaped: every row has as many cells as the head."""
     lay_out(tmp_path, lamp=EXPERIMENT.replace("It blinks", "It blinks | or not"))

@@ -186,12 +186,20 @@ def _rows(path: Path, one: Scenario, variants: list[str]) -> str:
 
 def _notes(rows: list[Mapping[str, Any]]) -> str:
     """What stands below the table, folded: of each variant's first trial."""
-    lines = [f"- {row['variant']}: {_cell(note)}" for row in rows for note in row["notes"]]
+    lines = [line for row in rows for note in row["notes"] for line in _note(row["variant"], note)]
     if not lines:
         return ""
     return "\n".join(
         ["<details><summary>Notes: the first trial of each variant</summary>", "", *lines, "", "</details>"]
     )
+
+
+def _note(variant: str, note: str) -> list[str]:
+    """One item of the list; what has several lines keeps them, and their spaces."""
+    first, *rest = note.split("\n")
+    if not rest:
+        return [f"- {variant}: {_cell(note)}"]
+    return [f"- {variant}: {_cell(first)}", "", "  ```text", *(f"  {line}".rstrip() for line in rest), "  ```", ""]
 
 
 def _provenance(verdict: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from requests.adapters import HTTPAdapter
 from wrk_wrapper import Wrk, WrkError, WrkResult
 
 from reprolab import logs
-from reprolab.commands import Commands
+from reprolab.commands import LIMIT, Commands
 from reprolab.composefile import Model, services_by_role
 from reprolab.errors import EngineError, InvalidTrial, LabError
 from reprolab.evidence import TrialDirectory, write_json
@@ -195,9 +195,9 @@ class Stack:
             self._containers[role] = found[0]
         return self._containers[role]
 
-    def execute(self, role: str, command: Sequence[str]) -> tuple[int, str]:
-        """Run a command inside a container; returns its exit code and what it printed, errors last."""
-        done = self._commands.run(self.container(role), command)
+    def execute(self, role: str, command: Sequence[str], limit: float = LIMIT) -> tuple[int, str]:
+        """Run a command inside a container, for so many seconds; its exit code and what it printed, errors last."""
+        done = self._commands.run(self.container(role), command, limit)
         return done.code, done.out + done.err
 
     def exists(self, role: str, path: str) -> bool:

@@ -1,0 +1,296 @@
+"""A thread that a request starts: its lines during the request, after it, and during the next one."""
+
+import json
+import time
+
+from reprolab import Claim, Column, InvalidTrial
+
+ON = {"FLAGS": "--enable-threads"}
+VARIANTS = {
+    "documented": {},
+    "enable-threads": ON,
+    # What the thread does while it waits.
+    "recv": {"KIND": "recv"},
+    "recv-enable-threads": {"KIND": "recv", **ON},
+    "compute": {"KIND": "compute"},
+    "compute-enable-threads": {"KIND": "compute", **ON},
+    # What implies it.
+    "threads-1": {"FLAGS": "--threads 1"},
+    "threads-2": {"FLAGS": "--threads 2"},
+    "threads-4": {"FLAGS": "--threads 4"},
+    "py-autoreload": {"FLAGS": "--py-autoreload 1"},
+    # What does not.
+    "master": {"FLAGS": "--master"},
+    "master-processes-2": {"FLAGS": "--master --processes 2"},
+    "lazy-apps": {"FLAGS": "--master --lazy-apps"},
+    "master-enable-threads": {"FLAGS": "--master --enable-threads"},
+    # Interpreters and releases.
+    "python-3.6": {"PYTHON": "3.6.15"},
+    "python-3.6-enable-threads": {"PYTHON": "3.6.15", **ON},
+    "python-3.7": {"PYTHON": "3.7.16"},
+    "python-3.12": {"PYTHON": "3.12.1", "UWSGI": "2.0.31", "DJANGO": "4.2.16"},
+    "uwsgi-2.0.19.1": {"UWSGI": "2.0.19.1"},
+    "uwsgi-2.0.24": {"UWSGI": "2.0.24"},
+    "uwsgi-2.0.26": {"UWSGI": "2.0.26"},
+    "uwsgi-2.0.27": {"UWSGI": "2.0.27"},
+    "uwsgi-2.0.29": {"UWSGI": "2.0.29"},
+    "uwsgi-2.0.31": {"UWSGI": "2.0.31"},
+    "gunicorn": {"SERVER": "gunicorn"},
+}
+TRIALS = 1
+PARALLEL = True
+
+AFTER = 4.5  # seconds in which a thread that goes on prints two lines or three
+HOLD = 3  # seconds, as in the document
+SETTLE = (
+    0.2  # threads go on as soon as the server reads a request, a little before the view begins, and until it is done
+)
+LIMIT = 15.0
+LOOKS = 10
+REQUESTS = ("before", "once", "held", "hold", "after")
+
+
+def drive(stack):
+    """A request that returns at once, one that sleeps 3 s, one that starts no thread; a look after each."""
+    before = ask(stack, "/state/before")
+    first = ask(stack, "/thread/once/0")
+    time.sleep(AFTER)
+    stopped = look(stack, first["pid"])
+    ask(stack, f"/thread/held/{HOLD}")
+    time.sleep(AFTER)
+    ask(stack, f"/hold/{HOLD}")
+    after = ask(stack, "/state/after")
+    return {
+        "gil_at_load": before["gil_at_load"],
+        "threads": after["threads"],
+        "pids": [first["pid"], after["pid"]],
+        **stopped,
+    }
+
+
+def ask(stack, path):
+    """One request to the server itself, which must be answered."""
+    answer = stack.get(path, role="app", timeout=LIMIT)
+    if answer.status_code != 200:
+        raise InvalidTrial(f"GET {path}: {answer.status_code}")
+    return answer.json()
+
+
+def look(stack, pid):
+    """The kernel's word on the threads of the process that served, while no request is there.
+
+    Who waits for the interpreter's lock wakes every few milliseconds to ask for it, and may be seen just then.
+    """
+    for _ in range(LOOKS):
+        process = stack.processes("app").processes.get(pid)
+        if process is None:
+            raise InvalidTrial(f"the process {pid} that served has gone")
+        if all(thread.syscall for thread in process.threads):
+            break
+    return {
+        "kernel_threads": [
+            {
+                "tid": thread.tid,
+                "first": thread.tid == pid,
+                "call": thread.syscall.name if thread.syscall else "",
+                "state": thread.state,
+            }
+            for thread in process.threads
+        ]
+    }
+
+
+def observe(evidence, driven):
+    """Count the lines of each thread: during its request, after it, and in the requests that follow."""
+    said = [json.loads(line[line.index(b"{") :]) for line in evidence.lines("app") if b'"at": ' in line]
+    spans = {name: span(said, name) for name in REQUESTS}
+    return driven | {
+        "once": counts(said, "once", spans),
+        "held": counts(said, "held", spans),
+        "timeline": [[round(one["at"] - spans["once"][0], 2), describe(one)] for one in said],
+    }
+
+
+def span(said, name):
+    """When a request began and ended, by the server's clock."""
+    moments = [one["at"] for one in said if name in (one.get("begin"), one.get("end"))]
+    if len(moments) != 2:
+        raise InvalidTrial(f"the log has {len(moments)} of the 2 lines of the request {name}")
+    return moments
+
+
+def counts(said, name, spans):
+    """How many lines a thread printed during its request, afterwards while there was none, and in later ones."""
+    moments = [one["at"] for one in said if one.get("tick") == name]
+    begun, ended = spans[name]
+    later = [other for other in spans.values() if other[0] > ended]
+    others = [m for m in moments if any(start - SETTLE <= m <= end + SETTLE for start, end in later)]
+    own = [m for m in moments if begun <= m <= ended + SETTLE]
+    return {"during": len(own), "idle": len(moments) - len(own) - len(others), "later": len(others)}
+
+
+def describe(one):
+    """A line of the log in a word or two."""
+    if "tick" in one:
+        return f"{one['tick']} line {one['number']}"
+    return f"request {one.get('begin') or one.get('end')} {'begins' if 'begin' in one else 'ends'}"
+
+
+def threads_of(o):
+    """The threads beside the one that serves."""
+    return [thread for thread in o["kernel_threads"] if not thread["first"]]
+
+
+# -- signs -------------------------------------------------------------------------------------------
+
+
+def starts(o):
+    """Its first line is printed."""
+    return o["once"]["during"] >= 1
+
+
+def runs_during(o):
+    """It prints at its times while its request is handled: at 0 and 2 s of the 3 s."""
+    return o["held"]["during"] == 2
+
+
+def stops(o):
+    """Once its request has ended, no line more while there is no other request."""
+    return o["once"]["idle"] == 0 and o["held"]["idle"] == 0
+
+
+def goes_on(o):
+    """A line every 2 s after its request: in 4.5 s two or three, of each thread."""
+    return all(o[name]["idle"] >= 2 for name in ("once", "held"))
+
+
+def gone(o):
+    """The interpreter does not know the threads any more."""
+    return not {"once", "held"} & set(o["threads"])
+
+
+def never_runs(o):
+    """Not a line of either thread, at any time."""
+    return sum(o[name][when] for name in ("once", "held") for when in ("during", "idle", "later")) == 0
+
+
+def waits_for_the_lock(o):
+    """Between requests it is there, waits for a lock (futex) and prints nothing; in a later request it prints again."""
+    waiting = [thread for thread in threads_of(o) if thread["call"] == "futex"]
+    return bool(waiting) and o["once"]["idle"] == 0 and o["once"]["later"] > 0 and "once" in o["threads"]
+
+
+def gil_there(o):
+    """The interpreter's lock is initialised when the application is loaded, before anything starts a thread."""
+    if o["gil_at_load"] == "None":
+        raise ValueError("this interpreter does not tell")
+    return o["gil_at_load"] == "True"
+
+
+def no_gil_no_threads(o):
+    """As the manual has it: the lock is not initialised when the application is loaded, and no thread prints a line."""
+    return o["gil_at_load"] == "False" and never_runs(o)
+
+
+STOPPING = ["documented", "recv", "compute", "master"]
+GOING_ON = ["enable-threads", "recv-enable-threads", "compute-enable-threads", "master-enable-threads"]
+
+CLAIMS = [
+    Claim(
+        "ET-1",
+        "Without --enable-threads, a thread started in a request does start: its first line is printed.",
+        sign=starts,
+        shows=STOPPING,
+    ),
+    Claim(
+        "ET-2",
+        "Without it the thread keeps running as long as its request is being handled (time.sleep(3) in the view: it "
+        "ticks for those 3 s).",
+        sign=runs_during,
+        shows=["documented", "recv", "master"],
+    ),
+    Claim(
+        "ET-3",
+        "Without it the thread stops when the request ends; socket.recv behaves as time.sleep does.",
+        sign=stops,
+        shows=["documented", "recv"],
+        absent=["enable-threads", "recv-enable-threads"],
+    ),
+    Claim(
+        "ET-4",
+        "At the end of a request uWSGI seems to remove all that the request made (the thread is gone).",
+        sign=gone,
+        shows=["documented"],
+    ),
+    Claim(
+        "ET-5",
+        "With --enable-threads the thread goes on after the request, a line every 2 s.",
+        sign=goes_on,
+        shows=["enable-threads", "recv-enable-threads"],
+        absent=["documented", "recv"],
+    ),
+    Claim(
+        "ET-6",
+        "--threads N implies --enable-threads.",
+        sign=goes_on,
+        shows=["threads-1", "threads-2", "threads-4"],
+        absent=["documented"],
+    ),
+    Claim("ET-7", "--py-autoreload implies it.", sign=goes_on, shows=["py-autoreload"], absent=["documented"]),
+    Claim(
+        "ET-8",
+        "(comment, quoting uWSGI's manual) Without it the GIL is not initialised, so application threads do not run; "
+        "the option decides GIL initialisation.",
+        sign=no_gil_no_threads,
+        shows=["documented", "python-3.6"],
+        absent=["enable-threads"],
+    ),
+    Claim(
+        "ET-17",
+        "The thread is not gone but stopped: between requests it is there and waits for the interpreter's lock, which "
+        "uWSGI keeps; during the next request it prints again.",
+        sign=waits_for_the_lock,
+        shows=[*STOPPING, "python-3.6"],
+        absent=GOING_ON,
+    ),
+    Claim(
+        "ET-18",
+        "--master, --processes and --lazy-apps do not imply it.",
+        sign=goes_on,
+        shows=["master-enable-threads"],
+        absent=["master", "master-processes-2", "lazy-apps"],
+    ),
+    Claim(
+        "ET-19",
+        "From uWSGI 2.0.27 on threads go on without any option.",
+        sign=goes_on,
+        shows=["uwsgi-2.0.27"],
+        absent=["documented", "uwsgi-2.0.26"],
+    ),
+    Claim(
+        "ET-23",
+        "The option decides whether the GIL is initialised on Python 3.6; from 3.7 on it always is, and the option "
+        "decides only whether uWSGI lets go of it.",
+        sign=gil_there,
+        shows=["documented", "python-3.7", "python-3.6-enable-threads"],
+        absent=["python-3.6"],
+    ),
+    Claim(
+        "ET-20",
+        "gunicorn needs no option: its sync worker lets go of the lock while it waits.",
+        sign=goes_on,
+        shows=["gunicorn"],
+        absent=["documented"],
+    ),
+]
+
+COLUMNS = [
+    Column("after at once", lambda o: "goes on" if o["once"]["idle"] >= 2 else f"{o['once']['idle']} lines"),
+    Column("during 3 s", lambda o: f"{o['held']['during']} lines"),
+    Column("after 3 s", lambda o: "goes on" if o["held"]["idle"] >= 2 else f"{o['held']['idle']} lines"),
+    Column("in later requests", lambda o: f"{o['once']['later']} lines"),
+    Column("waits in", lambda o: ", ".join(sorted({t["call"] or "—" for t in threads_of(o)})) or None),
+    Column("python knows it", lambda o: "yes" if "once" in o["threads"] else "no"),
+    Column("GIL at load", lambda o: {"True": "there", "False": "not there"}.get(o["gil_at_load"])),
+    Column("timeline", lambda o: "; ".join(f"{at:.1f} s {what}" for at, what in o["timeline"]), note=True),
+]

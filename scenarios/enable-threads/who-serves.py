@@ -1,0 +1,224 @@
+"""Which process answers, and what the others are for."""
+
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from reprolab import Claim, Column, InvalidTrial
+
+VARIANTS = {
+    "documented": {},
+    "http-socket": {"FRONT": "http-socket"},
+    "socket-nginx": {"FRONT": "socket"},
+    "master": {"FLAGS": "--master"},
+    "processes-2": {"FLAGS": "--processes 2"},
+    "master-processes-2": {"FLAGS": "--master --processes 2"},
+    "http-socket-master": {"FRONT": "http-socket", "FLAGS": "--master"},
+    "socket-nginx-processes-2": {"FRONT": "socket", "FLAGS": "--master --processes 2"},
+    "threads-4": {"FLAGS": "--threads 4"},
+    "master-processes-2-threads-4": {"FLAGS": "--master --processes 2 --threads 4"},
+    "uwsgi-2.0.31": {"UWSGI": "2.0.31"},
+    "gunicorn": {"SERVER": "gunicorn"},
+    "gunicorn-2": {"SERVER": "gunicorn", "WORKERS": "2"},
+    "gunicorn-threads-4": {"SERVER": "gunicorn", "FLAGS": "--threads 4"},
+}
+TRIALS = 1
+PARALLEL = True
+
+REQUESTS, AT_ONCE = 60, 12
+MILLISECONDS = 50  # of CPU for each request
+STOPPED = 1.5  # seconds without an answer, while a process is stopped
+LIMIT = 30.0
+LISTENING = re.compile(r"^\s*\d+: \w+:(\w{4}) \w+:\w{4} 0A (?:\S+\s+){5}(\d+)", re.M)
+PORT = 8000
+
+
+def drive(stack):
+    """Many requests at once; then stop each process in turn and see whether anyone still answers."""
+    role = "proxy" if (stack.factors["SERVER"], stack.factors["FRONT"]) == ("uwsgi", "socket") else "app"
+    first = ask(stack, role, "/busy/1")["pid"]
+    served = burst(stack, role)
+    processes = server_processes(stack)
+    listener = listening_socket(stack)
+    rows = [
+        {
+            "pid": process.pid,
+            "parent": process.parent,
+            "served": sum(one["pid"] == process.pid for one in served),
+            "threads": len(process.threads),
+            "listens": any(file.target == listener for file in process.files),
+            "needed": needed(stack, role, process.pid),
+        }
+        for process in processes
+    ]
+    return {"first": first, "processes": rows, "spans": [[one["pid"], one["began"], one["ended"]] for one in served]}
+
+
+def ask(stack, role, path):
+    """One request that must be answered."""
+    answer = stack.get(path, role=role, timeout=LIMIT)
+    if answer.status_code != 200:
+        raise InvalidTrial(f"GET {path}: {answer.status_code}")
+    return answer.json()
+
+
+def burst(stack, role):
+    """Concurrent requests, each some CPU time; who served each, from when to when."""
+    with ThreadPoolExecutor(AT_ONCE) as clients:
+        return list(clients.map(lambda _: ask(stack, role, f"/busy/{MILLISECONDS}"), range(REQUESTS)))
+
+
+def server_processes(stack):
+    """The server's processes, the first one first, without the container's init."""
+    snapshot = stack.processes("app")
+    (init,) = snapshot.roots()
+    return snapshot.descendants(init.pid)
+
+
+def listening_socket(stack):
+    """The kernel's name for the socket that listens on the server's port."""
+    code, text = stack.execute("app", ["cat", "/proc/net/tcp"])
+    for port, inode in LISTENING.findall(text):
+        if int(port, 16) == PORT:
+            return f"socket:[{inode}]"
+    raise InvalidTrial(f"nobody listens on {PORT}: exit code {code} {text[-200:]}")
+
+
+def needed(stack, role, pid):
+    """Whether requests stay without an answer while a process is stopped; each is asked on its own connection."""
+    stack.kill("app", [pid], "STOP")
+    try:
+        answers = [stack.probe("/busy/1", role=role, timeout=STOPPED) for _ in range(2)]
+    finally:
+        stack.kill("app", [pid], "CONT")
+    recover(stack, role)
+    return "200" not in answers
+
+
+def recover(stack, role):
+    """Wait until the server answers again, several times: what waited in between is served first."""
+    end = time.monotonic() + LIMIT
+    answers = 0
+    while answers < 3:
+        if time.monotonic() > end:
+            raise InvalidTrial("the server did not recover from being stopped")
+        answers += stack.probe("/busy/1", role=role, timeout=5) == "200"
+
+
+# -- signs -------------------------------------------------------------------------------------------
+
+
+def row_of(o, pid):
+    """A process by its pid."""
+    return next(row for row in o["processes"] if row["pid"] == pid)
+
+
+def first_serves(o):
+    """The pid that answers is the server's first process, the parent of the others."""
+    return o["first"] == o["processes"][0]["pid"]
+
+
+def child_serves(o):
+    """The pid that answers is a child of the server's first process."""
+    return row_of(o, o["first"])["parent"] == o["processes"][0]["pid"]
+
+
+def other_child_shares(o):
+    """Under many requests a child of the process that answered first served some of them."""
+    children = [row for row in o["processes"] if row["parent"] == o["first"]]
+    return any(row["served"] for row in children)
+
+
+def one_serves_all(o):
+    """Under many requests at once a single process served them all."""
+    return sum(row["served"] > 0 for row in o["processes"]) == 1
+
+
+def most_at_once(o):
+    """The most requests that a single process had begun and not ended at one moment."""
+    best = 0
+    for pid in {span[0] for span in o["spans"]}:
+        spans = [(began, ended) for who, began, ended in o["spans"] if who == pid]
+        best = max(best, *(sum(b <= began < e for b, e in spans) for began, _ in spans))
+    return best
+
+
+def four_at_once(o):
+    """One process handled four requests at once."""
+    return most_at_once(o) == 4
+
+
+def router(o):
+    """A child that serves nothing, without which nothing is served: it takes the connections."""
+    children = [row for row in o["processes"] if row["parent"] == o["processes"][0]["pid"]]
+    return any(row["needed"] and not row["served"] and row["listens"] for row in children)
+
+
+CLAIMS = [
+    Claim(
+        "ET-9",
+        "uWSGI serves from the main process's pid, not from a forked child's, though pstree shows a child.",
+        sign=first_serves,
+        shows=["documented"],
+        absent=["master", "gunicorn"],
+    ),
+    Claim(
+        "ET-10",
+        "The child is a worker that will share the load when requests grow.",
+        sign=other_child_shares,
+        shows=["documented"],
+    ),
+    Claim(
+        "ET-13",
+        "gunicorn serves from a child's pid.",
+        sign=child_serves,
+        shows=["gunicorn", "gunicorn-2"],
+        absent=["documented"],
+    ),
+    Claim(
+        "ET-15",
+        "So neither server's prefork mode distributes requests over its forked processes.",
+        sign=one_serves_all,
+        shows=["documented", "gunicorn", "master-processes-2", "gunicorn-2"],
+    ),
+    Claim(
+        "ET-16",
+        "--threads N makes one process serve N requests at once, as Apache's worker model does.",
+        sign=four_at_once,
+        shows=["threads-4", "master-processes-2-threads-4"],
+        absent=["documented", "master-processes-2"],
+    ),
+    Claim(
+        "ET-21",
+        "The child is the HTTP router that --http starts: it serves nothing, and without it nothing is served; "
+        "--http-socket has none.",
+        sign=router,
+        shows=["documented"],
+        absent=["http-socket", "socket-nginx"],
+    ),
+    Claim(
+        "ET-22",
+        "With --master the first process only watches: a child of it serves.",
+        sign=child_serves,
+        shows=["master", "http-socket-master"],
+        absent=["documented", "http-socket"],
+    ),
+]
+
+COLUMNS = [
+    Column("answers", lambda o: "first process" if first_serves(o) else "a child"),
+    Column("at once in one process", most_at_once),
+    Column("served by each", lambda o: " + ".join(str(r["served"]) for r in o["processes"] if r["served"])),
+    Column("processes", lambda o: len(o["processes"])),
+    Column("who is who", lambda o: "; ".join(words(o, row) for row in o["processes"]), note=True),
+]
+
+
+def words(o, row):
+    """What a process is, from what it did."""
+    place = "first process" if row is o["processes"][0] else f"child of {row['parent']}"
+    return (
+        f"{row['pid']} ({place}, {row['threads']} threads): served {row['served']} of {len(o['spans'])}, "
+        f"{'holds' if row['listens'] else 'does not hold'} the listening socket, "
+        f"{'without it no answer' if row['needed'] else 'not needed for an answer'}"
+    )

@@ -1,0 +1,164 @@
+"""enable-threads without Docker: the document's code, signs on a recorded run, and how lines are counted."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from cases import ROOT
+from reprolab import InvalidTrial, scenario
+from reprolab.judge import TrialRecord, judge
+from reprolab.scenario import Claim, Scenario
+
+DIRECTORY = ROOT / "scenarios" / "enable-threads"
+RECORDED = Path(__file__).parent / "data" / "enable-threads" / "trials.jsonl"
+TRIALS = [TrialRecord(**json.loads(line)) for line in RECORDED.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.fixture(scope="module")
+def found() -> Scenario:
+    """The scenario."""
+    return scenario.load(ROOT, "enable-threads")
+
+
+def module(found: Scenario, experiment: str) -> ModuleType:
+    """An experiment's module."""
+    return sys.modules[found.experiments[experiment].drive.__module__]
+
+
+def observed(experiment: str, variant: str) -> dict[str, Any]:
+    """What the recorded run saw in a variant."""
+    for trial in TRIALS:
+        if (trial.experiment, trial.variant) == (experiment, variant) and trial.valid:
+            return copy.deepcopy(dict(trial.observation))
+    raise AssertionError(f"{RECORDED} has no valid trial of {experiment}/{variant}: record it anew")
+
+
+def sign(found: Scenario, identifier: str) -> Claim:
+    """A claim by its id."""
+    return next(claim for claim in found.claims if claim.id == identifier)
+
+
+def test_the_documents_view_is_to_the_letter() -> None:
+    """The thread prints, sleeps two seconds, prints; the other view computes for more than three seconds."""
+    source = (DIRECTORY / "app" / "document.py").read_text(encoding="utf-8")
+    functions = {node.name: ast.unparse(node) for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
+    thread = [line.strip() for line in functions["sleep_thread_test"].splitlines()]
+    begin = thread.index("while True:")
+    assert thread[begin : begin + 4] == [
+        "while True:",
+        "print(datetime.datetime.now().time(), 'time.sleep - start')",
+        "time.sleep(2)",
+        "print('time.sleep - end')",
+    ]
+    assert "if gap.total_seconds() > 3:" in functions["cpu_test"]
+
+
+def test_every_claim_is_decided_as_recorded(found: Scenario) -> None:
+    """The recorded trials give the verdicts that are on record."""
+    now = {claim["id"]: claim["verdict"] for claim in judge(found, "recorded", TRIALS)["claims"]}
+    recorded = json.loads((DIRECTORY / "recorded.json").read_text(encoding="utf-8"))
+    assert now == {claim["id"]: claim["verdict"] for claim in recorded["claims"]}
+    assert "inconclusive" not in now.values()
+
+
+@pytest.mark.parametrize(
+    ("identifier", "variant", "change"),
+    [
+        ("ET-1", "documented", {"once": {"during": 0, "idle": 0, "later": 0}}),
+        ("ET-2", "documented", {"held": {"during": 1, "idle": 0, "later": 0}}),
+        ("ET-3", "documented", {"once": {"during": 1, "idle": 1, "later": 0}}),
+        ("ET-3", "documented", {"held": {"during": 2, "idle": 2, "later": 0}}),
+        ("ET-5", "enable-threads", {"once": {"during": 1, "idle": 1, "later": 4}}),
+        ("ET-17", "documented", {"kernel_threads": []}),
+        ("ET-17", "documented", {"threads": ["MainThread"]}),
+        ("ET-17", "documented", {"once": {"during": 1, "idle": 0, "later": 0}}),
+    ],
+)
+def test_signs_of_the_thread_can_come_out_false(
+    found: Scenario, identifier: str, variant: str, change: dict[str, Any]
+) -> None:
+    """They show in what was recorded, and not once that is changed in one place."""
+    claim, seen = sign(found, identifier), observed("background-thread", variant)
+    assert claim.sign(seen) is True
+    assert claim.sign(seen | change) is False
+
+
+def test_signs_that_were_refuted_can_come_out_true(found: Scenario) -> None:
+    """A thread that is gone, a lock that is not there and a thread that never runs would be seen."""
+    seen = observed("background-thread", "documented")
+    none = {"during": 0, "idle": 0, "later": 0}
+    assert sign(found, "ET-4").sign(seen | {"threads": ["MainThread"]}) is True
+    assert sign(found, "ET-8").sign(seen | {"gil_at_load": "False", "once": none, "held": none}) is True
+    assert sign(found, "ET-8").sign(seen | {"gil_at_load": "False"}) is False
+
+
+def change_pid(o: dict[str, Any]) -> None:
+    """A child answers instead of the first process, or the other way round."""
+    pids = [row["pid"] for row in o["processes"]]
+    o["first"] = next(pid for pid in pids if pid != o["first"])
+
+
+def served_by_router(o: dict[str, Any]) -> None:
+    """The child serves as well."""
+    o["processes"][1]["served"] = 5
+
+
+@pytest.mark.parametrize(
+    ("identifier", "variant", "change"),
+    [
+        ("ET-9", "documented", change_pid),
+        ("ET-13", "gunicorn", change_pid),
+        ("ET-15", "documented", served_by_router),
+        ("ET-16", "threads-4", lambda o: o["spans"].clear() or o["spans"].append([1, 0.0, 1.0])),
+        ("ET-21", "documented", served_by_router),
+        ("ET-21", "documented", lambda o: o["processes"][1].update(needed=False)),
+        ("ET-22", "master", change_pid),
+    ],
+)
+def test_signs_of_who_serves_can_come_out_false(found: Scenario, identifier: str, variant: str, change: Any) -> None:
+    """As above."""
+    claim, seen = sign(found, identifier), observed("who-serves", variant)
+    assert claim.sign(seen) is True
+    change(seen)
+    assert claim.sign(seen) is False
+
+
+def test_a_child_that_served_would_confirm_the_document(found: Scenario) -> None:
+    """ET-10 was refuted because the child served nothing, not because it could not have been seen to."""
+    seen = observed("who-serves", "documented")
+    assert sign(found, "ET-10").sign(seen) is False
+    served_by_router(seen)
+    assert sign(found, "ET-10").sign(seen) is True
+
+
+def test_lines_are_counted_where_they_belong(found: Scenario) -> None:
+    """During the own request, idle, or in a later one; a line just before a later request is that request's."""
+    thread = module(found, "background-thread")
+    spans = {"once": [10.0, 10.0], "held": [20.0, 23.0], "hold": [30.0, 33.0]}
+    said = [{"tick": "once", "number": n, "at": at} for n, at in enumerate([10.1, 12.0, 19.9, 22.0, 23.1, 26.0, 31.0])]
+    assert thread.counts(said, "once", spans) == {"during": 1, "idle": 2, "later": 4}
+    assert thread.counts(said, "held", spans) == {"during": 0, "idle": 0, "later": 0}
+
+
+def test_a_request_without_its_two_lines_is_no_evidence(found: Scenario) -> None:
+    """A log that lost a line cannot be counted."""
+    with pytest.raises(InvalidTrial, match="1 of the 2 lines"):
+        module(found, "background-thread").span([{"begin": "once", "at": 1.0}], "once")
+
+
+def test_the_listening_socket_is_found_by_port_and_state(found: Scenario) -> None:
+    """In /proc/net/tcp: port 8000 in hexadecimal, state 0A; a connection on the same port is another line."""
+    text = (
+        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+        "   0: 020012AC:1F40 010012AC:9C42 01 00000000:00000000 00:00000000 00000000  1000        0 111 1 0\n"
+        "   1: 00000000:1F40 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 222 1 0\n"
+        "   2: 00000000:1F41 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 333 1 0\n"
+    )
+    assert module(found, "who-serves").LISTENING.findall(text) == [("1F40", "222"), ("1F41", "333")]

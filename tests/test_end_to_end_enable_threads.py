@@ -1,0 +1,66 @@
+"""enable-threads on real containers: the variants that decide each claim."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lab import ROOT, engine, lab, left, read, run_directory
+from reprolab import scenario
+
+pytestmark = pytest.mark.docker
+
+
+def deciding() -> list[str]:
+    """The variants that the claims name."""
+    claims = scenario.load(ROOT, "enable-threads").claims
+    return sorted({name for claim in claims for name in claim.expectations})
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One run of the deciding variants of all experiments."""
+    results = tmp_path_factory.mktemp("enable-threads") / "results"
+    options = [word for name in deciding() for word in ("--variant", name)]
+    status, printed = lab(results, "run", "enable-threads", *options, "--trials", "1")
+    assert status == 0, printed
+    return run_directory(results, "enable-threads")
+
+
+def observed(run: Path, experiment: str, variant: str) -> dict[str, Any]:
+    """What a trial saw."""
+    for line in (run / "trials.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        if (row["experiment"], row["variant"]) == (experiment, variant):
+            return row["observation"]
+    raise AssertionError(f"{experiment}/{variant} did not run")
+
+
+@pytest.mark.timeout(1200)
+def test_every_verdict_is_as_recorded(run: Path) -> None:
+    """Each claim is decided, and as the committed verdict says."""
+    recorded = read(ROOT / "scenarios/enable-threads/recorded.json")
+    now = {claim["id"]: claim["verdict"] for claim in read(run / "verdict.json")["claims"]}
+    assert now == {claim["id"]: claim["verdict"] for claim in recorded["claims"]}
+
+
+def test_the_thread_stands_still_and_goes_on(run: Path) -> None:
+    """Its second line is due 2 s after the first, and comes only during the next request, 5 s and more later."""
+    moments = [at for at, what in observed(run, "background-thread", "documented")["timeline"] if what == "once line 1"]
+    assert moments and moments[0] > 4
+    moments = [
+        at for at, what in observed(run, "background-thread", "enable-threads")["timeline"] if what == "once line 1"
+    ]
+    assert moments and 1.9 < moments[0] < 3
+
+
+def test_the_router_serves_nothing_and_is_needed(run: Path) -> None:
+    """The child of the documented server, by what happens without it."""
+    server, child = observed(run, "who-serves", "documented")["processes"]
+    assert (server["served"], child["served"]) == (60, 0)
+    assert child["needed"] and child["parent"] == server["pid"]
+
+
+def test_nothing_is_left_on_the_engine(run: Path) -> None:
+    """No container, network or volume of the run survives it."""
+    assert left(engine(), run.name) == []
