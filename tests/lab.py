@@ -82,7 +82,7 @@ def left(client: docker.DockerClient, run: str | None = None) -> list[str]:
     """Names of all trial objects on the engine, of one run where given."""
     label = f"reprolab.run={run}" if run else TRIAL_LABEL
     filters: dict[str, Any] = {"label": [label]}
-    containers = [c.name for c in client.containers.list(all=True, filters=filters)]
+    containers = [c.name for c in client.containers.list(all=True, ignore_removed=True, filters=filters)]
     networks = [n.name for n in client.networks.list(filters=filters)]
     volumes = [v.name for v in client.volumes.list(filters=filters)]
     return [str(name) for name in containers + networks + volumes]

@@ -84,7 +84,7 @@ def container(client: docker.DockerClient, results: Path, role: str) -> Any:
     """The running container of a role in the only run below ``results``; None while there is none."""
     runs = sorted((results / "pool-freeze").glob("2*"))
     labels = [f"reprolab.run={runs[0].name}", f"com.docker.compose.service=pool-freeze-{role}"] if runs else []
-    found = client.containers.list(filters={"label": labels}) if labels else []
+    found = client.containers.list(ignore_removed=True, filters={"label": labels}) if labels else []
     return found[0] if found else None
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import docker
 import pytest
 from lab import engine, lab, left, output, read, run_directory, start, wait_for
+from reprolab.bases import policy, resolve_base
+from reprolab.cli import COMMON_BASE
 from reprolab.commands import Commands, Output
 from reprolab.errors import InvalidTrial
 from reprolab.process import run as run_program
@@ -25,6 +27,11 @@ ONE = ("run", "socket-vanish", "--variant", "documented", "--trials", "1")
 def client() -> docker.DockerClient:
     """The real engine."""
     return engine()
+
+
+def base(client: docker.DockerClient) -> str:
+    """The plain base that every machine has: images made of it bear its labels too, and may have an entry point."""
+    return resolve_base(COMMON_BASE, client, policy=policy(os.environ), say=print).reference
 
 
 def loading(client: docker.DockerClient, results: Path) -> str | None:
@@ -62,8 +69,7 @@ def test_leftovers_of_a_killed_run_are_removed_and_nothing_else(client: docker.D
     process.kill()
     process.wait(timeout=30)
     assert left(client, name) != []
-    image = client.images.list(filters={"label": "reprolab.object=base"})[0]
-    stranger = client.containers.create(str(image.id), ["sleep", "60"], labels={"somebody": "else"})
+    stranger = client.containers.create(base(client), ["sleep", "60"], labels={"somebody": "else"})
     volume = client.volumes.create(labels={"somebody": "else"})
     try:
         status, printed = lab(results, "clean")
@@ -191,8 +197,7 @@ def test_an_engine_that_stops_in_mid_run_is_said(client: docker.DockerClient, tm
 
 def test_a_command_that_does_not_end_is_broken_off(client: docker.DockerClient) -> None:
     """At its limit, by another thread, or because its container went away: never a wait without an end."""
-    image = client.images.list(filters={"label": "reprolab.object=base"})[0]
-    box = client.containers.run(str(image.id), ["sleep", "600"], detach=True, init=True, network_disabled=True)
+    box = client.containers.run(base(client), ["sleep", "600"], detach=True, init=True, network_disabled=True)
     try:
         commands = Commands()
         assert commands.run(box, ["sh", "-c", "echo out; echo err >&2; exit 3"]) == Output(3, "out\n", "err\n")

@@ -40,7 +40,9 @@ def up(root: Path, name: str, settings: Mapping[str, str], say: Callable[[str], 
     stack = Stack(
         name, own, where.path / "compose.json", api, compose_command(engine), where, _hand(root, name), factors
     )
-    if api.containers.list(all=True, filters={"label": f"com.docker.compose.project={stack.project}"}):
+    if api.containers.list(
+        all=True, ignore_removed=True, filters={"label": f"com.docker.compose.project={stack.project}"}
+    ):
         say(f"taking the stack of {name} down that was up before")
     stack.down()
     try:

@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 
 from reprolab import accept as acceptance
-from reprolab import byhand, docs, evidence, labels, newscenario, scenario, session
+from reprolab import byhand, docs, evidence, hostbase, labels, newscenario, scenario, session
 from reprolab.bases import policy, resolve_base
 from reprolab.engine import client, ensure_engine
 from reprolab.errors import Exit, LabError, UsageError
@@ -209,9 +209,10 @@ def doctor() -> None:
     )
     for fact in facts:
         out.print(fact, highlight=False, markup=False)
-    images = client().images.list(filters={"label": "reprolab.object=base"})
-    for image in images:
-        out.print(f"  host-built base: {', '.join(image.tags) or image.short_id}", highlight=False)
+    # What was built by hand from a base bears the base's labels too, but not its name.
+    images = client().images.list(name=f"{hostbase.NAME}/*", filters={"label": "reprolab.object=base"})
+    for tag in sorted(tag for image in images for tag in image.tags):
+        out.print(f"  host-built base: {tag}", highlight=False)
 
 
 @main.command()

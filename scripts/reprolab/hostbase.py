@@ -36,6 +36,7 @@ Say = Callable[[str], None]
 RECIPE = 1  # raise it when this module, hostrootfs.py or hostpython.py changes what is in the images
 SILENCE_LIMIT = 300  # seconds without a word from the engine
 TAIL_LINES = 20
+NAME = "reprolab-base"
 LABEL = "reprolab.base"
 DEBIAN_CHANGES = ('ENV PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"', 'CMD ["bash"]')
 
@@ -52,7 +53,7 @@ class HostImage:
 def debian_base(client: docker.DockerClient, environ: Mapping[str, str], say: Say) -> HostImage:
     """The Debian stand-in, built if there is none made from what this host has now."""
     host = read_host(environ)
-    reference = f"reprolab-base/debian:host-{host.codename}"
+    reference = f"{NAME}/debian:host-{host.codename}"
     fingerprint = debian_fingerprint(host)
     image = _current(client, reference, fingerprint)
     if image is None:
@@ -67,7 +68,7 @@ def python_base(
     """The stand-in for the official ``python:<version>-slim``, built if there is none that is current."""
     interpreter = hostpython.find(version, environ)
     debian = debian_base(client, environ, say)
-    reference = f"reprolab-base/python:{version}-{debian.reference.rpartition(':')[2]}"
+    reference = f"{NAME}/python:{version}-{debian.reference.rpartition(':')[2]}"
     fingerprint = python_fingerprint(interpreter, debian.image.labels[f"{LABEL}.fingerprint"])
     labels = base_labels(official, debian.image.labels[f"{LABEL}.debian"], fingerprint)
     image = _current(client, reference, fingerprint)

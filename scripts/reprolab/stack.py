@@ -113,10 +113,15 @@ class Stack:
         down = self.command("down", "--volumes", "--timeout", "1", "--remove-orphans")
         for _ in range(DOWN_TRIES):
             self.remove_containers()
-            if run(down, timeout=120, check=False).code == 0:
+            # Compose calls it a success where a network stayed because a container was still leaving it, as one does
+            # that another thread removes after an interrupt.
+            if run(down, timeout=120, check=False).code == 0 and not self._networks():
                 return
-            # After an interrupt another thread may be removing the same containers, and a network waits for them.
             time.sleep(0.5)
+
+    def _networks(self) -> list[Any]:
+        filters = {"label": f"com.docker.compose.project={self.project}"}
+        return list(self.client.networks.list(filters=filters))
 
     def remove_containers(self) -> None:
         """Remove what runs, at once; whoever works with it in another thread meets an error and ends."""
@@ -124,9 +129,9 @@ class Stack:
         for onlooker in self._onlookers.values():
             if onlooker.container is not None:
                 remove_container(onlooker.container)
-        for container in self.client.containers.list(
-            all=True, filters={"label": f"com.docker.compose.project={self.project}"}
-        ):
+        own = {"label": f"com.docker.compose.project={self.project}"}
+        # One that another thread has removed meanwhile is what was wanted, not an error.
+        for container in self.client.containers.list(all=True, ignore_removed=True, filters=own):
             # Evidence is safe by now; a graceful stop of an old server may take half a minute.
             remove_container(container)
 
@@ -183,6 +188,7 @@ class Stack:
                 raise InvalidTrial(f"no service in the role {role!r}; there are {', '.join(self.roles)}")
             found = self.client.containers.list(
                 all=True,
+                ignore_removed=True,
                 filters={
                     "label": [
                         f"com.docker.compose.project={self.project}",
