@@ -129,7 +129,7 @@ class Stack:
         for onlooker in self._onlookers.values():
             if onlooker.container is not None:
                 remove_container(onlooker.container)
-        own = {"label": f"com.docker.compose.project={self.project}"}
+        own: dict[str, str | list[str] | bool] = {"label": f"com.docker.compose.project={self.project}"}
         # One that another thread has removed meanwhile is what was wanted, not an error.
         for container in self.client.containers.list(all=True, ignore_removed=True, filters=own):
             # Evidence is safe by now; a graceful stop of an old server may take half a minute.
