@@ -21,7 +21,7 @@ from reprolab.upstreamforms import FORMS
 
 FILE = "upstream.yaml"
 KINDS = ("bug", "documentation", "comment")
-STATES = ("new", "open", "fixed", "intended")
+STATES = ("new", "open", "closed", "fixed", "intended")
 STEPS = ("text", "setup", "file", "run", "check")
 THREAD = re.compile(r"[\w.-]+/[\w.-]+#\d+")
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")

@@ -100,7 +100,8 @@ def affected(material: Material) -> str:
     for row in rows:
         rate = rate_text(row.count.shown, row.count.trials) if row.count.trials else "—"
         tries = f"; tries {rate_text(*row.count.tries)}" if row.count.tries else ""
-        word = f"{row.word}: {row.reason}" if row.reason else row.word
+        word = "shows it" if row.word == releases.AFFECTED else row.word
+        word = f"{word}: {row.reason}" if row.reason else word
         lines.append([row.release, word, f"{rate}{tries}", f"`{row.also}`" if row.also else "—"])
     name = block_.factor.lower()
     words = material.report.stacks.get(block_.of, "")

@@ -66,10 +66,14 @@ def headline(material: Material) -> str:
         return f"**Already fixed{since}: there is nothing to file.** Known as {links}.{status}{told}"
     if report.state == "intended":
         return f"**It works as it is meant to: there is no bug to file.**{status}{told}"
-    if clean and report.kind == "bug":
+    if clean:
         return f"**The newest release measured does not show it: do not file this as it stands.**{status}{told}"
     if report.state == "open":
         return f"**Known upstream and open: add this to {links} instead of filing anew.**{status}{told}"
+    if report.state == "closed":
+        return (
+            f"**Reported before ({links}) and closed; the newest release measured here still shows it.**{status}{told}"
+        )
     near = f" Near it: {links}." if report.known else ""
     return f"**Not reported upstream, as far as was searched.**{near}{status}{told}"
 

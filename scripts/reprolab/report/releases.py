@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from reprolab.judge import Count
@@ -104,6 +104,5 @@ def _later(words: Mapping[str, str], release: str) -> list[str]:
     return list(_sides(words, lambda other: other > order(release)))
 
 
-def _sides(words: Mapping[str, str], wanted: object) -> Iterator[str]:
-    assert callable(wanted)
+def _sides(words: Mapping[str, str], wanted: Callable[[tuple[int, ...]], bool]) -> Iterator[str]:
     return (release for release, word in words.items() if word == CLEAN and wanted(order(release)))
