@@ -23,12 +23,13 @@ ORDINARY = frozenset(
     {"root", "nobody", "app", "user", "test", "runner", "build", "ci", "vagrant", "admin", "ubuntu", "debian"}
     | {"docker", "python", "gunicorn", "uwsgi", "uvicorn", "h2o", "nginx", "linux", "localhost", "localdomain"}
 )
+# Where a report speaks of them, they are the container's; a checkout that is one of them is not told apart.
+SYSTEM = frozenset({"/", "/tmp", "/var/tmp", "/srv", "/usr", "/usr/local", "/opt", "/etc", "/var", "/run", "/home"})
 HOSTS_OF_THREADS = ("github.com", "docs.python.org", "docs.gunicorn.org", "gunicorn.org", "uwsgi-docs.readthedocs.io")
 
 HOMES = re.compile(r"(/home/|/Users/|[A-Za-z]:\\Users\\)([^/\\\s:\"'`,;)\]]+)")
 ROOT_HOME = re.compile(r"(?<![\w./-])/root(?=[/\s:\"'`,;)\]]|$)", re.M)
-CREDENTIALS = re.compile(r"(\w+://)[^/\s@\"'`]+@")
-URL_HOST = re.compile(r"(\w+://)(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)")
+URL = re.compile(r"(\w+://)([^/\s@\"'`]+@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)")
 MAIL = re.compile(r"[\w.+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)")
 IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?:%\w+)?(?![\w:])")
@@ -60,16 +61,16 @@ class Masker:
         learned = {found[2] for found in HOMES.finditer(text)} - ORDINARY
         text = HOMES.sub(lambda found: f"{found[1]}[user]", text)
         text = ROOT_HOME.sub("[home]", text)
-        text = CREDENTIALS.sub(r"\1[credentials]@", text)
+        text = URL.sub(self._url, text)
         text = MAIL.sub("[e-mail]", text)
-        text = URL_HOST.sub(self._url, text)
         text = NODE.sub(r"\1[id]", text)
         for pattern, word in ((UUID, "[id]"), (LONG_ID, "[id]"), (SHORT_ID, "[id]"), (MAC, "[address]")):
             text = pattern.sub(word, text)
         for pattern in (IPV4, IPV6):
             text = pattern.sub(self._address, text)
-        for name, word in (dict.fromkeys(learned, "[user]") | dict(self.names)).items():
-            text = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", word, text, flags=re.I)
+        names = dict.fromkeys(learned, "[user]") | dict(self.names)
+        for name, word in sorted(names.items(), key=lambda pair: -len(pair[0])):
+            text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", word, text, flags=re.I)
         return text
 
     def _address(self, found: re.Match[str]) -> str:
@@ -84,9 +85,10 @@ class Masker:
 
     def _url(self, found: re.Match[str]) -> str:
         """A host in a URL stays where everybody may know it; an address is left to the rule for addresses."""
-        name = found[2]
+        scheme, credentials, name = found.groups()
         known = name in self.hosts or name in HOSTS_OF_THREADS or name == "localhost"
-        return found[0] if known or name.startswith("[") or IPV4.fullmatch(name) else f"{found[1]}[host]"
+        host = name if known or name.startswith("[") or IPV4.fullmatch(name) else "[host]"
+        return f"{scheme}{'[credentials]@' if credentials else ''}{host}"
 
 
 def masker(places: Iterable[Path], services: Iterable[str] = (), versions: Iterable[str] = ()) -> Masker:
@@ -98,7 +100,7 @@ def masker(places: Iterable[Path], services: Iterable[str] = (), versions: Itera
     learned = {found[2] for path in paths for found in [HOMES.match(path)] if found}
     names = dict.fromkeys(_users() | learned, "[user]") | dict.fromkeys(_hosts(), "[host]")
     return Masker(
-        {path: word for path, word in paths.items() if len(path) > 1},
+        {path: word for path, word in paths.items() if path not in SYSTEM},
         {name: word for name, word in names.items() if len(name) > 1 and name.lower() not in ORDINARY},
         frozenset(text for text in versions if IPV4.fullmatch(text)),
         frozenset(services),
