@@ -264,7 +264,7 @@ def test_a_variant_that_does_not_show_it(run: RunDirectory) -> None:
 def test_a_deciding_variant_that_was_not_run(run: RunDirectory, variant: str) -> None:
     """The showing one, the control, and the newest release."""
     without(run, variant)
-    assert obstacles(material(run)) == [f"{variant} was not run"]
+    assert obstacles(material(run)) == [f"not run: {variant}"]
 
 
 def test_a_deciding_variant_without_a_valid_trial(run: RunDirectory) -> None:
@@ -319,7 +319,7 @@ def test_a_refusal_says_why_and_what_to_do(run: RunDirectory, monkeypatch: pytes
     without(run, "gunicorn-21.2.0")
     done = call(monkeypatch, run.path.parents[1], "socket-vanish")
     assert done.exit_code == Exit.INCONCLUSIVE
-    assert "gunicorn-21.2.0 was not run" in done.output
+    assert "not run: gunicorn-21.2.0" in done.output
     assert 'to do: make scenario-socket-vanish VARIANT="documented gunicorn-19.5.0 gunicorn-21.2.0"' in done.output
     assert not list(run.path.glob("report-*.md"))
 

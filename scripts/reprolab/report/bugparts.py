@@ -196,7 +196,11 @@ def _excerpt(one: Excerpt, whole: bool) -> str:
 def version(material: Material) -> str:
     """The program's release, from the packages of the image that ran."""
     name = FORMS[material.report.project].package
-    return f"{name} {package(material, name)}"
+    own, words = package(material, name), releases.verdicts(releases.rows(material))
+    newest = [release for release, word in words.items() if word == releases.AFFECTED][-1:]
+    later = newest and material.report.releases and material.report.releases.factor == name.upper()
+    more = f"; also seen in {newest[0]}" if later and releases.order(newest[0]) > releases.order(own) else ""
+    return f"{name} {own}{more}"
 
 
 def python(material: Material) -> str:

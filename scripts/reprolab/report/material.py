@@ -78,7 +78,7 @@ def obstacles(material: Material) -> list[str]:
         return [f"the run is {status}{f' ({reason.splitlines()[0]})' if reason else ''}"]
     report = material.report
     if missing := [name for name in report.variants if not material.ran(name)]:
-        return [f"{name} was not run" for name in missing]
+        return [f"not run: {', '.join(missing)}"]
     found = [text for name in report.variants if (text := _no_valid_trial(material, name))]
     return found or [*_signs(material), *_claims(material)]
 
