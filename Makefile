@@ -33,6 +33,10 @@ judge: setup ## judge a run again from its files: make judge RUN=socket-vanish
 accept: setup ## put a reviewed run on record: make accept RUN=socket-vanish
 	@$(REPROLAB) accept $(RUN)
 
+.PHONY: $(addprefix report-,$(SCENARIOS))
+$(addprefix report-,$(SCENARIOS)): report-%: setup ## bug reports to file upstream, from the latest run that bears them
+	@$(REPROLAB) bugreport $(or $(RUN),$*) $(ARGS)
+
 ##@ Poke at a stack by hand
 .PHONY: $(addprefix up-,$(SCENARIOS))
 $(addprefix up-,$(SCENARIOS)): up-%: setup ## bring the stack up, with factors of your own: make up-... GUNICORN=19.5.0

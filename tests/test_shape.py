@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from cases import ROOT
-from reprolab import scenario
+from reprolab import scenario, upstream
 from reprolab.scenario import FACTOR
 
 SCENARIOS = scenario.names(ROOT)
@@ -155,6 +155,24 @@ def test_each_scenario_has_a_readme_with_its_generated_parts(name: str) -> None:
         marker = f"<!-- generated: {part}/{name} -->"
         assert marker in text, f"{relative(readme)}: add {marker} and <!-- end -->, then run `make docs`"
     assert text.count("<!-- generated:") == text.count("<!-- end -->"), f"{relative(readme)}: a part has no end"
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_each_scenario_says_what_is_worth_telling_upstream(name: str) -> None:
+    """upstream.yaml is there and well-formed, its texts name factors that exist, and a bug names known threads."""
+    found = scenario.load(ROOT, name)
+    for report in upstream.load(found).reports:
+        where = f"scenarios/{name}/upstream.yaml, {report.name}"
+        for variant, words in report.stacks.items():
+            upstream.fill(words, found.factors | report.experiment.variants[variant])
+        factors = found.factors | report.experiment.variants[report.shows]
+        texts = [report.title, report.expected, report.actual, report.cause, report.configuration]
+        for text in (*texts, *report.answers.values(), *(step.content for step in report.steps)):
+            assert "{{" not in upstream.fill(text, factors), f"{where}: {text[:60]!r} is not filled"
+        assert report.known or report.state in ("new", "intended"), f"{where}: name the threads that are known"
+        assert report.releases is None or report.state in ("new", "intended") or report.releases.newest, (
+            f"{where}: name the newest release's variant as releases: newest"
+        )
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -6,6 +6,7 @@ from reprolab import Claim, Column
 
 from .common import Gunicorn, Lab
 
+NEWEST = {"GUNICORN": "27.0.1", "PYTHON": "3.12.1"}
 VARIANTS = {
     "documented": {},
     "check": {"ARGUMENTS": "--check-config"},
@@ -15,6 +16,9 @@ VARIANTS = {
     "env": {"ARGUMENTS": "--check-config --env NAME=argument", "NEEDS": "NAME"},
     "shell": {"ARGUMENTS": "--check-config", "NEEDS": "NAME", "SHELL_ENV": "NAME=shell"},
     "env-run": {"ARGUMENTS": "--env NAME=argument", "NEEDS": "NAME"},
+    # The same in the newest release, for the report to file.
+    "env-gunicorn-27.0.1": {"ARGUMENTS": "--check-config --env NAME=argument", "NEEDS": "NAME", **NEWEST},
+    "env-run-gunicorn-27.0.1": {"ARGUMENTS": "--env NAME=argument", "NEEDS": "NAME", **NEWEST},
     "print": {"ARGUMENTS": "--print-config --error-logfile /tmp/error.log"},
     "print-bad-log-path": {"ARGUMENTS": "--print-config --error-logfile /tmp/error.log", "LOGGING": "nowhere"},
     "print-env": {"ARGUMENTS": "--print-config --env NAME=argument", "NEEDS": "NAME"},

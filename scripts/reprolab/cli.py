@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 
 from reprolab import accept as acceptance
-from reprolab import byhand, docs, evidence, hostbase, labels, newscenario, scenario, session
+from reprolab import byhand, commands_bugreport, docs, evidence, hostbase, labels, newscenario, scenario, session
 from reprolab.bases import policy, resolve_base
 from reprolab.engine import client, ensure_engine
 from reprolab.errors import Exit, LabError, UsageError
@@ -179,6 +179,16 @@ def accept(where: str) -> None:
     click.echo(f"recorded: {path.relative_to(root)}")
     for changed in docs.write(root):
         click.echo(f"written:  {changed.relative_to(root)}")
+
+
+@main.command()
+@click.argument("where", metavar="RUN|SCENARIO")
+@click.option("--only", default="", metavar="NAME", help="this report alone (upstream.yaml names them)")
+@click.option("--output", default="", metavar="PATH", help="a file or folder instead of the run's; - prints it")
+@boundary
+def bugreport(where: str, only: str, output: str) -> Exit:
+    """Write bug reports to file upstream, from a run's files; 3 where the run does not bear one."""
+    return commands_bugreport.make(project_root(), where, only, output)
 
 
 @main.command("docs")

@@ -1,0 +1,24 @@
+"""A WSGI application whose first request starts a thread that prints a line twice a second."""
+
+import sys
+import threading
+import time
+
+STARTED = []
+
+
+def tick():
+    """A line every half second, for ever."""
+    while True:
+        print("tick")
+        sys.stdout.flush()
+        time.sleep(0.5)
+
+
+def application(environ, start_response):
+    """Start the thread once, and answer at once."""
+    if not STARTED:
+        STARTED.append(threading.Thread(target=tick, daemon=True))
+        STARTED[0].start()
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"ok\n"]

@@ -1,0 +1,115 @@
+"""`reprolab bugreport`: what a run has found, as reports to file upstream."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reprolab import evidence, scenario, upstream
+from reprolab.errors import Exit, UsageError
+from reprolab.evidence import RunDirectory
+from reprolab.report import bugreport
+from reprolab.report.material import Material, command, gather, obstacles
+from reprolab.scenario import Scenario
+from reprolab.upstream import Report
+
+STDOUT = "-"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """One report with the run it is made from, or with why there is none."""
+
+    report: Report
+    material: Material | None
+    why_not: tuple[str, ...] = ()
+
+
+def make(root: Path, where: str, only: str, output: str) -> Exit:
+    """Write the reports that a run bears, and say why there are not more; 3 (inconclusive) where there is none."""
+    found, runs = _runs(root, where)
+    content = upstream.load(found)
+    reports = [report for report in content.reports if only in ("", report.name)]
+    if only and not reports:
+        raise UsageError(
+            f"{found.name} has no report {only!r}{scenario.hint(only, names := [r.name for r in content.reports])}",
+            expected="one of " + (", ".join(names) or "(none)"),
+        )
+    chosen = [_choose(found, report, runs) for report in reports]
+    written = 0
+    for one in chosen:
+        if one.material is None:
+            _refuse(found, one)
+        else:
+            _put(bugreport.write(one.material, root), one.material, output, several=len(reports) > 1)
+            written += 1
+    for nothing in content.nothing if not only else ():
+        click.echo(f"nothing to file: {', '.join(nothing.claims)}: {nothing.why}", err=True)
+    return Exit.AS_RECORDED if written or not reports else Exit.INCONCLUSIVE
+
+
+def _runs(root: Path, where: str) -> tuple[Scenario, list[RunDirectory]]:
+    """The scenario, and the runs to look at, newest first: all of a scenario's, or the one that is named."""
+    if where in scenario.names(root):
+        found = scenario.load(root, where)
+        runs = evidence.runs_of(root, where)[::-1]
+        if not runs:
+            raise UsageError(
+                f"{where} has no run yet", expected="a run with evidence", advice=f"make scenario-{where}, then again"
+            )
+        return found, runs
+    run = evidence.open_run(root, where)
+    return scenario.load(root, _content(run)["scenario"]), [run]
+
+
+def _content(run: RunDirectory) -> dict[str, Any]:
+    content: dict[str, Any] = evidence.read_json(run.path / "run.json")
+    return content
+
+
+def _choose(found: Scenario, report: Report, runs: list[RunDirectory]) -> Chosen:
+    """The newest run that bears the report; where none does, what the newest complete one lacks."""
+    first: tuple[str, ...] = ()
+    for material in _materials(found, report, runs):
+        why_not = tuple(obstacles(material))
+        if not why_not:
+            return Chosen(report, material)
+        name = f"run {material.run.name}: " if len(runs) > 1 else ""
+        first = first or tuple(name + reason for reason in why_not)
+    return Chosen(report, None, first)
+
+
+def _materials(found: Scenario, report: Report, runs: list[RunDirectory]) -> Iterator[Material]:
+    """Complete runs before those that are not, newest first."""
+    told = [(run, _content(run)) for run in runs]
+    for run, content in sorted(told, key=lambda pair: pair[1].get("status") != "complete"):
+        yield gather(found, report, run, content)
+
+
+def _refuse(found: Scenario, one: Chosen) -> None:
+    click.echo(f"not written: {one.report.name} ({one.report.project}): nothing that could be filed", err=True)
+    for reason in one.why_not:
+        click.echo(f"  {reason}", err=True)
+    click.echo(f"  to do: {command(found, one.report)}", err=True)
+
+
+def _put(text: str, material: Material, output: str, *, several: bool) -> None:
+    """Print a report, or write it beside the run or where it is wanted, and say where it went."""
+    if output == STDOUT:
+        sys.stdout.write(text)
+        return
+    name = f"report-{material.report.name}.md"
+    target = Path(output) if output else material.run.path
+    if not output or several or target.is_dir():
+        target = target / name
+    with evidence.writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+    here = target.relative_to(Path.cwd()) if target.is_relative_to(Path.cwd()) else target
+    click.echo(f"written: {here}  ({len(text)} characters, from run {material.run.name})")
+    click.echo(f"  {bugreport.headline(material).split('**')[1]}")

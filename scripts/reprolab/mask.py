@@ -1,0 +1,126 @@
+"""Takes out of a text what a published report must not tell: hosts, users, home and checkout paths, addresses, ids.
+
+What is known of this machine and of the one the run took place on is replaced literally; the rest by its
+shape. Loopback and unspecified addresses stay, as they say nothing, and so do versions that look like an
+address (uWSGI 2.0.19.1), where they are named as such.
+"""
+
+from __future__ import annotations
+
+import getpass
+import ipaddress
+import os
+import platform
+import re
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+# Names that say nothing about anybody, and that a report needs as words.
+ORDINARY = frozenset(
+    {"root", "nobody", "app", "user", "test", "runner", "build", "ci", "vagrant", "admin", "ubuntu", "debian"}
+    | {"docker", "python", "gunicorn", "uwsgi", "uvicorn", "h2o", "nginx", "linux", "localhost", "localdomain"}
+)
+# Where a report speaks of them, they are the container's; a checkout that is one of them is not told apart.
+SYSTEM = frozenset({"/", "/tmp", "/var/tmp", "/srv", "/usr", "/usr/local", "/opt", "/etc", "/var", "/run", "/home"})
+HOSTS_OF_THREADS = ("github.com", "docs.python.org", "docs.gunicorn.org", "gunicorn.org", "uwsgi-docs.readthedocs.io")
+
+HOMES = re.compile(r"(/home/|/Users/|[A-Za-z]:\\Users\\)([^/\\\s:\"'`,;)\]]+)")
+ROOT_HOME = re.compile(r"(?<![\w./-])/root(?=[/\s:\"'`,;)\]]|$)", re.M)
+URL = re.compile(r"(\w+://)([^/\s@\"'`]+@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)")
+MAIL = re.compile(r"[\w.+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)")
+IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?:%\w+)?(?![\w:])")
+MAC = re.compile(r"(?<![\w:])(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}(?![\w:])")
+UUID = re.compile(r"(?<!\w)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?!\w)", re.I)
+LONG_ID = re.compile(r"(?<!\w)[0-9a-f]{64}(?!\w)")
+# Twelve characters of which some are digits and some letters: how Docker names a container for short.
+SHORT_ID = re.compile(r"(?<!\w)(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{12}(?!\w)")
+NODE = re.compile(r"(nodename: )\S+")
+
+
+@dataclass(frozen=True)
+class Masker:
+    """Replaces what is private in texts.
+
+    ``paths`` maps a path to the word for it, ``names`` the name of a host or user to its word; ``keep`` are
+    texts that look like an address and are none; ``hosts`` those that a URL may name.
+    """
+
+    paths: Mapping[str, str]
+    names: Mapping[str, str]
+    keep: frozenset[str] = frozenset()
+    hosts: frozenset[str] = frozenset()
+
+    def text(self, text: str) -> str:
+        """The text without what is private; words in square brackets stand for it."""
+        for path, word in sorted(self.paths.items(), key=lambda pair: -len(pair[0])):
+            text = re.sub(rf"(?<![\w.]){re.escape(path)}(?![\w-])", word, text)
+        learned = {found[2] for found in HOMES.finditer(text)} - ORDINARY
+        text = HOMES.sub(lambda found: f"{found[1]}[user]", text)
+        text = ROOT_HOME.sub("[home]", text)
+        text = URL.sub(self._url, text)
+        text = MAIL.sub("[e-mail]", text)
+        text = NODE.sub(r"\1[id]", text)
+        for pattern, word in ((UUID, "[id]"), (LONG_ID, "[id]"), (SHORT_ID, "[id]"), (MAC, "[address]")):
+            text = pattern.sub(word, text)
+        for pattern in (IPV4, IPV6):
+            text = pattern.sub(self._address, text)
+        names = dict.fromkeys(learned, "[user]") | dict(self.names)
+        for name, word in sorted(names.items(), key=lambda pair: -len(pair[0])):
+            text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", word, text, flags=re.I)
+        return text
+
+    def _address(self, found: re.Match[str]) -> str:
+        """Loopback, unspecified, versions and what is no address stay."""
+        if found[0] in self.keep:
+            return found[0]
+        try:
+            address = ipaddress.ip_address(found[0])
+        except ValueError:
+            return found[0]
+        return found[0] if address.is_loopback or address.is_unspecified else "[address]"
+
+    def _url(self, found: re.Match[str]) -> str:
+        """A host in a URL stays where everybody may know it; an address is left to the rule for addresses."""
+        scheme, credentials, name = found.groups()
+        known = name in self.hosts or name in HOSTS_OF_THREADS or name == "localhost"
+        host = name if known or name.startswith("[") or IPV4.fullmatch(name) else "[host]"
+        return f"{scheme}{'[credentials]@' if credentials else ''}{host}"
+
+
+def masker(places: Iterable[Path], services: Iterable[str] = (), versions: Iterable[str] = ()) -> Masker:
+    """What is private on this machine, and in the given places: checkouts and results, here or where the run was.
+
+    ``services`` are host names within the stack, ``versions`` texts that may look like an address.
+    """
+    paths = {str(place): "[checkout]" for place in _spellings(places)} | {str(Path.home()): "[home]"}
+    learned = {found[2] for path in paths for found in [HOMES.match(path)] if found}
+    names = dict.fromkeys(_users() | learned, "[user]") | dict.fromkeys(_hosts(), "[host]")
+    return Masker(
+        {path: word for path, word in paths.items() if path not in SYSTEM},
+        {name: word for name, word in names.items() if len(name) > 1 and name.lower() not in ORDINARY},
+        frozenset(text for text in versions if IPV4.fullmatch(text)),
+        frozenset(services),
+    )
+
+
+def _spellings(places: Iterable[Path]) -> Iterator[Path]:
+    """A place as it is written, and as it is without links."""
+    for place in places:
+        yield place
+        yield place.resolve()
+
+
+def _users() -> set[str]:
+    found = {os.environ.get(name, "") for name in ("USER", "LOGNAME", "SUDO_USER", "USERNAME")}
+    with suppress(KeyError, OSError, ImportError):
+        found.add(getpass.getuser())
+    return found - {""}
+
+
+def _hosts() -> set[str]:
+    full = {socket.gethostname(), platform.node(), socket.getfqdn(), os.environ.get("HOSTNAME", "")}
+    return (full | {name.partition(".")[0] for name in full}) - {""}

@@ -1,0 +1,107 @@
+"""A bug report to file upstream: the project's own form filled from a run, and nothing private in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from reprolab.evidence import results_root
+from reprolab.mask import Masker, masker
+from reprolab.report import bugparts, releases
+from reprolab.report.material import Material
+from reprolab.report.provenance import model
+from reprolab.upstream import fill
+from reprolab.upstreamforms import FORMS
+
+# GitHub refuses a body of more than 65536 characters.
+MOST = 60_000
+
+
+def write(material: Material, root: Path) -> str:
+    """The whole report as Markdown. The logs in full are left out where it would be too long for GitHub."""
+    clean = mask_of(material, root)
+    text = clean.text(_compose(material, whole=True))
+    return text if len(text) <= MOST else clean.text(_compose(material, whole=False))
+
+
+def mask_of(material: Material, root: Path) -> Masker:
+    """What is private here and where the run took place, and the versions that only look it."""
+    services = model(material).get("services", {})
+    contexts = [Path(s["build"]["context"]) for s in services.values() if (s.get("build") or {}).get("context")]
+    there = {place for context in contexts if (place := _checkout(context))}
+    variants = material.report.experiment.variants.values()
+    values = {value for factors in (material.scenario.factors, *variants) for value in factors.values()}
+    packages = {
+        version
+        for kinds in material.content.get("packages", {}).values()
+        for names in kinds.values()
+        for version in names.values()
+    }
+    return masker([root, results_root(root), material.run.path, *sorted(there)], services, values | packages)
+
+
+def _checkout(context: Path) -> Path | None:
+    """The checkout in which a run was made, from where it built an image."""
+    for parent in context.parents:
+        if parent.name in ("scenarios", "images"):
+            return parent.parent
+    return None
+
+
+def headline(material: Material) -> str:
+    """What is to be known before anything is filed, by what upstream says and by what was measured."""
+    report = material.report
+    rows = releases.rows(material)
+    told = f" By this run's measurement: {releases.summary(rows)}." if rows else ""
+    links = ", ".join(f"[{one.thread}]({one.link})" for one in report.known) or "no thread that is known"
+    status = f" {report.status}" if report.status else ""
+    clean = releases.newest_is_clean(rows)
+    if report.state == "fixed" and clean is False:
+        return (
+            f"**Upstream calls it fixed ({links}), but the newest release measured here still shows it.**{status}{told}"
+        )
+    if report.state == "fixed":
+        first = releases.first_clean(rows)
+        since = f" in {first}, the first release measured after" if first else " (this run measured no later release)"
+        return f"**Already fixed{since}: there is nothing to file.** Known as {links}.{status}{told}"
+    if report.state == "intended":
+        return f"**It works as it is meant to: there is no bug to file.**{status}{told}"
+    if clean:
+        return f"**The newest release measured does not show it: do not file this as it stands.**{status}{told}"
+    if report.state == "open":
+        return f"**Known upstream and open: add this to {links} instead of filing anew.**{status}{told}"
+    if report.state == "closed":
+        return (
+            f"**Reported before ({links}) and closed; the newest release measured here still shows it.**{status}{told}"
+        )
+    near = f" Near it: {links}." if report.known else ""
+    return f"**Not reported upstream, as far as was searched.**{near}{status}{told}"
+
+
+def _compose(material: Material, *, whole: bool) -> str:
+    return "\n\n".join(_sections(material, whole)) + "\n"
+
+
+def _sections(material: Material, whole: bool) -> Iterator[str]:
+    report, form = material.report, FORMS[material.report.project]
+    title = fill(report.title, material.factors(report.shows))
+    place = report.known[0].link if report.state == "open" and report.known else form.place
+    yield f"<!-- Made by reprolab from run {material.scenario.name}/{material.run.name}. Form: {form.source}. -->"
+    yield f"> {headline(material)}"
+    yield (
+        f"- **Title:** {form.prefix}{title}\n- **For:** {form.project}, {place}\n"
+        "- What stands below the line is the report. Read it before you file it."
+    )
+    yield "---"
+    for field in form.fields:
+        yield f"### {field.heading}"
+        yield _part(material, field.part, whole)
+
+
+def _part(material: Material, name: str, whole: bool) -> str:
+    if name.startswith("answer:"):
+        answer = material.report.answers.get(name.partition(":")[2], "")
+        return fill(answer, material.factors(material.report.shows)) or "—"
+    if name == "logs":
+        return bugparts.logs(material, whole=whole)
+    return bugparts.PARTS[name](material)

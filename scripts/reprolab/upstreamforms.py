@@ -1,0 +1,107 @@
+"""The forms in which the upstream projects want a report: which headings, in which order, and where it goes.
+
+The field names are those of the projects' own forms; ``source`` says where each was read (November 2026).
+No other text is taken from them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Field:
+    """One heading of a form, and the part of the report that stands under it (see report/bugparts.py).
+
+    ``answer:KEY`` is the text that upstream.yaml gives under ``answers``.
+    """
+
+    heading: str
+    part: str
+
+
+@dataclass(frozen=True)
+class Form:
+    """How one project takes reports: ``place`` is where it is filed, ``prefix`` what a title begins with.
+
+    ``package`` is the name under which pip knows the program.
+    """
+
+    project: str
+    place: str
+    source: str
+    fields: tuple[Field, ...]
+    prefix: str = ""
+    package: str = ""
+
+
+GUNICORN = Form(
+    "gunicorn",
+    "https://github.com/benoitc/gunicorn/discussions/new?category=issue-triage",
+    "benoitc/gunicorn, .github/DISCUSSION_TEMPLATE/issue-triage.yml",
+    (
+        Field("Type", "type"),
+        Field("Description", "description"),
+        Field("Steps to Reproduce (for bugs)", "steps"),
+        Field("Configuration", "configuration"),
+        Field("Logs / Error Output", "logs"),
+        Field("Gunicorn Version", "version"),
+        Field("Python Version", "python"),
+        Field("Worker Class", "answer:worker_class"),
+        Field("Operating System", "system"),
+        Field("Additional Context", "context"),
+        Field("Checklist", "checklist"),
+    ),
+    prefix="[Triage] ",
+    package="gunicorn",
+)
+CPYTHON = Form(
+    "CPython",
+    "https://github.com/python/cpython/issues/new?template=bug.yml",
+    "python/cpython, .github/ISSUE_TEMPLATE/bug.yml",
+    (
+        Field("Bug description:", "whole"),
+        Field("CPython versions tested on:", "releases_tested"),
+        Field("Operating systems tested on:", "system"),
+    ),
+)
+UVICORN = Form(
+    "uvicorn",
+    "https://github.com/Kludex/uvicorn/discussions",
+    "Kludex/uvicorn, .github/ISSUE_TEMPLATE/1-issue.md (a discussion comes first); "
+    "encode/uvicorn, .github/DISCUSSION_TEMPLATE/potential_issue.yml",
+    (
+        Field("Initial Checks", "checklist"),
+        Field("Discussion Link", "threads"),
+        Field("Description", "description"),
+        Field("Example Code", "steps"),
+        Field("Python, Uvicorn & OS Version", "versions"),
+        Field("Debugging material", "logs"),
+        Field("Environment", "context"),
+    ),
+    package="uvicorn",
+)
+# Neither repository has a form: their .github holds workflows only.
+_FREE = (
+    Field("Description", "description"),
+    Field("Steps to reproduce", "steps"),
+    Field("Configuration", "configuration"),
+    Field("Logs", "logs"),
+    Field("Versions", "versions"),
+    Field("Context", "context"),
+)
+UWSGI = Form(
+    "uWSGI",
+    "https://github.com/unbit/uwsgi/issues/new",
+    "unbit/uwsgi has no form",
+    _FREE,
+    package="uWSGI",
+)
+UWSGI_DOCS = Form(
+    "uWSGI's documentation",
+    "https://github.com/unbit/uwsgi-docs/issues/new",
+    "unbit/uwsgi-docs has no form",
+    _FREE,
+    package="uWSGI",
+)
+FORMS = {"gunicorn": GUNICORN, "cpython": CPYTHON, "uvicorn": UVICORN, "uwsgi": UWSGI, "uwsgi-docs": UWSGI_DOCS}

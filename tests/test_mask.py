@@ -1,0 +1,99 @@
+"""What a published report must not tell, and what it must go on telling."""
+
+from __future__ import annotations
+
+import getpass
+import platform
+import socket
+from pathlib import Path
+
+import pytest
+from reprolab.mask import Masker, masker
+
+
+@pytest.fixture
+def mask(monkeypatch: pytest.MonkeyPatch) -> Masker:
+    """What is private on a machine that is not this one."""
+    monkeypatch.setattr(socket, "gethostname", lambda: "build7")
+    monkeypatch.setattr(socket, "getfqdn", lambda: "build7.corp.example")
+    monkeypatch.setattr(platform, "node", lambda: "build7")
+    monkeypatch.setattr(getpass, "getuser", lambda: "mjones")
+    for name in ("USER", "LOGNAME", "SUDO_USER", "USERNAME", "HOSTNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "/home/mjones")
+    return masker([Path("/data/lab/reprolab")], ["blink-proxy"], ["2.0.19.1", "19.6.0"])
+
+
+@pytest.mark.parametrize(
+    ("private", "clean"),
+    [
+        ("on build7 now", "on [host] now"),
+        ("build7.corp.example is up", "[host] is up"),
+        ("Build7: ready", "[host]: ready"),
+        ("build7-eth0 of mjones_dev", "[host]-eth0 of [user]_dev"),
+        ("mjones logged in", "[user] logged in"),
+        ('File "/data/lab/reprolab/scenarios/x.py"', 'File "[checkout]/scenarios/x.py"'),
+        ("/home/mjones/notes", "[home]/notes"),
+        ("/home/erika/app and erika again", "/home/[user]/app and [user] again"),
+        ("/Users/otto/app", "/Users/[user]/app"),
+        (r"C:\Users\otto\app", r"C:\Users\[user]\app"),
+        ("/root/.pip/x", "[home]/.pip/x"),
+        ("from 192.168.48.1:47160", "from [address]:47160"),
+        ("172.17.0.2 - -", "[address] - -"),
+        ("[fe80::1%eth0]:80 2001:db8::7", "[[address]]:80 [address]"),
+        ("02:42:ac:11:00:02", "[address]"),
+        ("nodename: 123456789012", "nodename: [id]"),
+        ("container 935b28d640e2 ended", "container [id] ended"),
+        ("sha256:" + "ab" * 32, "sha256:[id]"),
+        ("7204f6cd-5f18-4666-a3f5-885b0c6e2da2:25319", "[id]:25319"),
+        ("mail me: erika.m@corp.example", "mail me: [e-mail]"),
+        ("https://bot:hunter2@git.corp.example/x", "https://[credentials]@[host]/x"),
+        ("GET http://intranet/status", "GET http://[host]/status"),
+    ],
+)
+def test_what_is_private_goes(mask: Masker, private: str, clean: str) -> None:
+    """Hosts, users, homes, checkouts, addresses, ids, mail: each is replaced by a word for its kind."""
+    assert mask.text(private) == clean
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Listening at: http://127.0.0.1:8000 (7)",
+        "http://0.0.0.0:8000 and [::1]:80 and [::]:80 and http://localhost/",
+        "uWSGI 2.0.19.1, gunicorn 19.6.0, 2.2.5+dfsg2-7",
+        'File "/usr/local/lib/python3.6/site-packages/gunicorn/sock.py", line 123, in close',
+        "unix:/tmp/gunicorn.sock",
+        "GET /thread/once/0 => generated 26 bytes in 11 msecs",
+        "[2026-11-21 05:52:26 +0000] [18] [INFO] Worker exiting (pid: 18)",
+        "http://blink-proxy:8080/ and https://github.com/benoitc/gunicorn/issues/1298",
+        "0x561a34ce8840 1795240346443593743 sem.nJgUMr",
+        "@app.get('/')\ndef home(): return a @ b",
+        "test -S /tmp/x && kill -0 $!  # std::string ::",
+    ],
+)
+def test_what_tells_stays(mask: Masker, text: str) -> None:
+    """Loopback, versions, paths inside containers, times, process ids, names within the stack and public threads."""
+    assert mask.text(text) == text
+
+
+def test_an_ordinary_name_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root says nothing about anybody; a report without the word python could not be read."""
+    monkeypatch.setattr(socket, "gethostname", lambda: "localhost")
+    monkeypatch.setattr(getpass, "getuser", lambda: "python")
+    monkeypatch.setenv("USER", "root")
+    assert "python as root on localhost" in masker([]).text("run by python as root on localhost")
+
+
+def test_this_machine(tmp_path: Path) -> None:
+    """The real names of this host and user, and real paths, go too, where they are anybody's."""
+    private = f"{socket.gethostname()} {tmp_path}/x {Path.home()}/y"
+    clean = masker([tmp_path]).text(private)
+    assert str(tmp_path) not in clean
+    assert str(Path.home()) not in clean.split()
+    assert socket.gethostname() in ("localhost", "") or socket.gethostname() not in clean.split()
+
+
+def test_a_results_directory_in_tmp_does_not_take_every_socket_away() -> None:
+    """/tmp is the container's as well: a report without /tmp/gunicorn.sock would tell nothing."""
+    assert masker([Path("/tmp")]).text("/tmp/gunicorn.sock") == "/tmp/gunicorn.sock"
