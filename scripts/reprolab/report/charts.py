@@ -124,7 +124,7 @@ def _lane_layer(x: alt.X, names: Sequence[str], top: int) -> Any:
 def _response_layer(x: alt.X, shown: Sequence[str], top: int, step_ms: int) -> Any:
     scale = alt.Scale(range=[top + HEIGHT, top], nice=True, zero=True)
     title = f"responses per {step_ms} ms"
-    ticks = alt.Axis(tickCount=3, grid=False, format="~s", minExtent=LEFT, maxExtent=LEFT, title=None, offset=0)
+    ticks = alt.Axis(tickCount=3, grid=False, format="~s", minExtent=LEFT, maxExtent=LEFT, title=None, orient="left")
     y = alt.Y("a:Q", title=None, scale=scale, axis=ticks)
     ink = alt.Color("s:N", legend=None, scale=alt.Scale(domain=list(shown), range=[colour(s) for s in shown]))
     told = [alt.Tooltip("d:N", title="when"), alt.Tooltip("s:N", title="status"), alt.Tooltip("n:Q", title=title)]

@@ -14,7 +14,7 @@ from typing import Any
 
 from reprolab import evidence
 from reprolab.evidence import RunDirectory
-from reprolab.judge import TrialRecord, asked, drifted
+from reprolab.judge import TrialRecord, asked, drifted, judge
 from reprolab.report import charts, claimview, table, terminal, trialview
 from reprolab.report.page import render, script_json
 from reprolab.scenario import CUSTOM, Scenario
@@ -26,7 +26,7 @@ FILES = ("report.txt", "verdict.json", "run.json", "trials.jsonl")
 def write(found: Scenario, run: RunDirectory, recorded: Mapping[str, Any] | None) -> Path:
     """Write a run's report.html, whole or not at all; returns its path.
 
-    ``recorded`` is the content of the scenario's recorded.json. Raises UsageError for a run without verdict.json.
+    ``recorded`` is the content of the scenario's recorded.json. Raises UsageError for a run whose files cannot be read.
     """
     text = page(found, run, recorded)
     path = run.path / PAGE
@@ -43,8 +43,10 @@ def write(found: Scenario, run: RunDirectory, recorded: Mapping[str, Any] | None
 def page(found: Scenario, run: RunDirectory, recorded: Mapping[str, Any] | None) -> str:
     """The page's text."""
     content = evidence.read_json(run.path / "run.json")
-    verdict = evidence.read_json(run.path / "verdict.json")
     trials = run.trials()
+    kept = run.path / "verdict.json"
+    # A run that was killed left none.
+    verdict = evidence.read_json(kept) if kept.exists() else judge(found, run.name, trials, recorded)
     drawn = trialview.Charts()
     shown = trialview.shown(found, run, trials)
     claims = claimview.claims(verdict, run, trials, found)

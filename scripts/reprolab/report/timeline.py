@@ -87,7 +87,7 @@ def load_events(observation: Mapping[str, Any], zero_ns: int) -> list[Event]:
         return []
     begun, ended = ((load[name] - zero_ns) / 1e6 for name in ("started_ns", "finished_ns"))
     text = f"load: {load.get('connections', '?')} connections, {load.get('requests', '?')} requests"
-    return [Event(begun, "note", text, "wrk", ended)]
+    return [Event(begun, "note", text, "load", ended)]
 
 
 def proxy_responses(
