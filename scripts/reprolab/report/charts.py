@@ -98,7 +98,14 @@ def timeline_spec(
 
 
 def _time_axis() -> alt.Axis:
-    return alt.Axis(labelExpr="datum.label + ' s'", tickCount=8, labelOverlap=True, grid=True, gridDash=[2, 3])
+    return alt.Axis(
+        labelExpr="datum.label + ' s'",
+        tickCount=8,
+        labelOverlap="greedy",
+        labelSeparation=12,
+        grid=True,
+        gridDash=[2, 3],
+    )
 
 
 def _lane_layer(x: alt.X, names: Sequence[str], top: int) -> Any:
@@ -161,8 +168,9 @@ def timeline_data(
     axis is left out and counted in ``early``. Where there are more marks than ``most_marks``, longer steps are joined.
     """
     inside = [event for event in one.events if event.end_ms >= span[0]]
-    step = one.step_ms
-    while len(groups := _groups(inside, step)) > most_marks:
+    step, groups = one.step_ms, _groups(inside, one.step_ms, 0)
+    while len(groups) > most_marks:
+        groups = _groups(inside, step, step)
         step *= 2
     return {
         "step": one.step_ms,
@@ -172,12 +180,14 @@ def timeline_data(
     }
 
 
-def _groups(events: Iterable[Event], step_ms: int) -> list[list[Event]]:
-    """Events that would be drawn over each other: the same kind, in the same lane and step."""
+def _groups(events: Iterable[Event], step_ms: float, shortest_ms: float) -> list[list[Event]]:
+    """Events that would be drawn over each other: the same kind, in the same lane and step.
+
+    What lasts longer than ``shortest_ms`` is drawn by itself.
+    """
     found: dict[tuple[object, ...], list[Event]] = {}
     for number, event in enumerate(events):
-        # What lasts is drawn by itself, unless it is shorter than a step.
-        alone = number if event.end_ms - event.at_ms > step_ms else -1
+        alone = number if event.end_ms - event.at_ms > shortest_ms else -1
         key = (lane(event), event.kind, event.source, event.at_ms // step_ms, alone)
         found.setdefault(key, []).append(event)
     return list(found.values())
@@ -189,7 +199,7 @@ def _mark(group: Sequence[Event], names: Sequence[str]) -> list[Any]:
     told = "; ".join(texts[:MOST_EVENTS_TOLD])
     if len(group) > len(texts[:MOST_EVENTS_TOLD]):
         told = f"{len(group)} × {told}" + (" …" if len(texts) > MOST_EVENTS_TOLD else "")
-    ends = [round(first.at_ms, 1), round(first.end_ms, 1)]
+    ends = [round(first.at_ms, 1), round(max(event.end_ms for event in group), 1)]
     return [*ends, names.index(lane(first)), KINDS.index(first.kind), told, first.source]
 
 

@@ -126,7 +126,7 @@ def _told(line: Timeline) -> str:
     counts = Counter(event.kind for event in line.events if event.kind != "note")
     first = {event.kind: event.at_ms for event in reversed(line.events)}
     parts += [
-        f"{kind} at {first[kind] / 1000:.2f} s" if n == 1 else f"{n} {kind}, first at {first[kind] / 1000:.2f} s"
+        f"{kind} at {first[kind] / 1000:.2f} s" if n == 1 else f"{kind} {n} times, from {first[kind] / 1000:.2f} s on"
         for kind in KINDS
         if (n := counts[kind])
     ]
