@@ -99,6 +99,8 @@ def events(evidence, o):
     """The request in hand, from the signal on, and the workers that come and go."""
     fate = "answered" if answered(o) else "cut off"
     yield Event(0, "note", f"request in hand, then {fate}", "request", 1000 * o["after_s"])
+    if not answered(o):
+        yield Event(1000 * o["after_s"], "killed", "the request is cut off", "client")
     if o["new_s"] is not None:
         yield Event(1000 * o["new_s"], "started", "new worker", "gunicorn")
     if o["old_gone_s"] is not None:

@@ -55,6 +55,8 @@ def events(evidence, o):
     """The request as its client saw it, the view as the worker did, and the workers that came."""
     fate = f"answered {o['status']}" if o["status"] else "cut off"
     yield Event(0, "note", f"request: {fate}", "request", 1000 * o["after_s"])
+    if not o["status"]:
+        yield Event(1000 * o["after_s"], "killed", "the request is cut off", "client")
     notes = kept_notes(evidence)
     begun = next(at for at, _, what, about in notes if what == "begin" and about.count("/") == 2)
     for at, pid, what, about in notes:

@@ -24,16 +24,17 @@ GAP = 8
 AXIS = 30
 # The start-up before the load is of interest, but not as long as the load.
 BEFORE = 0.12
+MARGIN = 0.01
 MOST_EVENTS_TOLD = 4
 MOST_MARKS = 400
 SHAPES = {
     "started": "triangle-up",
-    "restarted": "circle",
+    "restarted": "triangle-right",
     "killed": "cross",
     "gone": "diamond",
     "present": "square",
     "traceback": "triangle-down",
-    "note": "stroke",
+    "note": "circle",
 }
 THROUGH = ("gone", "killed")
 
@@ -62,7 +63,8 @@ def axis(timelines: Iterable[Timeline]) -> tuple[float, float]:
     every = list(timelines)
     end = max(one.length_ms for one in every)
     first = min((event.at_ms for one in every for event in one.events), default=0.0)
-    return max(min(first, 0.0), -BEFORE * end), end
+    # A mark at the very beginning is drawn whole.
+    return max(min(first, 0.0), -BEFORE * end) - MARGIN * end, end * (1 + MARGIN)
 
 
 def lanes(timelines: Iterable[Timeline]) -> list[str]:
@@ -121,7 +123,7 @@ def _lane_layer(x: alt.X, names: Sequence[str], top: int) -> Any:
     told = [alt.Tooltip("d:N", title="when"), alt.Tooltip("x:N", title="what"), alt.Tooltip("f:N", title="told by")]
     base = alt.Chart(alt.NamedData("events"))
     spans = base.transform_filter("datum.u > datum.t").mark_bar(height=LANE - 6, opacity=0.75, cornerRadius=2)
-    points = base.transform_filter("datum.u <= datum.t").mark_point(filled=True, size=52, opacity=0.95, clip=True)
+    points = base.transform_filter("datum.u <= datum.t").mark_point(filled=True, size=52, opacity=0.95)
     return alt.layer(
         spans.encode(x=x, x2="u:Q", y=y, color=ink, tooltip=told),
         points.encode(x=x, y=y, color=ink, shape=shape, tooltip=told),
@@ -216,8 +218,13 @@ def rate_chart(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         }
         for row in rows
     ]
-    order = [row["v"] for row in every]
-    y = alt.Y("v:N", title=None, sort=order, axis=alt.Axis(labelLimit=LEFT + 60, ticks=False, domain=False))
+    return {"spec": _rate_spec(), "data": {"rates": every}}
+
+
+@cache
+def _rate_spec() -> dict[str, Any]:
+    """One specification for all claims: as many rows as there are variants, in their order."""
+    y = alt.Y("v:N", title=None, sort=None, axis=alt.Axis(labelLimit=LEFT + 60, ticks=False, domain=False))
     x = alt.X("lo:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=5))
     ink = alt.Color(
         "e:N", legend=None, scale=alt.Scale(domain=["shows", "absent"], range=["var(--link)", "var(--note)"])
@@ -232,10 +239,10 @@ def rate_chart(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     base = alt.Chart(alt.NamedData("rates"))
     lines = base.mark_rule(strokeWidth=3, opacity=0.55).encode(x=x, x2="hi:Q", y=y, color=ink, tooltip=told)
     points = base.mark_point(filled=True, size=80, opacity=1).encode(x="p:Q", y=y, color=ink, tooltip=told)
-    return {"spec": _finished(alt.layer(lines, points), 24 * max(1, len(every))), "data": {"rates": every}}
+    return _finished(alt.layer(lines, points), alt.Step(24))
 
 
-def _finished(chart: Any, height: int) -> dict[str, Any]:
+def _finished(chart: Any, height: Any) -> dict[str, Any]:
     """The chart as data, as wide as the page lets it be, in the page's colours."""
     spec: dict[str, Any] = chart.properties(width="container", height=height).to_dict()
     spec.pop("$schema", None)
