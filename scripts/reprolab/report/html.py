@@ -61,6 +61,7 @@ def page(found: Scenario, run: RunDirectory, recorded: Mapping[str, Any] | None)
         headline=_headline(verdict),
         drift=_drift(verdict, content, recorded),
         facts=_facts(found, content),
+        hosts=sum(base.get("origin") == "host" for base in content.get("bases", {}).values()),
         finding=_finding(found, recorded),
         tables=_tables(found, run, trials),
         customs=_customs(found, verdict),
