@@ -1,0 +1,43 @@
+"""HTML pages from the lab's templates: each is one file that needs no network and no other file.
+
+`page.html.j2` is the frame of all of them, with the blocks `title`, `style`, `head` and `body`; a page begins with
+`{% extends "page.html.j2" %}`. Its style sheet, `page.css`, goes into the page.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
+        loader=PackageLoader("reprolab", "templates"),
+        # What a page shows comes out of logs and observations: it is text, whatever it looks like.
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def render(template: str, **values: object) -> str:
+    """A page from a template of the lab, such as "report.html.j2".
+
+    All values are escaped; a value that the template asks for and does not get is an error.
+    """
+    return _templates().get_template(template).render(**values)
+
+
+def script_json(data: object) -> Markup:
+    """Data for a `<script type="application/json">`: no text in it can end the element."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    # A script's content is not escaped as HTML is: JSON's own escapes keep it from being read as markup.
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)

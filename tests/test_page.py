@@ -1,0 +1,51 @@
+"""The frame of every page: one file, escaped, with nothing fetched from anywhere."""
+
+import json
+import re
+
+import pytest
+from jinja2 import DictLoader, Environment, UndefinedError
+from reprolab.report import page
+
+
+@pytest.fixture
+def template(monkeypatch):
+    """Renders a template given as text, below the lab's own."""
+
+    def render(text, **values):
+        lab = page._templates()
+        both = Environment(loader=DictLoader({"it": text}), autoescape=True, undefined=lab.undefined)
+        both.loader = DictLoader({"it": text, **{n: lab.loader.get_source(lab, n)[0] for n in lab.list_templates()}})
+        monkeypatch.setattr(page, "_templates", lambda: both)
+        return page.render("it", **values)
+
+    return render
+
+
+def test_a_page_is_one_file_for_phones_and_in_both_colours():
+    """The frame fits a phone, has light and dark colours, and fetches nothing."""
+    text = page.render("page.html.j2")
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in text
+    assert "prefers-color-scheme: dark" in text
+    assert "&#34;" not in text, "the style sheet is no value: it is not escaped"
+    assert not re.search(r"https?://|<link rel=\"?stylesheet|src=", text)
+
+
+def test_every_value_is_escaped(template):
+    """A log line that looks like markup stays text."""
+    text = template('{% extends "page.html.j2" %}{% block body %}{{ line }}{% endblock %}', line="<script>alert(1)")
+    assert "&lt;script&gt;" in text
+    assert "<script>" not in text
+
+
+def test_a_value_that_was_not_given_is_an_error(template):
+    """A template cannot silently show nothing where a value is missing."""
+    with pytest.raises(UndefinedError):
+        template("{{ missing }}")
+
+
+def test_data_for_a_script_cannot_end_it():
+    """Text in data for a script never ends the script element, and reads back as it was."""
+    text = str(page.script_json({"line": "</script><!-- & \u2028"}))
+    assert not re.search("[<>&\u2028]", text)
+    assert json.loads(text) == {"line": "</script><!-- & \u2028"}
