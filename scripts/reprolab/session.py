@@ -19,7 +19,7 @@ from reprolab.errors import Exit, LabError, UsageError
 from reprolab.evidence import RunDirectory
 from reprolab.judge import drifted, exit_status, judge
 from reprolab.progress import Progress
-from reprolab.report import terminal
+from reprolab.report import html, terminal
 from reprolab.runner import Plan, PlannedVariant, Prepared, Runner, Stopwatch
 from reprolab.scenario import CUSTOM, Experiment, Scenario
 
@@ -220,6 +220,19 @@ class Session:
             report(self.console, found, run)
         except LabError as error:
             self.say(f"the report could not be written: {error}")
+        else:
+            write_page(found, run, self.say)
+
+
+def write_page(found: Scenario, run: RunDirectory, say: Callable[[str], None]) -> None:
+    """Write report.html, after all else: that it cannot be written must not cost the user the verdict."""
+    try:
+        path = html.write(found, run, recorded_verdict(found))
+    except Exception as error:
+        told = str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
+        say(f"{html.PAGE} could not be written, but the verdict stands: {told}")
+    else:
+        say(f"page: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
 
 
 def recorded_verdict(found: Scenario) -> dict[str, Any] | None:
