@@ -46,9 +46,9 @@ ALIKE = {
         "h2o server (pid:<pid>) is ready to serve requests",
     ),
     "nginx": (
-        '2026/11/21 09:29:42 [alert] 9#9: *29 32 worker_connections are not enough',
-        '2026/11/21 09:29:43 [alert] 11#11: *62 32 worker_connections are not enough',
-        '<clock> [alert] <pid>#<pid>: *<n> 32 worker_connections are not enough',
+        "2026/11/21 09:29:42 [alert] 9#9: *29 32 worker_connections are not enough",
+        "2026/11/21 09:29:43 [alert] 11#11: *62 32 worker_connections are not enough",
+        "<clock> [alert] <pid>#<pid>: *<n> 32 worker_connections are not enough",
     ),
     "uWSGI's request": (
         "[pid: 8|app: 0|req: 1/1] 172.20.0.4 () {32 vars in 367 bytes} [Sat Nov 21 03:48:04 2026] GET / => generated "

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from reprolab import masks
 from reprolab.evidence import TrialDirectory
@@ -58,20 +58,15 @@ class Log:
     def raw_lines(self) -> Iterator[bytes]:
         """The lines, each no longer than LONGEST bytes; a file that ends in the middle just ends."""
         self.lines, self.cut, self.torn = 0, False, False
-        unpack = gzip.GzipFile if self.path.name.endswith(".gz") else io.FileIO
-        with unpack(self.path, "rb") as opened, io.BufferedReader(opened, 1 << 18) as stream:
-            try:
-                while line := stream.readline(LONGEST):
-                    while not line.endswith(b"\n") and (rest := stream.readline(LONGEST)):
-                        if rest.endswith(b"\n"):
-                            break
-                    self.lines += 1
-                    yield line
-                    if self.lines >= self.most:
-                        self.cut = bool(stream.peek(1))
-                        return
-            except (EOFError, zlib.error, gzip.BadGzipFile):
-                self.torn = True
+        raw = _Unpacked(self.path) if self.path.name.endswith(".gz") else io.FileIO(self.path)
+        with io.BufferedReader(raw, 1 << 18) as stream:
+            for line in _short(stream):
+                if self.lines >= self.most:
+                    self.cut = True
+                    return
+                self.lines += 1
+                yield line
+            self.torn = isinstance(raw, _Unpacked) and raw.torn
 
     def entries(self) -> Iterator[Entry]:
         """The entries in the order in which they begin to be complete; other lines may stand within a traceback."""
@@ -96,6 +91,42 @@ class Log:
             else:
                 yield Entry(number, raw, text, masks.mask(text))
         yield from _loose(held)
+
+
+def _short(stream: io.BufferedIOBase) -> Iterator[bytes]:
+    """Lines without what is beyond LONGEST bytes."""
+    beyond = False
+    while part := stream.readline(LONGEST):
+        if not beyond:
+            yield part
+        beyond = not part.endswith(b"\n")
+
+
+class _Unpacked(io.RawIOBase):
+    """A gzip file that gives all it has and then ends, torn or not; GzipFile loses what one read began."""
+
+    def __init__(self, path: Path) -> None:
+        self._packed = gzip.GzipFile(path, "rb")
+        self.torn = False
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """What is there, up to the room in ``buffer``."""
+        try:
+            chunk = self._packed.read1(len(buffer))
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            self.torn = True
+            return 0
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
+
+    def close(self) -> None:
+        """The file too."""
+        self._packed.close()
+        super().close()
 
 
 def _loose(held: list[tuple[int, bytes, str]]) -> Iterator[Entry]:

@@ -116,8 +116,9 @@ def _near(one: Finding, near: tuple[Stretch, ...]) -> Table:
     """The lines around the first, each stretch with its number."""
     seen = one.first[one.side]
     grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
-    grid.add_column(justify="right", no_wrap=True, style="dim")
-    grid.add_column(justify="right", no_wrap=True, style="dim")
+    # Without a least width a long line would squeeze them.
+    grid.add_column(justify="right", no_wrap=True, style="dim", min_width=max(len(words.at(s.at_ms)) for s in near))
+    grid.add_column(justify="right", no_wrap=True, style="dim", min_width=max(len(words.stretch(s)[0]) for s in near))
     grid.add_column(no_wrap=True, overflow="ellipsis")
     for stretch in near:
         times, text = words.stretch(stretch)
