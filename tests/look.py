@@ -18,7 +18,7 @@ from tabs import Browser
 
 SETTLED = 0.4
 LIMIT = 30.0
-HIGHEST = 16_000
+HIGHEST = 40_000
 
 # Charts are drawn when they come into view; what is begun must be done before one looks.
 BUSY = (

@@ -21,7 +21,6 @@ from reprolab.bases import policy, resolve_base
 from reprolab.engine import client, ensure_engine
 from reprolab.errors import Exit, LabError, UsageError
 from reprolab.judge import exit_status
-from reprolab.report import html
 
 EPILOG = (
     "Exit status: 0 verdicts as recorded; 1 drift from the recorded verdict; 2 usage or a malformed "
@@ -167,9 +166,9 @@ def judge(where: str) -> Exit:
     found = scenario.load(root, content["scenario"])
     verdict = session.judge_run(root, found, found_run)
     session.report(console(), found, found_run)
-    if (found_run.path / html.PAGE).exists():
+    if (found_run.path / evidence.PAGE).exists():
         # It must not go on saying what was judged before.
-        session.write_page(found, found_run, say)
+        session.add_page(found, found_run, say)
     return exit_status(verdict)
 
 
@@ -181,7 +180,7 @@ def report(where: str) -> None:
     root = project_root()
     found_run = evidence.open_run(root, where)
     found = scenario.load(root, evidence.read_json(found_run.path / "run.json")["scenario"])
-    click.echo(f"written: {html.write(found, found_run, session.recorded_verdict(found))}")
+    click.echo(f"written: {session.write_page(found, found_run)}")
 
 
 @main.command()

@@ -19,7 +19,7 @@ from reprolab.errors import Exit, LabError, UsageError
 from reprolab.evidence import RunDirectory
 from reprolab.judge import drifted, exit_status, judge
 from reprolab.progress import Progress
-from reprolab.report import html, terminal
+from reprolab.report import terminal
 from reprolab.runner import Plan, PlannedVariant, Prepared, Runner, Stopwatch
 from reprolab.scenario import CUSTOM, Experiment, Scenario
 
@@ -221,16 +221,24 @@ class Session:
         except LabError as error:
             self.say(f"the report could not be written: {error}")
         else:
-            write_page(found, run, self.say)
+            add_page(found, run, self.say)
 
 
-def write_page(found: Scenario, run: RunDirectory, say: Callable[[str], None]) -> None:
+def write_page(found: Scenario, run: RunDirectory) -> Path:
+    """Write a run's report.html from its files; returns its path."""
+    # The drawing library takes most of a second to load, which other commands need not wait for.
+    from reprolab.report import html
+
+    return html.write(found, run, recorded_verdict(found))
+
+
+def add_page(found: Scenario, run: RunDirectory, say: Callable[[str], None]) -> None:
     """Write report.html, after all else: that it cannot be written must not cost the user the verdict."""
     try:
-        path = html.write(found, run, recorded_verdict(found))
+        path = write_page(found, run)
     except Exception as error:
         told = str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
-        say(f"{html.PAGE} could not be written, but the verdict stands: {told}")
+        say(f"{evidence.PAGE} could not be written, but the verdict stands: {told}")
     else:
         say(f"page: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
 
