@@ -293,7 +293,7 @@ def new_scenario(name: str) -> None:
 
 
 # Further commands stand in modules of their own and take what is above.
-from reprolab import commands_compare  # noqa: E402, F401
+from reprolab import commands_compare, commands_site  # noqa: E402, F401
 
 if __name__ == "__main__":
     main()
