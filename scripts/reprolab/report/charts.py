@@ -223,7 +223,7 @@ def rate_chart(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 @cache
 def _rate_spec() -> dict[str, Any]:
-    """One specification for all claims: as many rows as there are variants, in their order."""
+    """One specification for all claims, a row for each variant, in their order; the page's script sets the height."""
     y = alt.Y("v:N", title=None, sort=None, axis=alt.Axis(labelLimit=LEFT + 60, ticks=False, domain=False))
     x = alt.X("lo:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=5))
     ink = alt.Color(
@@ -239,10 +239,10 @@ def _rate_spec() -> dict[str, Any]:
     base = alt.Chart(alt.NamedData("rates"))
     lines = base.mark_rule(strokeWidth=3, opacity=0.55).encode(x=x, x2="hi:Q", y=y, color=ink, tooltip=told)
     points = base.mark_point(filled=True, size=80, opacity=1).encode(x="p:Q", y=y, color=ink, tooltip=told)
-    return _finished(alt.layer(lines, points), alt.Step(24))
+    return _finished(alt.layer(lines, points), 24)
 
 
-def _finished(chart: Any, height: Any) -> dict[str, Any]:
+def _finished(chart: Any, height: int) -> dict[str, Any]:
     """The chart as data, as wide as the page lets it be, in the page's colours."""
     spec: dict[str, Any] = chart.properties(width="container", height=height).to_dict()
     spec.pop("$schema", None)

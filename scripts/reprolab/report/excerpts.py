@@ -105,7 +105,7 @@ def excerpt(path: Path, zero_ns: int, most_lines: int = MOST_LINES) -> Excerpt:
         path.name.removesuffix(".gz").removesuffix(".log"),
         total,
         tuple(_line(number, kept[number], zero_ns) for number in numbers),
-        tuple(_counted(shapes, shown)),
+        tuple(_counted(shapes, shown)) if total > len(numbers) else (),
     )
 
 

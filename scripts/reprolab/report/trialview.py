@@ -62,7 +62,7 @@ def shown(found: Scenario, run: RunDirectory, trials: Iterable[TrialRecord]) -> 
 
 def _shown(experiment: Experiment, run: RunDirectory, record: TrialRecord) -> Shown:
     evidence = run.trial(record.experiment, record.variant, record.trial)
-    if not record.valid:
+    if not (record.valid and evidence.path.is_dir()):
         return Shown(record, evidence, None)
     try:
         return Shown(record, evidence, timeline(experiment, evidence, record.observation))
