@@ -104,7 +104,7 @@ def test_sections_have_anchors_of_their_own() -> None:
 
 @pytest.mark.parametrize("name", scenario.names(ROOT))
 def test_every_real_story_is_whole(name: str) -> None:
-    """Of each README: every heading is an anchor, no Markdown table is left as text, nothing opens that is not closed."""
+    """Of each README: every heading is an anchor, no table is left as text, nothing opens that is not closed."""
     text = (ROOT / "scenarios" / name / "README.md").read_text(encoding="utf-8")
     told = story.read(text, lambda href: href)
     prose = re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)
@@ -219,7 +219,7 @@ def test_the_pages_ask_for_nothing_else(home: Path) -> None:
 
 
 def test_the_whole_site_of_this_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every scenario has a page, every claim stands in the index once, and every link within the site leads somewhere."""
+    """Every scenario has a page, every claim stands in the index once, every link within it leads somewhere."""
     monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path / "results"))
     first = build.build(ROOT, tmp_path / "site", lambda text: None)
     index = first.read_text(encoding="utf-8")
