@@ -9,7 +9,7 @@ REPROLAB := $(BIN)/reprolab
 SCENARIOS := $(sort $(notdir $(patsubst %/compose.yaml,%,$(wildcard scenarios/*/compose.yaml))))
 
 # Words of the lab on make's command line; any other VARIABLE=value there is a factor of the stack.
-LAB_WORDS := TRIALS VARIANT EXPERIMENT JOBS KEEP NAME RUN ARGS PYTEST PYTHON_BIN
+LAB_WORDS := TRIALS VARIANT EXPERIMENT JOBS KEEP NAME RUN A B HTML ARGS PYTEST PYTHON_BIN
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
 FACTORS := $(sort $(filter-out $(LAB_WORDS) -*-%,$(GIVEN)))
 SET := $(foreach factor,$(FACTORS),--set '$(factor)=$($(factor))')
@@ -32,6 +32,15 @@ judge: setup ## judge a run again from its files: make judge RUN=socket-vanish
 .PHONY: html
 html: setup ## write a run's report.html anew from its files: make html RUN=socket-vanish
 	@$(REPROLAB) report $(RUN)
+
+# A is a variant of RUN, or a run of its own; B likewise: make compare A=RUN B=RUN VARIANT=documented
+.PHONY: compare
+compare: setup ## what differs: make compare RUN=socket-vanish A=documented B=gunicorn-19.5.0 [HTML=file]
+	@$(REPROLAB) compare $(RUN) $(A) $(B) $(foreach one,$(VARIANT),--variant $(one)) $(if $(HTML),--html $(HTML)) $(ARGS)
+
+.PHONY: site
+site: setup ## all scenarios, claims and reports as pages to read without a network: results/site/
+	@$(REPROLAB) site $(ARGS)
 
 .PHONY: accept
 accept: setup ## put a reviewed run on record: make accept RUN=socket-vanish

@@ -302,5 +302,8 @@ def new_scenario(name: str) -> None:
     click.echo(f"it runs as it stands: make scenario-{name}")
 
 
+# Further commands stand in modules of their own and take what is above.
+from reprolab import commands_compare, commands_site  # noqa: E402, F401
+
 if __name__ == "__main__":
     main()

@@ -111,7 +111,7 @@ def _settings(found: list[Scenario]) -> str:
         for experiment, claim in _by_number(one):
             row = judged.get(claim.id)
             word = f"**{row['verdict']}**" if row else NOT_RUN
-            cells = [claim.setting or experiment, claim.id, claim.text, _measured(row), word, _number(row)]
+            cells = [claim.setting or experiment, claim.id, claim.text, measured(row), word, _number(row)]
             place = f"[{experiment}]({experiment}.py)"
             lines.append("| " + " | ".join([_cell(text) for text in cells] + [place]) + " |")
     return "\n".join(lines)
@@ -123,7 +123,7 @@ def _by_number(one: Scenario) -> list[tuple[str, Claim]]:
     return sorted(pairs, key=lambda pair: int(re.findall(r"\d+", pair[1].id)[-1]))
 
 
-def _measured(row: Mapping[str, Any] | None) -> str:
+def measured(row: Mapping[str, Any] | None) -> str:
     """What each variant found, those with the same words together."""
     found: dict[str, list[str]] = {}
     for name, variant in (row or {"variants": {}})["variants"].items():

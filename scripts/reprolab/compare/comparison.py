@@ -1,0 +1,167 @@
+"""The whole comparison of two sides, as plain data for the terminal and for the page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reprolab.compare.aligned import Aligned, Stretch, align, neighbours
+from reprolab.compare.facts import Facts, facts
+from reprolab.compare.kinds import LEFT, RIGHT, Finding, Standing, Tally, alike, differing, findings
+from reprolab.compare.lines import Log, sources, zero
+from reprolab.compare.sides import Side
+from reprolab.scenario import Scenario
+
+# So many of the most telling lines are shown with what stands around them.
+MOST_SURROUNDED = 8
+TELLING_WEIGHT = 2
+
+
+@dataclass(frozen=True)
+class Source:
+    """One log of both sides: lines read per trial, the differences, the two side by side, and what was left out."""
+
+    name: str
+    lines: tuple[tuple[int, ...], tuple[int, ...]]
+    findings: tuple[Finding, ...]
+    alike: int
+    aligned: Aligned | None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two sides, what differs in facts, and in each log; ``around`` maps a finding to the lines around its first."""
+
+    left: Side
+    right: Side
+    warnings: tuple[str, ...]
+    facts: tuple[Facts, ...]
+    sources: tuple[Source, ...]
+    around: Mapping[Finding, tuple[Stretch, ...]]
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """Both."""
+        return self.left, self.right
+
+    @property
+    def findings(self) -> list[Finding]:
+        """The differences of all logs, the most telling first."""
+        return sorted((one for source in self.sources for one in source.findings), key=lambda one: -one.score)
+
+    def name(self, side: int) -> str:
+        """What a side is called: its variant, with the run where the variants are the same."""
+        own, other = self.sides[side], self.sides[1 - side]
+        if own.run.path == other.run.path:
+            return own.label if own.experiment == other.experiment else f"{own.experiment}/{own.label}"
+        return f"{own.run.name} {own.label}" if own.scenario == other.scenario else f"{own.scenario} {own.label}"
+
+    @property
+    def known_chance(self) -> bool:
+        """Whether any side has a second trial, so that it can be told what differs by chance."""
+        return any(len(side.every) > 1 for side in self.sides)
+
+
+Say = Callable[[str], None]
+
+
+def compare(
+    left: Side, right: Side, scenario: Scenario | None, warnings: Sequence[str], only: Sequence[str], say: Say
+) -> Comparison:
+    """Compare two sides. ``only`` names the logs to read (all where it is empty); ``say`` tells what is being read."""
+    paths = tuple([sources(side.directory(trial)) for trial in side.every] for side in (left, right))
+    zeros = tuple([zero(own) for own in side] for side in paths)
+    names = dict.fromkeys(name for side in paths for own in side for name in own)
+    read = tuple(_source(name, (left, right), paths, zeros, say) for name in names if not only or name in only)
+    missing = [name for name in only if name not in names]
+    told = [*warnings, *(f"no log {name!r} here; there are {', '.join(names) or 'none'}" for name in missing)]
+    if not names:
+        told.append("no logs are left of these trials")
+    found = sorted((one for source in read for one in source.findings), key=lambda one: -one.score)
+    return Comparison(left, right, tuple(told), facts(left, right, scenario), read, _surroundings(found, paths, zeros))
+
+
+Paths = tuple[list[dict[str, Path]], ...]
+Zeros = tuple[list[int | None], ...]
+
+
+def _source(name: str, sides: tuple[Side, Side], paths: Paths, zeros: Zeros, say: Say) -> Source:
+    """Read one log of every trial that has it, count its kinds, and put the first trials' side by side."""
+    having = tuple([trial for trial, own in enumerate(side) if name in own] for side in paths)
+    say(f"reading {name}: {sum(map(len, having))} logs")
+    tally = Tally((len(having[LEFT]), len(having[RIGHT])))
+    notes: list[str] = []
+    for side in (LEFT, RIGHT):
+        notes += _missing(name, sides[side], having[side])
+        for column, trial in enumerate(having[side]):
+            log = Log(paths[side][trial][name])
+            tally.add(side, column, log, zeros[side][trial], trial)
+            notes += _limits(f"{sides[side].variant}:{sides[side].every[trial].trial}", log)
+        if tally.left_out[side]:
+            notes.append(f"{sides[side].variant}: {tally.left_out[side]} lines of ever new kinds are left out")
+    lines = (tuple(tally.lines[LEFT]), tuple(tally.lines[RIGHT]))
+    compared = tuple(sum(trial < len(sides[side].trials) for trial in having[side]) for side in (LEFT, RIGHT))
+    if not all(compared):
+        return Source(name, lines, (), 0, None, (*notes, "nothing to compare it with"))
+    return _judged(name, paths, zeros, tally, (compared[LEFT], compared[RIGHT]), lines, notes)
+
+
+def _judged(
+    name: str,
+    paths: Paths,
+    zeros: Zeros,
+    tally: Tally,
+    compared: tuple[int, int],
+    lines: tuple[tuple[int, ...], tuple[int, ...]],
+    notes: list[str],
+) -> Source:
+    kinds = tally.kinds.values()
+    found = findings(name, kinds, compared)
+    telling = differing(kinds, found, compared)
+    aligned = _aligned(name, paths, zeros, tally, telling) if telling else None
+    return Source(name, lines, tuple(found), alike(kinds, compared), aligned, tuple(notes))
+
+
+def _missing(name: str, side: Side, having: Sequence[int]) -> list[str]:
+    """Which trials of a side have no such log, in words."""
+    numbers = [str(row.trial) for trial, row in enumerate(side.every) if trial not in having]
+    return [f"{side.variant}: no log {name} of trial {', '.join(numbers)}"] if numbers else []
+
+
+def _limits(whose: str, log: Log) -> list[str]:
+    """What reading a log did not cover, in words."""
+    notes = []
+    if log.cut:
+        notes.append(f"{whose}: only the first {log.most} lines were read")
+    if log.torn:
+        notes.append(f"{whose}: the file is torn after {log.lines} lines")
+    return notes
+
+
+def _aligned(name: str, paths: Paths, zeros: Zeros, tally: Tally, telling: frozenset[str]) -> Aligned | None:
+    """The first trials' logs side by side; None where one has none."""
+    left, right = (paths[side][0].get(name) for side in (LEFT, RIGHT))
+    if left is None or right is None:
+        return None
+    logs = (Log(left), Log(right))
+    counts = tuple(
+        Counter({kind.masked: kind.counts[side][0] for kind in tally.kinds.values()}) for side in (LEFT, RIGHT)
+    )
+    return align(logs, (zeros[LEFT][0], zeros[RIGHT][0]), (counts[LEFT], counts[RIGHT]), telling)
+
+
+def _surroundings(found: Sequence[Finding], paths: Paths, zeros: Zeros) -> dict[Finding, tuple[Stretch, ...]]:
+    """For the most telling lines of few, what stands around the first; each log is read once for all of its own."""
+    chosen = [one for one in found if one.weight >= TELLING_WEIGHT and one.standing in (Standing.ONLY, Standing.CHANCE)]
+    wanted: dict[tuple[int, int, str], dict[int, Finding]] = {}
+    for one in chosen[:MOST_SURROUNDED]:
+        if seen := one.first[one.side]:
+            wanted.setdefault((one.side, seen.trial, one.source), {})[seen.line] = one
+    around: dict[Finding, tuple[Stretch, ...]] = {}
+    for (side, trial, name), own in wanted.items():
+        for line, near in neighbours(Log(paths[side][trial][name]), own, zeros[side][trial]).items():
+            around[own[line]] = near
+    return around

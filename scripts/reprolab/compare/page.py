@@ -1,0 +1,31 @@
+"""A comparison as one HTML page."""
+
+from __future__ import annotations
+
+from reprolab.compare import words
+from reprolab.compare.comparison import Comparison
+from reprolab.compare.kinds import LEFT, RIGHT, Standing
+from reprolab.compare.terminal import MARKS
+from reprolab.report import page, table
+
+OUTSTANDING = 16
+# A table of so many rows is open from the start.
+SHORT = 12
+
+
+def render(comparison: Comparison) -> str:
+    """The page, whole: every value in it is escaped, and it needs no other file."""
+    found = comparison.findings
+    top = [one for one in found if one.standing <= Standing.CHANGED][:OUTSTANDING]
+    return page.render(
+        "compare.html.j2",
+        comparison=comparison,
+        names=(comparison.name(LEFT), comparison.name(RIGHT)),
+        changes=tuple(table.changes_text(side.trials[0].factors) for side in comparison.sides),
+        marks=MARKS,
+        top=top,
+        further={source.name: [one for one in source.findings if one not in top] for source in comparison.sources},
+        words=words,
+        Standing=Standing,
+        short=SHORT,
+    )

@@ -1,0 +1,230 @@
+"""A comparison for the terminal: what stands out first, then the facts, then log by log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from reprolab.compare import words
+from reprolab.compare.aligned import Row, Stretch
+from reprolab.compare.comparison import Comparison, Source
+from reprolab.compare.facts import Facts
+from reprolab.compare.kinds import LEFT, RIGHT, Finding, Standing
+from reprolab.report import table
+
+STYLES = ("red", "green")
+MARKS = ("<", ">")
+OUTSTANDING = 12
+MOST_FACTS = 14
+MOST_FINDINGS = 10
+MOST_ROWS = 24
+MOST_AROUND = 20
+WIDE_ENOUGH = 110
+LONGEST = 400
+
+
+def render(console: Console, comparison: Comparison) -> None:
+    """Print the whole comparison; every part that is cut says so."""
+    wide = console.width >= WIDE_ENOUGH
+    console.print(_header(comparison))
+    for warning in comparison.warnings:
+        console.print(Text(f"! {warning}", style="yellow"))
+    console.print(_title("what stands out"))
+    for part in _outstanding(comparison, wide):
+        console.print(part)
+    for group in comparison.facts:
+        for part in _facts(comparison, group, wide):
+            console.print(part)
+    shown = set(_top(comparison))
+    for source in comparison.sources:
+        for part in _source(comparison, source, wide, shown):
+            console.print(part)
+    console.print(Text(f"\n{words.MASKED}.", style="dim"))
+    if doubt := words.doubt(comparison):
+        console.print(Text(doubt, style="yellow"))
+
+
+def _title(text: str) -> Text:
+    return Text(f"\n{text}", style="bold underline")
+
+
+def _header(comparison: Comparison) -> Text:
+    left = comparison.left
+    same = left.run.path == comparison.right.run.path
+    place = f"{left.scenario}/{left.run.name}" if same else left.scenario
+    text = Text(f"{place} · {left.experiment}\n", style="bold")
+    for side in (LEFT, RIGHT):
+        text.append(f"{MARKS[side]} {comparison.name(side)}", style=STYLES[side])
+        changes = table.changes_text(comparison.sides[side].trials[0].factors)
+        text.append(f"   {changes} · {words.trials(comparison, side)}\n", style="dim")
+    text.rstrip()
+    return text
+
+
+def _outstanding(comparison: Comparison, wide: bool) -> Iterator[RenderableType]:
+    found = _top(comparison)
+    if not found:
+        yield Text("no line stands on one side only, or more often by a wide margin", style="dim")
+    seen: set[tuple[str, int, int]] = set()
+    for one in found:
+        yield _finding(comparison, one, one.source)
+        first = one.first[one.side]
+        near = comparison.around.get(one, ())
+        # Lines that stand together have one neighbourhood: it is shown with the first of them.
+        if first and near and (one.source, one.side, first.line) not in seen and len(seen) < MOST_AROUND:
+            seen |= {(one.source, one.side, stretch.line) for stretch in near}
+            yield Padding(_near(one, near), (0, 0, 0, 4))
+
+
+def _top(comparison: Comparison) -> list[Finding]:
+    return [one for one in comparison.findings if one.standing <= Standing.CHANGED][:OUTSTANDING]
+
+
+def _finding(comparison: Comparison, one: Finding, source: str = "") -> RenderableType:
+    left, right = words.counts(one.counts[LEFT]), words.counts(one.counts[RIGHT])
+    head = Text()
+    style = STYLES[one.side] if one.standing <= Standing.MORE else "cyan" if one.standing == Standing.CHANGED else "dim"
+    head.append(f"{source:<14} " if source else "")
+    head.append(words.where(comparison, one), style=style)
+    head.append(f"  {left} | {right}", style="bold")
+    head.append(f"  first at {words.first(one)}", style="dim")
+    lines = [Text(f"  {_cut(words.example(one))}", style="bold" if one.weight >= 3 else "")]
+    if one.standing == Standing.CHANGED:
+        lines = [Text(f"  {MARKS[s]} {_cut(words.example(one, s))}", style=STYLES[s]) for s in (LEFT, RIGHT)]
+    if one.more:
+        lines.append(Text(f"  {words.more(one)}", style="dim"))
+    if text := words.frames(one):
+        lines.append(Text(_innermost(text), style="dim"))
+    return Text("\n").join([head, *lines])
+
+
+def _innermost(frames: str) -> str:
+    """The last two frames of a traceback: where it happened, and who called."""
+    lines = frames.split("\n")
+    starts = [index for index, line in enumerate(lines) if line.startswith('  File "')]
+    kept = lines[starts[-2] :] if len(starts) > 1 else lines
+    left_out = f"    … {words.plural(len(starts) - 2, 'frame')} above\n" if len(starts) > 2 else ""
+    return left_out + "\n".join(f"  {line}" for line in kept)
+
+
+def _near(one: Finding, near: tuple[Stretch, ...]) -> Table:
+    """The lines around the first, each stretch with its number."""
+    seen = one.first[one.side]
+    grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
+    # Without a least width a long line would squeeze them.
+    grid.add_column(justify="right", no_wrap=True, style="dim", min_width=max(len(words.at(s.at_ms)) for s in near))
+    grid.add_column(justify="right", no_wrap=True, style="dim", min_width=max(len(words.stretch(s)[0]) for s in near))
+    grid.add_column(no_wrap=True, overflow="ellipsis")
+    for stretch in near:
+        times, text = words.stretch(stretch)
+        own = seen is not None and stretch.line == seen.line
+        grid.add_row(words.at(stretch.at_ms), times, Text(text, style="bold" if own else "dim"))
+    return grid
+
+
+def _facts(comparison: Comparison, group: Facts, wide: bool) -> Iterator[RenderableType]:
+    if not group.rows and not group.notes:
+        yield Text(f"\n{group.title}: {_same(group)}", style="dim")
+        return
+    yield _title(f"{group.title}: {words.plural(len(group.rows), 'difference')}, {_same(group)}")
+    if wide:
+        grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        grid.add_column("", overflow="fold", max_width=56)
+        for side in (LEFT, RIGHT):
+            grid.add_column(comparison.name(side), style=STYLES[side], overflow="fold")
+        for row in group.rows[:MOST_FACTS]:
+            grid.add_row(Text(row.name), Text(row.left), Text(row.right))
+        yield grid
+    else:
+        for row in group.rows[:MOST_FACTS]:
+            yield Text(row.name, style="bold")
+            yield Text(f"  {MARKS[LEFT]} {row.left}", style=STYLES[LEFT])
+            yield Text(f"  {MARKS[RIGHT]} {row.right}", style=STYLES[RIGHT])
+    if len(group.rows) > MOST_FACTS:
+        yield Text(f"… {len(group.rows) - MOST_FACTS} more; --html FILE shows them all", style="dim")
+    for note in group.notes:
+        yield Text(note, style="dim")
+
+
+def _same(group: Facts) -> str:
+    if group.same:
+        return f"{words.number(group.same)} the same"
+    return "none the same" if group.rows else "nothing to compare"
+
+
+def _source(comparison: Comparison, source: Source, wide: bool, shown: set[Finding]) -> Iterator[RenderableType]:
+    yield _title(f"log {source.name}: {words.total(source.lines)}")
+    for note in source.notes:
+        yield Text(f"! {note}", style="yellow")
+    if not source.findings:
+        yield Text(f"no difference: {words.plural(source.alike, 'kind')} of line on both sides", style="dim")
+        return
+    further = [one for one in source.findings if one not in shown]
+    for one in further[:MOST_FINDINGS]:
+        yield _finding(comparison, one)
+    beyond = len(further) - MOST_FINDINGS
+    if beyond > 0:
+        yield Text(f"… {words.plural(beyond, 'more difference')}; --html FILE shows them", style="dim")
+    if source.alike:
+        yield Text(f"{words.plural(source.alike, 'kind')} of line on both sides, about as often", style="dim")
+    if source.aligned and source.aligned.rows:
+        yield from _aligned(comparison, source, wide)
+
+
+def _aligned(comparison: Comparison, source: Source, wide: bool) -> Iterator[RenderableType]:
+    aligned = source.aligned
+    assert aligned is not None
+    first = " | ".join(f"{side.variant}:{side.trials[0].trial}" for side in comparison.sides)
+    yield Text(f"\nside by side: {first}", style="italic")
+    rows = aligned.rows[:MOST_ROWS]
+    yield _two_columns(comparison, rows) if wide else _one_column(rows)
+    left_out = len(aligned.rows) - len(rows) + aligned.more_rows
+    if left_out:
+        yield Text(
+            f"… {words.plural(left_out, 'more row')}; --html FILE shows up to {words.number(len(aligned.rows))}",
+            style="dim",
+        )
+    for side in (LEFT, RIGHT):
+        if aligned.beyond[side]:
+            lines = words.plural(aligned.beyond[side], "line")
+            yield Text(f"{MARKS[side]} {lines} at its end were not put side by side", style="dim")
+
+
+def _two_columns(comparison: Comparison, rows: tuple[Row, ...]) -> Table:
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, expand=True)
+    for side in (LEFT, RIGHT):
+        grid.add_column(comparison.name(side), ratio=1, no_wrap=True, overflow="ellipsis")
+    for row in rows:
+        if row.left is None and row.right is None:
+            grid.add_row(Text(words.folded(row), style="dim"), "")
+        else:
+            grid.add_row(_cell(row.left, LEFT), _cell(row.right, RIGHT))
+    return grid
+
+
+def _one_column(rows: tuple[Row, ...]) -> Text:
+    lines = []
+    for row in rows:
+        if row.left is None and row.right is None:
+            lines.append(Text(words.folded(row), style="dim"))
+        for side, stretch in ((LEFT, row.left), (RIGHT, row.right)):
+            if stretch is not None:
+                lines.append(Text(f"{MARKS[side]} ", style=STYLES[side]).append_text(_cell(stretch, side)))
+    return Text("\n").join(lines)
+
+
+def _cell(stretch: Stretch | None, side: int) -> Text:
+    if stretch is None:
+        return Text("")
+    times, text = words.stretch(stretch)
+    head = " ".join(part for part in (words.at(stretch.at_ms), times) if part)
+    return Text(f"{head}  " if head else "", style="dim").append(_cut(text), style=STYLES[side])
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

@@ -1,0 +1,486 @@
+"""compare: the two sides, the facts, the kinds of lines, the logs side by side, the terminal and the page."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tracemalloc
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cases import ROOT, lay_out, recorded_run, trial
+from click.testing import CliRunner, Result
+from reprolab import cli, evidence
+from reprolab.compare import aligned, kinds, lines, page, sides, terminal
+from reprolab.compare.comparison import Comparison, compare
+from reprolab.compare.kinds import Finding, Standing
+from reprolab.errors import Exit
+from reprolab.evidence import RunDirectory
+from rich.console import Console
+
+TRACEBACK = """\
+Traceback (most recent call last):
+  File "/srv/sock.py", line 123, in close
+    os.unlink(path)
+FileNotFoundError: [Errno 2] No such file or directory: '/tmp/s'
+"""
+
+
+def stamped(text: str, second: int = 0) -> bytes:
+    """A log as the engine hands it out: each line behind a timestamp, a millisecond apart."""
+    rows = enumerate(text.splitlines())
+    return b"".join(f"2026-01-02T12:00:{second:02}.{n:03}000000Z {row}\n".encode() for n, row in rows)
+
+
+def write_log(run: RunDirectory, variant: str, number: int, content: bytes, name: str = "app.log.gz") -> Path:
+    """Put a log into a trial's directory."""
+    path = run.trial("lamp", variant, number).path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    return path
+
+
+def make_run(root: Path, logs: dict[str, Sequence[str]], **changes: Any) -> RunDirectory:
+    """A run of the small scenario: per variant a log for each trial."""
+    run = evidence.create_run(root, "blink")
+    plan = [{"experiment": "lamp", "variant": name, "factors": {}, "trials": len(of)} for name, of in logs.items()]
+    content = {"scenario": "blink", "started": "2026-01-02", "status": "complete", "plan": plan}
+    evidence.merge_run_json(run, content | {"factors": {"RELEASE": "1.0", "WORKERS": "2"}} | changes)
+    for name, texts in logs.items():
+        for number, text in enumerate(texts, 1):
+            factors = {"RELEASE": "0.9"} if name == "old" else {}
+            run.append(trial(name, name != "old", number, factors=factors))
+            write_log(run, name, number, stamped(text))
+    return run
+
+
+def compared(root: Path, *words: str, **options: Any) -> Comparison:
+    """Compare as the command line does."""
+    left, right = sides.find(root, words, options.get("variants", ()), options.get("force", False))
+    warnings = sides.check(left, right, options.get("force", False))
+    return compare(left, right, options.get("scenario"), warnings, options.get("only", ()), lambda text: None)
+
+
+def printed(comparison: Comparison, width: int = 160) -> str:
+    """What a terminal of this width shows."""
+    stream = io.StringIO()
+    terminal.render(Console(file=stream, width=width, no_color=True), comparison)
+    return stream.getvalue()
+
+
+def found(comparison: Comparison) -> dict[str, Finding]:
+    """The differences by masked line."""
+    return {one.masked.partition("\n")[0]: one for one in comparison.findings}
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout of the test's own with the small scenario."""
+    monkeypatch.setenv("REPROLAB_ROOT", str(tmp_path))
+    monkeypatch.delenv("REPROLAB_RESULTS", raising=False)
+    lay_out(tmp_path)
+    return tmp_path
+
+
+def lab(*arguments: str) -> Result:
+    """Call the command line."""
+    return CliRunner().invoke(cli.main, ["compare", *arguments])
+
+
+# -- which two things ------------------------------------------------------------------------------
+
+
+def test_the_forms_of_the_command_line(home: Path) -> None:
+    """A run and two variants; a run and one, against the documented; two runs; two runs and a variant for each."""
+    one = make_run(home, {"documented": ["a", "b"], "old": ["c"]})
+    other = make_run(home, {"documented": ["d"], "custom": ["e"]})
+
+    def pair(*words: str, variants: Sequence[str] = ()) -> list[tuple[str, str]]:
+        return [(side.run.name, side.label) for side in sides.find(home, words, variants)]
+
+    assert pair(str(one.path), "old", "documented") == [(one.name, "old"), (one.name, "documented")]
+    assert pair(str(one.path), "old") == [(one.name, "documented"), (one.name, "old")]
+    assert pair(str(one.path), "documented:2", "lamp/old:1") == [(one.name, "documented:2"), (one.name, "old:1")]
+    assert pair(str(one.path), str(other.path)) == [(one.name, "documented"), (other.name, "documented")]
+    assert pair(str(one.path), str(other.path), variants=["old", "custom"]) == [
+        (one.name, "old"),
+        (other.name, "custom"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["RUN"], ["a run and two variants, or two runs", "RUN VARIANT VARIANT"]),
+        (["RUN", "documented"], ["is on both sides"]),
+        (["RUN", "odl"], ["has no variant 'odl' (did you mean old?)", "expected: one of documented, old"]),
+        (["RUN", "old:9"], ["has no trial 9 of old", "expected: one of 1"]),
+        (["RUN", "old:x"], ["names no variant", "documented:2"]),
+        (["RUN", "broken"], ["has no valid trial", "it did not start", "--force", "make scenario-blink VARIANT="]),
+        (["RUN", "later"], ["the run is aborted (Ctrl-C), and ended before it", 'VARIANT="documented later"']),
+        (["nowhere", "old"], ["no run 'nowhere'"]),
+        (["RUN", "OTHER"], ["the scenarios differ (blink, shine)", "--force"]),
+    ],
+)
+def test_refusals_say_what_to_do(home: Path, words: list[str], said: list[str]) -> None:
+    """Unlike things, a variant without a valid trial, a run that ended before it: status 2, why, and what to do."""
+    run = make_run(
+        home, {"documented": ["a"], "old": ["b"], "broken": [], "later": []}, status="aborted", reason="Ctrl-C"
+    )
+    run.append(trial("broken", invalid="it did not start\nlast words"))
+    other = make_run(home, {"documented": ["a"]}, scenario="shine")
+    result = lab(*[{"RUN": str(run.path), "OTHER": str(other.path)}.get(word, word) for word in words])
+    assert result.exit_code == Exit.USAGE, result.output
+    for text in said:
+        assert text in result.output
+
+
+def test_what_is_forced_is_said(home: Path) -> None:
+    """--force compares other scenarios and invalid trials; the warning says that they are unlike."""
+    run = make_run(home, {"documented": ["a"], "broken": []})
+    run.append(trial("broken", invalid="it did not start"))
+    write_log(run, "broken", 1, stamped("ImportError: no"))
+    other = make_run(home, {"documented": ["b"]}, scenario="shine", schema=2)
+    forced = lab(str(run.path), str(other.path), "--force")
+    assert forced.exit_code == 0, forced.output
+    assert "compared by force, though run.json is of schema 1 on the left and 2 on the right" in forced.output
+    assert "compared by force, though the scenarios differ (blink, shine)" in forced.output
+    assert "ImportError: no" in lab(str(run.path), "broken", "--force").output
+
+
+def test_an_unfinished_run_is_named(home: Path) -> None:
+    """What an aborted run measured before its end is compared, and the page says that it was aborted."""
+    run = make_run(home, {"documented": ["a"], "old": ["b"]}, status="aborted")
+    warnings = compared(home, str(run.path), "old").warnings
+    assert warnings == (f"the run {run.name} is aborted: what ended before is compared",)
+
+
+# -- lines -----------------------------------------------------------------------------------------
+
+
+def test_a_traceback_is_one_entry(tmp_path: Path) -> None:
+    """With its exception first; lines that others wrote in between stay entries of their own."""
+    torn = TRACEBACK.replace("    os.unlink", "GET / 200\n    os.unlink")
+    path = tmp_path / "app.log.gz"
+    path.write_bytes(gzip.compress(stamped(f"begin\n{torn}end")))
+    entries = [entry.text.split("\n") for entry in lines.Log(path).entries()]
+    frames = ['  File "/srv/sock.py", line 123, in close', "    os.unlink(path)"]
+    error = "FileNotFoundError: [Errno 2] No such file or directory: '/tmp/s'"
+    assert entries == [["begin"], ["GET / 200"], [error, *frames], ["end"]]
+
+
+def test_a_traceback_without_an_end_is_lines(tmp_path: Path) -> None:
+    """A server killed in the middle leaves one: nothing of it is lost."""
+    path = tmp_path / "app.err"
+    path.write_text("Traceback (most recent call last):\n  File x\n")
+    assert [entry.text for entry in lines.Log(path).entries()] == ["Traceback (most recent call last):", "  File x"]
+
+
+def test_a_torn_file_and_a_long_line(tmp_path: Path) -> None:
+    """A gzip file that ends in the middle gives what it has; a line of megabytes gives its beginning, once."""
+    path = tmp_path / "app.log.gz"
+    path.write_bytes(gzip.compress(b"a" * 9_000 + b"\nb\n" + b"c" * 90_000, compresslevel=0)[:-12])
+    log = lines.Log(path)
+    read = list(log.raw_lines())
+    assert [len(read[0]), read[1], len(read)] == [lines.LONGEST, b"b\n", 3]
+    assert log.torn
+    assert not log.cut
+
+
+def test_a_limit_on_lines_is_said(tmp_path: Path) -> None:
+    """Beyond it nothing is read, and the log knows."""
+    path = tmp_path / "app.log"
+    path.write_bytes(b"x\n" * 10)
+    log = lines.Log(path, most=4)
+    assert [len(list(log.raw_lines())), log.cut] == [4, True]
+    log = lines.Log(path, most=10)
+    assert [len(list(log.raw_lines())), log.cut] == [10, False]
+
+
+@pytest.mark.parametrize(
+    ("line", "nanoseconds"),
+    [
+        (b"2026-01-02T12:00:00Z x\n", 1767355200_000_000_000),
+        (b"2026-01-02T12:00:00.500000000Z x\n", 1767355200_500_000_000),
+        (b'127.0.0.1 - - [..] "GET /" 200 1 "-" "-" 1767355200500000 0.25\n', 1767355200_500_000_000),
+        (b"[2026-01-02 12:00:00 +0000] [7] [INFO] x\n", 1767355200_000_000_000),
+        (b"[2026-01-02 06:00:00 -0600] [7] [INFO] x\n", None),
+        (b"no clock\n", None),
+    ],
+)
+def test_the_moment_of_a_line(line: bytes, nanoseconds: int | None) -> None:
+    """The engine's stamp, else the line's own clock where it is in UTC; else nothing, rather than a guess."""
+    assert lines.moment(line) == nanoseconds
+
+
+# -- kinds -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "trials", "expected"),
+    [
+        ((4, 4, 4), (0, 0, 0), (3, 3), Standing.ONLY),
+        ((4, 0, 4), (0, 0, 0), (3, 3), Standing.CHANCE),
+        ((1, 1), (0, 1), (2, 1), Standing.CHANCE),
+        ((1,), (0,), (1, 1), Standing.ONLY),
+        ((100, 90), (20, 9), (2, 2), Standing.MORE),
+        ((100, 90), (20, 30), (2, 2), None),
+        ((4,), (1,), (1, 1), None),
+        ((0,), (5,), (1, 1), None),
+    ],
+)
+def test_how_a_kind_stands(own: Any, other: Any, trials: Any, expected: Standing | None) -> None:
+    """Only on one side in every trial; perhaps by chance where trials of one variant differ; more by a wide margin."""
+    assert kinds.standing(own, other, trials) is expected
+
+
+def test_chance_ranks_below_what_is_sure(home: Path) -> None:
+    """A grave line in one of two trials of a variant stands below a plain one in both."""
+    run = make_run(home, {"documented": ["sure\nERROR: by chance", "sure"], "old": ["other", "other"]})
+    comparison = compared(home, str(run.path), "old", "documented")
+    order = [one.masked for one in comparison.findings]
+    assert order.index("sure") < order.index("ERROR: by chance")
+    assert found(comparison)["ERROR: by chance"].standing is Standing.CHANCE
+    assert "not in every trial of a variant" in printed(comparison)
+
+
+def test_another_trial_of_the_variant_tells_chance(home: Path) -> None:
+    """With one trial named, the variant's others still tell that a line comes and goes."""
+    run = make_run(home, {"documented": ["a\nnow and then", "a"], "old": ["a", "a"]})
+    comparison = compared(home, str(run.path), "documented:1", "old:1")
+    assert found(comparison)["now and then"].standing is Standing.CHANCE
+
+
+def test_the_order_of_lines_is_no_difference(home: Path) -> None:
+    """Workers side by side write in any order: the same lines in another one are the same."""
+    rows = [f"worker {n} begins\nworker {n} ends" for n in range(4)]
+    run = make_run(home, {"documented": ["\n".join(rows)], "old": ["\n".join(reversed(rows))]})
+    assert compared(home, str(run.path), "old").findings == []
+
+
+def test_one_line_that_changed_is_one_difference(home: Path) -> None:
+    """A release in a line, once on each side: shown as a pair, not as two strangers."""
+    run = make_run(home, {"documented": ["Starting gunicorn 19.6.0"], "old": ["Starting gunicorn 19.5.0"]})
+    (one,) = compared(home, str(run.path), "old").findings
+    assert one.standing is Standing.CHANGED
+    assert [seen.text for seen in one.first if seen] == ["Starting gunicorn 19.6.0", "Starting gunicorn 19.5.0"]
+
+
+def test_numbering_is_one_difference(home: Path) -> None:
+    """Requests 1 to 9 on one side, 4 to 12 on the other: as many, so other numbers is all there is to say."""
+    text = ["\n".join(f"request {n} begins" for n in numbers) for numbers in (range(1, 10), range(4, 13))]
+    run = make_run(home, {"documented": [text[0]], "old": [text[1]]})
+    (one,) = compared(home, str(run.path), "old").findings
+    assert one.standing is Standing.NUMBERS
+    assert one.counts == ((9,), (9,))
+
+
+def test_room_for_kinds_is_limited(tmp_path: Path) -> None:
+    """A log of ever new lines fills its half of the table; the rest is counted, and no kind has a false side."""
+    path = [tmp_path / "left.log", tmp_path / "right.log"]
+    path[0].write_text("".join(f"left {n}-{n}a\n" for n in range(50)) + "shared\n")
+    path[1].write_text("".join(f"right {n}-{n}b\n" for n in range(3)) + "shared\n")
+    tally = kinds.Tally((1, 1), most=20)
+    for side in (0, 1):
+        tally.add(side, 0, lines.Log(path[side]), None, 0)
+    assert tally.left_out == [41, 0]
+    assert tally.kinds["shared"].counts == ([0], [1]) or "shared" not in tally.kinds
+    assert len(tally.kinds) <= 20
+
+
+# -- side by side ----------------------------------------------------------------------------------
+
+
+def side_by_side(home: Path, left: str, right: str) -> aligned.Aligned:
+    """The rows of two logs."""
+    run = make_run(home, {"documented": [left], "old": [right]})
+    (source,) = compared(home, str(run.path), "documented", "old").sources
+    assert source.aligned is not None
+    return source.aligned
+
+
+def test_identical_stretches_are_folded(home: Path) -> None:
+    """What both have is a number; the line that only one has stands between, beside nothing."""
+    common = "\n".join(f"step {'abcdefghij'[n]}" for n in range(10))
+    rows = side_by_side(home, f"{common}\nERROR: boom\nthe end", f"{common}\nthe end").rows
+    assert [row.folded for row in rows] == [(10, 10), (0, 0), (1, 1)]
+    assert rows[1].left is not None
+    assert rows[1].left.text == "ERROR: boom"
+    assert rows[1].right is None
+
+
+def test_repeated_lines_are_one_row_with_their_number(home: Path) -> None:
+    """A thousand refusals on one side are one row."""
+    rows = side_by_side(home, "begin\n" + "connection refused\n" * 2500, "begin").rows
+    (row,) = [row for row in rows if row.left]
+    assert row.left is not None
+    assert row.left.lines == 2500
+
+
+def test_many_rows_are_limited_and_counted(home: Path) -> None:
+    """What does not fit is left out by number, never silently."""
+    noise = "".join(
+        f"failed: {'abcdefghijklmnop'[n % 16]}{'qrstuvwxyz'[n // 16 % 10]}{'abcdefghi'[n // 160]}\nbegin\n"
+        for n in range(900)
+    )
+    rows = side_by_side(home, noise, "begin")
+    assert len(rows.rows) == aligned.MOST_ROWS
+    assert rows.more_rows > 0
+    assert rows.beyond[0] > 0
+
+
+def test_many_lines_in_little_memory(tmp_path: Path) -> None:
+    """Two logs of 60 000 lines (10 MB) are counted within 6 MB: lines are streamed, kinds are few."""
+    row = '127.0.0.1 - - [02/Jan/2026:12:00:{:02} +0000] "GET / HTTP/1.1" {} 25 "-" "-" 17673552{:08} 0.{:06}\n'
+    path = tmp_path / "proxy.log.gz"
+    with gzip.open(path, "wt", compresslevel=1) as stream:
+        for n in range(60_000):
+            stream.write(row.format(n % 60, 502 if n % 7 else 200, n, n % 1_000_000))
+    tracemalloc.start()
+    tally = kinds.Tally((1, 1))
+    for side in (0, 1):
+        tally.add(side, 0, lines.Log(path), 0, 0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert tally.lines == ([60_000], [60_000])
+    assert {kind.counts[0][0] for kind in tally.kinds.values()} == {8_572, 51_428}
+    assert peak < 6 << 20
+
+
+# -- a recorded run ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def vanish(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    """The recorded run of socket-vanish: the documented stack against the release before."""
+    from reprolab import scenario
+
+    run = recorded_run(tmp_path_factory.mktemp("results"), "whole")
+    found = scenario.load(ROOT, "socket-vanish")
+    return compared(ROOT, str(run.path), "documented", "gunicorn-19.5.0", scenario=found)
+
+
+def test_the_line_that_matters_stands_at_the_top(vanish: Comparison) -> None:
+    """Of a real case: the FileNotFoundError with sock.py's frame, only in the documented variant."""
+    first = vanish.findings[0]
+    assert first.masked.startswith("FileNotFoundError: [Errno 2] No such file or directory: '/tmp/gunicorn.sock'\n")
+    assert 'gunicorn/sock.py", line 123, in close' in first.masked
+    assert first.counts == ((4,), (0,))
+    assert first.standing is Standing.ONLY
+    top = [one.masked for one in vanish.findings[:6]]
+    assert any('"event": "gone"' in text for text in top)
+    assert any('" 502 25 ' in text for text in top)
+
+
+def test_what_stands_around_it(vanish: Comparison) -> None:
+    """The worker's own error line before it, its exit behind it; repeated lines are one row."""
+    near = [stretch.text.partition("\n")[0] for stretch in vanish.around[vanish.findings[0]]]
+    assert any("Exception in worker process" in text for text in near)
+    assert any("Worker exiting" in text for text in near)
+
+
+def test_the_facts_of_a_recorded_run(vanish: Comparison) -> None:
+    """One factor differs, the signs turn over, the columns and values that differ are shown."""
+    groups = {group.title: group for group in vanish.facts}
+    assert [(row.name, row.left, row.right) for row in groups["factors"].rows] == [("GUNICORN", "19.6.0", "19.5.0")]
+    signs = groups["signs (shown in trials)"].rows
+    assert any(row.name.startswith("SV-1 ") and (row.left, row.right) == ("3/3", "0/3") for row in signs)
+    assert ("socket", "gone", "present") in [(row.name, row.left, row.right) for row in groups["results"].rows]
+    assert any(row.name == "socket_after" and row.right == "yes" for row in groups["observations"].rows)
+    # The recorded trials came without the stack's model: that is said, not drawn as sameness.
+    assert groups["stack"].notes == ("documented has no compose.json to compare",)
+
+
+@pytest.mark.parametrize("width", [60, 100, 160])
+def test_the_terminal_at_any_width(vanish: Comparison, width: int) -> None:
+    """Both sides are named, the top line is whole, no line is wider than the terminal, and masking is explained."""
+    text = printed(vanish, width)
+    assert max(len(line.rstrip()) for line in text.split("\n")) <= width
+    joined = " ".join(text.split())
+    assert "FileNotFoundError: [Errno 2] No such file or directory: '/tmp/gunicorn.sock'" in joined
+    assert "only documented" in joined
+    assert "what always differs is masked" in joined
+
+
+def test_the_page_holds_it_all_and_escapes_it(home: Path) -> None:
+    """Every difference and fact; what looks like markup in a log stays text; it asks for no other file."""
+    run = make_run(home, {"documented": [f"<script>alert(1)</script>\n{TRACEBACK}"], "old": ["fine"]})
+    text = page.render(compared(home, str(run.path), "documented", "old", scenario=load_again(home)))
+    assert "<script" not in text
+    assert "&lt;script&gt;alert(1)" in text
+    assert "what stands around the first" in text
+    assert "src=" not in text
+    assert "http" not in text.replace("http-equiv", "")
+
+
+def load_again(home: Path) -> Any:
+    """The small scenario, laid out already."""
+    from reprolab import scenario
+
+    return scenario.load(home, "blink")
+
+
+# -- the command line --------------------------------------------------------------------------------
+
+
+def test_compare_ends_with_0_and_writes_the_page(home: Path) -> None:
+    """Differences are no failure; --html writes a file that names both; --log reads only that log."""
+    run = make_run(home, {"documented": ["a"], "old": ["b"]})
+    write_log(run, "old", 1, stamped("c"), "proxy.log.gz")
+    target = home / "out.html"
+    result = lab(str(run.path), "documented", "old", "--html", str(target), "--log", "app", "--log", "nosuch")
+    assert result.exit_code == 0, result.output
+    assert f"written: {target}" in result.output
+    assert "no log 'nosuch' here; there are app, proxy" in result.output
+    assert "log proxy" not in result.output
+    assert "documented and old" in target.read_text(encoding="utf-8")
+
+
+def test_two_runs_with_other_verdicts_end_with_1(home: Path) -> None:
+    """A drift between two runs is a drift: status 1, the claim named with both verdicts."""
+    first = make_run(home, {"documented": ["a"], "old": ["a"]})
+    second = make_run(home, {"documented": ["a"], "old": ["a"]})
+    for run, word in ((first, "confirmed"), (second, "refuted")):
+        claims = [{"id": "B-1", "verdict": word, "why": "for a reason"}]
+        evidence.write_json(run.path / "verdict.json", {"schema": 1, "claims": claims})
+    result = lab(str(first.path), str(second.path))
+    assert result.exit_code == Exit.DRIFT, result.output
+    for text in ("B-1", "confirmed (for a reason)", "refuted (for a reason)"):
+        assert text in result.output
+    assert lab(str(first.path), str(first.path), "--variant", "documented", "--variant", "old").exit_code == 0
+
+
+def test_trials_without_logs_are_named(home: Path) -> None:
+    """A log that is not there is no log of zero lines: the trial is left out of the counts, and named."""
+    run = make_run(home, {"documented": ["only here", "only here"], "old": ["b"]})
+    (run.trial("lamp", "documented", 2).path / "app.log.gz").unlink()
+    comparison = compared(home, str(run.path), "documented", "old")
+    (source,) = comparison.sources
+    assert source.notes == ("documented: no log app of trial 2",)
+    assert found(comparison)["only here"].standing is Standing.ONLY
+    assert found(comparison)["only here"].counts == ((1,), (0,))
+
+
+def test_no_logs_at_all(home: Path) -> None:
+    """The facts are compared all the same, and it says that no logs are left."""
+    run = make_run(home, {"documented": ["a"], "old": ["b"]})
+    for variant in ("documented", "old"):
+        (run.trial("lamp", variant, 1).path / "app.log.gz").unlink()
+    comparison = compared(home, str(run.path), "old", scenario=load_again(home))
+    assert comparison.warnings == ("no logs are left of these trials",)
+    assert "RELEASE" in printed(comparison)
+
+
+def test_counts_are_of_the_first_trials(tmp_path: Path) -> None:
+    """A kind of which there are many in either log is traffic; its stretches join while their kinds stay the same."""
+    path = tmp_path / "app.log"
+    path.write_text("GET 200\n" * 1500 + "boom\n" + "GET 200\n" * 10)
+    entries = lines.Log(path).entries()
+    made = list(aligned.stretches(entries, None, {"GET 200"}, frozenset({"boom"})))
+    assert [(one.lines, one.telling) for one in made] == [(1500, False), (1, True), (10, False)]
+    assert Counter(dict(made[0].counts)) == Counter({"GET 200": 1500})
+    assert json.dumps(made[1].text) == '"boom"'

@@ -1,0 +1,231 @@
+"""The site: stories out of READMEs, claims out of what is on record, reports copied, and what is missing said."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from cases import ROOT, lay_out
+from click.testing import CliRunner, Result
+from reprolab import cli, evidence, scenario
+from reprolab.errors import Exit
+from reprolab.site import build, story
+
+README = """\
+# blink: a lamp
+
+It **confirmed** what the document says.
+
+<!-- generated: claims/blink -->
+| id | claim |
+|---|---|
+| B-1 | <script>alert(1)</script> & <MaybeEncodingError: x> |
+<!-- end -->
+
+## The cause
+
+See [the experiment](lamp.py), [the start](../../README.md), [another](../shine/README.md#top) and [all](https://example.org/).
+
+## The cause
+
+<details><summary>Notes</summary>
+
+- one: `<traceback object>`
+
+</details>
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout with one scenario and its README."""
+    monkeypatch.setenv("REPROLAB_ROOT", str(tmp_path))
+    monkeypatch.delenv("REPROLAB_RESULTS", raising=False)
+    (lay_out(tmp_path) / "README.md").write_text(README)
+    (tmp_path / "README.md").write_text("# lab\n")
+    return tmp_path
+
+
+def lab(*arguments: str) -> Result:
+    """Call the command line."""
+    return CliRunner().invoke(cli.main, ["site", *arguments])
+
+
+def record(home: Path, verdict: str = "confirmed") -> None:
+    """Put a verdict on record."""
+    row = {
+        "id": "B-1",
+        "text": "as it was",
+        "verdict": verdict,
+        "why": "documented 3/3 · old 0/3",
+        "variants": {"old": {}},
+    }
+    content = {"schema": 1, "run": "20260102T120000Z", "started": "2026-01-02 12:00 UTC", "claims": [row]}
+    evidence.write_json(home / "scenarios" / "blink" / "recorded.json", content)
+
+
+def page(home: Path, name: str = "index.html") -> str:
+    """A page of the site."""
+    return (home / "results" / "site" / name).read_text(encoding="utf-8")
+
+
+# -- stories ----------------------------------------------------------------------------------------
+
+
+def test_a_story_is_the_readme_rendered() -> None:
+    """Title apart, tables that scroll, verdicts in their colour, the lab's own folds kept, all else that looks like
+    markup shown as the text it is."""
+    told = story.read(README, lambda href: href)
+    assert told.title == "blink: a lamp"
+    assert "<h1>" not in told.html
+    assert '<strong class="verdict confirmed">confirmed</strong>' in told.html
+    assert '<div class="scroll"><table>' in told.html
+    assert "<details><summary>Notes</summary>" in told.html
+    assert "<script" not in told.html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in told.html
+    assert "&lt;MaybeEncodingError: x&gt;" in told.html
+    assert "<code>&lt;traceback object&gt;</code>" in told.html
+
+
+def test_sections_have_anchors_of_their_own() -> None:
+    """Two headings of the same words get two anchors, and each section has its text, tables and code included."""
+    told = story.read(README, lambda href: href)
+    assert [(one.anchor, one.heading) for one in told.sections] == [
+        ("top", ""),
+        ("the-cause", "The cause"),
+        ("the-cause-2", "The cause"),
+    ]
+    assert 'id="the-cause-2"' in told.html
+    assert "B-1" in told.sections[0].text
+    assert "<traceback object>" in told.sections[2].text
+
+
+@pytest.mark.parametrize("name", scenario.names(ROOT))
+def test_every_real_story_is_whole(name: str) -> None:
+    """Of each README: every heading is an anchor, no table is left as text, nothing opens that is not closed."""
+    text = (ROOT / "scenarios" / name / "README.md").read_text(encoding="utf-8")
+    told = story.read(text, lambda href: href)
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)
+    assert len(re.findall(r"<h2 id=", told.html)) == len(re.findall(r"^## ", prose, flags=re.M))
+    assert (
+        told.html.count("<table>") == told.html.count("</table></div>") == len(re.findall(r"^\|---", text, flags=re.M))
+    )
+    assert told.html.count("<details>") == told.html.count("</details>")
+    assert "|---" not in told.html
+
+
+# -- the site ----------------------------------------------------------------------------------------
+
+
+def test_what_is_on_record_is_shown(home: Path) -> None:
+    """A claim with its verdict and why, the counts, the run on record; the sentence is the scenario's own."""
+    record(home)
+    result = lab()
+    assert result.exit_code == 0, result.output
+    text = page(home)
+    assert "It blinks since 1.0." in text
+    assert '<span class="verdict confirmed">confirmed</span>' in text
+    assert "documented 3/3 · old 0/3" in text
+    assert "1 confirmed" in text
+    assert "20260102T120000Z" in text
+    assert "blink: a lamp" in page(home, "blink.html")
+
+
+def test_what_is_missing_is_said(home: Path) -> None:
+    """No record, no run, a run without its report, no README: each is said, none is drawn as a verdict."""
+    (home / "scenarios" / "blink" / "README.md").unlink()
+    assert lab().exit_code == 0
+    assert "not recorded yet" in page(home)
+    assert "no run of it here; make scenario-blink makes one" in page(home)
+    assert "This scenario has no README yet." in page(home, "blink.html")
+    assert 'class="verdict' not in page(home)
+    run = evidence.create_run(home, "blink")
+    evidence.merge_run_json(run, {"scenario": "blink", "status": "complete"})
+    evidence.point_latest(run)
+    assert lab().exit_code == 0
+    assert "the latest run has no report.html; make html RUN=blink writes it" in page(home)
+
+
+def test_a_report_is_copied_and_its_links_lead_to_the_evidence(home: Path) -> None:
+    """Links within the page stay; those to the run's files lead to its directory; scripts are left as they are."""
+    record(home)
+    run = evidence.create_run(home, "blink")
+    evidence.merge_run_json(run, {"scenario": "blink", "status": "aborted"})
+    evidence.point_latest(run)
+    (run.path / "report.txt").write_text("kept")
+    report = '<a href="report.txt">t</a><a href="#x">x</a><link href="data:,"><script>a = \'<a href="b">\'</script>'
+    (run.path / evidence.PAGE).write_text(report)
+    assert lab().exit_code == 0
+    copy = page(home, "reports/blink.html")
+    way = re.match(r'<a href="([^"]+)">t</a>', copy)
+    assert way
+    assert (home / "results" / "site" / "reports" / way[1]).read_text() == "kept"
+    assert copy.endswith(report[report.index('<a href="#x">') :])
+    assert "report of the latest run</a> <span" in page(home)
+    assert f"({run.name}, aborted)" in page(home, "blink.html")
+    assert "the verdicts on this page are of the run on record" in page(home, "blink.html")
+
+
+def test_links_of_a_story(home: Path) -> None:
+    """A file of the checkout is copied as text, other READMEs are pages of the site, the rest stays."""
+    lay_out(home / "other", "shine")
+    (home / "scenarios" / "shine").mkdir()
+    (home / "scenarios" / "shine" / "README.md").write_text("# shine\n")
+    assert lab().exit_code == 0
+    links = re.findall(r'href="([^"]+)"', page(home, "blink.html"))
+    assert "files/scenarios/blink/lamp.py.txt" in links
+    assert (home / "results" / "site" / "files" / "scenarios" / "blink" / "lamp.py.txt").is_file()
+    assert "shine.html#top" in links
+    assert "https://example.org/" in links
+    assert "../../README.md" not in links
+
+
+def test_the_search_index_is_part_of_the_page(home: Path) -> None:
+    """The sections as JSON that no text in a story can end, each with its page and anchor."""
+    assert lab().exit_code == 0
+    found = re.search(r'<script type="application/json" id="sections">(.*?)</script>', page(home), re.S)
+    assert found
+    sections = json.loads(found[1])
+    assert [one["href"] for one in sections] == ["blink.html#top", "blink.html#the-cause", "blink.html#the-cause-2"]
+    assert "<script>alert(1)" in sections[0]["text"]
+
+
+def test_a_site_replaces_a_site_and_nothing_else(home: Path) -> None:
+    """A page of yesterday is gone; a directory of the user's is left alone, with a message."""
+    assert lab().exit_code == 0
+    (home / "results" / "site" / "yesterday.html").write_text("x")
+    assert lab().exit_code == 0
+    assert not (home / "results" / "site" / "yesterday.html").exists()
+    mine = home / "mine"
+    mine.mkdir()
+    (mine / "letter.txt").write_text("dear")
+    result = lab("--output", str(mine))
+    assert result.exit_code == Exit.USAGE
+    assert "holds something else than a site" in result.output
+    assert (mine / "letter.txt").read_text() == "dear"
+    assert lab("--output", str(home / "new")).exit_code == 0
+    assert sorted(path.name for path in home.glob(".new*")) == []
+
+
+def test_the_pages_ask_for_nothing_else(home: Path) -> None:
+    """No style sheet, script, font or picture from elsewhere: a page works from a file."""
+    record(home)
+    assert lab().exit_code == 0
+    for name in ("index.html", "blink.html"):
+        text = page(home, name)
+        assert not re.search(r'\bsrc=|<link rel="stylesheet"|@import|url\(', text), name
+
+
+def test_the_whole_site_of_this_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every scenario has a page, every claim stands in the index once, every link within it leads somewhere."""
+    monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path / "results"))
+    first = build.build(ROOT, tmp_path / "site", lambda text: None)
+    index = first.read_text(encoding="utf-8")
+    for name in scenario.names(ROOT):
+        found = scenario.load(ROOT, name)
+        for claim in found.claims:
+            assert index.count(f'<li id="{claim.id}"') == 1
+        for href in re.findall(r'href="([^"#]+)', (tmp_path / "site" / f"{name}.html").read_text(encoding="utf-8")):
+            assert re.match(r"[a-z]+:", href) or (tmp_path / "site" / href).exists(), f"{name}: {href}"
