@@ -33,6 +33,11 @@ judge: setup ## judge a run again from its files: make judge RUN=socket-vanish
 accept: setup ## put a reviewed run on record: make accept RUN=socket-vanish
 	@$(REPROLAB) accept $(RUN)
 
+##@ Hand a case over
+.PHONY: $(addprefix export-,$(SCENARIOS))
+$(addprefix export-,$(SCENARIOS)): export-%: setup ## a directory and a .tar.gz that show the case with Docker alone
+	@$(REPROLAB) export $* $(foreach one,$(VARIANT),--variant $(one)) $(ARGS)
+
 ##@ Poke at a stack by hand
 .PHONY: $(addprefix up-,$(SCENARIOS))
 $(addprefix up-,$(SCENARIOS)): up-%: setup ## bring the stack up, with factors of your own: make up-... GUNICORN=19.5.0

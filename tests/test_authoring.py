@@ -73,7 +73,8 @@ def test_its_files_and_the_include_line_are_named(checkout: Path) -> None:
     compose.write_text(compose.read_text(encoding="utf-8").rstrip("\n"), encoding="utf-8")
     written = newscenario.create(checkout, NAME)
     directory = checkout / "scenarios" / NAME
-    assert {path.name for path in directory.iterdir()} == {path.name for path in written if NAME in path.parts}
+    found = {path.relative_to(checkout) for path in directory.rglob("*") if path.is_file()}
+    assert found == {path for path in written if NAME in path.parts}
     assert all((checkout / path).is_file() for path in written)
     assert compose.read_text(encoding="utf-8").endswith(f"\n  - scenarios/{NAME}/compose.yaml\n")
 

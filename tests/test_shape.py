@@ -11,12 +11,16 @@ from typing import Any
 import pytest
 import yaml
 from cases import ROOT
-from reprolab import scenario
+from reprolab import reproducer, scenario
 from reprolab.scenario import FACTOR
 
 SCENARIOS = scenario.names(ROOT)
 COMPOSE_FILES = [ROOT / "images" / "compose.yaml", *(ROOT / "scenarios" / name / "compose.yaml" for name in SCENARIOS)]
-DOCKERFILES = sorted([*ROOT.glob("images/*/Dockerfile"), *ROOT.glob("scenarios/*/Dockerfile*")])
+DOCKERFILES = sorted(
+    path
+    for pattern in ("images/*/Dockerfile", "scenarios/*/Dockerfile*", "scenarios/*/reproducer/Dockerfile")
+    for path in ROOT.glob(pattern)
+)
 SERVICES = [
     pytest.param(file, name, service, id=f"{file.parent.name}:{name}")
     for file in COMPOSE_FILES
@@ -155,6 +159,18 @@ def test_each_scenario_has_a_readme_with_its_generated_parts(name: str) -> None:
         marker = f"<!-- generated: {part}/{name} -->"
         assert marker in text, f"{relative(readme)}: add {marker} and <!-- end -->, then run `make docs`"
     assert text.count("<!-- generated:") == text.count("<!-- end -->"), f"{relative(readme)}: a part has no end"
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_each_scenario_can_be_handed_over(name: str) -> None:
+    """Its reproducer.yaml names a sign, the variant that shows it and a control; and something drives the server."""
+    assert (ROOT / "scenarios" / name / reproducer.FILE).is_file(), (
+        f"scenarios/{name}: write {reproducer.FILE} and {reproducer.DRIVES}/drive.py, see docs/authoring.md"
+    )
+    found = reproducer.load(scenario.load(ROOT, name))
+    assert found.claim.expectations.get(found.variant) is not None, (
+        f"scenarios/{name}/{reproducer.FILE}: {found.claim.id} says nothing of the variant {found.variant}"
+    )
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
