@@ -17,7 +17,7 @@ from typing import Any
 import docker
 import pytest
 from docker.models.containers import Container
-from lab import engine
+from lab import base, engine
 from reprolab import docs, newscenario, runner, scenario
 from reprolab.errors import InvalidTrial, UsageError
 from reprolab.evidence import TrialDirectory
@@ -245,7 +245,8 @@ def test_the_guide_goes_all_the_way() -> None:
 def test_the_guide_shows_the_files_as_they_are(fresh: scenario.Scenario) -> None:
     """Every line of Python or YAML that it quotes from the fresh scenario stands there."""
     laid_out = "\n".join(
-        (fresh.directory / name).read_text(encoding="utf-8") for name in ("compose.yaml", "claims.py", "app.py")
+        (fresh.directory / name).read_text(encoding="utf-8")
+        for name in ("compose.yaml", "claims.py", "app.py", "reproducer/drive.py")
     )
     quoted = re.findall(r"^```(?:python|yaml)\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), re.M | re.S)
     assert quoted
@@ -301,7 +302,8 @@ def follow(command: str, checkout: Path, results: Path) -> None:
     words = shlex.split(command)
     if words[0] == "make":
         words[1:1] = ["-o", "setup"]
-    _run(words, checkout, **at_home(checkout, results))
+    own = {"PYTHON_IMAGE": base("python:3.12.1-slim-bookworm")} if words[0].endswith("run.sh") else {}
+    _run(words, checkout, **at_home(checkout, results), **own)
 
 
 def at_home(checkout: Path, results: Path) -> dict[str, str]:
