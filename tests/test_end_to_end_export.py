@@ -80,8 +80,13 @@ def bases() -> Iterator[Callable[[str], dict[str, str]]]:
 
 @pytest.mark.docker
 def test_spawn_workers_is_told_from_its_control(unpack: Unpack, bases: Callable[[str], dict[str, str]]) -> None:
-    """Seven loads with `python main.py`, three from a launcher; a server that cannot start is neither."""
+    """Seven loads with `python main.py`, three from a launcher; a server that cannot start is neither.
+
+    Unpacked by somebody whose umask keeps all others out.
+    """
     place, images = unpack("spawn-workers"), bases("3.12.1")
+    for path in place.rglob("*"):
+        path.chmod(path.stat().st_mode & 0o700)
     status, said = say(place / "run.sh", **images)
     assert (status, "lines printed in all: 7" in said) == (SHOWS, True), said
     status, said = say(place / "run.sh", "control", **images)

@@ -47,6 +47,7 @@ def test_it_names_a_claim_and_where_its_sign_is_looked_for(tmp_path: Path) -> No
         ({"sign": " "}, "sign is missing"),
         ({"variant": "new"}, "variant: lamp has no variant 'new'"),
         ({"control": "document"}, "did you mean documented?"),
+        ({"control": "documented"}, "documented changes nothing of documented"),
         ({"tittle": "x"}, "unknown key tittle (did you mean title?)"),
         ({"services": ["app", "proxi"]}, "no service 'proxi'"),
         ({"services": "app"}, "services is 'app'"),

@@ -12,7 +12,7 @@ import re
 import shlex
 import shutil
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from docker.utils.build import exclude_paths
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from reprolab import exportstack, reproducer
+from reprolab.bases import Origin
 from reprolab.composefile import Model
 from reprolab.errors import EvidenceError, UsageError
 from reprolab.evidence import read_json
@@ -51,6 +52,11 @@ class Case:
     variant: str
     factors: Mapping[str, str]
     control: Mapping[str, str]
+
+    @property
+    def own(self) -> Mapping[str, str]:
+        """What the variant changes of the documented factors."""
+        return self.reproducer.experiment.variants[self.variant]
 
     @property
     def name(self) -> str:
@@ -182,6 +188,7 @@ def _scripts(chosen: Case) -> dict[str, str]:
     """run.sh, repro.sh where the case goes without Docker, the README, and what starts the server."""
     beside = reproducer.beside(chosen.scenario)
     venv = _venv(chosen)
+    images = sorted(set(re.findall(r"\$\{(\w+_IMAGE):-([^}]*)\}", _compose(chosen))))
     values = {
         "case": chosen,
         "reproducer": chosen.reproducer,
@@ -196,7 +203,8 @@ def _scripts(chosen: Case) -> dict[str, str]:
         "venv": venv,
         "seen": _recorded(chosen),
         "words": _words,
-        "images": sorted(set(re.findall(r"\$\{(\w+_IMAGE):-([^}]*)\}", _compose(chosen)))),
+        "images": images,
+        "bases": _bases(chosen, [official for _, official in images]),
     }
     made = {"run.sh": "export_run.sh.j2", "README.md": "export_README.md.j2"}
     made |= {f"{DRIVE}/server.py": "export_server.py.j2"} if not beside else {}
@@ -248,13 +256,29 @@ def _shell(chosen: Case, word: str) -> str:
 
 def _recorded(chosen: Case) -> list[dict[str, Any]]:
     """What the lab measured, for the variant and the control as they are there; empty where nothing is on record."""
-    path = chosen.scenario.directory / RECORDED
-    signs = read_json(path)["signs"] if path.exists() else {}
-    measured = signs.get(chosen.reproducer.claim.id, {})
+    found = chosen.reproducer
+    measured = _record(chosen).get("signs", {}).get(found.claim.id, {})
     rows = []
-    for variant in (chosen.variant, chosen.reproducer.control):
-        key = chosen.scenario.variant_key(chosen.reproducer.experiment.name, variant)
+    for variant in dict.fromkeys((chosen.variant, found.variant, found.control)):
+        key = chosen.scenario.variant_key(found.experiment.name, variant)
         if key in measured:
-            changes = chosen.reproducer.experiment.variants[variant]
-            rows.append({"variant": variant, "factors": changes, **measured[key]})
+            rows.append({"variant": variant, "factors": found.experiment.variants[variant], **measured[key]})
     return rows
+
+
+def _record(chosen: Case) -> dict[str, Any]:
+    path = chosen.scenario.directory / RECORDED
+    record: dict[str, Any] = read_json(path) if path.exists() else {}
+    return record
+
+
+def _bases(chosen: Case, images: Iterable[str]) -> list[str]:
+    """Which of the base images the measurements had a stand-in for."""
+    known = _record(chosen).get("bases", {})
+    lines = []
+    for name in images:
+        if known.get(name, {}).get("origin") == Origin.HOST:
+            system = re.search(r"Debian [\d.]+", known[name]["detail"])
+            on = f" on {system[0]}" if system else ""
+            lines.append(f"Measured with a stand-in for {name}, the same release{on}: Docker Hub could not be reached.")
+    return lines

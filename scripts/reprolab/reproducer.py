@@ -147,6 +147,8 @@ def _claim(scenario: Scenario, name: str, where: str) -> tuple[Experiment, Claim
 
 
 def _check(scenario: Scenario, found: Reproducer, where: str) -> None:
+    if found.experiment.variants[found.variant] == found.experiment.variants[found.control]:
+        raise UsageError(f"{where}: {found.control} changes nothing of {found.variant}", expected="a control that does")
     scenario.check_factors(dict.fromkeys(found.reads, "any"), f"{where}, reads")
     services = yaml.safe_load(scenario.compose_file.read_text(encoding="utf-8"))["services"]
     roles = [name.removeprefix(f"{scenario.name}-") for name in services]
