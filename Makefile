@@ -46,9 +46,14 @@ site: setup ## all scenarios, claims and reports as pages to read without a netw
 accept: setup ## put a reviewed run on record: make accept RUN=socket-vanish
 	@$(REPROLAB) accept $(RUN)
 
+##@ Hand a case over
 .PHONY: $(addprefix report-,$(SCENARIOS))
 $(addprefix report-,$(SCENARIOS)): report-%: setup ## bug reports to file upstream, from the latest run that bears them
 	@$(REPROLAB) bugreport $(or $(RUN),$*) $(ARGS)
+
+.PHONY: $(addprefix export-,$(SCENARIOS))
+$(addprefix export-,$(SCENARIOS)): export-%: setup ## a directory and a .tar.gz that show the case with Docker alone
+	@$(REPROLAB) export $* $(foreach one,$(VARIANT),--variant $(one)) $(ARGS)
 
 ##@ Poke at a stack by hand
 .PHONY: $(addprefix up-,$(SCENARIOS))

@@ -73,9 +73,9 @@ def bare_stack(references: dict[str, str]) -> Iterator[tuple[Any, str]]:
     try:
         proxy = engine.containers.run(
             references[f"{SCENARIO}-proxy"],
-            ["exec h2o -c /etc/h2o/reprolab.conf >/dev/null 2>&1"],
+            ["exec h2o -c /etc/h2o/documented.conf >/dev/null 2>&1"],
             entrypoint=["sh", "-c"],
-            volumes={**socket, conf: {"bind": "/etc/h2o/reprolab.conf", "mode": "ro"}},
+            volumes={**socket, conf: {"bind": "/etc/h2o/documented.conf", "mode": "ro"}},
             name=f"reprolab-bench-{secrets.token_hex(4)}",
             **common,
         )

@@ -30,7 +30,9 @@ def shell_scripts() -> list[str]:
 def checks() -> Iterator[tuple[str, list[str]]]:
     """(what is checked, the command)."""
     engine = ensure_engine(say)
-    dockerfiles = sorted(str(path) for path in ROOT.glob("*/*/Dockerfile"))
+    dockerfiles = sorted(
+        str(path) for glob in ("*/*/Dockerfile", "scenarios/*/*/Dockerfile") for path in ROOT.glob(glob)
+    )
     yield "ruff check", [str(BIN / "ruff"), "check", "--quiet", "."]
     yield "ruff format", [str(BIN / "ruff"), "format", "--check", "--quiet", "."]
     yield "mypy", [str(BIN / "mypy")]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import docker
+from reprolab.bases import policy, resolve_base
 from reprolab.engine import client as connect
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -76,6 +77,11 @@ def engine() -> docker.DockerClient:
     found = connect()
     found.ping()
     return found
+
+
+def base(official: str) -> str:
+    """What stands for an official image on this machine, as the lab finds or builds it."""
+    return resolve_base(official, engine(), policy=policy(os.environ), say=print).reference
 
 
 def left(client: docker.DockerClient, run: str | None = None) -> list[str]:

@@ -17,7 +17,7 @@ from typing import Any
 import docker
 import pytest
 from docker.models.containers import Container
-from lab import engine
+from lab import base, engine
 from reprolab import docs, newscenario, runner, scenario
 from reprolab.errors import InvalidTrial, UsageError
 from reprolab.evidence import TrialDirectory
@@ -73,7 +73,8 @@ def test_its_files_and_the_include_line_are_named(checkout: Path) -> None:
     compose.write_text(compose.read_text(encoding="utf-8").rstrip("\n"), encoding="utf-8")
     written = newscenario.create(checkout, NAME)
     directory = checkout / "scenarios" / NAME
-    assert {path.name for path in directory.iterdir()} == {path.name for path in written if NAME in path.parts}
+    found = {path.relative_to(checkout) for path in directory.rglob("*") if path.is_file()}
+    assert found == {path for path in written if NAME in path.parts}
     assert all((checkout / path).is_file() for path in written)
     assert compose.read_text(encoding="utf-8").endswith(f"\n  - scenarios/{NAME}/compose.yaml\n")
 
@@ -244,7 +245,8 @@ def test_the_guide_goes_all_the_way() -> None:
 def test_the_guide_shows_the_files_as_they_are(fresh: scenario.Scenario) -> None:
     """Every line of Python or YAML that it quotes from the fresh scenario stands there."""
     laid_out = "\n".join(
-        (fresh.directory / name).read_text(encoding="utf-8") for name in ("compose.yaml", "claims.py", "app.py")
+        (fresh.directory / name).read_text(encoding="utf-8")
+        for name in ("compose.yaml", "claims.py", "app.py", "reproducer/drive.py")
     )
     quoted = re.findall(r"^```(?:python|yaml)\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), re.M | re.S)
     assert quoted
@@ -300,7 +302,8 @@ def follow(command: str, checkout: Path, results: Path) -> None:
     words = shlex.split(command)
     if words[0] == "make":
         words[1:1] = ["-o", "setup"]
-    _run(words, checkout, **at_home(checkout, results))
+    own = {"PYTHON_IMAGE": base("python:3.12.1-slim-bookworm")} if words[0].endswith("run.sh") else {}
+    _run(words, checkout, **at_home(checkout, results), **own)
 
 
 def at_home(checkout: Path, results: Path) -> dict[str, str]:

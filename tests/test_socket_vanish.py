@@ -106,9 +106,9 @@ def test_the_proxy_follows_bind(tmp_path: Path, bind: str, upstream: str) -> Non
     h2o.write_text("#!/bin/sh\n")
     h2o.chmod(0o755)
     script = (ROOT / "images" / "h2o" / "start.sh").read_text(encoding="utf-8")
-    assert "/etc/h2o/reprolab.conf" in script
+    assert "/etc/h2o/documented.conf" in script
     env = {"BIND": bind, "ACCESS_LOG": "/srv/proxy/access.log", "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    script = script.replace("/etc/h2o/reprolab.conf", str(DIRECTORY / "h2o.conf"))
+    script = script.replace("/etc/h2o/documented.conf", str(DIRECTORY / "h2o.conf"))
     subprocess.run(["sh", "-c", script], env=env, cwd=tmp_path, check=True)
     before = (DIRECTORY / "h2o.conf").read_text().splitlines()
     after = (tmp_path / "h2o.conf").read_text().splitlines()

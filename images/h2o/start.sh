@@ -15,5 +15,5 @@ esac
 format='%h %l %u %t \\"%r\\" %s %b \\"%{Referer}i\\" \\"%{User-agent}i\\" %{usec}t %{duration}x'
 sed -e "s|\(proxy.reverse.url: http://\)[^/]*\[unix:[^]]*\]/|\1$upstream/|" \
     -e "s|^\( *\)access-log: .*|\1access-log: {path: $ACCESS_LOG, format: \"$format\"}|" \
-    /etc/h2o/reprolab.conf > h2o.conf
+    /etc/h2o/documented.conf > h2o.conf
 exec h2o -c h2o.conf

@@ -16,7 +16,9 @@ one_of "$ENDPOINT" ENDPOINT sync async
 one_of "$START_METHOD" START_METHOD default fork spawn forkserver
 one_of "$MARK" MARK off on
 one_of "$IMPORT_AGAIN" IMPORT_AGAIN off on
+# lab only, from here
 one_of "$WITNESS" WITNESS on off
+# lab only, to here
 
 mkdir -p "$HOME/app"
 cd "$HOME/app"
@@ -39,10 +41,12 @@ fi
 if [ "$IMPORT_AGAIN" = on ]; then
     sed -i 's/^    global g_var$/&\n    import importlib, main\n    importlib.reload(main)/' main.py
 fi
+# lab only, from here
 if [ "$WITNESS" = on ]; then
     PYTHONPATH="$APP/witness"
     export PYTHONPATH
 fi
+# lab only, to here
 hosted() {
     exec gunicorn main:app --worker-class uvicorn_worker.UvicornWorker --workers "$WORKERS" --bind 0.0.0.0:8000 "$@"
 }

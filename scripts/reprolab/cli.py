@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 
 from reprolab import accept as acceptance
-from reprolab import byhand, commands_bugreport, docs, evidence, hostbase, labels, newscenario, scenario, session
+from reprolab import byhand, commands_bugreport, commands_export, docs, evidence, hostbase, labels, newscenario, scenario, session
 from reprolab.bases import policy, resolve_base
 from reprolab.engine import client, ensure_engine
 from reprolab.errors import Exit, LabError, UsageError
@@ -288,6 +288,16 @@ def logs(name: str, role: str | None, follow: bool, tail: str) -> None:
 def wrk(name: str, threads: int, connections: int, duration: int) -> None:
     """Put load on the stack that `up` brought up."""
     byhand.load(project_root(), name, threads=threads, connections=connections, duration=duration)
+
+
+@main.command()
+@click.argument("name", metavar="SCENARIO")
+@click.option("--variant", help="a variant of the reproducer's experiment, instead of its own")
+@click.option("--output", type=click.Path(path_type=Path), metavar="DIR", help="instead of results/export")
+@boundary
+def export(name: str, variant: str | None, output: Path | None) -> None:
+    """Write a directory and a .tar.gz that show one sign with Docker alone, for a maintainer upstream."""
+    commands_export.run(project_root(), name, variant, output)
 
 
 @main.command("new-scenario")

@@ -12,7 +12,17 @@ from reprolab.scenario import names
 
 NAME = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
 LONGEST = 40
-FILES = ("compose.yaml", "Dockerfile", ".dockerignore", "app.py", "claims.py", "README.md", "upstream.yaml")
+FILES = (
+    "compose.yaml",
+    "Dockerfile",
+    ".dockerignore",
+    "app.py",
+    "claims.py",
+    "README.md",
+    "upstream.yaml",
+    "reproducer.yaml",
+    "reproducer/drive.py",
+)
 
 
 def create(root: Path, name: str) -> list[Path]:
@@ -31,12 +41,12 @@ def create(root: Path, name: str) -> list[Path]:
         loader=PackageLoader("reprolab", "templates"), undefined=StrictUndefined, keep_trailing_newline=True
     )
     texts = {
-        file: templates.get_template(f"{file.lstrip('.')}.j2").render(name=name, initials=_initials(name))
+        file: templates.get_template(f"{Path(file).name.lstrip('.')}.j2").render(name=name, initials=_initials(name))
         for file in FILES
     }
     directory = root / "scenarios" / name
-    directory.mkdir(parents=True)
     for file, text in texts.items():
+        (directory / file).parent.mkdir(parents=True, exist_ok=True)
         (directory / file).write_text(text, encoding="utf-8")
     include = root / "compose.yaml"
     listed = include.read_text(encoding="utf-8").rstrip("\n")

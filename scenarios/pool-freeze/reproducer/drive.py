@@ -1,0 +1,118 @@
+"""Asks the view that makes the pool, again and again. What is not answered is freed by ending the pool's children.
+
+If a request is then answered at once, it waited for nothing but them: it was frozen, not slow.
+"""
+
+import glob
+import os
+import re
+import signal
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from socketserver import ThreadingMixIn
+
+from server import Server, Untold, main
+
+LIMIT = 6.0  # seconds; an answer takes less than one
+RELEASE = 10.0
+EXPECTED = ("hello", "MaybeEncodingError", "NameError")
+
+
+class Site(BaseHTTPRequestHandler):
+    """In place of the public site that the tasks ask: answers after LATENCY_MS."""
+
+    def do_GET(self):
+        """One request."""
+        time.sleep(float(os.environ["LATENCY_MS"]) / 1000)
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, *words):
+        """Keep quiet."""
+
+
+class Threads(ThreadingMixIn, HTTPServer):
+    """A thread for each request."""
+
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """A child that is ended takes its connection with it."""
+
+
+def drive():
+    """Whether more than half of the requests freeze."""
+    site = Threads(("127.0.0.1", 0), Site)
+    threading.Thread(target=site.serve_forever, daemon=True).start()
+    attempts = int(os.environ["ATTEMPTS"])
+    with Server(port=18080, env={"UPSTREAM": f"http://127.0.0.1:{site.server_port}/"}) as server:
+        server.ready()
+        frozen = sum(attempt(server, number) for number in range(1, attempts + 1))
+    print(f"frozen: {frozen} of {attempts} requests")
+    return 2 * frozen > attempts
+
+
+def attempt(server, number):
+    """One request; whether it froze."""
+    answers = []
+    begun = time.monotonic()
+    asked = threading.Thread(target=lambda: answers.append(server.get(f"/run/{number}", limit=60)), daemon=True)
+    asked.start()
+    asked.join(LIMIT)
+    frozen = asked.is_alive()
+    if frozen:
+        ended = time.monotonic()
+        worker = begins(server, number)
+        waiting = children(worker)
+        for pid in waiting:
+            os.kill(pid, signal.SIGKILL)
+        asked.join(RELEASE)
+        if not waiting or asked.is_alive():
+            raise Untold(f"request {number} is slow, but not for its pool's children")
+        seconds = time.monotonic() - ended
+        print(
+            f"request {number}: FROZEN: worker {worker} waits for {waiting}; answered {seconds:.2f} s after their end"
+        )
+    server.check()
+    raised = server.until(f"request {number} ends", lambda: ends(server, number), 5)
+    if not answers or (raised != "ends" and not any(word in raised for word in EXPECTED)):
+        raise Untold(f"request {number} failed otherwise: {raised}")
+    if not frozen:
+        print(f"request {number}: answered {answers[0][0]} after {time.monotonic() - begun:.2f} s")
+    return frozen
+
+
+def begins(server, number):
+    """The worker that has the request: `[PID of PARENT] request NUMBER begins`."""
+    found = [re.match(rf"\[(\d+) of \d+\] request {number} begins", line) for line in server.lines()]
+    pids = [int(match.group(1)) for match in found if match]
+    if not pids:
+        raise Untold(f"request {number} did not begin")
+    return pids[-1]
+
+
+def ends(server, number):
+    """How the request ended: "ends", or "ends: " and what was raised; None while it has not."""
+    found = [re.search(rf"request {number} (ends.*)", line) for line in server.lines()]
+    return next((match.group(1) for match in found if match), None)
+
+
+def children(parent):
+    """The living children of a process, from /proc."""
+    found = []
+    for path in glob.glob("/proc/[0-9]*/stat"):
+        try:
+            with open(path) as stream:
+                pid, state, its_parent = re.match(r"(\d+) \(.*\) (\S) (\d+)", stream.read(), re.S).groups()
+        except OSError:
+            continue
+        if int(its_parent) == parent and state != "Z":
+            found.append(int(pid))
+    return found
+
+
+if __name__ == "__main__":
+    main(drive)

@@ -1,0 +1,37 @@
+#!/bin/sh
+# Puts the documented load on the server, through the proxy, and looks whether the server's socket file survives.
+# It runs in the proxy's network, in the server's process namespace and with the server's /tmp.
+# Exit status: 10 the file has gone, 11 it is there; anything else: it cannot be told.
+set -eu
+url=http://127.0.0.1:18080/
+socket=${BIND#unix:}
+
+status() { curl --silent --output /dev/null --max-time 5 --write-out '%{http_code}' "$url" || true; }
+# The master and its workers; the shell that looks is none of them.
+servers() { for one in /proc/[0-9]*; do tr '\0' ' ' < "$one/cmdline" | grep -q ' web:app ' && echo "${one#/proc/}"; done 2>/dev/null | sort; }
+socket_there() { [ "$socket" != "$BIND" ] && [ -S "$socket" ]; }
+
+tries=0
+until [ "$(status)" = 200 ]; do
+    tries=$((tries + 1))
+    if [ "$tries" -gt 300 ]; then echo "could not tell: $url is not answered (last status $(status))"; exit 12; fi
+    sleep 0.2
+done
+before=no
+if socket_there; then before=yes; fi
+servers > /tmp/servers.before
+
+wrk --threads 10 --connections 200 --duration 10s "$url" > /tmp/load.txt || { cat /tmp/load.txt; exit 12; }
+if grep -q '^ *0 requests in' /tmp/load.txt; then echo 'could not tell: the load made no request'; exit 12; fi
+
+after=no
+if socket_there; then after=yes; fi
+servers > /tmp/servers.after
+if [ ! -s /tmp/servers.after ]; then echo 'could not tell: the server has ended'; exit 12; fi
+answers=$(for _ in 1 2 3; do sleep 0.2; printf '%s ' "$(status)"; done)
+sed -n -e 's/^ *\([0-9]* requests in .*\),.*/load: \1/p' -e 's/^ *\(Non-2xx.*\)/load: \1/p' /tmp/load.txt
+echo "server processes at the end: $(wc -l < /tmp/servers.after), of them new: $(comm -13 /tmp/servers.before /tmp/servers.after | wc -l)"
+echo "socket file $socket before the load: $before, after it: $after"
+echo "three plain requests after the load: $answers"
+if [ "$before $after" = 'yes no' ]; then exit 10; fi
+exit 11

@@ -1,0 +1,39 @@
+"""Starts the server and counts in which process main.py, which prints a line whenever it is loaded, was loaded."""
+
+import os
+import re
+from collections import Counter
+
+from server import Server, Untold, main
+
+LOADED = re.compile(r"main\.py with \d+ at (\d+)")
+STARTED = re.compile(r"Started server process \[(\d+)\]")
+COMPLETE = "Application startup complete"
+DIED = re.compile(r"Child process \[(\d+)\] died")
+
+
+def drive():
+    """Whether the parent loads main.py once, and all processes together seven times."""
+    wanted = int(os.environ["WORKERS"])
+    server = Server(port=8000)
+    server.env["APP"] = server.app
+    with server:
+        server.until("all workers are up", lambda: sum(COMPLETE in line for line in server.lines()) >= wanted)
+        server.ready("/openapi.json")
+        text = "\n".join(server.lines())
+        parent = str(server.process.pid)
+    # On a machine so busy that a worker loads for more than 5 s, uvicorn replaces it; it never served.
+    died = DIED.findall(text)
+    loads = Counter(pid for pid in LOADED.findall(text) if pid not in died)
+    workers = sorted({pid for pid in STARTED.findall(text) if pid not in died}, key=int)
+    if len(workers) != wanted:
+        raise Untold(f"{len(workers)} workers started, not {wanted}")
+    print(f"parent {parent}: main.py loaded {loads[parent]} x")
+    for pid in workers:
+        print(f"worker {pid}: main.py loaded {loads[pid]} x")
+    print(f"lines printed in all: {sum(loads.values())}")
+    return loads[parent] == 1 and sum(loads.values()) == 7
+
+
+if __name__ == "__main__":
+    main(drive)

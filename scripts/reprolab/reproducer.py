@@ -1,0 +1,210 @@
+"""What of a scenario a reproducer shows: scenarios/NAME/reproducer.yaml, read and checked.
+
+A reproducer is what `reprolab export` writes: a directory that needs Docker alone, with a `run.sh` that says by its
+exit status whether one sign shows. Nothing here talks to Docker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from reprolab.errors import UsageError
+from reprolab.scenario import FACTOR, Claim, Experiment, Scenario, hint
+
+FILE = "reproducer.yaml"
+DRIVES = "reproducer"
+APP = "app"
+TEXTS = ("claim", "variant", "control", "title", "sign")
+LISTS = ("services", "reads", "leave_out", "without")
+OPTIONAL = (*LISTS, "expect", "lasts", "venv")
+VENV_KEYS = ("needs", "first", "install")
+STEP_KEYS = ("packages", "when", "unless")
+
+
+@dataclass(frozen=True)
+class Step:
+    """Arguments for one `pip install`, and the factors (NAME=PATTERN) under which it is made or left out."""
+
+    packages: tuple[str, ...]
+    when: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+
+    def applies(self, factors: Mapping[str, str]) -> bool:
+        """Whether these factors want it."""
+        met = any(_matches(one, factors) for one in self.when) or not self.when
+        return met and not any(_matches(one, factors) for one in self.unless)
+
+
+@dataclass(frozen=True)
+class Venv:
+    """How the server is installed without Docker: what it needs, build tools first, then what is installed."""
+
+    needs: str
+    first: tuple[str, ...]
+    install: tuple[Step, ...]
+
+    @property
+    def factors(self) -> set[str]:
+        """The factors that decide what is installed."""
+        texts = [text for step in self.install for text in (*step.packages, *step.when, *step.unless)]
+        asked = {one.partition("=")[0] for step in self.install for one in (*step.when, *step.unless)}
+        return asked | {name for text in texts for name, _ in FACTOR.findall(text)}
+
+
+@dataclass(frozen=True)
+class Reproducer:
+    """One sign of a scenario, the variant that shows it, and the control that differs in a factor.
+
+    ``services`` are the roles that the case needs, ``reads`` the factors that the drive itself reads, ``leave_out``
+    files of the server's build that only the lab uses, ``without`` build arguments and variables of that kind.
+    ``venv`` is there for cases that need no proxy: they run without Docker too.
+    """
+
+    claim: Claim
+    experiment: Experiment
+    variant: str
+    control: str
+    title: str
+    sign: str
+    services: tuple[str, ...] = (APP,)
+    reads: tuple[str, ...] = ()
+    leave_out: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    expect: str = ""
+    lasts: str = ""
+    venv: Venv | None = None
+
+
+def load(scenario: Scenario) -> Reproducer:
+    """Read a scenario's reproducer.yaml. Raises UsageError that says what is wrong in it, and what may stand there."""
+    path = scenario.directory / FILE
+    where = f"scenarios/{scenario.name}/{FILE}"
+    if not path.is_file():
+        raise UsageError(f"{where} is missing", expected="the sign to show, see docs/authoring.md")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise UsageError(f"{where} is not YAML: {error}") from error
+    content = _mapping(content, (*TEXTS, *OPTIONAL), where)
+    for key in TEXTS:
+        if not isinstance(content.get(key), str) or not content[key].strip():
+            raise UsageError(f"{where}: {key} is missing", expected="a line of text")
+    experiment, claim = _claim(scenario, content["claim"], where)
+    for key in ("variant", "control"):
+        check_variant(experiment, content[key], f"{where}, {key}")
+    lists = {key: _texts(content.get(key, []), f"{where}, {key}") for key in LISTS}
+    found = Reproducer(
+        claim=claim,
+        experiment=experiment,
+        variant=content["variant"],
+        control=content["control"],
+        title=content["title"].strip(),
+        sign=content["sign"].strip(),
+        services=lists["services"] or (APP,),
+        reads=lists["reads"],
+        leave_out=lists["leave_out"],
+        without=lists["without"],
+        expect=str(content.get("expect") or "").strip(),
+        lasts=str(content.get("lasts") or "").strip(),
+        venv=_venv(content["venv"], f"{where}, venv") if "venv" in content else None,
+    )
+    _check(scenario, found, where)
+    return found
+
+
+def drives(scenario: Scenario) -> Path:
+    """The directory that holds what drives the server in a reproducer."""
+    return scenario.directory / DRIVES
+
+
+def beside(scenario: Scenario) -> bool:
+    """Whether the drive has a container of its own, or else runs in the server's and starts the server itself."""
+    return (drives(scenario) / "Dockerfile").is_file()
+
+
+def check_variant(experiment: Experiment, name: str, where: str) -> None:
+    """Raise UsageError for a variant that the experiment does not have."""
+    if name not in experiment.variants:
+        raise UsageError(
+            f"{where}: {experiment.name} has no variant {name!r}{hint(name, experiment.variants)}",
+            expected="one of " + ", ".join(experiment.variants),
+        )
+
+
+def _claim(scenario: Scenario, name: str, where: str) -> tuple[Experiment, Claim]:
+    for experiment in scenario.experiments.values():
+        for claim in experiment.claims:
+            if claim.id == name:
+                return experiment, claim
+    known = [claim.id for claim in scenario.claims]
+    raise UsageError(f"{where}: no claim {name!r}{hint(name, known)}", expected="one of " + ", ".join(known))
+
+
+def _check(scenario: Scenario, found: Reproducer, where: str) -> None:
+    if found.experiment.variants[found.variant] == found.experiment.variants[found.control]:
+        raise UsageError(f"{where}: {found.control} changes nothing of {found.variant}", expected="a control that does")
+    scenario.check_factors(dict.fromkeys(found.reads, "any"), f"{where}, reads")
+    services = yaml.safe_load(scenario.compose_file.read_text(encoding="utf-8"))["services"]
+    roles = [name.removeprefix(f"{scenario.name}-") for name in services]
+    for role in found.services:
+        if role not in roles:
+            raise UsageError(f"{where}: no service {role!r}{hint(role, roles)}", expected="of " + ", ".join(roles))
+    if APP not in found.services:
+        raise UsageError(f"{where}: services lacks {APP}", expected="the server under test among them")
+    if not beside(scenario) and not (drives(scenario) / "drive.py").is_file():
+        raise UsageError(
+            f"scenarios/{scenario.name}/{DRIVES}/ holds no drive",
+            expected="drive.py, or a Dockerfile of a container that drives the server from outside",
+        )
+    if found.venv and (beside(scenario) or found.services != (APP,)):
+        raise UsageError(f"{where}: venv is there", expected="it only where the server alone is needed, and drive.py")
+    if found.venv:
+        scenario.check_factors(dict.fromkeys(found.venv.factors, "any"), f"{where}, venv")
+
+
+def _venv(content: object, where: str) -> Venv:
+    content = _mapping(content, VENV_KEYS, where)
+    steps = content.get("install")
+    if not isinstance(steps, list) or not steps:
+        raise UsageError(f"{where}: install is {steps!r}", expected="a list: of packages, or {packages, when, unless}")
+    return Venv(
+        needs=str(content.get("needs") or "").strip(),
+        first=_texts(content.get("first", []), f"{where}, first"),
+        install=tuple(_step(step, f"{where}, install") for step in steps),
+    )
+
+
+def _step(content: object, where: str) -> Step:
+    if isinstance(content, str):
+        return Step((content,))
+    content = _mapping(content, STEP_KEYS, where)
+    return Step(**{key: _texts(content.get(key, []), f"{where}, {key}") for key in STEP_KEYS})
+
+
+def _mapping(content: object, known: Iterable[str], where: str) -> dict[str, Any]:
+    known = list(known)
+    if not isinstance(content, dict):
+        raise UsageError(f"{where} is {content!r}", expected="a mapping with " + ", ".join(known))
+    for key in content:
+        if key not in known:
+            raise UsageError(
+                f"{where}: unknown key {key}{hint(str(key), known)}", expected="one of " + ", ".join(known)
+            )
+    return content
+
+
+def _texts(content: object, where: str) -> tuple[str, ...]:
+    if not isinstance(content, list) or not all(isinstance(one, str) and one for one in content):
+        raise UsageError(f"{where} is {content!r}", expected="a list of texts")
+    return tuple(content)
+
+
+def _matches(condition: str, factors: Mapping[str, str]) -> bool:
+    name, _, pattern = condition.partition("=")
+    return fnmatchcase(factors.get(name, ""), pattern)

@@ -1,0 +1,444 @@
+"""Reproducers, read as a maintainer would: whole, plain, private, the same every time; and their drives' decisions."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cases import ROOT
+from reprolab import export, scenario
+from reprolab.errors import UsageError
+
+SCENARIOS = scenario.names(ROOT)
+SHELLCHECK = Path(sys.executable).with_name("shellcheck")
+VARIABLE = re.compile(r"(?<!\$)\$(?:\{([^}]*)\}|\w+)")
+# What belongs to this workplace and not to a case.
+PRIVATE = re.compile(rb"reprolab|make up-|make scenario-|/work/|/root/|/home/|pyenv|lab only|" + str(ROOT).encode())
+VARIANTS = [
+    ("pool-freeze", "gunicorn-27.0.1"),
+    ("pool-freeze", "python-3.13"),
+    ("socket-vanish", "eventlet"),
+    ("spawn-workers", "forked"),
+    ("enable-threads", "uwsgi-2.0.27"),
+    ("gunicorn-settings", "gevent-3"),
+]
+EVERY = [(name, None) for name in SCENARIOS] + VARIANTS
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str | None], Path]:
+    """Every reproducer, written once."""
+    output = tmp_path_factory.mktemp("export")
+    return {
+        (name, variant): export.write(export.case(scenario.load(ROOT, name), variant), output)[0]
+        for name, variant in EVERY
+    }
+
+
+@pytest.fixture(params=EVERY, ids=lambda one: f"{one[0]}-{one[1] or 'default'}")
+def directory(request: pytest.FixtureRequest, written: dict[tuple[str, str | None], Path]) -> Path:
+    """One reproducer."""
+    return written[request.param]
+
+
+def texts(directory: Path) -> dict[str, str]:
+    """Every file's text by its path."""
+    return {
+        str(path.relative_to(directory)): path.read_text(encoding="utf-8")
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
+    }
+
+
+# -- every reproducer -----------------------------------------------------------------------------
+
+
+def test_it_has_what_a_maintainer_looks_for(directory: Path) -> None:
+    """One page to read, one script to run, and the stack; what both shells run is executable."""
+    for name in ("README.md", "run.sh", "compose.yaml", "Dockerfile"):
+        assert (directory / name).is_file(), name
+    for script in directory.rglob("*.sh"):
+        assert script.stat().st_mode & 0o111, script
+    page = (directory / "README.md").read_text(encoding="utf-8")
+    assert len(page.splitlines()) <= 60
+    assert "\n\n\n" not in page
+    assert not re.search(r"[ \t]$", page, re.M)
+
+
+def test_shellcheck_has_nothing_to_say(directory: Path) -> None:
+    """Of no script, not even the scenario's own."""
+    scripts = [str(path) for path in directory.rglob("*.sh")]
+    done = subprocess.run([str(SHELLCHECK), *scripts], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_python_file_is_one_for_the_interpreter_of_the_case(directory: Path) -> None:
+    """Drives run on the old interpreters too."""
+    for name, text in texts(directory).items():
+        if name.startswith("drive/") and name.endswith(".py"):
+            ast.parse(text, name, feature_version=(3, 6))
+
+
+def test_nothing_in_it_is_the_labs_or_this_machines(directory: Path) -> None:
+    """No path, no word of the lab, no file that only the lab uses."""
+    for path in directory.rglob("*"):
+        assert not re.search("reprolab|witness/|__pycache__", str(path.relative_to(directory))), path
+        if path.is_file():
+            assert not (hit := PRIVATE.search(path.read_bytes())), f"{path}: {hit[0]!r}"
+
+
+def test_its_variables_have_values(directory: Path) -> None:
+    """Only base images and what the control changes may come from the environment; each has a default."""
+    text = (directory / "compose.yaml").read_text(encoding="utf-8")
+    script = (directory / "run.sh").read_text(encoding="utf-8")
+    control = set(re.findall(r"(\w+)=", re.search(r"control\) export (.*) ;;", script)[1]))  # type: ignore[index]
+    for inner in VARIABLE.findall(text):
+        name, separator, default = inner.partition(":-")
+        assert separator, f"${{{inner}}} has no default"
+        assert name in control or (name.endswith("_IMAGE") and default), inner
+
+
+def test_its_containers_are_closed(directory: Path) -> None:
+    """Hardened as the lab's own; ports on 127.0.0.1, or no network at all; from the host, single places, read-only."""
+    model = yaml.safe_load((directory / "compose.yaml").read_text(encoding="utf-8"))
+    for name, service in model["services"].items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert "cap_add" not in service, name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["pids_limit"], name
+        assert service["mem_limit"], name
+        for port in service.get("ports", []):
+            assert re.fullmatch(r"127\.0\.0\.1::\d+", port), name
+        for volume in service.get("volumes", []):
+            assert not volume.startswith(("/", "..")), name
+            assert not volume.startswith("./") or volume.endswith(":ro"), name
+        assert (directory / service["build"]["context"]).is_dir(), name
+        assert "labels" not in service, name
+        for other in service.get("depends_on", []):
+            assert other in model["services"], name
+
+
+def test_the_images_find_all_they_copy(directory: Path) -> None:
+    """What a Dockerfile copies lies where it says."""
+    for dockerfile in directory.rglob("Dockerfile"):
+        lines = re.sub(r"\\\n\s*", " ", dockerfile.read_text(encoding="utf-8")).splitlines()
+        for line in lines:
+            if line.startswith("COPY ") and "--from" not in line:
+                for source in line.split()[1:-1]:
+                    assert (dockerfile.parent / source).exists(), f"{dockerfile}: {source}"
+
+
+def test_the_archive_holds_the_directory(directory: Path) -> None:
+    """The same files with the same content and modes, in order, with no clock, no user, no group."""
+    with tarfile.open(directory.parent / f"{directory.name}.tar.gz") as archive:
+        members = archive.getmembers()
+        found = {member.name: archive.extractfile(member).read() for member in members}  # type: ignore[union-attr]
+    assert list(found) == sorted(found)
+    expected = {path for path in directory.rglob("*") if path.is_file()}
+    assert set(found) == {f"{directory.name}/{path.relative_to(directory)}" for path in expected}
+    for member in members:
+        path = directory.parent / member.name
+        assert found[member.name] == path.read_bytes()
+        assert member.mode == path.stat().st_mode & 0o777
+        assert (member.mtime, member.uid, member.gid, member.uname, member.gname) == (0, 0, 0, "", "")
+
+
+# -- each by itself -------------------------------------------------------------------------------
+
+
+def test_the_archive_is_the_same_every_time() -> None:
+    """Byte for byte, whoever makes it and when."""
+    chosen = export.case(scenario.load(ROOT, "spawn-workers"))
+    made = [export.packed(export.files(chosen), chosen.name) for _ in range(2)]
+    assert made[0] == made[1]
+    assert made[0][4:8] == bytes(4), "the gzip header tells a time"
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_files_are_the_scenarios_own(name: str, written: dict[tuple[str, str | None], Path]) -> None:
+    """What the server runs is copied as it is, but for what is marked as the lab's."""
+    source = ROOT / "scenarios" / name
+    for path, text in texts(written[name, None]).items():
+        if (source / path).is_file() and path not in ("README.md", "compose.yaml"):
+            assert text == export.LAB_ONLY.sub("", (source / path).read_text(encoding="utf-8")), path
+
+
+def test_what_is_the_labs_is_cut_out() -> None:
+    """Marked lines go, the marks with them; all else stays."""
+    text = (
+        b"a\n# lab only, from here\nb\n# lab only, to here\nc\n    # lab only, from here\n d\n# lab only, to here\ne\n"
+    )
+    assert export._without_lab(text) == b"a\nc\ne\n"
+    assert export._without_lab(b"\xff\xfe") == b"\xff\xfe"
+
+
+def test_a_variant_has_its_factors_and_the_usual_control(written: dict[tuple[str, str | None], Path]) -> None:
+    """gunicorn 27.0.1 on Python 3.12.1 with HANDLER as the one thing to change; repro.sh installs what it needs."""
+    directory = written["pool-freeze", "gunicorn-27.0.1"]
+    args = yaml.safe_load((directory / "compose.yaml").read_text(encoding="utf-8"))["services"]["app"]["build"]["args"]
+    assert args["PYTHON_IMAGE"] == "${PYTHON_IMAGE:-python:3.12.1-slim-bullseye}"
+    assert args["GUNICORN"] == "27.0.1"
+    run, repro = ((directory / name).read_text(encoding="utf-8") for name in ("run.sh", "repro.sh"))
+    assert "gunicorn-27.0.1) export HANDLER=as-is" in run
+    assert "control) export HANDLER=default" in run
+    assert "gunicorn==27.0.1" in repro
+    assert "requirements/gunicorn-21.txt" in repro
+    assert "python3.12" in repro
+
+
+def test_a_control_that_changes_what_is_installed_changes_it_in_both(tmp_path: Path) -> None:
+    """Its factor stays a variable, in compose.yaml and in the words for pip."""
+    chosen = export.case(scenario.load(ROOT, "socket-vanish"))
+    assert dict(chosen.control) == {"GUNICORN": "19.5.0"}
+    assert "GUNICORN: ${GUNICORN:-19.6.0}" in export._compose(chosen)
+    assert export._shell(chosen, "gunicorn==${GUNICORN}") == '"gunicorn==${GUNICORN}"'
+    assert export._shell(chosen, "bottle==${BOTTLE}") == "bottle==0.12.13"
+
+
+def test_without_docker_only_where_nothing_but_the_server_is_needed(
+    written: dict[tuple[str, str | None], Path],
+) -> None:
+    """No repro.sh for a case with a proxy, nor for a variant that is patched in its image."""
+    has = {key: (directory / "repro.sh").is_file() for key, directory in written.items()}
+    assert [key for key, there in has.items() if not there] == [
+        ("socket-vanish", None),
+        ("socket-vanish", "eventlet"),
+        ("spawn-workers", "forked"),
+    ]
+
+
+def test_what_repro_installs_is_what_the_image_has(written: dict[tuple[str, str | None], Path]) -> None:
+    """Every list of packages that it names is there, and every package is pinned."""
+    for key, directory in written.items():
+        if not (directory / "repro.sh").is_file():
+            continue
+        line = re.search(r"^install(?: --\S+)? (?!\()(.*==.*)$", (directory / "repro.sh").read_text(), re.M)
+        assert line, key
+        words = line[1].split()
+        for before, word in zip(["", *words], words, strict=False):
+            if before == "-r":
+                assert (directory / word).is_file(), f"{key}: {word}"
+            elif word != "-r":
+                assert "==" in word, f"{key}: {word}"
+
+
+def test_the_page_says_what_was_measured(written: dict[tuple[str, str | None], Path]) -> None:
+    """From the record: how often the sign showed in this variant and in the control; nothing where there is none."""
+    page = (written["socket-vanish", None] / "README.md").read_text(encoding="utf-8")
+    assert "| documented | — | in 3 of 3 trials |" in page
+    assert "| gunicorn-19.5.0 | `GUNICORN=19.5.0` | in 0 of 3 trials |" in page
+    assert "./run.sh control" in page
+
+
+def test_the_control_itself_is_not_exported() -> None:
+    """It is part of every reproducer: `./run.sh control`."""
+    with pytest.raises(UsageError, match=r"gunicorn-19\.5\.0 is what the control"):
+        export.case(scenario.load(ROOT, "socket-vanish"), "gunicorn-19.5.0")
+    with pytest.raises(UsageError, match=r"no variant 'gunicorn-19\.6'"):
+        export.case(scenario.load(ROOT, "socket-vanish"), "gunicorn-19.6")
+
+
+def test_only_a_reproducer_is_replaced(tmp_path: Path) -> None:
+    """A directory of that name that holds something else is left as it is."""
+    chosen = export.case(scenario.load(ROOT, "spawn-workers"))
+    other = tmp_path / chosen.name
+    other.mkdir()
+    (other / "letter.txt").write_text("dear")
+    with pytest.raises(UsageError, match="is no reproducer"):
+        export.write(chosen, tmp_path)
+    assert (other / "letter.txt").read_text() == "dear"
+    (other / "run.sh").write_text("#!/bin/sh\n")
+    directory, _ = export.write(chosen, tmp_path)
+    assert not (other / "letter.txt").exists()
+    assert "compose build" in (directory / "run.sh").read_text()
+
+
+# -- what run.sh makes of it ----------------------------------------------------------------------
+
+DOCKER = """\
+#!/bin/sh
+echo "$@" >> "$CALLS"
+case "$*" in
+    *" build"*) exit "${BUILD:-0}" ;;
+    *" run "*) exit "${RUN:-0}" ;;
+    "info"*) exit "${INFO:-0}" ;;
+esac
+"""
+
+
+def run_sh(directory: Path, tmp_path: Path, *arguments: str, **more: str) -> tuple[int, str, list[str]]:
+    """Run it with a docker that only notes what it is asked; exit status, output, what docker was asked."""
+    fake = tmp_path / "bin"
+    fake.mkdir(exist_ok=True)
+    (fake / "docker").write_text(DOCKER)
+    (fake / "docker").chmod(0o755)
+    calls = tmp_path / "calls"
+    env = {"PATH": f"{fake}:/usr/bin:/bin", "CALLS": str(calls), **more}
+    done = subprocess.run([directory / "run.sh", *arguments], env=env, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr, calls.read_text().splitlines() if calls.exists() else []
+
+
+@pytest.mark.parametrize(
+    ("how", "status"),
+    [
+        ({"RUN": "10"}, 0),
+        ({"RUN": "11"}, 1),
+        # A mistake in the drive, a container that cannot start, a server that did not, a kill.
+        ({"RUN": "0"}, 2),
+        ({"RUN": "1"}, 2),
+        ({"RUN": "12"}, 2),
+        ({"RUN": "125"}, 2),
+        ({"RUN": "137"}, 2),
+        ({"BUILD": "1"}, 2),
+        ({"INFO": "1"}, 2),
+    ],
+)
+def test_no_failure_is_taken_for_an_answer(
+    written: dict[tuple[str, str | None], Path], tmp_path: Path, how: dict[str, str], status: int
+) -> None:
+    """Only the drive's own two words count; whatever else happens, it cannot be told, and the stack goes."""
+    directory = written["socket-vanish", None]
+    code, said, calls = run_sh(directory, tmp_path, **how)
+    assert code == status, said
+    assert ("could not tell" in said) == (status == 2)
+    if "INFO" not in how:
+        assert " down --volumes --remove-orphans" in calls[-1]
+        project = re.search(r"--project-name (\S+)", calls[-1])
+        assert project
+        assert all(f"--project-name {project[1]} " in call for call in calls if "--file" in call)
+
+
+def test_without_docker_it_cannot_be_told(written: dict[tuple[str, str | None], Path], tmp_path: Path) -> None:
+    """No docker at all is neither the sign nor its absence."""
+    (tmp_path / "bin").mkdir()
+    for tool in ("sh", "dirname", "mktemp", "date", "rm"):
+        (tmp_path / "bin" / tool).symlink_to(f"/bin/{tool}")
+    env = {"PATH": str(tmp_path / "bin")}
+    script = written["pool-freeze", None] / "run.sh"
+    done = subprocess.run(["/bin/sh", str(script)], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "docker with the Compose plugin" in done.stderr
+
+
+def test_an_unknown_word_is_told_the_known_ones(written: dict[tuple[str, str | None], Path], tmp_path: Path) -> None:
+    """And nothing is started."""
+    code, said, calls = run_sh(written["pool-freeze", None], tmp_path, "documnted")
+    assert (code, calls) == (2, [])
+    assert "usage: ./run.sh [documented | control]" in said
+
+
+@pytest.mark.parametrize(
+    ("word", "environment", "shown"),
+    [
+        ("", {}, "HANDLER=as-is ATTEMPTS=10"),
+        ("", {"HANDLER": "noting"}, "HANDLER=noting ATTEMPTS=10"),
+        ("documented", {"HANDLER": "noting"}, "HANDLER=as-is ATTEMPTS=10"),
+        ("control", {}, "HANDLER=default ATTEMPTS=60"),
+    ],
+)
+def test_it_says_which_factors_are_in_force(
+    written: dict[tuple[str, str | None], Path], tmp_path: Path, word: str, environment: dict[str, str], shown: str
+) -> None:
+    """A word names both; without one the environment may say something else."""
+    _, said, _ = run_sh(written["pool-freeze", None], tmp_path, *([word] if word else []), RUN="10", **environment)
+    assert said.splitlines()[0] == shown
+
+
+# -- what the drives decide -----------------------------------------------------------------------
+
+
+def drive_of(directory: Path, server: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A reproducer's drive with another server in the real one's place."""
+    source = (directory / "drive" / "drive.py").read_text(encoding="utf-8")
+    monkeypatch.syspath_prepend(str(directory / "drive"))
+    monkeypatch.delitem(sys.modules, "server", raising=False)
+    names: dict[str, Any] = {"__name__": "drive"}
+    exec(compile(source, "drive.py", "exec"), names)
+    names["Server"] = server
+    monkeypatch.delitem(sys.modules, "server", raising=False)
+    return names
+
+
+class Spawned:
+    """A server that printed what uvicorn and main.py print."""
+
+    def __init__(self, *lines: str) -> None:
+        self.said = list(lines)
+        self.env: dict[str, str] = {}
+        self.app = "/srv/app"
+        self.process = self
+        self.pid = 7
+
+    def __call__(self, **_: Any) -> Spawned:
+        """It has been started already."""
+        return self
+
+    def __enter__(self) -> Spawned:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def lines(self) -> list[str]:
+        """What it said."""
+        return self.said
+
+    def until(self, what: str, look: Any) -> None:
+        """It is there already."""
+        assert look(), what
+
+    def ready(self, path: str) -> None:
+        """It is."""
+
+
+def loads(*pids: int) -> list[str]:
+    """The lines of processes that load main.py, and of three workers that start."""
+    printed = [f"main.py with 0 at {pid}" for pid in pids]
+    return [
+        *printed,
+        *(f"INFO: Started server process [{pid}]" for pid in (8, 9, 10)),
+        *["Application startup complete."] * 3,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pids", "shows"),
+    [
+        ((7, 8, 8, 9, 9, 10, 10), True),
+        ((8, 9, 10), False),
+        ((7, 8, 8, 9, 9, 10), False),
+        ((8, 8, 8, 9, 9, 10, 10), False),
+    ],
+)
+def test_spawn_workers_counts_as_its_claim_does(
+    written: dict[tuple[str, str | None], Path], monkeypatch: pytest.MonkeyPatch, pids: tuple[int, ...], shows: bool
+) -> None:
+    """Once in the parent, and seven lines in all; in any other distribution the sign is not there."""
+    monkeypatch.setenv("WORKERS", "3")
+    names = drive_of(written["spawn-workers", None], Spawned(*loads(*pids)), monkeypatch)
+    assert names["drive"]() is shows
+
+
+def test_spawn_workers_leaves_out_who_was_replaced(
+    written: dict[tuple[str, str | None], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine uvicorn replaces a worker that loads for too long; its lines count for nothing."""
+    monkeypatch.setenv("WORKERS", "3")
+    lines = [*loads(7, 11, 8, 8, 9, 9, 10, 10), "INFO: Child process [11] died"]
+    assert drive_of(written["spawn-workers", None], Spawned(*lines), monkeypatch)["drive"]() is True
+
+
+def test_gunicorn_settings_counts_overlaps(
+    written: dict[tuple[str, str | None], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The most in a view at one moment, of the views that sleep alone."""
+    names = drive_of(written["gunicorn-settings", None], None, monkeypatch)
+    lines = ["1.0 9 8 begin /sleep/1", "1.1 9 8 begin /sleep/1", "1.2 9 8 end /sleep/1", "1.3 9 8 begin /sleep/1"]
+    assert names["most_at_once"]([*lines, "0.5 8 1 import lab.wsgi", "1.05 9 8 begin /other"]) == 2
