@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 
 from reprolab import accept as acceptance
-from reprolab import byhand, docs, evidence, hostbase, labels, newscenario, scenario, session
+from reprolab import byhand, commands_stage, docs, evidence, hostbase, labels, newscenario, scenario, session
 from reprolab.bases import policy, resolve_base
 from reprolab.engine import client, ensure_engine
 from reprolab.errors import Exit, LabError, UsageError
@@ -277,6 +277,8 @@ def new_scenario(name: str) -> None:
         click.echo(f"written: {path}")
     click.echo(f"it runs as it stands: make scenario-{name}")
 
+
+commands_stage.register(main, boundary)
 
 if __name__ == "__main__":
     main()
