@@ -93,6 +93,10 @@ class Experiment:
 
     ``drive(stack)`` works on the running stack and returns plain JSON-able data; ``observe(evidence,
     driven)``, where given, adds what the captured logs tell, after the load and from files only.
+
+    For the timeline of a report, where its evidence holds moments of a kind of its own: ``events(evidence,
+    observation)`` yields `reprolab.Event`, ``responses(evidence, observation)`` returns counts per status, and
+    ``zero(evidence, observation)`` the moment 0 of both, in nanoseconds since the epoch.
     """
 
     name: str
@@ -101,6 +105,9 @@ class Experiment:
     drive: Callable[[Any], dict[str, Any]]
     claims: tuple[Claim, ...]
     observe: Callable[[Any, dict[str, Any]], dict[str, Any]] | None = None
+    events: Callable[[Any, Observation], Iterable[Any]] | None = None
+    responses: Callable[[Any, Observation], Mapping[str, Iterable[int]]] | None = None
+    zero: Callable[[Any, Observation], int] | None = None
     columns: tuple[Column, ...] = ()
     parallel: bool = False
     summary: str = ""
@@ -301,6 +308,9 @@ def _experiment(scenario: Scenario, package: str, path: Path) -> Experiment:
         module.drive,
         tuple(module.CLAIMS),
         observe=getattr(module, "observe", None),
+        events=getattr(module, "events", None),
+        responses=getattr(module, "responses", None),
+        zero=getattr(module, "zero", None),
         columns=tuple(getattr(module, "COLUMNS", ())),
         parallel=bool(getattr(module, "PARALLEL", False)),
         summary=(module.__doc__ or "").strip().split("\n")[0],

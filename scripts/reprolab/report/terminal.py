@@ -99,7 +99,7 @@ def custom_signs(scenario: Scenario, verdict: Mapping[str, Any], variant: str) -
         seen = verdict["signs"][claim.id].get(variant)
         if seen is not None:
             words = " ".join((claim.sign.__doc__ or claim.text).split())
-            answers.setdefault((words, _answer(seen)), []).append(claim.id)
+            answers.setdefault((words, sign_answer(seen)), []).append(claim.id)
     grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for (words, answer), identifiers in answers.items():
         grid.add_row(Text(words, overflow="fold"), Text(answer, style="bold"), Text(" ".join(identifiers), style="dim"))
@@ -107,7 +107,7 @@ def custom_signs(scenario: Scenario, verdict: Mapping[str, Any], variant: str) -
     return Group(Text(note, style="dim"), grid)
 
 
-def _answer(seen: Mapping[str, Any]) -> str:
+def sign_answer(seen: Mapping[str, Any]) -> str:
     """How often a sign showed, with the rate where the claim has one."""
     if not seen["trials"]:
         return "could not be read"

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
+from reprolab import logs
 from reprolab.evidence import TrialDirectory
+from reprolab.report.events import KINDS, Event, from_log
 from reprolab.scenario import Experiment
 
-KINDS = ("started", "restarted", "killed", "gone", "present", "traceback", "note")
+__all__ = ["KINDS", "Event", "Timeline", "from_buckets", "timeline"]
 
-
-@dataclass(frozen=True)
-class Event:
-    """One moment of a trial.
-
-    ``at_ms`` are milliseconds since the timeline's zero (negative before it), ``kind`` is one of KINDS, ``text``
-    says in a few words what happened, ``source`` is the role or the file that tells of it.
-    """
-
-    at_ms: float
-    kind: str
-    text: str
-    source: str
+STEP_MS = logs.BUCKET_MS
+# Beyond that many steps (two minutes) a page cannot show them apart; they are then made longer.
+MOST_STEPS = 1200
+# A log that is not a proxy's shows it in its first lines.
+ENOUGH_LINES = 2000
 
 
 @dataclass(frozen=True)
@@ -42,5 +38,85 @@ class Timeline:
 
 
 def timeline(experiment: Experiment, evidence: TrialDirectory, observation: Mapping[str, Any]) -> Timeline | None:
-    """The timeline of one trial; None where its evidence holds no moment to show."""
-    return None
+    """The timeline of one trial; None where its evidence holds no moment to show.
+
+    What an experiment does not tell itself (``events``, ``responses``, ``zero``) is read from the load's start, the
+    servers' own log lines and the proxy's access log. That a server started is by itself no story: None.
+    """
+    zero = experiment.zero(evidence, observation) if experiment.zero else zero_of(evidence, observation)
+    if experiment.events:
+        events = list(experiment.events(evidence, observation))
+    else:
+        events = log_events(evidence, zero) + load_events(observation, zero)
+    if experiment.responses:
+        responses = {status: tuple(n) for status, n in experiment.responses(evidence, observation).items()}
+    else:
+        responses = proxy_responses(evidence, observation, zero) if zero else {}
+    told = experiment.events is not None or any(event.kind not in ("started", "note") for event in events)
+    if not (responses or (events and told)):
+        return None
+    steps = max((len(counts) for counts in responses.values()), default=0)
+    length = max([event.end_ms for event in events] + [float(steps * STEP_MS), float(STEP_MS)])
+    factor = -(-steps // MOST_STEPS) or 1
+    joined = {status: _joined(counts, factor) for status, counts in responses.items()}
+    return Timeline(zero, length, STEP_MS * factor, joined, tuple(sorted(events, key=lambda e: e.at_ms)))
+
+
+def zero_of(evidence: TrialDirectory, observation: Mapping[str, Any]) -> int:
+    """The moment 0: when the load began, else the first line of the server's log; 0 where neither is known."""
+    started = _load(observation).get("started_ns")
+    if started:
+        return int(started)
+    with suppress(OSError, EOFError, ValueError):
+        for line in islice(evidence.streams("app"), 1):
+            return logs.moment_ns(line.partition(b" ")[0])
+    return 0
+
+
+def log_events(evidence: TrialDirectory, zero_ns: int) -> list[Event]:
+    """What the server's log tells (its streams, with the engine's timestamps); nothing where it cannot be read."""
+    with suppress(OSError, EOFError):
+        return from_log(evidence.streams("app"), zero_ns, "app")
+    return []
+
+
+def load_events(observation: Mapping[str, Any], zero_ns: int) -> list[Event]:
+    """How long the load was on, where there was one."""
+    load = _load(observation)
+    if not (load.get("started_ns") and load.get("finished_ns")):
+        return []
+    begun, ended = ((load[name] - zero_ns) / 1e6 for name in ("started_ns", "finished_ns"))
+    text = f"load: {load.get('connections', '?')} connections, {load.get('requests', '?')} requests"
+    return [Event(begun, "note", text, "wrk", ended)]
+
+
+def proxy_responses(
+    evidence: TrialDirectory, observation: Mapping[str, Any], zero_ns: int
+) -> dict[str, tuple[int, ...]]:
+    """The proxy's answers per status and step, from its access log; empty where that has no clock of its own."""
+    with suppress(OSError, EOFError):
+        if not logs.access_summary(islice(evidence.lines("proxy"), ENOUGH_LINES), zero_ns).lines:
+            return {}
+        return from_buckets(logs.access_summary(evidence.lines("proxy"), zero_ns).timeline())
+    return {}
+
+
+def from_buckets(found: Mapping[str, list[list[int]]]) -> dict[str, tuple[int, ...]]:
+    """`AccessSummary.timeline()` as counts for each step from the zero on; what came before it is left out."""
+    last = max((ms // STEP_MS for rows in found.values() for ms, _ in rows), default=-1)
+    counts = {status: [0] * (last + 1) for status in found}
+    for status, rows in found.items():
+        for ms, n in rows:
+            if ms >= 0:
+                counts[status][ms // STEP_MS] += n
+    return {status: tuple(row) for status, row in counts.items()}
+
+
+def _joined(counts: tuple[int, ...], factor: int) -> tuple[int, ...]:
+    """Each ``factor`` steps in one."""
+    return tuple(sum(counts[start : start + factor]) for start in range(0, len(counts), factor))
+
+
+def _load(observation: Mapping[str, Any]) -> Mapping[str, Any]:
+    load = observation.get("load")
+    return load if isinstance(load, Mapping) else {}

@@ -1,0 +1,148 @@
+"""report.html: a run as one page that needs no network, with its claims, its timelines and its logs.
+
+It is made from the run's files alone, and links to them by relative paths, so that it can be read wherever the run's
+directory lies; everything but these links works from the file alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from reprolab import evidence
+from reprolab.evidence import RunDirectory
+from reprolab.judge import TrialRecord, asked, drifted
+from reprolab.report import charts, claimview, table, terminal, trialview
+from reprolab.report.page import render, script_json
+from reprolab.scenario import CUSTOM, Scenario
+
+PAGE = "report.html"
+FILES = ("report.txt", "verdict.json", "run.json", "trials.jsonl")
+
+
+def write(found: Scenario, run: RunDirectory, recorded: Mapping[str, Any] | None) -> Path:
+    """Write a run's report.html, whole or not at all; returns its path.
+
+    ``recorded`` is the content of the scenario's recorded.json. Raises UsageError for a run without verdict.json.
+    """
+    text = page(found, run, recorded)
+    path = run.path / PAGE
+    draft = path.with_name(f".{PAGE}.{os.getpid()}")
+    with evidence.writing(path):
+        try:
+            draft.write_text(text, encoding="utf-8")
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+    return path
+
+
+def page(found: Scenario, run: RunDirectory, recorded: Mapping[str, Any] | None) -> str:
+    """The page's text."""
+    content = evidence.read_json(run.path / "run.json")
+    verdict = evidence.read_json(run.path / "verdict.json")
+    trials = run.trials()
+    drawn = trialview.Charts()
+    shown = trialview.shown(found, run, trials)
+    claims = claimview.claims(verdict, run, trials, found)
+    for claim in claims:
+        if chart := claim["chart"]:
+            claim["chart"] = drawn.add(chart["spec"], kind="rates", rows=chart["data"]["rates"])
+    sections = trialview.timelines(found, shown, drawn)
+    return render(
+        "report.html.j2",
+        scenario=found,
+        run=run.name,
+        content=content,
+        headline=_headline(verdict),
+        drift=_drift(verdict, content, recorded),
+        facts=_facts(found, content),
+        finding=_finding(found, recorded),
+        tables=_tables(found, run, trials),
+        customs=_customs(found, verdict),
+        claims=claims,
+        doubts="" if _customs(found, verdict) else terminal.doubts(verdict),
+        sections=sections,
+        logs=trialview.logs(found, shown),
+        files=[name for name in FILES if (run.path / name).exists()],
+        charts=script_json(drawn.to_json()),
+        library=charts.library() if drawn.items else "",
+    )
+
+
+def _headline(verdict: Mapping[str, Any]) -> list[tuple[int, str]]:
+    """How many claims came out how, and how many were not asked."""
+    counts = Counter(claim["verdict"] for claim in verdict["claims"] if asked(verdict, claim))
+    left_out = len(verdict["claims"]) - sum(counts.values())
+    words = [(counts.get(name, 0), name) for name in terminal.STYLES]
+    return [*words, *([(left_out, "not asked")] if left_out else [])]
+
+
+def _drift(verdict: Mapping[str, Any], content: Mapping[str, Any], recorded: Mapping[str, Any] | None) -> Any:
+    claims = drifted(verdict)
+    return {"claims": claims, "differs": terminal.differences(recorded or {}, content)} if claims else None
+
+
+def _finding(found: Scenario, recorded: Mapping[str, Any] | None) -> dict[str, str] | None:
+    """What the scenario found on record: it is not this run that says so, and the page must not look as if it were."""
+    return {"text": found.finding, "run": str((recorded or {}).get("run", ""))} if found.finding else None
+
+
+def _facts(found: Scenario, content: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Of what document, when, on what, how long; only what the run has."""
+    host = content.get("host", {})
+    bases = "; ".join(sorted({str(base.get("detail", "")) for base in content.get("bases", {}).values()}))
+    machine = " · ".join(
+        f"{name} {host[key]}"
+        for key, name in (("kernel", "kernel"), ("engine", "engine"), ("compose", "Compose"), ("cgroup", "cgroup"))
+        if host.get(key)
+    )
+    processor = f"{host['cpus']} × {host['cpu']}" if host.get("cpu") and host.get("cpus") else ""
+    facts = [
+        ("document", found.document),
+        ("run", str(content.get("started", ""))),
+        ("command", " ".join(content.get("command", []))),
+        ("host", " · ".join(part for part in (processor, machine) if part)),
+        ("base images", bases),
+        ("documented stack", table.changes_text(content.get("factors", {}))),
+        ("time", str(content.get("times", ""))),
+    ]
+    return [(name, text) for name, text in facts if text and text != "—"]
+
+
+def _tables(found: Scenario, run: RunDirectory, trials: list[TrialRecord]) -> list[dict[str, Any]]:
+    """The variants of each experiment that ran, in the cells of every report."""
+    parts = []
+    for experiment in found.experiments.values():
+        rows = table.rows(found, experiment, trials)
+        if rows:
+            keys = [found.variant_key(experiment.name, row.variant) for row in rows]
+            parts.append(
+                {
+                    "name": experiment.name if len(found.experiments) > 1 else "",
+                    "summary": experiment.summary,
+                    "headings": table.headings(experiment),
+                    "rows": rows,
+                    "reasons": [table.short_reason(row.invalid) for row in rows],
+                    "places": [claimview.places(key, run, trials, found) for key in keys],
+                    "notes": any(row.notes or row.invalid for row in rows),
+                }
+            )
+    return parts
+
+
+def _customs(found: Scenario, verdict: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """For a variant that --set made: every sign, in its own words; no claim is judged by it."""
+    names = [name for name in verdict["variants"] if name.rpartition("/")[2] == CUSTOM]
+    return [{"name": name, "signs": list(_signs(found, verdict, name))} for name in names]
+
+
+def _signs(found: Scenario, verdict: Mapping[str, Any], name: str) -> Iterable[dict[str, Any]]:
+    for claim in found.claims:
+        seen = verdict["signs"].get(claim.id, {}).get(name)
+        if seen is not None:
+            words = " ".join((claim.sign.__doc__ or claim.text).split())
+            yield {"id": claim.id, "words": words, "answer": terminal.sign_answer(seen)}

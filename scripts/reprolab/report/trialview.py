@@ -1,0 +1,184 @@
+"""The trials of a run as the page shows them: their timelines on one axis, their logs in excerpts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from reprolab.evidence import RunDirectory, TrialDirectory
+from reprolab.judge import TrialRecord
+from reprolab.report import charts, excerpts, table
+from reprolab.report.events import KINDS
+from reprolab.report.timeline import Timeline, timeline, zero_of
+from reprolab.scenario import DOCUMENTED, Experiment, Scenario
+
+# What all excerpts and all timelines of a page may have together; a page stays below 5 MB with them.
+ALL_LINES = 8000
+FEWEST_LINES = 6
+ALL_MARKS = 12_000
+FEWEST_MARKS = 40
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One trial of the page: its timeline, or why there is none (empty where its evidence has no moments)."""
+
+    record: TrialRecord
+    evidence: TrialDirectory
+    timeline: Timeline | None
+    fault: str = ""
+
+
+@dataclass
+class Charts:
+    """The charts of a page: specifications and data, by the name of the element that they are drawn in."""
+
+    specs: list[Any] = field(default_factory=list)
+    items: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, spec: Any, **item: Any) -> str:
+        """Keep a chart; returns its name. A specification that is kept already is not kept twice."""
+        if spec not in self.specs:
+            self.specs.append(spec)
+        name = f"chart-{len(self.items)}"
+        self.items[name] = {"spec": self.specs.index(spec), **item}
+        return name
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it, for the page's script."""
+        return {"specs": self.specs, "charts": self.items, "kinds": list(KINDS)}
+
+
+def shown(found: Scenario, run: RunDirectory, trials: Iterable[TrialRecord]) -> list[Shown]:
+    """The trials with their timelines; a mistake in an experiment's events costs that timeline only."""
+    return [
+        _shown(found.experiments[record.experiment], run, record)
+        for record in trials
+        if record.experiment in found.experiments
+    ]
+
+
+def _shown(experiment: Experiment, run: RunDirectory, record: TrialRecord) -> Shown:
+    evidence = run.trial(record.experiment, record.variant, record.trial)
+    if not record.valid:
+        return Shown(record, evidence, None)
+    try:
+        return Shown(record, evidence, timeline(experiment, evidence, record.observation))
+    except Exception as error:
+        # An older run may lack what the events of today's experiment read.
+        return Shown(record, evidence, None, f"{type(error).__name__}: {error}")
+
+
+def timelines(found: Scenario, trials: Sequence[Shown], drawn: Charts) -> list[dict[str, Any]]:
+    """A section for each experiment whose trials have timelines, all of them on one axis."""
+    most = max(FEWEST_MARKS, min(charts.MOST_MARKS, ALL_MARKS // max(1, len(trials))))
+    sections = []
+    for experiment in found.experiments.values():
+        own = [one for one in trials if one.record.experiment == experiment.name]
+        lines = [one.timeline for one in own if one.timeline]
+        faults = list(dict.fromkeys(f"{one.record.variant}: {one.fault}" for one in own if one.fault))
+        if lines or faults:
+            sections.append(_section(experiment, own, lines, faults, most, drawn))
+    return sections
+
+
+def _section(
+    experiment: Experiment, own: Sequence[Shown], lines: Sequence[Timeline], faults: list[str], most: int, drawn: Charts
+) -> dict[str, Any]:
+    section = {"name": experiment.name, "summary": experiment.summary, "faults": faults, "variants": [], "lanes": []}
+    if not lines:
+        return section
+    span, names, statuses = charts.axis(lines), charts.lanes(lines), charts.statuses(lines)
+
+    def chart(one: Shown, line: Timeline) -> dict[str, Any]:
+        spec = charts.timeline_spec(span, names, statuses, line.step_ms)
+        data = charts.timeline_data(line, statuses, names, span, most)
+        return {
+            "id": drawn.add(spec, kind="timeline", lanes=names, statuses=statuses, **data),
+            "height": charts.height(names, statuses),
+            "trial": one.record.trial,
+            "told": _told(line),
+            "early": data["early"],
+        }
+
+    by_variant: dict[str, list[dict[str, Any]]] = {}
+    for one in own:
+        if one.timeline:
+            by_variant.setdefault(one.record.variant, []).append(chart(one, one.timeline))
+    changes = {one.record.variant: table.changes_text(one.record.factors) for one in own}
+    order = [name for name in experiment.variants if name in by_variant]
+    order += [name for name in by_variant if name not in order]
+    return section | {
+        "lanes": names,
+        "kinds": [kind for kind in KINDS if kind in names],
+        "statuses": [(status, charts.colour(status)) for status in statuses],
+        "step": max(line.step_ms for line in lines),
+        "variants": [{"name": n, "changes": changes[n], "charts": by_variant[n]} for n in order],
+        "without": sorted({one.record.variant for one in own} - set(by_variant)),
+    }
+
+
+def _told(line: Timeline) -> str:
+    """A timeline in words: how many answers of each status, what happened how often, and when first."""
+    parts = [f"{sum(counts):,} × {status}".replace(",", " ") for status, counts in sorted(line.responses.items())]
+    counts = Counter(event.kind for event in line.events if event.kind != "note")
+    first = {event.kind: event.at_ms for event in reversed(line.events)}
+    parts += [
+        f"{kind} at {first[kind] / 1000:.2f} s" if n == 1 else f"{n} {kind}, first at {first[kind] / 1000:.2f} s"
+        for kind in KINDS
+        if (n := counts[kind])
+    ]
+    return " · ".join(parts)
+
+
+def logs(found: Scenario, trials: Sequence[Shown]) -> dict[str, Any]:
+    """The excerpts of one trial of each variant, and which two stand side by side at first; empty without any."""
+    chosen = _one_each(trials)
+    files = sum(len(excerpts.log_files(one.evidence.path)) for one in chosen)
+    most = max(FEWEST_LINES, min(excerpts.MOST_LINES, ALL_LINES // max(1, files)))
+    entries = []
+    for one in chosen:
+        zero = one.timeline.zero_ns if one.timeline else zero_of(one.evidence, one.record.observation)
+        found_here = excerpts.excerpts(one.evidence, zero, most)
+        if found_here:
+            entries.append(_entry(found, one, found_here))
+    names = [entry["key"] for entry in entries]
+    roles = sorted({log.file for entry in entries for log in entry["logs"]})
+    return {"entries": entries, "first": _side_by_side(found, names), "files": roles} if entries else {}
+
+
+def _entry(found: Scenario, one: Shown, own: Sequence[excerpts.Excerpt]) -> dict[str, Any]:
+    record = one.record
+    return {
+        "key": found.variant_key(record.experiment, record.variant),
+        "trial": record.trial,
+        "valid": record.valid,
+        "changes": table.changes_text(record.factors),
+        "place": f"{record.experiment}/{record.variant}/{record.trial}/",
+        "logs": own,
+    }
+
+
+def _one_each(trials: Sequence[Shown]) -> list[Shown]:
+    """The first valid trial of each variant; the first of all where none is valid."""
+    by_variant: dict[tuple[str, str], Shown] = {}
+    for one in trials:
+        key = (one.record.experiment, one.record.variant)
+        if key not in by_variant or (one.record.valid and not by_variant[key].record.valid):
+            by_variant[key] = one
+    return list(by_variant.values())
+
+
+def _side_by_side(found: Scenario, names: Sequence[str]) -> list[str]:
+    """Two that differ in what a claim looks for: where it must show, and where it must not."""
+    for experiment in found.experiments.values():
+        for claim in experiment.claims:
+            pair = [
+                found.variant_key(experiment.name, variant[0]) for variant in (claim.shows, claim.absent) if variant
+            ]
+            if len(pair) == 2 and set(pair) <= set(names):
+                return pair
+    documented = [name for name in names if name.rpartition("/")[2] == DOCUMENTED]
+    return list(dict.fromkeys([*documented[:1], *names]))[:2]

@@ -1,0 +1,64 @@
+"use strict";
+// Draws the charts when they come into view, and puts the logs of the chosen variants side by side.
+const report = JSON.parse(document.getElementById("charts").textContent);
+
+function seconds(ms) { return (ms / 1000).toFixed(ms % 100 ? 3 : 1) + " s"; }
+
+function steps(item) {
+  const rows = [], longest = Math.max(0, ...item.responses.map((counts) => counts.length));
+  for (let i = 0; i < longest; i++) {
+    let below = 0;
+    item.responses.forEach((counts, status) => {
+      const n = counts[i] || 0, from = i * item.step;
+      if (!n) return;
+      rows.push({
+        t: from / 1000, u: (from + item.step) / 1000, a: below, b: below + n, s: item.statuses[status], n,
+        d: seconds(from) + " to " + seconds(from + item.step),
+      });
+      below += n;
+    });
+  }
+  return rows;
+}
+
+function events(item) {
+  return item.events.map(([from, to, lane, kind, text, source]) => ({
+    t: from / 1000, u: to / 1000, l: item.lanes[lane], k: report.kinds[kind], x: text, f: source,
+    d: to > from ? seconds(from) + " to " + seconds(to) : seconds(from),
+  }));
+}
+
+function draw(element) {
+  const item = report.charts[element.id];
+  if (!item || element.dataset.drawn) return;
+  element.dataset.drawn = "begun";
+  const datasets = item.kind === "rates" ? { rates: item.rows } : { steps: steps(item), events: events(item) };
+  const spec = Object.assign({}, report.specs[item.spec], { datasets });
+  vegaEmbed(element, spec, { renderer: "svg", actions: false }).then(
+    () => { element.dataset.drawn = "done"; },
+    (error) => { element.textContent = "This chart could not be drawn: " + error; console.error(error); },
+  );
+}
+
+// A chart has no width before it is on the screen: one in a closed <details> waits until that is opened.
+const watcher = new IntersectionObserver((entries) => {
+  for (const entry of entries) if (entry.isIntersecting) { watcher.unobserve(entry.target); draw(entry.target); }
+}, { rootMargin: "600px" });
+for (const element of document.querySelectorAll(".chart")) watcher.observe(element);
+addEventListener("beforeprint", () => document.querySelectorAll(".chart").forEach((one) => { if (one.checkVisibility()) draw(one); }));
+
+function fill(pane) {
+  const chosen = document.getElementById("logs-of-" + pane.querySelector("select").value);
+  const file = document.getElementById("which-log");
+  const body = pane.querySelector(".logs");
+  body.replaceChildren(chosen.content.cloneNode(true));
+  for (const log of body.querySelectorAll(".log")) log.hidden = Boolean(file.value) && log.dataset.file !== file.value;
+}
+const panes = [...document.querySelectorAll(".pane")];
+for (const pane of panes) {
+  pane.querySelector("select").addEventListener("change", () => fill(pane));
+  // A browser that comes back to the page may have kept another choice.
+  fill(pane);
+}
+const which = document.getElementById("which-log");
+if (which) which.addEventListener("change", () => panes.forEach(fill));

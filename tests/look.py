@@ -1,0 +1,116 @@
+"""Opens a page in Chromium, as a reader would, and prints what is there as one line of JSON. Runs beside tabs.py.
+
+    look.py REQUEST.json
+
+The request: {page, width, height, scheme: "light" | "dark", script, selectors, open, png}. Answer: errors, overflow (what is
+wider than the window or cut off), texts and counts by selector, the script's value, and the picture's file.
+"""
+
+import base64
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tabs import Browser
+
+SETTLED = 0.4
+LIMIT = 30.0
+HIGHEST = 16_000
+
+# Charts are drawn when they come into view; what is begun must be done before one looks.
+BUSY = (
+    """[...document.querySelectorAll('.chart')].filter(c => c.checkVisibility() && c.dataset.drawn !== 'done').length"""
+)
+OVERFLOW = """(() => {
+  const wide = document.documentElement.clientWidth, found = [];
+  const name = e => e.tagName.toLowerCase() + (e.id ? '#' + e.id : '') + (e.className.baseVal ?? e.className ? '.' +
+    String(e.className.baseVal ?? e.className).trim().split(/\\s+/).join('.') : '') + ' ' + e.textContent.trim().slice(0, 40);
+  if (document.documentElement.scrollWidth > wide) found.push('the page: ' + document.documentElement.scrollWidth);
+  for (const e of document.querySelectorAll('body *')) {
+    if (!e.getClientRects().length || e.closest('template, script, style')) continue;
+    const box = e.getBoundingClientRect(), style = getComputedStyle(e);
+    const scrolls = e.parentElement.closest('.scroll, pre, select');
+    if (!scrolls && (box.right > wide + 1 || box.left < -1)) found.push(name(e) + ': ' + box.left + ' to ' + box.right);
+    if (['hidden', 'clip'].includes(style.overflowX) && e.scrollWidth > e.clientWidth + 1)
+      found.push('cut off: ' + name(e) + ': ' + e.scrollWidth + ' in ' + e.clientWidth);
+  }
+  return found.slice(0, 20);
+})()"""
+SEEN = """(selectors => Object.fromEntries(selectors.map(s => [s,
+  [...document.querySelectorAll(s)].filter(e => e.getClientRects().length).map(e => (e.innerText ?? e.textContent).trim())])))"""
+
+
+def evaluate(browser, session, expression):
+    """The value of an expression in the page; a mistake in it ends the look."""
+    answer = browser.ask("Runtime.evaluate", session, expression=expression, returnByValue=True, awaitPromise=True)
+    if "exceptionDetails" in answer:
+        sys.exit(f"{expression[:200]}: {answer['exceptionDetails']}")
+    return answer["result"].get("value")
+
+
+def settle(browser, session, done):
+    """Wait until an expression is falsy, and a little longer."""
+    end = time.monotonic() + LIMIT
+    while evaluate(browser, session, done) and time.monotonic() < end:
+        time.sleep(0.1)
+    end = time.monotonic() + SETTLED
+    while time.monotonic() < end:
+        browser.messages(0.05)
+
+
+def window(browser, request, height):
+    """Set the window's size."""
+    return {"width": request["width"], "height": height, "deviceScaleFactor": 1, "mobile": request["width"] < 600}
+
+
+def errors(browser):
+    """What the page complained about: exceptions, console errors, requests that failed."""
+    found = []
+    for event in browser.events:
+        params = event["params"]
+        if event["method"] == "Runtime.exceptionThrown":
+            details = params["exceptionDetails"]
+            found.append(details.get("exception", {}).get("description") or details["text"])
+        elif event["method"] == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning", "assert"):
+            found.append(" ".join(str(one.get("value", one.get("description"))) for one in params["args"]))
+        elif event["method"] == "Log.entryAdded" and params["entry"]["level"] == "error":
+            found.append(params["entry"]["text"])
+        elif event["method"] == "Network.requestWillBeSent" and params["request"]["url"].startswith("http"):
+            found.append(f"asked the network for {params['request']['url']}")
+    return found
+
+
+def look(request, profile):
+    """Open the page and tell."""
+    browser = Browser(profile)
+    try:
+        session = browser.window(True)
+        browser.ask("Log.enable", session)
+        scheme = [{"name": "prefers-color-scheme", "value": request.get("scheme", "light")}]
+        browser.ask("Emulation.setEmulatedMedia", session, features=scheme)
+        browser.ask("Emulation.setDeviceMetricsOverride", session, **window(browser, request, request["height"]))
+        browser.ask("Page.navigate", session, url=Path(request["page"]).resolve().as_uri())
+        settle(browser, session, "document.readyState !== 'complete'")
+        if request.get("open"):
+            evaluate(browser, session, "document.querySelectorAll('details').forEach(d => { d.open = true; }), 1")
+        value = evaluate(browser, session, request["script"]) if request.get("script") else None
+        # A window as high as the page: all of it comes into view.
+        high = min(HIGHEST, evaluate(browser, session, "document.documentElement.scrollHeight") + 50)
+        browser.ask("Emulation.setDeviceMetricsOverride", session, **window(browser, request, high))
+        settle(browser, session, BUSY)
+        seen = evaluate(browser, session, f"{SEEN}({json.dumps(request.get('selectors', []))})")
+        overflow = evaluate(browser, session, OVERFLOW)
+        if request.get("png"):
+            shot = browser.ask("Page.captureScreenshot", session, format="png")
+            Path(request["png"]).write_bytes(base64.b64decode(shot["data"]))
+        return {"errors": errors(browser), "overflow": overflow, "texts": seen, "value": value, "height": high}
+    finally:
+        browser.end()
+
+
+if __name__ == "__main__":
+    wanted = json.loads(Path(sys.argv[1]).read_text())
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
+        print(json.dumps(look(wanted, f"{directory}/profile")))
