@@ -40,7 +40,7 @@ class Keys(Protocol):
 
 
 class Keyboard:
-    """Keys of the terminal on a file descriptor, by default standard input; with ``rhythm`` (s) nobody need press one."""
+    """Keys of the terminal on a file descriptor (standard input); with ``rhythm``, seconds, nobody need press one."""
 
     def __init__(self, descriptor: int | None = None, rhythm: float | None = None) -> None:
         self._descriptor = sys.stdin.fileno() if descriptor is None else descriptor

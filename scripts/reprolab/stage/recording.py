@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from threading import Lock
 from typing import IO, Any
@@ -152,7 +153,7 @@ def event_to_json(event: Event) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Row:
-    """One process over time: since when it is seen, since when no more (None: it is there), new after the first look."""
+    """One process: since when it is seen, and no more (None: it is there); ``new`` if not in the first look."""
 
     process: Process
     depth: int
@@ -220,7 +221,7 @@ def _line(recording: Recording, label: str, now_ms: float, columns: int, window_
 def _gone_since(files: list[Look]) -> float | None:
     """When a look first missed the file that was there before; None while it is there, or where it never was."""
     since = None
-    for before, look in zip(files, files[1:], strict=False):
+    for before, look in pairwise(files):
         if before.present and not look.present:
             since = look.at_ms
         elif look.present:

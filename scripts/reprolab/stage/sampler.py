@@ -6,6 +6,7 @@ run's). A look that fails is left out; it never makes the trial invalid.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -197,9 +198,9 @@ def stamped(line: bytes, zero_ns: int) -> tuple[float, str]:
     return (logs.moment_ns(stamp) - zero_ns) / 1e6, text.decode("utf-8", "replace")
 
 
-def matches(source: LineSource, lines: list[tuple[float, str]]) -> list[tuple[float, object]]:
-    """The lines that a source is about, with their match."""
-    return [(moment, match) for moment, text in lines if (match := source.pattern.search(text))]
+def matches(source: LineSource, lines: list[tuple[float, str]]) -> list[tuple[float, re.Match[str]]]:
+    """The lines that a source is about, with their match; what was said before the drive began stays out."""
+    return [(at, match) for at, text in lines if at >= 0 and (match := source.pattern.search(text))]
 
 
 def parse_counts(printed: str) -> tuple[list[tuple[str, int, int]], int]:

@@ -1,4 +1,4 @@
-"""What the audience sees, as pages that fill a terminal of 80 columns and 24 lines or more: texts, and the live state."""
+"""What the audience sees: pages for a terminal of 80 columns and 24 lines or more, with texts or the live state."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ def file_state(frame: Frame) -> Text:
 
 
 def process_lines(frame: Frame, room: int) -> list[Text]:
-    """A line for each process, new ones and those that went marked; where there are too many, the oldest gone go first."""
+    """A line for each process, new and gone ones marked; of too many, those that went first are left out."""
     if frame.rows is None:
         return [Text(frame.missing.get("processes", "not looked at yet"), style="dim")]
     note = [Text(frame.missing["processes"], style="dim")] if "processes" in frame.missing else []
@@ -233,11 +233,8 @@ def process_lines(frame: Frame, room: int) -> list[Text]:
     told = [f"{len(left_out)} more gone"] if left_out else []
     if rest > 0:
         shown, told = shown[:-rest], [*told, f"{rest} more there"]
-    return [
-        *note,
-        *(process_line(row, frame.now_ms) for row in shown),
-        *([Text(f"… {', '.join(told)}")] if told else []),
-    ]
+    rest_told = [Text(f"… {', '.join(told)}", style="dim")] if told else []
+    return [*note, *(process_line(row, frame.now_ms) for row in shown), *rest_told]
 
 
 def process_line(row: Row, now_ms: float) -> Text:
@@ -264,7 +261,9 @@ def event_lines(frame: Frame, room: int) -> list[Text]:
 
 def event_line(event: Event) -> Text:
     """When, and what."""
-    return Text(f"{seconds(event.at_ms):>7} ", style="dim").append(event.text, style=EVENT_STYLES.get(event.kind, ""))
+    return (
+        Text().append(f"{seconds(event.at_ms):>7} ", style="dim").append(event.text, EVENT_STYLES.get(event.kind, ""))
+    )
 
 
 def plain_line(frame: Frame, watch: Watch) -> str:

@@ -110,30 +110,31 @@ class Show:
             self._act(number, act)
         self._finding()
 
-    def _words(self, heading: str, body: Any) -> None:
+    def _words(self, heading: str, body: Any, meanwhile: Callable[[], None] = lambda: None) -> None:
         self.display.page(self._page(heading, body, self.keys.hint))
+        meanwhile()
         self.keys.pause()
 
-    def _page(self, heading: str, body: Any, foot: str) -> Page:
-        return Page(f"{self.scenario.name} · {heading}", self.player.aside, body, foot)
+    def _page(self, heading: str, body: Any, foot: str, aside: str = "") -> Page:
+        return Page(f"{self.scenario.name} · {heading}", f"{aside}{self.player.aside}", body, foot)
 
     def _act(self, number: int, act: Act) -> None:
         heading = f"{number}/{len(self.script.acts)} {act.heading}"
         if reason := self.player.missing(act):
             self._words(heading, screen.words(act.say, note=reason))
             return
-        self.player.prepare(act)
         note = f"{act.variant}: {table.changes_text(self.script.experiment.variants[act.variant])}"
-        self._words(heading, screen.words(act.say, act.expect, note.replace("—", "the documented values")))
+        told = screen.words(act.say, act.expect, note.replace("—", "the documented values"))
+        self._words(heading, told, lambda: self.player.prepare(act))
         self._live(heading, act)
         record, which = self.player.finish(act, self._waiting(heading))
         if record.invalid:
-            told = f"This trial says nothing: {table.short_reason(record.invalid)}"
-            self._words(heading, screen.words(told, note="The demonstration goes on; its evidence is kept."))
+            reason = f"This trial says nothing: {table.short_reason(record.invalid)}"
+            self._words(heading, screen.words(reason, note="The demonstration goes on; its evidence is kept."))
             return
         self.figures[act.variant] = cells(self.script, act, record)
-        told = finding.surprises(self.scenario, self.script, record)
-        reveal = f"This time it came out otherwise than on record: {'; '.join(told)}." if told else act.reveal
+        other = finding.surprises(self.scenario, self.script, record)
+        reveal = f"This time it came out otherwise than on record: {'; '.join(other)}." if other else act.reveal
         self._words(heading, screen.figures(self._headings(), self.figures, reveal, which))
 
     def _headings(self) -> list[str]:
@@ -160,7 +161,7 @@ class Show:
         now = self.player.now_ms()
         seen = frame(recording, now, screen.columns_for(console.width), watch.window)
         state = screen.Live(seen, watch, console.height - ROWS)
-        page = self._page(f"{heading} · {screen.seconds(now)}", state, foot)
+        page = self._page(heading, state, foot, f"{screen.seconds(now)} · ")
         self.display.passing(page, screen.plain_line(seen, watch))
 
     def _finding(self) -> None:
