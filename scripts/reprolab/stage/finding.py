@@ -19,18 +19,11 @@ from reprolab.stats import rate_text
 RECORDED = "recorded.json"
 
 
-def claims(scenario: Scenario, script: Script, verdict: Mapping[str, Any]) -> RenderableType:
-    """Each claim of the script with its verdict."""
-    rows = {claim["id"]: claim for claim in verdict["claims"]}
-    recorded = _recorded(scenario)
-    parts: list[RenderableType] = [Text()]
-    for identifier in script.claims:
-        parts += [
-            prose(f"{identifier}  {rows[identifier]['text']}"),
-            *_verdict(rows[identifier], verdict, recorded),
-            Text(),
-        ]
-    return Group(*parts)
+def claim(scenario: Scenario, identifier: str, verdict: Mapping[str, Any]) -> RenderableType:
+    """One claim with its verdict."""
+    row = next(one for one in verdict["claims"] if one["id"] == identifier)
+    parts = [prose(f"{identifier}  {row['text']}"), Text(), *_verdict(row, verdict, _recorded(scenario))]
+    return Group(Text(), *parts)
 
 
 def surprises(scenario: Scenario, script: Script, record: TrialRecord) -> list[str]:
@@ -38,13 +31,13 @@ def surprises(scenario: Scenario, script: Script, record: TrialRecord) -> list[s
     recorded = _recorded(scenario)
     key = scenario.variant_key(record.experiment, record.variant)
     found = []
-    for claim in script.experiment.claims:
-        before = recorded.get("signs", {}).get(claim.id, {}).get(key)
-        if claim.id not in script.claims or not before or before["shown"] not in (0, before["trials"]):
+    for one in script.experiment.claims:
+        before = recorded.get("signs", {}).get(one.id, {}).get(key)
+        if one.id not in script.claims or not before or before["shown"] not in (0, before["trials"]):
             continue
-        now = count(claim, [record])
+        now = count(one, [record])
         if now.trials and now.shown != (before["shown"] > 0):
-            found.append(f"{claim.id}'s sign {'showed' if now.shown else 'did not show'} ({claim.text})")
+            found.append(f"{one.id}'s sign {'showed' if now.shown else 'did not show'} ({one.text})")
     return found
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 
 from reprolab import logs
 from reprolab.evidence import TrialDirectory
@@ -23,8 +24,9 @@ BEGAN = re.compile(
     r"Booting worker with pid: (\d+)|Started server process \[(\d+)\]|spawned uWSGI worker .*?\(pid: (\d+)"
 )
 ENDED = re.compile(r"Worker exiting \(pid: (\d+)\)|Finished server process \[(\d+)\]|Child process \[(\d+)\] died")
-# gunicorn's own clock, in a log that no engine stamped: to the second.
-OWN_CLOCK = re.compile(r"\[(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) \+0000\]")
+# gunicorn's own clock, in a log that no engine stamped: to the second, and in the zone that its process is in.
+OWN_CLOCK = re.compile(r"\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4})\]")
+OWN_FORMAT = "%Y-%m-%d %H:%M:%S %z"
 Moments = list[tuple[int, re.Match[str]]]
 
 
@@ -109,7 +111,7 @@ def _own_file(evidence: TrialDirectory, source: LineSource) -> Iterator[tuple[in
         return
     for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
         if found := OWN_CLOCK.search(text):
-            yield logs.moment_ns(f"{found[1]}T{found[2]}"), text
+            yield int(datetime.strptime(found[1], OWN_FORMAT).timestamp()) * 1_000_000_000, text
 
 
 def _pids(evidence: TrialDirectory, watch: Watch) -> Iterator[tuple[int, tuple[Process, ...]]]:

@@ -204,7 +204,7 @@ def frame(recording: Recording, now_ms: float, columns: int, window_s: float) ->
 
 def _line(recording: Recording, label: str, now_ms: float, columns: int, window_s: float) -> Line:
     known = min(now_ms, recording.seen_ms)
-    width = max(recording.step_ms, round(window_s * 1000 / columns / recording.step_ms) * recording.step_ms)
+    width = max(1, -(-int(window_s * 1000) // (columns * recording.step_ms))) * recording.step_ms
     last = int(now_ms // width)
     first = max(0, last - columns + 1)
     values = tuple(

@@ -165,8 +165,9 @@ class Show:
         self.display.passing(page, screen.plain_line(seen, watch))
 
     def _finding(self) -> None:
-        told = finding.claims(self.scenario, self.script, self.player.verdict())
-        self._words("what was found", told)
+        verdict, claims = self.player.verdict(), self.script.claims
+        for number, identifier in enumerate(claims, 1):
+            self._words(f"found {number}/{len(claims)}", finding.claim(self.scenario, identifier, verdict))
         self._words("why", screen.words(self.script.cause))
         if self.script.ask:
             self._words("and now", screen.words(self.script.ask))
