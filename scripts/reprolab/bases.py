@@ -37,6 +37,8 @@ UNREACHABLE = re.compile(
     r"|proxyconnect|request canceled|read timed out|bad gateway|gateway time-?out|service unavailable|\bEOF$",
     re.IGNORECASE,
 )
+# What `load` calls a base that came in a bundle: the official name, and as tag the id that images were named after.
+BUNDLED = "reprolab-bundled"
 LIMITED = re.compile(r"toomanyrequests|too many requests|rate limit", re.IGNORECASE)
 
 
@@ -115,6 +117,8 @@ def resolve_base(official: str, client: docker.DockerClient, *, policy: Policy, 
     try:
         if policy is Policy.HOST:
             return _from_host(official, client, f"{VARIABLE}=host", say)
+        if policy is Policy.AUTO and (bundled := _bundled(official, client)):
+            return bundled
         image = _local(official, client)
         if image is not None:
             return _official(official, image, Origin.LOCAL, "was on this engine already")
@@ -181,6 +185,38 @@ def _local(official: str, client: docker.DockerClient) -> Image | None:
     except ImageNotFound:
         return None
     return None if image.labels.get(hostbase.LABEL) == "host" else image
+
+
+def bundled_name(official: str) -> str:
+    """The repository under which a base from a bundle is kept."""
+    return f"{BUNDLED}/{re.sub(r'[^a-z0-9._-]+', '-', official.lower())}"
+
+
+def keep_bundled(official: str, reference: str, image_id: str, client: docker.DockerClient) -> None:
+    """Let a loaded image stand for ``official``, without any registry, as the image that it was where it came from."""
+    image = client.images.get(reference)
+    local = _local(official, client)
+    if local is not None and local.id == image_id:
+        return
+    for old in client.images.list(name=bundled_name(official)):
+        for tag in old.tags:
+            if tag.startswith(f"{bundled_name(official)}:"):
+                client.images.remove(tag, noprune=True)
+    image.tag(bundled_name(official), image_id.removeprefix("sha256:"))
+
+
+def _bundled(official: str, client: docker.DockerClient) -> Base | None:
+    """The base that came in a bundle. Its id is the one it had there: another engine may count it differently."""
+    repository = bundled_name(official)
+    for image in client.images.list(name=repository):
+        for tag in image.tags:
+            if tag.startswith(f"{repository}:"):
+                origin = Origin.HOST if image.labels.get(hostbase.LABEL) == "host" else Origin.LOCAL
+                debian = image.labels.get(f"{hostbase.LABEL}.debian", "")
+                made = f", where it was built on a host with Debian {debian}" if origin is Origin.HOST else ""
+                identity = f"sha256:{tag.rpartition(':')[2]}"
+                return Base(official, tag, identity, origin, "", f"{official} came in a bundle{made}")
+    return None
 
 
 def _official(official: str, image: Image, origin: Origin, how: str) -> Base:

@@ -16,7 +16,18 @@ import click
 from rich.console import Console
 
 from reprolab import accept as acceptance
-from reprolab import byhand, commands_stage, docs, evidence, hostbase, labels, newscenario, scenario, session
+from reprolab import (
+    byhand,
+    commands_bundle,
+    commands_stage,
+    docs,
+    evidence,
+    hostbase,
+    labels,
+    newscenario,
+    scenario,
+    session,
+)
 from reprolab.bases import policy, resolve_base
 from reprolab.engine import client, ensure_engine
 from reprolab.errors import Exit, LabError, UsageError
@@ -279,6 +290,7 @@ def new_scenario(name: str) -> None:
 
 
 commands_stage.register(main, boundary)
+commands_bundle.register(main, boundary)
 
 if __name__ == "__main__":
     main()

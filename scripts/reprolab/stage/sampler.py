@@ -164,9 +164,14 @@ class Sampler:
         for source in self.watch.lines:
             for moment, match in matches(source, fresh[source.role, source.file]):
                 counts.append((source.label_of(match), int(moment // STEP_MS), 1))
-        for source in self.watch.events:
-            for moment, match in matches(source, fresh[source.role, source.file]):
-                self._event(Event(round(moment, 1), "note", match[0], source.role))
+        events = [
+            Event(round(moment, 1), "note", match[0], source.role)
+            for source in self.watch.events
+            for moment, match in matches(source, fresh[source.role, source.file])
+        ]
+        for event in sorted(events, key=lambda event: event.at_ms):
+            self.recording.events.append(event)
+            self._keep(event=event_to_json(event))
         if self.watch.lines:
             self._add(counts, at)
 
@@ -186,10 +191,6 @@ class Sampler:
             return lines
         self._offsets[role, file] = len(lines)
         return lines[seen:]
-
-    def _event(self, event: Event) -> None:
-        self.recording.events.append(event)
-        self._keep(event=event_to_json(event))
 
 
 def stamped(line: bytes, zero_ns: int) -> tuple[float, str]:

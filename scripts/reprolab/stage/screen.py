@@ -122,7 +122,7 @@ class Live:
         if not shown:
             told = self.frame.missing.get("counts", "none yet")
             return [(title, 1), (Text(f"  {told}", style="dim"), 1)]
-        rows = max(1, min(4, (self.height - 10) // len(shown)))
+        rows = max(1, min(4, (self.height - 13) // len(shown)))
         drawn: list[tuple[RenderableType, int]] = [(title, 1)]
         return drawn + [(moving_line(line, rows), rows) for line in shown]
 

@@ -115,10 +115,12 @@ def parse(scenario: Scenario, content: object, where: str) -> Script:
     played = tuple(_act(experiment, act, f"{where}, act {n}") for n, act in enumerate(acts, 1))
     if len({act.variant for act in played}) < len(played):
         raise UsageError(f"{where}: two acts play the same variant", expected="each variant once")
+    watch = _watch(top.get("watch"), f"{where}, watch")
+    _check_roles(scenario, watch, f"{where}, watch")
     return Script(
         experiment,
         _text(top, "opening", where),
-        _watch(top.get("watch"), f"{where}, watch"),
+        watch,
         played,
         _claims(scenario, closing.get("claims"), f"{where}, closing"),
         _text(closing, "cause", f"{where}, closing"),
@@ -193,6 +195,17 @@ def _watch(content: object, where: str) -> Watch:
         _sources(watch.get("events", []), f"{where}, events", labelled=False),
         float(window),
     )
+
+
+def _check_roles(scenario: Scenario, watch: Watch, where: str) -> None:
+    services = yaml.safe_load(scenario.compose_file.read_text(encoding="utf-8"))["services"]
+    roles = [name.removeprefix(f"{scenario.name}-") for name in services]
+    sources = [source.role for source in (*watch.lines, *watch.events)]
+    for role in (watch.processes, watch.responses, watch.file.role if watch.file else "", *sources):
+        if role and role not in roles:
+            raise UsageError(
+                f"{where}: no service in the role {role!r}{hint(role, roles)}", expected="one of " + ", ".join(roles)
+            )
 
 
 def _file(content: object, where: str) -> WatchedFile:
