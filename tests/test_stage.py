@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 from cases import ROOT, recorded_run
-from reprolab import scenario
+from reprolab import logs, scenario
 from reprolab.commands_stage import Clock
 from reprolab.errors import UsageError
 from reprolab.evidence import RunDirectory, TrialDirectory
@@ -263,8 +263,8 @@ def test_a_replay_draws_what_the_evidence_holds(vanish: scenario.Scenario, whole
     player.prepare(act)
     seen = frame(player._recording, player._recording.length_ms, 40, 20)
     # Of the proxy's log the test data hold a part.
-    log = [line.split(b'"')[2].split()[0] for line in (whole.trial("vanish", "documented", 1)).lines("proxy")]
-    assert {line.label: line.total for line in seen.lines} == {s: log.count(s.encode()) for s in ("200", "502")}
+    log = logs.access_summary(whole.trial("vanish", "documented", 1).lines("proxy"), 0)
+    assert {line.label: line.total for line in seen.lines} == {str(s): n for s, n in log.statuses.items()}
     assert seen.missing["processes"] == logged.PIDS_FROM_LOG
     assert sum(row.gone_ms is not None for row in seen.rows or ()) > 0
 

@@ -206,17 +206,26 @@ def keep_bundled(official: str, reference: str, image_id: str, client: docker.Do
 
 
 def _bundled(official: str, client: docker.DockerClient) -> Base | None:
-    """The base that came in a bundle. Its id is the one it had there: another engine may count it differently."""
+    """The base that came in a bundle, by its name and id of then: images are named after both.
+
+    Another engine may count the id differently. A name that has another image by now is not the bundle's any more.
+    """
     repository = bundled_name(official)
     for image in client.images.list(name=repository):
-        for tag in image.tags:
-            if tag.startswith(f"{repository}:"):
-                origin = Origin.HOST if image.labels.get(hostbase.LABEL) == "host" else Origin.LOCAL
-                debian = image.labels.get(f"{hostbase.LABEL}.debian", "")
-                made = f", where it was built on a host with Debian {debian}" if origin is Origin.HOST else ""
-                identity = f"sha256:{tag.rpartition(':')[2]}"
-                return Base(official, tag, identity, origin, "", f"{official} came in a bundle{made}")
+        names = {tag.rpartition(":")[0]: tag for tag in image.tags}
+        own = next((tag for name, tag in names.items() if name.startswith(f"{hostbase.NAME}/")), "")
+        reference = own or (official if official in image.tags else "")
+        if repository in names and reference:
+            identity = f"sha256:{names[repository].rpartition(':')[2]}"
+            origin = Origin.HOST if own else Origin.LOCAL
+            return Base(official, reference, identity, origin, "", f"{official} came in a bundle{_where(image)}")
     return None
+
+
+def _where(image: Image) -> str:
+    if image.labels.get(hostbase.LABEL) != "host":
+        return ""
+    return f", built on the host where that was made, with Debian {image.labels.get(f'{hostbase.LABEL}.debian', '?')}"
 
 
 def _official(official: str, image: Image, origin: Origin, how: str) -> Base:
