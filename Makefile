@@ -30,6 +30,10 @@ list: setup ## the scenarios with their variants and factors
 judge: setup ## judge a run again from its files: make judge RUN=socket-vanish
 	@$(REPROLAB) judge $(RUN)
 
+.PHONY: html
+html: setup ## write a run's report.html anew from its files: make html RUN=socket-vanish
+	@$(REPROLAB) report $(RUN)
+
 .PHONY: accept
 accept: setup ## put a reviewed run on record: make accept RUN=socket-vanish
 	@$(REPROLAB) accept $(RUN)

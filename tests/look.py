@@ -2,8 +2,9 @@
 
     look.py REQUEST.json
 
-The request: {page, width, height, scheme: "light" | "dark", script, selectors, open, png}. Answer: errors, overflow (what is
-wider than the window or cut off), texts and counts by selector, the script's value, and the picture's file.
+The request: {page, width, height, scheme: "light" | "dark", open: open all <details>, script, selectors, pictures:
+[[from, to, file], ...]}. The answer: errors; overflow, what is wider than the window or cut off; the texts of the
+visible elements by selector; the script's value; how high the page is.
 """
 
 import base64
@@ -17,7 +18,7 @@ from tabs import Browser
 
 SETTLED = 0.4
 LIMIT = 30.0
-HIGHEST = 16_000
+HIGHEST = 40_000
 
 # Charts are drawn when they come into view; what is begun must be done before one looks.
 BUSY = (
@@ -25,8 +26,8 @@ BUSY = (
 )
 OVERFLOW = """(() => {
   const wide = document.documentElement.clientWidth, found = [];
-  const name = e => e.tagName.toLowerCase() + (e.id ? '#' + e.id : '') + (e.className.baseVal ?? e.className ? '.' +
-    String(e.className.baseVal ?? e.className).trim().split(/\\s+/).join('.') : '') + ' ' + e.textContent.trim().slice(0, 40);
+  const name = e => [e.tagName, e.id, e.className.baseVal ?? e.className, e.textContent.trim().slice(0, 40)]
+    .filter(Boolean).join(' ');
   if (document.documentElement.scrollWidth > wide) found.push('the page: ' + document.documentElement.scrollWidth);
   for (const e of document.querySelectorAll('body *')) {
     if (!e.getClientRects().length || e.closest('template, script, style')) continue;
@@ -38,8 +39,8 @@ OVERFLOW = """(() => {
   }
   return found.slice(0, 20);
 })()"""
-SEEN = """(selectors => Object.fromEntries(selectors.map(s => [s,
-  [...document.querySelectorAll(s)].filter(e => e.getClientRects().length).map(e => (e.innerText ?? e.textContent).trim())])))"""
+SEEN = """(selectors => Object.fromEntries(selectors.map(s => [s, [...document.querySelectorAll(s)]
+  .filter(e => e.checkVisibility()).map(e => (e.innerText ?? e.textContent).trim())])))"""
 
 
 def evaluate(browser, session, expression):
@@ -102,9 +103,10 @@ def look(request, profile):
         settle(browser, session, BUSY)
         seen = evaluate(browser, session, f"{SEEN}({json.dumps(request.get('selectors', []))})")
         overflow = evaluate(browser, session, OVERFLOW)
-        if request.get("png"):
-            shot = browser.ask("Page.captureScreenshot", session, format="png")
-            Path(request["png"]).write_bytes(base64.b64decode(shot["data"]))
+        for begin, end, file in request.get("pictures", []):
+            clip = {"x": 0, "y": begin, "width": request["width"], "height": min(end, high) - begin, "scale": 1}
+            shot = browser.ask("Page.captureScreenshot", session, format="png", clip=clip)
+            Path(file).write_bytes(base64.b64decode(shot["data"]))
         return {"errors": errors(browser), "overflow": overflow, "texts": seen, "value": value, "height": high}
     finally:
         browser.end()

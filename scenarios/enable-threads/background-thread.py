@@ -3,7 +3,7 @@
 import json
 import time
 
-from reprolab import Claim, Column, InvalidTrial
+from reprolab import Claim, Column, Event, InvalidTrial
 
 ON = {"FLAGS": "--enable-threads"}
 VARIANTS = {
@@ -139,6 +139,27 @@ def describe(one):
 def threads_of(o):
     """The threads beside the one that serves."""
     return [thread for thread in o["kernel_threads"] if not thread["first"]]
+
+
+# -- the timeline of the report ------------------------------------------------------------------------
+
+
+def zero(evidence, o):
+    """Moments are distances from the beginning of the first request that starts a thread."""
+    return 0
+
+
+def events(evidence, o):
+    """The requests from begin to end, and each line that a thread printed."""
+    begun = {}
+    for at, what in o["timeline"]:
+        first, name, rest = what.split()
+        if first != "request":  # a thread's line, such as "once line 2"
+            yield Event(1000 * at, "note", what, f"thread {first}")
+        elif rest == "begins":
+            begun[name] = at
+        elif name in begun:
+            yield Event(1000 * begun[name], "note", f"request {name}", "requests", 1000 * at)
 
 
 # -- signs -------------------------------------------------------------------------------------------

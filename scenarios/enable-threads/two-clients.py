@@ -1,6 +1,6 @@
 """Two clients at nearly the same time: when each was served, and when each had its answer, and had it on the screen."""
 
-from reprolab import Claim, Column, InvalidTrial
+from reprolab import Claim, Column, Event, InvalidTrial
 
 from .clients import ask_both, measured, timeline
 
@@ -46,6 +46,26 @@ def drive(stack):
     if seen["B"]["began"] < seen["A"]["began"]:
         raise InvalidTrial("B was served before A: one of them was sent too late")
     return seen | {"timeline": timeline(seen)}
+
+
+# -- the timeline of the report ------------------------------------------------------------------------
+
+
+def zero(evidence, o):
+    """Moments are distances from the one at which A asked."""
+    return 0
+
+
+def events(evidence, o):
+    """Of each client: when its request was with the server, when it was served, when its page was on the screen."""
+    for name in ("A", "B"):
+        moments = {key: o[name][key] for key in ("sent", "complete", "began", "ended", "shown")}
+        at = {key: 1000 * moment for key, moment in moments.items() if moment is not None}
+        if {"sent", "complete"} <= at.keys():
+            yield Event(at["sent"], "note", "sent, until all was answered", f"{name} waits", at["complete"])
+        yield Event(at["began"], "note", f"served by process {o[name]['pid']}", f"{name} is served", at["ended"])
+        if "shown" in at:
+            yield Event(at["shown"], "note", "on the screen", f"{name} is shown")
 
 
 # -- signs -------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from reprolab import Claim, Column, InvalidTrial
+from reprolab import Claim, Column, Event, InvalidTrial
 
 VARIANTS = {
     "documented": {},
@@ -103,6 +103,23 @@ def recover(stack, role):
         if time.monotonic() > end:
             raise InvalidTrial("the server did not recover from being stopped")
         answers += stack.probe("/busy/1", role=role, timeout=5) == "200"
+
+
+# -- the timeline of the report ------------------------------------------------------------------------
+
+
+def zero(evidence, o):
+    """Moments are distances from the first request that was served."""
+    return 0
+
+
+def events(evidence, o):
+    """Each request with the process that served it, the processes in the order in which they first did."""
+    spans = sorted(o["spans"], key=lambda span: span[1])
+    pids = list(dict.fromkeys(pid for pid, _, _ in spans))
+    for pid, began, ended in spans:
+        at, until = (1000 * (moment - spans[0][1]) for moment in (began, ended))
+        yield Event(at, "note", f"served by process {pid}", f"server {pids.index(pid) + 1}", until)
 
 
 # -- signs -------------------------------------------------------------------------------------------

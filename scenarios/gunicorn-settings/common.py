@@ -156,6 +156,12 @@ class Gunicorn:
         until("gunicorn ends after SIGTERM", lambda: self.code is not None, 45)
 
 
+def kept_notes(evidence):
+    """What the application noted, from a trial's files: (when, pid, what, about), by the container's clock."""
+    lines = [line.split(" ", 4) for line in (evidence.path / "views.log").read_text(encoding="utf-8").splitlines()]
+    return [(float(when), int(pid), what, about) for when, pid, _, what, about in lines]
+
+
 def option(factors, name):
     """The value of an option among a trial's arguments; None where it is not given."""
     words = shlex.split(factors["ARGUMENTS"])

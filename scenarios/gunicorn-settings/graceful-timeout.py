@@ -1,6 +1,6 @@
 """What becomes of a request in hand when the master gets a signal, with graceful_timeout below and above its length."""
 
-from reprolab import Claim, Column
+from reprolab import Claim, Column, Event
 
 from .common import Gunicorn, Lab, until
 
@@ -88,6 +88,23 @@ def watch(lab, gunicorn, before, numbers, sent):
 def fresh(lab, pids):
     """The new processes that are workers: USR2's new master is a child of the old one, and no worker."""
     return [pid for pid in pids if any(note[1] == pid and note[3] == "import" for note in lab.notes())]
+
+
+def zero(evidence, o):
+    """Moments are distances from the signal."""
+    return 0
+
+
+def events(evidence, o):
+    """The request in hand, from the signal on, and the workers that come and go."""
+    fate = "answered" if answered(o) else "cut off"
+    yield Event(0, "note", f"request in hand, then {fate}", "request", 1000 * o["after_s"])
+    if not answered(o):
+        yield Event(1000 * o["after_s"], "killed", "the request is cut off", "client")
+    if o["new_s"] is not None:
+        yield Event(1000 * o["new_s"], "started", "new worker", "gunicorn")
+    if o["old_gone_s"] is not None:
+        yield Event(1000 * o["old_gone_s"], "note", "the old worker is gone", "old worker gone")
 
 
 def answered(o):

@@ -2,9 +2,9 @@
 
 from collections import Counter
 
-from reprolab import Claim, Column, InvalidTrial
+from reprolab import Claim, Column, Event, InvalidTrial, logs
 
-from .common import ADDRESS, Gunicorn, Lab, option, until
+from .common import ADDRESS, Gunicorn, Lab, kept_notes, option, until
 
 LIMIT = 20
 PLAIN = {"APP": "plain:application", "WORKERS": "4"}
@@ -53,6 +53,26 @@ def ended(lab, gunicorn):
     """The same for the workers that are no more."""
     alive = gunicorn.workers()
     return {pid: number for pid, number in served(lab).items() if pid not in alive}
+
+
+def zero(evidence, o):
+    """Moments are distances from the first note of a worker."""
+    return 0
+
+
+def events(evidence, o):
+    """Each worker's start."""
+    notes = kept_notes(evidence)
+    for at, pid, what, _ in notes:
+        if what == "import":
+            yield Event(1000 * (at - notes[0][0]), "started", f"worker {pid}", "views.log")
+
+
+def responses(evidence, o):
+    """The views that ended, for each step."""
+    notes = kept_notes(evidence)
+    steps = Counter(int(1000 * (at - notes[0][0])) // logs.BUCKET_MS for at, _, what, _ in notes if what == "end")
+    return {"views done": [steps[step] for step in range(max(steps, default=-1) + 1)]}
 
 
 def after_exactly(o):

@@ -1,8 +1,8 @@
 """What becomes of a request that lasts longer than --timeout, by worker class and by what it does."""
 
-from reprolab import Claim, Column
+from reprolab import Claim, Column, Event
 
-from .common import Gunicorn, Lab, all_answered, until
+from .common import Gunicorn, Lab, all_answered, kept_notes, until
 
 THREE = {"ARGUMENTS": "--timeout 3", "LASTS": "8"}
 VARIANTS = {
@@ -44,6 +44,26 @@ def drive(stack):
     }
     lab.keep()
     return found
+
+
+def zero(evidence, o):
+    """Moments are distances: the client's from its request, the server's from the beginning of its view."""
+    return 0
+
+
+def events(evidence, o):
+    """The request as its client saw it, the view as the worker did, and the workers that came."""
+    fate = f"answered {o['status']}" if o["status"] else "cut off"
+    yield Event(0, "note", f"request: {fate}", "request", 1000 * o["after_s"])
+    if not o["status"]:
+        yield Event(1000 * o["after_s"], "killed", "the request is cut off", "client")
+    notes = kept_notes(evidence)
+    begun = next(at for at, _, what, about in notes if what == "begin" and about.count("/") == 2)
+    for at, pid, what, about in notes:
+        if what == "import":
+            yield Event(1000 * (at - begun), "started", f"worker {pid}", "views.log")
+        elif what == "end" and about.count("/") == 2 and at > begun:
+            yield Event(0, "note", f"view in worker {pid}, to its end", "view", 1000 * (at - begun))
 
 
 def killed(o):

@@ -6,7 +6,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 
-from reprolab import Claim, Column, InvalidTrial
+from reprolab import Claim, Column, Event, InvalidTrial, logs
 
 from .asking import LIMIT, LINE, answer_or_stuck, check_upstream, patience, pool_children, wait_for, worker_of
 
@@ -209,6 +209,38 @@ def check_attempt(one):
         raise InvalidTrial(f"request {number} failed otherwise than by task 5: {raised}")
     if not one["frozen"] and one["status"] != ("500" if raised else "200"):
         raise InvalidTrial(f"request {number}: answered {one['status']} {raised}")
+
+
+# -- the timeline of the report ------------------------------------------------------------------------
+
+
+def events(evidence, o):
+    """Each request from its first line to its last; one that froze, until the lab had ended the children in its way."""
+    ways, begun, start = {one["number"]: one for one in o["attempts"]}, {}, zero(evidence, o)
+    for at, words in said(evidence, start):
+        if match := BEGIN.match(words):
+            begun[int(match[1])] = at
+        elif (match := END.match(words)) and (number := int(match[1])) in begun:
+            one = ways[number]
+            if one["frozen"]:
+                yield Event(begun[number], "note", f"request {number}: frozen", "frozen request", at)
+                yield Event(at, "killed", f"the lab ended what request {number} waited for", "lab")
+            else:
+                text = f"request {number}: answered {one['status']} after {one['ms']} ms"
+                yield Event(begun[number], "note", text, "request", at)
+
+
+def zero(evidence, o):
+    """The moment of the log's first line."""
+    return logs.Clock()(next(iter(evidence.lines("app"))))
+
+
+def said(evidence, start):
+    """What the processes printed, as (milliseconds since the start, words)."""
+    clock = logs.Clock()
+    for line in evidence.lines("app"):
+        if text := LINE.match(line.decode("utf-8", "replace").partition(" ")[2].rstrip("\n")):
+            yield (clock(line) - start) / 1e6, text[3]
 
 
 # -- signs -------------------------------------------------------------------------------------------

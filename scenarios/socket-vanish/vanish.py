@@ -4,7 +4,7 @@ import json
 import re
 import time
 
-from reprolab import Claim, Column, InvalidTrial, logs
+from reprolab import Claim, Column, Event, InvalidTrial, logs
 
 VARIANTS = {
     "documented": {},
@@ -198,6 +198,29 @@ def ok_after(access, moment_ms):
 def since(moment_ns, start_ns):
     """Nanoseconds on the clock as milliseconds since the load began."""
     return round((moment_ns - start_ns) / 1e6, 3)
+
+
+# -- the timeline of the report ------------------------------------------------------------------
+
+
+def events(evidence, o):
+    """The socket's coming and going by the witness, and who removed its file."""
+    start = o["load"]["started_ns"]
+    kinds = {"appeared": "present", "gone": "gone"}
+    for seen in witness_lines(evidence.lines("witness")):
+        if kind := kinds.get(seen["event"]):
+            yield Event(since(seen["t_ns"], start), kind, f"{seen['name']} {seen['event']}", "witness")
+    for unlink in o["unlinks"]:
+        if unlink["errno"] == 0:
+            text = f"worker {unlink['pid']} removed {unlink['path']}"
+            yield Event(since(unlink["t_ns"], start), "note", text, "unlink")
+
+
+def responses(evidence, o):
+    """The proxy's answers, as counted when its log was read; else from the log."""
+    if "timeline" in o:
+        return logs.counts_per_step(o["timeline"])
+    return logs.counts_per_step(logs.access_summary(evidence.lines("proxy"), o["load"]["started_ns"]).timeline())
 
 
 # -- signs: pure functions of one observation ----------------------------------------------------

@@ -177,7 +177,21 @@ def judge(where: str) -> Exit:
     found = scenario.load(root, content["scenario"])
     verdict = session.judge_run(root, found, found_run)
     session.report(console(), found, found_run)
+    if (found_run.path / evidence.PAGE).exists():
+        # It must not go on saying what was judged before.
+        session.add_page(found, found_run, say)
     return exit_status(verdict)
+
+
+@main.command()
+@click.argument("where", metavar="RUN")
+@boundary
+def report(where: str) -> None:
+    """Write a run's report.html anew, from its files, without Docker. RUN: a directory, SCENARIO/STAMP or SCENARIO."""
+    root = project_root()
+    found_run = evidence.open_run(root, where)
+    found = scenario.load(root, evidence.read_json(found_run.path / "run.json")["scenario"])
+    click.echo(f"written: {session.write_page(found, found_run)}")
 
 
 @main.command()

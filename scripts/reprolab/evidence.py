@@ -21,6 +21,7 @@ from reprolab.judge import TrialRecord
 
 LATEST = "latest"
 STREAMS = "{}.streams"
+PAGE = "report.html"
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import tarfile
 import threading
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -226,6 +226,17 @@ class AccessSummary:
             str(status): [[int(b) * BUCKET_MS, n] for b, n in sorted(counts.items())]
             for status, counts in sorted(self.buckets.items())
         }
+
+
+def counts_per_step(timeline: Mapping[str, list[list[int]]]) -> dict[str, tuple[int, ...]]:
+    """`AccessSummary.timeline()` as counts for each step of BUCKET_MS from the start; earlier ones are left out."""
+    last = max((ms // BUCKET_MS for rows in timeline.values() for ms, _ in rows), default=-1)
+    counts = {status: [0] * (last + 1) for status in timeline}
+    for status, rows in timeline.items():
+        for ms, n in rows:
+            if ms >= 0:
+                counts[status][ms // BUCKET_MS] += n
+    return {status: tuple(row) for status, row in counts.items()}
 
 
 def access_summary(lines: Iterable[bytes], start_ns: int, agent: bytes = b"-") -> AccessSummary:

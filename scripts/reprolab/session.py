@@ -220,6 +220,27 @@ class Session:
             report(self.console, found, run)
         except LabError as error:
             self.say(f"the report could not be written: {error}")
+        else:
+            add_page(found, run, self.say)
+
+
+def write_page(found: Scenario, run: RunDirectory) -> Path:
+    """Write a run's report.html from its files; returns its path."""
+    # The drawing library takes most of a second to load, which other commands need not wait for.
+    from reprolab.report import html
+
+    return html.write(found, run, recorded_verdict(found))
+
+
+def add_page(found: Scenario, run: RunDirectory, say: Callable[[str], None]) -> None:
+    """Write report.html, after all else: that it cannot be written must not cost the user the verdict."""
+    try:
+        path = write_page(found, run)
+    except Exception as error:
+        told = str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
+        say(f"{evidence.PAGE} could not be written, but the verdict stands: {told}")
+    else:
+        say(f"page: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
 
 
 def recorded_verdict(found: Scenario) -> dict[str, Any] | None:

@@ -24,16 +24,17 @@ GAP = 8
 AXIS = 30
 # The start-up before the load is of interest, but not as long as the load.
 BEFORE = 0.12
+MARGIN = 0.01
 MOST_EVENTS_TOLD = 4
 MOST_MARKS = 400
 SHAPES = {
     "started": "triangle-up",
-    "restarted": "circle",
+    "restarted": "triangle-right",
     "killed": "cross",
     "gone": "diamond",
     "present": "square",
     "traceback": "triangle-down",
-    "note": "stroke",
+    "note": "circle",
 }
 THROUGH = ("gone", "killed")
 
@@ -62,7 +63,8 @@ def axis(timelines: Iterable[Timeline]) -> tuple[float, float]:
     every = list(timelines)
     end = max(one.length_ms for one in every)
     first = min((event.at_ms for one in every for event in one.events), default=0.0)
-    return max(min(first, 0.0), -BEFORE * end), end
+    # A mark at the very beginning is drawn whole.
+    return max(min(first, 0.0), -BEFORE * end) - MARGIN * end, end * (1 + MARGIN)
 
 
 def lanes(timelines: Iterable[Timeline]) -> list[str]:
@@ -98,7 +100,14 @@ def timeline_spec(
 
 
 def _time_axis() -> alt.Axis:
-    return alt.Axis(labelExpr="datum.label + ' s'", tickCount=8, labelOverlap=True, grid=True, gridDash=[2, 3])
+    return alt.Axis(
+        labelExpr="datum.label + ' s'",
+        tickCount=8,
+        labelOverlap="greedy",
+        labelSeparation=12,
+        grid=True,
+        gridDash=[2, 3],
+    )
 
 
 def _lane_layer(x: alt.X, names: Sequence[str], top: int) -> Any:
@@ -114,7 +123,7 @@ def _lane_layer(x: alt.X, names: Sequence[str], top: int) -> Any:
     told = [alt.Tooltip("d:N", title="when"), alt.Tooltip("x:N", title="what"), alt.Tooltip("f:N", title="told by")]
     base = alt.Chart(alt.NamedData("events"))
     spans = base.transform_filter("datum.u > datum.t").mark_bar(height=LANE - 6, opacity=0.75, cornerRadius=2)
-    points = base.transform_filter("datum.u <= datum.t").mark_point(filled=True, size=52, opacity=0.95, clip=True)
+    points = base.transform_filter("datum.u <= datum.t").mark_point(filled=True, size=52, opacity=0.95)
     return alt.layer(
         spans.encode(x=x, x2="u:Q", y=y, color=ink, tooltip=told),
         points.encode(x=x, y=y, color=ink, shape=shape, tooltip=told),
@@ -124,7 +133,7 @@ def _lane_layer(x: alt.X, names: Sequence[str], top: int) -> Any:
 def _response_layer(x: alt.X, shown: Sequence[str], top: int, step_ms: int) -> Any:
     scale = alt.Scale(range=[top + HEIGHT, top], nice=True, zero=True)
     title = f"responses per {step_ms} ms"
-    ticks = alt.Axis(tickCount=3, grid=False, format="~s", minExtent=LEFT, maxExtent=LEFT, title=None, offset=0)
+    ticks = alt.Axis(tickCount=3, grid=False, format="~s", minExtent=LEFT, maxExtent=LEFT, title=None, orient="left")
     y = alt.Y("a:Q", title=None, scale=scale, axis=ticks)
     ink = alt.Color("s:N", legend=None, scale=alt.Scale(domain=list(shown), range=[colour(s) for s in shown]))
     told = [alt.Tooltip("d:N", title="when"), alt.Tooltip("s:N", title="status"), alt.Tooltip("n:Q", title=title)]
@@ -161,8 +170,9 @@ def timeline_data(
     axis is left out and counted in ``early``. Where there are more marks than ``most_marks``, longer steps are joined.
     """
     inside = [event for event in one.events if event.end_ms >= span[0]]
-    step = one.step_ms
-    while len(groups := _groups(inside, step)) > most_marks:
+    step, groups = one.step_ms, _groups(inside, one.step_ms, 0)
+    while len(groups) > most_marks:
+        groups = _groups(inside, step, step)
         step *= 2
     return {
         "step": one.step_ms,
@@ -172,12 +182,14 @@ def timeline_data(
     }
 
 
-def _groups(events: Iterable[Event], step_ms: int) -> list[list[Event]]:
-    """Events that would be drawn over each other: the same kind, in the same lane and step."""
+def _groups(events: Iterable[Event], step_ms: float, shortest_ms: float) -> list[list[Event]]:
+    """Events that would be drawn over each other: the same kind, in the same lane and step.
+
+    What lasts longer than ``shortest_ms`` is drawn by itself.
+    """
     found: dict[tuple[object, ...], list[Event]] = {}
     for number, event in enumerate(events):
-        # What lasts is drawn by itself, unless it is shorter than a step.
-        alone = number if event.end_ms - event.at_ms > step_ms else -1
+        alone = number if event.end_ms - event.at_ms > shortest_ms else -1
         key = (lane(event), event.kind, event.source, event.at_ms // step_ms, alone)
         found.setdefault(key, []).append(event)
     return list(found.values())
@@ -189,7 +201,7 @@ def _mark(group: Sequence[Event], names: Sequence[str]) -> list[Any]:
     told = "; ".join(texts[:MOST_EVENTS_TOLD])
     if len(group) > len(texts[:MOST_EVENTS_TOLD]):
         told = f"{len(group)} × {told}" + (" …" if len(texts) > MOST_EVENTS_TOLD else "")
-    ends = [round(first.at_ms, 1), round(first.end_ms, 1)]
+    ends = [round(first.at_ms, 1), round(max(event.end_ms for event in group), 1)]
     return [*ends, names.index(lane(first)), KINDS.index(first.kind), told, first.source]
 
 
@@ -206,8 +218,13 @@ def rate_chart(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         }
         for row in rows
     ]
-    order = [row["v"] for row in every]
-    y = alt.Y("v:N", title=None, sort=order, axis=alt.Axis(labelLimit=LEFT + 60, ticks=False, domain=False))
+    return {"spec": _rate_spec(), "data": {"rates": every}}
+
+
+@cache
+def _rate_spec() -> dict[str, Any]:
+    """One specification for all claims, a row for each variant, in their order; the page's script sets the height."""
+    y = alt.Y("v:N", title=None, sort=None, axis=alt.Axis(labelLimit=LEFT + 60, ticks=False, domain=False))
     x = alt.X("lo:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=5))
     ink = alt.Color(
         "e:N", legend=None, scale=alt.Scale(domain=["shows", "absent"], range=["var(--link)", "var(--note)"])
@@ -222,7 +239,7 @@ def rate_chart(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     base = alt.Chart(alt.NamedData("rates"))
     lines = base.mark_rule(strokeWidth=3, opacity=0.55).encode(x=x, x2="hi:Q", y=y, color=ink, tooltip=told)
     points = base.mark_point(filled=True, size=80, opacity=1).encode(x="p:Q", y=y, color=ink, tooltip=told)
-    return {"spec": _finished(alt.layer(lines, points), 24 * max(1, len(every))), "data": {"rates": every}}
+    return _finished(alt.layer(lines, points), 24)
 
 
 def _finished(chart: Any, height: int) -> dict[str, Any]:

@@ -23,7 +23,7 @@ PATTERNS: tuple[tuple[str, str, re.Pattern[bytes]], ...] = (
     ("killed", "worker {} died", re.compile(rb"(?:DAMN ! worker \d+ \(pid:|Child process \[)\s*(\d+)[\])] died")),
     ("note", "the master got a signal: {}", re.compile(rb"\[INFO\] Handling signal: (\w+)")),
 )
-MARKS = (b"orker", b"rocess", b"signal")
+MARKS = (b"orker", b"WORKER", b"rocess", b"signal")
 ACCESS = b" HTTP/1."
 
 

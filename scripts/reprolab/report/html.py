@@ -14,23 +14,22 @@ from typing import Any
 
 from reprolab import evidence
 from reprolab.evidence import RunDirectory
-from reprolab.judge import TrialRecord, asked, drifted
+from reprolab.judge import TrialRecord, asked, drifted, judge
 from reprolab.report import charts, claimview, table, terminal, trialview
 from reprolab.report.page import render, script_json
 from reprolab.scenario import CUSTOM, Scenario
 
-PAGE = "report.html"
 FILES = ("report.txt", "verdict.json", "run.json", "trials.jsonl")
 
 
 def write(found: Scenario, run: RunDirectory, recorded: Mapping[str, Any] | None) -> Path:
     """Write a run's report.html, whole or not at all; returns its path.
 
-    ``recorded`` is the content of the scenario's recorded.json. Raises UsageError for a run without verdict.json.
+    ``recorded`` is the content of the scenario's recorded.json. Raises UsageError for a run whose files cannot be read.
     """
     text = page(found, run, recorded)
-    path = run.path / PAGE
-    draft = path.with_name(f".{PAGE}.{os.getpid()}")
+    path = run.path / evidence.PAGE
+    draft = path.with_name(f".{evidence.PAGE}.{os.getpid()}")
     with evidence.writing(path):
         try:
             draft.write_text(text, encoding="utf-8")
@@ -43,8 +42,10 @@ def write(found: Scenario, run: RunDirectory, recorded: Mapping[str, Any] | None
 def page(found: Scenario, run: RunDirectory, recorded: Mapping[str, Any] | None) -> str:
     """The page's text."""
     content = evidence.read_json(run.path / "run.json")
-    verdict = evidence.read_json(run.path / "verdict.json")
     trials = run.trials()
+    kept = run.path / "verdict.json"
+    # A run that was killed left none.
+    verdict = evidence.read_json(kept) if kept.exists() else judge(found, run.name, trials, recorded)
     drawn = trialview.Charts()
     shown = trialview.shown(found, run, trials)
     claims = claimview.claims(verdict, run, trials, found)
@@ -60,6 +61,7 @@ def page(found: Scenario, run: RunDirectory, recorded: Mapping[str, Any] | None)
         headline=_headline(verdict),
         drift=_drift(verdict, content, recorded),
         facts=_facts(found, content),
+        hosts=sum(base.get("origin") == "host" for base in content.get("bases", {}).values()),
         finding=_finding(found, recorded),
         tables=_tables(found, run, trials),
         customs=_customs(found, verdict),
@@ -91,10 +93,10 @@ def _finding(found: Scenario, recorded: Mapping[str, Any] | None) -> dict[str, s
     return {"text": found.finding, "run": str((recorded or {}).get("run", ""))} if found.finding else None
 
 
-def _facts(found: Scenario, content: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Of what document, when, on what, how long; only what the run has."""
+def _facts(found: Scenario, content: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """Of what document, when, on what, how long, in lines; only what the run has."""
     host = content.get("host", {})
-    bases = "; ".join(sorted({str(base.get("detail", "")) for base in content.get("bases", {}).values()}))
+    bases = sorted({str(base.get("detail", "")) for base in content.get("bases", {}).values()})
     machine = " · ".join(
         f"{name} {host[key]}"
         for key, name in (("kernel", "kernel"), ("engine", "engine"), ("compose", "Compose"), ("cgroup", "cgroup"))
@@ -102,15 +104,15 @@ def _facts(found: Scenario, content: Mapping[str, Any]) -> list[tuple[str, str]]
     )
     processor = f"{host['cpus']} × {host['cpu']}" if host.get("cpu") and host.get("cpus") else ""
     facts = [
-        ("document", found.document),
-        ("run", str(content.get("started", ""))),
-        ("command", " ".join(content.get("command", []))),
-        ("host", " · ".join(part for part in (processor, machine) if part)),
+        ("document", [found.document]),
+        ("run", [str(content.get("started", ""))]),
+        ("command", [" ".join(content.get("command", []))]),
+        ("host", [" · ".join(part for part in (processor, machine) if part)]),
         ("base images", bases),
-        ("documented stack", table.changes_text(content.get("factors", {}))),
-        ("time", str(content.get("times", ""))),
+        ("documented stack", [" ".join(f"{name}={value}" for name, value in content.get("factors", {}).items())]),
+        ("time", [str(content.get("times", ""))]),
     ]
-    return [(name, text) for name, text in facts if text and text != "—"]
+    return [(name, lines) for name, lines in facts if any(lines)]
 
 
 def _tables(found: Scenario, run: RunDirectory, trials: list[TrialRecord]) -> list[dict[str, Any]]:

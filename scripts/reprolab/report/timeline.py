@@ -13,7 +13,7 @@ from reprolab.evidence import TrialDirectory
 from reprolab.report.events import KINDS, Event, from_log
 from reprolab.scenario import Experiment
 
-__all__ = ["KINDS", "Event", "Timeline", "from_buckets", "timeline"]
+__all__ = ["KINDS", "Event", "Timeline", "timeline"]
 
 STEP_MS = logs.BUCKET_MS
 # Beyond that many steps (two minutes) a page cannot show them apart; they are then made longer.
@@ -40,21 +40,20 @@ class Timeline:
 def timeline(experiment: Experiment, evidence: TrialDirectory, observation: Mapping[str, Any]) -> Timeline | None:
     """The timeline of one trial; None where its evidence holds no moment to show.
 
-    What an experiment does not tell itself (``events``, ``responses``, ``zero``) is read from the load's start, the
-    servers' own log lines and the proxy's access log. That a server started is by itself no story: None.
+    The lab reads the servers' own log lines, the load's beginning and end, and the proxy's access log; an
+    experiment's ``events`` come on top, its ``responses`` and ``zero`` in place of the lab's. Where ``zero`` returns 0
+    only distances are known, and nothing is read from logs. That a server started is by itself no story: None.
     """
     zero = experiment.zero(evidence, observation) if experiment.zero else zero_of(evidence, observation)
-    if experiment.events:
-        events = list(experiment.events(evidence, observation))
-    else:
-        events = log_events(evidence, zero) + load_events(observation, zero)
+    own = list(experiment.events(evidence, observation)) if experiment.events else []
+    usual = log_events(evidence, zero) + load_events(observation, zero) if zero else []
     if experiment.responses:
         responses = {status: tuple(n) for status, n in experiment.responses(evidence, observation).items()}
     else:
         responses = proxy_responses(evidence, observation, zero) if zero else {}
-    told = experiment.events is not None or any(event.kind not in ("started", "note") for event in events)
-    if not (responses or (events and told)):
+    if not (responses or own or any(event.kind not in ("started", "note") for event in usual)):
         return None
+    events = usual + own
     steps = max((len(counts) for counts in responses.values()), default=0)
     length = max([event.end_ms for event in events] + [float(steps * STEP_MS), float(STEP_MS)])
     factor = -(-steps // MOST_STEPS) or 1
@@ -87,7 +86,7 @@ def load_events(observation: Mapping[str, Any], zero_ns: int) -> list[Event]:
         return []
     begun, ended = ((load[name] - zero_ns) / 1e6 for name in ("started_ns", "finished_ns"))
     text = f"load: {load.get('connections', '?')} connections, {load.get('requests', '?')} requests"
-    return [Event(begun, "note", text, "wrk", ended)]
+    return [Event(begun, "note", text, "load", ended)]
 
 
 def proxy_responses(
@@ -97,19 +96,8 @@ def proxy_responses(
     with suppress(OSError, EOFError):
         if not logs.access_summary(islice(evidence.lines("proxy"), ENOUGH_LINES), zero_ns).lines:
             return {}
-        return from_buckets(logs.access_summary(evidence.lines("proxy"), zero_ns).timeline())
+        return logs.counts_per_step(logs.access_summary(evidence.lines("proxy"), zero_ns).timeline())
     return {}
-
-
-def from_buckets(found: Mapping[str, list[list[int]]]) -> dict[str, tuple[int, ...]]:
-    """`AccessSummary.timeline()` as counts for each step from the zero on; what came before it is left out."""
-    last = max((ms // STEP_MS for rows in found.values() for ms, _ in rows), default=-1)
-    counts = {status: [0] * (last + 1) for status in found}
-    for status, rows in found.items():
-        for ms, n in rows:
-            if ms >= 0:
-                counts[status][ms // STEP_MS] += n
-    return {status: tuple(row) for status, row in counts.items()}
 
 
 def _joined(counts: tuple[int, ...], factor: int) -> tuple[int, ...]:

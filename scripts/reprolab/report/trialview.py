@@ -10,7 +10,7 @@ from typing import Any
 from reprolab.evidence import RunDirectory, TrialDirectory
 from reprolab.judge import TrialRecord
 from reprolab.report import charts, excerpts, table
-from reprolab.report.events import KINDS
+from reprolab.report.events import KINDS, Event
 from reprolab.report.timeline import Timeline, timeline, zero_of
 from reprolab.scenario import DOCUMENTED, Experiment, Scenario
 
@@ -62,7 +62,7 @@ def shown(found: Scenario, run: RunDirectory, trials: Iterable[TrialRecord]) -> 
 
 def _shown(experiment: Experiment, run: RunDirectory, record: TrialRecord) -> Shown:
     evidence = run.trial(record.experiment, record.variant, record.trial)
-    if not record.valid:
+    if not (record.valid and evidence.path.is_dir()):
         return Shown(record, evidence, None)
     try:
         return Shown(record, evidence, timeline(experiment, evidence, record.observation))
@@ -92,11 +92,12 @@ def _section(
         return section
     span, names, statuses = charts.axis(lines), charts.lanes(lines), charts.statuses(lines)
 
+    specs = {step: charts.timeline_spec(span, names, statuses, step) for step in {line.step_ms for line in lines}}
+
     def chart(one: Shown, line: Timeline) -> dict[str, Any]:
-        spec = charts.timeline_spec(span, names, statuses, line.step_ms)
         data = charts.timeline_data(line, statuses, names, span, most)
         return {
-            "id": drawn.add(spec, kind="timeline", lanes=names, statuses=statuses, **data),
+            "id": drawn.add(specs[line.step_ms], kind="timeline", lanes=names, statuses=statuses, **data),
             "height": charts.height(names, statuses),
             "trial": one.record.trial,
             "told": _told(line),
@@ -114,6 +115,7 @@ def _section(
         "lanes": names,
         "kinds": [kind for kind in KINDS if kind in names],
         "statuses": [(status, charts.colour(status)) for status in statuses],
+        "clock": any(line.zero_ns for line in lines),
         "step": max(line.step_ms for line in lines),
         "variants": [{"name": n, "changes": changes[n], "charts": by_variant[n]} for n in order],
         "without": sorted({one.record.variant for one in own} - set(by_variant)),
@@ -126,11 +128,25 @@ def _told(line: Timeline) -> str:
     counts = Counter(event.kind for event in line.events if event.kind != "note")
     first = {event.kind: event.at_ms for event in reversed(line.events)}
     parts += [
-        f"{kind} at {first[kind] / 1000:.2f} s" if n == 1 else f"{n} {kind}, first at {first[kind] / 1000:.2f} s"
+        f"{kind} at {first[kind] / 1000:.2f} s" if n == 1 else f"{kind} {n} times, from {first[kind] / 1000:.2f} s on"
         for kind in KINDS
         if (n := counts[kind])
     ]
+    lanes: dict[str, list[Event]] = {}
+    for event in line.events:
+        if event.kind == "note":
+            lanes.setdefault(event.source, []).append(event)
+    parts += [_lane_told(name, events) for name, events in lanes.items()]
     return " · ".join(parts)
+
+
+def _lane_told(name: str, events: Sequence[Event]) -> str:
+    """A lane of an experiment's own, in words."""
+    if len(events) > 1:
+        return f"{name} {len(events)} times"
+    (only,) = events
+    begun, ended = only.at_ms / 1000, only.end_ms / 1000
+    return f"{name} {begun:.2f}–{ended:.2f} s" if ended > begun else f"{name} at {begun:.2f} s"
 
 
 def logs(found: Scenario, trials: Sequence[Shown]) -> dict[str, Any]:

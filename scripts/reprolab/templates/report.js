@@ -34,6 +34,7 @@ function draw(element) {
   element.dataset.drawn = "begun";
   const datasets = item.kind === "rates" ? { rates: item.rows } : { steps: steps(item), events: events(item) };
   const spec = Object.assign({}, report.specs[item.spec], { datasets });
+  if (item.kind === "rates") spec.height = 24 * item.rows.length;
   vegaEmbed(element, spec, { renderer: "svg", actions: false }).then(
     () => { element.dataset.drawn = "done"; },
     (error) => { element.textContent = "This chart could not be drawn: " + error; console.error(error); },

@@ -1,0 +1,141 @@
+"""Pages in Chromium, looked at as a reader does: in a container without a network, of the project's own image.
+
+with browser() as chromium:
+    seen = chromium.look(path, width=390, scheme="dark", open_details=True, selectors=["h1"], picture=(0, 1200))
+    assert not seen.errors and not seen.overflow
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from docker.models.containers import Container
+from lab import ROOT
+from reprolab import labels, scenario
+from reprolab.bases import policy
+from reprolab.composefile import adopt, resolve
+from reprolab.engine import client, compose_command, ensure_engine
+from reprolab.images import bases_of, build_missing, references
+
+# The browser of enable-threads, in the image that its runs use: built once for both.
+OWNER, SERVICE = "enable-threads", "enable-threads-browser"
+WIDTHS = (390, 1600)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A page as it was seen.
+
+    ``errors``: exceptions, console errors and warnings, requests to any network. ``overflow``: elements that reach
+    beyond the window (but in what scrolls) or are cut off. ``texts``: by selector, those of the visible elements.
+    ``value``: the script's. ``picture``: a PNG, if asked for.
+    """
+
+    errors: list[str]
+    overflow: list[str]
+    texts: Mapping[str, list[str]]
+    value: Any
+    height: int
+    picture: bytes = b""
+
+
+@dataclass(frozen=True)
+class Chromium:
+    """The browser's container."""
+
+    container: Container
+
+    def look(
+        self,
+        page: Path,
+        width: int,
+        *,
+        height: int = 900,
+        scheme: str = "light",
+        open_details: bool = False,
+        selectors: Sequence[str] = (),
+        script: str = "",
+        picture: tuple[int, int] | None = None,
+    ) -> Seen:
+        """Open a page (one file) in a window of this size (pixels) and say what is there.
+
+        ``script`` is run before, for instance to click; ``picture`` is from where to where down the page.
+        """
+        request = {
+            "page": "/tmp/page.html",
+            "width": width,
+            "height": height,
+            "scheme": scheme,
+            "open": open_details,
+            "selectors": list(selectors),
+            "script": script,
+            "pictures": [[*picture, "/tmp/page.png"]] if picture else [],
+        }
+        self._put({"page.html": page.read_bytes(), "request.json": json.dumps(request).encode()})
+        done = self.container.exec_run(
+            ["python3", "/tmp/look.py", "/tmp/request.json"], environment={"PYTHONPATH": "/srv"}, demux=True
+        )
+        out, err = (part or b"" for part in done.output)
+        assert done.exit_code == 0, f"look.py: exit code {done.exit_code}: {err.decode()[-2000:]}"
+        return Seen(**json.loads(out), picture=self._get("/tmp/page.png") if picture else b"")
+
+    def _put(self, files: Mapping[str, bytes]) -> None:
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            for name, content in files.items():
+                entry = tarfile.TarInfo(name)
+                entry.size, entry.mode = len(content), 0o644
+                archive.addfile(entry, io.BytesIO(content))
+        assert self.container.put_archive("/tmp", packed.getvalue())
+
+    def _get(self, path: str) -> bytes:
+        chunks, _ = self.container.get_archive(path)
+        with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+            found = archive.extractfile(archive.next() or path)
+            assert found is not None
+            return found.read()
+
+
+@contextmanager
+def browser() -> Iterator[Chromium]:
+    """A container with Chromium and no network; removed at the end, and by `reprolab clean` where it comes to none."""
+    container = client().containers.run(
+        _image(),
+        detach=True,
+        init=True,
+        network_mode="none",
+        labels=labels.own(OWNER, "tests"),
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges"],
+        mem_limit="2g",
+        pids_limit=1000,
+    )
+    try:
+        chromium = Chromium(container)
+        chromium._put({"look.py": Path(__file__).with_name("look.py").read_bytes()})
+        yield chromium
+    finally:
+        container.remove(force=True, v=True)
+
+
+def _image() -> str:
+    """The image's name; built where it is not there yet, as a run builds it."""
+    found = scenario.load(ROOT, OWNER)
+    compose = compose_command(ensure_engine(print))
+    model = resolve(found, {}, compose)
+    model["services"] = {SERVICE: model["services"][SERVICE]}
+    bases = bases_of([model], client(), print, policy(os.environ))
+    own = adopt(model, found, "reprolab-build", {}, references(bases))
+    with tempfile.TemporaryDirectory() as workspace:
+        build_missing(own, client(), compose, Path(workspace), print)
+    name: str = own["services"][SERVICE]["image"]
+    return name
