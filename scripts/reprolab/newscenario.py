@@ -12,7 +12,7 @@ from reprolab.scenario import names
 
 NAME = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
 LONGEST = 40
-FILES = ("compose.yaml", "Dockerfile", ".dockerignore", "app.py", "claims.py", "README.md")
+FILES = ("compose.yaml", "Dockerfile", ".dockerignore", "app.py", "claims.py", "README.md", "demo.yaml")
 
 
 def create(root: Path, name: str) -> list[Path]:
