@@ -34,7 +34,15 @@ def recorded(script: Script, evidence: TrialDirectory, record: TrialRecord) -> R
     """What a demonstration saw of this trial where it was one, else what the run's own evidence tells."""
     if (evidence.path / recording.FILE).is_file():
         return recording.read(evidence.path / recording.FILE)
-    return from_evidence(script.watch, timeline(script.experiment, evidence, record.observation), evidence, record)
+    return from_evidence(script.watch, _timeline(script, evidence, record), evidence, record)
+
+
+def _timeline(script: Script, evidence: TrialDirectory, record: TrialRecord) -> Timeline | None:
+    """None too where the evidence is not whole: a replay goes on with what there is, and says what is missing."""
+    try:
+        return timeline(script.experiment, evidence, record.observation)
+    except Exception:
+        return None
 
 
 def from_evidence(watch: Watch, line: Timeline | None, evidence: TrialDirectory, record: TrialRecord) -> Recording:
