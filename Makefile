@@ -9,7 +9,8 @@ REPROLAB := $(BIN)/reprolab
 SCENARIOS := $(sort $(notdir $(patsubst %/compose.yaml,%,$(wildcard scenarios/*/compose.yaml))))
 
 # Words of the lab on make's command line; any other VARIABLE=value there is a factor of the stack.
-LAB_WORDS := TRIALS VARIANT EXPERIMENT JOBS KEEP NAME RUN A B HTML ARGS PYTEST PYTHON_BIN
+LAB_WORDS := TRIALS VARIANT EXPERIMENT JOBS KEEP NAME RUN A B HTML ARGS PYTEST PYTHON_BIN \
+	REPLAY AUTO SPEED BUNDLE SCENARIOS
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
 FACTORS := $(sort $(filter-out $(LAB_WORDS) -*-%,$(GIVEN)))
 SET := $(foreach factor,$(FACTORS),--set '$(factor)=$($(factor))')
@@ -71,6 +72,19 @@ $(addprefix logs-,$(SCENARIOS)): logs-%: setup ## its logs
 .PHONY: $(addprefix down-,$(SCENARIOS))
 $(addprefix down-,$(SCENARIOS)): down-%: setup ## take it down
 	@$(REPROLAB) down $*
+
+##@ Show a case to an audience
+.PHONY: $(addprefix demo-,$(SCENARIOS))
+$(addprefix demo-,$(SCENARIOS)): demo-%: setup ## play a case on a stage; AUTO=8 without keys, REPLAY=RUN without Docker
+	@$(REPROLAB) demo $* $(if $(AUTO),--auto=$(AUTO)) $(if $(REPLAY),--replay '$(REPLAY)') $(if $(SPEED),--speed $(SPEED)) $(ARGS)
+
+.PHONY: bundle
+bundle: setup ## all that a machine without network needs, in one file; SCENARIOS="a b" for some
+	@$(REPROLAB) bundle $(if $(filter command line,$(origin SCENARIOS)),$(SCENARIOS)) $(ARGS)
+
+.PHONY: load
+load: ## make a machine without network ready: make load BUNDLE=results/bundle-....tar
+	@PYTHON='$(or $(PYTHON_BIN),$(if $(filter environment,$(origin PYTHON)),$(PYTHON)))' scripts/load '$(BUNDLE)'
 
 ##@ Work on the lab
 .PHONY: test

@@ -13,6 +13,7 @@ import yaml
 from cases import ROOT
 from reprolab import reproducer, scenario, upstream
 from reprolab.scenario import FACTOR
+from reprolab.stage import script
 
 SCENARIOS = scenario.names(ROOT)
 COMPOSE_FILES = [ROOT / "images" / "compose.yaml", *(ROOT / "scenarios" / name / "compose.yaml" for name in SCENARIOS)]
@@ -197,6 +198,18 @@ def test_each_build_context_is_closed(name: str) -> None:
     ignore = ROOT / "scenarios" / name / ".dockerignore"
     assert ignore.is_file(), f"write {relative(ignore)}: `*`, then a ! line for each file that the Dockerfile copies"
     assert ignore.read_text(encoding="utf-8").splitlines()[0] == "*", f"{relative(ignore)}: begin with *"
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_each_scenario_can_be_shown(name: str) -> None:
+    """Its demo.yaml is well-formed, and its acts are variants that a claim of the closing tells apart."""
+    found = scenario.load(ROOT, name)
+    demo = script.load(found)
+    acts = {act.variant for act in demo.acts}
+    told = [claim for claim in demo.experiment.claims if claim.id in demo.claims]
+    assert any(acts & set(claim.expectations) for claim in told), (
+        f"scenarios/{name}/demo.yaml: name a claim in closing that is about one of the acts"
+    )
 
 
 def test_the_root_file_includes_every_stack() -> None:

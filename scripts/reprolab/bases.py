@@ -37,6 +37,8 @@ UNREACHABLE = re.compile(
     r"|proxyconnect|request canceled|read timed out|bad gateway|gateway time-?out|service unavailable|\bEOF$",
     re.IGNORECASE,
 )
+# What `load` calls a base that came in a bundle: the official name, and as tag the id that images were named after.
+BUNDLED = "reprolab-bundled"
 LIMITED = re.compile(r"toomanyrequests|too many requests|rate limit", re.IGNORECASE)
 
 
@@ -115,6 +117,8 @@ def resolve_base(official: str, client: docker.DockerClient, *, policy: Policy, 
     try:
         if policy is Policy.HOST:
             return _from_host(official, client, f"{VARIABLE}=host", say)
+        if policy is Policy.AUTO and (bundled := _bundled(official, client)):
+            return bundled
         image = _local(official, client)
         if image is not None:
             return _official(official, image, Origin.LOCAL, "was on this engine already")
@@ -181,6 +185,47 @@ def _local(official: str, client: docker.DockerClient) -> Image | None:
     except ImageNotFound:
         return None
     return None if image.labels.get(hostbase.LABEL) == "host" else image
+
+
+def bundled_name(official: str) -> str:
+    """The repository under which a base from a bundle is kept."""
+    return f"{BUNDLED}/{re.sub(r'[^a-z0-9._-]+', '-', official.lower())}"
+
+
+def keep_bundled(official: str, reference: str, image_id: str, client: docker.DockerClient) -> None:
+    """Let a loaded image stand for ``official``, without any registry, as the image that it was where it came from."""
+    image = client.images.get(reference)
+    local = _local(official, client)
+    if local is not None and local.id == image_id:
+        return
+    for old in client.images.list(name=bundled_name(official)):
+        for tag in old.tags:
+            if tag.startswith(f"{bundled_name(official)}:"):
+                client.images.remove(tag, noprune=True)
+    image.tag(bundled_name(official), image_id.removeprefix("sha256:"))
+
+
+def _bundled(official: str, client: docker.DockerClient) -> Base | None:
+    """The base that came in a bundle, by its name and id of then: images are named after both.
+
+    Another engine may count the id differently. A name that has another image by now is not the bundle's any more.
+    """
+    repository = bundled_name(official)
+    for image in client.images.list(name=repository):
+        names = {tag.rpartition(":")[0]: tag for tag in image.tags}
+        own = next((tag for name, tag in names.items() if name.startswith(f"{hostbase.NAME}/")), "")
+        reference = own or (official if official in image.tags else "")
+        if repository in names and reference:
+            identity = f"sha256:{names[repository].rpartition(':')[2]}"
+            origin = Origin.HOST if own else Origin.LOCAL
+            return Base(official, reference, identity, origin, "", f"{official} came in a bundle{_where(image)}")
+    return None
+
+
+def _where(image: Image) -> str:
+    if image.labels.get(hostbase.LABEL) != "host":
+        return ""
+    return f", built on the host where that was made, with Debian {image.labels.get(f'{hostbase.LABEL}.debian', '?')}"
 
 
 def _official(official: str, image: Image, origin: Origin, how: str) -> Base:

@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 
 from reprolab import accept as acceptance
-from reprolab import byhand, commands_bugreport, commands_export, docs, evidence, hostbase, labels, newscenario, scenario, session
+from reprolab import byhand, commands_bugreport, commands_bundle, commands_export, commands_stage, docs, evidence, hostbase, labels, newscenario, scenario, session
 from reprolab.bases import policy, resolve_base
 from reprolab.engine import client, ensure_engine
 from reprolab.errors import Exit, LabError, UsageError
@@ -311,6 +311,9 @@ def new_scenario(name: str) -> None:
         click.echo(f"written: {path}")
     click.echo(f"it runs as it stands: make scenario-{name}")
 
+
+commands_stage.register(main, boundary)
+commands_bundle.register(main, boundary)
 
 # Further commands stand in modules of their own and take what is above.
 from reprolab import commands_compare, commands_site  # noqa: E402, F401

@@ -60,5 +60,9 @@ class EvidenceError(LabError):
     """Evidence could not be written (disk full, no permission) or read back."""
 
 
+class BundleError(LabError):
+    """A bundle is missing, damaged, or made for another kind of machine."""
+
+
 class InvalidTrial(Exception):
     """This trial says nothing about any claim; the reason goes into the evidence."""

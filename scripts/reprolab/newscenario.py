@@ -22,6 +22,7 @@ FILES = (
     "upstream.yaml",
     "reproducer.yaml",
     "reproducer/drive.py",
+    "demo.yaml",
 )
 
 

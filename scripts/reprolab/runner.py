@@ -163,12 +163,13 @@ class Runner:
         except BaseException:
             # An interrupt must not wait for trials that last: without their containers they end at once.
             pool.shutdown(wait=False, cancel_futures=True)
-            self._end_stacks()
+            self.end_stacks()
             raise
         finally:
             pool.shutdown(wait=True)
 
-    def _end_stacks(self) -> None:
+    def end_stacks(self) -> None:
+        """Remove the containers of all trials that run: whoever works with them meets an error and ends."""
         with suppress(DockerException, requests.RequestException):
             for stack in list(self._stacks):
                 stack.remove_containers()

@@ -1,0 +1,119 @@
+"""`reprolab demo`: a case on a stage, on real containers or from a run on disk."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from reprolab import evidence, scenario
+from reprolab.errors import Exit, UsageError
+from reprolab.stage import script as scripts
+from reprolab.stage.keys import Keyboard, Keys, Left, Rhythm
+from reprolab.stage.replay import Replay
+from reprolab.stage.show import Display, Show
+
+Guard = Callable[[Callable[..., Exit | None]], Callable[..., None]]
+RHYTHM = 8.0  # seconds
+
+
+AUTO = click.option(
+    "--auto",
+    type=click.FloatRange(0),
+    is_flag=False,
+    flag_value=RHYTHM,
+    metavar="[SECONDS]",
+    help=f"go on without a key, after {RHYTHM:g} seconds or as many as are given",
+)
+REPLAY = click.option("--replay", metavar="RUN", help="play a run on disk: no Docker, no network")
+SPEED = click.option("--speed", type=click.FloatRange(0, min_open=True), default=1.0, help="of a replay; 4 is fast")
+NAME = click.argument("name", metavar="SCENARIO")
+
+
+def register(group: click.Group, guard: Guard) -> None:
+    """Add the command to the lab's, behind its one error boundary."""
+    group.command("demo")(NAME(AUTO(REPLAY(SPEED(guard(demo))))))
+
+
+def demo(name: str, auto: float | None, replay: str | None, speed: float) -> Exit:
+    """Play a case on a stage: text, live state, control, finding. q leaves, any other key goes on."""
+    from reprolab.cli import project_root
+
+    root = project_root()
+    found = scenario.load(root, name)
+    script = scripts.load(found)
+    if replay is None:
+        if speed != 1:
+            raise UsageError("--speed is for a replay: containers take their own time", expected="--replay RUN")
+        return _live(root, found, script, auto)
+    return _replay(found, script, evidence.open_run(root, replay), auto, speed)
+
+
+def _live(root: Path, found: scenario.Scenario, script: scripts.Script, auto: float | None) -> Exit:
+    # Only here: a replay needs no Docker, not even its library at work.
+    from reprolab.cli import console, say
+    from reprolab.stage.live import Demonstration, wishes
+
+    stage = console()
+    show = Demonstration(
+        root, wishes(found, script), Console(quiet=True), say, script=script, stage=stage, keys=keys(stage, auto)
+    )
+    try:
+        status = show.execute()
+    except Left:
+        click.echo(f"reprolab: left; the stack is down, the evidence so far is in {_where(show)}")
+        return Exit.AS_RECORDED
+    click.echo(f"evidence: {_where(show)}   again without Docker: make demo-{found.name} REPLAY={_where(show)}")
+    click.echo(f"reprolab: exit status {int(status)} ({status.name.lower().replace('_', ' ')})")
+    return status
+
+
+def _where(show: Any) -> str:
+    return f"{show.run.path.parent.name}/{show.run.name}" if show.run else "no run"
+
+
+def _replay(
+    found: scenario.Scenario, script: scripts.Script, run: evidence.RunDirectory, auto: float | None, speed: float
+) -> Exit:
+    from reprolab.cli import console
+
+    stage = console()
+    waits, clock = keys(stage, auto), time.monotonic
+    if not stage.is_terminal and auto is None:
+        # Nobody watches: the lines come at once, on a clock of their own.
+        own = Clock()
+        waits, clock = Rhythm(0, own.sleep), own
+    player = Replay(found, script, run, speed, clock)
+    try:
+        with waits, Display(stage) as display:
+            Show(found, script, player, display, waits).play()
+    except Left:
+        click.echo("reprolab: left")
+    return Exit.AS_RECORDED
+
+
+class Clock:
+    """Time that passes when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        """Seconds."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Let them pass at once."""
+        self.now += seconds
+
+
+def keys(stage: Console, auto: float | None) -> Keys:
+    """The keyboard where there is one and somebody to see the screen, else a rhythm."""
+    if sys.stdin.isatty() and stage.is_terminal:
+        return Keyboard(rhythm=auto)
+    return Rhythm(RHYTHM if auto is None and stage.is_terminal else auto or 0.0)

@@ -1,0 +1,261 @@
+"""What was seen of one trial while it ran: counts in steps of time, looks at processes and a file, lines.
+
+The live screen draws a recording that still grows, a replay one that is whole; both draw it as it was at a moment.
+All times are milliseconds since the drive began (or, of a run without such a recording, since its own zero).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from threading import Lock
+from typing import IO, Any
+
+from reprolab.evidence import writing
+from reprolab.report.timeline import Event
+
+FILE = "stage.jsonl"
+STEP_MS = 100
+Counts = Mapping[str, Mapping[int, int]]
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process as a look saw it; ``threads`` is 0 where that is not known."""
+
+    pid: int
+    parent: int
+    name: str
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look saw. None: it did not look for that, or could not."""
+
+    at_ms: float
+    processes: tuple[Process, ...] | None = None
+    present: bool | None = None
+
+
+@dataclass
+class Recording:
+    """A trial's looks, counts (label -> step -> number) and events; ``missing`` says what is not known, and why.
+
+    ``seen_ms`` is how far the counts reach: later steps are not empty, but not counted yet.
+    """
+
+    step_ms: int = STEP_MS
+    counts: dict[str, dict[int, int]] = field(default_factory=dict)
+    looks: list[Look] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    missing: dict[str, str] = field(default_factory=dict)
+    seen_ms: float = 0.0
+    length_ms: float = 0.0
+    source: str = ""
+    _lock: Lock = field(default_factory=Lock, repr=False, compare=False)
+
+    def count(self, label: str, step: int, number: int) -> None:
+        """Add some responses (or lines) of a label in one step."""
+        with self._lock:
+            steps = self.counts.setdefault(label, {})
+            steps[step] = steps.get(step, 0) + number
+
+    def total(self, label: str, until_ms: float) -> int:
+        """All of a label up to a moment."""
+        with self._lock:
+            return sum(n for step, n in self.counts.get(label, {}).items() if step * self.step_ms < until_ms)
+
+    def between(self, label: str, from_ms: float, until_ms: float) -> int:
+        """Those of a label in the steps that begin in [from, until)."""
+        with self._lock:
+            steps = self.counts.get(label, {})
+            first, last = -(-int(from_ms) // self.step_ms), -(-int(until_ms) // self.step_ms)
+            return sum(steps.get(step, 0) for step in range(first, last))
+
+    def labels(self) -> list[str]:
+        """The labels so far, statuses in their order."""
+        with self._lock:
+            return sorted(self.counts)
+
+
+# -- on disk -----------------------------------------------------------------------------------------
+
+
+class Writer:
+    """Keeps a recording as it grows: a line of JSON for each thing that was seen."""
+
+    def __init__(self, path: Path) -> None:
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._stream: IO[str] = path.open("w", encoding="utf-8")
+        self._path = path
+
+    def write(self, **line: Any) -> None:
+        """Add one line."""
+        with writing(self._path):
+            self._stream.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    def close(self) -> None:
+        """All of it is on disk then."""
+        with writing(self._path):
+            self._stream.close()
+
+
+def look_to_json(look: Look) -> dict[str, Any]:
+    """A look as a line of the file."""
+    processes = None if look.processes is None else [[p.pid, p.parent, p.name, p.threads] for p in look.processes]
+    return {"at_ms": look.at_ms, "processes": processes, "present": look.present}
+
+
+def read(path: Path) -> Recording:
+    """A recording from its file; a torn last line is passed over."""
+    found = Recording(source="what the demonstration saw while it ran")
+    for line in _lines(path):
+        if "look" in line:
+            found.looks.append(_look(line["look"]))
+        for label, step, number in line.get("counts", ()):
+            found.count(label, step, number)
+        if "event" in line:
+            found.events.append(Event(**line["event"]))
+        if "missing" in line:
+            found.missing |= line["missing"]
+        found.step_ms = line.get("step_ms", found.step_ms)
+        found.length_ms = line.get("length_ms", max(found.length_ms, line.get("at_ms", 0.0)))
+    found.seen_ms = found.length_ms
+    return found
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    for line in path.read_bytes().splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            continue
+
+
+def _look(line: Mapping[str, Any]) -> Look:
+    processes = line["processes"]
+    seen = None if processes is None else tuple(Process(*one) for one in processes)
+    return Look(line["at_ms"], seen, line["present"])
+
+
+def event_to_json(event: Event) -> dict[str, Any]:
+    """An event as a line of the file."""
+    return asdict(event)
+
+
+# -- as it was at a moment ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Row:
+    """One process: since when it is seen, and no more (None: it is there); ``new`` if not in the first look."""
+
+    process: Process
+    depth: int
+    since_ms: float
+    gone_ms: float | None
+    new: bool
+
+
+@dataclass(frozen=True)
+class Line:
+    """One label's moving line: a number per column (None: not counted yet), the last second's rate, the whole sum."""
+
+    label: str
+    columns: tuple[int | None, ...]
+    peak: float
+    rate: float
+    total: int
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A recording as it was at a moment: what a screen draws."""
+
+    now_ms: float
+    lines: tuple[Line, ...]
+    present: bool | None
+    gone_ms: float | None
+    rows: tuple[Row, ...] | None
+    events: tuple[Event, ...]
+    missing: Mapping[str, str]
+
+
+def frame(recording: Recording, now_ms: float, columns: int, window_s: float) -> Frame:
+    """The recording at a moment, its moving lines ``columns`` wide over ``window_s`` seconds."""
+    looks = [look for look in list(recording.looks) if look.at_ms <= now_ms]
+    files = [look for look in looks if look.present is not None]
+    seen = [look for look in looks if look.processes is not None]
+    return Frame(
+        now_ms,
+        tuple(_line(recording, label, now_ms, columns, window_s) for label in recording.labels()),
+        files[-1].present if files else None,
+        _gone_since(files),
+        _rows(seen) if seen else None,
+        tuple(event for event in list(recording.events) if event.at_ms <= now_ms),
+        dict(recording.missing),
+    )
+
+
+def _line(recording: Recording, label: str, now_ms: float, columns: int, window_s: float) -> Line:
+    known = min(now_ms, recording.seen_ms)
+    width = max(1, -(-int(window_s * 1000) // (columns * recording.step_ms))) * recording.step_ms
+    last = int(now_ms // width)
+    first = max(0, last - columns + 1)
+    values = tuple(
+        recording.between(label, n * width, min((n + 1) * width, known)) if n * width < known else None
+        for n in range(first, last + 1)
+    )
+    # Of a column that is not over yet, the rate is not known.
+    whole = [v for n, v in enumerate(values, first) if v is not None and (n + 1) * width <= known]
+    recent = max(0.0, known - 1000)
+    rate = 1000 * recording.between(label, recent, known) / max(known - recent, 1)
+    return Line(label, values, 1000 * max(whole, default=0) / width, rate, recording.total(label, known))
+
+
+def _gone_since(files: list[Look]) -> float | None:
+    """When a look first missed the file that was there before; None while it is there, or where it never was."""
+    since = None
+    for before, look in pairwise(files):
+        if before.present and not look.present:
+            since = look.at_ms
+        elif look.present:
+            since = None
+    return since
+
+
+def _rows(looks: list[Look]) -> tuple[Row, ...]:
+    """Every process that was ever seen, below its parent, in order of pid."""
+    first: dict[int, float] = {}
+    latest: dict[int, Process] = {}
+    gone: dict[int, float] = {}
+    for look in looks:
+        here = {process.pid: process for process in look.processes or ()}
+        for pid in latest.keys() - here.keys():
+            gone.setdefault(pid, look.at_ms)
+        for pid, process in here.items():
+            first.setdefault(pid, look.at_ms)
+            gone.pop(pid, None)
+            latest[pid] = process
+    begun = looks[0].at_ms
+    return tuple(Row(latest[pid], depth, first[pid], gone.get(pid), first[pid] > begun) for pid, depth in _tree(latest))
+
+
+def _tree(processes: Mapping[int, Process]) -> Iterator[tuple[int, int]]:
+    """(pid, depth), children below their parents."""
+    children: dict[int, list[int]] = {}
+    for pid, process in sorted(processes.items()):
+        parent = process.parent if process.parent in processes and process.parent != pid else 0
+        children.setdefault(parent, []).append(pid)
+
+    def below(pid: int, depth: int) -> Iterable[tuple[int, int]]:
+        for child in children.get(pid, []):
+            yield child, depth
+            yield from below(child, depth + 1)
+
+    yield from below(0, 0)

@@ -1,0 +1,397 @@
+"""The stage: what demo.yaml may say, the recording at a moment, what the screen shows of it, and the replay's clock."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cases import ROOT, recorded_run
+from reprolab import logs, scenario
+from reprolab.commands_stage import Clock
+from reprolab.errors import UsageError
+from reprolab.evidence import RunDirectory, TrialDirectory
+from reprolab.report.timeline import Event
+from reprolab.stage import logged, recording, sampler, screen, script
+from reprolab.stage.keys import Keyboard, Left, Rhythm
+from reprolab.stage.recording import Look, Process, Recording, frame
+from reprolab.stage.replay import Replay
+from reprolab.stage.show import Display, Show
+from rich.console import Console
+
+SCENARIOS = scenario.names(ROOT)
+
+
+def terminal(width: int = 80, height: int = 24) -> Console:
+    """A terminal of a size that keeps what is printed."""
+    return Console(width=width, height=height, record=True, force_terminal=True, file=open(os.devnull, "w"))  # noqa: PTH123
+
+
+def drawn(what: Any, width: int = 80, height: int = 24) -> str:
+    """What a terminal of a size shows."""
+    console = terminal(width, height)
+    console.print(what)
+    return console.export_text()
+
+
+# -- demo.yaml ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def vanish() -> scenario.Scenario:
+    """The scenario with the most to show."""
+    return scenario.load(ROOT, "socket-vanish")
+
+
+def content(found: scenario.Scenario) -> dict[str, Any]:
+    """Its demo.yaml, to be spoilt."""
+    return yaml.safe_load((found.directory / script.FILE).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda c: c.update(opning="x"), "unknown key opning (did you mean opening?)"),
+        (lambda c: c.pop("opening"), "opening is ''"),
+        (lambda c: c.update(acts=c["acts"][:1]), "two or more: the case, and its control"),
+        (lambda c: c["acts"][0].update(variant="docmented"), "did you mean documented?"),
+        (lambda c: c["acts"][1].update(variant="documented"), "two acts play the same variant"),
+        (lambda c: c["acts"][0].update(show=["sockets"]), "show names 'sockets' (did you mean socket?)"),
+        (lambda c: c["acts"][0].pop("expect"), "expect is ''"),
+        (lambda c: c["closing"].update(claims=["SV-99"]), "claims is ['SV-99']"),
+        (lambda c: c["watch"].update(window=0), "window is 0"),
+        (lambda c: c["watch"].update(processes="apps"), "no service in the role 'apps' (did you mean app?)"),
+        (lambda c: c["watch"].update(file={"role": "app"}), "path is ''"),
+        (lambda c: c["watch"].update(events=[{"role": "app", "pattern": "("}]), "events 1"),
+        (lambda c: c["watch"].update(lines=[{"role": "app", "pattern": "x", "label": r"\1"}]), "asks for a group"),
+        (lambda c: c.update(experiment="vanished"), "did you mean vanish?"),
+    ],
+)
+def test_a_mistake_in_demo_yaml_is_named(vanish: scenario.Scenario, spoil: Any, told: str) -> None:
+    """A mistake is told with the place, the key, and what was expected; nobody finds it out on the stage."""
+    spoilt = content(vanish)
+    spoil(spoilt)
+    with pytest.raises(UsageError) as raised:
+        script.parse(vanish, spoilt, "demo.yaml")
+    assert told in str(raised.value)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_what_a_demonstration_says_holds_no_measured_figure(name: str) -> None:
+    """A number on the stage comes from measurement: the texts hold the document's own settings alone."""
+    found = scenario.load(ROOT, name)
+    demo = script.load(found)
+    texts = [demo.opening, demo.cause, demo.ask, *(t for act in demo.acts for t in (act.say, act.expect, act.reveal))]
+    for text in texts:
+        assert not re.search(r"\d+(\.\d+)? ?(%|ms|req/s|per second|/s)", text), text
+
+
+# -- the recording -----------------------------------------------------------------------------------
+
+
+def looks(*seen: tuple[float, list[int], bool | None]) -> list[Look]:
+    """Looks at a server 7 with workers."""
+    server = Process(7, 1, "gunicorn")
+    return [
+        Look(at, (server, *(Process(pid, 7, "gunicorn", 5) for pid in pids)), present) for at, pids, present in seen
+    ]
+
+
+@pytest.fixture
+def grown() -> Recording:
+    """Ten seconds: 200 for two of them, then 502; the file goes, and one worker with another in its place."""
+    found = Recording(seen_ms=10_000, length_ms=10_000)
+    for step in range(20):
+        found.count("200", step, 10)
+    for step in range(20, 100):
+        found.count("502", step, 1000)
+    found.looks += looks((0, [10, 11], True), (1000, [10, 11], True), (2500, [11, 12], False))
+    found.events.append(Event(2100, "gone", "the file is gone", "witness"))
+    return found
+
+
+def test_a_frame_holds_nothing_that_had_not_happened(grown: Recording) -> None:
+    """At a moment the screen has what was seen until then: counts, looks and events."""
+    seen = frame(grown, 2000, 40, 10)
+    assert [(line.label, line.total) for line in seen.lines] == [("200", 200), ("502", 0)]
+    assert seen.present is True and seen.gone_ms is None and not seen.events
+    assert seen.rows is not None and all(row.gone_ms is None for row in seen.rows)
+
+
+def test_a_frame_tells_rates_of_the_last_second(grown: Recording) -> None:
+    """The rate is that of the last second, the total that of all."""
+    ok, refused = frame(grown, 5000, 40, 10).lines
+    assert (ok.rate, ok.total) == (0, 200)
+    assert (refused.rate, refused.total) == (10_000, 30_000)
+
+
+def test_a_frame_marks_new_and_gone_processes(grown: Recording) -> None:
+    """Who was not in the first look is new, who is not in the last one is gone, with the moment of that look."""
+    rows = {row.process.pid: row for row in frame(grown, 3000, 40, 10).rows or ()}
+    assert (rows[10].gone_ms, rows[10].new) == (2500, False)
+    assert (rows[12].gone_ms, rows[12].new, rows[12].since_ms) == (None, True, 2500)
+    assert (rows[11].gone_ms, rows[11].new, rows[11].depth) == (None, False, 1)
+
+
+def test_what_is_not_counted_yet_is_not_drawn_as_nothing(grown: Recording) -> None:
+    """A column behind the last look at the log is empty, not zero."""
+    grown.seen_ms = 3000
+    columns = frame(grown, 5000, 50, 10).lines[1].columns
+    assert columns[-1] is None and columns[14] is not None
+
+
+def test_a_recording_comes_back_from_its_file(tmp_path: Path, grown: Recording) -> None:
+    """What a demonstration saw can be read again, a torn last line but for itself."""
+    path = tmp_path / recording.FILE
+    writer = recording.Writer(path)
+    for look in grown.looks:
+        writer.write(at_ms=look.at_ms, look=recording.look_to_json(look))
+    writer.write(at_ms=9000, counts=[["200", 3, 7]])
+    writer.write(at_ms=9100, event=recording.event_to_json(grown.events[0]))
+    writer.write(length_ms=10_000.0)
+    writer.close()
+    path.write_bytes(path.read_bytes() + b'{"at_ms": 99')
+    found = recording.read(path)
+    assert found.looks == grown.looks and found.events == grown.events
+    assert found.counts == {"200": {3: 7}} and found.length_ms == 10_000
+
+
+# -- the sampler's readings --------------------------------------------------------------------------
+
+
+def test_processes_below_the_first_are_the_servers() -> None:
+    """A look's own shell has no parent in the container, and stays out; so do the init and what is dead."""
+    tail = " ".join(["0"] * 15) + " 3 0"
+    lines = [
+        f"1 (docker-init) S 0 {tail}",
+        f"7 (gunicorn: (a) b) S 1 {tail}",
+        f"10 (gunicorn) S 7 {tail}",
+        f"11 (gunicorn) Z 7 {tail}",
+        f"99 (sh) S 0 {tail}",
+        f"100 (cat) R 99 {tail}",
+        "garbage",
+    ]
+    found = sampler.parse_processes(lines)
+    assert [(p.pid, p.parent, p.name) for p in found] == [(7, 1, "gunicorn: (a) b"), (10, 7, "gunicorn")]
+
+
+def test_the_access_log_is_counted_as_the_evidence_counts_it(tmp_path: Path) -> None:
+    """The command that counts a log's lines while it grows leaves out the lab's probes and what is no access line."""
+    log = tmp_path / "access.log"
+    line = '127.0.0.1 - - [21/Nov/2026:06:55:32 +0000] "GET / HTTP/1.1" {} 25 "-" "{}" {} {}\n'
+    log.write_text(
+        line.format(200, "-", 1795244132222074, 0)
+        + line.format(502, "-", 1795244132222074, 0.31)
+        + line.format(502, "reprolab-probe", 1795244132222074, 0)
+        + "the proxy says something\n"
+    )
+    count = sampler.COUNT.format(zero=1795244132000, step=100)
+    done = subprocess.run(["sh", "-c", f"cat '{log}' | {count}"], capture_output=True, text=True, check=True)
+    assert sampler.parse_counts(done.stdout) == ([("200", 2, 1), ("502", 5, 1)], log.stat().st_size)
+
+
+# -- the screen --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (160, 50)])
+def test_the_live_page_fits_its_terminal(vanish: scenario.Scenario, grown: Recording, width: int, height: int) -> None:
+    """In 80 by 24 and on a projector the page has lines, the file's state, processes and events, and no more rows."""
+    watch = script.load(vanish).watch
+    seen = frame(grown, 4000, screen.columns_for(width), watch.window)
+    page = screen.Page("socket-vanish · 1/3", "live", screen.Live(seen, watch, height - 4), "q: leave")
+    text = drawn(page, width, height)
+    assert len(text.rstrip("\n").split("\n")) <= height
+    assert max(map(len, text.split("\n"))) <= width
+    for part in ("200", "502", "10 000/s", "GONE", "seen gone at 2.5 s", "12 gunicorn 5 threads", "the file is gone"):
+        assert part in text, f"{part!r} is not on the page:\n{text}"
+
+
+def test_many_workers_do_not_push_the_living_off_the_page() -> None:
+    """Of many processes those that went first are left out, and counted."""
+    found = Recording(length_ms=60_000)
+    found.looks += looks(*((1000 * n, [100 + n, 101 + n], None) for n in range(50)))
+    lines = [line.plain for line in screen.process_lines(frame(found, 60_000, 40, 10), 10)]
+    assert len(lines) == 10
+    assert any("150 gunicorn" in line and "gone" not in line for line in lines)
+    assert lines[-1] == "… 43 more gone"
+
+
+def test_a_small_bar_is_still_seen() -> None:
+    """One answer among thousands has a mark, none has a dot, and what is not known has nothing."""
+    assert screen.block(1, 30_000, 0, 4) == "▁"
+    assert screen.block(0, 30_000, 0, 4) == "·"
+    assert screen.block(None, 30_000, 0, 4) == " "
+    assert screen.block(30_000, 30_000, 3, 4) == "█"
+
+
+# -- replays -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> RunDirectory:
+    """A recorded run of socket-vanish: documented with its evidence, gunicorn-19.5.0 without."""
+    return recorded_run(tmp_path, "whole")
+
+
+@pytest.mark.parametrize("speed", [1.0, 4.0])
+def test_a_replay_keeps_the_recorded_time(vanish: scenario.Scenario, whole: RunDirectory, speed: float) -> None:
+    """After a second of its clock a replay is a second into the trial, or as many as the speed says, up to its end."""
+    clock = Clock()
+    player = Replay(vanish, script.load(vanish), whole, speed, clock)
+    act = player.script.acts[0]
+    player.prepare(act)
+    seen = player.start(act, lambda state: None)
+    clock.now += 1
+    assert player.now_ms() == pytest.approx(1000 * speed) and not player.over()
+    clock.now += 3600
+    assert player.over() and player.now_ms() == seen.length_ms
+
+
+def test_a_replay_draws_what_the_evidence_holds(vanish: scenario.Scenario, whole: RunDirectory) -> None:
+    """Of an ordinary run the answers come from the proxy's log, the workers from the server's own lines, said so."""
+    demo = script.load(vanish)
+    player = Replay(vanish, demo, whole)
+    act = demo.acts[0]
+    player.prepare(act)
+    seen = frame(player._recording, player._recording.length_ms, 40, 20)
+    # Of the proxy's log the test data hold a part.
+    log = logs.access_summary(whole.trial("vanish", "documented", 1).lines("proxy"), 0)
+    assert {line.label: line.total for line in seen.lines} == {str(s): n for s, n in log.statuses.items()}
+    assert seen.missing["processes"] == logged.PIDS_FROM_LOG
+    assert sum(row.gone_ms is not None for row in seen.rows or ()) > 0
+
+
+def test_a_replay_says_what_was_not_recorded(tmp_path: Path, vanish: scenario.Scenario, whole: RunDirectory) -> None:
+    """Evidence that is not there is told as such, on the screen and of each act; nothing is drawn in its place."""
+    record = next(t for t in whole.trials() if t.variant == "documented")
+    found = logged.from_evidence(script.load(vanish).watch, None, TrialDirectory(tmp_path / "empty"), record)
+    assert set(found.missing) == {"processes", "file", "counts", "events"}
+    text = drawn(screen.Live(frame(found, 1000, 40, 10), script.load(vanish).watch, 20))
+    assert text.count(logged.NOT_RECORDED) == 4
+
+
+def test_a_run_of_something_else_is_refused(vanish: scenario.Scenario, whole: RunDirectory) -> None:
+    """A replay needs a run of its scenario with a valid trial of an act; else it says which."""
+    (whole.path / "trials.jsonl").write_text("")
+    with pytest.raises(UsageError, match="no valid trial that the demonstration shows"):
+        Replay(vanish, script.load(vanish), whole)
+    (whole.path / "run.json").write_text(json.dumps({"scenario": "pool-freeze"}))
+    with pytest.raises(UsageError, match="is a run of pool-freeze"):
+        Replay(vanish, script.load(vanish), whole)
+
+
+def test_a_replay_plays_to_the_finding(vanish: scenario.Scenario, whole: RunDirectory) -> None:
+    """Text, question, live lines, figures, an act without a trial, and the claims with their verdicts."""
+    lines = (whole.path / "trials.jsonl").read_text().splitlines(keepends=True)
+    (whole.path / "trials.jsonl").write_text("".join(line for line in lines if '"creator-only"' not in line))
+    clock = Clock()
+    demo = script.load(vanish)
+    console = Console(width=100, record=True, file=open(os.devnull, "w"))  # noqa: SIM115, PTH123
+    keys = Rhythm(0, clock.sleep)
+    with Display(console) as display:
+        Show(vanish, demo, Replay(vanish, demo, whole, 1, clock), display, keys).play()
+    text = console.export_text()
+    for part in (
+        "What do you expect?",
+        "replay of 20260101T000000Z",
+        "there is nothing to replay",
+        "98.",
+        "SV-1",
+        "confirmed in this run",
+        "on record",
+    ):
+        assert part in text, f"{part!r} was not shown:\n{text}"
+
+
+def test_a_replay_needs_no_docker(tmp_path: Path, whole: RunDirectory) -> None:
+    """With no engine to be had, the command plays a run all the same, in plain lines where there is no terminal."""
+    environment = {**os.environ, "DOCKER_HOST": "tcp://127.0.0.1:1", "REPROLAB_ROOT": str(ROOT), "PATH": "/nowhere"}
+    command = [str(Path(sys.executable).with_name("reprolab")), "demo", "socket-vanish", "--replay", str(whole.path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "502" in done.stdout and "\x1b" not in done.stdout
+
+
+def test_a_trial_that_came_out_otherwise_is_not_explained_away(vanish: scenario.Scenario, whole: RunDirectory) -> None:
+    """Where a sign is not what is on record, the page says so in place of the text that was written for it."""
+    lines = [json.loads(line) for line in (whole.path / "trials.jsonl").read_text().splitlines()]
+    for line in lines:
+        line["observation"]["socket_after"] = True
+    (whole.path / "trials.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    clock, demo = Clock(), script.load(vanish)
+    console = Console(width=100, record=True, file=open(os.devnull, "w"))  # noqa: SIM115, PTH123
+    with Display(console) as display:
+        Show(vanish, demo, Replay(vanish, demo, whole, 1, clock), display, Rhythm(0, clock.sleep)).play()
+    text = " ".join(console.export_text().split())
+    assert "This time it came out otherwise than on record: SV-1's sign did not show" in text
+    assert "The file is gone, the server runs on" not in text
+
+
+# -- keys --------------------------------------------------------------------------------------------
+
+
+def at_keyboard(pressed: bytes, wait: Any, rhythm: float | None = None) -> BaseException | None:
+    """What comes of a wait at a terminal in which somebody presses keys a little later."""
+    master, slave = pty.openpty()
+    before = os.ttyname(slave)
+    outcome: list[BaseException | None] = []
+
+    def sit() -> None:
+        try:
+            with Keyboard(slave, rhythm) as keys:
+                ready.set()
+                wait(keys)
+            outcome.append(None)
+        except Left as left:
+            outcome.append(left)
+
+    ready = threading.Event()
+    thread = threading.Thread(target=sit, daemon=True)
+    thread.start()
+    assert ready.wait(5), before
+    # Not before the pause has thrown away what was pressed earlier.
+    thread.join(0.2)
+    os.write(master, pressed)
+    thread.join(5)
+    assert not thread.is_alive(), "it still waits"
+    os.close(master)
+    os.close(slave)
+    return outcome[0]
+
+
+def test_any_key_goes_on() -> None:
+    """Space, Return and a remote control's Page Down end a pause alike, each as one key."""
+    for pressed in (b" ", b"\n", b"\x1b[6~"):
+        assert at_keyboard(pressed, lambda keys: keys.pause()) is None
+
+
+def test_q_leaves_a_pause_and_a_live_screen() -> None:
+    """q is heard wherever the show waits."""
+    assert isinstance(at_keyboard(b"q", lambda keys: keys.pause()), Left)
+    assert isinstance(at_keyboard(b"q", lambda keys: keys.wait(5)), Left)
+
+
+def test_a_rhythm_needs_no_key() -> None:
+    """With a fixed rhythm a pause ends by itself."""
+    assert at_keyboard(b"", lambda keys: keys.pause(), rhythm=0.05) is None
+
+
+def test_a_terminal_is_left_as_it_was() -> None:
+    """After the show the terminal echoes and waits for lines again."""
+    import termios
+
+    master, slave = pty.openpty()
+    before = termios.tcgetattr(slave)
+    with Keyboard(slave):
+        assert not termios.tcgetattr(slave)[3] & termios.ECHO
+    assert termios.tcgetattr(slave) == before
+    os.close(master)
+    os.close(slave)
