@@ -16,7 +16,20 @@ import click
 from rich.console import Console
 
 from reprolab import accept as acceptance
-from reprolab import byhand, commands_bugreport, commands_bundle, commands_export, commands_stage, docs, evidence, hostbase, labels, newscenario, scenario, session
+from reprolab import (
+    byhand,
+    commands_bugreport,
+    commands_bundle,
+    commands_export,
+    commands_stage,
+    docs,
+    evidence,
+    hostbase,
+    labels,
+    newscenario,
+    scenario,
+    session,
+)
 from reprolab.bases import policy, resolve_base
 from reprolab.engine import client, ensure_engine
 from reprolab.errors import Exit, LabError, UsageError
