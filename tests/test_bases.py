@@ -48,6 +48,11 @@ class Images:
             raise ImageNotFound(f"No such image: {name}")
         return self.present[name]
 
+    def list(self, name: str) -> list[Any]:
+        """The images that have a tag of that repository."""
+        found = {id(one): one for one in self.present.values() if hasattr(one, "tags")}
+        return [one for one in found.values() if any(tag.rpartition(":")[0] == name for tag in one.tags)]
+
 
 class Engine:
     """A client whose pulls end as told: a dict is an event of the stream, an exception is raised."""
@@ -100,6 +105,35 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(hostbase, "python_base", python)
     monkeypatch.setattr(hostbase, "debian_base", debian)
     return made
+
+
+def test_a_base_from_a_bundle_keeps_its_name_and_id(stand_ins: list[str]) -> None:
+    """No registry is asked and nothing is built; images are named after the base's name and id where it came from."""
+    reference, there = "reprolab-base/python:3.6.15-host-bookworm", "b" * 64
+    loaded = image({"reprolab.base": "host", "reprolab.base.debian": "12.11"})
+    loaded.tags = [reference, f"{bases.bundled_name(OFFICIAL)}:{there}"]
+    engine = Engine(refused(UNREACHABLE), **{reference: loaded})
+    found = resolve(engine)
+    assert (found.reference, found.image_id, found.origin) == (reference, f"sha256:{there}", Origin.HOST)
+    assert "came in a bundle, built on the host where that was made, with Debian 12.11" in found.detail
+    assert (engine.pulls, stand_ins) == ([], [])
+
+
+def test_a_bundle_whose_base_was_replaced_counts_no_more(stand_ins: list[str]) -> None:
+    """Where the stand-in's own name has moved on to another image, the old one stands for nothing."""
+    loaded = image({"reprolab.base": "host"})
+    loaded.tags = [f"{bases.bundled_name(OFFICIAL)}:{'b' * 64}"]
+    resolve(Engine(refused(UNREACHABLE), old=loaded))
+    assert stand_ins == ["3.6.15"]
+
+
+def test_a_bundle_does_not_override_a_policy() -> None:
+    """Who forbids stand-ins gets none from a bundle either."""
+    reference = "reprolab-base/python:3.6.15-host-bookworm"
+    loaded = image({"reprolab.base": "host"})
+    loaded.tags = [reference, f"{bases.bundled_name(OFFICIAL)}:{'b' * 64}"]
+    with pytest.raises(BaseImageError):
+        resolve(Engine(refused(UNREACHABLE), **{reference: loaded}), how=Policy.HUB)
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,24 @@ def test_the_second_run_is_silent_and_takes_no_time(made: tuple[Path, object]) -
     assert min(times) < 0.1
 
 
+def test_packages_can_come_from_files_alone(tmp_path: Path) -> None:
+    """REPROLAB_WHEELS names a folder of packages, as a bundle brings them: no index is asked. Its path has a space."""
+    root = _project(tmp_path / "offline")
+    wheels = tmp_path / "the wheels"
+    wheels.mkdir()
+    (root / "pinned-1.0-py3-none-any.whl").rename(wheels / "pinned-1.0-py3-none-any.whl")
+    digest = hashlib.sha256((wheels / "pinned-1.0-py3-none-any.whl").read_bytes()).hexdigest()
+    (root / "requirements.lock").write_text(f"pinned==1.0 --hash=sha256:{digest}\n")
+    nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:1/", "PIP_RETRIES": "0"}
+    done = _bootstrap(root, REPROLAB_WHEELS=str(wheels), **nowhere)
+    assert done.returncode == 0, done.stderr
+    (wheels / "pinned-1.0-py3-none-any.whl").unlink()
+    (root / ".venv/.ready").unlink()
+    done = _bootstrap(root, REPROLAB_WHEELS=str(wheels), **nowhere)
+    assert done.returncode == 4
+    assert f"the locked files in {wheels}, for this Python" in done.stderr
+
+
 def test_a_moved_checkout_is_made_anew(made: tuple[Path, object], tmp_path: Path) -> None:
     """The environment's scripts and the editable installation name the old path."""
     broken = tmp_path / "copy"

@@ -56,8 +56,10 @@ def from_evidence(watch: Watch, line: Timeline | None, evidence: TrialDirectory,
         _from_timeline(found, line)
     for source in watch.lines:
         _count_lines(found, source, stamped[source], zero)
-    for source in () if line else watch.events:
+    for source in watch.events:
         found.events += [_event(source, moment, match, zero) for moment, match in stamped[source]]
+    if line:
+        found.events += _also(line, bool(found.events))
     found.events.sort(key=lambda event: event.at_ms)
     found.looks += [Look((moment - zero) / 1e6, processes) for moment, processes in pids]
     _say_missing(found, watch)
@@ -81,9 +83,16 @@ def _from_timeline(found: Recording, line: Timeline) -> None:
         for step, count in enumerate(numbers):
             if count:
                 found.count(label, step, count)
-    found.events += line.events
     present = {"present": True, "gone": False}
     found.looks += [Look(e.at_ms, present=present[e.kind]) for e in line.events if e.kind in present]
+
+
+def _also(line: Timeline, lines: bool) -> Iterator[Event]:
+    """Of a timeline's events those of the file; all, where the log has no line to show. What lasted, when it ended:
+    its text tells how."""
+    for event in line.events:
+        if event.kind in ("present", "gone") or not lines:
+            yield Event(event.end_ms, event.kind, event.text, event.source)
 
 
 def _count_lines(found: Recording, source: LineSource, moments: Moments, zero: int) -> None:

@@ -1,0 +1,261 @@
+"""The bundle: what goes in, that nothing damaged comes out, and (marker docker) a machine without network."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from cases import ROOT, recorded_run
+from lab import engine
+from reprolab import bundle, bundlefile, evidence, newscenario, scenario, unbundle
+from reprolab.bases import BUNDLED
+from reprolab.errors import BundleError, EvidenceError
+from reprolab.unbundle import Loader
+from test_authoring import NOT_COPIED
+
+NAME = "bundled-case"
+NOBODY: Any = None
+
+
+def unheard(size: int) -> None:
+    """Nobody looks at the progress."""
+
+
+@pytest.fixture
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small bundle, its image stream in pieces of ten bytes."""
+    monkeypatch.setattr(bundlefile, "PIECE", 10)
+    (tmp_path / "run.json").write_text("{}")
+    target = tmp_path / "results" / "small.tar"
+    with bundlefile.Writer(target, unheard) as archive:
+        archive.add(bundlefile.MANIFEST, json.dumps({"schema": 1, "architecture": "amd64"}).encode())
+        archive.add_file("runs/blink/20260101T000000Z/run.json", tmp_path / "run.json")
+        archive.add_stream(bundlefile.IMAGES, iter([b"0123456", b"789abcdefghijklm", b"nopq"]))
+    return target
+
+
+# -- the archive -------------------------------------------------------------------------------------
+
+
+def test_what_went_in_comes_out(written: Path, tmp_path: Path) -> None:
+    """The manifest, the files and the stream are what they were, in however many pieces."""
+    reader = bundlefile.Reader(written)
+    assert reader.verify(unheard)["architecture"] == "amd64"
+    assert b"".join(reader.stream(bundlefile.IMAGES, unheard)) == b"0123456789abcdefghijklmnopq"
+    assert reader.sizes(bundlefile.IMAGES) == 27
+    reader.unpack(bundlefile.RUNS, tmp_path / "out", lambda name: name.startswith("blink/"))
+    assert (tmp_path / "out/blink/20260101T000000Z/run.json").read_text() == "{}"
+
+
+def test_a_changed_byte_is_found(written: Path) -> None:
+    """The message names the part that is not what was written."""
+    content = written.read_bytes()
+    written.write_bytes(content.replace(b"abcdefg", b"abcdXfg"))
+    with pytest.raises(BundleError, match="images/000002 is not what was written"):
+        bundlefile.Reader(written).verify(unheard)
+
+
+@pytest.mark.parametrize("part", [0.2, 0.4, 0.55])
+def test_a_bundle_that_was_cut_short_is_found(written: Path, part: float) -> None:
+    """Wherever a copy broke off, nothing of it is taken for whole."""
+    content = written.read_bytes()
+    written.write_bytes(content[: int(len(content) * part)])
+    with pytest.raises(BundleError, match="damaged"):
+        bundlefile.Reader(written).verify(unheard)
+
+
+def test_what_is_no_bundle_is_said_so(tmp_path: Path) -> None:
+    """A missing file, and one that is something else."""
+    with pytest.raises(BundleError, match="no bundle"):
+        bundlefile.Reader(tmp_path / "nothing.tar")
+    (tmp_path / "page.tar").write_text("<html>your session has expired</html>")
+    with pytest.raises(BundleError, match="damaged"):
+        bundlefile.Reader(tmp_path / "page.tar").verify(unheard)
+
+
+def test_no_member_is_written_elsewhere(tmp_path: Path) -> None:
+    """A name that leads out of its directory is refused."""
+    with tarfile.open(tmp_path / "bad.tar", "w") as archive:
+        member = tarfile.TarInfo("runs/../../escaped")
+        member.size = 1
+        archive.addfile(member, io.BytesIO(b"x"))
+    with pytest.raises(BundleError, match="leads out of its directory"):
+        bundlefile.Reader(tmp_path / "bad.tar").unpack(bundlefile.RUNS, tmp_path / "in", lambda name: True)
+    assert not (tmp_path / "escaped").exists()
+
+
+def test_a_bundle_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    """Neither a full disk nor an interrupt leaves a file that looks like a bundle."""
+
+    def full(chunks: Any) -> Iterator[bytes]:
+        yield b"x"
+        raise OSError(28, "No space left on device")
+
+    target = tmp_path / "b.tar"
+    with pytest.raises(OSError, match="No space left"), bundlefile.Writer(target, unheard) as archive:
+        archive.add_stream(bundlefile.IMAGES, full(None))
+    archive = bundlefile.Writer(target, unheard)
+    archive._tar.addfile = lambda member, stream: next(full(None)) and (_ for _ in ()).throw(OSError(28, "full"))  # type: ignore[method-assign,assignment]
+    with pytest.raises(EvidenceError, match="free some space"), archive:
+        archive.add("a", b"x")
+    assert list(tmp_path.iterdir()) == []
+
+
+# -- what goes in ------------------------------------------------------------------------------------
+
+
+def test_the_variants_on_stage_go_along() -> None:
+    """By default the documented variants and those of the demonstration, each once; with everything, all."""
+    found = scenario.load(ROOT, "socket-vanish")
+    some = bundle.variants_of(found, everything=False)
+    assert some == [("vanish", name) for name in ("documented", "gunicorn-19.5.0", "creator-only")]
+    assert len(bundle.variants_of(found, everything=True)) == len(found.experiments["vanish"].variants)
+
+
+def test_the_run_that_goes_along_can_be_played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest whole run that has every act; one that was broken off only where there is no other."""
+    monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path))
+    found = scenario.load(ROOT, "socket-vanish")
+    assert bundle.playable(ROOT, found) is None
+    whole = recorded_run(tmp_path, "whole")
+    assert bundle.playable(ROOT, found) == whole
+    later = tmp_path / "socket-vanish" / "20270101T000000Z"
+    shutil.copytree(whole.path, later)
+    content = json.loads((later / "run.json").read_text())
+    (later / "run.json").write_text(json.dumps(content | {"status": "aborted"}))
+    assert bundle.playable(ROOT, found) == whole
+    (whole.path / "trials.jsonl").write_text("")
+    assert bundle.playable(ROOT, found) == evidence.RunDirectory(later)
+
+
+def test_without_a_run_the_bundle_says_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A talk that has nothing to replay must not be found out at the venue."""
+    monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path))
+    bundler = bundle.Bundler(ROOT, NOBODY, NOBODY, NOBODY, print)
+    with pytest.raises(BundleError) as raised:
+        bundler.gather(["pool-freeze"], everything=False, runs=True)
+    assert "make demo-pool-freeze" in str(raised.value) and "--no-runs" in str(raised.value)
+
+
+# -- loading -----------------------------------------------------------------------------------------
+
+
+def loader(written: Path, arch: str = "amd64", place: str = "/") -> Loader:
+    """A loader on an engine that only says what it is."""
+    client: Any = SimpleNamespace(version=lambda: {"Arch": arch}, info=lambda: {"DockerRootDir": place})
+    return Loader(ROOT, NOBODY, client, bundlefile.Reader(written), print)
+
+
+def test_images_of_another_processor_are_refused(written: Path) -> None:
+    """Before anything is loaded, with what can be done instead."""
+    with pytest.raises(BundleError, match="are for amd64, this engine runs arm64") as raised:
+        loader(written, "arm64").check_machine({"architecture": "amd64"})
+    assert "--replay RUN" in str(raised.value)
+
+
+def test_a_full_disk_is_found_before_it_is_full(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The images' size is known; an engine elsewhere is not asked for its disk."""
+    monkeypatch.setattr(unbundle.shutil, "disk_usage", lambda place: SimpleNamespace(free=26))
+    with pytest.raises(BundleError, match="fewer scenarios"):
+        loader(written).check_machine({"architecture": "amd64"})
+    loader(written, place="/no/such/place/here").check_machine({"architecture": "amd64"})
+
+
+def load_script(bundle_file: Path, root: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run scripts/load in a copy of it."""
+    (root / "scripts").mkdir(parents=True, exist_ok=True)
+    shutil.copy(ROOT / "scripts" / "load", root / "scripts" / "load")
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHON", "REPROLAB_RESULTS")}
+    command = [str(root / "scripts" / "load"), str(bundle_file)]
+    return subprocess.run(command, env=environment | more, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_packages_for_another_python_are_refused(tmp_path: Path) -> None:
+    """The release that is needed is named, and what was tried."""
+    target = tmp_path / "b.tar"
+    with bundlefile.Writer(target, unheard) as archive:
+        archive.add("wheels/PYTHON", b"2.7 amiga-m68k\n")
+    done = load_script(target, tmp_path / "checkout")
+    assert done.returncode == 4
+    assert "for Python 2.7 on amiga-m68k" in done.stderr and "python2.7 on the PATH" in done.stderr
+
+
+def test_a_bundle_must_be_named(tmp_path: Path) -> None:
+    """Without a file, or with one that is not there, the script says how it is called."""
+    done = load_script(tmp_path / "nothing.tar", tmp_path / "checkout")
+    assert done.returncode == 2 and "no file" in done.stderr
+    (tmp_path / "page.tar").write_text("<html>")
+    done = load_script(tmp_path / "page.tar", tmp_path / "checkout")
+    assert done.returncode == 4 and "cannot be unpacked" in done.stderr
+
+
+# -- on a real engine --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Iterator[Path]:
+    """A copy of the checkout with a scenario of its own, whose images nobody else has; they go with it."""
+    copy = tmp_path / "checkout"
+    shutil.copytree(ROOT, copy, ignore=NOT_COPIED, symlinks=True)
+    for name in scenario.names(copy):
+        shutil.rmtree(copy / "scenarios" / name)
+    (copy / "compose.yaml").write_text("name: reprolab\ninclude:\n")
+    newscenario.create(copy, NAME)
+    app = copy / "scenarios" / NAME / "app.py"
+    app.write_text(f"{app.read_text()}\n# {tmp_path.name} {os.getpid()}\n")
+    yield copy
+    remove_own()
+
+
+def remove_own() -> None:
+    """Untag what this test made: the scenario's images and the names that loading gave to bases."""
+    client = engine()
+    for one in client.images.list():
+        for tag in one.tags:
+            if tag.startswith((f"reprolab/{NAME}-", f"{BUNDLED}/")):
+                client.images.remove(tag, noprune=tag.startswith(BUNDLED))
+
+
+def at(checkout: Path, *words: str, cut_off: bool = False, **more: str) -> str:
+    """Run a command in the copy, with the code of the copy; ``cut_off`` from every network but the engine's socket."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS", "PYTHON", "REPROLAB", "PIP"))}
+    before = ["unshare", "-n"] if cut_off else []
+    done = subprocess.run(
+        [*before, *words], cwd=checkout, env=kept | more, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, f"$ {' '.join(words)}\nexit {done.returncode}\n{done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
+
+
+@pytest.mark.docker
+def test_a_machine_without_network_is_made_ready(checkout: Path) -> None:
+    """A new scenario is played, bundled, its images removed, loaded without any network: it runs, nothing is built."""
+    own = {"PYTHONPATH": str(checkout / "scripts"), "REPROLAB_ROOT": str(checkout)}
+    lab = str(Path(sys.executable).with_name("reprolab"))
+    shown = at(checkout, lab, "demo", NAME, "--auto=0", **own)
+    assert "confirmed in this run" in shown and "What do you expect?" in shown
+    (trial,) = (checkout / "results" / NAME).glob("2*/claims/documented/1")
+    looked = [json.loads(line) for line in (trial / "stage.jsonl").read_text().splitlines()]
+    assert any(line["look"]["processes"] for line in looked if "look" in line), "no look saw a process"
+    at(checkout, lab, "bundle", NAME, "--output", "luggage.tar", **own)
+    (checkout / "luggage.tar").rename(checkout.parent / "luggage.tar")
+    shutil.rmtree(checkout / "results")
+    remove_own()
+
+    said = at(checkout, "make", "load", f"BUNDLE={checkout.parent / 'luggage.tar'}", cut_off=True)
+    assert f"ready:  make demo-{NAME}" in said and "loaded" in said
+    said = at(checkout, "make", f"scenario-{NAME}", "VARIANT=documented", "TRIALS=1")
+    assert "came in a bundle" in said
+    assert "building" not in said and "pulling" not in said
+    said = at(checkout, "make", f"demo-{NAME}", "REPLAY=" + NAME, cut_off=True, DOCKER_HOST="tcp://127.0.0.1:1")
+    assert "there is nothing to replay" in said, "the run of one variant is the latest now"
