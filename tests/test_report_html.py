@@ -85,7 +85,7 @@ def test_every_link_leads_to_a_file_of_the_run(tmp_path: Path) -> None:
     run = recorded_run(tmp_path, "whole")
     found = scenario.load(ROOT, "socket-vanish")
     session.judge_run(ROOT, found, run)
-    links = set(re.findall(r'<a href="([^"]*)"', html.page(found, run, None)))
+    links = set(re.findall(r'<a href="([^"#]+)"', html.page(found, run, None)))
     assert "vanish/documented/1/app.log.gz" in links
     assert [link for link in links if not (run.path / link).exists()] == []
 

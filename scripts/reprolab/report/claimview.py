@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,8 +14,9 @@ from reprolab.stats import rate_text
 
 
 def claims(verdict: Mapping[str, Any], run: RunDirectory, trials: list[TrialRecord], found: Scenario) -> list[Any]:
-    """A mapping per claim: what verdict.json says of it, a row per variant, and the chart of its rates, if any."""
-    return [_claim(verdict, claim, run, trials, found) for claim in verdict["claims"]]
+    """A mapping per claim, by their numbers: what verdict.json says of it, a row per variant, the chart of its rates."""
+    ordered = sorted(verdict["claims"], key=lambda claim: int((re.findall(r"\d+", claim["id"]) or [0])[-1]))
+    return [_claim(verdict, claim, run, trials, found) for claim in ordered]
 
 
 def _claim(
