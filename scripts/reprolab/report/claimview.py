@@ -14,7 +14,7 @@ from reprolab.stats import rate_text
 
 
 def claims(verdict: Mapping[str, Any], run: RunDirectory, trials: list[TrialRecord], found: Scenario) -> list[Any]:
-    """A mapping per claim, by their numbers: what verdict.json says of it, a row per variant, the chart of its rates."""
+    """A mapping per claim, by their numbers: what verdict.json says of it, a row per variant, the rates' chart."""
     ordered = sorted(verdict["claims"], key=lambda claim: int((re.findall(r"\d+", claim["id"]) or [0])[-1]))
     return [_claim(verdict, claim, run, trials, found) for claim in ordered]
 
