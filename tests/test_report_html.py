@@ -173,6 +173,18 @@ def test_factors_of_ones_own_judge_no_claim(tmp_path: Path) -> None:
     assert "confirmed" not in text
 
 
+def test_a_sign_is_told_only_of_its_own_sentence(tmp_path: Path) -> None:
+    """Where an id stood for another sentence when the run was judged, today's sign is not shown as if it had been it."""
+    rows = trials(documented="+++", old="---")
+    run = run_of(tmp_path, in_memory(PAIR), rows)
+    assert "The sign:" in words(html.page(in_memory(PAIR), run, None))
+    renamed = type(PAIR)(**{**vars(PAIR), "text": "another sentence"})
+    text = words(html.page(in_memory(renamed), run, None))
+    assert "The sign:" not in text
+    assert "claim B-1" in text
+    assert "another sentence" not in text
+
+
 def test_drift_is_said_with_what_else_differs(tmp_path: Path) -> None:
     """A verdict other than the recorded one stands at the top, with the host's differences."""
     found = in_memory(PAIR)

@@ -9,7 +9,7 @@ from typing import Any
 from reprolab.evidence import RunDirectory
 from reprolab.judge import TrialRecord, asked
 from reprolab.report import charts
-from reprolab.scenario import Scenario
+from reprolab.scenario import Claim, Scenario
 from reprolab.stats import rate_text
 
 
@@ -22,7 +22,7 @@ def claims(verdict: Mapping[str, Any], run: RunDirectory, trials: list[TrialReco
 def _claim(
     verdict: Mapping[str, Any], claim: Mapping[str, Any], run: RunDirectory, trials: list[TrialRecord], found: Scenario
 ) -> dict[str, Any]:
-    known = {one.id: one for one in found.claims}.get(claim["id"])
+    known = same(found, claim)
     rows = [_row(name, seen, run, trials, found) for name, seen in claim["variants"].items()]
     rated = [row for row in rows if row["rate"]]
     return {
@@ -36,6 +36,11 @@ def _claim(
         "rated": bool(rated),
         "chart": charts.rate_chart([row["figures"] for row in rated]) if rated else None,
     }
+
+
+def same(found: Scenario, claim: Mapping[str, Any]) -> Claim | None:
+    """The scenario's claim that a verdict is about; None where that id now stands for another sentence."""
+    return next((one for one in found.claims if (one.id, one.text) == (claim["id"], claim["text"])), None)
 
 
 def _row(name: str, seen: Mapping[str, Any], run: RunDirectory, trials: list[TrialRecord], found: Scenario) -> Any:
