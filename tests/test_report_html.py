@@ -174,7 +174,7 @@ def test_factors_of_ones_own_judge_no_claim(tmp_path: Path) -> None:
 
 
 def test_a_sign_is_told_only_of_its_own_sentence(tmp_path: Path) -> None:
-    """Where an id stood for another sentence when the run was judged, today's sign is not shown as if it had been it."""
+    """Where an id stood for another sentence when the run was judged, today's sign is not shown with it."""
     rows = trials(documented="+++", old="---")
     run = run_of(tmp_path, in_memory(PAIR), rows)
     assert "The sign:" in words(html.page(in_memory(PAIR), run, None))
