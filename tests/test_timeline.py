@@ -217,7 +217,7 @@ def recorded(where: str, file: str, experiment: str, variant: str) -> tuple[Any,
 
 def test_two_clients_are_drawn_as_they_were_served(tmp_path: Path) -> None:
     """B is served after A, waits from before A was done, and what has no moment is left out."""
-    found, observation = recorded("enable-threads", "two-clients.jsonl", "two-clients", "documented")
+    found, observation = recorded("enable-threads", "trials.jsonl", "two-clients", "documented")
     line = timeline(found, TrialDirectory(tmp_path), observation)
     assert line is not None
     spans = {one.source: (one.at_ms, one.end_ms) for one in line.events}
