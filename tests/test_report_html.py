@@ -85,7 +85,7 @@ def test_every_link_leads_to_a_file_of_the_run(tmp_path: Path) -> None:
     run = recorded_run(tmp_path, "whole")
     found = scenario.load(ROOT, "socket-vanish")
     session.judge_run(ROOT, found, run)
-    links = set(re.findall(r'<a href="([^"]*)"', html.page(found, run, None)))
+    links = set(re.findall(r'<a href="([^"#]+)"', html.page(found, run, None)))
     assert "vanish/documented/1/app.log.gz" in links
     assert [link for link in links if not (run.path / link).exists()] == []
 
@@ -173,6 +173,18 @@ def test_factors_of_ones_own_judge_no_claim(tmp_path: Path) -> None:
     assert "confirmed" not in text
 
 
+def test_a_sign_is_told_only_of_its_own_sentence(tmp_path: Path) -> None:
+    """Where an id stood for another sentence when the run was judged, today's sign is not shown with it."""
+    rows = trials(documented="+++", old="---")
+    run = run_of(tmp_path, in_memory(PAIR), rows)
+    assert "The sign:" in words(html.page(in_memory(PAIR), run, None))
+    renamed = type(PAIR)(**{**vars(PAIR), "text": "another sentence"})
+    text = words(html.page(in_memory(renamed), run, None))
+    assert "The sign:" not in text
+    assert "claim B-1" in text
+    assert "another sentence" not in text
+
+
 def test_drift_is_said_with_what_else_differs(tmp_path: Path) -> None:
     """A verdict other than the recorded one stands at the top, with the host's differences."""
     found = in_memory(PAIR)
@@ -186,20 +198,20 @@ def test_drift_is_said_with_what_else_differs(tmp_path: Path) -> None:
 
 
 def test_a_mistake_in_an_experiments_events_costs_one_timeline(tmp_path: Path) -> None:
-    """The page says which variant has no timeline and why; everything else is there."""
+    """The page says once which variants have no timeline and why; everything else is there."""
     found = in_memory(PAIR)
     lamp = found.experiments["lamp"]
     broken = type(lamp)(**{**vars(lamp), "events": lambda evidence, o: [o["missing"]]})
     found = type(found)(**{**vars(found), "experiments": {"lamp": broken}})
-    rows = trials(documented="+", old="-")
+    rows = trials(documented="++", old="-")
     for row in rows:
-        (tmp_path / "20260101T000000Z" / "lamp" / row.variant / "1").mkdir(parents=True)
+        (tmp_path / "20260101T000000Z" / "lamp" / row.variant / str(row.trial)).mkdir(parents=True)
     run = RunDirectory(tmp_path / "20260101T000000Z")
     evidence.write_json(run.path / "run.json", {"scenario": "blink", "status": "complete"})
     for row in rows:
         run.append(row)
     text = words(html.page(found, run, None))
-    assert "No timeline for documented: KeyError: 'missing'" in text
+    assert "No timeline for documented, old: its observation has no 'missing'" in text
     assert "1 confirmed" in text
 
 

@@ -234,19 +234,31 @@ def answered(one):
 
 
 def events(evidence, o):
-    """Each request from its first line to its last; one that froze, until the lab had ended the children in its way."""
-    ways, begun, start = {one["number"]: one for one in o["attempts"]}, {}, zero(evidence, o)
+    """Each request from its first line to its last; one that froze, until the lab had ended what it waited for.
+
+    A worker that the lab ended says no last line: then only the request's beginning has a moment.
+    """
+    open_requests, start = {}, zero(evidence, o)
+    ways = {one["number"]: one for one in o["attempts"]}
     for at, words in said(evidence, start):
         if match := BEGIN.match(words):
-            begun[int(match[1])] = at
-        elif (match := END.match(words)) and (number := int(match[1])) in begun:
-            one = ways[number]
-            if not answered(one):
-                yield Event(begun[number], "note", f"request {number}: frozen", "frozen request", at)
+            open_requests[int(match[1])] = at
+        elif (match := END.match(words)) and int(match[1]) in open_requests:
+            number = int(match[1])
+            yield request(ways[number], open_requests.pop(number), at)
+            if not answered(ways[number]):
                 yield Event(at, "killed", f"the lab ended what request {number} waited for", "lab")
-            else:
-                text = f"request {number}: answered {one['status']} after {one['ms']} ms"
-                yield Event(begun[number], "note", text, "request", at)
+    for number, at in open_requests.items():
+        yield request(ways[number], at, None)
+
+
+def request(one, began, ended):
+    """One attempt, in the lane of its fate."""
+    if answered(one):
+        text = f"request {one['number']}: answered {one['status']} after {one['ms']} ms"
+        return Event(began, "note", text, "request", ended)
+    lane = "frozen request" if one["frozen"] else "lock lost"
+    return Event(began, "note", f"request {one['number']}: {lane}, freed by the lab", lane, ended)
 
 
 def zero(evidence, o):
