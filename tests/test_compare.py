@@ -391,6 +391,9 @@ def test_the_facts_of_a_recorded_run(vanish: Comparison) -> None:
     assert any(row.name.startswith("SV-1 ") and (row.left, row.right) == ("3/3", "0/3") for row in signs)
     assert ("socket", "gone", "present") in [(row.name, row.left, row.right) for row in groups["results"].rows]
     assert any(row.name == "socket_after" and row.right == "yes" for row in groups["observations"].rows)
+    (order,) = [row for row in groups["observations"].rows if row.name.startswith("order")]
+    assert order.right == "—"
+    assert "unlinked_ms" in order.left
     # The recorded trials came without the stack's model: that is said, not drawn as sameness.
     assert groups["stack"].notes == ("documented has no compose.json to compare",)
 

@@ -20,6 +20,9 @@ ABSENT = "—"
 MOST_VALUES = 40
 LONGEST_LIST = 6
 LONGEST_TEXT = 160
+# So many values of a branch that one side lacks are one row.
+BRANCH = re.compile(r"[.\[ ]")
+BRANCH_FROM = 3
 # With one trial on a side, figures nearer to each other than this are not told apart.
 NEAR = 0.2
 # What names a trial or a place on the host, not the stack.
@@ -166,10 +169,33 @@ def values(left: Side, right: Side) -> Facts:
             found.append((size, Fact(name, _together(texts[0]), _together(texts[1]))))
         else:
             same += 1
-    found.sort(key=lambda pair: -pair[0])
-    beyond = len(found) - MOST_VALUES
+    rows = _branches([fact for _, fact in sorted(found, key=lambda pair: -pair[0])])
+    beyond = len(rows) - MOST_VALUES
     notes = (f"{beyond} more values differ, by less",) if beyond > 0 else ()
-    return Facts("observations", tuple(fact for _, fact in found[:MOST_VALUES]), same, notes)
+    return Facts("observations", tuple(rows[:MOST_VALUES]), same, notes)
+
+
+def _branches(found: Sequence[Fact]) -> list[Fact]:
+    """Values of one branch that one side does not have at all, as one: `order.a`, `order.b` ... are `order`."""
+    branches: dict[tuple[str, bool], list[Fact]] = {}
+    for fact in found:
+        if ABSENT in (fact.left, fact.right):
+            branches.setdefault((BRANCH.split(fact.name)[0], fact.left == ABSENT), []).append(fact)
+    joined = {key: own for key, own in branches.items() if len(own) >= BRANCH_FROM}
+    rows: list[Fact] = []
+    for fact in found:
+        key = (BRANCH.split(fact.name)[0], fact.left == ABSENT)
+        if fact not in joined.get(key, ()):
+            rows.append(fact)
+        elif fact == joined[key][0]:
+            own = joined[key]
+            texts = "; ".join(
+                f"{one.name[len(key[0]) :].lstrip('.')} {one.right if key[1] else one.left}" for one in own
+            )
+            kept = texts if len(texts) <= LONGEST_TEXT else f"{texts[:LONGEST_TEXT]}…"
+            name = f"{key[0]} ({len(own)} values)"
+            rows.append(Fact(name, ABSENT, kept) if key[1] else Fact(name, kept, ABSENT))
+    return rows
 
 
 def _apart(left: Sequence[str], right: Sequence[str]) -> float:
@@ -216,7 +242,7 @@ def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:
     elif isinstance(value, list):
         yield name, " ".join(_word(inner) for inner in value) or ABSENT
     else:
-        yield name, _word(value)
+        yield name, ABSENT if value == {} else _word(value)
 
 
 def _word(value: Any) -> str:
