@@ -454,6 +454,9 @@ def test_two_runs_with_other_verdicts_end_with_1(home: Path) -> None:
     assert result.exit_code == Exit.DRIFT, result.output
     for text in ("B-1", "confirmed (for a reason)", "refuted (for a reason)"):
         assert text in result.output
+    undecided = [{"id": "B-1", "verdict": "inconclusive", "why": "old was not run"}]
+    evidence.write_json(second.path / "verdict.json", {"schema": 1, "claims": undecided})
+    assert lab(str(first.path), str(second.path)).exit_code == 0
     assert lab(str(first.path), str(first.path), "--variant", "documented", "--variant", "old").exit_code == 0
 
 

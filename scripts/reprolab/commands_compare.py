@@ -10,11 +10,13 @@ from reprolab import evidence, scenario
 from reprolab.cli import boundary, console, main, project_root, say
 from reprolab.compare import page, sides, terminal
 from reprolab.compare.comparison import Comparison, compare
+from reprolab.compare.facts import VERDICTS
 from reprolab.errors import Exit
+from reprolab.judge import Verdict
 
 EPILOG = (
-    "Exit status: 0 compared, whatever differs; 1 two runs whose verdicts differ; 2 refused, with the reason: unlike "
-    "things, or nothing to compare."
+    "Exit status: 0 compared, whatever differs; 1 two runs that decided a claim differently; 2 refused, with the "
+    "reason: unlike things, or nothing to compare."
 )
 
 
@@ -51,5 +53,7 @@ def compare_(
 
 
 def _status(comparison: Comparison) -> Exit:
-    drift = any(group.title == "verdicts" and group.rows for group in comparison.facts)
-    return Exit.DRIFT if drift else Exit.AS_RECORDED
+    """Drift where both runs decided a claim, and differently; what one left undecided is none."""
+    rows = [row for group in comparison.facts if group.title == VERDICTS for row in group.rows]
+    words = [{text.partition(" ")[0] for text in (row.left, row.right)} for row in rows]
+    return Exit.DRIFT if {Verdict.CONFIRMED, Verdict.REFUTED} in words else Exit.AS_RECORDED

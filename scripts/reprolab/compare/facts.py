@@ -17,6 +17,7 @@ from reprolab.report import table
 from reprolab.scenario import Scenario
 
 ABSENT = "—"
+VERDICTS = "verdicts"
 MOST_VALUES = 40
 LONGEST_LIST = 6
 LONGEST_TEXT = 160
@@ -135,7 +136,7 @@ def verdicts(left: Side, right: Side) -> Facts:
     for side in (left, right):
         path = side.run.path / "verdict.json"
         if not path.exists():
-            return Facts("verdicts", (), notes=(f"{side.run.name} has no verdict.json: reprolab judge writes it",))
+            return Facts(VERDICTS, (), notes=(f"{side.run.name} has no verdict.json: reprolab judge writes it",))
         found.append({row["id"]: f"{row['verdict']} ({row['why']})" for row in read_json(path)["claims"]})
     words = [{name: text.partition(" (")[0] for name, text in each.items()} for each in found]
     shared = found[0].keys() & found[1].keys()
@@ -143,7 +144,7 @@ def verdicts(left: Side, right: Side) -> Facts:
     only = [
         Fact(n, found[0].get(n, ABSENT), found[1].get(n, ABSENT)) for n in sorted(found[0].keys() ^ found[1].keys())
     ]
-    return Facts("verdicts", (*rows, *only), len(shared) - len(rows))
+    return Facts(VERDICTS, (*rows, *only), len(shared) - len(rows))
 
 
 def columns(left: Side, right: Side, scenario: Scenario) -> Facts:
