@@ -1,126 +1,126 @@
-"""The site and a comparison in Chromium, without a network: all is there, the search narrows, nothing is cut off."""
+"""The lab's pages as readers see them: in Chromium, on a phone and on a projector, in light and dark."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cases import ROOT, recorded_run
+from cases import ROOT, claim, in_memory, recorded_run, trial
 from chromium import WIDTHS, Chromium, browser
-from reprolab import scenario
-from reprolab.compare import comparison, page, sides
-from reprolab.site import build
+from reprolab import evidence, scenario, session
+from reprolab.evidence import RunDirectory
+from reprolab.judge import judge
+from reprolab.report import html
 
 pytestmark = pytest.mark.docker
-
-SIGHTS = [(WIDTHS[0], "dark"), (WIDTHS[1], "light")]
-SEARCH = """(() => {
-  const field = document.getElementById('search');
-  field.value = %r;
-  field.dispatchEvent(new Event('input'));
-})()"""
-
-STEPS = """(() => {
-  const field = document.getElementById('search'), verdict = document.getElementById('verdict');
-  const shown = selector => [...document.querySelectorAll(selector)].filter(one => one.checkVisibility());
-  const found = () => document.getElementById('found').textContent;
-  const steps = {};
-  const set = (one, value) => { one.value = value; one.dispatchEvent(new Event(one === field ? 'input' : 'change')); };
-  set(verdict, 'refuted');
-  steps.refuted = [...new Set(shown('.claims .verdict').map(one => one.textContent))];
-  set(verdict, '');
-  set(field, 'qwertz');
-  steps.nothing = [shown('.claims > li').length, shown('#hits a').length, found()];
-  set(field, '');
-  steps.all = [shown('.claims > li').length, found()];
-  return steps;
-})()"""
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Chromium]:
-    """One browser for all tests of this file."""
-    with browser() as one:
-        yield one
+    """One browser for all pages."""
+    with browser() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site of this checkout; no run has left a report."""
-    patch = pytest.MonkeyPatch()
-    patch.setenv("REPROLAB_RESULTS", str(tmp_path_factory.mktemp("results")))
-    try:
-        return build.build(ROOT, tmp_path_factory.mktemp("pages") / "site", lambda text: None).parent
-    finally:
-        patch.undo()
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """report.html of the recorded run of socket-vanish."""
+    run = recorded_run(tmp_path_factory.mktemp("results"), "whole")
+    found = scenario.load(ROOT, "socket-vanish")
+    session.judge_run(ROOT, found, run)
+    return html.write(found, run, session.recorded_verdict(found))
 
 
-@pytest.mark.parametrize(("width", "scheme"), SIGHTS)
-def test_the_index_holds_all_claims(chromium: Chromium, site: Path, width: int, scheme: str) -> None:
-    """At both widths: a card for each scenario, every claim, the search, no error and nothing cut off."""
-    names = scenario.names(ROOT)
+@pytest.mark.parametrize(("width", "scheme"), list(zip(WIDTHS, ("dark", "light"), strict=True)))
+def test_the_report_is_whole_at_both_widths(chromium: Chromium, page: Path, width: int, scheme: str) -> None:
+    """Everything is there, nothing is cut off or wider than the window, and the page complains of nothing."""
     seen = chromium.look(
-        site / "index.html", width, scheme=scheme, selectors=[".card h3", ".claims > li", "#search", "#verdict"]
+        page,
+        width,
+        scheme=scheme,
+        open_details=True,
+        selectors=[
+            "h2",
+            ".headline",
+            "details.claim",
+            ".variants tbody tr",
+            ".chart svg",
+            ".pane .log",
+            ".claim .inside",
+        ],
+        script="getComputedStyle(document.body).backgroundColor",
+        picture=(0, 900),
     )
     assert seen.errors == []
     assert seen.overflow == []
-    assert seen.texts[".card h3"] == names
-    assert len(seen.texts[".claims > li"]) == sum(len(scenario.load(ROOT, name).claims) for name in names)
-    assert len(seen.texts["#search"]) == len(seen.texts["#verdict"]) == 1
+    assert seen.texts["h2"] == ["Variants", "Claims", "Timeline", "Logs side by side"]
+    assert "confirmed" in seen.texts[".headline"][0]
+    assert len(seen.texts["details.claim"]) == len(seen.texts[".claim .inside"]) == 12
+    assert len(seen.texts[".variants tbody tr"]) == 23
+    assert len(seen.texts[".chart svg"]) == 2
+    assert len(seen.texts[".pane .log"]) == 6
+    assert (seen.value == "rgb(255, 255, 255)") is (scheme == "light")
+    assert seen.picture.startswith(b"\x89PNG")
 
 
-def test_the_search_narrows(chromium: Chromium, site: Path) -> None:
-    """All words must be there: a few claims are left, each with them; the stories that have them are linked."""
-    seen = chromium.look(
-        site / "index.html",
-        WIDTHS[0],
-        script=SEARCH % "gthread Timeout",
-        selectors=[".claims > li", "#found", "#hits a", "section.case", ".card"],
+def test_a_timeline_has_marks(chromium: Chromium, page: Path) -> None:
+    """The lanes have marks, the steps bars, and the moment at which the socket went a line through them."""
+    marks = [".chart .mark-symbol path", ".chart .mark-rect path", ".chart .role-mark.mark-rule line"]
+    seen = chromium.look(page, 1600, selectors=marks)
+    counts = {selector: len(texts) for selector, texts in seen.texts.items()}
+    assert all(counts[one] > 5 for one in marks[:2]), counts
+    assert counts[marks[2]] == 1, "the socket's going is drawn through the responses"
+    assert seen.errors == []
+
+
+def test_any_two_variants_stand_side_by_side(chromium: Chromium, page: Path) -> None:
+    """Another variant chosen in a pane shows its logs there, and one log alone may be chosen."""
+    script = """(() => {
+      const pane = document.querySelectorAll('.pane')[1], select = pane.querySelector('select');
+      select.value = '0'; select.dispatchEvent(new Event('change'));
+      const log = document.getElementById('which-log');
+      log.value = 'witness.log.gz'; log.dispatchEvent(new Event('change'));
+      return pane.querySelector('.log a').getAttribute('href');
+    })()"""
+    seen = chromium.look(page, 1600, script=script, selectors=[".pane .log h4 a", ".pane .log pre"])
+    assert seen.value == "vanish/documented/1/app.log.gz"
+    assert seen.texts[".pane .log h4 a"] == ["witness.log.gz"] * 2
+    assert seen.texts[".pane .log pre"][0] == seen.texts[".pane .log pre"][1]
+
+
+def test_a_claim_shows_its_rates_when_it_is_opened(chromium: Chromium, tmp_path: Path) -> None:
+    """The chart of a claim that counts tries is drawn once the claim is open, a point and a line for each variant."""
+    rated = claim(absent=["old"], sign=lambda o: o["blinked"] > 5, rate=lambda o: (o["blinked"], 10))
+    found, rows = in_memory(rated), [trial(shown=9), trial("old", shown=0)]
+    run = RunDirectory(tmp_path / "run")
+    evidence.write_json(run.path / "run.json", {"scenario": "blink", "status": "complete"})
+    evidence.write_json(run.path / "verdict.json", judge(found, "run", rows))
+    for row in rows:
+        run.append(row)
+    marks = [".chart .mark-symbol path", ".chart .role-mark.mark-rule line"]
+    path = html.write(found, run, None)
+    closed = chromium.look(path, 390, selectors=marks)
+    assert [len(closed.texts[one]) for one in marks] == [0, 0]
+    opened = chromium.look(path, 390, selectors=marks, open_details=True)
+    assert [len(opened.texts[one]) for one in marks] == [2, 2]
+    assert opened.errors == opened.overflow == []
+    shutil.rmtree(run.path)
+
+
+def test_the_harness_sees_what_is_wrong(chromium: Chromium, tmp_path: Path) -> None:
+    """A page that is too wide, cut off, complains or asks a network is not taken for a good one."""
+    path = tmp_path / "bad.html"
+    narrow = "overflow:hidden;width:20px;white-space:nowrap"
+    path.write_text(
+        f'<body><div style="width:3000px">wide</div><p style="{narrow}">cut off text</p>'
+        '<script>console.error("oh"); fetch("http://127.0.0.1:9/x"); missing();</script>'
     )
-    assert seen.errors == []
-    assert seen.overflow == []
-    assert 0 < len(seen.texts[".claims > li"]) < 20
-    assert all("timeout" in text.lower() for text in seen.texts[".claims > li"])
-    assert seen.texts["#found"][0].startswith(f"{len(seen.texts['.claims > li'])} of ")
-    assert "pool-freeze: And then the timeout" in seen.texts["#hits a"]
-    assert 0 < len(seen.texts["section.case"]) < len(scenario.names(ROOT))
-    assert seen.texts[".card"] == []
-
-
-def test_the_search_by_verdict_and_for_nothing(chromium: Chromium, site: Path) -> None:
-    """A verdict alone narrows too; words that stand nowhere leave nothing; without both, all is back."""
-    seen = chromium.look(site / "index.html", WIDTHS[1], script=STEPS)
-    assert seen.errors == []
-    everything = sum(len(scenario.load(ROOT, name).claims) for name in scenario.names(ROOT))
-    assert seen.value["refuted"] == ["refuted"]
-    assert seen.value["nothing"] == [0, 0, f"0 of {everything} claims, 0 sections of the stories"]
-    assert seen.value["all"] == [everything, ""]
-
-
-@pytest.mark.parametrize("name", scenario.names(ROOT))
-def test_every_story_is_readable(chromium: Chromium, site: Path, name: str) -> None:
-    """On a phone, and the one with the widest table on a projector: all unfolded, no error, nothing cut off."""
-    for width in WIDTHS if name == "gunicorn-settings" else WIDTHS[:1]:
-        seen = chromium.look(site / f"{name}.html", width, open_details=True, selectors=["h1", "h2", "nav a"])
-        assert seen.errors == []
-        assert seen.overflow == []
-        assert len(seen.texts["h1"]) == 1
-        assert len(seen.texts["h2"]) > 3
-        assert len(seen.texts["nav a"]) == 1 + len(scenario.names(ROOT))
-
-
-@pytest.mark.parametrize(("width", "scheme"), SIGHTS)
-def test_a_comparison_is_readable(chromium: Chromium, tmp_path: Path, width: int, scheme: str) -> None:
-    """The line that matters is the first that is read; both sides are named; no error, nothing cut off."""
-    run = recorded_run(tmp_path, "whole")
-    left, right = sides.find(ROOT, [str(run.path), "gunicorn-19.5.0"], [])
-    found = comparison.compare(left, right, scenario.load(ROOT, "socket-vanish"), (), (), lambda text: None)
-    file = tmp_path / "compare.html"
-    file.write_text(page.render(found), encoding="utf-8")
-    seen = chromium.look(file, width, scheme=scheme, open_details=True, selectors=["h1", ".found .line", ".fold"])
-    assert seen.errors == []
-    assert seen.overflow == []
-    assert seen.texts["h1"] == ["documented and gunicorn-19.5.0"]
-    assert seen.texts[".found .line"][0].startswith("FileNotFoundError: [Errno 2]")
-    assert seen.texts[".fold"]
+    seen = chromium.look(path, 390)
+    told = "\n".join(seen.errors)
+    assert "oh" in told
+    assert "missing is not defined" in told
+    assert "asked the network for http://127.0.0.1:9/x" in told
+    assert any("wide" in one for one in seen.overflow)
+    assert any(one.startswith("cut off") for one in seen.overflow)

@@ -186,20 +186,20 @@ def test_drift_is_said_with_what_else_differs(tmp_path: Path) -> None:
 
 
 def test_a_mistake_in_an_experiments_events_costs_one_timeline(tmp_path: Path) -> None:
-    """The page says which variant has no timeline and why; everything else is there."""
+    """The page says once which variants have no timeline and why; everything else is there."""
     found = in_memory(PAIR)
     lamp = found.experiments["lamp"]
     broken = type(lamp)(**{**vars(lamp), "events": lambda evidence, o: [o["missing"]]})
     found = type(found)(**{**vars(found), "experiments": {"lamp": broken}})
-    rows = trials(documented="+", old="-")
+    rows = trials(documented="++", old="-")
     for row in rows:
-        (tmp_path / "20260101T000000Z" / "lamp" / row.variant / "1").mkdir(parents=True)
+        (tmp_path / "20260101T000000Z" / "lamp" / row.variant / str(row.trial)).mkdir(parents=True)
     run = RunDirectory(tmp_path / "20260101T000000Z")
     evidence.write_json(run.path / "run.json", {"scenario": "blink", "status": "complete"})
     for row in rows:
         run.append(row)
     text = words(html.page(found, run, None))
-    assert "No timeline for documented: KeyError: 'missing'" in text
+    assert "No timeline for documented, old: its observation has no 'missing'" in text
     assert "1 confirmed" in text
 
 

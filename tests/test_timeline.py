@@ -254,6 +254,7 @@ def test_events_of_one_step_are_one_mark() -> None:
     """What would be drawn over each other is one mark that says how many, and what the first of them were."""
     marks = drawn(Timeline(ZERO, 1000, 100, {}, events(10, 20, 30, 40, 50, 60, 250)))["events"]
     assert [mark[4] for mark in marks] == ["6 × at 10; at 20; at 30; at 40 …", "at 250"]
+    assert [mark[:2] for mark in marks] == [[10, 10], [250, 250]], "and a moment stays one"
 
 
 def test_there_is_a_most_of_marks() -> None:

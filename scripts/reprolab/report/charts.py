@@ -18,6 +18,7 @@ from reprolab.report.timeline import Timeline
 
 # Room for a lane's name at the left, the same in every chart, so that the axes stand one under the other.
 LEFT = 96
+LETTER = 7.5
 LANE = 15
 HEIGHT = 84
 GAP = 8
@@ -201,7 +202,8 @@ def _mark(group: Sequence[Event], names: Sequence[str]) -> list[Any]:
     told = "; ".join(texts[:MOST_EVENTS_TOLD])
     if len(group) > len(texts[:MOST_EVENTS_TOLD]):
         told = f"{len(group)} × {told}" + (" …" if len(texts) > MOST_EVENTS_TOLD else "")
-    ends = [round(first.at_ms, 1), round(max(event.end_ms for event in group), 1)]
+    until = max((event.until_ms for event in group if event.until_ms is not None), default=first.at_ms)
+    ends = [round(first.at_ms, 1), round(until, 1)]
     return [*ends, names.index(lane(first)), KINDS.index(first.kind), told, first.source]
 
 
@@ -218,13 +220,23 @@ def rate_chart(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         }
         for row in rows
     ]
-    return {"spec": _rate_spec(), "data": {"rates": every}}
+    longest = max((len(row["v"]) for row in every), default=0)
+    return {"spec": _rate_spec(-(-longest // 6) * 6), "data": {"rates": every}}
 
 
 @cache
-def _rate_spec() -> dict[str, Any]:
-    """One specification for all claims, a row for each variant, in their order; the page's script sets the height."""
-    y = alt.Y("v:N", title=None, sort=None, axis=alt.Axis(labelLimit=LEFT + 60, ticks=False, domain=False))
+def _rate_spec(letters: int) -> dict[str, Any]:
+    """A specification for many claims, a row for each variant, in their order; the page's script sets the height.
+
+    ``letters``: room for the variants' names.
+    """
+    room = min(letters * LETTER, LEFT * 2)
+    y = alt.Y(
+        "v:N",
+        title=None,
+        sort=None,
+        axis=alt.Axis(labelLimit=room, minExtent=room, maxExtent=room, ticks=False, domain=False),
+    )
     x = alt.X("lo:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=5))
     ink = alt.Color(
         "e:N", legend=None, scale=alt.Scale(domain=["shows", "absent"], range=["var(--link)", "var(--note)"])
@@ -247,7 +259,7 @@ def _finished(chart: Any, height: int) -> dict[str, Any]:
     spec: dict[str, Any] = chart.properties(width="container", height=height).to_dict()
     spec.pop("$schema", None)
     spec["config"] = {
-        "font": "inherit",
+        "font": "system-ui, DejaVu Sans, sans-serif",
         "background": "transparent",
         "view": {"stroke": None},
         "axis": {
@@ -257,6 +269,7 @@ def _finished(chart: Any, height: int) -> dict[str, Any]:
             "domainColor": "var(--line)",
             "tickColor": "var(--line)",
             "labelFontSize": 12,
+            "labelPadding": 6,
         },
     }
     spec["autosize"] = {"type": "fit-x", "contains": "padding"}

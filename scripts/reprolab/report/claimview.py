@@ -54,7 +54,9 @@ def _row(name: str, seen: Mapping[str, Any], run: RunDirectory, trials: list[Tri
 
 def _figures(name: str, expected: bool, rate: Mapping[str, Any]) -> dict[str, Any]:
     low, high = rate["interval"]
-    return {"variant": name, "k": rate["shown"], "n": rate["of"], "low": low, "high": high, "expected": expected}
+    # All variants of a claim are of one experiment, whose name would only take the figures' room.
+    short = name.rpartition("/")[2]
+    return {"variant": short, "k": rate["shown"], "n": rate["of"], "low": low, "high": high, "expected": expected}
 
 
 def places(name: str, run: RunDirectory, trials: list[TrialRecord], found: Scenario) -> list[tuple[str, str, bool]]:

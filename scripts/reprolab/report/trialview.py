@@ -66,8 +66,9 @@ def _shown(experiment: Experiment, run: RunDirectory, record: TrialRecord) -> Sh
         return Shown(record, evidence, None)
     try:
         return Shown(record, evidence, timeline(experiment, evidence, record.observation))
+    except KeyError as error:
+        return Shown(record, evidence, None, f"its observation has no {error}; it may be of an older release")
     except Exception as error:
-        # An older run may lack what the events of today's experiment read.
         return Shown(record, evidence, None, f"{type(error).__name__}: {error}")
 
 
@@ -78,10 +79,19 @@ def timelines(found: Scenario, trials: Sequence[Shown], drawn: Charts) -> list[d
     for experiment in found.experiments.values():
         own = [one for one in trials if one.record.experiment == experiment.name]
         lines = [one.timeline for one in own if one.timeline]
-        faults = list(dict.fromkeys(f"{one.record.variant}: {one.fault}" for one in own if one.fault))
+        faults = _faults(own)
         if lines or faults:
             sections.append(_section(experiment, own, lines, faults, most, drawn))
     return sections
+
+
+def _faults(own: Sequence[Shown]) -> list[str]:
+    """Why there are timelines missing, each reason once with the variants it holds for."""
+    found: dict[str, list[str]] = {}
+    for one in own:
+        if one.fault:
+            found.setdefault(one.fault, []).append(one.record.variant)
+    return [f"{', '.join(dict.fromkeys(names))}: {fault}" for fault, names in found.items()]
 
 
 def _section(
