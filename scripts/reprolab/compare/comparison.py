@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reprolab.compare.aligned import Aligned, Stretch, align, neighbours
-from reprolab.compare.facts import Facts, facts
-from reprolab.compare.kinds import LEFT, RIGHT, Finding, Standing, Tally, alike, differing, findings
+from reprolab.compare.facts import facts
+from reprolab.compare.findings import Finding, Standing, alike, differing, findings
+from reprolab.compare.kinds import LEFT, RIGHT, Tally
 from reprolab.compare.lines import Log, sources, zero
 from reprolab.compare.sides import Side
+from reprolab.compare.values import Facts
 from reprolab.scenario import Scenario
 
 # So many of the most telling lines are shown with what stands around them.
@@ -102,8 +104,8 @@ def _source(name: str, sides: tuple[Side, Side], paths: Paths, zeros: Zeros, say
             notes += _limits(f"{sides[side].variant}:{sides[side].every[trial].trial}", log)
         if tally.left_out[side]:
             notes.append(f"{sides[side].variant}: {tally.left_out[side]} lines of ever new kinds are left out")
-    lines = (tuple(tally.lines[LEFT]), tuple(tally.lines[RIGHT]))
     compared = tuple(sum(trial < len(sides[side].trials) for trial in having[side]) for side in (LEFT, RIGHT))
+    lines = (tuple(tally.lines[LEFT][: compared[LEFT]]), tuple(tally.lines[RIGHT][: compared[RIGHT]]))
     if not all(compared):
         return Source(name, lines, (), 0, None, (*notes, "nothing to compare it with"))
     return _judged(name, paths, zeros, tally, (compared[LEFT], compared[RIGHT]), lines, notes)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from reprolab.compare.aligned import Row, Stretch
 from reprolab.compare.comparison import Comparison
-from reprolab.compare.kinds import LEFT, RIGHT, Finding, Standing
+from reprolab.compare.findings import Finding, Standing
+from reprolab.compare.kinds import LEFT, RIGHT
 
 MASKED = (
     "what always differs is masked before lines are compared: clocks, processes, addresses, ports, durations, "
