@@ -16,6 +16,7 @@ from cases import ROOT, lay_out, recorded_run, trial
 from click.testing import CliRunner, Result
 from reprolab import cli, evidence
 from reprolab.compare import aligned, findings, kinds, lines, page, sides, terminal
+from reprolab.compare import comparison as comparison_module
 from reprolab.compare.comparison import Comparison, compare
 from reprolab.compare.findings import Finding, Standing
 from reprolab.errors import Exit
@@ -293,6 +294,22 @@ def test_room_for_kinds_is_limited(tmp_path: Path) -> None:
     # The left had no room for it, so that it stands on the right alone would not be true.
     assert "shared" not in tally.kinds
     assert len(tally.kinds) == 13
+
+
+def test_too_many_differences_are_limited_and_counted(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The weightiest are kept; how many are left out is said, as is that such logs are not put side by side."""
+    letters = "abcdefghijklmnopqrst"
+    text = "\n".join(f"{one}{other} happened" for one in letters for other in letters) + "\nERROR: boom"
+    run = make_run(home, {"documented": [text], "old": ["fine"]})
+    (source,) = compared(home, str(run.path), "documented", "old").sources
+    assert len(source.findings) == comparison_module.MOST_FINDINGS
+    assert source.findings[0].masked == "ERROR: boom"
+    assert source.notes == ("202 more differences, of less weight, are left out",)
+    monkeypatch.setattr(kinds.Tally.__init__, "__defaults__", (10,))
+    (source,) = compared(home, str(run.path), "documented", "old").sources
+    assert source.aligned is None
+    assert "documented: 396 lines of ever new kinds are left out" in source.notes
+    assert "not put side by side: its lines are of too many kinds" in source.notes
 
 
 # -- side by side ----------------------------------------------------------------------------------

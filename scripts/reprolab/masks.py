@@ -69,6 +69,9 @@ RULES: tuple[tuple[re.Pattern[str], Replacement], ...] = (
     (re.compile(r"(?<=^nodename: )\S+"), "<id>"),
 )
 
+# A line without any of these has nothing to mask.
+SOME = re.compile(r"[\d\x1b]|/tmp|/wgunicorn-|/pymp-|/sem\.|/psm_|^nodename: ")
+
 # Numbers that mean something where they stand: statuses, errno, exit codes, lines of source code.
 TELLING = re.compile(
     r"""(?:\b[1-5]\d\d\b(?!\.)|\b(?:errno|line|code|status|signal|exit)\b["']?[ :=]*-?\d+|<[a-z]+>)|(\d+)""", re.I
@@ -77,6 +80,8 @@ TELLING = re.compile(
 
 def mask(text: str) -> str:
     """A line with what always differs replaced by a word for it; pure, and the same when done again."""
+    if not SOME.search(text):
+        return text
     for pattern, replacement in FIRST:
         text = pattern.sub(replacement, text)
     return _rest(text)

@@ -18,6 +18,7 @@ from reprolab.scenario import Scenario
 
 # So many of the most telling lines are shown with what stands around them.
 MOST_SURROUNDED = 8
+MOST_FINDINGS = 200
 TELLING_WEIGHT = 2
 
 
@@ -123,8 +124,15 @@ def _judged(
     kinds = tally.kinds.values()
     found = findings(name, kinds, compared)
     telling = differing(kinds, found, compared)
-    aligned = _aligned(name, paths, zeros, tally, telling) if telling else None
-    return Source(name, lines, tuple(found), alike(kinds, compared), aligned, tuple(notes))
+    aligned = None
+    if any(tally.left_out):
+        notes.append("not put side by side: its lines are of too many kinds")
+    elif telling:
+        aligned = _aligned(name, paths, zeros, tally, telling)
+    beyond = max(0, len(found) - MOST_FINDINGS)
+    if beyond:
+        notes.append(f"{beyond} more differences, of less weight, are left out")
+    return Source(name, lines, tuple(found[:MOST_FINDINGS]), alike(kinds, compared), aligned, tuple(notes))
 
 
 def _missing(name: str, side: Side, having: Sequence[int]) -> list[str]:
