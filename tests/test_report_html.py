@@ -85,7 +85,7 @@ def test_every_link_leads_to_a_file_of_the_run(tmp_path: Path) -> None:
     run = recorded_run(tmp_path, "whole")
     found = scenario.load(ROOT, "socket-vanish")
     session.judge_run(ROOT, found, run)
-    links = set(re.findall(r'<a href="([^"]*)"', html.page(found, run, None)))
+    links = set(re.findall(r'<a href="([^"#]+)"', html.page(found, run, None)))
     assert "vanish/documented/1/app.log.gz" in links
     assert [link for link in links if not (run.path / link).exists()] == []
 
@@ -171,6 +171,18 @@ def test_factors_of_ones_own_judge_no_claim(tmp_path: Path) -> None:
     assert "no claim is judged" in text
     assert "The small scenario's sign. 2/3" in text
     assert "confirmed" not in text
+
+
+def test_a_sign_is_told_only_of_its_own_sentence(tmp_path: Path) -> None:
+    """Where an id stood for another sentence when the run was judged, today's sign is not shown with it."""
+    rows = trials(documented="+++", old="---")
+    run = run_of(tmp_path, in_memory(PAIR), rows)
+    assert "The sign:" in words(html.page(in_memory(PAIR), run, None))
+    renamed = type(PAIR)(**{**vars(PAIR), "text": "another sentence"})
+    text = words(html.page(in_memory(renamed), run, None))
+    assert "The sign:" not in text
+    assert "claim B-1" in text
+    assert "another sentence" not in text
 
 
 def test_drift_is_said_with_what_else_differs(tmp_path: Path) -> None:

@@ -144,8 +144,9 @@ def _customs(found: Scenario, verdict: Mapping[str, Any]) -> list[dict[str, Any]
 
 
 def _signs(found: Scenario, verdict: Mapping[str, Any], name: str) -> Iterable[dict[str, Any]]:
-    for claim in found.claims:
-        seen = verdict["signs"].get(claim.id, {}).get(name)
+    for claim in verdict["claims"]:
+        seen = verdict["signs"].get(claim["id"], {}).get(name)
         if seen is not None:
-            words = " ".join((claim.sign.__doc__ or claim.text).split())
-            yield {"id": claim.id, "words": words, "answer": terminal.sign_answer(seen)}
+            known = claimview.same(found, claim)
+            words = " ".join(((known.sign.__doc__ if known else "") or claim["text"]).split())
+            yield {"id": claim["id"], "words": words, "answer": terminal.sign_answer(seen)}
