@@ -265,6 +265,14 @@ def test_the_order_of_lines_is_no_difference(home: Path) -> None:
     assert compared(home, str(run.path), "old").findings == []
 
 
+def test_more_of_all_is_said_to_be_so(home: Path) -> None:
+    """Where a log is ten times as long, ten times as many plain lines say no more; ten times as many errors do."""
+    text = "GET 200\nstep\nERROR: boom\n"
+    run = make_run(home, {"documented": [text * 30], "old": [text * 3]})
+    standings = {masked: one.standing for masked, one in found(compared(home, str(run.path), "old")).items()}
+    assert standings == {"GET 200": Standing.ALONG, "step": Standing.ALONG, "ERROR: boom": Standing.MORE}
+
+
 def test_one_line_that_changed_is_one_difference(home: Path) -> None:
     """A release in a line, once on each side: shown as a pair, not as two strangers."""
     run = make_run(home, {"documented": ["Starting gunicorn 19.6.0"], "old": ["Starting gunicorn 19.5.0"]})

@@ -122,7 +122,7 @@ def _judged(
     notes: list[str],
 ) -> Source:
     kinds = tally.kinds.values()
-    found = findings(name, kinds, compared)
+    found = findings(name, kinds, compared, (sum(lines[LEFT]) // compared[LEFT], sum(lines[RIGHT]) // compared[RIGHT]))
     telling = differing(kinds, found, compared)
     aligned = None
     if any(tally.left_out):

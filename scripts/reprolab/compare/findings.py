@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from reprolab import masks
@@ -16,6 +16,7 @@ from reprolab.compare.kinds import LEFT, RIGHT, Kind, Sighting
 
 # "More often by a wide margin": so many times as often, in every trial, and by so many lines.
 TIMES, LINES = 4, 8
+IN_STEP = 2
 # So many kinds that differ in plain numbers only are one: "request 7 begins", "request 8 begins".
 SAME_SHAPE = 4
 GRAVE = 3
@@ -42,14 +43,16 @@ class Standing(IntEnum):
     ONLY = 0
     MORE = 1
     CHANGED = 2
-    CHANCE = 3
-    NUMBERS = 4
+    ALONG = 3
+    CHANCE = 4
+    NUMBERS = 5
 
 
 RANK = {
     Standing.ONLY: 100,
     Standing.MORE: 80,
     Standing.CHANGED: 40,
+    Standing.ALONG: 20,
     Standing.CHANCE: 10,
     Standing.NUMBERS: 0,
 }
@@ -98,8 +101,10 @@ def standing(own: Sequence[int], other: Sequence[int], compared: tuple[int, int]
     return None
 
 
-def findings(source: str, kinds: Iterable[Kind], compared: tuple[int, int]) -> list[Finding]:
-    """All differences of one source, the most telling first."""
+def findings(
+    source: str, kinds: Iterable[Kind], compared: tuple[int, int], lines: tuple[int, int] = (0, 0)
+) -> list[Finding]:
+    """All differences of one source, the most telling first; ``lines`` is how long it is on either side."""
     shapes: dict[str, list[Kind]] = {}
     for kind in kinds:
         shapes.setdefault(kind.masked if "\n" in kind.masked else masks.shape(kind.masked), []).append(kind)
@@ -109,7 +114,15 @@ def findings(source: str, kinds: Iterable[Kind], compared: tuple[int, int]) -> l
             found += _grouped(source, alike, compared)
         else:
             found += [one for kind in alike if (one := _finding(source, kind, compared))]
-    return sorted(_paired(found), key=lambda one: -one.score)
+    return sorted((_along(one, lines) for one in _paired(found)), key=lambda one: -one.score)
+
+
+def _along(one: Finding, lines: tuple[int, int]) -> Finding:
+    """A plain line of which there is more as there is more of the whole log says no more than that."""
+    if one.standing != Standing.MORE or one.weight >= GRAVE or not all(lines):
+        return one
+    times = [sum(one.counts[side]) / len(one.counts[side]) / lines[side] for side in (LEFT, RIGHT)]
+    return replace(one, standing=Standing.ALONG) if max(times) <= IN_STEP * min(times) else one
 
 
 def alike(kinds: Iterable[Kind], compared: tuple[int, int]) -> int:
