@@ -15,9 +15,10 @@ import pytest
 from cases import ROOT, lay_out, recorded_run, trial
 from click.testing import CliRunner, Result
 from reprolab import cli, evidence
-from reprolab.compare import aligned, kinds, lines, page, sides, terminal
+from reprolab.compare import aligned, findings, kinds, lines, page, sides, terminal
+from reprolab.compare import comparison as comparison_module
 from reprolab.compare.comparison import Comparison, compare
-from reprolab.compare.kinds import Finding, Standing
+from reprolab.compare.findings import Finding, Standing
 from reprolab.errors import Exit
 from reprolab.evidence import RunDirectory
 from rich.console import Console
@@ -235,7 +236,7 @@ def test_the_moment_of_a_line(line: bytes, nanoseconds: int | None) -> None:
 )
 def test_how_a_kind_stands(own: Any, other: Any, trials: Any, expected: Standing | None) -> None:
     """Only on one side in every trial; perhaps by chance where trials of one variant differ; more by a wide margin."""
-    assert kinds.standing(own, other, trials) is expected
+    assert findings.standing(own, other, trials) is expected
 
 
 def test_chance_ranks_below_what_is_sure(home: Path) -> None:
@@ -252,7 +253,9 @@ def test_another_trial_of_the_variant_tells_chance(home: Path) -> None:
     """With one trial named, the variant's others still tell that a line comes and goes."""
     run = make_run(home, {"documented": ["a\nnow and then", "a"], "old": ["a", "a"]})
     comparison = compared(home, str(run.path), "documented:1", "old:1")
-    assert found(comparison)["now and then"].standing is Standing.CHANCE
+    one = found(comparison)["now and then"]
+    assert one.standing is Standing.CHANCE
+    assert one.counts == ((1,), (0,))
 
 
 def test_the_order_of_lines_is_no_difference(home: Path) -> None:
@@ -260,6 +263,14 @@ def test_the_order_of_lines_is_no_difference(home: Path) -> None:
     rows = [f"worker {n} begins\nworker {n} ends" for n in range(4)]
     run = make_run(home, {"documented": ["\n".join(rows)], "old": ["\n".join(reversed(rows))]})
     assert compared(home, str(run.path), "old").findings == []
+
+
+def test_more_of_all_is_said_to_be_so(home: Path) -> None:
+    """Where a log is ten times as long, ten times as many plain lines say no more; ten times as many errors do."""
+    text = "GET 200\nstep\nERROR: boom\n"
+    run = make_run(home, {"documented": [text * 30], "old": [text * 3]})
+    standings = {masked: one.standing for masked, one in found(compared(home, str(run.path), "old")).items()}
+    assert standings == {"GET 200": Standing.ALONG, "step": Standing.ALONG, "ERROR: boom": Standing.MORE}
 
 
 def test_one_line_that_changed_is_one_difference(home: Path) -> None:
@@ -287,9 +298,26 @@ def test_room_for_kinds_is_limited(tmp_path: Path) -> None:
     tally = kinds.Tally((1, 1), most=20)
     for side in (0, 1):
         tally.add(side, 0, lines.Log(path[side]), None, 0)
-    assert tally.left_out == [41, 0]
-    assert tally.kinds["shared"].counts == ([0], [1]) or "shared" not in tally.kinds
-    assert len(tally.kinds) <= 20
+    assert tally.left_out == [41, 1]
+    # The left had no room for it, so that it stands on the right alone would not be true.
+    assert "shared" not in tally.kinds
+    assert len(tally.kinds) == 13
+
+
+def test_too_many_differences_are_limited_and_counted(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The weightiest are kept; how many are left out is said, as is that such logs are not put side by side."""
+    letters = "abcdefghijklmnopqrst"
+    text = "\n".join(f"{one}{other} happened" for one in letters for other in letters) + "\nERROR: boom"
+    run = make_run(home, {"documented": [text], "old": ["fine"]})
+    (source,) = compared(home, str(run.path), "documented", "old").sources
+    assert len(source.findings) == comparison_module.MOST_FINDINGS
+    assert source.findings[0].masked == "ERROR: boom"
+    assert source.notes == ("202 more differences, of less weight, are left out",)
+    monkeypatch.setattr(kinds.Tally.__init__, "__defaults__", (10,))
+    (source,) = compared(home, str(run.path), "documented", "old").sources
+    assert source.aligned is None
+    assert "documented: 396 lines of ever new kinds are left out" in source.notes
+    assert "not put side by side: its lines are of too many kinds" in source.notes
 
 
 # -- side by side ----------------------------------------------------------------------------------
@@ -391,6 +419,9 @@ def test_the_facts_of_a_recorded_run(vanish: Comparison) -> None:
     assert any(row.name.startswith("SV-1 ") and (row.left, row.right) == ("3/3", "0/3") for row in signs)
     assert ("socket", "gone", "present") in [(row.name, row.left, row.right) for row in groups["results"].rows]
     assert any(row.name == "socket_after" and row.right == "yes" for row in groups["observations"].rows)
+    (order,) = [row for row in groups["observations"].rows if row.name.startswith("order")]
+    assert order.right == "—"
+    assert "unlinked_ms" in order.left
     # The recorded trials came without the stack's model: that is said, not drawn as sameness.
     assert groups["stack"].notes == ("documented has no compose.json to compare",)
 
@@ -451,6 +482,9 @@ def test_two_runs_with_other_verdicts_end_with_1(home: Path) -> None:
     assert result.exit_code == Exit.DRIFT, result.output
     for text in ("B-1", "confirmed (for a reason)", "refuted (for a reason)"):
         assert text in result.output
+    undecided = [{"id": "B-1", "verdict": "inconclusive", "why": "old was not run"}]
+    evidence.write_json(second.path / "verdict.json", {"schema": 1, "claims": undecided})
+    assert lab(str(first.path), str(second.path)).exit_code == 0
     assert lab(str(first.path), str(first.path), "--variant", "documented", "--variant", "old").exit_code == 0
 
 

@@ -185,6 +185,22 @@ def test_another_status_or_exception_is_another_line() -> None:
     assert tried > 1000
 
 
+def test_a_rule_is_asked_wherever_it_finds_something() -> None:
+    """What a rule names as needed stands in every line, and in every half-masked line, in which it finds anything."""
+    asked = 0
+    for line in sorted(set(real_lines())):
+        text = line
+        for pattern, replacement in masks.FIRST:
+            text = pattern.sub(replacement, text)
+        for needed, pattern, replacement in masks.RULES:
+            if pattern.search(text):
+                asked += 1
+                assert any(word in text for word in needed), (pattern.pattern, text)
+                text = pattern.sub(replacement, text)
+        assert text == masks.mask(line), line
+    assert asked > 500
+
+
 def test_every_status_stays_apart_from_every_other() -> None:
     """In each form of an access line, 500 statuses give 500 masks and 500 shapes."""
     for name in ("a status", "uvicorn's status", "uWSGI's status"):

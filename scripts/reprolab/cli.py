@@ -20,6 +20,7 @@ from reprolab import (
     byhand,
     commands_bugreport,
     commands_bundle,
+    commands_compare,
     commands_export,
     commands_stage,
     docs,
@@ -34,6 +35,7 @@ from reprolab.bases import policy, resolve_base
 from reprolab.engine import client, ensure_engine
 from reprolab.errors import Exit, LabError, UsageError
 from reprolab.judge import exit_status
+from reprolab.site import build
 
 EPILOG = (
     "Exit status: 0 verdicts as recorded; 1 drift from the recorded verdict; 2 usage or a malformed "
@@ -196,6 +198,35 @@ def report(where: str) -> None:
     click.echo(f"written: {session.write_page(found, found_run)}")
 
 
+@main.command(epilog=commands_compare.EPILOG)
+@click.argument("words", metavar="RUN VARIANT VARIANT | RUN VARIANT | RUN RUN", nargs=-1, required=True)
+@click.option("--variant", "variants", multiple=True, help="of two runs: the variant (given twice: one for each)")
+@click.option("--log", "logs", multiple=True, help="read only this log, such as app or proxy.streams")
+@click.option("--html", "page", type=click.Path(dir_okay=False, path_type=Path), help="also write a page")
+@click.option("--force", is_flag=True, help="compare unlike things, and invalid trials, all the same")
+@boundary
+def compare(
+    words: tuple[str, ...], variants: tuple[str, ...], logs: tuple[str, ...], page: Path | None, force: bool
+) -> Exit:
+    """What differs between two variants of a run, or two runs: facts, measurements, then the logs.
+
+    RUN is a directory, SCENARIO/STAMP or SCENARIO; VARIANT is [EXPERIMENT/]VARIANT[:TRIAL]. With one VARIANT, it is
+    compared with the documented one.
+    """
+    wishes = commands_compare.Wishes(words, variants, logs, page, force)
+    return commands_compare.run(project_root(), wishes, console(), say)
+
+
+@main.command()
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="where to (default: results/site)")
+@boundary
+def site(output: Path | None) -> None:
+    """Write all scenarios, their claims, stories and latest reports as pages that need no network."""
+    root = project_root()
+    target = output or evidence.results_root(root) / build.NAME
+    click.echo(f"written: {build.build(root, target.absolute(), say)}")
+
+
 @main.command()
 @click.argument("where", metavar="RUN")
 @boundary
@@ -327,9 +358,6 @@ def new_scenario(name: str) -> None:
 
 commands_stage.register(main, boundary)
 commands_bundle.register(main, boundary)
-
-# Further commands stand in modules of their own and take what is above.
-from reprolab import commands_compare, commands_site  # noqa: E402, F401
 
 if __name__ == "__main__":
     main()

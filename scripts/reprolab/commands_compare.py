@@ -2,54 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
+from rich.console import Console
 
 from reprolab import evidence, scenario
-from reprolab.cli import boundary, console, main, project_root, say
 from reprolab.compare import page, sides, terminal
 from reprolab.compare.comparison import Comparison, compare
+from reprolab.compare.facts import VERDICTS
+from reprolab.compare.sides import Side
 from reprolab.errors import Exit
+from reprolab.judge import Verdict
+from reprolab.scenario import Scenario
 
 EPILOG = (
-    "Exit status: 0 compared, whatever differs; 1 two runs whose verdicts differ; 2 refused, with the reason: unlike "
-    "things, or nothing to compare."
+    "Exit status: 0 compared, whatever differs; 1 two runs that decided a claim differently; 2 refused, with the "
+    "reason: unlike things, or nothing to compare."
 )
+WITHOUT = "signs and columns are left out: they belong to one experiment of one scenario of this checkout"
 
 
-@main.command("compare", epilog=EPILOG)
-@click.argument("words", metavar="RUN VARIANT VARIANT | RUN VARIANT | RUN RUN", nargs=-1, required=True)
-@click.option("--variant", "variants", multiple=True, help="of two runs: the variant (given twice: one for each)")
-@click.option("--log", "logs", multiple=True, help="read only this log, such as app or proxy.streams")
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="also write a page")
-@click.option("--force", is_flag=True, help="compare unlike things, and invalid trials, all the same")
-@boundary
-def compare_(
-    words: tuple[str, ...], variants: tuple[str, ...], logs: tuple[str, ...], html: Path | None, force: bool
-) -> Exit:
-    """What differs between two variants of a run, or two runs: facts, measurements, then the logs.
+@dataclass(frozen=True)
+class Wishes:
+    """What the command line says: a run and variants, or two runs; which logs; a page; whether by force."""
 
-    RUN is a directory, SCENARIO/STAMP or SCENARIO; VARIANT is [EXPERIMENT/]VARIANT[:TRIAL]. With one VARIANT, it is
-    compared with the documented one.
-    """
-    root = project_root()
-    left, right = sides.find(root, words, variants, force)
-    warnings = sides.check(left, right, force)
-    alike = left.scenario == right.scenario and left.experiment == right.experiment
-    known = alike and left.scenario in scenario.names(root)
-    if not known:
-        warnings = (*warnings, "signs and columns are left out: they belong to one experiment of one scenario")
-    found = scenario.load(root, left.scenario) if known else None
-    comparison = compare(left, right, found, warnings, logs, say)
-    terminal.render(console(), comparison)
-    if html:
-        with evidence.writing(html):
-            html.write_text(page.render(comparison), encoding="utf-8")
-        click.echo(f"written: {html}")
+    words: Sequence[str]
+    variants: Sequence[str] = ()
+    logs: Sequence[str] = ()
+    html: Path | None = None
+    force: bool = False
+
+
+def run(root: Path, wishes: Wishes, console: Console, say: Callable[[str], None]) -> Exit:
+    """Compare, print, write the page where one is wanted. Raises UsageError for what cannot be compared."""
+    left, right = sides.find(root, wishes.words, wishes.variants, wishes.force)
+    warnings = sides.check(left, right, wishes.force)
+    found = _scenario(root, left, right)
+    if found is None:
+        warnings = (*warnings, WITHOUT)
+    comparison = compare(left, right, found, warnings, wishes.logs, say)
+    terminal.render(console, comparison)
+    if wishes.html:
+        with evidence.writing(wishes.html):
+            wishes.html.write_text(page.render(comparison), encoding="utf-8")
+        click.echo(f"written: {wishes.html}")
     return _status(comparison)
 
 
+def _scenario(root: Path, left: Side, right: Side) -> Scenario | None:
+    """The scenario of both sides, where they are of one experiment and this checkout has it."""
+    alike = left.scenario == right.scenario and left.experiment == right.experiment
+    return scenario.load(root, left.scenario) if alike and left.scenario in scenario.names(root) else None
+
+
 def _status(comparison: Comparison) -> Exit:
-    drift = any(group.title == "verdicts" and group.rows for group in comparison.facts)
-    return Exit.DRIFT if drift else Exit.AS_RECORDED
+    """Drift where both runs decided a claim, and differently; what one left undecided is none."""
+    rows = [row for group in comparison.facts if group.title == VERDICTS for row in group.rows]
+    words = [{text.partition(" ")[0] for text in (row.left, row.right)} for row in rows]
+    return Exit.DRIFT if {Verdict.CONFIRMED, Verdict.REFUTED} in words else Exit.AS_RECORDED

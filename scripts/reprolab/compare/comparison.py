@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reprolab.compare.aligned import Aligned, Stretch, align, neighbours
-from reprolab.compare.facts import Facts, facts
-from reprolab.compare.kinds import LEFT, RIGHT, Finding, Standing, Tally, alike, differing, findings
+from reprolab.compare.facts import facts
+from reprolab.compare.findings import Finding, Standing, alike, differing, findings
+from reprolab.compare.kinds import LEFT, RIGHT, Tally
 from reprolab.compare.lines import Log, sources, zero
 from reprolab.compare.sides import Side
+from reprolab.compare.values import Facts
 from reprolab.scenario import Scenario
 
 # So many of the most telling lines are shown with what stands around them.
 MOST_SURROUNDED = 8
+MOST_FINDINGS = 200
 TELLING_WEIGHT = 2
 
 
@@ -102,8 +105,8 @@ def _source(name: str, sides: tuple[Side, Side], paths: Paths, zeros: Zeros, say
             notes += _limits(f"{sides[side].variant}:{sides[side].every[trial].trial}", log)
         if tally.left_out[side]:
             notes.append(f"{sides[side].variant}: {tally.left_out[side]} lines of ever new kinds are left out")
-    lines = (tuple(tally.lines[LEFT]), tuple(tally.lines[RIGHT]))
     compared = tuple(sum(trial < len(sides[side].trials) for trial in having[side]) for side in (LEFT, RIGHT))
+    lines = (tuple(tally.lines[LEFT][: compared[LEFT]]), tuple(tally.lines[RIGHT][: compared[RIGHT]]))
     if not all(compared):
         return Source(name, lines, (), 0, None, (*notes, "nothing to compare it with"))
     return _judged(name, paths, zeros, tally, (compared[LEFT], compared[RIGHT]), lines, notes)
@@ -119,10 +122,17 @@ def _judged(
     notes: list[str],
 ) -> Source:
     kinds = tally.kinds.values()
-    found = findings(name, kinds, compared)
+    found = findings(name, kinds, compared, (sum(lines[LEFT]) // compared[LEFT], sum(lines[RIGHT]) // compared[RIGHT]))
     telling = differing(kinds, found, compared)
-    aligned = _aligned(name, paths, zeros, tally, telling) if telling else None
-    return Source(name, lines, tuple(found), alike(kinds, compared), aligned, tuple(notes))
+    aligned = None
+    if any(tally.left_out):
+        notes.append("not put side by side: its lines are of too many kinds")
+    elif telling:
+        aligned = _aligned(name, paths, zeros, tally, telling)
+    beyond = max(0, len(found) - MOST_FINDINGS)
+    if beyond:
+        notes.append(f"{beyond} more differences, of less weight, are left out")
+    return Source(name, lines, tuple(found[:MOST_FINDINGS]), alike(kinds, compared), aligned, tuple(notes))
 
 
 def _missing(name: str, side: Side, having: Sequence[int]) -> list[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from reprolab.compare import words
 from reprolab.compare.comparison import Comparison
-from reprolab.compare.kinds import LEFT, RIGHT, Standing
+from reprolab.compare.findings import Standing
+from reprolab.compare.kinds import LEFT, RIGHT
 from reprolab.compare.terminal import MARKS
 from reprolab.report import page, table
 

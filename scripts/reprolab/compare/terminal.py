@@ -13,8 +13,9 @@ from rich.text import Text
 from reprolab.compare import words
 from reprolab.compare.aligned import Row, Stretch
 from reprolab.compare.comparison import Comparison, Source
-from reprolab.compare.facts import Facts
-from reprolab.compare.kinds import LEFT, RIGHT, Finding, Standing
+from reprolab.compare.findings import Finding, Standing
+from reprolab.compare.kinds import LEFT, RIGHT
+from reprolab.compare.values import Facts
 from reprolab.report import table
 
 STYLES = ("red", "green")

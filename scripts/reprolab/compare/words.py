@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from reprolab.compare.aligned import Row, Stretch
 from reprolab.compare.comparison import Comparison
-from reprolab.compare.kinds import LEFT, RIGHT, Finding, Standing
+from reprolab.compare.findings import Finding, Standing
+from reprolab.compare.kinds import LEFT, RIGHT
 
 MASKED = (
     "what always differs is masked before lines are compared: clocks, processes, addresses, ports, durations, "
     "names by chance; statuses, sizes, errno, exceptions and versions are not"
 )
-STANDINGS = {
-    Standing.ONLY: "only",
-    Standing.MORE: "more",
-    Standing.CHANGED: "changed",
-    Standing.CHANCE: "perhaps chance",
-    Standing.NUMBERS: "numbers only",
-}
 
 
 def number(value: int) -> str:
@@ -49,6 +43,7 @@ def where(comparison: Comparison, finding: Finding) -> str:
         Standing.ONLY: f"only {name}",
         Standing.MORE: f"more in {name}",
         Standing.CHANGED: "changed",
+        Standing.ALONG: f"more in {name}, as there is of the whole log",
         Standing.CHANCE: f"only {name}, but not in every trial of a variant",
         Standing.NUMBERS: "other numbers, about as many",
     }
@@ -86,7 +81,7 @@ def folded(row: Row) -> str:
     left, right = row.folded
     if left == right:
         return f"… {plural(left, 'identical line')}"
-    return f"… {number(left)} | {number(right)} lines that both have"
+    return f"… {number(left)} | {number(right)} lines of kinds that both have"
 
 
 def stretch(one: Stretch) -> tuple[str, str]:

@@ -16,6 +16,8 @@ from markupsafe import Markup
 OWN = re.compile(r"\s*(?:</?(?:details|summary)>|<!--.*?-->|[^<])*\s*", re.S)
 VERDICTS = ("confirmed", "refuted", "inconclusive")
 LONGEST_SECTION = 20_000
+# Characters.
+SHORT_CELL, LONG_CELL = 20, 60
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,9 @@ def read(text: str, link: Callable[[str], str]) -> Story:
     tokens = parser.parse(text)
     title = _take_title(tokens)
     sections = _sections(tokens)
-    for token in tokens:
+    for token, following in zip(tokens, tokens[1:] + tokens[-1:], strict=True):
+        if token.type == "td_open" and (size := _size(following)):
+            token.attrSet("class", size)
         for inner in token.children or ():
             if inner.type == "link_open":
                 inner.attrSet("href", link(str(inner.attrGet("href"))))
@@ -60,6 +64,12 @@ def read(text: str, link: Callable[[str], str]) -> Story:
 def _markup(renderer: Any, tokens: Sequence[Token], index: int, options: Any, environment: Any) -> str:
     content = tokens[index].content
     return content if OWN.fullmatch(content) else escape(content, quote=False)
+
+
+def _size(cell: Token) -> str:
+    """A cell of a few words is not broken, one of sentences is not squeezed."""
+    length = len(_plain(cell))
+    return "short" if length <= SHORT_CELL else "long" if length >= LONG_CELL else ""
 
 
 def _table_open(renderer: Any, tokens: Sequence[Token], index: int, options: Any, environment: Any) -> str:
