@@ -7,13 +7,14 @@ import re
 import subprocess
 import sys
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from cases import ROOT
-from reprolab import export, scenario
+from reprolab import export, exporttext, reproducer, scenario
 from reprolab.errors import UsageError
 
 SCENARIOS = scenario.names(ROOT)
@@ -193,13 +194,13 @@ def test_a_variant_has_its_factors_and_the_usual_control(written: dict[tuple[str
     assert "python3.12" in repro
 
 
-def test_a_control_that_changes_what_is_installed_changes_it_in_both(tmp_path: Path) -> None:
+def test_a_control_that_changes_what_is_installed_changes_it_in_both() -> None:
     """Its factor stays a variable, in compose.yaml and in the words for pip."""
     chosen = export.case(scenario.load(ROOT, "socket-vanish"))
     assert dict(chosen.control) == {"GUNICORN": "19.5.0"}
-    assert "GUNICORN: ${GUNICORN:-19.6.0}" in export._compose(chosen)
-    assert export._shell(chosen, "gunicorn==${GUNICORN}") == '"gunicorn==${GUNICORN}"'
-    assert export._shell(chosen, "bottle==${BOTTLE}") == "bottle==0.12.13"
+    assert "GUNICORN: ${GUNICORN:-19.6.0}" in exporttext.texts(chosen)["compose.yaml"]
+    assert exporttext._shell(chosen, "gunicorn==${GUNICORN}") == '"gunicorn==${GUNICORN}"'
+    assert exporttext._shell(chosen, "bottle==${BOTTLE}") == "bottle==0.12.13"
 
 
 def test_without_docker_only_where_nothing_but_the_server_is_needed(
@@ -243,6 +244,23 @@ def test_the_control_itself_is_not_exported() -> None:
         export.case(scenario.load(ROOT, "socket-vanish"), "gunicorn-19.5.0")
     with pytest.raises(UsageError, match=r"no variant 'gunicorn-19\.6'"):
         export.case(scenario.load(ROOT, "socket-vanish"), "gunicorn-19.6")
+
+
+def test_a_variant_that_would_be_another_one_is_not_exported() -> None:
+    """Its factor is the lab's own, or is one that no service of the reproducer has."""
+    with pytest.raises(UsageError, match="WITNESS would not come to stand in the reproducer"):
+        export.case(scenario.load(ROOT, "socket-vanish"), "unwatched")
+    found = scenario.load(ROOT, "gunicorn-settings")
+    blind = replace(reproducer.load(found), reads=())
+    with pytest.raises(UsageError, match="ARGUMENTS, WORKER_CLASS would not"):
+        export._check(replace(export.case(found), reproducer=blind))
+
+
+def test_a_value_that_a_shell_would_take_apart_is_refused() -> None:
+    """It would stand in a shell's default value."""
+    chosen = export.case(scenario.load(ROOT, "pool-freeze"))
+    with pytest.raises(UsageError, match="HANDLER has a value that a shell takes apart"):
+        export._check(replace(chosen, control={"HANDLER": 'a"b'}))
 
 
 def test_only_a_reproducer_is_replaced(tmp_path: Path) -> None:
