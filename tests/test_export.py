@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import ast
+import json
+import os
 import re
+import socket
 import subprocess
 import sys
 import tarfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 from cases import ROOT
-from reprolab import export, exporttext, reproducer, scenario
+from click.testing import CliRunner
+from reprolab import cli, export, exporttext, reproducer, scenario
 from reprolab.errors import UsageError
 
 SCENARIOS = scenario.names(ROOT)
@@ -278,6 +283,33 @@ def test_only_a_reproducer_is_replaced(tmp_path: Path) -> None:
     assert "compose build" in (directory / "run.sh").read_text()
 
 
+def test_the_command_says_what_it_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The directory, the archive, and how to run it; where results are, or where it was told."""
+    monkeypatch.setenv("REPROLAB_ROOT", str(ROOT))
+    monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path / "results"))
+    elsewhere = ["--variant", "uvicorn-0.20.0", "--output", str(tmp_path / "there")]
+    for arguments, directory in (
+        ([], tmp_path / "results" / "export" / "spawn-workers-reproducer"),
+        (elsewhere, tmp_path / "there" / "spawn-workers-uvicorn-0.20.0-reproducer"),
+    ):
+        result = CliRunner().invoke(cli.main, ["export", "spawn-workers", *arguments])
+        assert result.exit_code == 0, result.output
+        first, second, third = result.output.splitlines()
+        assert first == f"written: {directory}/"
+        assert second == f"written: {directory}.tar.gz"
+        assert third.startswith(f"run it:  {directory}/run.sh (exit status 0: the sign shows")
+        assert (directory / "run.sh").is_file()
+        assert Path(f"{directory}.tar.gz").is_file()
+
+
+def test_make_hands_over_the_variant() -> None:
+    """`make export-NAME VARIANT=V`."""
+    command = ["make", "-n", "-o", "setup", "export-spawn-workers", "VARIANT=forked"]
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [".venv/bin/reprolab", "export", "spawn-workers", "--variant", "forked"]
+
+
 # -- what run.sh makes of it ----------------------------------------------------------------------
 
 DOCKER = """\
@@ -460,3 +492,103 @@ def test_gunicorn_settings_counts_overlaps(
     names = drive_of(written["gunicorn-settings", None], None, monkeypatch)
     lines = ["1.0 9 8 begin /sleep/1", "1.1 9 8 begin /sleep/1", "1.2 9 8 end /sleep/1", "1.3 9 8 begin /sleep/1"]
     assert names["most_at_once"]([*lines, "0.5 8 1 import lab.wsgi", "1.05 9 8 begin /other"]) == 2
+
+
+class Threaded(Spawned):
+    """A server whose thread ticks at these times; requests at 0 (once), 5 to 8 (hold) and 9 (after)."""
+
+    def __init__(self, *ticks: float, known: bool = True) -> None:
+        spans = [{"begin": "once", "at": 0.0}, {"end": "once", "at": 0.1}, {"begin": "hold", "at": 5.0}]
+        spans += [{"end": "hold", "at": 8.0}, {"begin": "after", "at": 9.0}, {"end": "after", "at": 9.1}]
+        super().__init__("starting", *map(json.dumps, [*spans, *({"tick": "once", "at": at} for at in ticks)]))
+        self.threads = ["MainThread", *(["once"] if known else [])]
+
+    def ready(self, path: str = "/") -> None:
+        """It is."""
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Every request is answered."""
+        return 200, json.dumps({"threads": self.threads})
+
+
+@pytest.mark.parametrize(
+    ("server", "shows"),
+    [
+        (Threaded(0.05, 5.1, 7.1), True),
+        (Threaded(0.05, 4.9, 7.1), True),
+        # It goes on; it is gone; it never goes on; the interpreter does not know it any more.
+        (Threaded(0.05, 2.05, 4.05, 6.05), False),
+        (Threaded(0.05), False),
+        (Threaded(0.05, 5.1, known=False), False),
+    ],
+)
+def test_enable_threads_counts_the_lines_between_requests(
+    written: dict[tuple[str, str | None], Path], monkeypatch: pytest.MonkeyPatch, server: Threaded, shows: bool
+) -> None:
+    """None while there is no request, some during the next one, and the thread is known."""
+    names = drive_of(written["enable-threads", None], server, monkeypatch)
+    names["STUB"], names["AFTER"], names["os"] = (
+        "",
+        0.0,
+        SimpleNamespace(path=SimpleNamespace(exists=bool, join=os.path.join)),
+    )
+    assert names["drive"]() is shows
+
+
+def test_a_thread_that_never_printed_says_nothing(
+    written: dict[tuple[str, str | None], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then the server did not do what the case is about."""
+    names = drive_of(written["enable-threads", None], Threaded(5.1), monkeypatch)
+    names["AFTER"], names["os"] = 0.0, SimpleNamespace(path=SimpleNamespace(exists=bool, join=os.path.join))
+    with pytest.raises(names["Untold"], match="printed nothing during its own request"):
+        names["drive"]()
+
+
+WRK = """\
+#!/bin/sh
+[ "$GOES" = yes ] && rm "$SOCKET"
+[ "$ENDS" = yes ] && kill "$SERVER" && sleep 0.2
+echo "  ${REQUESTS:-10} requests in 10.00s, 1MB read"
+exit "${WRK:-0}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "status"),
+    [
+        ({"GOES": "yes"}, 10),
+        ({}, 11),
+        # A control that says nothing: its workers were to be replaced, and were not.
+        ({"MAX_REQUESTS": "512"}, 12),
+        ({"GOES": "yes", "WRK": "1"}, 12),
+        ({"GOES": "yes", "REQUESTS": "0"}, 12),
+        ({"GOES": "yes", "ENDS": "yes"}, 12),
+        ({"BIND": "127.0.0.1:8000", "GOES": "yes"}, 11),
+    ],
+)
+def test_socket_vanish_looks_at_the_file_and_the_server(
+    written: dict[tuple[str, str | None], Path], tmp_path: Path, how: dict[str, str], status: int
+) -> None:
+    """The file must have been there, the load must have run, and the server must still do so."""
+    path = tmp_path / "s.sock"
+    for name, text in (("wrk", WRK), ("curl", "#!/bin/sh\nprintf 200\n")):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    server = subprocess.Popen(["sh", "-c", "while :; do sleep 0.1; done", "gunicorn", "web:app", "-c"])
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        env = {
+            "PATH": f"{tmp_path}:/usr/bin:/bin",
+            "BIND": f"unix:{path}",
+            "SOCKET": str(path),
+            "SERVER": str(server.pid),
+            "MAX_REQUESTS": "0",
+        }
+        script = written["socket-vanish", None] / "drive" / "drive.sh"
+        try:
+            done = subprocess.run([script], env=env | how, capture_output=True, text=True, check=False)
+        finally:
+            server.kill()
+            server.wait()
+    assert done.returncode == status, done.stdout + done.stderr
