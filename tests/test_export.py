@@ -335,6 +335,14 @@ def run_sh(directory: Path, tmp_path: Path, *arguments: str, **more: str) -> tup
     return done.returncode, done.stdout + done.stderr, calls.read_text().splitlines() if calls.exists() else []
 
 
+def test_its_project_has_a_name_that_compose_takes(directory: Path, tmp_path: Path) -> None:
+    """Small letters, digits and dashes, whatever the variant is called; and it begins as the scenario does."""
+    _, _, calls = run_sh(directory, tmp_path, RUN="10")
+    projects = {found[1] for call in calls if (found := re.search(r"--project-name (\S+)", call))}
+    assert len(projects) == 1
+    assert re.fullmatch(r"[a-z0-9][a-z0-9-]*-reproducer-\d+-\d+", projects.pop())
+
+
 @pytest.mark.parametrize(
     ("how", "status"),
     [
