@@ -6,6 +6,7 @@ import ast
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import pytest
 import yaml
 from cases import ROOT
 from click.testing import CliRunner
+from lab import wait_for
 from reprolab import cli, export, exporttext, reproducer, scenario
 from reprolab.errors import UsageError
 
@@ -317,7 +319,7 @@ DOCKER = """\
 echo "$@" >> "$CALLS"
 case "$*" in
     *" build"*) exit "${BUILD:-0}" ;;
-    *" run "*) exit "${RUN:-0}" ;;
+    *" run "*) sleep "${SLEEP:-0}"; exit "${RUN:-0}" ;;
     "info"*) exit "${INFO:-0}" ;;
 esac
 """
@@ -371,6 +373,20 @@ def test_no_failure_is_taken_for_an_answer(
         project = re.search(r"--project-name (\S+)", calls[-1])
         assert project
         assert all(f"--project-name {project[1]} " in call for call in calls if "--file" in call)
+
+
+def test_an_interrupt_takes_the_stack_down(written: dict[tuple[str, str | None], Path], tmp_path: Path) -> None:
+    """Ctrl-C, which reaches all programs of the terminal, ends in a teardown too, and it cannot be told."""
+    (tmp_path / "docker").write_text(DOCKER)
+    (tmp_path / "docker").chmod(0o755)
+    calls = tmp_path / "calls"
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "CALLS": str(calls), "SLEEP": "60"}
+    script = written["spawn-workers", None] / "run.sh"
+    process = subprocess.Popen([script], env=env, stdout=subprocess.DEVNULL, start_new_session=True)
+    wait_for("the drive runs", lambda: calls.exists() and " run --rm" in calls.read_text(), 20)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(timeout=20) == 2
+    assert " down --volumes" in calls.read_text().splitlines()[-1]
 
 
 def test_without_docker_it_cannot_be_told(written: dict[tuple[str, str | None], Path], tmp_path: Path) -> None:
