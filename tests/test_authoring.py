@@ -18,7 +18,7 @@ import docker
 import pytest
 from docker.models.containers import Container
 from lab import base, engine
-from reprolab import docs, newscenario, runner, scenario
+from reprolab import docs, export, newscenario, runner, scenario
 from reprolab.errors import InvalidTrial, UsageError
 from reprolab.evidence import TrialDirectory
 from reprolab.judge import TrialRecord, judge
@@ -110,6 +110,16 @@ def test_it_is_hardened_as_the_others_are(fresh: scenario.Scenario) -> None:
     for line in ("init: true", "cap_drop: [ALL]", "no-new-privileges:true", "pids_limit:", "mem_limit:"):
         assert line in text
     assert re.findall(r'- "(\S+)"', text) == ["127.0.0.1::18080"]
+
+
+def test_it_can_be_handed_over(fresh: scenario.Scenario, tmp_path: Path) -> None:
+    """Its reproducer has both scripts, and nothing on record yet to tell."""
+    directory, _ = export.write(export.case(fresh), tmp_path)
+    scripts = [str(directory / name) for name in ("run.sh", "repro.sh")]
+    _run([str(BIN / "shellcheck"), *scripts], tmp_path)
+    page = (directory / "README.md").read_text(encoding="utf-8")
+    assert "Nothing is on record for it" in page
+    assert "WORKERS=1" in page
 
 
 @pytest.mark.parametrize("name", [NAME, "x", "w" * newscenario.LONGEST])

@@ -64,6 +64,8 @@ def run_of(root: Path, **shown: str) -> str:
         (["judge", "blink"], ["no run 'blink'", "expected: a run directory, SCENARIO/STAMP, or SCENARIO"]),
         (["accept", "nowhere"], ["no run 'nowhere'"]),
         (["up", "blink", "--set", "RELAESE=1"], ["no factor RELAESE (did you mean RELEASE?)"]),
+        (["export", "blnk"], ["no scenario 'blnk' (did you mean blink?)"]),
+        (["export", "blink"], ["scenarios/blink/reproducer.yaml is missing", "docs/authoring.md"]),
         (["new-scenario", "Bad Name"], ["'Bad Name' is no scenario name", "expected:"]),
         (["new-scenario", "blink"], ["scenarios/blink is there already"]),
     ],

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import ast
+import json
+import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 import tarfile
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 from cases import ROOT
-from reprolab import export, scenario
+from click.testing import CliRunner
+from lab import wait_for
+from reprolab import cli, export, exporttext, reproducer, scenario
 from reprolab.errors import UsageError
 
 SCENARIOS = scenario.names(ROOT)
@@ -193,13 +201,13 @@ def test_a_variant_has_its_factors_and_the_usual_control(written: dict[tuple[str
     assert "python3.12" in repro
 
 
-def test_a_control_that_changes_what_is_installed_changes_it_in_both(tmp_path: Path) -> None:
+def test_a_control_that_changes_what_is_installed_changes_it_in_both() -> None:
     """Its factor stays a variable, in compose.yaml and in the words for pip."""
     chosen = export.case(scenario.load(ROOT, "socket-vanish"))
     assert dict(chosen.control) == {"GUNICORN": "19.5.0"}
-    assert "GUNICORN: ${GUNICORN:-19.6.0}" in export._compose(chosen)
-    assert export._shell(chosen, "gunicorn==${GUNICORN}") == '"gunicorn==${GUNICORN}"'
-    assert export._shell(chosen, "bottle==${BOTTLE}") == "bottle==0.12.13"
+    assert "GUNICORN: ${GUNICORN:-19.6.0}" in exporttext.texts(chosen)["compose.yaml"]
+    assert exporttext._shell(chosen, "gunicorn==${GUNICORN}") == '"gunicorn==${GUNICORN}"'
+    assert exporttext._shell(chosen, "bottle==${BOTTLE}") == "bottle==0.12.13"
 
 
 def test_without_docker_only_where_nothing_but_the_server_is_needed(
@@ -245,6 +253,23 @@ def test_the_control_itself_is_not_exported() -> None:
         export.case(scenario.load(ROOT, "socket-vanish"), "gunicorn-19.6")
 
 
+def test_a_variant_that_would_be_another_one_is_not_exported() -> None:
+    """Its factor is the lab's own, or is one that no service of the reproducer has."""
+    with pytest.raises(UsageError, match="WITNESS would not come to stand in the reproducer"):
+        export.case(scenario.load(ROOT, "socket-vanish"), "unwatched")
+    found = scenario.load(ROOT, "gunicorn-settings")
+    blind = replace(reproducer.load(found), reads=())
+    with pytest.raises(UsageError, match="ARGUMENTS, WORKER_CLASS would not"):
+        export._check(replace(export.case(found), reproducer=blind))
+
+
+def test_a_value_that_a_shell_would_take_apart_is_refused() -> None:
+    """It would stand in a shell's default value."""
+    chosen = export.case(scenario.load(ROOT, "pool-freeze"))
+    with pytest.raises(UsageError, match="HANDLER has a value that a shell takes apart"):
+        export._check(replace(chosen, control={"HANDLER": 'a"b'}))
+
+
 def test_only_a_reproducer_is_replaced(tmp_path: Path) -> None:
     """A directory of that name that holds something else is left as it is."""
     chosen = export.case(scenario.load(ROOT, "spawn-workers"))
@@ -260,6 +285,33 @@ def test_only_a_reproducer_is_replaced(tmp_path: Path) -> None:
     assert "compose build" in (directory / "run.sh").read_text()
 
 
+def test_the_command_says_what_it_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The directory, the archive, and how to run it; where results are, or where it was told."""
+    monkeypatch.setenv("REPROLAB_ROOT", str(ROOT))
+    monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path / "results"))
+    elsewhere = ["--variant", "uvicorn-0.20.0", "--output", str(tmp_path / "there")]
+    for arguments, directory in (
+        ([], tmp_path / "results" / "export" / "spawn-workers-reproducer"),
+        (elsewhere, tmp_path / "there" / "spawn-workers-uvicorn-0.20.0-reproducer"),
+    ):
+        result = CliRunner().invoke(cli.main, ["export", "spawn-workers", *arguments])
+        assert result.exit_code == 0, result.output
+        first, second, third = result.output.splitlines()
+        assert first == f"written: {directory}/"
+        assert second == f"written: {directory}.tar.gz"
+        assert third.startswith(f"run it:  {directory}/run.sh (exit status 0: the sign shows")
+        assert (directory / "run.sh").is_file()
+        assert Path(f"{directory}.tar.gz").is_file()
+
+
+def test_make_hands_over_the_variant() -> None:
+    """`make export-NAME VARIANT=V`."""
+    command = ["make", "-n", "-o", "setup", "export-spawn-workers", "VARIANT=forked"]
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [".venv/bin/reprolab", "export", "spawn-workers", "--variant", "forked"]
+
+
 # -- what run.sh makes of it ----------------------------------------------------------------------
 
 DOCKER = """\
@@ -267,7 +319,7 @@ DOCKER = """\
 echo "$@" >> "$CALLS"
 case "$*" in
     *" build"*) exit "${BUILD:-0}" ;;
-    *" run "*) exit "${RUN:-0}" ;;
+    *" run "*) sleep "${SLEEP:-0}"; exit "${RUN:-0}" ;;
     "info"*) exit "${INFO:-0}" ;;
 esac
 """
@@ -283,6 +335,14 @@ def run_sh(directory: Path, tmp_path: Path, *arguments: str, **more: str) -> tup
     env = {"PATH": f"{fake}:/usr/bin:/bin", "CALLS": str(calls), **more}
     done = subprocess.run([directory / "run.sh", *arguments], env=env, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr, calls.read_text().splitlines() if calls.exists() else []
+
+
+def test_its_project_has_a_name_that_compose_takes(directory: Path, tmp_path: Path) -> None:
+    """Small letters, digits and dashes, whatever the variant is called; and it begins as the scenario does."""
+    _, _, calls = run_sh(directory, tmp_path, RUN="10")
+    projects = {found[1] for call in calls if (found := re.search(r"--project-name (\S+)", call))}
+    assert len(projects) == 1
+    assert re.fullmatch(r"[a-z0-9][a-z0-9-]*-reproducer-\d+-\d+", projects.pop())
 
 
 @pytest.mark.parametrize(
@@ -313,6 +373,20 @@ def test_no_failure_is_taken_for_an_answer(
         project = re.search(r"--project-name (\S+)", calls[-1])
         assert project
         assert all(f"--project-name {project[1]} " in call for call in calls if "--file" in call)
+
+
+def test_an_interrupt_takes_the_stack_down(written: dict[tuple[str, str | None], Path], tmp_path: Path) -> None:
+    """Ctrl-C, which reaches all programs of the terminal, ends in a teardown too, and it cannot be told."""
+    (tmp_path / "docker").write_text(DOCKER)
+    (tmp_path / "docker").chmod(0o755)
+    calls = tmp_path / "calls"
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "CALLS": str(calls), "SLEEP": "60"}
+    script = written["spawn-workers", None] / "run.sh"
+    process = subprocess.Popen([script], env=env, stdout=subprocess.DEVNULL, start_new_session=True)
+    wait_for("the drive runs", lambda: calls.exists() and " run --rm" in calls.read_text(), 20)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(timeout=20) == 2
+    assert " down --volumes" in calls.read_text().splitlines()[-1]
 
 
 def test_without_docker_it_cannot_be_told(written: dict[tuple[str, str | None], Path], tmp_path: Path) -> None:
@@ -442,3 +516,103 @@ def test_gunicorn_settings_counts_overlaps(
     names = drive_of(written["gunicorn-settings", None], None, monkeypatch)
     lines = ["1.0 9 8 begin /sleep/1", "1.1 9 8 begin /sleep/1", "1.2 9 8 end /sleep/1", "1.3 9 8 begin /sleep/1"]
     assert names["most_at_once"]([*lines, "0.5 8 1 import lab.wsgi", "1.05 9 8 begin /other"]) == 2
+
+
+class Threaded(Spawned):
+    """A server whose thread ticks at these times; requests at 0 (once), 5 to 8 (hold) and 9 (after)."""
+
+    def __init__(self, *ticks: float, known: bool = True) -> None:
+        spans = [{"begin": "once", "at": 0.0}, {"end": "once", "at": 0.1}, {"begin": "hold", "at": 5.0}]
+        spans += [{"end": "hold", "at": 8.0}, {"begin": "after", "at": 9.0}, {"end": "after", "at": 9.1}]
+        super().__init__("starting", *map(json.dumps, [*spans, *({"tick": "once", "at": at} for at in ticks)]))
+        self.threads = ["MainThread", *(["once"] if known else [])]
+
+    def ready(self, path: str = "/") -> None:
+        """It is."""
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Every request is answered."""
+        return 200, json.dumps({"threads": self.threads})
+
+
+@pytest.mark.parametrize(
+    ("server", "shows"),
+    [
+        (Threaded(0.05, 5.1, 7.1), True),
+        (Threaded(0.05, 4.9, 7.1), True),
+        # It goes on; it is gone; it never goes on; the interpreter does not know it any more.
+        (Threaded(0.05, 2.05, 4.05, 6.05), False),
+        (Threaded(0.05), False),
+        (Threaded(0.05, 5.1, known=False), False),
+    ],
+)
+def test_enable_threads_counts_the_lines_between_requests(
+    written: dict[tuple[str, str | None], Path], monkeypatch: pytest.MonkeyPatch, server: Threaded, shows: bool
+) -> None:
+    """None while there is no request, some during the next one, and the thread is known."""
+    names = drive_of(written["enable-threads", None], server, monkeypatch)
+    names["STUB"], names["AFTER"], names["os"] = (
+        "",
+        0.0,
+        SimpleNamespace(path=SimpleNamespace(exists=bool, join=os.path.join)),
+    )
+    assert names["drive"]() is shows
+
+
+def test_a_thread_that_never_printed_says_nothing(
+    written: dict[tuple[str, str | None], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then the server did not do what the case is about."""
+    names = drive_of(written["enable-threads", None], Threaded(5.1), monkeypatch)
+    names["AFTER"], names["os"] = 0.0, SimpleNamespace(path=SimpleNamespace(exists=bool, join=os.path.join))
+    with pytest.raises(names["Untold"], match="printed nothing during its own request"):
+        names["drive"]()
+
+
+WRK = """\
+#!/bin/sh
+[ "$GOES" = yes ] && rm "$SOCKET"
+[ "$ENDS" = yes ] && kill "$SERVER" && sleep 0.2
+echo "  ${REQUESTS:-10} requests in 10.00s, 1MB read"
+exit "${WRK:-0}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "status"),
+    [
+        ({"GOES": "yes"}, 10),
+        ({}, 11),
+        # A control that says nothing: its workers were to be replaced, and were not.
+        ({"MAX_REQUESTS": "512"}, 12),
+        ({"GOES": "yes", "WRK": "1"}, 12),
+        ({"GOES": "yes", "REQUESTS": "0"}, 12),
+        ({"GOES": "yes", "ENDS": "yes"}, 12),
+        ({"BIND": "127.0.0.1:8000", "GOES": "yes"}, 11),
+    ],
+)
+def test_socket_vanish_looks_at_the_file_and_the_server(
+    written: dict[tuple[str, str | None], Path], tmp_path: Path, how: dict[str, str], status: int
+) -> None:
+    """The file must have been there, the load must have run, and the server must still do so."""
+    path = tmp_path / "s.sock"
+    for name, text in (("wrk", WRK), ("curl", "#!/bin/sh\nprintf 200\n")):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    server = subprocess.Popen(["sh", "-c", "while :; do sleep 0.1; done", "gunicorn", "web:app", "-c"])
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        env = {
+            "PATH": f"{tmp_path}:/usr/bin:/bin",
+            "BIND": f"unix:{path}",
+            "SOCKET": str(path),
+            "SERVER": str(server.pid),
+            "MAX_REQUESTS": "0",
+        }
+        script = written["socket-vanish", None] / "drive" / "drive.sh"
+        try:
+            done = subprocess.run([script], env=env | how, capture_output=True, text=True, check=False)
+        finally:
+            server.kill()
+            server.wait()
+    assert done.returncode == status, done.stdout + done.stderr

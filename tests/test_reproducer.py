@@ -45,6 +45,8 @@ def test_it_names_a_claim_and_where_its_sign_is_looked_for(tmp_path: Path) -> No
         ({"claim": "B-2"}, "no claim 'B-2' (did you mean B-1?)"),
         ({"claim": None}, "claim is missing"),
         ({"sign": " "}, "sign is missing"),
+        ({"title": "one\ntwo"}, "expected: one line, without backticks"),
+        ({"sign": "`it` blinks"}, "expected: one line, without backticks"),
         ({"variant": "new"}, "variant: lamp has no variant 'new'"),
         ({"control": "document"}, "did you mean documented?"),
         ({"control": "documented"}, "documented changes nothing of documented"),

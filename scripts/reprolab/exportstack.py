@@ -13,161 +13,105 @@ from typing import Any
 
 import yaml
 
-from reprolab.composefile import BASE_ARGUMENT
+from reprolab.composefile import BASE_ARGUMENT, Model
 from reprolab.errors import UsageError
-from reprolab.reproducer import APP, Reproducer, drives
+from reprolab.reproducer import APP, Reproducer, beside, drives
 from reprolab.scenario import FACTOR, Scenario
 
 DRIVE = "drive"
-KEPT = (
-    "build",
-    "init",
-    "cap_drop",
-    "security_opt",
-    "pids_limit",
-    "mem_limit",
-    "environment",
-    "network_mode",
-    "depends_on",
-    "volumes",
-    "ports",
-    "command",
-)
-# No init: it has one, that of the server, in whose process namespace it runs.
 HARDENED = ("cap_drop", "security_opt", "pids_limit", "mem_limit")
 # Where the drive starts the server itself, nothing is to reach it from outside, nor it anything.
-INSIDE_KEPT = tuple(key for key in KEPT if key not in ("network_mode", "depends_on", "volumes", "ports", "command"))
+INSIDE_KEPT = ("build", "init", *HARDENED, "environment")
+KEPT = (*INSIDE_KEPT, "network_mode", "depends_on", "volumes", "ports", "command")
 IN_CONTAINER = ("python3", "-u", f"/{DRIVE}/drive.py")
-
-Model = dict[str, Any]
-
-
-def stack(scenario: Scenario, reproducer: Reproducer, factors: Mapping[str, str], open_factors: set[str]) -> Model:
-    """The services, by role, of a case whose drive has a container of its own."""
-    raw = _raw(scenario)
-    resolver = Resolver(scenario, reproducer, factors, open_factors)
-    known = {role: raw["services"][f"{scenario.name}-{role}"] for role in reproducer.services}
-    services = {role: resolver.service(service, KEPT) for role, service in known.items()}
-    own = services[APP]
-    front = "proxy" if "proxy" in services else APP
-    services[DRIVE] = {
-        "build": {"context": f"./{DRIVE}", "args": resolver.base_images(drives(scenario) / "Dockerfile")},
-        **{key: own[key] for key in HARDENED if key in own},
-        "environment": {name: resolver.text(f"${{{name}}}") for name in reproducer.reads},
-        "network_mode": f"service:{front}",
-        "pid": f"service:{APP}",
-        "depends_on": [*services],
-        "volumes": [one for one in own.get("volumes", []) if not one.startswith(".")],
-    }
-    named = {volume.partition(":")[0] for service in services.values() for volume in service.get("volumes", [])}
-    volumes = {name: entry for name, entry in resolver.walk(raw.get("volumes") or {}).items() if name in named}
-    return {"services": services} | ({"volumes": volumes} if volumes else {})
-
-
-def inside(scenario: Scenario, reproducer: Reproducer, factors: Mapping[str, str], open_factors: set[str]) -> Model:
-    """The one service of a case whose drive runs in the server's container and starts the server itself."""
-    resolver = Resolver(scenario, reproducer, factors, open_factors)
-    service = resolver.service(_raw(scenario)["services"][f"{scenario.name}-{APP}"], INSIDE_KEPT)
-    read = {name: resolver.text(f"${{{name}}}") for name in reproducer.reads}
-    service |= {
-        "environment": {**service.get("environment", {}), **read},
-        "network_mode": "none",
-        "volumes": [f"./{DRIVE}:/{DRIVE}:ro"],
-        "entrypoint": list(IN_CONTAINER),
-    }
-    return {"services": {APP: service}}
-
-
-def contexts(scenario: Scenario, reproducer: Reproducer) -> dict[str, tuple[Path, str]]:
-    """For each role: the directory that its image is built from, and that directory's place in the reproducer."""
-    services = _raw(scenario)["services"]
-    return {role: _context(scenario, services[f"{scenario.name}-{role}"]["build"]) for role in reproducer.services}
-
-
-def mounted(scenario: Scenario, reproducer: Reproducer) -> Iterator[str]:
-    """The configuration files that the services read from beside the Compose file."""
-    for role in reproducer.services:
-        for volume in _raw(scenario)["services"][f"{scenario.name}-{role}"].get("volumes") or []:
-            source = str(volume).partition(":")[0]
-            if source.startswith("./"):
-                yield source.removeprefix("./")
-
-
-def _raw(scenario: Scenario) -> Model:
-    model: Model = yaml.safe_load(scenario.compose_file.read_text(encoding="utf-8"))
-    return model
-
-
-def _context(scenario: Scenario, build: Any) -> tuple[Path, str]:
-    source = str(build if isinstance(build, str) else build["context"])
-    directory = (scenario.directory / source).resolve()
-    return directory, "." if directory == scenario.directory.resolve() else directory.name
 
 
 class Resolver:
-    """Puts the factors in, in every text of a model."""
+    """Puts factors into a scenario's Compose file; ``used`` are those that came to stand in it.
+
+    ``factors`` are all of the scenario's with a variant's values, ``control`` those that stay variables.
+    """
 
     def __init__(
-        self, scenario: Scenario, reproducer: Reproducer, factors: Mapping[str, str], open_factors: set[str]
+        self, scenario: Scenario, reproducer: Reproducer, factors: Mapping[str, str], control: Mapping[str, str]
     ) -> None:
         self.scenario, self.reproducer = scenario, reproducer
-        self.factors, self.open = factors, open_factors
+        self.factors, self.control = factors, control
         self.images: dict[str, str] = {}
+        self.used: set[str] = set()
+        self.raw = raw(scenario)
 
-    def text(self, value: str) -> str:
-        """One text with its factors; those that the control changes stay, with this variant's value as default."""
-        return FACTOR.sub(self._factor, value)
+    def model(self) -> Model:
+        """The file: of the services by role, and a client; or of the server alone, where the drive starts it."""
+        return self._with_client() if beside(self.scenario) else {"services": {APP: self._alone()}}
 
-    def _factor(self, found: re.Match[str]) -> str:
-        # What stands before the brace may be pairs of dollars, which are none of ours.
-        dollars, name = found[0][: found[0].index("${")], found[1]
-        value = self.factors[name].replace("$", "$$")
-        return dollars + (f"${{{name}:-{value}}}" if name in self.open else value)
+    def _alone(self) -> Model:
+        service = self._service(APP, INSIDE_KEPT)
+        return service | {
+            "environment": {**service.get("environment", {}), **self._read()},
+            "network_mode": "none",
+            "volumes": [f"./{DRIVE}:/{DRIVE}:ro"],
+            "entrypoint": list(IN_CONTAINER),
+        }
 
-    def walk(self, part: Any) -> Any:
-        """The same for everything in a part of the model."""
-        if isinstance(part, dict):
-            return {key: self.walk(value) for key, value in part.items()}
-        if isinstance(part, list):
-            return [self.walk(value) for value in part]
-        return self.text(part) if isinstance(part, str) else part
+    def _with_client(self) -> Model:
+        services = {role: self._service(role, KEPT) for role in self.reproducer.services}
+        own = services[APP]
+        services[DRIVE] = {
+            "build": {"context": f"./{DRIVE}", "args": self._client_images()},
+            # No init: it has one, that of the server, in whose process namespace it runs.
+            **{key: own[key] for key in HARDENED if key in own},
+            "environment": self._read(),
+            "network_mode": f"service:{'proxy' if 'proxy' in services else APP}",
+            "pid": f"service:{APP}",
+            "depends_on": [*services],
+            "volumes": [one for one in own.get("volumes", []) if not one.startswith(".")],
+        }
+        named = {volume.partition(":")[0] for service in services.values() for volume in service.get("volumes", [])}
+        volumes = {name: self._walk(entry) for name, entry in (self.raw.get("volumes") or {}).items() if name in named}
+        return {"services": services} | ({"volumes": volumes} if volumes else {})
 
-    def service(self, raw: Model, kept: tuple[str, ...]) -> Model:
+    def _service(self, role: str, kept: tuple[str, ...]) -> Model:
         """A service with the keys that the case needs, and its neighbours by role."""
-        own = {key: self.walk(raw[key]) for key in kept if key in raw}
-        if "build" in own:
-            own["build"] = self.build(raw["build"])
-        if "environment" in own:
-            known = own["environment"].items()
-            own["environment"] = {name: str(value) for name, value in known if name not in self.reproducer.without}
+        known = self.raw["services"][f"{self.scenario.name}-{role}"]
+        own = {key: self._walk(known[key]) for key in kept if key in known and key not in ("build", "environment")}
+        made = {"build": self._build(known["build"])} if "build" in known else {}
+        own = made | own
+        if "environment" in known:
+            own["environment"] = {
+                name: str(value) for name, value in self._walk(self._ours(known["environment"])).items()
+            }
         if str(own.get("network_mode", "")).startswith("service:"):
-            own["network_mode"] = f"service:{self.role(own['network_mode'].partition(':')[2])}"
-        if "depends_on" in own:
-            own["depends_on"] = [one for one in map(self.role, own["depends_on"]) if one in self.reproducer.services]
-            own = {key: value for key, value in own.items() if key != "depends_on" or value}
+            own["network_mode"] = f"service:{self._role(own['network_mode'].partition(':')[2])}"
+        if neighbours := [one for one in map(self._role, own.pop("depends_on", ())) if one in self.reproducer.services]:
+            own["depends_on"] = neighbours
         return own
 
-    def role(self, service: str) -> str:
-        """A service's role: its name without the scenario's."""
+    def _role(self, service: str) -> str:
         return service.removeprefix(f"{self.scenario.name}-")
 
-    def build(self, raw: Any) -> Model:
+    def _ours(self, known: Mapping[str, Any]) -> dict[str, Any]:
+        """Arguments or variables without those that the lab alone uses."""
+        return {name: value for name, value in known.items() if name not in self.reproducer.without}
+
+    def _build(self, known: Any) -> Model:
         """Where an image is built from and with which arguments; base images may be named by the environment."""
-        place = _context(self.scenario, raw)[1]
-        rest = {} if isinstance(raw, str) else {key: self.walk(value) for key, value in raw.items()}
+        place = context(self.scenario, known)[1]
+        rest = {} if isinstance(known, str) else dict(known)
+        given = self._walk(self._ours(rest.pop("args", None) or {}))
         arguments = {
-            name: self.image(name, value) if name.endswith(BASE_ARGUMENT) else value
-            for name, value in (rest.pop("args", None) or {}).items()
-            if name not in self.reproducer.without
+            name: self._image(name, value) if name.endswith(BASE_ARGUMENT) else value for name, value in given.items()
         }
-        return {**rest, "context": place if place == "." else f"./{place}"} | ({"args": arguments} if arguments else {})
+        rest["context"] = place if place == "." else f"./{place}"
+        return self._walk(rest) | ({"args": arguments} if arguments else {})  # type: ignore[no-any-return]
 
-    def base_images(self, dockerfile: Path) -> dict[str, str]:
-        """The base images of a Dockerfile that is the reproducer's own."""
-        found = re.findall(rf"^ARG (\w+{BASE_ARGUMENT})=(\S+)$", dockerfile.read_text(encoding="utf-8"), re.M)
-        return {name: self.image(name, value) for name, value in found}
+    def _client_images(self) -> dict[str, str]:
+        """The base images of the drive's own Dockerfile."""
+        text = (drives(self.scenario) / "Dockerfile").read_text(encoding="utf-8")
+        found = re.findall(rf"^ARG (\w+{BASE_ARGUMENT})=(\S+)$", text, re.M)
+        return {name: self._image(name, value) for name, value in found}
 
-    def image(self, name: str, official: str) -> str:
+    def _image(self, name: str, official: str) -> str:
         """A base image as a variable; one variable cannot stand for two images."""
         if self.images.setdefault(name, official) != official:
             raise UsageError(
@@ -176,10 +120,61 @@ class Resolver:
             )
         return f"${{{name}:-{official}}}"
 
+    def _read(self) -> dict[str, str]:
+        """The factors that the drive reads."""
+        return {name: self._text(f"${{{name}}}") for name in self.reproducer.reads}
+
+    def _walk(self, part: Any) -> Any:
+        """A part of the model with its factors put in."""
+        if isinstance(part, dict):
+            return {key: self._walk(value) for key, value in part.items()}
+        if isinstance(part, list):
+            return [self._walk(value) for value in part]
+        return self._text(part) if isinstance(part, str) else part
+
+    def _text(self, value: str) -> str:
+        return FACTOR.sub(self._factor, value)
+
+    def _factor(self, found: re.Match[str]) -> str:
+        # What stands before the brace may be pairs of dollars, which are none of ours.
+        dollars, name = found[0][: found[0].index("${")], found[1]
+        self.used.add(name)
+        value = self.factors[name].replace("$", "$$")
+        return dollars + (f"${{{name}:-{value}}}" if name in self.control else value)
+
+
+def raw(scenario: Scenario) -> Model:
+    """The scenario's Compose file as it is written."""
+    model: Model = yaml.safe_load(scenario.compose_file.read_text(encoding="utf-8"))
+    return model
+
+
+def context(scenario: Scenario, build: Any) -> tuple[Path, str]:
+    """The directory that an image is built from, and its place in a reproducer; the scenario's own is at the top."""
+    source = str(build if isinstance(build, str) else build["context"])
+    directory = (scenario.directory / source).resolve()
+    return directory, "." if directory == scenario.directory.resolve() else directory.name
+
+
+def contexts(scenario: Scenario, reproducer: Reproducer) -> set[tuple[Path, str]]:
+    """The same for each image of a case, but the drive's."""
+    services = raw(scenario)["services"]
+    return {context(scenario, services[f"{scenario.name}-{role}"]["build"]) for role in reproducer.services}
+
+
+def mounted(scenario: Scenario, reproducer: Reproducer) -> Iterator[str]:
+    """The configuration files that the services read from beside the Compose file."""
+    services = raw(scenario)["services"]
+    for role in reproducer.services:
+        for volume in services[f"{scenario.name}-{role}"].get("volumes") or []:
+            source = str(volume).partition(":")[0]
+            if source.startswith("./"):
+                yield source.removeprefix("./")
+
 
 def build_factors(scenario: Scenario) -> set[str]:
     """The factors that go into the server's image and nowhere else."""
-    raw = _raw(scenario)["services"][f"{scenario.name}-{APP}"]
-    inside, outside = yaml.dump(raw.pop("build", {})), yaml.dump(raw)
+    service = raw(scenario)["services"][f"{scenario.name}-{APP}"]
+    inside, outside = yaml.dump(service.pop("build", {})), yaml.dump(service)
     named = ({name for name, _ in FACTOR.findall(text)} for text in (inside, outside))
     return next(named) - next(named)

@@ -6,6 +6,7 @@ exit status whether one sign shows. Nothing here talks to Docker.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -83,18 +84,8 @@ class Reproducer:
 
 def load(scenario: Scenario) -> Reproducer:
     """Read a scenario's reproducer.yaml. Raises UsageError that says what is wrong in it, and what may stand there."""
-    path = scenario.directory / FILE
     where = f"scenarios/{scenario.name}/{FILE}"
-    if not path.is_file():
-        raise UsageError(f"{where} is missing", expected="the sign to show, see docs/authoring.md")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise UsageError(f"{where} is not YAML: {error}") from error
-    content = _mapping(content, (*TEXTS, *OPTIONAL), where)
-    for key in TEXTS:
-        if not isinstance(content.get(key), str) or not content[key].strip():
-            raise UsageError(f"{where}: {key} is missing", expected="a line of text")
+    content = _read(scenario.directory / FILE, where)
     experiment, claim = _claim(scenario, content["claim"], where)
     for key in ("variant", "control"):
         check_variant(experiment, content[key], f"{where}, {key}")
@@ -116,6 +107,24 @@ def load(scenario: Scenario) -> Reproducer:
     )
     _check(scenario, found, where)
     return found
+
+
+def _read(path: Path, where: str) -> dict[str, Any]:
+    if not path.is_file():
+        raise UsageError(f"{where} is missing", expected="the sign to show, see docs/authoring.md")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise UsageError(f"{where} is not YAML: {error}") from error
+    content = _mapping(content, (*TEXTS, *OPTIONAL), where)
+    for key in TEXTS:
+        text = content.get(key)
+        if not isinstance(text, str) or not text.strip():
+            raise UsageError(f"{where}: {key} is missing", expected="a line of text")
+        # They stand in comments and quotes of the scripts.
+        if re.search(r"[\n`$]", text.strip()):
+            raise UsageError(f"{where}: {key} is {text!r}", expected="one line, without backticks and dollars")
+    return content
 
 
 def drives(scenario: Scenario) -> Path:

@@ -5,10 +5,16 @@
 set -eu
 url=http://127.0.0.1:18080/
 socket=${BIND#unix:}
+work=$(mktemp -d /var/tmp/drive.XXXXXX)
+trap 'rm -rf "$work"' EXIT
 
 status() { curl --silent --output /dev/null --max-time 5 --write-out '%{http_code}' "$url" || true; }
 # The master and its workers; the shell that looks is none of them.
-servers() { for one in /proc/[0-9]*; do tr '\0' ' ' < "$one/cmdline" | grep -q ' web:app ' && echo "${one#/proc/}"; done 2>/dev/null | sort; }
+servers() {
+    for one in /proc/[0-9]*; do
+        if tr '\0' ' ' < "$one/cmdline" | grep -q ' web:app '; then echo "${one#/proc/}"; fi
+    done 2>/dev/null | sort
+}
 socket_there() { [ "$socket" != "$BIND" ] && [ -S "$socket" ]; }
 
 tries=0
@@ -19,19 +25,23 @@ until [ "$(status)" = 200 ]; do
 done
 before=no
 if socket_there; then before=yes; fi
-servers > /tmp/servers.before
+servers > "$work/servers.before"
 
-wrk --threads 10 --connections 200 --duration 10s "$url" > /tmp/load.txt || { cat /tmp/load.txt; exit 12; }
-if grep -q '^ *0 requests in' /tmp/load.txt; then echo 'could not tell: the load made no request'; exit 12; fi
+wrk --threads 10 --connections 200 --duration 10s "$url" > "$work/load.txt" || { cat "$work/load.txt"; exit 12; }
+if grep -q '^ *0 requests in' "$work/load.txt"; then echo 'could not tell: the load made no request'; exit 12; fi
 
 after=no
 if socket_there; then after=yes; fi
-servers > /tmp/servers.after
-if [ ! -s /tmp/servers.after ]; then echo 'could not tell: the server has ended'; exit 12; fi
+servers > "$work/servers.after"
+if [ ! -s "$work/servers.after" ]; then echo 'could not tell: the server has ended'; exit 12; fi
 answers=$(for _ in 1 2 3; do sleep 0.2; printf '%s ' "$(status)"; done)
-sed -n -e 's/^ *\([0-9]* requests in .*\),.*/load: \1/p' -e 's/^ *\(Non-2xx.*\)/load: \1/p' /tmp/load.txt
-echo "server processes at the end: $(wc -l < /tmp/servers.after), of them new: $(comm -13 /tmp/servers.before /tmp/servers.after | wc -l)"
+replaced=$(comm -13 "$work/servers.before" "$work/servers.after" | wc -l)
+sed -n -e 's/^ *\([0-9]* requests in .*\),.*/load: \1/p' -e 's/^ *\(Non-2xx.*\)/load: \1/p' "$work/load.txt"
+echo "server processes at the end: $(wc -l < "$work/servers.after"), of them new: $replaced"
 echo "socket file $socket before the load: $before, after it: $after"
 echo "three plain requests after the load: $answers"
 if [ "$before $after" = 'yes no' ]; then exit 10; fi
+if [ "$MAX_REQUESTS" != 0 ] && [ "$replaced" = 0 ]; then
+    echo "could not tell: no worker was replaced, so none has reached max_requests"; exit 12
+fi
 exit 11
