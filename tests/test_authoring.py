@@ -244,7 +244,8 @@ def test_the_guide_goes_all_the_way() -> None:
 def test_the_guide_shows_the_files_as_they_are(fresh: scenario.Scenario) -> None:
     """Every line of Python or YAML that it quotes from the fresh scenario stands there."""
     laid_out = "\n".join(
-        (fresh.directory / name).read_text(encoding="utf-8") for name in ("compose.yaml", "claims.py", "app.py")
+        (fresh.directory / name).read_text(encoding="utf-8")
+        for name in ("compose.yaml", "claims.py", "app.py", "upstream.yaml")
     )
     quoted = re.findall(r"^```(?:python|yaml)\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), re.M | re.S)
     assert quoted
