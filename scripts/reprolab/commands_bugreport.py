@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+import yaml
 
 from reprolab import evidence, scenario, upstream
 from reprolab.errors import Exit, UsageError
 from reprolab.evidence import RunDirectory
 from reprolab.report import bugreport
 from reprolab.report.material import Material, command, gather, obstacles
-from reprolab.scenario import Scenario
+from reprolab.scenario import DOCUMENTED, Scenario
 from reprolab.upstream import Report
 
 STDOUT = "-"
@@ -113,3 +114,16 @@ def _put(text: str, material: Material, output: str, *, several: bool) -> None:
     here = target.relative_to(Path.cwd()) if target.is_relative_to(Path.cwd()) else target
     click.echo(f"written: {here}  ({len(text)} characters, from run {material.run.name})")
     click.echo(f"  {bugreport.headline(material).split('**')[1]}")
+    if attach := _reproducer(material):
+        click.echo(f"  to attach: what `{attach}` writes shows it with Docker alone")
+
+
+def _reproducer(material: Material) -> str:
+    """The command that exports the case for a maintainer, where the scenario has one for this experiment."""
+    path = material.scenario.directory / "reproducer.yaml"
+    content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if content.get("claim") not in {claim.id for claim in material.report.experiment.claims}:
+        return ""
+    own = content.get("variant", DOCUMENTED)
+    variant = "" if own == material.report.shows else f" --variant {material.report.shows}"
+    return f"reprolab export {material.scenario.name}{variant}"

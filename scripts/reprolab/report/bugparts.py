@@ -181,8 +181,7 @@ def logs(material: Material, *, whole: bool = True) -> str:
 
 def _excerpt(one: Excerpt, whole: bool) -> str:
     more = [f"… {one.more} more such lines …"] if one.more else []
-    name = f"`{one.source}`"
-    telling = f"{name}:\n\n{block(chr(10).join([*one.telling, *more]), 'text')}" if one.telling else ""
+    telling = f"{one.source}:\n\n{block(chr(10).join([*one.telling, *more]), 'text')}" if one.telling else ""
     if not whole or not one.rest():
         return telling
     dropped = f", {one.dropped} of them of requests and probes, left out" if one.dropped else ""

@@ -90,7 +90,7 @@ def _sections(material: Material, whole: bool) -> Iterator[str]:
     yield f"> {headline(material)}"
     yield (
         f"- **Title:** {form.prefix}{title}\n- **For:** {form.project}, {place}\n"
-        "- What stands below the line is the report. Read it before you file it."
+        "- What stands below the line is the report. Read it before you file it; look again at the threads it names."
     )
     yield "---"
     for field in form.fields:
