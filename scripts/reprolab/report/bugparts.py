@@ -147,8 +147,10 @@ def steps(material: Material) -> str:
             parts.append(_file(material, step.content))
         elif step.content:
             parts.append(fill(step.content, factors))
-    if note := as_it_ran(material):
-        parts.append(f"({note})")
+    note = as_it_ran(material)
+    parts.append(
+        f"(These are the shortest steps; the figures were measured on the whole stack.{f' {note}.' if note else ''})"
+    )
     return "\n\n".join(parts)
 
 
