@@ -341,6 +341,34 @@ def test_an_unknown_report(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -
     assert "did you mean gunicorn?" in done.output
 
 
+def custom_run(run: RunDirectory, **changes: Any) -> RunDirectory:
+    """A run of one trial with factors of one's own, which did not show it."""
+    other = run_of(run.path.parent / "20270102T000000Z", "socket-vanish", **changes)
+    trial = json.loads((other.path / "trials.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    trial["factors"] = {"GUNICORN": "27.0.1", "PYTHON": "3.12.1", "BOTTLE": "0.12.25"}
+    trial.update(variant="custom", observation=trial["observation"] | {"socket_after": True})
+    (other.path / "trials.jsonl").write_text(json.dumps(trial) + "\n", encoding="utf-8")
+    return other
+
+
+def test_another_run_adds_a_release(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What --set measured stands in the table, with its run; everything else is the report's own run's."""
+    other = custom_run(run)
+    done = call(monkeypatch, run.path.parents[1], str(run.path), "--also", str(other.path), "--output", "-")
+    row = "| 27.0.1 (in run 20270102T000000Z) | not seen | 0/1 (0–79 %) | `BOTTLE=0.12.25 PYTHON=3.12.1` |"
+    assert row in done.output
+    assert "not seen in 19.7.1, 19.8.1, 20.1.0, 21.2.0, 27.0.1 (later)" in done.output
+    assert "| 19.6.0 | shows it | 3/3 (44–100 %) | — |" in done.output
+
+
+def test_a_run_that_did_not_end_adds_nothing(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused, with what was expected."""
+    other = custom_run(run, status="aborted")
+    done = call(monkeypatch, run.path.parents[1], str(run.path), "--also", str(other.path))
+    assert done.exit_code == Exit.USAGE
+    assert "expected: a complete run of socket-vanish" in done.output
+
+
 # -- nothing private ---------------------------------------------------------------------------------
 
 SECRETS = (

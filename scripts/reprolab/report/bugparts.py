@@ -102,7 +102,8 @@ def affected(material: Material) -> str:
         tries = f"; tries {rate_text(*row.count.tries)}" if row.count.tries else ""
         word = "shows it" if row.word == releases.AFFECTED else row.word
         word = f"{word}: {row.reason}" if row.reason else word
-        lines.append([row.release, word, f"{rate}{tries}", f"`{row.also}`" if row.also else "—"])
+        where = f" (in run {row.run})" if row.run else ""
+        lines.append([f"{row.release}{where}", word, f"{rate}{tries}", f"`{row.also}`" if row.also else "—"])
     name = block_.factor.lower()
     words = material.report.stacks.get(block_.of, "")
     of = f", otherwise as: {fill(words, material.factors(block_.of))}" if block_.of != material.report.shows else ""
