@@ -5,12 +5,15 @@ from __future__ import annotations
 import getpass
 import gzip
 import json
+import os
 import platform
 import re
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -338,6 +341,34 @@ def test_an_unknown_report(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -
     assert "did you mean gunicorn?" in done.output
 
 
+def custom_run(run: RunDirectory, **changes: Any) -> RunDirectory:
+    """A run of one trial with factors of one's own, which did not show it."""
+    other = run_of(run.path.parent / "20270102T000000Z", "socket-vanish", **changes)
+    trial = json.loads((other.path / "trials.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    trial["factors"] = {"GUNICORN": "27.0.1", "PYTHON": "3.12.1", "BOTTLE": "0.12.25"}
+    trial.update(variant="custom", observation=trial["observation"] | {"socket_after": True})
+    (other.path / "trials.jsonl").write_text(json.dumps(trial) + "\n", encoding="utf-8")
+    return other
+
+
+def test_another_run_adds_a_release(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What --set measured stands in the table, with its run; everything else is the report's own run's."""
+    other = custom_run(run)
+    done = call(monkeypatch, run.path.parents[1], str(run.path), "--also", str(other.path), "--output", "-")
+    row = "| 27.0.1 (in run 20270102T000000Z) | not seen | 0/1 (0–79 %) | `BOTTLE=0.12.25 PYTHON=3.12.1` |"
+    assert row in done.output
+    assert "not seen in 19.7.1, 19.8.1, 20.1.0, 21.2.0, 27.0.1 (later)" in done.output
+    assert "| 19.6.0 | shows it | 3/3 (44–100 %) | — |" in done.output
+
+
+def test_a_run_that_did_not_end_adds_nothing(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused, with what was expected."""
+    other = custom_run(run, status="aborted")
+    done = call(monkeypatch, run.path.parents[1], str(run.path), "--also", str(other.path))
+    assert done.exit_code == Exit.USAGE
+    assert "expected: a complete run of socket-vanish" in done.output
+
+
 # -- nothing private ---------------------------------------------------------------------------------
 
 SECRETS = (
@@ -449,12 +480,14 @@ def test_a_log_that_is_not_there_is_none(run: RunDirectory) -> None:
 def test_the_frozen_pool_in_one_file(argument: str, ends: bool) -> None:
     """pool-freeze's shortest steps: with the handler the pool never ends, without it it does; nothing else differs."""
     file = ROOT / "scenarios" / "pool-freeze" / "upstream" / "freeze.py"
-    command = ["timeout", "-s", "KILL", "8", sys.executable, str(file), *([argument] if argument else [])]
+    command = [sys.executable, str(file), *([argument] if argument else [])]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         try:
             told, _ = process.communicate(timeout=3 if not ends else 8)
         except subprocess.TimeoutExpired:
             told = "frozen"
         finally:
-            subprocess.run(["pkill", "-KILL", "-s", str(process.pid)], check=False)
+            # The pool's children too: they outlive their parent.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
     assert told.strip() == ("ended" if ends else "frozen")

@@ -41,6 +41,7 @@ def mask(monkeypatch: pytest.MonkeyPatch) -> Masker:
         ("from 192.168.48.1:47160", "from [address]:47160"),
         ("172.17.0.2 - -", "[address] - -"),
         ("[fe80::1%eth0]:80 2001:db8::7", "[[address]]:80 [address]"),
+        ("::ffff:10.0.0.9 and ip-10-0-3-12.ec2", "::ffff:[address] and [host].ec2"),
         ("02:42:ac:11:00:02", "[address]"),
         ("nodename: 123456789012", "nodename: [id]"),
         ("container 935b28d640e2 ended", "container [id] ended"),
@@ -70,6 +71,7 @@ def test_what_is_private_goes(mask: Masker, private: str, clean: str) -> None:
         "0x561a34ce8840 1795240346443593743 sem.nJgUMr",
         "@app.get('/')\ndef home(): return a @ b",
         "test -S /tmp/x && kill -0 $!  # std::string ::",
+        "words[1::2] [::1] 10:52:57 {1:2}",
     ],
 )
 def test_what_tells_stays(mask: Masker, text: str) -> None:

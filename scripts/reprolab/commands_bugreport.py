@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
+import yaml
 
 from reprolab import evidence, scenario, upstream
 from reprolab.errors import Exit, UsageError
 from reprolab.evidence import RunDirectory
 from reprolab.report import bugreport
 from reprolab.report.material import Material, command, gather, obstacles
-from reprolab.scenario import Scenario
+from reprolab.scenario import DOCUMENTED, Scenario
 from reprolab.upstream import Report
 
 STDOUT = "-"
@@ -30,7 +31,7 @@ class Chosen:
     why_not: tuple[str, ...] = ()
 
 
-def make(root: Path, where: str, only: str, output: str) -> Exit:
+def make(root: Path, where: str, only: str, also: Sequence[str], output: str) -> Exit:
     """Write the reports that a run bears, and say why there are not more; 3 (inconclusive) where there is none."""
     found, runs = _runs(root, where)
     content = upstream.load(found)
@@ -40,13 +41,15 @@ def make(root: Path, where: str, only: str, output: str) -> Exit:
             f"{found.name} has no report {only!r}{scenario.hint(only, names := [r.name for r in content.reports])}",
             expected="one of " + (", ".join(names) or "(none)"),
         )
+    others = [_other(root, found, one) for one in also]
     chosen = [_choose(found, report, runs) for report in reports]
     written = 0
     for one in chosen:
         if one.material is None:
             _refuse(found, one)
         else:
-            _put(bugreport.write(one.material, root), one.material, output, several=len(reports) > 1)
+            material = _with(one.material, others)
+            _put(bugreport.write(material, root), material, output, several=len(reports) > 1)
             written += 1
     for nothing in content.nothing if not only else ():
         click.echo(f"nothing to file: {', '.join(nothing.claims)}: {nothing.why}", err=True)
@@ -65,6 +68,25 @@ def _runs(root: Path, where: str) -> tuple[Scenario, list[RunDirectory]]:
         return found, runs
     run = evidence.open_run(root, where)
     return scenario.load(root, _content(run)["scenario"]), [run]
+
+
+def _other(root: Path, found: Scenario, where: str) -> RunDirectory:
+    """A run that only adds releases. Raises UsageError where it is another scenario's, or did not come to its end."""
+    run = evidence.open_run(root, where)
+    content = _content(run)
+    if content["scenario"] != found.name or content.get("status") != "complete":
+        raise UsageError(
+            f"--also {where}: a run of {content['scenario']} that is {content.get('status')}",
+            expected=f"a complete run of {found.name}",
+        )
+    return run
+
+
+def _with(material: Material, others: list[RunDirectory]) -> Material:
+    """The same with what other runs measured of its experiment."""
+    return replace(
+        material, also=tuple(gather(material.scenario, material.report, run, _content(run)) for run in others)
+    )
 
 
 def _content(run: RunDirectory) -> dict[str, Any]:
@@ -113,3 +135,16 @@ def _put(text: str, material: Material, output: str, *, several: bool) -> None:
     here = target.relative_to(Path.cwd()) if target.is_relative_to(Path.cwd()) else target
     click.echo(f"written: {here}  ({len(text)} characters, from run {material.run.name})")
     click.echo(f"  {bugreport.headline(material).split('**')[1]}")
+    if attach := _reproducer(material):
+        click.echo(f"  to attach: what `{attach}` writes shows it with Docker alone")
+
+
+def _reproducer(material: Material) -> str:
+    """The command that exports the case for a maintainer, where the scenario has one for this experiment."""
+    path = material.scenario.directory / "reproducer.yaml"
+    content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if content.get("claim") not in {claim.id for claim in material.report.experiment.claims}:
+        return ""
+    own = content.get("variant", DOCUMENTED)
+    variant = "" if own == material.report.shows else f" --variant {material.report.shows}"
+    return f"reprolab export {material.scenario.name}{variant}"

@@ -32,12 +32,15 @@ ROOT_HOME = re.compile(r"(?<![\w./-])/root(?=[/\s:\"'`,;)\]]|$)", re.M)
 URL = re.compile(r"(\w+://)([^/\s@\"'`]+@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)")
 MAIL = re.compile(r"[\w.+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)")
-IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?:%\w+)?(?![\w:])")
+# Every address in use begins with a group of three digits or four; `words[1::2]` does not.
+IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{3,4}:(?:[0-9A-Fa-f]{0,4}:){1,6}[0-9A-Fa-f]{0,4}(?:%\w+)?(?![\w:])")
 MAC = re.compile(r"(?<![\w:])(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}(?![\w:])")
 UUID = re.compile(r"(?<!\w)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?!\w)", re.I)
 LONG_ID = re.compile(r"(?<!\w)[0-9a-f]{64}(?!\w)")
 # Twelve characters of which some are digits and some letters: how Docker names a container for short.
 SHORT_ID = re.compile(r"(?<!\w)(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{12}(?!\w)")
+# How clouds name their machines.
+CLOUD_HOST = re.compile(r"(?<![\w-])ip(?:-\d{1,3}){4}(?!\w)")
 NODE = re.compile(r"(nodename: )\S+")
 
 
@@ -64,7 +67,13 @@ class Masker:
         text = URL.sub(self._url, text)
         text = MAIL.sub("[e-mail]", text)
         text = NODE.sub(r"\1[id]", text)
-        for pattern, word in ((UUID, "[id]"), (LONG_ID, "[id]"), (SHORT_ID, "[id]"), (MAC, "[address]")):
+        for pattern, word in (
+            (UUID, "[id]"),
+            (LONG_ID, "[id]"),
+            (SHORT_ID, "[id]"),
+            (MAC, "[address]"),
+            (CLOUD_HOST, "[host]"),
+        ):
             text = pattern.sub(word, text)
         for pattern in (IPV4, IPV6):
             text = pattern.sub(self._address, text)

@@ -42,13 +42,15 @@ class Step:
 class Logs:
     """A log of a trial: a service's role or a file of the trial's directory, and which of its lines matter.
 
-    ``after`` lines follow each that matches ``keep``; lines that match ``drop`` are counted, not shown.
+    ``after`` lines follow each that matches ``keep``; lines that match ``drop`` are counted, not shown. ``title``
+    is what it is, where its name does not say so.
     """
 
     source: str
     keep: tuple[str, ...]
     after: int = 0
     drop: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -356,13 +358,19 @@ def _known(one: Reader) -> Known:
 
 
 def _logs(one: Reader) -> Logs:
-    one.only("source", "keep", "after", "drop")
+    one.only("source", "title", "keep", "after", "drop")
     for pattern in (*one.texts("keep"), one.text("drop", default="")):
         try:
             re.compile(pattern)
         except re.error as error:
             raise UsageError(f"{one.where}: {pattern!r} is no pattern: {error}") from error
-    return Logs(one.text("source"), one.texts("keep"), one.number("after"), one.text("drop", default=""))
+    return Logs(
+        one.text("source"),
+        one.texts("keep"),
+        one.number("after"),
+        one.text("drop", default=""),
+        one.text("title", default=""),
+    )
 
 
 def _nothing(one: Reader) -> Nothing:

@@ -102,7 +102,8 @@ def affected(material: Material) -> str:
         tries = f"; tries {rate_text(*row.count.tries)}" if row.count.tries else ""
         word = "shows it" if row.word == releases.AFFECTED else row.word
         word = f"{word}: {row.reason}" if row.reason else word
-        lines.append([row.release, word, f"{rate}{tries}", f"`{row.also}`" if row.also else "—"])
+        where = f" (in run {row.run})" if row.run else ""
+        lines.append([f"{row.release}{where}", word, f"{rate}{tries}", f"`{row.also}`" if row.also else "—"])
     name = block_.factor.lower()
     words = material.report.stacks.get(block_.of, "")
     of = f", otherwise as: {fill(words, material.factors(block_.of))}" if block_.of != material.report.shows else ""
@@ -147,8 +148,10 @@ def steps(material: Material) -> str:
             parts.append(_file(material, step.content))
         elif step.content:
             parts.append(fill(step.content, factors))
-    if note := as_it_ran(material):
-        parts.append(f"({note})")
+    note = as_it_ran(material)
+    parts.append(
+        f"(These are the shortest steps; the figures were measured on the whole stack.{f' {note}.' if note else ''})"
+    )
     return "\n\n".join(parts)
 
 
@@ -181,8 +184,7 @@ def logs(material: Material, *, whole: bool = True) -> str:
 
 def _excerpt(one: Excerpt, whole: bool) -> str:
     more = [f"… {one.more} more such lines …"] if one.more else []
-    name = f"`{one.source}`"
-    telling = f"{name}:\n\n{block(chr(10).join([*one.telling, *more]), 'text')}" if one.telling else ""
+    telling = f"{one.source}:\n\n{block(chr(10).join([*one.telling, *more]), 'text')}" if one.telling else ""
     if not whole or not one.rest():
         return telling
     dropped = f", {one.dropped} of them of requests and probes, left out" if one.dropped else ""

@@ -74,7 +74,8 @@ def headline(material: Material) -> str:
         return (
             f"**Reported before ({links}) and closed; the newest release measured here still shows it.**{status}{told}"
         )
-    near = f" Near it: {links}." if report.known else ""
+    beside = ", ".join(f"[{one.thread}]({one.link})" for one in (*report.known, *report.related))
+    near = f" Near it: {beside}." if beside else ""
     return f"**Not reported upstream, as far as was searched.**{near}{status}{told}"
 
 
@@ -90,7 +91,7 @@ def _sections(material: Material, whole: bool) -> Iterator[str]:
     yield f"> {headline(material)}"
     yield (
         f"- **Title:** {form.prefix}{title}\n- **For:** {form.project}, {place}\n"
-        "- What stands below the line is the report. Read it before you file it."
+        "- What stands below the line is the report. Read it before you file it; look again at the threads it names."
     )
     yield "---"
     for field in form.fields:

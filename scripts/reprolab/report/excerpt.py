@@ -45,7 +45,7 @@ def excerpt(trial: TrialDirectory, wanted: Logs) -> Excerpt | None:
         return None
     keep = re.compile("|".join(f"(?:{pattern})" for pattern in wanted.keep)) if wanted.keep else None
     drop = re.compile(wanted.drop) if wanted.drop else None
-    result, following = Excerpt(wanted.source), 0
+    result, following = Excerpt(wanted.title or wanted.source), 0
     for line in found:
         result.total += 1
         if drop and drop.search(line):

@@ -15,7 +15,10 @@ from reprolab.upstream import Report
 
 @dataclass(frozen=True)
 class Material:
-    """A finding and the run that bears it out; ``content`` is run.json, ``verdict`` what judging gives now."""
+    """A finding and the run that bears it out; ``content`` is run.json, ``verdict`` what judging gives now.
+
+    ``also`` are other runs, which only add releases to the table.
+    """
 
     scenario: Scenario
     report: Report
@@ -23,6 +26,7 @@ class Material:
     content: Mapping[str, Any]
     verdict: Mapping[str, Any]
     trials: tuple[TrialRecord, ...]
+    also: tuple[Material, ...] = ()
 
     @property
     def sign(self) -> Claim:

@@ -54,14 +54,14 @@ def as_it_ran(material: Material) -> str:
     recorded = model(material).get("services", {}).get(service, {})
     build = recorded.get("build")
     if not build:
-        return "the run did not keep what it was built from, so the files above are the scenario's as they are now"
+        return "The run did not keep what it was built from, so the files above are the scenario's as they are now"
     here = build | {"context": str(_context(material, Path(build["context"])))}
     bases = [(base["reference"], base["id"]) for base in material.content.get("bases", {}).values()]
     try:
         same = image_name(here, service, bases) == recorded.get("image")
     except (OSError, UsageError):
         same = False
-    return "" if same else "some of the scenario's files have changed since this run; those above are as they are now"
+    return "" if same else "Some of the scenario's files have changed since this run; those above are as they are now"
 
 
 def _context(material: Material, recorded: Path) -> Path:

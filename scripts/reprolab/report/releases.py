@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reprolab.judge import Count
 from reprolab.report.material import Material
@@ -14,13 +14,17 @@ AFFECTED, CLEAN, UNTESTED = "affected", "not seen", "not tested"
 
 @dataclass(frozen=True)
 class Row:
-    """One release as one variant measured it; ``also`` is what else that variant changes, ``reason`` why it was not."""
+    """One release as one variant measured it; ``also`` is what else that variant changes, ``reason`` why it was not.
+
+    ``run`` is named where it was another run than the report's.
+    """
 
     release: str
     variant: str
     also: str
     count: Count
     reason: str = ""
+    run: str = ""
 
     @property
     def word(self) -> str:
@@ -37,6 +41,17 @@ def order(release: str) -> tuple[int, ...]:
 
 def rows(material: Material) -> list[Row]:
     """A row for each variant that differs from the base in its release, and in what may change with it, alone."""
+    found = _rows(material)
+    for other in material.also:
+        found += [replace(row, run=other.run.name) for row in _rows(other) if row.variant != _base(other)]
+    return sorted(found, key=lambda row: (order(row.release), row.also, row.run))
+
+
+def _base(material: Material) -> str:
+    return material.report.releases.of if material.report.releases else ""
+
+
+def _rows(material: Material) -> list[Row]:
     block = material.report.releases
     if block is None:
         return []
@@ -51,7 +66,7 @@ def rows(material: Material) -> list[Row]:
         also = " ".join(f"{name}={factors[name]}" for name in sorted(others))
         reason = "" if material.count(variant).trials else material.invalid(variant) or "the sign could not be read"
         found.append(Row(factors[block.factor], variant, also, material.count(variant), reason))
-    return sorted(found, key=lambda row: (order(row.release), row.also))
+    return found
 
 
 def _changed(base: Mapping[str, str], factors: Mapping[str, str], measuring: tuple[str, ...]) -> set[str]:

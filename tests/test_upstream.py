@@ -1,0 +1,137 @@
+"""upstream.yaml: what may stand in it, and how a mistake is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cases import ROOT, lay_out
+from reprolab import scenario, upstream
+from reprolab.errors import UsageError
+
+REPORT: dict[str, Any] = {
+    "name": "gunicorn",
+    "project": "gunicorn",
+    "kind": "bug",
+    "state": "new",
+    "title": "It blinks since {{ RELEASE }}",
+    "claims": ["B-1"],
+    "shows": "documented",
+    "control": "old",
+    "stacks": {"documented": "the lamp of {{ RELEASE }}", "old": "the lamp of {{ RELEASE }}"},
+    "expected": "It does not blink.",
+    "actual": "It blinks.",
+    "steps": [{"text": "Switch it on:"}, {"run": "on {{ RELEASE }}"}],
+}
+
+
+def load(root: Path, *reports: Any, **top: Any) -> upstream.Upstream:
+    """The small scenario's upstream.yaml with these reports."""
+    directory = lay_out(root)
+    content = {"reports": list(reports), **top}
+    (directory / "upstream.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    return upstream.load(scenario.load(root, "blink"))
+
+
+def test_a_report_is_read(tmp_path: Path) -> None:
+    """The factor in which the control differs is found; the showing variant stands first."""
+    (report,) = load(tmp_path, REPORT).reports
+    assert report.changed == "RELEASE"
+    assert list(report.stacks) == ["documented", "old"]
+    assert report.variants == ("documented", "old")
+    assert upstream.fill(report.title, {"RELEASE": "1.0"}) == "It blinks since 1.0"
+
+
+def test_the_newest_release_is_among_those_that_decide(tmp_path: Path) -> None:
+    """A report that leaves it out would be out of date."""
+    (report,) = load(tmp_path, {**REPORT, "releases": {"factor": "RELEASE", "newest": "old"}}).reports
+    assert report.releases is not None
+    assert (report.releases.of, report.releases.newest) == ("documented", "old")
+
+
+def test_nothing_to_file_is_an_answer(tmp_path: Path) -> None:
+    """With the reason, and without any report."""
+    found = load(tmp_path, nothing=[{"claims": ["B-1"], "why": "lamps do that"}])
+    assert found.reports == ()
+    assert found.nothing[0].why == "lamps do that"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"projekt": "x"}, "unknown key projekt (did you mean project?)"),
+        ({"project": "gunicron"}, "project is 'gunicron' (did you mean gunicorn?)"),
+        ({"kind": "rumour"}, "kind is 'rumour'"),
+        ({"state": "maybe"}, "state is 'maybe'"),
+        ({"name": "Big Bug"}, "name is 'Big Bug'"),
+        ({"title": ""}, "title is ''"),
+        ({"claims": []}, "no claims"),
+        ({"claims": ["B-2"]}, "claims names 'B-2' (did you mean B-1?)"),
+        ({"shows": "new"}, "shows is 'new'"),
+        ({"control": "documented"}, "documented and documented differ in nothing"),
+        ({"stacks": {"documented": "the lamp"}}, "stacks does not say what old is"),
+        ({"stacks": {"older": "x"}}, "unknown key older (did you mean old?)"),
+        ({"steps": [{"text": "think"}]}, "no steps with a run"),
+        ({"steps": [{"run": "on", "check": "lit"}]}, "steps[1] has 2 keys"),
+        ({"steps": [{"file": "gone.py"}]}, "there is no file gone.py"),
+        ({"known": [{"thread": "1298", "says": "x"}]}, "thread is '1298'"),
+        ({"logs": [{"source": "app", "keep": ["("]}]}, "'(' is no pattern"),
+        ({"logs": [{"source": "app", "after": -1}]}, "after is -1"),
+        ({"releases": {"factor": "VERSION"}}, "factor is 'VERSION'"),
+        ({"releases": {"factor": "RELEASE", "newest": "newer"}}, "newest is 'newer'"),
+        ({"measuring": ["RELEASE"]}, "documented and old differ in nothing"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(tmp_path: Path, change: dict[str, Any], told: str) -> None:
+    """The file, the report's number, what is wrong and what belongs there."""
+    with pytest.raises(UsageError) as caught:
+        load(tmp_path, {**REPORT, **change})
+    assert told in str(caught.value)
+    assert "scenarios/blink/upstream.yaml: reports[1]" in str(caught.value)
+    assert "expected:" in str(caught.value) or "pattern" in str(caught.value)
+
+
+def test_two_controls_at_once_are_none(tmp_path: Path) -> None:
+    """Where two factors differ, nobody knows which it was."""
+    directory = lay_out(tmp_path)
+    text = (directory / "lamp.py").read_text(encoding="utf-8")
+    (directory / "lamp.py").write_text(text.replace('{"RELEASE": "0.9"}', '{"RELEASE": "0.9", "WORKERS": "1"}'))
+    (directory / "upstream.yaml").write_text(yaml.safe_dump({"reports": [REPORT]}), encoding="utf-8")
+    with pytest.raises(UsageError, match="documented and old differ in RELEASE, WORKERS"):
+        upstream.load(scenario.load(tmp_path, "blink"))
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    """It is named, and where it is explained."""
+    lay_out(tmp_path)
+    with pytest.raises(UsageError, match=r"scenarios/blink/upstream\.yaml is missing"):
+        upstream.load(scenario.load(tmp_path, "blink"))
+
+
+def test_an_empty_file(tmp_path: Path) -> None:
+    """Neither a report nor a reason why there is none."""
+    with pytest.raises(UsageError, match="says nothing"):
+        load(tmp_path)
+
+
+def test_two_reports_of_one_name(tmp_path: Path) -> None:
+    """One would overwrite the other."""
+    with pytest.raises(UsageError, match="two reports have the name gunicorn"):
+        load(tmp_path, REPORT, REPORT)
+
+
+def test_a_factor_that_is_none() -> None:
+    """A text that names it says which there are."""
+    with pytest.raises(UsageError, match="VERSION"):
+        upstream.fill("since {{ VERSION }}", {"RELEASE": "1.0"})
+
+
+def test_every_known_thread_is_a_link() -> None:
+    """What is cited can be opened."""
+    for name in scenario.names(ROOT):
+        for report in upstream.load(scenario.load(ROOT, name)).reports:
+            for one in (*report.known, *report.related):
+                assert one.link.startswith("https://github.com/")
+                assert one.link.rpartition("/")[2].isdigit()
