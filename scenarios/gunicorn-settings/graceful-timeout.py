@@ -17,7 +17,9 @@ VARIANTS = {
     "term-long": {**TWO, "ARGUMENTS": LONG},
     "int": {**TWO, "SIGNAL": "INT"},
     "quit": {**TWO, "SIGNAL": "QUIT"},
+    # A view that does not let itself be ended by the SystemExit that gunicorn raises in it.
     "quit-stubborn": {**TWO, "SIGNAL": "QUIT", "WORK": "stubborn"},
+    "int-stubborn": {**TWO, "SIGNAL": "INT", "WORK": "stubborn"},
     "ttou": {**TWO, "SIGNAL": "TTOU", "WORKERS": "2"},
     "usr1": {**TWO, "SIGNAL": "USR1"},
     "usr2": {**TWO, "SIGNAL": "USR2"},
@@ -151,6 +153,7 @@ CLAIMS = [
         sign=cut_at_graceful,
         shows=["term"],
         absent=["documented", "term-long", *OTHERS],
+        but=["GS-58"],
         setting="graceful_timeout",
         measured=seen,
     ),
@@ -202,9 +205,10 @@ CLAIMS = [
     ),
     Claim(
         "GS-58",
-        "sync: on QUIT too it is the limit, where a request does not let itself be ended.",
+        "sync, QUIT and INT: graceful_timeout is the limit for a request that does not let itself be ended (stubborn); "
+        "any other is ended at once.",
         sign=cut_at_graceful,
-        shows=["quit-stubborn"],
+        shows=["quit-stubborn", "int-stubborn"],
         absent=["quit", "int"],
         setting="graceful_timeout",
         measured=seen,

@@ -119,6 +119,7 @@ CLAIMS = [
         sign=no_access_log,
         shows=["without", "disabled"],
         absent=["stdout"],
+        but=["GS-47"],
         setting="accesslog",
         measured=access,
     ),
@@ -153,7 +154,8 @@ CLAIMS = [
     ),
     Claim(
         "GS-48",
-        "Left out, it takes the workers' own lines from the error log too: they start, and are never told to end.",
+        "Without disable_existing_loggers: False the workers' lines go from the error log too: their start is logged, "
+        "their end is not.",
         sign=ends_are_hidden,
         shows=["without", "disabled"],
         absent=["stdout"],

@@ -103,7 +103,7 @@ CLAIMS = [
     ),
     Claim(
         "GS-44",
-        "A syntax error met by a reload does not stop gunicorn: it answers 500 until the file is right again.",
+        "A syntax error met by a reload does not stop gunicorn: it lives, and answers 500.",
         sign=lives_without_answer,
         shows=["syntax-error"],
         absent=["missing-module", "module-there"],

@@ -65,6 +65,7 @@ CLAIMS = [
         sign=shows_the_view,
         shows=["spew"],
         absent=["documented"],
+        but=["GS-46"],
         setting="spew",
         measured=seen,
     ),

@@ -111,6 +111,7 @@ CLAIMS = [
         sign=raises,
         shows=["syslog", *OF_THE_TIME],
         absent=["documented", "plain"],
+        but=["GS-49"],
         setting="syslog",
         measured=seen,
     ),

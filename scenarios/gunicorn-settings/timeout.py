@@ -97,6 +97,7 @@ CLAIMS = [
         sign=left_alone,
         shows=["gevent"],
         absent=["sync", "short"],
+        but=["GS-56"],
         setting="timeout",
         measured=seen,
     ),

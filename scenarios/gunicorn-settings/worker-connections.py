@@ -57,7 +57,7 @@ CLAIMS = [
     ),
     Claim(
         "GS-55",
-        "It is the most connections of a gthread worker too, whatever its threads.",
+        "worker_connections is the most connections of a gthread worker too, however many threads it has.",
         sign=limited,
         shows=["gthread-3"],
         absent=["gthread", "sync-3"],

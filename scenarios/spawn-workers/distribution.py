@@ -222,9 +222,9 @@ CLAIMS = [
     ),
     Claim(
         "SW-16",
-        "What decides is not threads but the order of listening: all workers wait on one socket, and the kernel wakes "
-        "them in turn, the one that began last first. The one that began first gets the fewest lone requests, "
-        "whichever has threads, and once it is replaced, the next oldest; with a socket for each there is no order.",
+        "What decides is not threads but the order of listening: all workers wait on one socket, and of requests that "
+        "come one by one the worker that began first gets less than its part, whoever has threads; with a socket for "
+        "each there is no order.",
         sign=oldest_last,
         shows=["quick"],
         absent=["own-socket"],

@@ -13,6 +13,7 @@ from typing import Any
 
 from reprolab import scenario
 from reprolab.errors import UsageError
+from reprolab.judge import Verdict
 from reprolab.report import table
 from reprolab.scenario import Claim, Scenario
 from reprolab.session import recorded_verdict
@@ -81,7 +82,7 @@ def _words(verdict: Mapping[str, Any]) -> str:
     counts: dict[str, int] = {}
     for claim in verdict["claims"]:
         counts[claim["verdict"]] = counts.get(claim["verdict"], 0) + 1
-    return " · ".join(f"{n} {word}" for word, n in counts.items())
+    return " · ".join(f"{counts[word]} {word}" for word in (str(one) for one in Verdict) if word in counts)
 
 
 def _claims(found: list[Scenario]) -> str:
@@ -91,7 +92,7 @@ def _claims(found: list[Scenario]) -> str:
         judged = {claim["id"]: claim for claim in (verdict or {}).get("claims", [])}
         lines = [f"## {one.name}: {one.title}", "", f"Document: {one.document}.", ""] if len(found) > 1 else []
         lines += ["| id | claim | verdict | why |", "|---|---|---|---|"]
-        for claim in one.claims:
+        for _, claim in _by_number(one):
             row = judged.get(claim.id)
             word, why = (f"**{row['verdict']}**", row["why"]) if row else (NOT_RUN, "—")
             lines.append(f"| {claim.id} | {_cell(claim.text)} | {word} | {_cell(why)} |")
@@ -102,7 +103,7 @@ def _claims(found: list[Scenario]) -> str:
 def _settings(found: list[Scenario]) -> str:
     """Every claim as an engineer looks it up: by setting, with what was measured and where it is written down."""
     lines = [
-        "| setting | id | the document says | what was measured | verdict | number | evidence |",
+        "| setting | id | sentence | what was measured | verdict | number | experiment |",
         "|---|---|---|---|---|---|---|",
     ]
     for one in found:
@@ -111,6 +112,8 @@ def _settings(found: list[Scenario]) -> str:
         for experiment, claim in _by_number(one):
             row = judged.get(claim.id)
             word = f"**{row['verdict']}**" if row else NOT_RUN
+            if row and claim.but:
+                word += f", but see {', '.join(claim.but)}"
             cells = [claim.setting or experiment, claim.id, claim.text, measured(row), word, _number(row)]
             place = f"[{experiment}]({experiment}.py)"
             lines.append("| " + " | ".join([_cell(text) for text in cells] + [place]) + " |")

@@ -211,6 +211,8 @@ def _claim_row(
     recorded: str | None,
 ) -> dict[str, Any]:
     verdict, why = decide(claim, counts)
+    if claim.but:
+        why += f" · but see {', '.join(claim.but)}"
     rows = {}
     for name, expected in claim.expectations.items():
         seen = counts.get(name, Count(0, 0))

@@ -45,6 +45,8 @@ class Claim:
     Where a trial tries many times, ``rate`` gives (k, n) of one observation: k of its n tries. The sum over the
     trials stands beside the verdict, with its interval; the sign alone decides.
 
+    ``but`` names claims that say where this one ends: verdicts point to them.
+
     For a table of many claims (the generated part ``settings``): ``setting`` is what the sentence is about, and
     ``measured`` says in a few words what an observation found.
     """
@@ -56,15 +58,17 @@ class Claim:
     absent: tuple[str, ...] = ()
     sometimes: bool = False
     rate: Rate | None = None
+    but: tuple[str, ...] = ()
     setting: str = ""
     measured: Callable[[Observation], str] | None = None
 
     def __post_init__(self) -> None:
-        for name, variants in (("shows", self.shows), ("absent", self.absent)):
-            if isinstance(variants, str):
-                raise TypeError(f"{name} is {variants!r}, not a list of variants")
+        for name, listed in (("shows", self.shows), ("absent", self.absent), ("but", self.but)):
+            if isinstance(listed, str):
+                raise TypeError(f"{name} is {listed!r}, not a list of {'claims' if name == 'but' else 'variants'}")
         object.__setattr__(self, "shows", tuple(self.shows))
         object.__setattr__(self, "absent", tuple(self.absent))
+        object.__setattr__(self, "but", tuple(self.but))
 
     @property
     def expectations(self) -> dict[str, bool]:
@@ -357,6 +361,10 @@ def _check_unique_ids(scenario: Scenario) -> None:
         if claim.id in seen:
             raise UsageError(f"scenarios/{scenario.name}: two claims have the id {claim.id}")
         seen.add(claim.id)
+    for claim in scenario.claims:
+        for other in claim.but:
+            if other not in seen:
+                raise UsageError(f"scenarios/{scenario.name}: {claim.id} points to {other}, which is no claim of it")
 
 
 def hint(name: str, known: Iterable[str]) -> str:

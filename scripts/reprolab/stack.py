@@ -30,7 +30,6 @@ AGENT = "reprolab-probe"
 SCRIPT_DIRECTORY = "/usr/share/wrk_wrapper"
 TOOL_ROLES = ("wrk", "forensics")
 READY_LIMIT = 60.0
-PROXY_PORT = 18080
 DOWN_TRIES = 5
 LOG_LABEL = "reprolab.log"
 READY_LABEL = "reprolab.ready"
@@ -238,6 +237,13 @@ class Stack:
             raise InvalidTrial(f"{role} publishes no port")
         return f"http://127.0.0.1:{bindings[0]['HostPort']}{path}"
 
+    def port(self, role: str = "") -> int:
+        """The first port that a service publishes, as it is inside. Raises InvalidTrial if there is none."""
+        published = self.model["services"][self.roles[role or self.front]].get("ports") or []
+        if not published:
+            raise InvalidTrial(f"{role or self.front} publishes no port")
+        return int(published[0]["target"])
+
     def get(self, path: str = "/", role: str = "", **options: Any) -> requests.Response:
         """One GET on a connection of its own, past any proxy the environment names; never retried."""
         with requests.Session() as session:
@@ -255,14 +261,15 @@ class Stack:
         except requests.ConnectionError:
             return "refused"
 
-    def wrk(self, path: str = "/", *, port: int = PROXY_PORT, role: str = "", **options: Any) -> Load:
+    def wrk(self, path: str = "/", *, port: int = 0, role: str = "", **options: Any) -> Load:
         """Load a service with wrk from inside its own network namespace, so that no bridge is measured.
 
-        ``options`` are wrk_wrapper.Wrk's (threads, connections, duration in s ...). Raises InvalidTrial
-        if the load did not run: target down at the start, no request made, wrk failed.
+        ``port``: where it listens there; without one, the first that it publishes. ``options`` are wrk_wrapper.Wrk's
+        (threads, connections, duration in s ...). Raises InvalidTrial if the load did not run: target down at the
+        start, no request made, wrk failed.
         """
         tool = Wrk(script_dir=SCRIPT_DIRECTORY, **options)
-        url = f"http://127.0.0.1:{port}{path}"
+        url = f"http://127.0.0.1:{port or self.port(role)}{path}"
         container = self._start_wrk(tool.command(url), role)
         try:
             code = container.wait(timeout=tool.duration + tool.timeout + 30)["StatusCode"]
