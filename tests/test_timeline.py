@@ -11,7 +11,7 @@ import pytest
 from cases import ROOT, RUNS, claim, in_memory, lay_out
 from reprolab import logs, scenario
 from reprolab.evidence import RunDirectory, TrialDirectory
-from reprolab.report import charts
+from reprolab.report import marks
 from reprolab.report.events import KINDS, Event, from_log
 from reprolab.report.timeline import MOST_STEPS, STEP_MS, Timeline, timeline
 
@@ -266,36 +266,42 @@ def events(*moments: float, kind: str = "restarted") -> tuple[Event, ...]:
     return tuple(Event(at, kind, f"at {at}", "app") for at in moments)
 
 
-def drawn(one: Timeline, most: int = charts.MOST_MARKS) -> dict[str, Any]:
+def drawn(one: Timeline, most: int = marks.MOST_MARKS) -> dict[str, Any]:
     """The data of one chart."""
-    return charts.timeline_data(one, charts.statuses([one]), charts.lanes([one]), charts.axis([one]), most)
+    return marks.timeline_data(one, marks.statuses([one]), marks.lanes([one]), marks.axis([one]), most)
 
 
 def test_events_of_one_step_are_one_mark() -> None:
     """What would be drawn over each other is one mark that says how many, and what the first of them were."""
-    marks = drawn(Timeline(ZERO, 1000, 100, {}, events(10, 20, 30, 40, 50, 60, 250)))["events"]
-    assert [mark[4] for mark in marks] == ["6 × at 10; at 20; at 30; at 40 …", "at 250"]
-    assert [mark[:2] for mark in marks] == [[10, 10], [250, 250]], "and a moment stays one"
+    found = drawn(Timeline(ZERO, 1000, 100, {}, events(10, 20, 30, 40, 50, 60, 250)))["events"]
+    assert [mark[4] for mark in found] == ["6 × at 10; at 20; at 30; at 40 …", "at 250"]
+    assert [mark[:2] for mark in found] == [[10, 10], [250, 250]], "and a moment stays one"
 
 
 def test_there_is_a_most_of_marks() -> None:
     """Ten thousand events are no more marks than the page has room for, and each is counted in one."""
     many = Timeline(ZERO, 1e6, 100, {}, events(*(100.0 * n for n in range(10_000))))
-    marks = drawn(many, 50)["events"]
-    assert len(marks) <= 50
-    assert sum(int(mark[4].split(" × ")[0]) for mark in marks) == 10_000
+    found = drawn(many, 50)["events"]
+    assert len(found) <= 50
+    assert sum(int(mark[4].split(" × ")[0]) for mark in found) == 10_000
+
+
+def test_more_lanes_than_marks_end_too() -> None:
+    """Where every event has a lane of its own nothing can be joined, and nothing is lost."""
+    own = tuple(Event(at, "note", "x", f"lane {at}") for at in range(100))
+    assert len(drawn(Timeline(ZERO, 100, 100, {}, own), 50)["events"]) == 100
 
 
 def test_the_start_up_takes_little_of_the_axis() -> None:
     """Events long before the load are left out of the picture, and how many is said."""
     early = Timeline(ZERO, 10_000, 100, {}, events(-20_000, -500, 100, kind="started"))
     assert drawn(early)["early"] == 1
-    assert -1400 < charts.axis([early])[0] < -500
+    assert -1400 < marks.axis([early])[0] < -500
 
 
 def test_all_timelines_share_one_axis() -> None:
     """The axis reaches from the earliest to the latest of all trials."""
-    first, last = charts.axis([Timeline(ZERO, 500, 100), Timeline(ZERO, 9000, 100, {}, events(-100))])
+    first, last = marks.axis([Timeline(ZERO, 500, 100), Timeline(ZERO, 9000, 100, {}, events(-100))])
     assert first <= -100
     assert last >= 9000
 
