@@ -8,7 +8,7 @@ from typing import Any
 
 from reprolab.evidence import RunDirectory
 from reprolab.judge import TrialRecord, asked
-from reprolab.report import charts
+from reprolab.report import rates
 from reprolab.scenario import Claim, Scenario
 from reprolab.stats import rate_text
 
@@ -34,7 +34,7 @@ def _claim(
         "rows": rows,
         "measured": any(row["measured"] for row in rows),
         "rated": bool(rated),
-        "chart": charts.rate_chart([row["figures"] for row in rated]) if rated else None,
+        "chart": rates.rate_chart([row["figures"] for row in rated]) if rated else None,
     }
 
 

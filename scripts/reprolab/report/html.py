@@ -15,7 +15,7 @@ from typing import Any
 from reprolab import evidence
 from reprolab.evidence import RunDirectory
 from reprolab.judge import TrialRecord, asked, drifted, judge
-from reprolab.report import charts, claimview, table, terminal, trialview
+from reprolab.report import claimview, drawing, logview, table, terminal, trialview
 from reprolab.report.page import render, script_json
 from reprolab.scenario import CUSTOM, Scenario
 
@@ -69,10 +69,10 @@ def page(found: Scenario, run: RunDirectory, recorded: Mapping[str, Any] | None)
         claims=claims,
         doubts="" if _customs(found, verdict) else terminal.doubts(verdict),
         sections=sections,
-        logs=trialview.logs(found, shown),
+        logs=logview.logs(found, shown),
         files=[name for name in FILES if (run.path / name).exists()],
         charts=script_json(drawn.to_json()),
-        library=charts.library() if drawn.items else "",
+        library=drawing.library() if drawn.items else "",
     )
 
 
