@@ -128,7 +128,7 @@ def columns(left: Side, right: Side, scenario: Scenario) -> Facts:
 def _differing(title: str, left: Mapping[str, Any], right: Mapping[str, Any]) -> Facts:
     names: Iterable[str] = dict.fromkeys([*left, *right])
     rows = [
-        Fact(name, str(left.get(name, ABSENT)), str(right.get(name, ABSENT)))
+        Fact(name, str(left.get(name, ABSENT)) or "(empty)", str(right.get(name, ABSENT)) or "(empty)")
         for name in names
         if left.get(name) != right.get(name)
     ]
