@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,6 +74,26 @@ def test_a_timeline_has_marks(chromium: Chromium, page: Path) -> None:
     assert all(counts[one] > 5 for one in marks[:2]), counts
     assert counts[marks[2]] == 1, "the socket's going is drawn through the responses"
     assert seen.errors == []
+
+
+def test_a_mark_says_more_when_it_is_touched(chromium: Chromium, page: Path) -> None:
+    """The moment, what happened and who tells of it stand beside the mark."""
+    script = """(async () => {
+      const pause = () => new Promise(done => setTimeout(done, 50));
+      const wait = async look => { for (let n = 0; n < 100 && !look(); n++) await pause(); };
+      const mark = () => document.querySelector('.chart[data-drawn=done] .mark-symbol path');
+      document.getElementById('timeline').scrollIntoView();
+      await wait(mark);
+      const box = mark().getBoundingClientRect();
+      for (const kind of ['pointerover', 'mouseover', 'pointermove', 'mousemove'])
+        mark().dispatchEvent(new MouseEvent(kind, {bubbles: true, clientX: box.left + 2, clientY: box.top + 2}));
+      const told = () => document.getElementById('vg-tooltip-element')?.innerText;
+      await wait(told);
+      return told();
+    })()"""
+    words = chromium.look(page, 1600, script=script).value.split()
+    assert {"when", "what", "told", "by"} <= set(words)
+    assert re.search(r"-?\d+\.\d+ s", " ".join(words))
 
 
 def test_any_two_variants_stand_side_by_side(chromium: Chromium, page: Path) -> None:

@@ -217,7 +217,7 @@ def recorded(where: str, file: str, experiment: str, variant: str) -> tuple[Any,
 
 def test_two_clients_are_drawn_as_they_were_served(tmp_path: Path) -> None:
     """B is served after A, waits from before A was done, and what has no moment is left out."""
-    found, observation = recorded("enable-threads", "two-clients.jsonl", "two-clients", "documented")
+    found, observation = recorded("enable-threads", "trials.jsonl", "two-clients", "documented")
     line = timeline(found, TrialDirectory(tmp_path), observation)
     assert line is not None
     spans = {one.source: (one.at_ms, one.end_ms) for one in line.events}
@@ -226,6 +226,27 @@ def test_two_clients_are_drawn_as_they_were_served(tmp_path: Path) -> None:
     fewer = timeline(found, TrialDirectory(tmp_path), unseen)
     assert fewer is not None
     assert "A is shown" not in {one.source for one in fewer.events}
+
+
+def test_frozen_requests_last_until_the_lab_ends_them() -> None:
+    """Each request is a bar from its first line to its last, in the lane of its fate; each frozen one was ended."""
+    found, observation = recorded("pool-freeze", "trials.jsonl", "freeze", "documented")
+    place = TrialDirectory(Path(__file__).parent / "data" / "pool-freeze" / "freeze" / "documented" / "1")
+    line = timeline(found, place, observation)
+    assert line is not None
+    lanes = [one.source for one in line.events]
+    assert lanes.count("frozen request") == observation["frozen"] == lanes.count("lab") > 0
+    assert lanes.count("request") == observation["asked"] - observation["frozen"]
+    assert all(one.end_ms > one.at_ms for one in line.events if one.source.endswith("request"))
+
+
+def test_a_worker_that_was_ended_says_no_last_line(tmp_path: Path) -> None:
+    """A request that lost its lock has only the moment at which it began: its end is not made up."""
+    found = scenario.load(ROOT, "pool-freeze").experiments["freeze"]
+    evidence = written(tmp_path, "app", stamped("25.0", "[12 of 8] request 1 begins"))
+    line = timeline(found, evidence, {"attempts": [{"number": 1, "frozen": False, "lock_lost": True}]})
+    assert line is not None
+    assert [(one.source, one.until_ms) for one in line.events] == [("lock lost", None)]
 
 
 def test_a_signal_is_the_zero_of_its_timeline(tmp_path: Path) -> None:

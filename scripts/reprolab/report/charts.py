@@ -44,8 +44,9 @@ THROUGH = ("gone", "killed")
 def library() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script, to go into the page: it sets `vegaEmbed`."""
     bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    whose = f"Vega {vl_convert.get_vega_version()}, Vega-Lite and Vega-Embed, BSD 3-Clause, brought here by vl-convert"
     # A script element ends at these characters even where they stand in a text of the program.
-    return bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    return f"/*! {whose} */\n" + bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
 def colour(status: str) -> str:
