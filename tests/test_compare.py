@@ -8,14 +8,15 @@ import json
 import tracemalloc
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import ROOT, lay_out, recorded_run, trial
+from cases import ROOT, claim, in_memory, lay_out, recorded_run, trial
 from click.testing import CliRunner, Result
 from reprolab import cli, evidence
-from reprolab.compare import aligned, findings, kinds, lines, page, sides, terminal
+from reprolab.compare import aligned, facts, findings, kinds, lines, page, sides, terminal
 from reprolab.compare import comparison as comparison_module
 from reprolab.compare.comparison import Comparison, compare
 from reprolab.compare.findings import Finding, Standing
@@ -411,12 +412,25 @@ def test_what_stands_around_it(vanish: Comparison) -> None:
     assert any("Worker exiting" in text for text in near)
 
 
+def test_rates_that_differ_within_the_same_sign(home: Path) -> None:
+    """Both sides show the sign in their one trial, one in 9 of 10 tries, the other in 1 of 10: that is a difference."""
+    run = make_run(home, {"documented": ["a"], "old": ["b"], "third": ["c"]})
+    left, right = sides.find(home, [str(run.path), "documented", "old"], [])
+    tries = {"documented": (9, 10), "old": (1, 10)}
+    one = claim(sign=lambda o: True, rate=lambda o: tries[o["of"]])
+    rows = [replace(side, trials=(trial(observation={"of": side.variant}),)) for side in (left, right)]
+    group = facts.signs(rows[0], rows[1], in_memory(one))
+    assert [(row.left, row.right) for row in group.rows] == [("1/1 [9/10 (60–98 %)]", "1/1 [1/10 (2–40 %)]")]
+    tries["old"] = (6, 10)
+    assert facts.signs(rows[0], rows[1], in_memory(one)).rows == ()
+
+
 def test_the_facts_of_a_recorded_run(vanish: Comparison) -> None:
     """One factor differs, the signs turn over, the columns and values that differ are shown."""
     groups = {group.title: group for group in vanish.facts}
     assert [(row.name, row.left, row.right) for row in groups["factors"].rows] == [("GUNICORN", "19.6.0", "19.5.0")]
     signs = groups["signs (shown in trials)"].rows
-    assert any(row.name.startswith("SV-1 ") and (row.left, row.right) == ("3/3", "0/3") for row in signs)
+    assert any(row.name.startswith("SV-1, SV-4, ") and (row.left, row.right) == ("3/3", "0/3") for row in signs)
     assert ("socket", "gone", "present") in [(row.name, row.left, row.right) for row in groups["results"].rows]
     assert any(row.name == "socket_after" and row.right == "yes" for row in groups["observations"].rows)
     (order,) = [row for row in groups["observations"].rows if row.name.startswith("order")]

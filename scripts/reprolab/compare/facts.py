@@ -10,9 +10,10 @@ from reprolab.compare.sides import Side
 from reprolab.compare.values import ABSENT, Fact, Facts, leaves, values
 from reprolab.errors import UsageError
 from reprolab.evidence import read_json
-from reprolab.judge import count
+from reprolab.judge import Count, count
 from reprolab.report import table
 from reprolab.scenario import Scenario
+from reprolab.stats import wilson
 
 VERDICTS = "verdicts"
 # What names a trial or a place on the host, not the stack.
@@ -81,8 +82,9 @@ def _packages(side: Side) -> Iterator[tuple[str, str]]:
 
 
 def signs(left: Side, right: Side, scenario: Scenario) -> Facts:
-    """In how many of the trials compared each claim's sign showed."""
+    """In how many of the trials compared each claim's sign showed; within a run, with the run's verdict."""
     alike: dict[tuple[str, str, str], list[str]] = {}
+    judged = _judged(left) if left.run.path == right.run.path else {}
     same = 0
     for claim in scenario.experiments[left.experiment].claims if left.experiment in scenario.experiments else ():
         counts = [count(claim, side.trials) for side in (left, right)]
@@ -90,13 +92,28 @@ def signs(left: Side, right: Side, scenario: Scenario) -> Facts:
             f"{one.shown}/{one.trials}{one.words}" + (" (could not be read)" if one.errors else "") for one in counts
         ]
         shares = [one.shown / one.trials if one.trials else None for one in counts]
-        if shares[0] == shares[1]:
+        if shares[0] == shares[1] and not _rates_apart(*counts):
             same += 1
         else:
             words = " ".join((claim.sign.__doc__ or claim.text).split())
-            alike.setdefault((words, texts[0], texts[1]), []).append(claim.id)
-    rows = [Fact(f"{' '.join(ids)}: {words}", one, other) for (words, one, other), ids in alike.items()]
+            alike.setdefault((words, texts[0], texts[1]), []).append(f"{claim.id}{judged.get(claim.id, '')}")
+    rows = [Fact(f"{', '.join(ids)}: {words}", one, other) for (words, one, other), ids in alike.items()]
     return Facts("signs (shown in trials)", tuple(rows), same)
+
+
+def _rates_apart(left: Count, right: Count) -> bool:
+    """Whether the rates of two counts differ by more than their intervals allow."""
+    if left.tries is None or right.tries is None:
+        return False
+    (low, high), (other_low, other_high) = wilson(*left.tries), wilson(*right.tries)
+    return high < other_low or other_high < low
+
+
+def _judged(side: Side) -> dict[str, str]:
+    """The verdict of each claim in a run, in brackets; nothing for a run that was not judged."""
+    path = side.run.path / "verdict.json"
+    rows = read_json(path)["claims"] if path.exists() else []
+    return {row["id"]: f" ({row['verdict']})" for row in rows}
 
 
 def verdicts(left: Side, right: Side) -> Facts:
@@ -128,7 +145,7 @@ def columns(left: Side, right: Side, scenario: Scenario) -> Facts:
 def _differing(title: str, left: Mapping[str, Any], right: Mapping[str, Any]) -> Facts:
     names: Iterable[str] = dict.fromkeys([*left, *right])
     rows = [
-        Fact(name, str(left.get(name, ABSENT)), str(right.get(name, ABSENT)))
+        Fact(name, str(left.get(name, ABSENT)) or "(empty)", str(right.get(name, ABSENT)) or "(empty)")
         for name in names
         if left.get(name) != right.get(name)
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich import box
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -13,7 +13,7 @@ from rich.text import Text
 from reprolab.compare import words
 from reprolab.compare.aligned import Row, Stretch
 from reprolab.compare.comparison import Comparison, Source
-from reprolab.compare.findings import Finding, Standing
+from reprolab.compare.findings import GRAVE, Finding, Standing
 from reprolab.compare.kinds import LEFT, RIGHT
 from reprolab.compare.values import Facts
 from reprolab.report import table
@@ -79,7 +79,7 @@ def _outstanding(comparison: Comparison, wide: bool) -> Iterator[RenderableType]
         # Lines that stand together have one neighbourhood: it is shown with the first of them.
         if first and near and (one.source, one.side, first.line) not in seen and len(seen) < MOST_AROUND:
             seen |= {(one.source, one.side, stretch.line) for stretch in near}
-            yield Padding(_near(one, near), (0, 0, 0, 4))
+            yield Padding(_near(one, near, wide), (0, 0, 0, 4))
 
 
 def _top(comparison: Comparison) -> list[Finding]:
@@ -94,14 +94,14 @@ def _finding(comparison: Comparison, one: Finding, source: str = "") -> Renderab
     head.append(words.where(comparison, one), style=style)
     head.append(f"  {left} | {right}", style="bold")
     head.append(f"  first at {words.first(one)}", style="dim")
-    lines = [Text(f"  {_cut(words.example(one))}", style="bold" if one.weight >= 3 else "")]
+    lines = [Text(_cut(words.example(one)), style="bold" if one.weight >= GRAVE else "")]
     if one.standing == Standing.CHANGED:
-        lines = [Text(f"  {MARKS[s]} {_cut(words.example(one, s))}", style=STYLES[s]) for s in (LEFT, RIGHT)]
+        lines = [Text(f"{MARKS[s]} {_cut(words.example(one, s))}", style=STYLES[s]) for s in (LEFT, RIGHT)]
     if one.more:
-        lines.append(Text(f"  {words.more(one)}", style="dim"))
+        lines.append(Text(words.more(one), style="dim"))
     if text := words.frames(one):
         lines.append(Text(_innermost(text), style="dim"))
-    return Text("\n").join([head, *lines])
+    return Group(head, *(Padding(line, (0, 0, 0, 2)) for line in lines))
 
 
 def _innermost(frames: str) -> str:
@@ -109,23 +109,23 @@ def _innermost(frames: str) -> str:
     lines = frames.split("\n")
     starts = [index for index, line in enumerate(lines) if line.startswith('  File "')]
     kept = lines[starts[-2] :] if len(starts) > 1 else lines
-    left_out = f"    … {words.plural(len(starts) - 2, 'frame')} above\n" if len(starts) > 2 else ""
-    return left_out + "\n".join(f"  {line}" for line in kept)
+    left_out = f"  … {words.plural(len(starts) - 2, 'frame')} above\n" if len(starts) > 2 else ""
+    return left_out + "\n".join(kept)
 
 
-def _near(one: Finding, near: tuple[Stretch, ...]) -> Table:
-    """The lines around the first, each stretch with its number."""
+def _near(one: Finding, near: tuple[Stretch, ...], wide: bool) -> RenderableType:
+    """The lines around the first, each stretch with its moment and number; in a narrow terminal they wrap."""
     seen = one.first[one.side]
-    grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
-    # Without a least width a long line would squeeze them.
-    grid.add_column(justify="right", no_wrap=True, style="dim", min_width=max(len(words.at(s.at_ms)) for s in near))
-    grid.add_column(justify="right", no_wrap=True, style="dim", min_width=max(len(words.stretch(s)[0]) for s in near))
-    grid.add_column(no_wrap=True, overflow="ellipsis")
-    for stretch in near:
-        times, text = words.stretch(stretch)
+    heads = [(words.at(stretch.at_ms), *words.stretch(stretch)) for stretch in near]
+    at, times = (max(len(head[column]) for head in heads) for column in (0, 1))
+    lines = []
+    for stretch, (when, number, text) in zip(near, heads, strict=True):
         own = seen is not None and stretch.line == seen.line
-        grid.add_row(words.at(stretch.at_ms), times, Text(text, style="bold" if own else "dim"))
-    return grid
+        line = Text(
+            f"{when:>{at}} {number:>{times}} ", style="dim", no_wrap=wide, overflow="ellipsis" if wide else "fold"
+        )
+        lines.append(line.append(text, style="bold not dim" if own else ""))
+    return Group(*lines)
 
 
 def _facts(comparison: Comparison, group: Facts, wide: bool) -> Iterator[RenderableType]:
