@@ -227,6 +227,15 @@ def test_no_report_is_too_long_for_github(name: str, tmp_path: Path) -> None:
             assert "{{" not in text
 
 
+def test_what_would_be_too_long_loses_the_folded_logs(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GitHub would refuse it; the lines that matter stay."""
+    monkeypatch.setattr(bugreport, "MOST", 5000)
+    text = bugreport.write(material(run), ROOT)
+    assert "FileNotFoundError: [Errno 2]" in text
+    assert "lines, " not in text[text.index("### Logs") :]
+    assert "<details><summary>the server's log" not in text
+
+
 # -- when there is none ------------------------------------------------------------------------------
 
 

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.docker
 # A control that these steps can tell: where the patch or the setting is of the lab's making, that of the report is not.
 CASES = [
     ("socket-vanish", "gunicorn", True),
+    ("pool-freeze", "cpython-lost-lock", False),
     ("pool-freeze", "gunicorn", False),
     ("enable-threads", "uwsgi-docs", True),
     ("spawn-workers", "uvicorn", False),
