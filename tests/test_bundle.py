@@ -19,8 +19,8 @@ import pytest
 from cases import ROOT, recorded_run
 from lab import engine
 from reprolab import bundle, bundlefile, evidence, newscenario, scenario, unbundle
-from reprolab.bases import BUNDLED
 from reprolab.errors import BundleError, EvidenceError
+from reprolab.labels import BUNDLED
 from reprolab.unbundle import Loader
 from test_authoring import NOT_COPIED
 
