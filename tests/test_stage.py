@@ -137,6 +137,14 @@ def test_a_frame_tells_rates_of_the_last_second(grown: Recording) -> None:
     assert (refused.rate, refused.total) == (10_000, 30_000)
 
 
+def test_one_line_is_no_rate() -> None:
+    """What came once is one in a second, however soon after the start and however short the steps are."""
+    found = Recording(seen_ms=60)
+    found.count("tick", 0, 1)
+    (line,) = frame(found, 60, 40, 10).lines
+    assert (line.rate, line.peak, line.total) == (1, 1, 1)
+
+
 def test_a_frame_marks_new_and_gone_processes(grown: Recording) -> None:
     """Who was not in the first look is new, who is not in the last one is gone, with the moment of that look."""
     rows = {row.process.pid: row for row in frame(grown, 3000, 40, 10).rows or ()}
