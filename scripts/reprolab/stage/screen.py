@@ -170,7 +170,7 @@ def style_of(label: str) -> str:
 
 
 def moving_line(line: Line, rows: int) -> RenderableType:
-    """A label, its line as bars of up to ``rows`` lines, and its figures: the last second, all, the most in a second."""
+    """A label, its line as bars of up to ``rows`` lines, and its figures: the last second, all, the peak."""
     style = style_of(line.label)
     grid = Table.grid()
     grid.add_column(width=LABEL, no_wrap=True, overflow="ellipsis")
