@@ -3,6 +3,7 @@
 1. Throughput of a healthy stack (socket-vanish, MAX_REQUESTS=0) under the lab, against the same gunicorn,
    h2o and wrk without it: no witness, no reporting script, h2o.conf to the letter, logs thrown away.
 2. A trial's time on top of its load, and the same for an access log of a million lines, with the lab's memory.
+3. The page of a run whose logs hold a million lines: time, memory, size (`--page`: this alone, without Docker).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import bench_page
 from reprolab import labels, logs
 from reprolab.cli import say
 from reprolab.engine import client, ensure_engine
@@ -196,7 +198,12 @@ def main() -> None:
     """Run all measurements."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=3, help="how often each is measured (default 3)")
+    parser.add_argument("--page", action="store_true", help="measure report.html alone, without Docker")
     options = parser.parse_args()
+    bench_page.page(MILLION, 5)
+    bench_page.page(MILLION, 50)
+    if options.page:
+        return
     ensure_engine(say)
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder) / "results"

@@ -37,6 +37,11 @@ OVERFLOW = """(() => {
     if (['hidden', 'clip'].includes(style.overflowX) && e.scrollWidth > e.clientWidth + 1)
       found.push('cut off: ' + name(e) + ': ' + e.scrollWidth + ' in ' + e.clientWidth);
   }
+  for (const text of document.querySelectorAll('svg text')) {
+    const box = text.getBoundingClientRect(), frame = text.closest('svg').getBoundingClientRect();
+    if (box.width && (box.left < frame.left - 1 || box.right > frame.right + 1))
+      found.push('cut off in its drawing: ' + name(text));
+  }
   return found.slice(0, 20);
 })()"""
 SEEN = """(selectors => Object.fromEntries(selectors.map(s => [s, [...document.querySelectorAll(s)]

@@ -23,6 +23,7 @@ from reprolab.errors import InvalidTrial, UsageError
 from reprolab.evidence import TrialDirectory
 from reprolab.judge import TrialRecord, judge
 from reprolab.report import terminal
+from reprolab.report.timeline import timeline
 from reprolab.stack import Stack
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -89,6 +90,17 @@ def test_the_variants_differ_in_the_sign(fresh: scenario.Scenario) -> None:
     assert judge(fresh, "now", trials)["claims"][0]["verdict"] == "confirmed"
     contradicted = [*trials, TrialRecord("claims", "two-workers", 2, {"WORKERS": "2"}, waited)]
     assert judge(fresh, "now", contradicted)["claims"][0]["verdict"] == "refuted"
+
+
+def test_its_timeline_shows_the_one_waiting(fresh: scenario.Scenario, tmp_path: Path) -> None:
+    """The two requests are drawn as bars, the quick one behind the slow one where it waited."""
+    observation = {"slow": {"began": 7.0, "ended": 8.0}, "quick": {"began": 8.0, "ended": 8.1}}
+    line = timeline(fresh.experiments["claims"], TrialDirectory(tmp_path), observation)
+    assert line is not None
+    assert [(one.source, one.at_ms, one.end_ms) for one in line.events] == [
+        ("slow", 0, 1000),
+        ("quick", 1000, pytest.approx(1100)),
+    ]
 
 
 def test_it_is_hardened_as_the_others_are(fresh: scenario.Scenario) -> None:

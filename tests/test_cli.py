@@ -192,6 +192,34 @@ def test_judging_again_gives_the_same_file(home: Path) -> None:
     assert str(home) not in (path / "report.txt").read_text(encoding="utf-8")
 
 
+def test_report_writes_the_page_anew(home: Path) -> None:
+    """From files alone, also for a run that was never judged; the page names no folder of this machine."""
+    lay_out(home)
+    path = Path(run_of(home, documented="+++", old="---"))
+    result = lab("report", str(path))
+    assert result.exit_code == 0, result.output
+    assert result.output == f"written: {path / 'report.html'}\n"
+    text = (path / "report.html").read_text(encoding="utf-8")
+    assert "1 confirmed" in text
+    assert str(home) not in text
+    assert not (path / "verdict.json").exists(), "to report is not to judge"
+    missing = lab("report", "nowhere")
+    assert missing.exit_code == Exit.USAGE
+    assert "no run 'nowhere'" in missing.output
+
+
+def test_a_page_never_says_what_was_judged_before(home: Path) -> None:
+    """Judged anew, a run with a page gets it anew; one without gets none."""
+    lay_out(home)
+    path = Path(run_of(home, documented="+", old="-"))
+    lab("judge", str(path))
+    assert not (path / "report.html").exists()
+    lab("report", str(path))
+    evidence.RunDirectory(path).append(trial("old", shown=True, number=2))
+    assert lab("judge", str(path)).exit_code == 0
+    assert "1 refuted" in (path / "report.html").read_text(encoding="utf-8")
+
+
 def test_a_run_with_a_torn_line_is_judged(home: Path) -> None:
     """A machine that went down in mid-write costs that one trial."""
     lay_out(home)

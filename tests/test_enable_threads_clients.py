@@ -20,8 +20,9 @@ from reprolab import InvalidTrial, scenario
 from reprolab.scenario import Claim, Scenario
 
 DIRECTORY = ROOT / "scenarios" / "enable-threads"
-RECORDED = Path(__file__).parent / "data" / "enable-threads" / "two-clients.jsonl"
-TRIALS = [json.loads(line) for line in RECORDED.read_text(encoding="utf-8").splitlines()]
+RECORDED = Path(__file__).parent / "data" / "enable-threads" / "trials.jsonl"
+ROWS = [json.loads(line) for line in RECORDED.read_text(encoding="utf-8").splitlines()]
+TRIALS = [row for row in ROWS if row["experiment"] == "two-clients"]
 ASKED = 1_795_252_193.6
 PAGE = "sleep_thread_test 8, 3, 03:09:53.654009, 03:09:56.654061"
 Observation = dict[str, Any]

@@ -89,6 +89,15 @@ def test_judging_again_needs_no_docker(run: tuple[Path, str], tmp_path: Path) ->
     assert written == json.loads(before)
 
 
+def test_the_run_leaves_its_page(run: tuple[Path, str]) -> None:
+    """report.html has a timeline of each valid trial, and stays small however long the logs are."""
+    text = (run[0] / "report.html").read_text(encoding="utf-8")
+    valid = sum(not row["invalid"] for row in trials(run[0]).values())
+    assert text.count('<div class="chart"') >= valid > 0
+    assert "No timeline for" not in text
+    assert len(text.encode()) < 5_000_000
+
+
 def test_the_run_says_on_what_it_ran(run: tuple[Path, str]) -> None:
     """Bases with their origin, images with their id, packages with their versions, and where the time went."""
     content = read(run[0] / "run.json")

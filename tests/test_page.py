@@ -49,3 +49,11 @@ def test_data_for_a_script_cannot_end_it():
     text = str(page.script_json({"line": "</script><!-- & \u2028"}))
     assert not re.search("[<>&\u2028]", text)
     assert json.loads(text) == {"line": "</script><!-- & \u2028"}
+
+
+def test_backticks_make_code_and_nothing_else():
+    """What stands between backticks is code; markup in it, and an odd backtick, stay text."""
+    assert page.code("`g_var` is <b> and `</code>`") == (
+        "<code>g_var</code> is &lt;b&gt; and <code>&lt;/code&gt;</code>"
+    )
+    assert page.code("an odd ` <sign>") == "an odd ` &lt;sign&gt;"

@@ -42,6 +42,11 @@ def observed(variant: str, experiment: str = "freeze") -> dict[str, Any]:
     raise AssertionError(f"tests/data/pool-freeze has no valid trial of {experiment}/{variant}: record it anew")
 
 
+def frozen(observation: dict[str, Any]) -> dict[str, Any]:
+    """The first attempt that froze, which was looked at closely."""
+    return next(one for one in observation["attempts"] if one["frozen"])
+
+
 def claims(found: Scenario) -> dict[str, Claim]:
     """By id."""
     return {claim.id: claim for claim in found.claims}
@@ -145,14 +150,15 @@ def test_rates_are_counted_over_requests(found: Scenario) -> None:
         ("PF-2", "late", lambda o: o["attempts"][0]["finished"].pop("4")),
         ("PF-3", "late", lambda o: o.update(frozen=o["asked"] - 1)),
         ("PF-9", "documented", lambda o: o.update(frozen=0)),
-        ("PF-8", "documented", lambda o: o["attempts"][0].update(kinds=["child", "pipe"])),
+        ("PF-8", "documented", lambda o: frozen(o).update(kinds=["child", "pipe"])),
         ("PF-8", "documented", lambda o: o["unfinished"].append(["4"])),
         (
             "PF-8",
             "documented",
-            lambda o: o["attempts"][0]["seen"].update(functions={str(o["attempts"][0]["worker"]): []}),
+            lambda o: frozen(o)["seen"].update(functions={str(frozen(o)["worker"]): []}),
         ),
         ("PF-13", "wrapper-as-written-value", lambda o: [a.update(raised="") for a in o["attempts"]]),
+        ("PF-19", "sending", lambda o: o.update(lock_lost=0)),
     ],
 )
 def test_a_sign_can_come_out_false(found: Scenario, identifier: str, variant: str, change: Any) -> None:
@@ -184,6 +190,18 @@ def test_a_sign_of_the_orphans_can_come_out_false(
     seen = observed(variant, "orphans")
     assert sign(seen) is True
     assert sign(seen | change) is False
+
+
+def test_a_lost_lock_is_another_freeze(found: Scenario, freeze: ModuleType) -> None:
+    """Its chain holds no child, it counts for PF-19 alone, and nobody but the worker can be ended to free it."""
+    seen = observed("sending")
+    assert seen["frozen"] == 0 and claims(found)["PF-9"].sign(seen) is False
+    lost = [one for one in seen["attempts"] if one["lock_lost"]]
+    assert all("child" not in one["kinds"] and "lock" in one["kinds"] for one in lost)
+    assert not any(freeze.answered(one) for one in lost)
+    first = next(one for one in lost if one["seen"])
+    names = {name for stack in first["seen"]["functions"][str(first["worker"])] for name in stack}
+    assert any("_handle_tasks" in name for name in names) and any("put" in name for name in names)
 
 
 def test_how_a_freeze_looks_cannot_be_told_without_one(found: Scenario) -> None:

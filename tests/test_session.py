@@ -13,6 +13,7 @@ from cases import EXPERIMENT, claim, in_memory, lay_out, load, trial, trials
 from reprolab import evidence, labels, session
 from reprolab.errors import EngineError, EvidenceError, Exit, UsageError
 from reprolab.progress import Progress
+from reprolab.report import html
 from reprolab.scenario import Experiment
 from reprolab.session import Session, Wishes, make_plan
 from rich.console import Console
@@ -169,6 +170,29 @@ def test_a_run_that_goes_well(start: Callable[..., Session]) -> None:
     assert "1 confirmed" in (made.run.path / "report.txt").read_text(encoding="utf-8")
     assert "[  6/6] old #3  blinked no" in shown(made)
     assert "removed what an earlier run that was killed had left: 2 containers" in made.said  # type: ignore[attr-defined]
+
+
+def test_the_page_is_written_last_and_costs_nothing(
+    start: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """report.html is there after a run; where it cannot be made, status, verdict and report are as without it."""
+    made = start(finish(*GOOD))
+    made.execute()
+    assert made.run is not None
+    assert "1 confirmed" in (made.run.path / "report.html").read_text(encoding="utf-8")
+    assert made.said[-1].endswith("report.html")  # type: ignore[attr-defined]
+
+    def broken(*_: Any) -> str:
+        raise RuntimeError("no paper")
+
+    monkeypatch.setattr(html, "page", broken)
+    again = start(finish(*GOOD))
+    assert again.execute() is Exit.AS_RECORDED
+    assert again.run is not None
+    assert {path.name for path in again.run.path.glob("*.*")} == {
+        *("run.json", "trials.jsonl", "verdict.json", "report.txt")
+    }
+    assert "could not be written, but the verdict stands: RuntimeError: no paper" in again.said[-1]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

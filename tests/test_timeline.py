@@ -11,7 +11,7 @@ import pytest
 from cases import ROOT, RUNS, claim, in_memory, lay_out
 from reprolab import logs, scenario
 from reprolab.evidence import RunDirectory, TrialDirectory
-from reprolab.report import charts
+from reprolab.report import marks
 from reprolab.report.events import KINDS, Event, from_log
 from reprolab.report.timeline import MOST_STEPS, STEP_MS, Timeline, timeline
 
@@ -217,7 +217,7 @@ def recorded(where: str, file: str, experiment: str, variant: str) -> tuple[Any,
 
 def test_two_clients_are_drawn_as_they_were_served(tmp_path: Path) -> None:
     """B is served after A, waits from before A was done, and what has no moment is left out."""
-    found, observation = recorded("enable-threads", "two-clients.jsonl", "two-clients", "documented")
+    found, observation = recorded("enable-threads", "trials.jsonl", "two-clients", "documented")
     line = timeline(found, TrialDirectory(tmp_path), observation)
     assert line is not None
     spans = {one.source: (one.at_ms, one.end_ms) for one in line.events}
@@ -226,6 +226,27 @@ def test_two_clients_are_drawn_as_they_were_served(tmp_path: Path) -> None:
     fewer = timeline(found, TrialDirectory(tmp_path), unseen)
     assert fewer is not None
     assert "A is shown" not in {one.source for one in fewer.events}
+
+
+def test_frozen_requests_last_until_the_lab_ends_them() -> None:
+    """Each request is a bar from its first line to its last, in the lane of its fate; each frozen one was ended."""
+    found, observation = recorded("pool-freeze", "trials.jsonl", "freeze", "documented")
+    place = TrialDirectory(Path(__file__).parent / "data" / "pool-freeze" / "freeze" / "documented" / "1")
+    line = timeline(found, place, observation)
+    assert line is not None
+    lanes = [one.source for one in line.events]
+    assert lanes.count("frozen request") == observation["frozen"] == lanes.count("lab") > 0
+    assert lanes.count("request") == observation["asked"] - observation["frozen"]
+    assert all(one.end_ms > one.at_ms for one in line.events if one.source.endswith("request"))
+
+
+def test_a_worker_that_was_ended_says_no_last_line(tmp_path: Path) -> None:
+    """A request that lost its lock has only the moment at which it began: its end is not made up."""
+    found = scenario.load(ROOT, "pool-freeze").experiments["freeze"]
+    evidence = written(tmp_path, "app", stamped("25.0", "[12 of 8] request 1 begins"))
+    line = timeline(found, evidence, {"attempts": [{"number": 1, "frozen": False, "lock_lost": True}]})
+    assert line is not None
+    assert [(one.source, one.until_ms) for one in line.events] == [("lock lost", None)]
 
 
 def test_a_signal_is_the_zero_of_its_timeline(tmp_path: Path) -> None:
@@ -245,35 +266,42 @@ def events(*moments: float, kind: str = "restarted") -> tuple[Event, ...]:
     return tuple(Event(at, kind, f"at {at}", "app") for at in moments)
 
 
-def drawn(one: Timeline, most: int = charts.MOST_MARKS) -> dict[str, Any]:
+def drawn(one: Timeline, most: int = marks.MOST_MARKS) -> dict[str, Any]:
     """The data of one chart."""
-    return charts.timeline_data(one, charts.statuses([one]), charts.lanes([one]), charts.axis([one]), most)
+    return marks.timeline_data(one, marks.statuses([one]), marks.lanes([one]), marks.axis([one]), most)
 
 
 def test_events_of_one_step_are_one_mark() -> None:
     """What would be drawn over each other is one mark that says how many, and what the first of them were."""
-    marks = drawn(Timeline(ZERO, 1000, 100, {}, events(10, 20, 30, 40, 50, 60, 250)))["events"]
-    assert [mark[4] for mark in marks] == ["6 × at 10; at 20; at 30; at 40 …", "at 250"]
+    found = drawn(Timeline(ZERO, 1000, 100, {}, events(10, 20, 30, 40, 50, 60, 250)))["events"]
+    assert [mark[4] for mark in found] == ["6 × at 10; at 20; at 30; at 40 …", "at 250"]
+    assert [mark[:2] for mark in found] == [[10, 10], [250, 250]], "and a moment stays one"
 
 
 def test_there_is_a_most_of_marks() -> None:
     """Ten thousand events are no more marks than the page has room for, and each is counted in one."""
     many = Timeline(ZERO, 1e6, 100, {}, events(*(100.0 * n for n in range(10_000))))
-    marks = drawn(many, 50)["events"]
-    assert len(marks) <= 50
-    assert sum(int(mark[4].split(" × ")[0]) for mark in marks) == 10_000
+    found = drawn(many, 50)["events"]
+    assert len(found) <= 50
+    assert sum(int(mark[4].split(" × ")[0]) for mark in found) == 10_000
+
+
+def test_more_lanes_than_marks_end_too() -> None:
+    """Where every event has a lane of its own nothing can be joined, and nothing is lost."""
+    own = tuple(Event(at, "note", "x", f"lane {at}") for at in range(100))
+    assert len(drawn(Timeline(ZERO, 100, 100, {}, own), 50)["events"]) == 100
 
 
 def test_the_start_up_takes_little_of_the_axis() -> None:
     """Events long before the load are left out of the picture, and how many is said."""
     early = Timeline(ZERO, 10_000, 100, {}, events(-20_000, -500, 100, kind="started"))
     assert drawn(early)["early"] == 1
-    assert -1400 < charts.axis([early])[0] < -500
+    assert -1400 < marks.axis([early])[0] < -500
 
 
 def test_all_timelines_share_one_axis() -> None:
     """The axis reaches from the earliest to the latest of all trials."""
-    first, last = charts.axis([Timeline(ZERO, 500, 100), Timeline(ZERO, 9000, 100, {}, events(-100))])
+    first, last = marks.axis([Timeline(ZERO, 500, 100), Timeline(ZERO, 9000, 100, {}, events(-100))])
     assert first <= -100
     assert last >= 9000
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from reprolab.proc import File, Process, Signals, Snapshot, Syscall, Thread, parse_snapshot
-from reprolab.waits import Wait, pipes, stuck, wait_of
+from reprolab.waits import Wait, deadlocked, pipes, stuck, wait_of
 from test_proc import FROZEN
 
 WORKER, CHILD, OTHER = 12, 15, 16
@@ -112,3 +112,35 @@ def test_any_child_will_do() -> None:
     assert wait_of(thread, snapshot.processes[1], snapshot).on == (2,)
     thread = replace(thread, syscall=call("waitid", 1, 2))
     assert wait_of(thread, snapshot.processes[1], snapshot) == Wait("child", "waitid: until child 2 ends", (2,), True)
+
+
+def thread_of(pid: int, tid: int, syscall: Syscall) -> Thread:
+    """A thread that sleeps in a system call."""
+    return Thread(tid, "python", "S", "somewhere", syscall, 1, 1)
+
+
+def bereft(*children: Process) -> Snapshot:
+    """A process whose threads wait for each other and for a semaphore that it shares with whom it did not end."""
+    semaphore = frozen().processes[CHILD].shared[0]
+    own_lock, shared_lock = call("futex", 0x1000, 0x80), call("futex", semaphore.start, 0)
+    threads = (thread_of(1, 1, own_lock), thread_of(1, 5, shared_lock))
+    worker = replace(process(1, 0, own_lock), threads=threads, shared=(semaphore,))
+    return Snapshot(1, {1: worker, **{child.pid: child for child in children}})
+
+
+def test_a_lock_whose_holder_was_ended() -> None:
+    """Nobody waits for a child, and nobody is left who could give the lock back; a zombie is nobody."""
+    alone = bereft(replace(process(2, 1, call("read", 3)), state="Z"))
+    assert stuck(alone, alone, 1) == []
+    assert [link.wait.kind for link in deadlocked(alone, alone, 1)] == ["lock", "lock"]
+    assert "shared with no process" in deadlocked(alone, alone, 1)[1].wait.text
+
+
+def test_a_lock_that_a_living_child_may_give_back() -> None:
+    """A child at work, a process that moved between the two looks, one that is not there: no deadlock."""
+    at_work = bereft(process(2, 1, call("recvfrom", 9)))
+    assert deadlocked(at_work, at_work, 1) == []
+    alone = bereft()
+    moved = replace(alone.processes[1], threads=(replace(alone.processes[1].threads[0], switches=99),))
+    assert deadlocked(replace(alone, processes={1: moved}), alone, 1) == []
+    assert deadlocked(alone, alone, 999) == []

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from reprolab import InvalidTrial
 from reprolab.proc import Snapshot
-from reprolab.waits import Link, stuck
+from reprolab.waits import Link, deadlocked, stuck
 
 ROUNDS = 3  # five tasks on two children
 GRACE = 0.3  # seconds for a request's own work, before its processes are looked at
@@ -43,6 +43,11 @@ class Stuck:
     def kinds(self):
         """What each link waits for: child, lock, pipe."""
         return [link.wait.kind for link in self.links]
+
+    @property
+    def lock_lost(self):
+        """Not the document's freeze: nobody waits for a child, but for a lock whose holder is gone."""
+        return "child" not in self.kinds()
 
 
 def check_upstream(stack):
@@ -85,6 +90,11 @@ def patience(stack):
     return ROUNDS * slowest / 1000 + GRACE
 
 
+def held(before, after, worker):
+    """Who waits for whom, for ever; empty where somebody may go on."""
+    return stuck(before, after, worker) or deadlocked(before, after, worker)
+
+
 def answer_or_stuck(stack, asked, number, seconds):
     """Wait for the answer; without one, look twice: what holds the request for ever, or None if it was answered.
 
@@ -99,7 +109,7 @@ def answer_or_stuck(stack, asked, number, seconds):
         if not stack.running("app"):
             raise InvalidTrial(f"the server ended under request {number}")
         after, worker = stack.processes(), worker_of(stack, number)
-        if before and worker and (links := stuck(before, after, worker)) and not asked.done():
+        if before and worker and (links := held(before, after, worker)) and not asked.done():
             return Stuck(after, tuple(links))
         before = after
         wait_for(asked, BETWEEN)

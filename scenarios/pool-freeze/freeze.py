@@ -8,9 +8,10 @@ from statistics import median
 
 from reprolab import Claim, Column, Event, InvalidTrial, logs
 
-from .asking import LIMIT, LINE, answer_or_stuck, check_upstream, patience, pool_children, wait_for, worker_of
+from .asking import LIMIT, LINE, STARTED, answer_or_stuck, check_upstream, patience, pool_children, wait_for, worker_of
 
 FEW, SOME, MANY = "20", "40", "60"
+SENDING = {"RUNNER": "sending", "TASK": "nothing"}
 VARIANTS = {
     "documented": {},
     # What becomes of task 5.
@@ -68,6 +69,13 @@ VARIANTS = {
     "executor": {"RUNNER": "executor", "ATTEMPTS": SOME},
     "threads": {"RUNNER": "threads", "ATTEMPTS": FEW},
     "in-turn": {"RUNNER": "in-turn", "ATTEMPTS": FEW},
+    # Where SIGTERM does end the children, results that a child is still sending decide another race.
+    "sending": {"SERVER": "script", **SENDING},
+    "sending-python-3.7": {"SERVER": "script", **SENDING, "PYTHON": "3.7.16"},
+    "sending-python-3.8": {"SERVER": "script", **SENDING, "PYTHON": "3.8.18"},
+    "sending-python-3.12": {"SERVER": "script", **SENDING, "PYTHON": "3.12.1"},
+    "sending-initializer": {**SENDING, "RUNNER": "sending-initializer"},
+    "sending-close-join": {**SENDING, "RUNNER": "sending-close-join"},
 }
 TRIALS = 1
 PARALLEL = True
@@ -87,7 +95,7 @@ def drive(stack):
     attempts = []
     with ThreadPoolExecutor(1) as clients:
         for number in range(1, attempts_of(stack) + 1):
-            first = not any(one["frozen"] for one in attempts)
+            first = not any(one.get("seen") for one in attempts)
             attempts.append(attempt(stack, clients, number, first))
     check_upstream(stack)
     return {"attempts": attempts, "sigterm": attempts[0]["sigterm"]}
@@ -107,7 +115,8 @@ def attempt(stack, clients, number, first):
     asked = clients.submit(stack.probe, f"/run/{number}", timeout=2 * LIMIT + RELEASE)
     sigterm = sigterm_of_children(stack, asked, number) if number == 1 else None
     found = answer_or_stuck(stack, asked, number, patience(stack))
-    result = {"number": number, "frozen": found is not None, "sigterm": sigterm}
+    lost = found is not None and found.lock_lost
+    result = {"number": number, "frozen": found is not None and not lost, "lock_lost": lost, "sigterm": sigterm}
     if found is None:
         status = asked.result()
         if not status.isdigit():
@@ -125,7 +134,8 @@ def attempt(stack, clients, number, first):
 
 def sigterm_of_children(stack, asked, number):
     """What SIGTERM does in the worker and in its pool's children, looked at while they work; None if not seen."""
-    while not asked.done():
+    end = time.monotonic() + STARTED
+    while not asked.done() and time.monotonic() < end:
         snapshot, worker = stack.processes(), worker_of(stack, number)
         if worker in snapshot.processes and (children := pool_children(snapshot, worker)):
             return {
@@ -149,11 +159,14 @@ def describe(stack, found, number):
 
 
 def free(stack, asked, found):
-    """End the children that the worker waits for: the request ends with them, if it waited for nothing else."""
-    stack.kill("app", found.children)
+    """End the children that the worker waits for: the request ends with them, if it waited for nothing else.
+
+    Where a lock is lost there is nobody left to end but the worker itself.
+    """
+    stack.kill("app", [found.worker] if found.lock_lost else found.children)
     wait_for(asked, RELEASE)
     if not asked.done():
-        raise InvalidTrial("a frozen request did not end with its pool's children; the trial cannot go on")
+        raise InvalidTrial("a frozen request did not end with the processes it waited for; the trial cannot go on")
     return asked.result()
 
 
@@ -171,6 +184,7 @@ def observe(evidence, driven):
         "attempts": attempts,
         "frozen": len(frozen),
         "asked": len(attempts),
+        "lock_lost": sum(one["lock_lost"] for one in attempts),
         "finished": [len(one["finished"]) for one in frozen],
         "unfinished": [sorted(set(one["begun"]) - set(one["finished"])) for one in frozen],
     }
@@ -207,27 +221,44 @@ def check_attempt(one):
     raised = one["raised"]
     if raised and not any(word in raised for word in KNOWN_ERRORS):
         raise InvalidTrial(f"request {number} failed otherwise than by task 5: {raised}")
-    if not one["frozen"] and one["status"] != ("500" if raised else "200"):
+    if answered(one) and one["status"] != ("500" if raised else "200"):
         raise InvalidTrial(f"request {number}: answered {one['status']} {raised}")
+
+
+def answered(one):
+    """Whether an attempt came back by itself."""
+    return not one["frozen"] and not one.get("lock_lost")
 
 
 # -- the timeline of the report ------------------------------------------------------------------------
 
 
 def events(evidence, o):
-    """Each request from its first line to its last; one that froze, until the lab had ended the children in its way."""
-    ways, begun, start = {one["number"]: one for one in o["attempts"]}, {}, zero(evidence, o)
+    """Each request from its first line to its last; one that froze, until the lab had ended what it waited for.
+
+    A worker that the lab ended says no last line: then only the request's beginning has a moment.
+    """
+    open_requests, start = {}, zero(evidence, o)
+    ways = {one["number"]: one for one in o["attempts"]}
     for at, words in said(evidence, start):
         if match := BEGIN.match(words):
-            begun[int(match[1])] = at
-        elif (match := END.match(words)) and (number := int(match[1])) in begun:
-            one = ways[number]
-            if one["frozen"]:
-                yield Event(begun[number], "note", f"request {number}: frozen", "frozen request", at)
+            open_requests[int(match[1])] = at
+        elif (match := END.match(words)) and int(match[1]) in open_requests:
+            number = int(match[1])
+            yield request(ways[number], open_requests.pop(number), at)
+            if not answered(ways[number]):
                 yield Event(at, "killed", f"the lab ended what request {number} waited for", "lab")
-            else:
-                text = f"request {number}: answered {one['status']} after {one['ms']} ms"
-                yield Event(begun[number], "note", text, "request", at)
+    for number, at in open_requests.items():
+        yield request(ways[number], at, None)
+
+
+def request(one, began, ended):
+    """One attempt, in the lane of its fate."""
+    if answered(one):
+        text = f"request {one['number']}: answered {one['status']} after {one['ms']} ms"
+        return Event(began, "note", text, "request", ended)
+    lane = "frozen request" if one["frozen"] else "lock lost"
+    return Event(began, "note", f"request {one['number']}: {lane}, freed by the lab", lane, ended)
 
 
 def zero(evidence, o):
@@ -296,6 +327,16 @@ def all_tasks_finished(o):
 def no_task_at_work(o):
     """Every task that began has finished, and terminate() waits for a child that waits for a lock."""
     return not any(o["unfinished"]) and waits_for_a_child(o) and in_terminate(o)
+
+
+def lost(o):
+    """How many requests wait for a lost lock; runs from before it was looked for took such a trial as invalid."""
+    return o.get("lock_lost", 0)
+
+
+def lock_lost(o):
+    """In at least one request the worker waits for a lock that a child held when it was ended."""
+    return lost(o) > 0
 
 
 def slip(o):
@@ -434,14 +475,25 @@ CLAIMS = [
         absent=["runserver-noreload"],
         rate=rate,
     ),
+    Claim(
+        "PF-19",
+        "SIGTERM's default has a freeze of its own: a child that is ended while it sends its result takes the lock of "
+        "the result queue with it, and terminate() waits for the thread that needs that lock. close() and join() avoid "
+        "it.",
+        sign=lock_lost,
+        shows=["sending", "sending-python-3.7", "sending-initializer"],
+        absent=["documented", "sending-close-join"],
+        rate=lambda o: (lost(o), o["asked"]),
+    ),
 ]
 
 COLUMNS = [
     Column("frozen", rate),
+    Column("lock lost", lambda o: lost(o) or None),
     Column("SIGTERM in child", lambda o: o["sigterm"] and "/".join(o["sigterm"]["children"])),
     Column("in worker", lambda o: o["sigterm"] and o["sigterm"]["worker"]),
     Column("tasks finished", lambda o: finished_words(o)),
-    Column("answers", lambda o: "/".join(sorted({a["status"] for a in o["attempts"] if not a["frozen"]})) or None),
+    Column("answers", lambda o: "/".join(sorted({a["status"] for a in o["attempts"] if answered(a)})) or None),
     Column("median ms", lambda o: median_ms(o)),
     Column("raised", lambda o: raised_words(o), note=True),
     Column("who waits for whom", lambda o: chain_words(o), note=True),
@@ -455,7 +507,7 @@ def finished_words(o):
 
 def median_ms(o):
     """The median time of the answered requests."""
-    return median(times) if (times := [one["ms"] for one in o["attempts"] if not one["frozen"]]) else None
+    return median(times) if (times := [one["ms"] for one in o["attempts"] if answered(one)]) else None
 
 
 def raised_words(o):
@@ -466,5 +518,5 @@ def raised_words(o):
 
 
 def chain_words(o):
-    """The first frozen request's waits."""
-    return next(("; ".join(one["chain"]) for one in o["attempts"] if one["frozen"]), None)
+    """The waits of the first request that did not come back."""
+    return next(("; ".join(one["chain"]) for one in o["attempts"] if not answered(one)), None)

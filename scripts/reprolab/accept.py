@@ -30,7 +30,8 @@ def accept(root: Path, run: RunDirectory) -> Path:
         raise UsageError(f"{run.name} left out {names}", expected="a run of all variants")
     verdict = judge_run(root, found, run)
     path = found.directory / RECORDED
-    evidence.write_json(path, verdict | _context(found, run, content))
+    # Deeply nested: a third of it would be spaces.
+    evidence.write_json(path, verdict | _context(found, run, content), indent=1)
     return path
 
 

@@ -55,7 +55,8 @@ def up(root: Path, name: str, settings: Mapping[str, str], say: Callable[[str], 
     shown = " ".join(f"{key}={value}" for key, value in settings.items()) or "the documented values"
     click.echo(f"up: {name} with {shown}")
     click.echo(f"  requests   curl -i {stack.url('/')}")
-    click.echo(f"  load       make wrk-{name}")
+    if any(not experiment.parallel for experiment in found.experiments.values()):
+        click.echo(f"  load       make wrk-{name}")
     click.echo(f"  logs       make logs-{name}")
     click.echo(f"  inside     docker exec {stack.container('app').name} ls -l /tmp")
     click.echo(f"  down       make down-{name}")

@@ -42,13 +42,13 @@ def writing(path: Path) -> Iterator[None]:
         ) from error
 
 
-def write_json(path: Path, data: object) -> None:
+def write_json(path: Path, data: object, indent: int = 2) -> None:
     """Write ``data`` as indented JSON, whole or not at all."""
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            draft.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            draft.write_text(json.dumps(data, indent=indent, ensure_ascii=False) + "\n", encoding="utf-8")
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)

@@ -2,7 +2,8 @@
 
 Frozen is told from slow by two snapshots: a process is stuck if one of its threads waits for a child, and that child,
 unchanged between the two, waits in all its threads for nothing but a lock, a child or a pipe, without a time limit,
-and only on processes of that family.
+and only on processes of that family. A process none of whose threads waits for a child is deadlocked if every thread of
+it and of all its living descendants waits in that way: the lock that one of them needs went away with its holder.
 """
 
 from __future__ import annotations
@@ -114,6 +115,15 @@ def stuck(before: Snapshot, after: Snapshot, pid: int) -> list[Link]:
             if links := _held(before, after, child, family):
                 return [Link(pid, thread.tid, wait), *links]
     return []
+
+
+def deadlocked(before: Snapshot, after: Snapshot, pid: int) -> list[Link]:
+    """The waits of a process and its living descendants, if none of their threads can ever go on; empty if one may."""
+    if pid not in after.processes:
+        return []
+    living = [pid, *(one.pid for one in after.descendants(pid) if one.state != "Z")]
+    waits = [_held(before, after, one, set(living)) for one in living]
+    return [link for links in waits for link in links] if all(waits) else []
 
 
 def _held(before: Snapshot, after: Snapshot, pid: int, family: set[int]) -> list[Link]:

@@ -150,6 +150,23 @@ def late_raise():
         return [item.get() for item in submit(pool, tasks.late_raise)]
 
 
+def sending(**options):
+    """Results that a child is still sending when terminate() has stopped reading, and ends the children."""
+    with Pool(2, **options) as pool:
+        return [item.get() for item in submit(pool, tasks.large)]
+
+
+def sending_close_join():
+    """The same, closed and joined before the block is left."""
+    with Pool(2) as pool:
+        items = submit(pool, tasks.large)
+        try:
+            return [item.get() for item in items]
+        finally:
+            pool.close()
+            pool.join()
+
+
 def settled():
     """The race decided the other way: the children wait in the queue before the block is left."""
     with Pool(2) as pool:
@@ -179,6 +196,9 @@ RUNNERS = {
     "late": late,
     "late-raise": late_raise,
     "settled": settled,
+    "sending": sending,
+    "sending-initializer": lambda: sending(initializer=default_sigterm),
+    "sending-close-join": sending_close_join,
 }
 
 

@@ -58,6 +58,16 @@ def task(value):
     return outcome(value)
 
 
+def large(value):
+    """The document's task; those that follow the bad one end a little after it, with a result that no pipe holds."""
+    if value in (3, 4):
+        print(value)
+        time.sleep(0.04)
+        print("{} / large".format(value))
+        return b"x" * 300000
+    return task(value)
+
+
 def held(value):
     """The document's task; those that follow the bad one last until long after it has raised."""
     if value in (3, 4):

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from reprolab.evidence import RunDirectory
 from reprolab.judge import TrialRecord, asked
-from reprolab.report import charts
-from reprolab.scenario import Scenario
+from reprolab.report import rates
+from reprolab.scenario import Claim, Scenario
 from reprolab.stats import rate_text
 
 
 def claims(verdict: Mapping[str, Any], run: RunDirectory, trials: list[TrialRecord], found: Scenario) -> list[Any]:
-    """A mapping per claim: what verdict.json says of it, a row per variant, and the chart of its rates, if any."""
-    return [_claim(verdict, claim, run, trials, found) for claim in verdict["claims"]]
+    """A mapping per claim, by their numbers: what verdict.json says of it, a row per variant, the rates' chart."""
+    ordered = sorted(verdict["claims"], key=lambda claim: int((re.findall(r"\d+", claim["id"]) or [0])[-1]))
+    return [_claim(verdict, claim, run, trials, found) for claim in ordered]
 
 
 def _claim(
     verdict: Mapping[str, Any], claim: Mapping[str, Any], run: RunDirectory, trials: list[TrialRecord], found: Scenario
 ) -> dict[str, Any]:
-    known = {one.id: one for one in found.claims}.get(claim["id"])
+    known = same(found, claim)
     rows = [_row(name, seen, run, trials, found) for name, seen in claim["variants"].items()]
     rated = [row for row in rows if row["rate"]]
     return {
@@ -32,8 +34,13 @@ def _claim(
         "rows": rows,
         "measured": any(row["measured"] for row in rows),
         "rated": bool(rated),
-        "chart": charts.rate_chart([row["figures"] for row in rated]) if rated else None,
+        "chart": rates.rate_chart([row["figures"] for row in rated]) if rated else None,
     }
+
+
+def same(found: Scenario, claim: Mapping[str, Any]) -> Claim | None:
+    """The scenario's claim that a verdict is about; None where that id now stands for another sentence."""
+    return next((one for one in found.claims if (one.id, one.text) == (claim["id"], claim["text"])), None)
 
 
 def _row(name: str, seen: Mapping[str, Any], run: RunDirectory, trials: list[TrialRecord], found: Scenario) -> Any:
@@ -54,7 +61,9 @@ def _row(name: str, seen: Mapping[str, Any], run: RunDirectory, trials: list[Tri
 
 def _figures(name: str, expected: bool, rate: Mapping[str, Any]) -> dict[str, Any]:
     low, high = rate["interval"]
-    return {"variant": name, "k": rate["shown"], "n": rate["of"], "low": low, "high": high, "expected": expected}
+    # All variants of a claim are of one experiment, whose name would only take the figures' room.
+    short = name.rpartition("/")[2]
+    return {"variant": short, "k": rate["shown"], "n": rate["of"], "low": low, "high": high, "expected": expected}
 
 
 def places(name: str, run: RunDirectory, trials: list[TrialRecord], found: Scenario) -> list[tuple[str, str, bool]]:

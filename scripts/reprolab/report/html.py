@@ -15,7 +15,7 @@ from typing import Any
 from reprolab import evidence
 from reprolab.evidence import RunDirectory
 from reprolab.judge import TrialRecord, asked, drifted, judge
-from reprolab.report import charts, claimview, table, terminal, trialview
+from reprolab.report import claimview, drawing, logview, table, terminal, trialview
 from reprolab.report.page import render, script_json
 from reprolab.scenario import CUSTOM, Scenario
 
@@ -57,7 +57,8 @@ def page(found: Scenario, run: RunDirectory, recorded: Mapping[str, Any] | None)
         "report.html.j2",
         scenario=found,
         run=run.name,
-        content=content,
+        status=content.get("status", "of unknown status"),
+        reason=content.get("reason", ""),
         headline=_headline(verdict),
         drift=_drift(verdict, content, recorded),
         facts=_facts(found, content),
@@ -68,10 +69,10 @@ def page(found: Scenario, run: RunDirectory, recorded: Mapping[str, Any] | None)
         claims=claims,
         doubts="" if _customs(found, verdict) else terminal.doubts(verdict),
         sections=sections,
-        logs=trialview.logs(found, shown),
+        logs=logview.logs(found, shown),
         files=[name for name in FILES if (run.path / name).exists()],
         charts=script_json(drawn.to_json()),
-        library=charts.library() if drawn.items else "",
+        library=drawing.library() if drawn.items else "",
     )
 
 
@@ -143,8 +144,9 @@ def _customs(found: Scenario, verdict: Mapping[str, Any]) -> list[dict[str, Any]
 
 
 def _signs(found: Scenario, verdict: Mapping[str, Any], name: str) -> Iterable[dict[str, Any]]:
-    for claim in found.claims:
-        seen = verdict["signs"].get(claim.id, {}).get(name)
+    for claim in verdict["claims"]:
+        seen = verdict["signs"].get(claim["id"], {}).get(name)
         if seen is not None:
-            words = " ".join((claim.sign.__doc__ or claim.text).split())
-            yield {"id": claim.id, "words": words, "answer": terminal.sign_answer(seen)}
+            known = claimview.same(found, claim)
+            words = " ".join(((known.sign.__doc__ if known else "") or claim["text"]).split())
+            yield {"id": claim["id"], "words": words, "answer": terminal.sign_answer(seen)}

@@ -10,12 +10,12 @@ import json
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 
 @cache
 def _templates() -> Environment:
-    return Environment(
+    found = Environment(
         loader=PackageLoader("reprolab", "templates"),
         # What a page shows comes out of logs and observations: it is text, whatever it looks like.
         autoescape=True,
@@ -24,6 +24,16 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    found.filters["code"] = code
+    return found
+
+
+def code(text: str) -> Markup:
+    """A claim's sentence, what stands between backticks as code; everything in it is text."""
+    parts = str(text).split("`")
+    if len(parts) % 2 == 0:  # an odd backtick means itself
+        return escape(text)
+    return Markup("").join(Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(parts))
 
 
 def render(template: str, **values: object) -> str:

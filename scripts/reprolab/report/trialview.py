@@ -1,4 +1,4 @@
-"""The trials of a run as the page shows them: their timelines on one axis, their logs in excerpts."""
+"""The trials of a run as the page shows them in time: those of an experiment on one axis."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from typing import Any
 
 from reprolab.evidence import RunDirectory, TrialDirectory
 from reprolab.judge import TrialRecord
-from reprolab.report import charts, excerpts, table
+from reprolab.report import charts, marks, table
 from reprolab.report.events import KINDS, Event
-from reprolab.report.timeline import Timeline, timeline, zero_of
-from reprolab.scenario import DOCUMENTED, Experiment, Scenario
+from reprolab.report.timeline import Timeline, timeline
+from reprolab.scenario import Experiment, Scenario
 
-# What all excerpts and all timelines of a page may have together; a page stays below 5 MB with them.
-ALL_LINES = 8000
-FEWEST_LINES = 6
+# What all timelines of a page may have together; it stays below 5 MB with them.
 ALL_MARKS = 12_000
 FEWEST_MARKS = 40
 
@@ -66,22 +64,32 @@ def _shown(experiment: Experiment, run: RunDirectory, record: TrialRecord) -> Sh
         return Shown(record, evidence, None)
     try:
         return Shown(record, evidence, timeline(experiment, evidence, record.observation))
+    except KeyError as error:
+        return Shown(record, evidence, None, f"its observation has no {error}; it may be of an older release")
     except Exception as error:
-        # An older run may lack what the events of today's experiment read.
         return Shown(record, evidence, None, f"{type(error).__name__}: {error}")
 
 
 def timelines(found: Scenario, trials: Sequence[Shown], drawn: Charts) -> list[dict[str, Any]]:
     """A section for each experiment whose trials have timelines, all of them on one axis."""
-    most = max(FEWEST_MARKS, min(charts.MOST_MARKS, ALL_MARKS // max(1, len(trials))))
+    most = max(FEWEST_MARKS, min(marks.MOST_MARKS, ALL_MARKS // max(1, len(trials))))
     sections = []
     for experiment in found.experiments.values():
         own = [one for one in trials if one.record.experiment == experiment.name]
         lines = [one.timeline for one in own if one.timeline]
-        faults = list(dict.fromkeys(f"{one.record.variant}: {one.fault}" for one in own if one.fault))
+        faults = _faults(own)
         if lines or faults:
             sections.append(_section(experiment, own, lines, faults, most, drawn))
     return sections
+
+
+def _faults(own: Sequence[Shown]) -> list[str]:
+    """Why there are timelines missing, each reason once with the variants it holds for."""
+    found: dict[str, list[str]] = {}
+    for one in own:
+        if one.fault:
+            found.setdefault(one.fault, []).append(one.record.variant)
+    return [f"{', '.join(dict.fromkeys(names))}: {fault}" for fault, names in found.items()]
 
 
 def _section(
@@ -90,12 +98,12 @@ def _section(
     section = {"name": experiment.name, "summary": experiment.summary, "faults": faults, "variants": [], "lanes": []}
     if not lines:
         return section
-    span, names, statuses = charts.axis(lines), charts.lanes(lines), charts.statuses(lines)
+    span, names, statuses = marks.axis(lines), marks.lanes(lines), marks.statuses(lines)
 
     specs = {step: charts.timeline_spec(span, names, statuses, step) for step in {line.step_ms for line in lines}}
 
     def chart(one: Shown, line: Timeline) -> dict[str, Any]:
-        data = charts.timeline_data(line, statuses, names, span, most)
+        data = marks.timeline_data(line, statuses, names, span, most)
         return {
             "id": drawn.add(specs[line.step_ms], kind="timeline", lanes=names, statuses=statuses, **data),
             "height": charts.height(names, statuses),
@@ -147,54 +155,3 @@ def _lane_told(name: str, events: Sequence[Event]) -> str:
     (only,) = events
     begun, ended = only.at_ms / 1000, only.end_ms / 1000
     return f"{name} {begun:.2f}–{ended:.2f} s" if ended > begun else f"{name} at {begun:.2f} s"
-
-
-def logs(found: Scenario, trials: Sequence[Shown]) -> dict[str, Any]:
-    """The excerpts of one trial of each variant, and which two stand side by side at first; empty without any."""
-    chosen = _one_each(trials)
-    files = sum(len(excerpts.log_files(one.evidence.path)) for one in chosen)
-    most = max(FEWEST_LINES, min(excerpts.MOST_LINES, ALL_LINES // max(1, files)))
-    entries = []
-    for one in chosen:
-        zero = one.timeline.zero_ns if one.timeline else zero_of(one.evidence, one.record.observation)
-        found_here = excerpts.excerpts(one.evidence, zero, most)
-        if found_here:
-            entries.append(_entry(found, one, found_here))
-    names = [entry["key"] for entry in entries]
-    roles = sorted({log.file for entry in entries for log in entry["logs"]})
-    return {"entries": entries, "first": _side_by_side(found, names), "files": roles} if entries else {}
-
-
-def _entry(found: Scenario, one: Shown, own: Sequence[excerpts.Excerpt]) -> dict[str, Any]:
-    record = one.record
-    return {
-        "key": found.variant_key(record.experiment, record.variant),
-        "trial": record.trial,
-        "valid": record.valid,
-        "changes": table.changes_text(record.factors),
-        "place": f"{record.experiment}/{record.variant}/{record.trial}/",
-        "logs": own,
-    }
-
-
-def _one_each(trials: Sequence[Shown]) -> list[Shown]:
-    """The first valid trial of each variant; the first of all where none is valid."""
-    by_variant: dict[tuple[str, str], Shown] = {}
-    for one in trials:
-        key = (one.record.experiment, one.record.variant)
-        if key not in by_variant or (one.record.valid and not by_variant[key].record.valid):
-            by_variant[key] = one
-    return list(by_variant.values())
-
-
-def _side_by_side(found: Scenario, names: Sequence[str]) -> list[str]:
-    """Two that differ in what a claim looks for: where it must show, and where it must not."""
-    for experiment in found.experiments.values():
-        for claim in experiment.claims:
-            pair = [
-                found.variant_key(experiment.name, variant[0]) for variant in (claim.shows, claim.absent) if variant
-            ]
-            if len(pair) == 2 and set(pair) <= set(names):
-                return pair
-    documented = [name for name in names if name.rpartition("/")[2] == DOCUMENTED]
-    return list(dict.fromkeys([*documented[:1], *names]))[:2]

@@ -1,0 +1,101 @@
+"""What the page of a run costs whose logs hold a million lines: seconds, memory, size. Needs no Docker."""
+
+from __future__ import annotations
+
+import gzip
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from reprolab import evidence, scenario
+from reprolab.evidence import RunDirectory
+from reprolab.judge import TrialRecord
+
+ROOT = Path(__file__).resolve().parents[1]
+SCENARIO, EXPERIMENT = "socket-vanish", "vanish"
+START = 1_795_000_000_000_000  # microseconds since the epoch
+LOAD = 10_000_000  # microseconds
+ANSWER = '127.0.0.1 - - [21/Nov/2026:03:20:00 +0000] "GET / HTTP/1.1" {} 25 "-" "-" {} 0.000123\n'
+REFUSED = "2026-11-18T07:06:40.{:09d}Z [lib/core/proxy.c] in request:/:failed to connect to host\n"
+SERVED = '2026-11-18T07:06:40.{:09d}Z  - - [21/Nov/2026:03:20:00 +0000] "GET / HTTP/1.1" 200 11 "-" "-"\n'
+BOOTED = "2026-11-18T07:06:40.{:09d}Z [2026-11-18 07:06:40 +0000] [{}] [INFO] Booting worker with pid: {}\n"
+GONE = (
+    '2026-11-18T07:06:41.000000000Z {"witness": "watch", "t_ns": 1795000001000000000, "event": "gone", "name": "x"}\n'
+)
+# Reads everything but what it has itself written: the program's peak is that of a `reprolab report`.
+PROGRAM = """
+import resource, sys, time
+from pathlib import Path
+from reprolab import evidence, scenario, session
+begun = time.monotonic()
+run = evidence.RunDirectory(Path(sys.argv[1]))
+path = session.write_page(scenario.load(Path(sys.argv[2]), sys.argv[3]), run)
+print(time.monotonic() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, path.stat().st_size / 1e6)
+"""
+
+
+def page(lines: int, trials: int) -> None:
+    """Print what the page costs of a run with so many lines, in the logs of so many trials of different variants."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = RunDirectory(Path(folder) / "20260101T000000Z")
+        written = build(run, lines, trials)
+        command = [sys.executable, "-c", PROGRAM, str(run.path), str(ROOT), SCENARIO]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        drawn = (run.path / evidence.PAGE).read_text(encoding="utf-8").count('class="chart"')
+    assert drawn == trials, f"{drawn} of {trials} trials have a timeline"
+    seconds, memory, size = map(float, done.stdout.split())
+    print(
+        f"report.html of {trials} trials with {written:,} lines: {seconds:.1f} s, peak memory {memory:.0f} MiB, "
+        f"{size:.1f} MB (aims: 20 s, 500 MiB, 5 MB for a million lines)"
+    )
+
+
+def build(run: RunDirectory, lines: int, trials: int) -> int:
+    """A run of socket-vanish as its logs would be; returns how many lines they hold."""
+    found = scenario.load(ROOT, SCENARIO)
+    run.path.mkdir(parents=True)
+    evidence.write_json(run.path / "run.json", {"scenario": SCENARIO, "status": "complete"})
+    names = list(found.experiments[EXPERIMENT].variants)
+    each = lines // trials
+    for number in range(trials):
+        name, count = names[number % len(names)], number // len(names) + 1
+        written(run.trial(EXPERIMENT, name, count).path, each)
+        run.append(TrialRecord(EXPERIMENT, name, count, {}, observation(each)))
+    return each * trials
+
+
+def observation(lines: int) -> dict[str, object]:
+    """What a page needs of it; the responses are left to the proxy's log, which is the longest way."""
+    load = {"started_ns": START * 1000, "finished_ns": (START + LOAD) * 1000, "requests": lines, "connections": 200}
+    return {"load": load, "unlinks": []}
+
+
+def written(at: Path, lines: int) -> None:
+    """The logs of one trial: seven parts answers, two parts the proxy's complaints, one part the server's own."""
+    at.mkdir(parents=True)
+    parts = {"proxy.log.gz": 7, "proxy.streams.log.gz": 2, "app.log.gz": 1}
+    makers = {"proxy.log.gz": answers, "proxy.streams.log.gz": complaints, "app.log.gz": server}
+    for name, part in parts.items():
+        with gzip.open(at / name, "wt", compresslevel=1) as stream:
+            stream.writelines(makers[name](lines * part // 10))
+    with gzip.open(at / "witness.log.gz", "wt") as stream:
+        stream.write(GONE)
+
+
+def answers(count: int) -> Iterator[str]:
+    """The proxy's access log."""
+    return (ANSWER.format(200 if n % 3 else 502, START + n * LOAD // count) for n in range(count))
+
+
+def complaints(count: int) -> Iterator[str]:
+    """The proxy's error log."""
+    return (REFUSED.format(n * 999_999_999 // count) for n in range(count))
+
+
+def server(count: int) -> Iterator[str]:
+    """The server's log: an answer to each request, and a worker that begins after every thousand."""
+    for n in range(count):
+        moment = n * 999_999_999 // count
+        yield BOOTED.format(moment, n, n) if n % 1000 == 0 else SERVED.format(moment)

@@ -1,0 +1,147 @@
+"""The lab's pages as readers see them: in Chromium, on a phone and on a projector, in light and dark."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cases import ROOT, claim, in_memory, recorded_run, trial
+from chromium import WIDTHS, Chromium, browser
+from reprolab import evidence, scenario, session
+from reprolab.evidence import RunDirectory
+from reprolab.judge import judge
+from reprolab.report import html
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Chromium]:
+    """One browser for all pages."""
+    with browser() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """report.html of the recorded run of socket-vanish."""
+    run = recorded_run(tmp_path_factory.mktemp("results"), "whole")
+    found = scenario.load(ROOT, "socket-vanish")
+    session.judge_run(ROOT, found, run)
+    return html.write(found, run, session.recorded_verdict(found))
+
+
+@pytest.mark.parametrize(("width", "scheme"), list(zip(WIDTHS, ("dark", "light"), strict=True)))
+def test_the_report_is_whole_at_both_widths(chromium: Chromium, page: Path, width: int, scheme: str) -> None:
+    """Everything is there, nothing is cut off or wider than the window, and the page complains of nothing."""
+    seen = chromium.look(
+        page,
+        width,
+        scheme=scheme,
+        open_details=True,
+        selectors=[
+            "h2",
+            ".headline",
+            "details.claim",
+            ".variants tbody tr",
+            ".chart svg",
+            ".pane .log",
+            ".claim .inside",
+        ],
+        script="getComputedStyle(document.body).backgroundColor",
+        picture=(0, 900),
+    )
+    assert seen.errors == []
+    assert seen.overflow == []
+    assert seen.texts["h2"] == ["Variants", "Claims", "Timeline", "Logs side by side"]
+    assert "confirmed" in seen.texts[".headline"][0]
+    assert len(seen.texts["details.claim"]) == len(seen.texts[".claim .inside"]) == 12
+    assert len(seen.texts[".variants tbody tr"]) == 23
+    assert len(seen.texts[".chart svg"]) == 2
+    assert len(seen.texts[".pane .log"]) == 6
+    assert (seen.value == "rgb(255, 255, 255)") is (scheme == "light")
+    assert seen.picture.startswith(b"\x89PNG")
+
+
+def test_a_timeline_has_marks(chromium: Chromium, page: Path) -> None:
+    """The lanes have marks, the steps bars, and the moment at which the socket went a line through them."""
+    marks = [".chart .mark-symbol path", ".chart .mark-rect path", ".chart .role-mark.mark-rule line"]
+    seen = chromium.look(page, 1600, selectors=marks)
+    counts = {selector: len(texts) for selector, texts in seen.texts.items()}
+    assert all(counts[one] > 5 for one in marks[:2]), counts
+    assert counts[marks[2]] == 1, "the socket's going is drawn through the responses"
+    assert seen.errors == []
+
+
+def test_a_mark_says_more_when_it_is_touched(chromium: Chromium, page: Path) -> None:
+    """The moment, what happened and who tells of it stand beside the mark."""
+    script = """(async () => {
+      const pause = () => new Promise(done => setTimeout(done, 50));
+      const wait = async look => { for (let n = 0; n < 100 && !look(); n++) await pause(); };
+      const mark = () => document.querySelector('.chart[data-drawn=done] .mark-symbol path');
+      document.getElementById('timeline').scrollIntoView();
+      await wait(mark);
+      const box = mark().getBoundingClientRect();
+      for (const kind of ['pointerover', 'mouseover', 'pointermove', 'mousemove'])
+        mark().dispatchEvent(new MouseEvent(kind, {bubbles: true, clientX: box.left + 2, clientY: box.top + 2}));
+      const told = () => document.getElementById('vg-tooltip-element')?.innerText;
+      await wait(told);
+      return told();
+    })()"""
+    words = chromium.look(page, 1600, script=script).value.split()
+    assert {"when", "what", "told", "by"} <= set(words)
+    assert re.search(r"-?\d+\.\d+ s", " ".join(words))
+
+
+def test_any_two_variants_stand_side_by_side(chromium: Chromium, page: Path) -> None:
+    """Another variant chosen in a pane shows its logs there, and one log alone may be chosen."""
+    script = """(() => {
+      const pane = document.querySelectorAll('.pane')[1], select = pane.querySelector('select');
+      select.value = '0'; select.dispatchEvent(new Event('change'));
+      const log = document.getElementById('which-log');
+      log.value = 'witness.log.gz'; log.dispatchEvent(new Event('change'));
+      return pane.querySelector('.log a').getAttribute('href');
+    })()"""
+    seen = chromium.look(page, 1600, script=script, selectors=[".pane .log h4 a", ".pane .log pre"])
+    assert seen.value == "vanish/documented/1/app.log.gz"
+    assert seen.texts[".pane .log h4 a"] == ["witness.log.gz"] * 2
+    assert seen.texts[".pane .log pre"][0] == seen.texts[".pane .log pre"][1]
+
+
+def test_a_claim_shows_its_rates_when_it_is_opened(chromium: Chromium, tmp_path: Path) -> None:
+    """The chart of a claim that counts tries is drawn once the claim is open, a point and a line for each variant."""
+    rated = claim(absent=["old"], sign=lambda o: o["blinked"] > 5, rate=lambda o: (o["blinked"], 10))
+    found, rows = in_memory(rated), [trial(shown=9), trial("old", shown=0)]
+    run = RunDirectory(tmp_path / "run")
+    evidence.write_json(run.path / "run.json", {"scenario": "blink", "status": "complete"})
+    evidence.write_json(run.path / "verdict.json", judge(found, "run", rows))
+    for row in rows:
+        run.append(row)
+    marks = [".chart .mark-symbol path", ".chart .role-mark.mark-rule line"]
+    path = html.write(found, run, None)
+    closed = chromium.look(path, 390, selectors=marks)
+    assert [len(closed.texts[one]) for one in marks] == [0, 0]
+    opened = chromium.look(path, 390, selectors=marks, open_details=True)
+    assert [len(opened.texts[one]) for one in marks] == [2, 2]
+    assert opened.errors == opened.overflow == []
+    shutil.rmtree(run.path)
+
+
+def test_the_harness_sees_what_is_wrong(chromium: Chromium, tmp_path: Path) -> None:
+    """A page that is too wide, cut off, complains or asks a network is not taken for a good one."""
+    path = tmp_path / "bad.html"
+    narrow = "overflow:hidden;width:20px;white-space:nowrap"
+    path.write_text(
+        f'<body><div style="width:3000px">wide</div><p style="{narrow}">cut off text</p>'
+        '<script>console.error("oh"); fetch("http://127.0.0.1:9/x"); missing();</script>'
+    )
+    seen = chromium.look(path, 390)
+    told = "\n".join(seen.errors)
+    assert "oh" in told
+    assert "missing is not defined" in told
+    assert "asked the network for http://127.0.0.1:9/x" in told
+    assert any("wide" in one for one in seen.overflow)
+    assert any(one.startswith("cut off") for one in seen.overflow)
