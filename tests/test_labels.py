@@ -80,6 +80,7 @@ class Thing:
         self.id = f"id-{id(self)}"
         self.error = error
         self.removed = False
+        self.tags: list[str] = []
 
     def remove(self, **options: bool) -> None:
         """Remove it, or fail as told."""
@@ -172,6 +173,19 @@ def test_what_was_removed_in_words() -> None:
     assert str(Removed()) == "nothing"
     assert Removed(0, 0, 1)
     assert not Removed()
+
+
+def test_the_names_that_a_bundle_gave_go() -> None:
+    """An official image that came in a bundle is not the lab's and stays; the name that loading gave it goes."""
+    official = Thing({})
+    official.tags = ["python:3.12.1-slim-bookworm", "reprolab-bundled/python-3.12.1-slim-bookworm:abc"]
+    removed: list[str] = []
+    images: Any = SimpleNamespace(
+        list=lambda **asked: [official] if asked.get("name") == "reprolab-bundled/*" else [],
+        remove=lambda name, **_: removed.append(name),
+    )
+    assert labels.remove_images(engine(images=images)) == 0
+    assert removed == ["reprolab-bundled/python-3.12.1-slim-bookworm:abc"]
 
 
 def test_images_that_are_used_stay() -> None:

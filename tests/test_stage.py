@@ -9,7 +9,9 @@ import re
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,10 +19,12 @@ import yaml
 from cases import ROOT, recorded_run
 from reprolab import logs, scenario
 from reprolab.commands_stage import Clock
-from reprolab.errors import UsageError
+from reprolab.errors import InvalidTrial, UsageError
 from reprolab.evidence import RunDirectory, TrialDirectory
+from reprolab.judge import TrialRecord
 from reprolab.report.timeline import Event
-from reprolab.stage import logged, recording, sampler, screen, script
+from reprolab.runner import PlannedVariant, Prepared
+from reprolab.stage import live, logged, recording, sampler, screen, script
 from reprolab.stage.keys import Keyboard, Left, Rhythm
 from reprolab.stage.recording import Look, Process, Recording, frame
 from reprolab.stage.replay import Replay
@@ -131,6 +135,14 @@ def test_a_frame_tells_rates_of_the_last_second(grown: Recording) -> None:
     ok, refused = frame(grown, 5000, 40, 10).lines
     assert (ok.rate, ok.total) == (0, 200)
     assert (refused.rate, refused.total) == (10_000, 30_000)
+
+
+def test_one_line_is_no_rate() -> None:
+    """What came once is one in a second, however soon after the start and however short the steps are."""
+    found = Recording(seen_ms=60)
+    found.count("tick", 0, 1)
+    (line,) = frame(found, 60, 40, 10).lines
+    assert (line.rate, line.peak, line.total) == (1, 1, 1)
 
 
 def test_a_frame_marks_new_and_gone_processes(grown: Recording) -> None:
@@ -333,6 +345,73 @@ def test_a_trial_that_came_out_otherwise_is_not_explained_away(vanish: scenario.
     text = " ".join(console.export_text().split())
     assert "This time it came out otherwise than on record: SV-1's sign did not show" in text
     assert "The file is gone, the server runs on" not in text
+
+
+# -- live --------------------------------------------------------------------------------------------
+
+
+class FakeRunner:
+    """A runner whose trial is nothing but the drive, on a stack that has nothing to look at."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.path = tmp_path
+        self.ended = threading.Event()
+
+    def trial(self, prepared: Any, number: int) -> TrialRecord:
+        """Call the drive as it was staged."""
+        stack = SimpleNamespace(evidence=TrialDirectory(self.path), front="app", ended=self.ended)
+        stack.execute = lambda *_: (0, "0")
+        try:
+            observation = prepared.variant.experiment.drive(stack)
+        except InvalidTrial as error:
+            return TrialRecord("vanish", "documented", number, {}, {}, str(error))
+        return TrialRecord("vanish", "documented", number, {}, observation)
+
+    def end_stacks(self) -> None:
+        """What removing the containers does: who works with them meets an error."""
+        self.ended.set()
+
+
+def staged(vanish: scenario.Scenario, tmp_path: Path, drive: Any) -> tuple[Any, FakeRunner]:
+    """A trial that waits for its audience, its experiment's drive replaced."""
+    demo = script.load(vanish)
+    demo = replace(demo, watch=script.Watch(), experiment=replace(demo.experiment, drive=drive))
+    runner: Any = FakeRunner(tmp_path)
+    variant = PlannedVariant(demo.experiment, "documented", {}, 1)
+    return live._Playing(runner, Prepared(variant, {}), demo), runner
+
+
+def test_nothing_is_driven_before_the_audience_is_ready(vanish: scenario.Scenario, tmp_path: Path) -> None:
+    """The stack comes up while the question is on the screen; the drive begins with the key."""
+    driven: list[Any] = []
+    playing, _ = staged(vanish, tmp_path, lambda stack: driven.append(stack) or {"seen": 1})
+    playing.start()
+    assert playing.up.wait(5) and not playing.driven.wait(0.1) and driven == []
+    playing.go.set()
+    playing.join(5)
+    assert playing.record.observation == {"seen": 1} and playing.driven.is_set()
+    assert (tmp_path / recording.FILE).exists()
+
+
+def test_who_leaves_ends_the_trial(vanish: scenario.Scenario, tmp_path: Path) -> None:
+    """Before the drive it does not begin; during it the containers go, and the drive with them."""
+    driven: list[Any] = []
+    playing, runner = staged(vanish, tmp_path, driven.append)
+    playing.start()
+    assert playing.up.wait(5)
+    playing.give_up()
+    assert not playing.is_alive() and driven == [] and "left before it began" in playing.record.invalid
+
+    def long(stack: Any) -> dict[str, Any]:
+        assert stack.ended.wait(30)
+        raise InvalidTrial("the container went away")
+
+    playing, runner = staged(vanish, tmp_path, long)
+    playing.start()
+    playing.go.set()
+    assert playing.up.wait(5)
+    playing.give_up()
+    assert not playing.is_alive() and runner.ended.is_set() and playing.record.invalid
 
 
 # -- keys --------------------------------------------------------------------------------------------

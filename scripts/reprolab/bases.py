@@ -20,6 +20,7 @@ from docker.models.images import Image
 
 from reprolab import hostbase
 from reprolab.errors import BaseImageError, EngineError, UsageError
+from reprolab.labels import BUNDLED
 
 VARIABLE = "REPROLAB_BASES"
 # Alpine has another C library and Windows another everything; the rest are names of Debian releases.
@@ -37,8 +38,6 @@ UNREACHABLE = re.compile(
     r"|proxyconnect|request canceled|read timed out|bad gateway|gateway time-?out|service unavailable|\bEOF$",
     re.IGNORECASE,
 )
-# What `load` calls a base that came in a bundle: the official name, and as tag the id that images were named after.
-BUNDLED = "reprolab-bundled"
 LIMITED = re.compile(r"toomanyrequests|too many requests|rate limit", re.IGNORECASE)
 
 
@@ -188,7 +187,7 @@ def _local(official: str, client: docker.DockerClient) -> Image | None:
 
 
 def bundled_name(official: str) -> str:
-    """The repository under which a base from a bundle is kept."""
+    """The repository under which a base from a bundle is kept; its tag there is the id that images are named after."""
     return f"{BUNDLED}/{re.sub(r'[^a-z0-9._-]+', '-', official.lower())}"
 
 

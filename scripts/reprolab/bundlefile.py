@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tarfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
@@ -86,6 +86,14 @@ class Writer:
         self._heard(size)
 
 
+def _copy(stream: IO[bytes], path: Path) -> None:
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as copy:
+            while chunk := stream.read(CHUNK):
+                copy.write(chunk)
+
+
 def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
     held = bytearray()
     for chunk in chunks:
@@ -113,19 +121,18 @@ class Reader:
     def verify(self, heard: Heard) -> Mapping[str, Any]:
         """Read all of it and compare each member with its checksum; its manifest. Raises BundleError."""
         found: dict[str, str] = {}
-        manifest, sums = b"", b""
-        for member, stream in self._members():
-            if member.name == SUMS:
-                sums = stream.read()
-                continue
-            data = stream.read() if member.name == MANIFEST else b""
-            digest = hashlib.sha256(data)
-            while chunk := stream.read(CHUNK):
-                digest.update(chunk)
-                heard(len(chunk))
-            manifest = data or manifest
-            found[member.name] = digest.hexdigest()
-        return self._checked(found, sums, manifest)
+        kept = {MANIFEST: b"", SUMS: b""}
+        with self._reading():
+            for member, stream in self._members():
+                digest = hashlib.sha256()
+                while chunk := stream.read(CHUNK):
+                    digest.update(chunk)
+                    heard(len(chunk))
+                    if member.name in kept:
+                        kept[member.name] += chunk
+                found[member.name] = digest.hexdigest()
+        found.pop(SUMS, None)
+        return self._checked(found, kept[SUMS], kept[MANIFEST])
 
     def _checked(self, found: Mapping[str, str], sums: bytes, manifest: bytes) -> Mapping[str, Any]:
         if not sums:
@@ -145,42 +152,47 @@ class Reader:
 
     def sizes(self, prefix: str) -> int:
         """The bytes of all members below a prefix."""
-        return sum(member.size for member, _ in self._members() if member.name.startswith(prefix))
+        with self._reading():
+            return sum(member.size for member, _ in self._members() if member.name.startswith(prefix))
 
     def stream(self, prefix: str, heard: Heard) -> Iterator[bytes]:
         """What ``add_stream`` was given, again."""
-        for member, stream in self._members():
-            while member.name.startswith(prefix) and (chunk := stream.read(CHUNK)):
-                heard(len(chunk))
-                yield chunk
+        with self._reading():
+            for member, stream in self._members():
+                while member.name.startswith(prefix) and (chunk := stream.read(CHUNK)):
+                    heard(len(chunk))
+                    yield chunk
 
     def unpack(self, prefix: str, target: Path, wanted: Callable[[str], bool]) -> None:
         """Write the members below a prefix whose rest of the name is wanted into a directory, names without prefix."""
-        for member, stream in self._members():
-            name = member.name.removeprefix(prefix)
-            if not member.name.startswith(prefix) or not wanted(name):
-                continue
-            path = target / name
-            if not path.resolve().is_relative_to(target.resolve()):
-                raise self._damaged(f"{member.name} leads out of its directory")
-            with writing(path):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with path.open("wb") as copy:
-                    while chunk := stream.read(CHUNK):
-                        copy.write(chunk)
+        with self._reading():
+            for member, stream in self._members():
+                name = member.name.removeprefix(prefix)
+                if not member.name.startswith(prefix) or not wanted(name):
+                    continue
+                path = target / name
+                if not path.resolve().is_relative_to(target.resolve()):
+                    raise self._damaged(f"{member.name} leads out of its directory")
+                _copy(stream, path)
 
     def _members(self) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
+        with tarfile.open(self.path, "r:") as archive:
+            for member in archive:
+                stream = archive.extractfile(member)
+                if stream is None:
+                    raise self._damaged(f"{member.name} is no plain file")
+                yield member, stream
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
         try:
-            with tarfile.open(self.path, "r:") as archive:
-                for member in archive:
-                    stream = archive.extractfile(member)
-                    if stream is None:
-                        raise self._damaged(f"{member.name} is no plain file")
-                    yield member, stream
+            yield
         except (tarfile.TarError, EOFError) as error:
             raise self._damaged(str(error)) from error
         except OSError as error:
-            raise BundleError(f"{self.path} cannot be read: {os.strerror(error.errno or 0)}") from error
+            if error.filename not in (None, str(self.path), self.path):
+                raise
+            raise BundleError(f"{self.path} cannot be read: {error.strerror or error}") from error
 
     def _damaged(self, what: str) -> BundleError:
         return BundleError(

@@ -29,6 +29,7 @@ def pages(root: Path) -> dict[Path, str]:
     for path in [
         root / "README.md",
         root / "docs" / "claims.md",
+        root / "docs" / "workshop.md",
         *(s.directory / "README.md" for s in found),
     ]:
         if path.exists():
@@ -174,17 +175,18 @@ def _grid(headings: list[str], rows: list[Mapping[str, Any]]) -> str:
 
 
 def _rows(path: Path, one: Scenario, variants: list[str]) -> str:
-    """Some variants, in the order in which they are named; the first experiment that has one of them."""
+    """Some variants, in the order in which they are named, of the first experiment that has them all."""
     verdict = recorded_verdict(one)
     if not verdict:
         return NOT_RUN
+    fewest = variants
     for grid in verdict["tables"].values():
         by_name = {row["variant"]: row for row in grid["rows"]}
-        if variants[0] in by_name:
-            if missing := [name for name in variants if name not in by_name]:
-                raise UsageError(f"{path}: {one.name}'s recorded run has no variant {', '.join(missing)}")
+        missing = [name for name in variants if name not in by_name]
+        if not missing:
             return _grid(grid["headings"], [by_name[name] for name in variants])
-    raise UsageError(f"{path}: {one.name}'s recorded run has no variant {variants[0]}")
+        fewest = min(fewest, missing, key=len)
+    raise UsageError(f"{path}: {one.name}'s recorded run has no variant {', '.join(fewest)}")
 
 
 def _notes(rows: list[Mapping[str, Any]]) -> str:

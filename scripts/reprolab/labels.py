@@ -19,6 +19,8 @@ OWNER = "reprolab.owner"
 TRIAL = "trial"
 HAND = "by-hand"
 IMAGE = "image"
+# The names that `load` gives to bases from a bundle begin so.
+BUNDLED = "reprolab-bundled"
 
 
 def process_identity(pid: int) -> str:
@@ -98,7 +100,14 @@ def _gone(remove: object) -> None:
 
 
 def remove_images(client: docker.DockerClient) -> int:
-    """Remove every image the lab built that no container uses; returns how many."""
+    """Remove every image the lab built that no container uses; returns how many.
+
+    Names that a bundle gave to bases go too, those of official images included, which themselves stay.
+    """
+    for image in client.images.list(name=f"{BUNDLED}/*"):
+        for tag in image.tags:
+            if tag.startswith(f"{BUNDLED}/"):
+                client.images.remove(tag, noprune=True)
     count = 0
     for image in client.images.list(all=False, filters={"label": OBJECT}):
         try:

@@ -19,6 +19,7 @@ from reprolab.report.timeline import Event
 
 FILE = "stage.jsonl"
 STEP_MS = 100
+SECOND = 1000
 Counts = Mapping[str, Mapping[int, int]]
 
 
@@ -164,12 +165,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Line:
-    """One label's moving line: a number per column (None: not counted yet), the last second's rate, the whole sum."""
+    """One label's moving line: a number per column (None: not counted yet), those of the last second and of the
+    second with the most, and all."""
 
     label: str
     columns: tuple[int | None, ...]
-    peak: float
-    rate: float
+    peak: int
+    rate: int
     total: int
 
 
@@ -211,11 +213,9 @@ def _line(recording: Recording, label: str, now_ms: float, columns: int, window_
         recording.between(label, n * width, min((n + 1) * width, known)) if n * width < known else None
         for n in range(first, last + 1)
     )
-    # Of a column that is not over yet, the rate is not known.
-    whole = [v for n, v in enumerate(values, first) if v is not None and (n + 1) * width <= known]
-    recent = max(0.0, known - 1000)
-    rate = 1000 * recording.between(label, recent, known) / max(known - recent, 1)
-    return Line(label, values, 1000 * max(whole, default=0) / width, rate, recording.total(label, known))
+    rate = recording.between(label, max(0.0, known - SECOND), known)
+    peak = max((recording.between(label, n * SECOND, (n + 1) * SECOND) for n in range(int(known) // SECOND)), default=0)
+    return Line(label, values, max(peak, rate), rate, recording.total(label, known))
 
 
 def _gone_since(files: list[Look]) -> float | None:

@@ -170,7 +170,7 @@ def style_of(label: str) -> str:
 
 
 def moving_line(line: Line, rows: int) -> RenderableType:
-    """A label, its line as bars of up to ``rows`` lines, and its figures: the last second's rate, peak, sum."""
+    """A label, its line as bars of up to ``rows`` lines, and its figures: the last second, all, the peak."""
     style = style_of(line.label)
     grid = Table.grid()
     grid.add_column(width=LABEL, no_wrap=True, overflow="ellipsis")
@@ -199,9 +199,9 @@ def block(value: int | None, top: int, row: int, rows: int) -> str:
     return BLOCKS[max(0, min(8, level - 8 * row))]
 
 
-def number(value: float) -> str:
-    """A figure with spaces between thousands; small ones with a decimal."""
-    return f"{value:.1f}" if 0 < value < 10 and value != int(value) else f"{value:,.0f}".replace(",", " ")
+def number(value: int) -> str:
+    """A count with spaces between thousands."""
+    return f"{value:,}".replace(",", " ")
 
 
 def seconds(ms: float) -> str:
