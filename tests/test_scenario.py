@@ -48,6 +48,36 @@ def test_names_are_sorted_and_need_a_compose_file(tmp_path: Path) -> None:
     assert scenario.names(tmp_path / "nowhere") == []
 
 
+def with_values(values: str) -> str:
+    """The small scenario's compose.yaml with an x-reprolab.values block."""
+    assert "  document: doc-1\n" in COMPOSE
+    return COMPOSE.replace("  document: doc-1\n", f"  document: doc-1\n  values: {values}\n")
+
+
+def test_a_factor_with_few_values_refuses_others(tmp_path: Path) -> None:
+    """Before anything starts: in a variant as on the command line, with the nearest and all of them."""
+    found = load(tmp_path, compose=with_values("{RELEASE: 1.0 0.9}"))
+    assert found.values == {"RELEASE": ("1.0", "0.9")}
+    with pytest.raises(UsageError, match=r"--set: RELEASE cannot be '0.91' \(did you mean 0.9\?\)") as caught:
+        found.check_factors({"RELEASE": "0.91"}, "--set")
+    assert "one of 1.0, 0.9" in str(caught.value)
+    found.check_factors({"RELEASE": "0.9", "WORKERS": "anything"}, "--set")
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ("{RELAESE: 1.0}", "names RELAESE, which is no factor (did you mean RELEASE?)"),
+        ("{RELEASE: 0.8 0.9}", "x-reprolab.values.RELEASE lacks the documented value '1.0'"),
+        ("[1, 2]", "x-reprolab.values is [1, 2]"),
+        ("{WORKERS: 2}", "x-reprolab.values is {'WORKERS': 2}"),
+    ],
+)
+def test_values_that_cannot_be(tmp_path: Path, values: str, said: str) -> None:
+    """A list of another factor, without the documented value, or of another shape."""
+    assert said in refused(tmp_path, compose=with_values(values))
+
+
 def test_variants_that_only_illustrate_run_once(tmp_path: Path) -> None:
     """TRIALS holds for the documented stack and for variants that a claim needs; others run once."""
     text = EXPERIMENT.replace('"old": {', '"three": {"WORKERS": 3}, "old": {')

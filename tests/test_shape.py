@@ -330,3 +330,15 @@ def test_no_large_file_is_tracked() -> None:
     """Evidence belongs below results/; recorded runs for the tests are thinned out."""
     for path in tracked():
         assert path.stat().st_size < 300_000, f"{relative(path)}: thin it out, or leave it to results/"
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_values_are_those_that_start_knows(name: str) -> None:
+    """compose.yaml lists for a factor the same words as the scenario's start.sh, where that refuses others."""
+    start = ROOT / "scenarios" / name / "start.sh"
+    text = start.read_text(encoding="utf-8") if start.is_file() else ""
+    found = scenario.load(ROOT, name)
+    for factor, words in re.findall(r'^one_of "\$\w+" (\w+) (.*)$', text, re.M):
+        assert found.values.get(factor) == tuple(words.split()), (
+            f"scenarios/{name}/compose.yaml: x-reprolab.values.{factor} and start.sh differ"
+        )

@@ -131,6 +131,12 @@ def main() -> None:
     """Puts published claims about Python application servers to the test, on real stacks."""
 
 
+def _factor_words(found: scenario.Scenario, name: str) -> str:
+    """A factor with its documented value, and the others where they are few."""
+    others = [value for value in found.values.get(name, ()) if value != found.factors[name]]
+    return f"{name}={found.factors[name]}" + (f" (or {' '.join(others)})" if others else "")
+
+
 @main.command("list")
 @boundary
 def list_() -> None:
@@ -140,7 +146,7 @@ def list_() -> None:
     for name in scenario.names(root):
         found = scenario.load(root, name)
         out.print(f"[bold]{found.name}[/]  {found.title}", highlight=False)
-        factors = ", ".join(f"{key}={value}" for key, value in found.factors.items())
+        factors = ", ".join(_factor_words(found, name) for name in found.factors)
         out.print(f"  factors:  {factors}", highlight=False, markup=False)
         for experiment in found.experiments.values():
             out.print(f"  {experiment.name}: {', '.join(experiment.variants)}", highlight=False, markup=False)

@@ -29,6 +29,7 @@ PACKAGE = "reprolab_scenarios"
 DOCUMENTED = "documented"
 CUSTOM = "custom"
 METADATA_KEYS = ("title", "document", "summary", "finding")
+VALUES_KEY = "values"
 # $$ is how Compose escapes a dollar: what follows a pair is no factor of its own.
 FACTOR = re.compile(r"(?<!\$)(?:\$\$)*\$\{([A-Z][A-Z0-9_]*)(?::?-([^${}]*))?\}")
 EXPERIMENT_NAMES = ("VARIANTS", "TRIALS", "CLAIMS", "drive")
@@ -129,6 +130,7 @@ class Scenario:
     finding: str
     factors: Mapping[str, str]
     experiments: Mapping[str, Experiment] = field(default_factory=dict)
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def compose_file(self) -> Path:
@@ -160,6 +162,14 @@ class Scenario:
             if not factors[name]:
                 # Compose would put the documented value in its place, and the report would not show it.
                 raise UsageError(f"{where}: {name} has no value", expected=f"{name}=VALUE")
+            self._check_value(name, factors[name], where)
+
+    def _check_value(self, name: str, value: str, where: str) -> None:
+        known = self.values.get(name)
+        if known and value not in known:
+            raise UsageError(
+                f"{where}: {name} cannot be {value!r}{hint(value, known)}", expected="one of " + ", ".join(known)
+            )
 
 
 def names(root: Path) -> list[str]:
@@ -176,7 +186,7 @@ def load(root: Path, name: str) -> Scenario:
             expected="one of " + (", ".join(known) or "(none yet)"),
         )
     directory = root / "scenarios" / name
-    metadata, factors = _read_compose(directory / "compose.yaml")
+    metadata, factors, values = _read_compose(directory / "compose.yaml")
     bare = Scenario(
         name,
         directory,
@@ -185,6 +195,7 @@ def load(root: Path, name: str) -> Scenario:
         metadata["summary"],
         metadata["finding"],
         factors,
+        values=values,
     )
     package = _package(directory)
     experiments = {path.stem: _experiment(bare, package, path) for path in _experiment_files(directory)}
@@ -197,7 +208,8 @@ def load(root: Path, name: str) -> Scenario:
     return scenario
 
 
-def _read_compose(path: Path) -> tuple[dict[str, str], dict[str, str]]:
+def _read_compose(path: Path) -> tuple[dict[str, str], dict[str, str], dict[str, tuple[str, ...]]]:
+    """Metadata, factors with their documented values, and what values there are where they are few."""
     text = path.read_text(encoding="utf-8")
     where = f"scenarios/{path.parent.name}/compose.yaml"
     try:
@@ -206,17 +218,32 @@ def _read_compose(path: Path) -> tuple[dict[str, str], dict[str, str]]:
         raise UsageError(f"{where} is not YAML: {error}") from error
     if not isinstance(model, dict) or not isinstance(model.get("services"), dict):
         raise UsageError(f"{where} has no services", expected="a Compose file with a services mapping")
-    return _metadata(model.get("x-reprolab"), where), _factors(model)
+    block, factors = model.get("x-reprolab"), _factors(model)
+    return _metadata(block, where), factors, _value_lists(block, factors, where)
+
+
+def _value_lists(block: Mapping[str, Any], factors: Mapping[str, str], where: str) -> dict[str, tuple[str, ...]]:
+    """The words of x-reprolab.values: for a factor all its values, documented one included."""
+    listed = block.get(VALUES_KEY) or {}
+    if not isinstance(listed, dict) or not all(isinstance(words, str) for words in listed.values()):
+        raise UsageError(f"{where}: x-reprolab.{VALUES_KEY} is {listed!r}", expected="FACTOR: its values, in one line")
+    found = {name: tuple(words.split()) for name, words in listed.items()}
+    for name, words in found.items():
+        if name not in factors:
+            raise UsageError(f"{where}: x-reprolab.{VALUES_KEY} names {name}, which is no factor{hint(name, factors)}")
+        if factors[name] not in words:
+            raise UsageError(f"{where}: x-reprolab.{VALUES_KEY}.{name} lacks the documented value {factors[name]!r}")
+    return found
 
 
 def _metadata(block: object, where: str) -> dict[str, str]:
     if not isinstance(block, dict):
         raise UsageError(f"{where} has no x-reprolab block", expected="x-reprolab: {title: ..., document: ...}")
     for key in block:
-        if key not in METADATA_KEYS:
+        if key not in (*METADATA_KEYS, VALUES_KEY):
             raise UsageError(
-                f"{where}: unknown key x-reprolab.{key}{hint(str(key), METADATA_KEYS)}",
-                expected="one of " + ", ".join(METADATA_KEYS),
+                f"{where}: unknown key x-reprolab.{key}{hint(str(key), (*METADATA_KEYS, VALUES_KEY))}",
+                expected="one of " + ", ".join((*METADATA_KEYS, VALUES_KEY)),
             )
     for key in ("title", "document"):
         if not block.get(key):
