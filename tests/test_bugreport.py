@@ -21,11 +21,13 @@ import pytest
 from cases import ROOT, RUNS, recorded_run
 from click.testing import CliRunner, Result
 from reprolab import cli, scenario, upstream
+from reprolab.composefile import image_name
 from reprolab.errors import Exit
 from reprolab.evidence import RunDirectory
 from reprolab.report import bugreport, releases
 from reprolab.report.excerpt import LONGEST, MOST_LINES, excerpt
 from reprolab.report.material import Material, gather, obstacles
+from reprolab.report.provenance import as_it_ran
 from reprolab.upstream import Logs, Report
 
 DATA = ROOT / "tests" / "data"
@@ -455,6 +457,38 @@ def test_this_machines_own_names_and_paths_are_in_no_report(run: RunDirectory) -
     assert str(ROOT) not in text
     assert str(run.path) not in text
     assert host in ("", "localhost") or not re.search(rf"(?<![\w-]){re.escape(host)}(?![\w-])", text)
+
+
+# -- whether the files are those that ran ------------------------------------------------------------
+
+
+def built(run: RunDirectory, image: str) -> Material:
+    """The same run, whose app had this image, built in another checkout on bases of its own."""
+    content = json.loads((run.path / "run.json").read_text(encoding="utf-8"))
+    content["bases"] = {"python:3.6.15-slim-bullseye": {"reference": "base:1", "id": "sha256:1", "origin": "hub"}}
+    (run.path / "run.json").write_text(json.dumps(content), encoding="utf-8")
+    build = {"context": "/elsewhere/scenarios/socket-vanish", "dockerfile": "Dockerfile", "target": "app", "args": ARGS}
+    model = {"services": {"socket-vanish-app": {"build": build, "image": image}}}
+    run.trial("vanish", "documented", 1).write("compose.json", model)
+    return material(run)
+
+
+ARGS = {"PYTHON_IMAGE": "base:1", "GUNICORN": "19.6.0"}
+
+
+def test_the_files_of_the_run_are_recognised(run: RunDirectory) -> None:
+    """An image's name is a digest of what went into it: the same name, the same files, wherever they lay."""
+    context = str(ROOT / "scenarios" / "socket-vanish")
+    here = {"context": context, "dockerfile": "Dockerfile", "target": "app", "args": ARGS}
+    name = image_name(here, "socket-vanish-app", [("base:1", "sha256:1")])
+    assert as_it_ran(built(run, name)) == ""
+
+
+def test_files_that_have_changed_since_are_told(run: RunDirectory) -> None:
+    """Else a reader would take today's files for those that were measured."""
+    found = built(run, "reprolab/socket-vanish-app:0123456789abcdef")
+    assert "files have changed since this run" in as_it_ran(found)
+    assert "files have changed since this run" in bugreport.write(found, ROOT)
 
 
 # -- excerpts ----------------------------------------------------------------------------------------
