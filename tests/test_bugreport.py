@@ -385,8 +385,8 @@ def test_a_run_that_did_not_end_adds_nothing(run: RunDirectory, monkeypatch: pyt
 SECRETS = (
     "build7",
     "corp.example",
-    "mjones",
-    "erika",
+    "u4711",
+    "u4712",
     "/data/lab",
     "192.168.48.77",
     "2001:db8::7",
@@ -396,7 +396,7 @@ SECRETS = (
     "7204f6cd-5f18-4666-a3f5-885b0c6e2da2",
 )
 PLANTED = (
-    "build7 build7.corp.example mjones erika.m@corp.example /home/erika/x /data/lab/reprolab/results/y 192.168.48.77 "
+    "build7 build7.corp.example u4711 u4712@corp.example /home/u4712/x /data/lab/reprolab/results/y 192.168.48.77 "
     "[2001:db8::7]:80 935b28d640e2 02:42:ac:11:00:02 https://bot:hunter2@git.corp.example/z "
     "7204f6cd-5f18-4666-a3f5-885b0c6e2da2"
 )
@@ -434,7 +434,7 @@ def test_planted_secrets_are_in_no_report(run: RunDirectory, monkeypatch: pytest
     monkeypatch.setattr(socket, "gethostname", lambda: "build7")
     monkeypatch.setattr(socket, "getfqdn", lambda: "build7.corp.example")
     monkeypatch.setattr(platform, "node", lambda: "build7")
-    monkeypatch.setattr(getpass, "getuser", lambda: "mjones")
+    monkeypatch.setattr(getpass, "getuser", lambda: "u4711")
     plant(run)
     found = material(run)
     assert obstacles(found) == []
