@@ -21,11 +21,13 @@ import pytest
 from cases import ROOT, RUNS, recorded_run
 from click.testing import CliRunner, Result
 from reprolab import cli, scenario, upstream
+from reprolab.composefile import image_name
 from reprolab.errors import Exit
 from reprolab.evidence import RunDirectory
 from reprolab.report import bugreport, releases
 from reprolab.report.excerpt import LONGEST, MOST_LINES, excerpt
 from reprolab.report.material import Material, gather, obstacles
+from reprolab.report.provenance import as_it_ran
 from reprolab.upstream import Logs, Report
 
 DATA = ROOT / "tests" / "data"
@@ -383,8 +385,8 @@ def test_a_run_that_did_not_end_adds_nothing(run: RunDirectory, monkeypatch: pyt
 SECRETS = (
     "build7",
     "corp.example",
-    "mjones",
-    "erika",
+    "u4711",
+    "u4712",
     "/data/lab",
     "192.168.48.77",
     "2001:db8::7",
@@ -394,7 +396,7 @@ SECRETS = (
     "7204f6cd-5f18-4666-a3f5-885b0c6e2da2",
 )
 PLANTED = (
-    "build7 build7.corp.example mjones erika.m@corp.example /home/erika/x /data/lab/reprolab/results/y 192.168.48.77 "
+    "build7 build7.corp.example u4711 u4712@corp.example /home/u4712/x /data/lab/reprolab/results/y 192.168.48.77 "
     "[2001:db8::7]:80 935b28d640e2 02:42:ac:11:00:02 https://bot:hunter2@git.corp.example/z "
     "7204f6cd-5f18-4666-a3f5-885b0c6e2da2"
 )
@@ -432,7 +434,7 @@ def test_planted_secrets_are_in_no_report(run: RunDirectory, monkeypatch: pytest
     monkeypatch.setattr(socket, "gethostname", lambda: "build7")
     monkeypatch.setattr(socket, "getfqdn", lambda: "build7.corp.example")
     monkeypatch.setattr(platform, "node", lambda: "build7")
-    monkeypatch.setattr(getpass, "getuser", lambda: "mjones")
+    monkeypatch.setattr(getpass, "getuser", lambda: "u4711")
     plant(run)
     found = material(run)
     assert obstacles(found) == []
@@ -455,6 +457,38 @@ def test_this_machines_own_names_and_paths_are_in_no_report(run: RunDirectory) -
     assert str(ROOT) not in text
     assert str(run.path) not in text
     assert host in ("", "localhost") or not re.search(rf"(?<![\w-]){re.escape(host)}(?![\w-])", text)
+
+
+# -- whether the files are those that ran ------------------------------------------------------------
+
+
+def built(run: RunDirectory, image: str) -> Material:
+    """The same run, whose app had this image, built in another checkout on bases of its own."""
+    content = json.loads((run.path / "run.json").read_text(encoding="utf-8"))
+    content["bases"] = {"python:3.6.15-slim-bullseye": {"reference": "base:1", "id": "sha256:1", "origin": "hub"}}
+    (run.path / "run.json").write_text(json.dumps(content), encoding="utf-8")
+    build = {"context": "/elsewhere/scenarios/socket-vanish", "dockerfile": "Dockerfile", "target": "app", "args": ARGS}
+    model = {"services": {"socket-vanish-app": {"build": build, "image": image}}}
+    run.trial("vanish", "documented", 1).write("compose.json", model)
+    return material(run)
+
+
+ARGS = {"PYTHON_IMAGE": "base:1", "GUNICORN": "19.6.0"}
+
+
+def test_the_files_of_the_run_are_recognised(run: RunDirectory) -> None:
+    """An image's name is a digest of what went into it: the same name, the same files, wherever they lay."""
+    context = str(ROOT / "scenarios" / "socket-vanish")
+    here = {"context": context, "dockerfile": "Dockerfile", "target": "app", "args": ARGS}
+    name = image_name(here, "socket-vanish-app", [("base:1", "sha256:1")])
+    assert as_it_ran(built(run, name)) == ""
+
+
+def test_files_that_have_changed_since_are_told(run: RunDirectory) -> None:
+    """Else a reader would take today's files for those that were measured."""
+    found = built(run, "reprolab/socket-vanish-app:0123456789abcdef")
+    assert "files have changed since this run" in as_it_ran(found)
+    assert "files have changed since this run" in bugreport.write(found, ROOT)
 
 
 # -- excerpts ----------------------------------------------------------------------------------------

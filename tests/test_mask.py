@@ -17,10 +17,10 @@ def mask(monkeypatch: pytest.MonkeyPatch) -> Masker:
     monkeypatch.setattr(socket, "gethostname", lambda: "build7")
     monkeypatch.setattr(socket, "getfqdn", lambda: "build7.corp.example")
     monkeypatch.setattr(platform, "node", lambda: "build7")
-    monkeypatch.setattr(getpass, "getuser", lambda: "mjones")
+    monkeypatch.setattr(getpass, "getuser", lambda: "u4711")
     for name in ("USER", "LOGNAME", "SUDO_USER", "USERNAME", "HOSTNAME"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", "/home/mjones")
+    monkeypatch.setenv("HOME", "/home/u4711")
     return masker([Path("/data/lab/reprolab")], ["blink-proxy"], ["2.0.19.1", "19.6.0"])
 
 
@@ -30,13 +30,13 @@ def mask(monkeypatch: pytest.MonkeyPatch) -> Masker:
         ("on build7 now", "on [host] now"),
         ("build7.corp.example is up", "[host] is up"),
         ("Build7: ready", "[host]: ready"),
-        ("build7-eth0 of mjones_dev", "[host]-eth0 of [user]_dev"),
-        ("mjones logged in", "[user] logged in"),
+        ("build7-eth0 of u4711_dev", "[host]-eth0 of [user]_dev"),
+        ("u4711 logged in", "[user] logged in"),
         ('File "/data/lab/reprolab/scenarios/x.py"', 'File "[checkout]/scenarios/x.py"'),
-        ("/home/mjones/notes", "[home]/notes"),
-        ("/home/erika/app and erika again", "/home/[user]/app and [user] again"),
-        ("/Users/otto/app", "/Users/[user]/app"),
-        (r"C:\Users\otto\app", r"C:\Users\[user]\app"),
+        ("/home/u4711/notes", "[home]/notes"),
+        ("/home/u4712/app and u4712 again", "/home/[user]/app and [user] again"),
+        ("/Users/u4713/app", "/Users/[user]/app"),
+        (r"C:\Users\u4713\app", r"C:\Users\[user]\app"),
         ("/root/.pip/x", "[home]/.pip/x"),
         ("from 192.168.48.1:47160", "from [address]:47160"),
         ("172.17.0.2 - -", "[address] - -"),
@@ -47,7 +47,7 @@ def mask(monkeypatch: pytest.MonkeyPatch) -> Masker:
         ("container 935b28d640e2 ended", "container [id] ended"),
         ("sha256:" + "ab" * 32, "sha256:[id]"),
         ("7204f6cd-5f18-4666-a3f5-885b0c6e2da2:25319", "[id]:25319"),
-        ("mail me: erika.m@corp.example", "mail me: [e-mail]"),
+        ("mail me: u4712@corp.example", "mail me: [e-mail]"),
         ("https://bot:hunter2@git.corp.example/x", "https://[credentials]@[host]/x"),
         ("GET http://intranet/status", "GET http://[host]/status"),
     ],
