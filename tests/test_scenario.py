@@ -67,7 +67,7 @@ def test_a_factor_with_few_values_refuses_others(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ("{RELAESE: 1.0}", "names RELAESE, which is no factor (did you mean RELEASE?)"),
+        ("{RELAESE: 1.0 0.9}", "names RELAESE, which is no factor (did you mean RELEASE?)"),
         ("{RELEASE: 0.8 0.9}", "x-reprolab.values.RELEASE lacks the documented value '1.0'"),
         ("[1, 2]", "x-reprolab.values is [1, 2]"),
         ("{WORKERS: 2}", "x-reprolab.values is {'WORKERS': 2}"),

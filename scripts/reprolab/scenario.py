@@ -219,7 +219,9 @@ def _read_compose(path: Path) -> tuple[dict[str, str], dict[str, str], dict[str,
     if not isinstance(model, dict) or not isinstance(model.get("services"), dict):
         raise UsageError(f"{where} has no services", expected="a Compose file with a services mapping")
     block, factors = model.get("x-reprolab"), _factors(model)
-    return _metadata(block, where), factors, _value_lists(block, factors, where)
+    metadata = _metadata(block, where)
+    assert isinstance(block, dict)
+    return metadata, factors, _value_lists(block, factors, where)
 
 
 def _value_lists(block: Mapping[str, Any], factors: Mapping[str, str], where: str) -> dict[str, tuple[str, ...]]:
