@@ -239,7 +239,8 @@ def at(checkout: Path, *words: str, cut_off: bool = False, **more: str) -> str:
     """Run a command in the copy, with the code of the copy; ``cut_off`` from every network but the engine's socket."""
     # pip's variables stay: what pip is told is part of what a base from this host is made from.
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS", "PYTHON", "REPROLAB"))}
-    before = ["unshare", "-n"] if cut_off else []
+    # Who is not root may do so in a user namespace of their own.
+    before = ["unshare", "-n" if os.geteuid() == 0 else "-rn"] if cut_off else []
     done = subprocess.run(
         [*before, *words], cwd=checkout, env=kept | more, capture_output=True, text=True, timeout=300, check=False
     )
