@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import subprocess
 import sys
 import threading
@@ -412,6 +413,36 @@ def test_who_leaves_ends_the_trial(vanish: scenario.Scenario, tmp_path: Path) ->
     assert playing.up.wait(5)
     playing.give_up()
     assert not playing.is_alive() and runner.ended.is_set() and playing.record.invalid
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["demo-socket-vanish"], ["demo", "socket-vanish"]),
+        (
+            ["demo-socket-vanish", "AUTO=3", "REPLAY=a run", "SPEED=4"],
+            ["demo", "socket-vanish", "--auto=3", "--replay", "a run", "--speed", "4"],
+        ),
+        (["bundle"], ["bundle"]),
+        (["bundle", "SCENARIOS=a b", "ARGS=--all-variants"], ["bundle", "a", "b", "--all-variants"]),
+    ],
+)
+def test_make_hands_over_what_it_was_given(given: list[str], words: list[str]) -> None:
+    """The words of the stage become options; none of them is taken for a factor."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    done = subprocess.run(
+        ["make", "-n", "-o", "setup", *given], cwd=ROOT, env=kept, capture_output=True, text=True, check=True
+    )
+    assert shlex.split(done.stdout) == [".venv/bin/reprolab", *words]
+
+
+def test_a_presenter_is_told_what_does_not_go_together() -> None:
+    """A speed is for a replay, and a scenario that does not exist is named with those that do."""
+    for words, told in ((["socket-vanish", "--speed", "2"], "--replay RUN"), (["socket-vansh"], "did you mean")):
+        command = [str(Path(sys.executable).with_name("reprolab")), "demo", *words]
+        environment = {**os.environ, "REPROLAB_ROOT": str(ROOT), "DOCKER_HOST": "tcp://127.0.0.1:1"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 2 and told in done.stderr, done.stderr
 
 
 # -- keys --------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ class Writer:
         self._draft = path.with_name(f".{path.name}.part")
         self._heard = heard
         self._sums: list[str] = []
-        with writing(path):
+        with _writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._tar = tarfile.open(self._draft, "w")  # noqa: SIM115  # closed in __exit__
 
@@ -51,7 +51,7 @@ class Writer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            with writing(self.path):
+            with _writing(self.path):
                 if kind is None:
                     self.add(SUMS, "".join(self._sums).encode())
                 self._tar.close()
@@ -79,11 +79,23 @@ class Writer:
     def _put(self, name: str, size: int, stream: IO[bytes], digest: str) -> None:
         member = tarfile.TarInfo(name)
         member.size, member.mode, member.mtime = size, 0o644, int(time.time())
-        with writing(self.path):
+        with _writing(self.path):
             self._tar.addfile(member, stream)
         self._sums.append(f"{digest}  {name}\n")
         self.size += size
         self._heard(size)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BundleError(
+            f"the bundle could not be written: {error.strerror or error} ({path})",
+            expected="room for all images and runs",
+            advice="free some space, take fewer scenarios, or name another place: --output FILE",
+        ) from error
 
 
 def _copy(stream: IO[bytes], path: Path) -> None:

@@ -199,7 +199,7 @@ def frame(recording: Recording, now_ms: float, columns: int, window_s: float) ->
         files[-1].present if files else None,
         _gone_since(files),
         _rows(seen) if seen else None,
-        tuple(event for event in list(recording.events) if event.at_ms <= now_ms),
+        tuple(sorted((e for e in list(recording.events) if e.at_ms <= now_ms), key=lambda event: event.at_ms)),
         dict(recording.missing),
     )
 

@@ -57,7 +57,6 @@ class Display:
     def __init__(self, console: Console) -> None:
         self.console = console
         self._screen = Screen(console=console, screen=True, auto_refresh=False) if console.is_terminal else None
-        self._last = -PLAIN
         self._told = ""
 
     def __enter__(self) -> Display:
