@@ -23,6 +23,14 @@ def verdict_on(one: Claim, **shown: str) -> tuple[Verdict, str]:
     return Verdict(row["verdict"]), row["why"]
 
 
+def test_a_verdict_points_to_where_the_claim_ends() -> None:
+    """Whichever way it comes out, the reason names the claims that limit it."""
+    one = claim(shows=["documented"], but=["B-2"])
+    assert verdict_on(one, documented="+") == (Verdict.CONFIRMED, "documented 1/1 · but see B-2")
+    with pytest.raises(TypeError, match="but is 'B-2', not a list of claims"):
+        claim(shows=["documented"], but="B-2")
+
+
 # -- the rules ------------------------------------------------------------------------------------
 
 

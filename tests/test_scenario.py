@@ -228,6 +228,13 @@ def test_two_claims_of_one_id(tmp_path: Path) -> None:
     assert "two claims have the id B-1" in refused(tmp_path, lamp=EXPERIMENT, bulb=EXPERIMENT)
 
 
+def test_a_pointer_to_no_claim(tmp_path: Path) -> None:
+    """A claim's limit must be a claim of the same scenario."""
+    text = EXPERIMENT.replace('absent=["old"])', 'absent=["old"], but=["B-7"])', 1)
+    assert text != EXPERIMENT
+    assert "B-1 points to B-7, which is no claim of it" in refused(tmp_path, lamp=text)
+
+
 def test_a_scenario_without_experiment(tmp_path: Path) -> None:
     """A directory with a stack only says what is missing."""
     told = refused(tmp_path, app="print('hello')\n")

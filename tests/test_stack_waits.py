@@ -60,3 +60,12 @@ def test_the_path_that_tells_whether_it_is_up(tmp_path: Path, labels: dict[str, 
     up = stack(tmp_path, **labels)
     up.wait_ready()
     assert up.asked == (path,)
+
+
+def test_the_port_that_load_goes_to(tmp_path: Path) -> None:
+    """The first one that the front publishes, as it is inside; one that publishes none has no load."""
+    up = stack(tmp_path)
+    with pytest.raises(InvalidTrial, match="app publishes no port"):
+        up.port()
+    up.model["services"]["blink-app"]["ports"] = [{"target": 8000, "published": "0"}, {"target": 9000}]
+    assert up.port() == up.port("app") == 8000
