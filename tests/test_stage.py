@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -209,6 +210,21 @@ def test_the_access_log_is_counted_as_the_evidence_counts_it(tmp_path: Path) -> 
     count = sampler.COUNT.format(zero=1795244132000, step=100)
     done = subprocess.run(["sh", "-c", f"cat '{log}' | {count}"], capture_output=True, text=True, check=True)
     assert sampler.parse_counts(done.stdout) == ([("200", 2, 1), ("502", 5, 1)], log.stat().st_size)
+
+
+def test_a_look_that_fails_is_told_and_harms_nothing(tmp_path: Path) -> None:
+    """The experiment goes on without it; the screen says so, and the recording keeps it."""
+
+    def fails(*_: Any) -> Any:
+        raise InvalidTrial("the container went away\nwith details")
+
+    stack: Any = SimpleNamespace(evidence=TrialDirectory(tmp_path), front="app", execute=fails, exists=fails)
+    with sampler.Sampler(stack, script.Watch(processes="app"), tick=0.01) as looking:
+        while "looks" not in looking.recording.missing:
+            time.sleep(0.01)
+    (told,) = screen.process_lines(frame(looking.recording, 1000, 40, 10), 5)
+    assert told.plain.startswith("a look failed at ") and told.plain.endswith(": the container went away")
+    assert recording.read(tmp_path / recording.FILE).missing == looking.recording.missing
 
 
 # -- the screen --------------------------------------------------------------------------------------

@@ -222,8 +222,8 @@ def file_state(frame: Frame) -> Text:
 def process_lines(frame: Frame, room: int) -> list[Text]:
     """A line for each process, new and gone ones marked; of too many, those that went first are left out."""
     if frame.rows is None:
-        return [Text(frame.missing.get("processes", "not looked at yet"), style="dim")]
-    note = [Text(frame.missing["processes"], style="dim")] if "processes" in frame.missing else []
+        return [Text(frame.missing.get("processes", frame.missing.get("looks", "not looked at yet")), style="dim")]
+    note = [Text(frame.missing[what], style="dim") for what in ("processes", "looks") if what in frame.missing]
     hidden = max(0, len(frame.rows) - max(2, room - len(note)))
     hidden += bool(hidden)
     gone = sorted((row for row in frame.rows if row.gone_ms is not None), key=lambda row: row.gone_ms or 0.0)
