@@ -27,8 +27,10 @@ from reprolab.judge import TrialRecord
 from reprolab.report.timeline import Event
 from reprolab.runner import PlannedVariant, Prepared
 from reprolab.stage import live, logged, recording, sampler, screen, script
+from reprolab.stage.frames import frame
 from reprolab.stage.keys import Keyboard, Left, Rhythm
-from reprolab.stage.recording import Look, Process, Recording, frame
+from reprolab.stage.page import Page
+from reprolab.stage.recording import Look, Process, Recording
 from reprolab.stage.replay import Replay
 from reprolab.stage.show import Display, Show
 from rich.console import Console
@@ -235,7 +237,7 @@ def test_the_live_page_fits_its_terminal(vanish: scenario.Scenario, grown: Recor
     """In 80 by 24 and on a projector the page has lines, the file's state, processes and events, and no more rows."""
     watch = script.load(vanish).watch
     seen = frame(grown, 4000, screen.columns_for(width), watch.window)
-    page = screen.Page("socket-vanish · 1/3", "live", screen.Live(seen, watch, height - 4), "q: leave")
+    page = Page("socket-vanish · 1/3", "live", screen.Live(seen, watch, height - 4), "q: leave")
     text = drawn(page, width, height)
     assert len(text.rstrip("\n").split("\n")) <= height
     assert max(map(len, text.split("\n"))) <= width
