@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,8 +27,10 @@ from reprolab.judge import TrialRecord
 from reprolab.report.timeline import Event
 from reprolab.runner import PlannedVariant, Prepared
 from reprolab.stage import live, logged, recording, sampler, screen, script
+from reprolab.stage.frames import frame
 from reprolab.stage.keys import Keyboard, Left, Rhythm
-from reprolab.stage.recording import Look, Process, Recording, frame
+from reprolab.stage.page import Page
+from reprolab.stage.recording import Look, Process, Recording
 from reprolab.stage.replay import Replay
 from reprolab.stage.show import Display, Show
 from rich.console import Console
@@ -211,6 +214,21 @@ def test_the_access_log_is_counted_as_the_evidence_counts_it(tmp_path: Path) -> 
     assert sampler.parse_counts(done.stdout) == ([("200", 2, 1), ("502", 5, 1)], log.stat().st_size)
 
 
+def test_a_look_that_fails_is_told_and_harms_nothing(tmp_path: Path) -> None:
+    """The experiment goes on without it; the screen says so, and the recording keeps it."""
+
+    def fails(*_: Any) -> Any:
+        raise InvalidTrial("the container went away\nwith details")
+
+    stack: Any = SimpleNamespace(evidence=TrialDirectory(tmp_path), front="app", execute=fails, exists=fails)
+    with sampler.Sampler(stack, script.Watch(processes="app"), tick=0.01) as looking:
+        while "looks" not in looking.recording.missing:
+            time.sleep(0.01)
+    (told,) = screen.process_lines(frame(looking.recording, 1000, 40, 10), 5)
+    assert told.plain.startswith("a look failed at ") and told.plain.endswith(": the container went away")
+    assert recording.read(tmp_path / recording.FILE).missing == looking.recording.missing
+
+
 # -- the screen --------------------------------------------------------------------------------------
 
 
@@ -219,7 +237,7 @@ def test_the_live_page_fits_its_terminal(vanish: scenario.Scenario, grown: Recor
     """In 80 by 24 and on a projector the page has lines, the file's state, processes and events, and no more rows."""
     watch = script.load(vanish).watch
     seen = frame(grown, 4000, screen.columns_for(width), watch.window)
-    page = screen.Page("socket-vanish · 1/3", "live", screen.Live(seen, watch, height - 4), "q: leave")
+    page = Page("socket-vanish · 1/3", "live", screen.Live(seen, watch, height - 4), "q: leave")
     text = drawn(page, width, height)
     assert len(text.rstrip("\n").split("\n")) <= height
     assert max(map(len, text.split("\n"))) <= width

@@ -12,7 +12,7 @@ from reprolab import evidence
 from reprolab.judge import TrialRecord, asked, count
 from reprolab.report.terminal import STYLES
 from reprolab.scenario import Scenario
-from reprolab.stage.screen import prose
+from reprolab.stage.page import prose
 from reprolab.stage.script import Script
 from reprolab.stats import rate_text
 
@@ -65,4 +65,4 @@ def _word(verdict: str) -> Text:
 
 def _seen(name: str, count: Mapping[str, Any]) -> str:
     rate = f" [{rate_text(count['rate']['shown'], count['rate']['of'])}]" if "rate" in count else ""
-    return f"{name} {count['shown']}/{count['trials']}{rate}"
+    return f"{name.rpartition('/')[2]} {count['shown']}/{count['trials']}{rate}"

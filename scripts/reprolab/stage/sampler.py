@@ -110,7 +110,9 @@ class Sampler:
             look()
         except FAILURES as error:
             if not self._ended.is_set():
-                self.recording.missing["looks"] = f"a look failed: {error}"
+                reason = (str(error) or type(error).__name__).splitlines()[0]
+                self.recording.missing["looks"] = f"a look failed at {self.now_ms() / 1000:.1f} s: {reason}"
+                self._keep(missing={"looks": self.recording.missing["looks"]})
 
     def _keep(self, **line: object) -> None:
         assert self._writer is not None

@@ -1,100 +1,24 @@
-"""What the audience sees: pages for a terminal of 80 columns and 24 lines or more, with texts or the live state."""
+"""The live state on one screen, drawn for the room there is: moving lines, a file, processes, events."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.layout import Layout
-from rich.padding import Padding
-from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
 from reprolab.report.timeline import Event
-from reprolab.stage.recording import Frame, Line, Row
+from reprolab.stage.frames import Frame, Line, Row
+from reprolab.stage.page import MARGIN
 from reprolab.stage.script import Watch
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 LABEL, FIGURES = 10, 25
-TEXT_WIDTH = 100
-MARGIN = 2
 FRESH_MS = 3000.0
 STATUS_STYLES = {"1": "cyan", "2": "green", "3": "cyan", "4": "yellow", "5": "red"}
 EVENT_STYLES = {"gone": "red", "killed": "red", "traceback": "red", "started": "green", "restarted": "yellow"}
-
-
-@dataclass(frozen=True)
-class Page:
-    """One screen: a heading with a word at its right, the body, and a foot that says what keys do."""
-
-    heading: str
-    aside: str
-    body: RenderableType
-    foot: str
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The page over the whole terminal; where there is none, as lines one after the other."""
-        top = Group(_ends(Text(self.heading, style="bold"), Text(self.aside, style="dim")), Rule(style="dim"))
-        body = Padding(self.body, (0, MARGIN))
-        if not console.is_terminal:
-            yield Group(top, body, Text())
-            return
-        whole = Layout()
-        whole.split_column(Layout(top, size=2), Layout(body), Layout(Text(f" {self.foot}", style="dim"), size=1))
-        yield from whole.__rich_console__(console, options)
-
-
-def _ends(left: Text, right: Text) -> Table:
-    grid = Table.grid(expand=True, padding=(0, 1))
-    grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-    grid.add_column(justify="right", no_wrap=True)
-    grid.add_row(left, right)
-    return grid
-
-
-def prose(text: str, style: str = "") -> RenderableType:
-    """A text of demo.yaml: its paragraphs, not wider than is good to read; lines that begin with a space stay lines."""
-    return _Narrow(Text("\n\n".join(map(_paragraph, text.strip("\n").split("\n\n"))), style=style))
-
-
-def _paragraph(text: str) -> str:
-    lines = text.split("\n")
-    return text if any(line.startswith(" ") for line in lines) else " ".join(line.strip() for line in lines)
-
-
-@dataclass(frozen=True)
-class _Narrow:
-    inner: RenderableType
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield from console.render(self.inner, options.update_width(min(options.max_width, TEXT_WIDTH)))
-
-
-def words(text: str, question: str = "", note: str = "") -> RenderableType:
-    """A text, the question to the audience below it, and a line in small."""
-    parts: list[RenderableType] = [Text(), prose(text)]
-    if question:
-        parts += [Text(), Text("What do you expect?", style="bold magenta"), prose(question, "bold")]
-    if note:
-        parts += [Text(), prose(note, "dim")]
-    return Group(*parts)
-
-
-def figures(headings: Sequence[str], acts: Mapping[str, Mapping[str, str]], reveal: str, note: str) -> RenderableType:
-    """What was measured: a line for each figure, a column for each act so far, the newest in bold; then the text."""
-    grid = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
-    grid.add_column("")
-    newest = list(acts)[-1]
-    for variant in acts:
-        grid.add_column(variant, justify="right", style="bold" if variant == newest else "", overflow="fold")
-    for heading in headings:
-        grid.add_row(heading, *(cells.get(heading, "") for cells in acts.values()))
-    return Group(Text(), grid, Text(), prose(reveal), Text(), prose(note, "dim"))
-
-
-# -- the live state ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -222,8 +146,8 @@ def file_state(frame: Frame) -> Text:
 def process_lines(frame: Frame, room: int) -> list[Text]:
     """A line for each process, new and gone ones marked; of too many, those that went first are left out."""
     if frame.rows is None:
-        return [Text(frame.missing.get("processes", "not looked at yet"), style="dim")]
-    note = [Text(frame.missing["processes"], style="dim")] if "processes" in frame.missing else []
+        return [Text(frame.missing.get("processes", frame.missing.get("looks", "not looked at yet")), style="dim")]
+    note = [Text(frame.missing[what], style="dim") for what in ("processes", "looks") if what in frame.missing]
     hidden = max(0, len(frame.rows) - max(2, room - len(note)))
     hidden += bool(hidden)
     gone = sorted((row for row in frame.rows if row.gone_ms is not None), key=lambda row: row.gone_ms or 0.0)

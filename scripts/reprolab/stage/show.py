@@ -13,10 +13,11 @@ from rich.live import Live as Screen
 from reprolab.judge import TrialRecord
 from reprolab.report import table
 from reprolab.scenario import Scenario
-from reprolab.stage import finding, screen
+from reprolab.stage import finding, page, screen
+from reprolab.stage.frames import frame
 from reprolab.stage.keys import Keys
-from reprolab.stage.recording import Recording, frame
-from reprolab.stage.screen import Page
+from reprolab.stage.page import Page
+from reprolab.stage.recording import Recording
 from reprolab.stage.script import Act, Script
 
 FRAME = 0.25  # seconds between two pictures
@@ -75,17 +76,17 @@ class Display:
         """Seconds between two pictures."""
         return FRAME if self._screen else PLAIN
 
-    def page(self, page: Page) -> None:
+    def show(self, whole: Page) -> None:
         """Show one page."""
         if self._screen:
-            self._screen.update(page, refresh=True)
+            self._screen.update(whole, refresh=True)
         else:
-            self.console.print(page)
+            self.console.print(whole)
 
-    def passing(self, page: Page, line: str) -> None:
+    def passing(self, whole: Page, line: str) -> None:
         """Show a picture that the next one replaces; without a terminal, its line, once."""
         if self._screen:
-            self._screen.update(page, refresh=True)
+            self._screen.update(whole, refresh=True)
         elif line != self._told:
             self._told = line
             self.console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -104,13 +105,13 @@ class Show:
 
     def play(self) -> None:
         """From the opening to the finding. Raises Left where the presenter leaves."""
-        self._words(self.scenario.title, screen.words(self.script.opening, note=self.scenario.document))
+        self._words(self.scenario.title, page.words(self.script.opening, note=self.scenario.document))
         for number, act in enumerate(self.script.acts, 1):
             self._act(number, act)
         self._finding()
 
     def _words(self, heading: str, body: Any, meanwhile: Callable[[], None] = lambda: None) -> None:
-        self.display.page(self._page(heading, body, self.keys.hint))
+        self.display.show(self._page(heading, body, self.keys.hint))
         meanwhile()
         self.keys.pause()
 
@@ -120,28 +121,28 @@ class Show:
     def _act(self, number: int, act: Act) -> None:
         heading = f"{number}/{len(self.script.acts)} {act.heading}"
         if reason := self.player.missing(act):
-            self._words(heading, screen.words(act.say, note=reason))
+            self._words(heading, page.words(act.say, note=reason))
             return
         note = f"{act.variant}: {table.changes_text(self.script.experiment.variants[act.variant])}"
-        told = screen.words(act.say, act.expect, note.replace("—", "the documented values"))
+        told = page.words(act.say, act.expect, note.replace("—", "the documented values"))
         self._words(heading, told, lambda: self.player.prepare(act))
         self._live(heading, act)
         record, which = self.player.finish(act, self._waiting(heading))
         if record.invalid:
             reason = f"This trial says nothing: {table.short_reason(record.invalid)}"
-            self._words(heading, screen.words(reason, note="The demonstration goes on; its evidence is kept."))
+            self._words(heading, page.words(reason, note="The demonstration goes on; its evidence is kept."))
             return
         self.figures[act.variant] = cells(self.script, act, record)
         other = finding.surprises(self.scenario, self.script, record)
         reveal = f"This time it came out otherwise than on record: {'; '.join(other)}." if other else act.reveal
-        self._words(heading, screen.figures(self._headings(), self.figures, reveal, which))
+        self._words(heading, page.figures(self._headings(), self.figures, reveal, which))
 
     def _headings(self) -> list[str]:
         return list(dict.fromkeys(heading for cells in self.figures.values() for heading in cells))
 
     def _waiting(self, heading: str) -> Callable[[str], None]:
         def tell(state: str) -> None:
-            self.display.passing(self._page(heading, screen.words(state), "q: leave"), f"· {state}")
+            self.display.passing(self._page(heading, page.words(state), "q: leave"), f"· {state}")
             self.keys.wait(FRAME)
 
         return tell
@@ -160,16 +161,16 @@ class Show:
         now = self.player.now_ms()
         seen = frame(recording, now, screen.columns_for(console.width), watch.window)
         state = screen.Live(seen, watch, console.height - ROWS)
-        page = self._page(heading, state, foot, f"{screen.seconds(now)} · ")
-        self.display.passing(page, screen.plain_line(seen, watch))
+        whole = self._page(heading, state, foot, f"{screen.seconds(now)} · ")
+        self.display.passing(whole, screen.plain_line(seen, watch))
 
     def _finding(self) -> None:
         verdict, claims = self.player.verdict(), self.script.claims
         for number, identifier in enumerate(claims, 1):
             self._words(f"found {number}/{len(claims)}", finding.claim(self.scenario, identifier, verdict))
-        self._words("why", screen.words(self.script.cause))
+        self._words("why", page.words(self.script.cause))
         if self.script.ask:
-            self._words("and now", screen.words(self.script.ask))
+            self._words("and now", page.words(self.script.ask))
 
 
 def cells(script: Script, act: Act, record: TrialRecord) -> dict[str, str]:
