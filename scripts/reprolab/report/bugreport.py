@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from reprolab.evidence import results_root
-from reprolab.mask import Masker, masker
+from reprolab.privacy import Masker, masker
 from reprolab.report import bugparts, releases
 from reprolab.report.material import Material
 from reprolab.report.provenance import model

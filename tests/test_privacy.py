@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from reprolab.mask import Masker, masker
+from reprolab.privacy import Masker, masker
 
 
 @pytest.fixture
