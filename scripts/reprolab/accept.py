@@ -49,8 +49,9 @@ def record(root: Path, run: RunDirectory) -> tuple[Path, list[Path]]:
     name = evidence.read_json(run.path / "run.json")["scenario"]
     path = scenario.load(root, name).directory / RECORDED
     before = path.read_bytes() if path.exists() else None
+    accept(root, run)
     try:
-        return accept(root, run), docs.write(root)
+        return path, docs.write(root)
     except BaseException:
         if before is None:
             path.unlink(missing_ok=True)
