@@ -154,6 +154,99 @@ def test_what_is_forced_is_said(home: Path) -> None:
     assert "ImportError: no" in lab(str(run.path), "broken", "--force").output
 
 
+def test_an_invalid_variant_that_is_forced_is_said_to_be_one(home: Path) -> None:
+    """The warning has the reason; so has the one for a single invalid trial of a variant that has valid ones."""
+    run = make_run(home, {"documented": ["a"], "broken": [], "old": ["b"]})
+    run.append(trial("broken", invalid="it did not start\nlast words"))
+    run.append(trial("old", number=2, invalid="it fell over"))
+    said = compared(home, str(run.path), "broken", force=True)
+    reason = "compared by force, though broken has no valid trial; trial 1: it did not start"
+    assert said.warnings == (reason,)
+    assert f"! {reason}" in printed(said)
+    assert reason in page.render(said)
+    assert compared(home, str(run.path), "old:2", force=True).warnings == (
+        "compared by force, though trial 2 of old is invalid; trial 2: it fell over",
+    )
+
+
+def several(root: Path) -> RunDirectory:
+    """A run of two experiments that share a variant and have one each; logs do not matter."""
+    run = evidence.create_run(root, "blink")
+    known = [("lamp", "documented"), ("lamp", "old"), ("bell", "documented"), ("bell", "loud")]
+    plan = [{"experiment": e, "variant": v, "factors": {}, "trials": 1} for e, v in known]
+    content = {"scenario": "blink", "started": "2026-01-02", "status": "complete", "plan": plan, "factors": {}}
+    evidence.merge_run_json(run, content)
+    for experiment, variant in known:
+        run.append(trial(variant, experiment=experiment))
+    evidence.point_latest(run)
+    return run
+
+
+@pytest.mark.parametrize("words", [("documented", "loud"), ("loud", "documented"), ("loud",)])
+def test_the_other_side_tells_the_experiment(home: Path, words: tuple[str, ...]) -> None:
+    """Documented is in both experiments; loud in one: that one is meant."""
+    run = several(home)
+    assert [side.experiment for side in sides.find(home, (str(run.path), *words), ())] == ["bell", "bell"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["blink", "documented:1", "documented"],
+            [
+                "has 'documented' in several experiments: lamp, bell",
+                "make compare RUN=blink A=lamp/documented:1 B=lamp/documented\n",
+                "make compare RUN=blink A=bell/documented:1 B=bell/documented\n",
+            ],
+        ),
+        (["blink", "OTHER"], ['make compare A=blink B=OTHER VARIANT="lamp/documented"\n']),
+        (["blink", "documented", "bell/lou"], ["has no variant 'bell/lou' (did you mean bell/loud?)"]),
+        (["blink", "blimk"], ["'blimk' is neither a run nor a variant of", "(did you mean blink?)"]),
+        (["blink", "blink"], ["documented of", "on both sides", "A=documented B=VARIANT"]),
+        (["blink", "lamp/old", "old"], ["old of", "on both sides", "make compare RUN=blink/", "A=lamp/old B=VARIANT"]),
+        (
+            ["blink", "blink", "--variant", "lamp/documented"],
+            ["on both sides", "A=lamp/documented B=VARIANT; or", "make compare A=blink/STAMP B=blink/"],
+        ),
+    ],
+)
+def test_what_may_be_several_or_nothing_comes_with_the_next_step(home: Path, words: list[str], said: list[str]) -> None:
+    """Commands that work as they stand; a run that was meant; two things that can differ."""
+    other = several(home)
+    several(home)
+    result = lab(*[str(other.path) if word == "OTHER" else word for word in words])
+    assert result.exit_code == Exit.USAGE, result.output
+    for text in said:
+        assert text.replace("OTHER", str(other.path)) in result.output
+
+
+def test_a_page_that_cannot_be_written_is_told_before(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No directory for it: status 2, another file, and nothing was compared. So it is where the disk is full."""
+    run = make_run(home, {"documented": ["a"], "old": ["b"]})
+    result = lab(str(run.path), "old", "--html", str(home / "nowhere" / "x.html"))
+    assert result.exit_code == Exit.USAGE
+    assert "there is no directory" in result.output
+    assert "name another file with HTML=" in result.output
+    assert "what stands out" not in result.output
+
+    def full(*words: Any, **options: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    result = lab(str(run.path), "old", "--html", str(home / "x.html"))
+    assert result.exit_code == Exit.USAGE
+    assert "x.html could not be written: No space left on device" in result.output
+
+
+def test_the_zero_of_its_times_is_said(home: Path) -> None:
+    """In the terminal and on the page."""
+    run = make_run(home, {"documented": ["a"], "old": ["b"]})
+    said = compared(home, str(run.path), "old")
+    for text in (printed(said), page.render(said)):
+        assert "imes are seconds since the first line of the trial" in text
+
+
 def test_an_unfinished_run_is_named(home: Path) -> None:
     """What an aborted run measured before its end is compared, and the page says that it was aborted."""
     run = make_run(home, {"documented": ["a"], "old": ["b"]}, status="aborted")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from cases import EXPERIMENT, ROOT, lay_out, recorded_run, trial, trials
 from reprolab import docs, evidence
-from reprolab.accept import accept
-from reprolab.errors import UsageError
+from reprolab.accept import accept, record
+from reprolab.errors import EvidenceError, UsageError
 from reprolab.evidence import RunDirectory
 
 HOST = {"kernel": "6.1", "engine": "20.10", "compose": "2.26", "cpus": 2, "cpu": "Some CPU"}
@@ -87,11 +87,69 @@ def test_only_a_whole_run_is_recorded(tmp_path: Path, changes: dict[str, Any], s
     assert not (tmp_path / "scenarios" / "blink" / "recorded.json").exists()
 
 
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        ({"documented": "+++"}, r"lacks trials of lamp/old \(0 of 3\)"),
+        ({"documented": "+++", "old": "-"}, r"lacks trials of lamp/old \(1 of 3\)"),
+    ],
+)
+def test_a_run_whose_trials_are_gone_is_not_recorded(tmp_path: Path, shown: dict[str, str], said: str) -> None:
+    """Planned, and not in trials.jsonl: nothing is written, neither in the checkout nor beside the run."""
+    directory = lay_out(tmp_path)
+    run = finished(tmp_path, *trials(**shown))
+    with pytest.raises(UsageError, match=said):
+        record(tmp_path, run)
+    assert not (directory / "recorded.json").exists()
+    assert not (run.path / "verdict.json").exists()
+
+
+def test_trials_that_are_invalid_with_a_reason_are_recorded(tmp_path: Path) -> None:
+    """A variant that never started belongs on record; the claim that needs it stays undecided."""
+    lay_out(tmp_path)
+    recorded = evidence.read_json(accept(tmp_path, finished(tmp_path, *trials(documented="+++", old="xxx"))))
+    assert recorded["variants"]["old"]["invalid"] == ["not healthy"] * 3
+    assert recorded["claims"][0]["verdict"] == "inconclusive"
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_where_a_page_fails_the_record_is_put_back(tmp_path: Path, earlier: bool) -> None:
+    """Whether there was one before or not."""
+    path = lay_out(tmp_path) / "recorded.json"
+    if earlier:
+        record(tmp_path, finished(tmp_path))
+    before = path.read_bytes() if earlier else None
+    (tmp_path / "README.md").write_text(part("claims/nothing"), encoding="utf-8")
+    with pytest.raises(UsageError, match="no scenario 'nothing'"):
+        record(tmp_path, finished(tmp_path, *trials(documented="---", old="---")))
+    assert (path.read_bytes() if path.exists() else None) == before
+
+
+def test_pages_are_written_all_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk fills up at the second page: the first one and recorded.json are as they were."""
+    directory = lay_out(tmp_path)
+    first, second = tmp_path / "README.md", directory / "README.md"
+    for one in (first, second):
+        one.write_text(part("claims/blink"), encoding="utf-8")
+    plain = Path.write_text
+
+    def write_text(self: Path, *words: Any, **options: Any) -> int:
+        if self == second:
+            raise OSError(28, "No space left on device", str(self))
+        return plain(self, *words, **options)
+
+    monkeypatch.setattr(Path, "write_text", write_text)
+    with pytest.raises(EvidenceError, match="No space left on device"):
+        record(tmp_path, finished(tmp_path))
+    assert first.read_text(encoding="utf-8") == part("claims/blink")
+    assert not (directory / "recorded.json").exists()
+
+
 def test_a_recorded_verdict_is_what_later_runs_are_held_against(tmp_path: Path) -> None:
     """The next run names it, claim by claim."""
     lay_out(tmp_path)
     accept(tmp_path, finished(tmp_path))
-    later = finished(tmp_path, *trials(documented="-", old="-"))
+    later = finished(tmp_path, *trials(documented="---", old="---"))
     accept(tmp_path, later)
     row = evidence.read_json(later.path / "verdict.json")["claims"][0]
     assert (row["recorded"], row["verdict"]) == ("confirmed", "refuted")
@@ -149,7 +207,8 @@ def test_an_invalid_variant_in_the_table(tmp_path: Path) -> None:
     """What happened and the server's last word stand where its figures would be; the table stays one."""
     lay_out(tmp_path)
     rows = [trial(), trial("old", invalid="did not start | exit code 1\nlast lines")]
-    accept(tmp_path, finished(tmp_path, *rows))
+    plan = [{"experiment": "lamp", "variant": row.variant, "trials": 1} for row in rows]
+    accept(tmp_path, finished(tmp_path, *rows, plan=plan))
     assert "| old | `—` | 0/1 | invalid: did not start \\| exit code 1: … last lines |" in page(
         tmp_path, "results/blink"
     )

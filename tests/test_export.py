@@ -253,6 +253,51 @@ def test_the_control_itself_is_not_exported() -> None:
         export.case(scenario.load(ROOT, "socket-vanish"), "gunicorn-19.6")
 
 
+def test_what_never_ran_is_not_exported() -> None:
+    """gunicorn 19.7.1 did not start: the reason on record, and the variant that did start."""
+    with pytest.raises(UsageError) as refused:
+        export.case(scenario.load(ROOT, "socket-vanish"), "gunicorn-19.7.1")
+    said = str(refused.value)
+    assert "gunicorn-19.7.1 has no valid trial on record: app did not start: exit code 1" in said
+    assert "TypeError: 'OSError' object is not subscriptable" in said
+    assert "make export-socket-vanish VARIANT=gunicorn-19.7.1-startable" in said
+
+
+def test_a_variant_of_another_experiment_is_told_where_it_belongs() -> None:
+    """The reproducer is of one experiment; its variants are named."""
+    with pytest.raises(UsageError, match=r"reproducer is of the experiment worker-connections\n.*sync-3, gevent"):
+        export.case(scenario.load(ROOT, "gunicorn-settings"), "unix")
+
+
+def test_a_control_of_other_releases_is_said_to_be_one(written: dict[tuple[str, str | None], Path]) -> None:
+    """Each row has all factors that differ, and what the control was not measured with is named."""
+    page = (written["pool-freeze", "gunicorn-27.0.1"] / "README.md").read_text(encoding="utf-8")
+    assert page.startswith(
+        "# a request that uses multiprocessing.Pool under gunicorn never ends: the variant gunicorn-27"
+    )
+    assert (
+        "| handler-default | `PYTHON=3.6.15 GUNICORN=20.1.0 HANDLER=default ATTEMPTS=60` | in 0 of 1 trials |" in page
+    )
+    assert "The control handler-default was not measured with PYTHON=3.12.1 GUNICORN=27.0.1." in page
+    assert "The rest is about" not in page
+    usual = (written["pool-freeze", None] / "README.md").read_text(encoding="utf-8")
+    assert "was not measured with" not in usual
+    assert "`ATTEMPTS` is the number of tries." in usual
+
+
+def test_a_control_that_was_measured_as_it_runs_stands_for_itself() -> None:
+    """A variant whose own control is a variant too: that row is shown, and nothing is missing."""
+    chosen = export.case(scenario.load(ROOT, "pool-freeze"), "held")
+    same = replace(chosen, control={"HANDLER": "default", "ATTEMPTS": chosen.scenario.factors["ATTEMPTS"]})
+    variants = {**same.reproducer.experiment.variants, "held-default": {"RUNNER": "held", "HANDLER": "default"}}
+    experiment = replace(same.reproducer.experiment, variants=variants)
+    same = replace(same, reproducer=replace(same.reproducer, experiment=experiment))
+    assert exporttext._control(same) == "held-default"
+    assert exporttext._unlike(same) is None
+    # As many tries as it had are said; the stack is the same.
+    assert exporttext._unlike(chosen) == ("held-handler-default", {"ATTEMPTS": "60"})
+
+
 def test_a_variant_that_would_be_another_one_is_not_exported() -> None:
     """Its factor is the lab's own, or is one that no service of the reproducer has."""
     with pytest.raises(UsageError, match="WITNESS would not come to stand in the reproducer"):
@@ -296,7 +341,11 @@ def test_the_command_says_what_it_wrote(tmp_path: Path, monkeypatch: pytest.Monk
     ):
         result = CliRunner().invoke(cli.main, ["export", "spawn-workers", *arguments])
         assert result.exit_code == 0, result.output
-        first, second, third = result.output.splitlines()
+        case, first, second, third = result.output.splitlines()
+        variant = arguments[1] if arguments else "documented"
+        assert case.startswith(
+            f"exports: SW-2 (imports), variant {variant}: with workers=3 main.py is loaded seven times"
+        )
         assert first == f"written: {directory}/"
         assert second == f"written: {directory}.tar.gz"
         assert third.startswith(f"run it:  {directory}/run.sh (exit status 0: the sign shows")

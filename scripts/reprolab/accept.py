@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from reprolab import evidence, scenario
+from reprolab import docs, evidence, scenario
 from reprolab.errors import UsageError
 from reprolab.evidence import RunDirectory
 from reprolab.report import table
@@ -17,7 +17,7 @@ KEPT_PACKAGES = ("pip",)
 def accept(root: Path, run: RunDirectory) -> Path:
     """Write the scenario's recorded.json from a complete run of all its variants; returns its path.
 
-    Raises UsageError for a run that was aborted, or that left variants out.
+    Raises UsageError, before anything is written, for a run that was aborted, left variants out, or lacks trials.
     """
     content = evidence.read_json(run.path / "run.json")
     found = scenario.load(root, content["scenario"])
@@ -28,11 +28,48 @@ def accept(root: Path, run: RunDirectory) -> Path:
     if missing := wanted - ran:
         names = ", ".join(sorted(f"{e}/{v}" for e, v in missing))
         raise UsageError(f"{run.name} left out {names}", expected="a run of all variants")
+    if lacking := _lacking(run, content):
+        raise UsageError(
+            f"{run.name} lacks trials of {', '.join(lacking)} in trials.jsonl",
+            expected="a trial, valid or invalid with its reason, for each that was planned",
+            advice=f"run it again: make scenario-{found.name}; nothing was written",
+        )
     verdict = judge_run(root, found, run)
     path = found.directory / RECORDED
     # Deeply nested: a third of it would be spaces.
     evidence.write_json(path, verdict | _context(found, run, content), indent=1)
     return path
+
+
+def record(root: Path, run: RunDirectory) -> tuple[Path, list[Path]]:
+    """Accept a run and write the generated pages; returns recorded.json and the pages that changed.
+
+    Where a page cannot be written, recorded.json is put back: the checkout is as it was.
+    """
+    name = evidence.read_json(run.path / "run.json")["scenario"]
+    path = scenario.load(root, name).directory / RECORDED
+    before = path.read_bytes() if path.exists() else None
+    accept(root, run)
+    try:
+        return path, docs.write(root)
+    except BaseException:
+        if before is None:
+            path.unlink(missing_ok=True)
+        else:
+            path.write_bytes(before)
+        raise
+
+
+def _lacking(run: RunDirectory, content: dict[str, Any]) -> list[str]:
+    """The planned variants of which trials are missing, with how many there are; an invalid trial is one too."""
+    there: dict[tuple[str, str], set[int]] = {}
+    for trial in run.trials():
+        there.setdefault((trial.experiment, trial.variant), set()).add(trial.trial)
+    rows = [
+        (f"{row['experiment']}/{row['variant']}", len(there.get((row["experiment"], row["variant"]), ())), row)
+        for row in content["plan"]
+    ]
+    return [f"{name} ({n} of {row.get('trials', 1)})" for name, n, row in rows if n < row.get("trials", 1)]
 
 
 def _context(found: scenario.Scenario, run: RunDirectory, content: dict[str, Any]) -> dict[str, Any]:

@@ -239,9 +239,9 @@ def site(output: Path | None) -> None:
 def accept(where: str) -> None:
     """Put a reviewed run on record, and write the pages that are generated from it."""
     root = project_root()
-    path = acceptance.accept(root, evidence.open_run(root, where))
+    path, pages = acceptance.record(root, evidence.open_run(root, where))
     click.echo(f"recorded: {path.relative_to(root)}")
-    for changed in docs.write(root):
+    for changed in pages:
         click.echo(f"written:  {changed.relative_to(root)}")
 
 

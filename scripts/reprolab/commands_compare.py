@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +10,12 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from reprolab import evidence, scenario
+from reprolab import scenario
 from reprolab.compare import page, sides, terminal
 from reprolab.compare.comparison import Comparison, compare
 from reprolab.compare.facts import VERDICTS
 from reprolab.compare.sides import Side
-from reprolab.errors import Exit
+from reprolab.errors import Exit, UsageError
 from reprolab.judge import Verdict
 from reprolab.scenario import Scenario
 
@@ -38,6 +39,8 @@ class Wishes:
 
 def run(root: Path, wishes: Wishes, console: Console, say: Callable[[str], None]) -> Exit:
     """Compare, print, write the page where one is wanted. Raises UsageError for what cannot be compared."""
+    if wishes.html:
+        _check_page(wishes.html)
     left, right = sides.find(root, wishes.words, wishes.variants, wishes.force)
     warnings = sides.check(left, right, wishes.force)
     found = _scenario(root, left, right)
@@ -46,10 +49,29 @@ def run(root: Path, wishes: Wishes, console: Console, say: Callable[[str], None]
     comparison = compare(left, right, found, warnings, wishes.logs, say)
     terminal.render(console, comparison)
     if wishes.html:
-        with evidence.writing(wishes.html):
+        try:
             wishes.html.write_text(page.render(comparison), encoding="utf-8")
+        except OSError as error:
+            raise _no_page(wishes.html, error.strerror or str(error)) from error
         click.echo(f"written: {wishes.html}")
     return _status(comparison)
+
+
+def _check_page(path: Path) -> None:
+    """Raise UsageError where the page could not be written: comparing takes its time, and would be for nothing."""
+    folder = path.parent
+    if not folder.is_dir():
+        raise _no_page(path, f"there is no directory {folder}")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise _no_page(path, "no permission")
+
+
+def _no_page(path: Path, why: str) -> UsageError:
+    return UsageError(
+        f"{path} could not be written: {why}",
+        expected="a file in a directory that is there",
+        advice="name another file with HTML= (--html)",
+    )
 
 
 def _scenario(root: Path, left: Side, right: Side) -> Scenario | None:

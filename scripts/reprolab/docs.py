@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from reprolab import scenario
-from reprolab.errors import UsageError
+from reprolab.errors import EvidenceError, UsageError
 from reprolab.judge import Verdict
 from reprolab.report import table
 from reprolab.scenario import Claim, Scenario
@@ -43,12 +44,20 @@ def stale(root: Path) -> list[Path]:
 
 
 def write(root: Path) -> list[Path]:
-    """Bring the pages up to date; returns those that changed."""
-    changed = stale(root)
-    for path, text in pages(root).items():
-        if path in changed:
+    """Bring the pages up to date; returns those that changed. All or none: what was written is put back."""
+    before: dict[Path, bytes] = {}
+    wanted = {path: text for path, text in pages(root).items() if path.read_text(encoding="utf-8") != text}
+    try:
+        for path, text in wanted.items():
+            before[path] = path.read_bytes()
             path.write_text(text, encoding="utf-8")
-    return changed
+    except OSError as error:
+        for path, content in before.items():
+            # The one that failed may refuse this too: the others are put back all the same.
+            with suppress(OSError):
+                path.write_bytes(content)
+        raise EvidenceError(f"the pages could not be written: {error}", expected="permission and room") from error
+    return list(wanted)
 
 
 def _fill(path: Path, root: Path, found: list[Scenario]) -> str:

@@ -19,7 +19,10 @@ from docker.utils.build import exclude_paths
 from reprolab import exportstack, exporttext, reproducer
 from reprolab.errors import EvidenceError, UsageError
 from reprolab.exporttext import Case
+from reprolab.report.table import short_reason
+from reprolab.reproducer import Reproducer
 from reprolab.scenario import Scenario
+from reprolab.session import recorded_verdict
 
 DRIVE = exportstack.DRIVE
 LAB_ONLY = re.compile(r"^[ \t]*# lab only, from here\n.*?^[ \t]*# lab only, to here\n", re.M | re.S)
@@ -29,10 +32,12 @@ AWKWARD = re.compile(r"[\"`$\\}]")
 
 
 def case(scenario: Scenario, variant: str | None = None) -> Case:
-    """Choose a variant of the reproducer's experiment. UsageError for one that is the control itself."""
+    """Choose a variant of the reproducer's experiment. UsageError for the control itself, and for what never ran."""
     found = reproducer.load(scenario)
     variant = variant or found.variant
+    _check_experiment(scenario, found, variant)
     reproducer.check_variant(found.experiment, variant, f"export {scenario.name}")
+    _check_measured(scenario, found, variant)
     factors = {**scenario.factors, **found.experiment.variants[variant]}
     control = {**scenario.factors, **found.experiment.variants[found.control]}
     usual = {**scenario.factors, **found.experiment.variants[found.variant]}
@@ -46,6 +51,38 @@ def case(scenario: Scenario, variant: str | None = None) -> Case:
     chosen = Case(scenario, found, variant, factors, changes)
     _check(chosen)
     return chosen
+
+
+def _check_experiment(scenario: Scenario, found: Reproducer, variant: str) -> None:
+    """Raise UsageError for a variant of another experiment: the reproducer shows a sign of its own alone."""
+    others = [one.name for one in scenario.experiments.values() if variant in one.variants]
+    if others and found.experiment.name not in others:
+        raise UsageError(
+            f"export {scenario.name}: {variant} is a variant of {', '.join(others)}; this scenario's reproducer is of "
+            f"the experiment {found.experiment.name}",
+            expected=f"one of its variants: {', '.join(found.experiment.variants)}",
+        )
+
+
+def _check_measured(scenario: Scenario, found: Reproducer, variant: str) -> None:
+    """Raise UsageError for a variant that is on record without a valid trial: there is nothing that it would show."""
+    rows = (recorded_verdict(scenario) or {}).get("variants", {})
+    row = rows.get(scenario.variant_key(found.experiment.name, variant))
+    if row is None or row["valid"]:
+        return
+    own = found.experiment.variants[variant].items()
+    # The nearest is the same with the fewest factors more.
+    near = sorted(
+        (len(factors), name)
+        for name, factors in found.experiment.variants.items()
+        if own <= factors.items() and rows.get(scenario.variant_key(found.experiment.name, name), {}).get("valid")
+    )
+    reason = short_reason(next(iter(row["invalid"]), "")) or "no reason is on record"
+    raise UsageError(
+        f"export {scenario.name}: {variant} has no valid trial on record: {reason}",
+        expected="a variant that ran: what did not come up has shown nothing",
+        advice=f"export the nearest that ran: make export-{scenario.name} VARIANT={near[0][1]}" if near else "",
+    )
 
 
 def _check(chosen: Case) -> None:

@@ -77,6 +77,7 @@ def _scripts(chosen: Case, model: Model, compose: str) -> dict[str, str]:
     images = sorted(set(re.findall(r"\$\{(\w+_IMAGE):-([^}]*)\}", compose)))
     values = {
         "case": chosen,
+        "other": chosen.variant != chosen.reproducer.variant,
         "reproducer": chosen.reproducer,
         "claim": chosen.reproducer.claim,
         "service": DRIVE if beside else APP,
@@ -88,6 +89,7 @@ def _scripts(chosen: Case, model: Model, compose: str) -> dict[str, str]:
         "files": "app" if (chosen.scenario.directory / "app").is_dir() else ".",
         "venv": venv,
         "seen": _recorded(chosen),
+        "unlike": _unlike(chosen),
         "words": _words,
         "images": images,
         "bases": _bases(chosen, [official for _, official in images]),
@@ -140,15 +142,48 @@ def _shell(chosen: Case, word: str) -> str:
 
 
 def _recorded(chosen: Case) -> list[dict[str, Any]]:
-    """What the lab measured, for the variant and the control as they are there; empty where nothing is on record."""
+    """What the lab measured, for the variant and the control as they are there; empty where nothing is on record.
+
+    Where another variant than the usual one is exported, each row has all factors in which the rows differ.
+    """
     found = chosen.reproducer
     measured = _record(chosen).get("signs", {}).get(found.claim.id, {})
-    rows = []
-    for variant in dict.fromkeys((chosen.variant, found.variant, found.control)):
-        key = chosen.scenario.variant_key(found.experiment.name, variant)
-        if key in measured:
-            rows.append({"variant": variant, "factors": found.experiment.variants[variant], **measured[key]})
-    return rows
+    keys = {name: chosen.scenario.variant_key(found.experiment.name, name) for name in found.experiment.variants}
+    names = [
+        name for name in dict.fromkeys((chosen.variant, found.variant, _control(chosen))) if keys[name] in measured
+    ]
+    if chosen.variant == found.variant:
+        shown = {name: found.experiment.variants[name] for name in names}
+    else:
+        full = {name: _full(chosen, name) for name in names}
+        differing = [one for one in chosen.factors if len({factors[one] for factors in full.values()}) > 1]
+        shown = {name: {one: full[name][one] for one in differing} for name in names}
+    return [{"variant": name, "factors": shown[name], **measured[keys[name]]} for name in names]
+
+
+def _full(chosen: Case, variant: str) -> dict[str, str]:
+    """Every factor of a variant."""
+    return {**chosen.scenario.factors, **chosen.reproducer.experiment.variants[variant]}
+
+
+def _control(chosen: Case) -> str:
+    """The variant that is `./run.sh control`, or is so but for what is no part of the stack; else the usual control."""
+    wanted = {**chosen.factors, **chosen.control}
+    names = (chosen.reproducer.control, *chosen.reproducer.experiment.variants)
+    for left_out in ((), chosen.reproducer.means):
+        same = {one: value for one, value in wanted.items() if one not in left_out}
+        for name in names:
+            if same.items() <= _full(chosen, name).items():
+                return name
+    return chosen.reproducer.control
+
+
+def _unlike(chosen: Case) -> tuple[str, dict[str, str]] | None:
+    """The control that is shown as measured, and what `./run.sh control` has that it had not; None for nothing."""
+    control = _control(chosen)
+    measured, own = _full(chosen, control), {**chosen.factors, **chosen.control}
+    differing = {name: value for name, value in own.items() if measured[name] != value}
+    return (control, differing) if differing else None
 
 
 def _record(chosen: Case) -> dict[str, Any]:

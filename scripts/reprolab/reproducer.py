@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ DRIVES = "reproducer"
 APP = "app"
 TEXTS = ("claim", "variant", "control", "title", "sign")
 LISTS = ("services", "reads", "leave_out", "without")
-OPTIONAL = (*LISTS, "expect", "lasts", "venv")
+OPTIONAL = (*LISTS, "expect", "lasts", "means", "venv")
 VENV_KEYS = ("needs", "first", "install")
 STEP_KEYS = ("packages", "when", "unless")
 
@@ -64,6 +64,7 @@ class Reproducer:
 
     ``services`` are the roles that the case needs, ``reads`` the factors that the drive itself reads, ``leave_out``
     files of the server's build that only the lab uses, ``without`` build arguments and variables of that kind.
+    ``means`` says in words what a factor is that the control changes along, and that is no part of the stack.
     ``venv`` is there for cases that need no proxy: they run without Docker too.
     """
 
@@ -79,6 +80,7 @@ class Reproducer:
     without: tuple[str, ...] = ()
     expect: str = ""
     lasts: str = ""
+    means: Mapping[str, str] = field(default_factory=dict)
     venv: Venv | None = None
 
 
@@ -103,6 +105,7 @@ def load(scenario: Scenario) -> Reproducer:
         without=lists["without"],
         expect=str(content.get("expect") or "").strip(),
         lasts=str(content.get("lasts") or "").strip(),
+        means=_means(scenario, content.get("means", {}), f"{where}, means"),
         venv=_venv(content["venv"], f"{where}, venv") if "venv" in content else None,
     )
     _check(scenario, found, where)
@@ -187,6 +190,13 @@ def _venv(content: object, where: str) -> Venv:
         first=_texts(content.get("first", []), f"{where}, first"),
         install=tuple(_step(step, f"{where}, install") for step in steps),
     )
+
+
+def _means(scenario: Scenario, content: object, where: str) -> dict[str, str]:
+    found = _mapping(content, scenario.factors, where)
+    if not all(isinstance(text, str) and text.strip() for text in found.values()):
+        raise UsageError(f"{where} is {content!r}", expected="a line of text for each factor")
+    return {name: text.strip() for name, text in found.items()}
 
 
 def _step(content: object, where: str) -> Step:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,14 @@ class Wanted:
     def __str__(self) -> str:
         return f"{self.experiment}/{self.variant}" if self.experiment else self.variant
 
+    @property
+    def text(self) -> str:
+        """As one writes it on the command line."""
+        return str(self) if self.trial is None else f"{self}:{self.trial}"
+
+
+Both = tuple[Wanted, Wanted]
+
 
 def parse(text: str) -> Wanted:
     """Read `[EXPERIMENT/]VARIANT[:TRIAL]`. Raises UsageError for a trial that is no number."""
@@ -116,10 +124,41 @@ def _side(
     return Side(run, content, experiment, wanted.variant, tuple(named[:MOST_TRIALS]), left_out=beyond)
 
 
+def _known(content: Mapping[str, Any], rows: Sequence[TrialRecord]) -> list[tuple[str, str]]:
+    """The experiments and variants of a run, planned or measured."""
+    planned = [(str(row["experiment"]), str(row["variant"])) for row in content.get("plan", [])]
+    return list(dict.fromkeys([*planned, *((row.experiment, row.variant) for row in rows)]))
+
+
+def _settled(runs: tuple[RunDirectory, RunDirectory], wanted: Both, ready: Callable[[Both], str]) -> Both:
+    """A variant of several experiments is the one of the experiment that the other side means.
+
+    Raises UsageError, with the commands that ``ready`` makes, where both may be of several.
+    """
+    found = []
+    for run, one in zip(runs, wanted, strict=True):
+        content, rows = read_run(run), run.trials()
+        found.append([e for e, v in _known(content, rows) if v == one.variant and one.experiment in ("", e)])
+        if not found[-1]:
+            # Raises: a name that is none comes before one that may be several.
+            _experiment(run, content, rows, one)
+    shared = [experiment for experiment in found[0] if experiment in found[1]]
+    if len(shared) == 1 and max(map(len, found)) > 1:
+        return replace(wanted[0], experiment=shared[0]), replace(wanted[1], experiment=shared[0])
+    if len(shared) > 1:
+        commands = [ready((replace(wanted[0], experiment=e), replace(wanted[1], experiment=e))) for e in shared]
+        names = " and ".join(dict.fromkeys(repr(str(one)) for one in wanted))
+        raise UsageError(
+            f"{runs[0].name} has {names} in several experiments: {', '.join(shared)}",
+            expected="the experiment with it",
+            advice="\n            ".join(commands),
+        )
+    return wanted
+
+
 def _experiment(run: RunDirectory, content: Mapping[str, Any], rows: Sequence[TrialRecord], wanted: Wanted) -> str:
     """The experiment that a variant's name means in this run."""
-    planned = [(str(row["experiment"]), str(row["variant"])) for row in content.get("plan", [])]
-    known = list(dict.fromkeys([*planned, *((row.experiment, row.variant) for row in rows)]))
+    known = _known(content, rows)
     several = len({experiment for experiment, _ in known}) > 1
     found = [e for e, v in known if v == wanted.variant and wanted.experiment in ("", e)]
     if len(found) == 1:
@@ -153,9 +192,8 @@ def _nothing(run: RunDirectory, content: Mapping[str, Any], experiment: str, wan
 
 
 def _invalid(content: Mapping[str, Any], wanted: Wanted, trial: TrialRecord) -> UsageError:
-    reason = next((line for line in trial.invalid.splitlines() if line.strip()), "no reason is on record")
     return UsageError(
-        f"{wanted} has no valid trial to compare; trial {trial.trial}: {reason}",
+        f"{wanted} has no valid trial to compare; trial {trial.trial}: {_reason(trial)}",
         expected="a trial that says something: what did not come up has shown nothing",
         advice=f"--force compares the logs all the same; or {_again(content, wanted)}",
     )
@@ -169,7 +207,7 @@ def check(left: Side, right: Side, force: bool = False) -> tuple[str, ...]:
         right.variant,
         right.trials,
     ):
-        raise UsageError(f"{left.label} of {left.run.name} is on both sides", expected="two things that can differ")
+        raise _both_sides(left.run, left.content, f"{left.experiment}/{left.label}")
     reasons = [reason for reason in (_schema(left, right), _subject(left, right)) if reason]
     if reasons and not force:
         raise _unlike(reasons)
@@ -179,7 +217,30 @@ def check(left: Side, right: Side, force: bool = False) -> tuple[str, ...]:
         for side in runs
         if side.content.get("status") != "complete"
     ]
+    reasons += [_said_nothing(side) for side in (left, right) if not all(trial.valid for trial in side.trials)]
     return (*(f"compared by force, though {reason}" for reason in reasons), *unfinished)
+
+
+def _both_sides(run: RunDirectory, content: Mapping[str, Any], label: str) -> UsageError:
+    """A run compared with itself, or a variant with itself."""
+    name = f"{content['scenario']}/{run.name}"
+    return UsageError(
+        f"{label} of {run.name} is on both sides",
+        expected="two things that can differ",
+        advice=f"name another variant: make compare RUN={name} A={label} B=VARIANT; "
+        f"or an earlier run: make compare A={content['scenario']}/STAMP B={name}",
+    )
+
+
+def _said_nothing(side: Side) -> str:
+    """That a side's trials are invalid, and why."""
+    trial = next(trial for trial in side.trials if not trial.valid)
+    what = f"trial {trial.trial} of {side.variant} is invalid" if side.named else f"{side.label} has no valid trial"
+    return f"{what}; trial {trial.trial}: {_reason(trial)}"
+
+
+def _reason(trial: TrialRecord) -> str:
+    return next((line for line in trial.invalid.splitlines() if line.strip()), "no reason is on record")
 
 
 def _unlike(reasons: Sequence[str]) -> UsageError:
@@ -230,17 +291,58 @@ def find(root: Path, words: Sequence[str], variants: Sequence[str], force: bool 
         )
     first = evidence.open_run(root, words[0])
     if len(words) == 3:
-        left, right = (choose(first, parse(word), force) for word in words[1:])
+        named = _settled(
+            (first, first),
+            (parse(words[1]), parse(words[2])),
+            lambda pair: f"make compare RUN={words[0]} A={pair[0].text} B={pair[1].text}",
+        )
+        left, right = (choose(first, one, force) for one in named)
     elif (second := _other_run(root, words[1])) is not None:
         names = [str(read_run(run)["scenario"]) for run in (first, second)]
         if names[0] != names[1] and not force:
             raise _unlike([f"the scenarios differ ({names[0]}, {names[1]})"])
         pair = (*variants, *variants)[:2] or (DOCUMENTED, DOCUMENTED)
-        left, right = choose(first, parse(pair[0]), force), choose(second, parse(pair[-1]), force)
+        if first.path == second.path and pair[0] == pair[1]:
+            raise _both_sides(first, read_run(first), pair[0])
+        named = _settled(
+            (first, second),
+            (parse(pair[0]), parse(pair[1])),
+            lambda pair: (
+                f'make compare A={words[0]} B={words[1]} VARIANT="{" ".join(unique(one.text for one in pair))}"'
+            ),
+        )
+        left, right = choose(first, named[0], force), choose(second, named[1], force)
     else:
-        right = choose(first, parse(words[1]), force)
-        left = choose(first, parse(f"{right.experiment}/{variants[0] if variants else DOCUMENTED}"), force)
+        own = parse(words[1])
+        _check_word(root, first, words[1], own)
+        named = _settled(
+            (first, first),
+            (parse(variants[0] if variants else DOCUMENTED), own),
+            lambda pair: f"make compare RUN={words[0]} A={pair[0].text} B={pair[1].text}",
+        )
+        right = choose(first, named[1], force)
+        left = choose(first, replace(named[0], experiment=named[0].experiment or right.experiment), force)
     return without_each_other(left, right)
+
+
+def unique(texts: Iterable[str]) -> list[str]:
+    """Each text once, in the order in which they come first."""
+    return list(dict.fromkeys(texts))
+
+
+def _check_word(root: Path, run: RunDirectory, word: str, wanted: Wanted) -> None:
+    """Raise UsageError for a word that is no variant of the run, and is close to the name of a run."""
+    known = _known(read_run(run), run.trials())
+    variants = unique(name for e, v in known for name in (v, f"{e}/{v}"))
+    if str(wanted) in variants:
+        return
+    folders = sorted(path.parent for path in evidence.results_root(root).glob("*/latest/run.json"))
+    runs = unique(folder.parent.name for folder in folders)
+    if (told := hint(word, [*variants, *runs])) and told == hint(word, runs):
+        raise UsageError(
+            f"{word!r} is neither a run nor a variant of {run.name}{told}",
+            expected="a run (SCENARIO, SCENARIO/STAMP), or one of " + ", ".join(unique(v for _, v in known)),
+        )
 
 
 def _other_run(root: Path, word: str) -> RunDirectory | None:

@@ -36,6 +36,7 @@ def render(console: Console, comparison: Comparison) -> None:
     for warning in comparison.warnings:
         console.print(Text(f"! {warning}", style="yellow"))
     console.print(_title("what stands out"))
+    console.print(Text(words.CLOCK, style="dim"))
     for part in _outstanding(comparison, wide):
         console.print(part)
     for group in comparison.facts:

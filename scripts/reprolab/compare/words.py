@@ -12,6 +12,8 @@ MASKED = (
     "names by chance; statuses, sizes, errno, exceptions and versions are not"
 )
 
+CLOCK = "times are seconds since the first line of the trial, in whichever of its logs that stands"
+
 
 def number(value: int) -> str:
     """A figure with spaces between its thousands, at which no line breaks."""
