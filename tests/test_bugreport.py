@@ -181,6 +181,7 @@ def test_a_claim_beside_it_is_told_without_the_labs_names(text: str) -> None:
     """A maintainer does not know what `creator-only` is."""
     found = text[text.index("**Also found**") : text.index("### Steps")]
     assert "still runs”: 6/6; in the controls 0/6)" in found
+    assert "counted: “a FileNotFoundError that ends in sock.py" in found
     assert "creator-only" not in found
 
 

@@ -125,7 +125,7 @@ def supporting(material: Material) -> str:
 def sign_words(claim: Claim) -> str:
     """What a claim's sign counts, in the sign's own words, to stand inside a sentence."""
     words = " ".join((claim.sign.__doc__ or claim.text).split()).rstrip(".")
-    return words if words[:2].isupper() else words[0].lower() + words[1:]
+    return words if words[1:2].isupper() else words[0].lower() + words[1:]
 
 
 def _limits(material: Material, claim: Claim) -> str:
