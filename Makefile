@@ -50,7 +50,7 @@ accept: setup ## put a reviewed run on record: make accept RUN=socket-vanish
 ##@ Hand a case over
 .PHONY: $(addprefix report-,$(SCENARIOS))
 $(addprefix report-,$(SCENARIOS)): report-%: setup ## bug reports to file upstream, from the latest run that bears them
-	@$(REPROLAB) bugreport $(or $(RUN),$*) $(ARGS)
+	@$(REPROLAB) bugreport $(or $(RUN),$*) --scenario $* $(ARGS)
 
 .PHONY: $(addprefix export-,$(SCENARIOS))
 $(addprefix export-,$(SCENARIOS)): export-%: setup ## a directory and a .tar.gz that show the case with Docker alone

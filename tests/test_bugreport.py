@@ -24,7 +24,7 @@ from reprolab import cli, scenario, upstream
 from reprolab.composefile import image_name
 from reprolab.errors import Exit
 from reprolab.evidence import RunDirectory
-from reprolab.report import bugreport, releases
+from reprolab.report import bugparts, bugreport, releases
 from reprolab.report.excerpt import LONGEST, MOST_LINES, excerpt
 from reprolab.report.material import Material, gather, obstacles
 from reprolab.report.provenance import as_it_ran
@@ -118,9 +118,10 @@ def test_a_fixed_bug_says_so_first_and_by_our_measurement(text: str) -> None:
     """The first words to be read are that there is nothing to file, and which release came out clean."""
     first = next(line for line in text.splitlines() if line.startswith(">"))
     assert first.startswith(
-        "> **Already fixed in 19.7.1, the first release measured after: there is nothing to file.**"
+        "> **Already fixed in gunicorn 19.7.1, the first release measured after: there is nothing to file.**"
     )
-    assert "benoitc/gunicorn#1298" in first
+    assert "Known as [benoitc/gunicorn#1298](https://github.com/benoitc/gunicorn/issues/1298); fixed by " in first
+    assert "; fixed by [benoitc/gunicorn#1310](" in first
     assert text.index(first) < text.index("### Type")
 
 
@@ -179,8 +180,36 @@ def test_fences_and_folds_are_closed(text: str) -> None:
 def test_a_claim_beside_it_is_told_without_the_labs_names(text: str) -> None:
     """A maintainer does not know what `creator-only` is."""
     found = text[text.index("**Also found**") : text.index("### Steps")]
-    assert "(confirmed: shown in 6/6, in controls 0/6)" in found
+    assert "still runs”: 6/6; in the controls 0/6)" in found
+    assert "counted: “a FileNotFoundError that ends in sock.py" in found
     assert "creator-only" not in found
+
+
+def test_what_avoids_it_is_not_said_to_show_it(tmp_path: Path) -> None:
+    """Beneath "any of these avoids it" stands what was counted: else 1/1 reads as if it had not helped."""
+    run = run_of(tmp_path / "run", "pool-freeze")
+    text = bugreport.write(material(run, "pool-freeze", "gunicorn"), ROOT)
+    line = next(line for line in text.splitlines() if line.startswith("- Any of these avoids it"))
+    assert "counted: “at least one request froze”: 1/1; in the controls 0/" in line
+
+
+def test_a_sentence_that_another_limits_names_it(tmp_path: Path) -> None:
+    """ "On Python 3.6.7 and later", and in 3.11.7 not seen: the claim that says where it ends stands beside it."""
+    run = run_of(tmp_path / "run", "gunicorn-settings")
+    text = bugreport.write(material(run, "gunicorn-settings", "syslog"), ROOT)
+    line = next(line for line in text.splitlines() if line.startswith("- With Django on Python 3.6.7 and later"))
+    assert "but see “The fix came with Python 3.11," in line
+    assert "> **Already fixed in Python 3.11" in text
+
+
+def test_a_limit_that_the_run_did_not_decide_is_not_named(tmp_path: Path) -> None:
+    """What was not measured limits nothing."""
+    run = run_of(tmp_path / "run", "gunicorn-settings")
+    found = material(run, "gunicorn-settings", "syslog")
+    for row in found.verdict["claims"]:
+        if row["id"] == "GS-49":
+            row["verdict"] = "inconclusive"
+    assert "but see" not in bugparts.supporting(found)
 
 
 def test_the_first_report_is_of_the_cause_without_gunicorn(tmp_path: Path) -> None:
@@ -274,17 +303,20 @@ def test_a_variant_that_does_not_show_it(run: RunDirectory) -> None:
     assert "documented did not show the sign (0/3)" in obstacles(material(run))
 
 
-@pytest.mark.parametrize("variant", ["documented", "gunicorn-19.5.0", "gunicorn-21.2.0"])
-def test_a_deciding_variant_that_was_not_run(run: RunDirectory, variant: str) -> None:
+@pytest.mark.parametrize(
+    ("variant", "part"),
+    [("documented", ""), ("gunicorn-19.5.0", "the control "), ("gunicorn-21.2.0", "the newest release ")],
+)
+def test_a_deciding_variant_that_was_not_run(run: RunDirectory, variant: str, part: str) -> None:
     """The showing one, the control, and the newest release."""
     without(run, variant)
-    assert obstacles(material(run)) == [f"not run: {variant}"]
+    assert obstacles(material(run)) == [f"{part}{variant} was not run"]
 
 
 def test_a_deciding_variant_without_a_valid_trial(run: RunDirectory) -> None:
     """What did not start has shown nothing, and has not been clean either."""
     change(run, "gunicorn-19.5.0", lambda trial: trial.update(invalid="app did not start", observation={}))
-    assert obstacles(material(run)) == ["gunicorn-19.5.0 has no valid trial: app did not start"]
+    assert obstacles(material(run)) == ["the control gunicorn-19.5.0 has no valid trial: app did not start"]
 
 
 def test_a_sign_that_cannot_be_read(run: RunDirectory) -> None:
@@ -308,7 +340,7 @@ def test_it_writes_beside_the_run(run: RunDirectory, monkeypatch: pytest.MonkeyP
     done = call(monkeypatch, run.path.parents[1], "socket-vanish")
     assert done.exit_code == Exit.AS_RECORDED
     assert f"written: {run.path / 'report-gunicorn.md'}" in done.output
-    assert "Already fixed in 19.7.1" in done.output
+    assert "Already fixed in gunicorn 19.7.1" in done.output
     assert (run.path / "report-gunicorn.md").read_text(encoding="utf-8").startswith("<!-- Made by reprolab")
 
 
@@ -333,8 +365,9 @@ def test_a_refusal_says_why_and_what_to_do(run: RunDirectory, monkeypatch: pytes
     without(run, "gunicorn-21.2.0")
     done = call(monkeypatch, run.path.parents[1], "socket-vanish")
     assert done.exit_code == Exit.INCONCLUSIVE
-    assert "not run: gunicorn-21.2.0" in done.output
-    assert 'to do: make scenario-socket-vanish VARIANT="documented gunicorn-19.5.0 gunicorn-21.2.0"' in done.output
+    assert "not written: gunicorn (gunicorn): the newest release gunicorn-21.2.0 was not run" in done.output
+    assert "  expected: one complete run of documented, gunicorn-19.5.0, gunicorn-21.2.0, with the sign" in done.output
+    assert '  to do:    make scenario-socket-vanish VARIANT="documented gunicorn-19.5.0 gunicorn-21.2.0"' in done.output
     assert not list(run.path.glob("report-*.md"))
 
 
@@ -377,7 +410,28 @@ def test_a_run_that_did_not_end_adds_nothing(run: RunDirectory, monkeypatch: pyt
     other = custom_run(run, status="aborted")
     done = call(monkeypatch, run.path.parents[1], str(run.path), "--also", str(other.path))
     assert done.exit_code == Exit.USAGE
+    assert f"--also {other.path} is a run of socket-vanish, and aborted" in done.output
     assert "expected: a complete run of socket-vanish" in done.output
+
+
+def test_a_run_of_another_scenario_is_refused(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """make report-pool-freeze RUN=socket-vanish would write reports of a case that was not asked for."""
+    results = run.path.parents[1]
+    for where in ("socket-vanish", str(run.path)):
+        done = call(monkeypatch, results, where, "--scenario", "pool-freeze")
+        assert done.exit_code == Exit.USAGE
+        assert f"{where} is a run of socket-vanish" in done.output
+        assert "expected: a run of pool-freeze" in done.output
+    assert not list(run.path.glob("report-*.md"))
+    assert call(monkeypatch, results, "socket-vanish", "--scenario", "socket-vanish").exit_code == Exit.AS_RECORDED
+
+
+def test_another_scenarios_run_adds_no_release(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the refusal is a sentence."""
+    other = run_of(run.path.parents[1] / "pool-freeze" / "20270102T000000Z", "pool-freeze")
+    done = call(monkeypatch, run.path.parents[1], str(run.path), "--also", str(other.path))
+    assert done.exit_code == Exit.USAGE
+    assert f"--also {other.path} is a run of pool-freeze\n  expected: a complete run of socket-vanish" in done.output
 
 
 # -- nothing private ---------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The steps that reports give, followed: in the stack that shows it they end with status 0, in the control they do not.
 
+However they end, they leave no process and no listener behind: whoever pastes them again, or goes on, needs the port.
 They run in a container of the app's image, where everything is installed, without network; steps of the kind
 `setup` are left out for that reason.
 """
@@ -22,9 +23,36 @@ from reprolab.upstream import Report
 
 pytestmark = pytest.mark.docker
 
+LEFT = 99  # the status of steps that leave something behind
+# What ends by itself has a moment to do so. Process 1 is Docker's init.
+LOOK = """
+import glob, os, sys, time
+def left():
+    for place in glob.glob("/proc/[0-9]*"):
+        if int(place[6:]) in (1, os.getpid(), os.getppid()):
+            continue
+        try:
+            with open(place + "/stat") as stat, open(place + "/cmdline") as command:
+                if stat.read().rpartition(")")[2].split()[0] != "Z":
+                    yield "process: " + command.read().replace(chr(0), " ")
+        except OSError:
+            pass
+    for name, column, word in (("tcp", 3, "0A"), ("tcp6", 3, "0A"), ("unix", 3, "00010000")):
+        with open("/proc/net/" + name) as table:
+            yield from ("listener: " + line for line in table.readlines()[1:] if line.split()[column] == word)
+for _ in range(30):
+    found = list(left())
+    if not found:
+        sys.exit(0)
+    time.sleep(0.1)
+print("left behind:", *found, sep=chr(10))
+sys.exit(1)
+"""
+
 # A control that these steps can tell: where the patch or the setting is of the lab's making, that of the report is not.
 CASES = [
     ("socket-vanish", "gunicorn", True),
+    ("pool-freeze", "cpython", False),
     ("pool-freeze", "cpython-lost-lock", False),
     ("pool-freeze", "gunicorn", False),
     ("enable-threads", "uwsgi-docs", True),
@@ -35,15 +63,17 @@ CASES = [
 
 
 def script(found: Scenario, report: Report, factors: Mapping[str, str]) -> str:
-    """The report's steps as one shell script that ends with the status of its check."""
-    lines = ["cd $(mktemp -d)"]
+    """The steps as one shell script; it ends with 0, the status of the first check that fails, or LEFT."""
+    lines = ["(cd $(mktemp -d)"]
     for step in report.steps:
         if step.kind == "file":
             text = (found.directory / step.content).read_text(encoding="utf-8").rstrip("\n")
             lines.append(f"cat > {Path(step.content).name} <<'THE-FILE'\n{text}\nTHE-FILE")
-        elif step.kind in ("run", "check"):
+        elif step.kind == "run":
             lines.append(upstream.fill(step.content, factors))
-    return "\n".join(lines)
+        elif step.kind == "check":
+            lines.append(f"{{ {upstream.fill(step.content, factors)}\n}} || exit 1")
+    return "\n".join([*lines, f"); status=$?\npython - <<'LEFT' || exit {LEFT}\n{LOOK}LEFT\nexit $status"])
 
 
 def image(found: Scenario, factors: Mapping[str, str], workspace: Path) -> str:
@@ -89,4 +119,5 @@ def test_the_steps_show_it(name: str, only: str, control: bool, tmp_path: Path) 
     assert status == 0, f"the steps did not show it in {report.shows}:\n{told[-2000:]}"
     if control:
         status, told = follow(found, report, report.control, tmp_path)
+        assert status != LEFT, f"in the control {report.control}:\n{told[-2000:]}"
         assert status != 0, f"the steps showed it in the control {report.control}:\n{told[-2000:]}"

@@ -247,13 +247,14 @@ def accept(where: str) -> None:
 
 @main.command()
 @click.argument("where", metavar="RUN|SCENARIO")
+@click.option("--scenario", "wanted", default="", metavar="NAME", help="refuse a run of any other scenario")
 @click.option("--only", default="", metavar="NAME", help="this report alone (upstream.yaml names them)")
 @click.option("--also", multiple=True, metavar="RUN", help="add the releases that another run measured (by --set, say)")
 @click.option("--output", default="", metavar="PATH", help="a file or folder instead of the run's; - prints it")
 @boundary
-def bugreport(where: str, only: str, also: tuple[str, ...], output: str) -> Exit:
+def bugreport(where: str, wanted: str, only: str, also: tuple[str, ...], output: str) -> Exit:
     """Write bug reports to file upstream, from a run's files; 3 where the run does not bear one."""
-    return commands_bugreport.make(project_root(), where, only, also, output)
+    return commands_bugreport.make(project_root(), where, only, also, output, wanted)
 
 
 @main.command("docs")

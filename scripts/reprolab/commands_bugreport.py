@@ -12,7 +12,7 @@ import click
 import yaml
 
 from reprolab import evidence, scenario, upstream
-from reprolab.errors import Exit, UsageError
+from reprolab.errors import Exit, LabError, UsageError
 from reprolab.evidence import RunDirectory
 from reprolab.report import bugreport
 from reprolab.report.material import Material, command, gather, obstacles
@@ -31,9 +31,12 @@ class Chosen:
     why_not: tuple[str, ...] = ()
 
 
-def make(root: Path, where: str, only: str, also: Sequence[str], output: str) -> Exit:
-    """Write the reports that a run bears, and say why there are not more; 3 (inconclusive) where there is none."""
-    found, runs = _runs(root, where)
+def make(root: Path, where: str, only: str, also: Sequence[str], output: str, wanted: str = "") -> Exit:
+    """Write the reports that a run bears, and say why there are not more; 3 (inconclusive) where there is none.
+
+    Raises UsageError where a scenario is ``wanted`` and the run is another's.
+    """
+    found, runs = _runs(root, where, wanted)
     content = upstream.load(found)
     reports = [report for report in content.reports if only in ("", report.name)]
     if only and not reports:
@@ -56,9 +59,10 @@ def make(root: Path, where: str, only: str, also: Sequence[str], output: str) ->
     return Exit.AS_RECORDED if written or not reports else Exit.INCONCLUSIVE
 
 
-def _runs(root: Path, where: str) -> tuple[Scenario, list[RunDirectory]]:
+def _runs(root: Path, where: str, wanted: str) -> tuple[Scenario, list[RunDirectory]]:
     """The scenario, and the runs to look at, newest first: all of a scenario's, or the one that is named."""
     if where in scenario.names(root):
+        _same(where, where, wanted)
         found = scenario.load(root, where)
         runs = evidence.runs_of(root, where)[::-1]
         if not runs:
@@ -67,7 +71,17 @@ def _runs(root: Path, where: str) -> tuple[Scenario, list[RunDirectory]]:
             )
         return found, runs
     run = evidence.open_run(root, where)
-    return scenario.load(root, _content(run)["scenario"]), [run]
+    name = _content(run)["scenario"]
+    _same(where, name, wanted)
+    return scenario.load(root, name), [run]
+
+
+def _same(where: str, name: str, wanted: str) -> None:
+    """Refuse a run of another scenario than the one that was asked for: its reports are of another case."""
+    if wanted and name != wanted:
+        raise UsageError(
+            f"{where} is a run of {name}", expected=f"a run of {wanted}", advice=f"reprolab bugreport {where}"
+        )
 
 
 def _other(root: Path, found: Scenario, where: str) -> RunDirectory:
@@ -76,10 +90,16 @@ def _other(root: Path, found: Scenario, where: str) -> RunDirectory:
     content = _content(run)
     if content["scenario"] != found.name or content.get("status") != "complete":
         raise UsageError(
-            f"--also {where}: a run of {content['scenario']} that is {content.get('status')}",
+            f"--also {where} is a run of {content['scenario']}{_unfinished(content)}",
             expected=f"a complete run of {found.name}",
         )
     return run
+
+
+def _unfinished(content: dict[str, Any]) -> str:
+    """What to add to a run's description where it did not come to its end."""
+    status = content.get("status", "unknown")
+    return "" if status == "complete" else f", and {status}"
 
 
 def _with(material: Material, others: list[RunDirectory]) -> Material:
@@ -114,10 +134,14 @@ def _materials(found: Scenario, report: Report, runs: list[RunDirectory]) -> Ite
 
 
 def _refuse(found: Scenario, one: Chosen) -> None:
-    click.echo(f"not written: {one.report.name} ({one.report.project}): nothing that could be filed", err=True)
-    for reason in one.why_not:
-        click.echo(f"  {reason}", err=True)
-    click.echo(f"  to do: {command(found, one.report)}", err=True)
+    report = one.report
+    told = LabError(
+        f"not written: {report.name} ({report.project}): {'; '.join(one.why_not)}",
+        expected=f"one complete run of {', '.join(report.variants)}, with the sign in {report.shows} "
+        f"and not in the control {report.control}",
+        advice=command(found, report),
+    )
+    click.echo(str(told), err=True)
 
 
 def _put(text: str, material: Material, output: str, *, several: bool) -> None:

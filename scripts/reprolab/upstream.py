@@ -108,6 +108,7 @@ class Report:
     supporting: tuple[Claim, ...] = ()
     measuring: tuple[str, ...] = ()
     known: tuple[Known, ...] = ()
+    fixed_by: tuple[Known, ...] = ()
     related: tuple[Known, ...] = ()
     logs: tuple[Logs, ...] = ()
     status: str = ""
@@ -252,7 +253,7 @@ def _report(one: Reader) -> Report:
     one.only(
         *("name", "project", "kind", "state", "status", "title", "experiment", "claims", "supporting", "shows"),
         *("control", "stacks", "measuring", "releases", "expected", "actual", "cause", "known", "related", "steps"),
-        *("configuration", "logs", "answers"),
+        *("fixed_by", "configuration", "logs", "answers"),
     )
     name = one.text("name")
     if not NAME.fullmatch(name):
@@ -283,6 +284,7 @@ def _report(one: Reader) -> Report:
         supporting=one.claims("supporting", experiment),
         measuring=measuring,
         known=tuple(_known(thread) for thread in one.children("known")),
+        fixed_by=tuple(_known(thread) for thread in one.children("fixed_by")),
         related=tuple(_known(thread) for thread in one.children("related")),
         logs=tuple(_logs(log) for log in one.children("logs")),
         status=one.text("status", default=""),

@@ -11,6 +11,7 @@ from reprolab.report.excerpt import Excerpt, excerpt
 from reprolab.report.material import Material
 from reprolab.report.provenance import as_it_ran, base_of, package
 from reprolab.report.table import changes_text
+from reprolab.scenario import Claim
 from reprolab.stats import rate_text
 from reprolab.upstream import Step, fill
 from reprolab.upstreamforms import FORMS
@@ -84,9 +85,8 @@ def measured(material: Material) -> str:
     headings = ["stack", "", "runs that show it (95 %)", "of single tries (95 %)", "factors changed"]
     if not tries:
         headings, *rows = [[*row[:3], row[4]] for row in (headings, *rows)]
-    sign = " ".join((material.sign.sign.__doc__ or material.sign.text).split()).rstrip(".")
     return (
-        f"Counted as shown: {sign[0].lower()}{sign[1:]}. The control differs in one factor, `{report.changed}`. "
+        f"Counted as shown: {sign_words(material.sign)}. The control differs in one factor, `{report.changed}`. "
         f"Intervals are 95 % Wilson.\n\n{grid(headings, rows)}"
     )
 
@@ -114,18 +114,43 @@ def affected(material: Material) -> str:
 def supporting(material: Material) -> str:
     """Claims that the run decided beside those that carry the report."""
     rows = [material.claim(claim) for claim in material.report.supporting]
-    lines = [f"- {row['text']} ({row['verdict']}: {_tally(row)})" for row in rows if row["verdict"] != "inconclusive"]
+    lines = [
+        f"- {row['text']} ({row['verdict']}; {_tally(claim, row)}){_limits(material, claim)}"
+        for claim, row in zip(material.report.supporting, rows, strict=True)
+        if row["verdict"] != "inconclusive"
+    ]
     return "\n".join(["**Also found** in the same run:", "", *lines]) if lines else ""
 
 
-def _tally(row: Mapping[str, Any]) -> str:
-    """In how many runs the sign showed where it was to show, and in the controls: names of variants tell nobody."""
+def sign_words(claim: Claim) -> str:
+    """What a claim's sign counts, in the sign's own words, to stand inside a sentence."""
+    words = " ".join((claim.sign.__doc__ or claim.text).split()).rstrip(".")
+    return words if words[1:2].isupper() else words[0].lower() + words[1:]
+
+
+def _limits(material: Material, claim: Claim) -> str:
+    """The sentences that say where a claim ends, as far as the run decided them."""
+    rows = {row["id"]: row for row in material.verdict["claims"]}
+    told = [
+        f"“{rows[name]['text']}” ({rows[name]['verdict']})"
+        for name in claim.but
+        if name in rows and rows[name]["verdict"] != "inconclusive"
+    ]
+    return f", but see {' and '.join(told)}" if told else ""
+
+
+def _tally(claim: Claim, row: Mapping[str, Any]) -> str:
+    """What was counted and how often it showed; a sentence may say what avoids it, so the sign's words stand by it.
+
+    Controls in one sum: names of variants tell nobody.
+    """
     sums = {}
     for expected in (True, False):
         rows = [one for one in row["variants"].values() if one["expected"] is expected]
         sums[expected] = f"{sum(one['shown'] for one in rows)}/{sum(one['trials'] for one in rows)}" if rows else ""
-    controls = f", in controls {sums[False]}" if sums[False] else ""
-    return f"shown in {sums[True]}{controls}" if sums[True] else f"in controls {sums[False]}"
+    found = [sums[True]] if sums[True] else []
+    found += [f"in the controls {sums[False]}"] if sums[False] else []
+    return f"counted: “{sign_words(claim)}”: {'; '.join(found)}"
 
 
 # -- how to see it -------------------------------------------------------------------------------------
@@ -259,14 +284,15 @@ def _threads(material: Material) -> list[str]:
     report = material.report
     return [
         f"- **{word}:** [{one.thread}]({one.link}): {one.says}."
-        for word, found in (("Known", report.known), ("Related", report.related))
+        for word, found in (("Known", report.known), ("Fixed by", report.fixed_by), ("Related", report.related))
         for one in found
     ]
 
 
 def checklist(material: Material) -> str:
     """What was searched; ticking is for whoever files."""
-    known = ", ".join(one.thread for one in (*material.report.known, *material.report.related))
+    report = material.report
+    known = ", ".join(one.thread for one in (*report.known, *report.fixed_by, *report.related))
     return f"- [ ] searched for duplicates: {known or 'none found'}\n- [ ] read the documentation"
 
 

@@ -10,7 +10,7 @@ from reprolab.privacy import Masker, masker
 from reprolab.report import bugparts, releases
 from reprolab.report.material import Material
 from reprolab.report.provenance import model
-from reprolab.upstream import fill
+from reprolab.upstream import Report, fill
 from reprolab.upstreamforms import FORMS
 
 # GitHub refuses a body of more than 65536 characters.
@@ -62,8 +62,14 @@ def headline(material: Material) -> str:
         )
     if report.state == "fixed":
         first = releases.first_clean(rows)
-        since = f" in {first}, the first release measured after" if first else " (this run measured no later release)"
-        return f"**Already fixed{since}: there is nothing to file.** Known as {links}.{status}{told}"
+        since = (
+            f" in {_program(report)} {first}, the first release measured after"
+            if first
+            else " (this run measured no later release)"
+        )
+        by = ", ".join(f"[{one.thread}]({one.link})" for one in report.fixed_by)
+        fix = f"; fixed by {by}" if by else ""
+        return f"**Already fixed{since}: there is nothing to file.** Known as {links}{fix}.{status}{told}"
     if report.state == "intended":
         return f"**It works as it is meant to: there is no bug to file.**{status}{told}"
     if clean:
@@ -77,6 +83,13 @@ def headline(material: Material) -> str:
     beside = ", ".join(f"[{one.thread}]({one.link})" for one in (*report.known, *report.related))
     near = f" Near it: {beside}." if beside else ""
     return f"**Not reported upstream, as far as was searched.**{near}{status}{told}"
+
+
+def _program(report: Report) -> str:
+    """Whose releases were measured, by its own name; that need not be the project's (Python beneath gunicorn)."""
+    factor = report.releases.factor if report.releases else ""
+    names = {form.package.upper(): form.package for form in FORMS.values()} | {"PYTHON": "Python"}
+    return names.get(factor, factor.lower())
 
 
 def _compose(material: Material, *, whole: bool) -> str:

@@ -82,15 +82,22 @@ def obstacles(material: Material) -> list[str]:
         return [f"the run is {status}{f' ({reason.splitlines()[0]})' if reason else ''}"]
     report = material.report
     if missing := [name for name in report.variants if not material.ran(name)]:
-        return [f"not run: {', '.join(missing)}"]
+        return [f"{_part(report, name)} was not run" for name in missing]
     found = [text for name in report.variants if (text := _no_valid_trial(material, name))]
     return found or [*_signs(material), *_claims(material)]
+
+
+def _part(report: Report, variant: str) -> str:
+    """A variant with what it is for in the report."""
+    newest = report.releases.newest if report.releases else ""
+    part = {newest: "the newest release ", report.control: "the control "}.get(variant, "")
+    return f"{part}{variant}"
 
 
 def _no_valid_trial(material: Material, variant: str) -> str:
     if any(trial.valid for trial in material.of(variant)):
         return ""
-    return f"{variant} has no valid trial: {material.invalid(variant)}"
+    return f"{_part(material.report, variant)} has no valid trial: {material.invalid(variant)}"
 
 
 def _signs(material: Material) -> Iterator[str]:
