@@ -17,6 +17,10 @@ SET := $(foreach factor,$(FACTORS),--set '$(factor)=$($(factor))')
 RUN_OPTIONS := $(foreach one,$(VARIANT),--variant $(one)) $(if $(TRIALS),--trials $(TRIALS)) \
 	$(if $(JOBS),--jobs $(JOBS)) $(if $(KEEP),--keep) $(SET) $(ARGS)
 
+# What to say, in make's words, where a variable was forgotten: what is missing, what is expected, an example.
+lacks = printf '%s\n' 'make $@: $(1)' '  expected: $(2)' '  to do:    make $@ $(3)' >&2; exit 2
+A_RUN := a run directory, SCENARIO/STAMP, or SCENARIO for its latest run
+
 ##@ Put a document to the test
 .PHONY: $(addprefix scenario-,$(SCENARIOS))
 $(addprefix scenario-,$(SCENARIOS)): scenario-%: setup ## run every experiment of a scenario and judge its claims
@@ -28,16 +32,18 @@ list: setup ## the scenarios with their variants and factors
 
 .PHONY: judge
 judge: setup ## judge a run again from its files: make judge RUN=socket-vanish
-	@$(REPROLAB) judge $(RUN)
+	@$(if $(RUN),$(REPROLAB) judge $(RUN),$(call lacks,no RUN is given,$(A_RUN),RUN=socket-vanish))
 
 .PHONY: html
 html: setup ## write a run's report.html anew from its files: make html RUN=socket-vanish
-	@$(REPROLAB) report $(RUN)
+	@$(if $(RUN),$(REPROLAB) report $(RUN),$(call lacks,no RUN is given,$(A_RUN),RUN=socket-vanish))
 
 # A is a variant of RUN, or a run of its own; B likewise: make compare A=RUN B=RUN VARIANT=documented
 .PHONY: compare
 compare: setup ## what differs: make compare RUN=socket-vanish A=documented B=gunicorn-19.5.0 [HTML=file]
-	@$(REPROLAB) compare $(RUN) $(A) $(B) $(foreach one,$(VARIANT),--variant $(one)) $(if $(HTML),--html $(HTML)) $(ARGS)
+	@$(if $(word 2,$(RUN) $(A) $(B)),$(REPROLAB) compare $(RUN) $(A) $(B) $(foreach one,$(VARIANT),--variant $(one)) \
+		$(if $(HTML),--html $(HTML)) $(ARGS),$(call lacks,nothing to compare is given,RUN with A and B or two runs as A and \
+		B,RUN=socket-vanish A=documented B=gunicorn-19.5.0))
 
 .PHONY: site
 site: setup ## all scenarios, claims and reports as pages to read without a network: results/site/
@@ -45,7 +51,7 @@ site: setup ## all scenarios, claims and reports as pages to read without a netw
 
 .PHONY: accept
 accept: setup ## put a reviewed run on record: make accept RUN=socket-vanish
-	@$(REPROLAB) accept $(RUN)
+	@$(if $(RUN),$(REPROLAB) accept $(RUN),$(call lacks,no RUN is given,$(A_RUN),RUN=socket-vanish))
 
 ##@ Hand a case over
 .PHONY: $(addprefix report-,$(SCENARIOS))
@@ -86,6 +92,10 @@ bundle: setup ## all that a machine without network needs, in one file; SCENARIO
 load: ## make a machine without network ready: make load BUNDLE=results/bundle-....tar
 	@PYTHON='$(or $(PYTHON_BIN),$(if $(filter environment,$(origin PYTHON)),$(PYTHON)))' scripts/load '$(BUNDLE)'
 
+# A mistyped scenario: an explicit target wins over these, so whatever comes here is none; nothing is run.
+scenario-% report-% export-% up-% wrk-% logs-% down-% demo-%: setup
+	@$(REPROLAB) no-target '$@'
+
 ##@ Work on the lab
 .PHONY: test
 test: setup ## all checks and tests: lint, units in seconds, then real containers
@@ -116,7 +126,7 @@ docs: setup ## write the generated parts of the pages
 
 .PHONY: new-scenario
 new-scenario: setup ## lay out a new scenario: make new-scenario NAME=my-case
-	@$(REPROLAB) new-scenario $(NAME)
+	@$(if $(NAME),$(REPROLAB) new-scenario $(NAME),$(call lacks,no NAME is given,a name in lower case,NAME=my-case))
 
 .PHONY: lock
 lock: setup ## pin the dependencies anew (needs pip-tools)

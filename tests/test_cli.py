@@ -80,6 +80,43 @@ def test_usage_errors(home: Path, arguments: list[str], said: list[str]) -> None
     assert "Traceback" not in result.output
 
 
+def make(*words: str) -> subprocess.CompletedProcess[str]:
+    """Call make in the checkout, without its set-up."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "REPROLAB"))}
+    return subprocess.run(["make", "-o", "setup", *words], cwd=ROOT, env=kept, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("target", "lacks", "example"),
+    [
+        ("judge", "no RUN is given", "RUN=socket-vanish"),
+        ("html", "no RUN is given", "RUN=socket-vanish"),
+        ("accept", "no RUN is given", "RUN=socket-vanish"),
+        ("compare", "nothing to compare is given", "RUN=socket-vanish A=documented B=gunicorn-19.5.0"),
+        ("new-scenario", "no NAME is given", "NAME=my-case"),
+    ],
+)
+def test_make_says_which_variable_is_missing(target: str, lacks: str, example: str) -> None:
+    """In make's own words: reprolab's usage line is of no use to who has only make."""
+    done = make(target)
+    assert done.returncode == Exit.USAGE
+    assert done.stderr.startswith(f"make {target}: {lacks}\n  expected: ")
+    assert f"\n  to do:    make {target} {example}\n" in done.stderr
+
+
+@pytest.mark.parametrize("prefix", ["scenario", "report", "export", "up", "wrk", "logs", "down", "demo"])
+def test_make_says_which_target_was_meant(prefix: str) -> None:
+    """A mistyped scenario runs nothing; one that is there keeps its own recipe."""
+    target = f"{prefix}-soket-vanish"
+    assert make("-n", target).stdout == f".venv/bin/reprolab no-target '{target}'\n"
+    assert "no-target" not in make("-n", f"{prefix}-socket-vanish").stdout
+    result = CliRunner().invoke(cli.main, ["no-target", target], env={"REPROLAB_ROOT": str(ROOT)})
+    assert result.exit_code == Exit.USAGE
+    assert f"no target {target!r} (did you mean {prefix}-socket-vanish?)" in result.output
+    assert f"to do:    make {prefix}-socket-vanish\n" in result.output
+    assert "no-target" not in make("help").stdout
+
+
 def test_the_last_line_tells_the_status(home: Path) -> None:
     """make turns every failure into 2, so the status stands in words as well."""
     lay_out(home)

@@ -106,6 +106,27 @@ def test_runs_are_found_by_path_by_stamp_and_by_scenario(
         evidence.open_run(tmp_path, "blonk")
 
 
+def test_a_name_that_leads_to_no_run(tmp_path: Path, run: RunDirectory) -> None:
+    """The message names what was meant, the newest runs there are, and the command that makes one."""
+    for name in ("blink", "socket-vanish"):
+        (tmp_path / "scenarios" / name).mkdir(parents=True)
+        (tmp_path / "scenarios" / name / "compose.yaml").touch()
+    said = str(evidence.no_run(tmp_path, "blonk"))
+    assert "(did you mean blink?): blink has no run yet" in said
+    assert "make scenario-blink, then again" in said
+    assert "NAME is one of blink, socket-vanish" in str(evidence.no_run(tmp_path, "zzz"))
+    runs = [run, *(evidence.create_run(tmp_path, "blink", NOON.replace(hour=hour)) for hour in (13, 14, 15))]
+    for one in runs:
+        evidence.merge_run_json(one, {})
+    newest = "there are blink/20260102T150000Z, blink/20260102T140000Z, blink/20260102T130000Z and 1 older"
+    for where in ("zzz", "blonk", "results/blink/2027", "blink/20260102T15000Z"):
+        assert newest in str(evidence.no_run(tmp_path, where))
+    assert "did you mean" not in str(evidence.no_run(tmp_path, "zzz"))
+    assert "(did you mean blink/20260102T150000Z?)" in str(evidence.no_run(tmp_path, "blink/20260102T15000Z"))
+    assert f"(did you mean blink/{run.name}?)" in str(evidence.no_run(tmp_path, run.name))
+    assert "make scenario-socket-vanish, then again" in str(evidence.no_run(tmp_path, "soket"))
+
+
 def test_results_may_be_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """REPROLAB_RESULTS moves them all; an empty value is none."""
     monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path / "else"))

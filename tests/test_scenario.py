@@ -319,3 +319,20 @@ def test_experiments_of_a_scenario_share_a_module(tmp_path: Path) -> None:
         found = scenario.load(tmp_path / str(number), "blink")
         assert list(found.experiments) == ["lamp"]
         assert found.experiments["lamp"].drive(None) == {"blinked": number}
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("soket", "socket-vanish"),
+        ("socketvanish", "socket-vanish"),
+        ("vanish", "socket-vanish"),
+        ("pool", "pool-freeze"),
+    ]
+    + [(name, "") for name in ("zzz", "a", "", "bulb")],
+)
+def test_a_near_name_is_found_by_its_parts_too(name: str, meant: str) -> None:
+    """A part of one name alone tells it; one that several share, or that is near none, tells nothing."""
+    known = ["pool-freeze", "socket-vanish", "bulb-of-the-first-lamp", "bulb-of-the-other-lamp"]
+    assert scenario.near(name, known) == meant
+    assert scenario.hint(name, known) == (f" (did you mean {meant}?)" if meant else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import pty
@@ -19,12 +20,13 @@ from typing import Any
 import pytest
 import yaml
 from cases import ROOT, recorded_run
-from reprolab import logs, scenario
+from click.testing import CliRunner
+from reprolab import cli, logs, scenario
 from reprolab.commands_stage import Clock
-from reprolab.errors import InvalidTrial, UsageError
+from reprolab.errors import Exit, InvalidTrial, UsageError
 from reprolab.evidence import RunDirectory, TrialDirectory
 from reprolab.judge import TrialRecord
-from reprolab.report.timeline import Event
+from reprolab.report.timeline import Event, Timeline
 from reprolab.runner import PlannedVariant, Prepared
 from reprolab.stage import live, logged, recording, sampler, screen, script
 from reprolab.stage.frames import frame
@@ -298,6 +300,40 @@ def test_a_replay_draws_what_the_evidence_holds(vanish: scenario.Scenario, whole
     assert {line.label: line.total for line in seen.lines} == {str(s): n for s, n in log.statuses.items()}
     assert seen.missing["processes"] == logged.PIDS_FROM_LOG
     assert sum(row.gone_ms is not None for row in seen.rows or ()) > 0
+
+
+def test_what_the_lab_ended_is_no_end_of_the_servers_own(tmp_path: Path) -> None:
+    """A frozen request that the lab freed is marked in the graph and, before the line that follows, in the log."""
+    events = (Event(900, "note", "request 1: frozen", "frozen request", 2000), Event(2000, "killed", "freed", "lab"))
+    (tmp_path / "app").mkdir()
+    evidence = TrialDirectory(tmp_path / "app")
+    with gzip.open(evidence.log_path("app"), "wb") as log:
+        log.write(b"1970-01-01T00:00:03.000000000Z request 1 ends\n")
+    source = script.LineSource("app", re.compile("request 1 ends"), "", "ends")
+    watch = script.Watch("", None, "", (source,), (source,), 20.0)
+    line = Timeline(1_000_000_000, 3000, 100, {}, events)
+    found = logged.from_evidence(watch, line, evidence, TrialRecord("vanish", "documented", 1, {}, {}))
+    assert [event.text for event in found.events] == ["freed", "request 1 ends"]
+    assert found.counts == {"lab ended": {20: 1}, "ends": {20: 1}}
+    text = drawn(screen.Live(frame(found, 3000, 40, 20), watch, 20))
+    assert "lab ended: frozen, freed by the lab" in text
+    assert "what the lab did" in text
+
+
+def test_a_long_heading_is_not_cut() -> None:
+    """It goes on in a second line, and the foot stays."""
+    heading = "socket-vanish · gunicorn 19.6.0 removes its own Unix socket"
+    text = drawn(Page(heading, "replay of 20260102T120000Z", "the body", "q: leave"))
+    assert "…" not in text
+    assert all(word in text for word in [*heading.split(), "20260102T120000Z", "the body", "q: leave"])
+
+
+@pytest.mark.parametrize(("given", "told"), [(["--auto=abc"], "AUTO=8"), (["--speed", "fast"], "SPEED=4")])
+def test_a_presenter_is_told_which_number_is_expected(given: list[str], told: str) -> None:
+    """In make's words, as the demonstration was called."""
+    result = CliRunner().invoke(cli.main, ["demo", "socket-vanish", *given])
+    assert result.exit_code == Exit.USAGE
+    assert "expected: " in result.output and told in result.output
 
 
 def test_a_replay_says_what_was_not_recorded(tmp_path: Path, vanish: scenario.Scenario, whole: RunDirectory) -> None:

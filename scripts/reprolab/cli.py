@@ -257,6 +257,22 @@ def bugreport(where: str, wanted: str, only: str, also: tuple[str, ...], output:
     return commands_bugreport.make(project_root(), where, only, also, output, wanted)
 
 
+@main.command("no-target", hidden=True)
+@click.argument("target")
+@boundary
+def no_target(target: str) -> None:
+    """For the Makefile: says which target was meant where a name of a scenario is mistyped; runs nothing."""
+    prefix, _, name = target.partition("-")
+    known = [f"{prefix}-{one}" for one in scenario.names(project_root())]
+    meant = scenario.near(name, scenario.names(project_root()))
+    guess = f" (did you mean {prefix}-{meant}?)" if meant else ""
+    raise UsageError(
+        f"make has no target {target!r}{guess}",
+        expected="one of " + (", ".join(known) or "(none yet)"),
+        advice=f"make {prefix}-{meant}" if meant else "make help, for all targets",
+    )
+
+
 @main.command("docs")
 @click.option("--check", is_flag=True, help="only say whether the generated parts are up to date")
 @boundary

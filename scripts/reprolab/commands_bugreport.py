@@ -66,9 +66,7 @@ def _runs(root: Path, where: str, wanted: str) -> tuple[Scenario, list[RunDirect
         found = scenario.load(root, where)
         runs = evidence.runs_of(root, where)[::-1]
         if not runs:
-            raise UsageError(
-                f"{where} has no run yet", expected="a run with evidence", advice=f"make scenario-{where}, then again"
-            )
+            raise evidence.no_run(root, where)
         return found, runs
     run = evidence.open_run(root, where)
     name = _content(run)["scenario"]

@@ -22,16 +22,36 @@ Guard = Callable[[Callable[..., Exit | None]], Callable[..., None]]
 RHYTHM = 8.0  # seconds
 
 
+class Number(click.FloatRange):
+    """A number that says, in make's words too, what it should have been."""
+
+    def __init__(self, low: float, expected: str, *, min_open: bool = False) -> None:
+        super().__init__(low, min_open=min_open)
+        self.expected = expected
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number. Fails with what was expected."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r}; expected: {self.expected}", param, ctx)
+
+
 AUTO = click.option(
     "--auto",
-    type=click.FloatRange(0),
+    type=Number(0, f"seconds until it goes on, such as AUTO={RHYTHM:g} (--auto={RHYTHM:g})"),
     is_flag=False,
     flag_value=RHYTHM,
     metavar="[SECONDS]",
     help=f"go on without a key, after {RHYTHM:g} seconds or as many as are given",
 )
 REPLAY = click.option("--replay", metavar="RUN", help="play a run on disk: no Docker, no network")
-SPEED = click.option("--speed", type=click.FloatRange(0, min_open=True), default=1.0, help="of a replay; 4 is fast")
+SPEED = click.option(
+    "--speed",
+    type=Number(0, "how many times as fast, above 0, such as SPEED=4 (--speed 4)", min_open=True),
+    default=1.0,
+    help="of a replay; 4 is fast",
+)
 NAME = click.argument("name", metavar="SCENARIO")
 
 

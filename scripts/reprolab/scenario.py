@@ -32,6 +32,9 @@ METADATA_KEYS = ("title", "document", "summary", "finding")
 VALUES_KEY = "values"
 # $$ is how Compose escapes a dollar: what follows a pair is no factor of its own.
 FACTOR = re.compile(r"(?<!\$)(?:\$\$)*\$\{([A-Z][A-Z0-9_]*)(?::?-([^${}]*))?\}")
+PARTS = re.compile(r"[^A-Za-z0-9]+")
+SHORTEST_PART = 3
+PART_CUTOFF = 0.75
 EXPERIMENT_NAMES = ("VARIANTS", "TRIALS", "CLAIMS", "drive")
 
 
@@ -398,5 +401,17 @@ def _check_unique_ids(scenario: Scenario) -> None:
 
 def hint(name: str, known: Iterable[str]) -> str:
     """The known name that was most likely meant, in brackets; nothing where none is close."""
-    close = get_close_matches(name, list(known), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
+    close = near(name, known)
+    return f" (did you mean {close}?)" if close else ""
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """The known name that was most likely meant: close to it as a whole, or, for one alone, to a part of it."""
+    names = list(known)
+    if close := get_close_matches(name, names, n=1):
+        return close[0]
+    # A part counts where no other name has one as close: what several names share tells nothing.
+    parts = [(part, one) for one in names for part in PARTS.split(one) if len(part) >= SHORTEST_PART]
+    matches = get_close_matches(name, {part for part, _ in parts}, n=1, cutoff=PART_CUTOFF)
+    bearers = {one for part, one in parts if part in matches}
+    return bearers.pop() if len(bearers) == 1 else ""

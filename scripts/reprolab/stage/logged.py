@@ -14,7 +14,7 @@ from reprolab.evidence import TrialDirectory
 from reprolab.judge import TrialRecord
 from reprolab.report.timeline import Event, Timeline, timeline
 from reprolab.stage import recording
-from reprolab.stage.recording import Look, Process, Recording
+from reprolab.stage.recording import BY_LAB, LAB, Look, Process, Recording
 from reprolab.stage.script import LineSource, Script, Watch
 
 NOT_RECORDED = "not recorded in this run"
@@ -59,7 +59,8 @@ def from_evidence(watch: Watch, line: Timeline | None, evidence: TrialDirectory,
     for source in watch.events:
         found.events += [_event(source, moment, match, zero) for moment, match in stamped[source]]
     if line:
-        found.events += _also(line, bool(found.events))
+        # Before a log's line of the same moment: it is what the lab did that made the server say it.
+        found.events[:0] = _also(line, bool(found.events))
     found.events.sort(key=lambda event: event.at_ms)
     found.looks += [Look((moment - zero) / 1e6, processes) for moment, processes in pids]
     _say_missing(found, watch)
@@ -83,16 +84,25 @@ def _from_timeline(found: Recording, line: Timeline) -> None:
         for step, count in enumerate(numbers):
             if count:
                 found.count(label, step, count)
+    for event in filter(_by_lab, line.events):
+        found.count(BY_LAB, int(event.at_ms // found.step_ms), 1)
     present = {"present": True, "gone": False}
     found.looks += [Look(e.at_ms, present=present[e.kind]) for e in line.events if e.kind in present]
 
 
 def _also(line: Timeline, lines: bool) -> Iterator[Event]:
-    """Of a timeline's events those of the file; all, where the log has no line to show. What lasted, when it ended:
-    its text tells how."""
+    """Of a timeline's events those of the file and what the lab ended; all, where the log has no line to show.
+
+    What lasted, when it ended: its text tells how.
+    """
     for event in line.events:
-        if event.kind in ("present", "gone") or not lines:
+        if event.kind in ("present", "gone") or _by_lab(event) or not lines:
             yield Event(event.end_ms, event.kind, event.text, event.source)
+
+
+def _by_lab(event: Event) -> bool:
+    """Whether the lab interfered: what the log says then is not the server's own doing."""
+    return event.kind == "killed" and event.source == LAB
 
 
 def _count_lines(found: Recording, source: LineSource, moments: Moments, zero: int) -> None:

@@ -33,13 +33,14 @@ class Page:
             yield Group(top, body, Text())
             return
         whole = Layout()
-        whole.split_column(Layout(top, size=2), Layout(body), Layout(Text(f" {self.foot}", style="dim"), size=1))
+        rows = len(console.render_lines(top, options.update(height=None)))
+        whole.split_column(Layout(top, size=rows), Layout(body), Layout(Text(f" {self.foot}", style="dim"), size=1))
         yield from whole.__rich_console__(console, options)
 
 
 def _ends(left: Text, right: Text) -> Table:
     grid = Table.grid(expand=True, padding=(0, 1))
-    grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    grid.add_column(ratio=1)
     grid.add_column(justify="right", no_wrap=True)
     grid.add_row(left, right)
     return grid

@@ -17,6 +17,8 @@ from reprolab.evidence import writing
 from reprolab.report.timeline import Event
 
 FILE = "stage.jsonl"
+LAB = "lab"  # the source of events that are the lab's own doing
+BY_LAB = "lab ended"  # the moving line of what the lab ended, such as processes that were stuck for good
 STEP_MS = 100
 Counts = Mapping[str, Mapping[int, int]]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
@@ -12,9 +12,12 @@ from rich.text import Text
 from reprolab.report.timeline import Event
 from reprolab.stage.frames import Frame, Line, Row
 from reprolab.stage.page import MARGIN
+from reprolab.stage.recording import BY_LAB, LAB
 from reprolab.stage.script import Watch
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
+LAB_TITLE = f"; {BY_LAB}: frozen, freed by the lab"
+LOG_TITLE = ("what its log says", "what its log says, what the lab did")
 LABEL, FIGURES = 10, 25
 FRESH_MS = 3000.0
 STATUS_STYLES = {"1": "cyan", "2": "green", "3": "cyan", "4": "yellow", "5": "red"}
@@ -31,7 +34,9 @@ class Live:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Moving lines above, the file below them, then processes and events side by side."""
-        yield from console.render(Group(*self._parts(options.max_width)), options)
+        # A heading of two lines leaves less room than the page was made for.
+        here = replace(self, height=min(self.height, options.height or self.height))
+        yield from console.render(Group(*here._parts(options.max_width)), options)
 
     def _parts(self, width: int) -> list[RenderableType]:
         parts = [*self._lines(width), *self._file()]
@@ -41,8 +46,9 @@ class Live:
     def _lines(self, width: int) -> list[tuple[RenderableType, int]]:
         if not (self.watch.responses or self.watch.lines):
             return []
-        title = Text(line_title(self.watch), style="dim")
         shown = self.frame.lines
+        lab = any(line.label == BY_LAB for line in shown)
+        title = Text(line_title(self.watch) + (LAB_TITLE if lab else ""), style="dim")
         if not shown:
             told = self.frame.missing.get("counts", "none yet")
             return [(title, 1), (Text(f"  {told}", style="dim"), 1)]
@@ -66,7 +72,7 @@ class Live:
         grid.add_row(Text(), Text())
         grid.add_row(
             _block(f"processes in {self.watch.processes}" if left else "", left),
-            _block("what its log says" if right else "", right),
+            _block(LOG_TITLE[any(event.source == LAB for event in self.frame.events)] if right else "", right),
         )
         return grid
 
@@ -90,6 +96,8 @@ def columns_for(width: int) -> int:
 
 def style_of(label: str) -> str:
     """A colour for a status, one for all else."""
+    if label == BY_LAB:
+        return "red"
     return STATUS_STYLES.get(label[:1], "cyan") if label.isdigit() else "cyan"
 
 
