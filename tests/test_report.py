@@ -265,3 +265,9 @@ def test_doubts_about_rates_speak_of_tries() -> None:
     assert told.startswith("only 10 tries in some variants: 0 of 10 still allows a rate of 28%")
     many = claim("B-1", sign=lambda o: o["blinked"] > 0, rate=lambda o: (o["blinked"], 200))
     assert terminal.doubts(judge(in_memory(many), "now", [trial(shown=9)])) == ""
+
+
+def test_several_trials_say_what_a_figure_is() -> None:
+    """Where a figure stands for more than one trial the report says that it is their median; else it says nothing."""
+    assert table.has_several([table.Row("a", "—", "1/1", ()), table.Row("b", "—", "2/3", ())])
+    assert not table.has_several([table.Row("a", "—", "1/3", ()), table.Row("b", "—", "0/1", ())])

@@ -96,7 +96,7 @@ def test_the_timelines_hold_what_the_logs_hold(whole: str) -> None:
     lines = [item for item in data["charts"].values() if item["kind"] == "timeline"]
     kinds = [{data["kinds"][mark[3]] for mark in item["events"]} for item in lines]
     assert len(lines) == 2
-    assert {"gone", "traceback", "restarted", "present"} <= kinds[0]
+    assert {"gone", "traceback", "ending", "present"} <= kinds[0]
     assert "gone" not in kinds[1]
     assert sum(map(sum, lines[0]["responses"])) > 0
     assert "gone at 0.41 s" in words(whole)

@@ -229,13 +229,15 @@ class AccessSummary:
 
 
 def counts_per_step(timeline: Mapping[str, list[list[int]]]) -> dict[str, tuple[int, ...]]:
-    """`AccessSummary.timeline()` as counts for each step of BUCKET_MS from the start; earlier ones are left out."""
-    last = max((ms // BUCKET_MS for rows in timeline.values() for ms, _ in rows), default=-1)
+    """`AccessSummary.timeline()` as counts for each step of BUCKET_MS from the start.
+
+    Answers from before it stand in the first step: the engine stamps a load's start a little after its first requests.
+    """
+    last = max((max(ms // BUCKET_MS, 0) for rows in timeline.values() for ms, _ in rows), default=-1)
     counts = {status: [0] * (last + 1) for status in timeline}
     for status, rows in timeline.items():
         for ms, n in rows:
-            if ms >= 0:
-                counts[status][ms // BUCKET_MS] += n
+            counts[status][max(ms // BUCKET_MS, 0)] += n
     return {status: tuple(row) for status, row in counts.items()}
 
 

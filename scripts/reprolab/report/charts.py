@@ -16,7 +16,8 @@ GAP = 8
 AXIS = 30
 SHAPES = {
     "started": "triangle-up",
-    "restarted": "triangle-right",
+    "ending": "triangle-right",
+    "restarted": "triangle-left",
     "killed": "cross",
     "gone": "diamond",
     "present": "square",

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 from reprolab import logs
 
-KINDS = ("started", "restarted", "killed", "gone", "present", "traceback", "note")
+KINDS = ("started", "ending", "restarted", "killed", "gone", "present", "traceback", "note")
 
 # Each server's own words, with the pid (or uWSGI's number of the worker) where it names one.
 PATTERNS: tuple[tuple[str, str, re.Pattern[bytes]], ...] = (
     ("started", "worker {} booted", re.compile(rb"\[INFO\] Booting worker with pid: (\d+)")),
     ("started", "worker {} spawned", re.compile(rb"^spawned uWSGI worker \d+ (?:\(and the only\) )?\(pid: (\d+)")),
     ("started", "server process {} started", re.compile(rb"Started server process \[(\d+)\]")),
-    ("restarted", "worker {} reached max_requests", re.compile(rb"\[(\d+)\] \[INFO\] Autorestarting worker")),
+    ("ending", "worker {} reached max_requests", re.compile(rb"\[(\d+)\] \[INFO\] Autorestarting worker")),
     ("restarted", "worker {} respawned", re.compile(rb"^Respawned uWSGI worker \d+ \(new pid: (\d+)\)")),
-    ("restarted", "worker {} reloads", re.compile(rb"\[(\d+)\] \[INFO\] Worker reloading")),
+    ("ending", "worker {} reloads", re.compile(rb"\[(\d+)\] \[INFO\] Worker reloading")),
     ("killed", "worker {} timed out", re.compile(rb"\[CRITICAL\] WORKER TIMEOUT \(pid:\s*(\d+)\)")),
     ("killed", "worker {} was sent a signal", re.compile(rb"Worker \(pid:\s*(\d+)\) was (?:sent|terminated)")),
     ("killed", "worker {} died", re.compile(rb"(?:DAMN ! worker \d+ \(pid:|Child process \[)\s*(\d+)[\])] died")),

@@ -127,6 +127,7 @@ def _tables(found: Scenario, run: RunDirectory, trials: list[TrialRecord]) -> li
                 {
                     "name": experiment.name if len(found.experiments) > 1 else "",
                     "summary": experiment.summary,
+                    "basis": table.BASIS if table.has_several(rows) else "",
                     "headings": table.headings(experiment),
                     "rows": rows,
                     "reasons": [table.short_reason(row.invalid) for row in rows],

@@ -35,6 +35,14 @@ class Row:
         }
 
 
+BASIS = "figures are the median of the valid trials; notes, and what is drawn first, are of the first trial"
+
+
+def has_several(found: Iterable[Row]) -> bool:
+    """Whether some figure stands for more than one valid trial."""
+    return any(int(row.trials.partition("/")[0]) > 1 for row in found)
+
+
 def short_reason(invalid: str) -> str:
     """Why a trial is invalid, in one line: what happened and, of a server's last words, the error."""
     lines = [line.strip() for line in invalid.splitlines() if line.strip()]

@@ -66,6 +66,8 @@ def results(scenario: Scenario, trials: list[TrialRecord], width: int = 160) -> 
             parts.append(
                 Text(f"fewer columns, as this terminal has {width}; all of them are in report.txt", style="dim")
             )
+        if table.has_several(found):
+            parts.append(Text(table.BASIS, style="dim"))
         parts += [Text(f"{row.variant}: invalid: {row.invalid}", style="yellow") for row in found if row.invalid]
         parts += [Text(f"{row.variant}: {note}", style="dim") for row in found for note in row.notes]
     return Group(*parts)

@@ -21,7 +21,11 @@ LOG_TITLE = ("what its log says", "what its log says, what the lab did")
 LABEL, FIGURES = 10, 25
 FRESH_MS = 3000.0
 STATUS_STYLES = {"1": "cyan", "2": "green", "3": "cyan", "4": "yellow", "5": "red"}
-EVENT_STYLES = {"gone": "red", "killed": "red", "traceback": "red", "started": "green", "restarted": "yellow"}
+EVENT_STYLES = {
+    **dict.fromkeys(("gone", "killed", "traceback"), "red"),
+    **dict.fromkeys(("ending", "restarted"), "yellow"),
+    "started": "green",
+}
 
 
 @dataclass(frozen=True)
