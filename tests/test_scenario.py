@@ -9,6 +9,7 @@ import pytest
 from cases import COMPOSE, EXPERIMENT, ROOT, lay_out, load
 from reprolab import scenario
 from reprolab.errors import Exit, UsageError
+from reprolab.reading import hint, near
 from reprolab.scenario import Claim
 
 
@@ -334,5 +335,5 @@ def test_experiments_of_a_scenario_share_a_module(tmp_path: Path) -> None:
 def test_a_near_name_is_found_by_its_parts_too(name: str, meant: str) -> None:
     """A part of one name alone tells it; one that several share, or that is near none, tells nothing."""
     known = ["pool-freeze", "socket-vanish", "bulb-of-the-first-lamp", "bulb-of-the-other-lamp"]
-    assert scenario.near(name, known) == meant
-    assert scenario.hint(name, known) == (f" (did you mean {meant}?)" if meant else "")
+    assert near(name, known) == meant
+    assert hint(name, known) == (f" (did you mean {meant}?)" if meant else "")

@@ -25,6 +25,7 @@ from reprolab.errors import BundleError, LabError, UsageError
 from reprolab.evidence import RunDirectory
 from reprolab.images import bases_of, build_missing, references
 from reprolab.process import CommandError, run
+from reprolab.reading import hint
 from reprolab.scenario import DOCUMENTED, Scenario
 from reprolab.stage import script as scripts
 
@@ -218,5 +219,5 @@ def chosen(root: Path, names: Sequence[str]) -> list[str]:
     known = scenario.names(root)
     for name in names:
         if name not in known:
-            raise UsageError(f"no scenario {name!r}{scenario.hint(name, known)}", expected="of " + ", ".join(known))
+            raise UsageError(f"no scenario {name!r}{hint(name, known)}", expected="of " + ", ".join(known))
     return list(names) or known

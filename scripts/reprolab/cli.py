@@ -35,6 +35,7 @@ from reprolab.bases import policy, resolve_base
 from reprolab.engine import client, ensure_engine
 from reprolab.errors import Exit, LabError, UsageError
 from reprolab.judge import exit_status
+from reprolab.reading import near
 from reprolab.site import build
 
 EPILOG = (
@@ -264,7 +265,7 @@ def no_target(target: str) -> None:
     """For the Makefile: says which target was meant where a name of a scenario is mistyped; runs nothing."""
     prefix, _, name = target.partition("-")
     known = [f"{prefix}-{one}" for one in scenario.names(project_root())]
-    meant = scenario.near(name, scenario.names(project_root()))
+    meant = near(name, scenario.names(project_root()))
     guess = f" (did you mean {prefix}-{meant}?)" if meant else ""
     raise UsageError(
         f"make has no target {target!r}{guess}",

@@ -14,6 +14,7 @@ import yaml
 from reprolab import evidence, scenario, upstream
 from reprolab.errors import Exit, LabError, UsageError
 from reprolab.evidence import RunDirectory
+from reprolab.reading import hint
 from reprolab.report import bugreport
 from reprolab.report.material import Material, command, gather, obstacles
 from reprolab.scenario import DOCUMENTED, Scenario
@@ -41,7 +42,7 @@ def make(root: Path, where: str, only: str, also: Sequence[str], output: str, wa
     reports = [report for report in content.reports if only in ("", report.name)]
     if only and not reports:
         raise UsageError(
-            f"{found.name} has no report {only!r}{scenario.hint(only, names := [r.name for r in content.reports])}",
+            f"{found.name} has no report {only!r}{hint(only, names := [r.name for r in content.reports])}",
             expected="one of " + (", ".join(names) or "(none)"),
         )
     others = [_other(root, found, one) for one in also]

@@ -19,6 +19,7 @@ from typing import Any
 from reprolab import scenario
 from reprolab.errors import EvidenceError, UsageError
 from reprolab.judge import TrialRecord
+from reprolab.reading import near
 
 LATEST = "latest"
 STREAMS = "{}.streams"
@@ -190,7 +191,7 @@ def no_run(root: Path, where: str) -> UsageError:
     name, stamp = words[0] if words else "", words[-1] if words else ""
     runs = {f"{one}/{run.name}": run for one in sorted(kept) for run in runs_of(root, one)}
     # A stamp alone is looked for among all scenarios' runs.
-    meant = next((run for run in runs if run.endswith(f"/{name}")), "") or scenario.near(name, {*known, *kept})
+    meant = next((run for run in runs if run.endswith(f"/{name}")), "") or near(name, {*known, *kept})
     scenario_meant = meant.partition("/")[0]
     own = [run for run in runs if run.startswith(f"{scenario_meant}/")] if scenario_meant else []
     if scenario_meant and not own:
@@ -201,7 +202,7 @@ def no_run(root: Path, where: str) -> UsageError:
             advice=f"make scenario-{scenario_meant}, then again",
         )
     if meant == name and len(words) > 1:
-        meant = f"{name}/{close}" if (close := scenario.near(stamp, [run.partition("/")[2] for run in own])) else ""
+        meant = f"{name}/{close}" if (close := near(stamp, [run.partition("/")[2] for run in own])) else ""
     guess = f" (did you mean {meant}?)" if meant and meant != name else ""
     there = sorted(own or runs, key=lambda run: run.partition("/")[2], reverse=True)
     more = f" and {len(there) - SHOWN} older" if len(there) > SHOWN else ""

@@ -7,7 +7,7 @@ exit status whether one sign shows. Nothing here talks to Docker.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,7 +16,8 @@ from typing import Any
 import yaml
 
 from reprolab.errors import UsageError
-from reprolab.scenario import FACTOR, Claim, Experiment, Scenario, hint
+from reprolab.reading import hint, mapping, read_yaml
+from reprolab.scenario import FACTOR, Claim, Experiment, Scenario
 
 FILE = "reproducer.yaml"
 DRIVES = "reproducer"
@@ -115,11 +116,7 @@ def load(scenario: Scenario) -> Reproducer:
 def _read(path: Path, where: str) -> dict[str, Any]:
     if not path.is_file():
         raise UsageError(f"{where} is missing", expected="the sign to show, see docs/authoring.md")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise UsageError(f"{where} is not YAML: {error}") from error
-    content = _mapping(content, (*TEXTS, *OPTIONAL), where)
+    content = mapping(read_yaml(path, where), (*TEXTS, *OPTIONAL), where)
     for key in TEXTS:
         text = content.get(key)
         if not isinstance(text, str) or not text.strip():
@@ -181,7 +178,7 @@ def _check(scenario: Scenario, found: Reproducer, where: str) -> None:
 
 
 def _venv(content: object, where: str) -> Venv:
-    content = _mapping(content, VENV_KEYS, where)
+    content = mapping(content, VENV_KEYS, where)
     steps = content.get("install")
     if not isinstance(steps, list) or not steps:
         raise UsageError(f"{where}: install is {steps!r}", expected="a list: of packages, or {packages, when, unless}")
@@ -193,7 +190,7 @@ def _venv(content: object, where: str) -> Venv:
 
 
 def _means(scenario: Scenario, content: object, where: str) -> dict[str, str]:
-    found = _mapping(content, scenario.factors, where)
+    found = mapping(content, scenario.factors, where)
     if not all(isinstance(text, str) and text.strip() for text in found.values()):
         raise UsageError(f"{where} is {content!r}", expected="a line of text for each factor")
     return {name: text.strip() for name, text in found.items()}
@@ -202,20 +199,8 @@ def _means(scenario: Scenario, content: object, where: str) -> dict[str, str]:
 def _step(content: object, where: str) -> Step:
     if isinstance(content, str):
         return Step((content,))
-    content = _mapping(content, STEP_KEYS, where)
+    content = mapping(content, STEP_KEYS, where)
     return Step(**{key: _texts(content.get(key, []), f"{where}, {key}") for key in STEP_KEYS})
-
-
-def _mapping(content: object, known: Iterable[str], where: str) -> dict[str, Any]:
-    known = list(known)
-    if not isinstance(content, dict):
-        raise UsageError(f"{where} is {content!r}", expected="a mapping with " + ", ".join(known))
-    for key in content:
-        if key not in known:
-            raise UsageError(
-                f"{where}: unknown key {key}{hint(str(key), known)}", expected="one of " + ", ".join(known)
-            )
-    return content
 
 
 def _texts(content: object, where: str) -> tuple[str, ...]:

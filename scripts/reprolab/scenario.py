@@ -12,14 +12,12 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import yaml
-
 from reprolab.errors import UsageError
+from reprolab.reading import hint, only, read_yaml
 
 Observation = Mapping[str, Any]
 Sign = Callable[[Observation], bool]
@@ -32,9 +30,6 @@ METADATA_KEYS = ("title", "document", "summary", "finding")
 VALUES_KEY = "values"
 # $$ is how Compose escapes a dollar: what follows a pair is no factor of its own.
 FACTOR = re.compile(r"(?<!\$)(?:\$\$)*\$\{([A-Z][A-Z0-9_]*)(?::?-([^${}]*))?\}")
-PARTS = re.compile(r"[^A-Za-z0-9]+")
-SHORTEST_PART = 3
-PART_CUTOFF = 0.75
 EXPERIMENT_NAMES = ("VARIANTS", "TRIALS", "CLAIMS", "drive")
 
 
@@ -213,12 +208,8 @@ def load(root: Path, name: str) -> Scenario:
 
 def _read_compose(path: Path) -> tuple[dict[str, str], dict[str, str], dict[str, tuple[str, ...]]]:
     """Metadata, factors with their documented values, and what values there are where they are few."""
-    text = path.read_text(encoding="utf-8")
     where = f"scenarios/{path.parent.name}/compose.yaml"
-    try:
-        model = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UsageError(f"{where} is not YAML: {error}") from error
+    model = read_yaml(path, where)
     if not isinstance(model, dict) or not isinstance(model.get("services"), dict):
         raise UsageError(f"{where} has no services", expected="a Compose file with a services mapping")
     block, factors = model.get("x-reprolab"), _factors(model)
@@ -244,12 +235,7 @@ def _value_lists(block: Mapping[str, Any], factors: Mapping[str, str], where: st
 def _metadata(block: object, where: str) -> dict[str, str]:
     if not isinstance(block, dict):
         raise UsageError(f"{where} has no x-reprolab block", expected="x-reprolab: {title: ..., document: ...}")
-    for key in block:
-        if key not in (*METADATA_KEYS, VALUES_KEY):
-            raise UsageError(
-                f"{where}: unknown key x-reprolab.{key}{hint(str(key), (*METADATA_KEYS, VALUES_KEY))}",
-                expected="one of " + ", ".join((*METADATA_KEYS, VALUES_KEY)),
-            )
+    only(block, (*METADATA_KEYS, VALUES_KEY), where, prefix="x-reprolab.")
     for key in ("title", "document"):
         if not block.get(key):
             raise UsageError(f"{where}: x-reprolab.{key} is missing", expected="a line of text")
@@ -397,21 +383,3 @@ def _check_unique_ids(scenario: Scenario) -> None:
         for other in claim.but:
             if other not in seen:
                 raise UsageError(f"scenarios/{scenario.name}: {claim.id} points to {other}, which is no claim of it")
-
-
-def hint(name: str, known: Iterable[str]) -> str:
-    """The known name that was most likely meant, in brackets; nothing where none is close."""
-    close = near(name, known)
-    return f" (did you mean {close}?)" if close else ""
-
-
-def near(name: str, known: Iterable[str]) -> str:
-    """The known name that was most likely meant: close to it as a whole, or, for one alone, to a part of it."""
-    names = list(known)
-    if close := get_close_matches(name, names, n=1):
-        return close[0]
-    # A part counts where no other name has one as close: what several names share tells nothing.
-    parts = [(part, one) for one in names for part in PARTS.split(one) if len(part) >= SHORTEST_PART]
-    matches = get_close_matches(name, {part for part, _ in parts}, n=1, cutoff=PART_CUTOFF)
-    bearers = {one for part, one in parts if part in matches}
-    return bearers.pop() if len(bearers) == 1 else ""

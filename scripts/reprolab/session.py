@@ -17,8 +17,9 @@ from reprolab.bases import policy
 from reprolab.engine import Engine, client, ensure_engine
 from reprolab.errors import Exit, LabError, UsageError
 from reprolab.evidence import RunDirectory
-from reprolab.judge import drifted, exit_status, judge
+from reprolab.judge import TrialRecord, drifted, exit_status, judge
 from reprolab.progress import Progress
+from reprolab.reading import hint
 from reprolab.report import terminal
 from reprolab.runner import Plan, PlannedVariant, Prepared, Runner, Stopwatch
 from reprolab.scenario import CUSTOM, Experiment, Scenario
@@ -84,9 +85,7 @@ def _variants(experiment: Experiment, wanted: Sequence[str], chosen: Sequence[Ex
     known = {name for one in chosen for name in one.variants}
     for name in wanted:
         if name not in known:
-            raise UsageError(
-                f"no variant {name!r}{scenario.hint(name, known)}", expected="one of " + ", ".join(sorted(known))
-            )
+            raise UsageError(f"no variant {name!r}{hint(name, known)}", expected="one of " + ", ".join(sorted(known)))
     return [name for name in experiment.variants if name in wanted]
 
 
@@ -155,20 +154,25 @@ class Session:
         }
         evidence.merge_run_json(self.run, content)
 
-    def _trials(self, plan: Plan, engine: Engine) -> Exit | None:
+    def _runner(
+        self, plan: Plan, engine: Engine, on_begin: Callable[[str, int], None], on_trial: Callable[[TrialRecord], None]
+    ) -> Runner:
         assert self.run is not None
-        progress = Progress(plan, self.console)
-        self.runner = Runner(
+        return Runner(
             plan,
             self.run,
             engine,
             client(),
             policy(os.environ),
             self.say,
-            on_begin=progress.begun,
-            on_trial=progress.finished,
+            on_begin=on_begin,
+            on_trial=on_trial,
             watch=self.watch,
         )
+
+    def _trials(self, plan: Plan, engine: Engine) -> Exit | None:
+        progress = Progress(plan, self.console)
+        self.runner = self._runner(plan, engine, progress.begun, progress.finished)
         prepared = self.runner.prepare()
         self._note_images(prepared)
         with progress:

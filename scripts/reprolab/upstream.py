@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jinja2 import Environment, StrictUndefined, TemplateError
 
 from reprolab.errors import UsageError
-from reprolab.scenario import Claim, Experiment, Scenario, hint
+from reprolab.reading import hint, only, read_yaml
+from reprolab.scenario import Claim, Experiment, Scenario
 from reprolab.upstreamforms import FORMS
 
 FILE = "upstream.yaml"
@@ -146,13 +146,11 @@ def load(scenario: Scenario) -> Upstream:
     where = f"scenarios/{scenario.name}/{FILE}"
     path = scenario.directory / FILE
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path, where)
     except OSError as error:
         raise UsageError(
             f"{where} is missing", expected="what of the scenario is worth telling upstream; see docs/authoring.md"
         ) from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"{where} is not YAML: {error}") from error
     top = Reader(content, where, scenario)
     top.only("reports", "nothing")
     reports = tuple(_report(one) for one in top.children("reports"))
@@ -191,11 +189,7 @@ class Reader:
 
     def only(self, *known: str) -> None:
         """Raise UsageError for a key that is not one of these."""
-        for key in self.content:
-            if key not in known:
-                raise UsageError(
-                    f"{self.where}: unknown key {key}{hint(str(key), known)}", expected="one of " + ", ".join(known)
-                )
+        only(self.content, known, self.where)
 
     def text(self, key: str, default: str | None = None, of: Iterable[str] = ()) -> str:
         """A text; without a default it must be there, with ``of`` it must be one of these."""

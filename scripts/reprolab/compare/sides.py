@@ -11,7 +11,8 @@ from reprolab import evidence
 from reprolab.errors import UsageError
 from reprolab.evidence import RunDirectory, TrialDirectory
 from reprolab.judge import SCHEMA, TrialRecord
-from reprolab.scenario import DOCUMENTED, hint
+from reprolab.reading import hint
+from reprolab.scenario import DOCUMENTED
 
 MOST_TRIALS = 3
 

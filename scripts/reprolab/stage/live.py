@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from threading import Event as Flag
@@ -11,8 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from reprolab.bases import policy
-from reprolab.engine import Engine, client
+from reprolab.engine import Engine
 from reprolab.errors import Exit, InvalidTrial
 from reprolab.judge import TrialRecord, judge
 from reprolab.runner import Plan, Prepared, Runner
@@ -152,17 +150,7 @@ class Demonstration(Session):
 
     def _trials(self, plan: Plan, engine: Engine) -> Exit | None:
         assert self.run is not None and self.script is not None and self.keys is not None
-        self.runner = Runner(
-            plan,
-            self.run,
-            engine,
-            client(),
-            policy(os.environ),
-            self.say,
-            on_begin=lambda *_: None,
-            on_trial=lambda _: None,
-            watch=self.watch,
-        )
+        self.runner = self._runner(plan, engine, lambda *_: None, lambda _: None)
         prepared = self.runner.prepare()
         self._note_images(prepared)
         player = LivePlayer(plan.scenario, self.script, self.runner, {item.variant.name: item for item in prepared})

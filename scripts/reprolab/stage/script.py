@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from reprolab.errors import UsageError
-from reprolab.scenario import Experiment, Scenario, hint
+from reprolab.reading import hint, mapping, read_yaml
+from reprolab.scenario import Experiment, Scenario
 
 FILE = "demo.yaml"
 WINDOW = 20.0  # seconds that the moving line shows
@@ -94,24 +94,17 @@ def load(scenario: Scenario) -> Script:
         raise UsageError(
             f"{where} is missing", expected="the text of the demonstration", advice="see docs/authoring.md, demo.yaml"
         )
-    return parse(scenario, _content(path, where), where)
-
-
-def _content(path: Path, where: str) -> object:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise UsageError(f"{where} is not YAML: {error}") from error
+    return parse(scenario, read_yaml(path, where), where)
 
 
 def parse(scenario: Scenario, content: object, where: str) -> Script:
     """The script in a parsed demo.yaml. Raises UsageError as ``load`` does."""
-    top = _mapping(content, TOP, where)
+    top = mapping(content, TOP, where)
     experiment = _experiment(scenario, top.get("experiment"), where)
     acts = top.get("acts")
     if not isinstance(acts, list) or len(acts) < 2:
         raise UsageError(f"{where}: acts is {acts!r}", expected="a list of two or more: the case, and its control")
-    closing = _mapping(top.get("closing"), CLOSING, f"{where}, closing")
+    closing = mapping(top.get("closing"), CLOSING, f"{where}, closing")
     played = tuple(_act(experiment, act, f"{where}, act {n}") for n, act in enumerate(acts, 1))
     if len({act.variant for act in played}) < len(played):
         raise UsageError(f"{where}: two acts play the same variant", expected="each variant once")
@@ -126,15 +119,6 @@ def parse(scenario: Scenario, content: object, where: str) -> Script:
         _text(closing, "cause", f"{where}, closing"),
         _text(closing, "ask", f"{where}, closing", needed=False),
     )
-
-
-def _mapping(content: object, keys: tuple[str, ...], where: str) -> Mapping[str, Any]:
-    if not isinstance(content, dict):
-        raise UsageError(f"{where} is {content!r}", expected="a mapping with " + ", ".join(keys))
-    for key in content:
-        if key not in keys:
-            raise UsageError(f"{where}: unknown key {key}{hint(str(key), keys)}", expected="one of " + ", ".join(keys))
-    return content
 
 
 def _text(content: Mapping[str, Any], key: str, where: str, *, needed: bool = True) -> str:
@@ -156,7 +140,7 @@ def _experiment(scenario: Scenario, name: object, where: str) -> Experiment:
 
 
 def _act(experiment: Experiment, content: object, where: str) -> Act:
-    act = _mapping(content, ACT, where)
+    act = mapping(content, ACT, where)
     variant = act.get("variant")
     if variant not in experiment.variants:
         raise UsageError(
@@ -183,7 +167,7 @@ def _claims(scenario: Scenario, content: object, where: str) -> tuple[str, ...]:
 
 
 def _watch(content: object, where: str) -> Watch:
-    watch = _mapping(content, WATCH, where)
+    watch = mapping(content, WATCH, where)
     window = watch.get("window", WINDOW)
     if isinstance(window, bool) or not isinstance(window, int | float) or window <= 0:
         raise UsageError(f"{where}: window is {window!r}", expected="a number of seconds above 0")
@@ -209,7 +193,7 @@ def _check_roles(scenario: Scenario, watch: Watch, where: str) -> None:
 
 
 def _file(content: object, where: str) -> WatchedFile:
-    found = _mapping(content, WATCHED_FILE, where)
+    found = mapping(content, WATCHED_FILE, where)
     return WatchedFile(*(_text(found, key, where) for key in WATCHED_FILE))
 
 
@@ -220,7 +204,7 @@ def _sources(content: object, where: str, *, labelled: bool) -> tuple[LineSource
 
 
 def _source(content: object, where: str, *, labelled: bool) -> LineSource:
-    found = _mapping(content, LINE_SOURCE if labelled else LINE_SOURCE[:-1], where)
+    found = mapping(content, LINE_SOURCE if labelled else LINE_SOURCE[:-1], where)
     label = _text(found, "label", where) if labelled else ""
     try:
         pattern = re.compile(_text(found, "pattern", where))
