@@ -6,12 +6,13 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from copy import deepcopy
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -377,7 +378,7 @@ def test_another_process_in_the_tree_would_show(tree: ModuleType) -> None:
 
 def phase(name: str, *groups: list[int], **more: Any) -> dict[str, Any]:
     """A phase with these counts."""
-    return {"phase": name, "groups": list(groups), "before": [2, 2, 2], "after": [3, 3, 3]} | more
+    return {"phase": name, "groups": list(groups), "before": [2, 2, 2], "after": [3, 3, 3], "cores": 0.1} | more
 
 
 def test_threads_that_attract_would_show(distribution: ModuleType) -> None:
@@ -399,12 +400,62 @@ def test_the_order_of_listening_shows_beyond_chance_alone(distribution: ModuleTy
         "few": [[0, 0, 1]] * 3,
         "turned": [[1, 0, 0]] * 24 + [[0, 1, 0]] * 14 + [[0, 0, 1]] * 2,
     }.items()}  # fmt: skip
-    assert {key: distribution.oldest_last({"phases": rows}) for key, rows in lone.items()} == {
+    assert {key: distribution.oldest_last({"phases": rows, "busy": 0}) for key, rows in lone.items()} == {
         "order": True,
         "equal": False,
         "few": False,
         "turned": False,
     }
+
+
+def test_cores_that_others_keep_busy_say_nothing_of_the_order(distribution: ModuleType) -> None:
+    """Without an idle core there is no order to see; only where the lab took the cores is that a finding."""
+    rows = [phase("lone", *[[1, 1, 1]] * 10, cores=0.99)]
+    assert distribution.oldest_last({"phases": rows, "busy": 2}) is False
+    with pytest.raises(ValueError, match="99% of the time"):
+        distribution.oldest_last({"phases": rows, "busy": 0})
+
+
+def test_the_order_of_listening_is_made_not_read_from_the_log(distribution: ModuleType) -> None:
+    """Two logs in sixteen had it wrong on one core; so all but one worker are replaced, one after the other."""
+    stack = Starts([11, 12, 13])
+    assert distribution.settled(stack, [11, 12, 13]) == [11, 14, 15]
+    assert stack.killed == [12, 13]
+
+
+class Starts:
+    """A server whose workers are replaced when they are killed, as far as the order of listening asks for it."""
+
+    def __init__(self, workers: list[int]) -> None:
+        self.alive, self.lines, self.killed = list(workers), [], []
+        for pid in workers:
+            self.say(pid)
+
+    def say(self, pid: int) -> None:
+        """A worker's two lines."""
+        self.lines += [f"INFO: Started server process [{pid}]", "INFO: Application startup complete."]
+
+    def printed(self, role: str) -> list[str]:
+        """All lines."""
+        return self.lines
+
+    def wait_printed(self, pattern: str, count: int) -> list[str]:
+        """Lines that match; here they are there at once."""
+        found = [line for line in self.lines if re.search(pattern, line)]
+        assert len(found) >= count, (pattern, count, found)
+        return found
+
+    def processes(self) -> SimpleNamespace:
+        """Those that live."""
+        return SimpleNamespace(processes=dict.fromkeys(self.alive))
+
+    def kill(self, role: str, pids: list[int]) -> None:
+        """End them; the parent starts others."""
+        for pid in pids:
+            self.killed.append(pid)
+            self.alive.remove(pid)
+            self.alive.append(max(self.alive + self.killed) + 1)
+            self.say(self.alive[-1])
 
 
 def test_clumps_and_threads(distribution: ModuleType) -> None:
@@ -418,7 +469,7 @@ def test_clumps_and_threads(distribution: ModuleType) -> None:
 def test_answers_are_counted_by_order_of_listening(distribution: ModuleType) -> None:
     """The oldest first; an answer by a process that is no worker makes the trial invalid."""
     step = {"do": "groups", "phase": "three", "clients": 3, "rounds": 1, "target": 1}
-    said = {"step": step, "before": [1, 1], "after": [1, 2], "pids": [[9, 8, 9]]}
+    said = {"step": step, "before": [1, 1], "after": [1, 2], "cores": 0.1, "pids": [[9, 8, 9]]}
     assert distribution.phase([8, 9], said)["groups"] == [[1, 2]]
     with pytest.raises(InvalidTrial, match=r"\[9\]"):
         distribution.phase([7, 8], said)
@@ -426,7 +477,7 @@ def test_answers_are_counted_by_order_of_listening(distribution: ModuleType) -> 
 
 DISTRIBUTION = {
     "threads_appear": {"documented": True, "quick": True, "async": False},
-    "oldest_last": {"quick": True, "own-socket": False},
+    "oldest_last": {"quick": True, "own-socket": False, "busy": False},
     "most_to_one": {"quick": True, "async": True, "accept-one": False, "own-socket": False},
     "threads_attract": {"quick": False},
 }

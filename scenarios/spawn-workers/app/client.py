@@ -1,7 +1,8 @@
 """Asks the server from beside it, and counts the workers' threads: `python client.py PLAN`, both ends JSON.
 
-PLAN is {"workers": [pid, ...], "steps": [{"do": KIND, ...}, ...]}. The answer is one line of JSON for each step. A
-response that is not the document's ends the program.
+PLAN is {"workers": [pid, ...], "steps": [{"do": KIND, ...}, ...], "busy": N}: N processes for each core do nothing but
+compute meanwhile. The answer is one line of JSON for each step, with the part of all cores' time that was used in it,
+by whomever. A response that is not the document's ends the program.
 """
 
 import json
@@ -9,6 +10,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 import time
 
@@ -118,18 +120,44 @@ def threads(pid):
     return found
 
 
+def cores():
+    """Time of all the machine's cores so far, in ticks: used, and in all."""
+    with open("/proc/stat", encoding="utf-8") as stream:
+        user, nice, system, idle, waiting, *rest = map(int, stream.readline().split()[1:9])
+    used = user + nice + system + sum(rest)
+    return used, used + idle + waiting
+
+
+def share(earlier, later):
+    """The part of the cores' time that was used between two looks."""
+    used, total = later[0] - earlier[0], later[1] - earlier[1]
+    return round(used / total, 3) if total else 0.0
+
+
 STEPS = {"groups": groups, "keep-alive": keep_alive, "fill": fill}
 
 
-def main():
+def answers(plan):
     """Each step in turn, the threads counted before and after."""
-    plan = json.loads(sys.argv[1])
     workers = plan["workers"]
     for step in plan["steps"]:
-        before = [threads(pid) for pid in workers]
+        before, earlier = [threads(pid) for pid in workers], cores()
         found = STEPS[step["do"]](step, workers)
-        after = [threads(pid) for pid in workers]
-        print(json.dumps({"step": step, "before": before, "after": after, "pids": found}), flush=True)
+        used, after = share(earlier, cores()), [threads(pid) for pid in workers]
+        print(json.dumps({"step": step, "before": before, "after": after, "cores": used, "pids": found}), flush=True)
+
+
+def main():
+    """The plan's steps, beside as many computing processes as it says."""
+    plan = json.loads(sys.argv[1])
+    computing = [sys.executable, "-c", "while True: pass"]
+    others = [subprocess.Popen(computing) for _ in range(plan["busy"] * len(os.sched_getaffinity(0)))]
+    try:
+        answers(plan)
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
 
 
 main()
