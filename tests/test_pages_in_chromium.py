@@ -59,7 +59,7 @@ def test_the_report_is_whole_at_both_widths(chromium: Chromium, page: Path, widt
     assert seen.texts["h2"] == ["Variants", "Claims", "Timeline", "Logs side by side"]
     assert "confirmed" in seen.texts[".headline"][0]
     assert len(seen.texts["details.claim"]) == len(seen.texts[".claim .inside"]) == 12
-    assert len(seen.texts[".variants tbody tr"]) == 23
+    assert len(seen.texts[".variants tbody tr"]) == 24
     assert len(seen.texts[".chart svg"]) == 2
     assert len(seen.texts[".pane .log"]) == 6
     assert (seen.value == "rgb(255, 255, 255)") is (scheme == "light")
@@ -74,6 +74,26 @@ def test_a_timeline_has_marks(chromium: Chromium, page: Path) -> None:
     assert all(counts[one] > 5 for one in marks[:2]), counts
     assert counts[marks[2]] == 1, "the socket's going is drawn through the responses"
     assert seen.errors == []
+
+
+def test_on_paper_every_chart_is_drawn(chromium: Chromium, page: Path) -> None:
+    """Those of folded parts as well, with a width; what was folded is folded again when the paper is out."""
+    script = """(async () => {
+      const drawn = () => [...document.querySelectorAll('.chart')].filter(one => one.dataset.drawn === 'done');
+      const open = () => document.querySelectorAll('details[open]').length;
+      const all = document.querySelectorAll('.chart').length, before = [drawn().length, open()];
+      dispatchEvent(new Event('beforeprint'));
+      for (let n = 0; n < 200 && drawn().length < all; n++) await new Promise(done => setTimeout(done, 50));
+      const narrow = drawn().filter(one => one.querySelector('svg').getBoundingClientRect().width < 200).length;
+      const after = [drawn().length, open()];
+      dispatchEvent(new Event('afterprint'));
+      return {all, before, after, narrow, folded: open()};
+    })()"""
+    value = chromium.look(page, 1600, script=script).value
+    assert value["before"][0] < value["all"], "some are folded to begin with"
+    assert value["after"][0] == value["all"]
+    assert value["narrow"] == 0
+    assert value["before"][1] == value["folded"] < value["after"][1]
 
 
 def test_a_mark_says_more_when_it_is_touched(chromium: Chromium, page: Path) -> None:
@@ -106,7 +126,7 @@ def test_any_two_variants_stand_side_by_side(chromium: Chromium, page: Path) -> 
       return pane.querySelector('.log a').getAttribute('href');
     })()"""
     seen = chromium.look(page, 1600, script=script, selectors=[".pane .log h4 a", ".pane .log pre"])
-    assert seen.value == "vanish/documented/1/app.log.gz"
+    assert seen.value == "vanish/documented/1/app.streams.log.gz"
     assert seen.texts[".pane .log h4 a"] == ["witness.log.gz"] * 2
     assert seen.texts[".pane .log pre"][0] == seen.texts[".pane .log pre"][1]
 

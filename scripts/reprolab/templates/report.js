@@ -46,7 +46,15 @@ const watcher = new IntersectionObserver((entries) => {
   for (const entry of entries) if (entry.isIntersecting) { watcher.unobserve(entry.target); draw(entry.target); }
 }, { rootMargin: "600px" });
 for (const element of document.querySelectorAll(".chart")) watcher.observe(element);
-addEventListener("beforeprint", () => document.querySelectorAll(".chart").forEach((one) => { if (one.checkVisibility()) draw(one); }));
+
+// On paper everything is unfolded, so everything is drawn; afterwards what was closed is closed again.
+let unfolded = [];
+addEventListener("beforeprint", () => {
+  unfolded = [...document.querySelectorAll("details:not([open])")].filter((one) => one.querySelector(".chart"));
+  for (const one of unfolded) one.open = true;
+  document.querySelectorAll(".chart").forEach(draw);
+});
+addEventListener("afterprint", () => { for (const one of unfolded) one.open = false; unfolded = []; });
 
 function fill(pane) {
   const chosen = document.getElementById("logs-of-" + pane.querySelector("select").value);
