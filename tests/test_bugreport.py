@@ -145,6 +145,7 @@ def test_the_table_of_releases(text: str) -> None:
         "19.8.1",
         "20.1.0",
         "21.2.0",
+        "27.0.1",
     ]
     words = {(row[0], row[3]): row[1] for row in rows}
     assert words["19.6.0", "—"] == "shows it"
@@ -235,7 +236,7 @@ def test_where_the_newest_release_is_clean_nothing_is_to_be_filed(tmp_path: Path
 
 def test_a_fix_that_is_none_is_told(run: RunDirectory) -> None:
     """Upstream calls it fixed, and the newest release measured shows it."""
-    change(run, "gunicorn-21.2.0", lambda trial: trial["observation"].update(socket_after=False))
+    change(run, "gunicorn-27.0.1", lambda trial: trial["observation"].update(socket_after=False))
     headline = bugreport.headline(material(run))
     assert headline.startswith("**Upstream calls it fixed")
     assert "the newest release measured here still shows it" in headline
@@ -305,7 +306,7 @@ def test_a_variant_that_does_not_show_it(run: RunDirectory) -> None:
 
 @pytest.mark.parametrize(
     ("variant", "part"),
-    [("documented", ""), ("gunicorn-19.5.0", "the control "), ("gunicorn-21.2.0", "the newest release ")],
+    [("documented", ""), ("gunicorn-19.5.0", "the control "), ("gunicorn-27.0.1", "the newest release ")],
 )
 def test_a_deciding_variant_that_was_not_run(run: RunDirectory, variant: str, part: str) -> None:
     """The showing one, the control, and the newest release."""
@@ -354,7 +355,7 @@ def test_it_prints(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_newest_run_that_bears_it_is_taken(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Newer runs of fewer variants, or that were aborted, do not hide it."""
     newer = run_of(run.path.parent / "20270101T000000Z", "socket-vanish", status="aborted")
-    without(newer, "gunicorn-21.2.0")
+    without(newer, "gunicorn-27.0.1")
     done = call(monkeypatch, run.path.parents[1], "socket-vanish")
     assert f"from run {run.name}" in done.output
     assert not (newer.path / "report-gunicorn.md").exists()
@@ -362,12 +363,12 @@ def test_the_newest_run_that_bears_it_is_taken(run: RunDirectory, monkeypatch: p
 
 def test_a_refusal_says_why_and_what_to_do(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit status 3, and the command whose run would bear it; nothing is written."""
-    without(run, "gunicorn-21.2.0")
+    without(run, "gunicorn-27.0.1")
     done = call(monkeypatch, run.path.parents[1], "socket-vanish")
     assert done.exit_code == Exit.INCONCLUSIVE
-    assert "not written: gunicorn (gunicorn): the newest release gunicorn-21.2.0 was not run" in done.output
-    assert "  expected: one complete run of documented, gunicorn-19.5.0, gunicorn-21.2.0, with the sign" in done.output
-    assert '  to do:    make scenario-socket-vanish VARIANT="documented gunicorn-19.5.0 gunicorn-21.2.0"' in done.output
+    assert "not written: gunicorn (gunicorn): the newest release gunicorn-27.0.1 was not run" in done.output
+    assert "  expected: one complete run of documented, gunicorn-19.5.0, gunicorn-27.0.1, with the sign" in done.output
+    assert '  to do:    make scenario-socket-vanish VARIANT="documented gunicorn-19.5.0 gunicorn-27.0.1"' in done.output
     assert not list(run.path.glob("report-*.md"))
 
 
@@ -469,7 +470,7 @@ def plant(run: RunDirectory) -> None:
     (run.path / "run.json").write_text(json.dumps(content), encoding="utf-8")
     change(run, "gunicorn-19.7.1", lambda trial: trial.update(invalid=f"app did not start: {PLANTED}"))
     change(run, "documented", lambda trial: trial["observation"].update(noise=PLANTED))
-    log = run.trial("vanish", "documented", 1).log_path("app")
+    log = run.trial("vanish", "documented", 1).streams_path("app")
     lines = gzip.decompress(log.read_bytes())
     log.write_bytes(gzip.compress(lines + f"Exception in worker process {PLANTED}\n{PLANTED}\n".encode()))
     app = {
@@ -504,7 +505,7 @@ def test_this_machines_own_names_and_paths_are_in_no_report(run: RunDirectory) -
     """With the real host name, user, home and checkout in a log, and a run that lies in a real place."""
     host, home = socket.gethostname(), str(Path.home())
     private = f"Exception in worker process on {host} in {ROOT}/scenarios, {run.path}/x and {home}/y\n"
-    log = run.trial("vanish", "documented", 1).log_path("app")
+    log = run.trial("vanish", "documented", 1).streams_path("app")
     log.write_bytes(gzip.compress(gzip.decompress(log.read_bytes()) + private.encode()))
     text = bugreport.write(material(run), ROOT)
     assert "in [checkout]/scenarios, [checkout]/x and [home]/y" in text
@@ -552,7 +553,7 @@ def test_an_excerpt_is_short_whatever_the_log(run: RunDirectory) -> None:
     """Ten thousand telling lines and one that is very long: the first are shown, the others counted."""
     trial = run.trial("vanish", "documented", 1)
     lines = b"".join(b"2026-11-21T05:52:25.851813286Z boom %d\n" % n for n in range(10_000)) + b"x" * 5000
-    trial.log_path("app").write_bytes(gzip.compress(lines))
+    trial.streams_path("app").write_bytes(gzip.compress(lines))
     found = excerpt(trial, Logs("app", ("boom",)))
     assert found is not None
     assert len(found.telling) == MOST_LINES

@@ -493,7 +493,7 @@ def test_the_line_that_matters_stands_at_the_top(vanish: Comparison) -> None:
     assert 'gunicorn/sock.py", line 123, in close' in first.masked
     assert first.counts == ((4,), (0,))
     assert first.standing is Standing.ONLY
-    top = [one.masked for one in vanish.findings[:6]]
+    top = [one.masked for one in vanish.findings[:7]]
     assert any('"event": "gone"' in text for text in top)
     assert any('" 502 25 ' in text for text in top)
 

@@ -264,12 +264,12 @@ def whole(tmp_path: Any) -> RunDirectory:
 
 
 def test_a_whole_run_confirms_every_claim(vanish: Scenario, whole: RunDirectory) -> None:
-    """49 trials of 23 variants: every claim confirmed; the release that cannot start is invalid, not a sign."""
+    """50 trials of 24 variants: every claim confirmed; the release that cannot start is invalid, not a sign."""
     verdict = judge(vanish, whole.name, whole.trials())
     found = {row["id"]: row["verdict"] for row in verdict["claims"]}
     assert {f"SV-{n}": found[f"SV-{n}"] for n in range(1, 13)} == {f"SV-{n}": "confirmed" for n in range(1, 13)}
-    assert sum(row["trials"] for row in verdict["variants"].values()) == 49
-    assert len(verdict["variants"]) == 23
+    assert sum(row["trials"] for row in verdict["variants"].values()) == 50
+    assert len(verdict["variants"]) == 24
     assert verdict["variants"]["gunicorn-19.7.1"]["valid"] == 0
     assert "did not start" in verdict["variants"]["gunicorn-19.7.1"]["invalid"][0]
     assert verdict["signs"]["SV-1"]["gunicorn-19.7.1"] == {"shown": 0, "trials": 0}

@@ -86,7 +86,7 @@ def test_every_link_leads_to_a_file_of_the_run(tmp_path: Path) -> None:
     found = scenario.load(ROOT, "socket-vanish")
     session.judge_run(ROOT, found, run)
     links = set(re.findall(r'<a href="([^"#]+)"', html.page(found, run, None)))
-    assert "vanish/documented/1/app.log.gz" in links
+    assert "vanish/documented/1/app.streams.log.gz" in links
     assert [link for link in links if not (run.path / link).exists()] == []
 
 
@@ -99,7 +99,7 @@ def test_the_timelines_hold_what_the_logs_hold(whole: str) -> None:
     assert {"gone", "traceback", "ending", "present"} <= kinds[0]
     assert "gone" not in kinds[1]
     assert sum(map(sum, lines[0]["responses"])) > 0
-    assert "gone at 0.41 s" in words(whole)
+    assert "gone at 0.78 s" in words(whole)
 
 
 def test_logs_stand_side_by_side(whole: str) -> None:

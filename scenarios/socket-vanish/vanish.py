@@ -18,6 +18,8 @@ VARIANTS = {
     "gunicorn-19.8.1": {"GUNICORN": "19.8.1"},
     "gunicorn-20.1.0": {"GUNICORN": "20.1.0"},
     "gunicorn-21.2.0": {"GUNICORN": "21.2.0"},
+    # The newest needs a newer Python, and that a newer bottle.
+    "gunicorn-27.0.1": {"GUNICORN": "27.0.1", "PYTHON": "3.12.1", "BOTTLE": "0.13.4"},
     # One setting changed.
     "tcp": {"BIND": "127.0.0.1:8000"},
     "one-thread": {"THREADS": "1"},
@@ -38,8 +40,9 @@ TRIALS = 3
 
 THREADS, CONNECTIONS, DURATION = 10, 200, 10
 PROBES = 3
-# The end state must have lasted this long when the load ends, to be called one.
-END_STATE_MS = 1000
+# h2o and gunicorn (config.py) close a connection that was idle for 2 s. While one from before the removal is left, a
+# request may still be answered on it: the longest such trickle lasted nearly to the end of the load.
+IDLE = 2.5
 MIN_REFUSED = 100
 
 REACHED = re.compile(rb"\[(\d+)\] \[INFO\] Autorestarting worker after current request")
@@ -47,14 +50,20 @@ BOOTED = re.compile(rb"\[INFO\] Booting worker with pid: (\d+)")
 
 
 def drive(stack):
-    """The document's load, with a look at the socket before and after and plain requests at the end."""
+    """The document's load, with a look at the socket before and after and plain requests at the end.
+
+    Where the file has gone they come when no connection from before can be left.
+    """
     socket = socket_path(stack.factors["BIND"])
     before = bool(socket) and stack.exists("app", socket)
     load = stack.wrk("/", threads=THREADS, connections=CONNECTIONS, duration=DURATION)
+    after = bool(socket) and stack.exists("app", socket)
+    if before and not after:
+        time.sleep(IDLE)
     return {
         "socket": socket,
         "socket_before": before,
-        "socket_after": bool(socket) and stack.exists("app", socket),
+        "socket_after": after,
         "server_running": stack.running("app"),
         "probes": [probe_after_pause(stack) for _ in range(PROBES)],
         "workers": int(stack.factors["WORKERS"]),
@@ -104,17 +113,9 @@ def access_figures(access, driven, missing):
         "share_502": access.share(502),
         "statuses": {str(status): n for status, n in sorted(access.statuses.items())},
         "last_ok_ms": since(last_ok, access.start_ns) if last_ok else None,
-        "refused_after_last_ok": refused_after(access, last_ok),
-        # Over the whole load, which is stricter than the name.
-        "other_after_last_ok": sum(access.statuses.values()) - access.ok - access.statuses[502],
+        "other": sum(access.statuses.values()) - access.ok - access.statuses[502],
         "log_lines_missing": missing,
     }
-
-
-def refused_after(access, last_ok):
-    """How many 502 came in the 100 ms steps after the one with the last 2xx."""
-    step = -1 if last_ok is None else (last_ok - access.start_ns) // (logs.BUCKET_MS * 1_000_000)
-    return sum(n for bucket, n in access.buckets.get(502, {}).items() if bucket > step)
 
 
 def server_events(lines):
@@ -240,11 +241,10 @@ def unlink_traceback(o):
 
 
 def permanent_502(o):
-    """Nothing but 502 from the last 2xx on, for the load's last second at least, and for plain requests."""
+    """Many 502 under the load and nothing else but 2xx, and nothing but 502 for the plain requests after it."""
     return (
-        o["refused_after_last_ok"] >= MIN_REFUSED
-        and o["other_after_last_ok"] == 0
-        and o["load"]["duration_us"] / 1000 - (o["last_ok_ms"] or 0) >= END_STATE_MS
+        o["statuses"].get("502", 0) >= MIN_REFUSED
+        and o["other"] == 0
         and all(answer == "502" for answer in o["probes"])
     )
 
@@ -261,10 +261,11 @@ def answered_after_removal(o):
 
 def in_order(o):
     """The worker that reached max_requests removed the file, and then the permanent 502 began."""
-    if o["order"] is None:
+    if o["order"] is None or not permanent_502(o):
         return False
-    steps = [o["order"][name] for name in ("unlinked_ms", "permanent_502_ms")]
-    return o["order"]["reached_first"] and None not in steps and steps == sorted(steps)
+    # None: the last 2xx was among the load's last answers, so it began after the load.
+    begun = o["order"]["permanent_502_ms"]
+    return o["order"]["reached_first"] and (begun is None or o["order"]["unlinked_ms"] <= begun)
 
 
 UNIX_CONTROLS = ["gunicorn-19.4.5", "gunicorn-19.5.0"]

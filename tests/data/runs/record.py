@@ -22,9 +22,10 @@ EVERY_OK, EVERY_REFUSED, EVERY_ACCESS = 40, 400, 400
 
 
 def plain(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Thin out a server's log: its access lines are many, and nothing reads them."""
+    """Thin out a server's log: its access lines, and h2o's of what it cannot reach, are many; nothing reads them."""
     for number, line in enumerate(lines):
-        if b'"GET / HTTP' not in line or number % EVERY_ACCESS == 0:
+        many = b'"GET / HTTP' in line or b"failed to connect to host" in line
+        if not many or number % EVERY_ACCESS == 0:
             yield line
 
 
@@ -50,7 +51,7 @@ def proxy(lines: Iterable[bytes]) -> Iterator[bytes]:
 def thin(source: Path, target: Path) -> None:
     """Copy one log; the same input always gives the same bytes."""
     with gzip.open(source, "rb") as lines:
-        kept = b"".join((proxy if source.name.startswith("proxy") else plain)(lines))
+        kept = b"".join((proxy if source.name == "proxy.log.gz" else plain)(lines))
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(gzip.compress(kept, mtime=0))
 
@@ -70,8 +71,8 @@ def main(source: Path, name: str, variants: list[str]) -> None:
             stream.write(json.dumps(trial, ensure_ascii=False) + "\n")
     for variant in variants:
         (where,) = source.glob(f"*/{variant}/1")
-        for role in ("app", "proxy", "witness"):
-            thin(where / f"{role}.log.gz", target / where.relative_to(source) / f"{role}.log.gz")
+        for log in where.glob("*.log.gz"):
+            thin(log, target / log.relative_to(source))
 
 
 if __name__ == "__main__":
