@@ -112,6 +112,25 @@ def test_a_container_that_dies_is_no_freeze(tmp_path: Path, role: str) -> None:
     assert left(client, run.name) == []
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [("SERVER=runserver-noreload", "RUNNER=sending"), ("WORKER_CLASS=gthread", "RUNNER=sending-initializer")],
+    ids=["runserver", "gthread"],
+)
+def test_a_lost_lock_is_found_beside_a_loop_for_connections(tmp_path: Path, settings: tuple[str, ...]) -> None:
+    """The server's main thread moves on; the request never will. Where nobody starts another server, that was all."""
+    results = tmp_path / "results"
+    options = [word for one in (*settings, "TASK=nothing", "ATTEMPTS=4") for word in ("--set", one)]
+    status, printed = lab(results, "run", "pool-freeze/freeze", *options)
+    assert status == 0, printed
+    (row,) = trials(run_directory(results, "pool-freeze")).values()
+    assert not row["invalid"]
+    lost = [one["lock_lost"] for one in row["observation"]["attempts"]]
+    # About one request in ten gets by.
+    assert any(lost)
+    assert lost.index(True) == len(lost) - 1 if "SERVER=runserver-noreload" in settings else len(lost) == 4
+
+
 def test_an_upstream_that_is_not_there_is_no_freeze(tmp_path: Path) -> None:
     """Its bad setting ends it; the trial is invalid and says so."""
     results = tmp_path / "results"

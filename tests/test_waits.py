@@ -144,3 +144,37 @@ def test_a_lock_that_a_living_child_may_give_back() -> None:
     moved = replace(alone.processes[1], threads=(replace(alone.processes[1].threads[0], switches=99),))
     assert deadlocked(replace(alone, processes={1: moved}), alone, 1) == []
     assert deadlocked(alone, alone, 999) == []
+
+
+@pytest.mark.parametrize("doing", [call("poll", 0x7F, 1, 500), call("epoll_wait", 5), call("accept4", 3)])
+def test_a_server_that_looks_for_connections_frees_no_lock(doing: Syscall) -> None:
+    """It moves all the time, and yet nobody will give back what a process that is gone had taken."""
+    before = serving(doing, 1)
+    after = serving(doing, 99)
+    assert [link.wait.kind for link in deadlocked(before, after, 1)] == ["lock", "lock"]
+    busy = Snapshot(1, {**after.processes, 2: process(2, 1, call("recvfrom", 9))})
+    assert deadlocked(before, busy, 1) == [], "a child at work may give it back"
+
+
+@pytest.mark.parametrize("doing", [None, call("nanosleep"), call("recvfrom", 4), call("futex", 0x1000, 0x80, 0, 9)])
+def test_a_server_that_does_something_else_may_go_on(doing: Syscall | None) -> None:
+    """A thread that runs, sleeps or reads is no loop that looks for connections."""
+    assert deadlocked(serving(doing, 1), serving(doing, 99), 1) == []
+
+
+def test_a_server_without_a_lock_of_its_familys_may_go_on() -> None:
+    """Its threads wait for each other while it looks for connections: so does every idle one."""
+    idle = serving(call("poll"), 1)
+    own = replace(idle.processes[1], shared=())
+    idle = replace(idle, processes={1: own})
+    assert deadlocked(idle, idle, 1) == []
+    other = replace(serving(call("poll"), 1).processes[1], started=7)
+    assert deadlocked(replace(idle, processes={1: other}), serving(call("poll"), 1), 1) == []
+
+
+def serving(doing: Syscall | None, switches: int) -> Snapshot:
+    """The process of the lost lock with a thread more, which does something and has been switched so often."""
+    alone = bereft()
+    thread = replace(thread_of(1, 9, call("pause")), syscall=doing, switches=switches)
+    server = replace(alone.processes[1], threads=(*alone.processes[1].threads, thread))
+    return replace(alone, processes={1: server})
