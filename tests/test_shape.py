@@ -151,6 +151,14 @@ def test_a_factor_has_one_documented_value(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
+def test_what_a_sign_says_of_itself_is_for_readers(name: str) -> None:
+    """Pages and bug reports quote a sign's docstring: what it raises, takes or returns is a matter for its comments."""
+    for experiment in scenario.load(ROOT, name).experiments.values():
+        for claim in experiment.claims:
+            assert not re.search(r"\b(Raises|Returns|Error)\b", claim.sign.__doc__ or ""), claim.id
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
 def test_each_scenario_has_a_readme_with_its_generated_parts(name: str) -> None:
     """Claims and figures in it come from the recorded run, never from a hand."""
     readme = ROOT / "scenarios" / name / "README.md"

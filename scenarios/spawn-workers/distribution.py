@@ -215,10 +215,8 @@ def threads_attract(o):
 
 
 def oldest_last(o):
-    """Of lone requests the oldest listener gets less than its part, and less than the newest, both beyond chance.
-
-    Raises ValueError where others kept the cores busy, and not the lab: what is seen then is of their making.
-    """
+    """Of lone requests the oldest listener gets less than its part, and less than the newest, both beyond chance."""
+    # Where others kept the cores busy, and not the lab, what is seen is of their making.
     used = phases(o, "lone")[0]["cores"]
     if used > FULL and not o["busy"]:
         raise ValueError(f"the machine's cores were busy for {used:.0%} of the time; try again when less else runs")
