@@ -17,6 +17,7 @@ from reprolab import InvalidTrial, scenario
 from reprolab.evidence import RunDirectory, TrialDirectory
 from reprolab.judge import count, judge
 from reprolab.scenario import Claim, Scenario
+from test_waits import call, serving
 
 DIRECTORY = ROOT / "scenarios" / "pool-freeze"
 RUN = RunDirectory(Path(__file__).parent / "data" / "pool-freeze")
@@ -50,6 +51,19 @@ def frozen(observation: dict[str, Any]) -> dict[str, Any]:
 def claims(found: Scenario) -> dict[str, Claim]:
     """By id."""
     return {claim.id: claim for claim in found.claims}
+
+
+# -- frozen or slow ---------------------------------------------------------------------------------
+
+
+def test_a_lock_beside_a_servers_loop_is_lost_after_seconds_only(freeze: ModuleType) -> None:
+    """Two looks in a row do not tell it; none of the family moved for three seconds does."""
+    asking = sys.modules[freeze.answer_or_stuck.__module__]
+    looks = [(when, serving(call("poll", 0x7F, 1, 500), round(10 * when))) for when in (0.0, 0.3, 0.6, 2.9)]
+    assert [asking.held(looks[:n], 1) for n in range(1, 5)] == [[], [], [], []]
+    looks.append((3.2, serving(call("poll", 0x7F, 1, 500), 99)))
+    assert [link.wait.kind for link in asking.held(looks, 1)] == ["lock", "lock"]
+    assert asking.held(looks, None) == []
 
 
 # -- the document's code ----------------------------------------------------------------------------

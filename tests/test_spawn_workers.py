@@ -378,7 +378,7 @@ def test_another_process_in_the_tree_would_show(tree: ModuleType) -> None:
 
 def phase(name: str, *groups: list[int], **more: Any) -> dict[str, Any]:
     """A phase with these counts."""
-    return {"phase": name, "groups": list(groups), "before": [2, 2, 2], "after": [3, 3, 3], "cores": 0.1} | more
+    return {"phase": name, "groups": list(groups), "before": [2, 2, 2], "after": [3, 3, 3], "idle": 1.8} | more
 
 
 def test_threads_that_attract_would_show(distribution: ModuleType) -> None:
@@ -409,15 +409,24 @@ def test_the_order_of_listening_shows_beyond_chance_alone(distribution: ModuleTy
 
 
 def test_cores_that_others_keep_busy_say_nothing_of_the_order(distribution: ModuleType) -> None:
-    """Without an idle core there is no order to see; only where the lab took the cores is that a finding."""
-    rows = [phase("lone", *[[1, 1, 1]] * 10, cores=0.99)]
-    assert distribution.oldest_last({"phases": rows, "busy": 2}) is False
-    with pytest.raises(ValueError, match="99% of the time"):
-        distribution.oldest_last({"phases": rows, "busy": 0})
+    """Without an idle core nothing hidden is called absent; only where the lab took the cores is that a finding."""
+    equal, order = [[1, 1, 1]] * 10, [[0, 0, 1]] * 24 + [[0, 1, 0]] * 14 + [[1, 0, 0]] * 2
+    taken = {"busy": 2, "phases": [phase("lone", *equal, idle=0.0)]}
+    assert distribution.oldest_last(taken) is False
+    with pytest.raises(ValueError, match="were busy"):
+        distribution.oldest_last(taken | {"busy": 0})
+    with pytest.raises(ValueError, match="to be busy"):
+        distribution.oldest_last({"busy": 2, "phases": [phase("lone", *equal, idle=1.0)]})
+    with pytest.raises(ValueError, match="were busy"):
+        later = [phase("lone", *equal), phase("lone", *equal, idle=0.1)]
+        distribution.oldest_last({"busy": 0, "phases": later})
+    assert distribution.oldest_last({"busy": 0, "phases": [phase("lone", *order, idle=0.1)]}) is True
+    with pytest.raises(ValueError, match="one by one"):
+        distribution.oldest_last({"busy": 0, "phases": [phase("by hand", [1, 1, 1])]})
 
 
 def test_the_order_of_listening_is_made_not_read_from_the_log(distribution: ModuleType) -> None:
-    """Two logs in sixteen had it wrong on one core; so all but one worker are replaced, one after the other."""
+    """Two logs of eight had it wrong on one core; so all but one worker are replaced, one after the other."""
     stack = Starts([11, 12, 13])
     assert distribution.settled(stack, [11, 12, 13]) == [11, 14, 15]
     assert stack.killed == [12, 13]
@@ -469,7 +478,7 @@ def test_clumps_and_threads(distribution: ModuleType) -> None:
 def test_answers_are_counted_by_order_of_listening(distribution: ModuleType) -> None:
     """The oldest first; an answer by a process that is no worker makes the trial invalid."""
     step = {"do": "groups", "phase": "three", "clients": 3, "rounds": 1, "target": 1}
-    said = {"step": step, "before": [1, 1], "after": [1, 2], "cores": 0.1, "pids": [[9, 8, 9]]}
+    said = {"step": step, "before": [1, 1], "after": [1, 2], "idle": 1.8, "pids": [[9, 8, 9]]}
     assert distribution.phase([8, 9], said)["groups"] == [[1, 2]]
     with pytest.raises(InvalidTrial, match=r"\[9\]"):
         distribution.phase([7, 8], said)

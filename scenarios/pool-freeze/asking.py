@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from reprolab import InvalidTrial
 from reprolab.proc import Snapshot
-from reprolab.waits import Link, deadlocked, stuck
+from reprolab.waits import Link, abandoned, deadlocked, stuck
 
 ROUNDS = 3  # five tasks on two children
 GRACE = 0.3  # seconds for a request's own work, before its processes are looked at
 BETWEEN = 0.3  # seconds between two looks
+STILL = 3.0  # seconds in which nothing moved but a server's own loops
 STARTED = 10.0  # seconds for what must be there at once
 LIMIT = 25.0  # seconds; gunicorn's own limit is 30
 
@@ -90,9 +91,16 @@ def patience(stack):
     return ROUNDS * slowest / 1000 + GRACE
 
 
-def held(before, after, worker):
-    """Who waits for whom, for ever; empty where somebody may go on."""
-    return stuck(before, after, worker) or deadlocked(before, after, worker)
+def held(looks, worker):
+    """Who waits for whom, for ever; empty where somebody may go on. ``looks``: (when, snapshot), the latest last."""
+    (now, after), earlier = looks[-1], looks[:-1]
+    if not earlier or worker is None:
+        return []
+    before = earlier[-1][1]
+    if links := stuck(before, after, worker) or deadlocked(before, after, worker):
+        return links
+    long_ago = [snapshot for when, snapshot in earlier if now - when >= STILL]
+    return abandoned(long_ago[-1], after, worker) if long_ago else []
 
 
 def answer_or_stuck(stack, asked, number, seconds):
@@ -102,15 +110,14 @@ def answer_or_stuck(stack, asked, number, seconds):
     """
     end = time.monotonic() + LIMIT
     wait_for(asked, seconds)
-    before = None
+    looks = []
     while not asked.done():
         if time.monotonic() > end:
             raise InvalidTrial(f"request {number} has no answer after {LIMIT:g} s, yet its processes are not stuck")
         if not stack.running("app"):
             raise InvalidTrial(f"the server ended under request {number}")
-        after, worker = stack.processes(), worker_of(stack, number)
-        if before and worker and (links := held(before, after, worker)) and not asked.done():
-            return Stuck(after, tuple(links))
-        before = after
+        looks.append((time.monotonic(), stack.processes()))
+        if (links := held(looks, worker_of(stack, number))) and not asked.done():
+            return Stuck(looks[-1][1], tuple(links))
         wait_for(asked, BETWEEN)
     return None

@@ -180,7 +180,7 @@ def order(server, access, watched, start):
 
 
 def permanent_from(access):
-    """From when on there was nothing but 502, in milliseconds since the load began; None where never.
+    """From when on there was nothing but 502, in milliseconds since the load began; None where not during it.
 
     The log's lines are in the order in which responses ended, give or take the loop's clock; so the first
     502 behind the last 2xx in the log counts, and not as earlier than that 2xx.
@@ -391,6 +391,8 @@ def removal_words(o):
         return None
     step = o["order"]
     moments = {name: "never" if ms is None else f"{ms:.1f} ms" for name, ms in step.items() if name.endswith("_ms")}
+    if step["permanent_502_ms"] is None:
+        moments["permanent_502_ms"] = "not before the load ended"
     return (
         f"worker {step['worker']} (child of {step['parent']}) reached max_requests by {moments['reached_ms']}, "
         f"removed the file at {moments['unlinked_ms']}; last 2xx {moments['last_ok_ms']} "

@@ -3,8 +3,10 @@
 Frozen is told from slow by two snapshots: a process is stuck if one of its threads waits for a child, and that child,
 unchanged between the two, waits in all its threads for nothing but a lock, a child or a pipe, without a time limit,
 and only on processes of that family. A process none of whose threads waits for a child is deadlocked if every thread of
-it and of all its living descendants waits in that way: the lock that one of them needs went away with its holder. A
-server's threads that look for connections are let pass where a thread waits for a lock that no living process can free.
+it and of all its living descendants waits in that way: the lock that one of them needs went away with its holder.
+
+A server may have threads that move whatever happens: they look for connections, or sleep between two looks at files.
+For it there is the weaker `abandoned`, which lets them pass; its two snapshots should be seconds apart.
 """
 
 from __future__ import annotations
@@ -17,7 +19,10 @@ from reprolab.proc import Process, Snapshot, Thread
 FUTEX_COMMAND = 0x7F
 FUTEX_PRIVATE = 0x80
 FUTEX_WAITS = (0, 9)  # FUTEX_WAIT, FUTEX_WAIT_BITSET
-POLLS = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", "accept", "accept4")
+LOOPS = (
+    *("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", "accept", "accept4"),
+    *("nanosleep", "clock_nanosleep"),
+)
 NO_PID = 1 << 31
 
 
@@ -123,11 +128,37 @@ def deadlocked(before: Snapshot, after: Snapshot, pid: int) -> list[Link]:
     """The waits of a process and its living descendants, if none of their threads can ever go on; empty if one may."""
     if pid not in after.processes:
         return []
-    children = [one.pid for one in after.descendants(pid) if one.state != "Z"]
+    living = [pid, *_living_below(after, pid)]
+    waits = [_held(before, after, one, set(living)) for one in living]
+    return [link for links in waits for link in links] if all(waits) else []
+
+
+def abandoned(before: Snapshot, after: Snapshot, pid: int) -> list[Link]:
+    """The waits of a server that needs a lock which its family shares, if none of that family moves; else empty.
+
+    The server's own threads wait in the closed way, or are in a loop that a server has anyway. Those of the second kind
+    are taken not to hold the lock, which cannot be seen from outside: hence the name, and the time between the two.
+    """
+    process, earlier = after.processes.get(pid), before.processes.get(pid)
+    if process is None or earlier is None or earlier.started != process.started:
+        return []
+    children = _living_below(after, pid)
     family = {pid, *children}
-    waits = [_held(before, after, one, family) for one in children]
-    own = _held(before, after, pid, family) or _serving(before, after, pid, family)
-    return [*own, *(link for links in waits for link in links)] if own and all(waits) else []
+    below = [_held(before, after, one, family) for one in children]
+    links = []
+    for thread in process.threads:
+        wait = wait_of(thread, process, after)
+        if thread in earlier.threads and wait.closed and family.issuperset(wait.on):
+            links.append(Link(pid, thread.tid, wait))
+        elif thread.syscall is None or thread.syscall.name not in LOOPS:
+            return []
+    shared = any(link.wait.kind == "lock" and pid not in link.wait.on for link in links)
+    return [*links, *(link for one in below for link in one)] if shared and all(below) else []
+
+
+def _living_below(snapshot: Snapshot, pid: int) -> list[int]:
+    """The pids of a process's descendants without those that have ended."""
+    return [one.pid for one in snapshot.descendants(pid) if one.state != "Z"]
 
 
 def _held(before: Snapshot, after: Snapshot, pid: int, family: set[int]) -> list[Link]:
@@ -137,25 +168,6 @@ def _held(before: Snapshot, after: Snapshot, pid: int, family: set[int]) -> list
         return []
     links = [Link(pid, thread.tid, wait_of(thread, process, after)) for thread in process.threads]
     return links if all(link.wait.closed and family.issuperset(link.wait.on) for link in links) else []
-
-
-def _serving(before: Snapshot, after: Snapshot, pid: int, family: set[int]) -> list[Link]:
-    """The waits of a process that also looks for connections; empty unless one is for a lock that it shares.
-
-    What is shared in memory was locked by another process; where all of those are gone or wait, nobody can free it. A
-    thread that asks the kernel for connections is not one that will.
-    """
-    process, earlier = after.processes.get(pid), before.processes.get(pid)
-    if process is None or earlier is None or earlier.started != process.started:
-        return []
-    links = []
-    for thread in process.threads:
-        wait = wait_of(thread, process, after)
-        if thread in earlier.threads and wait.closed and family.issuperset(wait.on):
-            links.append(Link(pid, thread.tid, wait))
-        elif thread.syscall is None or thread.syscall.name not in POLLS:
-            return []
-    return links if any(link.wait.kind == "lock" and pid not in link.wait.on for link in links) else []
 
 
 def pipes(snapshot: Snapshot) -> Iterator[tuple[str, list[int], list[int]]]:

@@ -1,8 +1,8 @@
 """Asks the server from beside it, and counts the workers' threads: `python client.py PLAN`, both ends JSON.
 
 PLAN is {"workers": [pid, ...], "steps": [{"do": KIND, ...}, ...], "busy": N}: N processes for each core do nothing but
-compute meanwhile. The answer is one line of JSON for each step, with the part of all cores' time that was used in it,
-by whomever. A response that is not the document's ends the program.
+compute meanwhile. The answer is one line of JSON for each step, with how many of the machine's cores were idle in it. A
+response that is not the document's ends the program.
 """
 
 import json
@@ -121,17 +121,17 @@ def threads(pid):
 
 
 def cores():
-    """Time of all the machine's cores so far, in ticks: used, and in all."""
+    """Of all the machine's cores: how many there are, and their time so far, in ticks: idle, and in all."""
     with open("/proc/stat", encoding="utf-8") as stream:
-        user, nice, system, idle, waiting, *rest = map(int, stream.readline().split()[1:9])
-    used = user + nice + system + sum(rest)
-    return used, used + idle + waiting
+        lines = [line.split() for line in stream if line.startswith("cpu")]
+    times = [int(word) for word in lines[0][1:9]]
+    return len(lines) - 1, times[3] + times[4], sum(times)
 
 
-def share(earlier, later):
-    """The part of the cores' time that was used between two looks."""
-    used, total = later[0] - earlier[0], later[1] - earlier[1]
-    return round(used / total, 3) if total else 0.0
+def idle_between(earlier, later):
+    """How many cores were idle between two looks, as the mean."""
+    number, idle, total = later[0], later[1] - earlier[1], later[2] - earlier[2]
+    return round(number * idle / total, 2) if total else float(number)
 
 
 STEPS = {"groups": groups, "keep-alive": keep_alive, "fill": fill}
@@ -143,15 +143,15 @@ def answers(plan):
     for step in plan["steps"]:
         before, earlier = [threads(pid) for pid in workers], cores()
         found = STEPS[step["do"]](step, workers)
-        used, after = share(earlier, cores()), [threads(pid) for pid in workers]
-        print(json.dumps({"step": step, "before": before, "after": after, "cores": used, "pids": found}), flush=True)
+        idle, after = idle_between(earlier, cores()), [threads(pid) for pid in workers]
+        print(json.dumps({"step": step, "before": before, "after": after, "idle": idle, "pids": found}), flush=True)
 
 
 def main():
     """The plan's steps, beside as many computing processes as it says."""
     plan = json.loads(sys.argv[1])
     computing = [sys.executable, "-c", "while True: pass"]
-    others = [subprocess.Popen(computing) for _ in range(plan["busy"] * len(os.sched_getaffinity(0)))]
+    others = [subprocess.Popen(computing) for _ in range(plan["busy"] * cores()[0])]
     try:
         answers(plan)
     finally:
