@@ -18,11 +18,12 @@ from typing import Any
 import pytest
 from cases import ROOT, RUNS
 from reprolab import InvalidTrial, scenario
-from reprolab.evidence import RunDirectory, TrialDirectory
+from reprolab.evidence import STREAMS, RunDirectory, TrialDirectory
 from reprolab.scenario import Scenario
 
 DIRECTORY = ROOT / "scenarios" / "socket-vanish"
 WHOLE = RunDirectory(RUNS / "whole")
+APP = STREAMS.format("app")  # what gunicorn says; its access log is a file of its own
 DOCUMENTS_OWN = {
     "web.py": "ce81b65e1e68acac3167c450dd56f13460d38c39c697bfe01137e8f96bfc7945",
     "config.py": "6f44795377134266922f61709c33b80a0588a848dfda892b921cb5d793eeaa4f",
@@ -196,16 +197,11 @@ def test_the_order_of_events(vanish: ModuleType, tmp_path: Path) -> None:
 
 
 def rewrite(place: TrialDirectory, role: str, old: bytes, new: bytes) -> None:
-    """Change what a service wrote to its standard streams."""
-    path = streams(place, role)
+    """Change a captured log."""
+    path = place.log_path(role)
     text = gzip.decompress(path.read_bytes())
     assert re.search(old, text, re.M)
     path.write_bytes(gzip.compress(re.sub(old, new, text, flags=re.M)))
-
-
-def streams(place: TrialDirectory, role: str) -> Path:
-    """Where they are: apart from its log, where that is a file of its own."""
-    return place.streams_path(role) if place.streams_path(role).exists() else place.log_path(role)
 
 
 def test_a_lost_log_is_an_invalid_trial(vanish: ModuleType, tmp_path: Path) -> None:
@@ -221,7 +217,7 @@ def test_a_lost_log_is_an_invalid_trial(vanish: ModuleType, tmp_path: Path) -> N
 def test_removals_that_failed_name_nobody(vanish: ModuleType, tmp_path: Path) -> None:
     """Only the process whose unlink succeeded took the file; ENOENT is a later one's."""
     place, driven = thinned("documented", tmp_path)
-    rewrite(place, "app", rb'"errno": 0', b'"errno": 2')
+    rewrite(place, APP, rb'"errno": 0', b'"errno": 2')
     seen = vanish.observe(place, driven)
     assert seen["order"] is None
     assert vanish.in_order(seen) is False
@@ -231,7 +227,7 @@ def test_a_worker_that_had_not_reached_its_limit(vanish: ModuleType, tmp_path: P
     """A removal by somebody else, or before the limit, is not the order that the claim names."""
     place, driven = thinned("documented", tmp_path)
     worker = observations("documented")[0]["order"]["worker"]
-    rewrite(place, "app", rb"\[%d\] \[INFO\] Autorestarting" % worker, b"[999] [INFO] Autorestarting")
+    rewrite(place, APP, rb"\[%d\] \[INFO\] Autorestarting" % worker, b"[999] [INFO] Autorestarting")
     seen = vanish.observe(place, driven)
     assert (seen["order"]["reached_first"], seen["order"]["reached_ms"]) == (False, None)
     assert vanish.in_order(seen) is False
@@ -240,7 +236,7 @@ def test_a_worker_that_had_not_reached_its_limit(vanish: ModuleType, tmp_path: P
 def test_a_limit_reached_after_the_removal(vanish: ModuleType, tmp_path: Path) -> None:
     """Which came first is read from the worker's own stream, not from the engine's late timestamps."""
     place, driven = thinned("documented", tmp_path)
-    path = streams(place, "app")
+    path = place.streams_path("app")
     lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
     mine = b"[%d] [INFO] Autorestarting" % observations("documented")[0]["order"]["worker"]
     moved = [line for line in lines if mine not in line] + [line for line in lines if mine in line]
@@ -251,7 +247,7 @@ def test_a_limit_reached_after_the_removal(vanish: ModuleType, tmp_path: Path) -
 def test_without_the_witness(vanish: ModuleType, tmp_path: Path) -> None:
     """Nobody is named, and what the proxy saw stands."""
     place, driven = thinned("documented", tmp_path)
-    rewrite(place, "app", rb'^.*"witness".*\n', b"")
+    rewrite(place, APP, rb'^.*"witness".*\n', b"")
     rewrite(place, "witness", rb'^.*"gone".*\n', b"")
     seen = vanish.observe(place, driven)
     assert (seen["order"], seen["gone_ms"], seen["ok_after_gone"]) == (None, None, 0)

@@ -48,6 +48,11 @@ OLDEST, NEW = 0, -1  # places in the order of listening
 
 def drive(stack):
     """Ask from beside the server, in phases; each says who answered, and counts the threads before and after."""
+    return {"busy": int(stack.factors["BUSY"]), "phases": asked(stack)}
+
+
+def asked(stack):
+    """The phases that the factors ask for."""
     factors = stack.factors
     if factors["PHASES"] not in ("all", "shares"):
         raise InvalidTrial(f"PHASES is all or shares; got {factors['PHASES']}")
@@ -55,7 +60,7 @@ def drive(stack):
     stack.wait_printed(COMPLETE, wanted)
     order = listeners(stack, wanted)
     if float(factors["SLEEP"]) > LONG:
-        return {"busy": int(factors["BUSY"]), "phases": ask(stack, order, [BY_HAND])}
+        return ask(stack, order, [BY_HAND])
     if replaces(factors):
         order = settled(stack, order)
     found = ask(stack, order, [{**LONE, "rounds": 30}, THREE])
@@ -65,7 +70,7 @@ def drive(stack):
     found += ask(stack, order, [*BURSTS, KEEP_ALIVE])
     if several and replaces(factors):
         found += newcomers(stack, order)
-    return {"busy": int(factors["BUSY"]), "phases": found}
+    return found
 
 
 def listeners(stack, wanted):
@@ -164,6 +169,11 @@ def lone_to_oldest(o):
     return lone_to(o, OLDEST)
 
 
+def idle_cores(o):
+    """How many cores were idle while requests were sent one by one, for each such phase."""
+    return [one["idle"] for one in phases(o, "lone")]
+
+
 def wholly(one, worker):
     """Groups of a phase that one worker answered alone, of how many."""
     return sum(counts[worker] == sum(counts) for counts in one["groups"]), len(one["groups"])
@@ -215,7 +225,7 @@ def threads_attract(o):
 
 def oldest_last(o):
     """Of lone requests the oldest listener gets less than its part, and less than the newest, both beyond chance."""
-    idle = [one["idle"] for one in phases(o, "lone")]
+    idle = idle_cores(o)
     if not idle:
         raise ValueError(f"no requests one by one: there is time for them only where SLEEP is {LONG:g} or less")
     if o["busy"] and max(idle) > IDLE:
@@ -277,9 +287,7 @@ CLAIMS = [
 COLUMNS = [
     Column("lone: newest", lambda o: lone_to(o, NEW) if phases(o, "lone") else None),
     Column("oldest", lambda o: lone_to(o, OLDEST) if phases(o, "lone") else None),
-    Column(
-        "idle cores", lambda o: min(one["idle"] for one in phases(o, "lone")) if phases(o, "lone") else None, "{:.1f}"
-    ),
+    Column("idle cores", lambda o: min(idle_cores(o), default=None), "{:.1f}"),
     Column("three to threaded", lambda o: threes_to_threaded(o) if threaded(o) else None),
     Column("its share", lambda o: share_with_threads(o) if threaded(o) else None),
     Column("burst of 30", lambda o: 100 * largest_share(phases(o, "burst of 30")[0]), "{:.0f} %"),

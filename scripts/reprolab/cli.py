@@ -264,8 +264,8 @@ def bugreport(where: str, wanted: str, only: str, also: tuple[str, ...], output:
 def no_target(target: str) -> None:
     """For the Makefile: says which target was meant where a name of a scenario is mistyped; runs nothing."""
     prefix, _, name = target.partition("-")
-    known = [f"{prefix}-{one}" for one in scenario.names(project_root())]
-    meant = near(name, scenario.names(project_root()))
+    names = scenario.names(project_root())
+    known, meant = [f"{prefix}-{one}" for one in names], near(name, names)
     guess = f" (did you mean {prefix}-{meant}?)" if meant else ""
     raise UsageError(
         f"make has no target {target!r}{guess}",

@@ -11,8 +11,9 @@ For it there is the weaker `abandoned`, which lets them pass; its two snapshots 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from reprolab.proc import Process, Snapshot, Thread
 
@@ -126,11 +127,7 @@ def stuck(before: Snapshot, after: Snapshot, pid: int) -> list[Link]:
 
 def deadlocked(before: Snapshot, after: Snapshot, pid: int) -> list[Link]:
     """The waits of a process and its living descendants, if none of their threads can ever go on; empty if one may."""
-    if pid not in after.processes:
-        return []
-    living = [pid, *_living_below(after, pid)]
-    waits = [_held(before, after, one, set(living)) for one in living]
-    return [link for links in waits for link in links] if all(waits) else []
+    return _family_waits(before, after, pid, _held)
 
 
 def abandoned(before: Snapshot, after: Snapshot, pid: int) -> list[Link]:
@@ -139,35 +136,40 @@ def abandoned(before: Snapshot, after: Snapshot, pid: int) -> list[Link]:
     The server's own threads wait in the closed way, or are in a loop that a server has anyway. Those of the second kind
     are taken not to hold the lock, which cannot be seen from outside: hence the name, and the time between the two.
     """
-    process, earlier = after.processes.get(pid), before.processes.get(pid)
-    if process is None or earlier is None or earlier.started != process.started:
-        return []
-    children = _living_below(after, pid)
+    links = _family_waits(before, after, pid, partial(_closed, passing=LOOPS))
+    own = [link.wait for link in links if link.pid == pid]
+    return links if any(wait.kind == "lock" and pid not in wait.on for wait in own) else []
+
+
+def _family_waits(before: Snapshot, after: Snapshot, pid: int, own: Callable[..., list[Link]]) -> list[Link]:
+    """A process's waits, as ``own`` finds them, and those of its living descendants; empty where one may go on."""
+    children = [one.pid for one in after.descendants(pid) if one.state != "Z"]
     family = {pid, *children}
-    below = [_held(before, after, one, family) for one in children]
-    links = []
-    for thread in process.threads:
-        wait = wait_of(thread, process, after)
-        if thread in earlier.threads and wait.closed and family.issuperset(wait.on):
-            links.append(Link(pid, thread.tid, wait))
-        elif thread.syscall is None or thread.syscall.name not in LOOPS:
-            return []
-    shared = any(link.wait.kind == "lock" and pid not in link.wait.on for link in links)
-    return [*links, *(link for one in below for link in one)] if shared and all(below) else []
-
-
-def _living_below(snapshot: Snapshot, pid: int) -> list[int]:
-    """The pids of a process's descendants without those that have ended."""
-    return [one.pid for one in snapshot.descendants(pid) if one.state != "Z"]
+    waits = [own(before, after, pid, family), *(_held(before, after, one, family) for one in children)]
+    return [link for links in waits for link in links] if all(waits) else []
 
 
 def _held(before: Snapshot, after: Snapshot, pid: int, family: set[int]) -> list[Link]:
     """The waits of a process all of whose threads wait for the family only; empty where one may go on."""
     process, earlier = after.processes.get(pid), before.processes.get(pid)
-    if process is None or earlier is None or not process.threads or not unchanged(earlier, process):
+    if process is None or earlier is None or not unchanged(earlier, process):
         return []
-    links = [Link(pid, thread.tid, wait_of(thread, process, after)) for thread in process.threads]
-    return links if all(link.wait.closed and family.issuperset(link.wait.on) for link in links) else []
+    return _closed(before, after, pid, family)
+
+
+def _closed(before: Snapshot, after: Snapshot, pid: int, family: set[int], passing: Container[str] = ()) -> list[Link]:
+    """The waits for the family of a process's unchanged threads; empty if another is in no call of ``passing``."""
+    process, earlier = after.processes.get(pid), before.processes.get(pid)
+    if process is None or earlier is None or earlier.started != process.started:
+        return []
+    links = []
+    for thread in process.threads:
+        wait = wait_of(thread, process, after)
+        if thread in earlier.threads and wait.closed and family.issuperset(wait.on):
+            links.append(Link(pid, thread.tid, wait))
+        elif thread.syscall is None or thread.syscall.name not in passing:
+            return []
+    return links
 
 
 def pipes(snapshot: Snapshot) -> Iterator[tuple[str, list[int], list[int]]]:
