@@ -14,7 +14,7 @@ NAME = "spawn-workers"
 DECIDING = [
     *("documented", "one-worker", "two-workers", "forked", "gunicorn", "uvicorn-0.29.0"),
     *("launcher", "command-line", "many-requests", "marked", "marked-forked"),
-    *("quick", "own-socket", "accept-one", "async"),
+    *("quick", "own-socket", "busy", "accept-one", "async"),
 ]
 
 

@@ -398,12 +398,14 @@ def test_the_order_of_listening_shows_beyond_chance_alone(distribution: ModuleTy
         "order": [[0, 0, 1]] * 24 + [[0, 1, 0]] * 14 + [[1, 0, 0]] * 2,
         "equal": [[0, 0, 1]] * 14 + [[0, 1, 0]] * 13 + [[1, 0, 0]] * 13,
         "few": [[0, 0, 1]] * 3,
+        "its part": [[0, 0, 1]] * 40 + [[1, 0, 0]] * 20,
         "turned": [[1, 0, 0]] * 24 + [[0, 1, 0]] * 14 + [[0, 0, 1]] * 2,
     }.items()}  # fmt: skip
     assert {key: distribution.oldest_last({"phases": rows, "busy": 0}) for key, rows in lone.items()} == {
         "order": True,
         "equal": False,
         "few": False,
+        "its part": False,
         "turned": False,
     }
 
