@@ -9,13 +9,14 @@ REPROLAB := $(BIN)/reprolab
 SCENARIOS := $(sort $(notdir $(patsubst %/compose.yaml,%,$(wildcard scenarios/*/compose.yaml))))
 
 # Words of the lab on make's command line; any other VARIABLE=value there is a factor of the stack.
-LAB_WORDS := TRIALS VARIANT EXPERIMENT JOBS KEEP NAME RUN A B HTML ARGS PYTEST PYTHON_BIN \
+LAB_WORDS := TRIALS VARIANT EXPERIMENT JOBS KEEP KEEP_GOING NAME RUN A B HTML ARGS PYTEST PYTHON_BIN \
 	REPLAY AUTO SPEED BUNDLE SCENARIOS
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
 FACTORS := $(sort $(filter-out $(LAB_WORDS) -*-%,$(GIVEN)))
 SET := $(foreach factor,$(FACTORS),--set '$(factor)=$($(factor))')
 RUN_OPTIONS := $(foreach one,$(VARIANT),--variant $(one)) $(if $(TRIALS),--trials $(TRIALS)) \
-	$(if $(JOBS),--jobs $(JOBS)) $(if $(KEEP),--keep) $(SET) $(ARGS)
+	$(if $(JOBS),--jobs $(JOBS)) $(if $(KEEP_GOING),--keep-going) \
+	$(if $(KEEP),--keep) $(SET) $(ARGS)
 
 # What to say, in make's words, where a variable was forgotten: what is missing, what is expected, an example.
 lacks = printf '%s\n' 'make $@: $(1)' '  expected: $(2)' '  to do:    make $@ $(3)' >&2; exit 2

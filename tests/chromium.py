@@ -22,9 +22,10 @@ from docker.models.containers import Container
 from lab import ROOT
 from reprolab import labels, scenario
 from reprolab.bases import policy
+from reprolab.builds import build_all
 from reprolab.composefile import adopt, resolve
 from reprolab.engine import client, compose_command, ensure_engine
-from reprolab.images import bases_of, build_missing, references
+from reprolab.images import bases_of, references
 
 # The browser of enable-threads, in the image that its runs use: built once for both.
 OWNER, SERVICE = "enable-threads", "enable-threads-browser"
@@ -131,11 +132,11 @@ def _image() -> str:
     """The image's name; built where it is not there yet, as a run builds it."""
     found = scenario.load(ROOT, OWNER)
     compose = compose_command(ensure_engine(print))
-    model = resolve(found, {}, compose)
+    model = resolve(found, {}, compose, found.experiments["two-clients"])
     model["services"] = {SERVICE: model["services"][SERVICE]}
     bases = bases_of([model], client(), print, policy(os.environ))
     own = adopt(model, found, "reprolab-build", {}, references(bases))
     with tempfile.TemporaryDirectory() as workspace:
-        build_missing(own, client(), compose, Path(workspace), print)
+        build_all(own, client(), compose, Path(workspace), print)
     name: str = own["services"][SERVICE]["image"]
     return name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +202,86 @@ def test_only_what_is_missing_is_built() -> None:
     """Services that are pulled are none of the lab's builds."""
     services = {"a": {"build": {}, "image": "a:1"}, "b": {"build": {}, "image": "b:1"}, "c": {"image": "c:1"}}
     assert missing_images({"services": services}, lambda image: image == "a:1") == ["b"]
+
+
+OPTIONAL = """\
+x-reprolab:
+  title: a server that blinks
+  document: doc-1
+  values: {FRONT: none nginx}
+  when:
+    nginx: {FRONT: nginx}
+    browser: {experiment: lamp}
+services:
+  blink-app:
+    image: app:${RELEASE:-1.0}
+    labels: {front: "${FRONT:-none}"}
+  blink-nginx: {image: "nginx:1"}
+  blink-browser: {image: "browser:1"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("factors", "experiment", "there"),
+    [
+        ({}, "", {"app"}),
+        ({"FRONT": "nginx"}, "", {"app", "nginx"}),
+        ({}, "lamp", {"app", "browser"}),
+        ({"FRONT": "nginx"}, "lamp", {"app", "browser", "nginx"}),
+    ],
+)
+def test_a_service_takes_part_only_where_it_is_needed(
+    tmp_path: Path, factors: dict[str, str], experiment: str, there: set[str]
+) -> None:
+    """By the factors that are set, and by the experiment; by hand there is none. Nobody waits for who is not there."""
+    lay_out(tmp_path, compose=OPTIONAL)
+    from reprolab import scenario
+
+    found = scenario.load(tmp_path, "blink")
+    services = (
+        '{"blink-app": {"depends_on": {"blink-nginx": {}}}, "blink-nginx": {"profiles": ["x"]}, "blink-browser": {}}'
+    )
+    script = (
+        'case "$*" in *images*) echo \'{"services": {"wrk": {}, "forensics": {}}}\' ;; '
+        f"*) echo '{{\"services\": {services}}}' ;; esac"
+    )
+    own = found.experiments[experiment] if experiment else None
+    resolved = composefile.resolve(found, factors, compose(tmp_path, script), own)["services"]
+    assert {name.removeprefix("blink-") for name in resolved} == there | {"wrk", "forensics"}
+    assert set(resolved["blink-app"]["depends_on"]) == ({"blink-nginx"} if "nginx" in there else set())
+    assert all("profiles" not in service for service in resolved.values())
+
+
+def test_an_experiment_without_load_needs_no_wrk(tmp_path: Path) -> None:
+    """A load tool that cannot be built must not stop trials that put no load on; but bundles carry it."""
+    found = load(tmp_path)
+    tools, own = (f"echo '{json.dumps({'services': {name: {}}})}'" for name in ("wrk", "blink-app"))
+    script = f'case "$*" in *images*) {tools} ;; *) {own} ;; esac'
+    quiet = replace(found.experiments["lamp"], parallel=True)
+    command = compose(tmp_path, script)
+    assert "wrk" not in composefile.resolve(found, {}, command, quiet)["services"]
+    assert "wrk" in composefile.resolve(found, {}, command, quiet, all_tools=True)["services"]
+    assert "wrk" in composefile.resolve(found, {}, command, found.experiments["lamp"])["services"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("nginx: {FRONT: nginx}", "ngin: {FRONT: nginx}", "no service blink-ngin .did you mean nginx"),
+        ("nginx: {FRONT: nginx}", "nginx: {FRNT: nginx}", "names FRNT, which is no factor .did you mean FRONT"),
+        ("nginx: {FRONT: nginx}", "nginx: {FRONT: apache}", "FRONT cannot be 'apache'"),
+        ("nginx: {FRONT: nginx}", "nginx: always", "x-reprolab.when is"),
+        (
+            "{experiment: lamp}",
+            "{experiment: lamb}",
+            "names the experiment 'lamb', which is not there .did you mean lamp",
+        ),
+    ],
+)
+def test_a_mistake_in_when_is_told(tmp_path: Path, before: str, after: str, words: str) -> None:
+    """A condition that can never hold would leave a service out of every run in silence."""
+    lay_out(tmp_path, compose=OPTIONAL.replace(before, after))
+    from reprolab import scenario
+
+    with pytest.raises(UsageError, match=words):
+        scenario.load(tmp_path, "blink")

@@ -97,9 +97,10 @@ class FakeRunner:
         """Nothing needs to be built."""
         return [SimpleNamespace(variant=v, images={}, invalid=self.invalid) for v in self.plan.variants]
 
-    def execute(self, prepared: list[Any]) -> None:
+    def execute(self, prepared: list[Any]) -> list[Any]:
         """As the test says."""
         type(self).behave(self)
+        return prepared
 
 
 @pytest.fixture

@@ -16,8 +16,9 @@ from cases import ROOT
 from lab import engine
 from reprolab import composefile, scenario, upstream
 from reprolab.bases import policy
+from reprolab.builds import build_all
 from reprolab.engine import client, compose_command, ensure_engine
-from reprolab.images import bases_of, build_missing, references
+from reprolab.images import bases_of, references
 from reprolab.scenario import Scenario
 from reprolab.upstream import Report
 
@@ -83,7 +84,7 @@ def image(found: Scenario, factors: Mapping[str, str], workspace: Path) -> str:
     model = composefile.resolve(found, factors, compose)
     bases = bases_of([model], client(), print, policy(os.environ))
     own = composefile.adopt(model, found, "reprolab", {}, references(bases))
-    build_missing(own, client(), compose, workspace, print)
+    build_all(own, client(), compose, workspace, print)
     return str(own["services"][f"{found.name}-app"]["image"])
 
 

@@ -16,8 +16,8 @@ VARIANTS = {
     "backlog-1": {"ARGUMENTS": "--backlog 1"},
     "backlog-64": {"ARGUMENTS": "--backlog 64"},
     "gevent": {"ARGUMENTS": "--backlog 5", "WORKER_CLASS": "gevent"},
-    "nginx-few": {"ARGUMENTS": "--backlog 40", "NGINX_CONNECTIONS": "32"},
-    "nginx-many": {"ARGUMENTS": "--backlog 40"},
+    "nginx-few": {"ARGUMENTS": "--backlog 40", "PROXY": "nginx", "NGINX_CONNECTIONS": "32"},
+    "nginx-many": {"ARGUMENTS": "--backlog 40", "PROXY": "nginx"},
 }
 TRIALS = 1
 PARALLEL = True
@@ -27,7 +27,7 @@ STILL = 1.0  # seconds without a change, after which the kernel's queue is as fu
 def drive(stack):
     """Keep the only worker busy, connect more than the backlog, and count."""
     lab = Lab(stack)
-    nginx = "nginx" in stack.evidence.path.parent.name
+    nginx = stack.factors["PROXY"] == "nginx"
     Gunicorn(lab, "--timeout", "0", "--keep-alive", "60").ready()
     lab.begin(BUSY)
     until("the worker is busy", lambda: lab.begun(BUSY))

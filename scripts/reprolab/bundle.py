@@ -19,11 +19,12 @@ import docker
 
 from reprolab import bundlefile, evidence, labels, scenario
 from reprolab.bases import Base, Policy
+from reprolab.builds import build_all
 from reprolab.composefile import Model, adopt, resolve
 from reprolab.engine import Engine, compose_command
 from reprolab.errors import BundleError, LabError, UsageError
 from reprolab.evidence import RunDirectory
-from reprolab.images import bases_of, build_missing, references
+from reprolab.images import bases_of, references
 from reprolab.process import CommandError, run
 from reprolab.reading import hint
 from reprolab.scenario import DOCUMENTED, Scenario
@@ -99,7 +100,9 @@ class Bundler:
 
     def _part(self, found: Scenario, variants: list[tuple[str, str]], recorded: RunDirectory | None) -> Part:
         compose = compose_command(self.engine)
-        plain = [resolve(found, found.experiments[e].variants[v], compose) for e, v in variants]
+        chosen = [(found.experiments[experiment], name) for experiment, name in variants]
+        # A person may put load on any stack, so wrk goes along with all.
+        plain = [resolve(found, own.variants[name], compose, own, all_tools=True) for own, name in chosen]
         self.bases |= bases_of(plain, self.client, self.say, self.policy)
         owner = labels.own(found.name, "bundle")
         models = [adopt(model, found, "reprolab-build", owner, references(self.bases)) for model in plain]
@@ -107,7 +110,7 @@ class Bundler:
         for variant, model in zip(variants, models, strict=True):
             try:
                 workspace = evidence.results_root(self.root) / ".cache" / "bundle"
-                build_missing(model, self.client, compose, workspace, self.say)
+                build_all(model, self.client, compose, workspace, self.say)
             except LabError as error:
                 # A variant that cannot be built is part of some cases; it has nothing to carry.
                 self.say(f"{found.name}, {'/'.join(variant)}: left out, as its image cannot be built: {error}")

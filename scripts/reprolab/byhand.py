@@ -12,11 +12,12 @@ from docker.errors import ImageNotFound
 
 from reprolab import evidence, labels, scenario
 from reprolab.bases import policy
+from reprolab.builds import build_all
 from reprolab.composefile import Model, adopt, resolve
 from reprolab.engine import client, compose_command, ensure_engine
 from reprolab.errors import InvalidTrial, LabError, UsageError
 from reprolab.evidence import TrialDirectory
-from reprolab.images import bases_of, build_missing, references
+from reprolab.images import bases_of, references
 from reprolab.process import replace_process
 from reprolab.stack import Stack
 
@@ -35,7 +36,7 @@ def up(root: Path, name: str, settings: Mapping[str, str], say: Callable[[str], 
     bases = bases_of([model], api, say, policy(os.environ))
     own = adopt(model, found, f"reprolab-{name}-{stamp(root)}", _hand(root, name), references(bases))
     where = _directory(root, name)
-    build_missing(own, api, compose_command(engine), where.path, say)
+    build_all(own, api, compose_command(engine), where.path / "builds", say)
     factors = {**found.factors, **settings}
     stack = Stack(
         name, own, where.path / "compose.json", api, compose_command(engine), where, _hand(root, name), factors

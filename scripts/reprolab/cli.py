@@ -161,14 +161,21 @@ def list_() -> None:
 @click.option(
     "--jobs", type=click.IntRange(1), help="trials side by side, where no load is measured (default: 2 per core)"
 )
+@click.option("--keep-going", is_flag=True, help="run the other variants where the documented stack cannot be built")
 @click.option("--keep", is_flag=True, help="afterwards bring the documented (or custom) stack up, to look at it")
 @boundary
 def run(
-    target: str, variants: tuple[str, ...], pairs: tuple[str, ...], trials: int | None, jobs: int | None, keep: bool
+    target: str,
+    variants: tuple[str, ...],
+    pairs: tuple[str, ...],
+    trials: int | None,
+    jobs: int | None,
+    keep_going: bool,
+    keep: bool,
 ) -> Exit:
     """Run a scenario's experiments, judge its claims, show the result."""
     name, _, experiment = target.partition("/")
-    wishes = session.Wishes(name, experiment, variants, _settings(pairs), trials, jobs)
+    wishes = session.Wishes(name, experiment, variants, _settings(pairs), trials, jobs, keep_going)
     root = project_root()
     status = session.Session(root, wishes, console(), say).execute()
     if keep:

@@ -20,11 +20,12 @@ from docker.utils.build import exclude_paths
 from reprolab import labels
 from reprolab.errors import UsageError
 from reprolab.process import CommandError, run
-from reprolab.scenario import Scenario
+from reprolab.scenario import Experiment, Scenario
 
 Model = dict[str, Any]
 BASE_ARGUMENT = "_IMAGE"
 TOOLS = "images/compose.yaml"
+LOAD_TOOL = "wrk"
 
 
 def clean_environment(scenario: Scenario, factors: Mapping[str, str]) -> dict[str, str]:
@@ -37,13 +38,42 @@ def clean_environment(scenario: Scenario, factors: Mapping[str, str]) -> dict[st
     return kept | dict(factors)
 
 
-def resolve(scenario: Scenario, factors: Mapping[str, str], compose: tuple[str, ...]) -> Model:
-    """What Compose makes of the scenario's file under these factors. Raises UsageError if it refuses."""
+def resolve(
+    scenario: Scenario,
+    factors: Mapping[str, str],
+    compose: tuple[str, ...],
+    experiment: Experiment | None = None,
+    *,
+    all_tools: bool = False,
+) -> Model:
+    """What Compose makes of the scenario's file under these factors, with the services that they need.
+
+    Without an ``experiment`` the stack is for a person: no service that only an experiment uses, but every tool,
+    as with ``all_tools``. Raises UsageError if Compose refuses the file.
+    """
     environment = clean_environment(scenario, factors)
     model = _config(scenario.compose_file, environment, compose)
-    tools = _config(scenario.directory.parents[1] / TOOLS, environment, compose)
-    model["services"].update(tools["services"])
+    _leave_out_unneeded(model, scenario, factors, experiment.name if experiment else "")
+    tools = _config(scenario.directory.parents[1] / TOOLS, environment, compose)["services"]
+    if experiment and experiment.parallel and not all_tools:
+        # Such an experiment measures no load: what its trials do not use must not be able to stop them.
+        tools.pop(LOAD_TOOL, None)
+    model["services"].update(tools)
     return model
+
+
+def _leave_out_unneeded(model: Model, scenario: Scenario, factors: Mapping[str, str], experiment: str) -> None:
+    """Take out the services that x-reprolab.when leaves out, and every reference to them."""
+    services = model["services"]
+    for role, name in services_by_role(model, scenario.name).items():
+        if not scenario.needs(role, factors, experiment):
+            del services[name]
+    for service in services.values():
+        # A service of another profile may stand here as well; Compose refuses a name that the file lacks.
+        if "depends_on" in service:
+            service["depends_on"] = {name: how for name, how in service["depends_on"].items() if name in services}
+        # Profiles are for `docker compose` by hand; here the choice is made.
+        service.pop("profiles", None)
 
 
 def _config(file: Path, environment: Mapping[str, str], compose: tuple[str, ...]) -> Model:

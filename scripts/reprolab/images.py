@@ -1,4 +1,4 @@
-"""Builds the images a model names, once for each set of inputs, and reads what is inside them."""
+"""The images a model names: the bases below them, and what is inside them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import ImageNotFound
 
 from reprolab.bases import Base, Policy, resolve_bases
-from reprolab.composefile import Model, base_arguments, missing_images
-from reprolab.errors import BuildError, EngineError
+from reprolab.composefile import Model, base_arguments
 from reprolab.evidence import read_json, write_json
-from reprolab.process import CommandError, run
 
-BUILD_LIMIT = 1200.0
 # Prints one "kind name version" line for each installed package, whatever the image holds.
 PACKAGES = (
     "dpkg-query -W -f 'deb ${Package} ${Version}\\n' 2>/dev/null; "
@@ -35,52 +31,6 @@ def bases_of(
 def references(bases: Mapping[str, Base]) -> dict[str, tuple[str, str]]:
     """What composefile.adopt() wants to know of each base: the reference to build from and the image id."""
     return {official: (base.reference, base.image_id) for official, base in bases.items()}
-
-
-def build_missing(
-    model: Model,
-    client: docker.DockerClient,
-    compose: tuple[str, ...],
-    workspace: Path,
-    say: Callable[[str], None],
-) -> str:
-    """Build what is not there yet, by Compose; returns the build's log ("" if all was there).
-
-    Raises BuildError with the build's last lines.
-    """
-
-    def exists(reference: str) -> bool:
-        try:
-            client.images.get(reference)
-        except ImageNotFound:
-            return False
-        return True
-
-    wanted = missing_images(model, exists)
-    if not wanted:
-        return ""
-    for name in wanted:
-        arguments = model["services"][name]["build"].get("args") or {}
-        shown = " ".join(f"{key}={value}" for key, value in arguments.items())
-        say(f"building {name}: not built yet from these files with these factors{f' ({shown})' if shown else ''}")
-    path = workspace / "compose.build.json"
-    write_json(path, model)
-    command = [*compose, "--project-name", model["name"], "--file", str(path), "--progress", "plain"]
-    try:
-        done = run([*command, "build", *wanted], timeout=BUILD_LIMIT)
-    except CommandError as error:
-        if "Cannot connect to the Docker daemon" in error.finished.stderr:
-            raise EngineError("the engine stopped answering during a build") from error
-        told = build_failure(f"{error.finished.stdout}\n{error.finished.stderr}") or error.finished.tail
-        raise BuildError(f"the build of {', '.join(wanted)} did not succeed:\n{told}") from error
-    return f"{done.stdout}{done.stderr}"
-
-
-def build_failure(log: str) -> str:
-    """The lines of a build's log that say why it failed, each once; empty where none does."""
-    reasons = [line.partition("ERROR: ")[2].strip() for line in log.splitlines() if "ERROR: " in line]
-    own = [reason for reason in reasons if not reason.startswith(("process ", "failed to solve", "executor failed"))]
-    return "\n".join(dict.fromkeys(own))
 
 
 def describe(client: docker.DockerClient, reference: str, cache: Path) -> dict[str, Any]:

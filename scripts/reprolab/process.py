@@ -6,7 +6,7 @@ import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,10 +50,13 @@ def run(
     cwd: Path | None = None,
     stdin: str | None = None,
     stdout: IO[bytes] | int = subprocess.PIPE,
+    stderr: IO[bytes] | int = subprocess.PIPE,
+    on_start: Callable[[subprocess.Popen[bytes]], None] | None = None,
 ) -> Finished:
     """Run ``command`` to its end, at most ``timeout`` seconds, and return what it printed.
 
-    ``env`` replaces the whole environment where given; ``stdout`` may be an open binary file.
+    ``env`` replaces the whole environment where given; ``stdout`` and ``stderr`` may be an open binary file.
+    ``on_start`` gets the process, so that another thread can end it: `end`.
     The program gets a process group of its own, so that a Ctrl-C reaches the lab alone, which then
     ends the program (and whatever it started) itself.
 
@@ -66,13 +69,15 @@ def run(
             args,
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=stdout,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             env=None if env is None else dict(env),
             cwd=cwd,
             start_new_session=True,
         )
     except OSError as error:
         raise CommandError(Finished(args, 127, "", str(error)), "cannot be started") from error
+    if on_start:
+        on_start(process)
     out: bytes | None
     err: bytes | None
     try:
@@ -106,6 +111,11 @@ def _end_group(process: subprocess.Popen[bytes]) -> tuple[bytes | None, bytes | 
         _signal_group(process.pid, signal.SIGKILL)
         return printed
     return None, None
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Make a program that another thread waits for end, with whatever it started."""
+    _signal_group(process.pid, signal.SIGTERM)
 
 
 def _signal_group(group: int, sign: signal.Signals) -> None:

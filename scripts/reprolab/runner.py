@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import inspect
 import json
 import os
 import secrets
@@ -11,9 +12,9 @@ import time
 import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import gettempdir
 from threading import Lock
@@ -25,13 +26,14 @@ from docker.errors import DockerException
 
 from reprolab import labels
 from reprolab.bases import Base, Policy
+from reprolab.builds import Builder
 from reprolab.composefile import Model, adopt, resolve
 from reprolab.engine import Engine, compose_command
 from reprolab.errors import BuildError, EngineError, InvalidTrial, LabError
 from reprolab.evidence import RunDirectory, TrialDirectory
-from reprolab.images import bases_of, build_missing, describe, references
+from reprolab.images import bases_of, describe, references
 from reprolab.judge import TrialRecord
-from reprolab.scenario import Experiment, Scenario
+from reprolab.scenario import DOCUMENTED, Experiment, Scenario
 from reprolab.stack import Stack, guarded, raise_if_engine_gone
 
 STAGES = ("set-up", "build", "up", "drive", "evidence", "down")
@@ -55,6 +57,7 @@ class Plan:
     scenario: Scenario
     variants: tuple[PlannedVariant, ...]
     jobs: int = 1
+    keep_going: bool = False
 
     @property
     def trials(self) -> int:
@@ -64,12 +67,17 @@ class Plan:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A variant whose images are there: its model, or the reason why it cannot run."""
+    """A variant with its resolved model; once its images are there, what is in them, or why it cannot run."""
 
     variant: PlannedVariant
     model: Model
     invalid: str = ""
     images: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """A name for the variant in messages about a scenario of several experiments."""
+        return f"{self.variant.experiment.name}/{self.variant.name}"
 
 
 class Stopwatch:
@@ -112,6 +120,10 @@ class Runner:
     watch: Stopwatch = field(default_factory=Stopwatch)
     bases: dict[str, Base] = field(default_factory=dict)
     _stacks: list[Stack] = field(default_factory=list)
+    _mistakes: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._builder = Builder(self.client, (), self.run.path / "builds", self.say)
 
     @property
     def scenario(self) -> Scenario:
@@ -119,47 +131,85 @@ class Runner:
         return self.plan.scenario
 
     def prepare(self) -> list[Prepared]:
-        """Resolve every variant's stack, base images and builds before the first trial starts."""
+        """Resolve every variant's stack and base images and begin to build; returns before the builds end."""
         compose = compose_command(self.engine)
-        models = [resolve(self.scenario, variant.changes, compose) for variant in self.plan.variants]
+        models = [resolve(self.scenario, v.changes, compose, v.experiment) for v in self.plan.variants]
         with self.watch.stage("set-up"):
             self.bases = bases_of(models, self.client, self.say, self.policy)
-        with self.watch.stage("build"):
-            return [self._build(variant, model) for variant, model in zip(self.plan.variants, models, strict=True)]
-
-    def _build(self, variant: PlannedVariant, model: Model) -> Prepared:
         owner = labels.own(self.scenario.name, self.run.name)
-        own = adopt(model, self.scenario, "reprolab-build", owner, references(self.bases))
-        workspace = self.run.path / "builds" / f"{variant.experiment.name}-{variant.name}"
-        try:
-            log = build_missing(own, self.client, compose_command(self.engine), workspace, self.say)
-        except BuildError as error:
-            TrialDirectory(workspace).write_text("build.log", str(error))
-            self.say(f"{variant.name}: its image cannot be built; its trials are invalid")
-            return Prepared(variant, own, invalid=f"image build failed: {error}")
-        if log:
-            TrialDirectory(workspace).write_text("build.log", log)
+        known = references(self.bases)
+        adopted = [adopt(model, self.scenario, "reprolab-build", owner, known) for model in models]
+        prepared = [Prepared(*pair) for pair in zip(self.plan.variants, adopted, strict=True)]
         cache = self.run.path.parents[1] / ".cache" / "packages"
-        images = {
-            name: {"reference": service["image"], **describe(self.client, service["image"], cache)}
-            for name, service in own["services"].items()
-        }
-        return Prepared(variant, own, images=images)
+        self._builder = Builder(
+            self.client,
+            compose,
+            self.run.path / "builds",
+            self.say,
+            describe=lambda tag: {"reference": tag, **describe(self.client, tag, cache)},
+        )
+        # The documented stack first: where it cannot be built, nothing else is worth building.
+        first = sorted(prepared, key=lambda one: one.variant.name != DOCUMENTED)
+        self._builder.start({one.key: one.model for one in first})
+        return prepared
 
-    def execute(self, prepared: list[Prepared]) -> None:
-        """Run all trials; experiments that put load on a stack run strictly one at a time, after the others."""
-        jobs = [(item, number) for item in prepared for number in range(1, item.variant.trials + 1)]
-        together = [job for job in jobs if self.plan.jobs > 1 and job[0].variant.experiment.parallel]
-        self._side_by_side(together)
-        for item, number in jobs:
-            if (item, number) not in together:
-                self._finish(self.trial(item, number))
-
-    def _side_by_side(self, jobs: list[tuple[Prepared, int]]) -> None:
-        pool = ThreadPoolExecutor(self.plan.jobs)
+    def built(self, prepared: Prepared) -> Prepared:
+        """Wait for a variant's images. Raises BuildError where the documented stack cannot be built."""
         try:
-            for done in as_completed([pool.submit(self.trial, *job) for job in jobs]):
-                self._finish(done.result())
+            return replace(prepared, images=self._builder.wait(prepared.model))
+        except BuildError as error:
+            if prepared.variant.name == DOCUMENTED and not self.plan.keep_going:
+                raise BuildError(
+                    f"the documented stack cannot be built, so no variant has anything to stand beside: {error}",
+                    advice="mend the build (see `make pins`), or run the other variants: KEEP_GOING=1 (--keep-going)",
+                ) from error
+            return replace(prepared, invalid=f"image build failed: {error}")
+        finally:
+            self.watch.seconds["build"] = self._builder.seconds
+
+    def built_all(self, prepared: list[Prepared]) -> list[Prepared]:
+        """Wait for all variants' images."""
+        try:
+            return [self.built(one) for one in prepared]
+        finally:
+            self._builder.stop()
+
+    def execute(self, prepared: list[Prepared]) -> list[Prepared]:
+        """Run all trials; returns the variants with their images.
+
+        Experiments without load run first and side by side, each variant as soon as its images are there; those that
+        put load on a stack begin when all is built, one trial at a time.
+        """
+        try:
+            # A documented stack that cannot be built ends the run here.
+            documented = {one.key: self.built(one) for one in prepared if one.variant.name == DOCUMENTED}
+            together = [one for one in prepared if self.plan.jobs > 1 and one.variant.experiment.parallel]
+            done = documented | {one.key: one for one in self._side_by_side(together)}
+            done |= {one.key: self.built(one) for one in prepared if one.key not in done}
+            for one in [done[one.key] for one in prepared if one not in together]:
+                for number in range(1, one.variant.trials + 1):
+                    self._finish(self.trial(one, number))
+            return [done[one.key] for one in prepared]
+        finally:
+            self._builder.stop()
+
+    def _side_by_side(self, waiting: list[Prepared]) -> list[Prepared]:
+        pool = ThreadPoolExecutor(self.plan.jobs)
+        ready: list[Prepared] = []
+        trials: set[Future[TrialRecord]] = set()
+        try:
+            while waiting or trials:
+                now = [one for one in waiting if not self._builder.pending(one.model)]
+                waiting = [one for one in waiting if one not in now]
+                for one in map(self.built, now):
+                    ready.append(one)
+                    trials |= {pool.submit(self.trial, one, n) for n in range(1, one.variant.trials + 1)}
+                    self._builder.gentle = True
+                awaited: set[Future[Any]] = {build for one in waiting for build in self._builder.pending(one.model)}
+                wait(awaited | trials, return_when=FIRST_COMPLETED)
+                for trial in [one for one in trials if one.done()]:
+                    trials.remove(trial)
+                    self._finish(trial.result())
         except BaseException:
             # An interrupt must not wait for trials that last: without their containers they end at once.
             pool.shutdown(wait=False, cancel_futures=True)
@@ -167,6 +217,7 @@ class Runner:
             raise
         finally:
             pool.shutdown(wait=True)
+        return ready
 
     def end_stacks(self) -> None:
         """Remove the containers of all trials that run: whoever works with them meets an error and ends."""
@@ -185,11 +236,14 @@ class Runner:
         evidence = self.run.trial(variant.experiment.name, variant.name, number)
         seconds: dict[str, float] = {}
         observation: dict[str, Any] = {}
-        invalid = prepared.invalid
+        invalid = prepared.invalid or self._mistakes.get(prepared.key, "")
         if not invalid:
             try:
                 with self._alone(variant.experiment):
                     observation = self._on_stack(prepared, evidence, seconds)
+            except Mistake as error:
+                invalid = str(error)
+                self._mistakes[prepared.key] = f"not run, since in another trial {error}"
             except InvalidTrial as error:
                 invalid = str(error) or "no reason was given"
         return TrialRecord(
@@ -271,6 +325,23 @@ class Runner:
             yield
 
 
+class Mistake(InvalidTrial):
+    """An experiment's own code is wrong: more trials of the variant would only say so again."""
+
+
+# What a wrong name or a wrong call raises. Anything else may come from what a server answered in one trial.
+MISTAKES = (AttributeError, ImportError, NameError, NotImplementedError, TypeError)
+
+
+def _failed(what: str, error: Exception, experiment: Experiment) -> InvalidTrial:
+    """The reason of a trial whose drive() or observe() raised, with the last line of the scenario's own files."""
+    own = Path(inspect.getfile(inspect.unwrap(experiment.drive))).parent
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if own in Path(frame.filename).parents]
+    place = f" ({Path(frames[-1].filename).relative_to(own)}, line {frames[-1].lineno})" if frames else ""
+    kind = Mistake if isinstance(error, MISTAKES) else InvalidTrial
+    return kind(f"{what} failed: {type(error).__name__}: {error}{place}")
+
+
 def drive(experiment: Experiment, stack: Stack, evidence: TrialDirectory) -> dict[str, Any]:
     """Call the experiment's drive; a mistake in it makes the trial invalid and leaves its traceback behind."""
     try:
@@ -284,7 +355,7 @@ def drive(experiment: Experiment, stack: Stack, evidence: TrialDirectory) -> dic
         if type(error).__module__.startswith(("docker", "requests")):
             raise
         raise_if_engine_gone(stack.client)
-        raise InvalidTrial(f"drive() failed: {type(error).__name__}: {error}") from error
+        raise _failed("drive()", error, experiment) from error
 
 
 def observe(experiment: Experiment, evidence: TrialDirectory, driven: dict[str, Any]) -> dict[str, Any]:
@@ -297,7 +368,7 @@ def observe(experiment: Experiment, evidence: TrialDirectory, driven: dict[str, 
         raise
     except Exception as error:
         evidence.write_text("observe-error.txt", traceback.format_exc())
-        raise InvalidTrial(f"observe() failed: {type(error).__name__}: {error}") from error
+        raise _failed("observe()", error, experiment) from error
 
 
 def plain(found: Any) -> dict[str, Any]:

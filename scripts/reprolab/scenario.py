@@ -28,6 +28,8 @@ DOCUMENTED = "documented"
 CUSTOM = "custom"
 METADATA_KEYS = ("title", "document", "summary", "finding")
 VALUES_KEY = "values"
+WHEN_KEY = "when"
+EXPERIMENT = "experiment"
 # $$ is how Compose escapes a dollar: what follows a pair is no factor of its own.
 FACTOR = re.compile(r"(?<!\$)(?:\$\$)*\$\{([A-Z][A-Z0-9_]*)(?::?-([^${}]*))?\}")
 EXPERIMENT_NAMES = ("VARIANTS", "TRIALS", "CLAIMS", "drive")
@@ -129,6 +131,7 @@ class Scenario:
     factors: Mapping[str, str]
     experiments: Mapping[str, Experiment] = field(default_factory=dict)
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    when: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
 
     @property
     def compose_file(self) -> Path:
@@ -139,6 +142,11 @@ class Scenario:
     def claims(self) -> tuple[Claim, ...]:
         """All claims, in the order of the experiments."""
         return tuple(claim for experiment in self.experiments.values() for claim in experiment.claims)
+
+    def needs(self, role: str, factors: Mapping[str, str], experiment: str = "") -> bool:
+        """Whether the service in a role takes part, with these factors set and in this experiment ("" by hand)."""
+        now = {**self.factors, **factors, EXPERIMENT: experiment}
+        return all(now[name] in allowed for name, allowed in self.when.get(role, {}).items())
 
     def variant_key(self, experiment: str, variant: str) -> str:
         """The name a variant has in verdict.json: qualified only where there are several experiments."""
@@ -184,7 +192,7 @@ def load(root: Path, name: str) -> Scenario:
             expected="one of " + (", ".join(known) or "(none yet)"),
         )
     directory = root / "scenarios" / name
-    metadata, factors, values = _read_compose(directory / "compose.yaml")
+    metadata, factors, values, when = _read_compose(directory / "compose.yaml")
     bare = Scenario(
         name,
         directory,
@@ -194,6 +202,7 @@ def load(root: Path, name: str) -> Scenario:
         metadata["finding"],
         factors,
         values=values,
+        when=when,
     )
     package = _package(directory)
     experiments = {path.stem: _experiment(bare, package, path) for path in _experiment_files(directory)}
@@ -203,11 +212,14 @@ def load(root: Path, name: str) -> Scenario:
         )
     scenario = replace(bare, experiments=experiments)
     _check_unique_ids(scenario)
+    _check_when_experiments(scenario)
     return scenario
 
 
-def _read_compose(path: Path) -> tuple[dict[str, str], dict[str, str], dict[str, tuple[str, ...]]]:
-    """Metadata, factors with their documented values, and what values there are where they are few."""
+def _read_compose(
+    path: Path,
+) -> tuple[dict[str, str], dict[str, str], dict[str, tuple[str, ...]], dict[str, dict[str, tuple[str, ...]]]]:
+    """Metadata, factors with their documented values, their other values where they are few, optional services."""
     where = f"scenarios/{path.parent.name}/compose.yaml"
     model = read_yaml(path, where)
     if not isinstance(model, dict) or not isinstance(model.get("services"), dict):
@@ -215,7 +227,8 @@ def _read_compose(path: Path) -> tuple[dict[str, str], dict[str, str], dict[str,
     block, factors = model.get("x-reprolab"), _factors(model)
     metadata = _metadata(block, where)
     assert isinstance(block, dict)
-    return metadata, factors, _value_lists(block, factors, where)
+    values = _value_lists(block, factors, where)
+    return metadata, factors, values, _conditions(block, factors, values, path.parent.name, model["services"], where)
 
 
 def _value_lists(block: Mapping[str, Any], factors: Mapping[str, str], where: str) -> dict[str, tuple[str, ...]]:
@@ -232,10 +245,51 @@ def _value_lists(block: Mapping[str, Any], factors: Mapping[str, str], where: st
     return found
 
 
+def _conditions(
+    block: Mapping[str, Any],
+    factors: Mapping[str, str],
+    values: Mapping[str, tuple[str, ...]],
+    scenario: str,
+    services: Mapping[str, Any],
+    where: str,
+) -> dict[str, dict[str, tuple[str, ...]]]:
+    """The words of x-reprolab.when: for a role, the values of factors (or names of experiments) that need it."""
+    listed = block.get(WHEN_KEY) or {}
+    expected = "ROLE: {FACTOR: the values with which the service takes part, in one line}"
+    if not isinstance(listed, dict) or not all(isinstance(needed, dict) and needed for needed in listed.values()):
+        raise UsageError(f"{where}: x-reprolab.{WHEN_KEY} is {listed!r}", expected=expected)
+    found = {
+        role: {name: tuple(str(words).split()) for name, words in needed.items()} for role, needed in listed.items()
+    }
+    roles = [name.removeprefix(f"{scenario}-") for name in services]
+    for role, needed in found.items():
+        place = f"{where}: x-reprolab.{WHEN_KEY}.{role}"
+        if role not in roles:
+            raise UsageError(f"{place}: there is no service {scenario}-{role}{hint(role, roles)}")
+        for name, words in needed.items():
+            if name != EXPERIMENT and name not in factors:
+                raise UsageError(f"{place} names {name}, which is no factor{hint(name, factors)}", expected=expected)
+            for word in words:
+                if name in values and word not in values[name]:
+                    raise UsageError(f"{place}: {name} cannot be {word!r}{hint(word, values[name])}")
+    return found
+
+
+def _check_when_experiments(scenario: Scenario) -> None:
+    for role, needed in scenario.when.items():
+        for name in needed.get(EXPERIMENT, ()):
+            if name not in scenario.experiments:
+                raise UsageError(
+                    f"scenarios/{scenario.name}/compose.yaml: x-reprolab.{WHEN_KEY}.{role} names the experiment "
+                    f"{name!r}, which is not there{hint(name, scenario.experiments)}",
+                    expected="one of " + ", ".join(scenario.experiments),
+                )
+
+
 def _metadata(block: object, where: str) -> dict[str, str]:
     if not isinstance(block, dict):
         raise UsageError(f"{where} has no x-reprolab block", expected="x-reprolab: {title: ..., document: ...}")
-    only(block, (*METADATA_KEYS, VALUES_KEY), where, prefix="x-reprolab.")
+    only(block, (*METADATA_KEYS, VALUES_KEY, WHEN_KEY), where, prefix="x-reprolab.")
     for key in ("title", "document"):
         if not block.get(key):
             raise UsageError(f"{where}: x-reprolab.{key} is missing", expected="a line of text")

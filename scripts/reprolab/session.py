@@ -40,6 +40,7 @@ class Wishes:
     settings: Mapping[str, str] = field(default_factory=dict)
     trials: int | None = None
     jobs: int | None = None
+    keep_going: bool = False
 
 
 def make_plan(found: Scenario, wishes: Wishes) -> Plan:
@@ -56,7 +57,7 @@ def make_plan(found: Scenario, wishes: Wishes) -> Plan:
             for e in experiments
             for name in _variants(e, wishes.variants, experiments)
         ]
-    return Plan(found, tuple(planned), _jobs(found, wishes.jobs, experiments))
+    return Plan(found, tuple(planned), _jobs(found, wishes.jobs, experiments), wishes.keep_going)
 
 
 def _jobs(found: Scenario, wanted: int | None, experiments: Sequence[Experiment]) -> int:
@@ -174,15 +175,19 @@ class Session:
         progress = Progress(plan, self.console)
         self.runner = self._runner(plan, engine, progress.begun, progress.finished)
         prepared = self.runner.prepare()
-        self._note_images(prepared)
+        self._note_bases()
         with progress:
-            self.runner.execute(prepared)
+            prepared = self.runner.execute(prepared)
+        self._note_images(prepared)
         unbuilt = any(item.invalid for item in prepared)
         return Exit.LAB_FAILED if unbuilt else None
 
     def _note_images(self, prepared: list[Prepared]) -> None:
         assert self.run is not None and self.runner is not None
-        images = {item.variant.name: item.images for item in prepared}
+        images: dict[str, dict[str, Any]] = {}
+        for item in prepared:
+            # The same variant of another experiment may have a service more.
+            images.setdefault(item.variant.name, {}).update(item.images)
         packages = {
             f"{variant}/{service}": details["packages"]
             for variant, services in images.items()
@@ -195,6 +200,10 @@ class Session:
             }
             for variant, services in images.items()
         }
+        evidence.merge_run_json(self.run, {"images": references, "packages": packages})
+
+    def _note_bases(self) -> None:
+        assert self.run is not None and self.runner is not None
         bases = {
             name: {
                 "reference": base.reference,
@@ -205,7 +214,7 @@ class Session:
             }
             for name, base in self.runner.bases.items()
         }
-        evidence.merge_run_json(self.run, {"images": references, "bases": bases, "packages": packages})
+        evidence.merge_run_json(self.run, {"bases": bases})
 
     def _abort(self, status: str, reason: str) -> None:
         assert self.run is not None

@@ -293,7 +293,9 @@ class Stack:
         return load
 
     def _start_wrk(self, command: Sequence[str], role: str) -> Container:
-        service = self.model["services"][services_by_role(self.model, self.scenario)["wrk"]]
+        service = self.model["services"].get("wrk")
+        if service is None:
+            raise InvalidTrial("wrk is no part of this stack: an experiment that puts load on it must not be PARALLEL")
         container = self.client.containers.create(
             service["image"],
             entrypoint=[command[0]],

@@ -113,10 +113,11 @@ class Loader:
             if short not in getattr(found.experiments.get(experiment), "variants", {}):
                 yield f"{variant} (this checkout does not have it)"
                 continue
-            model = resolve(found, found.experiments[experiment].variants[short], compose_command(self.engine))
+            own = found.experiments[experiment]
+            model = resolve(found, own.variants[short], compose_command(self.engine), own, all_tools=True)
             bases = bases_of([model], self.client, self.say, Policy.AUTO)
-            own = adopt(model, found, "reprolab-build", labels.own(name, "load"), references(bases))
-            if missing_images(own, here.__contains__):
+            adopted = adopt(model, found, "reprolab-build", labels.own(name, "load"), references(bases))
+            if missing_images(adopted, here.__contains__):
                 yield variant
 
 

@@ -151,7 +151,8 @@ class Demonstration(Session):
     def _trials(self, plan: Plan, engine: Engine) -> Exit | None:
         assert self.run is not None and self.script is not None and self.keys is not None
         self.runner = self._runner(plan, engine, lambda *_: None, lambda _: None)
-        prepared = self.runner.prepare()
+        prepared = self.runner.built_all(self.runner.prepare())
+        self._note_bases()
         self._note_images(prepared)
         player = LivePlayer(plan.scenario, self.script, self.runner, {item.variant.name: item for item in prepared})
         # From here on the screen belongs to the show.
