@@ -68,7 +68,7 @@ def images_of(models: Mapping[str, Model]) -> list[Image]:
 
 @dataclass
 class Builder:
-    """The images of one run; ``directory`` gets a log and the Compose file of each build.
+    """The images of one run; ``directory`` gets a log and the Compose file of each build; messages call it ``shown``.
 
     ``describe`` is asked for each image that is there, in the thread that built it; `wait` hands out what it said.
     ``gentle``: from now on one build at a time, since trials run beside them.
@@ -79,6 +79,7 @@ class Builder:
     directory: Path
     say: Callable[[str], None]
     describe: Callable[[str], Details] = lambda reference: {}
+    shown: str = ""
     at_once: int = AT_ONCE
     gentle: bool = False
     _futures: dict[str, Future[Details]] = field(default_factory=dict)
@@ -86,6 +87,9 @@ class Builder:
     _stopped: bool = False
     _moments: list[float] = field(default_factory=list)
     _turn: Lock = field(default_factory=Lock)
+
+    def __post_init__(self) -> None:
+        self.shown = self.shown or str(self.directory)
 
     def start(self, models: Mapping[str, Model]) -> None:
         """Begin to build what the models (variant -> adopted model) lack, in their order; returns at once."""
@@ -131,7 +135,7 @@ class Builder:
         except BuildError as error:
             if not self._stopped:
                 variants = [name for name in image.variants if name]
-                self.say(f"{error}" + (f"\n  cannot run:  {', '.join(variants)}" if variants else ""))
+                self.say(f"{error}" + (f"\n  cannot run: {', '.join(variants)}" if variants else ""))
             raise
         finally:
             self._moments.append(monotonic())
@@ -163,7 +167,8 @@ class Builder:
                 raise EngineError("the engine stopped answering during a build") from error
             how = str(error).partition(":")[0]
             raise BuildError(
-                f"the image {image.reference} did not build ({how}):\n{excerpt(printed)}\n  whole log:   {log}"
+                f"the image {image.reference} did not build ({how}; whole log: {self.shown}/{log.name}):\n"
+                f"{excerpt(printed)}"
             ) from error
 
 

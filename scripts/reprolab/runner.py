@@ -146,6 +146,7 @@ class Runner:
             compose,
             self.run.path / "builds",
             self.say,
+            shown="builds",
             describe=lambda tag: {"reference": tag, **describe(self.client, tag, cache)},
         )
         # The documented stack first: where it cannot be built, nothing else is worth building.
