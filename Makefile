@@ -130,9 +130,9 @@ new-scenario: setup ## lay out a new scenario: make new-scenario NAME=my-case
 	@$(if $(NAME),$(REPROLAB) new-scenario $(NAME),$(call lacks,no NAME is given,a name in lower case,NAME=my-case))
 
 .PHONY: lock
-lock: setup ## pin the dependencies anew (needs pip-tools)
-	@pip-compile --quiet --extra dev --generate-hashes --allow-unsafe --strip-extras --no-header \
-		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o requirements.lock pyproject.toml
+lock: setup ## pin the dependencies anew, and write the hashes of what the images install (needs uv)
+	@uv pip compile --quiet --extra dev --generate-hashes --python-version 3.11 --no-header -o requirements.lock pyproject.toml
+	@$(BIN)/python scripts/lock.py
 
 ##@ Keep house
 .PHONY: doctor

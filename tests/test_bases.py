@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import tarfile
 import tempfile
 import time
@@ -329,7 +330,8 @@ def test_without_pyenv_that_is_what_is_said() -> None:
 )
 def test_pip_is_the_newest_for_the_interpreter(version: str, pip: str) -> None:
     """Later ones do not start on it, or (3.9 on) build with packages that are not pinned."""
-    assert hostpython.pins(version)[0] == pip
+    listed = (hostbase.FILES / hostpython.requirements(version)).read_text(encoding="utf-8")
+    assert f"\npip=={pip} " in f"\n{listed}"
 
 
 def test_a_binary_keeps_its_layout_when_its_prefix_changes() -> None:
@@ -387,6 +389,21 @@ def test_fingerprints_change_with_what_the_image_is_made_from(tmp_path: Path) ->
     assert first != hostbase.python_fingerprint(interpreter, "debian-b")
     (interpreter.prefix / "bin/python3.6").write_bytes(b"built anew")
     assert first != hostbase.python_fingerprint(interpreter, "debian-a")
+
+
+def test_a_fingerprint_changes_with_the_list_of_its_interpreter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another pip rebuilds the images of its generation, and no others."""
+    shutil.copytree(hostbase.FILES, tmp_path / "base")
+    monkeypatch.setattr(hostbase, "FILES", tmp_path / "base")
+    root = pyenv(tmp_path, "3.6.15", "3.7.16")
+    found = [hostpython.find(version, {"PYENV_ROOT": str(root)}) for version in ("3.6.15", "3.7.16")]
+    before = [hostbase.python_fingerprint(one, "debian-a") for one in found]
+    (tmp_path / "base" / hostpython.requirements("3.6.15")).write_text("pip==21.3\n", encoding="utf-8")
+    after = [hostbase.python_fingerprint(one, "debian-a") for one in found]
+    assert before[0] != after[0]
+    assert before[1] == after[1]
 
 
 def test_labels_tell_the_stand_in() -> None:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import gzip
 import re
 import subprocess
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import lock
 import pytest
 import yaml
 from cases import ROOT
 from reprolab import reproducer, scenario, upstream
+from reprolab.errors import LabError
 from reprolab.scenario import FACTOR
 from reprolab.stage import script
 
@@ -19,7 +24,7 @@ SCENARIOS = scenario.names(ROOT)
 COMPOSE_FILES = [ROOT / "images" / "compose.yaml", *(ROOT / "scenarios" / name / "compose.yaml" for name in SCENARIOS)]
 DOCKERFILES = sorted(
     path
-    for pattern in ("images/*/Dockerfile", "scenarios/*/Dockerfile*", "scenarios/*/reproducer/Dockerfile")
+    for pattern in ("images/*/Dockerfile", "scenarios/*/Dockerfile*", "scenarios/*/*/Dockerfile")
     for path in ROOT.glob(pattern)
 )
 SERVICES = [
@@ -31,6 +36,8 @@ SERVICES = [
 CAPABILITIES = {"gunicorn-settings-app": ["CHOWN", "KILL", "SETGID", "SETUID"]}
 # A stand-in for an official image: it has what those have, a root user included.
 BASE = ROOT / "images" / "base" / "Dockerfile"
+# What a new scenario begins with.
+SCAFFOLD = ROOT / "scripts" / "reprolab" / "templates" / "Dockerfile.j2"
 # Host names of registries, in pieces, so that this file does not hold them either.
 REGISTRIES = [
     "|".join(names).replace(" ", ".")
@@ -260,21 +267,176 @@ def test_every_base_is_pinned(file: Path) -> None:
     assert "latest" not in text, f"{relative(file)}: name a version instead of latest"
 
 
-@pytest.mark.parametrize("file", DOCKERFILES, ids=relative)
+def faults_of_pip(dockerfile: str) -> list[str]:
+    """What is wrong with the calls of `pip install` and `pip wheel` in a Dockerfile's joined lines."""
+    return [
+        f"{command}: {fault}"
+        for line in dockerfile.splitlines()
+        for command in re.findall(r"\bpip (?:install|wheel) [^&;|\n]*", line)
+        for fault in _faults(command.replace('"', "").split()[2:])
+    ]
+
+
+def _faults(words: list[str]) -> Iterator[str]:
+    lists = [after for word, after in pairwise(words) if word == "-r"]
+    beside = [after for word, after in pairwise(words) if word == "--wheel-dir"]
+    packages = [word for word in words if not word.startswith("-") and word not in (*lists, *beside)]
+    if not packages and not lists:
+        yield "name the packages"
+    if not all("==" in word for word in packages):
+        yield "pin each package with =="
+    if "--no-deps" not in words:
+        yield "add --no-deps and name the dependencies"
+    if lists and (packages or "--require-hashes" not in words):
+        yield "install a list by a call of its own, with --require-hashes"
+
+
+@pytest.mark.parametrize("file", [*DOCKERFILES, SCAFFOLD], ids=relative)
 def test_every_package_is_pinned(file: Path) -> None:
-    """pip gets NAME==VERSION or a list of such, and resolves nothing: old pips know no requires-python."""
-    for command in re.findall(r"pip install ([^&;|]*)", text_of(file)):
-        where = f"{relative(file)}: pip install {command.strip()}"
-        words = command.replace('"', "").split()
-        lists = [words[n + 1] for n, word in enumerate(words[:-1]) if word == "-r"]
-        packages = [word for word in words if not word.startswith("-") and word not in lists]
-        assert all("==" in word for word in packages), f"{where}: pin each package with =="
-        assert packages or lists, f"{where}: name the packages"
-        if file != BASE:
-            assert "--no-deps" in words, f"{where}: add --no-deps and name the dependencies"
-    for requirements in file.parent.glob("requirements/*.txt"):
-        for line in requirements.read_text(encoding="utf-8").splitlines():
-            assert re.match(r"[\w.-]+==[\w.]+(;|$|\s)", line), f"{relative(requirements)}: pin {line!r} with =="
+    """pip gets NAME==VERSION, or lists with hashes, and resolves nothing: old pips know no requires-python."""
+    assert faults_of_pip(text_of(file)) == [], relative(file)
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "faults"),
+    [
+        ('RUN pip install --no-deps "a==${A}"\nRUN echo b', 0),
+        ("RUN pip install --no-deps --require-hashes -r /srv/a.txt -r /srv/b.txt && pip wheel --no-deps a==1", 0),
+        ("RUN case 1 in 2) pip install --no-deps a==1 ;; *) pip install --no-deps a ;; esac", 1),
+        ("RUN echo a==1 | pip install --no-deps", 1),
+        ("RUN pip install a==1", 1),
+        ("RUN python3 -m pip install --no-deps -r a.txt", 1),
+        ("RUN pip install --no-deps --require-hashes -r a.txt a==1", 1),
+        ("RUN pip install", 2),
+    ],
+)
+def test_a_call_of_pip_is_read_to_its_end_and_no_further(dockerfile: str, faults: int) -> None:
+    """The line is the limit: the next RUN is none of pip's words."""
+    assert len(faults_of_pip(f"{dockerfile} \n" if dockerfile.endswith("install") else dockerfile)) == faults
+
+
+@pytest.mark.parametrize("path", lock.lists(), ids=relative)
+def test_every_list_of_packages_has_hashes(path: Path) -> None:
+    """NAME==VERSION with the hashes of its files, and nothing that says where to get it; as `make lock` writes it."""
+    text = path.read_text(encoding="utf-8")
+    held = {
+        entry.split()[0]: re.findall(r"--hash=sha256:[0-9a-f]{64}\b", entry)
+        for entry in text.replace("\\\n", "").splitlines()
+        if not entry.startswith("#")
+    }
+    assert all(held.values()), f"{relative(path)}: run `make lock`"
+    assert lock.locked(text, held.__getitem__) == text, f"{relative(path)}: run `make lock`"
+    assert "://" not in text, f"{relative(path)}: remove the address"
+
+
+@pytest.mark.parametrize("line", ["a", "a>=1", "a==1.*", "a @ b", "-r b.txt", "--index-url x", "a[b]==1"])
+def test_what_is_no_pin_is_not_locked(line: str) -> None:
+    """A list holds releases alone."""
+    with pytest.raises(LabError, match="is no pin"):
+        lock.locked(f"{line}\n", lambda pin: [])
+
+
+def test_a_pin_gets_its_hashes_and_keeps_its_marker() -> None:
+    """Whatever hashes it had: those are the old release's where the pin was changed by hand."""
+    text = '# why\na==2 ; python_version < "3.7" \\\n    --hash=sha256:00\nb-c==1.0\n'
+    written = lock.locked(text, lambda pin: [f"--hash=sha256:{pin}"])
+    assert written == (
+        '# why\na==2 ; python_version < "3.7" \\\n    --hash=sha256:a==2\nb-c==1.0 \\\n    --hash=sha256:b-c==1.0\n'
+    )
+
+
+# What apt is asked for: NAME=VERSION, where VERSION may come from an argument.
+APT_PIN = re.compile(r"(?<![\w-])([a-z0-9][a-z0-9.+-]+)=([^\s\"'=]+)")
+APT_INSTALL = re.compile(r"\bapt-get (?:\S+ )*?install ([^&;|\n]*)")
+
+
+def is_upstreams(version: str) -> bool:
+    """Whether a pattern leaves Debian's revision open: Debian replaces revisions, and keeps none that it replaced."""
+    return version.endswith("*") and ("-" not in version or version.endswith("-*"))
+
+
+VARIANTS = [
+    variant
+    for name in SCENARIOS
+    for experiment in scenario.load(ROOT, name).experiments.values()
+    for variant in experiment.variants.values()
+]
+
+
+def apt_pins(text: str, values: Mapping[str, Iterable[str]]) -> Iterator[tuple[str, str]]:
+    """(package, version) for each pin in calls of `apt-get install`, with each value that an argument may have."""
+    for words in APT_INSTALL.findall(text):
+        for package, version in APT_PIN.findall(words):
+            argument = re.fullmatch(r"\$\{(\w+)\}", version)
+            for value in values[argument[1]] if argument else [version]:
+                yield package, value
+
+
+def build_values(dockerfile: Path) -> dict[str, set[str]]:
+    """What a Dockerfile's arguments may be: their defaults, and what compose files and variants give them."""
+    values: dict[str, set[str]] = defaultdict(set)
+    for name, default in re.findall(r"^ARG (\w+)=(\S+)$", text_of(dockerfile), re.M):
+        values[name].add(default)
+    for file in COMPOSE_FILES:
+        for service in yaml.safe_load(file.read_text(encoding="utf-8"))["services"].values():
+            build = service.get("build") or {"context": ".", "dockerfile": ""}
+            if (file.parent / build["context"] / build.get("dockerfile", "Dockerfile")).resolve() == dockerfile:
+                for name, value in (build.get("args") or {}).items():
+                    values[name].add(FACTOR.sub(r"\2", value))
+    for variant in VARIANTS:
+        for name in values.keys() & variant.keys():
+            values[name].add(variant[name])
+    return values
+
+
+@pytest.mark.parametrize("file", DOCKERFILES, ids=relative)
+def test_packages_of_debian_are_pinned_to_upstreams_version(file: Path) -> None:
+    """Debian's revision is open in a pin: an archive has the newest alone, and the image must build next year too."""
+    pins = list(apt_pins(text_of(file), build_values(file)))
+    assert pins or file == BASE or "apt-get" not in text_of(file), f"{relative(file)}: pin what apt installs"
+    for package, version in pins:
+        assert is_upstreams(version), f"{relative(file)}: pin {package}={version} to upstream's version, as in 1.22.1-*"
+
+
+def test_scripts_pin_no_revision_of_debians() -> None:
+    """Nor do the lab's own calls of apt-get."""
+    for path in tracked():
+        if path.is_relative_to(ROOT / "scripts") or path in (ROOT / "Makefile", ROOT / ".ci" / "run"):
+            for package, version in apt_pins(text_of(path), {}):
+                assert is_upstreams(version), f"{relative(path)}: pin {package}={version} to upstream's version"
+
+
+@pytest.mark.parametrize(
+    ("version", "open_"),
+    [
+        ("1.22.1-*", True),
+        ("2.2.5+dfsg2-*", True),
+        ("1*", True),
+        ("4:1*", True),
+        ("1.22.1-9+deb12u10", False),
+        ("2.2.5+dfsg2-7", False),
+        ("4.1.0-3*", False),
+        ("1.22.1-9+deb12u*", False),
+        ("1.22.1", False),
+    ],
+)
+def test_a_revision_of_debians_is_told_from_upstreams_version(version: str, open_: bool) -> None:
+    """All that follows the last dash is the revision."""
+    assert is_upstreams(version) is open_
+    pins = list(apt_pins('RUN apt-get update && apt-get install --yes "h2o=${H2O}" b', {"H2O": [version]}))
+    assert pins == [("h2o", version)]
+
+
+def test_compilers_are_one_layer() -> None:
+    """What installs them has the same lines in every image, so that it runs once for a Debian release."""
+    stages = {
+        relative(file): stage.split("\nCOPY ")[0]
+        for file in DOCKERFILES
+        for stage in re.split(r"^FROM ", text_of(file), flags=re.M)
+        if " gcc" in stage.replace('"', " ").split("\nCOPY ")[0]
+    }
+    assert len(stages) > 1
+    assert len(set(stages.values())) == 1, f"begin the stages alike in {', '.join(stages)}"
 
 
 @pytest.mark.parametrize("file", DOCKERFILES, ids=relative)

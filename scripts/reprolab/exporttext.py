@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,7 +118,7 @@ def _words(factors: Mapping[str, str]) -> str:
 
 
 def _venv(chosen: Case) -> dict[str, Any] | None:
-    """What repro.sh installs, as words for a shell; None where the variant cannot do without its image."""
+    """What repro.sh installs, a line for each call of pip; None where the variant cannot do without its image."""
     venv = chosen.reproducer.venv
     if venv is None or not chosen.factors.get("PYTHON") or "PYTHON" in chosen.control:
         return None
@@ -127,8 +127,18 @@ def _venv(chosen: Case) -> dict[str, Any] | None:
     if (changed | set(chosen.control)) & build - venv.factors - {"PYTHON"}:
         return None
     packages = [text for step in venv.install if step.applies(chosen.factors) for text in step.packages]
-    words = [word for text in packages for word in text.split()]
-    return {"needs": venv.needs, "first": list(venv.first), "words": [_shell(chosen, word) for word in words]}
+    how = ("--no-build-isolation",) if venv.first else ()
+    return {"needs": venv.needs, "installs": [*_installs(chosen, venv.first), *_installs(chosen, packages, *how)]}
+
+
+def _installs(chosen: Case, packages: Iterable[str], *how: str) -> Iterator[str]:
+    """One call for what has a name, one for each list: pip takes no list with hashes beside anything else."""
+    packages = tuple(packages)
+    if named := [text for text in packages if not text.startswith("-r")]:
+        yield shlex.join(["install", *how]) + "".join(f" {_shell(chosen, text)}" for text in named)
+    for text in packages:
+        if text.startswith("-r"):
+            yield shlex.join(["install", "--require-hashes", *text.split()])
 
 
 def _shell(chosen: Case, word: str) -> str:

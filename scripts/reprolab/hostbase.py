@@ -97,11 +97,9 @@ def debian_fingerprint(host: HostConfig) -> str:
 
 
 def python_fingerprint(interpreter: Interpreter, debian: str) -> str:
-    """Changes with the Debian below, the interpreter's build, the pinned pip, or the recipe."""
-    pinned = hostpython.pins(interpreter.version)
-    return _fingerprint(
-        recipe=RECIPE, debian=debian, python=interpreter.identity, pins=pinned, files=_text("Dockerfile")
-    )
+    """Changes with the Debian below, the interpreter's build, its list of pip and the like, or the recipe."""
+    files = [_text(name) for name in ("Dockerfile", hostpython.requirements(interpreter.version))]
+    return _fingerprint(recipe=RECIPE, debian=debian, python=interpreter.identity, files=files)
 
 
 def _fingerprint(**parts: object) -> str:
@@ -167,20 +165,16 @@ def _make_python(
 ) -> Image:
     say(f"laying pyenv's CPython {interpreter.version} into {debian.reference} (about 20 s, once)")
     needs = hostpython.needs(interpreter)
-    pip, setuptools, wheel = hostpython.pins(interpreter.version)
     arguments = {
         "DEBIAN_BASE": debian.reference,
         "PACKAGES": " ".join(needs.packages),
         "PYTHON_VERSION": interpreter.version,
-        "PIP": pip,
-        "SETUPTOOLS": setuptools,
-        "WHEEL": wheel,
     }
     with TemporaryDirectory(prefix="reprolab-base-") as name:
         work = Path(name)
         hostpython.lay_out(interpreter, needs.files, work / "root")
         context = work / "context.tar"
-        _pack(work / "root", context)
+        _pack(work / "root", hostpython.requirements(interpreter.version), context)
         with context.open("rb") as stream:
             return _replace(
                 client,
@@ -190,10 +184,11 @@ def _make_python(
             )
 
 
-def _pack(root: Path, context: Path) -> None:
+def _pack(root: Path, requirements: str, context: Path) -> None:
     """Write the build context: sorted, owned by root, all of one time, whatever the host's umask was."""
     with tarfile.open(context, "w") as tar:
         tar.add(FILES / "Dockerfile", "Dockerfile", filter=plain)
+        tar.add(FILES / requirements, "requirements.txt", filter=plain)
         tar.add(root, "root", filter=plain)
 
 

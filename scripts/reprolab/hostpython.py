@@ -20,15 +20,9 @@ LEFT_OUT = shutil.ignore_patterns(
     "test", "tests", "idle_test", "__pycache__", "*.pyc", "*.pyo", "libpython*.a", "site-packages"
 )
 LIBRARY = re.compile(r"=> (/\S+)")
-# pip, setuptools, wheel by the newest interpreter (minor version of 3) they are meant for.
-PINS = (
-    (6, ("21.3.1", "59.6.0", "0.37.1")),
-    (7, ("24.0", "68.0.0", "0.42.0")),
-    (8, ("25.0.1", "75.3.2", "0.45.1")),
-)
-# 25.0 is the last pip that builds a sdist with the setuptools of the image rather than with the newest.
-# 79.0 is the last setuptools whose pkg_resources does not warn on standard error.
-RECENT = ("25.0.1", "79.0.1", "0.45.1")
+# The interpreters (minor versions of 3) that have a list of pip, setuptools and wheel of their own; later ones have the
+# last of these lists.
+OWN_LISTS = (6, 7, 8, 9)
 
 
 @dataclass(frozen=True)
@@ -58,10 +52,10 @@ class Needs:
     files: tuple[Path, ...]
 
 
-def pins(version: str) -> tuple[str, str, str]:
-    """The versions of pip, setuptools and wheel for CPython ``version``."""
+def requirements(version: str) -> str:
+    """The list of pip, setuptools and wheel for CPython ``version``, below images/base."""
     minor = int(version.split(".")[1])
-    return next((pinned for newest, pinned in PINS if minor <= newest), RECENT)
+    return f"requirements/python-3.{min(max(minor, OWN_LISTS[0]), OWN_LISTS[-1])}.txt"
 
 
 def find(version: str, environ: Mapping[str, str]) -> Interpreter:

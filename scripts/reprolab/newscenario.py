@@ -16,6 +16,7 @@ FILES = (
     "compose.yaml",
     "Dockerfile",
     ".dockerignore",
+    "requirements/gunicorn.txt",
     "app.py",
     "claims.py",
     "README.md",

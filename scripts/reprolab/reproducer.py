@@ -31,7 +31,7 @@ STEP_KEYS = ("packages", "when", "unless")
 
 @dataclass(frozen=True)
 class Step:
-    """Arguments for one `pip install`, and the factors (NAME=PATTERN) under which it is made or left out."""
+    """Packages and lists of them (`-r FILE`), and the factors (NAME=PATTERN) under which they are installed or not."""
 
     packages: tuple[str, ...]
     when: tuple[str, ...] = ()
