@@ -159,6 +159,36 @@ def test_what_differs_from_the_recorded_run() -> None:
     assert terminal.differences({}, {}) == []
 
 
+def test_a_base_of_the_same_origin_may_be_another() -> None:
+    """Its id or its digest tells; a fact that an old record does not have is not compared."""
+    then = {"bases": {"b": {"origin": "hub", "id": f"sha256:{'1' * 64}", "digest": f"sha256:{'a' * 64}"}}}
+    now = {"bases": {"b": {"origin": "hub", "id": f"sha256:{'2' * 64}", "digest": f"sha256:{'b' * 64}"}}}
+    assert terminal.differences(then, now) == [
+        f"base b: recorded hub (id {'1' * 12}, digest {'a' * 12}), now hub (id {'2' * 12}, digest {'b' * 12})"
+    ]
+    assert terminal.differences({"bases": {"b": {"origin": "hub"}}}, now) == []
+
+
+def test_many_packages_that_differ_are_told_shortly() -> None:
+    """One line each, those that the images install by name first; the rest are counted."""
+    debs = {f"lib{n:02}": "1" for n in range(14)} | {"wrk": "4.1"}
+    images = {f"{variant}/app": {"deb": debs} for variant in ("documented", "old", "new")}
+    newer = {image: {"deb": dict.fromkeys(debs, "9")} for image in images}
+    told = terminal.differences({"packages": images}, {"packages": newer}, {"wrk"})
+    assert told[0] == "documented/app and 2 more images: deb wrk: recorded 4.1, now 9"
+    assert told[1] == "documented/app and 2 more images: deb lib00: recorded 1, now 9"
+    assert len(told) == 13 and told[-1] == "and 3 more packages"
+
+
+def test_packages_that_changed_are_told_in_one_line() -> None:
+    """How many, and which of those that the images install by name; nothing where none did."""
+    then = {"packages": {"documented/app": {"deb": {"wrk": "4.1", "libc6": "2.36"}}}}
+    now = {"packages": {"documented/app": {"deb": {"wrk": "4.2", "libc6": "2.37"}}}}
+    assert terminal.packages_changed(then, now, {"wrk"}) == "2 packages are not as recorded: wrk 4.1 → 4.2"
+    assert terminal.packages_changed(then, now, ()) == "2 packages are not as recorded"
+    assert terminal.packages_changed(then, then, {"wrk"}) == ""
+
+
 # -- the whole ------------------------------------------------------------------------------------
 
 

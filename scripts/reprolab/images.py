@@ -17,8 +17,11 @@ from reprolab.evidence import read_json, write_json
 from reprolab.process import CommandError, run
 
 BUILD_LIMIT = 1200.0
+# What a build stage that is not kept had installed: a "name version" line for each, written by the Dockerfile.
+BUILT_WITH = "/usr/local/share/reprolab/built-with"
 # Prints one "kind name version" line for each installed package, whatever the image holds.
 PACKAGES = (
+    f"sed 's/^/built-with /' {BUILT_WITH} 2>/dev/null; echo; "
     "dpkg-query -W -f 'deb ${Package} ${Version}\\n' 2>/dev/null; "
     "python3 -m pip list --format=freeze --disable-pip-version-check 2>/dev/null | sed 's/^/pip /; s/==/ /'"
 )
