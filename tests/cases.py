@@ -47,6 +47,13 @@ COLUMNS = [Column("blinked", lambda o: "yes" if o["blinked"] else "no")]
 '''
 
 
+def having(*files: str) -> list[str]:
+    """The scenarios that have these files: an author need not keep those that are optional."""
+    return [
+        name for name in scenario.names(ROOT) if all((ROOT / "scenarios" / name / file).is_file() for file in files)
+    ]
+
+
 def lay_out(root: Path, name: str = "blink", compose: str = COMPOSE, **files: str) -> Path:
     """A checkout with one scenario; ``lamp="..."`` writes lamp.py, by default the experiment above."""
     directory = root / "scenarios" / name

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import ROOT, RUNS, recorded_run
+from cases import ROOT, RUNS, having, recorded_run
 from click.testing import CliRunner, Result
 from reprolab import cli, scenario, upstream
 from reprolab.composefile import image_name
@@ -247,7 +247,7 @@ def test_releases_are_ordered_by_number() -> None:
     assert sorted(["2.0.27", "2.0.9", "2.0.19.1"], key=releases.order) == ["2.0.9", "2.0.19.1", "2.0.27"]
 
 
-@pytest.mark.parametrize("name", scenario.names(ROOT))
+@pytest.mark.parametrize("name", having(upstream.FILE))
 def test_no_report_is_too_long_for_github(name: str, tmp_path: Path) -> None:
     """Every report that the kept trials bear stays below what a body may hold, and its texts are filled."""
     run = run_of(tmp_path / "run", name)
