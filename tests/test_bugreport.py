@@ -56,11 +56,14 @@ def run_of(path: Path, name: str, **more: Any) -> RunDirectory:
 
 
 def trials_of(name: str) -> bytes:
-    """The recorded trials of a scenario."""
+    """The recorded trials of a scenario; empty where the tests keep none of it."""
     if name == "socket-vanish":
         return (RUNS / "whole" / "trials.jsonl").read_bytes()
     plain = DATA / name / "trials.jsonl"
-    return plain.read_bytes() if plain.exists() else gzip.decompress((DATA / name / "trials.jsonl.gz").read_bytes())
+    packed = plain.with_name("trials.jsonl.gz")
+    if plain.exists():
+        return plain.read_bytes()
+    return gzip.decompress(packed.read_bytes()) if packed.exists() else b""
 
 
 def change(run: RunDirectory, variant: str, how: Change) -> None:
@@ -247,7 +250,7 @@ def test_releases_are_ordered_by_number() -> None:
     assert sorted(["2.0.27", "2.0.9", "2.0.19.1"], key=releases.order) == ["2.0.9", "2.0.19.1", "2.0.27"]
 
 
-@pytest.mark.parametrize("name", having(upstream.FILE))
+@pytest.mark.parametrize("name", [one for one in having(upstream.FILE) if trials_of(one)])
 def test_no_report_is_too_long_for_github(name: str, tmp_path: Path) -> None:
     """Every report that the kept trials bear stays below what a body may hold, and its texts are filled."""
     run = run_of(tmp_path / "run", name)
