@@ -59,7 +59,7 @@ def lay_out(root: Path, name: str = "blink", compose: str = COMPOSE, **files: st
     directory = root / "scenarios" / name
     directory.mkdir(parents=True)
     (root / "compose.yaml").write_text(f"name: reprolab\ninclude:\n  - scenarios/{name}/compose.yaml\n")
-    (directory / "compose.yaml").write_text(compose, encoding="utf-8")
+    (directory / "compose.yaml").write_text(compose.replace("blink-app:", f"{name}-app:"), encoding="utf-8")
     for stem, text in (files or {"lamp": EXPERIMENT}).items():
         (directory / f"{stem}.py").write_text(text, encoding="utf-8")
     return directory

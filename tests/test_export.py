@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import yaml
-from cases import ROOT, having
+from cases import EXPERIMENT, ROOT, having, lay_out
 from click.testing import CliRunner
 from lab import wait_for
 from reprolab import cli, export, exporttext, reproducer, scenario
@@ -310,6 +310,64 @@ def test_a_value_that_a_shell_would_take_apart_is_refused() -> None:
     chosen = export.case(scenario.load(ROOT, "pool-freeze"))
     with pytest.raises(UsageError, match="HANDLER has a value that a shell takes apart"):
         export._check(replace(chosen, control={"HANDLER": 'a"b'}))
+
+
+STACK = """\
+x-reprolab: {title: a lamp, document: doc-1}
+services:
+  blink-app:
+    build: {context: "./${KIND:-plain}", dockerfile: "${FILE:-Dockerfile}"}
+    volumes: ["./${CONF:-a.conf}:/etc/lamp.conf:ro", "blink-data:/data"]
+  blink-store:
+    image: store:${STORE:-7}
+volumes: {blink-data: }
+"""
+BLINK = EXPERIMENT.replace(
+    '"old": {"RELEASE": "0.9"}', '"old": {"CONF": "b.conf"}, "fancy": {"KIND": "fancy"}, "gone": {"CONF": "c.conf"}'
+)
+
+
+def blink(root: Path, control: str = "old") -> scenario.Scenario:
+    """A small scenario in which factors name a directory, a Dockerfile and a file that is mounted."""
+    found = lay_out(root, compose=STACK, lamp=BLINK)
+    for name in ("plain/Dockerfile", "fancy/Dockerfile", "fancy/lamp.py", "a.conf", "b.conf", "reproducer/Dockerfile"):
+        (found / name).parent.mkdir(exist_ok=True)
+        (found / name).write_text(f"# {name}\n", encoding="utf-8")
+    content = {"claim": "B-1", "title": "it blinks", "sign": "on", "variant": "documented", "control": control}
+    (found / "reproducer.yaml").write_text(yaml.safe_dump(content | {"services": ["app", "store"]}), encoding="utf-8")
+    return scenario.load(root, "blink")
+
+
+def test_a_factor_may_name_what_is_built_and_what_is_mounted(tmp_path: Path) -> None:
+    """The variant's directory goes along, and both files of which the control mounts the other."""
+    found = blink(tmp_path)
+    for variant, kind in (("documented", "plain"), ("fancy", "fancy")):
+        content = export.files(export.case(found, variant))
+        assert {name.partition("/")[0] for name in content} == {
+            *(kind, "drive", "a.conf", "b.conf", "compose.yaml", "run.sh", "README.md")
+        }
+        model = yaml.safe_load(content["compose.yaml"][0])
+        assert model["services"]["app"]["build"]["context"] == f"./{kind}"
+        assert model["services"]["app"]["volumes"][0] == "./${CONF:-a.conf}:/etc/lamp.conf:ro"
+        assert model["services"]["store"]["image"] == "store:7"
+        assert model["volumes"] == {"blink-data": None}
+
+
+@pytest.mark.parametrize(
+    ("control", "lost", "said"),
+    [
+        ("fancy", "", "built from ./${KIND:-plain}/${FILE:-Dockerfile}, which the control changes"),
+        ("gone", "", "app reads ./c.conf, which is no file"),
+        ("old", "plain/Dockerfile", "app is built from ./plain/Dockerfile, which is no file"),
+    ],
+)
+def test_what_a_factor_names_must_be_there(tmp_path: Path, control: str, lost: str, said: str) -> None:
+    """For the variant and the control; an image is built from one directory in both."""
+    found = blink(tmp_path, control)
+    if lost:
+        (found.directory / lost).unlink()
+    with pytest.raises(UsageError, match=re.escape(said)):
+        export.files(export.case(found))
 
 
 def test_only_a_reproducer_is_replaced(tmp_path: Path) -> None:

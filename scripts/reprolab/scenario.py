@@ -215,7 +215,20 @@ def _read_compose(path: Path) -> tuple[dict[str, str], dict[str, str], dict[str,
     block, factors = model.get("x-reprolab"), _factors(model)
     metadata = _metadata(block, where)
     assert isinstance(block, dict)
+    _check_services(model["services"], path.parent.name, where)
     return metadata, factors, _value_lists(block, factors, where)
+
+
+def _check_services(services: Mapping[str, object], name: str, where: str) -> None:
+    """Services carry the scenario's name before their role; stacks, exports and reports look for the role `app`."""
+    for service in services:
+        if not str(service).startswith(f"{name}-"):
+            raise UsageError(f"{where}: the service {service} lacks the scenario's name", expected=f"{name}-{service}")
+    if f"{name}-app" not in services:
+        raise UsageError(
+            f"{where} has no service {name}-app",
+            expected=f"the server under test under that name, beside {', '.join(map(str, services))}",
+        )
 
 
 def _value_lists(block: Mapping[str, Any], factors: Mapping[str, str], where: str) -> dict[str, tuple[str, ...]]:
