@@ -700,6 +700,7 @@ def test_socket_vanish_looks_at_the_file_and_the_server(
 ) -> None:
     """The file must have been there, the load must have run, and the server must still do so."""
     path = tmp_path / "s.sock"
+    script = written["socket-vanish", None] / "drive" / "drive.sh"
     for name, text in (("wrk", WRK), ("curl", "#!/bin/sh\nprintf 200\n")):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
@@ -713,7 +714,6 @@ def test_socket_vanish_looks_at_the_file_and_the_server(
             "SERVER": str(server.pid),
             "MAX_REQUESTS": "0",
         }
-        script = written["socket-vanish", None] / "drive" / "drive.sh"
         try:
             done = subprocess.run([script], env=env | how, capture_output=True, text=True, check=False)
         finally:
