@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import ROOT, RUNS, having, recorded_run
+from cases import ROOT, having, recorded_run, trials_of
 from click.testing import CliRunner, Result
 from reprolab import cli, scenario, upstream
 from reprolab.composefile import image_name
@@ -30,7 +30,6 @@ from reprolab.report.material import Material, gather, obstacles
 from reprolab.report.provenance import as_it_ran
 from reprolab.upstream import Logs, Report
 
-DATA = ROOT / "tests" / "data"
 Change = Callable[[dict[str, Any]], None]
 
 
@@ -53,17 +52,6 @@ def run_of(path: Path, name: str, **more: Any) -> RunDirectory:
     content = {"schema": 1, "scenario": name, "status": "complete", "started": "2026-11-21 09:12 UTC"} | more
     (path / "run.json").write_text(json.dumps(content), encoding="utf-8")
     return RunDirectory(path)
-
-
-def trials_of(name: str) -> bytes:
-    """The recorded trials of a scenario; empty where the tests keep none of it."""
-    if name == "socket-vanish":
-        return (RUNS / "whole" / "trials.jsonl").read_bytes()
-    plain = DATA / name / "trials.jsonl"
-    packed = plain.with_name("trials.jsonl.gz")
-    if plain.exists():
-        return plain.read_bytes()
-    return gzip.decompress(packed.read_bytes()) if packed.exists() else b""
 
 
 def change(run: RunDirectory, variant: str, how: Change) -> None:

@@ -81,6 +81,7 @@ class Column:
 
     The function returns a number (the median over the trials is shown, by ``form``), a text (each distinct
     text is shown), or a pair (k, n), whose sum over the trials is shown with its interval; None for nothing.
+    One that raises is a mistake: the report shows "?" and says what was raised.
     With ``note`` it stands below the table, in a line of its own.
     """
 

@@ -133,6 +133,7 @@ def _tables(found: Scenario, run: RunDirectory, trials: list[TrialRecord]) -> li
                     "summary": experiment.summary,
                     "basis": table.BASIS if table.has_several(rows) else "",
                     "headings": table.headings(experiment),
+                    "mistakes": table.mistakes(experiment, rows),
                     "rows": rows,
                     "reasons": [table.short_reason(row.invalid) for row in rows],
                     "places": [claimview.places(key, run, trials, found) for key in keys],

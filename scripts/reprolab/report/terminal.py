@@ -73,6 +73,7 @@ def results(scenario: Scenario, trials: list[TrialRecord], width: int = 160) -> 
             )
         if table.has_several(found):
             parts.append(Text(table.BASIS, style="dim"))
+        parts += [Text(line, style="yellow") for line in table.mistakes(experiment, found)]
         parts += [Text(f"{row.variant}: invalid: {row.invalid}", style="yellow") for row in found if row.invalid]
         parts += [Text(f"{row.variant}: {note}", style="dim") for row in found for note in row.notes]
     return Group(*parts)
