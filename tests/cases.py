@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,8 @@ from reprolab.judge import TrialRecord
 from reprolab.scenario import Claim, Column, Experiment, Scenario
 
 ROOT = Path(__file__).resolve().parents[1]
-RUNS = Path(__file__).parent / "data" / "runs"
+DATA = Path(__file__).parent / "data"
+RUNS = DATA / "runs"
 
 COMPOSE = """\
 x-reprolab:
@@ -47,12 +49,19 @@ COLUMNS = [Column("blinked", lambda o: "yes" if o["blinked"] else "no")]
 '''
 
 
+def having(*files: str) -> list[str]:
+    """The scenarios that have these files: an author need not keep those that are optional."""
+    return [
+        name for name in scenario.names(ROOT) if all((ROOT / "scenarios" / name / file).is_file() for file in files)
+    ]
+
+
 def lay_out(root: Path, name: str = "blink", compose: str = COMPOSE, **files: str) -> Path:
     """A checkout with one scenario; ``lamp="..."`` writes lamp.py, by default the experiment above."""
     directory = root / "scenarios" / name
     directory.mkdir(parents=True)
     (root / "compose.yaml").write_text(f"name: reprolab\ninclude:\n  - scenarios/{name}/compose.yaml\n")
-    (directory / "compose.yaml").write_text(compose, encoding="utf-8")
+    (directory / "compose.yaml").write_text(compose.replace("blink-app:", f"{name}-app:"), encoding="utf-8")
     for stem, text in (files or {"lamp": EXPERIMENT}).items():
         (directory / f"{stem}.py").write_text(text, encoding="utf-8")
     return directory
@@ -96,6 +105,17 @@ def trials(**shown: str) -> list[TrialRecord]:
         for name, marks in shown.items()
         for number, mark in enumerate(marks, 1)
     ]
+
+
+def trials_of(name: str) -> bytes:
+    """The recorded trials of a scenario; empty where the tests keep none of it."""
+    if name == "socket-vanish":
+        return (RUNS / "whole" / "trials.jsonl").read_bytes()
+    plain = DATA / name / "trials.jsonl"
+    packed = plain.with_name("trials.jsonl.gz")
+    if plain.exists():
+        return plain.read_bytes()
+    return gzip.decompress(packed.read_bytes()) if packed.exists() else b""
 
 
 def recorded_run(results: Path, name: str) -> RunDirectory:

@@ -33,15 +33,22 @@ NOT_COPIED = shutil.ignore_patterns(".git", ".venv", "results", "__pycache__", "
 COMMAND = re.compile(r"^\$ (.+)$", re.M)
 # The guide's name, and the one that the test puts in its place: a stack of the reader's own may be up.
 NAME, OWN_NAME = "my-case", "authoring-guide"
+# A scenario with nothing but what it needs, and what else is laid out.
+BARE = "bare-case"
+OPTIONAL = ("demo.yaml", "upstream.yaml", "reproducer.yaml", "reproducer")
 # Linting is about the whole checkout, not about the guide.
 NOT_FOLLOWED = ("make lint",)
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout with everything but git, the environment and results."""
+    """A checkout with everything but git, the environment and results, nor what a reader of the guide laid out."""
     copy = tmp_path / "checkout"
     shutil.copytree(ROOT, copy, ignore=NOT_COPIED, symlinks=True)
+    shutil.rmtree(copy / "scenarios" / NAME, ignore_errors=True)
+    compose = copy / "compose.yaml"
+    line = f"  - scenarios/{NAME}/compose.yaml\n"
+    compose.write_text(compose.read_text(encoding="utf-8").replace(line, ""), encoding="utf-8")
     return copy
 
 
@@ -130,6 +137,24 @@ def test_its_files_pass_the_checks(checkout: Path, name: str) -> None:
     for command in (["ruff", "check"], ["ruff", "format", "--check"]):
         _run([str(BIN / command[0]), *command[1:], "--no-cache", str(files)], checkout)
     _run([str(BIN / "hadolint"), str(files / "Dockerfile")], checkout)
+
+
+@pytest.mark.parametrize("left_out", [(), OPTIONAL])
+def test_what_is_laid_out_passes_the_tests_of_every_scenario(checkout: Path, left_out: tuple[str, ...]) -> None:
+    """Whole, or without a demonstration, reports and a reproducer; a step of its own after pip's is no package."""
+    newscenario.create(checkout, BARE)
+    directory = checkout / "scenarios" / BARE
+    for name in left_out:
+        shutil.rmtree(directory / name) if (directory / name).is_dir() else (directory / name).unlink()
+    dockerfile = directory / "Dockerfile"
+    text = dockerfile.read_text(encoding="utf-8")
+    dockerfile.write_text(text.replace("COPY ", "RUN python3 -m gunicorn --version\nCOPY ", 1), encoding="utf-8")
+    docs.write(checkout)
+    _run(["git", "init", "--quiet"], checkout)
+    about_it = ["-k", f"test_shape or {BARE} or every_known_thread", "-m", "not docker and not slow"]
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *about_it]
+    printed = _run(words, checkout, **at_home(checkout, checkout / "results"))
+    assert re.search(r"^\d+ passed", printed, re.M), printed
 
 
 def test_its_readme_has_its_generated_parts(checkout: Path) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import ROOT, RUNS, recorded_run
+from cases import ROOT, having, recorded_run, trials_of
 from click.testing import CliRunner, Result
 from reprolab import cli, scenario, upstream
 from reprolab.composefile import image_name
@@ -30,7 +30,6 @@ from reprolab.report.material import Material, gather, obstacles
 from reprolab.report.provenance import as_it_ran
 from reprolab.upstream import Logs, Report
 
-DATA = ROOT / "tests" / "data"
 Change = Callable[[dict[str, Any]], None]
 
 
@@ -53,14 +52,6 @@ def run_of(path: Path, name: str, **more: Any) -> RunDirectory:
     content = {"schema": 1, "scenario": name, "status": "complete", "started": "2026-11-21 09:12 UTC"} | more
     (path / "run.json").write_text(json.dumps(content), encoding="utf-8")
     return RunDirectory(path)
-
-
-def trials_of(name: str) -> bytes:
-    """The recorded trials of a scenario."""
-    if name == "socket-vanish":
-        return (RUNS / "whole" / "trials.jsonl").read_bytes()
-    plain = DATA / name / "trials.jsonl"
-    return plain.read_bytes() if plain.exists() else gzip.decompress((DATA / name / "trials.jsonl.gz").read_bytes())
 
 
 def change(run: RunDirectory, variant: str, how: Change) -> None:
@@ -247,7 +238,7 @@ def test_releases_are_ordered_by_number() -> None:
     assert sorted(["2.0.27", "2.0.9", "2.0.19.1"], key=releases.order) == ["2.0.9", "2.0.19.1", "2.0.27"]
 
 
-@pytest.mark.parametrize("name", scenario.names(ROOT))
+@pytest.mark.parametrize("name", [one for one in having(upstream.FILE) if trials_of(one)])
 def test_no_report_is_too_long_for_github(name: str, tmp_path: Path) -> None:
     """Every report that the kept trials bear stays below what a body may hold, and its texts are filled."""
     run = run_of(tmp_path / "run", name)

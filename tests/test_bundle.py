@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from cases import ROOT, recorded_run
+from cases import ROOT, load, recorded_run
 from lab import engine
 from reprolab import bundle, bundlefile, evidence, newscenario, scenario, unbundle
 from reprolab.errors import BundleError
@@ -121,6 +121,19 @@ def test_the_variants_on_stage_go_along() -> None:
     some = bundle.variants_of(found, everything=False)
     assert some == [("vanish", name) for name in ("documented", "gunicorn-19.5.0", "creator-only")]
     assert len(bundle.variants_of(found, everything=True)) == len(found.experiments["vanish"].variants)
+
+
+def test_a_scenario_without_a_demonstration_goes_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its documented variants do, and any run of it; that there is none holds nothing up."""
+    monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path / "results"))
+    found = load(tmp_path)
+    assert bundle.variants_of(found, everything=False) == [("lamp", "documented")]
+    monkeypatch.setattr(bundle.Bundler, "_part", lambda *told: told[-1])
+    bundler = bundle.Bundler(tmp_path, NOBODY, NOBODY, NOBODY, print)
+    assert bundler.gather(["blink"], everything=False, runs=True) == [None]
+    run = evidence.create_run(tmp_path, "blink")
+    evidence.merge_run_json(run, {"status": "complete"})
+    assert bundler.gather(["blink"], everything=False, runs=True) == [run]
 
 
 def test_the_run_that_goes_along_can_be_played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ def own_results(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_recorded(tmp_path: Path) -> None:
-    """The verdict with what it holds for: host, bases, pinned packages, table and report."""
+    """The verdict with what it holds for: host, bases, packages, table and report."""
     lay_out(tmp_path)
     run = finished(tmp_path)
     path = accept(tmp_path, run)
@@ -55,7 +55,7 @@ def test_what_is_recorded(tmp_path: Path) -> None:
     verdict = evidence.read_json(run.path / "verdict.json")
     assert {key: recorded[key] for key in verdict} == verdict
     assert set(recorded) - set(verdict) == {"started", "host", "bases", "packages", "times", "tables", "report"}
-    assert recorded["packages"] == {"documented/app": {"pip": {"gunicorn": "19.6.0"}}}
+    assert recorded["packages"] == {"documented/app": {"pip": {"gunicorn": "19.6.0"}, "deb": {"apt": "2.6"}}}
     assert recorded["tables"]["lamp"]["headings"] == ["blinked"]
     assert [row["cells"] for row in recorded["tables"]["lamp"]["rows"]] == [["yes"], ["no"]]
     assert recorded["report"] == "the | report\n"
@@ -67,7 +67,11 @@ def test_packages_are_recorded_once(tmp_path: Path) -> None:
     same, other = {"pip": {"gunicorn": "20.1.0"}}, {"pip": {"gunicorn": "21.2.0"}}
     packages = {"documented/app": same, "documented/proxy": same, "old/app": same, "older/app": other}
     recorded = evidence.read_json(accept(tmp_path, finished(tmp_path, packages=packages)))
-    assert recorded["packages"] == {"documented/app": same, "documented/proxy": same, "older/app": other}
+    assert recorded["packages"] == {
+        "documented/app": same,
+        "documented/proxy": {"like": "documented/app"},
+        "older/app": other,
+    }
 
 
 @pytest.mark.parametrize(

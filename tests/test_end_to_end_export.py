@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from cases import ROOT
+from cases import ROOT, having
 from lab import base, engine, read
 from reprolab import export, hostpython, reproducer, scenario
 from reprolab.engine import compose_command, ensure_engine
@@ -124,7 +124,7 @@ def test_socket_vanish_is_told_from_its_control(unpack: Unpack, bases: Callable[
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("name", scenario.names(ROOT))
+@pytest.mark.parametrize("name", having(reproducer.FILE))
 def test_compose_takes_the_file(unpack: Unpack, name: str) -> None:
     """With no variable set, and without a word about one that is missing."""
     place = unpack(name)

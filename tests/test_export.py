@@ -18,13 +18,13 @@ from typing import Any
 
 import pytest
 import yaml
-from cases import ROOT
+from cases import EXPERIMENT, ROOT, having, lay_out
 from click.testing import CliRunner
 from lab import wait_for
 from reprolab import cli, export, exporttext, reproducer, scenario
 from reprolab.errors import UsageError
 
-SCENARIOS = scenario.names(ROOT)
+SCENARIOS = having(reproducer.FILE)
 SHELLCHECK = Path(sys.executable).with_name("shellcheck")
 VARIABLE = re.compile(r"(?<!\$)\$(?:\{([^}]*)\}|\w+)")
 # What belongs to this workplace and not to a case.
@@ -37,7 +37,7 @@ VARIANTS = [
     ("enable-threads", "uwsgi-2.0.27"),
     ("gunicorn-settings", "gevent-3"),
 ]
-EVERY = [(name, None) for name in SCENARIOS] + VARIANTS
+EVERY = [(name, None) for name in SCENARIOS] + [one for one in VARIANTS if one[0] in SCENARIOS]
 
 
 @pytest.fixture(scope="module")
@@ -215,11 +215,8 @@ def test_without_docker_only_where_nothing_but_the_server_is_needed(
 ) -> None:
     """No repro.sh for a case with a proxy, nor for a variant that is patched in its image."""
     has = {key: (directory / "repro.sh").is_file() for key, directory in written.items()}
-    assert [key for key, there in has.items() if not there] == [
-        ("socket-vanish", None),
-        ("socket-vanish", "eventlet"),
-        ("spawn-workers", "forked"),
-    ]
+    without = [("socket-vanish", None), ("socket-vanish", "eventlet"), ("spawn-workers", "forked")]
+    assert [key for key, there in has.items() if not there] == [key for key in without if key in written]
 
 
 def test_what_repro_installs_is_what_the_image_has(written: dict[tuple[str, str | None], Path]) -> None:
@@ -315,6 +312,64 @@ def test_a_value_that_a_shell_would_take_apart_is_refused() -> None:
     chosen = export.case(scenario.load(ROOT, "pool-freeze"))
     with pytest.raises(UsageError, match="HANDLER has a value that a shell takes apart"):
         export._check(replace(chosen, control={"HANDLER": 'a"b'}))
+
+
+STACK = """\
+x-reprolab: {title: a lamp, document: doc-1}
+services:
+  blink-app:
+    build: {context: "./${KIND:-plain}", dockerfile: "${FILE:-Dockerfile}"}
+    volumes: ["./${CONF:-a.conf}:/etc/lamp.conf:ro", "blink-data:/data"]
+  blink-store:
+    image: store:${STORE:-7}
+volumes: {blink-data: }
+"""
+BLINK = EXPERIMENT.replace(
+    '"old": {"RELEASE": "0.9"}', '"old": {"CONF": "b.conf"}, "fancy": {"KIND": "fancy"}, "gone": {"CONF": "c.conf"}'
+)
+
+
+def blink(root: Path, control: str = "old") -> scenario.Scenario:
+    """A small scenario in which factors name a directory, a Dockerfile and a file that is mounted."""
+    found = lay_out(root, compose=STACK, lamp=BLINK)
+    for name in ("plain/Dockerfile", "fancy/Dockerfile", "fancy/lamp.py", "a.conf", "b.conf", "reproducer/Dockerfile"):
+        (found / name).parent.mkdir(exist_ok=True)
+        (found / name).write_text(f"# {name}\n", encoding="utf-8")
+    content = {"claim": "B-1", "title": "it blinks", "sign": "on", "variant": "documented", "control": control}
+    (found / "reproducer.yaml").write_text(yaml.safe_dump(content | {"services": ["app", "store"]}), encoding="utf-8")
+    return scenario.load(root, "blink")
+
+
+def test_a_factor_may_name_what_is_built_and_what_is_mounted(tmp_path: Path) -> None:
+    """The variant's directory goes along, and both files of which the control mounts the other."""
+    found = blink(tmp_path)
+    for variant, kind in (("documented", "plain"), ("fancy", "fancy")):
+        content = export.files(export.case(found, variant))
+        assert {name.partition("/")[0] for name in content} == {
+            *(kind, "drive", "a.conf", "b.conf", "compose.yaml", "run.sh", "README.md")
+        }
+        model = yaml.safe_load(content["compose.yaml"][0])
+        assert model["services"]["app"]["build"]["context"] == f"./{kind}"
+        assert model["services"]["app"]["volumes"][0] == "./${CONF:-a.conf}:/etc/lamp.conf:ro"
+        assert model["services"]["store"]["image"] == "store:7"
+        assert model["volumes"] == {"blink-data": None}
+
+
+@pytest.mark.parametrize(
+    ("control", "lost", "said"),
+    [
+        ("fancy", "", "built from ./${KIND:-plain}/${FILE:-Dockerfile}, which the control changes"),
+        ("gone", "", "app reads ./c.conf, which is no file"),
+        ("old", "plain/Dockerfile", "app is built from ./plain/Dockerfile, which is no file"),
+    ],
+)
+def test_what_a_factor_names_must_be_there(tmp_path: Path, control: str, lost: str, said: str) -> None:
+    """For the variant and the control; an image is built from one directory in both."""
+    found = blink(tmp_path, control)
+    if lost:
+        (found.directory / lost).unlink()
+    with pytest.raises(UsageError, match=re.escape(said)):
+        export.files(export.case(found))
 
 
 def test_only_a_reproducer_is_replaced(tmp_path: Path) -> None:
@@ -647,6 +702,7 @@ def test_socket_vanish_looks_at_the_file_and_the_server(
 ) -> None:
     """The file must have been there, the load must have run, and the server must still do so."""
     path = tmp_path / "s.sock"
+    script = written["socket-vanish", None] / "drive" / "drive.sh"
     for name, text in (("wrk", WRK), ("curl", "#!/bin/sh\nprintf 200\n")):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
@@ -660,7 +716,6 @@ def test_socket_vanish_looks_at_the_file_and_the_server(
             "SERVER": str(server.pid),
             "MAX_REQUESTS": "0",
         }
-        script = written["socket-vanish", None] / "drive" / "drive.sh"
         try:
             done = subprocess.run([script], env=env | how, capture_output=True, text=True, check=False)
         finally:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from typing import Any
 
 import pytest
-from cases import ROOT, blinked, claim, in_memory, recorded_run, trial, trials
+from cases import ROOT, blinked, claim, in_memory, recorded_run, trial, trials, trials_of
 from reprolab import evidence, scenario
-from reprolab.judge import judge
+from reprolab.judge import TrialRecord, judge
 from reprolab.report import table, terminal
 from reprolab.scenario import Column, Experiment
 from rich.console import Console, RenderableType
@@ -59,13 +60,51 @@ def test_a_cell(values: list[Any], form: str, cell: str) -> None:
 
 
 @pytest.mark.parametrize("error", [KeyError, TypeError, ValueError, ZeroDivisionError])
-def test_a_column_that_cannot_tell_shows_a_dash(error: type[Exception]) -> None:
-    """A figure that is missing in one observation does not cost the report."""
+def test_a_column_that_raises_is_seen(error: type[Exception]) -> None:
+    """It costs neither the report nor the verdict, and is not taken for a figure that is not there."""
 
     def value(observation: Any) -> Any:
-        raise error
+        raise error("seen")
 
-    assert table.cell(Column("x", value), [trial()]) == "—"
+    column = Column("x", value)
+    assert table.cell(column, [trial()]) == "?"
+    assert table.cell(Column("x", lambda o: o.get("seen")), [trial()]) == "—"
+    told = whole_report(in_memory(PAIR, columns=(column,)), trials(documented="+++", old="---"))
+    (line,) = [line for line in told.splitlines() if line.startswith("?")]
+    assert line.startswith(f"? the column 'x' of lamp cannot be read in documented, old: {error.__name__}: ")
+    assert "1 confirmed" in told
+
+
+def test_a_column_that_raises_in_some_trials_marks_its_cell() -> None:
+    """The figure is of the other trials, and the mark says that it is not of all."""
+    rows = [trial(shown=4), trial(shown=None, number=2), trial(shown=8, number=3)]
+    assert table.cell(Column("x", lambda o: o["blinked"] / 2), rows) == "3 ?"
+
+
+@pytest.mark.parametrize(("values", "form"), [([(3, 2)], "{}"), ([1], "{:d"), ([("a", "b")], "{}")])
+def test_a_value_that_cannot_be_shown_is_seen(values: list[Any], form: str) -> None:
+    """A rate above one, a form that is none, a pair of texts: a mistake in the column, not in the lab."""
+    assert table.cell(Column("x", lambda o: o["blinked"], form), [trial(shown=value) for value in values]) == "?"
+
+
+@pytest.mark.parametrize("name", [name for name in scenario.names(ROOT) if trials_of(name)])
+def test_every_column_reads_what_is_kept_of_its_scenario(name: str) -> None:
+    """No column of any scenario raises on the trials that the tests keep."""
+    found = scenario.load(ROOT, name)
+    rows = [json.loads(line) for line in trials_of(name).decode().splitlines()]
+    kept = [TrialRecord(r["experiment"], r["variant"], 1, {}, r["observation"], r.get("invalid", "")) for r in rows]
+    for experiment in found.experiments.values():
+        assert table.mistakes(experiment, table.rows(found, experiment, kept)) == []
+
+
+def test_a_note_that_raises_is_seen() -> None:
+    """It stands where the note would, and is explained as a cell is."""
+    note = Column("said", lambda o: o["sadi"], note=True)
+    (row,) = table.rows(found := in_memory(PAIR, columns=(note,)), found.experiments["lamp"], trials(documented="+"))
+    assert row.notes == ("said: ?",)
+    assert table.mistakes(found.experiments["lamp"], [row]) == [
+        "? the column 'said' of lamp cannot be read in documented: KeyError: 'sadi'"
+    ]
 
 
 def test_rows_stand_in_the_order_of_the_experiment() -> None:
@@ -157,6 +196,36 @@ def test_what_differs_from_the_recorded_run() -> None:
         "documented/app: pip six: recorded —, now 1.16",
     ]
     assert terminal.differences({}, {}) == []
+
+
+def test_a_base_of_the_same_origin_may_be_another() -> None:
+    """Its id or its digest tells; a fact that an old record does not have is not compared."""
+    then = {"bases": {"b": {"origin": "hub", "id": f"sha256:{'1' * 64}", "digest": f"sha256:{'a' * 64}"}}}
+    now = {"bases": {"b": {"origin": "hub", "id": f"sha256:{'2' * 64}", "digest": f"sha256:{'b' * 64}"}}}
+    assert terminal.differences(then, now) == [
+        f"base b: recorded hub (id {'1' * 12}, digest {'a' * 12}), now hub (id {'2' * 12}, digest {'b' * 12})"
+    ]
+    assert terminal.differences({"bases": {"b": {"origin": "hub"}}}, now) == []
+
+
+def test_many_packages_that_differ_are_told_shortly() -> None:
+    """One line each, those that the images install by name first; the rest are counted."""
+    debs = {f"lib{n:02}": "1" for n in range(14)} | {"wrk": "4.1"}
+    images = {f"{variant}/app": {"deb": debs} for variant in ("documented", "old", "new")}
+    newer = {image: {"deb": dict.fromkeys(debs, "9")} for image in images}
+    told = terminal.differences({"packages": images}, {"packages": newer}, {"wrk"})
+    assert told[0] == "documented/app and 2 more images: deb wrk: recorded 4.1, now 9"
+    assert told[1] == "documented/app and 2 more images: deb lib00: recorded 1, now 9"
+    assert len(told) == 13 and told[-1] == "and 3 more packages"
+
+
+def test_packages_that_changed_are_told_in_one_line() -> None:
+    """How many, and which of those that the images install by name; nothing where none did."""
+    then = {"packages": {"documented/app": {"deb": {"wrk": "4.1", "libc6": "2.36"}}}}
+    now = {"packages": {"documented/app": {"deb": {"wrk": "4.2", "libc6": "2.37"}}}}
+    assert terminal.packages_changed(then, now, {"wrk"}) == "2 packages are not as recorded: wrk 4.1 → 4.2"
+    assert terminal.packages_changed(then, now, ()) == "2 packages are not as recorded"
+    assert terminal.packages_changed(then, then, {"wrk"}) == ""
 
 
 # -- the whole ------------------------------------------------------------------------------------

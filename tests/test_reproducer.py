@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from cases import ROOT, lay_out
+from cases import ROOT, having, lay_out
 from reprolab import reproducer, scenario
 from reprolab.errors import UsageError
 from reprolab.reproducer import Step
@@ -95,7 +95,7 @@ def test_what_is_installed_may_follow_the_factors(factors: dict[str, str], appli
     assert step.applies(factors) is applies
 
 
-@pytest.mark.parametrize("name", scenario.names(ROOT))
+@pytest.mark.parametrize("name", having(reproducer.FILE, "recorded.json"))
 def test_the_sign_came_out_either_way_in_the_recorded_run(name: str) -> None:
     """The variant showed the sign in every recorded trial, the control in none."""
     found = scenario.load(ROOT, name)

@@ -171,6 +171,8 @@ def test_nothing_is_suggested_where_nothing_is_like_it(tmp_path: Path) -> None:
         (COMPOSE.split("services:")[0], "has no services"),
         ("services: []", "has no services"),
         ("", "has no services"),
+        (COMPOSE.replace("blink-app:", "blink-server:"), "has no service blink-app"),
+        (f"{COMPOSE}  redis:\n    image: redis:7\n", "the service redis lacks the scenario's name"),
         ("a: [", "is not YAML"),
     ],
 )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -87,6 +87,7 @@ class FakeRunner:
 
     behave: Callable[[FakeRunner], None]
     invalid = ""
+    images: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, plan: Any, run: Any, *told: Any, on_begin: Any, on_trial: Any, watch: Any):
         self.run, self.told = run, on_trial
@@ -95,7 +96,7 @@ class FakeRunner:
 
     def prepare(self) -> list[Any]:
         """Nothing needs to be built."""
-        return [SimpleNamespace(variant=v, images={}, invalid=self.invalid) for v in self.plan.variants]
+        return [SimpleNamespace(variant=v, images=self.images, invalid=self.invalid) for v in self.plan.variants]
 
     def execute(self, prepared: list[Any]) -> list[Any]:
         """As the test says."""
@@ -265,6 +266,21 @@ def test_drift_is_told_with_what_differs(start: Callable[..., Session]) -> None:
     assert made.execute() is Exit.DRIFT
     assert "DRIFT from the recorded verdict: B-1" in shown(made)
     assert "differs: kernel: recorded 5.10, now 6.1" in shown(made)
+
+
+def test_packages_that_changed_are_told_without_a_drift(
+    start: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The verdicts are as recorded, the packages are not: the run says so, and it is no drift."""
+    newer = {"lamp": {"reference": "", "id": "", "digests": [], "packages": {"deb": {"libc6": "2.37"}}}}
+    monkeypatch.setattr(FakeRunner, "images", newer)
+    made = start(finish(*GOOD))
+    before = {"documented/lamp": {"deb": {"libc6": "2.36"}}}
+    recorded = {"claims": [{"id": "B-1", "verdict": "confirmed"}], "packages": before, "variants": {}}
+    evidence.write_json(made.root / "scenarios" / "blink" / "recorded.json", recorded)
+    assert made.execute() is Exit.AS_RECORDED
+    assert "1 package is not as recorded" in shown(made)
+    assert "differs:" not in shown(made)
 
 
 def test_an_image_that_cannot_be_built(start: Callable[..., Session], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 import yaml
-from cases import ROOT, recorded_run
+from cases import ROOT, having, recorded_run
 from click.testing import CliRunner
 from reprolab import cli, logs, scenario
 from reprolab.commands_stage import Clock
@@ -37,7 +37,7 @@ from reprolab.stage.replay import Replay
 from reprolab.stage.show import Display, Show
 from rich.console import Console
 
-SCENARIOS = scenario.names(ROOT)
+SCENARIOS = having(script.FILE)
 
 
 def terminal(width: int = 80, height: int = 24) -> Console:

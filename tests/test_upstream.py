@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from cases import ROOT, lay_out
+from cases import ROOT, having, lay_out
 from reprolab import scenario, upstream
 from reprolab.errors import UsageError
 
@@ -130,7 +130,7 @@ def test_a_factor_that_is_none() -> None:
 
 def test_every_known_thread_is_a_link() -> None:
     """What is cited can be opened."""
-    for name in scenario.names(ROOT):
+    for name in having(upstream.FILE):
         for report in upstream.load(scenario.load(ROOT, name)).reports:
             for one in (*report.known, *report.related):
                 assert one.link.startswith("https://github.com/")

@@ -207,6 +207,16 @@ def bound(o):
     return sum(max(counts) == sum(counts) for counts in groups), len(groups)
 
 
+def percent_to_one(o, name):
+    """The largest share that one worker took in a phase, in percent; None where there was no such phase."""
+    return 100 * largest_share(found[0]) if (found := phases(o, name)) else None
+
+
+def kept_words(o):
+    """Whether one worker answered all requests of a connection."""
+    return "one worker" if one_connection_one_worker(o) else "several"
+
+
 # -- signs -------------------------------------------------------------------------------------------
 
 
@@ -290,9 +300,9 @@ COLUMNS = [
     Column("idle cores", lambda o: min(idle_cores(o), default=None), "{:.1f}"),
     Column("three to threaded", lambda o: threes_to_threaded(o) if threaded(o) else None),
     Column("its share", lambda o: share_with_threads(o) if threaded(o) else None),
-    Column("burst of 30", lambda o: 100 * largest_share(phases(o, "burst of 30")[0]), "{:.0f} %"),
-    Column("of 60", lambda o: 100 * largest_share(phases(o, "burst of 60")[0]), "{:.0f} %"),
-    Column("kept alive", lambda o: "one worker" if one_connection_one_worker(o) else "several"),
+    Column("burst of 30", lambda o: percent_to_one(o, "burst of 30"), "{:.0f} %"),
+    Column("of 60", lambda o: percent_to_one(o, "burst of 60"), "{:.0f} %"),
+    Column("kept alive", lambda o: kept_words(o) if phases(o, "keep-alive") else None),
     Column("threads", lambda o: thread_words(o["phases"][0])),
     *(Column(f"{number:2}", lambda o, number=number: drawn(o, number), note=True) for number in range(1, 20)),
 ]

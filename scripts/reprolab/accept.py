@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from reprolab import docs, evidence, scenario
+from reprolab import docs, evidence, installed, scenario
 from reprolab.errors import UsageError
 from reprolab.evidence import RunDirectory
 from reprolab.report import table
 from reprolab.session import RECORDED, REPORT, judge_run
-
-KEPT_PACKAGES = ("pip",)
 
 
 def accept(root: Path, run: RunDirectory) -> Path:
@@ -79,7 +77,7 @@ def _context(found: scenario.Scenario, run: RunDirectory, content: dict[str, Any
         "started": content["started"],
         "host": content["host"],
         "bases": content.get("bases", {}),
-        "packages": _packages(content.get("packages", {})),
+        "packages": installed.kept(content.get("packages", {})),
         "times": content.get("times", ""),
         "tables": {
             e.name: {
@@ -90,16 +88,3 @@ def _context(found: scenario.Scenario, run: RunDirectory, content: dict[str, Any
         },
         "report": report.read_text(encoding="utf-8") if report.exists() else "",
     }
-
-
-def _packages(found: dict[str, Any]) -> dict[str, Any]:
-    """The pinned packages of each image; of variants whose service has the same ones, the first stands for all."""
-    kept: dict[str, Any] = {}
-    seen: list[tuple[str, Any]] = []
-    for image, kinds in found.items():
-        pinned = {kind: names for kind, names in kinds.items() if kind in KEPT_PACKAGES}
-        service = image.rpartition("/")[2]
-        if (service, pinned) not in seen:
-            seen.append((service, pinned))
-            kept[image] = pinned
-    return kept

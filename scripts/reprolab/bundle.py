@@ -57,15 +57,20 @@ class Part:
 def variants_of(found: Scenario, *, everything: bool) -> list[tuple[str, str]]:
     """Which variants go along: the documented ones and those of the demonstration, or all."""
     wanted = [(e.name, v) for e in found.experiments.values() for v in e.variants if everything or v == DOCUMENTED]
+    return list(dict.fromkeys([*wanted, *_acts(found)]))
+
+
+def _acts(found: Scenario) -> list[tuple[str, str]]:
+    """What its demonstration plays; nothing where it has none."""
+    if not scripts.there(found):
+        return []
     script = scripts.load(found)
-    wanted += [(script.experiment.name, act.variant) for act in script.acts]
-    return list(dict.fromkeys(wanted))
+    return [(script.experiment.name, act.variant) for act in script.acts]
 
 
 def playable(root: Path, found: Scenario) -> RunDirectory | None:
     """The newest run of a scenario whose trials hold every act of its demonstration; a whole one if there is."""
-    script = scripts.load(found)
-    needed = {(script.experiment.name, act.variant) for act in script.acts}
+    needed = set(_acts(found))
     fit = []
     for one in evidence.runs_of(root, found.name):
         if needed <= {(trial.experiment, trial.variant) for trial in one.trials() if trial.valid}:
@@ -90,7 +95,7 @@ class Bundler:
         found = [scenario.load(self.root, name) for name in names]
         chosen = {one.name: variants_of(one, everything=everything) for one in found}
         recorded = {one.name: playable(self.root, one) if runs else None for one in found}
-        if without := [name for name, one in recorded.items() if runs and one is None]:
+        if without := [one.name for one in found if runs and scripts.there(one) and recorded[one.name] is None]:
             raise BundleError(
                 f"no run of {', '.join(without)} that its demonstration could replay",
                 expected="one recorded run of each scenario, for when there are no containers",

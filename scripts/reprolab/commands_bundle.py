@@ -13,10 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from reprolab import bundle as bundling
-from reprolab import bundlefile, evidence
+from reprolab import bundlefile, evidence, scenario
 from reprolab.bases import policy
 from reprolab.engine import client, ensure_engine
 from reprolab.errors import BundleError, Exit
+from reprolab.stage import script
 from reprolab.unbundle import Loader, gigabytes
 
 Guard = Callable[[Callable[..., Exit | None]], Callable[..., None]]
@@ -85,6 +86,9 @@ def load(where: Path) -> None:
             advice="copy that checkout, then load again",
         )
     for name, part in manifest["scenarios"].items():
+        if not script.there(scenario.load(root, name)):
+            click.echo(f"ready:  make scenario-{name} VARIANT=documented")
+            continue
         replay = f"   or, without Docker: make demo-{name} REPLAY={name}/{part['run']}" if part["run"] else ""
         click.echo(f"ready:  make demo-{name}{replay}")
 

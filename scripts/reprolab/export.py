@@ -87,7 +87,7 @@ def _check_measured(scenario: Scenario, found: Reproducer, variant: str) -> None
 
 def _check(chosen: Case) -> None:
     """Raise UsageError where the reproducer would not be the variant, or its control none."""
-    resolver = exportstack.Resolver(chosen.scenario, chosen.reproducer, chosen.factors, chosen.control)
+    resolver = chosen.resolver
     resolver.model()
     where = f"export {chosen.scenario.name}, variant {chosen.variant}"
     if unused := ({*chosen.own, *chosen.control} - resolver.used):
@@ -149,11 +149,11 @@ def files(chosen: Case) -> dict[str, tuple[bytes, int]]:
 def _sources(chosen: Case) -> Iterator[tuple[str, Path]]:
     """The scenario's own files: what its images are built from, what they read, what drives them."""
     left_out = tuple(chosen.reproducer.leave_out)
-    for directory, place in sorted(exportstack.contexts(chosen.scenario, chosen.reproducer)):
-        for name in _context_files(directory):
+    for built in chosen.resolver.contexts():
+        for name in _context_files(built.directory, built.dockerfile):
             if not any(name == one or name.startswith(f"{one.rstrip('/')}/") for one in left_out):
-                yield (name if place == "." else f"{place}/{name}"), directory / name
-    for name in exportstack.mounted(chosen.scenario, chosen.reproducer):
+                yield (name if built.place == "." else f"{built.place}/{name}"), built.directory / name
+    for name in chosen.resolver.mounted():
         yield name, chosen.scenario.directory / name
     drives = reproducer.drives(chosen.scenario)
     for path in sorted(drives.rglob("*")):
@@ -161,12 +161,12 @@ def _sources(chosen: Case) -> Iterator[tuple[str, Path]]:
             yield f"{DRIVE}/{path.relative_to(drives)}", path
 
 
-def _context_files(directory: Path) -> Iterator[str]:
+def _context_files(directory: Path, dockerfile: str) -> Iterator[str]:
     """The Dockerfile, the list of what gets into the image, and what that list lets in."""
     ignore = directory / ".dockerignore"
     lines = ignore.read_text(encoding="utf-8").splitlines() if ignore.exists() else []
     patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    for name in sorted(exclude_paths(str(directory), patterns)):
+    for name in sorted(exclude_paths(str(directory), patterns, dockerfile=dockerfile)):
         if (directory / name).is_file() and (directory / name).name != ".dockerignore":
             yield name
     if ignore.exists():

@@ -7,7 +7,8 @@ control changes: `HANDLER=default ./run.sh` is the control.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,21 @@ from reprolab.scenario import FACTOR, Scenario
 DRIVE = "drive"
 HARDENED = ("cap_drop", "security_opt", "pids_limit", "mem_limit")
 # Where the drive starts the server itself, nothing is to reach it from outside, nor it anything.
-INSIDE_KEPT = ("build", "init", *HARDENED, "environment")
+INSIDE_KEPT = ("build", "image", "init", *HARDENED, "environment")
 KEPT = (*INSIDE_KEPT, "network_mode", "depends_on", "volumes", "ports", "command")
 IN_CONTAINER = ("python3", "-u", f"/{DRIVE}/drive.py")
+DOCKERFILE = "Dockerfile"
+# A volume's source: all before the first colon that is no part of a variable.
+SOURCE = re.compile(r"(?:\$\{[^}]*\}|[^:])*")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What an image is built from: a directory, its place in the reproducer, and the Dockerfile in it."""
+
+    directory: Path
+    place: str
+    dockerfile: str
 
 
 class Resolver:
@@ -65,18 +78,75 @@ class Resolver:
             "network_mode": f"service:{'proxy' if 'proxy' in services else APP}",
             "pid": f"service:{APP}",
             "depends_on": [*services],
-            "volumes": [one for one in own.get("volumes", []) if not one.startswith(".")],
+            "volumes": [one for one in own.get("volumes", []) if not source(one).startswith(".")],
         }
-        named = {volume.partition(":")[0] for service in services.values() for volume in service.get("volumes", [])}
+        named = {source(volume) for service in services.values() for volume in service.get("volumes", [])}
         volumes = {name: self._walk(entry) for name, entry in (self.raw.get("volumes") or {}).items() if name in named}
         return {"services": services} | ({"volumes": volumes} if volumes else {})
 
+    def contexts(self) -> list[Context]:
+        """What each image of the case but the drive's is built from. Raises UsageError where that is not there."""
+        services = {role: self._known(role) for role in self.reproducer.services}
+        found = [self._context(role, service["build"]) for role, service in services.items() if "build" in service]
+        places = {one.place: one.directory for one in found}
+        for one in found:
+            if places[one.place] != one.directory:
+                raise UsageError(
+                    f"export {self.scenario.name}: {one.directory} and {places[one.place]} have one place in it",
+                    expected="directories with names that differ, for the images of a reproducer",
+                )
+        return found
+
+    def mounted(self) -> list[str]:
+        """The files beside the Compose file that services read, those of the control too.
+
+        Raises UsageError where one is not there.
+        """
+        found: dict[str, None] = {}
+        for role in self.reproducer.services:
+            for volume in self._known(role).get("volumes") or []:
+                for factors in (self.factors, {**self.factors, **self.control}):
+                    path = self._fixed(source(volume), factors)
+                    if path.startswith("./"):
+                        self._check_file(role, path, "reads")
+                        found[path.removeprefix("./")] = None
+        return list(found)
+
+    def _known(self, role: str) -> Model:
+        known: Model = self.raw["services"][f"{self.scenario.name}-{role}"]
+        return known
+
+    def _context(self, role: str, build: Any) -> Context:
+        known = {"context": build} if isinstance(build, str) else build
+        texts = (known["context"], known.get("dockerfile") or DOCKERFILE)
+        path, dockerfile = (self._fixed(text, self.factors) for text in texts)
+        if [path, dockerfile] != [self._fixed(text, {**self.factors, **self.control}) for text in texts]:
+            raise UsageError(
+                f"export {self.scenario.name}: {role} is built from {'/'.join(texts)}, which the control changes",
+                expected="a control that changes what a Dockerfile gets, not which one it is",
+            )
+        directory = (self.scenario.directory / path).resolve()
+        self._check_file(role, f"{path}/{dockerfile}", "is built from")
+        place = "." if directory == self.scenario.directory.resolve() else directory.name
+        return Context(directory, place, dockerfile)
+
+    def _fixed(self, text: str, factors: Mapping[str, str]) -> str:
+        """A path with factors put in."""
+        return FACTOR.sub(lambda found: found[0][: found[0].index("${")] + factors[found[1]], text).replace("$$", "$")
+
+    def _check_file(self, role: str, path: str, does: str) -> None:
+        if not (self.scenario.directory / path).is_file():
+            raise UsageError(
+                f"export {self.scenario.name}: {role} {does} {path}, which is no file",
+                expected="a path from the scenario's directory that is there for the variant, and for the control",
+            )
+
     def _service(self, role: str, kept: tuple[str, ...]) -> Model:
         """A service with the keys that the case needs, and its neighbours by role."""
-        known = self.raw["services"][f"{self.scenario.name}-{role}"]
+        known = self._known(role)
         own = {key: self._walk(known[key]) for key in kept if key in known and key not in ("build", "environment")}
-        made = {"build": self._build(known["build"])} if "build" in known else {}
-        own = made | own
+        if "build" in known:
+            own = {"build": self._build(role, known["build"])} | {key: own[key] for key in own if key != "image"}
         if "environment" in known:
             own["environment"] = {
                 name: str(value) for name, value in self._walk(self._ours(known["environment"])).items()
@@ -94,9 +164,11 @@ class Resolver:
         """Arguments or variables without those that the lab alone uses."""
         return {name: value for name, value in known.items() if name not in self.reproducer.without}
 
-    def _build(self, known: Any) -> Model:
+    def _build(self, role: str, known: Any) -> Model:
         """Where an image is built from and with which arguments; base images may be named by the environment."""
-        place = context(self.scenario, known)[1]
+        place = self._context(role, known).place
+        # Walked for the factors that stand in it.
+        self._walk(known if isinstance(known, str) else known["context"])
         rest = {} if isinstance(known, str) else dict(known)
         given = self._walk(self._ours(rest.pop("args", None) or {}))
         arguments = {
@@ -149,27 +221,12 @@ def raw(scenario: Scenario) -> Model:
     return model
 
 
-def context(scenario: Scenario, build: Any) -> tuple[Path, str]:
-    """The directory that an image is built from, and its place in a reproducer; the scenario's own is at the top."""
-    source = str(build if isinstance(build, str) else build["context"])
-    directory = (scenario.directory / source).resolve()
-    return directory, "." if directory == scenario.directory.resolve() else directory.name
-
-
-def contexts(scenario: Scenario, reproducer: Reproducer) -> set[tuple[Path, str]]:
-    """The same for each image of a case, but the drive's."""
-    services = raw(scenario)["services"]
-    return {context(scenario, services[f"{scenario.name}-{role}"]["build"]) for role in reproducer.services}
-
-
-def mounted(scenario: Scenario, reproducer: Reproducer) -> Iterator[str]:
-    """The configuration files that the services read from beside the Compose file."""
-    services = raw(scenario)["services"]
-    for role in reproducer.services:
-        for volume in services[f"{scenario.name}-{role}"].get("volumes") or []:
-            source = str(volume).partition(":")[0]
-            if source.startswith("./"):
-                yield source.removeprefix("./")
+def source(volume: object) -> str:
+    """What a volume in the short form mounts. Raises UsageError for one in the long form."""
+    if not isinstance(volume, str):
+        raise UsageError(f"the volume {volume!r} is in the long form", expected="SOURCE:TARGET, in one text")
+    found = SOURCE.match(volume)
+    return found[0] if found else ""
 
 
 def build_factors(scenario: Scenario) -> set[str]:

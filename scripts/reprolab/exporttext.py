@@ -41,6 +41,11 @@ class Case:
     control: Mapping[str, str]
 
     @property
+    def resolver(self) -> exportstack.Resolver:
+        """What makes the Compose file and says which files belong to it."""
+        return exportstack.Resolver(self.scenario, self.reproducer, self.factors, self.control)
+
+    @property
     def own(self) -> Mapping[str, str]:
         """What the variant changes of the documented factors."""
         return self.reproducer.experiment.variants[self.variant]
@@ -54,7 +59,7 @@ class Case:
 
 def texts(chosen: Case) -> dict[str, str]:
     """Every file that is not the scenario's, by its path."""
-    model = exportstack.Resolver(chosen.scenario, chosen.reproducer, chosen.factors, chosen.control).model()
+    model = chosen.resolver.model()
     body = yaml.dump(model, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120)
     compose = f"# {chosen.reproducer.title}. `./run.sh` uses this file; see the README.\n{body}"
     return {"compose.yaml": compose, **_scripts(chosen, model, compose)}

@@ -13,8 +13,11 @@ from reprolab.bases import Base, Policy, resolve_bases
 from reprolab.composefile import Model, base_arguments
 from reprolab.evidence import read_json, write_json
 
+# What a build stage that is not kept had installed: a "name version" line for each, written by the Dockerfile.
+BUILT_WITH = "/usr/local/share/reprolab/built-with"
 # Prints one "kind name version" line for each installed package, whatever the image holds.
 PACKAGES = (
+    f"sed 's/^/built-with /' {BUILT_WITH} 2>/dev/null; echo; "
     "dpkg-query -W -f 'deb ${Package} ${Version}\\n' 2>/dev/null; "
     "python3 -m pip list --format=freeze --disable-pip-version-check 2>/dev/null | sed 's/^/pip /; s/==/ /'"
 )

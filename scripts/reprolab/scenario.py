@@ -83,6 +83,7 @@ class Column:
 
     The function returns a number (the median over the trials is shown, by ``form``), a text (each distinct
     text is shown), or a pair (k, n), whose sum over the trials is shown with its interval; None for nothing.
+    One that raises is a mistake: the report shows "?" and says what was raised.
     With ``note`` it stands below the table, in a line of its own.
     """
 
@@ -227,8 +228,21 @@ def _read_compose(
     block, factors = model.get("x-reprolab"), _factors(model)
     metadata = _metadata(block, where)
     assert isinstance(block, dict)
+    _check_services(model["services"], path.parent.name, where)
     values = _value_lists(block, factors, where)
     return metadata, factors, values, _conditions(block, factors, values, path.parent.name, model["services"], where)
+
+
+def _check_services(services: Mapping[str, object], name: str, where: str) -> None:
+    """Services carry the scenario's name before their role; stacks, exports and reports look for the role `app`."""
+    for service in services:
+        if not str(service).startswith(f"{name}-"):
+            raise UsageError(f"{where}: the service {service} lacks the scenario's name", expected=f"{name}-{service}")
+    if f"{name}-app" not in services:
+        raise UsageError(
+            f"{where} has no service {name}-app",
+            expected=f"the server under test under that name, beside {', '.join(map(str, services))}",
+        )
 
 
 def _value_lists(block: Mapping[str, Any], factors: Mapping[str, str], where: str) -> dict[str, tuple[str, ...]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from reprolab import evidence, host, labels, scenario
+from reprolab import evidence, host, installed, labels, scenario
 from reprolab.bases import policy
 from reprolab.engine import Engine, client, ensure_engine
 from reprolab.errors import Exit, LabError, UsageError
@@ -277,9 +277,12 @@ def report(console: Console, found: Scenario, run: RunDirectory) -> None:
     where = f"results/{found.name}/{run.name}/"
     here = run.path.relative_to(Path.cwd()) if run.path.is_relative_to(Path.cwd()) else run.path
     terminal.render(console, found, content, trials, verdict, f"{here}/")
+    recorded, named = recorded_verdict(found) or {}, installed.named(found)
     if drifted(verdict):
-        for line in terminal.differences(recorded_verdict(found) or {}, content):
+        for line in terminal.differences(recorded, content, named):
             console.print(f"  differs: {line}", style="yellow", highlight=False)
+    elif told := terminal.packages_changed(recorded, content, named):
+        console.print(f"  {told}", style="dim", highlight=False, soft_wrap=True)
     with evidence.writing(run.path / REPORT), (run.path / REPORT).open("w", encoding="utf-8") as stream:
         # This report may be recorded and published: it names no folder of this machine.
         plain = Console(file=stream, width=REPORT_WIDTH, no_color=True, highlight=False)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from reprolab import evidence
+from reprolab import evidence, installed
 from reprolab.evidence import RunDirectory
 from reprolab.judge import TrialRecord, asked, drifted, judge
 from reprolab.report import claimview, drawing, logview, table, terminal, trialview
@@ -60,7 +60,7 @@ def page(found: Scenario, run: RunDirectory, recorded: Mapping[str, Any] | None)
         status=content.get("status", "of unknown status"),
         reason=content.get("reason", ""),
         headline=_headline(verdict),
-        drift=_drift(verdict, content, recorded),
+        drift=_drift(found, verdict, content, recorded),
         facts=_facts(found, content),
         hosts=sum(base.get("origin") == "host" for base in content.get("bases", {}).values()),
         finding=_finding(found, recorded),
@@ -84,9 +84,13 @@ def _headline(verdict: Mapping[str, Any]) -> list[tuple[int, str]]:
     return [*words, *([(left_out, "not asked")] if left_out else [])]
 
 
-def _drift(verdict: Mapping[str, Any], content: Mapping[str, Any], recorded: Mapping[str, Any] | None) -> Any:
+def _drift(
+    found: Scenario, verdict: Mapping[str, Any], content: Mapping[str, Any], recorded: Mapping[str, Any] | None
+) -> Any:
     claims = drifted(verdict)
-    return {"claims": claims, "differs": terminal.differences(recorded or {}, content)} if claims else None
+    if not claims:
+        return None
+    return {"claims": claims, "differs": terminal.differences(recorded or {}, content, installed.named(found))}
 
 
 def _finding(found: Scenario, recorded: Mapping[str, Any] | None) -> dict[str, str] | None:
@@ -129,6 +133,7 @@ def _tables(found: Scenario, run: RunDirectory, trials: list[TrialRecord]) -> li
                     "summary": experiment.summary,
                     "basis": table.BASIS if table.has_several(rows) else "",
                     "headings": table.headings(experiment),
+                    "mistakes": table.mistakes(experiment, rows),
                     "rows": rows,
                     "reasons": [table.short_reason(row.invalid) for row in rows],
                     "places": [claimview.places(key, run, trials, found) for key in keys],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -11,10 +11,16 @@ from reprolab.judge import TrialRecord
 from reprolab.scenario import Column, Experiment, Scenario
 from reprolab.stats import rate_text
 
+NOTHING, UNREADABLE = "—", "?"
+SHOWN_VARIANTS = 3
+
 
 @dataclass(frozen=True)
 class Row:
-    """One variant: its name, what it changes, how many trials were valid, and a cell per column."""
+    """One variant: its name, what it changes, how many trials were valid, and a cell per column.
+
+    ``mistakes`` are the columns that raised: heading and error.
+    """
 
     variant: str
     changes: str
@@ -22,6 +28,7 @@ class Row:
     cells: tuple[str, ...]
     notes: tuple[str, ...] = ()
     invalid: str = ""
+    mistakes: tuple[tuple[str, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, as recorded.json keeps it."""
@@ -71,43 +78,80 @@ def rows(scenario: Scenario, experiment: Experiment, trials: Iterable[TrialRecor
     return [_row(experiment, name, own) for name, own in by_variant.items() if own]
 
 
+def mistakes(experiment: Experiment, found: Iterable[Row]) -> list[str]:
+    """A line for each column that raised, with where and why; the verdicts do not depend on it."""
+    where: dict[tuple[str, str], list[str]] = {}
+    for row in found:
+        for mistake in row.mistakes:
+            where.setdefault(mistake, []).append(row.variant)
+    return [
+        f"{UNREADABLE} the column {heading!r} of {experiment.name} cannot be read in {_some(variants)}: {error}"
+        for (heading, error), variants in where.items()
+    ]
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - SHOWN_VARIANTS
+    return ", ".join(names[:SHOWN_VARIANTS]) + (f" and {more} more" if more > 0 else "")
+
+
 def _row(experiment: Experiment, name: str, trials: list[TrialRecord]) -> Row:
     valid = [trial for trial in trials if trial.valid]
     invalid = next((trial.invalid for trial in trials if trial.invalid), "")
+    read = [(column, _read(column, valid)) for column in experiment.columns]
     return Row(
         name,
         changes_text(trials[0].factors),
         f"{len(valid)}/{len(trials)}",
-        tuple(cell(c, valid) for c in experiment.columns if not c.note) if valid else (),
-        tuple(_notes(experiment, valid)),
+        tuple(one.text for column, one in read if not column.note) if valid else (),
+        tuple(f"{column.heading}: {one.text}" for column, one in read if column.note and one.text != NOTHING),
         invalid,
+        tuple((column.heading, one.error) for column, one in read if one.error),
     )
 
 
-def _notes(experiment: Experiment, trials: list[TrialRecord]) -> Iterator[str]:
-    """The notes of a variant: of its first trial, as an example, where texts differ from trial to trial."""
-    for column in experiment.columns:
-        texts = [str(v) for trial in trials if column.note and (v := _value(column, trial)) is not None]
-        if texts:
-            yield f"{column.heading}: {texts[0]}"
-
-
 def cell(column: Column, trials: list[TrialRecord]) -> str:
-    """The median of a figure over the trials, the sum of a rate, each distinct text; a dash for nothing."""
-    values = [_value(column, trial) for trial in trials]
-    present = [value for value in values if value is not None]
-    if not present:
-        return "—"
+    """The median of a figure over the trials, the sum of a rate, each distinct text; a dash for nothing.
+
+    A note is that of its first trial. Where the column raises, a question mark, after what the other trials gave.
+    """
+    return _read(column, trials).text
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A cell, and the first error of those that its column raised; a mistake must not cost the reader the verdict."""
+
+    text: str
+    error: str = ""
+
+
+def _read(column: Column, trials: list[TrialRecord]) -> _Read:
+    present: list[Any] = []
+    errors = []
+    for trial in trials:
+        try:
+            value = column.value(trial.observation)
+        except Exception as error:
+            errors.append(error)
+        else:
+            present += [] if value is None else [value]
+    text = ""
+    try:
+        text = _text(column, present) if present else ""
+    except Exception as error:
+        errors.append(error)
+    if not errors:
+        return _Read(text or NOTHING)
+    return _Read(f"{text} {UNREADABLE}".strip(), f"{type(errors[0]).__name__}: {errors[0]}")
+
+
+def _text(column: Column, present: list[Any]) -> str:
+    if column.note:
+        # As an example, where texts differ from trial to trial.
+        return str(present[0])
     if all(isinstance(value, int | float) for value in present):
         return column.form.format(median(present)).replace(",", " ")
     if all(isinstance(value, tuple) for value in present):
         return rate_text(*(sum(figures) for figures in zip(*present, strict=True)))
     return " | ".join(dict.fromkeys(str(value) for value in present))
-
-
-def _value(column: Column, trial: TrialRecord) -> Any:
-    try:
-        return column.value(trial.observation)
-    except Exception:
-        # A mistake in a column must not cost the reader the verdict of a long run.
-        return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -11,6 +11,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from reprolab import installed
+from reprolab.installed import Change
 from reprolab.judge import TrialRecord, asked, drifted
 from reprolab.report import table
 from reprolab.scenario import Scenario
@@ -21,6 +23,9 @@ FEW_TRIALS = 3
 ENOUGH_TRIES = 100
 WIDE_ENOUGH = 130
 NARROW_COLUMNS = 4
+MOST_PACKAGES = 12
+MOST_NAMED = 6
+BASE_FACTS = ("origin", "id", "digest")
 
 
 def header(scenario: Scenario, run: Mapping[str, Any]) -> Text:
@@ -68,6 +73,7 @@ def results(scenario: Scenario, trials: list[TrialRecord], width: int = 160) -> 
             )
         if table.has_several(found):
             parts.append(Text(table.BASIS, style="dim"))
+        parts += [Text(line, style="yellow") for line in table.mistakes(experiment, found)]
         parts += [Text(f"{row.variant}: invalid: {row.invalid}", style="yellow") for row in found if row.invalid]
         parts += [Text(f"{row.variant}: {note}", style="dim") for row in found for note in row.notes]
     return Group(*parts)
@@ -153,8 +159,8 @@ def closing(verdict: Mapping[str, Any], where: str) -> str:
     return f"{words}{told}    evidence: {where}"
 
 
-def differences(recorded: Mapping[str, Any], run: Mapping[str, Any]) -> list[str]:
-    """What else is not as it was when the verdict was recorded: host, bases, packages."""
+def differences(recorded: Mapping[str, Any], run: Mapping[str, Any], named: Collection[str] = ()) -> list[str]:
+    """What else is not as it was when the verdict was recorded: host, bases, packages, those ``named`` first."""
     found = []
     before, now = recorded.get("host", {}), run.get("host", {})
     for key in sorted(before.keys() | now.keys()):
@@ -162,22 +168,46 @@ def differences(recorded: Mapping[str, Any], run: Mapping[str, Any]) -> list[str
             found.append(f"{key}: recorded {before.get(key)}, now {now.get(key)}")
     old, new = recorded.get("bases", {}), run.get("bases", {})
     for key in sorted(old.keys() & new.keys()):
-        if old[key].get("origin") != new[key].get("origin"):
-            found.append(f"base {key}: recorded {old[key].get('origin')}, now {new[key].get('origin')}")
-    return found + _package_differences(recorded.get("packages", {}), run.get("packages", {}))
+        if differing := [fact for fact in BASE_FACTS if fact in old[key] and old[key][fact] != new[key].get(fact)]:
+            found.append(f"base {key}: recorded {_base(old[key], differing)}, now {_base(new[key], differing)}")
+    return found + _package_differences(installed.changed(recorded, run), named)
 
 
-def _package_differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    found = []
-    for image in sorted(before.keys() & now.keys()):
-        for kind in sorted(before[image].keys() & now[image].keys()):
-            old, new = before[image][kind], now[image][kind]
-            found += [
-                f"{image}: {kind} {name}: recorded {old.get(name, '—')}, now {new.get(name, '—')}"
-                for name in sorted(old.keys() | new.keys())
-                if old.get(name) != new.get(name)
-            ]
-    return found
+def _base(base: Mapping[str, Any], differing: Sequence[str]) -> str:
+    """Where a base came from, and the start of its id and digest where they differ."""
+    parts = ", ".join(f"{fact} {_short(base.get(fact))}" for fact in differing if fact != "origin")
+    return f"{base.get('origin')} ({parts})" if parts else str(base.get("origin"))
+
+
+def _short(digest: str | None) -> str:
+    return (digest or "—").removeprefix("sha256:")[:12]
+
+
+def _package_differences(changes: Sequence[Change], named: Collection[str]) -> list[str]:
+    """A line for each package that changed, not too many."""
+    lines = [
+        f"{_images(one.images)}: {one.kind} {one.name}: recorded {one.recorded or '—'}, now {one.now or '—'}"
+        for one in sorted(changes, key=lambda one: one.name not in named)
+    ]
+    more = len(lines) - MOST_PACKAGES
+    return [*lines[:MOST_PACKAGES], f"and {more} more packages"] if more > 0 else lines
+
+
+def _images(names: Sequence[str]) -> str:
+    more = len(names) - 1
+    return f"{names[0]} and {more} more image{'s' if more > 1 else ''}" if more else names[0]
+
+
+def packages_changed(recorded: Mapping[str, Any], run: Mapping[str, Any], named: Collection[str]) -> str:
+    """In one line, how many packages are not as recorded, and which of those ``named``; empty where all are."""
+    changes = installed.changed(recorded, run)
+    if not changes:
+        return ""
+    count = len({(one.kind, one.name) for one in changes})
+    text = f"{count} package{'s are' if count > 1 else ' is'} not as recorded"
+    told = dict.fromkeys(f"{c.name} {c.recorded or '—'} → {c.now or '—'}" for c in changes if c.name in named)
+    shown = [*list(told)[:MOST_NAMED], *(["…"] if len(told) > MOST_NAMED else [])]
+    return f"{text}: {', '.join(shown)}" if shown else text
 
 
 def render(

@@ -86,11 +86,16 @@ class Script:
     ask: str
 
 
+def there(scenario: Scenario) -> bool:
+    """Whether a scenario has a demonstration; it may go without."""
+    return (scenario.directory / FILE).is_file()
+
+
 def load(scenario: Scenario) -> Script:
     """Read and check scenarios/NAME/demo.yaml. Raises UsageError that says which key is wrong, and what is expected."""
     path = scenario.directory / FILE
     where = f"scenarios/{scenario.name}/{FILE}"
-    if not path.is_file():
+    if not there(scenario):
         raise UsageError(
             f"{where} is missing", expected="the text of the demonstration", advice="see docs/authoring.md, demo.yaml"
         )

@@ -1,0 +1,37 @@
+"""How the packages of an image are read."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from reprolab import images
+from reprolab.images import describe
+
+
+@pytest.mark.parametrize(
+    ("noted", "expected"), [("gcc 12.2\nlibc6-dev 2.36", {"gcc": "12.2", "libc6-dev": "2.36"}), ("", {})]
+)
+def test_what_an_image_was_built_with_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noted: str, expected: dict[str, str]
+) -> None:
+    """A build stage's compilers stand in a file of the image, where there is one; the other packages beside them."""
+    file = tmp_path / "built-with"
+    if noted:
+        file.write_text(noted, encoding="utf-8")
+    (tmp_path / "dpkg-query").write_text("#!/bin/sh\necho deb apt 2.6\n", encoding="utf-8")
+    (tmp_path / "dpkg-query").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    def listing(reference: str, entrypoint: list[str], **_: Any) -> bytes:
+        command = [part.replace(images.BUILT_WITH, str(file)) for part in entrypoint]
+        return subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+
+    there = SimpleNamespace(get=lambda reference: SimpleNamespace(id="sha256:1", attrs={}))
+    client: Any = SimpleNamespace(images=there, containers=SimpleNamespace(run=listing))
+    found = describe(client, "app:1", tmp_path)["packages"]
+    assert found.get("built-with", {}) == expected
+    assert found["deb"] == {"apt": "2.6"}
