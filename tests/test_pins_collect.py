@@ -174,6 +174,35 @@ def test_lists_come_from_the_context(tmp_path: Path) -> None:
     assert pins(tmp_path, LISTS, CLASS="gevent")["gevent==21.12.0"].maybe
 
 
+@pytest.mark.parametrize(
+    ("laid", "asked"),
+    [
+        ("COPY lists/ /srv/", "-r /srv/a.txt"),
+        ("COPY lists/a.txt /srv/", "-r/srv/a.txt"),
+        ("COPY lists/a.txt /srv/b.txt", "--requirement=/srv/b.txt"),
+        ("COPY lists/*.txt /srv/", "--requirement /srv/a.txt"),
+        ("COPY --chown=1:1 . /srv", "-r /srv/lists/a.txt"),
+        ("WORKDIR /srv/lists\nCOPY lists .", "-r /srv/lists/a.txt"),
+        ("RUN --mount=type=bind,source=lists,target=/srv pip install -r /srv/a.txt", "a==1"),
+    ],
+)
+def test_a_list_is_found_however_it_is_laid(tmp_path: Path, laid: str, asked: str) -> None:
+    """A directory, a file, a pattern, the whole context, or a mount."""
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists/a.txt").write_text("a==1\n", encoding="utf-8")
+    assert set(pins(tmp_path, f"FROM python:3.8.18-slim\n{laid}\nRUN pip install {asked}\n")) == {"a==1"}
+
+
+def test_a_file_may_have_another_name_in_the_context(tmp_path: Path) -> None:
+    """Where the lab itself puts the context together."""
+    (tmp_path / "a.txt").write_text("a==1\n", encoding="utf-8")
+    file = tmp_path / "Dockerfile"
+    text = "FROM python:3.8.18-slim\nCOPY list.txt /tmp/\nRUN pip install -r /tmp/list.txt\n"
+    file.write_text(text, encoding="utf-8")
+    build = collect.Build(file, tmp_path, {}, "", (Use(""),), {"list.txt": "a.txt"})
+    assert [(pin.text, use.place) for pin, use in collect.collect(build, tmp_path, "x86_64")] == [("a==1", "a.txt:1")]
+
+
 def test_a_use_says_where(tmp_path: Path) -> None:
     """File and line, the build argument that gives the version, and the variant."""
     file = tmp_path / "Dockerfile"

@@ -17,6 +17,8 @@ from reprolab.scenario import FACTOR, Scenario
 DEFAULT = "Dockerfile"
 # The stand-in for an official Python image, which the lab builds with arguments of its own.
 STAND_IN = "images/base/Dockerfile"
+# What a new scenario begins with; as it is, it is a Dockerfile.
+TEMPLATE = "scripts/reprolab/templates/Dockerfile.j2"
 
 
 def all_builds(root: Path, scenarios: Iterable[Scenario]) -> list[Build]:
@@ -35,6 +37,8 @@ def _builds(root: Path, scenarios: list[Scenario]) -> Iterator[Build]:
     yield from compose
     yield from _by_default(compose, scenarios)
     yield from _stand_ins(root, compose)
+    if (root / TEMPLATE).is_file():
+        yield Build(root / TEMPLATE, (root / TEMPLATE).parent, {}, "", (Use(""),))
 
 
 def _of_variants(found: Scenario) -> Iterator[Build]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -20,6 +20,7 @@ SUITE = re.compile(r"-(?P<suite>[a-z]+)$")
 REDIRECTION = re.compile(r"\d*[<>]")
 HASH = re.compile(r"\s--hash=(\S+)")
 LISTS = ("-r", "--requirement")
+JOINED_LIST = re.compile(r"(?:-r|--requirement=)(.+)")
 PIP_INSTALLS = ("install", "wheel", "download")
 # Options that take their value from the next word, where it is not said after an equals sign.
 APT_VALUES = {"-o", "-t", "-c", "--option", "--target-release", "--config-file"}
@@ -32,13 +33,17 @@ PIP_VALUES = {
 
 @dataclass(frozen=True)
 class Build:
-    """A build as something asks for it: its Dockerfile, context, arguments, and who asks (place is filled in)."""
+    """A build as something asks for it: its Dockerfile, context, arguments, and who asks (place is filled in).
+
+    ``renamed`` are files that the lab puts into the context under another name: the name there to the one on disk.
+    """
 
     dockerfile: Path
     context: Path
     arguments: Mapping[str, str]
     target: str
     users: tuple[Use, ...]
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class _Line:
     run: Run
     stage: Stage
     place: str
-    context: Path
+    build: Build
     root: Path
 
 
@@ -60,7 +65,7 @@ def collect(build: Build, root: Path, machine: str) -> Iterator[tuple[Pin, Use]]
     file = str(build.dockerfile.relative_to(root))
     for stage in stages(build.dockerfile.read_text(encoding="utf-8"), build.arguments, file, build.target):
         for run in stage.runs:
-            line = _Line(run, stage, f"{file}:{run.line}", build.context, root)
+            line = _Line(run, stage, f"{file}:{run.line}", build, root)
             for pin, use in _of_line(line, machine):
                 yield from ((pin, replace(user, place=use.place, argument=use.argument)) for user in build.users)
 
@@ -155,28 +160,32 @@ def _lists(words: list[str]) -> Iterator[str]:
     for before, word in zip(["", *words], words, strict=False):
         if before in LISTS:
             yield word
-        elif word.startswith("--requirement="):
-            yield word.partition("=")[2]
+        elif found := JOINED_LIST.fullmatch(word):
+            yield found[1]
 
 
 def _listed(path: str, command: Command, line: _Line, python: str, machine: str) -> Iterator[tuple[Pin, Use]]:
     """The pins of a requirements list. One that is not there is an error, unless an `if` may have asked for it."""
-    files = in_context(str(PurePosixPath("/", path)), line.run, line.context)
+    names_there = in_context(str(PurePosixPath("/", path)), line.run)
+    candidates = [line.build.context / line.build.renamed.get(name, name) for name in names_there]
+    files = [file for file in candidates if file.is_file()]
     if not files and not command.maybe:
         raise UsageError(
             f"{line.place} installs the list {path}, which no COPY lays there",
             expected="a file of the build context, copied by the same Dockerfile",
         )
-    for file in files[-1:]:
-        text = file.read_text(encoding="utf-8")
-        start = 1
-        # A continued line keeps its place in the file.
-        for entry in text.replace("\\\n", "\0").split("\n"):
-            place = f"{file.relative_to(line.root)}:{start}"
-            start += 1 + entry.count("\0")
-            entry = re.sub(r"(^|\s)#.*", "", entry.replace("\0", " ")).strip()
-            if entry and not entry.startswith("-"):
-                yield from _requirement(entry, place, python, machine, command.maybe, Use(place))
+    for place, entry in _entries(files[-1], line.root) if files else ():
+        yield from _requirement(entry, place, python, machine, command.maybe, Use(place))
+
+
+def _entries(file: Path, root: Path) -> Iterator[tuple[str, str]]:
+    """The requirements of a list, each with its place and its hashes in one line; no options, no comments."""
+    number = 1
+    for lines in file.read_text(encoding="utf-8").replace("\\\n", "\0").split("\n"):
+        entry = re.sub(r"(^|\s)#.*", "", lines.replace("\0", " ")).strip()
+        if entry and not entry.startswith("-"):
+            yield f"{file.relative_to(root)}:{number}", entry
+        number += 1 + lines.count("\0")
 
 
 def _requirement(text: str, place: str, python: str, machine: str, maybe: bool, use: Use) -> Iterator[tuple[Pin, Use]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
 
 from dockerfile_parse import DockerfileParser  # type: ignore[import-untyped]
 
@@ -206,17 +207,15 @@ def _flags(value: str) -> tuple[list[tuple[str, str]], str]:
     return found, value
 
 
-def in_context(path: str, run: Run, context: Path) -> list[Path]:
-    """The files of the build context that ``path`` names inside."""
-    return [file for source, target in run.copies for file in _laid(path, context, source, target)]
-
-
-def _laid(path: str, context: Path, source: str, target: str) -> Iterator[Path]:
-    """The file that lies at ``path`` once ``source`` was copied to ``target``, if there is one."""
-    for origin in sorted(context.glob(source)) if "*" in source else [context / source]:
-        inside = PurePosixPath(path)
-        if origin.is_dir() and inside.is_relative_to(target):
-            file = origin / inside.relative_to(target)
-            yield from [file] if file.is_file() else []
-        elif origin.is_file() and path == (target + origin.name if target.endswith("/") else target):
-            yield origin
+def in_context(path: str, run: Run) -> list[str]:
+    """The names in the build context that may stand for the file at ``path``: each COPY before the RUN may lay it."""
+    inside = PurePosixPath(path)
+    found = []
+    for source, target in run.copies:
+        if inside.is_relative_to(target):
+            rest, origin = inside.relative_to(target), PurePosixPath(source)
+            found.append(str(origin / rest))
+            # A file, or files by a pattern, laid into a directory.
+            if len(rest.parts) == 1 and fnmatchcase(rest.name, origin.name):
+                found.append(str(origin.with_name(rest.name)))
+    return found
