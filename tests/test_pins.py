@@ -267,6 +267,8 @@ def test_a_row_says_what_where_and_what_instead() -> None:
     assert "gevent" not in shown(asked, users)
     assert "1.0" in shown(asked, users, everything=True)
     assert table.summary(asked, users) == "2 pins of 2 files asked for: 1 gone"
+    long = {few: {Use(f"{'long/' * 30}list.txt:{number}") for number in range(2)}}
+    assert "…" not in shown({few: Answer(State.GONE, "it is gone " * 20)}, long)
 
 
 def test_what_could_not_be_asked_is_one_row() -> None:

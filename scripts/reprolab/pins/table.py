@@ -9,7 +9,7 @@ from packaging.version import Version
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from reprolab.pins.pin import APT, PIP, Answer, Pin, State, Use
 
@@ -83,7 +83,8 @@ def render(console: Console, found: Iterable[Row], *, everything: bool) -> None:
     shown = [row for row in found if everything or row.answer.state != State.THERE or row.answer.warning]
     if not shown:
         return
-    table = Table("pin", "where", "base", "answer", box=SIMPLE)
+    # A path is cut nowhere: it is what somebody opens next.
+    table = Table(*(Column(name, overflow="fold") for name in ("pin", "where", "base", "answer")), box=SIMPLE)
     for row in shown:
         told = WORDS[row.answer.state] + row.answer.text + (f"\n{row.answer.warning}" if row.answer.warning else "")
         cells = (row.text, "\n".join(row.where), "\n".join(row.bases), told)
