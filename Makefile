@@ -99,8 +99,9 @@ scenario-% report-% export-% up-% wrk-% logs-% down-% demo-%: setup
 
 ##@ Work on the lab
 .PHONY: test
-test: setup ## all checks and tests: lint, units in seconds, then real containers
+test: setup ## all checks and tests: pins, lint, units in seconds, then real containers
 	@$(REPROLAB) doctor
+	@$(REPROLAB) pins
 	@scripts/test-tools
 	@$(MAKE) lint
 	@$(BIN)/pytest $(PYTEST)
@@ -112,6 +113,10 @@ test-fast: setup ## the tests that take seconds and need no Docker
 .PHONY: lint
 lint: setup ## ruff, mypy, hadolint, shellcheck, compose files, generated pages
 	@$(BIN)/python scripts/lint.py
+
+.PHONY: pins
+pins: setup ## can every pinned package still be had? builds nothing; SCENARIOS="a b" for some, ARGS=-v for all answers
+	@$(REPROLAB) pins $(if $(filter command line,$(origin SCENARIOS)),$(SCENARIOS)) $(ARGS)
 
 .PHONY: format
 format: setup ## let ruff put the code in shape

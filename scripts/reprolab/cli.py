@@ -22,6 +22,7 @@ from reprolab import (
     commands_bundle,
     commands_compare,
     commands_export,
+    commands_pins,
     commands_stage,
     docs,
     evidence,
@@ -390,6 +391,7 @@ def new_scenario(name: str) -> None:
 
 commands_stage.register(main, boundary)
 commands_bundle.register(main, boundary)
+commands_pins.register(main, boundary)
 
 if __name__ == "__main__":
     main()

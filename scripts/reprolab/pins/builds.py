@@ -1,0 +1,94 @@
+"""Every build of the checkout: those of each variant of each scenario, the tools', those by a Dockerfile's defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from reprolab import hostpython
+from reprolab.bases import substitute
+from reprolab.composefile import BASE_ARGUMENT, TOOLS
+from reprolab.pins.collect import Build
+from reprolab.pins.pin import Use
+from reprolab.reading import read_yaml
+from reprolab.scenario import FACTOR, Scenario
+
+DEFAULT = "Dockerfile"
+# The stand-in for an official Python image, which the lab builds with arguments of its own.
+STAND_IN = "images/base/Dockerfile"
+# What a new scenario begins with; as it is, it is a Dockerfile.
+TEMPLATE = "scripts/reprolab/templates/Dockerfile.j2"
+
+
+def all_builds(root: Path, scenarios: Iterable[Scenario]) -> list[Build]:
+    """Each distinct build once, with everyone who asks for it."""
+    found: dict[object, Build] = {}
+    for build in _builds(root, list(scenarios)):
+        key = (build.dockerfile, build.context, tuple(sorted(build.arguments.items())), build.target)
+        known = found.get(key)
+        found[key] = replace(build, users=(*known.users, *build.users)) if known else build
+    return list(found.values())
+
+
+def _builds(root: Path, scenarios: list[Scenario]) -> Iterator[Build]:
+    tools = _of_services(root / TOOLS, [({}, Use(""))]) if (root / TOOLS).is_file() else ()
+    compose = [*tools, *(build for found in scenarios for build in _of_variants(found))]
+    yield from compose
+    yield from _by_default(compose, scenarios)
+    yield from _stand_ins(root, compose)
+    if (root / TEMPLATE).is_file():
+        yield Build(root / TEMPLATE, (root / TEMPLATE).parent, {}, "", (Use(""),))
+
+
+def _of_variants(found: Scenario) -> Iterator[Build]:
+    variants = [
+        ({**found.factors, **changes}, Use("", "", found.name, f"{experiment.name}/{variant}"))
+        for experiment in found.experiments.values()
+        for variant, changes in experiment.variants.items()
+    ]
+    yield from _of_services(found.compose_file, variants)
+
+
+def _of_services(file: Path, variants: Iterable[tuple[Mapping[str, str], Use]]) -> Iterator[Build]:
+    """The builds of a Compose file under each set of factors. Compose itself would take half a second for each."""
+    services = read_yaml(file, str(file))["services"].values()
+    for factors, user in variants:
+        for build in (service["build"] for service in services if "build" in service):
+            context = (file.parent / build["context"]).resolve()
+            arguments = {name: fill(str(value), factors) for name, value in (build.get("args") or {}).items()}
+            dockerfile = (context / build.get("dockerfile", DEFAULT)).resolve()
+            yield Build(dockerfile, context, arguments, build.get("target", ""), (user,))
+
+
+def fill(text: str, factors: Mapping[str, str]) -> str:
+    """``text`` as Compose fills it in: an empty factor counts as none."""
+    return FACTOR.sub(lambda found: factors.get(found[1]) or found[2] or "", text).replace("$$", "$")
+
+
+def _by_default(compose: Iterable[Build], scenarios: Iterable[Scenario]) -> Iterator[Build]:
+    """Each Dockerfile as `docker build` makes it by hand, and those that a reproducer alone builds."""
+    contexts = {file: file.parent for found in scenarios for file in found.directory.rglob(DEFAULT)}
+    contexts |= {build.dockerfile: build.context for build in compose}
+    for file, context in sorted(contexts.items()):
+        yield Build(file, context, {}, "", (Use(""),))
+
+
+def _stand_ins(root: Path, builds: Iterable[Build]) -> Iterator[Build]:
+    """The stand-in for each Python image that the builds name, with the pip, setuptools and wheel laid into it."""
+    file = root / STAND_IN
+    named = {value for build in builds for name, value in build.arguments.items() if name.endswith(BASE_ARGUMENT)}
+    for official in sorted(named) if file.is_file() else ():
+        if version := substitute(official):
+            pip, setuptools, wheel = hostpython.pins(version)
+            arguments = {
+                # In truth the host's Debian; its packages are those of the image that it stands in for.
+                "DEBIAN_BASE": official,
+                # Libraries of the host's interpreters, from packages that the host has.
+                "PACKAGES": "",
+                "PYTHON_VERSION": version,
+                "PIP": pip,
+                "SETUPTOOLS": setuptools,
+                "WHEEL": wheel,
+            }
+            yield Build(file, file.parent, arguments, "", (Use(""),))

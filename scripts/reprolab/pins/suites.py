@@ -1,0 +1,26 @@
+"""How long Debian's releases are looked after: until then mirrors have them, some months later only the archive."""
+
+from __future__ import annotations
+
+from datetime import date
+
+# The end of long-term support, from Debian's wiki page about LTS (and, for Debian 13, three plus two years after its
+# release). A release that is not here is taken for a supported one.
+SUPPORTED_UNTIL = {
+    "stretch": ("Debian 9", date(2022, 6, 30)),
+    "buster": ("Debian 10", date(2024, 6, 30)),
+    "bullseye": ("Debian 11", date(2026, 8, 31)),
+    "bookworm": ("Debian 12", date(2028, 6, 30)),
+    "trixie": ("Debian 13", date(2030, 6, 30)),
+}
+
+
+def warning(suite: str, today: date) -> str:
+    """What to know of a release that is no longer looked after; "" for any other."""
+    name, until = SUPPORTED_UNTIL.get(suite, ("", date.max))
+    if today <= until:
+        return ""
+    return (
+        f"{name} ({suite}) has had no support since {until}: its packages leave the mirrors for the archive of old "
+        "releases; name a newer release in its _IMAGE arguments while there is still time"
+    )

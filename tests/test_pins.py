@@ -1,0 +1,389 @@
+"""What `reprolab pins` makes of answers: apt's and the index's as recorded, then those of today."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cases import ROOT
+from click.testing import CliRunner, Result
+from docker.models.containers import Container
+from pypi_simple import DistributionPackage, ProjectPage
+from reprolab import labels
+from reprolab.cli import main
+from reprolab.engine import client
+from reprolab.errors import Exit
+from reprolab.pins import ask_apt, ask_pip, asking, suites, table
+from reprolab.pins.pin import APT, PIP, Answer, Pin, State, Use
+from rich.console import Console
+
+DATA = Path(__file__).parent / "data" / "pins"
+SETS = sorted(
+    [
+        ("nginx=1.22.1-9+deb12u10", "nginx-common=1.22.1-9+deb12u10"),
+        ("nginx-light=1.22.1-9*", "libc6"),
+        ("curl=7.88*", "nosuch=1"),
+        ("wrk=4.1.0-3*",),
+        ("gcc=4:1*", "libc6-dev=2.3*"),
+        ("libc6=2.36-9+deb12u7", "nginx-light"),
+    ]
+)
+DEBIAN = "debian:bookworm-slim"
+NGINX = Pin(APT, "nginx", "1.22.1-9+deb12u10", DEBIAN, SETS[4])
+TRIES = (State.GONE, State.UNASKED, State.THERE)
+
+# -- apt ------------------------------------------------------------------------------------------
+
+
+def told(name: str) -> ask_apt.Told:
+    """What apt said in a container of Debian 12, in November 2026."""
+    return ask_apt.read((DATA / f"apt-{name}.txt").read_text(encoding="utf-8"), SETS)
+
+
+def apt(word: str, said: ask_apt.Told) -> Answer:
+    """The answer for a word of SETS."""
+    name, _, wanted = word.partition("=")
+    together = next(words for words in SETS if word in words)
+    return ask_apt.judge(Pin(APT, name, wanted, DEBIAN, together), said)
+
+
+@pytest.mark.parametrize(
+    ("word", "state", "text"),
+    [
+        ("nginx-light=1.22.1-9*", State.THERE, "1.22.1-9+deb12u11"),
+        ("libc6", State.THERE, "2.36-9+deb12u14"),  # is installed
+        ("gcc=4:1*", State.THERE, "4:12.2.0-3"),  # an epoch
+        ("wrk=4.1.0-3*", State.THERE, "4.1.0-3+b2"),
+        ("nginx=1.22.1-9+deb12u10", State.GONE, "the archive has 1.22.1-9+deb12u11, 1.22.1-9+deb12u9"),
+        ("nosuch=1", State.GONE, "the archive has no such package"),
+        ("curl=7.88*", State.THERE, "7.88.1-10+deb12u15"),  # another word of its command is gone
+        (
+            "libc6=2.36-9+deb12u7",
+            State.GONE,
+            "apt refuses the words together: Packages were downgraded and -y was used without --allow-downgrades.",
+        ),
+    ],
+)
+def test_apt_says_what_it_would_install(word: str, state: State, text: str) -> None:
+    """The exact version, or what is there in place of what is gone."""
+    assert apt(word, told("answers")) == Answer(state, text)
+
+
+def test_a_mirror_that_cannot_be_reached_says_nothing_of_its_packages() -> None:
+    """They are not gone: they could not be asked."""
+    said = told("no-network")
+    assert said.suite == "bookworm"
+    assert apt("wrk=4.1.0-3*", said).state is State.UNASKED
+    assert "Temporary failure resolving" in apt("wrk=4.1.0-3*", said).text
+
+
+def test_a_mirror_without_the_release_has_none_of_its_packages() -> None:
+    """It answers, and says not found."""
+    answer = apt("wrk=4.1.0-3*", told("no-suite"))
+    assert answer.state is State.GONE
+    assert "does not have a Release file" in answer.text
+
+
+@pytest.mark.parametrize("printed", ["", "sh: 1: apt-get: not found\n", "@ suite bookworm\n@ update\n"])
+def test_a_container_that_dies_has_not_answered(printed: str) -> None:
+    """Whatever it printed until then."""
+    assert apt("wrk=4.1.0-3*", ask_apt.read(printed, SETS)).state is State.UNASKED
+
+
+def test_the_words_reach_apt_as_they_are() -> None:
+    """Its patterns are not the shell's."""
+    assert "install --simulate --yes --no-install-recommends 'wrk=4.1.0-3*' 2>&1" in ask_apt.script([("wrk=4.1.0-3*",)])
+
+
+# -- the index ------------------------------------------------------------------------------------
+
+
+def files(name: str) -> list[DistributionPackage]:
+    """Some files of a name, as the index told in November 2026."""
+    content: dict[str, Any] = json.loads((DATA / "index.json").read_text(encoding="utf-8"))
+    return ProjectPage.from_json_data(content[name], "https://index.example/").packages
+
+
+def pip(name: str, wanted: str, python: str, *hashes: str, machine: str = "x86_64") -> Answer:
+    """The answer for a pin."""
+    return ask_pip.judge(Pin(PIP, name, wanted, python, hashes=frozenset(hashes)), ask_pip.Page(files(name)), machine)
+
+
+def hash_of(filename: str) -> str:
+    """As a list writes it."""
+    return next("sha256:" + one.digests["sha256"] for one in files("greenlet") if one.filename == filename)
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted", "python", "state", "text"),
+    [
+        ("django", "==2.2", "3.6.15", State.THERE, "2.2"),
+        ("django", "==2.2.0", "3.12.1", State.THERE, "2.2"),
+        ("django", "==2.3", "3.6.15", State.GONE, "the index has no such version; there is 2.2, 3.2.18"),
+        (
+            "django",
+            "==4.2.16",
+            "3.6.15",
+            State.GONE,
+            "its 2 file(s) are not for this Python (Python >=3.8); there is 3.2.18",
+        ),
+        ("greenlet", "==2.0.2", "3.6.15", State.THERE, "2.0.2"),
+        ("greenlet", "==2.0.2", "3.12.1", State.THERE, "2.0.2"),  # from source
+        ("greenlet", "==3.2.4", "3.13.0", State.THERE, "3.2.4"),
+        (
+            "greenlet",
+            "==3.2.4",
+            "3.12.1",
+            State.GONE,
+            "its 2 file(s) are not for this Python (Python >=3.9); there is 2.0.2",
+        ),
+    ],
+)
+def test_the_index_says_what_pip_could_take(name: str, wanted: str, python: str, state: State, text: str) -> None:
+    """A file of the version, for this Python: by its tag or as a source, and by what it requires."""
+    assert pip(name, wanted, python) == Answer(state, text)
+
+
+def test_a_wheel_is_for_one_kind_of_machine() -> None:
+    """And for a C library that is not newer than the image's."""
+    assert pip("greenlet", "==3.2.4", "3.13.0").state is State.THERE
+    assert pip("greenlet", "==3.2.4", "3.13.0", machine="aarch64").state is State.GONE
+    wheel = "x-1-cp36-cp36m-{}.whl"
+    names = {"manylinux1_x86_64": True, "manylinux_2_31_x86_64": True, "manylinux_2_39_x86_64": False}
+    for tag, fits in {**names, "musllinux_1_1_x86_64": False, "win_amd64": False}.items():
+        file = DistributionPackage(wheel.format(tag), "", "x", "1", "wheel", {}, None, None)
+        assert ask_pip.usable_by(file, "3.6.15", "x86_64") is fits, tag
+
+
+def test_with_hashes_a_file_must_have_one_of_them() -> None:
+    """One of a file that this Python takes: the hash of another's wheel is no use."""
+    mine = hash_of("greenlet-2.0.2-cp36-cp36m-manylinux2010_x86_64.whl")
+    windows = hash_of("greenlet-2.0.2-cp36-cp36m-win32.whl")
+    assert pip("greenlet", "==2.0.2", "3.6.15", windows, mine).state is State.THERE
+    answer = pip("greenlet", "==2.0.2", "3.6.15", windows)
+    assert answer.state is State.GONE
+    assert "no hash of the list is that of" in answer.text
+
+
+def test_yanked_is_a_warning() -> None:
+    """pip takes a yanked file where it is pinned."""
+    answer = pip("django", "==4.2.12", "3.12.1")
+    assert answer.state is State.THERE
+    assert answer.warning.startswith("yanked: Release files have Windows")
+
+
+def test_no_page_and_no_answer() -> None:
+    """A name that the index does not have is gone; where it did not answer nothing is known."""
+    pin = Pin(PIP, "nosuch", "==1", "3.6.15")
+    assert ask_pip.judge(pin, ask_pip.Page(), "x86_64").state is State.GONE
+    assert ask_pip.judge(pin, ask_pip.Page(failure="down"), "x86_64") == Answer(State.UNASKED, "down")
+
+
+def test_an_index_that_is_down_is_asked_once() -> None:
+    """Each of the names gets that answer."""
+    nowhere = ask_pip.Index(("http://127.0.0.1:9/simple/",))
+    pages = ask_pip.ask(["a", "b", "c"], nowhere)
+    assert {page.failure for page in pages.values()} == {"http://127.0.0.1:9/simple/ did not answer: ConnectionError"}
+    assert ask_pip.ask([], nowhere) == {}
+
+
+def test_the_index_is_the_one_of_this_machines_pip(tmp_path: Path) -> None:
+    """From its settings; files and addresses that only this machine can reach are none for a container."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/pip.conf").write_text(
+        "[global]\nindex-url = https://one.example/simple\nextra-index-url = file:///x https://two.example/simple\n",
+        encoding="utf-8",
+    )
+    index = ask_pip.index_of({"HOME": str(tmp_path)}, tmp_path)
+    assert index.addresses == ("https://one.example/simple", "https://two.example/simple")
+    environ = {"PIP_INDEX_URL": "https://three.example/simple", "HOME": str(tmp_path)}
+    assert ask_pip.index_of(environ, tmp_path).addresses[0] == "https://three.example/simple"
+    assert len(ask_pip.index_of({"HOME": "/nonexistent"}, tmp_path / "none").addresses) == 1
+
+
+# -- all of it ------------------------------------------------------------------------------------
+
+
+def test_one_python_is_enough_where_an_if_decides() -> None:
+    """Only there: what is always installed must be there for each."""
+    old, new = (Pin(PIP, "gevent", "==1", python, maybe=True) for python in ("3.6.15", "3.12.1"))
+    gone, there = Answer(State.GONE, "no"), Answer(State.THERE, "1")
+    assert asking.settle({old: there, new: gone})[new].state is State.THERE
+    assert asking.settle({old: gone, new: gone})[new] == gone
+    always = Pin(PIP, "gevent", "==1", "3.12.1")
+    assert asking.settle({old: there, always: gone})[always] == gone
+
+
+@pytest.mark.parametrize(
+    ("states", "status"),
+    [
+        ((), Exit.AS_RECORDED),
+        ((State.THERE,), Exit.AS_RECORDED),
+        ((State.THERE, State.UNASKED), Exit.LAB_FAILED),
+        ((State.UNASKED, State.GONE), Exit.DRIFT),
+    ],
+)
+def test_what_is_gone_decides(states: tuple[State, ...], status: Exit) -> None:
+    """It is certain, whatever else could not be asked."""
+    asked = {Pin(APT, str(number), "1", DEBIAN): Answer(state, "") for number, state in enumerate(states)}
+    assert asking.status(asked) == status
+
+
+def test_old_releases_are_told() -> None:
+    """From the day after their support ended; one that is not known is taken for a new one."""
+    assert suites.warning("bullseye", date(2026, 8, 31)) == ""
+    assert suites.warning("bullseye", date(2026, 9, 1)).startswith("Debian 11 (bullseye) has had no support since")
+    assert suites.warning("forky", date(2099, 1, 1)) == ""
+
+
+def shown(asked: dict[Pin, Answer], users: dict[Pin, set[Use]], *, everything: bool = False) -> str:
+    """The table, as it is printed."""
+    console = Console(width=160)
+    with console.capture() as capture:
+        table.render(console, table.rows(asked, users, {"blink": 6}), everything=everything)
+    return capture.get()
+
+
+def test_a_row_says_what_where_and_what_instead() -> None:
+    """Variants by name where they are few; several bases with one answer are one row."""
+    uses = {Use("images/nginx/Dockerfile:5", "NGINX", "blink", f"lamp/{number}") for number in range(6)}
+    other = Pin(APT, "nginx", "1.22.1-9+deb12u10", "debian:bullseye-slim", SETS[4])
+    few = Pin(PIP, "gevent", "==1", "3.6.15")
+    asked = {NGINX: Answer(State.GONE, "the archive has 2"), other: Answer(State.GONE, "the archive has 2")}
+    asked |= {few: Answer(State.THERE, "1.0")}
+    users = {NGINX: uses, other: uses, few: {Use("list.txt:1", "", "blink", "lamp/1")}}
+    assert [(row.text, row.where, row.bases) for row in table.rows(asked, users, {"blink": 6})] == [
+        (
+            "nginx=1.22.1-9+deb12u10",
+            ("images/nginx/Dockerfile:5 (NGINX)", "blink: all 6 variants"),
+            ("debian:bookworm-slim", "debian:bullseye-slim"),
+        ),
+        ("gevent==1", ("list.txt:1", "blink: lamp/1"), ("Python 3.6.15",)),
+    ]
+    assert "GONE: the archive has 2" in shown(asked, users)
+    assert "gevent" not in shown(asked, users)
+    assert "1.0" in shown(asked, users, everything=True)
+    assert table.summary(asked, users) == "2 pins of 2 files asked for: 1 gone"
+    long = {few: {Use(f"{'long/' * 30}list.txt:{number}") for number in range(2)}}
+    assert "…" not in shown({few: Answer(State.GONE, "it is gone " * 20)}, long)
+
+
+def test_what_could_not_be_asked_is_one_row() -> None:
+    """Its reason matters, not its names; a warning is shown, and all is well otherwise."""
+    pins = [Pin(PIP, name, "==1", "3.6.15") for name in ("a", "b", "c")]
+    users = {pin: {Use("list.txt:1")} for pin in pins}
+    down: dict[Pin, Answer] = dict.fromkeys(pins, Answer(State.UNASKED, "the index is down"))
+    assert "3 of pip" in shown(down, users)
+    assert table.summary(down, users) == "3 pins of 1 files asked for: 3 not asked"
+    there = dict.fromkeys(pins, Answer(State.THERE, "1", "yanked: broken"))
+    assert "yanked: broken" in shown(there, users)
+    assert table.summary(there, users) == "3 pins of 1 files can be had"
+
+
+# -- today ----------------------------------------------------------------------------------------
+
+IMPOSSIBLE = """\
+ARG PYTHON_IMAGE=python:3.12.1-slim-bookworm
+FROM ${PYTHON_IMAGE}
+ARG CURL=0.0.1-*
+RUN apt-get update && apt-get install --yes "curl=${CURL}" tzdata
+ARG SIX=0.0.1
+RUN pip install --no-deps "six==${SIX}" six==1.16.0
+"""
+COMPOSE = """\
+x-reprolab: {title: a server that blinks, document: doc-1}
+services:
+  blink-app:
+    build: {context: ., args: {PYTHON_IMAGE: "python:3.12.1-slim-bookworm", CURL: "${CURL:-0.0.1-*}"}}
+"""
+EXPERIMENT = """\
+from reprolab import Claim
+
+VARIANTS = {"documented": {}, "any": {"CURL": "*"}}
+TRIALS = 1
+CLAIMS = [Claim("B-1", "It blinks.", sign=lambda o: True, shows=["documented"])]
+
+
+def drive(stack):
+    return {}
+"""
+
+
+def lab(root: Path, *arguments: str, monkeypatch: pytest.MonkeyPatch) -> Result:
+    """`reprolab pins` in a checkout."""
+    monkeypatch.setenv("REPROLAB_ROOT", str(root))
+    return CliRunner().invoke(main, ["pins", *arguments], env={"COLUMNS": "200"})
+
+
+def ours() -> list[Container]:
+    """Containers that asking left."""
+    found: list[Container] = client().containers.list(all=True, filters={"label": f"{labels.RUN}={ask_apt.RUN}"})
+    return found
+
+
+@pytest.fixture
+def impossible(tmp_path: Path) -> Path:
+    """A checkout with versions that never were."""
+    directory = tmp_path / "scenarios/blink"
+    directory.mkdir(parents=True)
+    (tmp_path / "compose.yaml").write_text("name: reprolab\n", encoding="utf-8")
+    for name, text in (("compose.yaml", COMPOSE), ("Dockerfile", IMPOSSIBLE), ("lamp.py", EXPERIMENT)):
+        (directory / name).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.docker
+def test_a_pin_that_never_was_is_told_as_gone(impossible: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By apt and by the index, with what is there instead; nothing is built, no container stays."""
+    done = lab(impossible, monkeypatch=monkeypatch)
+    assert done.exit_code == Exit.DRIFT, done.output
+    lines = {line.split()[0]: line for line in done.output.splitlines() if line.strip()}
+    assert "GONE: the archive has" in lines["curl=0.0.1-*"]
+    assert "scenarios/blink/Dockerfile:4 (CURL)" in lines["curl=0.0.1-*"]
+    assert "GONE: the index has no such version; there is" in lines["six==0.0.1"]
+    assert "blink: lamp/documented" in done.output
+    assert "six==1.16.0" not in lines
+    assert "tzdata" not in lines
+    assert "5 pins of 1 files asked for: 2 gone" in done.output
+    assert not [one for one in ours() if one.labels[labels.OWNER] == labels.own("", "")[labels.OWNER]]
+
+
+@pytest.mark.docker
+def test_all_that_can_be_had_is_told_in_one_line(impossible: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With -v each with its exact version."""
+    directory = impossible / "scenarios/blink"
+    for name in ("Dockerfile", "compose.yaml"):
+        text = (directory / name).read_text(encoding="utf-8")
+        changed = text.replace("0.0.1-*", "*").replace("=0.0.1", "=1.17.0")
+        (directory / name).write_text(changed, encoding="utf-8")
+    done = lab(impossible, "-v", monkeypatch=monkeypatch)
+    assert done.exit_code == Exit.AS_RECORDED, done.output
+    assert "4 pins of 1 files can be had" in done.output
+    rows = [line.split() for line in done.output.splitlines() if line.startswith("  ")]
+    assert any(row[0] == "six==1.17.0" and row[-1] == "1.17.0" for row in rows if row)
+
+
+@pytest.mark.docker
+def test_a_network_that_is_down_is_no_pin_gone(impossible: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither apt nor the index could be asked: the lab failed, exit status 4."""
+    create = client().containers.create
+
+    def cut_off(self: object, *arguments: Any, **options: Any) -> Container:
+        made: Container = create(*arguments, **options, network_mode="none")
+        return made
+
+    monkeypatch.setattr("docker.models.containers.ContainerCollection.create", cut_off)
+    monkeypatch.setattr(ask_pip, "index_of", lambda environ: ask_pip.Index(("http://127.0.0.1:9/simple/",)))
+    done = lab(impossible, monkeypatch=monkeypatch)
+    assert done.exit_code == Exit.LAB_FAILED, done.output
+    assert "3 of apt" in done.output
+    assert "5 pins of 1 files asked for: 5 not asked" in done.output
+    assert "GONE" not in done.output
+
+
+def test_an_unknown_scenario_is_a_usage_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is asked."""
+    assert lab(ROOT, "nosuch", monkeypatch=monkeypatch).exit_code == Exit.USAGE
