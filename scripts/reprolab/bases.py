@@ -216,12 +216,14 @@ def _bundled(official: str, client: docker.DockerClient) -> Base | None:
         reference = own or (official if official in image.tags else "")
         if repository in names and reference:
             identity = f"sha256:{names[repository].rpartition(':')[2]}"
-            origin = Origin.HOST if own else Origin.LOCAL
+            origin = Origin.HOST if image.labels.get(hostbase.LABEL) == "host" else Origin.LOCAL
             return Base(official, reference, identity, origin, "", f"{official} came in a bundle{_where(image)}")
     return None
 
 
 def _where(image: Image) -> str:
+    if image.labels.get(hostbase.LABEL) == hostbase.ARCHIVE:
+        return f"; {image.labels.get(f'{hostbase.LABEL}.detail', '?')}"
     if image.labels.get(hostbase.LABEL) != "host":
         return ""
     return f", built on the host where that was made, with Debian {image.labels.get(f'{hostbase.LABEL}.debian', '?')}"

@@ -313,7 +313,7 @@ def doctor() -> None:
     # What was built by hand from a base bears the base's labels too, but not its name.
     images = client().images.list(name=f"{hostbase.NAME}/*", filters={"label": "reprolab.object=base"})
     for tag in sorted(tag for image in images for tag in image.tags):
-        out.print(f"  host-built base: {tag}", highlight=False)
+        out.print(f"  made by the lab: {tag}", highlight=False)
 
 
 @main.command()

@@ -38,6 +38,7 @@ SILENCE_LIMIT = 300  # seconds without a word from the engine
 TAIL_LINES = 20
 NAME = "reprolab-base"
 LABEL = "reprolab.base"
+ARCHIVE = "archive"  # the label's value on a base that archivebase.py made of another; here it is "host"
 DEBIAN_CHANGES = ('ENV PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"', 'CMD ["bash"]')
 
 
