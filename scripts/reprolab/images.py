@@ -9,6 +9,7 @@ from typing import Any
 
 import docker
 
+from reprolab.archivebase import archived_bases
 from reprolab.bases import Base, Policy, resolve_bases
 from reprolab.composefile import Model, base_arguments
 from reprolab.evidence import read_json, write_json
@@ -26,9 +27,13 @@ PACKAGES = (
 def bases_of(
     models: Iterable[Model], client: docker.DockerClient, say: Callable[[str], None], chosen: Policy
 ) -> dict[str, Base]:
-    """Resolve each base image that the models' builds name, once; official name -> what stands for it."""
+    """Resolve each base image that the models' builds name, once; official name -> what stands for it.
+
+    One whose Debian release left the mirrors is replaced where something has yet to be built on it with apt.
+    """
+    models = list(models)
     officials = {official for model in models for _, _, official in base_arguments(model)}
-    return resolve_bases(sorted(officials), client, policy=chosen, say=say)
+    return archived_bases(models, resolve_bases(sorted(officials), client, policy=chosen, say=say), client, say)
 
 
 def references(bases: Mapping[str, Base]) -> dict[str, tuple[str, str]]:
