@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from reprolab import hostpython
 from reprolab.bases import substitute
@@ -19,6 +20,7 @@ DEFAULT = "Dockerfile"
 STAND_IN = "images/base/Dockerfile"
 # What a new scenario begins with; as it is, it is a Dockerfile.
 TEMPLATE = "scripts/reprolab/templates/Dockerfile.j2"
+TEMPLATE_LIST = {"requirements/gunicorn.txt": "gunicorn.txt.j2"}
 
 
 def all_builds(root: Path, scenarios: Iterable[Scenario]) -> list[Build]:
@@ -32,33 +34,42 @@ def all_builds(root: Path, scenarios: Iterable[Scenario]) -> list[Build]:
 
 
 def _builds(root: Path, scenarios: list[Scenario]) -> Iterator[Build]:
-    tools = _of_services(root / TOOLS, [({}, Use(""))]) if (root / TOOLS).is_file() else ()
+    tools = _of_services(root / TOOLS, _services(root / TOOLS), {}, Use("")) if (root / TOOLS).is_file() else ()
     compose = [*tools, *(build for found in scenarios for build in _of_variants(found))]
     yield from compose
     yield from _by_default(compose, scenarios)
     yield from _stand_ins(root, compose)
     if (root / TEMPLATE).is_file():
-        yield Build(root / TEMPLATE, (root / TEMPLATE).parent, {}, "", (Use(""),))
+        yield Build(root / TEMPLATE, (root / TEMPLATE).parent, {}, "", (Use(""),), TEMPLATE_LIST)
 
 
 def _of_variants(found: Scenario) -> Iterator[Build]:
-    variants = [
-        ({**found.factors, **changes}, Use("", "", found.name, f"{experiment.name}/{variant}"))
-        for experiment in found.experiments.values()
-        for variant, changes in experiment.variants.items()
-    ]
-    yield from _of_services(found.compose_file, variants)
+    """Of each variant the builds of the services that it needs."""
+    services = _services(found.compose_file)
+    for experiment in found.experiments.values():
+        for variant, changes in experiment.variants.items():
+            factors = {**found.factors, **changes}
+            needed = {
+                name: service
+                for name, service in services.items()
+                if found.needs(name.removeprefix(f"{found.name}-"), factors, experiment.name)
+            }
+            user = Use("", "", found.name, f"{experiment.name}/{variant}")
+            yield from _of_services(found.compose_file, needed, factors, user)
 
 
-def _of_services(file: Path, variants: Iterable[tuple[Mapping[str, str], Use]]) -> Iterator[Build]:
-    """The builds of a Compose file under each set of factors. Compose itself would take half a second for each."""
-    services = read_yaml(file, str(file))["services"].values()
-    for factors, user in variants:
-        for build in (service["build"] for service in services if "build" in service):
-            context = (file.parent / build["context"]).resolve()
-            arguments = {name: fill(str(value), factors) for name, value in (build.get("args") or {}).items()}
-            dockerfile = (context / build.get("dockerfile", DEFAULT)).resolve()
-            yield Build(dockerfile, context, arguments, build.get("target", ""), (user,))
+def _services(file: Path) -> dict[str, Any]:
+    services: dict[str, Any] = read_yaml(file, str(file))["services"]
+    return services
+
+
+def _of_services(file: Path, services: Mapping[str, Any], factors: Mapping[str, str], user: Use) -> Iterator[Build]:
+    """The builds of services of a Compose file. Compose itself would take half a second for each set of factors."""
+    for build in (service["build"] for service in services.values() if "build" in service):
+        context = (file.parent / build["context"]).resolve()
+        arguments = {name: fill(str(value), factors) for name, value in (build.get("args") or {}).items()}
+        dockerfile = (context / build.get("dockerfile", DEFAULT)).resolve()
+        yield Build(dockerfile, context, arguments, build.get("target", ""), (user,))
 
 
 def fill(text: str, factors: Mapping[str, str]) -> str:
@@ -80,15 +91,12 @@ def _stand_ins(root: Path, builds: Iterable[Build]) -> Iterator[Build]:
     named = {value for build in builds for name, value in build.arguments.items() if name.endswith(BASE_ARGUMENT)}
     for official in sorted(named) if file.is_file() else ():
         if version := substitute(official):
-            pip, setuptools, wheel = hostpython.pins(version)
             arguments = {
                 # In truth the host's Debian; its packages are those of the image that it stands in for.
                 "DEBIAN_BASE": official,
                 # Libraries of the host's interpreters, from packages that the host has.
                 "PACKAGES": "",
                 "PYTHON_VERSION": version,
-                "PIP": pip,
-                "SETUPTOOLS": setuptools,
-                "WHEEL": wheel,
             }
-            yield Build(file, file.parent, arguments, "", (Use(""),))
+            renamed = {"requirements.txt": hostpython.requirements(version)}
+            yield Build(file, file.parent, arguments, "", (Use(""),), renamed)
