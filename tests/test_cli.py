@@ -55,7 +55,7 @@ def run_of(root: Path, **shown: str) -> str:
         (["run", "blink", "--set", "RELAESE=1"], ["no factor RELAESE (did you mean RELEASE?)", "WORKERS (2)"]),
         (["run", "blink", "--set", "RELEASE"], ["--set 'RELEASE'", "expected: FACTOR=VALUE"]),
         (["run", "blink", "--set", "=1"], ["--set '=1'", "expected: FACTOR=VALUE"]),
-        (["run", "blink", "--set", "WORKERS=1", "--variant", "old"], ["use one of the two"]),
+        (["run", "blink", "--set", "WORKERS=1", "--variant", "old"], ["expected: one of the two"]),
         (["run", "blink", "--jobs", "2"], ["two at once would disturb each other", "expected: --jobs 1"]),
         (["run", "blink", "--trials", "0"], ["Invalid value for '--trials'", "x>=1"]),
         (["run", "blink", "--trials", "many"], ["'many' is not a valid integer"]),

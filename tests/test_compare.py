@@ -227,7 +227,7 @@ def test_a_page_that_cannot_be_written_is_told_before(home: Path, monkeypatch: p
     result = lab(str(run.path), "old", "--html", str(home / "nowhere" / "x.html"))
     assert result.exit_code == Exit.USAGE
     assert "there is no directory" in result.output
-    assert "name another file with HTML=" in result.output
+    assert "name another file: --html FILE" in result.output
     assert "what stands out" not in result.output
 
     def full(*words: Any, **options: Any) -> None:

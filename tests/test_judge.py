@@ -10,7 +10,7 @@ from cases import ROOT, claim, in_memory, recorded_run, trial, trials
 from reprolab import scenario
 from reprolab.errors import Exit
 from reprolab.evidence import RunDirectory
-from reprolab.judge import Verdict, asked, count, decide, drifted, exit_status, judge
+from reprolab.judge import Verdict, asked, count, decide, drifted, exit_status, exit_words, judge
 from reprolab.scenario import Claim, Experiment, Scenario
 
 PAIR = claim(shows=["documented"], absent=["old"])
@@ -206,6 +206,30 @@ def judged(recorded: str | None, **shown: str) -> dict[str, Any]:
 
 
 GOOD, BAD, OPEN = ({"documented": d, "old": o} for d, o in (("+", "-"), ("-", "-"), ("x", "-")))
+
+
+@pytest.mark.parametrize(
+    ("recorded", "shown", "words"),
+    [
+        (None, GOOD, "everything decided, nothing on record yet"),
+        ("confirmed", GOOD, "as recorded"),
+        ("confirmed", {"documented": "+"}, "no claim was asked"),
+        ("refuted", GOOD, "drift"),
+        (None, OPEN, "inconclusive"),
+    ],
+)
+def test_a_status_in_words(recorded: str | None, shown: dict[str, str], words: str) -> None:
+    """Nothing is called as recorded of which nothing is on record."""
+    verdict = judged(recorded, **shown)
+    assert exit_words(exit_status(verdict), verdict) == words
+
+
+def test_a_claim_that_is_new_is_told_apart() -> None:
+    """Of two claims one is on record: the other is not as recorded."""
+    found = in_memory(PAIR, claim("B-2"))
+    before = {"claims": [{"id": "B-1", "verdict": "confirmed"}]}
+    verdict = judge(found, "run", trials(**GOOD), before)
+    assert exit_words(exit_status(verdict), verdict) == "as recorded, but for 1 not on record yet"
 
 
 @pytest.mark.parametrize(

@@ -152,8 +152,11 @@ def test_claims_that_were_not_asked_stand_in_one_line() -> None:
         ({"documented": "+++", "old": "+++"}, "only 3 valid trial(s) in some variants; run with"),
         (
             {"documented": "xxx", "old": "---"},
-            "only 0 valid trial(s) in some variants: 0 of 0 still allows a rate of 100%",
+            "no valid trial in documented; only 3 valid trial(s) in some variants: 0 of 3 still allows a rate of 56%",
         ),
+        ({"documented": "++++", "old": "x"}, "no valid trial in old"),
+        ({"documented": "x", "old": "x"}, "no valid trial in documented, old"),
+        ({"documented": "!!!!", "old": "----"}, ""),
         ({"documented": "++++", "old": "----"}, ""),
         ({"documented": "+"}, ""),
     ],
@@ -163,7 +166,15 @@ def test_doubts(shown: dict[str, str], said: str) -> None:
     told = terminal.doubts(judge(in_memory(PAIR), "now", trials(**shown)))
     assert told.startswith(said)
     assert bool(told) == bool(said)
-    assert not said or told.endswith("run with --trials 20 for a closer bound")
+    assert told.endswith("run with --trials 20 for a closer bound") == ("only" in said)
+
+
+def test_no_tries_have_no_bound() -> None:
+    """A rate of no tries allows nothing to be said, and nothing is: neither beside it nor below."""
+    rated = claim(absent=["old"], rate=lambda o: (0, 0))
+    verdict = judge(in_memory(rated), "now", trials(documented="+", old="-"))
+    assert terminal.doubts(verdict) == ""
+    assert "documented 1/1 [0/0] · old 0/1 [0/0]" in verdict["claims"][0]["why"]
 
 
 def test_the_last_line() -> None:

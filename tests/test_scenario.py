@@ -204,7 +204,7 @@ def test_unknown_keys_are_answered_with_the_known_ones(tmp_path: Path) -> None:
         ('{"documented": {}, "old": {"RELEASE": "0.9"}}', "{}", "VARIANTS is {}"),
         ('{"documented": {}, "old": {"RELEASE": "0.9"}}', '["documented"]', "VARIANTS is ['documented']"),
         ('"old": {"RELEASE": "0.9"}', '"old": None', "the variant old is None"),
-        ('"old": {', '"custom": {', "the variant name 'custom' is the one that --set makes"),
+        ('"old": {', '"custom": {', "the variant name 'custom' is that of a user's own factors"),
         ('"old": {', '"../old": {', "'../old' is no variant name"),
         ('absent=["old"]', 'absent=["odl"]', "B-1 names the variant 'odl', which VARIANTS lacks (did you mean old?)"),
         ('absent=["old"]', 'absent=["documented"]', "both to show and to be absent"),

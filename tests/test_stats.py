@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from reprolab.stats import rate_text, wilson
+from reprolab.stats import range_text, rate_text, wilson
 
 
 @pytest.mark.parametrize(
@@ -65,4 +65,22 @@ def test_a_rate_in_words() -> None:
     """k of n, and what it allows, in percent."""
     assert rate_text(10, 10) == "10/10 (72–100 %)"
     assert rate_text(0, 60) == "0/60 (0–6 %)"
-    assert rate_text(0, 0) == "0/0 (0–100 %)"
+    assert rate_text(0, 0) == "0/0"
+
+
+@pytest.mark.parametrize(
+    ("shown", "trials", "words"),
+    [
+        (31, 19388, "0.11–0.23 %"),
+        (0, 19388, "0–0.020 %"),
+        (19388, 19388, "99.980–100 %"),
+        (1, 100, "0.2–5.4 %"),
+        (99, 100, "94.6–99.8 %"),
+        (500, 1000, "47–53 %"),
+        (1, 3, "6–79 %"),
+        (0, 1, "0–79 %"),
+    ],
+)
+def test_an_interval_has_the_digits_that_it_needs(shown: int, trials: int, words: str) -> None:
+    """Its ends differ, and neither looks like 0 or 100 % where it is not; a wide one has no digits to spare."""
+    assert range_text(*wilson(shown, trials)) == words

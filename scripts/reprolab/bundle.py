@@ -17,7 +17,7 @@ from typing import Any
 
 import docker
 
-from reprolab import bundlefile, evidence, labels, scenario
+from reprolab import bundlefile, evidence, labels, scenario, typed
 from reprolab.bases import Base, Policy
 from reprolab.builds import build_all
 from reprolab.composefile import Model, adopt, resolve
@@ -99,7 +99,8 @@ class Bundler:
             raise BundleError(
                 f"no run of {', '.join(without)} that its demonstration could replay",
                 expected="one recorded run of each scenario, for when there are no containers",
-                advice=f"make demo-{without[0]} AUTO=1 (or make scenario-{without[0]}), or leave runs out: --no-runs",
+                advice=f"make demo-{without[0]} AUTO=1 (or make scenario-{without[0]}), or leave runs out: "
+                f"{typed.option('no-runs')}",
             )
         return [self._part(one, chosen[one.name], recorded[one.name]) for one in found]
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from reprolab import typed
 from reprolab.errors import BundleError
 from reprolab.evidence import writing
 
@@ -94,7 +95,7 @@ def _writing(path: Path) -> Iterator[None]:
         raise BundleError(
             f"the bundle could not be written: {error.strerror or error} ({path})",
             expected="room for all images and runs",
-            advice="free some space, take fewer scenarios, or name another place: --output FILE",
+            advice=f"free some space, take fewer scenarios, or name another place: {typed.option('output', 'FILE')}",
         ) from error
 
 

@@ -31,6 +31,7 @@ from reprolab import (
     newscenario,
     scenario,
     session,
+    typed,
 )
 from reprolab.bases import policy, resolve_base
 from reprolab.engine import client, ensure_engine
@@ -113,7 +114,7 @@ def _patience(number: int, frame: FrameType | None) -> None:
 
 def _finish(status: Exit, message: str) -> NoReturn:
     click.echo(message, err=True)
-    click.echo(f"reprolab: exit status {int(status)} ({status.name.lower().replace('_', ' ')})", err=True)
+    click.echo(f"reprolab: exit status {int(status)} ({status.words})", err=True)
     sys.exit(status)
 
 
@@ -122,7 +123,7 @@ def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise UsageError(f"--set {pair!r}", expected="FACTOR=VALUE")
+            raise UsageError(typed.option("set", repr(pair)), expected="FACTOR=VALUE")
         found[name] = value
     return found
 
@@ -178,10 +179,11 @@ def run(
     name, _, experiment = target.partition("/")
     wishes = session.Wishes(name, experiment, variants, _settings(pairs), trials, jobs, keep_going)
     root = project_root()
-    status = session.Session(root, wishes, console(), say).execute()
+    made = session.Session(root, wishes, console(), say)
+    status = made.execute()
     if keep:
         byhand.up(root, name, _settings(pairs), say)
-    click.echo(f"reprolab: exit status {int(status)} ({status.name.lower().replace('_', ' ')})")
+    click.echo(f"reprolab: exit status {int(status)} ({made.words(status)})")
     return status
 
 

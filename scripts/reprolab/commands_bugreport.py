@@ -11,7 +11,7 @@ from typing import Any
 import click
 import yaml
 
-from reprolab import evidence, scenario, upstream
+from reprolab import evidence, scenario, typed, upstream
 from reprolab.errors import Exit, LabError, UsageError
 from reprolab.evidence import RunDirectory
 from reprolab.reading import hint
@@ -79,7 +79,9 @@ def _same(where: str, name: str, wanted: str) -> None:
     """Refuse a run of another scenario than the one that was asked for: its reports are of another case."""
     if wanted and name != wanted:
         raise UsageError(
-            f"{where} is a run of {name}", expected=f"a run of {wanted}", advice=f"reprolab bugreport {where}"
+            f"{where} is a run of {name}",
+            expected=f"a run of {wanted}",
+            advice=typed.command(f"bugreport {where}", f"report-{name} RUN={where}"),
         )
 
 
@@ -89,7 +91,7 @@ def _other(root: Path, found: Scenario, where: str) -> RunDirectory:
     content = _content(run)
     if content["scenario"] != found.name or content.get("status") != "complete":
         raise UsageError(
-            f"--also {where} is a run of {content['scenario']}{_unfinished(content)}",
+            f"{typed.option('also', where)} is a run of {content['scenario']}{_unfinished(content)}",
             expected=f"a complete run of {found.name}",
         )
     return run
@@ -169,5 +171,6 @@ def _reproducer(material: Material) -> str:
     if content.get("claim") not in {claim.id for claim in material.report.experiment.claims}:
         return ""
     own = content.get("variant", DOCUMENTED)
-    variant = "" if own == material.report.shows else f" --variant {material.report.shows}"
-    return f"reprolab export {material.scenario.name}{variant}"
+    variant = "" if own == material.report.shows else f" {typed.option('variant', material.report.shows)}"
+    name = material.scenario.name
+    return typed.command(f"export {name}{variant}", f"export-{name}{variant}")

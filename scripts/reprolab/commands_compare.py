@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from reprolab import scenario
+from reprolab import scenario, typed
 from reprolab.compare import page, sides, terminal
 from reprolab.compare.comparison import Comparison, compare
 from reprolab.compare.facts import VERDICTS
@@ -70,7 +70,7 @@ def _no_page(path: Path, why: str) -> UsageError:
     return UsageError(
         f"{path} could not be written: {why}",
         expected="a file in a directory that is there",
-        advice="name another file with HTML= (--html)",
+        advice=f"name another file: {typed.option('html', 'FILE')}",
     )
 
 

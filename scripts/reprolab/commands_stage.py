@@ -11,7 +11,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from reprolab import evidence, scenario
+from reprolab import evidence, scenario, typed
 from reprolab.errors import Exit, UsageError
 from reprolab.stage import script as scripts
 from reprolab.stage.keys import Keyboard, Keys, Left, Rhythm
@@ -69,7 +69,10 @@ def demo(name: str, auto: float | None, replay: str | None, speed: float) -> Exi
     script = scripts.load(found)
     if replay is None:
         if speed != 1:
-            raise UsageError("--speed is for a replay: containers take their own time", expected="--replay RUN")
+            raise UsageError(
+                f"{typed.option('speed', f'{speed:g}')} is for a replay: containers take their own time",
+                expected=typed.option("replay", "RUN"),
+            )
         return _live(root, found, script, auto)
     return _replay(found, script, evidence.open_run(root, replay), auto, speed)
 

@@ -15,6 +15,11 @@ class Exit(IntEnum):
     LAB_FAILED = 4
     INTERRUPTED = 130
 
+    @property
+    def words(self) -> str:
+        """Its name, for people."""
+        return self.name.lower().replace("_", " ")
+
 
 class LabError(Exception):
     """The lab itself failed: engine, build or disk.

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from docker.utils.build import exclude_paths
 
-from reprolab import exportstack, exporttext, reproducer
+from reprolab import exportstack, exporttext, reproducer, typed
 from reprolab.errors import EvidenceError, UsageError
 from reprolab.exporttext import Case
 from reprolab.report.table import short_reason
@@ -106,7 +106,9 @@ def write(chosen: Case, output: Path) -> tuple[Path, Path]:
     directory = output / chosen.name
     archive = output / f"{chosen.name}.tar.gz"
     if directory.exists() and not (directory / "run.sh").is_file():
-        raise UsageError(f"{directory} is there and is no reproducer", expected="another --output")
+        raise UsageError(
+            f"{directory} is there and is no reproducer", expected=f"another place: {typed.option('output', 'DIR')}"
+        )
     try:
         shutil.rmtree(directory, ignore_errors=True)
         for name, (data, mode) in content.items():

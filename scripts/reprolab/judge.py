@@ -273,3 +273,16 @@ def exit_status(verdict: Mapping[str, Any]) -> Exit:
     if not any(row["valid"] for row in verdict["variants"].values()):
         return Exit.INCONCLUSIVE
     return Exit.AS_RECORDED
+
+
+def exit_words(status: Exit, verdict: Mapping[str, Any]) -> str:
+    """What a run's exit status says: its name, but 0 only where something on record is as it was."""
+    judged = [claim for claim in verdict["claims"] if asked(verdict, claim)]
+    if status != Exit.AS_RECORDED:
+        return status.words
+    if not judged:
+        return "no claim was asked"
+    new = sum(claim["recorded"] is None for claim in judged)
+    if new == len(judged):
+        return "everything decided, nothing on record yet"
+    return status.words + (f", but for {new} not on record yet" if new else "")

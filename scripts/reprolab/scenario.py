@@ -411,7 +411,7 @@ def _variants(scenario: Scenario, variants: object, where: str) -> dict[str, dic
     if not isinstance(variants, dict) or not variants:
         raise UsageError(f"{where}: VARIANTS is {variants!r}", expected="a dict of name -> {FACTOR: value}")
     if CUSTOM in variants:
-        raise UsageError(f"{where}: the variant name {CUSTOM!r} is the one that --set makes")
+        raise UsageError(f"{where}: the variant name {CUSTOM!r} is that of a user's own factors", expected="another")
     for name, changes in variants.items():
         if not isinstance(changes, dict):
             raise UsageError(f"{where}: the variant {name} is {changes!r}", expected="a dict of {FACTOR: value}")

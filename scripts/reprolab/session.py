@@ -12,12 +12,12 @@ from typing import Any
 
 from rich.console import Console
 
-from reprolab import evidence, host, installed, labels, scenario
+from reprolab import evidence, host, installed, labels, scenario, typed
 from reprolab.bases import policy
 from reprolab.engine import Engine, client, ensure_engine
 from reprolab.errors import Exit, LabError, UsageError
 from reprolab.evidence import RunDirectory
-from reprolab.judge import TrialRecord, drifted, exit_status, judge
+from reprolab.judge import TrialRecord, drifted, exit_status, exit_words, judge
 from reprolab.progress import Progress
 from reprolab.reading import hint
 from reprolab.report import terminal
@@ -48,8 +48,11 @@ def make_plan(found: Scenario, wishes: Wishes) -> Plan:
     experiments = _experiments(found, wishes.experiment)
     if wishes.settings:
         if wishes.variants:
-            raise UsageError("--set makes a variant of its own and --variant names others: use one of the two")
-        found.check_factors(wishes.settings, "--set")
+            raise UsageError(
+                f"{typed.factors()} makes a variant of its own and {typed.option('variant')} names others",
+                expected="one of the two",
+            )
+        found.check_factors(wishes.settings, typed.factors())
         planned = [PlannedVariant(e, CUSTOM, dict(wishes.settings), wishes.trials or e.trials) for e in experiments]
     else:
         planned = [
@@ -65,8 +68,9 @@ def _jobs(found: Scenario, wanted: int | None, experiments: Sequence[Experiment]
     if not any(experiment.parallel for experiment in experiments):
         if (wanted or 1) > 1:
             raise UsageError(
-                f"--jobs {wanted}: {found.name} puts load on its stacks, and two at once would disturb each other",
-                expected="--jobs 1",
+                f"{typed.option('jobs', wanted)}: {found.name} puts load on its stacks, and two at once would "
+                "disturb each other",
+                expected=typed.option("jobs", 1),
             )
         return 1
     return wanted or min(2 * (os.cpu_count() or 1), MOST_JOBS)
@@ -132,6 +136,11 @@ class Session:
             if self.run.trials():
                 self._tell(found, self.run)
         return status or exit_status(evidence.read_json(self.run.path / "verdict.json"))
+
+    def words(self, status: Exit) -> str:
+        """What the exit status of the run says."""
+        verdict = self.run.path / "verdict.json" if self.run else None
+        return exit_words(status, evidence.read_json(verdict)) if verdict and verdict.exists() else status.words
 
     def _begin(self, found: Scenario, plan: Plan, engine: Engine) -> None:
         assert self.run is not None

@@ -17,7 +17,7 @@ from docker.models.containers import Container
 from requests.adapters import HTTPAdapter
 from wrk_wrapper import Wrk, WrkError, WrkResult
 
-from reprolab import logs
+from reprolab import logs, typed
 from reprolab.commands import LIMIT, Commands
 from reprolab.composefile import Model, services_by_role
 from reprolab.errors import EngineError, InvalidTrial, LabError
@@ -395,7 +395,8 @@ def raise_if_engine_gone(client: docker.DockerClient) -> None:
         raise EngineError(
             "the Docker Engine stopped answering in mid-run",
             expected="an engine that keeps running; the evidence so far is kept",
-            advice="start it again (`reprolab doctor` shows its state) and repeat the run; leftovers go with it",
+            advice=f"start it again (`{typed.command('doctor', 'doctor')}` shows its state) and repeat the run; "
+            "leftovers go with it",
         ) from error
 
 

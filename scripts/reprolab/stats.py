@@ -5,11 +5,26 @@ from __future__ import annotations
 from math import sqrt
 from statistics import NormalDist
 
+# How many units of the last digit an interval is wide at least.
+FEWEST_STEPS = 4
+MOST_DIGITS = 6
+
 
 def rate_text(shown: int, trials: int) -> str:
-    """A rate with its 95 % Wilson interval: "10/10 (72–100 %)"."""
-    low, high = wilson(shown, trials)
-    return f"{shown}/{trials} ({100 * low:.0f}–{100 * high:.0f} %)"
+    """A rate with its 95 % Wilson interval: "10/10 (72–100 %)"; of no trials there is none."""
+    interval = range_text(*wilson(shown, trials))
+    return f"{shown}/{trials} ({interval})" if trials else f"{shown}/{trials}"
+
+
+def range_text(low: float, high: float) -> str:
+    """Two shares in percent, with the digits that tell them apart, and from 0 and 1: "72–100 %", "0.11–0.23 %"."""
+    texts = ("", "")
+    for digits in range(MOST_DIGITS + 1):
+        texts = (f"{100 * low:.{digits}f}", f"{100 * high:.{digits}f}")
+        like_an_end = (low > 0 and float(texts[0]) == 0) or (high < 1 and float(texts[1]) == 100)
+        if 100 * (high - low) * 10**digits >= FEWEST_STEPS and not like_an_end:
+            break
+    return "–".join("0" if float(text) == 0 else "100" if float(text) == 100 else text for text in texts) + " %"
 
 
 def wilson(shown: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:

@@ -12,7 +12,7 @@ import docker
 import requests
 from docker.errors import DockerException
 
-from reprolab import bundlefile, evidence, labels, scenario
+from reprolab import bundlefile, evidence, labels, scenario, typed
 from reprolab.bases import Policy, keep_bundled
 from reprolab.composefile import adopt, missing_images, resolve
 from reprolab.engine import Engine, compose_command
@@ -40,7 +40,8 @@ class Loader:
             raise BundleError(
                 f"the bundle's images are for {there}, this engine runs {here}",
                 expected=f"a bundle made on a machine with {here}",
-                advice="make the bundle there, or replay: reprolab demo SCENARIO --replay RUN needs no image",
+                advice="make the bundle there, or replay, which needs no image: "
+                + typed.command("demo SCENARIO --replay RUN", "demo-SCENARIO REPLAY=RUN"),
             )
         self._check_room()
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from reprolab import typed
 from reprolab.compare.sides import Side
 from reprolab.compare.values import ABSENT, Fact, Facts, leaves, values
 from reprolab.errors import UsageError
@@ -122,7 +123,9 @@ def verdicts(left: Side, right: Side) -> Facts:
     for side in (left, right):
         path = side.run.path / "verdict.json"
         if not path.exists():
-            return Facts(VERDICTS, (), notes=(f"{side.run.name} has no verdict.json: reprolab judge writes it",))
+            name = f"{side.scenario}/{side.run.name}"
+            judge = typed.command(f"judge {name}", f"judge RUN={name}")
+            return Facts(VERDICTS, (), notes=(f"{side.run.name} has no verdict.json: {judge} writes it",))
         found.append({row["id"]: f"{row['verdict']} ({row['why']})" for row in read_json(path)["claims"]})
     words = [{name: text.partition(" (")[0] for name, text in each.items()} for each in found]
     shared = found[0].keys() & found[1].keys()

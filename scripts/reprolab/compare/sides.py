@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from reprolab import evidence
+from reprolab import evidence, typed
 from reprolab.errors import UsageError
 from reprolab.evidence import RunDirectory, TrialDirectory
 from reprolab.judge import SCHEMA, TrialRecord
@@ -196,7 +196,7 @@ def _invalid(content: Mapping[str, Any], wanted: Wanted, trial: TrialRecord) -> 
     return UsageError(
         f"{wanted} has no valid trial to compare; trial {trial.trial}: {_reason(trial)}",
         expected="a trial that says something: what did not come up has shown nothing",
-        advice=f"--force compares the logs all the same; or {_again(content, wanted)}",
+        advice=f"{typed.option('force')} compares the logs all the same; or {_again(content, wanted)}",
     )
 
 
@@ -248,7 +248,7 @@ def _unlike(reasons: Sequence[str]) -> UsageError:
     return UsageError(
         f"unlike things: {'; '.join(reasons)}",
         expected="two variants of one experiment, or one variant in two runs of it",
-        advice="--force compares them all the same, and says so",
+        advice=f"{typed.option('force')} compares them all the same, and says so",
     )
 
 
@@ -288,7 +288,10 @@ def find(root: Path, words: Sequence[str], variants: Sequence[str], force: bool 
     if len(words) not in (2, 3) or len(variants) > 2 or (len(words) == 3 and variants):
         raise UsageError(
             "compare takes a run and two variants, or two runs",
-            expected="RUN VARIANT VARIANT, RUN VARIANT, or RUN RUN [--variant V [--variant W]]",
+            expected=typed.command(
+                "compare RUN VARIANT VARIANT, RUN VARIANT, or RUN RUN [--variant V [--variant W]]",
+                'compare RUN=RUN A=VARIANT [B=VARIANT], or A=RUN B=RUN [VARIANT="V W"]',
+            ),
         )
     first = evidence.open_run(root, words[0])
     if len(words) == 3:

@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from reprolab import typed
 from reprolab.compare import words
 from reprolab.compare.aligned import Row, Stretch
 from reprolab.compare.comparison import Comparison, Source
@@ -148,7 +149,7 @@ def _facts(comparison: Comparison, group: Facts, wide: bool) -> Iterator[Rendera
             yield Text(f"  {MARKS[LEFT]} {row.left}", style=STYLES[LEFT])
             yield Text(f"  {MARKS[RIGHT]} {row.right}", style=STYLES[RIGHT])
     if len(group.rows) > MOST_FACTS:
-        yield Text(f"… {len(group.rows) - MOST_FACTS} more; --html FILE shows them all", style="dim")
+        yield Text(f"… {len(group.rows) - MOST_FACTS} more; {typed.option('html', 'FILE')} shows them all", style="dim")
     for note in group.notes:
         yield Text(note, style="dim")
 
@@ -171,7 +172,9 @@ def _source(comparison: Comparison, source: Source, wide: bool, shown: set[Findi
         yield _finding(comparison, one)
     beyond = len(further) - MOST_FINDINGS
     if beyond > 0:
-        yield Text(f"… {words.plural(beyond, 'more difference')}; --html FILE shows them", style="dim")
+        yield Text(
+            f"… {words.plural(beyond, 'more difference')}; {typed.option('html', 'FILE')} shows them", style="dim"
+        )
     if source.alike:
         yield Text(f"{words.plural(source.alike, 'kind')} of line on both sides, about as often", style="dim")
     if source.aligned and source.aligned.rows:
@@ -188,7 +191,8 @@ def _aligned(comparison: Comparison, source: Source, wide: bool) -> Iterator[Ren
     left_out = len(aligned.rows) - len(rows) + aligned.more_rows
     if left_out:
         yield Text(
-            f"… {words.plural(left_out, 'more row')}; --html FILE shows up to {words.number(len(aligned.rows))}",
+            f"… {words.plural(left_out, 'more row')}; {typed.option('html', 'FILE')} shows up to "
+            f"{words.number(len(aligned.rows))}",
             style="dim",
         )
     for side in (LEFT, RIGHT):

@@ -10,7 +10,7 @@ from reprolab.evidence import RunDirectory
 from reprolab.judge import TrialRecord, asked
 from reprolab.report import rates
 from reprolab.scenario import Claim, Scenario
-from reprolab.stats import rate_text
+from reprolab.stats import range_text, rate_text
 
 
 def claims(verdict: Mapping[str, Any], run: RunDirectory, trials: list[TrialRecord], found: Scenario) -> list[Any]:
@@ -51,7 +51,7 @@ def _row(name: str, seen: Mapping[str, Any], run: RunDirectory, trials: list[Tri
         "expected": seen["expected"],
         "shown": seen["shown"],
         "trials": seen["trials"],
-        "interval": f"{100 * low:.0f}–{100 * high:.0f} %",
+        "interval": range_text(low, high),
         "rate": rate_text(rate["shown"], rate["of"]) if rate else "",
         "figures": _figures(name, seen["expected"], rate) if rate else None,
         "measured": ", ".join(seen.get("measured", [])),

@@ -20,8 +20,8 @@ def rate_chart(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         {
             "v": row["variant"],
             "p": row["k"] / row["n"] if row["n"] else None,
-            "lo": row["low"],
-            "hi": row["high"],
+            "lo": row["low"] if row["n"] else None,
+            "hi": row["high"] if row["n"] else None,
             "e": "shows" if row["expected"] else "absent",
             "d": f"{row['k']} of {row['n']}",
         }

@@ -85,12 +85,13 @@ def mistakes(experiment: Experiment, found: Iterable[Row]) -> list[str]:
         for mistake in row.mistakes:
             where.setdefault(mistake, []).append(row.variant)
     return [
-        f"{UNREADABLE} the column {heading!r} of {experiment.name} cannot be read in {_some(variants)}: {error}"
+        f"{UNREADABLE} the column {heading!r} of {experiment.name} cannot be read in {some(variants)}: {error}"
         for (heading, error), variants in where.items()
     ]
 
 
-def _some(names: list[str]) -> str:
+def some(names: list[str]) -> str:
+    """The first few of many variants, and how many more."""
     more = len(names) - SHOWN_VARIANTS
     return ", ".join(names[:SHOWN_VARIANTS]) + (f" and {more} more" if more > 0 else "")
 

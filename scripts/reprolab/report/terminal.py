@@ -11,7 +11,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from reprolab import installed
+from reprolab import installed, typed
 from reprolab.installed import Change
 from reprolab.judge import TrialRecord, asked, drifted
 from reprolab.report import table
@@ -125,9 +125,10 @@ def sign_answer(seen: Mapping[str, Any]) -> str:
 
 def doubts(verdict: Mapping[str, Any]) -> str:
     """What the numbers do not allow one to say, with the next step."""
-    rows = [row for claim in verdict["claims"] if asked(verdict, claim) for row in claim["variants"].values()]
-    plain = [row for row in rows if "rate" not in row]
-    rates = [row["rate"] for row in rows if "rate" in row]
+    named = [pair for claim in verdict["claims"] if asked(verdict, claim) for pair in claim["variants"].items()]
+    silent = dict.fromkeys(name for name, _ in named if not verdict["variants"][name]["valid"])
+    plain = [row for _, row in named if "rate" not in row and row["trials"]]
+    rates = [row["rate"] for _, row in named if "rate" in row and row["rate"]["of"]]
     told = []
     if plain and min(row["trials"] for row in plain) <= FEW_TRIALS:
         few = f"only {min(row['trials'] for row in plain)} valid trial(s) in some variants"
@@ -136,7 +137,9 @@ def doubts(verdict: Mapping[str, Any]) -> str:
         nowhere = [(rate["interval"][1], rate["of"]) for rate in rates if rate["shown"] == 0]
         fewest = min(nowhere, key=lambda row: row[1])[1] if nowhere else min(rate["of"] for rate in rates)
         told.append(_still(f"only {fewest} tries in some variants", nowhere))
-    return f"{'; '.join(told)}; run with --trials 20 for a closer bound" if told else ""
+    parts = [f"no valid trial in {table.some(list(silent))}"] if silent else []
+    parts += [f"{'; '.join(told)}; run with {typed.option('trials', 20)} for a closer bound"] if told else []
+    return "; ".join(parts)
 
 
 def _still(few: str, nowhere: list[tuple[float, int]]) -> str:
