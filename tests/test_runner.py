@@ -92,7 +92,7 @@ def test_without_the_documented_stack_the_run_ends_at_once(tmp_path: Path, jobs:
     made, prepared, records = make(tmp_path, builder, jobs=jobs)
     with pytest.raises(BuildError, match=r"the documented stack cannot be built.*no such version") as caught:
         made.execute(prepared)
-    assert caught.value.exit_status == 4 and "KEEP_GOING" in str(caught.value)
+    assert caught.value.exit_status == 4 and "--keep-going" in str(caught.value)
     assert made.driven == [] and records == [] and builder.stopped
 
 

@@ -35,6 +35,7 @@ from reprolab.images import bases_of, describe, references
 from reprolab.judge import TrialRecord
 from reprolab.scenario import DOCUMENTED, Experiment, Scenario
 from reprolab.stack import Stack, guarded, raise_if_engine_gone
+from reprolab.typed import command, option
 
 STAGES = ("set-up", "build", "up", "drive", "evidence", "down")
 LOCK = "reprolab-load-{}.lock"
@@ -162,7 +163,8 @@ class Runner:
             if prepared.variant.name == DOCUMENTED and not self.plan.keep_going:
                 raise BuildError(
                     f"the documented stack cannot be built, so no variant has anything to stand beside: {error}",
-                    advice="mend the build (see `make pins`), or run the other variants: KEEP_GOING=1 (--keep-going)",
+                    advice=f"mend the build (`{command('pins', 'pins')}` asks for every pin), or run the other variants "
+                    f"all the same: {option('keep-going')}",
                 ) from error
             return replace(prepared, invalid=f"image build failed: {error}")
         finally:
