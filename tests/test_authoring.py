@@ -119,6 +119,15 @@ def test_it_is_hardened_as_the_others_are(fresh: scenario.Scenario) -> None:
     assert re.findall(r'- "(\S+)"', text) == ["127.0.0.1::18080"]
 
 
+def test_its_packages_come_with_hashes(fresh: scenario.Scenario) -> None:
+    """The list that its image installs is laid out, gets into the build, and holds a hash for each package."""
+    (path,) = (fresh.directory / "requirements").iterdir()
+    dockerfile = (fresh.directory / "Dockerfile").read_text(encoding="utf-8")
+    assert f"--require-hashes -r /srv/requirements/{path.name}\n" in dockerfile
+    assert "!requirements/\n" in (fresh.directory / ".dockerignore").read_text(encoding="utf-8")
+    assert re.fullmatch(r"([\w.-]+==[\w.]+( \\\n +--hash=sha256:[0-9a-f]{64})+\n)+", path.read_text(encoding="utf-8"))
+
+
 def test_it_can_be_handed_over(fresh: scenario.Scenario, tmp_path: Path) -> None:
     """Its reproducer has both scripts, and nothing on record yet to tell."""
     directory, _ = export.write(export.case(fresh), tmp_path)

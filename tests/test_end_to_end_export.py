@@ -16,7 +16,11 @@ from reprolab.engine import compose_command, ensure_engine
 from reprolab.process import run
 
 UNTOLD = 2
-BASES = {"PYTHON_IMAGE": "python:{python}-slim-bookworm", "DEBIAN_IMAGE": "debian:bookworm-slim"}
+BASES = {
+    "PYTHON_IMAGE": "python:{python}-slim-bookworm",
+    "TOOLCHAIN_IMAGE": "debian:bookworm-slim",
+    "DEBIAN_IMAGE": "debian:bookworm-slim",
+}
 # What finds the engine and the network; nothing else of the lab's environment gets in.
 KEPT = ("HOME", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "TMPDIR")
 

@@ -163,7 +163,7 @@ class Runner:
             if prepared.variant.name == DOCUMENTED and not self.plan.keep_going:
                 raise BuildError(
                     f"the documented stack cannot be built, so no variant has anything to stand beside: {error}",
-                    advice=f"mend the build (`{command('pins', 'pins')}` asks for every pin), or run the other variants "
+                    advice=f"mend the build (`{command('pins', 'pins')}` asks for every pin), or run the others "
                     f"all the same: {option('keep-going')}",
                 ) from error
             return replace(prepared, invalid=f"image build failed: {error}")
