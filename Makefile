@@ -135,7 +135,8 @@ new-scenario: setup ## lay out a new scenario: make new-scenario NAME=my-case
 	@$(if $(NAME),$(REPROLAB) new-scenario $(NAME),$(call lacks,no NAME is given,a name in lower case,NAME=my-case))
 
 .PHONY: lock
-lock: setup ## pin the dependencies anew, and write the hashes of what the images install (needs uv)
+lock: setup ## write requirements.lock and the hashes in all lists of packages anew; pins stay (needs uv)
+	@command -v uv >/dev/null || { $(call lacks,uv is not on the PATH,uv,after: pip install uv); }
 	@uv pip compile --quiet --extra dev --generate-hashes --python-version 3.11 --no-header -o requirements.lock pyproject.toml
 	@$(BIN)/python scripts/lock.py
 

@@ -103,7 +103,8 @@ def test_a_note_that_raises_is_seen() -> None:
     (row,) = table.rows(found := in_memory(PAIR, columns=(note,)), found.experiments["lamp"], trials(documented="+"))
     assert row.notes == ("said: ?",)
     assert table.mistakes(found.experiments["lamp"], [row]) == [
-        "? the column 'said' of lamp cannot be read in documented: KeyError: 'sadi'"
+        "? the column 'said' of lamp cannot be read in documented: KeyError: 'sadi' "
+        f"(test_report.py, line {note.value.__code__.co_firstlineno})"
     ]
 
 

@@ -96,6 +96,9 @@ def boundary(command: Callable[..., Exit | None]) -> Callable[..., None]:
             traceback.print_exc()
             _finish(Exit.LAB_FAILED, "reprolab: a mistake in the lab itself; the traceback says where")
         else:
+            if status:
+                # make has one status of its own for all failures.
+                click.echo(f"reprolab: exit status {int(status)}", err=True)
             sys.exit(status)
 
     return guarded
@@ -174,7 +177,7 @@ def run(
     jobs: int | None,
     keep_going: bool,
     keep: bool,
-) -> Exit:
+) -> NoReturn:
     """Run a scenario's experiments, judge its claims, show the result."""
     name, _, experiment = target.partition("/")
     wishes = session.Wishes(name, experiment, variants, _settings(pairs), trials, jobs, keep_going)
@@ -184,7 +187,7 @@ def run(
     if keep:
         byhand.up(root, name, _settings(pairs), say)
     click.echo(f"reprolab: exit status {int(status)} ({made.words(status)})")
-    return status
+    sys.exit(status)
 
 
 @main.command()

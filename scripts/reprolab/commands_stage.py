@@ -93,7 +93,7 @@ def _live(root: Path, found: scenario.Scenario, script: scripts.Script, auto: fl
         return Exit.AS_RECORDED
     click.echo(f"evidence: {_where(show)}   again without Docker: make demo-{found.name} REPLAY={_where(show)}")
     click.echo(f"reprolab: exit status {int(status)} ({status.name.lower().replace('_', ' ')})")
-    return status
+    sys.exit(status)
 
 
 def _where(show: Any) -> str:

@@ -58,7 +58,7 @@ class BaseImageError(LabError):
 
 
 class BuildError(LabError):
-    """An image of a scenario did not build; the message carries the build's last lines."""
+    """An image of a scenario did not build; the message carries the lines of its log that say why."""
 
 
 class EvidenceError(LabError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import inspect
 import json
 import os
 import secrets
@@ -33,6 +32,7 @@ from reprolab.errors import BuildError, EngineError, InvalidTrial, LabError
 from reprolab.evidence import RunDirectory, TrialDirectory
 from reprolab.images import bases_of, describe, references
 from reprolab.judge import TrialRecord
+from reprolab.mistakes import directory_of, place
 from reprolab.scenario import DOCUMENTED, Experiment, Scenario
 from reprolab.stack import Stack, guarded, raise_if_engine_gone
 from reprolab.typed import command, option
@@ -338,11 +338,9 @@ MISTAKES = (AttributeError, ImportError, NameError, NotImplementedError, TypeErr
 
 def _failed(what: str, error: Exception, experiment: Experiment) -> InvalidTrial:
     """The reason of a trial whose drive() or observe() raised, with the last line of the scenario's own files."""
-    own = Path(inspect.getfile(inspect.unwrap(experiment.drive))).parent
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if own in Path(frame.filename).parents]
-    place = f" ({Path(frames[-1].filename).relative_to(own)}, line {frames[-1].lineno})" if frames else ""
+    where = place(error, directory_of(experiment.drive))
     kind = Mistake if isinstance(error, MISTAKES) else InvalidTrial
-    return kind(f"{what} failed: {type(error).__name__}: {error}{place}")
+    return kind(f"{what} failed: {type(error).__name__}: {error}" + (f" ({where})" if where else ""))
 
 
 def drive(experiment: Experiment, stack: Stack, evidence: TrialDirectory) -> dict[str, Any]:

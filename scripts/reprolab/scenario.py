@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from reprolab.errors import UsageError
+from reprolab.mistakes import place
 from reprolab.reading import hint, only, read_yaml
 
 Observation = Mapping[str, Any]
@@ -30,6 +31,7 @@ METADATA_KEYS = ("title", "document", "summary", "finding")
 VALUES_KEY = "values"
 WHEN_KEY = "when"
 EXPERIMENT = "experiment"
+APP_ROLE = "app"
 # $$ is how Compose escapes a dollar: what follows a pair is no factor of its own.
 FACTOR = re.compile(r"(?<!\$)(?:\$\$)*\$\{([A-Z][A-Z0-9_]*)(?::?-([^${}]*))?\}")
 EXPERIMENT_NAMES = ("VARIANTS", "TRIALS", "CLAIMS", "drive")
@@ -272,21 +274,31 @@ def _conditions(
     expected = "ROLE: {FACTOR: the values with which the service takes part, in one line}"
     if not isinstance(listed, dict) or not all(isinstance(needed, dict) and needed for needed in listed.values()):
         raise UsageError(f"{where}: x-reprolab.{WHEN_KEY} is {listed!r}", expected=expected)
-    found = {
-        role: {name: tuple(str(words).split()) for name, words in needed.items()} for role, needed in listed.items()
-    }
-    roles = [name.removeprefix(f"{scenario}-") for name in services]
-    for role, needed in found.items():
-        place = f"{where}: x-reprolab.{WHEN_KEY}.{role}"
+    roles = [name.removeprefix(f"{scenario}-") for name in services if name != f"{scenario}-{APP_ROLE}"]
+    found = {}
+    for role, needed in listed.items():
+        own = f"{where}: x-reprolab.{WHEN_KEY}.{role}"
         if role not in roles:
-            raise UsageError(f"{place}: there is no service {scenario}-{role}{hint(role, roles)}")
-        for name, words in needed.items():
-            if name != EXPERIMENT and name not in factors:
-                raise UsageError(f"{place} names {name}, which is no factor{hint(name, factors)}", expected=expected)
-            for word in words:
-                if name in values and word not in values[name]:
-                    raise UsageError(f"{place}: {name} cannot be {word!r}{hint(word, values[name])}")
+            raise UsageError(
+                f"{own}: {role!r} is no role that could be left out{hint(role, roles)}",
+                expected=f"a service's name without `{scenario}-`: " + ", ".join(roles),
+            )
+        found[role] = {name: _allowed(name, words, own, factors, values) for name, words in needed.items()}
     return found
+
+
+def _allowed(
+    name: str, words: object, where: str, factors: Mapping[str, str], values: Mapping[str, tuple[str, ...]]
+) -> tuple[str, ...]:
+    """The values of one factor with which a service takes part. YAML's `on` and lists could never match a factor."""
+    if name != EXPERIMENT and name not in factors:
+        raise UsageError(f"{where} names {name}, which is no factor{hint(name, factors)}")
+    if isinstance(words, bool) or not isinstance(words, str | int) or not str(words).strip():
+        raise UsageError(f"{where}.{name} is {words!r}", expected='values in one line, as text: "on", or sleep recv')
+    for word in str(words).split():
+        if name in values and word not in values[name]:
+            raise UsageError(f"{where}: {name} cannot be {word!r}{hint(word, values[name])}")
+    return tuple(str(words).split())
 
 
 def _check_when_experiments(scenario: Scenario) -> None:
@@ -340,7 +352,9 @@ def _top_level_names(path: Path) -> set[str]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except (SyntaxError, ValueError) as error:
         if "VARIANTS" in path.read_text(encoding="utf-8", errors="replace"):
-            raise UsageError(f"{path.parent.name}/{path.name} is not valid Python: {error}") from error
+            line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+            told = getattr(error, "msg", error)
+            raise UsageError(f"scenarios/{path.parent.name}/{path.name}{line} is not valid Python: {told}") from error
         return set()
     found: set[str] = set()
     for node in tree.body:
@@ -374,7 +388,8 @@ def _import(package: str, path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        raise UsageError(f"scenarios/{path.parent.name}/{path.name}: {type(error).__name__}: {error}") from error
+        where = place(error, path.parent) or path.name
+        raise UsageError(f"scenarios/{path.parent.name}/{where}: {type(error).__name__}: {error}") from error
     return module
 
 

@@ -9,6 +9,7 @@ import os
 
 # The options for which the Makefile has a variable; any other goes into ARGS.
 VARIABLES = ("variant", "trials", "jobs", "replay", "speed", "html")
+FLAGS = ("keep-going",)
 
 
 def command(lab: str, make: str) -> str:
@@ -19,6 +20,8 @@ def command(lab: str, make: str) -> str:
 def option(name: str, value: object = "") -> str:
     """An option with its value, such as `--trials 20` or `TRIALS=20`; without one, what it is called."""
     words = f"--{name} {value}".rstrip()
+    if name in FLAGS and _by_make():
+        return f"{name.upper().replace('-', '_')}=1"
     if not _by_make():
         return words
     if name in VARIABLES:

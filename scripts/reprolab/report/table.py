@@ -8,6 +8,7 @@ from statistics import median
 from typing import Any
 
 from reprolab.judge import TrialRecord
+from reprolab.mistakes import directory_of, place
 from reprolab.scenario import Column, Experiment, Scenario
 from reprolab.stats import rate_text
 
@@ -144,7 +145,9 @@ def _read(column: Column, trials: list[TrialRecord]) -> _Read:
         errors.append(error)
     if not errors:
         return _Read(text or NOTHING)
-    return _Read(f"{text} {UNREADABLE}".strip(), f"{type(errors[0]).__name__}: {errors[0]}")
+    where = place(errors[0], directory_of(column.value))
+    told = f"{type(errors[0]).__name__}: {errors[0]}" + (f" ({where})" if where else "")
+    return _Read(f"{text} {UNREADABLE}".strip(), told)
 
 
 def _text(column: Column, present: list[Any]) -> str:
