@@ -120,6 +120,7 @@ class Runner:
     on_begin: Callable[[str, int], None]
     watch: Stopwatch = field(default_factory=Stopwatch)
     bases: dict[str, Base] = field(default_factory=dict)
+    ready: dict[str, Prepared] = field(default_factory=dict)
     _stacks: list[Stack] = field(default_factory=list)
     _mistakes: dict[str, str] = field(default_factory=dict)
 
@@ -158,7 +159,8 @@ class Runner:
     def built(self, prepared: Prepared) -> Prepared:
         """Wait for a variant's images. Raises BuildError where the documented stack cannot be built."""
         try:
-            return replace(prepared, images=self._builder.wait(prepared.model))
+            self.ready[prepared.key] = replace(prepared, images=self._builder.wait(prepared.model))
+            return self.ready[prepared.key]
         except BuildError as error:
             if prepared.variant.name == DOCUMENTED and not self.plan.keep_going:
                 raise BuildError(
@@ -220,7 +222,13 @@ class Runner:
             raise
         finally:
             pool.shutdown(wait=True)
+        # No trial runs beside the builds that are left.
+        self._builder.gentle = False
         return ready
+
+    def stop_builds(self) -> None:
+        """End the builds that run: whatever ends the run, none may outlast it."""
+        self._builder.stop()
 
     def end_stacks(self) -> None:
         """Remove the containers of all trials that run: whoever works with them meets an error and ends."""
@@ -341,7 +349,8 @@ def _failed(what: str, error: Exception, experiment: Experiment) -> InvalidTrial
     own = Path(inspect.getfile(inspect.unwrap(experiment.drive))).parent
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if own in Path(frame.filename).parents]
     place = f" ({Path(frames[-1].filename).relative_to(own)}, line {frames[-1].lineno})" if frames else ""
-    kind = Mistake if isinstance(error, MISTAKES) else InvalidTrial
+    # None is what a search in one trial's answer or log gave.
+    kind = Mistake if isinstance(error, MISTAKES) and "'NoneType'" not in str(error) else InvalidTrial
     return kind(f"{what} failed: {type(error).__name__}: {error}{place}")
 
 
