@@ -10,10 +10,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from docker.errors import ImageNotFound
+from docker.errors import DockerException, ImageNotFound
 from reprolab import builds
 from reprolab.builds import Builder, excerpt, images_of
-from reprolab.errors import BuildError
+from reprolab.errors import BuildError, EngineError
 from reprolab.process import CommandError, Finished
 
 PIP = """#6 [app 2/4] COPY requirements/ /srv/
@@ -164,6 +164,51 @@ def test_after_a_stop_no_build_begins(monkeypatch: pytest.MonkeyPatch, tmp_path:
     own.stop()
     time.sleep(0.3)
     assert len(engine.asked) <= builds.AT_ONCE
+
+
+def test_a_build_that_waits_for_its_turn_does_not_begin_after_a_stop(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Two are at work at a time, and beside trials the second one waits for the first."""
+    engine, said = Engine(monkeypatch), []  # type: ignore[var-annotated]
+    own = builder(engine, tmp_path, said, gentle=True)
+    own.start({str(n): model(app=f"x:{n}") for n in range(2)})
+    while not engine.asked:
+        time.sleep(0.001)
+    own.stop()
+    time.sleep(0.3)
+    assert len(engine.asked) == 1
+    assert not any("did not build" in line or "was not built" in line for line in said)
+
+
+def test_a_build_that_begins_during_a_stop_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Else the lab would wait for it, 20 minutes at most, before it ends."""
+    ended: list[Any] = []
+    monkeypatch.setattr(builds, "end", ended.append)
+    own = builder(Engine(monkeypatch), tmp_path, [])
+
+    def late(command: list[str], *, on_start: Any, **rest: Any) -> None:
+        own.stop()
+        on_start("process")
+
+    monkeypatch.setattr(builds, "run", late)
+    own.start({"": model(app="x:1")})
+    own._futures["x:1"].result()
+    assert ended == ["process"]
+
+
+def test_an_engine_that_fails_is_told_as_such(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Not as a mistake in the lab."""
+    engine = Engine(monkeypatch)
+
+    def gone(tag: str) -> None:
+        raise DockerException("connection refused")
+
+    engine.images = SimpleNamespace(get=gone)
+    own = builder(engine, tmp_path, [])
+    own.start({"": model(app="x:1")})
+    with pytest.raises(EngineError, match="connection refused"):
+        own.wait(model(app="x:1"))
 
 
 def test_images_come_in_the_order_of_the_variants() -> None:

@@ -7,6 +7,7 @@ import errno
 import gzip
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,15 @@ def test_a_trials_files(run: RunDirectory) -> None:
     assert evidence.read_json(place.path / "wrk.json") == {"requests": 1, "text": "日本"}
     assert "日本" in (place.path / "wrk.json").read_text(encoding="utf-8")
     assert list(place.lines("app")) == [b"one\n", b"two"]
+
+
+def test_two_threads_may_write_one_file(tmp_path: Path) -> None:
+    """Two tags of one image have one list of packages; neither thread takes the other's draft away."""
+    target = tmp_path / "x.json"
+    with ThreadPoolExecutor(2) as pool:
+        for future in [pool.submit(evidence.write_json, target, {"n": n}) for n in range(400)]:
+            future.result()
+    assert list(tmp_path.iterdir()) == [target]
 
 
 def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:

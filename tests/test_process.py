@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from reprolab.errors import Exit
-from reprolab.process import TAIL_LINES, CommandError, run
+from reprolab.process import TAIL_LINES, CommandError, end, run
 
 
 def gone(pid: int) -> bool:
@@ -153,6 +154,16 @@ def test_an_interrupt_ends_it_too(tmp_path: Path) -> None:
     thread.join()
     signal.signal(signal.SIGINT, before)
     assert wait_gone(wait_pids(tmp_path / "pids", 1)[0])
+
+
+def test_what_has_ended_is_sent_no_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its number may be another program's by now."""
+    started: list[subprocess.Popen[bytes]] = []
+    run([sys.executable, "-c", ""], on_start=started.append)
+    sent: list[int] = []
+    monkeypatch.setattr(os, "killpg", lambda group, sign: sent.append(group))
+    end(started[0])
+    assert sent == []
 
 
 def test_a_program_has_a_group_of_its_own() -> None:

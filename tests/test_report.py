@@ -352,3 +352,9 @@ def test_several_trials_say_what_a_figure_is() -> None:
     """Where a figure stands for more than one trial the report says that it is their median; else it says nothing."""
     assert table.has_several([table.Row("a", "—", "1/1", ()), table.Row("b", "—", "2/3", ())])
     assert not table.has_several([table.Row("a", "—", "1/3", ()), table.Row("b", "—", "0/1", ())])
+
+
+def test_one_reason_of_many_variants_is_told_once() -> None:
+    """An image that did not build takes several variants along; its reason is some lines long."""
+    rows = [table.Row(name, "", "0/1", (), invalid=reason) for name, reason in [("a", "x"), ("b", "y"), ("c", "x")]]
+    assert terminal.reasons(rows) == {"x": "a, c", "y": "b"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from reprolab.evidence import RunDirectory
 from reprolab.judge import TrialRecord
 from reprolab.runner import Mistake, Plan, PlannedVariant, Prepared, Runner
 from reprolab.scenario import Experiment
+from reprolab.stage.live import _Playing
 
 STACK: Any = SimpleNamespace(client=SimpleNamespace(ping=lambda: True))
 
@@ -96,6 +98,16 @@ def test_without_the_documented_stack_the_run_ends_at_once(tmp_path: Path, jobs:
     assert made.driven == [] and records == [] and builder.stopped
 
 
+def test_an_experiment_that_can_be_built_runs_beside_one_that_cannot(tmp_path: Path) -> None:
+    """A browser that cannot be had must not stop the experiments that need none."""
+    made, prepared, _ = make(tmp_path, Builder("documented"))
+    other = replace(prepared[0].variant, experiment=replace(prepared[0].variant.experiment, name="quiet"))
+    quiet = Prepared(other, {"name": "quiet", "services": {}})
+    done = made.execute([*prepared, quiet])
+    assert [bool(one.invalid) for one in done] == [True, False, False]
+    assert sorted(made.driven) == ["documented"] * 3 + ["old"] * 3
+
+
 def test_told_to_keep_going_the_others_run(tmp_path: Path) -> None:
     """They may still be of use: KEEP_GOING=1."""
     made, prepared, records = make(tmp_path, Builder("documented"), keep_going=True)
@@ -130,6 +142,45 @@ def test_what_a_server_answered_in_one_trial_stops_nothing(tmp_path: Path) -> No
     made.execute(prepared)
     assert len(made.driven) == 6
     assert all("drive() failed: KeyError: 'pid'" in record.invalid for record in records)
+
+
+def test_what_was_not_found_in_one_trial_stops_nothing(tmp_path: Path) -> None:
+    """None.group() is an AttributeError, and says that one answer lacked what was searched for."""
+    made, prepared, records = make(tmp_path, Builder())
+    nothing: Any = None
+    made.drives = lambda stack: nothing.group(1)
+    made.execute(prepared)
+    assert len(made.driven) == 6
+    assert all("drive() failed: AttributeError" in record.invalid for record in records)
+
+
+def test_images_are_known_as_soon_as_they_are_there(tmp_path: Path) -> None:
+    """A run that is interrupted tells what its trials ran in."""
+    made, prepared, _ = make(tmp_path, Builder("old"))
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    made.on_trial = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        made.execute(prepared)
+    assert [one.images for one in made.ready.values()] == [{"app": {"id": "documented"}}]
+
+
+def test_two_builds_at_a_time_again_once_no_trial_runs(tmp_path: Path) -> None:
+    """What load needs may be left to build after the trials side by side."""
+    builder = Builder()
+    made, prepared, _ = make(tmp_path, builder, jobs=2)
+    made.execute(prepared)
+    assert not builder.gentle
+
+
+def test_a_demonstration_looks_for_mistakes_where_drive_stands(tmp_path: Path) -> None:
+    """Its own code stands around drive(); the line that is named is the scenario's."""
+    experiment = load(tmp_path).experiments["lamp"]
+    script: Any = SimpleNamespace(watch=None, experiment=experiment)
+    playing = _Playing(Any, Prepared(PlannedVariant(experiment, "documented", {}, 1), {}), script)  # type: ignore[arg-type]
+    assert inspect.unwrap(playing._prepared.variant.experiment.drive) is experiment.drive
 
 
 def test_a_mistake_is_an_invalid_trial() -> None:

@@ -93,6 +93,12 @@ class FakeRunner:
         self.run, self.told = run, on_trial
         self.bases: dict[str, Any] = {}
         self.plan = plan
+        self.ready: dict[str, Any] = {}
+        self.stopped = False
+
+    def stop_builds(self) -> None:
+        """Noted."""
+        self.stopped = True
 
     def prepare(self) -> list[Any]:
         """Nothing needs to be built."""
@@ -217,6 +223,23 @@ def test_a_run_that_is_cut_short(start: Callable[..., Session], error: BaseExcep
     assert [row.trial for row in made.run.trials()] == [1]
     assert evidence.read_json(made.run.path / "verdict.json")["claims"][0]["verdict"] == "inconclusive"
     assert f"this run is {status}" in shown(made)
+
+
+def test_the_images_of_a_run_that_is_cut_short(start: Callable[..., Session]) -> None:
+    """Those that were there are on record, since trials ran in them; no build goes on."""
+
+    def behave(runner: FakeRunner) -> None:
+        details = {"reference": "app:1", "id": "sha256:1", "digests": [], "packages": {"pip": {"gunicorn": "23.0.0"}}}
+        runner.ready["lamp/documented"] = SimpleNamespace(variant=runner.plan.variants[0], images={"app": details})
+        raise KeyboardInterrupt
+
+    made = start(behave)
+    with pytest.raises(KeyboardInterrupt):
+        made.execute()
+    content = run_json(made)
+    assert content["images"]["documented"]["app"]["reference"] == "app:1"
+    assert content["packages"] == {"documented/app": {"pip": {"gunicorn": "23.0.0"}}}
+    assert made.runner is not None and made.runner.stopped  # type: ignore[attr-defined]
 
 
 def test_a_run_that_ended_before_its_first_trial(start: Callable[..., Session]) -> None:

@@ -18,7 +18,8 @@ from time import monotonic
 from typing import Any
 
 import docker
-from docker.errors import ImageNotFound
+import requests
+from docker.errors import DockerException, ImageNotFound
 
 from reprolab.composefile import Model
 from reprolab.errors import BuildError, EngineError
@@ -129,7 +130,6 @@ class Builder:
         try:
             if not self._exists(image.reference):
                 with self._turn if self.gentle else nullcontext():
-                    self._announce(image)
                     self._build(image)
             return self.describe(image.reference)
         except BuildError as error:
@@ -137,6 +137,12 @@ class Builder:
                 variants = [name for name in image.variants if name]
                 self.say(f"{error}" + (f"\n  cannot run: {', '.join(variants)}" if variants else ""))
             raise
+        except (DockerException, requests.RequestException) as error:
+            raise EngineError(
+                f"the engine failed while the image {image.reference} was asked for: {error}",
+                expected="an engine that answers",
+                advice="`docker info` shows whether it does",
+            ) from error
         finally:
             self._moments.append(monotonic())
 
@@ -153,14 +159,24 @@ class Builder:
         told = f" ({shown})" if shown else ""
         self.say(f"building {image.service}: not built yet from these files with these factors{told}")
 
+    def _began(self, process: subprocess.Popen[bytes]) -> None:
+        self._running.add(process)
+        if self._stopped:
+            # It began while `stop` went over those that run.
+            end(process)
+
     def _build(self, image: Image) -> None:
+        if self._stopped:
+            # It had waited for its turn.
+            raise BuildError(f"the image {image.reference} was not built: the run has ended")
+        self._announce(image)
         file, log = (self.directory / f"{image.stem}{ending}" for ending in (".compose.json", ".log"))
         write_json(file, image.model)
         place = ["--project-name", image.model["name"], "--file", str(file), "--progress", "plain"]
         try:
             with writing(log), log.open("wb") as stream:
                 command = [*self.compose, *place, "build", image.service]
-                run(command, timeout=BUILD_LIMIT, stdout=stream, stderr=stream, on_start=self._running.add)
+                run(command, timeout=BUILD_LIMIT, stdout=stream, stderr=stream, on_start=self._began)
         except CommandError as error:
             printed = log.read_text(encoding="utf-8", errors="replace")
             if "Cannot connect to the Docker daemon" in printed:

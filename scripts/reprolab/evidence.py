@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 from reprolab import scenario
@@ -49,7 +50,8 @@ def write_json(path: Path, data: object, indent: int = 2) -> None:
     """Write ``data`` as indented JSON, whole or not at all."""
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        # Two threads may write one file: what is in an image, by its id, that two tags have.
+        draft = path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}")
         try:
             draft.write_text(json.dumps(data, indent=indent, ensure_ascii=False) + "\n", encoding="utf-8")
             draft.replace(path)

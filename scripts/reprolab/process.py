@@ -114,8 +114,10 @@ def _end_group(process: subprocess.Popen[bytes]) -> tuple[bytes | None, bytes | 
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Make a program that another thread waits for end, with whatever it started."""
-    _signal_group(process.pid, signal.SIGTERM)
+    """Make a program that another thread waits for end, with whatever it started; nothing where it has ended."""
+    # Its number may be another program's by now.
+    if process.returncode is None:
+        _signal_group(process.pid, signal.SIGTERM)
 
 
 def _signal_group(group: int, sign: signal.Signals) -> None:

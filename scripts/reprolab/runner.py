@@ -120,6 +120,7 @@ class Runner:
     on_begin: Callable[[str, int], None]
     watch: Stopwatch = field(default_factory=Stopwatch)
     bases: dict[str, Base] = field(default_factory=dict)
+    ready: dict[str, Prepared] = field(default_factory=dict)
     _stacks: list[Stack] = field(default_factory=list)
     _mistakes: dict[str, str] = field(default_factory=dict)
 
@@ -156,16 +157,11 @@ class Runner:
         return prepared
 
     def built(self, prepared: Prepared) -> Prepared:
-        """Wait for a variant's images. Raises BuildError where the documented stack cannot be built."""
+        """Wait for a variant's images."""
         try:
-            return replace(prepared, images=self._builder.wait(prepared.model))
+            self.ready[prepared.key] = replace(prepared, images=self._builder.wait(prepared.model))
+            return self.ready[prepared.key]
         except BuildError as error:
-            if prepared.variant.name == DOCUMENTED and not self.plan.keep_going:
-                raise BuildError(
-                    f"the documented stack cannot be built, so no variant has anything to stand beside: {error}",
-                    advice=f"mend the build (`{command('pins', 'pins')}` asks for every pin), or run the others "
-                    f"all the same: {option('keep-going')}",
-                ) from error
             return replace(prepared, invalid=f"image build failed: {error}")
         finally:
             self.watch.seconds["build"] = self._builder.seconds
@@ -184,8 +180,7 @@ class Runner:
         put load on a stack begin when all is built, one trial at a time.
         """
         try:
-            # A documented stack that cannot be built ends the run here.
-            documented = {one.key: self.built(one) for one in prepared if one.variant.name == DOCUMENTED}
+            documented = self._documented(prepared)
             together = [one for one in prepared if self.plan.jobs > 1 and one.variant.experiment.parallel]
             done = documented | {one.key: one for one in self._side_by_side(together)}
             done |= {one.key: self.built(one) for one in prepared if one.key not in done}
@@ -195,6 +190,19 @@ class Runner:
             return [done[one.key] for one in prepared]
         finally:
             self._builder.stop()
+
+    def _documented(self, prepared: list[Prepared]) -> dict[str, Prepared]:
+        """The documented variants, built; raises BuildError where none of them can be."""
+        done = {one.key: self.built(one) for one in prepared if one.variant.name == DOCUMENTED}
+        if done and all(one.invalid for one in done.values()) and not self.plan.keep_going:
+            reason = next(iter(done.values())).invalid.splitlines()[0].rstrip(":")
+            raise BuildError(
+                f"the documented stack cannot be built, so no variant has anything to stand beside: {reason}",
+                expected="images of the documented variant; the message above gives the lines of the log that say why",
+                advice=f"mend the build (`{command('pins', 'pins')}` asks for every pin), or run the others "
+                f"all the same: {option('keep-going')}",
+            )
+        return done
 
     def _side_by_side(self, waiting: list[Prepared]) -> list[Prepared]:
         pool = ThreadPoolExecutor(self.plan.jobs)
@@ -220,7 +228,13 @@ class Runner:
             raise
         finally:
             pool.shutdown(wait=True)
+        # No trial runs beside the builds that are left.
+        self._builder.gentle = False
         return ready
+
+    def stop_builds(self) -> None:
+        """End the builds that run: whatever ends the run, none may outlast it."""
+        self._builder.stop()
 
     def end_stacks(self) -> None:
         """Remove the containers of all trials that run: whoever works with them meets an error and ends."""
@@ -339,7 +353,8 @@ MISTAKES = (AttributeError, ImportError, NameError, NotImplementedError, TypeErr
 def _failed(what: str, error: Exception, experiment: Experiment) -> InvalidTrial:
     """The reason of a trial whose drive() or observe() raised, with the last line of the scenario's own files."""
     where = place(error, directory_of(experiment.drive))
-    kind = Mistake if isinstance(error, MISTAKES) else InvalidTrial
+    # None is what a search in one trial's answer or log gave.
+    kind = Mistake if isinstance(error, MISTAKES) and "'NoneType'" not in str(error) else InvalidTrial
     return kind(f"{what} failed: {type(error).__name__}: {error}" + (f" ({where})" if where else ""))
 
 

@@ -228,6 +228,10 @@ class Session:
     def _abort(self, status: str, reason: str) -> None:
         assert self.run is not None
         try:
+            if self.runner:
+                self.runner.stop_builds()
+                # The trials that are on record ran in these images.
+                self._note_images(list(self.runner.ready.values()))
             evidence.merge_run_json(self.run, {"status": status, "reason": reason})
             self.say(f"this run is {status}; evidence so far: {self.run.path}")
         except LabError as error:

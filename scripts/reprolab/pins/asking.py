@@ -11,6 +11,7 @@ from pathlib import Path
 
 import docker
 
+from reprolab.archivebase import on_archive
 from reprolab.bases import policy, resolve_base
 from reprolab.errors import Exit, LabError
 from reprolab.pins import ask_apt, ask_pip, suites
@@ -57,7 +58,8 @@ def _ask_apt(asked: Iterable[Pin], engine: docker.DockerClient, say: Say) -> dic
     stands_for: dict[str, list[str]] = {}
     for official in sorted(wanted):
         try:
-            base = resolve_base(official, engine, policy=policy(os.environ), say=say)
+            # As a build would: from the archive of old releases where the mirror no longer has the base's.
+            base = on_archive(resolve_base(official, engine, policy=policy(os.environ), say=say), engine, say)
             stands_for.setdefault(base.reference, []).append(official)
         except LabError as error:
             told[official] = ask_apt.Told(failure=str(error).partition("\n")[0])

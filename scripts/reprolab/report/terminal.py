@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -74,9 +74,18 @@ def results(scenario: Scenario, trials: list[TrialRecord], width: int = 160) -> 
         if table.has_several(found):
             parts.append(Text(table.BASIS, style="dim"))
         parts += [Text(line, style="yellow") for line in table.mistakes(experiment, found)]
-        parts += [Text(f"{row.variant}: invalid: {row.invalid}", style="yellow") for row in found if row.invalid]
+        parts += [Text(f"{names}: invalid: {reason}", style="yellow") for reason, names in reasons(found).items()]
         parts += [Text(f"{row.variant}: {note}", style="dim") for row in found for note in row.notes]
     return Group(*parts)
+
+
+def reasons(rows: Iterable[table.Row]) -> dict[str, str]:
+    """Each reason why trials are invalid, with the variants that it is about."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row.invalid:
+            found.setdefault(row.invalid, []).append(row.variant)
+    return {reason: table.some(names) for reason, names in found.items()}
 
 
 def claims(verdict: Mapping[str, Any]) -> RenderableType:

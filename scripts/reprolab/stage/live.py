@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import wraps
 from threading import Event as Flag
 from threading import Thread
 from typing import Any
@@ -39,7 +40,9 @@ class _Playing(Thread):
         self.record: TrialRecord | None = None
         self.error: BaseException | None = None
         self._runner, self._watch, self._drive = runner, script.watch, script.experiment.drive
-        experiment = replace(script.experiment, drive=self._staged)
+        # A mistake is looked for where the experiment's own drive stands.
+        staged = wraps(self._drive)(lambda stack: self._staged(stack))
+        experiment = replace(script.experiment, drive=staged)
         self._prepared = replace(prepared, variant=replace(prepared.variant, experiment=experiment))
 
     def run(self) -> None:
