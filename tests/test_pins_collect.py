@@ -234,7 +234,10 @@ def test_each_variant_builds_with_its_factors(tmp_path: Path) -> None:
 
 def test_a_service_that_a_variant_does_not_need_is_not_built_for_it(tmp_path: Path) -> None:
     """So a pin of it takes no such variant along."""
-    compose = BUILT.replace("services:\n", "  when: {app: {RELEASE: '0.9'}}\nservices:\n")
+    compose = BUILT.replace(
+        "services:\n", "  when: {proxy: {RELEASE: '0.9'}}\nservices:\n  blink-app: {image: 'app:1'}\n"
+    )
+    compose = compose.replace("  blink-app:\n", "  blink-proxy:\n")
     (lay_out(tmp_path, compose=compose) / "Dockerfile").write_text("FROM debian:bookworm-slim\n", encoding="utf-8")
     found = builds.all_builds(tmp_path, [scenario.load(tmp_path, "blink")])
     assert {use.variant for build in found for use in build.users} == {"lamp/old", ""}
