@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import ImageNotFound
 
 from reprolab.bases import Base
 from reprolab.composefile import BASE_ARGUMENT, Model, image_name
+from reprolab.engine import has_image
 
 
 def apt_bases(models: Iterable[Model], bases: Mapping[str, Base], client: docker.DockerClient) -> set[str]:
@@ -21,7 +21,7 @@ def apt_bases(models: Iterable[Model], bases: Mapping[str, Base], client: docker
     for model in models:
         for name, service in model["services"].items():
             wanted = _build_apt_bases(service.get("build") or {}) - found
-            if wanted and not _exists(client, _name(service["build"], name, bases, identities)):
+            if wanted and not has_image(client, _name(service["build"], name, bases, identities)):
                 found |= wanted & set(bases)
     return found
 
@@ -40,14 +40,6 @@ def _name(build: Mapping[str, Any], service: str, bases: Mapping[str, Base], ide
         for key, value in (build.get("args") or {}).items()
     }
     return image_name({**build, "args": arguments}, service, identities)
-
-
-def _exists(client: docker.DockerClient, reference: str) -> bool:
-    try:
-        client.images.get(reference)
-    except ImageNotFound:
-        return False
-    return True
 
 
 def stages_with_apt(dockerfile: str, arguments: Mapping[str, str]) -> set[str]:

@@ -19,9 +19,10 @@ from typing import Any
 
 import docker
 import requests
-from docker.errors import DockerException, ImageNotFound
+from docker.errors import DockerException
 
 from reprolab.composefile import Model
+from reprolab.engine import has_image
 from reprolab.errors import BuildError, EngineError
 from reprolab.evidence import write_json, writing
 from reprolab.process import CommandError, end, run
@@ -128,7 +129,7 @@ class Builder:
     def _make(self, image: Image) -> Details:
         self._moments.append(monotonic())
         try:
-            if not self._exists(image.reference):
+            if not has_image(self.client, image.reference):
                 with self._turn if self.gentle else nullcontext():
                     self._build(image)
             return self.describe(image.reference)
@@ -145,13 +146,6 @@ class Builder:
             ) from error
         finally:
             self._moments.append(monotonic())
-
-    def _exists(self, reference: str) -> bool:
-        try:
-            self.client.images.get(reference)
-        except ImageNotFound:
-            return False
-        return True
 
     def _announce(self, image: Image) -> None:
         arguments = image.model["services"][image.service]["build"].get("args") or {}

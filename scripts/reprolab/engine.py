@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import docker
-from docker.errors import DockerException
+from docker.errors import DockerException, ImageNotFound
 
 from reprolab import enginesetup
 from reprolab.apt import Machine
@@ -89,6 +89,15 @@ def client(environ: Mapping[str, str] = os.environ) -> docker.DockerClient:
         return _connect(machine, host, CLIENT_LIMIT)
     except DockerException as error:
         raise _no_answer(host, _reason(error)) from error
+
+
+def has_image(api: docker.DockerClient, reference: str) -> bool:
+    """Whether the engine has an image of that name."""
+    try:
+        api.images.get(reference)
+    except ImageNotFound:
+        return False
+    return True
 
 
 def compose_command(engine: Engine) -> tuple[str, ...]:
