@@ -220,3 +220,15 @@ def test_images_come_in_the_order_of_the_variants() -> None:
         ("x:1", ("a",)),
         ("p:1", ("a",)),
     ]
+
+
+def test_an_image_is_awaited_until_its_build_has_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Trials without load begin by it: none before its own images are there, and none waits for those of others."""
+    engine = Engine(monkeypatch)
+    own = builder(engine, tmp_path, [])
+    own.start({"a": model(app="x:1"), "b": model(app="x:2")})
+    assert len(own.pending(model(app="x:1"))) == 1
+    own.wait(model(app="x:1"))
+    own.wait(model(app="x:2"))
+    assert own.pending(model(app="x:1", proxy="x:2")) == []
+    assert own.pending(model(app="no-build:1")) == []
