@@ -37,7 +37,7 @@ judge: setup ## judge a run again from its files: make judge RUN=socket-vanish
 
 .PHONY: html
 html: setup ## write a run's report.html anew from its files: make html RUN=socket-vanish
-	@$(if $(RUN),$(REPROLAB) report $(RUN),$(call lacks,no RUN is given,$(A_RUN),RUN=socket-vanish))
+	@$(if $(RUN),$(REPROLAB) html $(RUN),$(call lacks,no RUN is given,$(A_RUN),RUN=socket-vanish))
 
 # A is a variant of RUN, or a run of its own; B likewise: make compare A=RUN B=RUN VARIANT=documented
 .PHONY: compare
@@ -55,8 +55,8 @@ accept: setup ## put a reviewed run on record: make accept RUN=socket-vanish
 	@$(if $(RUN),$(REPROLAB) accept $(RUN),$(call lacks,no RUN is given,$(A_RUN),RUN=socket-vanish))
 
 ##@ Hand a case over
-.PHONY: $(addprefix report-,$(SCENARIOS))
-$(addprefix report-,$(SCENARIOS)): report-%: setup ## bug reports to file upstream, from the latest run that bears them
+.PHONY: $(addprefix bugreport-,$(SCENARIOS))
+$(addprefix bugreport-,$(SCENARIOS)): bugreport-%: setup ## bug reports to file upstream, from the latest run that bears them
 	@$(REPROLAB) bugreport $(or $(RUN),$*) --scenario $* $(ARGS)
 
 .PHONY: $(addprefix export-,$(SCENARIOS))
@@ -94,7 +94,7 @@ load: ## make a machine without network ready: make load BUNDLE=results/bundle-.
 	@PYTHON='$(or $(PYTHON_BIN),$(if $(filter environment,$(origin PYTHON)),$(PYTHON)))' scripts/load '$(BUNDLE)'
 
 # A mistyped scenario: an explicit target wins over these, so whatever comes here is none; nothing is run.
-scenario-% report-% export-% up-% wrk-% logs-% down-% demo-%: setup
+scenario-% bugreport-% export-% up-% wrk-% logs-% down-% demo-%: setup
 	@$(REPROLAB) no-target '$@'
 
 ##@ Work on the lab

@@ -26,11 +26,12 @@ from statistics import median
 from typing import Any
 
 import bench_page
-from reprolab import labels, logs
-from reprolab.cli import say
-from reprolab.engine import client, ensure_engine
-from reprolab.evidence import TrialDirectory
-from reprolab.stack import remove_container
+from reprolab.cli.common import say
+from reprolab.engine import labels
+from reprolab.engine.detect import client, ensure_engine
+from reprolab.evidence.run_dir import TrialDirectory
+from reprolab.logs import access_log, capture
+from reprolab.stack.stack import remove_container
 
 ROOT = Path(__file__).resolve().parents[1]
 REPROLAB = Path(sys.executable).with_name("reprolab")
@@ -174,9 +175,9 @@ def million_lines(reference: str) -> None:
             before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             begun = time.monotonic()
             trial = TrialDirectory(Path(folder))
-            logs.capture_file(container, "/srv/proxy/access.log", trial.log_path("proxy"))
+            capture.capture_file(container, "/srv/proxy/access.log", trial.log_path("proxy"))
             fetched = time.monotonic()
-            summary = logs.access_summary(trial.lines("proxy"), 1795000000000000000)
+            summary = access_log.access_summary(trial.lines("proxy"), 1795000000000000000)
             done = time.monotonic()
             grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
             with gzip.open(trial.log_path("proxy")) as packed:

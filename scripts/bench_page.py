@@ -9,9 +9,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from reprolab import evidence, scenario
-from reprolab.evidence import RunDirectory
-from reprolab.judge import TrialRecord
+from reprolab.core import files
+from reprolab.evidence import run_dir
+from reprolab.evidence.run_dir import RunDirectory
+from reprolab.scenario import loader
+from reprolab.scenario.trial import TrialRecord
 
 ROOT = Path(__file__).resolve().parents[1]
 SCENARIO, EXPERIMENT = "socket-vanish", "vanish"
@@ -24,7 +26,7 @@ BOOTED = "2026-11-18T07:06:40.{:09d}Z [2026-11-18 07:06:40 +0000] [{}] [INFO] Bo
 GONE = (
     '2026-11-18T07:06:41.000000000Z {"witness": "watch", "t_ns": 1795000001000000000, "event": "gone", "name": "x"}\n'
 )
-# Reads everything but what it has itself written: the program's peak is that of a `reprolab report`.
+# Reads everything but what it has itself written: the program's peak is that of a `reprolab html`.
 PROGRAM = """
 import resource, sys, time
 from pathlib import Path
@@ -43,7 +45,7 @@ def page(lines: int, trials: int) -> None:
         written = build(run, lines, trials)
         command = [sys.executable, "-c", PROGRAM, str(run.path), str(ROOT), SCENARIO]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
-        drawn = (run.path / evidence.PAGE).read_text(encoding="utf-8").count('class="chart"')
+        drawn = (run.path / run_dir.PAGE).read_text(encoding="utf-8").count('class="chart"')
     assert drawn == trials, f"{drawn} of {trials} trials have a timeline"
     seconds, memory, size = map(float, done.stdout.split())
     print(
@@ -54,9 +56,9 @@ def page(lines: int, trials: int) -> None:
 
 def build(run: RunDirectory, lines: int, trials: int) -> int:
     """A run of socket-vanish as its logs would be; returns how many lines they hold."""
-    found = scenario.load(ROOT, SCENARIO)
+    found = loader.load(ROOT, SCENARIO)
     run.path.mkdir(parents=True)
-    evidence.write_json(run.path / "run.json", {"scenario": SCENARIO, "status": "complete"})
+    files.write_json(run.path / "run.json", {"scenario": SCENARIO, "status": "complete"})
     names = list(found.experiments[EXPERIMENT].variants)
     each = lines // trials
     for number in range(trials):

@@ -8,10 +8,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from reprolab.cli import say
-from reprolab.engine import compose_command, ensure_engine
-from reprolab.errors import LabError
-from reprolab.process import run
+from reprolab.cli.common import say
+from reprolab.core.errors import LabError
+from reprolab.core.subprocesses import run
+from reprolab.engine.detect import compose_command, ensure_engine
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
-from reprolab.errors import LabError
-from reprolab.process import run
+from reprolab.core.errors import LabError
+from reprolab.core.subprocesses import run
 
 ROOT = Path(__file__).resolve().parents[1]
 LISTS = ("images/*/requirements/*.txt", "scenarios/*/requirements/*.txt", "scripts/reprolab/templates/*.txt.j2")

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reprolab import scenario
-from reprolab.evidence import RunDirectory
-from reprolab.judge import TrialRecord
-from reprolab.scenario import Claim, Column, Experiment, Scenario
+from reprolab.evidence.run_dir import RunDirectory
+from reprolab.scenario import loader
+from reprolab.scenario.model import Claim, Column, Experiment, Scenario
+from reprolab.scenario.trial import TrialRecord
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(__file__).parent / "data"
@@ -51,9 +51,7 @@ COLUMNS = [Column("blinked", lambda o: "yes" if o["blinked"] else "no")]
 
 def having(*files: str) -> list[str]:
     """The scenarios that have these files: an author need not keep those that are optional."""
-    return [
-        name for name in scenario.names(ROOT) if all((ROOT / "scenarios" / name / file).is_file() for file in files)
-    ]
+    return [name for name in loader.names(ROOT) if all((ROOT / "scenarios" / name / file).is_file() for file in files)]
 
 
 def lay_out(root: Path, name: str = "blink", compose: str = COMPOSE, **files: str) -> Path:
@@ -70,7 +68,7 @@ def lay_out(root: Path, name: str = "blink", compose: str = COMPOSE, **files: st
 def load(root: Path, **changes: str) -> Scenario:
     """Lay the small scenario out and read it."""
     lay_out(root, **changes)
-    return scenario.load(root, "blink")
+    return loader.load(root, "blink")
 
 
 def blinked(observation: Mapping[str, Any]) -> bool:

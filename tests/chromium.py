@@ -20,12 +20,13 @@ from typing import Any
 
 from docker.models.containers import Container
 from lab import ROOT
-from reprolab import labels, scenario
-from reprolab.bases import policy
-from reprolab.builds import build_all
-from reprolab.composefile import adopt, resolve
-from reprolab.engine import client, compose_command, ensure_engine
-from reprolab.images import bases_of, references
+from reprolab.baseimage.resolve import policy
+from reprolab.engine import labels
+from reprolab.engine.detect import client, compose_command, ensure_engine
+from reprolab.scenario import loader
+from reprolab.stack.builds import build_all
+from reprolab.stack.compose import adopt, resolve
+from reprolab.stack.images import bases_of, references
 
 # The browser of enable-threads, in the image that its runs use: built once for both.
 OWNER, SERVICE = "enable-threads", "enable-threads-browser"
@@ -130,7 +131,7 @@ def browser() -> Iterator[Chromium]:
 
 def _image() -> str:
     """The image's name; built where it is not there yet, as a run builds it."""
-    found = scenario.load(ROOT, OWNER)
+    found = loader.load(ROOT, OWNER)
     compose = compose_command(ensure_engine(print))
     model = resolve(found, {}, compose, found.experiments["two-clients"])
     model["services"] = {SERVICE: model["services"][SERVICE]}

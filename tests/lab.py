@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import docker
-from reprolab.bases import policy, resolve_base
-from reprolab.engine import client as connect
+from reprolab.baseimage.resolve import policy, resolve_base
+from reprolab.engine.detect import client as connect
 
 ROOT = Path(__file__).resolve().parents[1]
 REPROLAB = Path(sys.executable).with_name("reprolab")

@@ -18,13 +18,17 @@ import docker
 import pytest
 from docker.models.containers import Container
 from lab import base, engine
-from reprolab import docs, export, newscenario, runner, scenario
-from reprolab.errors import InvalidTrial, UsageError
-from reprolab.evidence import TrialDirectory
-from reprolab.judge import TrialRecord, judge
+from reprolab.core.errors import InvalidTrial, UsageError
+from reprolab.evidence.run_dir import TrialDirectory
+from reprolab.export import write
+from reprolab.publish import readme_sections
 from reprolab.report import terminal
 from reprolab.report.timeline import timeline
-from reprolab.stack import Stack
+from reprolab.run import runner
+from reprolab.scenario import loader, model, scaffold
+from reprolab.scenario.trial import TrialRecord
+from reprolab.stack.stack import Stack
+from reprolab.verdict.judge import judge
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -53,16 +57,16 @@ def checkout(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def fresh(checkout: Path) -> scenario.Scenario:
+def fresh(checkout: Path) -> model.Scenario:
     """A scenario as it is laid out."""
-    newscenario.create(checkout, NAME)
-    return scenario.load(checkout, NAME)
+    scaffold.create(checkout, NAME)
+    return loader.load(checkout, NAME)
 
 
 # -- what is laid out -----------------------------------------------------------------------------
 
 
-def test_a_fresh_scenario_is_whole(fresh: scenario.Scenario) -> None:
+def test_a_fresh_scenario_is_whole(fresh: model.Scenario) -> None:
     """It has the three factors, two variants, and a claim that expects its sign in one and not in the other."""
     assert list(fresh.factors) == ["PYTHON", "GUNICORN", "WORKERS"]
     (experiment,) = fresh.experiments.values()
@@ -79,7 +83,7 @@ def test_its_files_and_the_include_line_are_named(checkout: Path) -> None:
     """What create() returns is what it wrote; the root file includes the new stack, on a line of its own."""
     compose = checkout / "compose.yaml"
     compose.write_text(compose.read_text(encoding="utf-8").rstrip("\n"), encoding="utf-8")
-    written = newscenario.create(checkout, NAME)
+    written = scaffold.create(checkout, NAME)
     directory = checkout / "scenarios" / NAME
     found = {path.relative_to(checkout) for path in directory.rglob("*") if path.is_file()}
     assert found == {path for path in written if NAME in path.parts}
@@ -87,7 +91,7 @@ def test_its_files_and_the_include_line_are_named(checkout: Path) -> None:
     assert compose.read_text(encoding="utf-8").endswith(f"\n  - scenarios/{NAME}/compose.yaml\n")
 
 
-def test_the_variants_differ_in_the_sign(fresh: scenario.Scenario) -> None:
+def test_the_variants_differ_in_the_sign(fresh: model.Scenario) -> None:
     """The sign of the example comes out either way: an answer that waited, and one that did not."""
     waited = {"slow": {"began": 1.0, "ended": 2.0}, "quick": {"began": 2.0}}
     at_once = {"slow": {"began": 1.0, "ended": 2.0}, "quick": {"began": 1.3}}
@@ -100,7 +104,7 @@ def test_the_variants_differ_in_the_sign(fresh: scenario.Scenario) -> None:
     assert judge(fresh, "now", contradicted)["claims"][0]["verdict"] == "refuted"
 
 
-def test_its_timeline_shows_the_one_waiting(fresh: scenario.Scenario, tmp_path: Path) -> None:
+def test_its_timeline_shows_the_one_waiting(fresh: model.Scenario, tmp_path: Path) -> None:
     """The two requests are drawn as bars, the quick one behind the slow one where it waited."""
     observation = {"slow": {"began": 7.0, "ended": 8.0}, "quick": {"began": 8.0, "ended": 8.1}}
     line = timeline(fresh.experiments["claims"], TrialDirectory(tmp_path), observation)
@@ -111,7 +115,7 @@ def test_its_timeline_shows_the_one_waiting(fresh: scenario.Scenario, tmp_path: 
     ]
 
 
-def test_it_is_hardened_as_the_others_are(fresh: scenario.Scenario) -> None:
+def test_it_is_hardened_as_the_others_are(fresh: model.Scenario) -> None:
     """Dropped capabilities, no new privileges, limits, an init, and ports on 127.0.0.1 only."""
     text = fresh.compose_file.read_text(encoding="utf-8")
     for line in ("init: true", "cap_drop: [ALL]", "no-new-privileges:true", "pids_limit:", "mem_limit:"):
@@ -119,7 +123,7 @@ def test_it_is_hardened_as_the_others_are(fresh: scenario.Scenario) -> None:
     assert re.findall(r'- "(\S+)"', text) == ["127.0.0.1::18080"]
 
 
-def test_its_packages_come_with_hashes(fresh: scenario.Scenario) -> None:
+def test_its_packages_come_with_hashes(fresh: model.Scenario) -> None:
     """The list that its image installs is laid out, gets into the build, and holds a hash for each package."""
     (path,) = (fresh.directory / "requirements").iterdir()
     dockerfile = (fresh.directory / "Dockerfile").read_text(encoding="utf-8")
@@ -128,9 +132,9 @@ def test_its_packages_come_with_hashes(fresh: scenario.Scenario) -> None:
     assert re.fullmatch(r"([\w.-]+==[\w.]+( \\\n +--hash=sha256:[0-9a-f]{64})+\n)+", path.read_text(encoding="utf-8"))
 
 
-def test_it_can_be_handed_over(fresh: scenario.Scenario, tmp_path: Path) -> None:
+def test_it_can_be_handed_over(fresh: model.Scenario, tmp_path: Path) -> None:
     """Its reproducer has both scripts, and nothing on record yet to tell."""
-    directory, _ = export.write(export.case(fresh), tmp_path)
+    directory, _ = write.write(write.case(fresh), tmp_path)
     scripts = [str(directory / name) for name in ("run.sh", "repro.sh")]
     _run([str(BIN / "shellcheck"), *scripts], tmp_path)
     page = (directory / "README.md").read_text(encoding="utf-8")
@@ -138,10 +142,10 @@ def test_it_can_be_handed_over(fresh: scenario.Scenario, tmp_path: Path) -> None
     assert "WORKERS=1" in page
 
 
-@pytest.mark.parametrize("name", [NAME, "x", "w" * newscenario.LONGEST])
+@pytest.mark.parametrize("name", [NAME, "x", "w" * scaffold.LONGEST])
 def test_its_files_pass_the_checks(checkout: Path, name: str) -> None:
     """ruff, its formatter and hadolint have nothing to say, however long the name."""
-    newscenario.create(checkout, name)
+    scaffold.create(checkout, name)
     files = Path("scenarios", name)
     for command in (["ruff", "check"], ["ruff", "format", "--check"]):
         _run([str(BIN / command[0]), *command[1:], "--no-cache", str(files)], checkout)
@@ -151,14 +155,14 @@ def test_its_files_pass_the_checks(checkout: Path, name: str) -> None:
 @pytest.mark.parametrize("left_out", [(), OPTIONAL])
 def test_what_is_laid_out_passes_the_tests_of_every_scenario(checkout: Path, left_out: tuple[str, ...]) -> None:
     """Whole, or without a demonstration, reports and a reproducer; a step of its own after pip's is no package."""
-    newscenario.create(checkout, BARE)
+    scaffold.create(checkout, BARE)
     directory = checkout / "scenarios" / BARE
     for name in left_out:
         shutil.rmtree(directory / name) if (directory / name).is_dir() else (directory / name).unlink()
     dockerfile = directory / "Dockerfile"
     text = dockerfile.read_text(encoding="utf-8")
     dockerfile.write_text(text.replace("COPY ", "RUN python3 -m gunicorn --version\nCOPY ", 1), encoding="utf-8")
-    docs.write(checkout)
+    readme_sections.write(checkout)
     _run(["git", "init", "--quiet"], checkout)
     about_it = ["-k", f"test_shape or {BARE} or every_known_thread", "-m", "not docker and not slow"]
     words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *about_it]
@@ -168,12 +172,12 @@ def test_what_is_laid_out_passes_the_tests_of_every_scenario(checkout: Path, lef
 
 def test_its_readme_has_its_generated_parts(checkout: Path) -> None:
     """Its claims stand in its README once the pages are written, and nothing is stale then."""
-    newscenario.create(checkout, NAME)
-    docs.write(checkout)
+    scaffold.create(checkout, NAME)
+    readme_sections.write(checkout)
     text = (checkout / "scenarios" / NAME / "README.md").read_text(encoding="utf-8")
     assert "| MC-1 |" in text
-    assert docs.NOT_RUN in text
-    assert docs.stale(checkout) == []
+    assert readme_sections.NOT_RUN in text
+    assert readme_sections.stale(checkout) == []
 
 
 @pytest.mark.parametrize("name", ["", "My-Case", "-case", "case-", "my--case", "my_case", "1st", "../up", "w" * 41])
@@ -181,17 +185,17 @@ def test_a_name_that_compose_or_a_shell_would_not_take_is_refused(checkout: Path
     """The message says what a name may be made of, and nothing is written."""
     before = (checkout / "compose.yaml").read_bytes()
     with pytest.raises(UsageError, match="no scenario name") as caught:
-        newscenario.create(checkout, name)
+        scaffold.create(checkout, name)
     assert "small letters" in str(caught.value)
     assert (checkout / "compose.yaml").read_bytes() == before
 
 
-def test_a_scenario_that_is_there_is_left_alone(fresh: scenario.Scenario, checkout: Path) -> None:
+def test_a_scenario_that_is_there_is_left_alone(fresh: model.Scenario, checkout: Path) -> None:
     """Laying it out again is refused and changes no file."""
     before = {path: path.read_bytes() for path in fresh.directory.iterdir() if path.is_file()}
     include = (checkout / "compose.yaml").read_bytes()
     with pytest.raises(UsageError, match="there already"):
-        newscenario.create(checkout, NAME)
+        scaffold.create(checkout, NAME)
     assert {path: path.read_bytes() for path in fresh.directory.iterdir() if path.is_file()} == before
     assert (checkout / "compose.yaml").read_bytes() == include
 
@@ -208,7 +212,7 @@ def test_requests_go_to_the_proxy_where_there_is_one(roles: list[str], front: st
     assert stack.front == front
 
 
-def test_a_report_needs_no_variant_without_the_sign(fresh: scenario.Scenario) -> None:
+def test_a_report_needs_no_variant_without_the_sign(fresh: model.Scenario) -> None:
     """Where every variant shows the sign, the doubt about few trials is told without a bound for none."""
     waited = {"slow": {"began": 1.0, "ended": 2.0}, "quick": {"began": 2.0}}
     trials = [TrialRecord("claims", name, 1, {}, waited) for name in ("documented", "two-workers")]
@@ -227,7 +231,7 @@ def test_a_report_needs_no_variant_without_the_sign(fresh: scenario.Scenario) ->
     ],
 )
 def test_a_mistake_in_an_experiment_makes_the_trial_invalid(
-    fresh: scenario.Scenario, tmp_path: Path, returned: Any, said: str
+    fresh: model.Scenario, tmp_path: Path, returned: Any, said: str
 ) -> None:
     """Whatever drive() or observe() do wrong, the reason is told and the traceback kept; the run goes on."""
 
@@ -248,7 +252,7 @@ def test_a_mistake_in_an_experiment_makes_the_trial_invalid(
         assert "Traceback" in (evidence.path / name).read_text(encoding="utf-8")
 
 
-def test_what_drive_returned_is_kept(fresh: scenario.Scenario, tmp_path: Path) -> None:
+def test_what_drive_returned_is_kept(fresh: model.Scenario, tmp_path: Path) -> None:
     """It is on disk before observe() runs, so a mistake there loses nothing."""
     (experiment,) = fresh.experiments.values()
     evidence = TrialDirectory(tmp_path / "trial")
@@ -270,7 +274,7 @@ def test_what_drive_returned_is_kept(fresh: scenario.Scenario, tmp_path: Path) -
 )
 def test_make_hands_over_what_it_was_given(checkout: Path, given: list[str], words: list[str]) -> None:
     """The lab's own words become options, every other variable a factor, spaces and all."""
-    newscenario.create(checkout, NAME)
+    scaffold.create(checkout, NAME)
     printed = _run(["make", "-n", "-o", "setup", f"scenario-{NAME}", *given], checkout)
     assert shlex.split(printed) == [".venv/bin/reprolab", "run", NAME, *words]
 
@@ -298,7 +302,7 @@ def test_the_guide_goes_all_the_way() -> None:
     assert set(NOT_FOLLOWED) <= set(commands)
 
 
-def test_the_guide_shows_the_files_as_they_are(fresh: scenario.Scenario) -> None:
+def test_the_guide_shows_the_files_as_they_are(fresh: model.Scenario) -> None:
     """Every line of Python or YAML that it quotes from the fresh scenario stands there."""
     laid_out = "\n".join(
         (fresh.directory / name).read_text(encoding="utf-8")
@@ -330,9 +334,9 @@ def test_the_guide_can_be_followed(checkout: Path) -> None:
         for one in remains:
             one.remove(force=True) if isinstance(one, Container) else one.remove()
     assert [one.name for one in remains] == []
-    assert OWN_NAME not in scenario.names(checkout)
+    assert OWN_NAME not in loader.names(checkout)
     assert (checkout / "compose.yaml").read_bytes() == before
-    assert docs.stale(checkout) == []
+    assert readme_sections.stale(checkout) == []
 
 
 def check_recorded(checkout: Path, results: Path) -> None:

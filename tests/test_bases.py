@@ -18,11 +18,12 @@ from typing import Any
 import docker
 import pytest
 from docker.errors import APIError, DockerException, ImageNotFound
-from reprolab import bases, hostbase, hostconfig, hostpython, hostrootfs
-from reprolab.bases import Base, Origin, Policy, PullFailure, classify, policy, resolve_base, substitute
-from reprolab.errors import BaseImageError, EngineError, UsageError
-from reprolab.hostconfig import HostConfig
-from reprolab.hostpython import Interpreter
+from reprolab.baseimage import cpython, fallback, host_config, rootfs
+from reprolab.baseimage import resolve as base_resolve
+from reprolab.baseimage.cpython import Interpreter
+from reprolab.baseimage.host_config import HostConfig
+from reprolab.baseimage.resolve import Base, Origin, Policy, PullFailure, classify, policy, resolve_base, substitute
+from reprolab.core.errors import BaseImageError, EngineError, UsageError
 
 KEYRING = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
 OFFICIAL = "python:3.6.15-slim-bullseye"
@@ -34,7 +35,7 @@ HOST = HostConfig("Debian", "12.11", "bookworm", ("deb http://mirror.invalid/deb
 @pytest.fixture(autouse=True)
 def forget_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test starts as a process of its own would: nothing is known about the registry."""
-    monkeypatch.setattr(bases, "_registry", bases._Registry())
+    monkeypatch.setattr(base_resolve, "_registry", base_resolve._Registry())
 
 
 class Images:
@@ -95,16 +96,16 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Builds from the host are recorded instead of made."""
     made: list[str] = []
 
-    def python(official: str, version: str, *rest: object) -> hostbase.HostImage:
+    def python(official: str, version: str, *rest: object) -> fallback.HostImage:
         made.append(version)
-        return hostbase.HostImage(f"reprolab-base/python:{version}-host-bookworm", image(), "Debian 12.11")
+        return fallback.HostImage(f"reprolab-base/python:{version}-host-bookworm", image(), "Debian 12.11")
 
-    def debian(*rest: object) -> hostbase.HostImage:
+    def debian(*rest: object) -> fallback.HostImage:
         made.append("debian")
-        return hostbase.HostImage("reprolab-base/debian:host-bookworm", image(), "Debian 12.11")
+        return fallback.HostImage("reprolab-base/debian:host-bookworm", image(), "Debian 12.11")
 
-    monkeypatch.setattr(hostbase, "python_base", python)
-    monkeypatch.setattr(hostbase, "debian_base", debian)
+    monkeypatch.setattr(fallback, "python_base", python)
+    monkeypatch.setattr(fallback, "debian_base", debian)
     return made
 
 
@@ -112,7 +113,7 @@ def test_a_base_from_a_bundle_keeps_its_name_and_id(stand_ins: list[str]) -> Non
     """No registry is asked and nothing is built; images are named after the base's name and id where it came from."""
     reference, there = "reprolab-base/python:3.6.15-host-bookworm", "b" * 64
     loaded = image({"reprolab.base": "host", "reprolab.base.debian": "12.11"})
-    loaded.tags = [reference, f"{bases.bundled_name(OFFICIAL)}:{there}"]
+    loaded.tags = [reference, f"{base_resolve.bundled_name(OFFICIAL)}:{there}"]
     engine = Engine(refused(UNREACHABLE), **{reference: loaded})
     found = resolve(engine)
     assert (found.reference, found.image_id, found.origin) == (reference, f"sha256:{there}", Origin.HOST)
@@ -123,7 +124,7 @@ def test_a_base_from_a_bundle_keeps_its_name_and_id(stand_ins: list[str]) -> Non
 def test_a_bundle_whose_base_was_replaced_counts_no_more(stand_ins: list[str]) -> None:
     """Where the stand-in's own name has moved on to another image, the old one stands for nothing."""
     loaded = image({"reprolab.base": "host"})
-    loaded.tags = [f"{bases.bundled_name(OFFICIAL)}:{'b' * 64}"]
+    loaded.tags = [f"{base_resolve.bundled_name(OFFICIAL)}:{'b' * 64}"]
     resolve(Engine(refused(UNREACHABLE), old=loaded))
     assert stand_ins == ["3.6.15"]
 
@@ -132,7 +133,7 @@ def test_a_bundle_does_not_override_a_policy() -> None:
     """Who forbids stand-ins gets none from a bundle either."""
     reference = "reprolab-base/python:3.6.15-host-bookworm"
     loaded = image({"reprolab.base": "host"})
-    loaded.tags = [reference, f"{bases.bundled_name(OFFICIAL)}:{'b' * 64}"]
+    loaded.tags = [reference, f"{base_resolve.bundled_name(OFFICIAL)}:{'b' * 64}"]
     with pytest.raises(BaseImageError):
         resolve(Engine(refused(UNREACHABLE), **{reference: loaded}), how=Policy.HUB)
 
@@ -242,7 +243,7 @@ def test_an_unreachable_registry_is_asked_once(stand_ins: list[str]) -> None:
     """A pull that times out takes many seconds; a process waits for one only."""
     engine = Engine(refused(UNREACHABLE))
     names = [OFFICIAL, "debian:bookworm-slim", OFFICIAL]
-    found = bases.resolve_bases(names, engine, policy=Policy.AUTO, say=lambda line: None)  # type: ignore[arg-type]
+    found = base_resolve.resolve_bases(names, engine, policy=Policy.AUTO, say=lambda line: None)  # type: ignore[arg-type]
     assert list(found) == [OFFICIAL, "debian:bookworm-slim"]
     assert engine.pulls == [OFFICIAL] and stand_ins == ["3.6.15", "debian"]
 
@@ -307,15 +308,15 @@ def test_a_missing_interpreter_names_those_there_are(tmp_path: Path) -> None:
     """Oldest first by number, and the command that adds the missing one."""
     root = pyenv(tmp_path, "3.11.7", "3.9.18")
     with pytest.raises(BaseImageError, match=r"no CPython 3\.6\.15 \(it has 3\.9\.18, 3\.11\.7\)") as raised:
-        hostpython.find("3.6.15", {"PYENV_ROOT": str(root)})
+        cpython.find("3.6.15", {"PYENV_ROOT": str(root)})
     assert "`pyenv install 3.6.15`" in raised.value.advice
-    assert hostpython.find("3.9.18", {"PYENV_ROOT": str(root)}).minor == "3.9"
+    assert cpython.find("3.9.18", {"PYENV_ROOT": str(root)}).minor == "3.9"
 
 
 def test_without_pyenv_that_is_what_is_said() -> None:
     """No PYENV_ROOT and no program of that name."""
     with pytest.raises(BaseImageError, match="there is no pyenv"):
-        hostpython.find("3.6.15", {"PATH": "/nonexistent"})
+        cpython.find("3.6.15", {"PATH": "/nonexistent"})
 
 
 @pytest.mark.parametrize(
@@ -330,7 +331,7 @@ def test_without_pyenv_that_is_what_is_said() -> None:
 )
 def test_pip_is_the_newest_for_the_interpreter(version: str, pip: str) -> None:
     """Later ones do not start on it, or (3.9 on) build with packages that are not pinned."""
-    listed = (hostbase.FILES / hostpython.requirements(version)).read_text(encoding="utf-8")
+    listed = (fallback.FILES / cpython.requirements(version)).read_text(encoding="utf-8")
     assert f"\npip=={pip} " in f"\n{listed}"
 
 
@@ -338,17 +339,17 @@ def test_a_binary_keeps_its_layout_when_its_prefix_changes() -> None:
     """Linkers share the end of a string: "3.6.15" is the tail of the prefix and the version at once."""
     old, new = b"/opt/pyenv/versions/3.6.15", b"/usr/local"
     data = b"\x7fELF\0" + old + b"/lib\0(default\0" + old + b"\0"
-    moved = hostpython.relocate(data, old, new)
+    moved = cpython.relocate(data, old, new)
     assert len(moved) == len(data) and moved.index(b"(default") == data.index(b"(default")
     path = moved.split(b"\0")[1].decode()
     assert os.path.normpath(path) == "/usr/local/lib"
     assert moved.endswith(b"3.6.15\0")
-    assert hostpython.relocate(b"#!" + old + b"/bin/python3\n", old, new) == b"#!/usr/local/bin/python3\n"
+    assert cpython.relocate(b"#!" + old + b"/bin/python3\n", old, new) == b"#!/usr/local/bin/python3\n"
 
 
 def test_only_cpython_s_own_files_are_laid_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What pip has put into the host's interpreter stays on the host."""
-    monkeypatch.setattr(hostpython, "_strip", lambda target: None)
+    monkeypatch.setattr(cpython, "_strip", lambda target: None)
     source = pyenv(tmp_path, "3.6.15") / "versions/3.6.15"
     for name in (
         "bin/pip",
@@ -362,7 +363,7 @@ def test_only_cpython_s_own_files_are_laid_out(tmp_path: Path, monkeypatch: pyte
     for name in ("os.py", "test/x.py", "json/tests/x.py", "site-packages/flask.py", "config/libpython3.6.a"):
         (source / "lib/python3.6" / name).parent.mkdir(parents=True, exist_ok=True)
         (source / "lib/python3.6" / name).touch()
-    hostpython.lay_out(Interpreter("3.6.15", source), [], tmp_path / "root")
+    cpython.lay_out(Interpreter("3.6.15", source), [], tmp_path / "root")
     local = tmp_path / "root/usr/local"
     assert {p.name for p in (local / "bin").iterdir()} == {"python3.6", "pydoc3.6", "python3.6m-config"}
     assert (local / "bin/pydoc3.6").read_text() == "#!/usr/local/bin/python3.6"
@@ -379,36 +380,36 @@ def test_fingerprints_change_with_what_the_image_is_made_from(tmp_path: Path) ->
         replace(HOST, authorities=("PEM",)),
         replace(HOST, pip="[global]\nindex-url = https://index.invalid/simple\n"),
     ]
-    prints = [hostbase.debian_fingerprint(host) for host in made]
+    prints = [fallback.debian_fingerprint(host) for host in made]
     assert len(set(prints)) == len(made)
-    assert hostbase.debian_fingerprint(replace(HOST)) == prints[0]
+    assert fallback.debian_fingerprint(replace(HOST)) == prints[0]
 
     interpreter = Interpreter("3.6.15", pyenv(tmp_path, "3.6.15") / "versions/3.6.15")
-    first = hostbase.python_fingerprint(interpreter, "debian-a")
-    assert first == hostbase.python_fingerprint(interpreter, "debian-a")
-    assert first != hostbase.python_fingerprint(interpreter, "debian-b")
+    first = fallback.python_fingerprint(interpreter, "debian-a")
+    assert first == fallback.python_fingerprint(interpreter, "debian-a")
+    assert first != fallback.python_fingerprint(interpreter, "debian-b")
     (interpreter.prefix / "bin/python3.6").write_bytes(b"built anew")
-    assert first != hostbase.python_fingerprint(interpreter, "debian-a")
+    assert first != fallback.python_fingerprint(interpreter, "debian-a")
 
 
 def test_a_fingerprint_changes_with_the_list_of_its_interpreter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another pip rebuilds the images of its generation, and no others."""
-    shutil.copytree(hostbase.FILES, tmp_path / "base")
-    monkeypatch.setattr(hostbase, "FILES", tmp_path / "base")
+    shutil.copytree(fallback.FILES, tmp_path / "base")
+    monkeypatch.setattr(fallback, "FILES", tmp_path / "base")
     root = pyenv(tmp_path, "3.6.15", "3.7.16")
-    found = [hostpython.find(version, {"PYENV_ROOT": str(root)}) for version in ("3.6.15", "3.7.16")]
-    before = [hostbase.python_fingerprint(one, "debian-a") for one in found]
-    (tmp_path / "base" / hostpython.requirements("3.6.15")).write_text("pip==21.3\n", encoding="utf-8")
-    after = [hostbase.python_fingerprint(one, "debian-a") for one in found]
+    found = [cpython.find(version, {"PYENV_ROOT": str(root)}) for version in ("3.6.15", "3.7.16")]
+    before = [fallback.python_fingerprint(one, "debian-a") for one in found]
+    (tmp_path / "base" / cpython.requirements("3.6.15")).write_text("pip==21.3\n", encoding="utf-8")
+    after = [fallback.python_fingerprint(one, "debian-a") for one in found]
     assert before[0] != after[0]
     assert before[1] == after[1]
 
 
 def test_labels_tell_the_stand_in() -> None:
     """`clean` finds it by reprolab.object, reports by the others."""
-    assert hostbase.base_labels(OFFICIAL, "12.11", "abc") == {
+    assert fallback.base_labels(OFFICIAL, "12.11", "abc") == {
         "reprolab.object": "base",
         "reprolab.base": "host",
         "reprolab.base.official": OFFICIAL,
@@ -434,7 +435,7 @@ def test_only_the_distribution_s_sources_go_inside(tmp_path: Path) -> None:
         "Components: main contrib\n\nTypes: deb\nEnabled: no\nURIs: http://m.invalid/debian\n"
         "Suites: bookworm-security\nComponents: main\n"
     )
-    assert list(hostconfig.apt_sources("bookworm", tmp_path)) == [
+    assert list(host_config.apt_sources("bookworm", tmp_path)) == [
         f"deb {KEYRING} https://m.invalid/debian bookworm main",
         "deb http://m.invalid/debian bookworm main contrib",
         "deb http://m.invalid/debian bookworm-updates main contrib",
@@ -448,7 +449,7 @@ def test_pip_inside_uses_the_indexes_a_container_can_reach(tmp_path: Path) -> No
         "[global]\nindex-url = https://index.invalid/simple\nextra-index-url =\n  file:///opt/simple\n"
         "  https://user:secret@index.invalid/simple\n  http://127.0.0.1:3141/simple\n  https://b.invalid/simple\n"
     )
-    assert hostconfig.pip_conf({"PIP_DEFAULT_TIMEOUT": "60"}, tmp_path) == (
+    assert host_config.pip_conf({"PIP_DEFAULT_TIMEOUT": "60"}, tmp_path) == (
         "[global]\ncert = /etc/ssl/certs/ca-certificates.crt\nindex-url = https://index.invalid/simple\n"
         "extra-index-url = https://b.invalid/simple\ntimeout = 60\n"
     )
@@ -458,7 +459,7 @@ def test_only_the_host_s_own_authorities_are_added(tmp_path: Path) -> None:
     """Those the distribution ships come with its package."""
     shipped, own = (f"-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n" for text in ("aaaa", "bbbb"))
     (tmp_path / "shipped.crt").write_text(shipped)
-    assert list(hostconfig.own_authorities(shipped + own, tmp_path)) == [own]
+    assert list(host_config.own_authorities(shipped + own, tmp_path)) == [own]
 
 
 def test_apt_settings_that_make_the_sources_work_are_kept() -> None:
@@ -467,7 +468,7 @@ def test_apt_settings_that_make_the_sources_work_are_kept() -> None:
         'Acquire::http::Proxy "http://proxy.invalid:3128";\nAcquire::https::Proxy "http://127.0.0.1:9";\n'
         'Acquire::Check-Valid-Until "false";\nAPT::Architecture "amd64";\n'
     )
-    assert list(hostconfig.apt_options(dump)) == [
+    assert list(host_config.apt_options(dump)) == [
         'Acquire::http::Proxy "http://proxy.invalid:3128"',
         'Acquire::Check-Valid-Until "false"',
     ]
@@ -478,12 +479,12 @@ def test_a_host_of_another_family_is_refused(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/os-release").write_text('ID=fedora\nPRETTY_NAME="Fedora Linux 40"\nVERSION_CODENAME=""\n')
     with pytest.raises(BaseImageError, match="Fedora Linux 40"):
-        hostconfig.read_host({}, tmp_path)
+        host_config.read_host({}, tmp_path)
 
 
 def test_mounts_cannot_outlive_mmdebstrap() -> None:
     """As root it has a mount namespace of its own, so that no clean-up can ever walk into /dev."""
-    command = hostrootfs.mmdebstrap_command(HOST, Path("/t/overlay"), Path("/t/rootfs.tar"), as_root=True)
+    command = rootfs.mmdebstrap_command(HOST, Path("/t/overlay"), Path("/t/rootfs.tar"), as_root=True)
     assert command[:4] == ["unshare", "--mount", "--", "mmdebstrap"]
     assert command[-3:] == ["bookworm", "/t/rootfs.tar", *HOST.sources]
 
@@ -493,7 +494,7 @@ def test_without_mmdebstrap_and_root_the_error_says_how_to_get_it(monkeypatch: p
     monkeypatch.setattr("shutil.which", lambda name: None)
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     with pytest.raises(BaseImageError, match="mmdebstrap is not installed") as raised:
-        hostrootfs.have_mmdebstrap(lambda line: None)
+        rootfs.have_mmdebstrap(lambda line: None)
     assert "apt-get install mmdebstrap" in raised.value.advice
 
 
@@ -548,7 +549,7 @@ def test_a_failed_build_shows_its_last_lines_and_leaves_no_image(tmp_path: Path)
     name = f"reprolab-test-bases:{uuid.uuid4().hex[:12]}"
     recipe = "FROM scratch\nCOPY nothing /\n"
     with pytest.raises(BaseImageError, match=r"(?s)could not be built.*COPY"):
-        hostbase._replace(client, name, lambda: hostbase._build(client, context(recipe), name, {}, {}), "print")
+        fallback._replace(client, name, lambda: fallback._build(client, context(recipe), name, {}, {}), "print")
     assert client.images.list(name=name) == []
 
 

@@ -20,29 +20,31 @@ from typing import Any
 import pytest
 from cases import ROOT, having, recorded_run, trials_of
 from click.testing import CliRunner, Result
-from reprolab import cli, scenario, upstream
-from reprolab.composefile import image_name
-from reprolab.errors import Exit
-from reprolab.evidence import RunDirectory
-from reprolab.report import bugparts, bugreport, releases
-from reprolab.report.excerpt import LONGEST, MOST_LINES, excerpt
-from reprolab.report.material import Material, gather, obstacles
-from reprolab.report.provenance import as_it_ran
-from reprolab.upstream import Logs, Report
+from reprolab.bugreport import release_table, render, sections, spec
+from reprolab.bugreport.input import Material, gather, obstacles
+from reprolab.bugreport.log_excerpt import LONGEST, MOST_LINES, excerpt
+from reprolab.bugreport.provenance import as_it_ran
+from reprolab.bugreport.spec import Logs, Report
+from reprolab.cli import main
+from reprolab.core.errors import Exit
+from reprolab.evidence.run_dir import RunDirectory
+from reprolab.scenario import loader
+from reprolab.scenario import model as scenario_model
+from reprolab.stack.compose import image_name
 
 Change = Callable[[dict[str, Any]], None]
 
 
 def material(run: RunDirectory, name: str = "socket-vanish", only: str = "gunicorn") -> Material:
     """What a report is made from."""
-    found = scenario.load(ROOT, name)
+    found = loader.load(ROOT, name)
     content = json.loads((run.path / "run.json").read_text(encoding="utf-8"))
     return gather(found, report_of(found, only), run, content)
 
 
-def report_of(found: scenario.Scenario, only: str) -> Report:
+def report_of(found: scenario_model.Scenario, only: str) -> Report:
     """One report of a scenario."""
-    return next(one for one in upstream.load(found).reports if one.name == only)
+    return next(one for one in spec.load(found).reports if one.name == only)
 
 
 def run_of(path: Path, name: str, **more: Any) -> RunDirectory:
@@ -80,7 +82,7 @@ def run(tmp_path: Path) -> RunDirectory:
 @pytest.fixture
 def text(run: RunDirectory) -> str:
     """Its report."""
-    return bugreport.write(material(run), ROOT)
+    return render.write(material(run), ROOT)
 
 
 # -- what it says ------------------------------------------------------------------------------------
@@ -180,7 +182,7 @@ def test_a_claim_beside_it_is_told_without_the_labs_names(text: str) -> None:
 def test_what_avoids_it_is_not_said_to_show_it(tmp_path: Path) -> None:
     """Beneath "any of these avoids it" stands what was counted: else 1/1 reads as if it had not helped."""
     run = run_of(tmp_path / "run", "pool-freeze")
-    text = bugreport.write(material(run, "pool-freeze", "gunicorn"), ROOT)
+    text = render.write(material(run, "pool-freeze", "gunicorn"), ROOT)
     line = next(line for line in text.splitlines() if line.startswith("- Any of these avoids it"))
     assert "counted: “at least one request froze”: 1/1; in the controls 0/" in line
 
@@ -188,7 +190,7 @@ def test_what_avoids_it_is_not_said_to_show_it(tmp_path: Path) -> None:
 def test_a_sentence_that_another_limits_names_it(tmp_path: Path) -> None:
     """ "On Python 3.6.7 and later", and in 3.11.7 not seen: the claim that says where it ends stands beside it."""
     run = run_of(tmp_path / "run", "gunicorn-settings")
-    text = bugreport.write(material(run, "gunicorn-settings", "syslog"), ROOT)
+    text = render.write(material(run, "gunicorn-settings", "syslog"), ROOT)
     line = next(line for line in text.splitlines() if line.startswith("- With Django on Python 3.6.7 and later"))
     assert "but see “The fix came with Python 3.11," in line
     assert "> **Already fixed in Python 3.11" in text
@@ -201,13 +203,13 @@ def test_a_limit_that_the_run_did_not_decide_is_not_named(tmp_path: Path) -> Non
     for row in found.verdict["claims"]:
         if row["id"] == "GS-49":
             row["verdict"] = "inconclusive"
-    assert "but see" not in bugparts.supporting(found)
+    assert "but see" not in sections.supporting(found)
 
 
 def test_the_first_report_is_of_the_cause_without_gunicorn(tmp_path: Path) -> None:
     """pool-freeze: CPython's report shows a plain script; its control differs in the handler alone."""
     run = run_of(tmp_path / "run", "pool-freeze", host={"kernel": "6.18"})
-    text = bugreport.write(material(run, "pool-freeze", "cpython"), ROOT)
+    text = render.write(material(run, "pool-freeze", "cpython"), ROOT)
     assert "**Known upstream and open: add this to [python/cpython#82408]" in text
     assert "- **For:** CPython, https://github.com/python/cpython/issues/82408" in text
     assert "differs in one factor, `HANDLER`" in text
@@ -221,39 +223,39 @@ def test_where_the_newest_release_is_clean_nothing_is_to_be_filed(tmp_path: Path
     run = run_of(tmp_path / "run", "pool-freeze")
     for release in ("gunicorn-23.0.0", "gunicorn-27.0.1"):
         change(run, release, lambda trial: trial["observation"].update(frozen=0))
-    headline = bugreport.headline(material(run, "pool-freeze", "gunicorn"))
+    headline = render.headline(material(run, "pool-freeze", "gunicorn"))
     assert headline.startswith("**The newest release measured does not show it: do not file this as it stands.**")
 
 
 def test_a_fix_that_is_none_is_told(run: RunDirectory) -> None:
     """Upstream calls it fixed, and the newest release measured shows it."""
     change(run, "gunicorn-27.0.1", lambda trial: trial["observation"].update(socket_after=False))
-    headline = bugreport.headline(material(run))
+    headline = render.headline(material(run))
     assert headline.startswith("**Upstream calls it fixed")
     assert "the newest release measured here still shows it" in headline
 
 
 def test_releases_are_ordered_by_number() -> None:
     """2.0.9 comes before 2.0.27."""
-    assert sorted(["2.0.27", "2.0.9", "2.0.19.1"], key=releases.order) == ["2.0.9", "2.0.19.1", "2.0.27"]
+    assert sorted(["2.0.27", "2.0.9", "2.0.19.1"], key=release_table.order) == ["2.0.9", "2.0.19.1", "2.0.27"]
 
 
-@pytest.mark.parametrize("name", [one for one in having(upstream.FILE) if trials_of(one)])
+@pytest.mark.parametrize("name", [one for one in having(spec.FILE) if trials_of(one)])
 def test_no_report_is_too_long_for_github(name: str, tmp_path: Path) -> None:
     """Every report that the kept trials bear stays below what a body may hold, and its texts are filled."""
     run = run_of(tmp_path / "run", name)
-    for report in upstream.load(scenario.load(ROOT, name)).reports:
+    for report in spec.load(loader.load(ROOT, name)).reports:
         found = material(run, name, report.name)
         if not obstacles(found):
-            text = bugreport.write(found, ROOT)
-            assert len(text) <= bugreport.MOST
+            text = render.write(found, ROOT)
+            assert len(text) <= render.MOST
             assert "{{" not in text
 
 
 def test_what_would_be_too_long_loses_the_folded_logs(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     """GitHub would refuse it; the lines that matter stay."""
-    monkeypatch.setattr(bugreport, "MOST", 5000)
-    text = bugreport.write(material(run), ROOT)
+    monkeypatch.setattr(render, "MOST", 5000)
+    text = render.write(material(run), ROOT)
     assert "FileNotFoundError: [Errno 2]" in text
     assert "lines, " not in text[text.index("### Logs") :]
     assert "<details><summary>the server's log" not in text
@@ -324,7 +326,7 @@ def call(monkeypatch: pytest.MonkeyPatch, results: Path, *arguments: str) -> Res
     """Run the command line on this checkout's scenarios and other results."""
     monkeypatch.setenv("REPROLAB_RESULTS", str(results))
     monkeypatch.setenv("REPROLAB_ROOT", str(ROOT))
-    return CliRunner().invoke(cli.main, ["bugreport", *arguments])
+    return CliRunner().invoke(main.main, ["bugreport", *arguments])
 
 
 def test_it_writes_beside_the_run(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -407,7 +409,7 @@ def test_a_run_that_did_not_end_adds_nothing(run: RunDirectory, monkeypatch: pyt
 
 
 def test_a_run_of_another_scenario_is_refused(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """make report-pool-freeze RUN=socket-vanish would write reports of a case that was not asked for."""
+    """make bugreport-pool-freeze RUN=socket-vanish would write reports of a case that was not asked for."""
     results = run.path.parents[1]
     for where in ("socket-vanish", str(run.path)):
         done = call(monkeypatch, results, where, "--scenario", "pool-freeze")
@@ -484,7 +486,7 @@ def test_planted_secrets_are_in_no_report(run: RunDirectory, monkeypatch: pytest
     plant(run)
     found = material(run)
     assert obstacles(found) == []
-    text = bugreport.write(found, ROOT)
+    text = render.write(found, ROOT)
     assert text.count("[address]") > 5, "the planted texts did not get as far as the report"
     for place in ("not tested: app did not start", "Exception in worker process", "H2O=", "- **Machine:**"):
         assert place in text
@@ -498,7 +500,7 @@ def test_this_machines_own_names_and_paths_are_in_no_report(run: RunDirectory) -
     private = f"Exception in worker process on {host} in {ROOT}/scenarios, {run.path}/x and {home}/y\n"
     log = run.trial("vanish", "documented", 1).streams_path("app")
     log.write_bytes(gzip.compress(gzip.decompress(log.read_bytes()) + private.encode()))
-    text = bugreport.write(material(run), ROOT)
+    text = render.write(material(run), ROOT)
     assert "in [checkout]/scenarios, [checkout]/x and [home]/y" in text
     assert str(ROOT) not in text
     assert str(run.path) not in text
@@ -534,7 +536,7 @@ def test_files_that_have_changed_since_are_told(run: RunDirectory) -> None:
     """Else a reader would take today's files for those that were measured."""
     found = built(run, "reprolab/socket-vanish-app:0123456789abcdef")
     assert "files have changed since this run" in as_it_ran(found)
-    assert "files have changed since this run" in bugreport.write(found, ROOT)
+    assert "files have changed since this run" in render.write(found, ROOT)
 
 
 # -- excerpts ----------------------------------------------------------------------------------------

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from docker.errors import DockerException, ImageNotFound
-from reprolab import builds
-from reprolab.builds import Builder, excerpt, images_of
-from reprolab.errors import BuildError, EngineError
-from reprolab.process import CommandError, Finished
+from reprolab.core.errors import BuildError, EngineError
+from reprolab.core.subprocesses import CommandError, Finished
+from reprolab.stack import builds
+from reprolab.stack.builds import Builder, excerpt, images_of
 
 PIP = """#6 [app 2/4] COPY requirements/ /srv/
 #6 DONE 0.1s

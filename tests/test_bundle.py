@@ -18,10 +18,15 @@ from typing import Any
 import pytest
 from cases import ROOT, load, recorded_run
 from lab import engine
-from reprolab import bundle, bundlefile, evidence, newscenario, scenario, unbundle
-from reprolab.errors import BundleError
-from reprolab.labels import BUNDLED
-from reprolab.unbundle import Loader
+from reprolab.bundle import archive as bundle_archive
+from reprolab.bundle import create
+from reprolab.bundle import load as bundle_load
+from reprolab.bundle.load import Loader
+from reprolab.core.errors import BundleError
+from reprolab.engine.labels import BUNDLED
+from reprolab.evidence import lookup, run_dir
+from reprolab.scenario import loader as scenario_loader
+from reprolab.scenario import scaffold
 from test_authoring import NOT_COPIED
 
 NAME = "bundled-case"
@@ -35,13 +40,13 @@ def unheard(size: int) -> None:
 @pytest.fixture
 def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small bundle, its image stream in pieces of ten bytes."""
-    monkeypatch.setattr(bundlefile, "PIECE", 10)
+    monkeypatch.setattr(bundle_archive, "PIECE", 10)
     (tmp_path / "run.json").write_text("{}")
     target = tmp_path / "results" / "small.tar"
-    with bundlefile.Writer(target, unheard) as archive:
-        archive.add(bundlefile.MANIFEST, json.dumps({"schema": 1, "architecture": "amd64"}).encode())
+    with bundle_archive.Writer(target, unheard) as archive:
+        archive.add(bundle_archive.MANIFEST, json.dumps({"schema": 1, "architecture": "amd64"}).encode())
         archive.add_file("runs/blink/20260101T000000Z/run.json", tmp_path / "run.json")
-        archive.add_stream(bundlefile.IMAGES, iter([b"0123456", b"789abcdefghijklm", b"nopq"]))
+        archive.add_stream(bundle_archive.IMAGES, iter([b"0123456", b"789abcdefghijklm", b"nopq"]))
     return target
 
 
@@ -50,11 +55,11 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_what_went_in_comes_out(written: Path, tmp_path: Path) -> None:
     """The manifest, the files and the stream are what they were, in however many pieces."""
-    reader = bundlefile.Reader(written)
+    reader = bundle_archive.Reader(written)
     assert reader.verify(unheard)["architecture"] == "amd64"
-    assert b"".join(reader.stream(bundlefile.IMAGES, unheard)) == b"0123456789abcdefghijklmnopq"
-    assert reader.sizes(bundlefile.IMAGES) == 27
-    reader.unpack(bundlefile.RUNS, tmp_path / "out", lambda name: name.startswith("blink/"))
+    assert b"".join(reader.stream(bundle_archive.IMAGES, unheard)) == b"0123456789abcdefghijklmnopq"
+    assert reader.sizes(bundle_archive.IMAGES) == 27
+    reader.unpack(bundle_archive.RUNS, tmp_path / "out", lambda name: name.startswith("blink/"))
     assert (tmp_path / "out/blink/20260101T000000Z/run.json").read_text() == "{}"
 
 
@@ -63,7 +68,7 @@ def test_a_changed_byte_is_found(written: Path) -> None:
     content = written.read_bytes()
     written.write_bytes(content.replace(b"abcdefg", b"abcdXfg"))
     with pytest.raises(BundleError, match="images/000002 is not what was written"):
-        bundlefile.Reader(written).verify(unheard)
+        bundle_archive.Reader(written).verify(unheard)
 
 
 @pytest.mark.parametrize("part", [0.2, 0.4, 0.55])
@@ -72,16 +77,16 @@ def test_a_bundle_that_was_cut_short_is_found(written: Path, part: float) -> Non
     content = written.read_bytes()
     written.write_bytes(content[: int(len(content) * part)])
     with pytest.raises(BundleError, match="damaged"):
-        bundlefile.Reader(written).verify(unheard)
+        bundle_archive.Reader(written).verify(unheard)
 
 
 def test_what_is_no_bundle_is_said_so(tmp_path: Path) -> None:
     """A missing file, and one that is something else."""
     with pytest.raises(BundleError, match="no bundle"):
-        bundlefile.Reader(tmp_path / "nothing.tar")
+        bundle_archive.Reader(tmp_path / "nothing.tar")
     (tmp_path / "page.tar").write_text("<html>your session has expired</html>")
     with pytest.raises(BundleError, match="damaged"):
-        bundlefile.Reader(tmp_path / "page.tar").verify(unheard)
+        bundle_archive.Reader(tmp_path / "page.tar").verify(unheard)
 
 
 def test_no_member_is_written_elsewhere(tmp_path: Path) -> None:
@@ -91,7 +96,7 @@ def test_no_member_is_written_elsewhere(tmp_path: Path) -> None:
         member.size = 1
         archive.addfile(member, io.BytesIO(b"x"))
     with pytest.raises(BundleError, match="leads out of its directory"):
-        bundlefile.Reader(tmp_path / "bad.tar").unpack(bundlefile.RUNS, tmp_path / "in", lambda name: True)
+        bundle_archive.Reader(tmp_path / "bad.tar").unpack(bundle_archive.RUNS, tmp_path / "in", lambda name: True)
     assert not (tmp_path / "escaped").exists()
 
 
@@ -103,9 +108,9 @@ def test_a_bundle_that_fails_leaves_nothing(tmp_path: Path) -> None:
         raise OSError(28, "No space left on device")
 
     target = tmp_path / "b.tar"
-    with pytest.raises(OSError, match="No space left"), bundlefile.Writer(target, unheard) as archive:
-        archive.add_stream(bundlefile.IMAGES, full(None))
-    archive = bundlefile.Writer(target, unheard)
+    with pytest.raises(OSError, match="No space left"), bundle_archive.Writer(target, unheard) as archive:
+        archive.add_stream(bundle_archive.IMAGES, full(None))
+    archive = bundle_archive.Writer(target, unheard)
     archive._tar.addfile = lambda member, stream: next(full(None)) and (_ for _ in ()).throw(OSError(28, "full"))  # type: ignore[method-assign,assignment]
     with pytest.raises(BundleError, match="could not be written: full"), archive:
         archive.add("a", b"x")
@@ -117,45 +122,45 @@ def test_a_bundle_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
 def test_the_variants_on_stage_go_along() -> None:
     """By default the documented variants and those of the demonstration, each once; with everything, all."""
-    found = scenario.load(ROOT, "socket-vanish")
-    some = bundle.variants_of(found, everything=False)
+    found = scenario_loader.load(ROOT, "socket-vanish")
+    some = create.variants_of(found, everything=False)
     assert some == [("vanish", name) for name in ("documented", "gunicorn-19.5.0", "creator-only")]
-    assert len(bundle.variants_of(found, everything=True)) == len(found.experiments["vanish"].variants)
+    assert len(create.variants_of(found, everything=True)) == len(found.experiments["vanish"].variants)
 
 
 def test_a_scenario_without_a_demonstration_goes_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its documented variants do, and any run of it; that there is none holds nothing up."""
     monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path / "results"))
     found = load(tmp_path)
-    assert bundle.variants_of(found, everything=False) == [("lamp", "documented")]
-    monkeypatch.setattr(bundle.Bundler, "_part", lambda *told: told[-1])
-    bundler = bundle.Bundler(tmp_path, NOBODY, NOBODY, NOBODY, print)
+    assert create.variants_of(found, everything=False) == [("lamp", "documented")]
+    monkeypatch.setattr(create.Bundler, "_part", lambda *told: told[-1])
+    bundler = create.Bundler(tmp_path, NOBODY, NOBODY, NOBODY, print)
     assert bundler.gather(["blink"], everything=False, runs=True) == [None]
-    run = evidence.create_run(tmp_path, "blink")
-    evidence.merge_run_json(run, {"status": "complete"})
+    run = lookup.create_run(tmp_path, "blink")
+    run_dir.merge_run_json(run, {"status": "complete"})
     assert bundler.gather(["blink"], everything=False, runs=True) == [run]
 
 
 def test_the_run_that_goes_along_can_be_played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest whole run that has every act; one that was broken off only where there is no other."""
     monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path))
-    found = scenario.load(ROOT, "socket-vanish")
-    assert bundle.playable(ROOT, found) is None
+    found = scenario_loader.load(ROOT, "socket-vanish")
+    assert create.playable(ROOT, found) is None
     whole = recorded_run(tmp_path, "whole")
-    assert bundle.playable(ROOT, found) == whole
+    assert create.playable(ROOT, found) == whole
     later = tmp_path / "socket-vanish" / "20270101T000000Z"
     shutil.copytree(whole.path, later)
     content = json.loads((later / "run.json").read_text())
     (later / "run.json").write_text(json.dumps(content | {"status": "aborted"}))
-    assert bundle.playable(ROOT, found) == whole
+    assert create.playable(ROOT, found) == whole
     (whole.path / "trials.jsonl").write_text("")
-    assert bundle.playable(ROOT, found) == evidence.RunDirectory(later)
+    assert create.playable(ROOT, found) == run_dir.RunDirectory(later)
 
 
 def test_without_a_run_the_bundle_says_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A talk that has nothing to replay must not be found out at the venue."""
     monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path))
-    bundler = bundle.Bundler(ROOT, NOBODY, NOBODY, NOBODY, print)
+    bundler = create.Bundler(ROOT, NOBODY, NOBODY, NOBODY, print)
     with pytest.raises(BundleError) as raised:
         bundler.gather(["pool-freeze"], everything=False, runs=True)
     assert "make demo-pool-freeze" in str(raised.value) and "--no-runs" in str(raised.value)
@@ -167,7 +172,7 @@ def test_without_a_run_the_bundle_says_how_to_get_one(tmp_path: Path, monkeypatc
 def loader(written: Path, arch: str = "amd64", place: str = "/") -> Loader:
     """A loader on an engine that only says what it is."""
     client: Any = SimpleNamespace(version=lambda: {"Arch": arch}, info=lambda: {"DockerRootDir": place})
-    return Loader(ROOT, NOBODY, client, bundlefile.Reader(written), print)
+    return Loader(ROOT, NOBODY, client, bundle_archive.Reader(written), print)
 
 
 def test_images_of_another_processor_are_refused(written: Path) -> None:
@@ -179,7 +184,7 @@ def test_images_of_another_processor_are_refused(written: Path) -> None:
 
 def test_a_full_disk_is_found_before_it_is_full(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The images' size is known; an engine elsewhere is not asked for its disk."""
-    monkeypatch.setattr(unbundle.shutil, "disk_usage", lambda place: SimpleNamespace(free=26))
+    monkeypatch.setattr(bundle_load.shutil, "disk_usage", lambda place: SimpleNamespace(free=26))
     with pytest.raises(BundleError, match="fewer scenarios"):
         loader(written).check_machine({"architecture": "amd64"})
     loader(written, place="/no/such/place/here").check_machine({"architecture": "amd64"})
@@ -197,7 +202,7 @@ def load_script(bundle_file: Path, root: Path, **more: str) -> subprocess.Comple
 def test_packages_for_another_python_are_refused(tmp_path: Path) -> None:
     """The release that is needed is named, and what was tried."""
     target = tmp_path / "b.tar"
-    with bundlefile.Writer(target, unheard) as archive:
+    with bundle_archive.Writer(target, unheard) as archive:
         archive.add("wheels/PYTHON", b"2.7 amiga-m68k\n")
     done = load_script(target, tmp_path / "checkout")
     assert done.returncode == 4
@@ -221,10 +226,10 @@ def checkout(tmp_path: Path) -> Iterator[Path]:
     """A copy of the checkout with a scenario of its own, whose images nobody else has; they go with it."""
     copy = tmp_path / "checkout"
     shutil.copytree(ROOT, copy, ignore=NOT_COPIED, symlinks=True)
-    for name in scenario.names(copy):
+    for name in scenario_loader.names(copy):
         shutil.rmtree(copy / "scenarios" / name)
     (copy / "compose.yaml").write_text("name: reprolab\ninclude:\n")
-    newscenario.create(copy, NAME)
+    scaffold.create(copy, NAME)
     lock = copy / "requirements.lock"
     lock.write_text(without_tools(lock.read_text()))
     app = copy / "scenarios" / NAME / "app.py"

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from cases import EXPERIMENT, ROOT, lay_out, recorded_run, trial, trials
 from click.testing import CliRunner, Result
-from reprolab import cli, evidence
-from reprolab.errors import EngineError, Exit
+from reprolab.cli import common, main
+from reprolab.core.errors import EngineError, Exit
+from reprolab.evidence import lookup, run_dir
 
 
 @pytest.fixture(autouse=True)
@@ -31,13 +32,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def lab(*arguments: str) -> Result:
     """Call the command line."""
-    return CliRunner().invoke(cli.main, list(arguments))
+    return CliRunner().invoke(main.main, list(arguments))
 
 
 def run_of(root: Path, **shown: str) -> str:
     """A run of the small scenario on disk, with these trials; its path."""
-    run = evidence.create_run(root, "blink")
-    evidence.merge_run_json(run, {"scenario": "blink", "started": "2026-01-02", "status": "complete", "plan": []})
+    run = lookup.create_run(root, "blink")
+    run_dir.merge_run_json(run, {"scenario": "blink", "started": "2026-01-02", "status": "complete", "plan": []})
     for one in trials(**shown):
         run.append(one)
     return str(run.path)
@@ -104,13 +105,13 @@ def test_make_says_which_variable_is_missing(target: str, lacks: str, example: s
     assert f"\n  to do:    make {target} {example}\n" in done.stderr
 
 
-@pytest.mark.parametrize("prefix", ["scenario", "report", "export", "up", "wrk", "logs", "down", "demo"])
+@pytest.mark.parametrize("prefix", ["scenario", "bugreport", "export", "up", "wrk", "logs", "down", "demo"])
 def test_make_says_which_target_was_meant(prefix: str) -> None:
     """A mistyped scenario runs nothing; one that is there keeps its own recipe."""
     target = f"{prefix}-soket-vanish"
     assert make("-n", target).stdout == f".venv/bin/reprolab no-target '{target}'\n"
     assert "no-target" not in make("-n", f"{prefix}-socket-vanish").stdout
-    result = CliRunner().invoke(cli.main, ["no-target", target], env={"REPROLAB_ROOT": str(ROOT)})
+    result = CliRunner().invoke(main.main, ["no-target", target], env={"REPROLAB_ROOT": str(ROOT)})
     assert result.exit_code == Exit.USAGE
     assert f"no target {target!r} (did you mean {prefix}-socket-vanish?)" in result.output
     assert f"to do:    make {prefix}-socket-vanish\n" in result.output
@@ -143,7 +144,7 @@ def test_the_checkout_is_found_from_below(home: Path, monkeypatch: pytest.Monkey
     directory = lay_out(home)
     monkeypatch.delenv("REPROLAB_ROOT")
     monkeypatch.chdir(directory)
-    assert cli.project_root() == home
+    assert common.project_root() == home
 
 
 def test_the_exit_statuses_stand_in_the_help() -> None:
@@ -184,7 +185,7 @@ def test_errors_become_statuses(monkeypatch: pytest.MonkeyPatch, error: BaseExce
     def fail(*_: Any) -> Any:
         raise error
 
-    monkeypatch.setattr(cli, "ensure_engine", fail)
+    monkeypatch.setattr(main, "ensure_engine", fail)
     result = lab("doctor")
     assert result.exit_code == status
     assert said in result.output
@@ -235,14 +236,14 @@ def test_report_writes_the_page_anew(home: Path) -> None:
     """From files alone, also for a run that was never judged; the page names no folder of this machine."""
     lay_out(home)
     path = Path(run_of(home, documented="+++", old="---"))
-    result = lab("report", str(path))
+    result = lab("html", str(path))
     assert result.exit_code == 0, result.output
     assert result.output == f"written: {path / 'report.html'}\n"
     text = (path / "report.html").read_text(encoding="utf-8")
     assert "1 confirmed" in text
     assert str(home) not in text
     assert not (path / "verdict.json").exists(), "to report is not to judge"
-    missing = lab("report", "nowhere")
+    missing = lab("html", "nowhere")
     assert missing.exit_code == Exit.USAGE
     assert "no run 'nowhere'" in missing.output
 
@@ -253,8 +254,8 @@ def test_a_page_never_says_what_was_judged_before(home: Path) -> None:
     path = Path(run_of(home, documented="+", old="-"))
     lab("judge", str(path))
     assert not (path / "report.html").exists()
-    lab("report", str(path))
-    evidence.RunDirectory(path).append(trial("old", shown=True, number=2))
+    lab("html", str(path))
+    run_dir.RunDirectory(path).append(trial("old", shown=True, number=2))
     assert lab("judge", str(path)).exit_code == 0
     assert "1 refuted" in (path / "report.html").read_text(encoding="utf-8")
 
@@ -292,7 +293,7 @@ def test_judge_needs_no_docker(tmp_path: Path) -> None:
     }
     verdicts = []
     for _ in range(2):
-        command = [sys.executable, "-m", "reprolab.cli", "judge", str(run.path)]
+        command = [sys.executable, "-m", "reprolab.cli.main", "judge", str(run.path)]
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
         assert done.returncode in (Exit.AS_RECORDED, Exit.DRIFT), done.stdout + done.stderr
         assert "SV-1" in done.stdout
@@ -309,7 +310,7 @@ def test_accept_records_and_writes_the_pages(home: Path) -> None:
     run = run_of(home, documented="+++", old="---")
     plan = [{"experiment": "lamp", "variant": name} for name in ("documented", "old")]
     host = {"kernel": "6", "engine": "20", "compose": "2", "cpus": 1, "cpu": "x"}
-    evidence.merge_run_json(evidence.RunDirectory(Path(run)), {"plan": plan, "host": host})
+    run_dir.merge_run_json(run_dir.RunDirectory(Path(run)), {"plan": plan, "host": host})
     assert lab("docs", "--check").exit_code == Exit.USAGE
     result = lab("accept", run)
     assert result.exit_code == 0, result.output
@@ -333,7 +334,7 @@ def test_docs_check_names_the_page_and_the_remedy(home: Path) -> None:
 def test_an_observation_that_changes_changes_the_verdict(home: Path) -> None:
     """Judging reads trials.jsonl each time, not the verdict of before."""
     lay_out(home)
-    run = evidence.RunDirectory(Path(run_of(home, documented="+", old="-")))
+    run = run_dir.RunDirectory(Path(run_of(home, documented="+", old="-")))
     assert "1 confirmed" in lab("judge", str(run.path)).output
     run.append(trial("old", True, 2))
     assert "1 refuted" in lab("judge", str(run.path)).output

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 from cases import lay_out, load
-from reprolab import composefile, labels
-from reprolab.composefile import adopt, base_arguments, context_digest, image_name, missing_images, services_by_role
-from reprolab.errors import UsageError
+from reprolab.core.errors import UsageError
+from reprolab.engine import labels
+from reprolab.scenario import loader
+from reprolab.stack import compose as stack_compose
+from reprolab.stack.compose import adopt, base_arguments, context_digest, image_name, missing_images, services_by_role
 
 BASE = "python:3.6.15-slim"
 BASES = {BASE: ("reprolab-base/python:3.6.15-host", "sha256:1")}
@@ -53,7 +55,7 @@ def test_the_callers_environment_stays_out(tmp_path: Path, monkeypatch: pytest.M
     found = load(tmp_path)
     for name in ("WORKERS", "RELEASE", "COMPOSE_FILE", "COMPOSE_PROJECT_NAME", "UNRELATED"):
         monkeypatch.setenv(name, "from the shell")
-    made = composefile.clean_environment(found, {"RELEASE": "0.9"})
+    made = stack_compose.clean_environment(found, {"RELEASE": "0.9"})
     assert made["RELEASE"] == "0.9"
     assert made["UNRELATED"] == "from the shell"
     assert not {"WORKERS", "COMPOSE_FILE", "COMPOSE_PROJECT_NAME"} & set(made)
@@ -76,7 +78,7 @@ def test_compose_resolves_the_scenario_and_the_tools(tmp_path: Path) -> None:
         'case "$*" in *images*) echo \'{"services": {"wrk": {}}}\' ;; '
         '*) echo \'{"services": {"blink-app": {}}}\' ;; esac'
     )
-    resolved = composefile.resolve(found, {"RELEASE": "0.9"}, compose(tmp_path, script))
+    resolved = stack_compose.resolve(found, {"RELEASE": "0.9"}, compose(tmp_path, script))
     assert resolved == {"services": {"blink-app": {}, "wrk": {}}}
     calls = (tmp_path / "calls").read_text().splitlines()
     assert [call.split()[0] for call in calls] == ["0.9", "0.9"]
@@ -88,7 +90,7 @@ def test_what_compose_refuses_is_a_malformed_scenario(tmp_path: Path) -> None:
     """Its own words are shown, with the file."""
     found = load(tmp_path)
     with pytest.raises(UsageError) as caught:
-        composefile.resolve(found, {}, compose(tmp_path, "echo 'services.x is wrong' >&2; exit 15"))
+        stack_compose.resolve(found, {}, compose(tmp_path, "echo 'services.x is wrong' >&2; exit 15"))
     assert f"Compose refuses {found.compose_file}" in str(caught.value)
     assert "services.x is wrong" in str(caught.value)
 
@@ -103,9 +105,9 @@ def test_bases_are_arguments_that_end_in_image(model: dict[str, Any]) -> None:
 def adopted(model: dict[str, Any], tmp_path: Path, **bases: tuple[str, str]) -> dict[str, Any]:
     """The model as the lab runs it."""
     lay_out(tmp_path)
-    from reprolab import scenario
+    pass  # MOVED
 
-    return adopt(model, scenario.load(tmp_path, "blink"), "reprolab-blink-1", OWNER, {**BASES, **bases})
+    return adopt(model, loader.load(tmp_path, "blink"), "reprolab-blink-1", OWNER, {**BASES, **bases})
 
 
 def test_the_model_becomes_the_labs_own(model: dict[str, Any], tmp_path: Path) -> None:
@@ -235,9 +237,9 @@ def test_a_service_takes_part_only_where_it_is_needed(
 ) -> None:
     """By the factors that are set, and by the experiment; by hand there is none. Nobody waits for who is not there."""
     lay_out(tmp_path, compose=OPTIONAL)
-    from reprolab import scenario
+    pass  # MOVED
 
-    found = scenario.load(tmp_path, "blink")
+    found = loader.load(tmp_path, "blink")
     services = (
         '{"blink-app": {"depends_on": {"blink-nginx": {}}}, "blink-nginx": {"profiles": ["x"]}, "blink-browser": {}}'
     )
@@ -246,7 +248,7 @@ def test_a_service_takes_part_only_where_it_is_needed(
         f"*) echo '{{\"services\": {services}}}' ;; esac"
     )
     own = found.experiments[experiment] if experiment else None
-    resolved = composefile.resolve(found, factors, compose(tmp_path, script), own)["services"]
+    resolved = stack_compose.resolve(found, factors, compose(tmp_path, script), own)["services"]
     assert {name.removeprefix("blink-") for name in resolved} == there | {"wrk", "forensics"}
     assert set(resolved["blink-app"]["depends_on"]) == ({"blink-nginx"} if "nginx" in there else set())
     assert all("profiles" not in service for service in resolved.values())
@@ -259,9 +261,9 @@ def test_an_experiment_without_load_needs_no_wrk(tmp_path: Path) -> None:
     script = f'case "$*" in *images*) {tools} ;; *) {own} ;; esac'
     quiet = replace(found.experiments["lamp"], parallel=True)
     command = compose(tmp_path, script)
-    assert "wrk" not in composefile.resolve(found, {}, command, quiet)["services"]
-    assert "wrk" in composefile.resolve(found, {}, command, quiet, all_tools=True)["services"]
-    assert "wrk" in composefile.resolve(found, {}, command, found.experiments["lamp"])["services"]
+    assert "wrk" not in stack_compose.resolve(found, {}, command, quiet)["services"]
+    assert "wrk" in stack_compose.resolve(found, {}, command, quiet, all_tools=True)["services"]
+    assert "wrk" in stack_compose.resolve(found, {}, command, found.experiments["lamp"])["services"]
 
 
 @pytest.mark.parametrize(
@@ -285,7 +287,7 @@ def test_an_experiment_without_load_needs_no_wrk(tmp_path: Path) -> None:
 def test_a_mistake_in_when_is_told(tmp_path: Path, before: str, after: str, words: str) -> None:
     """A condition that can never hold would leave a service out of every run in silence."""
     lay_out(tmp_path, compose=OPTIONAL.replace(before, after))
-    from reprolab import scenario
+    pass  # MOVED
 
     with pytest.raises(UsageError, match=words):
-        scenario.load(tmp_path, "blink")
+        loader.load(tmp_path, "blink")

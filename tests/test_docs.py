@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 from cases import EXPERIMENT, ROOT, lay_out, recorded_run, trial, trials
-from reprolab import docs, evidence
-from reprolab.accept import accept, record
-from reprolab.errors import EvidenceError, UsageError
-from reprolab.evidence import RunDirectory
+from reprolab.core import files
+from reprolab.core.errors import EvidenceError, UsageError
+from reprolab.evidence import lookup, run_dir
+from reprolab.evidence.run_dir import RunDirectory
+from reprolab.publish import readme_sections
+from reprolab.publish.accept import accept, record
 
 HOST = {"kernel": "6.1", "engine": "20.10", "compose": "2.26", "cpus": 2, "cpu": "Some CPU"}
 
@@ -24,12 +26,12 @@ def part(name: str, content: str = "") -> str:
 
 def finished(root: Path, *rows: Any, **changes: Any) -> RunDirectory:
     """A run of the small scenario with these trials."""
-    run = evidence.create_run(root, "blink")
+    run = lookup.create_run(root, "blink")
     plan = [{"experiment": "lamp", "variant": name, "factors": {}, "trials": 3} for name in ("documented", "old")]
     base = {"origin": "host", "detail": "python:3.6 built on this host"}
     content = {"scenario": "blink", "started": "2026-01-02 12:00 UTC", "status": "complete", "plan": plan, "host": HOST}
     packages = {"documented/app": {"pip": {"gunicorn": "19.6.0"}, "deb": {"apt": "2.6"}}}
-    evidence.merge_run_json(run, content | {"bases": {"b": base}, "packages": packages, "times": "up 1.0 s"} | changes)
+    run_dir.merge_run_json(run, content | {"bases": {"b": base}, "packages": packages, "times": "up 1.0 s"} | changes)
     for row in rows or trials(documented="+++", old="---"):
         run.append(row)
     (run.path / "report.txt").write_text("the | report\n", encoding="utf-8")
@@ -51,8 +53,8 @@ def test_what_is_recorded(tmp_path: Path) -> None:
     run = finished(tmp_path)
     path = accept(tmp_path, run)
     assert path == tmp_path / "scenarios" / "blink" / "recorded.json"
-    recorded = evidence.read_json(path)
-    verdict = evidence.read_json(run.path / "verdict.json")
+    recorded = files.read_json(path)
+    verdict = files.read_json(run.path / "verdict.json")
     assert {key: recorded[key] for key in verdict} == verdict
     assert set(recorded) - set(verdict) == {"started", "host", "bases", "packages", "times", "tables", "report"}
     assert recorded["packages"] == {"documented/app": {"pip": {"gunicorn": "19.6.0"}, "deb": {"apt": "2.6"}}}
@@ -66,7 +68,7 @@ def test_packages_are_recorded_once(tmp_path: Path) -> None:
     lay_out(tmp_path)
     same, other = {"pip": {"gunicorn": "20.1.0"}}, {"pip": {"gunicorn": "21.2.0"}}
     packages = {"documented/app": same, "documented/proxy": same, "old/app": same, "older/app": other}
-    recorded = evidence.read_json(accept(tmp_path, finished(tmp_path, packages=packages)))
+    recorded = files.read_json(accept(tmp_path, finished(tmp_path, packages=packages)))
     assert recorded["packages"] == {
         "documented/app": same,
         "documented/proxy": {"like": "documented/app"},
@@ -111,7 +113,7 @@ def test_a_run_whose_trials_are_gone_is_not_recorded(tmp_path: Path, shown: dict
 def test_trials_that_are_invalid_with_a_reason_are_recorded(tmp_path: Path) -> None:
     """A variant that never started belongs on record; the claim that needs it stays undecided."""
     lay_out(tmp_path)
-    recorded = evidence.read_json(accept(tmp_path, finished(tmp_path, *trials(documented="+++", old="xxx"))))
+    recorded = files.read_json(accept(tmp_path, finished(tmp_path, *trials(documented="+++", old="xxx"))))
     assert recorded["variants"]["old"]["invalid"] == ["not healthy"] * 3
     assert recorded["claims"][0]["verdict"] == "inconclusive"
 
@@ -155,7 +157,7 @@ def test_a_recorded_verdict_is_what_later_runs_are_held_against(tmp_path: Path) 
     accept(tmp_path, finished(tmp_path))
     later = finished(tmp_path, *trials(documented="---", old="---"))
     accept(tmp_path, later)
-    row = evidence.read_json(later.path / "verdict.json")["claims"][0]
+    row = files.read_json(later.path / "verdict.json")["claims"][0]
     assert (row["recorded"], row["verdict"]) == ("confirmed", "refuted")
 
 
@@ -165,7 +167,7 @@ def test_a_recorded_verdict_is_what_later_runs_are_held_against(tmp_path: Path) 
 def page(root: Path, *parts: str) -> str:
     """The README with these parts, brought up to date."""
     (root / "README.md").write_text("\n\n".join(part(name) for name in parts) + "\n", encoding="utf-8")
-    docs.write(root)
+    readme_sections.write(root)
     return (root / "README.md").read_text(encoding="utf-8")
 
 
@@ -242,7 +244,7 @@ def test_some_variants_of_a_table(tmp_path: Path) -> None:
 def test_a_note_of_several_lines_keeps_them() -> None:
     """A drawing made of characters would be lost without its spaces."""
     rows = [{"variant": "documented", "notes": ["spent: 3 s", "drawn: \n  A ──\nB   ──"]}]
-    told = docs._notes(rows).splitlines()
+    told = readme_sections._notes(rows).splitlines()
     assert told[2:-2] == [
         "- documented: spent: 3 s",
         "- documented: drawn:",
@@ -288,12 +290,12 @@ def test_only_generated_parts_change(tmp_path: Path) -> None:
     text = f"# Title\n\nbefore \\1 \\g<0>\n{old}\nafter <!-- end -->\n"
     readme = tmp_path / "scenarios" / "blink" / "README.md"
     readme.write_text(text, encoding="utf-8")
-    assert docs.stale(tmp_path) == [readme]
-    assert docs.write(tmp_path) == [readme]
+    assert readme_sections.stale(tmp_path) == [readme]
+    assert readme_sections.write(tmp_path) == [readme]
     told = readme.read_text(encoding="utf-8")
     assert told.startswith("# Title\n\nbefore \\1 \\g<0>\n<!-- generated: claims/blink -->\n| id |")
     assert told.endswith("|\n<!-- end -->\nafter <!-- end -->\n")
-    assert docs.stale(tmp_path) == docs.write(tmp_path) == []
+    assert readme_sections.stale(tmp_path) == readme_sections.write(tmp_path) == []
 
 
 def test_a_page_is_stale_once_a_run_is_recorded(tmp_path: Path) -> None:
@@ -302,10 +304,10 @@ def test_a_page_is_stale_once_a_run_is_recorded(tmp_path: Path) -> None:
     page(tmp_path, "claims/blink")
     accept(tmp_path, finished(tmp_path))
     readme = tmp_path / "README.md"
-    assert docs.stale(tmp_path) == [readme]
-    docs.write(tmp_path)
+    assert readme_sections.stale(tmp_path) == [readme]
+    readme_sections.write(tmp_path)
     readme.write_text(readme.read_text(encoding="utf-8").replace("**confirmed**", "**refuted**"), encoding="utf-8")
-    assert docs.stale(tmp_path) == [readme]
+    assert readme_sections.stale(tmp_path) == [readme]
 
 
 def test_checking_writes_nothing(tmp_path: Path) -> None:
@@ -314,7 +316,7 @@ def test_checking_writes_nothing(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     readme.write_text(part("scenarios"), encoding="utf-8")
     before = readme.read_bytes()
-    assert docs.stale(tmp_path) == [readme]
+    assert readme_sections.stale(tmp_path) == [readme]
     assert readme.read_bytes() == before
 
 
@@ -347,9 +349,9 @@ def test_the_recorded_run_makes_the_pages(tmp_path: Path) -> None:
     readme = tmp_path / "scenarios" / "socket-vanish" / "README.md"
     readme.write_text(part("claims/socket-vanish") + part("results/socket-vanish"), encoding="utf-8")
     recorded = json.loads(accept(tmp_path, recorded_run(tmp_path / "results", "whole")).read_text(encoding="utf-8"))
-    docs.write(tmp_path)
+    readme_sections.write(tmp_path)
     told = readme.read_text(encoding="utf-8")
     for claim in recorded["claims"]:
         assert f"| {claim['id']} | {claim['text']} | **{claim['verdict']}** |" in told
     assert "| gunicorn-19.7.1 | `GUNICORN=19.7.1` | 0/1 | invalid: app did not start: exit code 1" in told
-    assert docs.stale(tmp_path) == []
+    assert readme_sections.stale(tmp_path) == []

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 from cases import ROOT
-from reprolab import InvalidTrial, scenario
-from reprolab.judge import TrialRecord, judge
-from reprolab.scenario import Claim, Scenario
+from reprolab import InvalidTrial
+from reprolab.scenario import loader
+from reprolab.scenario.model import Claim, Scenario
+from reprolab.scenario.trial import TrialRecord
+from reprolab.verdict.judge import judge
 
 DIRECTORY = ROOT / "scenarios" / "enable-threads"
 RECORDED = Path(__file__).parent / "data" / "enable-threads" / "trials.jsonl"
@@ -24,7 +26,7 @@ TRIALS = [TrialRecord(**json.loads(line)) for line in RECORDED.read_text(encodin
 @pytest.fixture(scope="module")
 def found() -> Scenario:
     """The scenario."""
-    return scenario.load(ROOT, "enable-threads")
+    return loader.load(ROOT, "enable-threads")
 
 
 def module(found: Scenario, experiment: str) -> ModuleType:

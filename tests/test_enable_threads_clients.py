@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 from cases import ROOT
-from reprolab import InvalidTrial, scenario
-from reprolab.scenario import Claim, Scenario
+from reprolab import InvalidTrial
+from reprolab.scenario import loader
+from reprolab.scenario.model import Claim, Scenario
 
 DIRECTORY = ROOT / "scenarios" / "enable-threads"
 RECORDED = Path(__file__).parent / "data" / "enable-threads" / "trials.jsonl"
@@ -31,7 +32,7 @@ Observation = dict[str, Any]
 @pytest.fixture(scope="module")
 def found() -> Scenario:
     """The scenario."""
-    return scenario.load(ROOT, "enable-threads")
+    return loader.load(ROOT, "enable-threads")
 
 
 @pytest.fixture(scope="module")

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 from lab import ROOT, engine, environment, lab, left, read, run_directory
-from reprolab import scenario
+from reprolab.scenario import loader
 
 pytestmark = pytest.mark.docker
 
 DECIDING = sorted(
     {
         name
-        for experiment in scenario.load(ROOT, "socket-vanish").experiments.values()
+        for experiment in loader.load(ROOT, "socket-vanish").experiments.values()
         for claim in experiment.claims
         for name in claim.expectations
     }
@@ -136,9 +136,9 @@ def test_an_image_that_cannot_be_built_is_no_verdict(tmp_path: Path) -> None:
 
 def test_environment_of_the_caller_does_not_change_the_stack(tmp_path: Path) -> None:
     """A THREADS that is set in the shell is no factor: only --set and variants are."""
-    from reprolab.composefile import clean_environment
+    from reprolab.stack.compose import clean_environment
 
-    found = scenario.load(ROOT, "socket-vanish")
+    found = loader.load(ROOT, "socket-vanish")
     assert "THREADS" in found.factors
     given = environment(tmp_path, THREADS="1")
     with pytest.MonkeyPatch.context() as patch:

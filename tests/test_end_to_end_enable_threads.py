@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 from lab import ROOT, engine, lab, left, read, run_directory
-from reprolab import scenario
+from reprolab.scenario import loader
 
 pytestmark = pytest.mark.docker
 
 
 def deciding() -> list[str]:
     """The variants that the claims name."""
-    claims = scenario.load(ROOT, "enable-threads").claims
+    claims = loader.load(ROOT, "enable-threads").claims
     return sorted({name for claim in claims for name in claim.expectations})
 
 

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from cases import ROOT, having
 from lab import base, engine, read
-from reprolab import export, hostpython, reproducer, scenario
-from reprolab.engine import compose_command, ensure_engine
-from reprolab.process import run
+from reprolab.baseimage import cpython
+from reprolab.core.subprocesses import run
+from reprolab.engine.detect import compose_command, ensure_engine
+from reprolab.export import spec, write
+from reprolab.scenario import loader
 
 UNTOLD = 2
 BASES = {
@@ -32,7 +34,7 @@ def unpack(tmp_path: Path) -> Unpack:
     """Export a scenario and unpack its archive in a place of its own."""
 
     def make(name: str) -> Path:
-        _, archive = export.write(export.case(scenario.load(ROOT, name)), tmp_path / "export")
+        _, archive = write.write(write.case(loader.load(ROOT, name)), tmp_path / "export")
         with tarfile.open(archive) as content:
             content.extractall(tmp_path / "elsewhere", filter="data")
         (place,) = (tmp_path / "elsewhere").iterdir()
@@ -66,8 +68,8 @@ def say(script: Path, *words: str, **more: str) -> tuple[int, str]:
 
 def verdicts(name: str) -> tuple[int, int]:
     """The exit statuses that the lab's claim, as it is on record, wants of the variant and of the control."""
-    found = scenario.load(ROOT, name)
-    one = reproducer.load(found)
+    found = loader.load(ROOT, name)
+    one = spec.load(found)
     recorded = read(found.directory / "recorded.json")["signs"][one.claim.id]
     signs = [recorded[found.variant_key(one.experiment.name, variant)] for variant in (one.variant, one.control)]
     assert all(sign["shown"] in (0, sign["trials"]) for sign in signs)
@@ -128,7 +130,7 @@ def test_socket_vanish_is_told_from_its_control(unpack: Unpack, bases: Callable[
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("name", having(reproducer.FILE))
+@pytest.mark.parametrize("name", having(spec.FILE))
 def test_compose_takes_the_file(unpack: Unpack, name: str) -> None:
     """With no variable set, and without a word about one that is missing."""
     place = unpack(name)
@@ -140,7 +142,7 @@ def test_compose_takes_the_file(unpack: Unpack, name: str) -> None:
 @pytest.mark.slow
 def test_spawn_workers_without_docker(unpack: Unpack) -> None:
     """A virtual environment and pip are enough; another interpreter is told which one is needed."""
-    python = hostpython.find("3.12.1", os.environ)
+    python = cpython.find("3.12.1", os.environ)
     place = unpack("spawn-workers")
     shows, absent = verdicts("spawn-workers")
     repro = place / "repro.sh"

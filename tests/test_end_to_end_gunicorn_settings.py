@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from lab import ROOT, engine, lab, left, read, run_directory
-from reprolab import scenario
+from reprolab.scenario import loader
 
 pytestmark = pytest.mark.docker
 
@@ -30,7 +30,7 @@ SAME_AGAIN = {
 
 def deciding() -> list[str]:
     """The variants that decide the claims."""
-    found = scenario.load(ROOT, "gunicorn-settings").experiments.values()
+    found = loader.load(ROOT, "gunicorn-settings").experiments.values()
     every = {f"{e.name}/{name}" for e in found for claim in e.claims for name in claim.expectations}
     return sorted(every - SAME_AGAIN)
 
@@ -62,7 +62,7 @@ def test_every_sign_is_as_recorded(run: Path) -> None:
     now = signs(read(run / "verdict.json"))
     wanted = [
         (claim.id, f"{e.name}/{name}")
-        for e in scenario.load(ROOT, "gunicorn-settings").experiments.values()
+        for e in loader.load(ROOT, "gunicorn-settings").experiments.values()
         for claim in e.claims
         for name in claim.expectations
         if f"{e.name}/{name}" in deciding()

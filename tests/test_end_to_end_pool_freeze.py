@@ -8,7 +8,7 @@ from typing import Any
 import docker
 import pytest
 from lab import ROOT, engine, lab, left, output, read, run_directory, start, wait_for
-from reprolab import scenario
+from reprolab.scenario import loader
 
 pytestmark = pytest.mark.docker
 
@@ -19,7 +19,7 @@ DECIDED_BY_OTHERS = ONE_IS_ENOUGH | {"no-exception", "latency-0", "compute"}
 
 def deciding() -> list[str]:
     """The variants that decide the claims."""
-    found = scenario.load(ROOT, "pool-freeze").claims
+    found = loader.load(ROOT, "pool-freeze").claims
     return sorted({name for claim in found for name in claim.expectations} - DECIDED_BY_OTHERS)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from lab import ROOT, engine, lab, left, read, run_directory
-from reprolab import scenario
+from reprolab.scenario import loader
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
@@ -36,7 +36,7 @@ def seen(run: Path, experiment: str, variant: str) -> dict:
 
 def test_each_claim_can_come_out_either_way_here() -> None:
     """The variants above hold, for every claim, one in which its sign must show and one in which it must not."""
-    for experiment in scenario.load(ROOT, NAME).experiments.values():
+    for experiment in loader.load(ROOT, NAME).experiments.values():
         for claim in experiment.claims:
             assert set(claim.shows) & set(DECIDING), claim.id
             assert not claim.absent or set(claim.absent) & set(DECIDING), claim.id

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from reprolab import apt, enginesetup
-from reprolab.apt import Machine, Source
-from reprolab.engine import Engine, client, compose_command, ensure_engine
-from reprolab.engineplugins import COMPOSE
-from reprolab.errors import EngineError, UsageError
-from reprolab.versions import at_least, parse_version
+from reprolab.core.errors import EngineError, UsageError
+from reprolab.core.versions import at_least, parse_version
+from reprolab.engine import apt, install
+from reprolab.engine.apt import Machine, Source
+from reprolab.engine.detect import Engine, client, compose_command, ensure_engine
+from reprolab.engine.plugins import COMPOSE
 
 TOOLS = ("sh", "setsid", "sleep", "cat", "cp", "touch", "sed")
 
@@ -402,7 +402,7 @@ def test_a_daemon_that_ends_shows_its_last_lines(box: Box) -> None:
 
 def test_a_daemon_that_never_answers_is_given_up(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the limit the log's last lines and the limit are shown."""
-    monkeypatch.setattr(enginesetup, "START_LIMIT", 1.0)
+    monkeypatch.setattr(install, "START_LIMIT", 1.0)
     box.unpack()
     script = f'#!/bin/sh\necho $$ >>"{box.root}/pids"\necho "waiting for a lock"\nexec sleep 60\n'
     box.program("bin/dockerd", script)
@@ -427,8 +427,8 @@ def test_the_daemon_holds_none_of_its_starters_pipes(box: Box) -> None:
     """A pipe read by CI ends when the lab does, though the daemon runs on, in a session of its own."""
     box.unpack()
     code = (
-        "import sys; from pathlib import Path; from reprolab.apt import Machine\n"
-        "from reprolab.enginesetup import start_detached\n"
+        "import sys; from pathlib import Path; from reprolab.engine.apt import Machine\n"
+        "from reprolab.engine.install import start_detached\n"
         "m = Machine(root=Path(sys.argv[1]), environ={'PATH': sys.argv[1] + '/bin'})\n"
         "print(start_detached(m, m.which('dockerd'), m.root / 'log'))\n"
     )
@@ -467,10 +467,10 @@ def test_a_pid_file_that_names_a_stranger_is_removed(box: Box) -> None:
 
 def test_a_daemon_that_runs_is_not_started_again(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its pid file stays; one that never answers is reported, not replaced."""
-    monkeypatch.setattr(enginesetup, "START_LIMIT", 0.5)
+    monkeypatch.setattr(install, "START_LIMIT", 0.5)
     box.unpack()
     program = box.program("bin/dockerd", f'#!/bin/sh\necho $$ >>"{box.root}/pids"\nsleep 30\n')
-    daemon = enginesetup.start_detached(box.machine, str(program), box.root / "log")
+    daemon = install.start_detached(box.machine, str(program), box.root / "log")
     _until(lambda: _pids(box.root) == [daemon])
     (box.root / "var/run/docker.pid").write_text(str(daemon))
     with pytest.raises(EngineError, match="still runs but does not answer"):
@@ -481,8 +481,8 @@ def test_a_daemon_that_runs_is_not_started_again(box: Box, monkeypatch: pytest.M
 
 def test_one_lab_at_a_time_sets_docker_up(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second waits, says so once, and gives up at its limit."""
-    monkeypatch.setattr(enginesetup, "TURN_LIMIT", 0.2)
-    with enginesetup.my_turn(box.machine, box.said.append):
+    monkeypatch.setattr(install, "TURN_LIMIT", 0.2)
+    with install.my_turn(box.machine, box.said.append):
         with pytest.raises(EngineError, match="another reprolab that is setting up Docker"):
             box.ensure()
         assert box.said == ["another reprolab is setting up Docker here: waiting for it"]

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 from cases import trial
-from reprolab import evidence
-from reprolab.errors import EvidenceError, Exit, UsageError
-from reprolab.evidence import RunDirectory, TrialDirectory
+from reprolab.core import files
+from reprolab.core.errors import EvidenceError, Exit, UsageError
+from reprolab.evidence import lookup, run_dir
+from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 
@@ -25,7 +26,7 @@ NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunDirectory:
     """A new run."""
     monkeypatch.delenv("REPROLAB_RESULTS", raising=False)
-    return evidence.create_run(tmp_path, "blink", NOON)
+    return lookup.create_run(tmp_path, "blink", NOON)
 
 
 # -- trials ---------------------------------------------------------------------------------------
@@ -80,15 +81,15 @@ def test_each_trial_is_on_disk_before_the_next(run: RunDirectory, monkeypatch: p
 
 def test_two_runs_in_the_same_second(tmp_path: Path, run: RunDirectory) -> None:
     """The second gets a name of its own, and both sort in the order in which they began."""
-    names = [run.name] + [evidence.create_run(tmp_path, "blink", NOON).name for _ in range(2)]
+    names = [run.name] + [lookup.create_run(tmp_path, "blink", NOON).name for _ in range(2)]
     assert names == ["20260102T120000Z", "20260102T120000Z-2", "20260102T120000Z-3"]
 
 
 def test_latest_names_the_newest(tmp_path: Path, run: RunDirectory) -> None:
     """The link is relative, so that results can be moved, and is replaced in one step."""
-    evidence.point_latest(run)
-    second = evidence.create_run(tmp_path, "blink", NOON)
-    evidence.point_latest(second)
+    lookup.point_latest(run)
+    second = lookup.create_run(tmp_path, "blink", NOON)
+    lookup.point_latest(second)
     link = tmp_path / "results" / "blink" / "latest"
     assert str(link.readlink()) == second.name
     assert [path.name for path in link.parent.iterdir() if path.name.startswith(".")] == []
@@ -98,13 +99,13 @@ def test_runs_are_found_by_path_by_stamp_and_by_scenario(
     tmp_path: Path, run: RunDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All four ways to name a run lead to the same directory."""
-    evidence.merge_run_json(run, {"scenario": "blink"})
-    evidence.point_latest(run)
+    run_dir.merge_run_json(run, {"scenario": "blink"})
+    lookup.point_latest(run)
     monkeypatch.chdir(tmp_path)
     for where in (str(run.path), f"results/blink/{run.name}", f"blink/{run.name}", "blink/latest", "blink"):
-        assert evidence.open_run(tmp_path, where) == run
+        assert lookup.open_run(tmp_path, where) == run
     with pytest.raises(UsageError, match="no run 'blonk'"):
-        evidence.open_run(tmp_path, "blonk")
+        lookup.open_run(tmp_path, "blonk")
 
 
 def test_a_name_that_leads_to_no_run(tmp_path: Path, run: RunDirectory) -> None:
@@ -112,44 +113,44 @@ def test_a_name_that_leads_to_no_run(tmp_path: Path, run: RunDirectory) -> None:
     for name in ("blink", "socket-vanish"):
         (tmp_path / "scenarios" / name).mkdir(parents=True)
         (tmp_path / "scenarios" / name / "compose.yaml").touch()
-    said = str(evidence.no_run(tmp_path, "blonk"))
+    said = str(lookup.no_run(tmp_path, "blonk"))
     assert "(did you mean blink?): blink has no run yet" in said
     assert "make scenario-blink, then again" in said
-    assert "NAME is one of blink, socket-vanish" in str(evidence.no_run(tmp_path, "zzz"))
-    runs = [run, *(evidence.create_run(tmp_path, "blink", NOON.replace(hour=hour)) for hour in (13, 14, 15))]
+    assert "NAME is one of blink, socket-vanish" in str(lookup.no_run(tmp_path, "zzz"))
+    runs = [run, *(lookup.create_run(tmp_path, "blink", NOON.replace(hour=hour)) for hour in (13, 14, 15))]
     for one in runs:
-        evidence.merge_run_json(one, {})
+        run_dir.merge_run_json(one, {})
     newest = "there are blink/20260102T150000Z, blink/20260102T140000Z, blink/20260102T130000Z and 1 older"
     for where in ("zzz", "blonk", "results/blink/2027", "blink/20260102T15000Z"):
-        assert newest in str(evidence.no_run(tmp_path, where))
-    assert "did you mean" not in str(evidence.no_run(tmp_path, "zzz"))
-    assert "(did you mean blink/20260102T150000Z?)" in str(evidence.no_run(tmp_path, "blink/20260102T15000Z"))
-    assert f"(did you mean blink/{run.name}?)" in str(evidence.no_run(tmp_path, run.name))
-    assert "make scenario-socket-vanish, then again" in str(evidence.no_run(tmp_path, "soket"))
+        assert newest in str(lookup.no_run(tmp_path, where))
+    assert "did you mean" not in str(lookup.no_run(tmp_path, "zzz"))
+    assert "(did you mean blink/20260102T150000Z?)" in str(lookup.no_run(tmp_path, "blink/20260102T15000Z"))
+    assert f"(did you mean blink/{run.name}?)" in str(lookup.no_run(tmp_path, run.name))
+    assert "make scenario-socket-vanish, then again" in str(lookup.no_run(tmp_path, "soket"))
 
 
 def test_results_may_be_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """REPROLAB_RESULTS moves them all; an empty value is none."""
     monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path / "else"))
-    assert evidence.create_run(tmp_path, "blink").path.parent == tmp_path / "else" / "blink"
+    assert lookup.create_run(tmp_path, "blink").path.parent == tmp_path / "else" / "blink"
     monkeypatch.setenv("REPROLAB_RESULTS", "")
-    assert evidence.results_root(tmp_path) == tmp_path / "results"
+    assert lookup.results_root(tmp_path) == tmp_path / "results"
 
 
 def test_runs_of_a_scenario(tmp_path: Path, run: RunDirectory) -> None:
     """Oldest first; neither the link nor a directory without run.json counts."""
-    later = evidence.create_run(tmp_path, "blink", NOON.replace(hour=13))
-    evidence.create_run(tmp_path, "blink", NOON.replace(hour=14))
+    later = lookup.create_run(tmp_path, "blink", NOON.replace(hour=13))
+    lookup.create_run(tmp_path, "blink", NOON.replace(hour=14))
     for one in (later, run):
-        evidence.merge_run_json(one, {})
-    evidence.point_latest(later)
-    assert evidence.runs_of(tmp_path, "blink") == [run, later]
+        run_dir.merge_run_json(one, {})
+    lookup.point_latest(later)
+    assert lookup.runs_of(tmp_path, "blink") == [run, later]
 
 
 def test_run_json_grows(run: RunDirectory) -> None:
     """Each stage adds what it knows; what was there stays."""
-    evidence.merge_run_json(run, {"status": "running", "scenario": "blink"})
-    content = evidence.merge_run_json(run, {"status": "complete"})
+    run_dir.merge_run_json(run, {"status": "running", "scenario": "blink"})
+    content = run_dir.merge_run_json(run, {"status": "complete"})
     assert content == {"schema": 1, "status": "complete", "scenario": "blink"}
     assert json.loads((run.path / "run.json").read_text(encoding="utf-8")) == content
 
@@ -165,7 +166,7 @@ def test_a_trials_files(run: RunDirectory) -> None:
     place.write_text("wrk.txt", "as printed\n")
     place.log_path("app").write_bytes(gzip.compress(b"one\ntwo"))
     assert place.path == run.path / "lamp" / "documented" / "2"
-    assert evidence.read_json(place.path / "wrk.json") == {"requests": 1, "text": "日本"}
+    assert files.read_json(place.path / "wrk.json") == {"requests": 1, "text": "日本"}
     assert "日本" in (place.path / "wrk.json").read_text(encoding="utf-8")
     assert list(place.lines("app")) == [b"one\n", b"two"]
 
@@ -174,7 +175,7 @@ def test_two_threads_may_write_one_file(tmp_path: Path) -> None:
     """Two tags of one image have one list of packages; neither thread takes the other's draft away."""
     target = tmp_path / "x.json"
     with ThreadPoolExecutor(2) as pool:
-        for future in [pool.submit(evidence.write_json, target, {"n": n}) for n in range(400)]:
+        for future in [pool.submit(files.write_json, target, {"n": n}) for n in range(400)]:
             future.result()
     assert list(tmp_path.iterdir()) == [target]
 
@@ -182,21 +183,21 @@ def test_two_threads_may_write_one_file(tmp_path: Path) -> None:
 def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     """What cannot be written leaves the old content and no draft behind."""
     target = tmp_path / "verdict.json"
-    evidence.write_json(target, {"old": 1})
+    files.write_json(target, {"old": 1})
     with pytest.raises(TypeError):
-        evidence.write_json(target, {"new": object()})
-    assert evidence.read_json(target) == {"old": 1}
+        files.write_json(target, {"new": object()})
+    assert files.read_json(target) == {"old": 1}
     assert list(tmp_path.iterdir()) == [target]
 
 
 def test_no_draft_stays_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that fills up in between leaves the old file and nothing else."""
     target = tmp_path / "verdict.json"
-    evidence.write_json(target, {"old": 1})
+    files.write_json(target, {"old": 1})
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(EvidenceError, match=r"verdict\.json"):
-        evidence.write_json(target, {"new": 2})
-    assert evidence.read_json(target) == {"old": 1}
+        files.write_json(target, {"new": 2})
+    assert files.read_json(target) == {"old": 1}
     assert list(tmp_path.iterdir()) == [target]
 
 
@@ -207,7 +208,7 @@ def test_json_that_cannot_be_read(tmp_path: Path, content: bytes | None, said: s
     if content is not None:
         target.write_bytes(content)
     with pytest.raises(UsageError, match=said) as caught:
-        evidence.read_json(target)
+        files.read_json(target)
     assert str(target) in str(caught.value)
 
 
@@ -223,7 +224,7 @@ def full(*_: Any, **__: Any) -> Any:
     ("file", "write"),
     [
         ("trials.jsonl", lambda run: run.append(trial())),
-        ("run.json", lambda run: evidence.merge_run_json(run, {"status": "running"})),
+        ("run.json", lambda run: run_dir.merge_run_json(run, {"status": "running"})),
         ("wrk.json", lambda run: run.trial("lamp", "documented", 1).write("wrk.json", {})),
         ("wrk.txt", lambda run: run.trial("lamp", "documented", 1).write_text("wrk.txt", "text")),
     ],
@@ -247,10 +248,10 @@ def test_no_room_for_the_directory_or_the_link(
     """A run that cannot begin, and a link that cannot be set, say which."""
     monkeypatch.setattr(Path, "symlink_to", full)
     with pytest.raises(EvidenceError, match=r"No space left.*latest"):
-        evidence.point_latest(run)
+        lookup.point_latest(run)
     monkeypatch.setattr(Path, "mkdir", full)
     with pytest.raises(EvidenceError, match=r"No space left.*blink"):
-        evidence.create_run(tmp_path, "blink")
+        lookup.create_run(tmp_path, "blink")
 
 
 def test_a_results_directory_that_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,7 +259,7 @@ def test_a_results_directory_that_is_a_file(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path / "file"))
     with pytest.raises(EvidenceError, match=r"could not be written.*file/blink"):
-        evidence.create_run(tmp_path, "blink")
+        lookup.create_run(tmp_path, "blink")
 
 
 def test_a_log_that_is_missing_is_missing(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from reprolab.evidence import TrialDirectory
-from reprolab.report.excerpts import LONGEST, MOST_LINES, excerpt, excerpts
+from reprolab.evidence.run_dir import TrialDirectory
+from reprolab.report.html.log_digest import LONGEST, MOST_LINES, excerpt, excerpts
 
 STAMP = "2026-11-21T05:52:26.500000000Z "
 ZERO = 1_795_240_346_000_000_000

@@ -21,10 +21,13 @@ import yaml
 from cases import EXPERIMENT, ROOT, having, lay_out
 from click.testing import CliRunner
 from lab import wait_for
-from reprolab import cli, export, exporttext, reproducer, scenario
-from reprolab.errors import UsageError
+from reprolab.cli import main
+from reprolab.core.errors import UsageError
+from reprolab.export import render, spec, write
+from reprolab.scenario import loader
+from reprolab.scenario import model as scenario_model
 
-SCENARIOS = having(reproducer.FILE)
+SCENARIOS = having(spec.FILE)
 SHELLCHECK = Path(sys.executable).with_name("shellcheck")
 VARIABLE = re.compile(r"(?<!\$)\$(?:\{([^}]*)\}|\w+)")
 # What belongs to this workplace and not to a case.
@@ -45,8 +48,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str | N
     """Every reproducer, written once."""
     output = tmp_path_factory.mktemp("export")
     return {
-        (name, variant): export.write(export.case(scenario.load(ROOT, name), variant), output)[0]
-        for name, variant in EVERY
+        (name, variant): write.write(write.case(loader.load(ROOT, name), variant), output)[0] for name, variant in EVERY
     }
 
 
@@ -163,8 +165,8 @@ def test_the_archive_holds_the_directory(directory: Path) -> None:
 
 def test_the_archive_is_the_same_every_time() -> None:
     """Byte for byte, whoever makes it and when."""
-    chosen = export.case(scenario.load(ROOT, "spawn-workers"))
-    made = [export.packed(export.files(chosen), chosen.name) for _ in range(2)]
+    chosen = write.case(loader.load(ROOT, "spawn-workers"))
+    made = [write.packed(write.files(chosen), chosen.name) for _ in range(2)]
     assert made[0] == made[1]
     assert made[0][4:8] == bytes(4), "the gzip header tells a time"
 
@@ -175,7 +177,7 @@ def test_the_files_are_the_scenarios_own(name: str, written: dict[tuple[str, str
     source = ROOT / "scenarios" / name
     for path, text in texts(written[name, None]).items():
         if (source / path).is_file() and path not in ("README.md", "compose.yaml"):
-            assert text == export.LAB_ONLY.sub("", (source / path).read_text(encoding="utf-8")), path
+            assert text == write.LAB_ONLY.sub("", (source / path).read_text(encoding="utf-8")), path
 
 
 def test_what_is_the_labs_is_cut_out() -> None:
@@ -183,8 +185,8 @@ def test_what_is_the_labs_is_cut_out() -> None:
     text = (
         b"a\n# lab only, from here\nb\n# lab only, to here\nc\n    # lab only, from here\n d\n# lab only, to here\ne\n"
     )
-    assert export._without_lab(text) == b"a\nc\ne\n"
-    assert export._without_lab(b"\xff\xfe") == b"\xff\xfe"
+    assert write._without_lab(text) == b"a\nc\ne\n"
+    assert write._without_lab(b"\xff\xfe") == b"\xff\xfe"
 
 
 def test_a_variant_has_its_factors_and_the_usual_control(written: dict[tuple[str, str | None], Path]) -> None:
@@ -203,11 +205,11 @@ def test_a_variant_has_its_factors_and_the_usual_control(written: dict[tuple[str
 
 def test_a_control_that_changes_what_is_installed_changes_it_in_both() -> None:
     """Its factor stays a variable, in compose.yaml and in the words for pip."""
-    chosen = export.case(scenario.load(ROOT, "socket-vanish"))
+    chosen = write.case(loader.load(ROOT, "socket-vanish"))
     assert dict(chosen.control) == {"GUNICORN": "19.5.0"}
-    assert "GUNICORN: ${GUNICORN:-19.6.0}" in exporttext.texts(chosen)["compose.yaml"]
-    assert exporttext._shell(chosen, "gunicorn==${GUNICORN}") == '"gunicorn==${GUNICORN}"'
-    assert exporttext._shell(chosen, "bottle==${BOTTLE}") == "bottle==0.12.13"
+    assert "GUNICORN: ${GUNICORN:-19.6.0}" in render.texts(chosen)["compose.yaml"]
+    assert render._shell(chosen, "gunicorn==${GUNICORN}") == '"gunicorn==${GUNICORN}"'
+    assert render._shell(chosen, "bottle==${BOTTLE}") == "bottle==0.12.13"
 
 
 def test_without_docker_only_where_nothing_but_the_server_is_needed(
@@ -247,15 +249,15 @@ def test_the_page_says_what_was_measured(written: dict[tuple[str, str | None], P
 def test_the_control_itself_is_not_exported() -> None:
     """It is part of every reproducer: `./run.sh control`."""
     with pytest.raises(UsageError, match=r"gunicorn-19\.5\.0 is what the control"):
-        export.case(scenario.load(ROOT, "socket-vanish"), "gunicorn-19.5.0")
+        write.case(loader.load(ROOT, "socket-vanish"), "gunicorn-19.5.0")
     with pytest.raises(UsageError, match=r"no variant 'gunicorn-19\.6'"):
-        export.case(scenario.load(ROOT, "socket-vanish"), "gunicorn-19.6")
+        write.case(loader.load(ROOT, "socket-vanish"), "gunicorn-19.6")
 
 
 def test_what_never_ran_is_not_exported() -> None:
     """gunicorn 19.7.1 did not start: the reason on record, and the variant that did start."""
     with pytest.raises(UsageError) as refused:
-        export.case(scenario.load(ROOT, "socket-vanish"), "gunicorn-19.7.1")
+        write.case(loader.load(ROOT, "socket-vanish"), "gunicorn-19.7.1")
     said = str(refused.value)
     assert "gunicorn-19.7.1 has no valid trial on record: app did not start: exit code 1" in said
     assert "TypeError: 'OSError' object is not subscriptable" in said
@@ -265,7 +267,7 @@ def test_what_never_ran_is_not_exported() -> None:
 def test_a_variant_of_another_experiment_is_told_where_it_belongs() -> None:
     """The reproducer is of one experiment; its variants are named."""
     with pytest.raises(UsageError, match=r"reproducer is of the experiment worker-connections\n.*sync-3, gevent"):
-        export.case(scenario.load(ROOT, "gunicorn-settings"), "unix")
+        write.case(loader.load(ROOT, "gunicorn-settings"), "unix")
 
 
 def test_a_control_of_other_releases_is_said_to_be_one(written: dict[tuple[str, str | None], Path]) -> None:
@@ -286,32 +288,32 @@ def test_a_control_of_other_releases_is_said_to_be_one(written: dict[tuple[str, 
 
 def test_a_control_that_was_measured_as_it_runs_stands_for_itself() -> None:
     """A variant whose own control is a variant too: that row is shown, and nothing is missing."""
-    chosen = export.case(scenario.load(ROOT, "pool-freeze"), "held")
+    chosen = write.case(loader.load(ROOT, "pool-freeze"), "held")
     same = replace(chosen, control={"HANDLER": "default", "ATTEMPTS": chosen.scenario.factors["ATTEMPTS"]})
     variants = {**same.reproducer.experiment.variants, "held-default": {"RUNNER": "held", "HANDLER": "default"}}
     experiment = replace(same.reproducer.experiment, variants=variants)
     same = replace(same, reproducer=replace(same.reproducer, experiment=experiment))
-    assert exporttext._control(same) == "held-default"
-    assert exporttext._unlike(same) is None
+    assert render._control(same) == "held-default"
+    assert render._unlike(same) is None
     # As many tries as it had are said; the stack is the same.
-    assert exporttext._unlike(chosen) == ("held-handler-default", {"ATTEMPTS": "60"})
+    assert render._unlike(chosen) == ("held-handler-default", {"ATTEMPTS": "60"})
 
 
 def test_a_variant_that_would_be_another_one_is_not_exported() -> None:
     """Its factor is the lab's own, or is one that no service of the reproducer has."""
     with pytest.raises(UsageError, match="WITNESS would not come to stand in the reproducer"):
-        export.case(scenario.load(ROOT, "socket-vanish"), "unwatched")
-    found = scenario.load(ROOT, "gunicorn-settings")
-    blind = replace(reproducer.load(found), reads=())
+        write.case(loader.load(ROOT, "socket-vanish"), "unwatched")
+    found = loader.load(ROOT, "gunicorn-settings")
+    blind = replace(spec.load(found), reads=())
     with pytest.raises(UsageError, match="ARGUMENTS, WORKER_CLASS would not"):
-        export._check(replace(export.case(found), reproducer=blind))
+        write._check(replace(write.case(found), reproducer=blind))
 
 
 def test_a_value_that_a_shell_would_take_apart_is_refused() -> None:
     """It would stand in a shell's default value."""
-    chosen = export.case(scenario.load(ROOT, "pool-freeze"))
+    chosen = write.case(loader.load(ROOT, "pool-freeze"))
     with pytest.raises(UsageError, match="HANDLER has a value that a shell takes apart"):
-        export._check(replace(chosen, control={"HANDLER": 'a"b'}))
+        write._check(replace(chosen, control={"HANDLER": 'a"b'}))
 
 
 STACK = """\
@@ -329,7 +331,7 @@ BLINK = EXPERIMENT.replace(
 )
 
 
-def blink(root: Path, control: str = "old") -> scenario.Scenario:
+def blink(root: Path, control: str = "old") -> scenario_model.Scenario:
     """A small scenario in which factors name a directory, a Dockerfile and a file that is mounted."""
     found = lay_out(root, compose=STACK, lamp=BLINK)
     for name in ("plain/Dockerfile", "fancy/Dockerfile", "fancy/lamp.py", "a.conf", "b.conf", "reproducer/Dockerfile"):
@@ -337,14 +339,14 @@ def blink(root: Path, control: str = "old") -> scenario.Scenario:
         (found / name).write_text(f"# {name}\n", encoding="utf-8")
     content = {"claim": "B-1", "title": "it blinks", "sign": "on", "variant": "documented", "control": control}
     (found / "reproducer.yaml").write_text(yaml.safe_dump(content | {"services": ["app", "store"]}), encoding="utf-8")
-    return scenario.load(root, "blink")
+    return loader.load(root, "blink")
 
 
 def test_a_factor_may_name_what_is_built_and_what_is_mounted(tmp_path: Path) -> None:
     """The variant's directory goes along, and both files of which the control mounts the other."""
     found = blink(tmp_path)
     for variant, kind in (("documented", "plain"), ("fancy", "fancy")):
-        content = export.files(export.case(found, variant))
+        content = write.files(write.case(found, variant))
         assert {name.partition("/")[0] for name in content} == {
             *(kind, "drive", "a.conf", "b.conf", "compose.yaml", "run.sh", "README.md")
         }
@@ -369,20 +371,20 @@ def test_what_a_factor_names_must_be_there(tmp_path: Path, control: str, lost: s
     if lost:
         (found.directory / lost).unlink()
     with pytest.raises(UsageError, match=re.escape(said)):
-        export.files(export.case(found))
+        write.files(write.case(found))
 
 
 def test_only_a_reproducer_is_replaced(tmp_path: Path) -> None:
     """A directory of that name that holds something else is left as it is."""
-    chosen = export.case(scenario.load(ROOT, "spawn-workers"))
+    chosen = write.case(loader.load(ROOT, "spawn-workers"))
     other = tmp_path / chosen.name
     other.mkdir()
     (other / "letter.txt").write_text("dear")
     with pytest.raises(UsageError, match="is no reproducer"):
-        export.write(chosen, tmp_path)
+        write.write(chosen, tmp_path)
     assert (other / "letter.txt").read_text() == "dear"
     (other / "run.sh").write_text("#!/bin/sh\n")
-    directory, _ = export.write(chosen, tmp_path)
+    directory, _ = write.write(chosen, tmp_path)
     assert not (other / "letter.txt").exists()
     assert "compose build" in (directory / "run.sh").read_text()
 
@@ -396,7 +398,7 @@ def test_the_command_says_what_it_wrote(tmp_path: Path, monkeypatch: pytest.Monk
         ([], tmp_path / "results" / "export" / "spawn-workers-reproducer"),
         (elsewhere, tmp_path / "there" / "spawn-workers-uvicorn-0.20.0-reproducer"),
     ):
-        result = CliRunner().invoke(cli.main, ["export", "spawn-workers", *arguments])
+        result = CliRunner().invoke(main.main, ["export", "spawn-workers", *arguments])
         assert result.exit_code == 0, result.output
         case, first, second, third = result.output.splitlines()
         variant = arguments[1] if arguments else "documented"

@@ -12,11 +12,11 @@ from pathlib import Path
 import docker
 import pytest
 from lab import engine, lab, left, output, read, run_directory, start, wait_for
-from reprolab.bases import policy, resolve_base
-from reprolab.cli import COMMON_BASE
-from reprolab.commands import Commands, Output
-from reprolab.errors import InvalidTrial
-from reprolab.process import run as run_program
+from reprolab.baseimage.resolve import policy, resolve_base
+from reprolab.cli.machine import COMMON_BASE
+from reprolab.core.errors import InvalidTrial
+from reprolab.core.subprocesses import run as run_program
+from reprolab.engine.exec import Commands, Output
 
 pytestmark = pytest.mark.docker
 

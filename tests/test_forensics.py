@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from reprolab.commands import Output
-from reprolab.errors import InvalidTrial
-from reprolab.forensics import Forensics, Frame, Onlooker, Stacks, parse_stacks
-from reprolab.proc import parse_snapshot
+from reprolab.core.errors import InvalidTrial
+from reprolab.engine.exec import Output
+from reprolab.processes.inspector import Forensics, Frame, Onlooker, Stacks, parse_stacks
+from reprolab.processes.snapshot import parse_snapshot
 from test_proc import FROZEN, changed
 
 PRINTED = [

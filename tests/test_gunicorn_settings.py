@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from cases import ROOT
-from reprolab import docs, scenario
-from reprolab.evidence import RunDirectory
-from reprolab.judge import judge
-from reprolab.scenario import Claim, Scenario
+from reprolab.evidence.run_dir import RunDirectory
+from reprolab.publish import readme_sections
+from reprolab.scenario import loader
+from reprolab.scenario.model import Claim, Scenario
+from reprolab.verdict.judge import judge
 
 DIRECTORY = ROOT / "scenarios" / "gunicorn-settings"
 RUN = RunDirectory(Path(__file__).parent / "data" / "gunicorn-settings")
@@ -22,7 +23,7 @@ DOCUMENT = [f"GS-{number}" for number in range(1, 39)]
 @pytest.fixture(scope="module")
 def found() -> Scenario:
     """The scenario."""
-    return scenario.load(ROOT, "gunicorn-settings")
+    return loader.load(ROOT, "gunicorn-settings")
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +195,7 @@ def test_what_cannot_be_told_is_no_answer(
 
 def test_the_table_beside_the_manual() -> None:
     """Every claim once, in the document's order, with setting, verdict and number."""
-    text = docs.pages(ROOT)[DIRECTORY / "README.md"]
+    text = readme_sections.pages(ROOT)[DIRECTORY / "README.md"]
     table = text.partition("<!-- generated: settings/gunicorn-settings -->\n")[2].partition("<!-- end -->")[0]
     rows = [row.split(" | ") for row in table.splitlines()[2:]]
     assert [row[1] for row in rows][:38] == DOCUMENT

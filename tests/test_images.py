@@ -8,8 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from reprolab import images
-from reprolab.images import describe
+from reprolab.stack import images
+from reprolab.stack.images import describe
 
 
 @pytest.mark.parametrize(

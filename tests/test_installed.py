@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from cases import ROOT, load
-from reprolab import installed, scenario
+from reprolab.evidence import packages
+from reprolab.scenario import loader
 
 SYSTEM = {f"lib{n}": f"{n}.1-2+deb12u3" for n in range(150)}
 APP = {"deb": {**SYSTEM, "libpython": "3.11"}, "pip": {"gunicorn": "20.0.4", "flask": "1.0"}}
@@ -27,7 +28,7 @@ RUN = {
 def recorded(run: Any = RUN) -> dict[str, Any]:
     """What accept() keeps of a run with these images, as it comes back from the file."""
     variants = {image.partition("/")[0]: {} for image in run}
-    return json.loads(json.dumps({"packages": installed.kept(run), "variants": variants}))  # type: ignore[no-any-return]
+    return json.loads(json.dumps({"packages": packages.kept(run), "variants": variants}))  # type: ignore[no-any-return]
 
 
 def upgraded(images: Any, **versions: str) -> dict[str, Any]:
@@ -41,13 +42,13 @@ def upgraded(images: Any, **versions: str) -> dict[str, Any]:
 
 def test_what_is_kept_can_be_read_back() -> None:
     """Every distinct set of packages of a service is whole again, what an image lacks of another included."""
-    whole = installed.expanded(recorded()["packages"])
+    whole = packages.expanded(recorded()["packages"])
     assert whole == {image: RUN[image] for image in ("documented/app", "documented/proxy", "newer/app", "empty/wrk")}
 
 
 def test_what_is_alike_is_kept_once() -> None:
     """An image's 150 packages of the system cost one line in the next image, whatever its service."""
-    kept = installed.kept(RUN)
+    kept = packages.kept(RUN)
     assert kept["newer/app"] == {"like": "documented/app", "pip": {"gunicorn": "21.2.0"}}
     assert kept["documented/proxy"]["like"] == "documented/app"
     assert kept["documented/proxy"]["deb"] == {"h2o": "2.2.5", "libpython": None}
@@ -57,16 +58,16 @@ def test_what_is_alike_is_kept_once() -> None:
 def test_a_record_from_before_is_read() -> None:
     """It lists pip's packages alone, each image whole: those are compared, and nothing is said of Debian's."""
     before = {"packages": {"documented/app": {"pip": APP["pip"]}}, "variants": {"documented": {}, "more-workers": {}}}
-    assert installed.changed(before, {"packages": RUN}) == []
+    assert packages.changed(before, {"packages": RUN}) == []
     other = RUN | {"documented/app": NEWER}
-    (one,) = installed.changed(before, {"packages": other})
+    (one,) = packages.changed(before, {"packages": other})
     assert (one.kind, one.name, one.recorded, one.now) == ("pip", "gunicorn", "20.0.4", "21.2.0")
 
 
 def test_a_package_that_changed_is_told_once() -> None:
     """With all images that have it so, those included for which another variant's stands on record."""
-    assert installed.changed(recorded(), {"packages": RUN}) == []
-    (one,) = installed.changed(recorded(), {"packages": upgraded(RUN, h2o="2.2.6")})
+    assert packages.changed(recorded(), {"packages": RUN}) == []
+    (one,) = packages.changed(recorded(), {"packages": upgraded(RUN, h2o="2.2.6")})
     assert (one.kind, one.name, one.recorded, one.now) == ("deb", "h2o", "2.2.5", "2.2.6")
     assert one.images == ("documented/proxy", "more-workers/proxy", "newer/proxy")
 
@@ -74,14 +75,14 @@ def test_a_package_that_changed_is_told_once() -> None:
 def test_a_part_of_a_run_is_compared_with_what_stands_for_it() -> None:
     """One variant ran, and the record names it under another variant alone: its release is not taken for a change."""
     part = {image: kinds for image, kinds in RUN.items() if image.startswith(("more-workers/", "newer/"))}
-    assert installed.changed(recorded(), {"packages": part}) == []
-    changes = installed.changed(recorded(), {"packages": upgraded(part, lib7="8")})
+    assert packages.changed(recorded(), {"packages": part}) == []
+    changes = packages.changed(recorded(), {"packages": upgraded(part, lib7="8")})
     assert [(one.name, one.now) for one in changes] == [("lib7", "8")]
 
 
 def test_a_variant_of_ones_own_is_not_compared() -> None:
     """What --set changes is what the user asked for."""
-    assert installed.changed(recorded(), {"packages": {"custom/app": NEWER}}) == []
+    assert packages.changed(recorded(), {"packages": {"custom/app": NEWER}}) == []
 
 
 def test_a_package_that_came_or_went_is_a_change() -> None:
@@ -89,8 +90,8 @@ def test_a_package_that_came_or_went_is_a_change() -> None:
     less = json.loads(json.dumps(RUN))
     for kinds in less.values():
         kinds.get("deb", {}).pop("h2o", None)
-    (gone,) = installed.changed(recorded(), {"packages": less})
-    (come,) = installed.changed(recorded(less), {"packages": RUN})
+    (gone,) = packages.changed(recorded(), {"packages": less})
+    (come,) = packages.changed(recorded(less), {"packages": RUN})
     assert (gone.recorded, gone.now, come.recorded, come.now) == ("2.2.5", "", "", "2.2.5")
 
 
@@ -103,5 +104,5 @@ def test_what_the_dockerfiles_install_is_known_by_name(tmp_path: Path) -> None:
         '  "nginx-light=${NGINX}" gcc && rm -rf /var/lib/apt',
     ]
     (found.directory / "Dockerfile").write_text("\n".join(lines), encoding="utf-8")
-    assert installed.named(found) == {"nginx-light", "gcc"}
-    assert {"h2o", "wrk", "gcc"} <= installed.named(scenario.load(ROOT, "socket-vanish"))
+    assert packages.named(found) == {"nginx-light", "gcc"}
+    assert {"h2o", "wrk", "gcc"} <= packages.named(loader.load(ROOT, "socket-vanish"))

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from cases import ROOT, claim, in_memory, recorded_run, trial, trials
-from reprolab import scenario
-from reprolab.errors import Exit
-from reprolab.evidence import RunDirectory
-from reprolab.judge import Verdict, asked, count, decide, drifted, exit_status, exit_words, judge
-from reprolab.scenario import Claim, Experiment, Scenario
+from reprolab.core.errors import Exit
+from reprolab.evidence.run_dir import RunDirectory
+from reprolab.scenario import loader
+from reprolab.scenario.model import Claim, Experiment, Scenario
+from reprolab.verdict.judge import Verdict, asked, count, decide, drifted, exit_status, exit_words, judge
 
 PAIR = claim(shows=["documented"], absent=["old"])
 CONFIRMED, REFUTED, INCONCLUSIVE = Verdict.CONFIRMED, Verdict.REFUTED, Verdict.INCONCLUSIVE
@@ -278,7 +278,7 @@ def test_drift_beats_inconclusive() -> None:
 @pytest.fixture(scope="module")
 def vanish() -> Scenario:
     """The scenario the recorded runs are of."""
-    return scenario.load(ROOT, "socket-vanish")
+    return loader.load(ROOT, "socket-vanish")
 
 
 @pytest.fixture
@@ -326,8 +326,8 @@ def test_a_run_of_three_variants_asks_no_claim(vanish: Scenario, tmp_path: Any) 
 
 def test_an_unreadable_trial_leaves_a_sometimes_claim_open() -> None:
     """Where a sign raised, the trial that showed it may be the one that could not be read: not refuted."""
-    from reprolab.judge import Count, Verdict, decide
-    from reprolab.scenario import Claim
+    from reprolab.scenario.model import Claim
+    from reprolab.verdict.judge import Count, Verdict, decide
 
     claim = Claim("X-1", "it happens", sign=bool, shows=("documented",), sometimes=True)
     verdict, why = decide(claim, {"documented": Count(0, 2, ("trial 3: KeyError: 'x'",))})

@@ -9,8 +9,18 @@ from typing import Any
 
 import pytest
 from docker.errors import APIError, NotFound
-from reprolab import labels
-from reprolab.labels import HAND, IMAGE, OBJECT, OWNER, Removed, own, owner_lives, process_identity, remove_leftovers
+from reprolab.engine import labels
+from reprolab.engine.labels import (
+    HAND,
+    IMAGE,
+    OBJECT,
+    OWNER,
+    Removed,
+    own,
+    owner_lives,
+    process_identity,
+    remove_leftovers,
+)
 
 DEAD = {OBJECT: "trial", OWNER: "00000000-0000:1:1"}
 

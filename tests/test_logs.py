@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 from docker.errors import NotFound
-from reprolab import logs
-from reprolab.errors import EngineError, EvidenceError
-from reprolab.logs import Clock, access_summary, moment_ns, tracebacks
+from reprolab.core.errors import EngineError, EvidenceError
+from reprolab.logs import capture
+from reprolab.logs.access_log import access_summary
+from reprolab.logs.python_tracebacks import tracebacks
+from reprolab.logs.timestamps import Clock, moment_ns
 
 SECOND = 1_000_000_000
 EPOCH = 1_795_239_009 * SECOND  # 2026-11-21T05:30:09Z
@@ -280,8 +282,8 @@ def test_a_name_that_is_no_utf8() -> None:
 
 def test_the_tail_of_a_log() -> None:
     """The last lines without the engine's timestamps."""
-    assert logs.tail(stamped("one\ntwo three\nfour"), 2) == ["two three", "four"]
-    assert logs.tail([]) == []
+    assert capture.tail(stamped("one\ntwo three\nfour"), 2) == ["two three", "four"]
+    assert capture.tail([]) == []
 
 
 # -- fetching -------------------------------------------------------------------------------------
@@ -320,7 +322,7 @@ def test_a_file_comes_whole_in_chunks_of_any_size(tmp_path: Path, size: int) -> 
     content = CONTENT if size > 100 else CONTENT[:3001]
     container: Any = FakeContainer(archive(content), size)
     target = tmp_path / "trial" / "proxy.log.gz"
-    assert logs.capture_file(container, "/srv/proxy/access.log", target) == len(content)
+    assert capture.capture_file(container, "/srv/proxy/access.log", target) == len(content)
     assert gzip.decompress(target.read_bytes()) == content
 
 
@@ -328,7 +330,7 @@ def test_a_file_larger_than_a_chunk_of_the_lab(tmp_path: Path) -> None:
     """The lab reads by the megabyte; a log of several arrives complete."""
     content = bytes(range(256)) * (3 * 4096 + 1)
     container: Any = FakeContainer(archive(content), 65_537)
-    assert logs.capture_file(container, "/log", tmp_path / "log.gz") == len(content)
+    assert capture.capture_file(container, "/log", tmp_path / "log.gz") == len(content)
     assert gzip.decompress((tmp_path / "log.gz").read_bytes()) == content
 
 
@@ -336,7 +338,7 @@ def test_a_file_larger_than_a_chunk_of_the_lab(tmp_path: Path) -> None:
 def test_no_file_and_an_empty_one(tmp_path: Path, given: bytes | None) -> None:
     """A server that wrote no log leaves an empty one: its lines can be read, there are none."""
     container: Any = FakeContainer(given, 512)
-    assert logs.capture_file(container, "/log", tmp_path / "log.gz") == 0
+    assert capture.capture_file(container, "/log", tmp_path / "log.gz") == 0
     assert gzip.decompress((tmp_path / "log.gz").read_bytes()) == b""
 
 
@@ -345,7 +347,7 @@ def test_a_torn_archive_is_an_error(tmp_path: Path, length: int) -> None:
     """Half a log is not taken for a whole one: the engine's failure is named, with the file."""
     container: Any = FakeContainer(archive(CONTENT)[:length], 512)
     with pytest.raises(EngineError, match=r"/srv/access\.log"):
-        logs.capture_file(container, "/srv/access.log", tmp_path / "log.gz")
+        capture.capture_file(container, "/srv/access.log", tmp_path / "log.gz")
 
 
 def program(folder: Path, text: str) -> str:
@@ -360,7 +362,7 @@ def test_a_log_is_streamed_into_a_file(tmp_path: Path) -> None:
     """Both streams, with timestamps, of the container that was named."""
     docker = program(tmp_path, 'echo "$@"; echo oops >&2')
     target = tmp_path / "trial" / "app.log.gz"
-    assert logs.capture(docker, "abc", target) == 27
+    assert capture.capture(docker, "abc", target) == 27
     assert gzip.decompress(target.read_bytes()) == b"logs --timestamps abc\noops\n"
 
 
@@ -368,14 +370,14 @@ def test_a_log_that_cannot_be_had(tmp_path: Path) -> None:
     """The engine's refusal is the engine's error, and what it printed is kept."""
     docker = program(tmp_path, "echo no such container; exit 3")
     with pytest.raises(EngineError, match=r"log of abc \(exit code 3\)"):
-        logs.capture(docker, "abc", tmp_path / "app.log.gz")
+        capture.capture(docker, "abc", tmp_path / "app.log.gz")
     assert gzip.decompress((tmp_path / "app.log.gz").read_bytes()) == b"no such container\n"
 
 
 def test_no_client_program(tmp_path: Path) -> None:
     """A client that is not there is no full disk."""
     with pytest.raises(EngineError, match="cannot be started"):
-        logs.capture(str(tmp_path / "none"), "abc", tmp_path / "app.log.gz")
+        capture.capture(str(tmp_path / "none"), "abc", tmp_path / "app.log.gz")
 
 
 def test_an_engine_that_stops_answering(tmp_path: Path) -> None:
@@ -383,7 +385,7 @@ def test_an_engine_that_stops_answering(tmp_path: Path) -> None:
     docker = program(tmp_path, "echo begun; exec sleep 60")
     begun = time.monotonic()
     with pytest.raises(EngineError, match=r"log of abc .*0\.3 s"):
-        logs.capture(docker, "abc", tmp_path / "app.log.gz", timeout=0.3)
+        capture.capture(docker, "abc", tmp_path / "app.log.gz", timeout=0.3)
     assert time.monotonic() - begun < 10
     assert gzip.decompress((tmp_path / "app.log.gz").read_bytes()) == b"begun\n"
 
@@ -394,11 +396,11 @@ def test_a_full_disk_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(logs.gzip, "open", full)
+    monkeypatch.setattr(capture.gzip, "open", full)
     container: Any = FakeContainer(archive(b"x"), 512)
     for fetch in (
-        lambda target: logs.capture_file(container, "/log", target),
-        lambda target: logs.capture(program(tmp_path, "echo x"), "abc", target),
+        lambda target: capture.capture_file(container, "/log", target),
+        lambda target: capture.capture(program(tmp_path, "echo x"), "abc", target),
     ):
         with pytest.raises(EvidenceError, match=r"No space left on device \(.*proxy\.log\.gz\)"):
             fetch(tmp_path / "proxy.log.gz")

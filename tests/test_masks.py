@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from cases import RUNS
-from reprolab import masks
-from reprolab.compare.lines import without_stamp
+from reprolab.compare.log_reader import without_stamp
+from reprolab.logs import normalize
 
 DATA = Path(__file__).parent / "data"
 LOGS = sorted(
@@ -144,15 +144,15 @@ def real_lines() -> Iterator[str]:
 def test_what_always_differs_is_masked(name: str) -> None:
     """Clock, process, address, port, duration and the like: two lines of one kind become the same."""
     one, other, masked = ALIKE[name]
-    assert masks.mask(one) == masked
-    assert masks.mask(other) == masked
+    assert normalize.mask(one) == masked
+    assert normalize.mask(other) == masked
 
 
 @pytest.mark.parametrize("name", TELLING)
 def test_what_tells_runs_apart_is_kept(name: str) -> None:
     """A status, a size, errno, an exception, a line of code, a release, a setting: never made equal."""
     form, one, other = TELLING[name]
-    assert masks.mask(form.format(one)) != masks.mask(form.format(other))
+    assert normalize.mask(form.format(one)) != normalize.mask(form.format(other))
 
 
 def test_masking_twice_is_masking_once() -> None:
@@ -163,8 +163,8 @@ def test_masking_twice_is_masking_once() -> None:
     pieces = [re.split(r"(?<=[ \[\](:,])", line) for line in chance.sample(lines, 200)]
     mixed = ["".join(chance.choice(chance.choice(pieces)) for _ in range(12)) for _ in range(4000)]
     for line in [*lines, *mixed]:
-        masked = masks.mask(line)
-        assert masks.mask(masked) == masked, line
+        masked = normalize.mask(line)
+        assert normalize.mask(masked) == masked, line
 
 
 STATUS = re.compile(r'(?:(?<=" )|(?<=HTTP/1\.[01] ))[1-5]\d\d\b')
@@ -180,8 +180,8 @@ def test_another_status_or_exception_is_another_line() -> None:
                 changed = pattern.sub(other, line, count=1)
                 if changed != line:
                     tried += 1
-                    assert masks.mask(changed) != masks.mask(line), line
-                    assert masks.shape(masks.mask(changed)) != masks.shape(masks.mask(line)), line
+                    assert normalize.mask(changed) != normalize.mask(line), line
+                    assert normalize.shape(normalize.mask(changed)) != normalize.shape(normalize.mask(line)), line
     assert tried > 1000
 
 
@@ -190,27 +190,27 @@ def test_a_rule_is_asked_wherever_it_finds_something() -> None:
     asked = 0
     for line in sorted(set(real_lines())):
         text = line
-        for pattern, replacement in masks.FIRST:
+        for pattern, replacement in normalize.FIRST:
             text = pattern.sub(replacement, text)
-        for needed, pattern, replacement in masks.RULES:
+        for needed, pattern, replacement in normalize.RULES:
             if pattern.search(text):
                 asked += 1
                 assert any(word in text for word in needed), (pattern.pattern, text)
                 text = pattern.sub(replacement, text)
-        assert text == masks.mask(line), line
+        assert text == normalize.mask(line), line
     assert asked > 500
 
 
 def test_every_status_stays_apart_from_every_other() -> None:
     """In each form of an access line, 500 statuses give 500 masks and 500 shapes."""
     for name in ("a status", "uvicorn's status", "uWSGI's status"):
-        masked = {masks.mask(TELLING[name][0].format(status)) for status in range(100, 600)}
+        masked = {normalize.mask(TELLING[name][0].format(status)) for status in range(100, 600)}
         assert len(masked) == 500, name
-        assert len({masks.shape(one) for one in masked}) == 500, name
+        assert len({normalize.shape(one) for one in masked}) == 500, name
 
 
 def test_the_shape_leaves_numbering_out() -> None:
     """Request 7 and request 8 are of one shape; a line of code and an errno keep their numbers."""
-    assert masks.shape("request 7 begins") == masks.shape("request 18 begins") == "request # begins"
-    assert masks.shape('  File "x.py", line 17, in close') == '  File "x.py", line 17, in close'
-    assert masks.shape("[Errno 2] <clock>") == "[Errno 2] <clock>"
+    assert normalize.shape("request 7 begins") == normalize.shape("request 18 begins") == "request # begins"
+    assert normalize.shape('  File "x.py", line 17, in close') == '  File "x.py", line 17, in close'
+    assert normalize.shape("[Errno 2] <clock>") == "[Errno 2] <clock>"

@@ -14,11 +14,8 @@ import docker
 import lab
 import pytest
 from docker.errors import ImageNotFound
-from reprolab import aptstages, archivebase, bases, hostbase
-from reprolab.archivebase import on_archive
-from reprolab.bases import Base, Origin, Policy, resolve_base
-from reprolab.errors import BaseImageError
-from reprolab.oldreleases import (
+from reprolab.baseimage import fallback, resolve
+from reprolab.baseimage.old_releases import (
     Suite,
     additions,
     archive_of,
@@ -30,6 +27,10 @@ from reprolab.oldreleases import (
     unchecked,
     without,
 )
+from reprolab.baseimage.resolve import Base, Origin, Policy, resolve_base
+from reprolab.core.errors import BaseImageError
+from reprolab.stack import apt_stages, archived_bases
+from reprolab.stack.archived_bases import on_archive
 
 MIRROR, ARCHIVE = "http://mirror.lab.invalid/debian", "http://archive.lab.invalid/debian"
 # What apt 2.2 and 2.6 print; the words below an `Err:` line say why.
@@ -194,7 +195,7 @@ RUN pip install bottle==0.12.13
 def test_which_stages_run_apt() -> None:
     """A stage on a stage counts for the base below; a comment, or a word that apt is a part of, does not."""
     arguments = {"PYTHON_IMAGE": "python:3.6.15", "TOOL_IMAGE": "debian:bullseye", "PLAIN_IMAGE": "debian:bookworm"}
-    assert aptstages.stages_with_apt(DOCKERFILE, arguments) == {"debian:bullseye"}
+    assert apt_stages.stages_with_apt(DOCKERFILE, arguments) == {"debian:bullseye"}
 
 
 def test_a_base_is_asked_only_where_something_has_to_be_built(tmp_path: Path) -> None:
@@ -213,8 +214,8 @@ def test_a_base_is_asked_only_where_something_has_to_be_built(tmp_path: Path) ->
 
         return SimpleNamespace(images=SimpleNamespace(get=get))
 
-    assert aptstages.apt_bases([model], known, client(there=True)) == set()
-    assert aptstages.apt_bases([model], known, client(there=False)) == {"debian:11"}
+    assert apt_stages.apt_bases([model], known, client(there=True)) == set()
+    assert apt_stages.apt_bases([model], known, client(there=False)) == {"debian:11"}
     assert asked[0] == asked[1] and asked[0].startswith("reprolab/x-app:")
 
 
@@ -227,8 +228,10 @@ def test_a_base_from_this_host_is_not_asked() -> None:
 def test_a_derived_base_in_a_bundle_says_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is no stand-in from a host, and it is not asked again."""
     own = "reprolab-base/debian-11:archive-1"
-    labels = {hostbase.LABEL: hostbase.ARCHIVE, f"{hostbase.LABEL}.detail": "packages come from the archive"}
-    image = SimpleNamespace(id="sha256:2", labels=labels, attrs={}, tags=[own, f"{bases.bundled_name('debian:11')}:ab"])
+    labels = {fallback.LABEL: fallback.ARCHIVE, f"{fallback.LABEL}.detail": "packages come from the archive"}
+    image = SimpleNamespace(
+        id="sha256:2", labels=labels, attrs={}, tags=[own, f"{resolve.bundled_name('debian:11')}:ab"]
+    )
 
     def listed(name: str) -> list[Any]:
         return [image]
@@ -310,12 +313,12 @@ class Net:
         """An image of the Dockerfile above, as a base that was found on the engine."""
         tag = f"{self.name}:{uuid.uuid4().hex[:8]}"
         image, _ = self.client.images.build(
-            fileobj=io.BytesIO(archivebase.packed({"Dockerfile": LAB_DOCKERFILE, "archive.sh": ARCHIVE_SH})),
+            fileobj=io.BytesIO(archived_bases.packed({"Dockerfile": LAB_DOCKERFILE, "archive.sh": ARCHIVE_SH})),
             custom_context=True,
             target=target,
             tag=tag,
             buildargs={"PYTHON_IMAGE": self.python, "SOURCES": sources},
-            labels={hostbase.LABEL: ""},
+            labels={fallback.LABEL: ""},
             rm=True,
             forcerm=True,
         )
@@ -362,7 +365,7 @@ def net() -> Iterator[Net]:
         client.networks.get(found.name).remove()
         for image in client.images.list():
             for tag in image.tags:
-                if tag.startswith((f"{found.name}:", f"{hostbase.NAME}/{found.name}-")):
+                if tag.startswith((f"{found.name}:", f"{fallback.NAME}/{found.name}-")):
                     client.images.remove(tag, force=True)
 
 
@@ -394,7 +397,7 @@ def test_a_base_whose_suite_left_the_mirrors_installs_from_the_archive(net: Net,
     code, said = net.run(base.reference, INSTALL)
     assert code != 0 and "404" in said
     found = on_archive(base, net.client, print, network=net.name)
-    assert found.reference == f"{hostbase.NAME}/{base.official.replace(':', '-')}:archive-{base.image_id[7:19]}"
+    assert found.reference == f"{fallback.NAME}/{base.official.replace(':', '-')}:archive-{base.image_id[7:19]}"
     assert found.detail.startswith(f"{base.detail}; of its Debian release")
     for words in told:
         assert words in found.detail
@@ -421,7 +424,7 @@ def test_a_network_that_is_down_changes_no_base(net: Net) -> None:
     """A mirror that cannot be reached has not said that the suite is gone; it is asked again another time."""
     base = net.build("base", LINES.format("oldie"))
     assert on_archive(base, net.client, print, network="none") == base
-    assert base.image_id not in archivebase._there
+    assert base.image_id not in archived_bases._there
 
 
 @pytest.mark.docker

@@ -5,7 +5,7 @@ import re
 
 import pytest
 from jinja2 import DictLoader, Environment, UndefinedError
-from reprolab.report import page
+from reprolab.report.html import page
 
 
 @pytest.fixture
@@ -13,18 +13,18 @@ def template(monkeypatch):
     """Renders a template given as text, below the lab's own."""
 
     def render(text, **values):
-        lab = page._templates()
+        lab = page._templates("reprolab.report.html")
         both = Environment(loader=DictLoader({"it": text}), autoescape=True, undefined=lab.undefined)
         both.loader = DictLoader({"it": text, **{n: lab.loader.get_source(lab, n)[0] for n in lab.list_templates()}})
-        monkeypatch.setattr(page, "_templates", lambda: both)
-        return page.render("it", **values)
+        monkeypatch.setattr(page, "_templates", lambda package: both)
+        return page.render("reprolab.report.html", "it", **values)
 
     return render
 
 
 def test_a_page_is_one_file_for_phones_and_in_both_colours():
     """The frame fits a phone, has light and dark colours, and fetches nothing."""
-    text = page.render("page.html.j2")
+    text = page.render("reprolab.report.html", "page.html.j2")
     assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in text
     assert "prefers-color-scheme: dark" in text
     assert "&#34;" not in text, "the style sheet is no value: it is not escaped"

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from cases import ROOT, claim, in_memory, recorded_run, trial
 from chromium import WIDTHS, Chromium, browser
-from reprolab import evidence, scenario, session
-from reprolab.evidence import RunDirectory
-from reprolab.judge import judge
-from reprolab.report import html
+from reprolab.core import files
+from reprolab.evidence.run_dir import RunDirectory
+from reprolab.report.html import report
+from reprolab.scenario import loader
+from reprolab.verdict import record
+from reprolab.verdict.judge import judge
 
 pytestmark = pytest.mark.docker
 
@@ -28,9 +30,9 @@ def chromium() -> Iterator[Chromium]:
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """report.html of the recorded run of socket-vanish."""
     run = recorded_run(tmp_path_factory.mktemp("results"), "whole")
-    found = scenario.load(ROOT, "socket-vanish")
-    session.judge_run(ROOT, found, run)
-    return html.write(found, run, session.recorded_verdict(found))
+    found = loader.load(ROOT, "socket-vanish")
+    record.judge_run(ROOT, found, run)
+    return report.write(found, run, record.recorded_verdict(found))
 
 
 @pytest.mark.parametrize(("width", "scheme"), list(zip(WIDTHS, ("dark", "light"), strict=True)))
@@ -116,11 +118,11 @@ def folded(tmp_path: Path) -> Path:
     rated = claim(absent=["old"], sign=lambda o: o["blinked"] > 5, rate=lambda o: (o["blinked"], 10))
     found, rows = in_memory(rated), [trial(shown=9), trial("old", shown=0)]
     run = RunDirectory(tmp_path / "run")
-    evidence.write_json(run.path / "run.json", {"scenario": "blink", "status": "complete"})
-    evidence.write_json(run.path / "verdict.json", judge(found, "run", rows))
+    files.write_json(run.path / "run.json", {"scenario": "blink", "status": "complete"})
+    files.write_json(run.path / "verdict.json", judge(found, "run", rows))
     for row in rows:
         run.append(row)
-    return html.write(found, run, None)
+    return report.write(found, run, None)
 
 
 def test_a_claim_shows_its_rates_when_it_is_opened(chromium: Chromium, folded: Path) -> None:

@@ -12,10 +12,10 @@ from cases import ROOT
 from click.testing import CliRunner, Result
 from docker.models.containers import Container
 from pypi_simple import DistributionPackage, ProjectPage
-from reprolab import labels
-from reprolab.cli import main
-from reprolab.engine import client
-from reprolab.errors import Exit
+from reprolab.cli.main import main
+from reprolab.core.errors import Exit
+from reprolab.engine import labels
+from reprolab.engine.detect import client
 from reprolab.pins import ask_apt, ask_pip, asking, suites, table
 from reprolab.pins.pin import APT, PIP, Answer, Pin, State, Use
 from rich.console import Console

@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pytest
 from cases import COMPOSE, EXPERIMENT, ROOT, lay_out
-from reprolab import composefile, scenario
-from reprolab.engine import compose_command, ensure_engine
-from reprolab.errors import UsageError
+from reprolab.core.errors import UsageError
+from reprolab.engine.detect import compose_command, ensure_engine
 from reprolab.pins import asking, builds, collect
-from reprolab.pins.dockerfile import expand, stages
 from reprolab.pins.pin import APT, PIP, Pin, Use
-from reprolab.pins.shell import commands
+from reprolab.scenario import loader
+from reprolab.scenario import model as scenario_model
+from reprolab.stack import compose as stack_compose
+from reprolab.stack.dockerfile import expand, stages
+from reprolab.stack.shell import commands
 
-SCENARIOS = [scenario.load(ROOT, name) for name in scenario.names(ROOT)]
+SCENARIOS = [loader.load(ROOT, name) for name in loader.names(ROOT)]
 
 
 def words(line: str, **variables: str) -> list[tuple[str, ...]]:
@@ -224,7 +226,7 @@ def test_each_variant_builds_with_its_factors(tmp_path: Path) -> None:
     """Equal builds are one, with all who ask for it; each Dockerfile's defaults are a build of their own."""
     directory = lay_out(tmp_path, compose=BUILT, lamp=EXPERIMENT, bulb=EXPERIMENT.replace("B-1", "B-2"))
     (directory / "Dockerfile").write_text("FROM debian:bookworm-slim\n", encoding="utf-8")
-    found = builds.all_builds(tmp_path, [scenario.load(tmp_path, "blink")])
+    found = builds.all_builds(tmp_path, [loader.load(tmp_path, "blink")])
     assert [(dict(build.arguments), [use.variant for use in build.users]) for build in found] == [
         ({"RELEASE": "1.0", "PRICE": "1$"}, ["bulb/documented", "lamp/documented"]),
         ({"RELEASE": "0.9", "PRICE": "1$"}, ["bulb/old", "lamp/old"]),
@@ -239,15 +241,15 @@ def test_a_service_that_a_variant_does_not_need_is_not_built_for_it(tmp_path: Pa
     )
     compose = compose.replace("  blink-app:\n", "  blink-proxy:\n")
     (lay_out(tmp_path, compose=compose) / "Dockerfile").write_text("FROM debian:bookworm-slim\n", encoding="utf-8")
-    found = builds.all_builds(tmp_path, [scenario.load(tmp_path, "blink")])
+    found = builds.all_builds(tmp_path, [loader.load(tmp_path, "blink")])
     assert {use.variant for build in found for use in build.users} == {"lamp/old", ""}
 
 
 @pytest.mark.docker
 @pytest.mark.parametrize("found", SCENARIOS, ids=lambda found: found.name)
-def test_builds_are_those_of_compose(found: scenario.Scenario) -> None:
+def test_builds_are_those_of_compose(found: scenario_model.Scenario) -> None:
     """For the documented stack, Compose itself fills in the same contexts, Dockerfiles and arguments."""
-    model = composefile.resolve(found, found.factors, compose_command(ensure_engine(print)))
+    model = stack_compose.resolve(found, found.factors, compose_command(ensure_engine(print)))
     theirs = {
         (
             str((Path(service["build"]["context"]) / service["build"].get("dockerfile", "Dockerfile")).resolve()),

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 from cases import ROOT
-from reprolab import InvalidTrial, scenario
-from reprolab.evidence import RunDirectory, TrialDirectory
-from reprolab.judge import count, judge
-from reprolab.scenario import Claim, Scenario
+from reprolab import InvalidTrial
+from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
+from reprolab.scenario import loader
+from reprolab.scenario.model import Claim, Scenario
+from reprolab.verdict.judge import count, judge
 from test_waits import call, serving
 
 DIRECTORY = ROOT / "scenarios" / "pool-freeze"
@@ -26,7 +27,7 @@ RUN = RunDirectory(Path(__file__).parent / "data" / "pool-freeze")
 @pytest.fixture(scope="module")
 def found() -> Scenario:
     """The scenario."""
-    return scenario.load(ROOT, "pool-freeze")
+    return loader.load(ROOT, "pool-freeze")
 
 
 @pytest.fixture(scope="module")

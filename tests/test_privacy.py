@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from reprolab.privacy import Masker, masker
+from reprolab.bugreport.redact import Masker, masker
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reprolab import proc
-from reprolab.proc import Signals, Syscall, parse_snapshot
+from reprolab.processes import snapshot as snapshots
+from reprolab.processes.snapshot import Signals, Syscall, parse_snapshot
 
 DATA = Path(__file__).parent / "data" / "proc"
 FROZEN = (DATA / "frozen.json").read_text(encoding="utf-8")
@@ -24,29 +24,29 @@ def changed(change: Any) -> str:
 
 def test_masks_as_the_kernel_documents_them() -> None:
     """Bit n - 1 stands for signal n; the lowest real-time signal that programs may use is 34."""
-    assert proc.decode_mask("0000000000000000") == ()
-    assert proc.decode_mask("0000000000004000") == ("SIGTERM",)
-    assert proc.decode_mask("0000000000000001") == ("SIGHUP",)
-    assert proc.decode_mask("0000000180004a03") == (
+    assert snapshots.decode_mask("0000000000000000") == ()
+    assert snapshots.decode_mask("0000000000004000") == ("SIGTERM",)
+    assert snapshots.decode_mask("0000000000000001") == ("SIGHUP",)
+    assert snapshots.decode_mask("0000000180004a03") == (
         *("SIGHUP", "SIGINT", "SIGUSR1", "SIGUSR2", "SIGTERM"),
         *("SIGRTMIN-2", "SIGRTMIN-1"),
     )
-    assert proc.decode_mask("8000000000000000") == ("SIGRTMIN+30",)
+    assert snapshots.decode_mask("8000000000000000") == ("SIGRTMIN+30",)
     with pytest.raises(ValueError, match="invalid literal"):
-        proc.decode_mask("caught")
+        snapshots.decode_mask("caught")
 
 
 def test_numbers_are_linux_numbers() -> None:
     """Every name agrees with this machine's own, where it has one."""
     for number in range(1, 32):
-        assert signal.Signals(number).name == proc.signal_name(number) or number in (16, 30)
-    assert proc.signal_name(34) == "SIGRTMIN"
+        assert signal.Signals(number).name == snapshots.signal_name(number) or number in (16, 30)
+    assert snapshots.signal_name(34) == "SIGRTMIN"
 
 
 def test_the_frozen_server() -> None:
     """Master, two workers, the pool's two children: parents, handlers, and what each process is."""
     snapshot = parse_snapshot(FROZEN)
-    assert [(depth, process.pid) for depth, process in proc.walk(snapshot)] == [
+    assert [(depth, process.pid) for depth, process in snapshots.walk(snapshot)] == [
         *((0, 1), (1, 7), (2, 11), (2, 12), (3, 15), (3, 16)),
     ]
     worker, child = snapshot.processes[12], snapshot.processes[15]
@@ -73,8 +73,8 @@ def test_who_holds_what() -> None:
 
 def test_a_name_may_hold_anything() -> None:
     """Brackets and blanks in a process's name do not shift the fields behind it."""
-    assert proc.stat_fields("7 (a) S (b) R 1 2")[0] == "a) S (b"
-    assert proc.stat_fields("7 (a) S (b) R 1 2")[1] == ["R", "1", "2"]
+    assert snapshots.stat_fields("7 (a) S (b) R 1 2")[0] == "a) S (b"
+    assert snapshots.stat_fields("7 (a) S (b) R 1 2")[1] == ["R", "1", "2"]
 
 
 @pytest.mark.parametrize(
@@ -92,16 +92,16 @@ def test_a_name_may_hold_anything() -> None:
 )
 def test_system_calls(text: str | None, machine: str, call: Syscall | None) -> None:
     """By the machine's own table; a number that it lacks is said as such, and a running thread has none."""
-    assert proc.parse_syscall(text, machine) == call
+    assert snapshots.parse_syscall(text, machine) == call
 
 
 def test_a_mapping_is_known_by_its_inode() -> None:
     """Deleted files may share a name; a name may hold blanks."""
     line = "7f6bff4be000-7f6bff4bf000 rw-s 00000000 00:3a 2                          /dev/shm/sem.A b (deleted)"
-    found = proc.parse_mapping(line)
+    found = snapshots.parse_mapping(line)
     assert found.file == "/dev/shm/sem.A b (deleted) 00:3a:2"
     assert (found.start, found.end) == (0x7F6BFF4BE000, 0x7F6BFF4BF000)
-    assert proc.parse_mapping("7f0-7f1 rw-s 00000000 00:01 4").file == "anonymous 00:01:4"
+    assert snapshots.parse_mapping("7f0-7f1 rw-s 00000000 00:01 4").file == "anonymous 00:01:4"
 
 
 def test_what_may_not_be_seen_is_left_out() -> None:
@@ -130,6 +130,8 @@ def test_other_text_is_refused(text: str) -> None:
 
 def test_pending_signals_of_thread_and_process_count() -> None:
     """A signal that waits shows, whoever it was sent to."""
-    found = proc.signals_of({"SigPnd": "0000000000004000", "ShdPnd": "0000000000000002", "SigBlk": "0000000000004000"})
+    found = snapshots.signals_of(
+        {"SigPnd": "0000000000004000", "ShdPnd": "0000000000000002", "SigBlk": "0000000000004000"}
+    )
     assert found == Signals(pending=("SIGINT", "SIGTERM"), blocked=("SIGTERM",))
     assert found.action("SIGTERM") == "default"

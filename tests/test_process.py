@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from reprolab.errors import Exit
-from reprolab.process import TAIL_LINES, CommandError, end, run
+from reprolab.core.errors import Exit
+from reprolab.core.subprocesses import TAIL_LINES, CommandError, end, run
 
 
 def gone(pid: int) -> bool:

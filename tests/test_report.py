@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 from cases import ROOT, blinked, claim, in_memory, recorded_run, trial, trials, trials_of
-from reprolab import evidence, scenario
-from reprolab.judge import TrialRecord, judge
+from reprolab.core import files
 from reprolab.report import table, terminal
-from reprolab.scenario import Column, Experiment
+from reprolab.scenario import loader
+from reprolab.scenario.model import Column, Experiment
+from reprolab.scenario.trial import TrialRecord
+from reprolab.verdict.judge import judge
 from rich.console import Console, RenderableType
 
 PAIR = claim(shows=["documented"], absent=["old"])
@@ -87,10 +89,10 @@ def test_a_value_that_cannot_be_shown_is_seen(values: list[Any], form: str) -> N
     assert table.cell(Column("x", lambda o: o["blinked"], form), [trial(shown=value) for value in values]) == "?"
 
 
-@pytest.mark.parametrize("name", [name for name in scenario.names(ROOT) if trials_of(name)])
+@pytest.mark.parametrize("name", [name for name in loader.names(ROOT) if trials_of(name)])
 def test_every_column_reads_what_is_kept_of_its_scenario(name: str) -> None:
     """No column of any scenario raises on the trials that the tests keep."""
-    found = scenario.load(ROOT, name)
+    found = loader.load(ROOT, name)
     rows = [json.loads(line) for line in trials_of(name).decode().splitlines()]
     kept = [TrialRecord(r["experiment"], r["variant"], 1, {}, r["observation"], r.get("invalid", "")) for r in rows]
     for experiment in found.experiments.values():
@@ -302,8 +304,8 @@ def test_several_experiments_have_a_table_each() -> None:
 def test_the_recorded_run_renders(tmp_path: Any) -> None:
     """The report of a real run: the table's rows, the tracebacks, who removed the file, the verdicts."""
     run = recorded_run(tmp_path, "whole")
-    found = scenario.load(ROOT, "socket-vanish")
-    told = whole_report(found, run.trials(), evidence.read_json(run.path / "run.json"))
+    found = loader.load(ROOT, "socket-vanish")
+    told = whole_report(found, run.trials(), files.read_json(run.path / "run.json"))
     assert "socket-vanish · gunicorn 19.6.0 removes its own Unix socket" in told
     for name in found.experiments["vanish"].variants:
         assert f"\n {name} " in told

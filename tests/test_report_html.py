@@ -10,12 +10,16 @@ from typing import Any
 
 import pytest
 from cases import ROOT, claim, in_memory, recorded_run, trial, trials
-from reprolab import evidence, scenario, session
-from reprolab.errors import UsageError
-from reprolab.evidence import RunDirectory
-from reprolab.judge import TrialRecord, judge
-from reprolab.report import html
-from reprolab.scenario import Scenario
+from reprolab.core import files
+from reprolab.core.errors import UsageError
+from reprolab.evidence.run_dir import RunDirectory
+from reprolab.report import write
+from reprolab.report.html import report
+from reprolab.scenario import loader
+from reprolab.scenario.model import Scenario
+from reprolab.scenario.trial import TrialRecord
+from reprolab.verdict import record
+from reprolab.verdict.judge import judge
 
 MOST = 5_000_000
 PAIR = claim(shows=["documented"], absent=["old"])
@@ -25,16 +29,16 @@ def run_of(at: Path, found: Scenario, rows: list[TrialRecord], **content: Any) -
     """A run directory with these trials, judged."""
     run = RunDirectory(at / "20260101T000000Z")
     run.path.mkdir(parents=True)
-    evidence.write_json(run.path / "run.json", {"scenario": found.name, "status": "complete", **content})
+    files.write_json(run.path / "run.json", {"scenario": found.name, "status": "complete", **content})
     for row in rows:
         run.append(row)
-    evidence.write_json(run.path / "verdict.json", judge(found, run.name, rows))
+    files.write_json(run.path / "verdict.json", judge(found, run.name, rows))
     return run
 
 
 def page(at: Path, found: Scenario, rows: list[TrialRecord], **content: Any) -> str:
     """The page of some trials made by hand."""
-    return html.page(found, run_of(at, found, rows, **content), None)
+    return report.page(found, run_of(at, found, rows, **content), None)
 
 
 def words(text: str) -> str:
@@ -54,9 +58,9 @@ def charts_of(text: str) -> Any:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The page of the recorded run of socket-vanish."""
     run = recorded_run(tmp_path_factory.mktemp("results"), "whole")
-    found = scenario.load(ROOT, "socket-vanish")
-    session.judge_run(ROOT, found, run)
-    return html.page(found, run, session.recorded_verdict(found))
+    found = loader.load(ROOT, "socket-vanish")
+    record.judge_run(ROOT, found, run)
+    return report.page(found, run, record.recorded_verdict(found))
 
 
 def test_the_page_says_what_the_run_found(whole: str) -> None:
@@ -83,9 +87,9 @@ def test_the_page_needs_no_other_file_and_no_network(whole: str) -> None:
 def test_every_link_leads_to_a_file_of_the_run(tmp_path: Path) -> None:
     """The page links to directories and logs that are there, relative to itself."""
     run = recorded_run(tmp_path, "whole")
-    found = scenario.load(ROOT, "socket-vanish")
-    session.judge_run(ROOT, found, run)
-    links = set(re.findall(r'<a href="([^"#]+)"', html.page(found, run, None)))
+    found = loader.load(ROOT, "socket-vanish")
+    record.judge_run(ROOT, found, run)
+    links = set(re.findall(r'<a href="([^"#]+)"', report.page(found, run, None)))
     assert "vanish/documented/1/app.streams.log.gz" in links
     assert [link for link in links if not (run.path / link).exists()] == []
 
@@ -113,10 +117,10 @@ def test_logs_stand_side_by_side(whole: str) -> None:
 
 def test_a_scenario_has_found_only_what_is_on_record(tmp_path: Path) -> None:
     """The finding bears the run that it was recorded from; nobody takes it for what another run says."""
-    found = scenario.load(ROOT, "pool-freeze")
+    found = loader.load(ROOT, "pool-freeze")
     rows: list[TrialRecord] = []
-    recorded = session.recorded_verdict(found)
-    text = words(html.page(found, run_of(tmp_path, found, rows), recorded))
+    recorded = record.recorded_verdict(found)
+    text = words(report.page(found, run_of(tmp_path, found, rows), recorded))
     assert f"as recorded from run {recorded['run']} (this page shows another run)" in text  # type: ignore[index]
 
 
@@ -153,7 +157,7 @@ def test_a_run_without_trials_is_a_page_too(tmp_path: Path) -> None:
     found = in_memory(PAIR)
     run = run_of(tmp_path, found, [], status="running")
     (run.path / "verdict.json").unlink()
-    assert "No trial of this run ended." in words(html.page(found, run, None))
+    assert "No trial of this run ended." in words(report.page(found, run, None))
 
 
 def test_an_invalid_trial_keeps_its_reason(tmp_path: Path) -> None:
@@ -177,9 +181,9 @@ def test_a_sign_is_told_only_of_its_own_sentence(tmp_path: Path) -> None:
     """Where an id stood for another sentence when the run was judged, today's sign is not shown with it."""
     rows = trials(documented="+++", old="---")
     run = run_of(tmp_path, in_memory(PAIR), rows)
-    assert "The sign:" in words(html.page(in_memory(PAIR), run, None))
+    assert "The sign:" in words(report.page(in_memory(PAIR), run, None))
     renamed = type(PAIR)(**{**vars(PAIR), "text": "another sentence"})
-    text = words(html.page(in_memory(renamed), run, None))
+    text = words(report.page(in_memory(renamed), run, None))
     assert "The sign:" not in text
     assert "claim B-1" in text
     assert "another sentence" not in text
@@ -191,8 +195,8 @@ def test_drift_is_said_with_what_else_differs(tmp_path: Path) -> None:
     rows = trials(documented="---", old="---")
     before = judge(found, "then", trials(documented="+++", old="---")) | {"host": {"kernel": "6.0"}}
     run = run_of(tmp_path, found, rows, host={"kernel": "6.1"})
-    evidence.write_json(run.path / "verdict.json", judge(found, run.name, rows, before))
-    text = words(html.page(found, run, before))
+    files.write_json(run.path / "verdict.json", judge(found, run.name, rows, before))
+    text = words(report.page(found, run, before))
     assert "Drift from the recorded verdict: B-1" in text
     assert "kernel: recorded 6.0, now 6.1" in text
 
@@ -207,10 +211,10 @@ def test_a_mistake_in_an_experiments_events_costs_one_timeline(tmp_path: Path) -
     for row in rows:
         (tmp_path / "20260101T000000Z" / "lamp" / row.variant / str(row.trial)).mkdir(parents=True)
     run = RunDirectory(tmp_path / "20260101T000000Z")
-    evidence.write_json(run.path / "run.json", {"scenario": "blink", "status": "complete"})
+    files.write_json(run.path / "run.json", {"scenario": "blink", "status": "complete"})
     for row in rows:
         run.append(row)
-    text = words(html.page(found, run, None))
+    text = words(report.page(found, run, None))
     assert "No timeline for documented, old: its observation has no 'missing'" in text
     assert "1 confirmed" in text
 
@@ -222,7 +226,7 @@ def test_what_a_log_says_is_text(tmp_path: Path) -> None:
     place = run.path / "lamp" / "documented" / "1"
     place.mkdir(parents=True)
     (place / "app.err").write_text("</pre></template><script>alert(1)</script>\n")
-    text = html.page(in_memory(PAIR), run, None)
+    text = report.page(in_memory(PAIR), run, None)
     assert "<script>alert" not in text
     assert "&lt;/template&gt;" in text
 
@@ -233,19 +237,19 @@ def test_what_a_log_says_is_text(tmp_path: Path) -> None:
 def test_a_page_that_cannot_be_written_costs_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever goes wrong with the page is said in one line, and nothing is raised."""
     run = recorded_run(tmp_path, "whole")
-    found = scenario.load(ROOT, "socket-vanish")
-    session.judge_run(ROOT, found, run)
+    found = loader.load(ROOT, "socket-vanish")
+    record.judge_run(ROOT, found, run)
     said: list[str] = []
 
     def broken(*_: object) -> str:
         raise MemoryError("no room")
 
     with monkeypatch.context() as patch:
-        patch.setattr(html, "page", broken)
-        session.add_page(found, run, said.append)
+        patch.setattr(report, "page", broken)
+        write.add_page(found, run, said.append)
     assert said == ["report.html could not be written, but the verdict stands: MemoryError: no room"]
     assert not (run.path / "report.html").exists()
-    session.add_page(found, run, said.append)
+    write.add_page(found, run, said.append)
     assert (run.path / "report.html").stat().st_size < MOST
     assert said[-1].endswith("report.html")
     assert not list(run.path.glob(".report*"))
@@ -256,13 +260,13 @@ def test_a_run_that_cannot_be_read_is_a_usage_error(tmp_path: Path) -> None:
     run = recorded_run(tmp_path, "whole")
     (run.path / "run.json").write_text("{")
     with pytest.raises(UsageError, match=r"run\.json is not JSON"):
-        html.write(scenario.load(ROOT, "socket-vanish"), run, None)
+        report.write(loader.load(ROOT, "socket-vanish"), run, None)
 
 
 def test_every_recorded_run_renders(tmp_path: Path) -> None:
     """A part of a run, without logs and without a verdict, renders as well."""
     run = recorded_run(tmp_path, "partial")
-    path = html.write(scenario.load(ROOT, "socket-vanish"), run, None)
+    path = report.write(loader.load(ROOT, "socket-vanish"), run, None)
     assert "not asked" in words(path.read_text(encoding="utf-8"))
     shutil.rmtree(run.path)
 
@@ -294,6 +298,6 @@ def test_a_large_run_stays_below_five_megabytes(tmp_path: Path) -> None:
         place.mkdir(parents=True)
         for file in ("app.err", "proxy.err", "witness.err"):
             (place / file).write_text(lines)
-    text = html.page(found, run, None)
+    text = report.page(found, run, None)
     assert len(charts_of(text)["charts"]) == 153
     assert len(text.encode()) < MOST

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import yaml
 from cases import ROOT, having, lay_out
-from reprolab import reproducer, scenario
-from reprolab.errors import UsageError
-from reprolab.reproducer import Step
+from reprolab.core.errors import UsageError
+from reprolab.export import spec
+from reprolab.export.spec import Step
+from reprolab.scenario import loader
 
 GOOD: dict[str, Any] = {
     "claim": "B-1",
@@ -21,14 +22,14 @@ GOOD: dict[str, Any] = {
 }
 
 
-def read(root: Path, drive: str = "drive.py", **changes: Any) -> reproducer.Reproducer:
+def read(root: Path, drive: str = "drive.py", **changes: Any) -> spec.Reproducer:
     """The small scenario with a reproducer.yaml; a change to None takes a key away."""
     directory = lay_out(root)
     (directory / "reproducer").mkdir()
     (directory / "reproducer" / drive).write_text("")
     content = {key: value for key, value in (GOOD | changes).items() if value is not None}
     (directory / "reproducer.yaml").write_text(yaml.safe_dump(content))
-    return reproducer.load(scenario.load(root, "blink"))
+    return spec.load(loader.load(root, "blink"))
 
 
 def test_it_names_a_claim_and_where_its_sign_is_looked_for(tmp_path: Path) -> None:
@@ -73,12 +74,12 @@ def test_what_is_wrong_is_told_with_what_may_stand_there(tmp_path: Path, changes
 def test_a_file_that_is_missing_or_no_yaml_is_told(tmp_path: Path) -> None:
     """Both are errors of the scenario, with the file's name."""
     directory = lay_out(tmp_path)
-    found = scenario.load(tmp_path, "blink")
+    found = loader.load(tmp_path, "blink")
     with pytest.raises(UsageError, match=r"scenarios/blink/reproducer\.yaml is missing"):
-        reproducer.load(found)
+        spec.load(found)
     (directory / "reproducer.yaml").write_text("claim: [")
     with pytest.raises(UsageError, match=r"reproducer\.yaml is not YAML"):
-        reproducer.load(found)
+        spec.load(found)
 
 
 @pytest.mark.parametrize(
@@ -95,11 +96,11 @@ def test_what_is_installed_may_follow_the_factors(factors: dict[str, str], appli
     assert step.applies(factors) is applies
 
 
-@pytest.mark.parametrize("name", having(reproducer.FILE, "recorded.json"))
+@pytest.mark.parametrize("name", having(spec.FILE, "recorded.json"))
 def test_the_sign_came_out_either_way_in_the_recorded_run(name: str) -> None:
     """The variant showed the sign in every recorded trial, the control in none."""
-    found = scenario.load(ROOT, name)
-    one = reproducer.load(found)
+    found = loader.load(ROOT, name)
+    one = spec.load(found)
     signs = yaml.safe_load((found.directory / "recorded.json").read_text(encoding="utf-8"))["signs"][one.claim.id]
     shows, control = (signs[found.variant_key(one.experiment.name, variant)] for variant in (one.variant, one.control))
     assert shows["shown"] == shows["trials"] > 0

@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 from cases import load
-from reprolab import runner
-from reprolab.bases import Policy
-from reprolab.errors import BuildError, InvalidTrial
-from reprolab.evidence import RunDirectory
-from reprolab.judge import TrialRecord
-from reprolab.runner import Mistake, Plan, PlannedVariant, Prepared, Runner
-from reprolab.scenario import Experiment
-from reprolab.stage.live import _Playing
+from reprolab.baseimage.resolve import Policy
+from reprolab.core.errors import BuildError, InvalidTrial
+from reprolab.demo.live import _Playing
+from reprolab.evidence.run_dir import RunDirectory
+from reprolab.run import runner
+from reprolab.run.plan import Plan, PlannedVariant
+from reprolab.run.runner import Mistake, Prepared, Runner
+from reprolab.scenario.model import Experiment
+from reprolab.scenario.trial import TrialRecord
 
 STACK: Any = SimpleNamespace(client=SimpleNamespace(ping=lambda: True))
 

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 from cases import COMPOSE, EXPERIMENT, ROOT, lay_out, load
-from reprolab import scenario
-from reprolab.errors import Exit, UsageError
-from reprolab.reading import hint, near
-from reprolab.scenario import Claim
+from reprolab.core.config_file import hint, near
+from reprolab.core.errors import Exit, UsageError
+from reprolab.scenario import loader
+from reprolab.scenario.model import Claim
 
 
 def refused(root: Path, **changes: str) -> str:
     """What is said of the small scenario with something changed."""
     lay_out(root, **changes)
     with pytest.raises(UsageError) as caught:
-        scenario.load(root, "blink")
+        loader.load(root, "blink")
     assert caught.value.exit_status is Exit.USAGE
     return str(caught.value)
 
@@ -45,8 +45,8 @@ def test_names_are_sorted_and_need_a_compose_file(tmp_path: Path) -> None:
     for name in ("b", "a"):
         lay_out(tmp_path, name)
     (tmp_path / "scenarios" / "notes").mkdir()
-    assert scenario.names(tmp_path) == ["a", "b"]
-    assert scenario.names(tmp_path / "nowhere") == []
+    assert loader.names(tmp_path) == ["a", "b"]
+    assert loader.names(tmp_path / "nowhere") == []
 
 
 def with_values(values: str) -> str:
@@ -90,8 +90,8 @@ def test_variants_that_only_illustrate_run_once(tmp_path: Path) -> None:
 
 def test_every_scenario_of_the_checkout_loads() -> None:
     """Each has at least one claim, and a documented variant that changes nothing."""
-    for name in scenario.names(ROOT):
-        found = scenario.load(ROOT, name)
+    for name in loader.names(ROOT):
+        found = loader.load(ROOT, name)
         assert found.claims, f"scenarios/{name}: add a Claim to CLAIMS"
         for experiment in found.experiments.values():
             assert experiment.variants.get("documented") == {}, f'{name}/{experiment.name}: add "documented": {{}}'
@@ -134,7 +134,7 @@ def test_comments_are_no_factors(tmp_path: Path) -> None:
     assert factors(tmp_path, *values) == {"A": "1", "B": "3"}
     text = COMPOSE.replace("services:", "# ${NONE:-5}\n  # ${NONE_EITHER:-6}\nservices:")
     lay_out(tmp_path / "other", compose=text)
-    assert set(scenario.load(tmp_path / "other", "blink").factors) == {"RELEASE", "WORKERS"}
+    assert set(loader.load(tmp_path / "other", "blink").factors) == {"RELEASE", "WORKERS"}
 
 
 def test_factors_in_blocks_that_services_share(tmp_path: Path) -> None:
@@ -255,7 +255,7 @@ def test_files_for_the_containers_are_never_run(tmp_path: Path) -> None:
         old="print 'Python 2'\n",
     )
     (tmp_path / "scenarios" / "blink" / "latin.py").write_bytes(b"# \xe9\n")
-    assert set(scenario.load(tmp_path, "blink").experiments) == {"lamp"}
+    assert set(loader.load(tmp_path, "blink").experiments) == {"lamp"}
 
 
 def test_annotated_definitions_count(tmp_path: Path) -> None:
@@ -271,7 +271,7 @@ def test_two_scenarios_may_use_the_same_file_names(tmp_path: Path) -> None:
     """Each experiment is a module of its own; loading one does not replace the other."""
     lay_out(tmp_path, "a", lamp=EXPERIMENT.replace("TRIALS = 3", "TRIALS = 4"))
     lay_out(tmp_path, "b", lamp=EXPERIMENT.replace("TRIALS = 3", "TRIALS = 5"))
-    assert [scenario.load(tmp_path, name).experiments["lamp"].trials for name in ("a", "b")] == [4, 5]
+    assert [loader.load(tmp_path, name).experiments["lamp"].trials for name in ("a", "b")] == [4, 5]
     assert "lamp" not in sys.modules
 
 
@@ -280,7 +280,7 @@ def test_an_unknown_scenario(tmp_path: Path, name: str) -> None:
     """The known ones are named, and the likely one suggested."""
     lay_out(tmp_path)
     with pytest.raises(UsageError, match="no scenario") as caught:
-        scenario.load(tmp_path, name)
+        loader.load(tmp_path, name)
     assert caught.value.expected == "one of blink"
     assert ("did you mean blink?" in str(caught.value)) == (name in ("blnk", "../blink"))
 
@@ -319,7 +319,7 @@ def test_experiments_of_a_scenario_share_a_module(tmp_path: Path) -> None:
     for number in (1, 2):
         directory = lay_out(tmp_path / str(number), lamp=lamp, common=f"SHOWN = {number}\n")
         assert directory.is_dir()
-        found = scenario.load(tmp_path / str(number), "blink")
+        found = loader.load(tmp_path / str(number), "blink")
         assert list(found.experiments) == ["lamp"]
         assert found.experiments["lamp"].drive(None) == {"blinked": number}
 

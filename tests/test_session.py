@@ -10,12 +10,16 @@ from typing import Any
 
 import pytest
 from cases import EXPERIMENT, claim, in_memory, lay_out, load, trial, trials
-from reprolab import evidence, labels, session
-from reprolab.errors import EngineError, EvidenceError, Exit, UsageError
-from reprolab.progress import Progress
-from reprolab.report import html
-from reprolab.scenario import Experiment
-from reprolab.session import Session, Wishes, make_plan
+from reprolab.core import files
+from reprolab.core.errors import EngineError, EvidenceError, Exit, UsageError
+from reprolab.engine import labels
+from reprolab.evidence import lookup
+from reprolab.report.html import report
+from reprolab.run import session
+from reprolab.run.plan import Wishes, make_plan
+from reprolab.run.progress import Progress
+from reprolab.run.session import Session
+from reprolab.scenario.model import Experiment
 from rich.console import Console
 
 
@@ -148,7 +152,7 @@ def finish(*rows: Any, error: BaseException | None = None) -> Callable[[FakeRunn
 def run_json(made: Session) -> dict[str, Any]:
     """The run's run.json."""
     assert made.run is not None
-    content: dict[str, Any] = evidence.read_json(made.run.path / "run.json")
+    content: dict[str, Any] = files.read_json(made.run.path / "run.json")
     return content
 
 
@@ -174,7 +178,7 @@ def test_a_run_that_goes_well(start: Callable[..., Session]) -> None:
         *("kernel", "cpu", "cpus", "memory_mib", "os", "engine", "compose", "buildx", "cgroup", "python")
     }
     assert made.run is not None
-    assert evidence.open_run(made.root, "blink") == made.run
+    assert lookup.open_run(made.root, "blink") == made.run
     assert "1 confirmed" in (made.run.path / "report.txt").read_text(encoding="utf-8")
     assert "[  6/6] old #3  blinked no" in shown(made)
     assert "removed what an earlier run that was killed had left: 2 containers" in made.said  # type: ignore[attr-defined]
@@ -193,7 +197,7 @@ def test_the_page_is_written_last_and_costs_nothing(
     def broken(*_: Any) -> str:
         raise RuntimeError("no paper")
 
-    monkeypatch.setattr(html, "page", broken)
+    monkeypatch.setattr(report, "page", broken)
     again = start(finish(*GOOD))
     assert again.execute() is Exit.AS_RECORDED
     assert again.run is not None
@@ -221,7 +225,7 @@ def test_a_run_that_is_cut_short(start: Callable[..., Session], error: BaseExcep
     assert content["reason"]
     assert made.run is not None
     assert [row.trial for row in made.run.trials()] == [1]
-    assert evidence.read_json(made.run.path / "verdict.json")["claims"][0]["verdict"] == "inconclusive"
+    assert files.read_json(made.run.path / "verdict.json")["claims"][0]["verdict"] == "inconclusive"
     assert f"this run is {status}" in shown(made)
 
 
@@ -260,7 +264,7 @@ def test_a_disk_that_is_full_to_the_end(start: Callable[..., Session], monkeypat
         raise EvidenceError("second")
 
     def behave(runner: FakeRunner) -> None:
-        monkeypatch.setattr(evidence, "write_json", full)
+        monkeypatch.setattr(files, "write_json", full)
         raise EvidenceError("first")
 
     made = start(behave)
@@ -285,7 +289,7 @@ def test_drift_is_told_with_what_differs(start: Callable[..., Session]) -> None:
     """The verdict on record, and another kernel."""
     made = start(finish(*trials(documented="---", old="---")))
     recorded = {"claims": [{"id": "B-1", "verdict": "confirmed"}], "host": {"kernel": "5.10"}}
-    evidence.write_json(made.root / "scenarios" / "blink" / "recorded.json", recorded)
+    files.write_json(made.root / "scenarios" / "blink" / "recorded.json", recorded)
     assert made.execute() is Exit.DRIFT
     assert "DRIFT from the recorded verdict: B-1" in shown(made)
     assert "differs: kernel: recorded 5.10, now 6.1" in shown(made)
@@ -300,7 +304,7 @@ def test_packages_that_changed_are_told_without_a_drift(
     made = start(finish(*GOOD))
     before = {"documented/lamp": {"deb": {"libc6": "2.36"}}}
     recorded = {"claims": [{"id": "B-1", "verdict": "confirmed"}], "packages": before, "variants": {}}
-    evidence.write_json(made.root / "scenarios" / "blink" / "recorded.json", recorded)
+    files.write_json(made.root / "scenarios" / "blink" / "recorded.json", recorded)
     assert made.execute() is Exit.AS_RECORDED
     assert "1 package is not as recorded" in shown(made)
     assert "differs:" not in shown(made)

@@ -15,12 +15,14 @@ import lock
 import pytest
 import yaml
 from cases import ROOT, having
-from reprolab import reproducer, scenario, upstream
-from reprolab.errors import LabError
-from reprolab.scenario import FACTOR
-from reprolab.stage import script
+from reprolab.bugreport import spec as bugreport_spec
+from reprolab.core.errors import LabError
+from reprolab.demo import script
+from reprolab.export import spec as export_spec
+from reprolab.scenario import loader
+from reprolab.scenario.model import FACTOR
 
-SCENARIOS = scenario.names(ROOT)
+SCENARIOS = loader.names(ROOT)
 COMPOSE_FILES = [ROOT / "images" / "compose.yaml", *(ROOT / "scenarios" / name / "compose.yaml" for name in SCENARIOS)]
 DOCKERFILES = sorted(
     path
@@ -37,7 +39,7 @@ CAPABILITIES = {"gunicorn-settings-app": ["CHOWN", "KILL", "SETGID", "SETUID"]}
 # A stand-in for an official image: it has what those have, a root user included.
 BASE = ROOT / "images" / "base" / "Dockerfile"
 # What a new scenario begins with.
-SCAFFOLD = ROOT / "scripts" / "reprolab" / "templates" / "Dockerfile.j2"
+SCAFFOLD = ROOT / "scripts" / "reprolab" / "scenario" / "templates" / "Dockerfile.j2"
 # Host names of registries, in pieces, so that this file does not hold them either.
 REGISTRIES = [
     "|".join(names).replace(" ", ".")
@@ -149,7 +151,7 @@ def test_services_carry_the_scenarios_name(name: str) -> None:
 def test_a_factor_has_one_documented_value(name: str) -> None:
     """Used twice with two defaults, the documented stack would contradict itself."""
     directory = ROOT / "scenarios" / name
-    documented = scenario.load(ROOT, name).factors
+    documented = loader.load(ROOT, name).factors
     for factor, default in FACTOR.findall((directory / "compose.yaml").read_text(encoding="utf-8")):
         if factor in documented:
             assert default == documented[factor], (
@@ -160,7 +162,7 @@ def test_a_factor_has_one_documented_value(name: str) -> None:
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_what_a_sign_says_of_itself_is_for_readers(name: str) -> None:
     """Pages and bug reports quote a sign's docstring: what it raises, takes or returns is a matter for its comments."""
-    for experiment in scenario.load(ROOT, name).experiments.values():
+    for experiment in loader.load(ROOT, name).experiments.values():
         for claim in experiment.claims:
             assert not re.search(r"\b(Raises|Returns|Error)\b", claim.sign.__doc__ or ""), claim.id
 
@@ -177,30 +179,30 @@ def test_each_scenario_has_a_readme_with_its_generated_parts(name: str) -> None:
     assert text.count("<!-- generated:") == text.count("<!-- end -->"), f"{relative(readme)}: a part has no end"
 
 
-@pytest.mark.parametrize("name", having(upstream.FILE))
+@pytest.mark.parametrize("name", having(bugreport_spec.FILE))
 def test_what_is_worth_telling_upstream_is_whole(name: str) -> None:
     """Each upstream.yaml is well-formed, its texts name factors that exist, and a bug names known threads."""
-    found = scenario.load(ROOT, name)
-    for report in upstream.load(found).reports:
+    found = loader.load(ROOT, name)
+    for report in bugreport_spec.load(found).reports:
         where = f"scenarios/{name}/upstream.yaml, {report.name}"
         for variant, words in report.stacks.items():
-            upstream.fill(words, found.factors | report.experiment.variants[variant])
+            bugreport_spec.fill(words, found.factors | report.experiment.variants[variant])
         factors = found.factors | report.experiment.variants[report.shows]
         texts = [report.title, report.expected, report.actual, report.cause, report.configuration]
         for text in (*texts, *report.answers.values(), *(step.content for step in report.steps)):
-            assert "{{" not in upstream.fill(text, factors), f"{where}: {text[:60]!r} is not filled"
+            assert "{{" not in bugreport_spec.fill(text, factors), f"{where}: {text[:60]!r} is not filled"
         assert report.known or report.state in ("new", "intended"), f"{where}: name the threads that are known"
         assert report.releases is None or report.state in ("new", "intended") or report.releases.newest, (
             f"{where}: name the newest release's variant as releases: newest"
         )
 
 
-@pytest.mark.parametrize("name", having(reproducer.FILE))
+@pytest.mark.parametrize("name", having(export_spec.FILE))
 def test_what_is_handed_over_is_whole(name: str) -> None:
     """Each reproducer.yaml names a sign, a variant that shows it and a control; and something drives the server."""
-    found = reproducer.load(scenario.load(ROOT, name))
+    found = export_spec.load(loader.load(ROOT, name))
     assert found.claim.expectations.get(found.variant) is not None, (
-        f"scenarios/{name}/{reproducer.FILE}: {found.claim.id} says nothing of the variant {found.variant}"
+        f"scenarios/{name}/{export_spec.FILE}: {found.claim.id} says nothing of the variant {found.variant}"
     )
 
 
@@ -215,7 +217,7 @@ def test_each_build_context_is_closed(name: str) -> None:
 @pytest.mark.parametrize("name", having(script.FILE))
 def test_what_can_be_shown_is_whole(name: str) -> None:
     """Each demo.yaml is well-formed, and its acts are variants that a claim of the closing tells apart."""
-    found = scenario.load(ROOT, name)
+    found = loader.load(ROOT, name)
     demo = script.load(found)
     acts = {act.variant for act in demo.acts}
     told = [claim for claim in demo.experiment.claims if claim.id in demo.claims]
@@ -355,7 +357,7 @@ def is_upstreams(version: str) -> bool:
 VARIANTS = [
     variant
     for name in SCENARIOS
-    for experiment in scenario.load(ROOT, name).experiments.values()
+    for experiment in loader.load(ROOT, name).experiments.values()
     for variant in experiment.variants.values()
 ]
 
@@ -504,7 +506,7 @@ def test_values_are_those_that_start_knows(name: str) -> None:
     """compose.yaml lists for a factor the same words as the scenario's start.sh, where that refuses others."""
     start = ROOT / "scenarios" / name / "start.sh"
     text = start.read_text(encoding="utf-8") if start.is_file() else ""
-    found = scenario.load(ROOT, name)
+    found = loader.load(ROOT, name)
     for factor, words in re.findall(r'^one_of "\$\w+" (\w+) (.*)$', text, re.M):
         assert found.values.get(factor) == tuple(words.split()), (
             f"scenarios/{name}/compose.yaml: x-reprolab.values.{factor} and start.sh differ"

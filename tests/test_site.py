@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 from cases import ROOT, lay_out
 from click.testing import CliRunner, Result
-from reprolab import cli, evidence, scenario
-from reprolab.errors import Exit
-from reprolab.site import build, story
+from reprolab.cli import main
+from reprolab.core import files
+from reprolab.core.errors import Exit
+from reprolab.evidence import lookup, run_dir
+from reprolab.publish import readme_page, site
+from reprolab.scenario import loader
 
 README = """\
 # blink: a lamp
@@ -50,7 +53,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def lab(*arguments: str) -> Result:
     """Call the command line."""
-    return CliRunner().invoke(cli.main, ["site", *arguments])
+    return CliRunner().invoke(main.main, ["site", *arguments])
 
 
 def record(home: Path, verdict: str = "confirmed") -> None:
@@ -63,7 +66,7 @@ def record(home: Path, verdict: str = "confirmed") -> None:
         "variants": {"old": {}},
     }
     content = {"schema": 1, "run": "20260102T120000Z", "started": "2026-01-02 12:00 UTC", "claims": [row]}
-    evidence.write_json(home / "scenarios" / "blink" / "recorded.json", content)
+    files.write_json(home / "scenarios" / "blink" / "recorded.json", content)
 
 
 def page(home: Path, name: str = "index.html") -> str:
@@ -77,7 +80,7 @@ def page(home: Path, name: str = "index.html") -> str:
 def test_a_story_is_the_readme_rendered() -> None:
     """Title apart, tables that scroll, verdicts in their colour, the lab's own folds kept, all else that looks like
     markup shown as the text it is."""
-    told = story.read(README, lambda href: href)
+    told = readme_page.read(README, lambda href: href)
     assert told.title == "blink: a lamp"
     assert "<h1>" not in told.html
     assert '<strong class="verdict confirmed">confirmed</strong>' in told.html
@@ -91,7 +94,7 @@ def test_a_story_is_the_readme_rendered() -> None:
 
 def test_sections_have_anchors_of_their_own() -> None:
     """Two headings of the same words get two anchors, and each section has its text, tables and code included."""
-    told = story.read(README, lambda href: href)
+    told = readme_page.read(README, lambda href: href)
     assert [(one.anchor, one.heading) for one in told.sections] == [
         ("top", ""),
         ("the-cause", "The cause"),
@@ -102,11 +105,11 @@ def test_sections_have_anchors_of_their_own() -> None:
     assert "<traceback object>" in told.sections[2].text
 
 
-@pytest.mark.parametrize("name", scenario.names(ROOT))
+@pytest.mark.parametrize("name", loader.names(ROOT))
 def test_every_real_story_is_whole(name: str) -> None:
     """Of each README: every heading is an anchor, no table is left as text, nothing opens that is not closed."""
     text = (ROOT / "scenarios" / name / "README.md").read_text(encoding="utf-8")
-    told = story.read(text, lambda href: href)
+    told = readme_page.read(text, lambda href: href)
     prose = re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)
     assert len(re.findall(r"<h2 id=", told.html)) == len(re.findall(r"^## ", prose, flags=re.M))
     assert (
@@ -141,9 +144,9 @@ def test_what_is_missing_is_said(home: Path) -> None:
     assert "no run of it here; make scenario-blink makes one" in page(home)
     assert "This scenario has no README yet." in page(home, "blink.html")
     assert 'class="verdict' not in page(home)
-    run = evidence.create_run(home, "blink")
-    evidence.merge_run_json(run, {"scenario": "blink", "status": "complete"})
-    evidence.point_latest(run)
+    run = lookup.create_run(home, "blink")
+    run_dir.merge_run_json(run, {"scenario": "blink", "status": "complete"})
+    lookup.point_latest(run)
     assert lab().exit_code == 0
     assert "the latest run has no report.html; make html RUN=blink writes it" in page(home)
 
@@ -151,12 +154,12 @@ def test_what_is_missing_is_said(home: Path) -> None:
 def test_a_report_is_copied_and_its_links_lead_to_the_evidence(home: Path) -> None:
     """Links within the page stay; those to the run's files lead to its directory; scripts are left as they are."""
     record(home)
-    run = evidence.create_run(home, "blink")
-    evidence.merge_run_json(run, {"scenario": "blink", "status": "aborted"})
-    evidence.point_latest(run)
+    run = lookup.create_run(home, "blink")
+    run_dir.merge_run_json(run, {"scenario": "blink", "status": "aborted"})
+    lookup.point_latest(run)
     (run.path / "report.txt").write_text("kept")
     report = '<a href="report.txt">t</a><a href="#x">x</a><link href="data:,"><script>a = \'<a href="b">\'</script>'
-    (run.path / evidence.PAGE).write_text(report)
+    (run.path / run_dir.PAGE).write_text(report)
     assert lab().exit_code == 0
     copy = page(home, "reports/blink.html")
     way = re.match(r'<a href="([^"]+)">t</a>', copy)
@@ -221,10 +224,10 @@ def test_the_pages_ask_for_nothing_else(home: Path) -> None:
 def test_the_whole_site_of_this_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every scenario has a page, every claim stands in the index once, every link within it leads somewhere."""
     monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path / "results"))
-    first = build.build(ROOT, tmp_path / "site", lambda text: None)
+    first = site.build(ROOT, tmp_path / "site", lambda text: None)
     index = first.read_text(encoding="utf-8")
-    for name in scenario.names(ROOT):
-        found = scenario.load(ROOT, name)
+    for name in loader.names(ROOT):
+        found = loader.load(ROOT, name)
         for claim in found.claims:
             assert index.count(f'<li id="{claim.id}"') == 1
         for href in re.findall(r'href="([^"#]+)', (tmp_path / "site" / f"{name}.html").read_text(encoding="utf-8")):

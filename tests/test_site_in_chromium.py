@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from cases import ROOT, recorded_run
 from chromium import WIDTHS, Chromium, browser
-from reprolab import scenario
-from reprolab.compare import comparison, page, sides
-from reprolab.site import build
+from reprolab.compare import comparison, html, select
+from reprolab.publish import site as site_pages
+from reprolab.scenario import loader
 
 pytestmark = pytest.mark.docker
 
@@ -51,7 +51,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     patch = pytest.MonkeyPatch()
     patch.setenv("REPROLAB_RESULTS", str(tmp_path_factory.mktemp("results")))
     try:
-        return build.build(ROOT, tmp_path_factory.mktemp("pages") / "site", lambda text: None).parent
+        return site_pages.build(ROOT, tmp_path_factory.mktemp("pages") / "site", lambda text: None).parent
     finally:
         patch.undo()
 
@@ -59,14 +59,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(("width", "scheme"), SIGHTS)
 def test_the_index_holds_all_claims(chromium: Chromium, site: Path, width: int, scheme: str) -> None:
     """At both widths: a card for each scenario, every claim, the search, no error and nothing cut off."""
-    names = scenario.names(ROOT)
+    names = loader.names(ROOT)
     seen = chromium.look(
         site / "index.html", width, scheme=scheme, selectors=[".card h3", ".claims > li", "#search", "#verdict"]
     )
     assert seen.errors == []
     assert seen.overflow == []
     assert seen.texts[".card h3"] == names
-    assert len(seen.texts[".claims > li"]) == sum(len(scenario.load(ROOT, name).claims) for name in names)
+    assert len(seen.texts[".claims > li"]) == sum(len(loader.load(ROOT, name).claims) for name in names)
     assert len(seen.texts["#search"]) == len(seen.texts["#verdict"]) == 1
 
 
@@ -84,7 +84,7 @@ def test_the_search_narrows(chromium: Chromium, site: Path) -> None:
     assert all("timeout" in text.lower() for text in seen.texts[".claims > li"])
     assert seen.texts["#found"][0].startswith(f"{len(seen.texts['.claims > li'])} of ")
     assert "pool-freeze: And then the timeout" in seen.texts["#hits a"]
-    assert 0 < len(seen.texts["section.case"]) < len(scenario.names(ROOT))
+    assert 0 < len(seen.texts["section.case"]) < len(loader.names(ROOT))
     assert seen.texts[".card"] == []
 
 
@@ -92,13 +92,13 @@ def test_the_search_by_verdict_and_for_nothing(chromium: Chromium, site: Path) -
     """A verdict alone narrows too; words that stand nowhere leave nothing; without both, all is back."""
     seen = chromium.look(site / "index.html", WIDTHS[1], script=STEPS)
     assert seen.errors == []
-    everything = sum(len(scenario.load(ROOT, name).claims) for name in scenario.names(ROOT))
+    everything = sum(len(loader.load(ROOT, name).claims) for name in loader.names(ROOT))
     assert seen.value["refuted"] == ["refuted"]
     assert seen.value["nothing"] == [0, 0, f"0 of {everything} claims, 0 sections of the stories"]
     assert seen.value["all"] == [everything, ""]
 
 
-@pytest.mark.parametrize("name", scenario.names(ROOT))
+@pytest.mark.parametrize("name", loader.names(ROOT))
 def test_every_story_is_readable(chromium: Chromium, site: Path, name: str) -> None:
     """On a phone, and the one with the widest table on a projector: all unfolded, no error, nothing cut off."""
     for width in WIDTHS if name == "gunicorn-settings" else WIDTHS[:1]:
@@ -107,17 +107,17 @@ def test_every_story_is_readable(chromium: Chromium, site: Path, name: str) -> N
         assert seen.overflow == []
         assert len(seen.texts["h1"]) == 1
         assert len(seen.texts["h2"]) > 3
-        assert len(seen.texts["nav a"]) == 1 + len(scenario.names(ROOT))
+        assert len(seen.texts["nav a"]) == 1 + len(loader.names(ROOT))
 
 
 @pytest.mark.parametrize(("width", "scheme"), SIGHTS)
 def test_a_comparison_is_readable(chromium: Chromium, tmp_path: Path, width: int, scheme: str) -> None:
     """The line that matters is the first that is read; both sides are named; no error, nothing cut off."""
     run = recorded_run(tmp_path, "whole")
-    left, right = sides.find(ROOT, [str(run.path), "gunicorn-19.5.0"], [])
-    found = comparison.compare(left, right, scenario.load(ROOT, "socket-vanish"), (), (), lambda text: None)
+    left, right = select.find(ROOT, [str(run.path), "gunicorn-19.5.0"], [])
+    found = comparison.compare(left, right, loader.load(ROOT, "socket-vanish"), (), (), lambda text: None)
     file = tmp_path / "compare.html"
-    file.write_text(page.render(found), encoding="utf-8")
+    file.write_text(html.render(found), encoding="utf-8")
     seen = chromium.look(file, width, scheme=scheme, open_details=True, selectors=["h1", ".found .line", ".fold"])
     assert seen.errors == []
     assert seen.overflow == []

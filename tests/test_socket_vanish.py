@@ -17,9 +17,10 @@ from typing import Any
 
 import pytest
 from cases import ROOT, RUNS
-from reprolab import InvalidTrial, scenario
-from reprolab.evidence import STREAMS, RunDirectory, TrialDirectory
-from reprolab.scenario import Scenario
+from reprolab import InvalidTrial
+from reprolab.evidence.run_dir import STREAMS, RunDirectory, TrialDirectory
+from reprolab.scenario import loader
+from reprolab.scenario.model import Scenario
 
 DIRECTORY = ROOT / "scenarios" / "socket-vanish"
 WHOLE = RunDirectory(RUNS / "whole")
@@ -34,7 +35,7 @@ DOCUMENTS_OWN = {
 @pytest.fixture(scope="module")
 def found() -> Scenario:
     """The scenario."""
-    return scenario.load(ROOT, "socket-vanish")
+    return loader.load(ROOT, "socket-vanish")
 
 
 @pytest.fixture(scope="module")

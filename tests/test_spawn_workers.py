@@ -17,9 +17,11 @@ from typing import Any
 
 import pytest
 from cases import ROOT
-from reprolab import InvalidTrial, proc, scenario
-from reprolab.evidence import TrialDirectory
-from reprolab.scenario import Scenario
+from reprolab import InvalidTrial
+from reprolab.evidence.run_dir import TrialDirectory
+from reprolab.processes import snapshot as snapshots
+from reprolab.scenario import loader
+from reprolab.scenario.model import Scenario
 
 DIRECTORY = ROOT / "scenarios" / "spawn-workers"
 DATA = Path(__file__).parent / "data" / "spawn-workers"
@@ -29,7 +31,7 @@ DOCUMENTS_OWN = "a5aab69c4b865715e3e7d9003c9f03980d9091d0f1466b8289ee34f2851e54a
 @pytest.fixture(scope="module")
 def found() -> Scenario:
     """The scenario."""
-    return scenario.load(ROOT, "spawn-workers")
+    return loader.load(ROOT, "spawn-workers")
 
 
 def module(found: Scenario, experiment: str) -> ModuleType:
@@ -198,9 +200,9 @@ def test_the_witness_tells_under_which_name_a_file_runs(tmp_path: Path) -> None:
 # -- processes ------------------------------------------------------------------------------------
 
 
-def snapshot(variant: str) -> proc.Snapshot:
+def snapshot(variant: str) -> snapshots.Snapshot:
     """The processes of a recorded trial, decoded from the kernel's own text."""
-    return proc.parse_snapshot(gzip.decompress((DATA / f"snapshot-{variant}.json.gz").read_bytes()).decode())
+    return snapshots.parse_snapshot(gzip.decompress((DATA / f"snapshot-{variant}.json.gz").read_bytes()).decode())
 
 
 @pytest.mark.parametrize(("variant", "forked"), [("documented", False), ("forked", True), ("gunicorn", True)])
@@ -219,19 +221,19 @@ def test_the_kernel_tells_a_fork_from_a_spawn(tree: ModuleType, variant: str, fo
 def test_layouts_that_are_not_told_are_no_evidence(tree: ModuleType) -> None:
     """Without the right to trace the kernel shows 0 or 1 for addresses: that says nothing of a fork."""
     fields = ["S", *["1"] * 49]
-    assert proc.layout_of(fields) == ()
+    assert snapshots.layout_of(fields) == ()
     fields[23], fields[25] = "94366749032448", "140733559182992"
-    assert proc.layout_of(fields) == (94366749032448, 140733559182992)
-    server = proc.Process(7, 1, "S", ("python3",), 1, proc.Signals(), ())
+    assert snapshots.layout_of(fields) == (94366749032448, 140733559182992)
+    server = snapshots.Process(7, 1, "S", ("python3",), 1, snapshots.Signals(), ())
     with pytest.raises(InvalidTrial, match="does not tell"):
         tree.child(server, server)
 
 
 def test_a_container_without_a_server() -> None:
     """Nothing below the init is an error that names what there is."""
-    lone = proc.Process(1, 0, "S", ("init",), 1, proc.Signals(), ())
+    lone = snapshots.Process(1, 0, "S", ("init",), 1, snapshots.Signals(), ())
     with pytest.raises(ValueError, match=r"\[1\]"):
-        proc.Snapshot(0, {1: lone}).server()
+        snapshots.Snapshot(0, {1: lone}).server()
 
 
 # -- what the log tells ---------------------------------------------------------------------------

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from docker.errors import NotFound
-from reprolab import stack as module
-from reprolab.evidence import TrialDirectory
-from reprolab.process import Finished
-from reprolab.stack import DOWN_TRIES, Stack
+from reprolab.core.subprocesses import Finished
+from reprolab.evidence.run_dir import TrialDirectory
+from reprolab.stack import stack
+from reprolab.stack.stack import DOWN_TRIES, Stack
 
 
 class Leaving:
@@ -44,8 +44,8 @@ def test_a_network_that_stays_is_removed_again(
         commands.append(command)
         return Finished(tuple(command), 0, "", "Network x  Resource is still in use")
 
-    monkeypatch.setattr(module, "run", run)
-    monkeypatch.setattr(module.time, "sleep", lambda _: None)
+    monkeypatch.setattr(stack, "run", run)
+    monkeypatch.setattr(stack.time, "sleep", lambda _: None)
     model = {"name": "reprolab-blink-1", "services": {}}
     client: Any = Leaving(looks)
     Stack("blink", model, tmp_path / "c.json", client, ("compose",), TrialDirectory(tmp_path), {}).down()

@@ -9,8 +9,8 @@ from typing import Any
 import docker
 import pytest
 from reprolab import InvalidTrial
-from reprolab.evidence import TrialDirectory
-from reprolab.stack import Stack
+from reprolab.evidence.run_dir import TrialDirectory
+from reprolab.stack.stack import Stack
 
 
 class Printing(Stack):

@@ -21,20 +21,23 @@ import pytest
 import yaml
 from cases import ROOT, having, recorded_run
 from click.testing import CliRunner
-from reprolab import cli, logs, scenario
-from reprolab.commands_stage import Clock
-from reprolab.errors import Exit, InvalidTrial, UsageError
-from reprolab.evidence import RunDirectory, TrialDirectory
-from reprolab.judge import TrialRecord
+from reprolab.cli import main
+from reprolab.cli.demo import Clock
+from reprolab.core.errors import Exit, InvalidTrial, UsageError
+from reprolab.demo import from_logs, live, live_view, recording, sampler, script
+from reprolab.demo.frames import frame
+from reprolab.demo.keys import Keyboard, Left, Rhythm
+from reprolab.demo.layout import Page
+from reprolab.demo.presenter import Display, Show
+from reprolab.demo.recording import Look, Process, Recording
+from reprolab.demo.replay import Replay
+from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
+from reprolab.logs import access_log
 from reprolab.report.timeline import Event, Timeline
-from reprolab.runner import PlannedVariant, Prepared
-from reprolab.stage import live, logged, recording, sampler, screen, script
-from reprolab.stage.frames import frame
-from reprolab.stage.keys import Keyboard, Left, Rhythm
-from reprolab.stage.page import Page
-from reprolab.stage.recording import Look, Process, Recording
-from reprolab.stage.replay import Replay
-from reprolab.stage.show import Display, Show
+from reprolab.run.plan import PlannedVariant
+from reprolab.run.runner import Prepared
+from reprolab.scenario import loader, model
+from reprolab.scenario.trial import TrialRecord
 from rich.console import Console
 
 SCENARIOS = having(script.FILE)
@@ -56,12 +59,12 @@ def drawn(what: Any, width: int = 80, height: int = 24) -> str:
 
 
 @pytest.fixture(scope="module")
-def vanish() -> scenario.Scenario:
+def vanish() -> model.Scenario:
     """The scenario with the most to show."""
-    return scenario.load(ROOT, "socket-vanish")
+    return loader.load(ROOT, "socket-vanish")
 
 
-def content(found: scenario.Scenario) -> dict[str, Any]:
+def content(found: model.Scenario) -> dict[str, Any]:
     """Its demo.yaml, to be spoilt."""
     return yaml.safe_load((found.directory / script.FILE).read_text(encoding="utf-8"))
 
@@ -85,7 +88,7 @@ def content(found: scenario.Scenario) -> dict[str, Any]:
         (lambda c: c.update(experiment="vanished"), "did you mean vanish?"),
     ],
 )
-def test_a_mistake_in_demo_yaml_is_named(vanish: scenario.Scenario, spoil: Any, told: str) -> None:
+def test_a_mistake_in_demo_yaml_is_named(vanish: model.Scenario, spoil: Any, told: str) -> None:
     """A mistake is told with the place, the key, and what was expected; nobody finds it out on the stage."""
     spoilt = content(vanish)
     spoil(spoilt)
@@ -97,7 +100,7 @@ def test_a_mistake_in_demo_yaml_is_named(vanish: scenario.Scenario, spoil: Any, 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_what_a_demonstration_says_holds_no_measured_figure(name: str) -> None:
     """A number on the stage comes from measurement: the texts hold the document's own settings alone."""
-    found = scenario.load(ROOT, name)
+    found = loader.load(ROOT, name)
     demo = script.load(found)
     texts = [demo.opening, demo.cause, demo.ask, *(t for act in demo.acts for t in (act.say, act.expect, act.reveal))]
     for text in texts:
@@ -226,7 +229,7 @@ def test_a_look_that_fails_is_told_and_harms_nothing(tmp_path: Path) -> None:
     with sampler.Sampler(stack, script.Watch(processes="app"), tick=0.01) as looking:
         while "looks" not in looking.recording.missing:
             time.sleep(0.01)
-    (told,) = screen.process_lines(frame(looking.recording, 1000, 40, 10), 5)
+    (told,) = live_view.process_lines(frame(looking.recording, 1000, 40, 10), 5)
     assert told.plain.startswith("a look failed at ") and told.plain.endswith(": the container went away")
     assert recording.read(tmp_path / recording.FILE).missing == looking.recording.missing
 
@@ -235,11 +238,11 @@ def test_a_look_that_fails_is_told_and_harms_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (160, 50)])
-def test_the_live_page_fits_its_terminal(vanish: scenario.Scenario, grown: Recording, width: int, height: int) -> None:
+def test_the_live_page_fits_its_terminal(vanish: model.Scenario, grown: Recording, width: int, height: int) -> None:
     """In 80 by 24 and on a projector the page has lines, the file's state, processes and events, and no more rows."""
     watch = script.load(vanish).watch
-    seen = frame(grown, 4000, screen.columns_for(width), watch.window)
-    page = Page("socket-vanish · 1/3", "live", screen.Live(seen, watch, height - 4), "q: leave")
+    seen = frame(grown, 4000, live_view.columns_for(width), watch.window)
+    page = Page("socket-vanish · 1/3", "live", live_view.Live(seen, watch, height - 4), "q: leave")
     text = drawn(page, width, height)
     assert len(text.rstrip("\n").split("\n")) <= height
     assert max(map(len, text.split("\n"))) <= width
@@ -251,7 +254,7 @@ def test_many_workers_do_not_push_the_living_off_the_page() -> None:
     """Of many processes those that went first are left out, and counted."""
     found = Recording(length_ms=60_000)
     found.looks += looks(*((1000 * n, [100 + n, 101 + n], None) for n in range(50)))
-    lines = [line.plain for line in screen.process_lines(frame(found, 60_000, 40, 10), 10)]
+    lines = [line.plain for line in live_view.process_lines(frame(found, 60_000, 40, 10), 10)]
     assert len(lines) == 10
     assert any("150 gunicorn" in line and "gone" not in line for line in lines)
     assert lines[-1] == "… 43 more gone"
@@ -259,10 +262,10 @@ def test_many_workers_do_not_push_the_living_off_the_page() -> None:
 
 def test_a_small_bar_is_still_seen() -> None:
     """One answer among thousands has a mark, none has a dot, and what is not known has nothing."""
-    assert screen.block(1, 30_000, 0, 4) == "▁"
-    assert screen.block(0, 30_000, 0, 4) == "·"
-    assert screen.block(None, 30_000, 0, 4) == " "
-    assert screen.block(30_000, 30_000, 3, 4) == "█"
+    assert live_view.block(1, 30_000, 0, 4) == "▁"
+    assert live_view.block(0, 30_000, 0, 4) == "·"
+    assert live_view.block(None, 30_000, 0, 4) == " "
+    assert live_view.block(30_000, 30_000, 3, 4) == "█"
 
 
 # -- replays -----------------------------------------------------------------------------------------
@@ -275,7 +278,7 @@ def whole(tmp_path: Path) -> RunDirectory:
 
 
 @pytest.mark.parametrize("speed", [1.0, 4.0])
-def test_a_replay_keeps_the_recorded_time(vanish: scenario.Scenario, whole: RunDirectory, speed: float) -> None:
+def test_a_replay_keeps_the_recorded_time(vanish: model.Scenario, whole: RunDirectory, speed: float) -> None:
     """After a second of its clock a replay is a second into the trial, or as many as the speed says, up to its end."""
     clock = Clock()
     player = Replay(vanish, script.load(vanish), whole, speed, clock)
@@ -288,7 +291,7 @@ def test_a_replay_keeps_the_recorded_time(vanish: scenario.Scenario, whole: RunD
     assert player.over() and player.now_ms() == seen.length_ms
 
 
-def test_a_replay_draws_what_the_evidence_holds(vanish: scenario.Scenario, whole: RunDirectory) -> None:
+def test_a_replay_draws_what_the_evidence_holds(vanish: model.Scenario, whole: RunDirectory) -> None:
     """Of an ordinary run the answers come from the proxy's log, the workers from the server's own lines, said so."""
     demo = script.load(vanish)
     player = Replay(vanish, demo, whole)
@@ -296,9 +299,9 @@ def test_a_replay_draws_what_the_evidence_holds(vanish: scenario.Scenario, whole
     player.prepare(act)
     seen = frame(player._recording, player._recording.length_ms, 40, 20)
     # Of the proxy's log the test data hold a part.
-    log = logs.access_summary(whole.trial("vanish", "documented", 1).lines("proxy"), 0)
+    log = access_log.access_summary(whole.trial("vanish", "documented", 1).lines("proxy"), 0)
     assert {line.label: line.total for line in seen.lines} == {str(s): n for s, n in log.statuses.items()}
-    assert seen.missing["processes"] == logged.PIDS_FROM_LOG
+    assert seen.missing["processes"] == from_logs.PIDS_FROM_LOG
     assert sum(row.gone_ms is not None for row in seen.rows or ()) > 0
 
 
@@ -312,10 +315,10 @@ def test_what_the_lab_ended_is_no_end_of_the_servers_own(tmp_path: Path) -> None
     source = script.LineSource("app", re.compile("request 1 ends"), "", "ends")
     watch = script.Watch("", None, "", (source,), (source,), 20.0)
     line = Timeline(1_000_000_000, 3000, 100, {}, events)
-    found = logged.from_evidence(watch, line, evidence, TrialRecord("vanish", "documented", 1, {}, {}))
+    found = from_logs.from_evidence(watch, line, evidence, TrialRecord("vanish", "documented", 1, {}, {}))
     assert [event.text for event in found.events] == ["freed", "request 1 ends"]
     assert found.counts == {"lab ended": {20: 1}, "ends": {20: 1}}
-    text = drawn(screen.Live(frame(found, 3000, 40, 20), watch, 20))
+    text = drawn(live_view.Live(frame(found, 3000, 40, 20), watch, 20))
     assert "lab ended: frozen, freed by the lab" in text
     assert "what the lab did" in text
 
@@ -331,21 +334,21 @@ def test_a_long_heading_is_not_cut() -> None:
 @pytest.mark.parametrize(("given", "told"), [(["--auto=abc"], "AUTO=8"), (["--speed", "fast"], "SPEED=4")])
 def test_a_presenter_is_told_which_number_is_expected(given: list[str], told: str) -> None:
     """In make's words, as the demonstration was called."""
-    result = CliRunner().invoke(cli.main, ["demo", "socket-vanish", *given])
+    result = CliRunner().invoke(main.main, ["demo", "socket-vanish", *given])
     assert result.exit_code == Exit.USAGE
     assert "expected: " in result.output and told in result.output
 
 
-def test_a_replay_says_what_was_not_recorded(tmp_path: Path, vanish: scenario.Scenario, whole: RunDirectory) -> None:
+def test_a_replay_says_what_was_not_recorded(tmp_path: Path, vanish: model.Scenario, whole: RunDirectory) -> None:
     """Evidence that is not there is told as such, on the screen and of each act; nothing is drawn in its place."""
     record = next(t for t in whole.trials() if t.variant == "documented")
-    found = logged.from_evidence(script.load(vanish).watch, None, TrialDirectory(tmp_path / "empty"), record)
+    found = from_logs.from_evidence(script.load(vanish).watch, None, TrialDirectory(tmp_path / "empty"), record)
     assert set(found.missing) == {"processes", "file", "counts", "events"}
-    text = drawn(screen.Live(frame(found, 1000, 40, 10), script.load(vanish).watch, 20))
-    assert text.count(logged.NOT_RECORDED) == 4
+    text = drawn(live_view.Live(frame(found, 1000, 40, 10), script.load(vanish).watch, 20))
+    assert text.count(from_logs.NOT_RECORDED) == 4
 
 
-def test_a_run_of_something_else_is_refused(vanish: scenario.Scenario, whole: RunDirectory) -> None:
+def test_a_run_of_something_else_is_refused(vanish: model.Scenario, whole: RunDirectory) -> None:
     """A replay needs a run of its scenario with a valid trial of an act; else it says which."""
     (whole.path / "trials.jsonl").write_text("")
     with pytest.raises(UsageError, match="no valid trial that the demonstration shows"):
@@ -355,7 +358,7 @@ def test_a_run_of_something_else_is_refused(vanish: scenario.Scenario, whole: Ru
         Replay(vanish, script.load(vanish), whole)
 
 
-def test_a_replay_plays_to_the_finding(vanish: scenario.Scenario, whole: RunDirectory) -> None:
+def test_a_replay_plays_to_the_finding(vanish: model.Scenario, whole: RunDirectory) -> None:
     """Text, question, live lines, figures, an act without a trial, and the claims with their verdicts."""
     lines = (whole.path / "trials.jsonl").read_text().splitlines(keepends=True)
     (whole.path / "trials.jsonl").write_text("".join(line for line in lines if '"creator-only"' not in line))
@@ -387,7 +390,7 @@ def test_a_replay_needs_no_docker(tmp_path: Path, whole: RunDirectory) -> None:
     assert "502" in done.stdout and "\x1b" not in done.stdout
 
 
-def test_a_trial_that_came_out_otherwise_is_not_explained_away(vanish: scenario.Scenario, whole: RunDirectory) -> None:
+def test_a_trial_that_came_out_otherwise_is_not_explained_away(vanish: model.Scenario, whole: RunDirectory) -> None:
     """Where a sign is not what is on record, the page says so in place of the text that was written for it."""
     lines = [json.loads(line) for line in (whole.path / "trials.jsonl").read_text().splitlines()]
     for line in lines:
@@ -427,7 +430,7 @@ class FakeRunner:
         self.ended.set()
 
 
-def staged(vanish: scenario.Scenario, tmp_path: Path, drive: Any) -> tuple[Any, FakeRunner]:
+def staged(vanish: model.Scenario, tmp_path: Path, drive: Any) -> tuple[Any, FakeRunner]:
     """A trial that waits for its audience, its experiment's drive replaced."""
     demo = script.load(vanish)
     demo = replace(demo, watch=script.Watch(), experiment=replace(demo.experiment, drive=drive))
@@ -436,7 +439,7 @@ def staged(vanish: scenario.Scenario, tmp_path: Path, drive: Any) -> tuple[Any, 
     return live._Playing(runner, Prepared(variant, {}), demo), runner
 
 
-def test_nothing_is_driven_before_the_audience_is_ready(vanish: scenario.Scenario, tmp_path: Path) -> None:
+def test_nothing_is_driven_before_the_audience_is_ready(vanish: model.Scenario, tmp_path: Path) -> None:
     """The stack comes up while the question is on the screen; the drive begins with the key."""
     driven: list[Any] = []
     playing, _ = staged(vanish, tmp_path, lambda stack: driven.append(stack) or {"seen": 1})
@@ -448,7 +451,7 @@ def test_nothing_is_driven_before_the_audience_is_ready(vanish: scenario.Scenari
     assert (tmp_path / recording.FILE).exists()
 
 
-def test_who_leaves_ends_the_trial(vanish: scenario.Scenario, tmp_path: Path) -> None:
+def test_who_leaves_ends_the_trial(vanish: model.Scenario, tmp_path: Path) -> None:
     """Before the drive it does not begin; during it the containers go, and the drive with them."""
     driven: list[Any] = []
     playing, runner = staged(vanish, tmp_path, driven.append)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from reprolab.stats import range_text, rate_text, wilson
+from reprolab.core.stats import range_text, rate_text, wilson
 
 
 @pytest.mark.parametrize(

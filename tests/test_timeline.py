@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from cases import ROOT, RUNS, claim, in_memory, lay_out
-from reprolab import logs, scenario
-from reprolab.evidence import RunDirectory, TrialDirectory
-from reprolab.report import marks
-from reprolab.report.events import KINDS, Event, from_log
+from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
+from reprolab.logs import access_log
+from reprolab.logs.servers import from_log
+from reprolab.report.html import timeline_data
 from reprolab.report.timeline import MOST_STEPS, STEP_MS, Timeline, timeline
+from reprolab.scenario import loader
+from reprolab.scenario.event import KINDS, Event
 
 ZERO = 1_795_240_346_000_000_000
 MORNING = "2026-11-21T05:52:"
@@ -103,7 +105,7 @@ def vanish(variant: str) -> Timeline:
     """The timeline of a recorded trial of socket-vanish."""
     run = RunDirectory(RUNS / "whole")
     record = next(one for one in run.trials() if one.variant == variant and one.trial == 1)
-    found = scenario.load(ROOT, "socket-vanish").experiments["vanish"]
+    found = loader.load(ROOT, "socket-vanish").experiments["vanish"]
     line = timeline(found, run.trial("vanish", variant, 1), record.observation)
     assert line is not None
     return line
@@ -191,7 +193,7 @@ def test_an_experiment_adds_its_own_events(tmp_path: Path) -> None:
         def events(evidence, o): yield Event(o["at"], "gone", "the light", "lamp")
     """.replace("\n        ", "\n")
     lay_out(tmp_path, lamp=text)
-    own = scenario.load(tmp_path, "blink").experiments["lamp"]
+    own = loader.load(tmp_path, "blink").experiments["lamp"]
     evidence = written(tmp_path / "1", "app", stamped("25.0", "INFO: Started server process [12]"))
     line = timeline(own, evidence, {"at": 40.0})
     assert line is not None
@@ -210,7 +212,7 @@ def recorded(where: str, file: str, experiment: str, variant: str) -> tuple[Any,
     lines = (Path(__file__).parent / "data" / where / file).read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     row = next(one for one in rows if one["experiment"] == experiment and one["variant"] == variant)
-    return scenario.load(ROOT, where).experiments[experiment], row["observation"]
+    return loader.load(ROOT, where).experiments[experiment], row["observation"]
 
 
 def test_two_clients_are_drawn_as_they_were_served(tmp_path: Path) -> None:
@@ -240,7 +242,7 @@ def test_frozen_requests_last_until_the_lab_ends_them() -> None:
 
 def test_a_worker_that_was_ended_says_no_last_line(tmp_path: Path) -> None:
     """A request that lost its lock has only the moment at which it began: its end is not made up."""
-    found = scenario.load(ROOT, "pool-freeze").experiments["freeze"]
+    found = loader.load(ROOT, "pool-freeze").experiments["freeze"]
     evidence = written(tmp_path, "app", stamped("25.0", "[12 of 8] request 1 begins"))
     line = timeline(found, evidence, {"attempts": [{"number": 1, "frozen": False, "lock_lost": True}]})
     assert line is not None
@@ -264,9 +266,11 @@ def events(*moments: float, kind: str = "restarted") -> tuple[Event, ...]:
     return tuple(Event(at, kind, f"at {at}", "app") for at in moments)
 
 
-def drawn(one: Timeline, most: int = marks.MOST_MARKS) -> dict[str, Any]:
+def drawn(one: Timeline, most: int = timeline_data.MOST_MARKS) -> dict[str, Any]:
     """The data of one chart."""
-    return marks.timeline_data(one, marks.statuses([one]), marks.lanes([one]), marks.axis([one]), most)
+    return timeline_data.timeline_data(
+        one, timeline_data.statuses([one]), timeline_data.lanes([one]), timeline_data.axis([one]), most
+    )
 
 
 def test_events_of_one_step_are_one_mark() -> None:
@@ -294,12 +298,12 @@ def test_the_start_up_takes_little_of_the_axis() -> None:
     """Events long before the load are left out of the picture, and how many is said."""
     early = Timeline(ZERO, 10_000, 100, {}, events(-20_000, -500, 100, kind="started"))
     assert drawn(early)["early"] == 1
-    assert -1400 < marks.axis([early])[0] < -500
+    assert -1400 < timeline_data.axis([early])[0] < -500
 
 
 def test_all_timelines_share_one_axis() -> None:
     """The axis reaches from the earliest to the latest of all trials."""
-    first, last = marks.axis([Timeline(ZERO, 500, 100), Timeline(ZERO, 9000, 100, {}, events(-100))])
+    first, last = timeline_data.axis([Timeline(ZERO, 500, 100), Timeline(ZERO, 9000, 100, {}, events(-100))])
     assert first <= -100
     assert last >= 9000
 
@@ -307,6 +311,6 @@ def test_all_timelines_share_one_axis() -> None:
 def test_counts_per_step_lose_nothing() -> None:
     """A summary's buckets become a count for each step, zeros where there was none; earlier ones are in the first."""
     found = {"200": [[-100, 5], [0, 1], [300, 2]], "502": [[100, 7]]}
-    assert logs.counts_per_step(found) == {"200": (6, 0, 0, 2), "502": (0, 7, 0, 0)}
-    assert logs.counts_per_step({"200": [[-100, 5]]}) == {"200": (5,)}
-    assert logs.counts_per_step({}) == {}
+    assert access_log.counts_per_step(found) == {"200": (6, 0, 0, 2), "502": (0, 7, 0, 0)}
+    assert access_log.counts_per_step({"200": [[-100, 5]]}) == {"200": (5,)}
+    assert access_log.counts_per_step({}) == {}

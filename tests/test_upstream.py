@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import yaml
 from cases import ROOT, having, lay_out
-from reprolab import scenario, upstream
-from reprolab.errors import UsageError
+from reprolab.bugreport import spec
+from reprolab.core.errors import UsageError
+from reprolab.scenario import loader
 
 REPORT: dict[str, Any] = {
     "name": "gunicorn",
@@ -27,12 +28,12 @@ REPORT: dict[str, Any] = {
 }
 
 
-def load(root: Path, *reports: Any, **top: Any) -> upstream.Upstream:
+def load(root: Path, *reports: Any, **top: Any) -> spec.Upstream:
     """The small scenario's upstream.yaml with these reports."""
     directory = lay_out(root)
     content = {"reports": list(reports), **top}
     (directory / "upstream.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
-    return upstream.load(scenario.load(root, "blink"))
+    return spec.load(loader.load(root, "blink"))
 
 
 def test_a_report_is_read(tmp_path: Path) -> None:
@@ -41,7 +42,7 @@ def test_a_report_is_read(tmp_path: Path) -> None:
     assert report.changed == "RELEASE"
     assert list(report.stacks) == ["documented", "old"]
     assert report.variants == ("documented", "old")
-    assert upstream.fill(report.title, {"RELEASE": "1.0"}) == "It blinks since 1.0"
+    assert spec.fill(report.title, {"RELEASE": "1.0"}) == "It blinks since 1.0"
 
 
 def test_the_newest_release_is_among_those_that_decide(tmp_path: Path) -> None:
@@ -100,14 +101,14 @@ def test_two_controls_at_once_are_none(tmp_path: Path) -> None:
     (directory / "lamp.py").write_text(text.replace('{"RELEASE": "0.9"}', '{"RELEASE": "0.9", "WORKERS": "1"}'))
     (directory / "upstream.yaml").write_text(yaml.safe_dump({"reports": [REPORT]}), encoding="utf-8")
     with pytest.raises(UsageError, match="documented and old differ in RELEASE, WORKERS"):
-        upstream.load(scenario.load(tmp_path, "blink"))
+        spec.load(loader.load(tmp_path, "blink"))
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
     """It is named, and where it is explained."""
     lay_out(tmp_path)
     with pytest.raises(UsageError, match=r"scenarios/blink/upstream\.yaml is missing"):
-        upstream.load(scenario.load(tmp_path, "blink"))
+        spec.load(loader.load(tmp_path, "blink"))
 
 
 def test_an_empty_file(tmp_path: Path) -> None:
@@ -125,13 +126,13 @@ def test_two_reports_of_one_name(tmp_path: Path) -> None:
 def test_a_factor_that_is_none() -> None:
     """A text that names it says which there are."""
     with pytest.raises(UsageError, match="VERSION"):
-        upstream.fill("since {{ VERSION }}", {"RELEASE": "1.0"})
+        spec.fill("since {{ VERSION }}", {"RELEASE": "1.0"})
 
 
 def test_every_known_thread_is_a_link() -> None:
     """What is cited can be opened."""
-    for name in having(upstream.FILE):
-        for report in upstream.load(scenario.load(ROOT, name)).reports:
+    for name in having(spec.FILE):
+        for report in spec.load(loader.load(ROOT, name)).reports:
             for one in (*report.known, *report.related):
                 assert one.link.startswith("https://github.com/")
                 assert one.link.rpartition("/")[2].isdigit()

@@ -14,13 +14,15 @@ from pathlib import Path
 import pytest
 from cases import ROOT
 from lab import engine
-from reprolab import composefile, scenario, upstream
-from reprolab.bases import policy
-from reprolab.builds import build_all
-from reprolab.engine import client, compose_command, ensure_engine
-from reprolab.images import bases_of, references
-from reprolab.scenario import Scenario
-from reprolab.upstream import Report
+from reprolab.baseimage.resolve import policy
+from reprolab.bugreport import spec
+from reprolab.bugreport.spec import Report
+from reprolab.engine.detect import client, compose_command, ensure_engine
+from reprolab.scenario import loader
+from reprolab.scenario.model import Scenario
+from reprolab.stack import compose as stack_compose
+from reprolab.stack.builds import build_all
+from reprolab.stack.images import bases_of, references
 
 pytestmark = pytest.mark.docker
 
@@ -71,9 +73,9 @@ def script(found: Scenario, report: Report, factors: Mapping[str, str]) -> str:
             text = (found.directory / step.content).read_text(encoding="utf-8").rstrip("\n")
             lines.append(f"cat > {Path(step.content).name} <<'THE-FILE'\n{text}\nTHE-FILE")
         elif step.kind == "run":
-            lines.append(upstream.fill(step.content, factors))
+            lines.append(spec.fill(step.content, factors))
         elif step.kind == "check":
-            lines.append(f"{{ {upstream.fill(step.content, factors)}\n}} || exit 1")
+            lines.append(f"{{ {spec.fill(step.content, factors)}\n}} || exit 1")
     return "\n".join([*lines, f"); status=$?\npython - <<'LEFT' || exit {LEFT}\n{LOOK}LEFT\nexit $status"])
 
 
@@ -81,9 +83,9 @@ def image(found: Scenario, factors: Mapping[str, str], workspace: Path) -> str:
     """The app's image under these factors, built where it is missing."""
     setup = ensure_engine(print)
     compose = compose_command(setup)
-    model = composefile.resolve(found, factors, compose)
+    model = stack_compose.resolve(found, factors, compose)
     bases = bases_of([model], client(), print, policy(os.environ))
-    own = composefile.adopt(model, found, "reprolab", {}, references(bases))
+    own = stack_compose.adopt(model, found, "reprolab", {}, references(bases))
     build_all(own, client(), compose, workspace, print)
     return str(own["services"][f"{found.name}-app"]["image"])
 
@@ -114,8 +116,8 @@ def follow(found: Scenario, report: Report, variant: str, workspace: Path) -> tu
 @pytest.mark.parametrize(("name", "only", "control"), CASES, ids=[f"{name}-{only}" for name, only, _ in CASES])
 def test_the_steps_show_it(name: str, only: str, control: bool, tmp_path: Path) -> None:
     """Whoever follows them sees it; and with the control's factors in their place, does not."""
-    found = scenario.load(ROOT, name)
-    report = next(one for one in upstream.load(found).reports if one.name == only)
+    found = loader.load(ROOT, name)
+    report = next(one for one in spec.load(found).reports if one.name == only)
     status, told = follow(found, report, report.shows, tmp_path)
     assert status == 0, f"the steps did not show it in {report.shows}:\n{told[-2000:]}"
     if control:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from reprolab.proc import File, Process, Signals, Snapshot, Syscall, Thread, parse_snapshot
-from reprolab.waits import Wait, abandoned, deadlocked, pipes, stuck, wait_of
+from reprolab.processes.snapshot import File, Process, Signals, Snapshot, Syscall, Thread, parse_snapshot
+from reprolab.processes.wait_graph import Wait, abandoned, deadlocked, pipes, stuck, wait_of
 from test_proc import FROZEN
 
 WORKER, CHILD, OTHER = 12, 15, 16

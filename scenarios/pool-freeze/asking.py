@@ -5,8 +5,8 @@ import time
 from dataclasses import dataclass
 
 from reprolab import InvalidTrial
-from reprolab.proc import Snapshot
-from reprolab.waits import Link, abandoned, deadlocked, stuck
+from reprolab.processes.snapshot import Snapshot
+from reprolab.processes.wait_graph import Link, abandoned, deadlocked, stuck
 
 ROUNDS = 3  # five tasks on two children
 GRACE = 0.3  # seconds for a request's own work, before its processes are looked at

@@ -4,8 +4,8 @@ import json
 import re
 
 from reprolab import Claim, Column, InvalidTrial
-from reprolab.stats import wilson
-from reprolab.versions import at_least
+from reprolab.core.stats import wilson
+from reprolab.core.versions import at_least
 
 NEWEST = "0.54.0"
 QUICK = {"SLEEP": "0.05"}

@@ -4,8 +4,8 @@ What an experiment file needs is here: ``from reprolab import Claim, Column, Eve
 """
 
 from reprolab import logs
-from reprolab.errors import InvalidTrial
-from reprolab.report.events import Event
-from reprolab.scenario import Claim, Column
+from reprolab.core.errors import InvalidTrial
+from reprolab.scenario.event import Event
+from reprolab.scenario.model import Claim, Column
 
 __all__ = ["Claim", "Column", "Event", "InvalidTrial", "logs"]

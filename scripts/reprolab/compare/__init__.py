@@ -1,1 +1,1 @@
-"""What differs between two variants of a run, or between two runs: facts first, then the logs; all from files."""
+"""What differs between two variants or two runs."""

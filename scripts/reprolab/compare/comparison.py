@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reprolab.compare.aligned import Aligned, Stretch, align, neighbours
+from reprolab.compare.differences import Finding, Standing, alike, differing, findings
 from reprolab.compare.facts import facts
-from reprolab.compare.findings import Finding, Standing, alike, differing, findings
-from reprolab.compare.kinds import LEFT, RIGHT, Tally
-from reprolab.compare.lines import Log, sources, zero
-from reprolab.compare.sides import Side
-from reprolab.compare.values import Facts
-from reprolab.scenario import Scenario
+from reprolab.compare.line_counts import LEFT, RIGHT, Tally
+from reprolab.compare.log_reader import Log, sources, zero
+from reprolab.compare.observations import Facts
+from reprolab.compare.select import Side
+from reprolab.compare.side_by_side import Aligned, Stretch, align, neighbours
+from reprolab.scenario.model import Scenario
 
 # So many of the most telling lines are shown with what stands around them.
 MOST_SURROUNDED = 8

@@ -6,15 +6,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from reprolab import typed
-from reprolab.compare.sides import Side
-from reprolab.compare.values import ABSENT, Fact, Facts, leaves, values
-from reprolab.errors import UsageError
-from reprolab.evidence import read_json
-from reprolab.judge import Count, count
+from reprolab.compare.observations import ABSENT, Fact, Facts, leaves, values
+from reprolab.compare.select import Side
+from reprolab.core import command_text
+from reprolab.core.errors import UsageError
+from reprolab.core.files import read_json
+from reprolab.core.stats import wilson
 from reprolab.report import table
-from reprolab.scenario import Scenario
-from reprolab.stats import wilson
+from reprolab.scenario.model import Scenario
+from reprolab.verdict.judge import Count, count
 
 VERDICTS = "verdicts"
 # What names a trial or a place on the host, not the stack.
@@ -124,7 +124,7 @@ def verdicts(left: Side, right: Side) -> Facts:
         path = side.run.path / "verdict.json"
         if not path.exists():
             name = f"{side.scenario}/{side.run.name}"
-            judge = typed.command(f"judge {name}", f"judge RUN={name}")
+            judge = command_text.command(f"judge {name}", f"judge RUN={name}")
             return Facts(VERDICTS, (), notes=(f"{side.run.name} has no verdict.json: {judge} writes it",))
         found.append({row["id"]: f"{row['verdict']} ({row['why']})" for row in read_json(path)["claims"]})
     words = [{name: text.partition(" (")[0] for name, text in each.items()} for each in found]

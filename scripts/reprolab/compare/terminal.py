@@ -10,13 +10,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from reprolab import typed
-from reprolab.compare import words
-from reprolab.compare.aligned import Row, Stretch
+from reprolab.compare import wording
 from reprolab.compare.comparison import Comparison, Source
-from reprolab.compare.findings import GRAVE, Finding, Standing
-from reprolab.compare.kinds import LEFT, RIGHT
-from reprolab.compare.values import Facts
+from reprolab.compare.differences import GRAVE, Finding, Standing
+from reprolab.compare.line_counts import LEFT, RIGHT
+from reprolab.compare.observations import Facts
+from reprolab.compare.side_by_side import Row, Stretch
+from reprolab.core import command_text
 from reprolab.report import table
 
 STYLES = ("red", "green")
@@ -37,7 +37,7 @@ def render(console: Console, comparison: Comparison) -> None:
     for warning in comparison.warnings:
         console.print(Text(f"! {warning}", style="yellow"))
     console.print(_title("what stands out"))
-    console.print(Text(words.CLOCK, style="dim"))
+    console.print(Text(wording.CLOCK, style="dim"))
     for part in _outstanding(comparison, wide):
         console.print(part)
     for group in comparison.facts:
@@ -47,8 +47,8 @@ def render(console: Console, comparison: Comparison) -> None:
     for source in comparison.sources:
         for part in _source(comparison, source, wide, shown):
             console.print(part)
-    console.print(Text(f"\n{words.MASKED}.", style="dim"))
-    if doubt := words.doubt(comparison):
+    console.print(Text(f"\n{wording.MASKED}.", style="dim"))
+    if doubt := wording.doubt(comparison):
         console.print(Text(doubt, style="yellow"))
 
 
@@ -64,7 +64,7 @@ def _header(comparison: Comparison) -> Text:
     for side in (LEFT, RIGHT):
         text.append(f"{MARKS[side]} {comparison.name(side)}", style=STYLES[side])
         changes = table.changes_text(comparison.sides[side].trials[0].factors)
-        text.append(f"   {changes} · {words.trials(comparison, side)}\n", style="dim")
+        text.append(f"   {changes} · {wording.trials(comparison, side)}\n", style="dim")
     text.rstrip()
     return text
 
@@ -89,19 +89,19 @@ def _top(comparison: Comparison) -> list[Finding]:
 
 
 def _finding(comparison: Comparison, one: Finding, source: str = "") -> RenderableType:
-    left, right = words.counts(one.counts[LEFT]), words.counts(one.counts[RIGHT])
+    left, right = wording.counts(one.counts[LEFT]), wording.counts(one.counts[RIGHT])
     head = Text()
     style = STYLES[one.side] if one.standing <= Standing.MORE else "cyan" if one.standing == Standing.CHANGED else "dim"
     head.append(f"{source:<14} " if source else "")
-    head.append(words.where(comparison, one), style=style)
+    head.append(wording.where(comparison, one), style=style)
     head.append(f"  {left} | {right}", style="bold")
-    head.append(f"  first at {words.first(one)}", style="dim")
-    lines = [Text(_cut(words.example(one)), style="bold" if one.weight >= GRAVE else "")]
+    head.append(f"  first at {wording.first(one)}", style="dim")
+    lines = [Text(_cut(wording.example(one)), style="bold" if one.weight >= GRAVE else "")]
     if one.standing == Standing.CHANGED:
-        lines = [Text(f"{MARKS[s]} {_cut(words.example(one, s))}", style=STYLES[s]) for s in (LEFT, RIGHT)]
+        lines = [Text(f"{MARKS[s]} {_cut(wording.example(one, s))}", style=STYLES[s]) for s in (LEFT, RIGHT)]
     if one.more:
-        lines.append(Text(words.more(one), style="dim"))
-    if text := words.frames(one):
+        lines.append(Text(wording.more(one), style="dim"))
+    if text := wording.frames(one):
         lines.append(Text(_innermost(text), style="dim"))
     return Group(head, *(Padding(line, (0, 0, 0, 2)) for line in lines))
 
@@ -111,14 +111,14 @@ def _innermost(frames: str) -> str:
     lines = frames.split("\n")
     starts = [index for index, line in enumerate(lines) if line.startswith('  File "')]
     kept = lines[starts[-2] :] if len(starts) > 1 else lines
-    left_out = f"  … {words.plural(len(starts) - 2, 'frame')} above\n" if len(starts) > 2 else ""
+    left_out = f"  … {wording.plural(len(starts) - 2, 'frame')} above\n" if len(starts) > 2 else ""
     return left_out + "\n".join(kept)
 
 
 def _near(one: Finding, near: tuple[Stretch, ...], wide: bool) -> RenderableType:
     """The lines around the first, each stretch with its moment and number; in a narrow terminal they wrap."""
     seen = one.first[one.side]
-    heads = [(words.at(stretch.at_ms), *words.stretch(stretch)) for stretch in near]
+    heads = [(wording.at(stretch.at_ms), *wording.stretch(stretch)) for stretch in near]
     at, times = (max(len(head[column]) for head in heads) for column in (0, 1))
     lines = []
     for stretch, (when, number, text) in zip(near, heads, strict=True):
@@ -134,7 +134,7 @@ def _facts(comparison: Comparison, group: Facts, wide: bool) -> Iterator[Rendera
     if not group.rows and not group.notes:
         yield Text(f"\n{group.title}: {_same(group)}", style="dim")
         return
-    yield _title(f"{group.title}: {words.plural(len(group.rows), 'difference')}, {_same(group)}")
+    yield _title(f"{group.title}: {wording.plural(len(group.rows), 'difference')}, {_same(group)}")
     if wide:
         grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
         grid.add_column("", overflow="fold", max_width=56)
@@ -149,23 +149,25 @@ def _facts(comparison: Comparison, group: Facts, wide: bool) -> Iterator[Rendera
             yield Text(f"  {MARKS[LEFT]} {row.left}", style=STYLES[LEFT])
             yield Text(f"  {MARKS[RIGHT]} {row.right}", style=STYLES[RIGHT])
     if len(group.rows) > MOST_FACTS:
-        yield Text(f"… {len(group.rows) - MOST_FACTS} more; {typed.option('html', 'FILE')} shows them all", style="dim")
+        yield Text(
+            f"… {len(group.rows) - MOST_FACTS} more; {command_text.option('html', 'FILE')} shows them all", style="dim"
+        )
     for note in group.notes:
         yield Text(note, style="dim")
 
 
 def _same(group: Facts) -> str:
     if group.same:
-        return f"{words.number(group.same)} the same"
+        return f"{wording.number(group.same)} the same"
     return "none the same" if group.rows else "nothing to compare"
 
 
 def _source(comparison: Comparison, source: Source, wide: bool, shown: set[Finding]) -> Iterator[RenderableType]:
-    yield _title(f"log {source.name}: {words.total(source.lines)}")
+    yield _title(f"log {source.name}: {wording.total(source.lines)}")
     for note in source.notes:
         yield Text(f"! {note}", style="yellow")
     if not source.findings:
-        yield Text(f"no difference: {words.plural(source.alike, 'kind')} of line on both sides", style="dim")
+        yield Text(f"no difference: {wording.plural(source.alike, 'kind')} of line on both sides", style="dim")
         return
     further = [one for one in source.findings if one not in shown]
     for one in further[:MOST_FINDINGS]:
@@ -173,10 +175,11 @@ def _source(comparison: Comparison, source: Source, wide: bool, shown: set[Findi
     beyond = len(further) - MOST_FINDINGS
     if beyond > 0:
         yield Text(
-            f"… {words.plural(beyond, 'more difference')}; {typed.option('html', 'FILE')} shows them", style="dim"
+            f"… {wording.plural(beyond, 'more difference')}; {command_text.option('html', 'FILE')} shows them",
+            style="dim",
         )
     if source.alike:
-        yield Text(f"{words.plural(source.alike, 'kind')} of line on both sides, about as often", style="dim")
+        yield Text(f"{wording.plural(source.alike, 'kind')} of line on both sides, about as often", style="dim")
     if source.aligned and source.aligned.rows:
         yield from _aligned(comparison, source, wide)
 
@@ -191,13 +194,13 @@ def _aligned(comparison: Comparison, source: Source, wide: bool) -> Iterator[Ren
     left_out = len(aligned.rows) - len(rows) + aligned.more_rows
     if left_out:
         yield Text(
-            f"… {words.plural(left_out, 'more row')}; {typed.option('html', 'FILE')} shows up to "
-            f"{words.number(len(aligned.rows))}",
+            f"… {wording.plural(left_out, 'more row')}; {command_text.option('html', 'FILE')} shows up to "
+            f"{wording.number(len(aligned.rows))}",
             style="dim",
         )
     for side in (LEFT, RIGHT):
         if aligned.beyond[side]:
-            lines = words.plural(aligned.beyond[side], "line")
+            lines = wording.plural(aligned.beyond[side], "line")
             yield Text(f"{MARKS[side]} {lines} at its end were not put side by side", style="dim")
 
 
@@ -207,7 +210,7 @@ def _two_columns(comparison: Comparison, rows: tuple[Row, ...]) -> Table:
         grid.add_column(comparison.name(side), ratio=1, no_wrap=True, overflow="ellipsis")
     for row in rows:
         if row.left is None and row.right is None:
-            grid.add_row(Text(words.folded(row), style="dim"), "")
+            grid.add_row(Text(wording.folded(row), style="dim"), "")
         else:
             grid.add_row(_cell(row.left, LEFT), _cell(row.right, RIGHT))
     return grid
@@ -217,7 +220,7 @@ def _one_column(rows: tuple[Row, ...]) -> Text:
     lines = []
     for row in rows:
         if row.left is None and row.right is None:
-            lines.append(Text(words.folded(row), style="dim"))
+            lines.append(Text(wording.folded(row), style="dim"))
         for side, stretch in ((LEFT, row.left), (RIGHT, row.right)):
             if stretch is not None:
                 lines.append(Text(f"{MARKS[side]} ", style=STYLES[side]).append_text(_cell(stretch, side)))
@@ -227,8 +230,8 @@ def _one_column(rows: tuple[Row, ...]) -> Text:
 def _cell(stretch: Stretch | None, side: int) -> Text:
     if stretch is None:
         return Text("")
-    times, text = words.stretch(stretch)
-    head = " ".join(part for part in (words.at(stretch.at_ms), times) if part)
+    times, text = wording.stretch(stretch)
+    head = " ".join(part for part in (wording.at(stretch.at_ms), times) if part)
     return Text(f"{head}  " if head else "", style="dim").append(_cut(text), style=STYLES[side])
 
 

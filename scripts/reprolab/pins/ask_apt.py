@@ -12,7 +12,7 @@ import docker
 import requests
 from docker.errors import DockerException
 
-from reprolab import labels
+from reprolab.engine import labels
 from reprolab.pins.pin import Answer, Pin, State
 
 LIMIT = 240  # seconds for one container: a mirror that hangs is given up before

@@ -19,7 +19,7 @@ from pypi_simple.errors import UnsupportedContentTypeError, UnsupportedRepoVersi
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from reprolab import hostconfig
+from reprolab.baseimage import host_config
 from reprolab.pins.pin import Answer, Pin, State
 
 AT_ONCE = 8
@@ -51,7 +51,7 @@ class Page:
 def index_of(environ: Mapping[str, str], root: Path = Path("/")) -> Index:
     """The index that this machine's pip is set up for, as far as a container can reach it; else pip's default."""
     parser = configparser.RawConfigParser()
-    parser.read_string(hostconfig.pip_conf(environ, root))
+    parser.read_string(host_config.pip_conf(environ, root))
     settings = parser["global"]
     more = settings.get("extra-index-url", "").split()
     certificates = settings.get("cert", "")

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import docker
 
-from reprolab.archivebase import on_archive
-from reprolab.bases import policy, resolve_base
-from reprolab.errors import Exit, LabError
+from reprolab.baseimage.resolve import policy, resolve_base
+from reprolab.core.errors import Exit, LabError
 from reprolab.pins import ask_apt, ask_pip, suites
 from reprolab.pins.builds import all_builds
 from reprolab.pins.collect import collect
 from reprolab.pins.pin import APT, PIP, Answer, Pin, State, Use
-from reprolab.scenario import Scenario
+from reprolab.scenario.model import Scenario
+from reprolab.stack.archived_bases import on_archive
 
 Say = Callable[[str], None]
 

@@ -7,19 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from reprolab import hostpython
-from reprolab.bases import substitute
-from reprolab.composefile import BASE_ARGUMENT, TOOLS
+from reprolab.baseimage import cpython
+from reprolab.baseimage.resolve import substitute
+from reprolab.core.config_file import read_yaml
 from reprolab.pins.collect import Build
 from reprolab.pins.pin import Use
-from reprolab.reading import read_yaml
-from reprolab.scenario import FACTOR, Scenario
+from reprolab.scenario.model import FACTOR, Scenario
+from reprolab.stack.compose import BASE_ARGUMENT, TOOLS
 
 DEFAULT = "Dockerfile"
 # The stand-in for an official Python image, which the lab builds with arguments of its own.
 STAND_IN = "images/base/Dockerfile"
 # What a new scenario begins with; as it is, it is a Dockerfile.
-TEMPLATE = "scripts/reprolab/templates/Dockerfile.j2"
+TEMPLATE = "scripts/reprolab/scenario/templates/Dockerfile.j2"
 TEMPLATE_LIST = {"requirements/gunicorn.txt": "gunicorn.txt.j2"}
 
 
@@ -98,5 +98,5 @@ def _stand_ins(root: Path, builds: Iterable[Build]) -> Iterator[Build]:
                 "PACKAGES": "",
                 "PYTHON_VERSION": version,
             }
-            renamed = {"requirements.txt": hostpython.requirements(version)}
+            renamed = {"requirements.txt": cpython.requirements(version)}
             yield Build(file, file.parent, arguments, "", (Use(""),), renamed)

@@ -10,11 +10,11 @@ from pathlib import Path, PurePosixPath
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from reprolab.bases import DEBIAN, PYTHON, substitute
-from reprolab.errors import UsageError
-from reprolab.pins.dockerfile import UNKNOWN, Run, Stage, expand, in_context, names, stages
+from reprolab.baseimage.resolve import DEBIAN, PYTHON, substitute
+from reprolab.core.errors import UsageError
 from reprolab.pins.pin import APT, PIP, Pin, Use
-from reprolab.pins.shell import Command
+from reprolab.stack.dockerfile import UNKNOWN, Run, Stage, expand, in_context, names, stages
+from reprolab.stack.shell import Command
 
 SUITE = re.compile(r"-(?P<suite>[a-z]+)$")
 REDIRECTION = re.compile(r"\d*[<>]")

@@ -1,1 +1,1 @@
-"""Reports: every one is made from a run's files, none from a live container."""
+"""A run's report: tables, terminal, timeline, page."""

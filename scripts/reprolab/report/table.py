@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from reprolab.judge import TrialRecord
-from reprolab.mistakes import directory_of, place
-from reprolab.scenario import Column, Experiment, Scenario
-from reprolab.stats import rate_text
+from reprolab.core.error_place import directory_of, place
+from reprolab.core.stats import rate_text
+from reprolab.scenario.model import Column, Experiment, Scenario
+from reprolab.scenario.trial import TrialRecord
 
 NOTHING, UNREADABLE = "—", "?"
 SHOWN_VARIANTS = 3

@@ -11,12 +11,14 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from reprolab import installed, typed
-from reprolab.installed import Change
-from reprolab.judge import TrialRecord, asked, drifted
+from reprolab.core import command_text
+from reprolab.core.stats import rate_text
+from reprolab.evidence import packages
+from reprolab.evidence.packages import Change
 from reprolab.report import table
-from reprolab.scenario import Scenario
-from reprolab.stats import rate_text
+from reprolab.scenario.model import Scenario
+from reprolab.scenario.trial import TrialRecord
+from reprolab.verdict.judge import asked, drifted
 
 STYLES = {"confirmed": "green", "refuted": "red", "inconclusive": "yellow"}
 FEW_TRIALS = 3
@@ -147,7 +149,7 @@ def doubts(verdict: Mapping[str, Any]) -> str:
         fewest = min(nowhere, key=lambda row: row[1])[1] if nowhere else min(rate["of"] for rate in rates)
         told.append(_still(f"only {fewest} tries in some variants", nowhere))
     parts = [f"no valid trial in {table.some(list(silent))}"] if silent else []
-    parts += [f"{'; '.join(told)}; run with {typed.option('trials', 20)} for a closer bound"] if told else []
+    parts += [f"{'; '.join(told)}; run with {command_text.option('trials', 20)} for a closer bound"] if told else []
     return "; ".join(parts)
 
 
@@ -182,7 +184,7 @@ def differences(recorded: Mapping[str, Any], run: Mapping[str, Any], named: Coll
     for key in sorted(old.keys() & new.keys()):
         if differing := [fact for fact in BASE_FACTS if fact in old[key] and old[key][fact] != new[key].get(fact)]:
             found.append(f"base {key}: recorded {_base(old[key], differing)}, now {_base(new[key], differing)}")
-    return found + _package_differences(installed.changed(recorded, run), named)
+    return found + _package_differences(packages.changed(recorded, run), named)
 
 
 def _base(base: Mapping[str, Any], differing: Sequence[str]) -> str:
@@ -212,7 +214,7 @@ def _images(names: Sequence[str]) -> str:
 
 def packages_changed(recorded: Mapping[str, Any], run: Mapping[str, Any], named: Collection[str]) -> str:
     """In one line, how many packages are not as recorded, and which of those ``named``; empty where all are."""
-    changes = installed.changed(recorded, run)
+    changes = packages.changed(recorded, run)
     if not changes:
         return ""
     count = len({(one.kind, one.name) for one in changes})

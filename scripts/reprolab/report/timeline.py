@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from reprolab import logs
-from reprolab.evidence import TrialDirectory
-from reprolab.report.events import KINDS, Event, from_log
-from reprolab.scenario import Experiment
+from reprolab.evidence.run_dir import TrialDirectory
+from reprolab.logs import access_log, timestamps
+from reprolab.logs.servers import from_log
+from reprolab.scenario.event import KINDS, Event
+from reprolab.scenario.model import Experiment
 
 __all__ = ["KINDS", "Event", "Timeline", "timeline"]
 
-STEP_MS = logs.BUCKET_MS
+STEP_MS = access_log.BUCKET_MS
 # Beyond that many steps (two minutes) a page cannot show them apart; they are then made longer.
 MOST_STEPS = 1200
 # A log that is not a proxy's shows it in its first lines.
@@ -68,7 +69,7 @@ def zero_of(evidence: TrialDirectory, observation: Mapping[str, Any]) -> int:
         return int(started)
     with suppress(OSError, EOFError, ValueError):
         for line in islice(evidence.streams("app"), 1):
-            return logs.moment_ns(line.partition(b" ")[0])
+            return timestamps.moment_ns(line.partition(b" ")[0])
     return 0
 
 
@@ -94,9 +95,9 @@ def proxy_responses(
 ) -> dict[str, tuple[int, ...]]:
     """The proxy's answers per status and step, from its access log; empty where that has no clock of its own."""
     with suppress(OSError, EOFError):
-        if not logs.access_summary(islice(evidence.lines("proxy"), ENOUGH_LINES), zero_ns).lines:
+        if not access_log.access_summary(islice(evidence.lines("proxy"), ENOUGH_LINES), zero_ns).lines:
             return {}
-        return logs.counts_per_step(logs.access_summary(evidence.lines("proxy"), zero_ns).timeline())
+        return access_log.counts_per_step(access_log.access_summary(evidence.lines("proxy"), zero_ns).timeline())
     return {}
 
 

@@ -1,0 +1,1 @@
+"""Official base images: present, pulled, or built on this host."""

@@ -1,0 +1,125 @@
+"""The Debian root file system below every stand-in, unpacked by mmdebstrap from this host's own sources."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+from reprolab.baseimage.host_config import HostConfig, authority_file
+from reprolab.core.errors import BaseImageError
+from reprolab.core.subprocesses import CommandError, run
+
+FILES = Path(__file__).resolve().parents[3] / "images/base"
+TIMESTAMP = 1_700_000_000  # of every file: equal inputs then give equal layers
+MMDEBSTRAP_LIMIT = 900.0  # seconds; some 15 to 30 are usual
+# Official slim images leave these out too.
+NOT_UNPACKED = ("doc", "groff", "info", "linda", "lintian", "locale", "man")
+# Added when mmdebstrap is done: it removes the one itself, and the other keeps it from tidying up.
+ADDED = {"policy-rc.d": "./usr/sbin/policy-rc.d", "apt.conf": "./etc/apt/apt.conf.d/50reprolab"}
+# /bin as a link to /usr/bin from the start; otherwise a package that makes it so brings all of perl in.
+MERGED_USR = Path("/usr/share/mmdebstrap/hooks/maybe-merged-usr")
+
+
+def have_mmdebstrap(say: Callable[[str], None]) -> None:
+    """Install mmdebstrap where it is missing and the lab may; BaseImageError where it may not."""
+    if shutil.which("mmdebstrap"):
+        return
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise BaseImageError(
+            "mmdebstrap is not installed, so no base image can be built from this host",
+            expected="the program that unpacks a Debian root file system",
+            advice="as root: apt-get install mmdebstrap",
+        )
+    say("installing mmdebstrap with apt-get: it unpacks the Debian that the base images need")
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        run(["apt-get", "update"], env=env, check=False)
+        run(["apt-get", "install", "--yes", "--no-install-recommends", "mmdebstrap"], env=env)
+    except CommandError as error:
+        raise BaseImageError("mmdebstrap could not be installed", expected=str(error)) from error
+
+
+def unpack(host: HostConfig, work: Path) -> tuple[Path, str]:
+    """Write the root file system as a tar file into ``work``; its path, and the point release it holds."""
+    rootfs = work / "rootfs.tar"
+    work.chmod(0o755)  # apt downloads as a user of its own
+    _run_mmdebstrap(host, work, rootfs)
+    with tarfile.open(rootfs, "a") as tar:
+        for source, target in ADDED.items():
+            tar.add(FILES / source, target, filter=plain)
+    return rootfs, _release_in(rootfs) or host.release
+
+
+def _run_mmdebstrap(host: HostConfig, work: Path, rootfs: Path) -> None:
+    overlay = work / "overlay"
+    _write_overlay(host, overlay)
+    command = mmdebstrap_command(host, overlay, rootfs, as_root=os.geteuid() == 0)
+    env = {**os.environ, "TMPDIR": str(work), "SOURCE_DATE_EPOCH": str(TIMESTAMP)}
+    try:
+        run(command, timeout=MMDEBSTRAP_LIMIT, env=env)
+    except CommandError as error:
+        raise BaseImageError(
+            f"mmdebstrap could not unpack {host.distribution} {host.codename}: "
+            f"{str(error).partition(':')[0]}\n{error.finished.tail}",
+            expected="packages from the sources in /etc/apt",
+            advice="see whether `apt-get update` works on this host",
+        ) from error
+
+
+def _write_overlay(host: HostConfig, overlay: Path) -> None:
+    """The files that go over the packages: the host's authorities and pip's settings."""
+    trusted = overlay / "usr/local/share/ca-certificates"
+    for directory in (trusted, overlay / "etc"):
+        directory.mkdir(parents=True, exist_ok=True)
+    for pem in host.authorities:
+        (trusted / authority_file(pem)).write_text(pem, "utf-8")
+    (overlay / "etc/pip.conf").write_text(host.pip, "utf-8")
+
+
+def mmdebstrap_command(host: HostConfig, overlay: Path, rootfs: Path, *, as_root: bool) -> list[str]:
+    """The command line that writes the root file system to ``rootfs``.
+
+    As root it runs in a mount namespace of its own: whatever ends it, none of its mounts of /dev and
+    /proc can outlive it and be met by the removal of the temporary directory.
+    """
+    left_out = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in NOT_UNPACKED]
+    return [
+        *(("unshare", "--mount", "--") if as_root else ()),
+        "mmdebstrap",
+        "--variant=minbase",
+        "--format=tar",
+        "--include=ca-certificates",
+        *([f"--hook-dir={MERGED_USR}"] if MERGED_USR.is_dir() else []),
+        *left_out,
+        "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+        *(f"--aptopt={option}" for option in host.apt_options),
+        f"--customize-hook=sync-in {overlay} /",
+        '--customize-hook=chroot "$1" update-ca-certificates',
+        host.codename,
+        str(rootfs),
+        *host.sources,
+    ]
+
+
+def _release_in(rootfs: Path) -> str:
+    """The point release that was unpacked, which may be newer than the host's."""
+    with tarfile.open(rootfs) as tar:
+        for member in tar:
+            if member.name == "./etc/debian_version":
+                stream = tar.extractfile(member)
+                found = stream.read().decode().strip() if stream else ""
+                return found if found[:1].isdigit() else ""
+    return ""
+
+
+def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """A tar filter: owned by root, of one time, and the same whatever the host's umask was."""
+    member.uid = member.gid = 0
+    member.uname = member.gname = "root"
+    member.mtime = TIMESTAMP
+    executable = member.isdir() or member.mode & 0o100
+    member.mode = 0o777 if member.issym() else 0o755 if executable else 0o644
+    return member

@@ -1,0 +1,1 @@
+"""Bug reports for the projects upstream, filled in from a run."""

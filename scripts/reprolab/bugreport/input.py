@@ -1,0 +1,129 @@
+"""What a bug report is made from: one finding, one run, judged anew; and why there may be none to file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reprolab.bugreport.spec import Report
+from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
+from reprolab.report.table import short_reason
+from reprolab.scenario.model import Claim, Scenario
+from reprolab.scenario.trial import TrialRecord
+from reprolab.verdict.judge import Count, Verdict, count, judge
+
+
+@dataclass(frozen=True)
+class Material:
+    """A finding and the run that bears it out; ``content`` is run.json, ``verdict`` what judging gives now.
+
+    ``also`` are other runs, which only add releases to the table.
+    """
+
+    scenario: Scenario
+    report: Report
+    run: RunDirectory
+    content: Mapping[str, Any]
+    verdict: Mapping[str, Any]
+    trials: tuple[TrialRecord, ...]
+    also: tuple[Material, ...] = ()
+
+    @property
+    def sign(self) -> Claim:
+        """The claim whose sign is counted."""
+        return self.report.claims[0]
+
+    def of(self, variant: str) -> list[TrialRecord]:
+        """The trials of one variant, in the report's experiment."""
+        return [t for t in self.trials if (t.experiment, t.variant) == (self.report.experiment.name, variant)]
+
+    def ran(self, variant: str) -> bool:
+        """Whether the run has any trial of it."""
+        return bool(self.of(variant))
+
+    def count(self, variant: str) -> Count:
+        """How often the sign showed in a variant."""
+        return count(self.sign, self.of(variant))
+
+    def invalid(self, variant: str) -> str:
+        """Why a variant's first invalid trial says nothing, in one line; empty where there is none."""
+        return next((short_reason(trial.invalid) for trial in self.of(variant) if trial.invalid), "")
+
+    def factors(self, variant: str) -> dict[str, str]:
+        """The values in force in a variant, by the run's own record: the documented ones and what it changed."""
+        own = self.of(variant)
+        changed = own[0].factors if own else self.report.experiment.variants.get(variant, {})
+        return {**self.scenario.factors, **self.content.get("factors", {}), **changed}
+
+    def claim(self, claim: Claim) -> Mapping[str, Any]:
+        """The row of verdict.json for a claim."""
+        return next(row for row in self.verdict["claims"] if row["id"] == claim.id)
+
+    @property
+    def example(self) -> TrialDirectory | None:
+        """The evidence of the first valid trial in which the sign showed."""
+        for trial in self.of(self.report.shows):
+            if trial.valid and count(self.sign, [trial]).shown:
+                return self.run.trial(trial.experiment, trial.variant, trial.trial)
+        return None
+
+
+def gather(scenario: Scenario, report: Report, run: RunDirectory, content: Mapping[str, Any]) -> Material:
+    """Read a run for a report, and judge it; writes nothing."""
+    trials = tuple(run.trials())
+    return Material(scenario, report, run, content, judge(scenario, run.name, trials), trials)
+
+
+def obstacles(material: Material) -> list[str]:
+    """Why this run does not bear a report: one line each; none where it does."""
+    status = material.content.get("status", "unknown")
+    if status != "complete":
+        reason = material.content.get("reason", "")
+        return [f"the run is {status}{f' ({reason.splitlines()[0]})' if reason else ''}"]
+    report = material.report
+    if missing := [name for name in report.variants if not material.ran(name)]:
+        return [f"{_part(report, name)} was not run" for name in missing]
+    found = [text for name in report.variants if (text := _no_valid_trial(material, name))]
+    return found or [*_signs(material), *_claims(material)]
+
+
+def _part(report: Report, variant: str) -> str:
+    """A variant with what it is for in the report."""
+    newest = report.releases.newest if report.releases else ""
+    part = {newest: "the newest release ", report.control: "the control "}.get(variant, "")
+    return f"{part}{variant}"
+
+
+def _no_valid_trial(material: Material, variant: str) -> str:
+    if any(trial.valid for trial in material.of(variant)):
+        return ""
+    return f"{_part(material.report, variant)} has no valid trial: {material.invalid(variant)}"
+
+
+def _signs(material: Material) -> Iterator[str]:
+    """The showing variant must show the sign, and the control must not."""
+    report = material.report
+    shown, clean = material.count(report.shows), material.count(report.control)
+    if shown.errors or clean.errors:
+        yield f"the sign could not be read: {(shown.errors or clean.errors)[0]}"
+    if clean.shown:
+        yield (
+            f"the control {report.control} did not come out clean: "
+            f"it showed the sign in {clean.shown}/{clean.trials}{clean.words}"
+        )
+    if not shown.shown:
+        yield f"{report.shows} did not show the sign ({shown.shown}/{shown.trials}{shown.words})"
+
+
+def _claims(material: Material) -> Iterator[str]:
+    for claim in material.report.claims:
+        row = material.claim(claim)
+        if row["verdict"] != Verdict.CONFIRMED:
+            yield f"{claim.id} is {row['verdict']}: {row['why']}"
+
+
+def command(scenario: Scenario, report: Report) -> str:
+    """The command whose run would bear the report; without VARIANT it also measures the other releases."""
+    experiment = f" EXPERIMENT={report.experiment.name}" if len(scenario.experiments) > 1 else ""
+    return f'make scenario-{scenario.name}{experiment} VARIANT="{" ".join(report.variants)}"'

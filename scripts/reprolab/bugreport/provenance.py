@@ -1,0 +1,72 @@
+"""On what a trial ran: packages and base of its image, and whether the scenario's files are still those it had."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from reprolab.bugreport.input import Material
+from reprolab.core.errors import UsageError
+from reprolab.core.files import read_json
+from reprolab.stack.compose import BASE_ARGUMENT, image_name
+
+APP = "{}-app"
+
+
+def model(material: Material) -> dict[str, Any]:
+    """The Compose model of the showing variant's first trial; empty where it was not kept."""
+    for trial in material.of(material.report.shows):
+        path = material.run.trial(trial.experiment, trial.variant, trial.trial).path / "compose.json"
+        if path.exists():
+            found: dict[str, Any] = read_json(path)
+            return found
+    return {}
+
+
+def package(material: Material, name: str) -> str:
+    """A package's version in the app's image; where the run did not note it, the factor of that name."""
+    images = material.content.get("packages", {})
+    app = f"{material.report.shows}/{APP.format(material.scenario.name)}"
+    kept = {key.lower(): value for key, value in images.get(app, {}).get("pip", {}).items()}
+    return str(kept.get(name.lower()) or material.factors(material.report.shows).get(name.upper(), "unknown"))
+
+
+def base_of(material: Material) -> str:
+    """What the app's image was built on: the official image, or what stood in for it."""
+    service = model(material).get("services", {}).get(APP.format(material.scenario.name), {})
+    arguments = (service.get("build") or {}).get("args") or {}
+    used = [value for name, value in arguments.items() if name.startswith("PYTHON") and name.endswith(BASE_ARGUMENT)]
+    bases = material.content.get("bases", {})
+    for official, base in bases.items():
+        if base.get("reference") in used and base.get("origin"):
+            return str(base.get("detail") or official).replace("on this host", "on the reporter's machine")
+    return "unknown base image"
+
+
+def as_it_ran(material: Material) -> str:
+    """A note where the files shown may not be those that ran; empty where the image's name proves they are.
+
+    An image's name is a digest of what went into it, so the files of today give the same name or have changed.
+    """
+    if all(step.kind != "file" or step.content.startswith("upstream/") for step in material.report.steps):
+        return ""
+    service = APP.format(material.scenario.name)
+    recorded = model(material).get("services", {}).get(service, {})
+    build = recorded.get("build")
+    if not build:
+        return "The run did not keep what it was built from, so the files above are the scenario's as they are now"
+    here = build | {"context": str(_context(material, Path(build["context"])))}
+    bases = [(base["reference"], base["id"]) for base in material.content.get("bases", {}).values()]
+    try:
+        same = image_name(here, service, bases) == recorded.get("image")
+    except (OSError, UsageError):
+        same = False
+    return "" if same else "Some of the scenario's files have changed since this run; those above are as they are now"
+
+
+def _context(material: Material, recorded: Path) -> Path:
+    """A build's directory in this checkout: what follows the scenario's name in the recorded path."""
+    parts = recorded.parts
+    name = material.scenario.directory.name
+    below = parts[parts.index(name) + 1 :] if name in parts else ()
+    return material.scenario.directory.joinpath(*below)

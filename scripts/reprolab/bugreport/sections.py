@@ -1,0 +1,325 @@
+"""The parts of a bug report, as Markdown: each a function of the material, under whatever heading a form gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from reprolab.bugreport import release_table
+from reprolab.bugreport.forms import FORMS
+from reprolab.bugreport.input import Material
+from reprolab.bugreport.log_excerpt import Excerpt, excerpt
+from reprolab.bugreport.provenance import as_it_ran, base_of, package
+from reprolab.bugreport.spec import Step, fill
+from reprolab.core.stats import rate_text
+from reprolab.report.table import changes_text
+from reprolab.scenario.model import Claim
+
+FOLD = 30  # lines, from which on a file is folded
+LANGUAGES = {".py": "python", ".sh": "sh", ".conf": "", ".yaml": "yaml", ".txt": "text"}
+TYPES = {"bug": "Bug Report", "documentation": "Documentation Issue", "comment": "Bug Report"}
+
+
+def grid(headings: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join("| " + " | ".join(_cell(text) for text in line) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def block(text: str, language: str = "") -> str:
+    """A code block, with a fence longer than any inside."""
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
+
+
+def folded(summary: str, text: str) -> str:
+    """What opens on demand."""
+    return f"<details><summary>{summary}</summary>\n\n{text}\n\n</details>"
+
+
+# -- what happened -------------------------------------------------------------------------------------
+
+
+def kind(material: Material) -> str:
+    """Bug or documentation."""
+    return TYPES[material.report.kind]
+
+
+def description(material: Material) -> str:
+    """Expected, actual, how often, in which releases, and why."""
+    report, factors = material.report, material.factors(material.report.shows)
+    parts = [
+        f"**Expected.** {fill(report.expected, factors)}",
+        f"**Actual.** {fill(report.actual, factors)}",
+        f"**How often.** {measured(material)}",
+        affected(material),
+        f"**Why.** {fill(report.cause, factors)}" if report.cause else "",
+        supporting(material),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def measured(material: Material) -> str:
+    """The table of measurements: the stack that shows it, the control beside it, and what else tells the cause."""
+    report = material.report
+    base = material.factors(report.shows)
+    rows, tries = [], False
+    for variant, words in report.stacks.items():
+        seen = material.count(variant)
+        if not seen.trials:
+            continue
+        factors = material.factors(variant)
+        changed = {n: v for n, v in factors.items() if v != base.get(n) and n not in report.measuring}
+        tries = tries or bool(seen.tries)
+        role = {report.shows: "shows it", report.control: "control"}.get(variant, "")
+        differs = f"`{changes_text(changed)}`" if changed else "—"
+        sums = rate_text(*seen.tries) if seen.tries else "—"
+        rows.append([fill(words, factors), role, rate_text(seen.shown, seen.trials), sums, differs])
+    headings = ["stack", "", "runs that show it (95 %)", "of single tries (95 %)", "factors changed"]
+    if not tries:
+        headings, *rows = [[*row[:3], row[4]] for row in (headings, *rows)]
+    return (
+        f"Counted as shown: {sign_words(material.sign)}. The control differs in one factor, `{report.changed}`. "
+        f"Intervals are 95 % Wilson.\n\n{grid(headings, rows)}"
+    )
+
+
+def affected(material: Material) -> str:
+    """The releases that were measured, with a summary; empty where the report has no releases."""
+    block_, rows = material.report.releases, release_table.rows(material)
+    if block_ is None or not rows:
+        return ""
+    lines = []
+    for row in rows:
+        rate = rate_text(row.count.shown, row.count.trials) if row.count.trials else "—"
+        tries = f"; tries {rate_text(*row.count.tries)}" if row.count.tries else ""
+        word = "shows it" if row.word == release_table.AFFECTED else row.word
+        word = f"{word}: {row.reason}" if row.reason else word
+        where = f" (in run {row.run})" if row.run else ""
+        lines.append([f"{row.release}{where}", word, f"{rate}{tries}", f"`{row.also}`" if row.also else "—"])
+    name = block_.factor.lower()
+    words = material.report.stacks.get(block_.of, "")
+    of = f", otherwise as: {fill(words, material.factors(block_.of))}" if block_.of != material.report.shows else ""
+    table = grid([f"release ({name})", "", "runs that show it (95 %)", "also changed"], lines)
+    return f"**Releases**, by this measurement{of}: {release_table.summary(rows)}.\n\n{table}"
+
+
+def supporting(material: Material) -> str:
+    """Claims that the run decided beside those that carry the report."""
+    rows = [material.claim(claim) for claim in material.report.supporting]
+    lines = [
+        f"- {row['text']} ({row['verdict']}; {_tally(claim, row)}){_limits(material, claim)}"
+        for claim, row in zip(material.report.supporting, rows, strict=True)
+        if row["verdict"] != "inconclusive"
+    ]
+    return "\n".join(["**Also found** in the same run:", "", *lines]) if lines else ""
+
+
+def sign_words(claim: Claim) -> str:
+    """What a claim's sign counts, in the sign's own words, to stand inside a sentence."""
+    words = " ".join((claim.sign.__doc__ or claim.text).split()).rstrip(".")
+    return words if words[1:2].isupper() else words[0].lower() + words[1:]
+
+
+def _limits(material: Material, claim: Claim) -> str:
+    """The sentences that say where a claim ends, as far as the run decided them."""
+    rows = {row["id"]: row for row in material.verdict["claims"]}
+    told = [
+        f"“{rows[name]['text']}” ({rows[name]['verdict']})"
+        for name in claim.but
+        if name in rows and rows[name]["verdict"] != "inconclusive"
+    ]
+    return f", but see {' and '.join(told)}" if told else ""
+
+
+def _tally(claim: Claim, row: Mapping[str, Any]) -> str:
+    """What was counted and how often it showed; a sentence may say what avoids it, so the sign's words stand by it.
+
+    Controls in one sum: names of variants tell nobody.
+    """
+    sums = {}
+    for expected in (True, False):
+        rows = [one for one in row["variants"].values() if one["expected"] is expected]
+        sums[expected] = f"{sum(one['shown'] for one in rows)}/{sum(one['trials'] for one in rows)}" if rows else ""
+    found = [sums[True]] if sums[True] else []
+    found += [f"in the controls {sums[False]}"] if sums[False] else []
+    return f"counted: “{sign_words(claim)}”: {'; '.join(found)}"
+
+
+# -- how to see it -------------------------------------------------------------------------------------
+
+
+def steps(material: Material) -> str:
+    """The shortest steps, with the scenario's own files in them."""
+    factors = material.factors(material.report.shows)
+    parts: list[str] = []
+    shell: list[str] = []
+    for step in [*material.report.steps, Step("text", "")]:
+        if step.kind in ("setup", "run", "check"):
+            remark = "# status 0: it shows\n" if step.kind == "check" else ""
+            shell.append(remark + fill(step.content, factors))
+            continue
+        if shell:
+            parts.append(block("\n".join(shell), "sh"))
+            shell = []
+        if step.kind == "file":
+            parts.append(_file(material, step.content))
+        elif step.content:
+            parts.append(fill(step.content, factors))
+    note = as_it_ran(material)
+    parts.append(
+        f"(These are the shortest steps; the figures were measured on the whole stack.{f' {note}.' if note else ''})"
+    )
+    return "\n\n".join(parts)
+
+
+def _file(material: Material, name: str) -> str:
+    path = material.scenario.directory / name
+    text = path.read_text(encoding="utf-8")
+    shown = block(text, LANGUAGES.get(path.suffix, ""))
+    title = f"`{Path(name).name}`"
+    return folded(Path(name).name, shown) if text.count("\n") > FOLD else f"{title}:\n\n{shown}"
+
+
+def configuration(material: Material) -> str:
+    """The server's command line; and the factors of the stack that was measured."""
+    factors = material.factors(material.report.shows)
+    own = block(fill(material.report.configuration, factors), "sh") if material.report.configuration else ""
+    values = "\n".join(f"{name}={value}" for name, value in factors.items())
+    return "\n\n".join(part for part in (own, folded("All factors of the measured stack", block(values))) if part)
+
+
+# -- what it said --------------------------------------------------------------------------------------
+
+
+def logs(material: Material, *, whole: bool = True) -> str:
+    """The lines that matter; with ``whole`` the rest of each log folded below."""
+    trial = material.example
+    found = [excerpt(trial, wanted) for wanted in material.report.logs] if trial else []
+    parts = [_excerpt(one, whole) for one in found if one is not None]
+    return "\n\n".join(part for part in parts if part) or "No log line tells more than the above."
+
+
+def _excerpt(one: Excerpt, whole: bool) -> str:
+    more = [f"… {one.more} more such lines …"] if one.more else []
+    telling = f"{one.source}:\n\n{block(chr(10).join([*one.telling, *more]), 'text')}" if one.telling else ""
+    if not whole or not one.rest():
+        return telling
+    dropped = f", {one.dropped} of them of requests and probes, left out" if one.dropped else ""
+    rest = folded(f"{one.source}: {one.total} lines{dropped}", block("\n".join(one.rest()), "text"))
+    return f"{telling}\n\n{rest}" if telling else rest
+
+
+# -- on what -------------------------------------------------------------------------------------------
+
+
+def version(material: Material) -> str:
+    """The program's release, from the packages of the image that ran."""
+    name = FORMS[material.report.project].package
+    own, words = package(material, name), release_table.verdicts(release_table.rows(material))
+    newest = [release for release, word in words.items() if word == release_table.AFFECTED][-1:]
+    later = newest and material.report.releases and material.report.releases.factor == name.upper()
+    more = f"; also seen in {newest[0]}" if later and release_table.order(newest[0]) > release_table.order(own) else ""
+    return f"{name} {own}{more}"
+
+
+def python(material: Material) -> str:
+    """The interpreter's release."""
+    return f"Python {material.factors(material.report.shows).get('PYTHON', 'unknown')}"
+
+
+def system(material: Material) -> str:
+    """Linux in a container: whose user land, which kernel."""
+    host = material.content.get("host", {})
+    return f"Linux {host.get('kernel', '?')}, in a container of {base_of(material)}"
+
+
+def versions(material: Material) -> str:
+    """Program, interpreter and system in three lines."""
+    return block("\n".join((version(material), python(material), system(material))), "text")
+
+
+def releases_tested(material: Material) -> str:
+    """The releases that were measured, as a list."""
+    return ", ".join(release_table.verdicts(release_table.rows(material))) or python(material)
+
+
+def host(material: Material) -> str:
+    """The machine, without its name."""
+    facts = material.content.get("host", {})
+    return (
+        f"{facts.get('cpus', '?')} × {facts.get('cpu', '?')}, {facts.get('memory_mib', '?')} MiB, kernel "
+        f"{facts.get('kernel', '?')}, {facts.get('os', '?')}, Docker Engine {facts.get('engine', '?')}, "
+        f"Compose {facts.get('compose', '?')}, cgroup {facts.get('cgroup', '?')}"
+    )
+
+
+def context(material: Material) -> str:
+    """Known threads, the control, the machine, and how it was measured."""
+    report = material.report
+    pieces = [
+        f"- **Control:** {fill(report.stacks[report.control], material.factors(report.control))}; only "
+        f"`{report.changed}` differs. Seen in {rate_text(0, material.count(report.control).trials)} of its runs.",
+        f"- **Machine:** {host(material)}.",
+        f"- **Base image:** {base_of(material)}.",
+        f"- **Measured:** {material.content.get('started', '?')}, each run on a fresh stack of containers; "
+        "the figures are counted from what the runs recorded.",
+    ]
+    return "\n".join([*pieces, *_threads(material)])
+
+
+def threads(material: Material) -> str:
+    """The known threads alone."""
+    return "\n".join(_threads(material)) or "None found."
+
+
+def _threads(material: Material) -> list[str]:
+    report = material.report
+    return [
+        f"- **{word}:** [{one.thread}]({one.link}): {one.says}."
+        for word, found in (("Known", report.known), ("Fixed by", report.fixed_by), ("Related", report.related))
+        for one in found
+    ]
+
+
+def checklist(material: Material) -> str:
+    """What was searched; ticking is for whoever files."""
+    report = material.report
+    known = ", ".join(one.thread for one in (*report.known, *report.fixed_by, *report.related))
+    return f"- [ ] searched for duplicates: {known or 'none found'}\n- [ ] read the documentation"
+
+
+def whole(material: Material) -> str:
+    """Description, steps, logs and context in one field, for a form that has but one."""
+    parts = [
+        ("", description(material)),
+        ("#### Reproduce\n\n", steps(material)),
+        ("#### What it looks like\n\n", logs(material)),
+        ("#### Context\n\n", context(material)),
+    ]
+    return "\n\n".join(heading + text for heading, text in parts)
+
+
+PARTS: Mapping[str, Callable[[Material], str]] = {
+    "type": kind,
+    "description": description,
+    "steps": steps,
+    "configuration": configuration,
+    "logs": logs,
+    "version": version,
+    "python": python,
+    "system": system,
+    "versions": versions,
+    "releases_tested": releases_tested,
+    "context": context,
+    "threads": threads,
+    "checklist": checklist,
+    "whole": whole,
+}

@@ -1,0 +1,380 @@
+"""What of a scenario is worth telling upstream: scenarios/<name>/upstream.yaml, read and checked.
+
+It holds what no run can know: which finding concerns which project, what is known there, and how to show it in few
+steps. Every figure in a report comes from a run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined, TemplateError
+
+from reprolab.bugreport.forms import FORMS
+from reprolab.core.config_file import hint, only, read_yaml
+from reprolab.core.errors import UsageError
+from reprolab.scenario.model import Claim, Experiment, Scenario
+
+FILE = "upstream.yaml"
+KINDS = ("bug", "documentation", "comment")
+STATES = ("new", "open", "closed", "fixed", "intended")
+STEPS = ("text", "setup", "file", "run", "check")
+THREAD = re.compile(r"[\w.-]+/[\w.-]+#\d+")
+NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a reproduction: ``kind`` is text (prose), setup, run or check (shell), or file (a path).
+
+    A check ends with status 0 where the sign shows. A file lies in the scenario's directory.
+    """
+
+    kind: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Logs:
+    """A log of a trial: a service's role or a file of the trial's directory, and which of its lines matter.
+
+    ``after`` lines follow each that matches ``keep``; lines that match ``drop`` are counted, not shown. ``title``
+    is what it is, where its name does not say so.
+    """
+
+    source: str
+    keep: tuple[str, ...]
+    after: int = 0
+    drop: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Releases:
+    """Which factor is the release. Its rows are the variants that differ from ``of`` in it alone.
+
+    ``may_change`` are factors that may differ too (an interpreter that a release needs); the table names them.
+    ``newest`` is the variant of the newest release that there was: without it a report is out of date.
+    """
+
+    factor: str
+    of: str
+    may_change: tuple[str, ...] = ()
+    newest: str = ""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A thread of an upstream tracker, owner/name#number, and what it says."""
+
+    thread: str
+    says: str
+
+    @property
+    def link(self) -> str:
+        """Its address; GitHub leads from issues to pull requests by itself."""
+        repository, _, number = self.thread.partition("#")
+        return f"https://github.com/{repository}/issues/{number}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """One finding for one project. Texts may name factors of the showing variant: ``{{ GUNICORN }}``.
+
+    ``claims`` carry it and must be confirmed; the sign of the first is the one that is counted. ``supporting``
+    claims are told where a run decided them. ``measuring`` factors say only how much is measured. ``stacks``
+    says of each variant in the table of measurements what it is, in words that need no knowledge of the lab.
+    """
+
+    name: str
+    project: str
+    kind: str
+    state: str
+    title: str
+    experiment: Experiment
+    claims: tuple[Claim, ...]
+    shows: str
+    control: str
+    changed: str
+    expected: str
+    actual: str
+    steps: tuple[Step, ...]
+    stacks: Mapping[str, str]
+    releases: Releases | None = None
+    supporting: tuple[Claim, ...] = ()
+    measuring: tuple[str, ...] = ()
+    known: tuple[Known, ...] = ()
+    fixed_by: tuple[Known, ...] = ()
+    related: tuple[Known, ...] = ()
+    logs: tuple[Logs, ...] = ()
+    status: str = ""
+    cause: str = ""
+    configuration: str = ""
+    answers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The variants without which there is no report, in the experiment's order."""
+        wanted = {self.shows, self.control} | {name for claim in self.claims for name in claim.expectations}
+        if self.releases and self.releases.newest:
+            wanted.add(self.releases.newest)
+        return tuple(name for name in self.experiment.variants if name in wanted)
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """Findings that are nobody's bug, and why."""
+
+    claims: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """A scenario's reports, and the findings that are not worth one."""
+
+    reports: tuple[Report, ...]
+    nothing: tuple[Nothing, ...]
+
+
+def load(scenario: Scenario) -> Upstream:
+    """Read a scenario's upstream.yaml. Raises UsageError that names the place and what belongs there."""
+    where = f"scenarios/{scenario.name}/{FILE}"
+    path = scenario.directory / FILE
+    try:
+        content = read_yaml(path, where)
+    except OSError as error:
+        raise UsageError(
+            f"{where} is missing", expected="what of the scenario is worth telling upstream; see docs/authoring.md"
+        ) from error
+    top = Reader(content, where, scenario)
+    top.only("reports", "nothing")
+    reports = tuple(_report(one) for one in top.children("reports"))
+    nothing = tuple(_nothing(one) for one in top.children("nothing"))
+    if not reports and not nothing:
+        raise UsageError(f"{where} says nothing", expected="reports, or nothing: [{claims: [...], why: ...}]")
+    names = [report.name for report in reports]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"{where}: two reports have the name {name}")
+    return Upstream(reports, nothing)
+
+
+def fill(text: str, factors: Mapping[str, str]) -> str:
+    """A text with the factors' values in the places that name them. Raises UsageError for an unknown one."""
+    try:
+        filled: str = Environment(undefined=StrictUndefined).from_string(text).render(**factors)
+    except TemplateError as error:
+        raise UsageError(
+            f"{text.strip().splitlines()[0][:60]!r}: {error}", expected="one of " + ", ".join(factors)
+        ) from error
+    return filled
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A mapping of upstream.yaml with its place, so that every complaint names it."""
+
+    content: Any
+    where: str
+    scenario: Scenario
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.content, dict):
+            raise UsageError(f"{self.where} is {self.content!r:.60}", expected="a mapping")
+
+    def only(self, *known: str) -> None:
+        """Raise UsageError for a key that is not one of these."""
+        only(self.content, known, self.where)
+
+    def text(self, key: str, default: str | None = None, of: Iterable[str] = ()) -> str:
+        """A text; without a default it must be there, with ``of`` it must be one of these."""
+        value = self.content.get(key, default)
+        if not isinstance(value, str) or (default is None and not value.strip()):
+            raise UsageError(f"{self.where}: {key} is {value!r}", expected="a text")
+        known = list(of)
+        if known and value not in known:
+            raise UsageError(
+                f"{self.where}: {key} is {value!r}{hint(value, known)}", expected="one of " + ", ".join(known)
+            )
+        return value.strip()
+
+    def number(self, key: str) -> int:
+        """A whole number; 0 where it is not given."""
+        value = self.content.get(key, 0)
+        if not isinstance(value, int) or value < 0:
+            raise UsageError(f"{self.where}: {key} is {value!r}", expected="a whole number")
+        return value
+
+    def texts(self, key: str, of: Iterable[str] = ()) -> tuple[str, ...]:
+        """A list of texts, empty where it is not given; with ``of`` each must be one of these."""
+        value = self.content.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise UsageError(f"{self.where}: {key} is {value!r}", expected="a list of texts")
+        known = list(of)
+        for one in value:
+            if known and one not in known:
+                raise UsageError(
+                    f"{self.where}: {key} names {one!r}{hint(one, known)}", expected="one of " + ", ".join(known)
+                )
+        return tuple(value)
+
+    def mapping(self, key: str, of: Iterable[str] = ()) -> dict[str, str]:
+        """A mapping of texts to texts, empty where it is not given; with ``of`` its keys must be among these."""
+        block = Reader(self.content.get(key, {}), f"{self.where}: {key}", self.scenario)
+        if known := list(of):
+            block.only(*known)
+        return {str(name): block.text(name) for name in block.content}
+
+    def children(self, key: str) -> list[Reader]:
+        """A list of mappings, empty where it is not given."""
+        value = self.content.get(key, [])
+        if not isinstance(value, list):
+            raise UsageError(f"{self.where}: {key} is {value!r}", expected="a list")
+        return [Reader(one, f"{self.where}: {key}[{number}]", self.scenario) for number, one in enumerate(value, 1)]
+
+    def claims(self, key: str, experiment: Experiment) -> tuple[Claim, ...]:
+        """Claims of one experiment, by their ids."""
+        by_id = {claim.id: claim for claim in experiment.claims}
+        return tuple(by_id[name] for name in self.texts(key, of=by_id))
+
+
+def _report(one: Reader) -> Report:
+    one.only(
+        *("name", "project", "kind", "state", "status", "title", "experiment", "claims", "supporting", "shows"),
+        *("control", "stacks", "measuring", "releases", "expected", "actual", "cause", "known", "related", "steps"),
+        *("fixed_by", "configuration", "logs", "answers"),
+    )
+    name = one.text("name")
+    if not NAME.fullmatch(name):
+        raise UsageError(f"{one.where}: name is {name!r}", expected="small letters, digits and dashes: it names a file")
+    experiment = _experiment(one)
+    variants, factors = experiment.variants, one.scenario.factors
+    measuring = one.texts("measuring", of=factors)
+    shows, control = one.text("shows", of=variants), one.text("control", of=variants)
+    claims = one.claims("claims", experiment)
+    if not claims:
+        raise UsageError(f"{one.where}: no claims", expected="the ids of the claims that carry the report")
+    return Report(
+        name,
+        one.text("project", of=FORMS),
+        one.text("kind", of=KINDS),
+        one.text("state", of=STATES),
+        one.text("title"),
+        experiment,
+        claims,
+        shows,
+        control,
+        _changed(one, experiment, shows, control, measuring),
+        one.text("expected"),
+        one.text("actual"),
+        _steps(one),
+        _stacks(one, experiment, shows, control),
+        releases=_releases(one, experiment, shows),
+        supporting=one.claims("supporting", experiment),
+        measuring=measuring,
+        known=tuple(_known(thread) for thread in one.children("known")),
+        fixed_by=tuple(_known(thread) for thread in one.children("fixed_by")),
+        related=tuple(_known(thread) for thread in one.children("related")),
+        logs=tuple(_logs(log) for log in one.children("logs")),
+        status=one.text("status", default=""),
+        cause=one.text("cause", default=""),
+        configuration=one.text("configuration", default=""),
+        answers=one.mapping("answers"),
+    )
+
+
+def _experiment(one: Reader) -> Experiment:
+    """The experiment that is named; where there is only one, that one."""
+    experiments = one.scenario.experiments
+    only = next(iter(experiments)) if len(experiments) == 1 else None
+    return experiments[one.text("experiment", default=only, of=experiments)]
+
+
+def _changed(one: Reader, experiment: Experiment, shows: str, control: str, measuring: tuple[str, ...]) -> str:
+    """The one factor in which the control differs; two would leave open which of them it was."""
+    pair = [{**one.scenario.factors, **experiment.variants[name]} for name in (shows, control)]
+    changed = [name for name in pair[0] if pair[0][name] != pair[1][name] and name not in measuring]
+    if len(changed) != 1:
+        raise UsageError(
+            f"{one.where}: {shows} and {control} differ in {', '.join(changed) or 'nothing'}",
+            expected="a control that differs in one factor, apart from those named under measuring",
+        )
+    return changed[0]
+
+
+def _stacks(one: Reader, experiment: Experiment, shows: str, control: str) -> dict[str, str]:
+    """What the variants are, in words: the showing one first, then the control, then those beside them."""
+    words = one.mapping("stacks", of=experiment.variants)
+    if missing := [name for name in (shows, control) if name not in words]:
+        raise UsageError(f"{one.where}: stacks does not say what {' and '.join(missing)} is", expected="NAME: words")
+    return {name: words[name] for name in dict.fromkeys((shows, control, *words))}
+
+
+def _steps(one: Reader) -> tuple[Step, ...]:
+    found = []
+    for step in one.children("steps"):
+        step.only(*STEPS)
+        if len(step.content) != 1:
+            raise UsageError(f"{step.where} has {len(step.content)} keys", expected="one of " + ", ".join(STEPS))
+        kind = next(iter(step.content))
+        content = step.text(kind)
+        if kind == "file" and not (one.scenario.directory / content).is_file():
+            raise UsageError(f"{step.where}: there is no file {content}", expected="a file of the scenario's directory")
+        found.append(Step(kind, content))
+    if not any(step.kind == "run" for step in found):
+        raise UsageError(f"{one.where}: no steps with a run", expected="the shortest steps that show it")
+    return tuple(found)
+
+
+def _releases(one: Reader, experiment: Experiment, shows: str) -> Releases | None:
+    if "releases" not in one.content:
+        return None
+    block = Reader(one.content["releases"], f"{one.where}: releases", one.scenario)
+    block.only("factor", "of", "may_change", "newest")
+    newest = block.text("newest", default="", of=["", *experiment.variants])
+    return Releases(
+        block.text("factor", of=one.scenario.factors),
+        block.text("of", default=shows, of=experiment.variants),
+        block.texts("may_change", of=one.scenario.factors),
+        newest,
+    )
+
+
+def _known(one: Reader) -> Known:
+    one.only("thread", "says")
+    thread = one.text("thread")
+    if not THREAD.fullmatch(thread):
+        raise UsageError(f"{one.where}: thread is {thread!r}", expected="owner/name#number")
+    return Known(thread, one.text("says"))
+
+
+def _logs(one: Reader) -> Logs:
+    one.only("source", "title", "keep", "after", "drop")
+    for pattern in (*one.texts("keep"), one.text("drop", default="")):
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise UsageError(f"{one.where}: {pattern!r} is no pattern: {error}") from error
+    return Logs(
+        one.text("source"),
+        one.texts("keep"),
+        one.number("after"),
+        one.text("drop", default=""),
+        one.text("title", default=""),
+    )
+
+
+def _nothing(one: Reader) -> Nothing:
+    one.only("claims", "why")
+    claims = one.texts("claims", of=[claim.id for claim in one.scenario.claims])
+    return Nothing(claims, one.text("why"))
+
+
+def path_of(scenario: Scenario) -> Path:
+    """Where a scenario's upstream.yaml lies."""
+    return scenario.directory / FILE

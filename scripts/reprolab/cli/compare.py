@@ -1,0 +1,110 @@
+"""`reprolab compare`: two variants of a run, or two runs, side by side."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from reprolab.cli.common import boundary, console, project_root, say
+from reprolab.compare import comparison as comparing
+from reprolab.compare import html as compare_html
+from reprolab.compare import select, terminal
+from reprolab.compare.comparison import Comparison
+from reprolab.compare.facts import VERDICTS
+from reprolab.compare.select import Side
+from reprolab.core import command_text
+from reprolab.core.errors import Exit, UsageError
+from reprolab.scenario import loader
+from reprolab.scenario.model import Scenario
+from reprolab.verdict.judge import Verdict
+
+EPILOG = (
+    "Exit status: 0 compared, whatever differs; 1 two runs that decided a claim differently; 2 refused, with the "
+    "reason: unlike things, or nothing to compare."
+)
+WITHOUT = "signs and columns are left out: they belong to one experiment of one scenario of this checkout"
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """What the command line says: a run and variants, or two runs; which logs; a page; whether by force."""
+
+    words: Sequence[str]
+    variants: Sequence[str] = ()
+    logs: Sequence[str] = ()
+    html: Path | None = None
+    force: bool = False
+
+
+def _compare(root: Path, options: CompareOptions, console: Console, say: Callable[[str], None]) -> Exit:
+    """Compare, print, write the page where one is wanted. Raises UsageError for what cannot be compared."""
+    if options.html:
+        _check_page(options.html)
+    left, right = select.find(root, options.words, options.variants, options.force)
+    warnings = select.check(left, right, options.force)
+    found = _scenario(root, left, right)
+    if found is None:
+        warnings = (*warnings, WITHOUT)
+    comparison = comparing.compare(left, right, found, warnings, options.logs, say)
+    terminal.render(console, comparison)
+    if options.html:
+        try:
+            options.html.write_text(compare_html.render(comparison), encoding="utf-8")
+        except OSError as error:
+            raise _no_page(options.html, error.strerror or str(error)) from error
+        click.echo(f"written: {options.html}")
+    return _status(comparison)
+
+
+def _check_page(path: Path) -> None:
+    """Raise UsageError where the page could not be written: comparing takes its time, and would be for nothing."""
+    folder = path.parent
+    if not folder.is_dir():
+        raise _no_page(path, f"there is no directory {folder}")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise _no_page(path, "no permission")
+
+
+def _no_page(path: Path, why: str) -> UsageError:
+    return UsageError(
+        f"{path} could not be written: {why}",
+        expected="a file in a directory that is there",
+        advice=f"name another file: {command_text.option('html', 'FILE')}",
+    )
+
+
+def _scenario(root: Path, left: Side, right: Side) -> Scenario | None:
+    """The scenario of both sides, where they are of one experiment and this checkout has it."""
+    alike = left.scenario == right.scenario and left.experiment == right.experiment
+    return loader.load(root, left.scenario) if alike and left.scenario in loader.names(root) else None
+
+
+def _status(comparison: Comparison) -> Exit:
+    """Drift where both runs decided a claim, and differently; what one left undecided is none."""
+    rows = [row for group in comparison.facts if group.title == VERDICTS for row in group.rows]
+    words = [{text.partition(" ")[0] for text in (row.left, row.right)} for row in rows]
+    return Exit.DRIFT if {Verdict.CONFIRMED, Verdict.REFUTED} in words else Exit.AS_RECORDED
+
+
+@click.command(epilog=EPILOG)
+@click.argument("words", metavar="RUN VARIANT VARIANT | RUN VARIANT | RUN RUN", nargs=-1, required=True)
+@click.option("--variant", "variants", multiple=True, help="of two runs: the variant (given twice: one for each)")
+@click.option("--log", "logs", multiple=True, help="read only this log, such as app or proxy.streams")
+@click.option("--html", "page", type=click.Path(dir_okay=False, path_type=Path), help="also write a page")
+@click.option("--force", is_flag=True, help="compare unlike things, and invalid trials, all the same")
+@boundary
+def compare(
+    words: tuple[str, ...], variants: tuple[str, ...], logs: tuple[str, ...], page: Path | None, force: bool
+) -> Exit:
+    """What differs between two variants of a run, or two runs: facts, measurements, then the logs.
+
+    RUN is a directory, SCENARIO/STAMP or SCENARIO; VARIANT is [EXPERIMENT/]VARIANT[:TRIAL]. With one VARIANT, it is
+    compared with the documented one.
+    """
+    options = CompareOptions(words, variants, logs, page, force)
+    return _compare(project_root(), options, console(), say)

@@ -1,0 +1,33 @@
+"""`reprolab export`: a reproducer that a maintainer can run without the lab."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from reprolab.cli.common import boundary, project_root
+from reprolab.evidence.lookup import results_root
+from reprolab.export import write
+from reprolab.scenario import loader
+
+
+def _export(root: Path, name: str, variant: str | None, output: Path | None) -> None:
+    """Export one scenario and say which case it is, what was written and how to run it."""
+    chosen = write.case(loader.load(root, name), variant)
+    directory, archive = write.write(chosen, output or results_root(root) / "export")
+    shown = chosen.reproducer
+    click.echo(f"exports: {shown.claim.id} ({shown.experiment.name}), variant {chosen.variant}: {shown.sign}")
+    click.echo(f"written: {directory}/")
+    click.echo(f"written: {archive}")
+    click.echo(f"run it:  {directory}/run.sh (exit status 0: the sign shows, 1: it does not, 2: it cannot be told)")
+
+
+@click.command()
+@click.argument("name", metavar="SCENARIO")
+@click.option("--variant", help="a variant of the reproducer's experiment, instead of its own")
+@click.option("--output", type=click.Path(path_type=Path), metavar="DIR", help="instead of results/export")
+@boundary
+def export(name: str, variant: str | None, output: Path | None) -> None:
+    """Write a directory and a .tar.gz that show one sign with Docker alone, for a maintainer upstream."""
+    _export(project_root(), name, variant, output)

@@ -1,0 +1,50 @@
+"""This machine: `reprolab doctor` and `reprolab clean`."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from reprolab.baseimage import fallback
+from reprolab.baseimage.resolve import policy, resolve_base
+from reprolab.cli.common import boundary, console, project_root, say
+from reprolab.engine import labels
+from reprolab.engine.detect import client, ensure_engine
+from reprolab.run import manual
+
+# The tools and the proxies are built on this image. Its origin is the origin of all base images of this machine.
+COMMON_BASE = "debian:bookworm-slim"
+
+
+@click.command()
+@boundary
+def doctor() -> None:
+    """What the lab finds on this machine: engine, Compose, bases; sets up what is missing."""
+    engine = ensure_engine(say)
+    base = resolve_base(COMMON_BASE, client(), policy=policy(os.environ), say=say)
+    out = console()
+    facts = (
+        f"engine {engine.version} (API {engine.api}) at {engine.host} · bases: {base.detail}",
+        f"compose {engine.compose} · buildx {engine.buildx} · client {engine.docker}",
+        f"kernel {engine.kernel} · cgroup {engine.cgroup} · {engine.os}",
+        f"base images: policy {policy(os.environ)} (REPROLAB_BASES)",
+    )
+    for fact in facts:
+        out.print(fact, highlight=False, markup=False)
+    # What was built by hand from a base bears the base's labels too, but not its name.
+    images = client().images.list(name=f"{fallback.NAME}/*", filters={"label": "reprolab.object=base"})
+    for tag in sorted(tag for image in images for tag in image.tags):
+        out.print(f"  made by the lab: {tag}", highlight=False)
+
+
+@click.command()
+@click.option("--images", is_flag=True, help="also remove the images the lab built (bases included)")
+@boundary
+def clean(images: bool) -> None:
+    """Remove what killed runs left behind, and this checkout's stacks by hand; only what the lab made."""
+    ensure_engine(say)
+    removed = labels.remove_leftovers(client(), by_hand=manual.stamp(project_root()))
+    click.echo(f"removed: {removed}")
+    if images:
+        click.echo(f"removed: {labels.remove_images(client())} image(s)")

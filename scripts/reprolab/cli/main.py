@@ -1,0 +1,63 @@
+"""The command line: `reprolab run socket-vanish`. make calls it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+EPILOG = (
+    "Exit status: 0 verdicts as recorded; 1 drift from the recorded verdict; 2 usage or a malformed "
+    "scenario; 3 inconclusive; 4 the lab failed (engine, build, disk); 130 interrupted."
+)
+# Each command with its module in this package and its name there.
+COMMANDS = {
+    "accept": ("publish", "accept"),
+    "bugreport": ("bugreport", "bugreport"),
+    "bundle": ("bundle", "bundle"),
+    "clean": ("machine", "clean"),
+    "compare": ("compare", "compare"),
+    "demo": ("demo", "demo"),
+    "docs": ("publish", "docs_"),
+    "doctor": ("machine", "doctor"),
+    "down": ("manual", "down"),
+    "export": ("export", "export"),
+    "html": ("run", "html"),
+    "judge": ("run", "judge"),
+    "list": ("scenarios", "list_"),
+    "load": ("bundle", "load"),
+    "logs": ("manual", "logs"),
+    "new-scenario": ("scenarios", "new_scenario"),
+    "no-target": ("scenarios", "no_target"),
+    "pins": ("pins", "pins"),
+    "run": ("run", "run"),
+    "site": ("publish", "site"),
+    "up": ("manual", "up"),
+    "wrk": ("manual", "wrk"),
+}
+
+
+class Commands(click.Group):
+    """The commands, each loaded when it is asked for: the libraries of one take up to half a second to load."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in alphabetical order."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command with a name; None where there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(f"reprolab.cli.{module}"), name)
+        return command
+
+
+@click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="reprolab")
+def main() -> None:
+    """Puts published claims about Python application servers to the test, on real stacks."""
+
+
+if __name__ == "__main__":
+    main()

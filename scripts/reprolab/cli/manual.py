@@ -1,0 +1,47 @@
+"""A stack by hand: `reprolab up`, `wrk`, `logs`, `down`."""
+
+from __future__ import annotations
+
+import click
+
+from reprolab.cli.common import boundary, project_root, say, settings_of
+from reprolab.run import manual
+
+
+@click.command()
+@click.argument("name", metavar="SCENARIO")
+@click.option("--set", "pairs", multiple=True, metavar="FACTOR=VALUE")
+@boundary
+def up(name: str, pairs: tuple[str, ...]) -> None:
+    """Bring a scenario's stack up, to poke at it by hand."""
+    manual.up(project_root(), name, settings_of(pairs), say)
+
+
+@click.command()
+@click.argument("name", metavar="SCENARIO")
+@boundary
+def down(name: str) -> None:
+    """Take the stack down that `up` brought up."""
+    manual.down(project_root(), name)
+
+
+@click.command()
+@click.argument("name", metavar="SCENARIO")
+@click.argument("role", required=False)
+@click.option("--follow", is_flag=True)
+@click.option("--tail", default="100", show_default=True, help='lines of each service, or "all"')
+@boundary
+def logs(name: str, role: str | None, follow: bool, tail: str) -> None:
+    """The logs of the stack that `up` brought up, of one ROLE (app, proxy ...) or of all."""
+    manual.logs(project_root(), name, role, follow=follow, tail=tail)
+
+
+@click.command()
+@click.argument("name", metavar="SCENARIO")
+@click.option("--threads", default=10, show_default=True)
+@click.option("--connections", default=200, show_default=True)
+@click.option("--duration", default=10, show_default=True, help="seconds")
+@boundary
+def wrk(name: str, threads: int, connections: int, duration: int) -> None:
+    """Put load on the stack that `up` brought up."""
+    manual.load(project_root(), name, threads=threads, connections=connections, duration=duration)

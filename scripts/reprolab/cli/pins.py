@@ -1,0 +1,42 @@
+"""`reprolab pins`: whether every pin of every image can still be had."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from reprolab.cli.common import boundary, console, project_root, say
+from reprolab.core.errors import Exit
+from reprolab.engine.detect import client, ensure_engine
+from reprolab.pins import asking, table
+from reprolab.scenario import loader
+
+EPILOG = (
+    "Exit status: 0 all can be had; 1 one is gone; 2 a Dockerfile cannot be read; 4 something could not be asked "
+    "(engine, network, an index or mirror that does not answer)."
+)
+NAMES = click.argument("names", metavar="[SCENARIO]...", nargs=-1)
+VERBOSE = click.option("-v", "--verbose", is_flag=True, help="also those that can be had, with their exact versions")
+
+
+@click.command(epilog=EPILOG)
+@NAMES
+@VERBOSE
+@boundary
+def pins(names: tuple[str, ...], verbose: bool) -> Exit:
+    """Ask the package archives whether every pin of every image can be had. Nothing is built."""
+    began = time.monotonic()
+    root = project_root()
+    scenarios = [loader.load(root, name) for name in names or loader.names(root)]
+    ensure_engine(say)
+    engine = client()
+    machine = str(engine.info()["Architecture"])
+    users = asking.pins_of(root, scenarios, machine)
+    asked, warnings = asking.ask(users, engine, machine, say)
+    totals = {found.name: sum(len(one.variants) for one in found.experiments.values()) for found in scenarios}
+    table.render(console(), table.rows(asked, users, totals), everything=verbose)
+    for warning in warnings:
+        click.echo(f"warning: {warning}")
+    click.echo(f"{table.summary(asked, users)} ({time.monotonic() - began:.0f} s)")
+    return asking.status(asked)

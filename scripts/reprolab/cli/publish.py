@@ -1,0 +1,49 @@
+"""Verdicts on record and pages: `reprolab accept`, `docs`, `site`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from reprolab.cli.common import boundary, project_root, say
+from reprolab.core.errors import UsageError
+from reprolab.evidence import lookup
+from reprolab.publish import accept as acceptance
+from reprolab.publish import readme_sections
+from reprolab.publish import site as site_pages
+
+
+@click.command()
+@click.argument("where", metavar="RUN")
+@boundary
+def accept(where: str) -> None:
+    """Put a reviewed run on record, and write the pages that are generated from it."""
+    root = project_root()
+    path, pages = acceptance.record(root, lookup.open_run(root, where))
+    click.echo(f"recorded: {path.relative_to(root)}")
+    for changed in pages:
+        click.echo(f"written:  {changed.relative_to(root)}")
+
+
+@click.command("docs")
+@click.option("--check", is_flag=True, help="only say whether the generated parts are up to date")
+@boundary
+def docs_(check: bool) -> None:
+    """Write the generated parts of the READMEs and docs/claims.md."""
+    root = project_root()
+    stale = readme_sections.stale(root) if check else readme_sections.write(root)
+    for path in stale:
+        click.echo(f"{'out of date' if check else 'written'}: {path.relative_to(root)}")
+    if check and stale:
+        raise UsageError("generated pages are out of date", advice="run `make docs` and commit the result")
+
+
+@click.command()
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="where to (default: results/site)")
+@boundary
+def site(output: Path | None) -> None:
+    """Write all scenarios, their claims, stories and latest reports as pages that need no network."""
+    root = project_root()
+    target = output or lookup.results_root(root) / site_pages.NAME
+    click.echo(f"written: {site_pages.build(root, target.absolute(), say)}")

@@ -1,0 +1,60 @@
+"""The scenarios: `reprolab list` and `reprolab new-scenario`."""
+
+from __future__ import annotations
+
+import click
+
+from reprolab.cli.common import boundary, console, project_root
+from reprolab.core.config_file import near
+from reprolab.core.errors import UsageError
+from reprolab.publish import readme_sections
+from reprolab.scenario import loader, model, scaffold
+
+
+def _factor_words(found: model.Scenario, name: str) -> str:
+    """A factor with its documented value, and the others where they are few."""
+    others = [value for value in found.values.get(name, ()) if value != found.factors[name]]
+    return f"{name}={found.factors[name]}" + (f" (or {' '.join(others)})" if others else "")
+
+
+@click.command("list")
+@boundary
+def list_() -> None:
+    """The scenarios, with their variants and factors."""
+    root = project_root()
+    out = console()
+    for name in loader.names(root):
+        found = loader.load(root, name)
+        out.print(f"[bold]{found.name}[/]  {found.title}", highlight=False)
+        factors = ", ".join(_factor_words(found, name) for name in found.factors)
+        out.print(f"  factors:  {factors}", highlight=False, markup=False)
+        for experiment in found.experiments.values():
+            out.print(f"  {experiment.name}: {', '.join(experiment.variants)}", highlight=False, markup=False)
+
+
+@click.command("new-scenario")
+@click.argument("name")
+@boundary
+def new_scenario(name: str) -> None:
+    """Lay out a new scenario's directory and its include line."""
+    root = project_root()
+    written = scaffold.create(root, name) + [path.relative_to(root) for path in readme_sections.write(root)]
+    for path in dict.fromkeys(written):
+        click.echo(f"written: {path}")
+    click.echo(f"it runs as it stands: make scenario-{name}")
+
+
+@click.command("no-target", hidden=True)
+@click.argument("target")
+@boundary
+def no_target(target: str) -> None:
+    """For the Makefile: says which target was meant where a name of a scenario is mistyped; runs nothing."""
+    prefix, _, name = target.partition("-")
+    names = loader.names(project_root())
+    known, meant = [f"{prefix}-{one}" for one in names], near(name, names)
+    guess = f" (did you mean {prefix}-{meant}?)" if meant else ""
+    raise UsageError(
+        f"make has no target {target!r}{guess}",
+        expected="one of " + (", ".join(known) or "(none yet)"),
+        advice=f"make {prefix}-{meant}" if meant else "make help, for all targets",
+    )

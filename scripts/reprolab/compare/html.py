@@ -1,0 +1,34 @@
+"""A comparison as one HTML page."""
+
+from __future__ import annotations
+
+from reprolab.compare import wording
+from reprolab.compare.comparison import Comparison
+from reprolab.compare.differences import Standing
+from reprolab.compare.line_counts import LEFT, RIGHT
+from reprolab.compare.terminal import MARKS
+from reprolab.report import table
+from reprolab.report.html import page
+
+OUTSTANDING = 16
+# A table of so many rows is open from the start.
+SHORT = 12
+
+
+def render(comparison: Comparison) -> str:
+    """The page, whole: every value in it is escaped, and it needs no other file."""
+    found = comparison.findings
+    top = [one for one in found if one.standing <= Standing.CHANGED][:OUTSTANDING]
+    return page.render(
+        __package__,
+        "compare.html.j2",
+        comparison=comparison,
+        names=(comparison.name(LEFT), comparison.name(RIGHT)),
+        changes=tuple(table.changes_text(side.trials[0].factors) for side in comparison.sides),
+        marks=MARKS,
+        top=top,
+        further={source.name: [one for one in source.findings if one not in top] for source in comparison.sources},
+        words=wording,
+        Standing=Standing,
+        short=SHORT,
+    )

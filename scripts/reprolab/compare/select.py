@@ -1,0 +1,360 @@
+"""The two sides of a comparison: which run, variant and trials they are, and whether they may be compared at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from reprolab.core import command_text, files
+from reprolab.core.config_file import hint
+from reprolab.core.errors import UsageError
+from reprolab.evidence import lookup
+from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
+from reprolab.scenario.model import DOCUMENTED
+from reprolab.scenario.trial import TrialRecord
+from reprolab.verdict.judge import SCHEMA
+
+MOST_TRIALS = 3
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side: a variant's trials in a run.
+
+    ``trials`` are compared; ``others`` are further trials of the variant, which only tell what differs by chance.
+    """
+
+    run: RunDirectory
+    content: Mapping[str, Any]
+    experiment: str
+    variant: str
+    trials: tuple[TrialRecord, ...]
+    others: tuple[TrialRecord, ...] = ()
+    named: bool = False
+    left_out: int = 0
+
+    @property
+    def scenario(self) -> str:
+        """The scenario's name."""
+        return str(self.content["scenario"])
+
+    @property
+    def label(self) -> str:
+        """The variant, with the trial where one was named."""
+        return f"{self.variant}:{self.trials[0].trial}" if self.named else self.variant
+
+    @property
+    def every(self) -> tuple[TrialRecord, ...]:
+        """The trials compared, and behind them the others."""
+        return (*self.trials, *self.others)
+
+    def directory(self, trial: TrialRecord) -> TrialDirectory:
+        """Where a trial's evidence lies."""
+        return self.run.trial(trial.experiment, trial.variant, trial.trial)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the command line says of one side: `[EXPERIMENT/]VARIANT[:TRIAL]`."""
+
+    experiment: str
+    variant: str
+    trial: int | None
+
+    def __str__(self) -> str:
+        return f"{self.experiment}/{self.variant}" if self.experiment else self.variant
+
+    @property
+    def text(self) -> str:
+        """As one writes it on the command line."""
+        return str(self) if self.trial is None else f"{self}:{self.trial}"
+
+
+Both = tuple[Wanted, Wanted]
+
+
+def parse(text: str) -> Wanted:
+    """Read `[EXPERIMENT/]VARIANT[:TRIAL]`. Raises UsageError for a trial that is no number."""
+    name, colon, number = text.partition(":")
+    experiment, _, variant = name.rpartition("/")
+    if not variant or (colon and not (number.isdigit() and int(number) > 0)):
+        raise UsageError(f"{text!r} names no variant", expected="[EXPERIMENT/]VARIANT[:TRIAL], such as documented:2")
+    return Wanted(experiment, variant, int(number) if colon else None)
+
+
+def read_run(run: RunDirectory) -> Mapping[str, Any]:
+    """A run's run.json. Raises UsageError where it is not a run of a lab like this one."""
+    content: Mapping[str, Any] = files.read_json(run.path / "run.json")
+    if not isinstance(content, Mapping) or "scenario" not in content:
+        raise UsageError(f"{run.path / 'run.json'} does not name its scenario", expected="a run of this lab")
+    return content
+
+
+def choose(run: RunDirectory, wanted: Wanted, force: bool = False) -> Side:
+    """One side from a run. Raises UsageError, with what to do, where the run holds no valid trial of it."""
+    content = read_run(run)
+    rows = run.trials()
+    experiment = _experiment(run, content, rows, wanted)
+    own = [row for row in rows if (row.experiment, row.variant) == (experiment, wanted.variant)]
+    if not own:
+        raise _nothing(run, content, experiment, wanted)
+    if wanted.trial is not None and not any(row.trial == wanted.trial for row in own):
+        numbers = ", ".join(str(row.trial) for row in sorted(own, key=lambda row: row.trial))
+        raise UsageError(f"{run.name} has no trial {wanted.trial} of {wanted}", expected=f"one of {numbers}")
+    valid = [row for row in own if row.valid] or (own if force else [])
+    named = [row for row in own if row.trial == wanted.trial] if wanted.trial else valid
+    if not named or (not force and not all(row.valid for row in named)):
+        raise _invalid(content, wanted, own[0] if not wanted.trial else named[0])
+    return _side(run, content, experiment, wanted, named, valid)
+
+
+def _side(
+    run: RunDirectory,
+    content: Mapping[str, Any],
+    experiment: str,
+    wanted: Wanted,
+    named: Sequence[TrialRecord],
+    valid: Sequence[TrialRecord],
+) -> Side:
+    named = sorted(named, key=lambda row: row.trial)
+    others = sorted((row for row in valid if row not in named), key=lambda row: row.trial)
+    if wanted.trial is not None:
+        kept = tuple(others[: MOST_TRIALS - 1])
+        return Side(run, content, experiment, wanted.variant, tuple(named), kept, named=True)
+    beyond = max(0, len(named) - MOST_TRIALS)
+    return Side(run, content, experiment, wanted.variant, tuple(named[:MOST_TRIALS]), left_out=beyond)
+
+
+def _known(content: Mapping[str, Any], rows: Sequence[TrialRecord]) -> list[tuple[str, str]]:
+    """The experiments and variants of a run, planned or measured."""
+    planned = [(str(row["experiment"]), str(row["variant"])) for row in content.get("plan", [])]
+    return list(dict.fromkeys([*planned, *((row.experiment, row.variant) for row in rows)]))
+
+
+def _settled(runs: tuple[RunDirectory, RunDirectory], wanted: Both, ready: Callable[[Both], str]) -> Both:
+    """A variant of several experiments is the one of the experiment that the other side means.
+
+    Raises UsageError, with the commands that ``ready`` makes, where both may be of several.
+    """
+    found = []
+    for run, one in zip(runs, wanted, strict=True):
+        content, rows = read_run(run), run.trials()
+        found.append([e for e, v in _known(content, rows) if v == one.variant and one.experiment in ("", e)])
+        if not found[-1]:
+            # Raises: a name that is none comes before one that may be several.
+            _experiment(run, content, rows, one)
+    shared = [experiment for experiment in found[0] if experiment in found[1]]
+    if len(shared) == 1 and max(map(len, found)) > 1:
+        return replace(wanted[0], experiment=shared[0]), replace(wanted[1], experiment=shared[0])
+    if len(shared) > 1:
+        commands = [ready((replace(wanted[0], experiment=e), replace(wanted[1], experiment=e))) for e in shared]
+        names = " and ".join(dict.fromkeys(repr(str(one)) for one in wanted))
+        raise UsageError(
+            f"{runs[0].name} has {names} in several experiments: {', '.join(shared)}",
+            expected="the experiment with it",
+            advice="\n            ".join(commands),
+        )
+    return wanted
+
+
+def _experiment(run: RunDirectory, content: Mapping[str, Any], rows: Sequence[TrialRecord], wanted: Wanted) -> str:
+    """The experiment that a variant's name means in this run."""
+    known = _known(content, rows)
+    several = len({experiment for experiment, _ in known}) > 1
+    found = [e for e, v in known if v == wanted.variant and wanted.experiment in ("", e)]
+    if len(found) == 1:
+        return found[0]
+    names = [f"{e}/{v}" if several else v for e, v in known]
+    if found:
+        raise UsageError(
+            f"{run.name} has {wanted.variant!r} in several experiments",
+            expected="one of " + ", ".join(f"{experiment}/{wanted.variant}" for experiment in found),
+        )
+    raise UsageError(
+        f"{run.name} has no variant {str(wanted)!r}{hint(str(wanted), names)}", expected="one of " + ", ".join(names)
+    )
+
+
+def _again(content: Mapping[str, Any], wanted: Wanted) -> str:
+    variants = " ".join(dict.fromkeys([DOCUMENTED, wanted.variant]))
+    return f'run it: make scenario-{content["scenario"]} VARIANT="{variants}"'
+
+
+def _nothing(run: RunDirectory, content: Mapping[str, Any], experiment: str, wanted: Wanted) -> UsageError:
+    """A variant that was planned, and of which no trial is on disk."""
+    status = content.get("status", "unknown")
+    reason = f" ({content['reason']})" if content.get("reason") else ""
+    why = f"the run is {status}{reason}, and ended before it" if status != "complete" else "no trial of it ended"
+    return UsageError(
+        f"{run.name} has no trial of {experiment}/{wanted.variant}: {why}",
+        expected="a variant with at least one valid trial",
+        advice=_again(content, wanted),
+    )
+
+
+def _invalid(content: Mapping[str, Any], wanted: Wanted, trial: TrialRecord) -> UsageError:
+    return UsageError(
+        f"{wanted} has no valid trial to compare; trial {trial.trial}: {_reason(trial)}",
+        expected="a trial that says something: what did not come up has shown nothing",
+        advice=f"{command_text.option('force')} compares the logs all the same; or {_again(content, wanted)}",
+    )
+
+
+def check(left: Side, right: Side, force: bool = False) -> tuple[str, ...]:
+    """Refuse to compare unlike things, or with ``force`` say in words that they are. Raises UsageError."""
+    if (left.run.path, left.experiment, left.variant, left.trials) == (
+        right.run.path,
+        right.experiment,
+        right.variant,
+        right.trials,
+    ):
+        raise _both_sides(left.run, left.content, f"{left.experiment}/{left.label}")
+    reasons = [reason for reason in (_schema(left, right), _subject(left, right)) if reason]
+    if reasons and not force:
+        raise _unlike(reasons)
+    runs = {side.run.path: side for side in (left, right)}.values()
+    unfinished = [
+        f"the run {side.run.name} is {side.content.get('status', 'of unknown state')}: what ended before is compared"
+        for side in runs
+        if side.content.get("status") != "complete"
+    ]
+    reasons += [_said_nothing(side) for side in (left, right) if not all(trial.valid for trial in side.trials)]
+    return (*(f"compared by force, though {reason}" for reason in reasons), *unfinished)
+
+
+def _both_sides(run: RunDirectory, content: Mapping[str, Any], label: str) -> UsageError:
+    """A run compared with itself, or a variant with itself."""
+    name = f"{content['scenario']}/{run.name}"
+    return UsageError(
+        f"{label} of {run.name} is on both sides",
+        expected="two things that can differ",
+        advice=f"name another variant: make compare RUN={name} A={label} B=VARIANT; "
+        f"or an earlier run: make compare A={content['scenario']}/STAMP B={name}",
+    )
+
+
+def _said_nothing(side: Side) -> str:
+    """That a side's trials are invalid, and why."""
+    trial = next(trial for trial in side.trials if not trial.valid)
+    what = f"trial {trial.trial} of {side.variant} is invalid" if side.named else f"{side.label} has no valid trial"
+    return f"{what}; trial {trial.trial}: {_reason(trial)}"
+
+
+def _reason(trial: TrialRecord) -> str:
+    return next((line for line in trial.invalid.splitlines() if line.strip()), "no reason is on record")
+
+
+def _unlike(reasons: Sequence[str]) -> UsageError:
+    return UsageError(
+        f"unlike things: {'; '.join(reasons)}",
+        expected="two variants of one experiment, or one variant in two runs of it",
+        advice=f"{command_text.option('force')} compares them all the same, and says so",
+    )
+
+
+def _schema(left: Side, right: Side) -> str:
+    found = [side.content.get("schema") for side in (left, right)]
+    if found[0] != found[1]:
+        return f"run.json is of schema {found[0]} on the left and {found[1]} on the right"
+    return "" if found[0] == SCHEMA else f"run.json is of schema {found[0]}, and this lab writes {SCHEMA}"
+
+
+def _subject(left: Side, right: Side) -> str:
+    if left.scenario != right.scenario:
+        return f"the scenarios differ ({left.scenario}, {right.scenario})"
+    if left.experiment != right.experiment:
+        return f"the experiments differ ({left.experiment}, {right.experiment})"
+    return ""
+
+
+def without_each_other(left: Side, right: Side) -> tuple[Side, Side]:
+    """Two trials of one variant: neither is a witness of what differs by chance on the other's side."""
+    if left.run.path != right.run.path:
+        return left, right
+    mine = {(row.experiment, row.variant, row.trial) for row in (*left.trials, *right.trials)}
+    keep = [
+        tuple(row for row in side.others if (row.experiment, row.variant, row.trial) not in mine)
+        for side in (left, right)
+    ]
+    return replace(left, others=keep[0]), replace(right, others=keep[1])
+
+
+def find(root: Path, words: Sequence[str], variants: Sequence[str], force: bool = False) -> tuple[Side, Side]:
+    """The two sides that the command line names.
+
+    `RUN VARIANT VARIANT`, `RUN VARIANT` (against the documented one), or `RUN RUN` with a variant for both sides, or
+    one for each; where none is given, the documented one.
+    """
+    if len(words) not in (2, 3) or len(variants) > 2 or (len(words) == 3 and variants):
+        raise UsageError(
+            "compare takes a run and two variants, or two runs",
+            expected=command_text.command(
+                "compare RUN VARIANT VARIANT, RUN VARIANT, or RUN RUN [--variant V [--variant W]]",
+                'compare RUN=RUN A=VARIANT [B=VARIANT], or A=RUN B=RUN [VARIANT="V W"]',
+            ),
+        )
+    first = lookup.open_run(root, words[0])
+    if len(words) == 3:
+        named = _settled(
+            (first, first),
+            (parse(words[1]), parse(words[2])),
+            lambda pair: f"make compare RUN={words[0]} A={pair[0].text} B={pair[1].text}",
+        )
+        left, right = (choose(first, one, force) for one in named)
+    elif (second := _other_run(root, words[1])) is not None:
+        names = [str(read_run(run)["scenario"]) for run in (first, second)]
+        if names[0] != names[1] and not force:
+            raise _unlike([f"the scenarios differ ({names[0]}, {names[1]})"])
+        pair = (*variants, *variants)[:2] or (DOCUMENTED, DOCUMENTED)
+        if first.path == second.path and pair[0] == pair[1]:
+            raise _both_sides(first, read_run(first), pair[0])
+        named = _settled(
+            (first, second),
+            (parse(pair[0]), parse(pair[1])),
+            lambda pair: (
+                f'make compare A={words[0]} B={words[1]} VARIANT="{" ".join(unique(one.text for one in pair))}"'
+            ),
+        )
+        left, right = choose(first, named[0], force), choose(second, named[1], force)
+    else:
+        own = parse(words[1])
+        _check_word(root, first, words[1], own)
+        named = _settled(
+            (first, first),
+            (parse(variants[0] if variants else DOCUMENTED), own),
+            lambda pair: f"make compare RUN={words[0]} A={pair[0].text} B={pair[1].text}",
+        )
+        right = choose(first, named[1], force)
+        left = choose(first, replace(named[0], experiment=named[0].experiment or right.experiment), force)
+    return without_each_other(left, right)
+
+
+def unique(texts: Iterable[str]) -> list[str]:
+    """Each text once, in the order in which they come first."""
+    return list(dict.fromkeys(texts))
+
+
+def _check_word(root: Path, run: RunDirectory, word: str, wanted: Wanted) -> None:
+    """Raise UsageError for a word that is no variant of the run, and is close to the name of a run."""
+    known = _known(read_run(run), run.trials())
+    variants = unique(name for e, v in known for name in (v, f"{e}/{v}"))
+    if str(wanted) in variants:
+        return
+    folders = sorted(path.parent for path in lookup.results_root(root).glob("*/latest/run.json"))
+    runs = unique(folder.parent.name for folder in folders)
+    if (told := hint(word, [*variants, *runs])) and told == hint(word, runs):
+        raise UsageError(
+            f"{word!r} is neither a run nor a variant of {run.name}{told}",
+            expected="a run (SCENARIO, SCENARIO/STAMP), or one of " + ", ".join(unique(v for _, v in known)),
+        )
+
+
+def _other_run(root: Path, word: str) -> RunDirectory | None:
+    try:
+        return lookup.open_run(root, word)
+    except UsageError:
+        if "/" in word and (lookup.results_root(root) / word.partition("/")[0]).is_dir():
+            raise
+        return None

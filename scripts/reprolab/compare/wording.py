@@ -1,0 +1,119 @@
+"""The words and figures that the terminal and the page share."""
+
+from __future__ import annotations
+
+from reprolab.compare.comparison import Comparison
+from reprolab.compare.differences import Finding, Standing
+from reprolab.compare.line_counts import LEFT, RIGHT
+from reprolab.compare.side_by_side import Row, Stretch
+
+MASKED = (
+    "what always differs is masked before lines are compared: clocks, processes, addresses, ports, durations, "
+    "names by chance; statuses, sizes, errno, exceptions and versions are not"
+)
+
+CLOCK = "times are seconds since the first line of the trial, in whichever of its logs that stands"
+
+
+def number(value: int) -> str:
+    """A figure with spaces between its thousands, at which no line breaks."""
+    return f"{value:,}".replace(",", "\u00a0")
+
+
+def plural(value: int, one: str, many: str = "") -> str:
+    """ "1 line", "1 204 lines"."""
+    return f"{number(value)} {one if value == 1 else many or one + 's'}"
+
+
+def counts(values: tuple[int, ...]) -> str:
+    """How often in each trial: one figure where it is the same in all, else a range."""
+    if not values:
+        return "—"
+    low, high = min(values), max(values)
+    return number(low) if low == high else f"{number(low)}–{number(high)}"
+
+
+def at(milliseconds: float | None) -> str:
+    """A moment since the trial's first line."""
+    return "" if milliseconds is None else f"{milliseconds / 1000:.2f} s"
+
+
+def where(comparison: Comparison, finding: Finding) -> str:
+    """Which side has it, in words."""
+    name = comparison.name(finding.side)
+    words = {
+        Standing.ONLY: f"only {name}",
+        Standing.MORE: f"more in {name}",
+        Standing.CHANGED: "changed",
+        Standing.ALONG: f"more in {name}, as there is of the whole log",
+        Standing.CHANCE: f"only {name}, but not in every trial of a variant",
+        Standing.NUMBERS: "other numbers, about as many",
+    }
+    return words[finding.standing]
+
+
+def first(finding: Finding) -> str:
+    """When and where it stood first on its side."""
+    seen = finding.first[finding.side]
+    if seen is None:
+        return ""
+    when = at(seen.at_ms)
+    return f"{when}, line {number(seen.line)}" if when else f"line {number(seen.line)}"
+
+
+def example(finding: Finding, side: int | None = None) -> str:
+    """The line as it was, where it stood first on a side; of a traceback its exception."""
+    seen = finding.first[finding.side if side is None else side]
+    return (seen.text if seen else finding.masked).partition("\n")[0]
+
+
+def frames(finding: Finding) -> str:
+    """The frames of a traceback; empty for a line."""
+    seen = finding.first[finding.side]
+    return (seen.text if seen else finding.masked).partition("\n")[2]
+
+
+def more(finding: Finding) -> str:
+    """How many further kinds stand behind this one."""
+    return f"and {plural(finding.more, 'kind')} like it, other numbers" if finding.more else ""
+
+
+def folded(row: Row) -> str:
+    """What stands for folded lines."""
+    left, right = row.folded
+    if left == right:
+        return f"… {plural(left, 'identical line')}"
+    return f"… {number(left)} | {number(right)} lines of kinds that both have"
+
+
+def stretch(one: Stretch) -> tuple[str, str]:
+    """A stretch as its number of lines ("×14", empty for one) and its text; of several kinds, the most frequent."""
+    text = one.text.partition("\n")[0]
+    if len(one.counts) == 1:
+        return (f"×{number(one.lines)}" if one.lines > 1 else "", text)
+    parts = [f"{number(n)} × {kind.partition(chr(10))[0]}" for kind, n in one.counts[:3]]
+    rest = f"; {plural(len(one.counts) - 3, 'further kind')}" if len(one.counts) > 3 else ""
+    return f"×{number(one.lines)}", "; ".join(parts) + rest
+
+
+def doubt(comparison: Comparison) -> str:
+    """What the number of trials does not allow one to say, with the next step."""
+    if comparison.known_chance:
+        return ""
+    return "one trial on each side: what differs by chance cannot be told apart; run with TRIALS=3 for that"
+
+
+def trials(comparison: Comparison, side: int) -> str:
+    """Which trials a side stands for."""
+    own = comparison.sides[side]
+    words = plural(len(own.trials), "trial") if not own.named else f"trial {own.trials[0].trial}"
+    if own.others:
+        words += f", {len(own.others)} more to tell chance"
+    if own.left_out:
+        words += f", {own.left_out} more not read"
+    return words
+
+
+def total(lines: tuple[tuple[int, ...], tuple[int, ...]]) -> str:
+    """The lines of one log on either side."""
+    return f"{counts(lines[LEFT])} | {counts(lines[RIGHT])} lines"

@@ -1,0 +1,1 @@
+"""What every package uses: errors, files, locks, subprocesses, statistics. Knows nothing of the lab."""

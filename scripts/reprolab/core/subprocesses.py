@@ -1,0 +1,130 @@
+"""The one place where the lab starts other programs."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, NoReturn
+
+from reprolab.core.errors import LabError
+
+TAIL_LINES = 20
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A program that has ended: its command, exit code and decoded output."""
+
+    command: tuple[str, ...]
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def tail(self) -> str:
+        """The last lines of what it printed, standard error last."""
+        return "\n".join(f"{self.stdout}\n{self.stderr}".strip().splitlines()[-TAIL_LINES:])
+
+
+class CommandError(LabError):
+    """A program ended with an unexpected exit code, could not be started, or overran its limit."""
+
+    def __init__(self, finished: Finished, why: str = "", *, advice: str = "") -> None:
+        shown = shlex.join(finished.command)
+        super().__init__(f"{why or f'exit code {finished.code}'}: {shown}\n{finished.tail}".rstrip(), advice=advice)
+        self.finished = finished
+
+
+def run(
+    command: Sequence[str],
+    *,
+    timeout: float = 600.0,
+    check: bool = True,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: str | None = None,
+    stdout: IO[bytes] | int = subprocess.PIPE,
+    stderr: IO[bytes] | int = subprocess.PIPE,
+    on_start: Callable[[subprocess.Popen[bytes]], None] | None = None,
+) -> Finished:
+    """Run ``command`` to its end, at most ``timeout`` seconds, and return what it printed.
+
+    ``env`` replaces the whole environment where given; ``stdout`` and ``stderr`` may be an open binary file.
+    ``on_start`` gets the process, so that another thread can end it: `end`.
+    The program gets a process group of its own, so that a Ctrl-C reaches the lab alone, which then
+    ends the program (and whatever it started) itself.
+
+    Raises CommandError on a non-zero exit code (unless ``check`` is false), on a program that
+    cannot be started, and when the limit is reached.
+    """
+    args = tuple(command)
+    try:
+        process = subprocess.Popen(
+            args,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=stdout,
+            stderr=stderr,
+            env=None if env is None else dict(env),
+            cwd=cwd,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise CommandError(Finished(args, 127, "", str(error)), "cannot be started") from error
+    if on_start:
+        on_start(process)
+    out: bytes | None
+    err: bytes | None
+    try:
+        out, err = process.communicate(None if stdin is None else stdin.encode(), timeout=timeout)
+    except subprocess.TimeoutExpired as error:
+        out, err = _end_group(process)
+        finished = Finished(args, -1, _text(out), _text(err))
+        raise CommandError(finished, f"not finished after {timeout:g} s") from error
+    except BaseException:
+        _end_group(process)
+        raise
+    finished = Finished(args, process.returncode, _text(out), _text(err))
+    if check and finished.code != 0:
+        raise CommandError(finished)
+    return finished
+
+
+def _text(data: bytes | None) -> str:
+    return (data or b"").decode("utf-8", "replace")
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> tuple[bytes | None, bytes | None]:
+    """End a program and its children: SIGTERM, three seconds' grace, then SIGKILL."""
+    for sign, grace in ((signal.SIGTERM, 3.0), (signal.SIGKILL, 10.0)):
+        _signal_group(process.pid, sign)
+        try:
+            printed = process.communicate(timeout=grace)
+        except subprocess.TimeoutExpired:
+            continue
+        # The program has ended; a child of it that ignores SIGTERM and holds none of its output may not have.
+        _signal_group(process.pid, signal.SIGKILL)
+        return printed
+    return None, None
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Make a program that another thread waits for end, with whatever it started; nothing where it has ended."""
+    # Its number may be another program's by now.
+    if process.returncode is None:
+        _signal_group(process.pid, signal.SIGTERM)
+
+
+def _signal_group(group: int, sign: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(group, sign)
+
+
+def replace_process(command: Sequence[str]) -> NoReturn:
+    """Become another program, for output that a person wants to follow as it comes."""
+    os.execvp(command[0], list(command))

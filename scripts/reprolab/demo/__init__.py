@@ -1,0 +1,1 @@
+"""A case before an audience."""

@@ -1,0 +1,226 @@
+"""Looks at a running stack twice a second, from outside the experiment that drives it, and keeps what it saw.
+
+Each look is a command in a container (what it costs the machine is why a demonstration's figures are not a
+run's). A look that fails is left out; it never makes the trial invalid.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event as Flag
+from threading import Thread
+
+import requests
+from docker.errors import DockerException
+
+from reprolab.core.errors import InvalidTrial
+from reprolab.demo.recording import FILE, STEP_MS, Look, Process, Recording, Writer, event_to_json, look_to_json
+from reprolab.demo.script import LineSource, Watch
+from reprolab.logs import timestamps
+from reprolab.report.timeline import Event
+from reprolab.stack.stack import LOG_LABEL, Stack
+
+TICK = 0.5  # seconds
+LIMIT = 10.0  # seconds for one look
+ROOT_PID = 1
+NOW = "date +%s%N"
+PROCESSES = "cat /proc/[0-9]*/stat 2>/dev/null; true"
+# Counts of the lines behind an offset, as "step status number", and at the end how many bytes they were. Lines of
+# the lab's own probes stay out, as in the evidence.
+COUNT = (
+    "LC_ALL=C awk -F'\"' -v zero={zero} '"
+    '{{ bytes += length($0) + 1 }} NF == 7 && $6 == "-" {{ split($3, a, " "); split($7, b, " ");'
+    ' n[int((b[1] / 1000 + b[2] * 1000 - zero) / {step}) " " a[1]]++ }}'
+    ' END {{ for (k in n) print k, n[k]; printf "bytes %d\\n", bytes }}\''
+)
+FAILURES = (InvalidTrial, DockerException, requests.RequestException, ValueError, KeyError, IndexError)
+
+
+@dataclass
+class Sampler:
+    """A thread that fills a recording; a context manager around the drive."""
+
+    stack: Stack
+    watch: Watch
+    recording: Recording = field(default_factory=Recording)
+    tick: float = TICK
+    zero_ns: int = 0
+    _ended: Flag = field(default_factory=Flag)
+    _thread: Thread | None = None
+    _writer: Writer | None = None
+    _offsets: dict[tuple[str, str], int] = field(default_factory=dict)
+    _began: float = 0.0
+
+    def __enter__(self) -> Sampler:
+        self.recording.source = "what is seen now"
+        self._writer = Writer(self.stack.evidence.path / FILE)
+        self.zero_ns = self._clock()
+        self._began = time.monotonic()
+        self._writer.write(zero_ns=self.zero_ns, step_ms=STEP_MS)
+        self._thread = Thread(target=self._run, name="sampler", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join(2 * LIMIT)
+        self.recording.length_ms = self.now_ms()
+        if self._writer is not None:
+            self._writer.write(length_ms=self.recording.length_ms)
+            self._writer.close()
+
+    def now_ms(self) -> float:
+        """Milliseconds since the drive began."""
+        return round((time.monotonic() - self._began) * 1000, 1)
+
+    def _clock(self) -> int:
+        """The containers' clock, which need not be this machine's; nanoseconds since the epoch."""
+        role = self.watch.processes or self.stack.front
+        try:
+            return int(self.stack.execute(role, ["sh", "-c", NOW], LIMIT)[1])
+        except FAILURES:
+            return time.time_ns()
+
+    def _run(self) -> None:
+        while True:
+            begun = time.monotonic()
+            # Also once more at the end, for what came last.
+            last = self._ended.is_set()
+            for look in (self._look, self._responses, self._lines):
+                self._try(look)
+            if last:
+                return
+            self._ended.wait(max(0.05, self.tick - (time.monotonic() - begun)))
+
+    def _try(self, look: Callable[[], None]) -> None:
+        try:
+            look()
+        except FAILURES as error:
+            if not self._ended.is_set():
+                reason = (str(error) or type(error).__name__).splitlines()[0]
+                self.recording.missing["looks"] = f"a look failed at {self.now_ms() / 1000:.1f} s: {reason}"
+                self._keep(missing={"looks": self.recording.missing["looks"]})
+
+    def _keep(self, **line: object) -> None:
+        assert self._writer is not None
+        self._writer.write(at_ms=self.now_ms(), **line)
+
+    # -- processes and file ------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Processes and file, in one command where they are in the same container."""
+        if not self.watch.processes and self.watch.file is None:
+            return
+        at, file = self.now_ms(), self.watch.file
+        present = self.stack.exists(file.role, file.path) if file and file.role != self.watch.processes else None
+        processes = None
+        if self.watch.processes:
+            test = f"test -e '{file.path}' && echo present || echo gone; " if file and present is None else ""
+            _, printed = self.stack.execute(self.watch.processes, ["sh", "-c", f"{test}{PROCESSES}"], LIMIT)
+            lines = printed.splitlines()
+            present = lines.pop(0) == "present" if test else present
+            processes = parse_processes(lines)
+        look = Look(at, processes, present)
+        self.recording.looks.append(look)
+        self._keep(look=look_to_json(look))
+
+    # -- responses and lines -----------------------------------------------------------------------
+
+    def _responses(self) -> None:
+        if not self.watch.responses:
+            return
+        role = self.watch.responses
+        path = self.stack.container(role).labels.get(LOG_LABEL, "")
+        key, at = (role, path), self.now_ms()
+        count = COUNT.format(zero=self.zero_ns // 1_000_000, step=STEP_MS)
+        offset = self._offsets.get(key, 0)
+        _, printed = self.stack.execute(role, ["sh", "-c", f"tail -c +{offset + 1} '{path}' | {count}"], LIMIT)
+        counts, size = parse_counts(printed)
+        self._offsets[key] = offset + size
+        self._add(counts, at)
+
+    def _add(self, counts: list[tuple[str, int, int]], at_ms: float) -> None:
+        for label, step, number in counts:
+            self.recording.count(label, step, number)
+        self.recording.seen_ms = at_ms
+        if counts:
+            self._keep(counts=counts)
+
+    def _lines(self) -> None:
+        at = self.now_ms()
+        counts: list[tuple[str, int, int]] = []
+        fresh = {place: self._fresh(*place) for place in self._places()}
+        for source in self.watch.lines:
+            for moment, match in matches(source, fresh[source.role, source.file]):
+                counts.append((source.label_of(match), int(moment // STEP_MS), 1))
+        events = [
+            Event(round(moment, 1), "note", match[0], source.role)
+            for source in self.watch.events
+            for moment, match in matches(source, fresh[source.role, source.file])
+        ]
+        for event in sorted(events, key=lambda event: event.at_ms):
+            self.recording.events.append(event)
+            self._keep(event=event_to_json(event))
+        if self.watch.lines:
+            self._add(counts, at)
+
+    def _places(self) -> dict[tuple[str, str], None]:
+        return dict.fromkeys((source.role, source.file) for source in (*self.watch.lines, *self.watch.events))
+
+    def _fresh(self, role: str, file: str) -> list[tuple[float, str]]:
+        """(milliseconds, line) for what a log holds since the last look; a file's lines come when they are read."""
+        seen = self._offsets.get((role, file), 0)
+        if file:
+            code, text = self.stack.execute(role, ["sh", "-c", f"cat '{file}' 2>/dev/null; true"], LIMIT)
+            lines = [(self.now_ms(), line) for line in text.splitlines()] if code == 0 else []
+        else:
+            said = self.stack.container(role).logs(timestamps=True).splitlines()
+            lines = [stamped(line, self.zero_ns) for line in said[seen:]]
+            self._offsets[role, file] = seen + len(lines)
+            return lines
+        self._offsets[role, file] = len(lines)
+        return lines[seen:]
+
+
+def stamped(line: bytes, zero_ns: int) -> tuple[float, str]:
+    """An engine's line as its moment in milliseconds since zero, and its text."""
+    stamp, _, text = line.partition(b" ")
+    return (timestamps.moment_ns(stamp) - zero_ns) / 1e6, text.decode("utf-8", "replace")
+
+
+def matches(source: LineSource, lines: list[tuple[float, str]]) -> list[tuple[float, re.Match[str]]]:
+    """The lines that a source is about, with their match; what was said before the drive began stays out."""
+    return [(at, match) for at, text in lines if at >= 0 and (match := source.pattern.search(text))]
+
+
+def parse_counts(printed: str) -> tuple[list[tuple[str, int, int]], int]:
+    """What COUNT printed: (status, step, number) of each, and the bytes it read. Raises ValueError, IndexError."""
+    *rows, size = printed.splitlines()
+    counts = [(status, int(step), int(number)) for step, status, number in (row.split() for row in rows)]
+    return sorted(counts), int(size.split()[1])
+
+
+def parse_processes(lines: list[str]) -> tuple[Process, ...]:
+    """/proc/PID/stat of each as processes: those below the container's first, that is not those of a look itself."""
+    found: dict[int, Process] = {}
+    for line in lines:
+        head, _, rest = line.rpartition(")")
+        pid, _, name = head.partition(" (")
+        fields = rest.split()
+        if pid.isdigit() and len(fields) > 17 and fields[0] not in ("Z", "X"):
+            found[int(pid)] = Process(int(pid), int(fields[1]), name, int(fields[17]))
+    return tuple(p for p in found.values() if p.pid != ROOT_PID and _below(p, found))
+
+
+def _below(process: Process, all_of_them: dict[int, Process]) -> bool:
+    seen = set()
+    while process.parent != ROOT_PID:
+        if process.parent not in all_of_them or process.pid in seen:
+            return False
+        seen.add(process.pid)
+        process = all_of_them[process.parent]
+    return True

@@ -1,0 +1,1 @@
+"""The Docker Engine: found or set up, its labels, commands in containers."""

@@ -1,0 +1,222 @@
+"""Find a Docker Engine with Compose and buildx, or have one set up, and say exactly what was found."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import docker
+from docker.errors import DockerException, ImageNotFound
+
+from reprolab.core.errors import EngineError, UsageError
+from reprolab.core.subprocesses import CommandError, run
+from reprolab.core.versions import at_least
+from reprolab.engine import install
+from reprolab.engine.apt import Machine
+from reprolab.engine.plugins import BUILDX, COMPOSE, ask_versions, ensure_plugins
+
+MINIMUM_ENGINE = "20.10"
+PROBE_LIMIT = 10.0  # seconds an engine may take to answer one question
+CLIENT_LIMIT = 60.0  # seconds for one request of the SDK, as is its default
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The engine in use, as every run's evidence names it."""
+
+    version: str
+    api: str
+    compose: str
+    buildx: str
+    docker: str
+    """Path of the docker command line."""
+    kernel: str
+    cgroup: str
+    """Version and driver, as ``v2 systemd``."""
+    os: str
+    host: str
+    """The endpoint, from DOCKER_HOST or the current docker context."""
+    started: bool
+    """Whether this call started it."""
+
+
+def ensure_engine(
+    say: Callable[[str], None],
+    environ: Mapping[str, str] = os.environ,
+    *,
+    machine: Machine | None = None,
+) -> Engine:
+    """Return a usable engine; where none answers, set one up if that is allowed and possible here.
+
+    ``say`` gets one line before each step that takes time or changes the machine, and nothing when
+    all is in place. ``machine`` is for tests. Raises EngineError, which says what to do.
+    """
+    machine = machine or Machine(environ=environ)
+    _check_setting(machine)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        # The plugins take 0.1 s to say their versions: ask them while the engine is asked.
+        asked = pool.submit(ask_versions, machine)
+        host = endpoint(machine)
+        started = _answer_or_start(machine, say, host)
+        facts, info = _facts(machine, host)
+    _check_engine(facts, host)
+    plugins = ensure_plugins(machine, say, asked.result())
+    return Engine(
+        version=facts["Version"],
+        api=facts["ApiVersion"],
+        compose=plugins[COMPOSE],
+        buildx=plugins[BUILDX],
+        docker=machine.which("docker"),
+        kernel=info.get("KernelVersion", ""),
+        cgroup=f"v{info.get('CgroupVersion', '1')} {info.get('CgroupDriver', '')}".strip(),
+        os=info.get("OperatingSystem", ""),
+        host=host,
+        started=started,
+    )
+
+
+def client(environ: Mapping[str, str] = os.environ) -> docker.DockerClient:
+    """Return an SDK client of the engine that the docker command line would use.
+
+    Raises EngineError if it does not answer.
+    """
+    machine = Machine(environ=environ)
+    host = endpoint(machine)
+    try:
+        return _connect(machine, host, CLIENT_LIMIT)
+    except DockerException as error:
+        raise _no_answer(host, _reason(error)) from error
+
+
+def has_image(api: docker.DockerClient, reference: str) -> bool:
+    """Whether the engine has an image of that name."""
+    try:
+        api.images.get(reference)
+    except ImageNotFound:
+        return False
+    return True
+
+
+def compose_command(engine: Engine) -> tuple[str, ...]:
+    """Return the words that every Compose command begins with."""
+    return (engine.docker, "compose")
+
+
+def endpoint(machine: Machine) -> str:
+    """The engine's address: DOCKER_HOST, else the current context's, else the default socket."""
+    host = machine.environ.get("DOCKER_HOST", "")
+    if host:
+        return host
+    cli = machine.which("docker")
+    if not cli:
+        return _default_sockets(machine)[0]
+    try:
+        template = "{{.Endpoints.docker.Host}}"
+        asked = run([cli, "context", "inspect", "--format", template], env=machine.env, timeout=PROBE_LIMIT)
+    except CommandError as error:
+        raise EngineError(
+            f"the current docker context cannot be read: {error}",
+            expected="docker context inspect names an endpoint",
+            advice="choose a context that exists (docker context ls; docker context use default), unset "
+            "DOCKER_CONTEXT, or set DOCKER_HOST",
+        ) from error
+    return asked.stdout.strip() or _default_sockets(machine)[0]
+
+
+def _check_setting(machine: Machine) -> None:
+    setting = machine.environ.get("REPROLAB_ENGINE", "")
+    if setting not in ("", "auto", install.EXTERNAL):
+        raise UsageError(
+            f"REPROLAB_ENGINE={setting} is not known",
+            expected=f"auto (the default) or {install.EXTERNAL} (never install or start Docker)",
+        )
+
+
+def _default_sockets(machine: Machine) -> tuple[str, ...]:
+    return tuple(f"unix://{machine.root / name}" for name in ("var/run/docker.sock", "run/docker.sock"))
+
+
+def _connect(machine: Machine, host: str, limit: float) -> docker.DockerClient:
+    """Connect, which asks for the version; DockerException if there is no answer within ``limit`` seconds."""
+    return docker.from_env(
+        environment={**machine.environ, "DOCKER_HOST": host},
+        timeout=int(limit),
+        use_ssh_client=host.startswith("ssh://"),
+    )
+
+
+def _why_silent(machine: Machine, host: str) -> str:
+    """Why the engine does not answer; empty if it does."""
+    try:
+        _connect(machine, host, PROBE_LIMIT).close()
+    except DockerException as error:
+        return _reason(error)
+    return ""
+
+
+def _reason(error: DockerException) -> str:
+    """The cause without the SDK's wrapping, which repeats itself."""
+    return str(error).removeprefix("Error while fetching server API version: ")
+
+
+def _answer_or_start(machine: Machine, say: Callable[[str], None], host: str) -> bool:
+    """Have an engine that answers; whether it had to be started for that."""
+    reason = _why_silent(machine, host)
+    if not reason:
+        return False
+    if host not in _default_sockets(machine):
+        raise _no_answer(host, reason)
+    if "Permission denied" in reason:
+        raise EngineError(
+            f"the engine at {host} refuses this user: {reason}",
+            expected="a user who may use Docker",
+            advice="run as root or as a member of the group docker (usermod -aG docker NAME, log in again)",
+        )
+    install.require_permission(machine, f"no Docker Engine answers at {host} ({reason})")
+    with install.my_turn(machine, say):
+        return _set_up(machine, say, host)
+
+
+def _set_up(machine: Machine, say: Callable[[str], None], host: str) -> bool:
+    def answers() -> bool:
+        return not _why_silent(machine, host)
+
+    if answers():  # another lab did it while this one waited for its turn
+        return False
+    install.install_engine(machine, say)
+    if not answers():  # where services may start, the package's own scripts have started it
+        install.start_engine(machine, say, answers)
+    return True
+
+
+def _no_answer(host: str, reason: str) -> EngineError:
+    return EngineError(
+        f"no Docker Engine answers at {host}: {reason}",
+        expected="a Docker Engine >= 20.10 behind DOCKER_HOST or the current docker context",
+        advice="start that engine, or unset DOCKER_HOST (docker context use default) to use the local one; "
+        "for TLS set DOCKER_HOST, DOCKER_TLS_VERIFY and DOCKER_CERT_PATH",
+    )
+
+
+def _facts(machine: Machine, host: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the engine says of itself: /version and /info."""
+    try:
+        sdk = _connect(machine, host, PROBE_LIMIT)
+        try:
+            return sdk.version(), sdk.info()
+        finally:
+            sdk.close()
+    except (DockerException, OSError) as error:  # requests' errors are OSErrors
+        raise _no_answer(host, str(error)) from error
+
+
+def _check_engine(facts: Mapping[str, Any], host: str) -> None:
+    if not at_least(facts["Version"], MINIMUM_ENGINE):
+        raise EngineError(
+            f"the Docker Engine at {host} is too old: {facts['Version']}",
+            expected=f"{MINIMUM_ENGINE} or later",
+            advice="upgrade it, or point DOCKER_HOST at a newer engine",
+        )

@@ -1,0 +1,1 @@
+"""A run's directory: where it lies, what it holds, how it is read back."""

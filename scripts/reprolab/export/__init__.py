@@ -1,0 +1,1 @@
+"""Reproducers: a directory that shows one sign with Docker alone."""

@@ -1,0 +1,103 @@
+"""The proxy's access log in figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+BUCKET_MS = 100
+
+
+@dataclass
+class AccessSummary:
+    """A proxy's access log in figures. Times are nanoseconds since the epoch, by the proxy's own clock.
+
+    ``first_after_ok_ns`` holds, per status, the first response (in the log's order) that no 2xx followed;
+    ``buckets`` counts responses per status in steps of BUCKET_MS milliseconds from ``start_ns``.
+    """
+
+    start_ns: int
+    lines: int = 0
+    other_lines: int = 0
+    statuses: Counter[int] = field(default_factory=Counter)
+    first_ns: dict[int, int] = field(default_factory=dict)
+    last_ns: dict[int, int] = field(default_factory=dict)
+    first_after_ok_ns: dict[int, int] = field(default_factory=dict)
+    buckets: dict[int, Counter[int]] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> int:
+        """Responses with a status from 200 to 299."""
+        return sum(n for status, n in self.statuses.items() if 200 <= status < 300)
+
+    @property
+    def last_ok_ns(self) -> int | None:
+        """When the last 2xx was logged."""
+        return max((t for status, t in self.last_ns.items() if 200 <= status < 300), default=None)
+
+    def share(self, status: int) -> float:
+        """The share of one status among all responses, 0 to 1; 0 where there was none."""
+        return self.statuses[status] / self.lines if self.lines else 0.0
+
+    def add(self, moment: int, status: int) -> None:
+        """Count one response."""
+        self.lines += 1
+        self.statuses[status] += 1
+        self.first_ns.setdefault(status, moment)
+        self.last_ns[status] = max(moment, self.last_ns.get(status, 0))
+        if 200 <= status < 300:
+            self.first_after_ok_ns.clear()
+        elif status not in self.first_after_ok_ns:
+            self.first_after_ok_ns[status] = moment
+        bucket = (moment - self.start_ns) // (BUCKET_MS * 1_000_000)
+        per_status = self.buckets.get(status)
+        if per_status is None:
+            per_status = self.buckets[status] = Counter()
+        per_status[bucket] += 1
+
+    def timeline(self) -> dict[str, list[list[int]]]:
+        """The buckets as plain data: status -> [[milliseconds since start, responses], ...]."""
+        return {
+            str(status): [[int(b) * BUCKET_MS, n] for b, n in sorted(counts.items())]
+            for status, counts in sorted(self.buckets.items())
+        }
+
+
+def counts_per_step(timeline: Mapping[str, list[list[int]]]) -> dict[str, tuple[int, ...]]:
+    """`AccessSummary.timeline()` as counts for each step of BUCKET_MS from the start.
+
+    Answers from before it stand in the first step: the engine stamps a load's start a little after its first requests.
+    """
+    last = max((max(ms // BUCKET_MS, 0) for rows in timeline.values() for ms, _ in rows), default=-1)
+    counts = {status: [0] * (last + 1) for status in timeline}
+    for status, rows in timeline.items():
+        for ms, n in rows:
+            counts[status][max(ms // BUCKET_MS, 0)] += n
+    return {status: tuple(row) for status, row in counts.items()}
+
+
+def access_summary(lines: Iterable[bytes], start_ns: int, agent: bytes = b"-") -> AccessSummary:
+    """Read a proxy's access log: combined format with two more fields, as images/h2o writes it.
+
+    The last two fields are the moment at which the request came (microseconds since the epoch) and how
+    long it took (seconds); a response counts at the moment at which it ended. Only lines of the user
+    agent ``agent`` are counted (wrk sends none, logged as "-"), so that the lab's own probes stay out.
+    """
+    summary = AccessSummary(start_ns)
+    ending = b'"' + agent
+    for line in lines:
+        parts = line.split(b'"')
+        # "request" status bytes "referer" "agent" clock: six quotes, or this is no access line.
+        if len(parts) != 7 or not line[: line.rfind(b'"')].endswith(ending):
+            summary.other_lines += 1
+            continue
+        try:
+            came, took = parts[6].split()
+            moment = int(came) * 1000 + int(float(took) * 1e9)
+            status = int(parts[2][:4])
+        except (ValueError, OverflowError):
+            summary.other_lines += 1
+            continue
+        summary.add(moment, status)
+    return summary

@@ -1,0 +1,139 @@
+"""Service logs: fetched through the engine after the load, read back as a stream.
+
+A line that a service wrote to its standard streams begins with the engine's timestamp: the moment at
+which the engine *read* it, up to a second late while the machine is under load. A service with much to
+say writes a file with its own clock instead (label ``reprolab.log``), which is fetched whole.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import subprocess
+import tarfile
+import threading
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from docker.errors import NotFound
+from docker.models.containers import Container
+
+from reprolab.core.errors import EngineError
+from reprolab.core.files import writing
+
+CHUNK = 1 << 20
+COMPRESSION = 1
+
+
+def capture(docker: str, container: str, target: Path, timeout: float = 300.0) -> int:
+    """Stream a container's log, with timestamps, into a gzip file; returns the bytes read.
+
+    The engine's own client does the decoding; the lab holds one chunk at a time. Raises EngineError
+    if the engine stops answering or the limit (seconds) is reached.
+    """
+    command = [docker, "logs", "--timestamps", container]
+    try:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    except OSError as error:
+        raise EngineError(f"{docker} cannot be started: {error.strerror}") from error
+    size = 0
+    with _limited(process, timeout) as overrun, writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        assert process.stdout is not None
+        try:
+            with gzip.open(target, "wb", compresslevel=COMPRESSION) as packed:
+                while chunk := process.stdout.read(CHUNK):
+                    packed.write(chunk)
+                    size += len(chunk)
+        except zlib.error as error:
+            raise EngineError(f"log of {container} could not be compressed: {error}") from error
+        code = process.wait()
+    if overrun.is_set():
+        raise EngineError(f"the engine did not hand out the log of {container} within {timeout:g} s")
+    if code != 0:
+        raise EngineError(f"the engine did not hand out the log of {container} (exit code {code})")
+    return size
+
+
+@contextmanager
+def _limited(process: subprocess.Popen[bytes], seconds: float) -> Iterator[threading.Event]:
+    """End a program at the limit or with the block; a read that waits for it cannot be timed, but then it ends."""
+    overrun = threading.Event()
+
+    def end() -> None:
+        overrun.set()
+        process.kill()
+
+    limit = threading.Timer(seconds, end)
+    limit.start()
+    try:
+        yield overrun
+    finally:
+        limit.cancel()
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def capture_file(container: Container, path: str, target: Path) -> int:
+    """Stream a file out of a container into a gzip file; returns the bytes read, 0 where there is no such file.
+
+    ``path`` must be a plain file that nothing reads at both ends, as a finished log is.
+    """
+    try:
+        chunks, _ = container.get_archive(path, chunk_size=CHUNK)
+    except NotFound:
+        chunks = iter(())
+    size = 0
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with gzip.open(target, "wb", compresslevel=COMPRESSION) as packed:
+            try:
+                for chunk in _untar(chunks):
+                    packed.write(chunk)
+                    size += len(chunk)
+            except tarfile.TarError as error:
+                raise EngineError(f"the engine did not hand out the whole of {path}: {error}") from error
+    return size
+
+
+def _untar(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The content of the one file in a tar stream, chunk by chunk."""
+    feed = _Feed(iter(chunks))
+    try:
+        with tarfile.open(fileobj=feed, mode="r|", bufsize=CHUNK) as archive:
+            for member in archive:
+                content = archive.extractfile(member) if member.isfile() else None
+                while content is not None and (chunk := content.read(CHUNK)):
+                    yield chunk
+    except tarfile.ReadError:
+        if feed.given:
+            raise
+
+
+class _Feed(io.RawIOBase):
+    """An iterator of chunks as the file object that tarfile wants."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._left = b""
+        self.given = 0
+
+    def read(self, size: int = -1) -> bytes:
+        while len(self._left) < size and (chunk := next(self._chunks, b"")):
+            self._left += chunk
+        taken, self._left = self._left[:size], self._left[size:]
+        self.given += len(taken)
+        return taken
+
+
+def tail(lines: Iterable[bytes], count: int = 8) -> list[str]:
+    """The last lines of a log, without the engine's timestamps, for error messages."""
+    kept: list[bytes] = []
+    for line in lines:
+        kept.append(line)
+        if len(kept) > count:
+            kept.pop(0)
+    return [line.decode("utf-8", "replace").rstrip().partition(" ")[2] for line in kept]

@@ -1,0 +1,1 @@
+"""Processes of a container: a snapshot, what each thread waits for, Python stacks."""

@@ -1,0 +1,1 @@
+"""Verdicts on record, generated parts of pages, the site."""

@@ -1,0 +1,67 @@
+"""The logs of a run as the page shows them: excerpts of one trial of each variant, any two side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from reprolab.report import table
+from reprolab.report.html import log_digest
+from reprolab.report.html.trials import Shown
+from reprolab.report.timeline import zero_of
+from reprolab.scenario.model import DOCUMENTED, Scenario
+
+# What all excerpts of a page may have together; it stays below 5 MB with them.
+ALL_LINES = 8000
+FEWEST_LINES = 6
+
+
+def logs(found: Scenario, trials: Sequence[Shown]) -> dict[str, Any]:
+    """The excerpts of one trial of each variant, and which two stand side by side at first; empty without any."""
+    chosen = _one_each(trials)
+    files = sum(len(log_digest.log_files(one.evidence.path)) for one in chosen)
+    most = max(FEWEST_LINES, min(log_digest.MOST_LINES, ALL_LINES // max(1, files)))
+    entries = []
+    for one in chosen:
+        zero = one.timeline.zero_ns if one.timeline else zero_of(one.evidence, one.record.observation)
+        found_here = log_digest.excerpts(one.evidence, zero, most)
+        if found_here:
+            entries.append(_entry(found, one, found_here))
+    names = [entry["key"] for entry in entries]
+    roles = sorted({log.file for entry in entries for log in entry["logs"]})
+    return {"entries": entries, "first": _side_by_side(found, names), "files": roles} if entries else {}
+
+
+def _entry(found: Scenario, one: Shown, own: Sequence[log_digest.Excerpt]) -> dict[str, Any]:
+    record = one.record
+    return {
+        "key": found.variant_key(record.experiment, record.variant),
+        "trial": record.trial,
+        "valid": record.valid,
+        "changes": table.changes_text(record.factors),
+        "place": f"{record.experiment}/{record.variant}/{record.trial}/",
+        "logs": own,
+    }
+
+
+def _one_each(trials: Sequence[Shown]) -> list[Shown]:
+    """The first valid trial of each variant; the first of all where none is valid."""
+    by_variant: dict[tuple[str, str], Shown] = {}
+    for one in trials:
+        key = (one.record.experiment, one.record.variant)
+        if key not in by_variant or (one.record.valid and not by_variant[key].record.valid):
+            by_variant[key] = one
+    return list(by_variant.values())
+
+
+def _side_by_side(found: Scenario, names: Sequence[str]) -> list[str]:
+    """Two that differ in what a claim looks for: where it must show, and where it must not."""
+    for experiment in found.experiments.values():
+        for claim in experiment.claims:
+            pair = [
+                found.variant_key(experiment.name, variant[0]) for variant in (claim.shows, claim.absent) if variant
+            ]
+            if len(pair) == 2 and set(pair) <= set(names):
+                return pair
+    documented = [name for name in names if name.rpartition("/")[2] == DOCUMENTED]
+    return list(dict.fromkeys([*documented[:1], *names]))[:2]

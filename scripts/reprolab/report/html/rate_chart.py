@@ -1,0 +1,61 @@
+"""The chart of a claim that counts tries: k of n in each variant, with the interval."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+import altair as alt
+
+from reprolab.report.html.vega import LEFT, finished
+
+LETTER = 7.5
+ROW = 24
+
+
+def rate_chart(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """A claim's rates: for each variant k of n, with the interval; rows of {variant, k, n, low, high, expected}."""
+    every = [
+        {
+            "v": row["variant"],
+            "p": row["k"] / row["n"] if row["n"] else None,
+            "lo": row["low"] if row["n"] else None,
+            "hi": row["high"] if row["n"] else None,
+            "e": "shows" if row["expected"] else "absent",
+            "d": f"{row['k']} of {row['n']}",
+        }
+        for row in rows
+    ]
+    longest = max((len(row["v"]) for row in every), default=0)
+    return {"spec": _rate_spec(-(-longest // 6) * 6), "data": {"rates": every}}
+
+
+@cache
+def _rate_spec(letters: int) -> dict[str, Any]:
+    """A specification for many claims, a row for each variant, in their order; the page's script sets the height.
+
+    ``letters``: room for the variants' names.
+    """
+    room = min(letters * LETTER, LEFT * 2)
+    y = alt.Y(
+        "v:N",
+        title=None,
+        sort=None,
+        axis=alt.Axis(labelLimit=room, minExtent=room, maxExtent=room, ticks=False, domain=False),
+    )
+    x = alt.X("lo:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=5))
+    ink = alt.Color(
+        "e:N", legend=None, scale=alt.Scale(domain=["shows", "absent"], range=["var(--link)", "var(--note)"])
+    )
+    told = [
+        alt.Tooltip("v:N", title="variant"),
+        alt.Tooltip("d:N", title="rate"),
+        alt.Tooltip("e:N", title="expected"),
+        alt.Tooltip("lo:Q", title="from (95 %)", format=".1%"),
+        alt.Tooltip("hi:Q", title="to (95 %)", format=".1%"),
+    ]
+    base = alt.Chart(alt.NamedData("rates"))
+    lines = base.mark_rule(strokeWidth=3, opacity=0.55).encode(x=x, x2="hi:Q", y=y, color=ink, tooltip=told)
+    points = base.mark_point(filled=True, size=80, opacity=1).encode(x="p:Q", y=y, color=ink, tooltip=told)
+    return finished(alt.layer(lines, points), ROW)

@@ -1,0 +1,121 @@
+"""The chart of a timeline: a specification by altair that serves all trials of an experiment, their figures apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from reprolab.report.html.vega import LEFT, finished
+from reprolab.scenario.event import KINDS
+
+LANE = 15
+HEIGHT = 84
+GAP = 8
+AXIS = 30
+SHAPES = {
+    "started": "triangle-up",
+    "ending": "triangle-right",
+    "restarted": "triangle-left",
+    "killed": "cross",
+    "gone": "diamond",
+    "present": "square",
+    "traceback": "triangle-down",
+    "note": "circle",
+}
+THROUGH = ("gone", "killed")
+
+
+def colour(status: str) -> str:
+    """The style sheet's name for an answer's class."""
+    names = {"2": "--ok", "3": "--moved", "4": "--client", "5": "--server"}
+    return f"var({names.get(status[:1], '--note')})"
+
+
+def timeline_spec(
+    span: tuple[float, float], names: Sequence[str], shown: Sequence[str], step_ms: int
+) -> dict[str, Any]:
+    """The specification of a timeline: lanes of events, below them the responses per step, stacked by status.
+
+    Data: `steps` (t, u: from and to in seconds; a, b: from and to on the stack; s: status; n: responses) and
+    `events` (t, u: from and to in seconds; l: lane; k: kind; x: what happened; d: when).
+    """
+    top = LANE * len(names)
+    start, end = span[0] / 1000, span[1] / 1000
+    x = alt.X("t:Q", title=None, scale=alt.Scale(domain=[start, end], nice=False), axis=_time_axis())
+    parts: list[Any] = []
+    if names:
+        parts.append(_lane_layer(x, names, top))
+    if shown:
+        parts.append(_response_layer(x, shown, top + GAP, step_ms))
+    chart = alt.layer(*parts).resolve_scale(y="independent", color="independent")
+    height = top + (GAP + HEIGHT if shown else 0)
+    return finished(chart, height)
+
+
+def _time_axis() -> alt.Axis:
+    return alt.Axis(
+        labelExpr="datum.label + ' s'",
+        tickCount=8,
+        labelOverlap="greedy",
+        labelSeparation=12,
+        grid=True,
+        gridDash=[2, 3],
+    )
+
+
+def _lane_layer(x: alt.X, names: Sequence[str], top: int) -> Any:
+    y = alt.Y(
+        "l:N",
+        title=None,
+        scale=alt.Scale(domain=list(names), range=[0, top], type="band"),
+        axis=alt.Axis(ticks=False, domain=False, labelLimit=LEFT - 6, minExtent=LEFT, maxExtent=LEFT),
+    )
+    kinds = list(KINDS)
+    ink = alt.Color("k:N", legend=None, scale=alt.Scale(domain=kinds, range=[f"var(--{kind})" for kind in kinds]))
+    shape = alt.Shape("k:N", legend=None, scale=alt.Scale(domain=kinds, range=[SHAPES[kind] for kind in kinds]))
+    told = [alt.Tooltip("d:N", title="when"), alt.Tooltip("x:N", title="what"), alt.Tooltip("f:N", title="told by")]
+    base = alt.Chart(alt.NamedData("events"))
+    spans = base.transform_filter("datum.u > datum.t").mark_bar(height=LANE - 6, opacity=0.75, cornerRadius=2)
+    points = base.transform_filter("datum.u <= datum.t").mark_point(filled=True, size=52, opacity=0.95)
+    return alt.layer(
+        spans.encode(x=x, x2="u:Q", y=y, color=ink, tooltip=told),
+        points.encode(x=x, y=y, color=ink, shape=shape, tooltip=told),
+    )
+
+
+def _response_layer(x: alt.X, shown: Sequence[str], top: int, step_ms: int) -> Any:
+    scale = alt.Scale(range=[top + HEIGHT, top], nice=True, zero=True)
+    title = f"responses per {step_ms} ms"
+    ticks = alt.Axis(tickCount=3, grid=False, format="~s", minExtent=LEFT, maxExtent=LEFT, title=None, orient="left")
+    y = alt.Y("a:Q", title=None, scale=scale, axis=ticks)
+    ink = alt.Color("s:N", legend=None, scale=alt.Scale(domain=list(shown), range=[colour(s) for s in shown]))
+    told = [alt.Tooltip("d:N", title="when"), alt.Tooltip("s:N", title="status"), alt.Tooltip("n:Q", title=title)]
+    bars = (
+        alt.Chart(alt.NamedData("steps"))
+        .mark_rect(clip=True)
+        .encode(x=x, x2="u:Q", y=y, y2="b:Q", color=ink, tooltip=told)
+    )
+    through = alt.FieldOneOfPredicate(field="k", oneOf=list(THROUGH))
+    lines = (
+        alt.Chart(alt.NamedData("events"))
+        .transform_filter(through)
+        .mark_rule(strokeDash=[4, 3], strokeWidth=1.5, clip=True)
+        .encode(
+            x=x,
+            y=alt.value(0),
+            y2=alt.value(top + HEIGHT),
+            color=alt.Color(
+                "k:N",
+                legend=None,
+                scale=alt.Scale(domain=list(THROUGH), range=[f"var(--{kind})" for kind in THROUGH]),
+            ),
+        )
+    )
+    return alt.layer(bars, lines).resolve_scale(color="independent")
+
+
+def height(names: Sequence[str], shown: Sequence[str]) -> int:
+    """How high a timeline is drawn, its axis included, in pixels: room is kept before it is there."""
+    return LANE * len(names) + (GAP + HEIGHT if shown else 0) + AXIS

@@ -1,0 +1,1 @@
+"""Running experiments: plan, trials, session, progress, stacks by hand."""

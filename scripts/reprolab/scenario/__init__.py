@@ -1,0 +1,1 @@
+"""What a scenario defines: factors, variants, experiments, claims. Reads files only."""

@@ -1,0 +1,1 @@
+"""A scenario's containers: the Compose model, its images, the running stack."""

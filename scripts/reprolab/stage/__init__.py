@@ -1,1 +1,0 @@
-"""A case on a stage: text, a live screen, a control and the finding, in a terminal."""

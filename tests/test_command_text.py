@@ -1,0 +1,80 @@
+"""Hints stand in the words in which the user works: make's, or the command line's."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cases import ROOT, claim, in_memory, load, trials
+from reprolab.core import command_text
+from reprolab.core.errors import UsageError
+from reprolab.report import terminal
+from reprolab.run.plan import Wishes, make_plan
+from reprolab.verdict.judge import judge
+
+
+def test_what_the_user_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    """make has variables for some options, and ARGS for the rest; where make does not run the lab, nothing of it."""
+    assert command_text.option("trials", 20) == "--trials 20"
+    assert command_text.option("variant") == "--variant"
+    assert command_text.command("judge x", "judge RUN=x") == "reprolab judge x"
+    monkeypatch.setenv("MAKELEVEL", "1")
+    assert command_text.option("trials", 20) == "TRIALS=20"
+    assert command_text.option("variant") == "VARIANT"
+    assert command_text.option("output", "DIR") == 'ARGS="--output DIR"'
+    assert command_text.option("force") == "ARGS=--force"
+    assert command_text.command("judge x", "judge RUN=x") == "make judge RUN=x"
+
+
+def test_every_variable_is_one_of_the_makefile() -> None:
+    """What a hint names there, make knows."""
+    words = re.search(r"^LAB_WORDS := (.*\\\n.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    assert words and {name.upper() for name in command_text.VARIABLES} <= set(words[1].split())
+
+
+def test_by_make_the_hints_are_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the doubts below a table and of a plan that cannot be."""
+    monkeypatch.setenv("MAKELEVEL", "1")
+    told = terminal.doubts(judge(in_memory(claim()), "now", trials(documented="+")))
+    assert told.endswith("run with TRIALS=20 for a closer bound")
+    found = load(tmp_path)
+    with pytest.raises(UsageError, match=r"JOBS=2: blink puts load.*\n.*expected: JOBS=1"):
+        make_plan(found, Wishes("blink", jobs=2))
+    with pytest.raises(UsageError, match="make's command line: blink has no factor RELAESE"):
+        make_plan(found, Wishes("blink", settings={"RELAESE": "1"}))
+    with pytest.raises(UsageError, match="and VARIANT names others"):
+        make_plan(found, Wishes("blink", variants=("old",), settings={"RELEASE": "1"}))
+
+
+OPTIONS = "variant|set|trials|jobs|keep|replay|speed|html|force|also|only|no-runs|output|log|all-variants"
+COMMANDS = "run|judge|report|compare|site|accept|bugreport|docs|doctor|clean|up|down|logs|wrk|export|demo|bundle"
+WORDS = re.compile(rf"(?<!\w)--(?:{OPTIONS})\b|\breprolab (?:{COMMANDS})\b")
+
+
+def texts(node: ast.AST) -> Iterator[str]:
+    """The texts in a piece of code, but for what `command_text` is given."""
+    if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("command_text."):
+        return
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    for inner in ast.iter_child_nodes(node):
+        yield from texts(inner)
+
+
+def says_something(node: ast.AST) -> bool:
+    """Whether a piece of code says something to the user: an error, or words on the terminal."""
+    if isinstance(node, ast.Raise):
+        return True
+    return isinstance(node, ast.Call) and bool(re.search(r"(Error|Text|Facts|say|echo)$", ast.unparse(node.func)))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "scripts" / "reprolab").rglob("*.py")), ids=lambda path: path.stem)
+def test_no_message_names_an_option_by_itself(path: Path) -> None:
+    """The lab's options and commands come into messages through `command_text` alone."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for text in texts(node) if says_something(node) else ():
+            hint = "by command_text.option() or command_text.command()"
+            assert not WORDS.search(text), f"{path.name}: say {text!r} {hint}"
