@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from cases import EXPERIMENT, ROOT, lay_out, recorded_run, trial, trials
 from click.testing import CliRunner, Result
-from reprolab.cli import common, main
+from reprolab.cli import common, machine, main
 from reprolab.core.errors import EngineError, Exit
 from reprolab.evidence import lookup, run_dir
 
@@ -185,7 +185,7 @@ def test_errors_become_statuses(monkeypatch: pytest.MonkeyPatch, error: BaseExce
     def fail(*_: Any) -> Any:
         raise error
 
-    monkeypatch.setattr(main, "ensure_engine", fail)
+    monkeypatch.setattr(machine, "ensure_engine", fail)
     result = lab("doctor")
     assert result.exit_code == status
     assert said in result.output

@@ -50,7 +50,7 @@ def test_by_make_the_hints_are_makes(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 OPTIONS = "variant|set|trials|jobs|keep|replay|speed|html|force|also|only|no-runs|output|log|all-variants"
-COMMANDS = "run|judge|report|compare|site|accept|bugreport|docs|doctor|clean|up|down|logs|wrk|export|demo|bundle"
+COMMANDS = "run|judge|html|compare|site|accept|bugreport|docs|doctor|clean|up|down|logs|wrk|export|demo|bundle"
 WORDS = re.compile(rf"(?<!\w)--(?:{OPTIONS})\b|\breprolab (?:{COMMANDS})\b")
 
 

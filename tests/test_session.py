@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 from cases import EXPERIMENT, claim, in_memory, lay_out, load, trial, trials
-from reprolab.core import files
 from reprolab.core.errors import EngineError, EvidenceError, Exit, UsageError
 from reprolab.engine import labels
-from reprolab.evidence import lookup
+from reprolab.evidence import lookup, run_dir
 from reprolab.report.html import report
 from reprolab.run import session
 from reprolab.run.plan import Wishes, make_plan
@@ -264,7 +263,7 @@ def test_a_disk_that_is_full_to_the_end(start: Callable[..., Session], monkeypat
         raise EvidenceError("second")
 
     def behave(runner: FakeRunner) -> None:
-        monkeypatch.setattr(files, "write_json", full)
+        monkeypatch.setattr(run_dir, "write_json", full)
         raise EvidenceError("first")
 
     made = start(behave)
