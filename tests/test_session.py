@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from cases import EXPERIMENT, claim, in_memory, lay_out, load, trial, trials
+from reprolab.core import files
 from reprolab.core.errors import EngineError, EvidenceError, Exit, UsageError
 from reprolab.engine import labels
 from reprolab.evidence import lookup, run_dir
