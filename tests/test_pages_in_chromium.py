@@ -31,7 +31,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """report.html of the recorded run of socket-vanish."""
     run = recorded_run(tmp_path_factory.mktemp("results"), "whole")
     found = loader.load(ROOT, "socket-vanish")
-    record.judge_run(ROOT, found, run)
+    record.judge_run(found, run)
     return report.write(found, run, record.recorded_verdict(found))
 
 

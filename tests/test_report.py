@@ -96,15 +96,16 @@ def test_every_column_reads_what_is_kept_of_its_scenario(name: str) -> None:
     rows = [json.loads(line) for line in trials_of(name).decode().splitlines()]
     kept = [TrialRecord(r["experiment"], r["variant"], 1, {}, r["observation"], r.get("invalid", "")) for r in rows]
     for experiment in found.experiments.values():
-        assert table.mistakes(experiment, table.rows(found, experiment, kept)) == []
+        assert table.mistakes(experiment, table.rows(experiment, kept)) == []
 
 
 def test_a_note_that_raises_is_seen() -> None:
     """It stands where the note would, and is explained as a cell is."""
     note = Column("said", lambda o: o["sadi"], note=True)
-    (row,) = table.rows(found := in_memory(PAIR, columns=(note,)), found.experiments["lamp"], trials(documented="+"))
+    lamp = in_memory(PAIR, columns=(note,)).experiments["lamp"]
+    (row,) = table.rows(lamp, trials(documented="+"))
     assert row.notes == ("said: ?",)
-    assert table.mistakes(found.experiments["lamp"], [row]) == [
+    assert table.mistakes(lamp, [row]) == [
         "? the column 'said' of lamp cannot be read in documented: KeyError: 'sadi' "
         f"(test_report.py, line {note.value.__code__.co_firstlineno})"
     ]
@@ -120,7 +121,7 @@ def test_rows_stand_in_the_order_of_the_experiment() -> None:
         trial("documented", invalid="did not start"),
         trial("documented", experiment="another"),
     ]
-    documented, old = table.rows(found, experiment, rows)
+    documented, old = table.rows(experiment, rows)
     assert table.headings(experiment) == ("n",)
     assert (old.variant, old.changes, old.trials, old.cells) == ("old", "RELEASE=0.9 WORKERS=2", "1/2", ("7",))
     assert old.notes == ("why: because",)

@@ -59,7 +59,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The page of the recorded run of socket-vanish."""
     run = recorded_run(tmp_path_factory.mktemp("results"), "whole")
     found = loader.load(ROOT, "socket-vanish")
-    record.judge_run(ROOT, found, run)
+    record.judge_run(found, run)
     return report.page(found, run, record.recorded_verdict(found))
 
 
@@ -88,7 +88,7 @@ def test_every_link_leads_to_a_file_of_the_run(tmp_path: Path) -> None:
     """The page links to directories and logs that are there, relative to itself."""
     run = recorded_run(tmp_path, "whole")
     found = loader.load(ROOT, "socket-vanish")
-    record.judge_run(ROOT, found, run)
+    record.judge_run(found, run)
     links = set(re.findall(r'<a href="([^"#]+)"', report.page(found, run, None)))
     assert "vanish/documented/1/app.streams.log.gz" in links
     assert [link for link in links if not (run.path / link).exists()] == []
@@ -238,7 +238,7 @@ def test_a_page_that_cannot_be_written_costs_no_verdict(tmp_path: Path, monkeypa
     """Whatever goes wrong with the page is said in one line, and nothing is raised."""
     run = recorded_run(tmp_path, "whole")
     found = loader.load(ROOT, "socket-vanish")
-    record.judge_run(ROOT, found, run)
+    record.judge_run(found, run)
     said: list[str] = []
 
     def broken(*_: object) -> str:

@@ -59,7 +59,7 @@ def judge(where: str) -> Exit:
     found_run = lookup.open_run(root, where)
     content = files.read_json(found_run.path / "run.json")
     found = loader.load(root, content["scenario"])
-    verdict = record.judge_run(root, found, found_run)
+    verdict = record.judge_run(found, found_run)
     write.report(console(), found, found_run)
     if (found_run.path / run_dir.PAGE).exists():
         # It must not go on saying what was judged before.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,17 +32,35 @@ def writing(path: Path) -> Iterator[None]:
         ) from error
 
 
-def write_json(path: Path, data: object, indent: int = 2) -> None:
-    """Write ``data`` as indented JSON, whole or not at all."""
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A name for a draft (file, link or directory) beside ``path``; where the block ends well it takes its place.
+
+    Errors as ``writing`` says; the draft is removed then.
+    """
+    # Two threads may write one file: what is in an image, by its id, that two tags have.
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Two threads may write one file: what is in an image, by its id, that two tags have.
-        draft = path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}")
+        _remove(draft)
         try:
-            draft.write_text(json.dumps(data, indent=indent, ensure_ascii=False) + "\n", encoding="utf-8")
+            yield draft
             draft.replace(path)
         finally:
-            draft.unlink(missing_ok=True)
+            _remove(draft)
+
+
+def _remove(draft: Path) -> None:
+    if draft.is_dir() and not draft.is_symlink():
+        shutil.rmtree(draft, ignore_errors=True)
+    else:
+        draft.unlink(missing_ok=True)
+
+
+def write_json(path: Path, data: object, indent: int = 2) -> None:
+    """Write ``data`` as indented JSON, whole or not at all."""
+    with replacing(path) as draft:
+        draft.write_text(json.dumps(data, indent=indent, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reprolab.core.config_file import near
 from reprolab.core.errors import EvidenceError, UsageError
-from reprolab.core.files import writing
+from reprolab.core.files import replacing, writing
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.scenario import loader
 
@@ -39,12 +39,8 @@ def create_run(root: Path, name: str, now: datetime | None = None) -> RunDirecto
 
 def point_latest(run: RunDirectory) -> None:
     """Let ``latest`` name this run; replaced in one step, so that it never dangles between two runs."""
-    link = run.path.parent / LATEST
-    draft = run.path.parent / f".{LATEST}.{os.getpid()}"
-    with writing(link):
-        draft.unlink(missing_ok=True)
+    with replacing(run.path.parent / LATEST) as draft:
         draft.symlink_to(run.path.name)
-        draft.replace(link)
 
 
 def open_run(root: Path, where: str) -> RunDirectory:

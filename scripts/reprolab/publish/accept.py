@@ -36,7 +36,7 @@ def accept(root: Path, run: RunDirectory) -> Path:
             expected="a trial, valid or invalid with its reason, for each that was planned",
             advice=f"run it again: make scenario-{found.name}; nothing was written",
         )
-    verdict = judge_run(root, found, run)
+    verdict = judge_run(found, run)
     path = found.directory / RECORDED
     # Deeply nested: a third of it would be spaces.
     files.write_json(path, verdict | _context(found, run, content), indent=1)
@@ -86,7 +86,7 @@ def _context(found: model.Scenario, run: RunDirectory, content: dict[str, Any]) 
         "tables": {
             e.name: {
                 "headings": list(table.headings(e)),
-                "rows": [row.to_json() for row in table.rows(found, e, trials)],
+                "rows": [row.to_json() for row in table.rows(e, trials)],
             }
             for e in found.experiments.values()
         },

@@ -34,7 +34,7 @@ def pages(root: Path) -> dict[Path, str]:
         *(s.directory / "README.md" for s in found),
     ]:
         if path.exists():
-            wanted[path] = _fill(path, root, found)
+            wanted[path] = _fill(path, found)
     return wanted
 
 
@@ -60,7 +60,7 @@ def write(root: Path) -> list[Path]:
     return list(wanted)
 
 
-def _fill(path: Path, root: Path, found: list[Scenario]) -> str:
+def _fill(path: Path, found: list[Scenario]) -> str:
     by_name = {one.name: one for one in found}
 
     def replace(part: re.Match[str]) -> str:

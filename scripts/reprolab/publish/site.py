@@ -69,17 +69,12 @@ def build(root: Path, target: Path, say: Callable[[str], None]) -> Path:
     Raises UsageError where ``target`` holds something that is no site.
     """
     _check(target)
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        with files.writing(draft):
-            draft.mkdir(parents=True)
-            (draft / MARKER).touch()
-            _write(root, draft, target, say)
-            if target.exists():
-                shutil.rmtree(target)
-            draft.replace(target)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    with files.replacing(target) as draft:
+        draft.mkdir()
+        (draft / MARKER).touch()
+        _write(root, draft, target, say)
+        if target.exists():
+            shutil.rmtree(target)
     return target / "index.html"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from reprolab.core.error_place import directory_of, place
 from reprolab.core.stats import rate_text
-from reprolab.scenario.model import Column, Experiment, Scenario
+from reprolab.scenario.model import Column, Experiment
 from reprolab.scenario.trial import TrialRecord
 
 NOTHING, UNREADABLE = "—", "?"
@@ -70,7 +70,7 @@ def headings(experiment: Experiment) -> tuple[str, ...]:
     return tuple(column.heading for column in experiment.columns if not column.note)
 
 
-def rows(scenario: Scenario, experiment: Experiment, trials: Iterable[TrialRecord]) -> list[Row]:
+def rows(experiment: Experiment, trials: Iterable[TrialRecord]) -> list[Row]:
     """A row per variant, in the experiment's order: side by side, trials end in any."""
     by_variant: dict[str, list[TrialRecord]] = {name: [] for name in experiment.variants}
     for trial in trials:

@@ -53,7 +53,7 @@ def results(scenario: Scenario, trials: list[TrialRecord], width: int = 160) -> 
     shown = NARROW_COLUMNS if narrow else None
     parts: list[RenderableType] = []
     for experiment in scenario.experiments.values():
-        found = table.rows(scenario, experiment, trials)
+        found = table.rows(experiment, trials)
         if not found:
             continue
         grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")

@@ -51,7 +51,7 @@ def timeline(experiment: Experiment, evidence: TrialDirectory, observation: Mapp
     if experiment.responses:
         responses = {status: tuple(n) for status, n in experiment.responses(evidence, observation).items()}
     else:
-        responses = proxy_responses(evidence, observation, zero) if zero else {}
+        responses = proxy_responses(evidence, zero) if zero else {}
     if not (responses or own or any(event.kind not in ("started", "note") for event in usual)):
         return None
     events = usual + own
@@ -90,9 +90,7 @@ def load_events(observation: Mapping[str, Any], zero_ns: int) -> list[Event]:
     return [Event(begun, "note", text, "load", ended)]
 
 
-def proxy_responses(
-    evidence: TrialDirectory, observation: Mapping[str, Any], zero_ns: int
-) -> dict[str, tuple[int, ...]]:
+def proxy_responses(evidence: TrialDirectory, zero_ns: int) -> dict[str, tuple[int, ...]]:
     """The proxy's answers per status and step, from its access log; empty where that has no clock of its own."""
     with suppress(OSError, EOFError):
         if not access_log.access_summary(islice(evidence.lines("proxy"), ENOUGH_LINES), zero_ns).lines:

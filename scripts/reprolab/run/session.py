@@ -38,7 +38,6 @@ class Session:
     wishes: Wishes
     console: Console
     say: Callable[[str], None]
-    keep: bool = False
     watch: Stopwatch = field(default_factory=Stopwatch)
     run: RunDirectory | None = None
     runner: Runner | None = None
@@ -177,7 +176,7 @@ class Session:
     def _tell(self, found: Scenario, run: RunDirectory) -> None:
         try:
             run_dir.merge_run_json(run, {"times": self.watch.line()})
-            judge_run(self.root, found, run)
+            judge_run(found, run)
             lookup.point_latest(run)
             report(self.console, found, run)
         except LabError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from reprolab.core import files
@@ -19,7 +18,7 @@ def recorded_verdict(found: Scenario) -> dict[str, Any] | None:
     return files.read_json(path) if path.exists() else None
 
 
-def judge_run(root: Path, found: Scenario, run: RunDirectory) -> dict[str, Any]:
+def judge_run(found: Scenario, run: RunDirectory) -> dict[str, Any]:
     """Judge a run from its files and write verdict.json; the same whether right after the run or years later."""
     verdict = judge(found, run.name, run.trials(), recorded_verdict(found))
     files.write_json(run.path / "verdict.json", verdict)

@@ -6,7 +6,6 @@ directory lies; everything but these links works from the file alone.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -34,13 +33,8 @@ def write(found: Scenario, run: RunDirectory, recorded: Mapping[str, Any] | None
     """
     text = page(found, run, recorded)
     path = run.path / run_dir.PAGE
-    draft = path.with_name(f".{run_dir.PAGE}.{os.getpid()}")
-    with files.writing(path):
-        try:
-            draft.write_text(text, encoding="utf-8")
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+    with files.replacing(path) as draft:
+        draft.write_text(text, encoding="utf-8")
     return path
 
 
@@ -130,7 +124,7 @@ def _tables(found: Scenario, run: RunDirectory, trials: list[TrialRecord]) -> li
     """The variants of each experiment that ran, in the cells of every report."""
     parts = []
     for experiment in found.experiments.values():
-        rows = table.rows(found, experiment, trials)
+        rows = table.rows(experiment, trials)
         if rows:
             keys = [found.variant_key(experiment.name, row.variant) for row in rows]
             parts.append(
