@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from reprolab.core import files
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.scenario import loader
 from reprolab.scenario.model import Claim, Column, Experiment, Scenario
@@ -114,6 +115,11 @@ def trials_of(name: str) -> bytes:
     if plain.exists():
         return plain.read_bytes()
     return gzip.decompress(packed.read_bytes()) if packed.exists() else b""
+
+
+def write_run_json(run: RunDirectory, **content: Any) -> None:
+    """A run.json of the small scenario with what is given, as a run of any release may have it."""
+    files.write_json(run.path / "run.json", {"schema": 1, "scenario": "blink", **content})
 
 
 def recorded_run(results: Path, name: str) -> RunDirectory:

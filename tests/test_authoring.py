@@ -99,9 +99,9 @@ def test_the_variants_differ_in_the_sign(fresh: model.Scenario) -> None:
         TrialRecord("claims", "documented", 1, {}, waited),
         TrialRecord("claims", "two-workers", 1, {"WORKERS": "2"}, at_once),
     ]
-    assert judge(fresh, "now", trials)["claims"][0]["verdict"] == "confirmed"
+    assert judge(fresh, "now", trials).claims[0].verdict == "confirmed"
     contradicted = [*trials, TrialRecord("claims", "two-workers", 2, {"WORKERS": "2"}, waited)]
-    assert judge(fresh, "now", contradicted)["claims"][0]["verdict"] == "refuted"
+    assert judge(fresh, "now", contradicted).claims[0].verdict == "refuted"
 
 
 def test_its_timeline_shows_the_one_waiting(fresh: model.Scenario, tmp_path: Path) -> None:

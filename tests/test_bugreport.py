@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from reprolab.evidence.run_dir import RunDirectory
 from reprolab.scenario import loader
 from reprolab.scenario import model as scenario_model
 from reprolab.stack.compose import image_name
+from reprolab.verdict.document import Verdict
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -38,8 +40,7 @@ Change = Callable[[dict[str, Any]], None]
 def material(run: RunDirectory, name: str = "socket-vanish", only: str = "gunicorn") -> Material:
     """What a report is made from."""
     found = loader.load(ROOT, name)
-    content = json.loads((run.path / "run.json").read_text(encoding="utf-8"))
-    return gather(found, report_of(found, only), run, content)
+    return gather(found, report_of(found, only), run, run.info())
 
 
 def report_of(found: scenario_model.Scenario, only: str) -> Report:
@@ -200,9 +201,10 @@ def test_a_limit_that_the_run_did_not_decide_is_not_named(tmp_path: Path) -> Non
     """What was not measured limits nothing."""
     run = run_of(tmp_path / "run", "gunicorn-settings")
     found = material(run, "gunicorn-settings", "syslog")
-    for row in found.verdict["claims"]:
-        if row["id"] == "GS-49":
-            row["verdict"] = "inconclusive"
+    undecided = [
+        replace(row, verdict=Verdict.INCONCLUSIVE) if row.id == "GS-49" else row for row in found.verdict.claims
+    ]
+    found = replace(found, verdict=replace(found.verdict, claims=tuple(undecided)))
     assert "but see" not in sections.supporting(found)
 
 

@@ -13,6 +13,7 @@ import pytest
 from docker.errors import DockerException, ImageNotFound
 from reprolab.core.errors import BuildError, EngineError
 from reprolab.core.subprocesses import CommandError, Finished
+from reprolab.evidence.run_info import BuiltImage, Image
 from reprolab.stack import builds
 from reprolab.stack.builds import Builder, excerpt, images_of
 
@@ -115,14 +116,14 @@ def test_an_image_is_built_once_for_all_variants(monkeypatch: pytest.MonkeyPatch
     engine, said, described = Engine(monkeypatch, there=("p:1",)), [], []  # type: ignore[var-annotated]
     models: Mapping[str, Any] = {"a": model(app="x:1", proxy="p:1"), "b": model(app="x:1"), "c": model(app="x:2")}
 
-    def describe(tag: str) -> dict[str, Any]:
+    def describe(tag: str) -> BuiltImage:
         described.append(tag)
-        return {"id": tag}
+        return BuiltImage(Image(tag))
 
     own = builder(engine, tmp_path, said, describe=describe)
     own.start(models)
-    assert own.wait(models["a"]) == {"app": {"id": "x:1"}, "proxy": {"id": "p:1"}}
-    assert own.wait(models["c"]) == {"app": {"id": "x:2"}}
+    assert own.wait(models["a"]) == {"app": BuiltImage(Image("x:1")), "proxy": BuiltImage(Image("p:1"))}
+    assert own.wait(models["c"]) == {"app": BuiltImage(Image("x:2"))}
     assert engine.asked == ["app", "app"]
     assert sorted(described) == ["p:1", "x:1", "x:2"]
 

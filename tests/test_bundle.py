@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from cases import ROOT, load, recorded_run
+from cases import ROOT, load, recorded_run, write_run_json
 from lab import engine
 from reprolab.bundle import archive as bundle_archive
 from reprolab.bundle import create
@@ -137,7 +137,7 @@ def test_a_scenario_without_a_demonstration_goes_along(tmp_path: Path, monkeypat
     bundler = create.Bundler(tmp_path, NOBODY, NOBODY, NOBODY, print)
     assert bundler.gather(["blink"], everything=False, runs=True) == [None]
     run = lookup.create_run(tmp_path, "blink")
-    run_dir.merge_run_json(run, {"status": "complete"})
+    write_run_json(run, status="complete")
     assert bundler.gather(["blink"], everything=False, runs=True) == [run]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import EXPERIMENT, ROOT, lay_out, recorded_run, trial, trials
+from cases import EXPERIMENT, ROOT, lay_out, recorded_run, trial, trials, write_run_json
 from click.testing import CliRunner, Result
 from reprolab.cli import common, machine, main
 from reprolab.core.errors import EngineError, Exit
@@ -38,7 +38,7 @@ def lab(*arguments: str) -> Result:
 def run_of(root: Path, **shown: str) -> str:
     """A run of the small scenario on disk, with these trials; its path."""
     run = lookup.create_run(root, "blink")
-    run_dir.merge_run_json(run, {"scenario": "blink", "started": "2026-01-02", "status": "complete", "plan": []})
+    write_run_json(run, started="2026-01-02", status="complete", plan=[])
     for one in trials(**shown):
         run.append(one)
     return str(run.path)
@@ -310,7 +310,7 @@ def test_accept_records_and_writes_the_pages(home: Path) -> None:
     run = run_of(home, documented="+++", old="---")
     plan = [{"experiment": "lamp", "variant": name} for name in ("documented", "old")]
     host = {"kernel": "6", "engine": "20", "compose": "2", "cpus": 1, "cpu": "x"}
-    run_dir.merge_run_json(run_dir.RunDirectory(Path(run)), {"plan": plan, "host": host})
+    write_run_json(run_dir.RunDirectory(Path(run)), started="2026-01-02", status="complete", plan=plan, host=host)
     assert lab("docs", "--check").exit_code == Exit.USAGE
     result = lab("accept", run)
     assert result.exit_code == 0, result.output

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import ROOT, claim, in_memory, lay_out, recorded_run, trial
+from cases import ROOT, claim, in_memory, lay_out, recorded_run, trial, write_run_json
 from click.testing import CliRunner, Result
 from reprolab.cli import main
 from reprolab.compare import comparison as compare_runs
@@ -23,7 +23,7 @@ from reprolab.compare.comparison import Comparison, compare
 from reprolab.compare.differences import Finding, Standing
 from reprolab.core import files
 from reprolab.core.errors import Exit
-from reprolab.evidence import lookup, run_dir
+from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.scenario import loader
 from rich.console import Console
@@ -54,8 +54,8 @@ def make_run(root: Path, logs: dict[str, Sequence[str]], **changes: Any) -> RunD
     """A run of the small scenario: per variant a log for each trial."""
     run = lookup.create_run(root, "blink")
     plan = [{"experiment": "lamp", "variant": name, "factors": {}, "trials": len(of)} for name, of in logs.items()]
-    content = {"scenario": "blink", "started": "2026-01-02", "status": "complete", "plan": plan}
-    run_dir.merge_run_json(run, content | {"factors": {"RELEASE": "1.0", "WORKERS": "2"}} | changes)
+    content = {"started": "2026-01-02", "status": "complete", "plan": plan}
+    write_run_json(run, **content | {"factors": {"RELEASE": "1.0", "WORKERS": "2"}} | changes)
     for name, texts in logs.items():
         for number, text in enumerate(texts, 1):
             factors = {"RELEASE": "0.9"} if name == "old" else {}
@@ -178,8 +178,7 @@ def several(root: Path) -> RunDirectory:
     run = lookup.create_run(root, "blink")
     known = [("lamp", "documented"), ("lamp", "old"), ("bell", "documented"), ("bell", "loud")]
     plan = [{"experiment": e, "variant": v, "factors": {}, "trials": 1} for e, v in known]
-    content = {"scenario": "blink", "started": "2026-01-02", "status": "complete", "plan": plan, "factors": {}}
-    run_dir.merge_run_json(run, content)
+    write_run_json(run, started="2026-01-02", status="complete", plan=plan)
     for experiment, variant in known:
         run.append(trial(variant, experiment=experiment))
     lookup.point_latest(run)

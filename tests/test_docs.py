@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import EXPERIMENT, ROOT, lay_out, recorded_run, trial, trials
+from cases import EXPERIMENT, ROOT, lay_out, recorded_run, trial, trials, write_run_json
 from reprolab.core import files
 from reprolab.core.errors import EvidenceError, UsageError
-from reprolab.evidence import lookup, run_dir
+from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.publish import readme_sections
 from reprolab.publish.accept import accept, record
+from reprolab.report.table import Row
 
 HOST = {"kernel": "6.1", "engine": "20.10", "compose": "2.26", "cpus": 2, "cpu": "Some CPU"}
 
@@ -29,12 +30,12 @@ def finished(root: Path, *rows: Any, **changes: Any) -> RunDirectory:
     run = lookup.create_run(root, "blink")
     plan = [{"experiment": "lamp", "variant": name, "factors": {}, "trials": 3} for name in ("documented", "old")]
     base = {"origin": "host", "detail": "python:3.6 built on this host"}
-    content = {"scenario": "blink", "started": "2026-01-02 12:00 UTC", "status": "complete", "plan": plan, "host": HOST}
+    content = {"started": "2026-01-02 12:00 UTC", "status": "complete", "plan": plan, "host": HOST}
     packages = {"documented/app": {"pip": {"gunicorn": "19.6.0"}, "deb": {"apt": "2.6"}}}
-    run_dir.merge_run_json(run, content | {"bases": {"b": base}, "packages": packages, "times": "up 1.0 s"} | changes)
+    content |= {"bases": {"b": base}, "packages": packages, "times": "up 1.0 s"}
+    write_run_json(run, **content | changes)
     for row in rows or trials(documented="+++", old="---"):
         run.append(row)
-    (run.path / "report.txt").write_text("the | report\n", encoding="utf-8")
     return run
 
 
@@ -48,7 +49,7 @@ def own_results(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_recorded(tmp_path: Path) -> None:
-    """The verdict with what it holds for: host, bases, packages, table and report."""
+    """The verdict with what it holds for: host, bases, packages, and what the columns of the table say."""
     lay_out(tmp_path)
     run = finished(tmp_path)
     path = accept(tmp_path, run)
@@ -56,11 +57,12 @@ def test_what_is_recorded(tmp_path: Path) -> None:
     recorded = files.read_json(path)
     verdict = files.read_json(run.path / "verdict.json")
     assert {key: recorded[key] for key in verdict} == verdict
-    assert set(recorded) - set(verdict) == {"started", "host", "bases", "packages", "times", "tables", "report"}
+    assert set(recorded) - set(verdict) == {"started", "host", "bases", "packages", "times", "measured"}
     assert recorded["packages"] == {"documented/app": {"pip": {"gunicorn": "19.6.0"}, "deb": {"apt": "2.6"}}}
-    assert recorded["tables"]["lamp"]["headings"] == ["blinked"]
-    assert [row["cells"] for row in recorded["tables"]["lamp"]["rows"]] == [["yes"], ["no"]]
-    assert recorded["report"] == "the | report\n"
+    assert recorded["measured"] == {
+        "documented": {"values": {"blinked": "yes"}},
+        "old": {"values": {"blinked": "no"}},
+    }
 
 
 def test_packages_are_recorded_once(tmp_path: Path) -> None:
@@ -189,7 +191,9 @@ def test_after_a_recorded_run(tmp_path: Path) -> None:
     assert "| variant | changes | valid | blinked |\n|---|---|---|---|\n| documented | `—` | 3/3 | yes |" in told
     assert f"Run {run.name}, 2026-01-02 12:00 UTC: kernel 6.1, engine 20.10, Compose 2.26, 2 × Some CPU." in told
     assert "Base images: python:3.6 built on this host." in told
-    assert "```text\nthe | report\n```" in told
+    assert "```text\nblink · a server that blinks   2026-01-02 12:00 UTC\nbase image: python:3.6 built on" in told
+    assert "run with TRIALS=20 for a closer bound\ntime: up 1.0 s\n1 confirmed · 0 refuted" in told
+    assert f"evidence: results/blink/{run.name}/\n```" in told
     assert "| doc-1 | 1 confirmed | 2026-01-02 12:00 UTC |" in told
 
 
@@ -243,7 +247,7 @@ def test_some_variants_of_a_table(tmp_path: Path) -> None:
 
 def test_a_note_of_several_lines_keeps_them() -> None:
     """A drawing made of characters would be lost without its spaces."""
-    rows = [{"variant": "documented", "notes": ["spent: 3 s", "drawn: \n  A ──\nB   ──"]}]
+    rows = [Row("documented", "—", "1/1", (), notes=("spent: 3 s", "drawn: \n  A ──\nB   ──"))]
     told = readme_sections._notes(rows).splitlines()
     assert told[2:-2] == [
         "- documented: spent: 3 s",

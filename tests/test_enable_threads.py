@@ -64,7 +64,7 @@ def test_the_documents_view_is_to_the_letter() -> None:
 
 def test_every_claim_is_decided_as_recorded(found: Scenario) -> None:
     """The recorded trials give the verdicts that are on record."""
-    now = {claim["id"]: claim["verdict"] for claim in judge(found, "recorded", TRIALS)["claims"]}
+    now = {claim.id: claim.verdict for claim in judge(found, "recorded", TRIALS).claims}
     recorded = json.loads((DIRECTORY / "recorded.json").read_text(encoding="utf-8"))
     assert now == {claim["id"]: claim["verdict"] for claim in recorded["claims"]}
     assert "inconclusive" not in now.values()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import errno
 import gzip
-import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -13,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import trial
+from cases import trial, write_run_json
 from reprolab.core import files
 from reprolab.core.errors import EvidenceError, Exit, UsageError
-from reprolab.evidence import lookup, run_dir
+from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
+from reprolab.evidence.run_info import RunInfo
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 
@@ -99,7 +99,7 @@ def test_runs_are_found_by_path_by_stamp_and_by_scenario(
     tmp_path: Path, run: RunDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All four ways to name a run lead to the same directory."""
-    run_dir.merge_run_json(run, {"scenario": "blink"})
+    write_run_json(run)
     lookup.point_latest(run)
     monkeypatch.chdir(tmp_path)
     for where in (str(run.path), f"results/blink/{run.name}", f"blink/{run.name}", "blink/latest", "blink"):
@@ -119,7 +119,7 @@ def test_a_name_that_leads_to_no_run(tmp_path: Path, run: RunDirectory) -> None:
     assert "NAME is one of blink, socket-vanish" in str(lookup.no_run(tmp_path, "zzz"))
     runs = [run, *(lookup.create_run(tmp_path, "blink", NOON.replace(hour=hour)) for hour in (13, 14, 15))]
     for one in runs:
-        run_dir.merge_run_json(one, {})
+        write_run_json(one)
     newest = "there are blink/20260102T150000Z, blink/20260102T140000Z, blink/20260102T130000Z and 1 older"
     for where in ("zzz", "blonk", "results/blink/2027", "blink/20260102T15000Z"):
         assert newest in str(lookup.no_run(tmp_path, where))
@@ -142,17 +142,9 @@ def test_runs_of_a_scenario(tmp_path: Path, run: RunDirectory) -> None:
     later = lookup.create_run(tmp_path, "blink", NOON.replace(hour=13))
     lookup.create_run(tmp_path, "blink", NOON.replace(hour=14))
     for one in (later, run):
-        run_dir.merge_run_json(one, {})
+        write_run_json(one)
     lookup.point_latest(later)
     assert lookup.runs_of(tmp_path, "blink") == [run, later]
-
-
-def test_run_json_grows(run: RunDirectory) -> None:
-    """Each stage adds what it knows; what was there stays."""
-    run_dir.merge_run_json(run, {"status": "running", "scenario": "blink"})
-    content = run_dir.merge_run_json(run, {"status": "complete"})
-    assert content == {"schema": 1, "status": "complete", "scenario": "blink"}
-    assert json.loads((run.path / "run.json").read_text(encoding="utf-8")) == content
 
 
 # -- a trial's files ------------------------------------------------------------------------------
@@ -224,7 +216,7 @@ def full(*_: Any, **__: Any) -> Any:
     ("file", "write"),
     [
         ("trials.jsonl", lambda run: run.append(trial())),
-        ("run.json", lambda run: run_dir.merge_run_json(run, {"status": "running"})),
+        ("run.json", lambda run: run.write_info(RunInfo("blink", status="running"))),
         ("wrk.json", lambda run: run.trial("lamp", "documented", 1).write("wrk.json", {})),
         ("wrk.txt", lambda run: run.trial("lamp", "documented", 1).write_text("wrk.txt", "text")),
     ],

@@ -57,7 +57,7 @@ def test_every_claim_is_decided_as_recorded(found: Scenario) -> None:
     """The recorded trials give the verdicts that are on record."""
     verdict = judge(found, "recorded", RUN.trials())
     recorded = json.loads((DIRECTORY / "recorded.json").read_text(encoding="utf-8"))
-    now = {claim["id"]: claim["verdict"] for claim in verdict["claims"]}
+    now = {claim.id: claim.verdict for claim in verdict.claims}
     assert now == {claim["id"]: claim["verdict"] for claim in recorded["claims"]}
     assert "inconclusive" not in now.values()
 
@@ -65,9 +65,9 @@ def test_every_claim_is_decided_as_recorded(found: Scenario) -> None:
 def test_every_claim_has_words_for_what_was_measured(found: Scenario) -> None:
     """No observation leaves the table without them."""
     verdict = judge(found, "recorded", RUN.trials())
-    for claim in verdict["claims"]:
-        for name, row in claim["variants"].items():
-            assert row["measured"] and "?" not in row["measured"], f"{claim['id']}, {name}: {row}"
+    for claim in verdict.claims:
+        for name, row in claim.variants.items():
+            assert row.measured and "?" not in row.measured, f"{claim.id}, {name}: {row}"
 
 
 # For each claim a variant in which its sign shows, and one change that must take it away.

@@ -32,6 +32,6 @@ def test_what_an_image_was_built_with_is_read(
 
     there = SimpleNamespace(get=lambda reference: SimpleNamespace(id="sha256:1", attrs={}))
     client: Any = SimpleNamespace(images=there, containers=SimpleNamespace(run=listing))
-    found = describe(client, "app:1", tmp_path)["packages"]
+    found = describe(client, "app:1", tmp_path).packages
     assert found.get("built-with", {}) == expected
     assert found["deb"] == {"apt": "2.6"}

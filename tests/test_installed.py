@@ -31,6 +31,11 @@ def recorded(run: Any = RUN) -> dict[str, Any]:
     return json.loads(json.dumps({"packages": packages.kept(run), "variants": variants}))  # type: ignore[no-any-return]
 
 
+def changed(record: Any, run: Any) -> list[packages.Change]:
+    """What a run with these images has otherwise than the record."""
+    return packages.changed(packages.expanded(record["packages"]), record["variants"], run)
+
+
 def upgraded(images: Any, **versions: str) -> dict[str, Any]:
     """The same images, each Debian package of these names in another version where it is there."""
     content: dict[str, Any] = json.loads(json.dumps(images))
@@ -58,16 +63,16 @@ def test_what_is_alike_is_kept_once() -> None:
 def test_a_record_from_before_is_read() -> None:
     """It lists pip's packages alone, each image whole: those are compared, and nothing is said of Debian's."""
     before = {"packages": {"documented/app": {"pip": APP["pip"]}}, "variants": {"documented": {}, "more-workers": {}}}
-    assert packages.changed(before, {"packages": RUN}) == []
+    assert changed(before, RUN) == []
     other = RUN | {"documented/app": NEWER}
-    (one,) = packages.changed(before, {"packages": other})
+    (one,) = changed(before, other)
     assert (one.kind, one.name, one.recorded, one.now) == ("pip", "gunicorn", "20.0.4", "21.2.0")
 
 
 def test_a_package_that_changed_is_told_once() -> None:
     """With all images that have it so, those included for which another variant's stands on record."""
-    assert packages.changed(recorded(), {"packages": RUN}) == []
-    (one,) = packages.changed(recorded(), {"packages": upgraded(RUN, h2o="2.2.6")})
+    assert changed(recorded(), RUN) == []
+    (one,) = changed(recorded(), upgraded(RUN, h2o="2.2.6"))
     assert (one.kind, one.name, one.recorded, one.now) == ("deb", "h2o", "2.2.5", "2.2.6")
     assert one.images == ("documented/proxy", "more-workers/proxy", "newer/proxy")
 
@@ -75,14 +80,14 @@ def test_a_package_that_changed_is_told_once() -> None:
 def test_a_part_of_a_run_is_compared_with_what_stands_for_it() -> None:
     """One variant ran, and the record names it under another variant alone: its release is not taken for a change."""
     part = {image: kinds for image, kinds in RUN.items() if image.startswith(("more-workers/", "newer/"))}
-    assert packages.changed(recorded(), {"packages": part}) == []
-    changes = packages.changed(recorded(), {"packages": upgraded(part, lib7="8")})
+    assert changed(recorded(), part) == []
+    changes = changed(recorded(), upgraded(part, lib7="8"))
     assert [(one.name, one.now) for one in changes] == [("lib7", "8")]
 
 
 def test_a_variant_of_ones_own_is_not_compared() -> None:
     """What --set changes is what the user asked for."""
-    assert packages.changed(recorded(), {"packages": {"custom/app": NEWER}}) == []
+    assert changed(recorded(), {"custom/app": NEWER}) == []
 
 
 def test_a_package_that_came_or_went_is_a_change() -> None:
@@ -90,8 +95,8 @@ def test_a_package_that_came_or_went_is_a_change() -> None:
     less = json.loads(json.dumps(RUN))
     for kinds in less.values():
         kinds.get("deb", {}).pop("h2o", None)
-    (gone,) = packages.changed(recorded(), {"packages": less})
-    (come,) = packages.changed(recorded(less), {"packages": RUN})
+    (gone,) = changed(recorded(), less)
+    (come,) = changed(recorded(less), RUN)
     assert (gone.recorded, gone.now, come.recorded, come.now) == ("2.2.5", "", "", "2.2.5")
 
 

@@ -11,7 +11,8 @@ from reprolab.core.errors import Exit
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.scenario import loader
 from reprolab.scenario.model import Claim, Experiment, Scenario
-from reprolab.verdict.judge import Verdict, asked, count, decide, drifted, exit_status, exit_words, judge
+from reprolab.verdict.document import ClaimVariant, Rate, SignCount, Verdict, VerdictDocument
+from reprolab.verdict.judge import Count, count, decide, exit_status, exit_words, judge
 
 PAIR = claim(shows=["documented"], absent=["old"])
 CONFIRMED, REFUTED, INCONCLUSIVE = Verdict.CONFIRMED, Verdict.REFUTED, Verdict.INCONCLUSIVE
@@ -19,8 +20,8 @@ CONFIRMED, REFUTED, INCONCLUSIVE = Verdict.CONFIRMED, Verdict.REFUTED, Verdict.I
 
 def verdict_on(one: Claim, **shown: str) -> tuple[Verdict, str]:
     """The verdict on one claim, and why."""
-    (row,) = judge(in_memory(one), "run", trials(**shown))["claims"]
-    return Verdict(row["verdict"]), row["why"]
+    (row,) = judge(in_memory(one), "run", trials(**shown)).claims
+    return row.verdict, row.why
 
 
 def test_a_verdict_points_to_where_the_claim_ends() -> None:
@@ -80,9 +81,9 @@ def test_sometimes_means_in_at_least_one_trial(shown: str, verdict: Verdict) -> 
 def test_an_invalid_trial_is_never_read_as_the_sign() -> None:
     """What could not start has reproduced nothing, even where its observation says otherwise."""
     started_not = [trial(invalid="app did not start"), trial("old", shown=False)]
-    (row,) = judge(in_memory(PAIR), "run", started_not)["claims"]
-    assert row["verdict"] == "inconclusive"
-    assert row["variants"]["documented"] == {"expected": True, "shown": 0, "trials": 0, "interval": [0.0, 1.0]}
+    (row,) = judge(in_memory(PAIR), "run", started_not).claims
+    assert row.verdict is INCONCLUSIVE
+    assert row.variants["documented"] == ClaimVariant(True, SignCount(0, 0), (0.0, 1.0))
 
 
 @pytest.mark.parametrize("answer", [1, 0, "yes", None, [], 0.0])
@@ -124,7 +125,7 @@ def test_agreement_is_told_in_counts() -> None:
 
 def test_the_keys_of_verdict_json() -> None:
     """Schema 1 has exactly these keys, at every level."""
-    verdict = judge(in_memory(PAIR), "20260101T000000Z", trials(documented="++x", old="---"))
+    verdict = judge(in_memory(PAIR), "20260101T000000Z", trials(documented="++x", old="---")).to_json()
     assert set(verdict) == {"schema", "scenario", "run", "claims", "variants", "signs"}
     (row,) = verdict["claims"]
     assert set(row) == {"id", "text", "document", "verdict", "recorded", "why", "variants"}
@@ -160,9 +161,9 @@ def test_signs_cover_variants_that_no_claim_names() -> None:
     rows = [trial("custom", shown, n, factors={"RELEASE": "2"}) for n, shown in enumerate((True, False), 1)]
     other = claim("B-2", shows=["old"], sign=lambda o: not o["blinked"])
     verdict = judge(in_memory(PAIR, other), "run", rows)
-    assert verdict["signs"] == {name: {"custom": {"shown": 1, "trials": 2}} for name in ("B-1", "B-2")}
-    assert verdict["variants"]["custom"]["factors"] == {"RELEASE": "2"}
-    assert not any(asked(verdict, row) for row in verdict["claims"])
+    assert verdict.signs == {name: {"custom": SignCount(1, 2)} for name in ("B-1", "B-2")}
+    assert verdict.variants["custom"].factors == {"RELEASE": "2"}
+    assert not any(verdict.asked(row) for row in verdict.claims)
     assert exit_status(verdict) is Exit.AS_RECORDED
 
 
@@ -172,20 +173,20 @@ def test_several_experiments_qualify_their_variants() -> None:
     both = in_memory(claim("B-1"), also=(bulb,))
     rows = [trial(shown=True), trial(shown=False, experiment="bulb")]
     verdict = judge(both, "run", rows)
-    assert [row["verdict"] for row in verdict["claims"]] == ["confirmed", "refuted"]
-    assert set(verdict["variants"]) == {"lamp/documented", "bulb/documented"}
-    assert verdict["signs"]["B-2"] == {"bulb/documented": {"shown": 0, "trials": 1}}
-    assert set(verdict["claims"][1]["variants"]) == {"bulb/documented"}
+    assert [row.verdict for row in verdict.claims] == [CONFIRMED, REFUTED]
+    assert set(verdict.variants) == {"lamp/documented", "bulb/documented"}
+    assert verdict.signs["B-2"] == {"bulb/documented": SignCount(0, 1)}
+    assert set(verdict.claims[1].variants) == {"bulb/documented"}
 
 
 def test_what_was_measured_stands_beside_the_counts() -> None:
     """Each variant's different words once; of an invalid trial none, and "?" where an observation has no word."""
     one = claim(shows=["documented"], absent=["old"], measured=lambda o: {True: "on", False: "off"}[o["blinked"]])
-    (row,) = judge(in_memory(one), "run", trials(documented="++x-", old="-!"))["claims"]
-    assert row["variants"]["documented"]["measured"] == ["on", "off"]
-    assert row["variants"]["old"]["measured"] == ["off", "?"]
-    (bare,) = judge(in_memory(PAIR), "run", trials(documented="+", old="-"))["claims"]
-    assert "measured" not in bare["variants"]["documented"]
+    (row,) = judge(in_memory(one), "run", trials(documented="++x-", old="-!")).claims
+    assert row.variants["documented"].measured == ("on", "off")
+    assert row.variants["old"].measured == ("off", "?")
+    (bare,) = judge(in_memory(PAIR), "run", trials(documented="+", old="-")).claims
+    assert "measured" not in bare.variants["documented"].to_json()
 
 
 def test_judging_changes_nothing_and_repeats() -> None:
@@ -193,16 +194,21 @@ def test_judging_changes_nothing_and_repeats() -> None:
     rows = trials(documented="+-+", old="-x-")
     first = judge(in_memory(PAIR), "run", rows)
     assert judge(in_memory(PAIR), "run", rows) == first
-    assert judge(in_memory(PAIR), "run", list(reversed(rows)))["claims"] == first["claims"]
+    assert judge(in_memory(PAIR), "run", list(reversed(rows))).claims == first.claims
 
 
 # -- drift and exit status ------------------------------------------------------------------------
 
 
-def judged(recorded: str | None, **shown: str) -> dict[str, Any]:
+def on_record(**verdicts: str) -> VerdictDocument:
+    """A record with these verdicts (B_1="confirmed")."""
+    claims = [{"id": name.replace("_", "-"), "verdict": word} for name, word in verdicts.items()]
+    return VerdictDocument.from_json({"claims": claims})
+
+
+def judged(recorded: str | None, **shown: str) -> VerdictDocument:
     """The verdict on the pair, with another one on record."""
-    before = {"claims": [{"id": "B-1", "verdict": recorded}]} if recorded else None
-    return judge(in_memory(PAIR), "run", trials(**shown), before)
+    return judge(in_memory(PAIR), "run", trials(**shown), on_record(B_1=recorded) if recorded else None)
 
 
 GOOD, BAD, OPEN = ({"documented": d, "old": o} for d, o in (("+", "-"), ("-", "-"), ("x", "-")))
@@ -227,8 +233,7 @@ def test_a_status_in_words(recorded: str | None, shown: dict[str, str], words: s
 def test_a_claim_that_is_new_is_told_apart() -> None:
     """Of two claims one is on record: the other is not as recorded."""
     found = in_memory(PAIR, claim("B-2"))
-    before = {"claims": [{"id": "B-1", "verdict": "confirmed"}]}
-    verdict = judge(found, "run", trials(**GOOD), before)
+    verdict = judge(found, "run", trials(**GOOD), on_record(B_1="confirmed"))
     assert exit_words(exit_status(verdict), verdict) == "as recorded, but for 1 not on record yet"
 
 
@@ -258,18 +263,18 @@ def test_exit_statuses(recorded: str | None, shown: dict[str, str], status: Exit
     """0 as recorded, 1 drift, 3 inconclusive; what was not asked is no failure."""
     verdict = judged(recorded, **shown)
     assert exit_status(verdict) is status
-    assert drifted(verdict) == (["B-1"] if status is Exit.DRIFT else [])
-    assert verdict["claims"][0]["recorded"] == recorded
+    assert verdict.drifted == (["B-1"] if status is Exit.DRIFT else [])
+    assert verdict.claims[0].recorded == recorded
 
 
 def test_drift_beats_inconclusive() -> None:
     """One claim that changed is told even where another stayed undecided."""
     open_one = claim("B-2", sign=lambda o: o["no such key"])
-    before = {"claims": [{"id": "B-1", "verdict": "refuted"}, {"id": "B-2", "verdict": "confirmed"}]}
+    before = on_record(B_1="refuted", B_2="confirmed")
     verdict = judge(in_memory(PAIR, open_one), "run", trials(documented="+", old="-"), before)
-    assert [row["verdict"] for row in verdict["claims"]] == ["confirmed", "inconclusive"]
+    assert [row.verdict for row in verdict.claims] == [CONFIRMED, INCONCLUSIVE]
     assert exit_status(verdict) is Exit.DRIFT
-    assert drifted(verdict) == ["B-1"]
+    assert verdict.drifted == ["B-1"]
 
 
 # -- recorded runs --------------------------------------------------------------------------------
@@ -290,14 +295,14 @@ def whole(tmp_path: Any) -> RunDirectory:
 def test_a_whole_run_confirms_every_claim(vanish: Scenario, whole: RunDirectory) -> None:
     """50 trials of 24 variants: every claim confirmed; the release that cannot start is invalid, not a sign."""
     verdict = judge(vanish, whole.name, whole.trials())
-    found = {row["id"]: row["verdict"] for row in verdict["claims"]}
+    found = {row.id: row.verdict for row in verdict.claims}
     assert {f"SV-{n}": found[f"SV-{n}"] for n in range(1, 13)} == {f"SV-{n}": "confirmed" for n in range(1, 13)}
-    assert sum(row["trials"] for row in verdict["variants"].values()) == 50
-    assert len(verdict["variants"]) == 24
-    assert verdict["variants"]["gunicorn-19.7.1"]["valid"] == 0
-    assert "did not start" in verdict["variants"]["gunicorn-19.7.1"]["invalid"][0]
-    assert verdict["signs"]["SV-1"]["gunicorn-19.7.1"] == {"shown": 0, "trials": 0}
-    assert verdict["signs"]["SV-1"]["eventlet"] == {"shown": 3, "trials": 3}
+    assert sum(row.trials for row in verdict.variants.values()) == 50
+    assert len(verdict.variants) == 24
+    assert verdict.variants["gunicorn-19.7.1"].valid == 0
+    assert "did not start" in verdict.variants["gunicorn-19.7.1"].invalid[0]
+    assert verdict.signs["SV-1"]["gunicorn-19.7.1"] == SignCount(0, 0)
+    assert verdict.signs["SV-1"]["eventlet"] == SignCount(3, 3)
     assert exit_status(verdict) is Exit.AS_RECORDED
 
 
@@ -308,7 +313,7 @@ def test_one_changed_observation_turns_the_verdict(vanish: Scenario, whole: RunD
     assert isinstance(first.observation, dict)
     first.observation["socket_after"] = True
     verdict = judge(vanish, whole.name, rows)
-    refuted = {row["id"] for row in verdict["claims"] if row["verdict"] == "refuted"}
+    refuted = {row.id for row in verdict.claims if row.verdict is REFUTED}
     assert {f"SV-{n}" for n in (1, 3, 4, 5, 7, 9, 10, 11)} <= refuted
     # Those that look at something else, or ask for one trial only, stand.
     assert not {"SV-2", "SV-6", "SV-8", "SV-12"} & refuted
@@ -318,17 +323,14 @@ def test_a_run_of_three_variants_asks_no_claim(vanish: Scenario, tmp_path: Any) 
     """documented, eventlet and gevent hold all variants of no claim: nothing was asked, and that is no failure."""
     run = recorded_run(tmp_path, "partial")
     verdict = judge(vanish, run.name, run.trials())
-    assert [row["id"] for row in verdict["claims"] if asked(verdict, row)] == []
-    assert {row["verdict"] for row in verdict["claims"]} == {"inconclusive"}
-    assert verdict["signs"]["SV-1"]["eventlet"] == {"shown": 1, "trials": 1}
+    assert [row.id for row in verdict.claims if verdict.asked(row)] == []
+    assert {row.verdict for row in verdict.claims} == {INCONCLUSIVE}
+    assert verdict.signs["SV-1"]["eventlet"] == SignCount(1, 1)
     assert exit_status(verdict) is Exit.AS_RECORDED
 
 
 def test_an_unreadable_trial_leaves_a_sometimes_claim_open() -> None:
     """Where a sign raised, the trial that showed it may be the one that could not be read: not refuted."""
-    from reprolab.scenario.model import Claim
-    from reprolab.verdict.judge import Count, Verdict, decide
-
     claim = Claim("X-1", "it happens", sign=bool, shows=("documented",), sometimes=True)
     verdict, why = decide(claim, {"documented": Count(0, 2, ("trial 3: KeyError: 'x'",))})
     assert verdict is Verdict.INCONCLUSIVE and "could not be read" in why
@@ -348,22 +350,24 @@ def test_a_rate_is_summed_over_the_trials() -> None:
     rated = claim("B-1", sign=lambda o: o["blinked"] > 0, shows=["documented"], absent=["old"], rate=flashes)
     rows = [trial(shown=7), trial(shown=9, number=2), trial("old", shown=0)]
     verdict = judge(in_memory(rated), "now", rows)
-    (told,) = verdict["claims"]
-    assert told["why"] == "documented 2/2 [16/20 (58–92 %)] · old 0/1 [0/10 (0–28 %)]"
-    assert told["variants"]["documented"]["rate"] == {"shown": 16, "of": 20, "interval": [0.584, 0.9193]}
-    assert verdict["signs"]["B-1"]["old"]["rate"]["shown"] == 0
-    assert "9/10" in judge(in_memory(rated), "now", [trial(shown=9), trial("old", shown=9)])["claims"][0]["why"]
+    (told,) = verdict.claims
+    assert told.why == "documented 2/2 [16/20 (58–92 %)] · old 0/1 [0/10 (0–28 %)]"
+    assert told.variants["documented"].count.rate == Rate(16, 20, (0.584, 0.9193))
+    old = verdict.signs["B-1"]["old"].rate
+    assert old is not None and old.shown == 0
+    assert "9/10" in judge(in_memory(rated), "now", [trial(shown=9), trial("old", shown=9)]).claims[0].why
 
 
 def test_a_rate_that_is_none_is_an_error() -> None:
     """More hits than tries: the sign cannot be read, and no interval is made up."""
     rated = claim("B-1", sign=lambda o: True, shows=["documented"], rate=lambda o: (11, 10))
-    told = judge(in_memory(rated), "now", [trial()])["claims"][0]
-    assert told["verdict"] == "inconclusive" and "11 of 10" in told["why"]
+    told = judge(in_memory(rated), "now", [trial()]).claims[0]
+    assert told.verdict is INCONCLUSIVE and "11 of 10" in told.why
 
 
 def test_a_rate_counts_valid_trials_only() -> None:
     """As the sign does."""
     rated = claim("B-1", sign=lambda o: True, shows=["documented"], rate=flashes)
-    told = judge(in_memory(rated), "now", [trial(shown=3), trial(shown=9, number=2, invalid="down")])["claims"][0]
-    assert told["variants"]["documented"]["rate"]["of"] == 10
+    told = judge(in_memory(rated), "now", [trial(shown=3), trial(shown=9, number=2, invalid="down")]).claims[0]
+    rate = told.variants["documented"].count.rate
+    assert rate is not None and rate.of == 10

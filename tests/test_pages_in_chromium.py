@@ -14,6 +14,7 @@ from reprolab.evidence.run_dir import RunDirectory
 from reprolab.report.html import report
 from reprolab.scenario import loader
 from reprolab.verdict import record
+from reprolab.verdict.document import write_verdict
 from reprolab.verdict.judge import judge
 
 pytestmark = pytest.mark.docker
@@ -32,7 +33,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = recorded_run(tmp_path_factory.mktemp("results"), "whole")
     found = loader.load(ROOT, "socket-vanish")
     record.judge_run(found, run)
-    return report.write(found, run, record.recorded_verdict(found))
+    return report.write(found, run, record.read_record(found))
 
 
 @pytest.mark.parametrize(("width", "scheme"), list(zip(WIDTHS, ("dark", "light"), strict=True)))
@@ -119,7 +120,7 @@ def folded(tmp_path: Path) -> Path:
     found, rows = in_memory(rated), [trial(shown=9), trial("old", shown=0)]
     run = RunDirectory(tmp_path / "run")
     files.write_json(run.path / "run.json", {"scenario": "blink", "status": "complete"})
-    files.write_json(run.path / "verdict.json", judge(found, "run", rows))
+    write_verdict(run, judge(found, "run", rows))
     for row in rows:
         run.append(row)
     return report.write(found, run, None)

@@ -17,6 +17,7 @@ from reprolab import InvalidTrial
 from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
 from reprolab.scenario import loader
 from reprolab.scenario.model import Claim, Scenario
+from reprolab.verdict.document import Rate
 from reprolab.verdict.judge import count, judge
 from test_waits import call, serving
 
@@ -142,7 +143,7 @@ def test_every_claim_is_decided_as_recorded(found: Scenario) -> None:
     """The recorded trials give the verdicts that are on record."""
     verdict = judge(found, "recorded", RUN.trials())
     recorded = json.loads((DIRECTORY / "recorded.json").read_text(encoding="utf-8"))
-    now = {claim["id"]: claim["verdict"] for claim in verdict["claims"]}
+    now = {claim.id: claim.verdict for claim in verdict.claims}
     assert now == {claim["id"]: claim["verdict"] for claim in recorded["claims"]}
     assert "inconclusive" not in now.values()
 
@@ -150,12 +151,13 @@ def test_every_claim_is_decided_as_recorded(found: Scenario) -> None:
 def test_rates_are_counted_over_requests(found: Scenario) -> None:
     """k of n requests with the interval, in verdict.json and in its words."""
     verdict = judge(found, "recorded", RUN.trials())
-    (row,) = [claim for claim in verdict["claims"] if claim["id"] == "PF-9"]
-    rate = row["variants"]["freeze/handler-default"]["rate"]
-    assert rate == {"shown": 0, "of": 60, "interval": [0.0, 0.0602]}
-    assert row["variants"]["freeze/documented"]["rate"]["interval"][0] > 0.5
-    assert "0/60 (0–6 %)" in row["why"]
-    assert "rate" in verdict["signs"]["PF-9"]["freeze/nothing"]
+    row = verdict.claim("PF-9")
+    assert row is not None
+    assert row.variants["freeze/handler-default"].count.rate == Rate(0, 60, (0.0, 0.0602))
+    documented = row.variants["freeze/documented"].count.rate
+    assert documented is not None and documented.interval[0] > 0.5
+    assert "0/60 (0–6 %)" in row.why
+    assert verdict.signs["PF-9"]["freeze/nothing"].rate is not None
 
 
 @pytest.mark.parametrize(

@@ -5,21 +5,24 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from cases import ROOT, blinked, claim, in_memory, recorded_run, trial, trials, trials_of
-from reprolab.core import files
+from reprolab.engine.host_facts import Host
+from reprolab.evidence.run_info import COMPLETE, BaseImage, RunInfo
 from reprolab.report import table, terminal
 from reprolab.scenario import loader
 from reprolab.scenario.model import Column, Experiment
 from reprolab.scenario.trial import TrialRecord
 from reprolab.verdict.judge import judge
+from reprolab.verdict.record import RecordedRun
 from rich.console import Console, RenderableType
 
 PAIR = claim(shows=["documented"], absent=["old"])
 HOST = {"kernel": "6.1", "engine": "20.10", "compose": "2.26", "cpus": 2, "cpu": "Some CPU"}
-RUN: dict[str, Any] = {"started": "2026-01-02 12:00 UTC", "status": "complete", "host": HOST}
+RUN = RunInfo("blink", "2026-01-02 12:00 UTC", COMPLETE, host=Host.from_json(HOST))
 
 
 def printed(part: RenderableType, width: int = 150) -> str:
@@ -29,13 +32,23 @@ def printed(part: RenderableType, width: int = 150) -> str:
     return stream.getvalue()
 
 
-def whole_report(found: Any, rows: list[Any], run: dict[str, Any] | None = None, **options: Any) -> str:
+def whole_report(found: Any, rows: list[Any], run: RunInfo = RUN) -> str:
     """The whole report of some trials."""
     stream = io.StringIO()
-    verdict = judge(found, "now", rows, options.get("recorded"))
     console = Console(file=stream, width=150, no_color=True)
-    terminal.render(console, found, run or RUN, rows, verdict, "results/blink/now/")
+    tables = table.tables(found, rows)
+    terminal.render(console, found, run, tables, judge(found, "now", rows), "results/blink/now/")
     return stream.getvalue()
+
+
+def info(**content: Any) -> RunInfo:
+    """A run with what run.json says."""
+    return RunInfo.from_json({"scenario": "blink", **content})
+
+
+def record(**content: Any) -> RecordedRun:
+    """A record with what recorded.json says."""
+    return RecordedRun.from_json(content)
 
 
 # -- cells ----------------------------------------------------------------------------------------
@@ -127,7 +140,6 @@ def test_rows_stand_in_the_order_of_the_experiment() -> None:
     assert old.notes == ("why: because",)
     assert old.invalid.startswith("did not start")
     assert (documented.changes, documented.trials, documented.cells, documented.notes) == ("—", "0/1", (), ())
-    assert set(old.to_json()) == {"variant", "changes", "trials", "cells", "notes", "invalid"}
 
 
 # -- parts ----------------------------------------------------------------------------------------
@@ -178,12 +190,12 @@ def test_no_tries_have_no_bound() -> None:
     rated = claim(absent=["old"], rate=lambda o: (0, 0))
     verdict = judge(in_memory(rated), "now", trials(documented="+", old="-"))
     assert terminal.doubts(verdict) == ""
-    assert "documented 1/1 [0/0] · old 0/1 [0/0]" in verdict["claims"][0]["why"]
+    assert "documented 1/1 [0/0] · old 0/1 [0/0]" in verdict.claims[0].why
 
 
 def test_the_last_line() -> None:
     """Counts of what was asked, drift by id, and where the evidence lies."""
-    recorded = {"claims": [{"id": "B-1", "verdict": "refuted"}]}
+    recorded = record(claims=[{"id": "B-1", "verdict": "refuted"}]).verdict
     verdict = judge(in_memory(PAIR, claim("B-2", shows=["new"])), "now", trials(documented="+", old="-"), recorded)
     assert (
         terminal.closing(verdict, "results/x/") == "1 confirmed · 0 refuted · 0 inconclusive · 1 not asked"
@@ -203,24 +215,24 @@ def test_what_differs_from_the_recorded_run() -> None:
         "bases": {"python:3.6": {"origin": "host"}},
         "packages": {"documented/app": {"pip": {"gunicorn": "19.6.0", "six": "1.16"}, "deb": {"apt": "2"}}},
     }
-    assert terminal.differences(then, then) == []
-    assert terminal.differences(then, now) == [
+    assert terminal.differences(record(**then), info(**then)) == []
+    assert terminal.differences(record(**then), info(**now)) == [
         "kernel: recorded 6.1, now 6.18",
         "base python:3.6: recorded hub, now host",
         "documented/app: pip bottle: recorded 0.12.13, now —",
         "documented/app: pip six: recorded —, now 1.16",
     ]
-    assert terminal.differences({}, {}) == []
+    assert terminal.differences(record(), info()) == []
 
 
 def test_a_base_of_the_same_origin_may_be_another() -> None:
     """Its id or its digest tells; a fact that an old record does not have is not compared."""
     then = {"bases": {"b": {"origin": "hub", "id": f"sha256:{'1' * 64}", "digest": f"sha256:{'a' * 64}"}}}
     now = {"bases": {"b": {"origin": "hub", "id": f"sha256:{'2' * 64}", "digest": f"sha256:{'b' * 64}"}}}
-    assert terminal.differences(then, now) == [
+    assert terminal.differences(record(**then), info(**now)) == [
         f"base b: recorded hub (id {'1' * 12}, digest {'a' * 12}), now hub (id {'2' * 12}, digest {'b' * 12})"
     ]
-    assert terminal.differences({"bases": {"b": {"origin": "hub"}}}, now) == []
+    assert terminal.differences(record(bases={"b": {"origin": "hub"}}), info(**now)) == []
 
 
 def test_many_packages_that_differ_are_told_shortly() -> None:
@@ -228,7 +240,7 @@ def test_many_packages_that_differ_are_told_shortly() -> None:
     debs = {f"lib{n:02}": "1" for n in range(14)} | {"wrk": "4.1"}
     images = {f"{variant}/app": {"deb": debs} for variant in ("documented", "old", "new")}
     newer = {image: {"deb": dict.fromkeys(debs, "9")} for image in images}
-    told = terminal.differences({"packages": images}, {"packages": newer}, {"wrk"})
+    told = terminal.differences(record(packages=images), info(packages=newer), {"wrk"})
     assert told[0] == "documented/app and 2 more images: deb wrk: recorded 4.1, now 9"
     assert told[1] == "documented/app and 2 more images: deb lib00: recorded 1, now 9"
     assert len(told) == 13 and told[-1] == "and 3 more packages"
@@ -236,11 +248,12 @@ def test_many_packages_that_differ_are_told_shortly() -> None:
 
 def test_packages_that_changed_are_told_in_one_line() -> None:
     """How many, and which of those that the images install by name; nothing where none did."""
-    then = {"packages": {"documented/app": {"deb": {"wrk": "4.1", "libc6": "2.36"}}}}
-    now = {"packages": {"documented/app": {"deb": {"wrk": "4.2", "libc6": "2.37"}}}}
-    assert terminal.packages_changed(then, now, {"wrk"}) == "2 packages are not as recorded: wrk 4.1 → 4.2"
-    assert terminal.packages_changed(then, now, ()) == "2 packages are not as recorded"
-    assert terminal.packages_changed(then, then, {"wrk"}) == ""
+    before = {"documented/app": {"deb": {"wrk": "4.1", "libc6": "2.36"}}}
+    then, now = record(packages=before), {"documented/app": {"deb": {"wrk": "4.2", "libc6": "2.37"}}}
+    told = terminal.packages_changed(then, info(packages=now), {"wrk"})
+    assert told == "2 packages are not as recorded: wrk 4.1 → 4.2"
+    assert terminal.packages_changed(then, info(packages=now), ()) == "2 packages are not as recorded"
+    assert terminal.packages_changed(then, info(packages=before), {"wrk"}) == ""
 
 
 # -- the whole ------------------------------------------------------------------------------------
@@ -250,7 +263,8 @@ def test_a_report_says_on_what_it_ran_and_what_it_found() -> None:
     """Title, host, base, table, note, verdict, doubt, times, evidence."""
     columns = (Column("lamp", lambda o: "on" if blinked(o) else "off"), Column("seen", lambda o: "twice", note=True))
     base = {"detail": "python:3.6 built on this host"}
-    run = RUN | {"bases": {"a": base, "b": base}, "times": "up 1.0 s"}
+    bases = {name: BaseImage.from_json(base) for name in "ab"}
+    run = replace(RUN, bases=bases, times="up 1.0 s")
     told = whole_report(in_memory(PAIR, columns=columns), trials(documented="+++", old="---"), run)
     assert told.startswith(
         "blink · a lamp   2026-01-02 12:00 UTC\nbase image: python:3.6 built on this host\nkernel 6.1"
@@ -271,7 +285,7 @@ def test_an_invalid_variant_shows_its_reason() -> None:
 
 def test_a_run_that_was_cut_short_says_so() -> None:
     """What was measured is shown, as what it is."""
-    told = whole_report(in_memory(PAIR), trials(documented="+"), RUN | {"status": "aborted", "reason": "interrupted"})
+    told = whole_report(in_memory(PAIR), trials(documented="+"), replace(RUN, status="aborted", reason="interrupted"))
     assert "this run is aborted: interrupted" in told
     assert "this run is" not in whole_report(in_memory(PAIR), trials(documented="+"))
 
@@ -306,7 +320,7 @@ def test_the_recorded_run_renders(tmp_path: Any) -> None:
     """The report of a real run: the table's rows, the tracebacks, who removed the file, the verdicts."""
     run = recorded_run(tmp_path, "whole")
     found = loader.load(ROOT, "socket-vanish")
-    told = whole_report(found, run.trials(), files.read_json(run.path / "run.json"))
+    told = whole_report(found, run.trials(), run.info())
     assert "socket-vanish · gunicorn 19.6.0 removes its own Unix socket" in told
     for name in found.experiments["vanish"].variants:
         assert f"\n {name} " in told
@@ -329,7 +343,8 @@ def test_the_short_reason_ends_with_the_servers_last_word() -> None:
 def test_a_narrow_terminal_gets_fewer_columns_not_broken_ones() -> None:
     """At 80 columns names and words stand whole; where the rest is, is said."""
     console = Console(file=io.StringIO(), width=80)
-    console.print(terminal.results(in_memory(PAIR), trials(documented="+"), 80))
+    found = in_memory(PAIR)
+    console.print(terminal.results(found, table.tables(found, trials(documented="+")), 80))
     stream = console.file
     assert isinstance(stream, io.StringIO)
     assert "documented" in stream.getvalue() and "report.txt" in stream.getvalue()

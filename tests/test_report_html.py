@@ -12,13 +12,16 @@ import pytest
 from cases import ROOT, claim, in_memory, recorded_run, trial, trials
 from reprolab.core import files
 from reprolab.core.errors import UsageError
+from reprolab.engine.host_facts import Host
 from reprolab.evidence.run_dir import RunDirectory
+from reprolab.evidence.run_info import RunInfo
 from reprolab.report import write
 from reprolab.report.html import report
 from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
 from reprolab.scenario.trial import TrialRecord
 from reprolab.verdict import record
+from reprolab.verdict.document import write_verdict
 from reprolab.verdict.judge import judge
 
 MOST = 5_000_000
@@ -32,7 +35,7 @@ def run_of(at: Path, found: Scenario, rows: list[TrialRecord], **content: Any) -
     files.write_json(run.path / "run.json", {"scenario": found.name, "status": "complete", **content})
     for row in rows:
         run.append(row)
-    files.write_json(run.path / "verdict.json", judge(found, run.name, rows))
+    write_verdict(run, judge(found, run.name, rows))
     return run
 
 
@@ -60,7 +63,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
     run = recorded_run(tmp_path_factory.mktemp("results"), "whole")
     found = loader.load(ROOT, "socket-vanish")
     record.judge_run(found, run)
-    return report.page(found, run, record.recorded_verdict(found))
+    return report.page(found, run, record.read_record(found))
 
 
 def test_the_page_says_what_the_run_found(whole: str) -> None:
@@ -119,9 +122,10 @@ def test_a_scenario_has_found_only_what_is_on_record(tmp_path: Path) -> None:
     """The finding bears the run that it was recorded from; nobody takes it for what another run says."""
     found = loader.load(ROOT, "pool-freeze")
     rows: list[TrialRecord] = []
-    recorded = record.recorded_verdict(found)
+    recorded = record.read_record(found)
+    assert recorded is not None
     text = words(report.page(found, run_of(tmp_path, found, rows), recorded))
-    assert f"as recorded from run {recorded['run']} (this page shows another run)" in text  # type: ignore[index]
+    assert f"as recorded from run {recorded.verdict.run} (this page shows another run)" in text
 
 
 def test_rates_have_a_chart_with_their_intervals(tmp_path: Path) -> None:
@@ -193,9 +197,10 @@ def test_drift_is_said_with_what_else_differs(tmp_path: Path) -> None:
     """A verdict other than the recorded one stands at the top, with the host's differences."""
     found = in_memory(PAIR)
     rows = trials(documented="---", old="---")
-    before = judge(found, "then", trials(documented="+++", old="---")) | {"host": {"kernel": "6.0"}}
+    then = judge(found, "then", trials(documented="+++", old="---"))
+    before = record.RecordedRun(then, RunInfo("blink", host=Host(kernel="6.0")))
     run = run_of(tmp_path, found, rows, host={"kernel": "6.1"})
-    files.write_json(run.path / "verdict.json", judge(found, run.name, rows, before))
+    write_verdict(run, judge(found, run.name, rows, then))
     text = words(report.page(found, run, before))
     assert "Drift from the recorded verdict: B-1" in text
     assert "kernel: recorded 6.0, now 6.1" in text

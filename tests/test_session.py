@@ -14,6 +14,7 @@ from reprolab.core import files
 from reprolab.core.errors import EngineError, EvidenceError, Exit, UsageError
 from reprolab.engine import labels
 from reprolab.evidence import lookup, run_dir
+from reprolab.evidence.run_info import BuiltImage, Image
 from reprolab.report.html import report
 from reprolab.run import session
 from reprolab.run.plan import Wishes, make_plan
@@ -100,6 +101,11 @@ class FakeRunner:
         self.ready: dict[str, Any] = {}
         self.stopped = False
 
+    @property
+    def scenario(self) -> Any:
+        """As the runner's."""
+        return self.plan.scenario
+
     def stop_builds(self) -> None:
         """Noted."""
         self.stopped = True
@@ -171,6 +177,9 @@ def test_a_run_that_goes_well(start: Callable[..., Session]) -> None:
     made = start(finish(*GOOD))
     assert made.execute() is Exit.AS_RECORDED
     content = run_json(made)
+    assert list(content) == [
+        *("schema", "scenario", "started", "status", "pid", "command", "factors", "plan", "host", "images", "times")
+    ]
     assert content["status"] == "complete"
     assert content["factors"] == {"RELEASE": "1.0", "WORKERS": "2"}
     assert [(row["variant"], row["trials"]) for row in content["plan"]] == [("documented", 3), ("old", 3)]
@@ -233,7 +242,7 @@ def test_the_images_of_a_run_that_is_cut_short(start: Callable[..., Session]) ->
     """Those that were there are on record, since trials ran in them; no build goes on."""
 
     def behave(runner: FakeRunner) -> None:
-        details = {"reference": "app:1", "id": "sha256:1", "digests": [], "packages": {"pip": {"gunicorn": "23.0.0"}}}
+        details = BuiltImage(Image("app:1", "sha256:1"), {"pip": {"gunicorn": "23.0.0"}})
         runner.ready["lamp/documented"] = SimpleNamespace(variant=runner.plan.variants[0], images={"app": details})
         raise KeyboardInterrupt
 
@@ -244,6 +253,33 @@ def test_the_images_of_a_run_that_is_cut_short(start: Callable[..., Session]) ->
     assert content["images"]["documented"]["app"]["reference"] == "app:1"
     assert content["packages"] == {"documented/app": {"pip": {"gunicorn": "23.0.0"}}}
     assert made.runner is not None and made.runner.stopped  # type: ignore[attr-defined]
+
+
+def test_each_experiment_has_images_of_its_own(start: Callable[..., Session], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two experiments have variants of the same names, and what they were built from differs."""
+
+    def prepare(runner: FakeRunner) -> list[Any]:
+        return [
+            SimpleNamespace(
+                variant=one,
+                images={"app": BuiltImage(Image(f"app:{one.experiment.name}"), {"pip": {one.experiment.name: "1"}})},
+                invalid="",
+            )
+            for one in runner.plan.variants
+        ]
+
+    monkeypatch.setattr(FakeRunner, "prepare", prepare)
+    made = start(finish(*GOOD))
+    (made.root / "scenarios" / "blink" / "bulb.py").write_text(EXPERIMENT.replace("B-1", "B-2"), encoding="utf-8")
+    assert made.execute() is Exit.AS_RECORDED
+    content = run_json(made)
+    of = {f"{experiment}/{variant}": experiment for experiment in ("bulb", "lamp") for variant in ("documented", "old")}
+    assert {name: own["app"]["reference"] for name, own in content["images"].items()} == {
+        name: f"app:{experiment}" for name, experiment in of.items()
+    }
+    assert content["packages"] == {f"{name}/app": {"pip": {experiment: "1"}} for name, experiment in of.items()}
+    assert made.run is not None
+    assert set(files.read_json(made.run.path / "verdict.json")["variants"]) <= set(of)
 
 
 def test_a_run_that_ended_before_its_first_trial(start: Callable[..., Session]) -> None:
@@ -299,7 +335,7 @@ def test_packages_that_changed_are_told_without_a_drift(
     start: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The verdicts are as recorded, the packages are not: the run says so, and it is no drift."""
-    newer = {"lamp": {"reference": "", "id": "", "digests": [], "packages": {"deb": {"libc6": "2.37"}}}}
+    newer = {"lamp": BuiltImage(Image("lamp:1"), {"deb": {"libc6": "2.37"}})}
     monkeypatch.setattr(FakeRunner, "images", newer)
     made = start(finish(*GOOD))
     before = {"documented/lamp": {"deb": {"libc6": "2.36"}}}

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from cases import ROOT, lay_out
+from cases import ROOT, lay_out, write_run_json
 from click.testing import CliRunner, Result
 from reprolab.cli import main
 from reprolab.core import files
@@ -63,7 +63,7 @@ def record(home: Path, verdict: str = "confirmed") -> None:
         "text": "as it was",
         "verdict": verdict,
         "why": "documented 3/3 · old 0/3",
-        "variants": {"old": {}},
+        "variants": {"old": {"expected": False, "shown": 0, "trials": 3, "interval": [0.0, 0.5615]}},
     }
     content = {"schema": 1, "run": "20260102T120000Z", "started": "2026-01-02 12:00 UTC", "claims": [row]}
     files.write_json(home / "scenarios" / "blink" / "recorded.json", content)
@@ -145,7 +145,7 @@ def test_what_is_missing_is_said(home: Path) -> None:
     assert "This scenario has no README yet." in page(home, "blink.html")
     assert 'class="verdict' not in page(home)
     run = lookup.create_run(home, "blink")
-    run_dir.merge_run_json(run, {"scenario": "blink", "status": "complete"})
+    write_run_json(run, status="complete")
     lookup.point_latest(run)
     assert lab().exit_code == 0
     assert "the latest run has no report.html; make html RUN=blink writes it" in page(home)
@@ -155,7 +155,7 @@ def test_a_report_is_copied_and_its_links_lead_to_the_evidence(home: Path) -> No
     """Links within the page stay; those to the run's files lead to its directory; scripts are left as they are."""
     record(home)
     run = lookup.create_run(home, "blink")
-    run_dir.merge_run_json(run, {"scenario": "blink", "status": "aborted"})
+    write_run_json(run, status="aborted")
     lookup.point_latest(run)
     (run.path / "report.txt").write_text("kept")
     report = '<a href="report.txt">t</a><a href="#x">x</a><link href="data:,"><script>a = \'<a href="b">\'</script>'

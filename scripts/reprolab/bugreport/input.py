@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from reprolab.bugreport.spec import Report
 from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
+from reprolab.evidence.run_info import RunInfo
 from reprolab.report.table import short_reason
 from reprolab.scenario.model import Claim, Scenario
 from reprolab.scenario.trial import TrialRecord
-from reprolab.verdict.judge import Count, Verdict, count, judge
+from reprolab.verdict.document import ClaimVerdict, Verdict, VerdictDocument
+from reprolab.verdict.judge import Count, count, judge
 
 
 @dataclass(frozen=True)
 class Material:
-    """A finding and the run that bears it out; ``content`` is run.json, ``verdict`` what judging gives now.
+    """A finding and the run that bears it out; ``verdict`` is what judging gives now.
 
     ``also`` are other runs, which only add releases to the table.
     """
@@ -24,8 +25,8 @@ class Material:
     scenario: Scenario
     report: Report
     run: RunDirectory
-    content: Mapping[str, Any]
-    verdict: Mapping[str, Any]
+    info: RunInfo
+    verdict: VerdictDocument
     trials: tuple[TrialRecord, ...]
     also: tuple[Material, ...] = ()
 
@@ -54,11 +55,11 @@ class Material:
         """The values in force in a variant, by the run's own record: the documented ones and what it changed."""
         own = self.of(variant)
         changed = own[0].factors if own else self.report.experiment.variants.get(variant, {})
-        return {**self.scenario.factors, **self.content.get("factors", {}), **changed}
+        return {**self.scenario.factors, **self.info.factors, **changed}
 
-    def claim(self, claim: Claim) -> Mapping[str, Any]:
-        """The row of verdict.json for a claim."""
-        return next(row for row in self.verdict["claims"] if row["id"] == claim.id)
+    def claim(self, claim: Claim) -> ClaimVerdict:
+        """The verdict on a claim."""
+        return next(row for row in self.verdict.claims if row.id == claim.id)
 
     @property
     def example(self) -> TrialDirectory | None:
@@ -69,18 +70,18 @@ class Material:
         return None
 
 
-def gather(scenario: Scenario, report: Report, run: RunDirectory, content: Mapping[str, Any]) -> Material:
+def gather(scenario: Scenario, report: Report, run: RunDirectory, info: RunInfo) -> Material:
     """Read a run for a report, and judge it; writes nothing."""
     trials = tuple(run.trials())
-    return Material(scenario, report, run, content, judge(scenario, run.name, trials), trials)
+    return Material(scenario, report, run, info, judge(scenario, run.name, trials), trials)
 
 
 def obstacles(material: Material) -> list[str]:
     """Why this run does not bear a report: one line each; none where it does."""
-    status = material.content.get("status", "unknown")
-    if status != "complete":
-        reason = material.content.get("reason", "")
-        return [f"the run is {status}{f' ({reason.splitlines()[0]})' if reason else ''}"]
+    info = material.info
+    if not info.complete:
+        reason = f" ({info.reason.splitlines()[0]})" if info.reason else ""
+        return [f"the run is {info.status or 'unknown'}{reason}"]
     report = material.report
     if missing := [name for name in report.variants if not material.ran(name)]:
         return [f"{_part(report, name)} was not run" for name in missing]
@@ -119,8 +120,8 @@ def _signs(material: Material) -> Iterator[str]:
 def _claims(material: Material) -> Iterator[str]:
     for claim in material.report.claims:
         row = material.claim(claim)
-        if row["verdict"] != Verdict.CONFIRMED:
-            yield f"{claim.id} is {row['verdict']}: {row['why']}"
+        if row.verdict != Verdict.CONFIRMED:
+            yield f"{claim.id} is {row.verdict}: {row.why}"
 
 
 def command(scenario: Scenario, report: Report) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from reprolab.bugreport.input import Material
 from reprolab.core.errors import UsageError
 from reprolab.core.files import read_json
+from reprolab.evidence.packages import of_variant
 from reprolab.stack.compose import BASE_ARGUMENT, image_name
 
 APP = "{}-app"
@@ -25,10 +26,11 @@ def model(material: Material) -> dict[str, Any]:
 
 def package(material: Material, name: str) -> str:
     """A package's version in the app's image; where the run did not note it, the factor of that name."""
-    images = material.content.get("packages", {})
-    app = f"{material.report.shows}/{APP.format(material.scenario.name)}"
-    kept = {key.lower(): value for key, value in images.get(app, {}).get("pip", {}).items()}
-    return str(kept.get(name.lower()) or material.factors(material.report.shows).get(name.upper(), "unknown"))
+    report = material.report
+    services = of_variant(material.info.packages, report.experiment.name, report.shows)
+    installed = services.get(APP.format(material.scenario.name), {})
+    kept = {key.lower(): value for key, value in installed.get("pip", {}).items()}
+    return str(kept.get(name.lower()) or material.factors(report.shows).get(name.upper(), "unknown"))
 
 
 def base_of(material: Material) -> str:
@@ -36,10 +38,9 @@ def base_of(material: Material) -> str:
     service = model(material).get("services", {}).get(APP.format(material.scenario.name), {})
     arguments = (service.get("build") or {}).get("args") or {}
     used = [value for name, value in arguments.items() if name.startswith("PYTHON") and name.endswith(BASE_ARGUMENT)]
-    bases = material.content.get("bases", {})
-    for official, base in bases.items():
-        if base.get("reference") in used and base.get("origin"):
-            return str(base.get("detail") or official).replace("on this host", "on the reporter's machine")
+    for official, base in material.info.bases.items():
+        if base.reference in used and base.origin:
+            return (base.detail or official).replace("on this host", "on the reporter's machine")
     return "unknown base image"
 
 
@@ -56,7 +57,7 @@ def as_it_ran(material: Material) -> str:
     if not build:
         return "The run did not keep what it was built from, so the files above are the scenario's as they are now"
     here = build | {"context": str(_context(material, Path(build["context"])))}
-    bases = [(base["reference"], base["id"]) for base in material.content.get("bases", {}).values()]
+    bases = [(base.reference or "", base.id or "") for base in material.info.bases.values()]
     try:
         same = image_name(here, service, bases) == recorded.get("image")
     except (OSError, UsageError):

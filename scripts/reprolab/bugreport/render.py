@@ -32,10 +32,7 @@ def mask_of(material: Material, root: Path) -> Masker:
     variants = material.report.experiment.variants.values()
     values = {value for factors in (material.scenario.factors, *variants) for value in factors.values()}
     packages = {
-        version
-        for kinds in material.content.get("packages", {}).values()
-        for names in kinds.values()
-        for version in names.values()
+        version for kinds in material.info.packages.values() for names in kinds.values() for version in names.values()
     }
     return masker([root, results_root(root), material.run.path, *sorted(there)], services, values | packages)
 

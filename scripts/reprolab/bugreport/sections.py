@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from reprolab.bugreport import release_table
 from reprolab.bugreport.forms import FORMS
@@ -15,6 +14,7 @@ from reprolab.bugreport.spec import Step, fill
 from reprolab.core.stats import rate_text
 from reprolab.report.table import changes_text
 from reprolab.scenario.model import Claim
+from reprolab.verdict.document import ClaimVerdict, Verdict
 
 FOLD = 30  # lines, from which on a file is folded
 LANGUAGES = {".py": "python", ".sh": "sh", ".conf": "", ".yaml": "yaml", ".txt": "text"}
@@ -115,9 +115,9 @@ def supporting(material: Material) -> str:
     """Claims that the run decided beside those that carry the report."""
     rows = [material.claim(claim) for claim in material.report.supporting]
     lines = [
-        f"- {row['text']} ({row['verdict']}; {_tally(claim, row)}){_limits(material, claim)}"
+        f"- {row.text} ({row.verdict}; {_tally(claim, row)}){_limits(material, claim)}"
         for claim, row in zip(material.report.supporting, rows, strict=True)
-        if row["verdict"] != "inconclusive"
+        if row.verdict != Verdict.INCONCLUSIVE
     ]
     return "\n".join(["**Also found** in the same run:", "", *lines]) if lines else ""
 
@@ -130,24 +130,20 @@ def sign_words(claim: Claim) -> str:
 
 def _limits(material: Material, claim: Claim) -> str:
     """The sentences that say where a claim ends, as far as the run decided them."""
-    rows = {row["id"]: row for row in material.verdict["claims"]}
-    told = [
-        f"“{rows[name]['text']}” ({rows[name]['verdict']})"
-        for name in claim.but
-        if name in rows and rows[name]["verdict"] != "inconclusive"
-    ]
+    rows = [row for name in claim.but if (row := material.verdict.claim(name))]
+    told = [f"“{row.text}” ({row.verdict})" for row in rows if row.verdict != Verdict.INCONCLUSIVE]
     return f", but see {' and '.join(told)}" if told else ""
 
 
-def _tally(claim: Claim, row: Mapping[str, Any]) -> str:
+def _tally(claim: Claim, row: ClaimVerdict) -> str:
     """What was counted and how often it showed; a sentence may say what avoids it, so the sign's words stand by it.
 
     Controls in one sum: names of variants tell nobody.
     """
     sums = {}
     for expected in (True, False):
-        rows = [one for one in row["variants"].values() if one["expected"] is expected]
-        sums[expected] = f"{sum(one['shown'] for one in rows)}/{sum(one['trials'] for one in rows)}" if rows else ""
+        counts = [one.count for one in row.variants.values() if one.expected is expected]
+        sums[expected] = f"{sum(one.shown for one in counts)}/{sum(one.trials for one in counts)}" if counts else ""
     found = [sums[True]] if sums[True] else []
     found += [f"in the controls {sums[False]}"] if sums[False] else []
     return f"counted: “{sign_words(claim)}”: {'; '.join(found)}"
@@ -237,8 +233,7 @@ def python(material: Material) -> str:
 
 def system(material: Material) -> str:
     """Linux in a container: whose user land, which kernel."""
-    host = material.content.get("host", {})
-    return f"Linux {host.get('kernel', '?')}, in a container of {base_of(material)}"
+    return f"Linux {material.info.host.kernel or '?'}, in a container of {base_of(material)}"
 
 
 def versions(material: Material) -> str:
@@ -253,11 +248,11 @@ def releases_tested(material: Material) -> str:
 
 def host(material: Material) -> str:
     """The machine, without its name."""
-    facts = material.content.get("host", {})
+    facts = material.info.host
     return (
-        f"{facts.get('cpus', '?')} × {facts.get('cpu', '?')}, {facts.get('memory_mib', '?')} MiB, kernel "
-        f"{facts.get('kernel', '?')}, {facts.get('os', '?')}, Docker Engine {facts.get('engine', '?')}, "
-        f"Compose {facts.get('compose', '?')}, cgroup {facts.get('cgroup', '?')}"
+        f"{facts.cpus or '?'} × {facts.cpu or '?'}, {facts.memory_mib or '?'} MiB, kernel "
+        f"{facts.kernel or '?'}, {facts.os or '?'}, Docker Engine {facts.engine or '?'}, "
+        f"Compose {facts.compose or '?'}, cgroup {facts.cgroup or '?'}"
     )
 
 
@@ -269,7 +264,7 @@ def context(material: Material) -> str:
         f"`{report.changed}` differs. Seen in {rate_text(0, material.count(report.control).trials)} of its runs.",
         f"- **Machine:** {host(material)}.",
         f"- **Base image:** {base_of(material)}.",
-        f"- **Measured:** {material.content.get('started', '?')}, each run on a fresh stack of containers; "
+        f"- **Measured:** {material.info.started or '?'}, each run on a fresh stack of containers; "
         "the figures are counted from what the runs recorded.",
     ]
     return "\n".join([*pieces, *_threads(material)])

@@ -19,7 +19,7 @@ import docker
 
 from reprolab.baseimage.resolve import Base, Policy
 from reprolab.bundle import archive as bundle_archive
-from reprolab.core import command_text, files
+from reprolab.core import command_text
 from reprolab.core.config_file import hint
 from reprolab.core.errors import BundleError, LabError, UsageError
 from reprolab.core.subprocesses import CommandError, run
@@ -79,7 +79,7 @@ def playable(root: Path, found: Scenario) -> RunDirectory | None:
     for one in lookup.runs_of(root, found.name):
         if needed <= {(trial.experiment, trial.variant) for trial in one.trials() if trial.valid}:
             fit.append(one)
-    whole = [one for one in fit if files.read_json(one.path / "run.json").get("status") == "complete"]
+    whole = [one for one in fit if one.info().complete]
     return next(reversed(whole or fit), None)
 
 

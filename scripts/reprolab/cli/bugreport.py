@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import click
 import yaml
@@ -20,6 +19,7 @@ from reprolab.core.config_file import hint
 from reprolab.core.errors import Exit, LabError, UsageError
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory
+from reprolab.evidence.run_info import RunInfo
 from reprolab.scenario import loader
 from reprolab.scenario.model import DOCUMENTED, Scenario
 
@@ -73,7 +73,7 @@ def _runs(root: Path, where: str, wanted: str) -> tuple[Scenario, list[RunDirect
             raise lookup.no_run(root, where)
         return found, runs
     run = lookup.open_run(root, where)
-    name = _content(run)["scenario"]
+    name = run.info().scenario
     _same(where, name, wanted)
     return loader.load(root, name), [run]
 
@@ -91,31 +91,24 @@ def _same(where: str, name: str, wanted: str) -> None:
 def _other(root: Path, found: Scenario, where: str) -> RunDirectory:
     """A run that only adds releases. Raises UsageError where it is another scenario's, or did not come to its end."""
     run = lookup.open_run(root, where)
-    content = _content(run)
-    if content["scenario"] != found.name or content.get("status") != "complete":
+    info = run.info()
+    if info.scenario != found.name or not info.complete:
         raise UsageError(
-            f"{command_text.option('also', where)} is a run of {content['scenario']}{_unfinished(content)}",
+            f"{command_text.option('also', where)} is a run of {info.scenario}{_unfinished(info)}",
             expected=f"a complete run of {found.name}",
         )
     return run
 
 
-def _unfinished(content: dict[str, Any]) -> str:
+def _unfinished(info: RunInfo) -> str:
     """What to add to a run's description where it did not come to its end."""
-    status = content.get("status", "unknown")
-    return "" if status == "complete" else f", and {status}"
+    return "" if info.complete else f", and {info.status or 'unknown'}"
 
 
 def _with(material: Material, others: list[RunDirectory]) -> Material:
     """The same with what other runs measured of its experiment."""
-    return replace(
-        material, also=tuple(gather(material.scenario, material.report, run, _content(run)) for run in others)
-    )
-
-
-def _content(run: RunDirectory) -> dict[str, Any]:
-    content: dict[str, Any] = files.read_json(run.path / "run.json")
-    return content
+    also = (gather(material.scenario, material.report, run, run.info()) for run in others)
+    return replace(material, also=tuple(also))
 
 
 def _choose(found: Scenario, report: Report, runs: list[RunDirectory]) -> Chosen:
@@ -132,9 +125,9 @@ def _choose(found: Scenario, report: Report, runs: list[RunDirectory]) -> Chosen
 
 def _materials(found: Scenario, report: Report, runs: list[RunDirectory]) -> Iterator[Material]:
     """Complete runs before those that are not, newest first."""
-    told = [(run, _content(run)) for run in runs]
-    for run, content in sorted(told, key=lambda pair: pair[1].get("status") != "complete"):
-        yield gather(found, report, run, content)
+    told = [(run, run.info()) for run in runs]
+    for run, info in sorted(told, key=lambda pair: not pair[1].complete):
+        yield gather(found, report, run, info)
 
 
 def _refuse(found: Scenario, one: Chosen) -> None:

@@ -21,7 +21,7 @@ from reprolab.core import command_text
 from reprolab.core.errors import Exit, UsageError
 from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
-from reprolab.verdict.judge import Verdict
+from reprolab.verdict.document import Verdict
 
 EPILOG = (
     "Exit status: 0 compared, whatever differs; 1 two runs that decided a claim differently; 2 refused, with the "

@@ -8,7 +8,6 @@ from typing import NoReturn
 import click
 
 from reprolab.cli.common import boundary, console, project_root, say, settings_of
-from reprolab.core import files
 from reprolab.core.errors import Exit
 from reprolab.evidence import lookup, run_dir
 from reprolab.report import write
@@ -57,8 +56,7 @@ def judge(where: str) -> Exit:
     """Judge a run again from its files, without Docker. RUN: a directory, SCENARIO/STAMP or SCENARIO."""
     root = project_root()
     found_run = lookup.open_run(root, where)
-    content = files.read_json(found_run.path / "run.json")
-    found = loader.load(root, content["scenario"])
+    found = loader.load(root, found_run.info().scenario)
     verdict = record.judge_run(found, found_run)
     write.report(console(), found, found_run)
     if (found_run.path / run_dir.PAGE).exists():
@@ -74,5 +72,5 @@ def html(where: str) -> None:
     """Write a run's report.html anew, from its files, without Docker. RUN: a directory, SCENARIO/STAMP or SCENARIO."""
     root = project_root()
     found_run = lookup.open_run(root, where)
-    found = loader.load(root, files.read_json(found_run.path / "run.json")["scenario"])
+    found = loader.load(root, found_run.info().scenario)
     click.echo(f"written: {write.write_page(found, found_run)}")

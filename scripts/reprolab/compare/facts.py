@@ -12,8 +12,10 @@ from reprolab.core import command_text
 from reprolab.core.errors import UsageError
 from reprolab.core.files import read_json
 from reprolab.core.stats import wilson
+from reprolab.evidence.packages import of_variant
 from reprolab.report import table
 from reprolab.scenario.model import Scenario
+from reprolab.verdict.document import read_verdict
 from reprolab.verdict.judge import Count, count
 
 VERDICTS = "verdicts"
@@ -33,7 +35,7 @@ def facts(left: Side, right: Side, scenario: Scenario | None) -> tuple[Facts, ..
 
 def factors(left: Side, right: Side) -> Facts:
     """The factors in force."""
-    sides = [{**side.content.get("factors", {}), **side.trials[0].factors} for side in (left, right)]
+    sides = [{**side.info.factors, **side.trials[0].factors} for side in (left, right)]
     return _differing("factors", sides[0], sides[1])
 
 
@@ -44,11 +46,8 @@ def environment(left: Side, right: Side) -> Facts:
 
 
 def _environment(side: Side) -> dict[str, str]:
-    host = {key: str(value) for key, value in side.content.get("host", {}).items()}
-    bases = side.content.get("bases", {})
-    ids = {
-        f"base {name}": f"{base.get('detail', '?')} ({str(base.get('id', '?'))[7:19]})" for name, base in bases.items()
-    }
+    host = {key: str(value) for key, value in side.info.host.to_json().items()}
+    ids = {f"base {name}": f"{base.detail or '?'} ({(base.id or '?')[7:19]})" for name, base in side.info.bases.items()}
     return host | ids
 
 
@@ -74,12 +73,10 @@ def packages(left: Side, right: Side) -> Facts:
 
 
 def _packages(side: Side) -> Iterator[tuple[str, str]]:
-    for image, kinds in side.content.get("packages", {}).items():
-        variant, _, service = image.rpartition("/")
-        if variant == side.variant:
-            for kind, names in kinds.items():
-                for name, version in names.items():
-                    yield f"{service.removeprefix(side.scenario + '-')} {kind} {name}", str(version)
+    for service, kinds in of_variant(side.info.packages, side.experiment, side.variant).items():
+        for kind, names in kinds.items():
+            for name, version in names.items():
+                yield f"{service.removeprefix(side.scenario + '-')} {kind} {name}", version
 
 
 def signs(left: Side, right: Side, scenario: Scenario) -> Facts:
@@ -112,21 +109,20 @@ def _rates_apart(left: Count, right: Count) -> bool:
 
 def _judged(side: Side) -> dict[str, str]:
     """The verdict of each claim in a run, in brackets; nothing for a run that was not judged."""
-    path = side.run.path / "verdict.json"
-    rows = read_json(path)["claims"] if path.exists() else []
-    return {row["id"]: f" ({row['verdict']})" for row in rows}
+    verdict = read_verdict(side.run)
+    return {claim.id: f" ({claim.verdict})" for claim in verdict.claims} if verdict else {}
 
 
 def verdicts(left: Side, right: Side) -> Facts:
     """The verdicts of two runs."""
     found: list[dict[str, str]] = []
     for side in (left, right):
-        path = side.run.path / "verdict.json"
-        if not path.exists():
+        verdict = read_verdict(side.run)
+        if verdict is None:
             name = f"{side.scenario}/{side.run.name}"
             judge = command_text.command(f"judge {name}", f"judge RUN={name}")
             return Facts(VERDICTS, (), notes=(f"{side.run.name} has no verdict.json: {judge} writes it",))
-        found.append({row["id"]: f"{row['verdict']} ({row['why']})" for row in read_json(path)["claims"]})
+        found.append({claim.id: f"{claim.verdict} ({claim.why})" for claim in verdict.claims})
     words = [{name: text.partition(" (")[0] for name, text in each.items()} for each in found]
     shared = found[0].keys() & found[1].keys()
     rows = [Fact(n, found[0][n], found[1][n]) for n in found[0] if n in shared and words[0][n] != words[1][n]]

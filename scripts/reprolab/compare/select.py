@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from reprolab.core import command_text, files
+from reprolab.core import command_text
 from reprolab.core.config_file import hint
 from reprolab.core.errors import UsageError
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
+from reprolab.evidence.run_info import SCHEMA, RunInfo
 from reprolab.scenario.model import DOCUMENTED
 from reprolab.scenario.trial import TrialRecord
-from reprolab.verdict.judge import SCHEMA
 
 MOST_TRIALS = 3
 
@@ -27,7 +26,7 @@ class Side:
     """
 
     run: RunDirectory
-    content: Mapping[str, Any]
+    info: RunInfo
     experiment: str
     variant: str
     trials: tuple[TrialRecord, ...]
@@ -38,7 +37,7 @@ class Side:
     @property
     def scenario(self) -> str:
         """The scenario's name."""
-        return str(self.content["scenario"])
+        return self.info.scenario
 
     @property
     def label(self) -> str:
@@ -84,35 +83,27 @@ def parse(text: str) -> Wanted:
     return Wanted(experiment, variant, int(number) if colon else None)
 
 
-def read_run(run: RunDirectory) -> Mapping[str, Any]:
-    """A run's run.json. Raises UsageError where it is not a run of a lab like this one."""
-    content: Mapping[str, Any] = files.read_json(run.path / "run.json")
-    if not isinstance(content, Mapping) or "scenario" not in content:
-        raise UsageError(f"{run.path / 'run.json'} does not name its scenario", expected="a run of this lab")
-    return content
-
-
 def choose(run: RunDirectory, wanted: Wanted, force: bool = False) -> Side:
     """One side from a run. Raises UsageError, with what to do, where the run holds no valid trial of it."""
-    content = read_run(run)
+    info = run.info()
     rows = run.trials()
-    experiment = _experiment(run, content, rows, wanted)
+    experiment = _experiment(run, info, rows, wanted)
     own = [row for row in rows if (row.experiment, row.variant) == (experiment, wanted.variant)]
     if not own:
-        raise _nothing(run, content, experiment, wanted)
+        raise _nothing(run, info, experiment, wanted)
     if wanted.trial is not None and not any(row.trial == wanted.trial for row in own):
         numbers = ", ".join(str(row.trial) for row in sorted(own, key=lambda row: row.trial))
         raise UsageError(f"{run.name} has no trial {wanted.trial} of {wanted}", expected=f"one of {numbers}")
     valid = [row for row in own if row.valid] or (own if force else [])
     named = [row for row in own if row.trial == wanted.trial] if wanted.trial else valid
     if not named or (not force and not all(row.valid for row in named)):
-        raise _invalid(content, wanted, own[0] if not wanted.trial else named[0])
-    return _side(run, content, experiment, wanted, named, valid)
+        raise _invalid(info, wanted, own[0] if not wanted.trial else named[0])
+    return _side(run, info, experiment, wanted, named, valid)
 
 
 def _side(
     run: RunDirectory,
-    content: Mapping[str, Any],
+    info: RunInfo,
     experiment: str,
     wanted: Wanted,
     named: Sequence[TrialRecord],
@@ -122,14 +113,14 @@ def _side(
     others = sorted((row for row in valid if row not in named), key=lambda row: row.trial)
     if wanted.trial is not None:
         kept = tuple(others[: MOST_TRIALS - 1])
-        return Side(run, content, experiment, wanted.variant, tuple(named), kept, named=True)
+        return Side(run, info, experiment, wanted.variant, tuple(named), kept, named=True)
     beyond = max(0, len(named) - MOST_TRIALS)
-    return Side(run, content, experiment, wanted.variant, tuple(named[:MOST_TRIALS]), left_out=beyond)
+    return Side(run, info, experiment, wanted.variant, tuple(named[:MOST_TRIALS]), left_out=beyond)
 
 
-def _known(content: Mapping[str, Any], rows: Sequence[TrialRecord]) -> list[tuple[str, str]]:
+def _known(info: RunInfo, rows: Sequence[TrialRecord]) -> list[tuple[str, str]]:
     """The experiments and variants of a run, planned or measured."""
-    planned = [(str(row["experiment"]), str(row["variant"])) for row in content.get("plan", [])]
+    planned = [(row.experiment, row.variant) for row in info.plan]
     return list(dict.fromkeys([*planned, *((row.experiment, row.variant) for row in rows)]))
 
 
@@ -140,11 +131,11 @@ def _settled(runs: tuple[RunDirectory, RunDirectory], wanted: Both, ready: Calla
     """
     found = []
     for run, one in zip(runs, wanted, strict=True):
-        content, rows = read_run(run), run.trials()
-        found.append([e for e, v in _known(content, rows) if v == one.variant and one.experiment in ("", e)])
+        info, rows = run.info(), run.trials()
+        found.append([e for e, v in _known(info, rows) if v == one.variant and one.experiment in ("", e)])
         if not found[-1]:
             # Raises: a name that is none comes before one that may be several.
-            _experiment(run, content, rows, one)
+            _experiment(run, info, rows, one)
     shared = [experiment for experiment in found[0] if experiment in found[1]]
     if len(shared) == 1 and max(map(len, found)) > 1:
         return replace(wanted[0], experiment=shared[0]), replace(wanted[1], experiment=shared[0])
@@ -159,9 +150,9 @@ def _settled(runs: tuple[RunDirectory, RunDirectory], wanted: Both, ready: Calla
     return wanted
 
 
-def _experiment(run: RunDirectory, content: Mapping[str, Any], rows: Sequence[TrialRecord], wanted: Wanted) -> str:
+def _experiment(run: RunDirectory, info: RunInfo, rows: Sequence[TrialRecord], wanted: Wanted) -> str:
     """The experiment that a variant's name means in this run."""
-    known = _known(content, rows)
+    known = _known(info, rows)
     several = len({experiment for experiment, _ in known}) > 1
     found = [e for e, v in known if v == wanted.variant and wanted.experiment in ("", e)]
     if len(found) == 1:
@@ -177,28 +168,28 @@ def _experiment(run: RunDirectory, content: Mapping[str, Any], rows: Sequence[Tr
     )
 
 
-def _again(content: Mapping[str, Any], wanted: Wanted) -> str:
+def _again(info: RunInfo, wanted: Wanted) -> str:
     variants = " ".join(dict.fromkeys([DOCUMENTED, wanted.variant]))
-    return f'run it: make scenario-{content["scenario"]} VARIANT="{variants}"'
+    return f'run it: make scenario-{info.scenario} VARIANT="{variants}"'
 
 
-def _nothing(run: RunDirectory, content: Mapping[str, Any], experiment: str, wanted: Wanted) -> UsageError:
+def _nothing(run: RunDirectory, info: RunInfo, experiment: str, wanted: Wanted) -> UsageError:
     """A variant that was planned, and of which no trial is on disk."""
-    status = content.get("status", "unknown")
-    reason = f" ({content['reason']})" if content.get("reason") else ""
-    why = f"the run is {status}{reason}, and ended before it" if status != "complete" else "no trial of it ended"
+    reason = f" ({info.reason})" if info.reason else ""
+    ended = f"the run is {info.status or 'unknown'}{reason}, and ended before it"
+    why = "no trial of it ended" if info.complete else ended
     return UsageError(
         f"{run.name} has no trial of {experiment}/{wanted.variant}: {why}",
         expected="a variant with at least one valid trial",
-        advice=_again(content, wanted),
+        advice=_again(info, wanted),
     )
 
 
-def _invalid(content: Mapping[str, Any], wanted: Wanted, trial: TrialRecord) -> UsageError:
+def _invalid(info: RunInfo, wanted: Wanted, trial: TrialRecord) -> UsageError:
     return UsageError(
         f"{wanted} has no valid trial to compare; trial {trial.trial}: {_reason(trial)}",
         expected="a trial that says something: what did not come up has shown nothing",
-        advice=f"{command_text.option('force')} compares the logs all the same; or {_again(content, wanted)}",
+        advice=f"{command_text.option('force')} compares the logs all the same; or {_again(info, wanted)}",
     )
 
 
@@ -210,28 +201,28 @@ def check(left: Side, right: Side, force: bool = False) -> tuple[str, ...]:
         right.variant,
         right.trials,
     ):
-        raise _both_sides(left.run, left.content, f"{left.experiment}/{left.label}")
+        raise _both_sides(left.run, left.info, f"{left.experiment}/{left.label}")
     reasons = [reason for reason in (_schema(left, right), _subject(left, right)) if reason]
     if reasons and not force:
         raise _unlike(reasons)
     runs = {side.run.path: side for side in (left, right)}.values()
     unfinished = [
-        f"the run {side.run.name} is {side.content.get('status', 'of unknown state')}: what ended before is compared"
+        f"the run {side.run.name} is {side.info.status or 'of unknown state'}: what ended before is compared"
         for side in runs
-        if side.content.get("status") != "complete"
+        if not side.info.complete
     ]
     reasons += [_said_nothing(side) for side in (left, right) if not all(trial.valid for trial in side.trials)]
     return (*(f"compared by force, though {reason}" for reason in reasons), *unfinished)
 
 
-def _both_sides(run: RunDirectory, content: Mapping[str, Any], label: str) -> UsageError:
+def _both_sides(run: RunDirectory, info: RunInfo, label: str) -> UsageError:
     """A run compared with itself, or a variant with itself."""
-    name = f"{content['scenario']}/{run.name}"
+    name = f"{info.scenario}/{run.name}"
     return UsageError(
         f"{label} of {run.name} is on both sides",
         expected="two things that can differ",
         advice=f"name another variant: make compare RUN={name} A={label} B=VARIANT; "
-        f"or an earlier run: make compare A={content['scenario']}/STAMP B={name}",
+        f"or an earlier run: make compare A={info.scenario}/STAMP B={name}",
     )
 
 
@@ -255,7 +246,7 @@ def _unlike(reasons: Sequence[str]) -> UsageError:
 
 
 def _schema(left: Side, right: Side) -> str:
-    found = [side.content.get("schema") for side in (left, right)]
+    found = [side.info.schema for side in (left, right)]
     if found[0] != found[1]:
         return f"run.json is of schema {found[0]} on the left and {found[1]} on the right"
     return "" if found[0] == SCHEMA else f"run.json is of schema {found[0]}, and this lab writes {SCHEMA}"
@@ -304,12 +295,12 @@ def find(root: Path, words: Sequence[str], variants: Sequence[str], force: bool 
         )
         left, right = (choose(first, one, force) for one in named)
     elif (second := _other_run(root, words[1])) is not None:
-        names = [str(read_run(run)["scenario"]) for run in (first, second)]
+        names = [run.info().scenario for run in (first, second)]
         if names[0] != names[1] and not force:
             raise _unlike([f"the scenarios differ ({names[0]}, {names[1]})"])
         pair = (*variants, *variants)[:2] or (DOCUMENTED, DOCUMENTED)
         if first.path == second.path and pair[0] == pair[1]:
-            raise _both_sides(first, read_run(first), pair[0])
+            raise _both_sides(first, first.info(), pair[0])
         named = _settled(
             (first, second),
             (parse(pair[0]), parse(pair[1])),
@@ -338,7 +329,7 @@ def unique(texts: Iterable[str]) -> list[str]:
 
 def _check_word(root: Path, run: RunDirectory, word: str, wanted: Wanted) -> None:
     """Raise UsageError for a word that is no variant of the run, and is close to the name of a run."""
-    known = _known(read_run(run), run.trials())
+    known = _known(run.info(), run.trials())
     variants = unique(name for e, v in known for name in (v, f"{e}/{v}"))
     if str(wanted) in variants:
         return

@@ -71,3 +71,14 @@ def read_json(path: Path) -> Any:
         raise UsageError(f"cannot read {path}: {error.strerror}", expected="a file of a run directory") from error
     except ValueError as error:
         raise UsageError(f"{path} is not JSON: {error}") from error
+
+
+@contextmanager
+def of_this_lab(path: Path) -> Iterator[None]:
+    """Turn what reading the content of ``path`` into a dataclass raises into a UsageError that names the file."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"{path} is not as this lab writes it: {type(error).__name__}: {error}", expected="a file of this lab"
+        ) from error

@@ -24,6 +24,7 @@ from reprolab.run.session import Session
 from reprolab.scenario.model import Scenario
 from reprolab.scenario.trial import TrialRecord
 from reprolab.stack.stack import Stack
+from reprolab.verdict.document import VerdictDocument
 from reprolab.verdict.judge import judge
 from reprolab.verdict.record import recorded_verdict
 
@@ -136,7 +137,7 @@ class LivePlayer:
         self.runner.run.append(record)
         return record, f"measured just now, while the lab looked twice a second; evidence in {self.runner.run.name}"
 
-    def verdict(self) -> Mapping[str, Any]:
+    def verdict(self) -> VerdictDocument:
         """Judged from what the acts observed."""
         return judge(self.scenario, self.runner.run.name, self._done, recorded_verdict(self.scenario))
 

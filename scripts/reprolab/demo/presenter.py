@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol
@@ -19,6 +19,7 @@ from reprolab.demo.script import Act, Script
 from reprolab.report import table
 from reprolab.scenario.model import Scenario
 from reprolab.scenario.trial import TrialRecord
+from reprolab.verdict.document import VerdictDocument
 
 FRAME = 0.25  # seconds between two pictures
 PLAIN = 1.0  # seconds between two lines where there is no terminal
@@ -48,7 +49,7 @@ class Player(Protocol):
     def finish(self, act: Act, waiting: Callable[[str], None]) -> tuple[TrialRecord, str]:
         """The trial's observation, and a note on which trial it is."""
 
-    def verdict(self) -> Mapping[str, Any]:
+    def verdict(self) -> VerdictDocument:
         """The verdict on the run so far."""
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
-from reprolab.core import files
 from reprolab.core.errors import UsageError
 from reprolab.demo.from_logs import recorded
 from reprolab.demo.recording import Recording
@@ -15,6 +13,7 @@ from reprolab.demo.script import Act, Script
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.scenario.model import Scenario
 from reprolab.scenario.trial import TrialRecord
+from reprolab.verdict.document import VerdictDocument
 from reprolab.verdict.judge import judge
 
 
@@ -34,11 +33,9 @@ class Replay:
 
     def __post_init__(self) -> None:
         """Raises UsageError for a run of another scenario, or one without any act's variant."""
-        content = files.read_json(self.run.path / "run.json")
-        if content.get("scenario") != self.scenario.name:
-            raise UsageError(
-                f"{self.run.path} is a run of {content.get('scenario')}", expected=f"a run of {self.scenario.name}"
-            )
+        of = self.run.info().scenario
+        if of != self.scenario.name:
+            raise UsageError(f"{self.run.path} is a run of {of}", expected=f"a run of {self.scenario.name}")
         self.trials = self.run.trials()
         if all(self.missing(act) for act in self.script.acts):
             acts = ", ".join(act.variant for act in self.script.acts)
@@ -92,6 +89,6 @@ class Replay:
             f"trial {record.trial} of {len(self._of(act))} in {self.run.name}; shown from {self._recording.source}"
         )
 
-    def verdict(self) -> Mapping[str, Any]:
+    def verdict(self) -> VerdictDocument:
         """Judged from the run's files now; nothing is written."""
         return judge(self.scenario, self.run.name, self.trials)

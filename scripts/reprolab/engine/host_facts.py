@@ -4,25 +4,56 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from reprolab.engine.detect import Engine
 
 
-def facts(engine: Engine) -> dict[str, str | int]:
-    """Kernel, processor, memory (MiB), engine, Compose and cgroup version; no names of hosts or users."""
-    return {
-        "kernel": engine.kernel or platform.release(),
-        "cpu": _first("/proc/cpuinfo", "model name") or platform.machine(),
-        "cpus": len(os.sched_getaffinity(0)),
-        "memory_mib": int((_first("/proc/meminfo", "MemTotal") or "0 kB").split()[0]) // 1024,
-        "os": engine.os,
-        "engine": engine.version,
-        "compose": engine.compose,
-        "buildx": engine.buildx,
-        "cgroup": engine.cgroup,
-        "python": platform.python_version(),
-    }
+@dataclass(frozen=True)
+class Host:
+    """Kernel, processor, memory (MiB), engine, Compose and cgroup version; no names of hosts or users.
+
+    None is what a run of an older release did not note.
+    """
+
+    kernel: str | None = None
+    cpu: str | None = None
+    cpus: int | None = None
+    memory_mib: int | None = None
+    os: str | None = None
+    engine: str | None = None
+    compose: str | None = None
+    buildx: str | None = None
+    cgroup: str | None = None
+    python: str | None = None
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Host:
+        """Read ``host`` of run.json or recorded.json."""
+        return cls(**{one.name: data.get(one.name) for one in fields(cls)})
+
+    def to_json(self) -> dict[str, str | int]:
+        """The facts that are known, by name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def facts(engine: Engine) -> Host:
+    """Look at this machine."""
+    return Host(
+        kernel=engine.kernel or platform.release(),
+        cpu=_first("/proc/cpuinfo", "model name") or platform.machine(),
+        cpus=len(os.sched_getaffinity(0)),
+        memory_mib=int((_first("/proc/meminfo", "MemTotal") or "0 kB").split()[0]) // 1024,
+        os=engine.os,
+        engine=engine.version,
+        compose=engine.compose,
+        buildx=engine.buildx,
+        cgroup=engine.cgroup,
+        python=platform.python_version(),
+    )
 
 
 def _first(path: str, key: str) -> str:

@@ -66,16 +66,26 @@ def expanded(recorded: Mapping[str, Any]) -> dict[str, Kinds]:
     return dict(found)
 
 
-def changed(recorded: Mapping[str, Any], run: Mapping[str, Any]) -> list[Change]:
+def of_variant(images: Images, experiment: str, variant: str) -> dict[str, Kinds]:
+    """service -> packages of a variant's images.
+
+    Where a scenario has one experiment, and in runs of older releases, its name is not in the images' names.
+    """
+    for name in (f"{experiment}/{variant}", variant):
+        if own := {_service(image): kinds for image, kinds in images.items() if image.rpartition("/")[0] == name}:
+            return own
+    return {}
+
+
+def changed(known: Images, variants: Iterable[str], run: Images) -> list[Change]:
     """Each package that a run has otherwise than the record, once, with the images in which it is so.
 
-    Both are whole files (recorded.json, run.json). Kinds that one of them does not list are not compared.
+    ``known`` and ``variants`` are of the record. Kinds that one of the two does not list are not compared.
     """
-    known = expanded(recorded.get("packages", {}))
-    variants = {name.rpartition("/")[2] for name in recorded.get("variants", {})}
+    names = {name for variant in variants for name in (variant, variant.rpartition("/")[2])}
     where: dict[tuple[Key, str, str], list[str]] = {}
-    for image, kinds in run.get("packages", {}).items():
-        before = _recorded(known, image, kinds, variants)
+    for image, kinds in run.items():
+        before = _recorded(known, image, kinds, names)
         for key in _differing(_flat(before, kinds), _flat(kinds, before)):
             versions = [_flat(one).get(key, "") for one in (before, kinds)]
             where.setdefault((key, versions[0], versions[1]), []).append(image)
@@ -88,8 +98,10 @@ def _recorded(known: Images, image: str, kinds: Kinds, variants: Iterable[str]) 
     Every set of packages that a service had is on record, so what stands for a recorded variant is there. Of a variant
     that is not on record nothing is: what it changes is its own wish.
     """
-    if image in known:
-        return known[image]
+    # A record of an older release leaves the experiment out of the name.
+    for name in (image, "/".join(image.split("/")[-2:])):
+        if name in known:
+            return known[name]
     if image.rpartition("/")[0] not in variants:
         return {}
     same = [other for name, other in known.items() if _service(name) == _service(image)]

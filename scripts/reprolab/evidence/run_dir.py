@@ -12,13 +12,15 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from reprolab.core.files import read_json, write_json, writing
+from reprolab.core.errors import UsageError
+from reprolab.core.files import of_this_lab, read_json, write_json, writing
+from reprolab.evidence.run_info import RunInfo
 from reprolab.scenario.trial import TrialRecord
 
 STREAMS = "{}.streams"
 PAGE = "report.html"
+RUN_FILE = "run.json"
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,19 @@ class RunDirectory:
         """The run's name: its UTC stamp."""
         return self.path.name
 
+    def info(self) -> RunInfo:
+        """What run.json says. Raises UsageError where it is missing, broken, or not of a run of this lab."""
+        path = self.path / RUN_FILE
+        content = read_json(path)
+        if not isinstance(content, Mapping) or "scenario" not in content:
+            raise UsageError(f"{path} does not name its scenario", expected="a run of this lab")
+        with of_this_lab(path):
+            return RunInfo.from_json(content)
+
+    def write_info(self, info: RunInfo) -> None:
+        """Write run.json."""
+        write_json(self.path / RUN_FILE, info.to_json())
+
     def trial(self, experiment: str, variant: str, number: int) -> TrialDirectory:
         """The directory of one trial (made on first writing)."""
         return TrialDirectory(self.path / experiment / variant / str(number))
@@ -95,12 +110,3 @@ class RunDirectory:
             except (ValueError, TypeError):
                 continue
         return found
-
-
-def merge_run_json(run: RunDirectory, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Update run.json and return its content."""
-    path = run.path / "run.json"
-    content: dict[str, Any] = read_json(path) if path.exists() else {"schema": 1}
-    content.update(changes)
-    write_json(path, content)
-    return content

@@ -11,7 +11,6 @@ from typing import Any
 import yaml
 
 from reprolab.baseimage.resolve import Origin
-from reprolab.core.files import read_json
 from reprolab.core.templates import environment
 from reprolab.export import compose as export_compose
 from reprolab.export import spec
@@ -19,7 +18,7 @@ from reprolab.export.compose import DRIVE
 from reprolab.export.spec import APP, Reproducer
 from reprolab.scenario.model import FACTOR, Scenario
 from reprolab.stack.compose import Model
-from reprolab.verdict.record import RECORDED
+from reprolab.verdict.record import read_record
 
 TEMPLATES = environment("reprolab.export")
 TEMPLATES.filters |= {"quote": shlex.quote, "ljust": str.ljust}
@@ -157,7 +156,8 @@ def _recorded(chosen: Case) -> list[dict[str, Any]]:
     Where another variant than the usual one is exported, each row has all factors in which the rows differ.
     """
     found = chosen.reproducer
-    measured = _record(chosen).get("signs", {}).get(found.claim.id, {})
+    record = read_record(chosen.scenario)
+    measured = record.verdict.signs.get(found.claim.id, {}) if record else {}
     keys = {name: chosen.scenario.variant_key(found.experiment.name, name) for name in found.experiment.variants}
     names = [
         name for name in dict.fromkeys((chosen.variant, found.variant, _control(chosen))) if keys[name] in measured
@@ -168,7 +168,7 @@ def _recorded(chosen: Case) -> list[dict[str, Any]]:
         full = {name: _full(chosen, name) for name in names}
         differing = [one for one in chosen.factors if len({factors[one] for factors in full.values()}) > 1]
         shown = {name: {one: full[name][one] for one in differing} for name in names}
-    return [{"variant": name, "factors": shown[name], **measured[keys[name]]} for name in names]
+    return [{"variant": name, "factors": shown[name], "count": measured[keys[name]]} for name in names]
 
 
 def _full(chosen: Case, variant: str) -> dict[str, str]:
@@ -196,19 +196,14 @@ def _unlike(chosen: Case) -> tuple[str, dict[str, str]] | None:
     return (control, differing) if differing else None
 
 
-def _record(chosen: Case) -> dict[str, Any]:
-    path = chosen.scenario.directory / RECORDED
-    record: dict[str, Any] = read_json(path) if path.exists() else {}
-    return record
-
-
 def _bases(chosen: Case, images: Iterable[str]) -> list[str]:
     """Which of the base images the measurements had a stand-in for."""
-    known = _record(chosen).get("bases", {})
+    record = read_record(chosen.scenario)
+    known = record.info.bases if record else {}
     lines = []
     for name in images:
-        if known.get(name, {}).get("origin") == Origin.HOST:
-            system = re.search(r"Debian [\d.]+", known[name]["detail"])
+        if name in known and known[name].origin == Origin.HOST:
+            system = re.search(r"Debian [\d.]+", known[name].detail or "")
             on = f" on {system[0]}" if system else ""
             lines.append(f"Measured with a stand-in for {name}, the same release{on}: Docker Hub could not be reached.")
     return lines

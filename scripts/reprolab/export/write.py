@@ -67,18 +67,19 @@ def _check_experiment(scenario: Scenario, found: Reproducer, variant: str) -> No
 
 def _check_measured(scenario: Scenario, found: Reproducer, variant: str) -> None:
     """Raise UsageError for a variant that is on record without a valid trial: there is nothing that it would show."""
-    rows = (recorded_verdict(scenario) or {}).get("variants", {})
-    row = rows.get(scenario.variant_key(found.experiment.name, variant))
-    if row is None or row["valid"]:
+    verdict = recorded_verdict(scenario)
+    ran = {name for name, row in verdict.variants.items() if row.valid} if verdict else set()
+    row = verdict.variants.get(scenario.variant_key(found.experiment.name, variant)) if verdict else None
+    if row is None or row.valid:
         return
     own = found.experiment.variants[variant].items()
     # The nearest is the same with the fewest factors more.
     near = sorted(
         (len(factors), name)
         for name, factors in found.experiment.variants.items()
-        if own <= factors.items() and rows.get(scenario.variant_key(found.experiment.name, name), {}).get("valid")
+        if own <= factors.items() and scenario.variant_key(found.experiment.name, name) in ran
     )
-    reason = short_reason(next(iter(row["invalid"]), "")) or "no reason is on record"
+    reason = short_reason(next(iter(row.invalid), "")) or "no reason is on record"
     raise UsageError(
         f"export {scenario.name}: {variant} has no valid trial on record: {reason}",
         expected="a variant that ran: what did not come up has shown nothing",

@@ -7,17 +7,19 @@ results/SCENARIO only these variants are shown, without notes.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from reprolab.core.errors import EvidenceError, UsageError
 from reprolab.report import table
+from reprolab.report.table import Row
+from reprolab.report.write import recorded_report
 from reprolab.scenario import loader
-from reprolab.scenario.model import Claim, Scenario
-from reprolab.verdict.judge import Verdict
-from reprolab.verdict.record import recorded_verdict
+from reprolab.scenario.model import Claim, Experiment, Scenario
+from reprolab.verdict.document import ClaimVerdict, Verdict, VerdictDocument
+from reprolab.verdict.record import RecordedRun, read_record, recorded_verdict
 
 PART = re.compile(r"(<!-- generated: ([\w/-]+)(?:: ([\w .-]+?))? -->\n)(.*?)(<!-- end -->)", re.S)
 NOT_RUN = "not recorded yet"
@@ -80,31 +82,34 @@ def _fill(path: Path, found: list[Scenario]) -> str:
 def _scenarios(found: list[Scenario]) -> str:
     lines = ["| scenario | what it is about | document | verdicts | run |", "|---|---|---|---|---|"]
     for one in found:
-        verdict = recorded_verdict(one)
-        words = _words(verdict) if verdict else NOT_RUN
-        when = verdict["started"] if verdict else "—"
+        record = read_record(one)
+        words = _words(record.verdict) if record else NOT_RUN
+        when = record.info.started if record else "—"
         link = f"[{one.name}](scenarios/{one.name}/README.md)"
         lines.append(f"| {link} | {_cell(one.title)} | {_cell(one.document)} | {words} | {when} |")
     return "\n".join(lines)
 
 
-def _words(verdict: Mapping[str, Any]) -> str:
-    counts: dict[str, int] = {}
-    for claim in verdict["claims"]:
-        counts[claim["verdict"]] = counts.get(claim["verdict"], 0) + 1
-    return " · ".join(f"{counts[word]} {word}" for word in (str(one) for one in Verdict) if word in counts)
+def _words(verdict: VerdictDocument) -> str:
+    counts = Counter(claim.verdict for claim in verdict.claims)
+    return " · ".join(f"{counts[word]} {word}" for word in Verdict if word in counts)
+
+
+def _judged(one: Scenario) -> dict[str, ClaimVerdict]:
+    """The verdicts on record, by the claims' ids; none where nothing is on record."""
+    verdict = recorded_verdict(one)
+    return {claim.id: claim for claim in verdict.claims} if verdict else {}
 
 
 def _claims(found: list[Scenario]) -> str:
     parts = []
     for one in found:
-        verdict = recorded_verdict(one)
-        judged = {claim["id"]: claim for claim in (verdict or {}).get("claims", [])}
+        judged = _judged(one)
         lines = [f"## {one.name}: {one.title}", "", f"Document: {one.document}.", ""] if len(found) > 1 else []
         lines += ["| id | claim | verdict | why |", "|---|---|---|---|"]
         for _, claim in _by_number(one):
             row = judged.get(claim.id)
-            word, why = (f"**{row['verdict']}**", row["why"]) if row else (NOT_RUN, "—")
+            word, why = (f"**{row.verdict}**", row.why) if row else (NOT_RUN, "—")
             lines.append(f"| {claim.id} | {_cell(claim.text)} | {word} | {_cell(why)} |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
@@ -117,11 +122,10 @@ def _settings(found: list[Scenario]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for one in found:
-        verdict = recorded_verdict(one) or {"claims": []}
-        judged = {claim["id"]: claim for claim in verdict["claims"]}
+        judged = _judged(one)
         for experiment, claim in _by_number(one):
             row = judged.get(claim.id)
-            word = f"**{row['verdict']}**" if row else NOT_RUN
+            word = f"**{row.verdict}**" if row else NOT_RUN
             if row and claim.but:
                 word += f", but see {', '.join(claim.but)}"
             cells = [claim.setting or experiment, claim.id, claim.text, measured(row), word, _number(row)]
@@ -136,71 +140,72 @@ def _by_number(one: Scenario) -> list[tuple[str, Claim]]:
     return sorted(pairs, key=lambda pair: int(re.findall(r"\d+", pair[1].id)[-1]))
 
 
-def measured(row: Mapping[str, Any] | None) -> str:
+def measured(row: ClaimVerdict | None) -> str:
     """What each variant found, those with the same words together."""
     found: dict[str, list[str]] = {}
-    for name, variant in (row or {"variants": {}})["variants"].items():
-        words = ", ".join(variant.get("measured", [])) or "—"
+    for name, variant in row.variants.items() if row else ():
+        words = ", ".join(variant.measured or ()) or "—"
         found.setdefault(words, []).append(name.partition("/")[2] or name)
     return "; ".join(f"{', '.join(names)}: {words}" for words, names in found.items()) or "—"
 
 
-def _number(row: Mapping[str, Any] | None) -> str:
+def _number(row: ClaimVerdict | None) -> str:
     """In how many trials the sign showed, where it was to show and where it was not."""
     parts = []
     for expected, words in ((True, "shown"), (False, "control")):
-        rows = [v for v in (row or {"variants": {}})["variants"].values() if v["expected"] is expected]
-        if rows:
-            parts.append(f"{words} {sum(v['shown'] for v in rows)}/{sum(v['trials'] for v in rows)}")
+        counts = [one.count for one in row.variants.values() if one.expected is expected] if row else []
+        if counts:
+            parts.append(f"{words} {sum(one.shown for one in counts)}/{sum(one.trials for one in counts)}")
     return " · ".join(parts) or "—"
 
 
 def _results(found: list[Scenario]) -> str:
     parts = []
     for one in found:
-        verdict = recorded_verdict(one)
-        if not verdict:
+        record = read_record(one)
+        if not record:
             parts.append(NOT_RUN)
             continue
-        for name, grid in verdict["tables"].items():
-            if len(verdict["tables"]) > 1:
+        for name, rows in table.recorded_tables(one, record).items():
+            if len(one.experiments) > 1:
                 parts.append(f"**{name}**")
-            parts.append(_grid(grid["headings"], grid["rows"]))
-            parts.append(_notes(grid["rows"]))
-        parts.append(_provenance(verdict))
+            parts.append(_grid(one.experiments[name], rows))
+            parts.append(_notes(rows))
+        parts.append(_provenance(record))
     return "\n\n".join(part for part in parts if part)
 
 
-def _grid(headings: list[str], rows: list[Mapping[str, Any]]) -> str:
+def _grid(experiment: Experiment, rows: list[Row]) -> str:
+    headings = table.headings(experiment)
     head = ["variant", "changes", "valid", *headings]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in rows:
-        reason = table.short_reason(row["invalid"])[:160]
-        cells = row["cells"] or ([f"invalid: {reason}"] if reason else [])
-        cells = [*cells, *[""] * (len(headings) - len(cells))]
-        line = [row["variant"], f"`{row['changes']}`", row["trials"], *cells]
+        reason = table.short_reason(row.invalid)[:160]
+        cells = row.cells or ((f"invalid: {reason}",) if reason else ())
+        cells = (*cells, *[""] * (len(headings) - len(cells)))
+        line = [row.variant, f"`{row.changes}`", row.trials, *cells]
         lines.append("| " + " | ".join(_cell(text) for text in line) + " |")
     return "\n".join(lines)
 
 
 def _rows(path: Path, one: Scenario, variants: list[str]) -> str:
     """Some variants, in the order in which they are named, of the first experiment that has them all."""
-    verdict = recorded_verdict(one)
-    if not verdict:
+    record = read_record(one)
+    if not record:
         return NOT_RUN
     fewest = variants
-    for grid in verdict["tables"].values():
-        by_name = {row["variant"]: row for row in grid["rows"]}
+    for experiment, rows in table.recorded_tables(one, record).items():
+        by_name = {row.variant: row for row in rows}
         missing = [name for name in variants if name not in by_name]
         if not missing:
-            return _grid(grid["headings"], [by_name[name] for name in variants])
+            return _grid(one.experiments[experiment], [by_name[name] for name in variants])
         fewest = min(fewest, missing, key=len)
     raise UsageError(f"{path}: {one.name}'s recorded run has no variant {', '.join(fewest)}")
 
 
-def _notes(rows: list[Mapping[str, Any]]) -> str:
+def _notes(rows: list[Row]) -> str:
     """What stands below the table, folded: of each variant's first trial."""
-    lines = [line for row in rows for note in row["notes"] for line in _note(row["variant"], note)]
+    lines = [line for row in rows for note in row.notes for line in _note(row.variant, note)]
     if not lines:
         return ""
     return "\n".join(
@@ -216,18 +221,18 @@ def _note(variant: str, note: str) -> list[str]:
     return [f"- {variant}: {_cell(first)}", "", "  ```text", *(f"  {line}".rstrip() for line in rest), "  ```", ""]
 
 
-def _provenance(verdict: Mapping[str, Any]) -> str:
-    host = verdict["host"]
-    bases = "; ".join(sorted({base["detail"] for base in verdict["bases"].values()}))
+def _provenance(record: RecordedRun) -> str:
+    host = record.info.host
+    bases = "; ".join(sorted({base.detail or "?" for base in record.info.bases.values()}))
     return (
-        f"Run {verdict['run']}, {verdict['started']}: kernel {host['kernel']}, engine {host['engine']}, "
-        f"Compose {host['compose']}, {host['cpus']} × {host['cpu']}. Base images: {bases}."
+        f"Run {record.verdict.run}, {record.info.started}: kernel {host.kernel}, engine {host.engine}, "
+        f"Compose {host.compose}, {host.cpus} × {host.cpu}. Base images: {bases}."
     )
 
 
 def _report(found: list[Scenario]) -> str:
-    verdict = recorded_verdict(found[0])
-    text = verdict["report"].rstrip() if verdict else NOT_RUN
+    record = read_record(found[0])
+    text = recorded_report(found[0], record).rstrip() if record else NOT_RUN
     return f"```text\n{text}\n```"
 
 

@@ -9,10 +9,9 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from reprolab.core import files
 from reprolab.core.errors import UsageError
@@ -21,9 +20,10 @@ from reprolab.evidence.run_dir import RunDirectory
 from reprolab.publish import readme_sections
 from reprolab.publish.readme_page import Story, read
 from reprolab.report.html.page import render, script_json
-from reprolab.scenario import loader, model
-from reprolab.scenario.model import Scenario
-from reprolab.verdict.record import recorded_verdict
+from reprolab.scenario import loader
+from reprolab.scenario.model import Claim, Scenario
+from reprolab.verdict.document import ClaimVerdict
+from reprolab.verdict.record import RecordedRun, read_record
 
 NAME = "site"
 MARKER = ".reprolab-site"
@@ -42,12 +42,25 @@ class Report:
 
 
 @dataclass(frozen=True)
+class ClaimRow:
+    """A claim as it stands in the scenario, with what is on record of it; without a record, no verdict."""
+
+    id: str
+    text: str
+    setting: str
+    verdict: str = ""
+    why: str = ""
+    measured: str = ""
+    variants: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Case:
     """One scenario as the site shows it: its claims in order, the record, the report, the story."""
 
     scenario: Scenario
-    claims: tuple[Mapping[str, Any], ...]
-    recorded: Mapping[str, Any] | None
+    claims: tuple[ClaimRow, ...]
+    recorded: RecordedRun | None
     counts: tuple[tuple[str, int], ...]
     report: Report
     story: Story | None
@@ -111,30 +124,24 @@ def _write(root: Path, draft: Path, target: Path, say: Callable[[str], None]) ->
 
 def _case(root: Path, name: str, draft: Path, target: Path) -> Case:
     found = loader.load(root, name)
-    recorded = recorded_verdict(found)
-    judged = {row["id"]: row for row in (recorded or {}).get("claims", [])}
+    recorded = read_record(found)
     # In the order of the document's sentences, whichever experiment looks at them.
     ordered = sorted(found.claims, key=lambda claim: int((re.findall(r"\d+", claim.id) or ["0"])[-1]))
-    claims = tuple(_claim(claim, judged.get(claim.id)) for claim in ordered)
-    counts = Counter(row["verdict"] for row in claims if row["verdict"])
+    claims = tuple(_claim(claim, recorded.verdict.claim(claim.id) if recorded else None) for claim in ordered)
+    counts = Counter(row.verdict for row in claims if row.verdict)
     words = tuple((word, counts[word]) for word in VERDICTS if counts[word])
     readme = found.directory / "README.md"
     story = read(readme.read_text(encoding="utf-8"), _links(root, readme, draft)) if readme.exists() else None
     return Case(found, claims, recorded, words, _report(root, name, draft, target), story)
 
 
-def _claim(claim: model.Claim, row: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """A claim as it stands in the scenario, with what is on record of it; without a record, no verdict."""
-    measured = readme_sections.measured(row) if row and any("measured" in of for of in row["variants"].values()) else ""
-    return {
-        "id": claim.id,
-        "text": claim.text,
-        "setting": claim.setting,
-        "verdict": row["verdict"] if row else "",
-        "why": row["why"] if row else "",
-        "measured": measured,
-        "variants": sorted({name.rpartition("/")[2] for name in (row or {}).get("variants", {})}),
-    }
+def _claim(claim: Claim, row: ClaimVerdict | None) -> ClaimRow:
+    if row is None:
+        return ClaimRow(claim.id, claim.text, claim.setting)
+    says = any(one.measured is not None for one in row.variants.values())
+    variants = tuple(sorted({name.rpartition("/")[2] for name in row.variants}))
+    measured = readme_sections.measured(row) if says else ""
+    return ClaimRow(claim.id, claim.text, claim.setting, str(row.verdict), row.why, measured, variants)
 
 
 def _report(root: Path, name: str, draft: Path, target: Path) -> Report:
@@ -146,13 +153,12 @@ def _report(root: Path, name: str, draft: Path, target: Path) -> Report:
     source = run.path / run_dir.PAGE
     if not source.is_file():
         return Report(run=run.name, missing=f"the latest run has no {run_dir.PAGE}; make html RUN={name} writes it")
-    content = files.read_json(run.path / "run.json")
     href = f"reports/{name}.html"
     copy = draft / href
     copy.parent.mkdir(exist_ok=True)
     text = source.read_text(encoding="utf-8")
     copy.write_text(_pointed(text, run, target / "reports"), encoding="utf-8")
-    return Report(href, run.name, str(content.get("status", "")))
+    return Report(href, run.name, run.info().status)
 
 
 def _pointed(text: str, run: RunDirectory, place: Path) -> str:

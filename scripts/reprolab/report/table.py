@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from statistics import median
-from typing import Any
 
-from reprolab.core.error_place import directory_of, place
 from reprolab.core.stats import rate_text
-from reprolab.scenario.model import Column, Experiment
+from reprolab.scenario.model import Column, Experiment, Scenario
 from reprolab.scenario.trial import TrialRecord
+from reprolab.verdict.document import VariantResult
+from reprolab.verdict.judge import variant_result
+from reprolab.verdict.measured import Measured, Value, error_text, measure
+from reprolab.verdict.record import RecordedRun
 
 NOTHING, UNREADABLE = "—", "?"
 SHOWN_VARIANTS = 3
@@ -30,17 +31,6 @@ class Row:
     notes: tuple[str, ...] = ()
     invalid: str = ""
     mistakes: tuple[tuple[str, str], ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data, as recorded.json keeps it."""
-        return {
-            "variant": self.variant,
-            "changes": self.changes,
-            "trials": self.trials,
-            "cells": list(self.cells),
-            "notes": list(self.notes),
-            "invalid": self.invalid,
-        }
 
 
 BASIS = "figures are the median of the valid trials; notes, and what is drawn first, are of the first trial"
@@ -76,7 +66,38 @@ def rows(experiment: Experiment, trials: Iterable[TrialRecord]) -> list[Row]:
     for trial in trials:
         if trial.experiment == experiment.name:
             by_variant.setdefault(trial.variant, []).append(trial)
-    return [_row(experiment, name, own) for name, own in by_variant.items() if own]
+    return [
+        _row(experiment, name, variant_result(own), measure(experiment.columns, own))
+        for name, own in by_variant.items()
+        if own
+    ]
+
+
+def recorded_rows(scenario: Scenario, experiment: Experiment, record: RecordedRun) -> list[Row]:
+    """The same of the run on record; a column that it lacks has nothing in its cells."""
+    prefix = scenario.variant_key(experiment.name, "")
+    known = [key.removeprefix(prefix) for key in record.verdict.variants if key.startswith(prefix)]
+    names = [name for name in experiment.variants if name in known]
+    names += [name for name in known if name not in names]
+    return [
+        _row(experiment, name, record.verdict.variants[prefix + name], record.measured.get(prefix + name, Measured()))
+        for name in names
+    ]
+
+
+Tables = Mapping[str, list[Row]]
+
+
+def tables(scenario: Scenario, trials: list[TrialRecord]) -> Tables:
+    """The rows of each experiment that ran."""
+    found = {one.name: rows(one, trials) for one in scenario.experiments.values()}
+    return {name: own for name, own in found.items() if own}
+
+
+def recorded_tables(scenario: Scenario, record: RecordedRun) -> Tables:
+    """The rows of each experiment that is on record."""
+    found = {one.name: recorded_rows(scenario, one, record) for one in scenario.experiments.values()}
+    return {name: own for name, own in found.items() if own}
 
 
 def mistakes(experiment: Experiment, found: Iterable[Row]) -> list[str]:
@@ -97,18 +118,16 @@ def some(names: list[str]) -> str:
     return ", ".join(names[:SHOWN_VARIANTS]) + (f" and {more} more" if more > 0 else "")
 
 
-def _row(experiment: Experiment, name: str, trials: list[TrialRecord]) -> Row:
-    valid = [trial for trial in trials if trial.valid]
-    invalid = next((trial.invalid for trial in trials if trial.invalid), "")
-    read = [(column, _read(column, valid)) for column in experiment.columns]
+def _row(experiment: Experiment, name: str, result: VariantResult, measured: Measured) -> Row:
+    read = [(column, *_shown(column, measured)) for column in experiment.columns]
     return Row(
         name,
-        changes_text(trials[0].factors),
-        f"{len(valid)}/{len(trials)}",
-        tuple(one.text for column, one in read if not column.note) if valid else (),
-        tuple(f"{column.heading}: {one.text}" for column, one in read if column.note and one.text != NOTHING),
-        invalid,
-        tuple((column.heading, one.error) for column, one in read if one.error),
+        changes_text(result.factors),
+        f"{result.valid}/{result.trials}",
+        tuple(text for column, text, _ in read if not column.note) if result.valid else (),
+        tuple(f"{column.heading}: {text}" for column, text, _ in read if column.note and text != NOTHING),
+        next(iter(result.invalid), ""),
+        tuple((column.heading, error) for column, _, error in read if error),
     )
 
 
@@ -117,45 +136,24 @@ def cell(column: Column, trials: list[TrialRecord]) -> str:
 
     A note is that of its first trial. Where the column raises, a question mark, after what the other trials gave.
     """
-    return _read(column, trials).text
+    return _shown(column, measure([column], trials))[0]
 
 
-@dataclass(frozen=True)
-class _Read:
-    """A cell, and the first error of those that its column raised; a mistake must not cost the reader the verdict."""
-
-    text: str
-    error: str = ""
-
-
-def _read(column: Column, trials: list[TrialRecord]) -> _Read:
-    present: list[Any] = []
-    errors = []
-    for trial in trials:
-        try:
-            value = column.value(trial.observation)
-        except Exception as error:
-            errors.append(error)
-        else:
-            present += [] if value is None else [value]
-    text = ""
+def _shown(column: Column, measured: Measured) -> tuple[str, str]:
+    """A cell, and what its column raised: a mistake must not cost the reader the verdict."""
+    text, error = "", measured.errors.get(column.heading, "")
     try:
-        text = _text(column, present) if present else ""
-    except Exception as error:
-        errors.append(error)
-    if not errors:
-        return _Read(text or NOTHING)
-    where = place(errors[0], directory_of(column.value))
-    told = f"{type(errors[0]).__name__}: {errors[0]}" + (f" ({where})" if where else "")
-    return _Read(f"{text} {UNREADABLE}".strip(), told)
+        if column.heading in measured.values:
+            text = _text(column, measured.values[column.heading])
+    except Exception as raised:
+        error = error or error_text(column, raised)
+    return (f"{text} {UNREADABLE}".strip() if error else text or NOTHING), error
 
 
-def _text(column: Column, present: list[Any]) -> str:
-    if column.note:
-        # As an example, where texts differ from trial to trial.
-        return str(present[0])
-    if all(isinstance(value, int | float) for value in present):
-        return column.form.format(median(present)).replace(",", " ")
-    if all(isinstance(value, tuple) for value in present):
-        return rate_text(*(sum(figures) for figures in zip(*present, strict=True)))
-    return " | ".join(dict.fromkeys(str(value) for value in present))
+def _text(column: Column, value: Value) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, tuple):
+        shown, tries = value
+        return rate_text(int(shown), int(tries))
+    return column.form.format(value).replace(",", " ")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -12,13 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from reprolab.core import command_text
-from reprolab.core.stats import rate_text
 from reprolab.evidence import packages
 from reprolab.evidence.packages import Change
+from reprolab.evidence.run_info import BaseImage, RunInfo
 from reprolab.report import table
 from reprolab.scenario.model import Scenario
-from reprolab.scenario.trial import TrialRecord
-from reprolab.verdict.judge import asked, drifted
+from reprolab.verdict.document import SignCount, VerdictDocument
+from reprolab.verdict.record import RecordedRun
 
 STYLES = {"confirmed": "green", "refuted": "red", "inconclusive": "yellow"}
 FEW_TRIALS = 3
@@ -30,32 +29,30 @@ MOST_NAMED = 6
 BASE_FACTS = ("origin", "id", "digest")
 
 
-def header(scenario: Scenario, run: Mapping[str, Any]) -> Text:
+def header(scenario: Scenario, run: RunInfo) -> Text:
     """Title, time, and on what it all ran."""
-    host = run.get("host", {})
-    bases = sorted({base["detail"] for base in run.get("bases", {}).values()})
+    host = run.host
+    bases = sorted({base.detail or "?" for base in run.bases.values()})
     facts = [
-        f"kernel {host.get('kernel', '?')}",
-        f"engine {host.get('engine', '?')}",
-        f"compose {host.get('compose', '?')}",
-        f"{host.get('cpus', '?')} × {host.get('cpu', '?')}",
+        f"kernel {host.kernel or '?'}",
+        f"engine {host.engine or '?'}",
+        f"compose {host.compose or '?'}",
+        f"{host.cpus or '?'} × {host.cpu or '?'}",
     ]
     text = Text(f"{scenario.name} · {scenario.title}", style="bold")
-    text.append(f"   {run.get('started', '')}\n", style="dim")
+    text.append(f"   {run.started}\n", style="dim")
     text.append("".join(f"base image: {base}\n" for base in bases), style="dim")
     text.append(" · ".join(facts), style="dim")
     return text
 
 
-def results(scenario: Scenario, trials: list[TrialRecord], width: int = 160) -> RenderableType:
+def results(scenario: Scenario, tables: table.Tables, width: int = 160) -> RenderableType:
     """One table for each experiment that ran; in a terminal too narrow for it, its first columns."""
     narrow = width < WIDE_ENOUGH
     shown = NARROW_COLUMNS if narrow else None
     parts: list[RenderableType] = []
-    for experiment in scenario.experiments.values():
-        found = table.rows(experiment, trials)
-        if not found:
-            continue
+    for name, found in tables.items():
+        experiment = scenario.experiments[name]
         grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
         grid.add_column("variant", no_wrap=True)
         if not narrow:
@@ -90,7 +87,7 @@ def reasons(rows: Iterable[table.Row]) -> dict[str, str]:
     return {reason: table.some(names) for reason, names in found.items()}
 
 
-def claims(verdict: Mapping[str, Any]) -> RenderableType:
+def claims(verdict: VerdictDocument) -> RenderableType:
     """A line for each claim the run could judge, the others in one line at the end."""
     grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True)
@@ -98,24 +95,23 @@ def claims(verdict: Mapping[str, Any]) -> RenderableType:
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold", style="dim")
     left_out = []
-    for claim in verdict["claims"]:
-        if not asked(verdict, claim):
-            left_out.append(claim["id"])
+    for claim in verdict.claims:
+        if not verdict.asked(claim):
+            left_out.append(claim.id)
             continue
-        style = STYLES[claim["verdict"]]
-        grid.add_row(claim["id"], claim["text"], Text(claim["verdict"], style=style), claim["why"])
+        grid.add_row(claim.id, claim.text, Text(claim.verdict, style=STYLES[claim.verdict]), claim.why)
     if not left_out:
         return grid
     return Group(grid, Text(f"not judged, as not all their variants ran: {', '.join(left_out)}", style="dim"))
 
 
-def custom_signs(scenario: Scenario, verdict: Mapping[str, Any], variant: str) -> RenderableType:
+def custom_signs(scenario: Scenario, verdict: VerdictDocument, variant: str) -> RenderableType:
     """Every sign on the variant that --set made, in its own words: a claim's sentence is about other variants."""
-    if not verdict["variants"][variant]["valid"]:
+    if not verdict.variants[variant].valid:
         return Text("no valid trial: no sign was looked for", style="yellow")
     answers: dict[tuple[str, str], list[str]] = {}
     for claim in scenario.claims:
-        seen = verdict["signs"][claim.id].get(variant)
+        seen = verdict.signs[claim.id].get(variant)
         if seen is not None:
             words = " ".join((claim.sign.__doc__ or claim.text).split())
             answers.setdefault((words, sign_answer(seen)), []).append(claim.id)
@@ -126,30 +122,28 @@ def custom_signs(scenario: Scenario, verdict: Mapping[str, Any], variant: str) -
     return Group(Text(note, style="dim"), grid)
 
 
-def sign_answer(seen: Mapping[str, Any]) -> str:
+def sign_answer(seen: SignCount) -> str:
     """How often a sign showed, with the rate where the claim has one."""
-    if not seen["trials"]:
-        return "could not be read"
-    rate = f" [{rate_text(seen['rate']['shown'], seen['rate']['of'])}]" if "rate" in seen else ""
-    return f"{seen['shown']}/{seen['trials']}{rate}"
+    return seen.text if seen.trials else "could not be read"
 
 
-def doubts(verdict: Mapping[str, Any]) -> str:
-    """What the numbers do not allow one to say, with the next step."""
-    named = [pair for claim in verdict["claims"] if asked(verdict, claim) for pair in claim["variants"].items()]
-    silent = dict.fromkeys(name for name, _ in named if not verdict["variants"][name]["valid"])
-    plain = [row for _, row in named if "rate" not in row and row["trials"]]
-    rates = [row["rate"] for _, row in named if "rate" in row and row["rate"]["of"]]
+def doubts(verdict: VerdictDocument, *, by_make: bool | None = None) -> str:
+    """What the numbers do not allow one to say, with the next step; ``by_make`` as in ``command_text.option``."""
+    named = [pair for claim in verdict.claims if verdict.asked(claim) for pair in claim.variants.items()]
+    silent = dict.fromkeys(name for name, _ in named if not verdict.variants[name].valid)
+    plain = [row for _, row in named if not row.count.rate and row.count.trials]
+    rates = [row.count.rate for _, row in named if row.count.rate and row.count.rate.of]
     told = []
-    if plain and min(row["trials"] for row in plain) <= FEW_TRIALS:
-        few = f"only {min(row['trials'] for row in plain)} valid trial(s) in some variants"
-        told.append(_still(few, [(row["interval"][1], row["trials"]) for row in plain if row["shown"] == 0]))
-    if rates and min(rate["of"] for rate in rates) < ENOUGH_TRIES:
-        nowhere = [(rate["interval"][1], rate["of"]) for rate in rates if rate["shown"] == 0]
-        fewest = min(nowhere, key=lambda row: row[1])[1] if nowhere else min(rate["of"] for rate in rates)
+    if plain and min(row.count.trials for row in plain) <= FEW_TRIALS:
+        few = f"only {min(row.count.trials for row in plain)} valid trial(s) in some variants"
+        told.append(_still(few, [(row.interval[1], row.count.trials) for row in plain if row.count.shown == 0]))
+    if rates and min(rate.of for rate in rates) < ENOUGH_TRIES:
+        nowhere = [(rate.interval[1], rate.of) for rate in rates if rate.shown == 0]
+        fewest = min(nowhere, key=lambda row: row[1])[1] if nowhere else min(rate.of for rate in rates)
         told.append(_still(f"only {fewest} tries in some variants", nowhere))
     parts = [f"no valid trial in {table.some(list(silent))}"] if silent else []
-    parts += [f"{'; '.join(told)}; run with {command_text.option('trials', 20)} for a closer bound"] if told else []
+    more = command_text.option("trials", 20, by_make=by_make)
+    parts += [f"{'; '.join(told)}; run with {more} for a closer bound"] if told else []
     return "; ".join(parts)
 
 
@@ -161,36 +155,41 @@ def _still(few: str, nowhere: list[tuple[float, int]]) -> str:
     return f"{few}: 0 of {tried} still allows a rate of {limit:.0%} (95 % Wilson)"
 
 
-def closing(verdict: Mapping[str, Any], where: str) -> str:
+def closing(verdict: VerdictDocument, where: str) -> str:
     """The last line: counts, drift, and where the evidence lies."""
-    counts = Counter(claim["verdict"] for claim in verdict["claims"] if asked(verdict, claim))
+    counts = Counter(str(claim.verdict) for claim in verdict.claims if verdict.asked(claim))
     words = " · ".join(f"{counts.get(name, 0)} {name}" for name in STYLES)
-    left_out = len(verdict["claims"]) - sum(counts.values())
+    left_out = len(verdict.claims) - sum(counts.values())
     if left_out:
         words += f" · {left_out} not asked"
-    drift = drifted(verdict)
-    told = f" · DRIFT from the recorded verdict: {', '.join(drift)}" if drift else ""
+    told = f" · DRIFT from the recorded verdict: {', '.join(verdict.drifted)}" if verdict.drifted else ""
     return f"{words}{told}    evidence: {where}"
 
 
-def differences(recorded: Mapping[str, Any], run: Mapping[str, Any], named: Collection[str] = ()) -> list[str]:
+def differences(record: RecordedRun, run: RunInfo, named: Collection[str] = ()) -> list[str]:
     """What else is not as it was when the verdict was recorded: host, bases, packages, those ``named`` first."""
     found = []
-    before, now = recorded.get("host", {}), run.get("host", {})
+    before, now = record.info.host.to_json(), run.host.to_json()
     for key in sorted(before.keys() | now.keys()):
         if before.get(key) != now.get(key):
             found.append(f"{key}: recorded {before.get(key)}, now {now.get(key)}")
-    old, new = recorded.get("bases", {}), run.get("bases", {})
-    for key in sorted(old.keys() & new.keys()):
-        if differing := [fact for fact in BASE_FACTS if fact in old[key] and old[key][fact] != new[key].get(fact)]:
-            found.append(f"base {key}: recorded {_base(old[key], differing)}, now {_base(new[key], differing)}")
-    return found + _package_differences(packages.changed(recorded, run), named)
+    for key in sorted(record.info.bases.keys() & run.bases.keys()):
+        old, new = record.info.bases[key], run.bases[key]
+        known, facts = old.to_json(), new.to_json()
+        if differing := [fact for fact in BASE_FACTS if fact in known and known[fact] != facts.get(fact)]:
+            found.append(f"base {key}: recorded {_base(old, differing)}, now {_base(new, differing)}")
+    return found + _package_differences(_changed(record, run), named)
 
 
-def _base(base: Mapping[str, Any], differing: Sequence[str]) -> str:
+def _changed(record: RecordedRun, run: RunInfo) -> list[Change]:
+    return packages.changed(record.info.packages, record.verdict.variants, run.packages)
+
+
+def _base(base: BaseImage, differing: Sequence[str]) -> str:
     """Where a base came from, and the start of its id and digest where they differ."""
-    parts = ", ".join(f"{fact} {_short(base.get(fact))}" for fact in differing if fact != "origin")
-    return f"{base.get('origin')} ({parts})" if parts else str(base.get("origin"))
+    facts = base.to_json()
+    parts = ", ".join(f"{fact} {_short(facts.get(fact))}" for fact in differing if fact != "origin")
+    return f"{base.origin} ({parts})" if parts else str(base.origin)
 
 
 def _short(digest: str | None) -> str:
@@ -212,9 +211,9 @@ def _images(names: Sequence[str]) -> str:
     return f"{names[0]} and {more} more image{'s' if more > 1 else ''}" if more else names[0]
 
 
-def packages_changed(recorded: Mapping[str, Any], run: Mapping[str, Any], named: Collection[str]) -> str:
+def packages_changed(record: RecordedRun, run: RunInfo, named: Collection[str]) -> str:
     """In one line, how many packages are not as recorded, and which of those ``named``; empty where all are."""
-    changes = packages.changed(recorded, run)
+    changes = _changed(record, run)
     if not changes:
         return ""
     count = len({(one.kind, one.name) for one in changes})
@@ -227,24 +226,26 @@ def packages_changed(recorded: Mapping[str, Any], run: Mapping[str, Any], named:
 def render(
     console: Console,
     scenario: Scenario,
-    run: Mapping[str, Any],
-    trials: list[TrialRecord],
-    verdict: Mapping[str, Any],
+    run: RunInfo,
+    tables: table.Tables,
+    verdict: VerdictDocument,
     where: str,
+    *,
+    by_make: bool | None = None,
 ) -> None:
-    """Print the whole report."""
+    """Print the whole report; ``by_make`` as in ``command_text.option``."""
     console.print(header(scenario, run))
-    console.print(results(scenario, trials, console.width))
-    customs = [name for name in verdict["variants"] if name.rpartition("/")[2] == "custom"]
+    console.print(results(scenario, tables, console.width))
+    customs = [name for name in verdict.variants if name.rpartition("/")[2] == "custom"]
     if customs:
         for name in customs:
             console.print(custom_signs(scenario, verdict, name))
     else:
         console.print(claims(verdict))
-        if doubt := doubts(verdict):
+        if doubt := doubts(verdict, by_make=by_make):
             console.print(Text(doubt, style="dim"))
-    if run.get("times"):
-        console.print(Text(f"time: {run['times']}", style="dim"))
-    if run.get("status") not in (None, "complete"):
-        console.print(Text(f"this run is {run['status']}: {run.get('reason', '')}".rstrip(": "), style="yellow"))
+    if run.times:
+        console.print(Text(f"time: {run.times}", style="dim"))
+    if run.status and not run.complete:
+        console.print(Text(f"this run is {run.status}: {run.reason}".rstrip(": "), style="yellow"))
     console.print(Text(closing(verdict, where), style="bold"), soft_wrap=True)

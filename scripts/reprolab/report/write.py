@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 from rich.console import Console
 
 from reprolab.core import files
-from reprolab.core.errors import LabError
+from reprolab.core.errors import LabError, UsageError
 from reprolab.evidence import packages, run_dir
 from reprolab.evidence.run_dir import RunDirectory
-from reprolab.report import terminal
+from reprolab.evidence.run_info import RunInfo
+from reprolab.report import table, terminal
 from reprolab.report.html import report as html_report
 from reprolab.scenario.model import Scenario
-from reprolab.verdict.judge import drifted
-from reprolab.verdict.record import recorded_verdict
+from reprolab.verdict.document import VerdictDocument, read_verdict
+from reprolab.verdict.record import RecordedRun, read_record
 
 REPORT_WIDTH = 160
 REPORT = "report.txt"
@@ -23,9 +25,7 @@ REPORT = "report.txt"
 
 def write_page(found: Scenario, run: RunDirectory) -> Path:
     """Write a run's report.html from its files; returns its path."""
-    # The drawing library takes most of a second to load, which other commands need not wait for.
-
-    return html_report.write(found, run, recorded_verdict(found))
+    return html_report.write(found, run, read_record(found))
 
 
 def add_page(found: Scenario, run: RunDirectory, say: Callable[[str], None]) -> None:
@@ -40,20 +40,34 @@ def add_page(found: Scenario, run: RunDirectory, say: Callable[[str], None]) -> 
 
 
 def report(console: Console, found: Scenario, run: RunDirectory) -> None:
-    """Print a run's report and keep it as text beside the evidence."""
-    content = files.read_json(run.path / "run.json")
-    verdict = files.read_json(run.path / "verdict.json")
-    trials = run.trials()
-    where = f"results/{found.name}/{run.name}/"
+    """Print a run's report and keep it as text beside the evidence. Raises UsageError for a run without a verdict."""
+    info, verdict = run.info(), read_verdict(run)
+    if verdict is None:
+        raise UsageError(f"{run.path} has no verdict.json", expected="a run that was judged")
+    tables = table.tables(found, run.trials())
     here = run.path.relative_to(Path.cwd()) if run.path.is_relative_to(Path.cwd()) else run.path
-    terminal.render(console, found, content, trials, verdict, f"{here}/")
-    recorded, named = recorded_verdict(found) or {}, packages.named(found)
-    if drifted(verdict):
-        for line in terminal.differences(recorded, content, named):
-            console.print(f"  differs: {line}", style="yellow", highlight=False)
-    elif told := terminal.packages_changed(recorded, content, named):
-        console.print(f"  {told}", style="dim", highlight=False, soft_wrap=True)
-    with files.writing(run.path / REPORT), (run.path / REPORT).open("w", encoding="utf-8") as stream:
-        # This report may be recorded and published: it names no folder of this machine.
-        plain = Console(file=stream, width=REPORT_WIDTH, no_color=True, highlight=False)
-        terminal.render(plain, found, content, trials, verdict, where)
+    terminal.render(console, found, info, tables, verdict, f"{here}/")
+    if (record := read_record(found)) is not None:
+        named = packages.named(found)
+        if verdict.drifted:
+            for line in terminal.differences(record, info, named):
+                console.print(f"  differs: {line}", style="yellow", highlight=False)
+        elif told := terminal.packages_changed(record, info, named):
+            console.print(f"  {told}", style="dim", highlight=False, soft_wrap=True)
+    with files.replacing(run.path / REPORT) as draft:
+        draft.write_text(_text(found, info, tables, verdict), encoding="utf-8")
+
+
+def recorded_report(found: Scenario, record: RecordedRun) -> str:
+    """The report of the run on record, as text for a page: the same on every machine, with make's words."""
+    return _text(found, record.info, table.recorded_tables(found, record), record.verdict, by_make=True)
+
+
+def _text(
+    found: Scenario, info: RunInfo, tables: table.Tables, verdict: VerdictDocument, *, by_make: bool | None = None
+) -> str:
+    """The report as plain text. It may be published: it names no folder of this machine."""
+    stream = StringIO()
+    plain = Console(file=stream, width=REPORT_WIDTH, no_color=True, highlight=False)
+    terminal.render(plain, found, info, tables, verdict, f"results/{found.name}/{verdict.run}/", by_make=by_make)
+    return stream.getvalue()

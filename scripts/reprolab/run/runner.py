@@ -30,6 +30,7 @@ from reprolab.core.errors import BuildError, EngineError, InvalidTrial, LabError
 from reprolab.engine import labels
 from reprolab.engine.detect import Engine, compose_command
 from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
+from reprolab.evidence.run_info import BuiltImage
 from reprolab.run.plan import Plan, PlannedVariant
 from reprolab.scenario.model import DOCUMENTED, Experiment, Scenario
 from reprolab.scenario.trial import TrialRecord
@@ -49,7 +50,7 @@ class Prepared:
     variant: PlannedVariant
     model: Model
     invalid: str = ""
-    images: Mapping[str, Any] = field(default_factory=dict)
+    images: Mapping[str, BuiltImage] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -125,7 +126,7 @@ class Runner:
             self.run.path / "builds",
             self.say,
             shown="builds",
-            describe=lambda tag: {"reference": tag, **describe(self.client, tag, cache)},
+            describe=lambda tag: describe(self.client, tag, cache),
         )
         # The documented stack first: where it cannot be built, nothing else is worth building.
         first = sorted(prepared, key=lambda one: one.variant.name != DOCUMENTED)

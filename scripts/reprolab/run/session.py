@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from reprolab.baseimage.resolve import policy
-from reprolab.core import files
 from reprolab.core.errors import Exit, LabError
 from reprolab.engine import host_facts, labels
 from reprolab.engine.detect import Engine, client, ensure_engine
-from reprolab.evidence import lookup, run_dir
+from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory
+from reprolab.evidence.run_info import COMPLETE, BaseImage, PlanEntry, RunInfo
 from reprolab.report.write import add_page, report
 from reprolab.run.plan import Plan, Wishes, make_plan
 from reprolab.run.progress import Progress
@@ -26,6 +25,7 @@ from reprolab.run.runner import Prepared, Runner, Stopwatch
 from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
 from reprolab.scenario.trial import TrialRecord
+from reprolab.verdict.document import read_verdict
 from reprolab.verdict.judge import exit_status, exit_words
 from reprolab.verdict.record import judge_run
 
@@ -40,6 +40,7 @@ class Session:
     say: Callable[[str], None]
     watch: Stopwatch = field(default_factory=Stopwatch)
     run: RunDirectory | None = None
+    info: RunInfo | None = None
     runner: Runner | None = None
 
     def execute(self) -> Exit:
@@ -55,7 +56,7 @@ class Session:
         self._begin(found, plan, engine)
         try:
             status = self._trials(plan, engine)
-            run_dir.merge_run_json(self.run, {"status": "complete"})
+            self._save(replace(self._known, status=COMPLETE))
         except KeyboardInterrupt:
             self._abort("aborted", "interrupted from the keyboard or by a signal")
             raise
@@ -70,34 +71,39 @@ class Session:
             # What was measured is judged and shown even where the run did not come to its end.
             if self.run.trials():
                 self._tell(found, self.run)
-        return status or exit_status(files.read_json(self.run.path / "verdict.json"))
+        verdict = read_verdict(self.run)
+        assert verdict is not None
+        return status or exit_status(verdict)
 
     def words(self, status: Exit) -> str:
         """What the exit status of the run says."""
-        verdict = self.run.path / "verdict.json" if self.run else None
-        return exit_words(status, files.read_json(verdict)) if verdict and verdict.exists() else status.words
+        verdict = read_verdict(self.run) if self.run else None
+        return exit_words(status, verdict) if verdict else status.words
 
     def _begin(self, found: Scenario, plan: Plan, engine: Engine) -> None:
+        self._save(
+            RunInfo(
+                scenario=found.name,
+                started=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+                status="running",
+                pid=labels.process_identity(os.getpid()),
+                command=(Path(sys.argv[0]).name, *sys.argv[1:]),
+                factors=dict(found.factors),
+                plan=tuple(PlanEntry(v.experiment.name, v.name, dict(v.changes), v.trials) for v in plan.variants),
+                host=host_facts.facts(engine),
+            )
+        )
+
+    @property
+    def _known(self) -> RunInfo:
+        assert self.info is not None
+        return self.info
+
+    def _save(self, info: RunInfo) -> None:
+        """Keep what is known of the run now, and write run.json."""
         assert self.run is not None
-        content = {
-            "scenario": found.name,
-            "started": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            "status": "running",
-            "pid": labels.process_identity(os.getpid()),
-            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-            "factors": dict(found.factors),
-            "plan": [
-                {
-                    "experiment": v.experiment.name,
-                    "variant": v.name,
-                    "factors": dict(v.changes),
-                    "trials": v.trials,
-                }
-                for v in plan.variants
-            ],
-            "host": host_facts.facts(engine),
-        }
-        run_dir.merge_run_json(self.run, content)
+        self.info = info
+        self.run.write_info(info)
 
     def _runner(
         self, plan: Plan, engine: Engine, on_begin: Callable[[str, int], None], on_trial: Callable[[TrialRecord], None]
@@ -127,38 +133,20 @@ class Session:
         return Exit.LAB_FAILED if unbuilt else None
 
     def _note_images(self, prepared: list[Prepared]) -> None:
-        assert self.run is not None and self.runner is not None
-        images: dict[str, dict[str, Any]] = {}
-        for item in prepared:
-            # The same variant of another experiment may have a service more.
-            images.setdefault(item.variant.name, {}).update(item.images)
-        packages = {
-            f"{variant}/{service}": details["packages"]
-            for variant, services in images.items()
-            for service, details in services.items()
-        }
-        references = {
-            variant: {
-                service: {key: details[key] for key in ("reference", "id", "digests")}
-                for service, details in services.items()
-            }
-            for variant, services in images.items()
-        }
-        run_dir.merge_run_json(self.run, {"images": references, "packages": packages})
+        assert self.runner is not None
+        scenario = self.runner.scenario
+        built = {scenario.variant_key(one.variant.experiment.name, one.variant.name): one.images for one in prepared}
+        images = {key: {service: one.image for service, one in own.items()} for key, own in built.items()}
+        packages = {f"{key}/{service}": one.packages for key, own in built.items() for service, one in own.items()}
+        self._save(replace(self._known, images=images, packages=packages))
 
     def _note_bases(self) -> None:
-        assert self.run is not None and self.runner is not None
+        assert self.runner is not None
         bases = {
-            name: {
-                "reference": base.reference,
-                "id": base.image_id,
-                "origin": str(base.origin),
-                "digest": base.digest,
-                "detail": base.detail,
-            }
+            name: BaseImage(base.reference, base.image_id, str(base.origin), base.digest, base.detail)
             for name, base in self.runner.bases.items()
         }
-        run_dir.merge_run_json(self.run, {"bases": bases})
+        self._save(replace(self._known, bases=bases))
 
     def _abort(self, status: str, reason: str) -> None:
         assert self.run is not None
@@ -167,7 +155,7 @@ class Session:
                 self.runner.stop_builds()
                 # The trials that are on record ran in these images.
                 self._note_images(list(self.runner.ready.values()))
-            run_dir.merge_run_json(self.run, {"status": status, "reason": reason})
+            self._save(replace(self._known, status=status, reason=reason))
             self.say(f"this run is {status}; evidence so far: {self.run.path}")
         except LabError as error:
             # The disk may be the very thing that failed; the first error is the one to report.
@@ -175,7 +163,7 @@ class Session:
 
     def _tell(self, found: Scenario, run: RunDirectory) -> None:
         try:
-            run_dir.merge_run_json(run, {"times": self.watch.line()})
+            self._save(replace(self._known, times=self.watch.line()))
             judge_run(found, run)
             lookup.point_latest(run)
             report(self.console, found, run)

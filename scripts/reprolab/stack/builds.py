@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from time import monotonic
-from typing import Any
 
 import docker
 import requests
@@ -25,9 +24,9 @@ from reprolab.core.errors import BuildError, EngineError
 from reprolab.core.files import write_json, writing
 from reprolab.core.subprocesses import CommandError, end, run
 from reprolab.engine.detect import has_image
+from reprolab.evidence.run_info import BuiltImage
+from reprolab.evidence.run_info import Image as RunImage
 from reprolab.stack.compose import Model
-
-Details = dict[str, Any]
 
 AT_ONCE = 2
 BUILD_LIMIT = 1200.0
@@ -80,11 +79,11 @@ class Builder:
     compose: tuple[str, ...]
     directory: Path
     say: Callable[[str], None]
-    describe: Callable[[str], Details] = lambda reference: {}
+    describe: Callable[[str], BuiltImage] = lambda reference: BuiltImage(RunImage(reference))
     shown: str = ""
     at_once: int = AT_ONCE
     gentle: bool = False
-    _futures: dict[str, Future[Details]] = field(default_factory=dict)
+    _futures: dict[str, Future[BuiltImage]] = field(default_factory=dict)
     _running: set[subprocess.Popen[bytes]] = field(default_factory=set)
     _stopped: bool = False
     _moments: list[float] = field(default_factory=list)
@@ -100,12 +99,12 @@ class Builder:
             self._futures[image.reference] = pool.submit(self._make, image)
         pool.shutdown(wait=False)
 
-    def pending(self, model: Model) -> list[Future[Details]]:
+    def pending(self, model: Model) -> list[Future[BuiltImage]]:
         """The images of a model that are still waited for."""
         tags = {service.get("image", "") for service in model["services"].values()}
         return [self._futures[tag] for tag in tags & self._futures.keys() if not self._futures[tag].done()]
 
-    def wait(self, model: Model) -> dict[str, Details]:
+    def wait(self, model: Model) -> dict[str, BuiltImage]:
         """Wait until all images of a model are there; service -> what `describe` said of its image.
 
         Raises BuildError with the reason if one did not build.
@@ -126,7 +125,7 @@ class Builder:
         """From the beginning of the first image to the end of the last one so far."""
         return max(self._moments) - min(self._moments) if self._moments else 0.0
 
-    def _make(self, image: Image) -> Details:
+    def _make(self, image: Image) -> BuiltImage:
         self._moments.append(monotonic())
         try:
             if not has_image(self.client, image.reference):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import docker
 
 from reprolab.baseimage.resolve import Base, Policy, resolve_bases
 from reprolab.core.files import read_json, write_json
+from reprolab.evidence.run_info import BuiltImage, Image
 from reprolab.stack.archived_bases import archived_bases
 from reprolab.stack.compose import Model, base_arguments
 
@@ -41,8 +41,8 @@ def references(bases: Mapping[str, Base]) -> dict[str, tuple[str, str]]:
     return {official: (base.reference, base.image_id) for official, base in bases.items()}
 
 
-def describe(client: docker.DockerClient, reference: str, cache: Path) -> dict[str, Any]:
-    """An image's id, digests and installed packages (kind -> name -> version); cached by image id."""
+def describe(client: docker.DockerClient, reference: str, cache: Path) -> BuiltImage:
+    """What a reference is on the engine; the packages are cached by image id."""
     image = client.images.get(reference)
     stored = cache / f"{str(image.id).removeprefix('sha256:')}.json"
     if stored.exists():
@@ -50,7 +50,7 @@ def describe(client: docker.DockerClient, reference: str, cache: Path) -> dict[s
     else:
         packages = _packages(client, reference)
         write_json(stored, packages)
-    return {"id": image.id, "digests": image.attrs.get("RepoDigests") or [], "packages": packages}
+    return BuiltImage(Image(reference, str(image.id), tuple(image.attrs.get("RepoDigests") or ())), packages)
 
 
 def _packages(client: docker.DockerClient, reference: str) -> dict[str, dict[str, str]]:

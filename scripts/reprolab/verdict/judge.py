@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any
 
 from reprolab.core.errors import Exit
 from reprolab.core.stats import rate_text, wilson
-from reprolab.scenario.model import Claim, Experiment, Scenario
+from reprolab.scenario.model import Claim, Scenario
 from reprolab.scenario.trial import TrialRecord
-
-SCHEMA = 1
-
-
-class Verdict(StrEnum):
-    """What the lab says of a claim."""
-
-    CONFIRMED = "confirmed"
-    REFUTED = "refuted"
-    INCONCLUSIVE = "inconclusive"
+from reprolab.verdict.document import (
+    ClaimVariant,
+    ClaimVerdict,
+    Interval,
+    Rate,
+    SignCount,
+    VariantResult,
+    Verdict,
+    VerdictDocument,
+)
 
 
 @dataclass(frozen=True)
@@ -35,13 +33,10 @@ class Count:
     errors: tuple[str, ...] = ()
     tries: tuple[int, int] | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """The two figures of verdict.json's ``signs``, and the rate where the claim has one."""
-        if self.tries is None:
-            return {"shown": self.shown, "trials": self.trials}
-        k, n = self.tries
-        rate = {"shown": k, "of": n, "interval": [round(limit, 4) for limit in wilson(k, n)]}
-        return {"shown": self.shown, "trials": self.trials, "rate": rate}
+    def to_sign(self) -> SignCount:
+        """What verdict.json keeps of it."""
+        rate = Rate(*self.tries, _rounded(*self.tries)) if self.tries else None
+        return SignCount(self.shown, self.trials, rate)
 
     @property
     def words(self) -> str:
@@ -143,126 +138,84 @@ def _agreement(claim: Claim, counts: Mapping[str, Count]) -> str:
 
 
 def judge(
-    scenario: Scenario,
-    run: str,
-    trials: Iterable[TrialRecord],
-    recorded: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """The content of verdict.json (schema 1) for one run's trials.
-
-    ``run`` is the run's name (its UTC stamp); ``recorded`` the content of the scenario's recorded.json.
-    """
+    scenario: Scenario, run: str, trials: Iterable[TrialRecord], recorded: VerdictDocument | None = None
+) -> VerdictDocument:
+    """The verdict on one run's trials. ``run`` is its name (its UTC stamp), ``recorded`` the verdict on record."""
     by_variant: dict[tuple[str, str], list[TrialRecord]] = {}
     for trial in trials:
         by_variant.setdefault((trial.experiment, trial.variant), []).append(trial)
-    before = {claim["id"]: claim["verdict"] for claim in (recorded or {}).get("claims", [])}
-    claims: list[dict[str, Any]] = []
-    signs: dict[str, dict[str, Any]] = {}
+    before = {claim.id: claim.verdict for claim in recorded.claims} if recorded else {}
+    claims: list[ClaimVerdict] = []
+    signs: dict[str, dict[str, SignCount]] = {}
     for experiment in scenario.experiments.values():
         own = {name: rows for (where, name), rows in by_variant.items() if where == experiment.name}
         for claim in experiment.claims:
             counts = {name: count(claim, rows) for name, rows in own.items()}
-            signs[claim.id] = {_key(scenario, experiment, n): c.to_json() for n, c in counts.items()}
-            row = _claim_row(scenario, experiment, claim, counts, before.get(claim.id))
-            for name in claim.expectations if claim.measured else ():
-                row["variants"][_key(scenario, experiment, name)]["measured"] = measured(claim, own.get(name, []))
-            claims.append(row)
-    return {
-        "schema": SCHEMA,
-        "scenario": scenario.name,
-        "run": run,
-        "claims": claims,
-        "variants": {
-            scenario.variant_key(where, name): _variant_row(rows) for (where, name), rows in by_variant.items()
-        },
-        "signs": signs,
-    }
+            signs[claim.id] = {scenario.variant_key(experiment.name, n): c.to_sign() for n, c in counts.items()}
+            rows = {
+                scenario.variant_key(experiment.name, name): _claim_variant(
+                    claim, name, counts.get(name, Count(0, 0)), own.get(name, [])
+                )
+                for name in claim.expectations
+            }
+            claims.append(_claim_verdict(scenario, claim, counts, before.get(claim.id), rows))
+    variants = {scenario.variant_key(where, name): variant_result(rows) for (where, name), rows in by_variant.items()}
+    return VerdictDocument(scenario.name, run, tuple(claims), variants, signs)
 
 
-def _key(scenario: Scenario, experiment: Experiment, variant: str) -> str:
-    return scenario.variant_key(experiment.name, variant)
-
-
-def _claim_row(
+def _claim_verdict(
     scenario: Scenario,
-    experiment: Experiment,
     claim: Claim,
     counts: Mapping[str, Count],
-    recorded: str | None,
-) -> dict[str, Any]:
+    recorded: Verdict | None,
+    rows: Mapping[str, ClaimVariant],
+) -> ClaimVerdict:
     verdict, why = decide(claim, counts)
     if claim.but:
         why += f" · but see {', '.join(claim.but)}"
-    rows = {}
-    for name, expected in claim.expectations.items():
-        seen = counts.get(name, Count(0, 0))
-        low, high = wilson(seen.shown, seen.trials)
-        rows[_key(scenario, experiment, name)] = {
-            "expected": expected,
-            **seen.to_json(),
-            "interval": [round(low, 4), round(high, 4)],
-        }
-    return {
-        "id": claim.id,
-        "text": claim.text,
-        "document": scenario.document,
-        "verdict": verdict.value,
-        "recorded": recorded,
-        "why": why,
-        "variants": rows,
-    }
+    return ClaimVerdict(claim.id, claim.text, scenario.document, verdict, recorded, why, rows)
 
 
-def _variant_row(rows: list[TrialRecord]) -> dict[str, Any]:
-    invalid = [trial.invalid for trial in rows if trial.invalid]
-    return {
-        "factors": dict(rows[0].factors),
-        "trials": len(rows),
-        "valid": len(rows) - len(invalid),
-        "invalid": invalid,
-    }
+def _claim_variant(claim: Claim, name: str, seen: Count, trials: list[TrialRecord]) -> ClaimVariant:
+    words = tuple(measured(claim, trials)) if claim.measured else None
+    return ClaimVariant(claim.expectations[name], seen.to_sign(), _rounded(seen.shown, seen.trials), words)
 
 
-def drifted(verdict: Mapping[str, Any]) -> list[str]:
-    """The ids of the claims that were decided, and differently from what is on record."""
-    return [
-        claim["id"]
-        for claim in verdict["claims"]
-        if claim["recorded"] is not None
-        and claim["verdict"] != claim["recorded"]
-        and claim["verdict"] != Verdict.INCONCLUSIVE
-    ]
+def variant_result(trials: Sequence[TrialRecord]) -> VariantResult:
+    """How the trials of one variant, of which there is at least one, ended."""
+    invalid = tuple(trial.invalid for trial in trials if trial.invalid)
+    return VariantResult(dict(trials[0].factors), len(trials), len(trials) - len(invalid), invalid)
 
 
-def asked(verdict: Mapping[str, Any], claim: Mapping[str, Any]) -> bool:
-    """Whether the run held every variant that the claim needs (``--variant`` and ``--set`` leave some out)."""
-    return set(claim["variants"]) <= set(verdict["variants"])
+def _rounded(shown: int, trials: int) -> Interval:
+    low, high = wilson(shown, trials)
+    return round(low, 4), round(high, 4)
 
 
-def exit_status(verdict: Mapping[str, Any]) -> Exit:
+def exit_status(verdict: VerdictDocument) -> Exit:
     """0 as recorded (or nothing on record), 1 drift, 3 something that was asked stayed undecided.
 
     A claim whose variants were not all run was not asked: it stays inconclusive without being a failure.
     """
-    if drifted(verdict):
+    if verdict.drifted:
         return Exit.DRIFT
-    for claim in verdict["claims"]:
-        undecided = claim["verdict"] == Verdict.INCONCLUSIVE and claim["recorded"] != Verdict.INCONCLUSIVE
-        if undecided and asked(verdict, claim):
+    for claim in verdict.claims:
+        undecided = claim.verdict == Verdict.INCONCLUSIVE and claim.recorded != Verdict.INCONCLUSIVE
+        if undecided and verdict.asked(claim):
             return Exit.INCONCLUSIVE
-    if not any(row["valid"] for row in verdict["variants"].values()):
+    if not any(row.valid for row in verdict.variants.values()):
         return Exit.INCONCLUSIVE
     return Exit.AS_RECORDED
 
 
-def exit_words(status: Exit, verdict: Mapping[str, Any]) -> str:
+def exit_words(status: Exit, verdict: VerdictDocument) -> str:
     """What a run's exit status says: its name, but 0 only where something on record is as it was."""
-    judged = [claim for claim in verdict["claims"] if asked(verdict, claim)]
+    judged = [claim for claim in verdict.claims if verdict.asked(claim)]
     if status != Exit.AS_RECORDED:
         return status.words
     if not judged:
         return "no claim was asked"
-    new = sum(claim["recorded"] is None for claim in judged)
+    new = sum(claim.recorded is None for claim in judged)
     if new == len(judged):
         return "everything decided, nothing on record yet"
     return status.words + (f", but for {new} not on record yet" if new else "")

@@ -7,13 +7,14 @@ directory lies; everything but these links works from the file alone.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from reprolab.core import files
 from reprolab.evidence import packages, run_dir
 from reprolab.evidence.run_dir import RunDirectory
+from reprolab.evidence.run_info import RunInfo
 from reprolab.report import table, terminal
 from reprolab.report.html import claims as claims_html
 from reprolab.report.html import logs, vega
@@ -21,15 +22,17 @@ from reprolab.report.html import trials as trials_html
 from reprolab.report.html.page import render, script_json
 from reprolab.scenario.model import CUSTOM, Scenario
 from reprolab.scenario.trial import TrialRecord
-from reprolab.verdict.judge import asked, drifted, judge
+from reprolab.verdict.document import VerdictDocument, read_verdict
+from reprolab.verdict.judge import judge
+from reprolab.verdict.record import RecordedRun
 
 FILES = ("report.txt", "verdict.json", "run.json", "trials.jsonl")
 
 
-def write(found: Scenario, run: RunDirectory, recorded: Mapping[str, Any] | None) -> Path:
+def write(found: Scenario, run: RunDirectory, recorded: RecordedRun | None) -> Path:
     """Write a run's report.html, whole or not at all; returns its path.
 
-    ``recorded`` is the content of the scenario's recorded.json. Raises UsageError for a run whose files cannot be read.
+    ``recorded`` is what the scenario has on record. Raises UsageError for a run whose files cannot be read.
     """
     text = page(found, run, recorded)
     path = run.path / run_dir.PAGE
@@ -38,13 +41,11 @@ def write(found: Scenario, run: RunDirectory, recorded: Mapping[str, Any] | None
     return path
 
 
-def page(found: Scenario, run: RunDirectory, recorded: Mapping[str, Any] | None) -> str:
+def page(found: Scenario, run: RunDirectory, recorded: RecordedRun | None) -> str:
     """The page's text."""
-    content = files.read_json(run.path / "run.json")
-    trials = run.trials()
-    kept = run.path / "verdict.json"
-    # A run that was killed left none.
-    verdict = files.read_json(kept) if kept.exists() else judge(found, run.name, trials, recorded)
+    info, trials = run.info(), run.trials()
+    # A run that was killed left no verdict.
+    verdict = read_verdict(run) or judge(found, run.name, trials, recorded.verdict if recorded else None)
     drawn = trials_html.Charts()
     shown = trials_html.shown(found, run, trials)
     claims = claims_html.claims(verdict, run, trials, found)
@@ -57,12 +58,12 @@ def page(found: Scenario, run: RunDirectory, recorded: Mapping[str, Any] | None)
         "report.html.j2",
         scenario=found,
         run=run.name,
-        status=content.get("status", "of unknown status"),
-        reason=content.get("reason", ""),
+        status=info.status or "of unknown status",
+        reason=info.reason,
         headline=_headline(verdict),
-        drift=_drift(found, verdict, content, recorded),
-        facts=_facts(found, content),
-        hosts=sum(base.get("origin") == "host" for base in content.get("bases", {}).values()),
+        drift=_drift(found, verdict, info, recorded),
+        facts=_facts(found, info),
+        hosts=sum(base.origin == "host" for base in info.bases.values()),
         finding=_finding(found, recorded),
         tables=_tables(found, run, trials),
         customs=_customs(found, verdict),
@@ -76,46 +77,42 @@ def page(found: Scenario, run: RunDirectory, recorded: Mapping[str, Any] | None)
     )
 
 
-def _headline(verdict: Mapping[str, Any]) -> list[tuple[int, str]]:
+def _headline(verdict: VerdictDocument) -> list[tuple[int, str]]:
     """How many claims came out how, and how many were not asked."""
-    counts = Counter(claim["verdict"] for claim in verdict["claims"] if asked(verdict, claim))
-    left_out = len(verdict["claims"]) - sum(counts.values())
+    counts = Counter(str(claim.verdict) for claim in verdict.claims if verdict.asked(claim))
+    left_out = len(verdict.claims) - sum(counts.values())
     words = [(counts.get(name, 0), name) for name in terminal.STYLES]
     return [*words, *([(left_out, "not asked")] if left_out else [])]
 
 
-def _drift(
-    found: Scenario, verdict: Mapping[str, Any], content: Mapping[str, Any], recorded: Mapping[str, Any] | None
-) -> Any:
-    claims = drifted(verdict)
-    if not claims:
+def _drift(found: Scenario, verdict: VerdictDocument, info: RunInfo, recorded: RecordedRun | None) -> Any:
+    if not verdict.drifted:
         return None
-    return {"claims": claims, "differs": terminal.differences(recorded or {}, content, packages.named(found))}
+    # The record may have gone since the run was judged.
+    differs = terminal.differences(recorded, info, packages.named(found)) if recorded else []
+    return {"claims": verdict.drifted, "differs": differs}
 
 
-def _finding(found: Scenario, recorded: Mapping[str, Any] | None) -> dict[str, str] | None:
+def _finding(found: Scenario, recorded: RecordedRun | None) -> dict[str, str] | None:
     """What the scenario found on record: it is not this run that says so, and the page must not look as if it were."""
-    return {"text": found.finding, "run": str((recorded or {}).get("run", ""))} if found.finding else None
+    return {"text": found.finding, "run": recorded.verdict.run if recorded else ""} if found.finding else None
 
 
-def _facts(found: Scenario, content: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+def _facts(found: Scenario, info: RunInfo) -> list[tuple[str, list[str]]]:
     """Of what document, when, on what, how long, in lines; only what the run has."""
-    host = content.get("host", {})
-    bases = sorted({str(base.get("detail", "")) for base in content.get("bases", {}).values()})
-    machine = " · ".join(
-        f"{name} {host[key]}"
-        for key, name in (("kernel", "kernel"), ("engine", "engine"), ("compose", "Compose"), ("cgroup", "cgroup"))
-        if host.get(key)
-    )
-    processor = f"{host['cpus']} × {host['cpu']}" if host.get("cpu") and host.get("cpus") else ""
+    host = info.host
+    bases = sorted({base.detail or "" for base in info.bases.values()})
+    known = (("kernel", host.kernel), ("engine", host.engine), ("Compose", host.compose), ("cgroup", host.cgroup))
+    machine = " · ".join(f"{name} {value}" for name, value in known if value)
+    processor = f"{host.cpus} × {host.cpu}" if host.cpu and host.cpus else ""
     facts = [
         ("document", [found.document]),
-        ("run", [str(content.get("started", ""))]),
-        ("command", [" ".join(content.get("command", []))]),
+        ("run", [info.started]),
+        ("command", [" ".join(info.command)]),
         ("host", [" · ".join(part for part in (processor, machine) if part)]),
         ("base images", bases),
-        ("documented stack", [" ".join(f"{name}={value}" for name, value in content.get("factors", {}).items())]),
-        ("time", [str(content.get("times", ""))]),
+        ("documented stack", [" ".join(f"{name}={value}" for name, value in info.factors.items())]),
+        ("time", [info.times]),
     ]
     return [(name, lines) for name, lines in facts if any(lines)]
 
@@ -123,36 +120,35 @@ def _facts(found: Scenario, content: Mapping[str, Any]) -> list[tuple[str, list[
 def _tables(found: Scenario, run: RunDirectory, trials: list[TrialRecord]) -> list[dict[str, Any]]:
     """The variants of each experiment that ran, in the cells of every report."""
     parts = []
-    for experiment in found.experiments.values():
-        rows = table.rows(experiment, trials)
-        if rows:
-            keys = [found.variant_key(experiment.name, row.variant) for row in rows]
-            parts.append(
-                {
-                    "name": experiment.name if len(found.experiments) > 1 else "",
-                    "summary": experiment.summary,
-                    "basis": table.BASIS if table.has_several(rows) else "",
-                    "headings": table.headings(experiment),
-                    "mistakes": table.mistakes(experiment, rows),
-                    "rows": rows,
-                    "reasons": [table.short_reason(row.invalid) for row in rows],
-                    "places": [claims_html.places(key, run, trials, found) for key in keys],
-                    "notes": any(row.notes or row.invalid for row in rows),
-                }
-            )
+    for name, rows in table.tables(found, trials).items():
+        experiment = found.experiments[name]
+        keys = [found.variant_key(name, row.variant) for row in rows]
+        parts.append(
+            {
+                "name": name if len(found.experiments) > 1 else "",
+                "summary": experiment.summary,
+                "basis": table.BASIS if table.has_several(rows) else "",
+                "headings": table.headings(experiment),
+                "mistakes": table.mistakes(experiment, rows),
+                "rows": rows,
+                "reasons": [table.short_reason(row.invalid) for row in rows],
+                "places": [claims_html.places(key, run, trials, found) for key in keys],
+                "notes": any(row.notes or row.invalid for row in rows),
+            }
+        )
     return parts
 
 
-def _customs(found: Scenario, verdict: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _customs(found: Scenario, verdict: VerdictDocument) -> list[dict[str, Any]]:
     """For a variant that --set made: every sign, in its own words; no claim is judged by it."""
-    names = [name for name in verdict["variants"] if name.rpartition("/")[2] == CUSTOM]
+    names = [name for name in verdict.variants if name.rpartition("/")[2] == CUSTOM]
     return [{"name": name, "signs": list(_signs(found, verdict, name))} for name in names]
 
 
-def _signs(found: Scenario, verdict: Mapping[str, Any], name: str) -> Iterable[dict[str, Any]]:
-    for claim in verdict["claims"]:
-        seen = verdict["signs"].get(claim["id"], {}).get(name)
+def _signs(found: Scenario, verdict: VerdictDocument, name: str) -> Iterable[dict[str, Any]]:
+    for claim in verdict.claims:
+        seen = verdict.signs.get(claim.id, {}).get(name)
         if seen is not None:
             known = claims_html.same(found, claim)
-            words = " ".join(((known.sign.__doc__ if known else "") or claim["text"]).split())
-            yield {"id": claim["id"], "words": words, "answer": terminal.sign_answer(seen)}
+            words = " ".join(((known.sign.__doc__ if known else "") or claim.text).split())
+            yield {"id": claim.id, "words": words, "answer": terminal.sign_answer(seen)}

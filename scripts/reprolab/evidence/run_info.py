@@ -1,0 +1,151 @@
+"""run.json, typed: what a run ran, on what, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from reprolab.engine.host_facts import Host
+from reprolab.evidence.packages import Images, Kinds
+
+SCHEMA = 1
+COMPLETE = "complete"
+
+
+@dataclass(frozen=True)
+class PlanEntry:
+    """A variant that the run was to measure: the factors that it changes, and how many trials."""
+
+    experiment: str
+    variant: str
+    factors: Mapping[str, str] = field(default_factory=dict)
+    trials: int = 1
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PlanEntry:
+        """Read an entry of ``plan``."""
+        return cls(str(data["experiment"]), str(data["variant"]), dict(data.get("factors", {})), data.get("trials", 1))
+
+
+@dataclass(frozen=True)
+class BaseImage:
+    """What stood for an official image. None is what a run of an older release did not note."""
+
+    reference: str | None = None
+    id: str | None = None
+    origin: str | None = None
+    digest: str | None = None
+    detail: str | None = None
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> BaseImage:
+        """Read an entry of ``bases``."""
+        return cls(*(data.get(key) for key in ("reference", "id", "origin", "digest", "detail")))
+
+    def to_json(self) -> dict[str, str]:
+        """What is known of it, by name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image that a variant's service ran in."""
+
+    reference: str
+    id: str = ""
+    digests: tuple[str, ...] = ()
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Image:
+        """Read an entry of ``images``."""
+        return cls(data.get("reference", ""), data.get("id", ""), tuple(data.get("digests", ())))
+
+    def to_json(self) -> dict[str, Any]:
+        """An entry of ``images``."""
+        return {"reference": self.reference, "id": self.id, "digests": list(self.digests)}
+
+
+@dataclass(frozen=True)
+class BuiltImage:
+    """An image with the packages that are installed in it: kind -> name -> version."""
+
+    image: Image
+    packages: Kinds = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """The content of run.json.
+
+    ``factors`` are the documented ones; ``bases`` is official name -> what stood for it; ``images`` is variant ->
+    service -> image, ``packages`` "variant/service" -> kind -> name -> version. A variant has the name that it has in
+    verdict.json; runs of older releases left its experiment out. Empty is what the run has not come to yet, and what
+    an older release did not write. Keys that this release does not know are passed over.
+    """
+
+    scenario: str
+    started: str = ""
+    status: str = ""
+    pid: str = ""
+    command: tuple[str, ...] = ()
+    factors: Mapping[str, str] = field(default_factory=dict)
+    plan: tuple[PlanEntry, ...] = ()
+    host: Host = field(default_factory=Host)
+    bases: Mapping[str, BaseImage] = field(default_factory=dict)
+    images: Mapping[str, Mapping[str, Image]] = field(default_factory=dict)
+    packages: Images = field(default_factory=dict)
+    reason: str = ""
+    times: str = ""
+    schema: int | None = SCHEMA
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run came to its end."""
+        return self.status == COMPLETE
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RunInfo:
+        """Read the content of run.json; KeyError and the like for what is none."""
+        return cls(
+            scenario=str(data["scenario"]),
+            started=data.get("started", ""),
+            status=data.get("status", ""),
+            pid=data.get("pid", ""),
+            command=tuple(data.get("command", ())),
+            factors=dict(data.get("factors", {})),
+            plan=tuple(PlanEntry.from_json(row) for row in data.get("plan", ())),
+            host=Host.from_json(data.get("host", {})),
+            bases={name: BaseImage.from_json(base) for name, base in data.get("bases", {}).items()},
+            images={
+                variant: {service: Image.from_json(image) for service, image in services.items()}
+                for variant, services in data.get("images", {}).items()
+            },
+            packages=dict(data.get("packages", {})),
+            reason=data.get("reason", ""),
+            times=data.get("times", ""),
+            schema=data.get("schema"),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of run.json, without what is empty."""
+        content = {
+            "schema": self.schema,
+            "scenario": self.scenario,
+            "started": self.started,
+            "status": self.status,
+            "pid": self.pid,
+            "command": list(self.command),
+            "factors": dict(self.factors),
+            "plan": [asdict(row) for row in self.plan],
+            "host": self.host.to_json(),
+            "bases": {name: base.to_json() for name, base in self.bases.items()},
+            "images": {
+                variant: {service: image.to_json() for service, image in services.items()}
+                for variant, services in self.images.items()
+            },
+            "packages": dict(self.packages),
+            "reason": self.reason,
+            "times": self.times,
+        }
+        return {key: value for key, value in content.items() if value not in ("", {}, [], None)}
