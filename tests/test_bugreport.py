@@ -160,8 +160,8 @@ def test_the_telling_lines_stand_open_and_the_rest_is_folded(text: str) -> None:
     logs = text[text.index("### Logs") : text.index("### Gunicorn Version")]
     open_part, _, rest = logs.partition("<details>")
     assert "FileNotFoundError: [Errno 2] No such file or directory: '/tmp/gunicorn.sock'" in open_part
-    assert "Worker spawned (pid: 10)" not in open_part
-    assert "Worker spawned (pid: 10)" in rest
+    assert "Booting worker with pid: 10" not in open_part
+    assert "Booting worker with pid: 10" in rest
     assert '"witness"' not in logs
 
 

@@ -182,11 +182,11 @@ def stamped(text: str) -> list[bytes]:
 UNLINK = """
 [2026-11-21 05:30:10 +0000] [20] [ERROR] Exception in worker process
 Traceback (most recent call last):
-  File "/x/gunicorn/workers/gthread.py", line 240, in run
-    s.close()
-  File "/x/gunicorn/sock.py", line 123, in close
-    os.unlink(self.cfg_addr)
-FileNotFoundError: [Errno 2] No such file or directory: '/tmp/gunicorn.sock'
+  File "/x/outer.py", line 24, in serve
+    listener.shut()
+  File "/x/inner.py", line 12, in shut
+    remove(self.path)
+FileNotFoundError: [Errno 2] No such file or directory: '/run/one.sock'
 [2026-11-21 05:30:10 +0000] [20] [INFO] Worker exiting (pid: 20)
 """
 
@@ -196,12 +196,12 @@ def test_a_traceback() -> None:
     (found,) = tracebacks(stamped(UNLINK))
     assert found.moment_ns == EPOCH + 6_000_000
     assert found.exception == "FileNotFoundError"
-    assert found.message == "[Errno 2] No such file or directory: '/tmp/gunicorn.sock'"
+    assert found.message == "[Errno 2] No such file or directory: '/run/one.sock'"
     assert found.frames == (
-        ("/x/gunicorn/workers/gthread.py", 240, "run"),
-        ("/x/gunicorn/sock.py", 123, "close"),
+        ("/x/outer.py", 24, "serve"),
+        ("/x/inner.py", 12, "shut"),
     )
-    assert found.place == "sock.py close"
+    assert found.place == "inner.py shut"
 
 
 def test_a_traceback_mixed_with_other_lines() -> None:
