@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import yaml
 from cases import ROOT
-from reprolab import scenario
-from reprolab.scenario import Scenario
+from reprolab.scenario import loader
+from reprolab.scenario.model import Scenario
 
 VANISH = ROOT / "scenarios" / "socket-vanish"
 SETTINGS = ROOT / "scenarios" / "gunicorn-settings"
@@ -55,7 +55,7 @@ BODY = 11  # bytes, as the document's access log has it
 @pytest.fixture(scope="module")
 def vanish() -> Scenario:
     """socket-vanish."""
-    return scenario.load(ROOT, "socket-vanish")
+    return loader.load(ROOT, "socket-vanish")
 
 
 def in_force(found: Scenario, folder: Path) -> dict[str, Any]:
@@ -184,7 +184,7 @@ FACTORS = [
 @pytest.fixture(scope="module")
 def settings() -> Scenario:
     """gunicorn-settings."""
-    return scenario.load(ROOT, "gunicorn-settings")
+    return loader.load(ROOT, "gunicorn-settings")
 
 
 def factors(found: Scenario, experiment: str, variant: str) -> dict[str, str]:
