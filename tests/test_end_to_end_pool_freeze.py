@@ -7,20 +7,13 @@ from typing import Any
 
 import docker
 import pytest
-from lab import ROOT, engine, lab, left, output, read, run_directory, start, wait_for
-from reprolab.scenario import loader
+from cover import differences, run_cover, unmet
+from lab import engine, lab, left, output, read, run_directory, start, wait_for
 
 pytestmark = pytest.mark.docker
 
-# A refuted claim is decided by one variant that contradicts it; the others would only do so again.
-ONE_IS_ENOUGH = {"python-3.9", "python-3.10", "python-3.11", "python-3.12", "python-3.13", "wrapper-afterwards"}
-DECIDED_BY_OTHERS = ONE_IS_ENOUGH | {"no-exception", "latency-0", "compute"}
-
-
-def deciding() -> list[str]:
-    """The variants that decide the claims."""
-    found = loader.load(ROOT, "pool-freeze").claims
-    return sorted({name for claim in found for name in claim.expectations} - DECIDED_BY_OTHERS)
+# The other side of the cause: no gunicorn, but a handler that takes note.
+ALSO = ("freeze/script-noting",)
 
 
 def trials(run: Path) -> dict[str, dict[str, Any]]:
@@ -31,20 +24,15 @@ def trials(run: Path) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One run of the deciding variants of both experiments."""
-    results = tmp_path_factory.mktemp("pool-freeze") / "results"
-    options = [word for name in deciding() for word in ("--variant", name)]
-    status, printed = lab(results, "run", "pool-freeze", *options)
-    assert status == 0, printed
-    return run_directory(results, "pool-freeze")
+    """One run of the variants that decide; its directory."""
+    return run_cover(tmp_path_factory.mktemp("pool-freeze") / "results", "pool-freeze", ALSO)[0]
 
 
 @pytest.mark.timeout(1200)
-def test_every_verdict_is_as_recorded(run: Path) -> None:
-    """Each claim is decided, and as the committed verdict says."""
-    recorded = read(ROOT / "scenarios/pool-freeze/recorded.json")
-    now = {claim["id"]: claim["verdict"] for claim in read(run / "verdict.json")["claims"]}
-    assert now == {claim["id"]: claim["verdict"] for claim in recorded["claims"]}
+def test_every_sign_is_as_recorded(run: Path) -> None:
+    """Each claim's sign shows, and does not show, where the committed run has it so."""
+    assert differences(run, "pool-freeze") == []
+    assert unmet(run, "pool-freeze") == []
 
 
 def test_the_cause_is_in_the_forensics(run: Path) -> None:
