@@ -54,9 +54,8 @@ def needs(name: str) -> list[Need]:
     verdicts = {row["id"]: row["verdict"] for row in record["claims"]}
     for claim, expected in _claims(name):
         signs = {variant: shown for variant, shown in pure_signs(record, claim.id).items() if variant in expected}
-        found += [
-            Need(claim.id, f"shown: {way}", frozenset(v for v in signs if signs[v] is way)) for way in (True, False)
-        ]
+        for shown, what in ((True, "the sign shows"), (False, "the sign does not show")):
+            found.append(Need(claim.id, what, frozenset(v for v in signs if signs[v] is shown)))
         if verdicts[claim.id] == "refuted":
             against = frozenset(v for v in signs if signs[v] is not expected[v])
             found.append(Need(claim.id, "contradicted", against))
@@ -94,7 +93,7 @@ def differences(run: Path, name: str) -> list[str]:
     for claim, expected in _claims(name):
         now, then = pure_signs(verdict, claim.id), pure_signs(record, claim.id)
         told += [
-            f"{claim.id} in {variant}: the sign {'shows' if now[variant] else 'does not show'}, on record it is otherwise"
+            f"{claim.id} in {variant}: the sign {'shows' if now[variant] else 'does not show'}, unlike on record"
             for variant in sorted(set(now) & set(then) & set(expected))
             if now[variant] is not then[variant]
         ]

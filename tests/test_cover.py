@@ -22,10 +22,3 @@ def test_every_claim_on_record_is_asked(name: str) -> None:
     assert {row["id"] for row in rows} == {need.claim for need in needs(name)}
     refuted = {row["id"] for row in rows if row["verdict"] == "refuted"}
     assert refuted == {need.claim for need in needs(name) if need.what == "contradicted"}
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_choice_is_much_smaller_than_the_whole(name: str) -> None:
-    """Else the test could run all of them."""
-    named = {variant for need in needs(name) for variant in need.variants}
-    assert len(cover(name)) < 0.65 * len(named)

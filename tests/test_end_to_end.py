@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from cover import differences, run_cover, unmet
 from lab import ROOT, engine, environment, lab, left, read, run_directory
+from reprolab.scenario import loader
 
 pytestmark = pytest.mark.docker
 
