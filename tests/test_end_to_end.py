@@ -9,7 +9,7 @@ from cover import differences, run_cover, unmet
 from lab import ROOT, engine, environment, lab, left, read, run_directory
 from reprolab.scenario import loader
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.alone]
 
 # The cause: with the one check put back into 19.6.0, and taken out of 19.5.0.
 ALSO = ("creator-only", "19.5.0-unguarded")

@@ -8,7 +8,7 @@ import pytest
 from cover import differences, run_cover, unmet
 from lab import engine, left
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.alone]
 
 
 @pytest.fixture(scope="module")

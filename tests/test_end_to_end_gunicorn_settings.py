@@ -6,7 +6,7 @@ import pytest
 from cover import differences, run_cover, unmet
 from lab import engine, lab, left, read, run_directory
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.alone]
 
 
 @pytest.fixture(scope="module")

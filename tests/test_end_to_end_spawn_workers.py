@@ -7,7 +7,7 @@ import pytest
 from cover import differences, run_cover, unmet
 from lab import engine, left, read
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.docker, pytest.mark.alone, pytest.mark.timeout(900)]
 
 NAME = "spawn-workers"
 # What the tests below look at beside the signs.
