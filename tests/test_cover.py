@@ -1,11 +1,10 @@
 """The variants of the end-to-end tests leave no claim with one side alone."""
 
 import pytest
-from cases import ROOT
+from cases import having
 from cover import cover, needs, recorded
-from reprolab.scenario import loader
 
-NAMES = loader.names(ROOT)
+NAMES = having("recorded.json")
 
 
 @pytest.mark.parametrize("name", NAMES)
