@@ -582,7 +582,7 @@ class Spawned:
 
 def loads(*pids: int) -> list[str]:
     """The lines of processes that load main.py, and of three workers that start."""
-    printed = [f"main.py with 0 at {pid}" for pid in pids]
+    printed = [f"g_var 0 as pid {pid} loads main.py" for pid in pids]
     return [
         *printed,
         *(f"INFO: Started server process [{pid}]" for pid in (8, 9, 10)),

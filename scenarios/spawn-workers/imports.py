@@ -41,10 +41,9 @@ VARIANTS = {
 TRIALS = 1
 PARALLEL = True
 
-PRINTED = re.compile(r"main\.py with (\d+) at (\d+)")
+PRINTED = re.compile(r"g_var (\d+) as pid (\d+) loads main\.py")
 STARTED = r"Started server process \[(\d+)\]"
 COMPLETE = r"Application startup complete"
-HELLO = re.compile(r"Hello (\d+), g_var = (\d+)")
 DIED = re.compile(r"Child process \[(\d+)\] died")
 AT_ONCE = 30  # no worker's thread pool (40) is ever full
 LONG = 1.0  # seconds; a server that takes longer is asked AT_ONCE times, another MANY times
@@ -100,8 +99,8 @@ def ask(stack, sleep):
     served = {}
     for answer in answers:
         answer.raise_for_status()
-        pid, value = HELLO.search(answer.text).groups()
-        counts = served.setdefault(pid, {})
+        said = answer.json()
+        counts, value = served.setdefault(str(said["pid"]), {}), str(said["g_var"])
         counts[value] = counts.get(value, 0) + 1
     return served
 
