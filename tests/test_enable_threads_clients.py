@@ -20,7 +20,6 @@ from reprolab import InvalidTrial
 from reprolab.scenario import loader
 from reprolab.scenario.model import Claim, Scenario
 
-DIRECTORY = ROOT / "scenarios" / "enable-threads"
 RECORDED = Path(__file__).parent / "data" / "enable-threads" / "trials.jsonl"
 ROWS = [json.loads(line) for line in RECORDED.read_text(encoding="utf-8").splitlines()]
 TRIALS = [row for row in ROWS if row["experiment"] == "two-clients"]

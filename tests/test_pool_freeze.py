@@ -94,7 +94,8 @@ def test_what_becomes_of_task_5(found: Scenario, outcome: str, returned: str) ->
     *lines, result = fifth.stdout.splitlines()
     assert lines == ["task 5 begins", "task 5 done: nothing"]
     assert json.loads(result).lstrip("'\"").startswith(returned)
-    assert run(found, sys.executable, "-c", ONE.format("4"), TASK="nothing", OUTCOME=outcome).stdout.endswith('"None"\n')
+    fourth = run(found, sys.executable, "-c", ONE.format("4"), TASK="nothing", OUTCOME=outcome)
+    assert fourth.stdout.endswith('"None"\n')
 
 
 def test_task_5_raises_when_its_work_is_done(found: Scenario) -> None:
@@ -274,7 +275,8 @@ def test_a_request_that_did_something_else_is_no_evidence(
     freeze: ModuleType, change: dict[str, Any], said: str
 ) -> None:
     """A neighbour that fails, an error of another kind, an answer that does not fit."""
-    fine = {"number": 1, "frozen": False, "status": "500", "begun": ["1"], "finished": {"1": "200"}, "raised": "task 5 fails"}
+    fine = {"number": 1, "frozen": False, "status": "500", "begun": ["1"], "finished": {"1": "200"}}
+    fine["raised"] = "task 5 fails"
     freeze.check_attempt(fine)
     other = {key: value for key, value in (fine | change).items() if value is not None}
     with pytest.raises(InvalidTrial, match=said):

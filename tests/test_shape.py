@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import gzip
 import re
 import subprocess
@@ -502,12 +503,33 @@ def test_no_large_file_is_tracked() -> None:
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_values_are_those_that_start_knows(name: str) -> None:
-    """compose.yaml lists for a factor the same words as the scenario's start.sh, where that refuses others."""
-    start = ROOT / "scenarios" / name / "start.sh"
-    text = start.read_text(encoding="utf-8") if start.is_file() else ""
+def test_values_are_those_that_the_server_knows(name: str) -> None:
+    """compose.yaml lists for a factor what start.sh, or a table of the application, has a meaning for, and no more."""
+    directory = ROOT / "scenarios" / name
     found = loader.load(ROOT, name)
-    for factor, words in re.findall(r'^one_of "\$\w+" (\w+) (.*)$', text, re.M):
-        assert found.values.get(factor) == tuple(words.split()), (
-            f"scenarios/{name}/compose.yaml: x-reprolab.values.{factor} and start.sh differ"
+    for factor, words in [*cases(directory / "start.sh"), *meanings(directory / "app")]:
+        assert set(found.values.get(factor, ())) == words, (
+            f"scenarios/{name}/compose.yaml: x-reprolab.values.{factor} and what is done with it differ"
         )
+
+
+def cases(file: Path) -> Iterator[tuple[str, set[str]]]:
+    """Each `case "$FACTOR" in` of a script that takes nothing else, and the words that it knows."""
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    for factor, body in re.findall(r'^case "\$(\w+)" in\n(.*?)^esac$', text, re.M | re.S):
+        labels = re.findall(r"^    ([\w|* -]+)\)", body, re.M)
+        if "*" in labels:
+            yield factor, {word for label in labels if label != "*" for word in label.split(" | ")}
+
+
+def meanings(directory: Path) -> Iterator[tuple[str, set[str]]]:
+    """Each `chosen("FACTOR", TABLE)` of an application whose table is written out, and the values in the table."""
+    for file in sorted(directory.rglob("*.py")):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        tables = {ast.unparse(node.targets[0]): node.value for node in tree.body if isinstance(node, ast.Assign)}
+        for call in [node for node in ast.walk(tree) if isinstance(node, ast.Call)]:
+            if ast.unparse(call.func) == "chosen":
+                table = tables.get(ast.unparse(call.args[1]), call.args[1])
+                keys = table.keys if isinstance(table, ast.Dict) else []
+                if keys and None not in keys:
+                    yield ast.literal_eval(call.args[0]), {ast.literal_eval(key) for key in keys if key}

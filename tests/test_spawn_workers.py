@@ -66,7 +66,7 @@ def recorded(experiment: str) -> dict[str, dict[str, Any]]:
 
 
 def start(tmp_path: Path, found: Scenario, **factors: str) -> tuple[int, str, str]:
-    """Run start.sh with servers that print their command line; exit code, that line, and what went to standard error."""
+    """Run start.sh with servers that print their command line; exit code, that line, and standard error."""
     programs = tmp_path / "bin"
     programs.mkdir(exist_ok=True)
     for name in ("python3", "uvicorn", "gunicorn"):
@@ -131,7 +131,7 @@ def ran(tmp_path: Path, found: Scenario, *command: str, **factors: str) -> list[
         (tmp_path / f"{name}.py").write_text(text)
     env = {**found.factors, "PYTHONPATH": f"{tmp_path}:.", **factors}
     words = [sys.executable, "-B", *command]
-    done = subprocess.run(words, env=env, cwd=DIRECTORY / "app", capture_output=True, text=True, check=True)
+    done = subprocess.run(words, env=env, cwd=found.directory / "app", capture_output=True, text=True, check=True)
     return re.sub(r"\bpid\W+\d+", "pid PID", done.stdout).splitlines()
 
 
