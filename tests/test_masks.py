@@ -89,7 +89,11 @@ ALIKE = {
         '{"witness": "unlink", "t_ns": 1795240374588640148, "pid": 9, "tid": 9, "ppid": 6, "errno": 0}',
         '{"witness": "unlink", "t_ns": <clock>, "pid": <pid>, "tid": <pid>, "ppid": <pid>, "errno": 0}',
     ),
-    "the pool's prints": ("[22 of 11] 1 / 200", "[304 of 12] 1 / 200", "[<pid> of <pid>] 1 / 200"),
+    "the pool's prints": (
+        "[22 of 11] task 1 done: 200",
+        "[304 of 12] task 1 done: 200",
+        "[<pid> of <pid>] task 1 done: 200",
+    ),
     "the slow upstream": (
         "1795252469.815085 1795252469.815163 /now",
         "1795252786.433568 1795252786.466108 /now",
