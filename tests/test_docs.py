@@ -202,7 +202,7 @@ def test_after_a_recorded_run(tmp_path: Path) -> None:
         ["old", "—", "3/3", "no"],
     ]
     assert short[4].split("  ") == ["B-1", "It blinks since 1.0.", "confirmed", "documented 3/3 · old 0/3"]
-    assert short[5] == "… left out here: 1 variants"
+    assert short[5] == "… left out here: 1 variant"
     assert short[6] == f"1 confirmed · 0 refuted · 0 inconclusive    evidence: results/blink/{run.name}/"
 
 
@@ -212,7 +212,7 @@ def test_the_short_report_keeps_to_what_it_is_told(tmp_path: Path) -> None:
     accept(tmp_path, finished(tmp_path))
     told = page(tmp_path, "summary/blink: documented")
     assert "It blinks" not in told
-    assert "left out here: 1 variants, 1 claims" in told
+    assert "left out here: 1 variant, 1 claim" in told
     with pytest.raises(UsageError, match="no variant B-2"):
         page(tmp_path, "summary/blink: documented B-2")
 

@@ -55,9 +55,9 @@ def _left_out(
     claims: Sequence[Mapping[str, Any]],
 ) -> str:
     numbers = {
-        "columns": len(headings[COLUMNS:]),
-        "variants": len(verdict["variants"]) - len(rows),
-        "claims": len(verdict["claims"]) - len(claims),
+        "column": len(headings[COLUMNS:]),
+        "variant": len(verdict["variants"]) - len(rows),
+        "claim": len(verdict["claims"]) - len(claims),
     }
-    words = ", ".join(f"{number} {name}" for name, number in numbers.items() if number)
+    words = ", ".join(f"{number} {name}{'s' if number > 1 else ''}" for name, number in numbers.items() if number)
     return f"… left out here: {words}" if words else ""
