@@ -125,6 +125,16 @@ def test_rates_have_intervals_and_the_control_differs_in_one_factor(text: str) -
     assert "The control differs in one factor, `GUNICORN`." in text
 
 
+def test_it_names_the_document(text: str, tmp_path: Path) -> None:
+    """By title, author and date; a link to it is not taken for a private host."""
+    assert (
+        "- **Described in:** “Gunicorn起動中にUnixドメインソケットが消える”, 2017-02-18 (its log lines), Japanese."
+        in text
+    )
+    found = render.write(material(run_of(tmp_path / "run", "spawn-workers"), "spawn-workers", "uvicorn"), ROOT)
+    assert ", Korean https://www.sysnet.pe.kr/2/0/13875." in found
+
+
 def test_the_table_of_releases(text: str) -> None:
     """One row for each release that was measured; an invalid one is not tested, with its reason; no other release."""
     table = text[text.index("| release (gunicorn)") :].split("\n\n")[0]

@@ -209,7 +209,7 @@ def test_only_what_is_missing_is_built() -> None:
 OPTIONAL = """\
 x-reprolab:
   title: a server that blinks
-  document: doc-1
+  document: {title: doc-1}
   values: {FRONT: none nginx}
   when:
     nginx: {FRONT: nginx}

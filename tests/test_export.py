@@ -317,7 +317,7 @@ def test_a_value_that_a_shell_would_take_apart_is_refused() -> None:
 
 
 STACK = """\
-x-reprolab: {title: a lamp, document: doc-1}
+x-reprolab: {title: a lamp, document: {title: doc-1}}
 services:
   blink-app:
     build: {context: "./${KIND:-plain}", dockerfile: "${FILE:-Dockerfile}"}

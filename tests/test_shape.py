@@ -20,6 +20,7 @@ from reprolab.bugreport import spec as bugreport_spec
 from reprolab.core.errors import LabError
 from reprolab.demo import script
 from reprolab.export import spec as export_spec
+from reprolab.publish.readme_sections import PAGES
 from reprolab.scenario import loader
 from reprolab.scenario.model import FACTOR
 
@@ -236,7 +237,7 @@ def test_the_root_file_includes_every_stack() -> None:
         assert (ROOT / path).is_file(), f"compose.yaml: remove {path}, which is not there"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/claims.md"])
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "docs/workshop.md"])
 def test_the_pages_about_all_scenarios(page: str) -> None:
     """They have generated parts too, so a new scenario appears in them by itself."""
     path = ROOT / page

@@ -1,7 +1,8 @@
 """The generated parts of the pages: tables and verdicts come from recorded.json, never from a hand.
 
-A generated part stands between two markers, `<!-- generated: NAME -->` and `<!-- end -->`. With `: a b` behind
-results/SCENARIO only these variants are shown, without notes.
+A generated part stands between two markers, `<!-- generated: NAME -->` and `<!-- end -->`. Some parts take words behind
+a colon: `scenarios: ko` is the table in Korean, `results/SCENARIO: a b` shows these variants alone, without notes, and
+`summary/SCENARIO: a b SV-1` is a report cut to these variants and claims.
 """
 
 from __future__ import annotations
@@ -13,28 +14,33 @@ from pathlib import Path
 from typing import Any
 
 from reprolab.core.errors import EvidenceError, UsageError
+from reprolab.publish import scenario_table, short_report, sources
+from reprolab.publish.markdown import cell as _cell
 from reprolab.report import table
 from reprolab.scenario import loader
 from reprolab.scenario.model import Claim, Scenario
-from reprolab.verdict.judge import Verdict
 from reprolab.verdict.record import recorded_verdict
 
 PART = re.compile(r"(<!-- generated: ([\w/-]+)(?:: ([\w .-]+?))? -->\n)(.*?)(<!-- end -->)", re.S)
-NOT_RUN = "not recorded yet"
+NOT_RUN = scenario_table.WORDS["en"].not_run
+PAGES = (
+    "README.md",
+    "README.ko.md",
+    "README.ja.md",
+    "docs/claims.md",
+    "docs/sources.md",
+    "docs/verdicts.md",
+    "docs/workshop.md",
+)
 
 
 def pages(root: Path) -> dict[Path, str]:
     """Every page with generated parts, as it should read."""
     found = [loader.load(root, name) for name in loader.names(root)]
     wanted: dict[Path, str] = {}
-    for path in [
-        root / "README.md",
-        root / "docs" / "claims.md",
-        root / "docs" / "workshop.md",
-        *(s.directory / "README.md" for s in found),
-    ]:
+    for path in [*(root / page for page in PAGES), *(s.directory / "README.md" for s in found)]:
         if path.exists():
-            wanted[path] = _fill(path, root, found)
+            wanted[path] = _fill(path, found)
     return wanted
 
 
@@ -60,39 +66,35 @@ def write(root: Path) -> list[Path]:
     return list(wanted)
 
 
-def _fill(path: Path, root: Path, found: list[Scenario]) -> str:
-    by_name = {one.name: one for one in found}
-
+def _fill(path: Path, found: list[Scenario]) -> str:
     def replace(part: re.Match[str]) -> str:
         kind, _, name = part[2].partition("/")
-        if kind not in PARTS:
-            raise UsageError(f"{path}: unknown generated part {kind!r}", expected=", ".join(PARTS))
-        chosen = [by_name[name]] if name in by_name else found
-        if name and name not in by_name:
-            raise UsageError(f"{path}: no scenario {name!r} for the generated part {kind!r}")
-        if part[3]:
-            return f"{part[1]}{_rows(path, chosen[0], part[3].split())}\n{part[5]}"
-        return f"{part[1]}{PARTS[kind](chosen)}\n{part[5]}"
+        return f"{part[1]}{_content(path, kind, name, (part[3] or '').split(), found)}\n{part[5]}"
 
     return PART.sub(replace, path.read_text(encoding="utf-8"))
 
 
-def _scenarios(found: list[Scenario]) -> str:
-    lines = ["| scenario | what it is about | document | verdicts | run |", "|---|---|---|---|---|"]
-    for one in found:
-        verdict = recorded_verdict(one)
-        words = _words(verdict) if verdict else NOT_RUN
-        when = verdict["started"] if verdict else "—"
-        link = f"[{one.name}](scenarios/{one.name}/README.md)"
-        lines.append(f"| {link} | {_cell(one.title)} | {_cell(one.document)} | {words} | {when} |")
-    return "\n".join(lines)
+def _content(path: Path, kind: str, name: str, words: list[str], found: list[Scenario]) -> str:
+    """One generated part. Raises UsageError that names the page for a marker that nothing would ever fill."""
+    chosen = [scenario for scenario in found if name in ("", scenario.name)]
+    if name and not chosen:
+        raise UsageError(f"{path}: no scenario {name!r} for the generated part {kind!r}")
+    if kind not in PARTS | WITH_WORDS:
+        raise UsageError(f"{path}: unknown generated part {kind!r}", expected=", ".join(PARTS | WITH_WORDS))
+    if words and (kind not in WITH_WORDS or (kind in OF_ONE and not name)):
+        raise UsageError(f"{path}: the generated part {kind!r} takes no words", expected="; ".join(WORDS_EXPECTED))
+    if not words and kind not in PARTS:
+        raise UsageError(f"{path}: the generated part {kind!r} needs words", expected="; ".join(WORDS_EXPECTED))
+    return WITH_WORDS[kind](path, chosen, words) if words else PARTS[kind](chosen)
 
 
-def _words(verdict: Mapping[str, Any]) -> str:
-    counts: dict[str, int] = {}
-    for claim in verdict["claims"]:
-        counts[claim["verdict"]] = counts.get(claim["verdict"], 0) + 1
-    return " · ".join(f"{counts[word]} {word}" for word in (str(one) for one in Verdict) if word in counts)
+def _scenarios(path: Path, found: list[Scenario], words: list[str]) -> str:
+    """The table in one language."""
+    if len(words) != 1 or words[0] not in scenario_table.WORDS:
+        raise UsageError(
+            f"{path}: the table of scenarios in {' '.join(words)!r}", expected=", ".join(scenario_table.WORDS)
+        )
+    return scenario_table.render(found, words[0])
 
 
 def _claims(found: list[Scenario]) -> str:
@@ -100,7 +102,7 @@ def _claims(found: list[Scenario]) -> str:
     for one in found:
         verdict = recorded_verdict(one)
         judged = {claim["id"]: claim for claim in (verdict or {}).get("claims", [])}
-        lines = [f"## {one.name}: {one.title}", "", f"Document: {one.document}.", ""] if len(found) > 1 else []
+        lines = [f"## {one.name}: {one.title}", "", f"Document: {one.document.citation}.", ""] if len(found) > 1 else []
         lines += ["| id | claim | verdict | why |", "|---|---|---|---|"]
         for _, claim in _by_number(one):
             row = judged.get(claim.id)
@@ -183,19 +185,36 @@ def _grid(headings: list[str], rows: list[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _rows(path: Path, one: Scenario, variants: list[str]) -> str:
-    """Some variants, in the order in which they are named, of the first experiment that has them all."""
-    verdict = recorded_verdict(one)
-    if not verdict:
-        return NOT_RUN
+def _rows(path: Path, found: list[Scenario], variants: list[str]) -> str:
+    """The results of some variants."""
+    verdict = recorded_verdict(found[0])
+    return _grid(*_chosen(path, found[0], verdict, variants)) if verdict else NOT_RUN
+
+
+def _chosen(
+    path: Path, one: Scenario, verdict: Mapping[str, Any], variants: list[str]
+) -> tuple[list[str], list[Mapping[str, Any]]]:
+    """Headings, and the rows in the order in which they are named, of the first experiment that has them all."""
     fewest = variants
     for grid in verdict["tables"].values():
         by_name = {row["variant"]: row for row in grid["rows"]}
         missing = [name for name in variants if name not in by_name]
         if not missing:
-            return _grid(grid["headings"], [by_name[name] for name in variants])
+            return grid["headings"], [by_name[name] for name in variants]
         fewest = min(fewest, missing, key=len)
     raise UsageError(f"{path}: {one.name}'s recorded run has no variant {', '.join(fewest)}")
+
+
+def _summary(path: Path, found: list[Scenario], words: list[str]) -> str:
+    """A short report; words that are ids of claims choose claims, the others variants."""
+    one = found[0]
+    verdict = recorded_verdict(one)
+    if not verdict:
+        return f"```text\n{NOT_RUN}\n```"
+    claims = {claim["id"]: claim for claim in verdict["claims"]}
+    headings, rows = _chosen(path, one, verdict, [word for word in words if word not in claims])
+    text = short_report.render(one, verdict, headings, rows, [claims[word] for word in words if word in claims])
+    return f"```text\n{text}\n```"
 
 
 def _notes(rows: list[Mapping[str, Any]]) -> str:
@@ -225,20 +244,18 @@ def _provenance(verdict: Mapping[str, Any]) -> str:
     )
 
 
-def _report(found: list[Scenario]) -> str:
-    verdict = recorded_verdict(found[0])
-    text = verdict["report"].rstrip() if verdict else NOT_RUN
-    return f"```text\n{text}\n```"
-
-
-def _cell(text: str) -> str:
-    return " ".join(str(text).replace("|", "\\|").split())
-
-
 PARTS: dict[str, Callable[[list[Scenario]], str]] = {
-    "scenarios": _scenarios,
+    "scenarios": lambda found: scenario_table.render(found, "en"),
     "claims": _claims,
     "settings": _settings,
     "results": _results,
-    "report": _report,
+    "sources": sources.render,
 }
+WITH_WORDS: dict[str, Callable[[Path, list[Scenario], list[str]], str]] = {
+    "scenarios": _scenarios,
+    "results": _rows,
+    "summary": _summary,
+}
+# Those of WITH_WORDS that are about a single scenario, and how each is written.
+OF_ONE = ("results", "summary")
+WORDS_EXPECTED = ("scenarios: LANGUAGE", "results/SCENARIO: VARIANTS", "summary/SCENARIO: VARIANTS and CLAIMS")

@@ -31,7 +31,7 @@ BASE_FACTS = ("origin", "id", "digest")
 
 
 def header(scenario: Scenario, run: Mapping[str, Any]) -> Text:
-    """Title, time, and on what it all ran."""
+    """Title, time, the document, and on what it all ran."""
     host = run.get("host", {})
     bases = sorted({base["detail"] for base in run.get("bases", {}).values()})
     facts = [
@@ -42,6 +42,7 @@ def header(scenario: Scenario, run: Mapping[str, Any]) -> Text:
     ]
     text = Text(f"{scenario.name} · {scenario.title}", style="bold")
     text.append(f"   {run.get('started', '')}\n", style="dim")
+    text.append(f"document: {scenario.document.citation}\n", style="dim")
     text.append("".join(f"base image: {base}\n" for base in bases), style="dim")
     text.append(" · ".join(facts), style="dim")
     return text

@@ -205,7 +205,7 @@ def _claim_row(
     return {
         "id": claim.id,
         "text": claim.text,
-        "document": scenario.document,
+        "document": scenario.document.citation,
         "verdict": verdict.value,
         "recorded": recorded,
         "why": why,

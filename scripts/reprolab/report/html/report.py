@@ -115,7 +115,7 @@ def _facts(found: Scenario, content: Mapping[str, Any]) -> list[tuple[str, list[
     )
     processor = f"{host['cpus']} × {host['cpu']}" if host.get("cpu") and host.get("cpus") else ""
     facts = [
-        ("document", [found.document]),
+        ("document", [part for part in (found.document.citation, found.document.url) if part]),
         ("run", [str(content.get("started", ""))]),
         ("command", [" ".join(content.get("command", []))]),
         ("host", [" · ".join(part for part in (processor, machine) if part)]),
