@@ -704,11 +704,19 @@ def test_socket_vanish_looks_at_the_file_and_the_server(
 ) -> None:
     """The file must have been there, the load must have run, and the server must still do so."""
     path = tmp_path / "s.sock"
-    script = written["socket-vanish", None] / "drive" / "drive.sh"
-    for name, text in (("wrk", WRK), ("curl", "#!/bin/sh\nprintf 200\n")):
+    # It counts the processes that serve web:app; here each test has an application, and so a server, of its own.
+    application = f"{tmp_path.name.replace('_', '-')}:app"
+    drive = (written["socket-vanish", None] / "drive" / "drive.sh").read_text(encoding="utf-8")
+    assert " web:app " in drive
+    script = tmp_path / "drive.sh"
+    for name, text in (
+        ("drive.sh", drive.replace(" web:app ", f" {application} ")),
+        ("wrk", WRK),
+        ("curl", "#!/bin/sh\nprintf 200\n"),
+    ):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
-    server = subprocess.Popen(["sh", "-c", "while :; do sleep 0.1; done", "gunicorn", "web:app", "-c"])
+    server = subprocess.Popen(["sh", "-c", "while :; do sleep 0.1; done", "gunicorn", application, "-c"])
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
         env = {
