@@ -705,7 +705,7 @@ def test_socket_vanish_looks_at_the_file_and_the_server(
     """The file must have been there, the load must have run, and the server must still do so."""
     path = tmp_path / "s.sock"
     # It counts the processes that serve web:app; here each test has an application, and so a server, of its own.
-    application = f"{tmp_path.name.replace('_', '-')}:app"
+    application = f"{tmp_path.name.replace('_', '-')}-{os.getpid()}:app"
     drive = (written["socket-vanish", None] / "drive" / "drive.sh").read_text(encoding="utf-8")
     assert " web:app " in drive
     script = tmp_path / "drive.sh"
