@@ -19,7 +19,7 @@ from typing import Any
 from reprolab.core.config_file import hint, only, read_yaml
 from reprolab.core.error_place import place
 from reprolab.core.errors import UsageError
-from reprolab.scenario.model import APP_ROLE, CUSTOM, EXPERIMENT, FACTOR, Claim, Experiment, Scenario
+from reprolab.scenario.model import APP_ROLE, CUSTOM, EXPERIMENT, FACTOR, Claim, Experiment, Scenario, official_image
 
 PACKAGE = "reprolab_scenarios"
 METADATA_KEYS = ("title", "document", "summary", "finding")
@@ -173,7 +173,7 @@ def _factors(model: Mapping[str, object]) -> dict[str, str]:
     """The factors of a Compose model with their documented values, in order of appearance."""
     found: dict[str, str] = {}
     for value in _values({key: part for key, part in model.items() if key != "x-reprolab"}):
-        for name, default in FACTOR.findall(value):
+        for name, default in FACTOR.findall(official_image(value)):
             if not found.get(name):
                 found[name] = default
     return found
