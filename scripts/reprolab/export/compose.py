@@ -216,7 +216,7 @@ class Resolver:
 
 
 def raw(file: Path) -> Model:
-    """A Compose file as it is written, with what its services extend put into them."""
+    """A Compose file as it is written, but each service has the keys of the service that it extends, too."""
     model: Model = yaml.safe_load(file.read_text(encoding="utf-8"))
     for name, service in model["services"].items():
         if extended := service.pop("extends", None):

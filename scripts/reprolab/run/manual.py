@@ -66,10 +66,10 @@ def up(root: Path, name: str, settings: Mapping[str, str], say: Callable[[str], 
     click.echo(f"  logs       make logs-{name}")
     click.echo(f"  inside     docker exec {stack.container('app').name} ls -l /tmp")
     click.echo(f"  down       make down-{name}")
-    click.echo(f"  compose    {_by_compose(found, settings, model, bases)}")
+    click.echo(f"  compose    {by_compose(found, settings, model, bases)}")
 
 
-def _by_compose(found: Scenario, settings: Mapping[str, str], model: Model, bases: Mapping[str, Base]) -> str:
+def by_compose(found: Scenario, settings: Mapping[str, str], model: Model, bases: Mapping[str, Base]) -> str:
     """The command that starts the same stack by Compose alone, with the base images that the lab built or loaded."""
     images = {
         variable: bases[official].reference

@@ -136,7 +136,7 @@ def adopt(
             service["image"] = image_name(service["build"], name, bases.values())
             service["pull_policy"] = "never"
         else:
-            # Compose pulls what is missing; images/hardened.yaml says `build`.
+            # images/hardened.yaml says `build`; what is missing here is pulled.
             service.pop("pull_policy", None)
     for kind in ("networks", "volumes"):
         for entry in (own.get(kind) or {}).values():
