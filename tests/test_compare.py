@@ -486,7 +486,6 @@ def test_many_lines_in_little_memory(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def vanish(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     """The recorded run of socket-vanish: the documented stack against the release before."""
-    pass  # MOVED
 
     run = recorded_run(tmp_path_factory.mktemp("results"), "whole")
     found = loader.load(ROOT, "socket-vanish")
@@ -564,7 +563,6 @@ def test_the_page_holds_it_all_and_escapes_it(home: Path) -> None:
 
 def load_again(home: Path) -> Any:
     """The small scenario, laid out already."""
-    pass  # MOVED
 
     return loader.load(home, "blink")
 

@@ -123,6 +123,12 @@ def test_the_first_value_given_counts(tmp_path: Path) -> None:
     assert factors(tmp_path, "${A}", "${A:-7}", "${B:-8}", "${B}") == {"A": "7", "B": "8"}
 
 
+def test_a_named_base_image_is_no_factor(tmp_path: Path) -> None:
+    """The lab chooses base images itself; what stands inside such a variable is a factor all the same."""
+    values = ("${PYTHON_IMAGE:-python:${PYTHON:-3.6.15}-slim}", "${DEBIAN_IMAGE:-debian:bookworm}", "${MY_IMAGER:-1}")
+    assert factors(tmp_path, *values) == {"PYTHON": "3.6.15", "MY_IMAGER": "1"}
+
+
 def test_escapes_are_no_factors(tmp_path: Path) -> None:
     """$${F:-x} reaches the container as it is, so it is none; after an escaped dollar one still is."""
     assert factors(tmp_path, "$${NOT:-1}", '"$$$${NOT2:-1}"', "$$${YES:-2}", "$$HOME") == {"YES": "2"}

@@ -20,9 +20,11 @@ from reprolab.bugreport import spec as bugreport_spec
 from reprolab.core.errors import LabError
 from reprolab.demo import script
 from reprolab.export import spec as export_spec
+from reprolab.export.compose import raw
+from reprolab.pins.builds import fill
 from reprolab.publish.readme_sections import PAGES
 from reprolab.scenario import loader
-from reprolab.scenario.model import FACTOR
+from reprolab.scenario.model import FACTOR, NAMED_IMAGE
 
 SCENARIOS = loader.names(ROOT)
 COMPOSE_FILES = [ROOT / "images" / "compose.yaml", *(ROOT / "scenarios" / name / "compose.yaml" for name in SCENARIOS)]
@@ -34,7 +36,7 @@ DOCKERFILES = sorted(
 SERVICES = [
     pytest.param(file, name, service, id=f"{file.parent.name}:{name}")
     for file in COMPOSE_FILES
-    for name, service in yaml.safe_load(file.read_text(encoding="utf-8"))["services"].items()
+    for name, service in raw(file)["services"].items()
 ]
 # What a root master needs that gives its workers another user (a variant of user.py); nothing in it reaches the host.
 CAPABILITIES = {"gunicorn-settings-app": ["CHOWN", "KILL", "SETGID", "SETUID"]}
@@ -81,9 +83,9 @@ def test_services_are_hardened(file: Path, name: str, service: dict[str, Any]) -
     where = f"{relative(file)}, {name}"
     wanted = {"init": True, "cap_drop": ["ALL"], "security_opt": ["no-new-privileges:true"]}
     for key, value in wanted.items():
-        assert service.get(key) == value, f"{where}: set {key}: {value} (or `<<: *hardened`)"
+        assert service.get(key) == value, f"{where}: set {key}: {value} (or extend images/hardened.yaml)"
     for key in ("pids_limit", "mem_limit"):
-        assert service.get(key), f"{where}: set a {key} (or `<<: *hardened`)"
+        assert service.get(key), f"{where}: set a {key} (or extend images/hardened.yaml)"
 
 
 @pytest.mark.parametrize(("file", "name", "service"), SERVICES)
@@ -134,7 +136,57 @@ def test_images_are_built_or_pinned(file: Path, name: str, service: dict[str, An
         text = str(value)
         assert "latest" not in text, f"{relative(file)}, {name}: pin {argument}, which is {text!r}"
         if argument.endswith("_IMAGE"):
-            assert ":" in FACTOR.sub("x", text), f"{relative(file)}, {name}: give {argument} ({text!r}) a tag"
+            assert ":" in fill(text, {}), f"{relative(file)}, {name}: give {argument} ({text!r}) a tag"
+
+
+# -- docker compose by hand -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_profile_starts_the_documented_stack_and_nothing_else(name: str) -> None:
+    """A service has its scenario's profile; one that the documented stack does without has a profile of its own."""
+    found = loader.load(ROOT, name)
+    for service, content in raw(found.compose_file)["services"].items():
+        wanted = name if found.needs(service.removeprefix(f"{name}-"), {}) else service
+        assert content.get("profiles") == [wanted], f"{relative(found.compose_file)}, {service}: profiles: [{wanted}]"
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_healthchecks_connect_and_ask_nothing(name: str) -> None:
+    """So that `up --wait` means something: a port that is published, and the server under test, take a connection."""
+    file = ROOT / "scenarios" / name / "compose.yaml"
+    for service, content in raw(file)["services"].items():
+        test = str(content["healthcheck"].get("test"))
+        if ports := content.get("ports"):
+            port = ports[0].rpartition(":")[2]
+            assert f"/dev/tcp/127.0.0.1/{port}" in test, f"{relative(file)}, {service}: test a connection to {port}"
+        elif service == f"{name}-app":
+            assert ".connect(" in test, f"{relative(file)}, {service}: test a connection to the server"
+        assert not re.search("http|GET|curl|wget", test), f"{relative(file)}, {service}: the test sends a request"
+
+
+@pytest.mark.parametrize("file", COMPOSE_FILES, ids=relative)
+def test_a_base_image_can_be_named(file: Path) -> None:
+    """Where no registry is reached, a person names what the lab built; one variable stands for one image."""
+    named = defaultdict(set)
+    for service in raw(file)["services"].values():
+        for argument, text in ((service.get("build") or {}).get("args") or {}).items():
+            if match := NAMED_IMAGE.fullmatch(str(text)):
+                named[match[1]].add(match[2])
+            else:
+                assert not argument.endswith("_IMAGE"), f"{relative(file)}: write {argument}: ${{{argument}:-{text}}}"
+    for variable, images in named.items():
+        assert len(images) == 1, f"{relative(file)}: {variable} is {' and '.join(sorted(images))}; use two names"
+
+
+@pytest.mark.parametrize(("file", "name", "service"), SERVICES)
+def test_compose_and_dockerfile_agree(file: Path, name: str, service: dict[str, Any]) -> None:
+    """`docker build` by hand makes the documented image: what Compose hands over by default is the ARG's default."""
+    build = service.get("build") or {}
+    dockerfile = (file.parent / build.get("context", ".") / build.get("dockerfile", "Dockerfile")).resolve()
+    for argument, value in (build.get("args") or {}).items():
+        defaults = set(re.findall(rf"^ARG {argument}(?:=(\S+))?$", text_of(dockerfile), re.M))
+        assert defaults == {fill(str(value), {})}, f"{relative(dockerfile)}: ARG {argument}, {name}: {value}"
 
 
 # -- scenarios ------------------------------------------------------------------------------------

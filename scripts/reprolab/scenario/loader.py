@@ -29,6 +29,7 @@ from reprolab.scenario.model import (
     Document,
     Experiment,
     Scenario,
+    official_image,
 )
 
 PACKAGE = "reprolab_scenarios"
@@ -221,7 +222,7 @@ def _factors(model: Mapping[str, object]) -> dict[str, str]:
     """The factors of a Compose model with their documented values, in order of appearance."""
     found: dict[str, str] = {}
     for value in _values({key: part for key, part in model.items() if key != "x-reprolab"}):
-        for name, default in FACTOR.findall(value):
+        for name, default in FACTOR.findall(official_image(value)):
             if not found.get(name):
                 found[name] = default
     return found

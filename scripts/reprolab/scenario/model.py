@@ -22,6 +22,18 @@ APP_ROLE = "app"
 LANGUAGES = ("en", "ko", "ja")
 # $$ is how Compose escapes a dollar: what follows a pair is no factor of its own.
 FACTOR = re.compile(r"(?<!\$)(?:\$\$)*\$\{([A-Z][A-Z0-9_]*)(?::?-([^${}]*))?\}")
+# A base image with the variable by which `docker compose` by hand names another; the name ends as build arguments for
+# base images do.
+NAMED_IMAGE = re.compile(r"\$\{([A-Z][A-Z0-9_]*_IMAGE):-(.*)\}")
+
+
+def official_image(text: str) -> str:
+    """A value of a Compose file, as it is written, without the variable by which a person names another base image.
+
+    The lab chooses base images itself, so such a variable is no factor.
+    """
+    named = NAMED_IMAGE.fullmatch(text)
+    return named[2] if named else text
 
 
 @dataclass(frozen=True)
