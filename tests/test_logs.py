@@ -17,7 +17,7 @@ from reprolab.core.errors import EngineError, EvidenceError
 from reprolab.logs import capture
 from reprolab.logs.access_log import access_summary
 from reprolab.logs.python_tracebacks import tracebacks
-from reprolab.logs.timestamps import Clock, moment_ns
+from reprolab.logs.timestamps import Clock, moment_ns, split_timestamp
 
 SECOND = 1_000_000_000
 EPOCH = 1_795_239_009 * SECOND  # 2026-11-21T05:30:09Z
@@ -78,6 +78,26 @@ def test_the_clock_refuses_a_line_without_a_timestamp() -> None:
     clock(b"2026-11-21T05:30:09.5Z fine")
     with pytest.raises(ValueError, match="Traceback"):
         clock(b"Traceback (most recent call last):")
+
+
+@pytest.mark.parametrize(
+    ("line", "stamp", "text"),
+    [
+        ("2026-11-21T05:30:09.686806291Z [7] [INFO] x\n", "2026-11-21T05:30:09.686806291Z", "[7] [INFO] x\n"),
+        ("2026-11-21T05:30:09Z no fraction", "2026-11-21T05:30:09Z", "no fraction"),
+        ("2026-11-21T05:30:09.5Z   an indented line\n", "2026-11-21T05:30:09.5Z", "  an indented line\n"),
+        ("2026-11-21T05:30:09.5Z \n", "2026-11-21T05:30:09.5Z", "\n"),
+        ("2026-11-21T05:30:09.5Z", "2026-11-21T05:30:09.5Z", ""),
+        ("Traceback (most recent call last):\n", "", "Traceback (most recent call last):\n"),
+        ("2026-11-21T05:30:09.5Zulu", "", "2026-11-21T05:30:09.5Zulu"),
+        ("2026-11-21 05:30:09 +0000 x", "", "2026-11-21 05:30:09 +0000 x"),
+        ("", "", ""),
+    ],
+)
+def test_a_line_is_split_behind_the_engines_timestamp(line: str, stamp: str, text: str) -> None:
+    """Text and bytes alike; a line without a timestamp stays whole."""
+    assert split_timestamp(line) == (stamp, text)
+    assert split_timestamp(line.encode()) == (stamp.encode(), text.encode())
 
 
 # -- the access log -------------------------------------------------------------------------------
@@ -284,6 +304,7 @@ def test_the_tail_of_a_log() -> None:
     """The last lines without the engine's timestamps."""
     assert capture.tail(stamped("one\ntwo three\nfour"), 2) == ["two three", "four"]
     assert capture.tail([]) == []
+    assert capture.tail([b"a file of its own has no timestamps\n"]) == ["a file of its own has no timestamps"]
 
 
 # -- fetching -------------------------------------------------------------------------------------

@@ -197,7 +197,7 @@ def outputs_by_request(lines):
     """What was printed between a request's begin and the next one's: tasks begun and finished, and how it ended."""
     found, current = {}, None
     for line in lines:
-        text = LINE.match(line.partition(" ")[2].rstrip("\n"))
+        text = LINE.match(logs.split_timestamp(line)[1].rstrip("\n"))
         if not text:
             continue
         words = text[3]
@@ -273,7 +273,7 @@ def said(evidence, start):
     """What the processes printed, as (milliseconds since the start, words)."""
     clock = logs.Clock()
     for line in evidence.lines("app"):
-        if text := LINE.match(line.decode("utf-8", "replace").partition(" ")[2].rstrip("\n")):
+        if text := LINE.match(logs.split_timestamp(line)[1].decode("utf-8", "replace").rstrip("\n")):
             yield (clock(line) - start) / 1e6, text[3]
 
 
