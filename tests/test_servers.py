@@ -110,7 +110,7 @@ def test_no_pattern_without_a_recorded_line(dialect: Dialect) -> None:
     assert [
         one for one, line in dialect.lines.items() if not any(re.search(line.pattern, text) for text in lines)
     ] == []
-    assert any(dialect.beginning.match(text) for text in lines)
+    assert any(dialect.begins.match(text) for text in lines)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
@@ -151,7 +151,7 @@ def test_bytes_and_text_are_searched_alike() -> None:
 def test_levels_and_processes_in_front_of_messages(name: str, levels: set[str], pids: int) -> None:
     """The level of each line that has one, and how many processes wrote to the log where lines name theirs."""
     dialect, path = LOGS[name]
-    found = [match.groupdict() for text in texts(path) if (match := dialect.beginning.match(text))]
+    found = [match.groupdict() for text in texts(path) if (match := dialect.begins.match(text))]
     assert {one["level"] for one in found} == levels
     assert len({one["pid"] for one in found if "pid" in one}) == pids
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, auto
 from typing import AnyStr, NamedTuple
@@ -72,17 +72,13 @@ class Dialect:
     """
 
     name: str
-    begins: str
+    begins: re.Pattern[str]
     lines: Mapping[LineType, Line]
     clock_format: str = ""
     errors: frozenset[str] = frozenset()
     status: str = r'" {}\b'
     varies: tuple[Rule, ...] = ()
     python: bool = False
-    beginning: re.Pattern[str] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "beginning", re.compile(self.begins))
 
     def pattern(self, line_type: str) -> str:
         """The regular expression of a type of line. Raises ValueError for no type, KeyError for one that is missing."""
@@ -99,7 +95,7 @@ PYTHON_ERRORS = frozenset({"ERROR", "CRITICAL"})
 # [2026-11-26 01:19:01 +0000] [11] [INFO] Booting worker with pid: 11
 GUNICORN = Dialect(
     "gunicorn",
-    r"\[(?P<clock>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4})\] \[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] ",
+    re.compile(r"\[(?P<clock>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4})\] \[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] "),
     {
         LineType.MASTER_STARTING: Line(r"Starting gunicorn (\S+)"),
         LineType.LISTENING: Line(r"Listening at: (.+) \(\d+\)"),
@@ -129,7 +125,7 @@ GUNICORN = Dialect(
 # [pid: 11|app: 0|req: 1/1] 127.0.0.1 () {18 vars in 179 bytes} [Thu Nov 26 01:19:47 2026] GET / => generated 2 bytes …
 UWSGI = Dialect(
     "uwsgi",
-    r"\[pid: (?P<pid>\d+)\|app: -?\d+\|req: -?\d+/\d+\] ",
+    re.compile(r"\[pid: (?P<pid>\d+)\|app: -?\d+\|req: -?\d+/\d+\] "),
     {
         LineType.MASTER_STARTING: Line(r"\*\*\* Starting uWSGI (\S+)"),
         LineType.LISTENING: Line(r"^(?:uWSGI http bound on|uwsgi socket \d+ bound to TCP address) (\S+)"),
@@ -151,7 +147,7 @@ UWSGI = Dialect(
 # INFO:     Started server process [11]
 UVICORN = Dialect(
     "uvicorn",
-    r"(?P<level>[A-Z]+): +",
+    re.compile(r"(?P<level>[A-Z]+): +"),
     {
         LineType.LISTENING: Line(r"Uvicorn running on (?:unix socket )?(\S+)"),
         LineType.READY: Line(r"Application startup complete"),
@@ -169,7 +165,7 @@ UVICORN = Dialect(
 # Its access log is the one that images/h2o asks for: access_log.py reads it.
 H2O = Dialect(
     "h2o",
-    r"\[(?P<level>[A-Z]+)\] ",
+    re.compile(r"\[(?P<level>[A-Z]+)\] "),
     {LineType.READY: Line(r"^h2o server \(pid:(\d+)\) is ready to serve requests")},
     errors=frozenset({"ERROR", "FATAL"}),
 )
@@ -177,7 +173,7 @@ H2O = Dialect(
 # 2026/11/26 01:20:20 [alert] 7#7: *29 32 worker_connections are not enough
 NGINX = Dialect(
     "nginx",
-    r"(?P<clock>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[(?P<level>[a-z]+)\] (?P<pid>\d+)#\d+: ",
+    re.compile(r"(?P<clock>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[(?P<level>[a-z]+)\] (?P<pid>\d+)#\d+: "),
     {
         LineType.STARTED: Line(r"start worker process (\d+)", "worker {} started"),
         LineType.EXITING: Line(r"worker process (\d+) exited with code"),
@@ -215,12 +211,12 @@ def own_moment_ns(text: str) -> int | None:
     Raises ValueError for a clock that shows no possible time.
     """
     for dialect in DIALECTS:
-        if dialect.clock_format and (found := dialect.beginning.match(text)):
+        if dialect.clock_format and (found := dialect.begins.match(text)):
             return int(datetime.strptime(found["clock"], dialect.clock_format).timestamp()) * 1_000_000_000
     return None
 
 
 def is_error(text: str) -> bool:
     """Whether a line begins with a level of its server's that tells of an error."""
-    found = ((dialect, dialect.beginning.match(text)) for dialect in DIALECTS if dialect.errors)
+    found = ((dialect, dialect.begins.match(text)) for dialect in DIALECTS if dialect.errors)
     return any(match["level"] in dialect.errors for dialect, match in found if match)
