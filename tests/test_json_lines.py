@@ -21,7 +21,7 @@ def test_the_witnesses_of_recorded_runs() -> None:
 
 def test_an_object_behind_another_programs_words() -> None:
     """Two programs may write to one line; the object begins at the first brace."""
-    assert json_object('main.py with 0 at 7{"witness": "load", "inner": {"a": 1}}\n') == {
+    assert json_object('g_var 0 as pid 7 loads main.py{"witness": "load", "inner": {"a": 1}}\n') == {
         "witness": "load",
         "inner": {"a": 1},
     }

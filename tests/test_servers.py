@@ -165,7 +165,7 @@ def test_gunicorns_clock_agrees_with_the_engines() -> None:
             if (own := servers.own_moment_ns(text)) is not None:
                 seen += 1
                 assert 0 <= moment_ns(stamp) - own < 2e9, line
-    assert seen > 100
+    assert seen > 50
 
 
 def test_a_workers_zone_is_read() -> None:

@@ -63,7 +63,6 @@ RULES: tuple[Rule, ...] = (
     Rule(('": ',), re.compile(r'("(?:parent|thread)": )\d+'), r"\1<pid>"),
     Rule((" of ",), re.compile(r"^\[\d+ of \d+\](?= |$)"), "[<pid> of <pid>]"),
     Rule(("[",), re.compile(rf"(\b(?:{'|'.join(NAMES)}|python\d?)\[)\d+(?=\])"), r"\1<pid>"),
-    Rule(("main.py with ",), re.compile(r"(\bmain\.py with \d+ at )\d+(?=$|main\.py|INFO)"), r"\1<pid>"),
     *(rule for dialect in DIALECTS for rule in dialect.varies),
     # Counters that tell only who came first.
     Rule(("-",), re.compile(r"(Thread|PoolWorker|ThreadPoolExecutor|Process)-\d+(?:[_:]\d+)*\b"), r"\1-<n>"),
