@@ -1,7 +1,7 @@
 """What the lab itself costs. Prints ratios and seconds; decides nothing and fails nothing.
 
 1. Throughput of a healthy stack (socket-vanish, MAX_REQUESTS=0) under the lab, against the same gunicorn,
-   h2o and wrk without it: no witness, no reporting script, h2o.conf to the letter, logs thrown away.
+   h2o and wrk without it: no witness, no reporting script, logs thrown away.
 2. A trial's time on top of its load, and the same for an access log of a million lines, with the lab's memory.
 3. The page of a run whose logs hold a million lines: time, memory, size (`--page`: this alone, without Docker).
 """
@@ -31,6 +31,7 @@ from reprolab.engine import labels
 from reprolab.engine.detect import client, ensure_engine
 from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.logs import access_log, capture
+from reprolab.scenario import loader
 from reprolab.stack.stack import remove_container
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,34 +66,36 @@ def images(results: Path) -> dict[str, str]:
 
 @contextmanager
 def bare_stack(references: dict[str, str]) -> Iterator[tuple[Any, str]]:
-    """The same images, started by hand: nothing watches, nothing is logged."""
+    """The same images and settings, started by hand: nothing watches, what is logged goes to /dev/null."""
     engine = client()
     owner = labels.own(SCENARIO, "bench")
     volume = engine.volumes.create(labels=owner, driver_opts={"type": "tmpfs", "device": "tmpfs", "o": "mode=1777"})
     socket = {volume.name: {"bind": "/tmp", "mode": "rw"}}
-    common: dict[str, Any] = {"detach": True, "init": True, "labels": owner, "log_config": {"Type": "none"}}
+    settings = {**loader.load(ROOT, SCENARIO).factors, **dict([HEALTHY.split("=")]), "WITNESS": "off"}
+    common: dict[str, Any] = {
+        "detach": True,
+        "init": True,
+        "labels": owner,
+        "log_config": {"Type": "none"},
+        "environment": {**settings, "HOME": "/var/tmp", "ACCESS_LOG": "/dev/null"},
+    }
     conf = str(ROOT / "scenarios" / SCENARIO / "h2o.conf")
     made = []
     try:
         proxy = engine.containers.run(
             references[f"{SCENARIO}-proxy"],
-            ["exec h2o -c /etc/h2o/documented.conf >/dev/null 2>&1"],
-            entrypoint=["sh", "-c"],
-            volumes={**socket, conf: {"bind": "/etc/h2o/documented.conf", "mode": "ro"}},
+            volumes={
+                **socket,
+                conf: {"bind": "/etc/h2o/scenario.conf", "mode": "ro"},
+                "/dev/null": {"bind": "/srv/proxy/access.log", "mode": "rw"},
+            },
             name=f"reprolab-bench-{secrets.token_hex(4)}",
             **common,
         )
         made.append(proxy)
-        command = ["exec gunicorn web:app -c config.py --max-requests 0 >/dev/null 2>&1"]
         made.append(
             engine.containers.run(
-                references[f"{SCENARIO}-app"],
-                command,
-                entrypoint=["sh", "-c"],
-                volumes=socket,
-                network_mode=f"container:{proxy.id}",
-                environment={"HOME": "/var/tmp"},
-                **common,
+                references[f"{SCENARIO}-app"], volumes=socket, network_mode=f"container:{proxy.id}", **common
             )
         )
         yield engine, str(proxy.id)

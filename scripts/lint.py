@@ -40,7 +40,7 @@ def checks() -> Iterator[tuple[str, list[str]]]:
     scripts = shell_scripts()
     yield f"shellcheck, {len(scripts)} scripts", [str(BIN / "shellcheck"), *scripts]
     for file in [ROOT / "compose.yaml", *sorted(ROOT.glob("scenarios/*/compose.yaml"))]:
-        command = [*compose_command(engine), "--file", str(file), "config", "--quiet"]
+        command = [*compose_command(engine), "--file", str(file), "--profile", "*", "config", "--quiet"]
         yield f"compose config {file.relative_to(ROOT)}", command
     yield "generated pages", [str(BIN / "reprolab"), "docs", "--check"]
 

@@ -16,7 +16,11 @@ from reprolab.core.errors import LabError
 from reprolab.core.subprocesses import run
 
 ROOT = Path(__file__).resolve().parents[1]
-LISTS = ("images/*/requirements/*.txt", "scenarios/*/requirements/*.txt", "scripts/reprolab/templates/*.txt.j2")
+LISTS = (
+    "images/*/requirements/*.txt",
+    "scenarios/*/requirements/*.txt",
+    "scripts/reprolab/scenario/templates/*.txt.j2",
+)
 ENTRY = re.compile(r"(?P<pin>[\w.-]+==[\w.]+)(?: *; *(?P<marker>[^\\]+?))?[ \\]*")
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 # uv is asked for one release at a time, without its marker: the newest interpreter meets what each of them requires.

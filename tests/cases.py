@@ -11,7 +11,7 @@ from typing import Any
 from reprolab.core import files
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.scenario import loader
-from reprolab.scenario.model import Claim, Column, Experiment, Scenario
+from reprolab.scenario.model import Claim, Column, Document, Experiment, Scenario
 from reprolab.scenario.trial import TrialRecord
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,7 +21,7 @@ RUNS = DATA / "runs"
 COMPOSE = """\
 x-reprolab:
   title: a server that blinks
-  document: doc-1
+  document: {title: doc-1}
 services:
   blink-app:
     image: app:${RELEASE:-1.0}
@@ -87,7 +87,7 @@ def in_memory(*claims: Claim, columns: tuple[Column, ...] = (), also: tuple[Expe
     variants = {name: {} for one in claims for name in one.expectations} or {"documented": {}}
     lamp = Experiment("lamp", variants, 3, lambda stack: {}, claims, columns=columns)
     experiments = {one.name: one for one in (lamp, *also)}
-    return Scenario("blink", Path("blink"), "a lamp", "doc-1", "", "", {"RELEASE": "1.0"}, experiments)
+    return Scenario("blink", Path("blink"), "a lamp", Document("doc-1"), "", "", {"RELEASE": "1.0"}, experiments)
 
 
 def trial(variant: str = "documented", shown: Any = True, number: int = 1, **changes: Any) -> TrialRecord:

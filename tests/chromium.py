@@ -28,7 +28,7 @@ from reprolab.stack.builds import build_all
 from reprolab.stack.compose import adopt, resolve
 from reprolab.stack.images import bases_of, references
 
-# The browser of enable-threads, in the image that its runs use: built once for both.
+# The service with images/chromium; its runs and these tests use the same image, built once for both.
 OWNER, SERVICE = "enable-threads", "enable-threads-browser"
 WIDTHS = (390, 1600)
 

@@ -21,6 +21,7 @@ from lab import base, engine
 from reprolab.core.errors import InvalidTrial, UsageError
 from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.export import write
+from reprolab.export.compose import raw
 from reprolab.publish import readme_sections
 from reprolab.report import terminal
 from reprolab.report.timeline import timeline
@@ -117,10 +118,12 @@ def test_its_timeline_shows_the_one_waiting(fresh: model.Scenario, tmp_path: Pat
 
 def test_it_is_hardened_as_the_others_are(fresh: model.Scenario) -> None:
     """Dropped capabilities, no new privileges, limits, an init, and ports on 127.0.0.1 only."""
-    text = fresh.compose_file.read_text(encoding="utf-8")
-    for line in ("init: true", "cap_drop: [ALL]", "no-new-privileges:true", "pids_limit:", "mem_limit:"):
-        assert line in text
-    assert re.findall(r'- "(\S+)"', text) == ["127.0.0.1::18080"]
+    (service,) = raw(fresh.compose_file)["services"].values()
+    (hardened,) = raw(ROOT / "images" / "hardened.yaml")["services"].values()
+    for key in ("init", "cap_drop", "security_opt", "pids_limit", "logging"):
+        assert service[key] == hardened[key]
+    assert service["mem_limit"] == "512m"
+    assert service["ports"] == ["127.0.0.1::18080"]
 
 
 def test_its_packages_come_with_hashes(fresh: model.Scenario) -> None:

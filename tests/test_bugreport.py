@@ -126,6 +126,16 @@ def test_rates_have_intervals_and_the_control_differs_in_one_factor(text: str) -
     assert "The control differs in one factor, `GUNICORN`." in text
 
 
+def test_it_names_the_document(text: str, tmp_path: Path) -> None:
+    """By title, author and date; a link to it is not taken for a private host."""
+    assert (
+        "- **Described in:** “Gunicorn起動中にUnixドメインソケットが消える”, 2017-02-18 (its log lines), Japanese."
+        in text
+    )
+    found = render.write(material(run_of(tmp_path / "run", "spawn-workers"), "spawn-workers", "uvicorn"), ROOT)
+    assert ", Korean https://www.sysnet.pe.kr/2/0/13875." in found
+
+
 def test_the_table_of_releases(text: str) -> None:
     """One row for each release that was measured; an invalid one is not tested, with its reason; no other release."""
     table = text[text.index("| release (gunicorn)") :].split("\n\n")[0]
@@ -161,8 +171,8 @@ def test_the_telling_lines_stand_open_and_the_rest_is_folded(text: str) -> None:
     logs = text[text.index("### Logs") : text.index("### Gunicorn Version")]
     open_part, _, rest = logs.partition("<details>")
     assert "FileNotFoundError: [Errno 2] No such file or directory: '/tmp/gunicorn.sock'" in open_part
-    assert "Worker spawned (pid: 10)" not in open_part
-    assert "Worker spawned (pid: 10)" in rest
+    assert "Booting worker with pid: 10" not in open_part
+    assert "Booting worker with pid: 10" in rest
     assert '"witness"' not in logs
 
 

@@ -10,12 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import lay_out, load
+from cases import EXPERIMENT, lay_out, load
 from reprolab.core.errors import UsageError
 from reprolab.engine import labels
 from reprolab.scenario import loader
 from reprolab.stack import compose as stack_compose
-from reprolab.stack.compose import adopt, base_arguments, context_digest, image_name, missing_images, services_by_role
+from reprolab.stack.compose import (
+    adopt,
+    base_arguments,
+    context_digest,
+    image_name,
+    image_variables,
+    missing_images,
+    services_by_role,
+)
 
 BASE = "python:3.6.15-slim"
 BASES = {BASE: ("reprolab-base/python:3.6.15-host", "sha256:1")}
@@ -42,8 +50,10 @@ def model(context: Path) -> dict[str, Any]:
                 "build": {"context": str(context), "args": {"PYTHON_IMAGE": BASE, "GUNICORN": "19.6.0"}},
                 "container_name": "fixed",
                 "labels": {"reprolab.log": "/log"},
+                "pull_policy": "build",
+                "healthcheck": {"test": ["CMD", "true"], "interval": "2s"},
             },
-            "blink-proxy": {"image": "nginx:1.25", "labels": None},
+            "blink-proxy": {"image": "nginx:1.25", "labels": None, "pull_policy": "build"},
         },
         "networks": {"default": {"name": "reprolab_default"}},
         "volumes": {"socket": {"name": "reprolab_socket", "labels": {"x": "y"}}},
@@ -51,14 +61,14 @@ def model(context: Path) -> dict[str, Any]:
 
 
 def test_the_callers_environment_stays_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """WORKERS or COMPOSE_FILE in somebody's shell change nothing; the variant's factors alone count."""
+    """WORKERS, COMPOSE_FILE or PYTHON_IMAGE in somebody's shell change nothing; the variant's factors alone count."""
     found = load(tmp_path)
-    for name in ("WORKERS", "RELEASE", "COMPOSE_FILE", "COMPOSE_PROJECT_NAME", "UNRELATED"):
+    for name in ("WORKERS", "RELEASE", "COMPOSE_FILE", "COMPOSE_PROJECT_NAME", "PYTHON_IMAGE", "UNRELATED"):
         monkeypatch.setenv(name, "from the shell")
     made = stack_compose.clean_environment(found, {"RELEASE": "0.9"})
     assert made["RELEASE"] == "0.9"
     assert made["UNRELATED"] == "from the shell"
-    assert not {"WORKERS", "COMPOSE_FILE", "COMPOSE_PROJECT_NAME"} & set(made)
+    assert not {"WORKERS", "COMPOSE_FILE", "COMPOSE_PROJECT_NAME", "PYTHON_IMAGE"} & set(made)
     assert os.environ["WORKERS"] == "from the shell"
 
 
@@ -102,16 +112,34 @@ def test_bases_are_arguments_that_end_in_image(model: dict[str, Any]) -> None:
     assert list(base_arguments(model)) == [("blink-app", "PYTHON_IMAGE", BASE)]
 
 
+def test_the_variables_that_name_bases(model: dict[str, Any], tmp_path: Path) -> None:
+    """As the scenario's file writes them, with the image that they stand for under the factors in force."""
+    text = """\
+x-reprolab: {title: t, document: {title: d}}
+services:
+  blink-app:
+    build:
+      context: .
+      args:
+        PYTHON_IMAGE: ${PYTHON_IMAGE:-python:${PYTHON:-3.12.1}-slim}
+        PLAIN_IMAGE: debian:bookworm
+"""
+    found = load(tmp_path, compose=text, lamp=EXPERIMENT.replace('{"RELEASE": "0.9"}', "{}"))
+    assert found.factors == {"PYTHON": "3.12.1"}
+    model["services"]["blink-app"]["build"]["args"]["PLAIN_IMAGE"] = "debian:bookworm"
+    model["services"]["wrk"] = {"build": {"context": ".", "args": {"DEBIAN_IMAGE": "debian:bookworm"}}}
+    assert image_variables(model, found) == {"PYTHON_IMAGE": BASE}
+
+
 def adopted(model: dict[str, Any], tmp_path: Path, **bases: tuple[str, str]) -> dict[str, Any]:
     """The model as the lab runs it."""
     lay_out(tmp_path)
-    pass  # MOVED
 
     return adopt(model, loader.load(tmp_path, "blink"), "reprolab-blink-1", OWNER, {**BASES, **bases})
 
 
 def test_the_model_becomes_the_labs_own(model: dict[str, Any], tmp_path: Path) -> None:
-    """Own project, base and labels everywhere; no fixed name by which two trials would collide."""
+    """Own project, base and labels everywhere; no fixed name by which two trials would collide, no healthcheck."""
     before = deepcopy(model)
     own = adopted(model, tmp_path)
     app, proxy = own["services"]["blink-app"], own["services"]["blink-proxy"]
@@ -122,7 +150,8 @@ def test_the_model_becomes_the_labs_own(model: dict[str, Any], tmp_path: Path) -
     assert app["pull_policy"] == "never"
     assert app["image"].startswith("reprolab/blink-app:")
     assert "container_name" not in app
-    assert proxy == {"image": "nginx:1.25", "labels": OWNER}
+    assert app["healthcheck"] == {"disable": True}
+    assert proxy == {"image": "nginx:1.25", "labels": OWNER, "healthcheck": {"disable": True}}
     assert own["networks"]["default"] == {"labels": OWNER}
     assert own["volumes"]["socket"] == {"labels": {"x": "y", **OWNER}}
     assert model == before
@@ -209,7 +238,7 @@ def test_only_what_is_missing_is_built() -> None:
 OPTIONAL = """\
 x-reprolab:
   title: a server that blinks
-  document: doc-1
+  document: {title: doc-1}
   values: {FRONT: none nginx}
   when:
     nginx: {FRONT: nginx}
@@ -237,7 +266,6 @@ def test_a_service_takes_part_only_where_it_is_needed(
 ) -> None:
     """By the factors that are set, and by the experiment; by hand there is none. Nobody waits for who is not there."""
     lay_out(tmp_path, compose=OPTIONAL)
-    pass  # MOVED
 
     found = loader.load(tmp_path, "blink")
     services = (
@@ -287,7 +315,6 @@ def test_an_experiment_without_load_needs_no_wrk(tmp_path: Path) -> None:
 def test_a_mistake_in_when_is_told(tmp_path: Path, before: str, after: str, words: str) -> None:
     """A condition that can never hold would leave a service out of every run in silence."""
     lay_out(tmp_path, compose=OPTIONAL.replace(before, after))
-    pass  # MOVED
 
     with pytest.raises(UsageError, match=words):
         loader.load(tmp_path, "blink")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,13 @@ from reprolab.core import files
 from reprolab.core.errors import EvidenceError, UsageError
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory
-from reprolab.publish import readme_sections
+from reprolab.publish import readme_sections, scenario_table
 from reprolab.publish.accept import accept, record
 from reprolab.report.table import Row
+from reprolab.scenario import loader
+from reprolab.scenario.model import LANGUAGES
+from reprolab.verdict.document import Verdict
+from reprolab.verdict.record import RECORDED
 
 HOST = {"kernel": "6.1", "engine": "20.10", "compose": "2.26", "cpus": 2, "cpu": "Some CPU"}
 
@@ -176,25 +181,66 @@ def page(root: Path, *parts: str) -> str:
 def test_before_the_first_recorded_run(tmp_path: Path) -> None:
     """Claims are listed all the same, and nothing is claimed of them."""
     lay_out(tmp_path)
-    told = page(tmp_path, "claims/blink", "results/blink", "report/blink", "scenarios")
+    told = page(tmp_path, "claims/blink", "results/blink", "summary/blink: documented B-1", "scenarios: en")
     assert "| B-1 | It blinks since 1.0. | not recorded yet | — |" in told
     assert "```text\nnot recorded yet\n```" in told
-    assert "| [blink](scenarios/blink/README.md) | a server that blinks | doc-1 | not recorded yet | — |" in told
+    assert "| [blink](scenarios/blink/README.md) | doc-1 | — | not recorded yet |" in told
 
 
 def test_after_a_recorded_run(tmp_path: Path) -> None:
-    """Verdicts, figures, provenance and the report stand where the markers are."""
+    """Verdicts, figures, provenance and the short report stand where the markers are."""
     lay_out(tmp_path)
     accept(tmp_path, run := finished(tmp_path))
-    told = page(tmp_path, "claims/blink", "results/blink", "report/blink", "scenarios")
+    told = page(tmp_path, "claims/blink", "results/blink", "summary/blink: old B-1", "scenarios")
     assert "| B-1 | It blinks since 1.0. | **confirmed** | documented 3/3 · old 0/3 |" in told
     assert "| variant | changes | valid | blinked |\n|---|---|---|---|\n| documented | `—` | 3/3 | yes |" in told
     assert f"Run {run.name}, 2026-01-02 12:00 UTC: kernel 6.1, engine 20.10, Compose 2.26, 2 × Some CPU." in told
     assert "Base images: python:3.6 built on this host." in told
-    assert "```text\nblink · a server that blinks   2026-01-02 12:00 UTC\nbase image: python:3.6 built on" in told
-    assert "run with TRIALS=20 for a closer bound\ntime: up 1.0 s\n1 confirmed · 0 refuted" in told
-    assert f"evidence: results/blink/{run.name}/\n```" in told
-    assert "| doc-1 | 1 confirmed | 2026-01-02 12:00 UTC |" in told
+    assert "| doc-1 | — | 1 confirmed |" in told
+    short = told.partition("```text\n")[2].partition("\n```")[0].splitlines()
+    assert short[0] == "blink · a server that blinks   2026-01-02 12:00 UTC"
+    assert [line.split() for line in short[1:2] + short[3:4]] == [
+        ["variant", "changes", "valid", "blinked"],
+        ["old", "—", "3/3", "no"],
+    ]
+    assert short[4].split("  ") == ["B-1", "It blinks since 1.0.", "confirmed", "documented 3/3 · old 0/3"]
+    assert short[5] == "… left out here: 1 variant"
+    assert short[6] == f"1 confirmed · 0 refuted · 0 inconclusive    evidence: results/blink/{run.name}/"
+
+
+def test_the_short_report_keeps_to_what_it_is_told(tmp_path: Path) -> None:
+    """No claim and no variant but those that are named; one that the run has not is an error."""
+    lay_out(tmp_path)
+    accept(tmp_path, finished(tmp_path))
+    told = page(tmp_path, "summary/blink: documented")
+    assert "It blinks" not in told
+    assert "left out here: 1 variant, 1 claim" in told
+    with pytest.raises(UsageError, match="no variant B-2"):
+        page(tmp_path, "summary/blink: documented B-2")
+
+
+def test_the_table_of_scenarios_in_three_languages(tmp_path: Path) -> None:
+    """Headings, finding and counts are in the language of the page; English stands in where a finding has none."""
+    lay_out(tmp_path)
+    accept(tmp_path, finished(tmp_path))
+    compose = tmp_path / "scenarios" / "blink" / "compose.yaml"
+    said = "  headline: {en: It blinks., ko: 깜빡입니다.}\nservices:"
+    compose.write_text(compose.read_text(encoding="utf-8").replace("services:", said), encoding="utf-8")
+    told = page(tmp_path, "scenarios: en", "scenarios: ko", "scenarios: ja")
+    assert "| scenario | document | what was found | verdicts |" in told
+    assert "| doc-1 | It blinks. | 1 confirmed |" in told
+    assert "| doc-1 | 깜빡입니다. | 확인됨 1건 |" in told
+    assert "| doc-1 | It blinks. | 確認 1 件 |" in told
+
+
+def test_the_list_of_documents(tmp_path: Path) -> None:
+    """A dash for what a document does not say of itself; the title links to it where it says where it is."""
+    lay_out(tmp_path)
+    assert "| doc-1 | — | — | — | — | [blink](../scenarios/blink/README.md) | — |" in page(tmp_path, "sources")
+    compose = tmp_path / "scenarios" / "blink" / "compose.yaml"
+    block = "{title: on | off, author: A. Writer, date: 2021, url: 'https://example.org/a', id: d1}"
+    compose.write_text(compose.read_text(encoding="utf-8").replace("{title: doc-1}", block), encoding="utf-8")
+    assert "| [on \\| off](https://example.org/a) | A. Writer | 2021 | — | — |" in page(tmp_path, "sources")
 
 
 def test_the_table_by_setting(tmp_path: Path) -> None:
@@ -329,7 +375,11 @@ def test_checking_writes_nothing(tmp_path: Path) -> None:
     [
         ("clams", "unknown generated part 'clams'"),
         ("claims/blonk", "no scenario 'blonk'"),
-        ("report/x", "no scenario 'x'"),
+        ("results/x", "no scenario 'x'"),
+        ("scenarios: xx", "the table of scenarios in 'xx'"),
+        ("claims/blink: documented", "'claims' takes no words"),
+        ("results: documented", "'results' takes no words"),
+        ("summary/blink", "'summary' needs words"),
     ],
 )
 def test_a_misspelt_marker(tmp_path: Path, name: str, said: str) -> None:
@@ -346,7 +396,7 @@ def test_a_misspelt_marker(tmp_path: Path, name: str, said: str) -> None:
 def test_the_recorded_run_makes_the_pages(tmp_path: Path) -> None:
     """With a real run: accepted, every claim of the scenario is judged in its README, and nothing is stale."""
     shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("compose.yaml", "README.md", "docs/claims.md"):
+    for name in ("compose.yaml", *readme_sections.PAGES):
         if (ROOT / name).exists():
             (tmp_path / name).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / name, tmp_path / name)
@@ -359,3 +409,73 @@ def test_the_recorded_run_makes_the_pages(tmp_path: Path) -> None:
         assert f"| {claim['id']} | {claim['text']} | **{claim['verdict']}** |" in told
     assert "| gunicorn-19.7.1 | `GUNICORN=19.7.1` | 0/1 | invalid: app did not start: exit code 1" in told
     assert readme_sections.stale(tmp_path) == []
+
+
+READMES = ("README.md", "README.ko.md", "README.ja.md")
+LONGEST_README = 120
+
+
+def readme(name: str) -> str:
+    """One of the three READMEs."""
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_a_readme_is_one_screen(name: str) -> None:
+    """More belongs to docs/usage.md or docs/verdicts.md; and it links to its translations at once."""
+    lines = readme(name).splitlines()
+    assert len(lines) <= LONGEST_README, f"{name}: move something to docs/"
+    for other in set(READMES) - {name}:
+        assert f"]({other})" in "\n".join(lines[:5]), f"{name}: link {other} below the title"
+
+
+def commands(text: str) -> list[str]:
+    """The commands of a page, without what is said of them."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S)
+    return [line.partition("#")[0].strip() for block in blocks for line in block.splitlines()]
+
+
+def test_the_readmes_agree() -> None:
+    """The same commands, the same scenarios with the same counts, the same links into docs/, the same report."""
+    english, *others = [readme(name) for name in READMES]
+    assert "make scenario-socket-vanish" in commands(english)
+    rows = re.compile(r"^\| (\[[\w-]+\]\(scenarios/[\w./-]+\)) \|.*\| (.+) \|$", re.M)
+    wanted = [(link, re.findall(r"\d+", numbers)) for link, numbers in rows.findall(english)]
+    assert len(wanted) == len(loader.names(ROOT))
+    for text in others:
+        assert commands(text) == commands(english)
+        assert [(link, re.findall(r"\d+", numbers)) for link, numbers in rows.findall(text)] == wanted
+        assert sorted(re.findall(r"\]\((docs/[^)]+)\)", text)) == sorted(re.findall(r"\]\((docs/[^)]+)\)", english))
+        assert re.findall(r"^```text\n.*?^```", text, re.M | re.S) == re.findall(
+            r"^```text\n.*?^```", english, re.M | re.S
+        )
+
+
+@pytest.mark.parametrize("page", [*READMES, *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))])
+def test_links_lead_somewhere(page: str) -> None:
+    """To a file of this checkout, and to a heading of it."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for target, anchor in re.findall(r"\]\((?![a-z]+:)([^)#\s]*)(?:#([^)\s]+))?\)", text):
+        path = (ROOT / page).parent / target if target else ROOT / page
+        assert path.exists(), f"{page}: {target} is not there"
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.M)
+            anchors = [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
+            assert anchor in anchors, f"{page}: {target} has no heading #{anchor}"
+
+
+@pytest.mark.parametrize("name", loader.names(ROOT))
+def test_each_scenario_names_its_document(name: str) -> None:
+    """By title and language; and what was found stands in the table of the READMEs, at least in English."""
+    found = loader.load(ROOT, name)
+    assert found.document.title, f"scenarios/{name}/compose.yaml: give x-reprolab.document a title"
+    assert found.document.language, f"scenarios/{name}/compose.yaml: give x-reprolab.document a language"
+    if (found.directory / RECORDED).exists():
+        assert found.headline.get("en"), f"scenarios/{name}/compose.yaml: give x-reprolab a headline, {{en: ...}}"
+
+
+def test_the_table_has_words_for_every_verdict_in_every_language() -> None:
+    """So that no count is left out of a page."""
+    assert set(scenario_table.WORDS) == set(LANGUAGES)
+    for words in scenario_table.WORDS.values():
+        assert set(words.verdicts) == {str(verdict) for verdict in Verdict}

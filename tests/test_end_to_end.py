@@ -5,29 +5,20 @@ import shutil
 from pathlib import Path
 
 import pytest
+from cover import differences, run_cover, unmet
 from lab import ROOT, engine, environment, lab, left, read, run_directory
 from reprolab.scenario import loader
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.alone]
 
-DECIDING = sorted(
-    {
-        name
-        for experiment in loader.load(ROOT, "socket-vanish").experiments.values()
-        for claim in experiment.claims
-        for name in claim.expectations
-    }
-)
+# The cause: with the one check put back into 19.6.0, and taken out of 19.5.0.
+ALSO = ("creator-only", "19.5.0-unguarded")
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """One run of the deciding variants; its directory and what it printed."""
-    results = tmp_path_factory.mktemp("e2e") / "results"
-    options = [word for name in DECIDING for word in ("--variant", name)]
-    status, printed = lab(results, "run", "socket-vanish", *options, "--trials", "1")
-    assert status == 0, printed
-    return run_directory(results), printed
+    """One run of the variants that decide; its directory and what it printed."""
+    return run_cover(tmp_path_factory.mktemp("e2e") / "results", "socket-vanish", ALSO)
 
 
 def trials(run: Path) -> dict[str, dict]:
@@ -37,13 +28,10 @@ def trials(run: Path) -> dict[str, dict]:
 
 
 @pytest.mark.timeout(1500)
-def test_every_verdict_is_as_recorded(run: tuple[Path, str]) -> None:
-    """Each claim is decided, and as the committed verdict says."""
-    verdict = read(run[0] / "verdict.json")
-    recorded = read(ROOT / "scenarios/socket-vanish/recorded.json")
-    now = {claim["id"]: claim["verdict"] for claim in verdict["claims"]}
-    assert now == {claim["id"]: claim["verdict"] for claim in recorded["claims"]}
-    assert "inconclusive" not in now.values()
+def test_every_sign_is_as_recorded(run: tuple[Path, str]) -> None:
+    """Each claim's sign shows, and does not show, where the committed run has it so."""
+    assert differences(run[0], "socket-vanish") == []
+    assert unmet(run[0], "socket-vanish") == []
 
 
 def test_documented_server_loses_its_socket_and_its_clients(run: tuple[Path, str]) -> None:
@@ -57,7 +45,7 @@ def test_documented_server_loses_its_socket_and_its_clients(run: tuple[Path, str
 def test_controls_restart_their_workers_too(run: tuple[Path, str]) -> None:
     """A control that never reached max_requests would prove nothing about the releases."""
     seen = trials(run[0])
-    for name in ("gunicorn-19.5.0", "gunicorn-19.8.1", "tcp", "creator-only"):
+    for name in ("gunicorn-19.5.0", "tcp", "creator-only"):
         assert seen[name]["observation"]["worker_restarts"] > 0, name
 
 

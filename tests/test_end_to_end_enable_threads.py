@@ -5,26 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab import ROOT, engine, lab, left, read, run_directory
-from reprolab.scenario import loader
+from cover import differences, run_cover, unmet
+from lab import engine, left
 
-pytestmark = pytest.mark.docker
-
-
-def deciding() -> list[str]:
-    """The variants that the claims name."""
-    claims = loader.load(ROOT, "enable-threads").claims
-    return sorted({name for claim in claims for name in claim.expectations})
+pytestmark = [pytest.mark.docker, pytest.mark.alone]
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One run of the deciding variants of all experiments."""
-    results = tmp_path_factory.mktemp("enable-threads") / "results"
-    options = [word for name in deciding() for word in ("--variant", name)]
-    status, printed = lab(results, "run", "enable-threads", *options, "--trials", "1")
-    assert status == 0, printed
-    return run_directory(results, "enable-threads")
+    """One run of the variants that decide; its directory."""
+    return run_cover(tmp_path_factory.mktemp("enable-threads") / "results", "enable-threads")[0]
 
 
 def observed(run: Path, experiment: str, variant: str) -> dict[str, Any]:
@@ -37,11 +27,10 @@ def observed(run: Path, experiment: str, variant: str) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(1200)
-def test_every_verdict_is_as_recorded(run: Path) -> None:
-    """Each claim is decided, and as the committed verdict says."""
-    recorded = read(ROOT / "scenarios/enable-threads/recorded.json")
-    now = {claim["id"]: claim["verdict"] for claim in read(run / "verdict.json")["claims"]}
-    assert now == {claim["id"]: claim["verdict"] for claim in recorded["claims"]}
+def test_every_sign_is_as_recorded(run: Path) -> None:
+    """Each claim's sign shows, and does not show, where the committed run has it so."""
+    assert differences(run, "enable-threads") == []
+    assert unmet(run, "enable-threads") == []
 
 
 def test_the_thread_stands_still_and_goes_on(run: Path) -> None:

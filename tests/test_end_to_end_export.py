@@ -96,6 +96,7 @@ def bases() -> Iterator[Callable[[str], dict[str, str]]]:
 
 
 @pytest.mark.docker
+@pytest.mark.alone
 def test_spawn_workers_is_told_from_its_control(unpack: Unpack, bases: Callable[[str], dict[str, str]]) -> None:
     """Seven loads with `python main.py`, three from a launcher; a server that cannot start is neither.
 
@@ -116,6 +117,7 @@ def test_spawn_workers_is_told_from_its_control(unpack: Unpack, bases: Callable[
 
 
 @pytest.mark.docker
+@pytest.mark.alone
 def test_socket_vanish_is_told_from_its_control(unpack: Unpack, bases: Callable[[str], dict[str, str]]) -> None:
     """The file goes under 19.6.0; under 19.5.0 it stays."""
     place, images = unpack("socket-vanish"), bases("3.6.15")
@@ -130,6 +132,7 @@ def test_socket_vanish_is_told_from_its_control(unpack: Unpack, bases: Callable[
 
 
 @pytest.mark.docker
+@pytest.mark.alone
 @pytest.mark.parametrize("name", having(spec.FILE))
 def test_compose_takes_the_file(unpack: Unpack, name: str) -> None:
     """With no variable set, and without a word about one that is missing."""

@@ -1,26 +1,17 @@
-"""pool-freeze on real containers: the variants that decide each claim, and what must not be taken for a freeze."""
+"""pool-freeze on real containers: the variants that decide each claim."""
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
-import docker
 import pytest
-from lab import ROOT, engine, lab, left, output, read, run_directory, start, wait_for
-from reprolab.scenario import loader
+from cover import differences, run_cover, unmet
+from lab import engine, left, read
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.alone]
 
-# A refuted claim is decided by one variant that contradicts it; the others would only do so again.
-ONE_IS_ENOUGH = {"python-3.9", "python-3.10", "python-3.11", "python-3.12", "python-3.13", "wrapper-afterwards"}
-DECIDED_BY_OTHERS = ONE_IS_ENOUGH | {"no-exception", "latency-0", "compute"}
-
-
-def deciding() -> list[str]:
-    """The variants that decide the claims."""
-    found = loader.load(ROOT, "pool-freeze").claims
-    return sorted({name for claim in found for name in claim.expectations} - DECIDED_BY_OTHERS)
+# The other side of the cause: no gunicorn, but a handler that takes note.
+ALSO = ("freeze/script-noting",)
 
 
 def trials(run: Path) -> dict[str, dict[str, Any]]:
@@ -31,20 +22,15 @@ def trials(run: Path) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One run of the deciding variants of both experiments."""
-    results = tmp_path_factory.mktemp("pool-freeze") / "results"
-    options = [word for name in deciding() for word in ("--variant", name)]
-    status, printed = lab(results, "run", "pool-freeze", *options)
-    assert status == 0, printed
-    return run_directory(results, "pool-freeze")
+    """One run of the variants that decide; its directory."""
+    return run_cover(tmp_path_factory.mktemp("pool-freeze") / "results", "pool-freeze", ALSO)[0]
 
 
 @pytest.mark.timeout(1200)
-def test_every_verdict_is_as_recorded(run: Path) -> None:
-    """Each claim is decided, and as the committed verdict says."""
-    recorded = read(ROOT / "scenarios/pool-freeze/recorded.json")
-    now = {claim["id"]: claim["verdict"] for claim in read(run / "verdict.json")["claims"]}
-    assert now == {claim["id"]: claim["verdict"] for claim in recorded["claims"]}
+def test_every_sign_is_as_recorded(run: Path) -> None:
+    """Each claim's sign shows, and does not show, where the committed run has it so."""
+    assert differences(run, "pool-freeze") == []
+    assert unmet(run, "pool-freeze") == []
 
 
 def test_the_cause_is_in_the_forensics(run: Path) -> None:
@@ -78,86 +64,3 @@ def test_a_freed_request_ends(run: Path) -> None:
 def test_nothing_is_left_on_the_engine(run: Path) -> None:
     """Nor is the container that looked at the processes."""
     assert left(engine(), run.name) == []
-
-
-def container(client: docker.DockerClient, results: Path, role: str) -> Any:
-    """The running container of a role in the only run below ``results``; None while there is none."""
-    runs = sorted((results / "pool-freeze").glob("2*"))
-    labels = [f"reprolab.run={runs[0].name}", f"com.docker.compose.service=pool-freeze-{role}"] if runs else []
-    found = client.containers.list(ignore_removed=True, filters={"label": labels}) if labels else []
-    return found[0] if found else None
-
-
-def printed_by(client: docker.DockerClient, results: Path, words: str) -> Any:
-    """The app's container once it has printed ``words``."""
-    found = container(client, results, "app")
-    return found if found and words in found.logs().decode() else None
-
-
-@pytest.mark.parametrize("role", ["app", "upstream"])
-def test_a_container_that_dies_is_no_freeze(tmp_path: Path, role: str) -> None:
-    """The server killed under a frozen request, or its neighbour killed: invalid with a reason, exit status 3."""
-    client, results = engine(), tmp_path / "results"
-    process = start(results, "run", "pool-freeze/freeze", "--variant", "documented")
-    begun = wait_for("the second request", lambda: printed_by(client, results, "request 2 begins"), 300)
-    if role == "app":
-        wait_for("task 5", lambda: printed_by(client, results, "request 2 begins") and time.sleep(0.5) is None)
-        begun.kill()
-    else:
-        container(client, results, role).kill()
-    assert process.wait(timeout=120) == 3, output(process)
-    run = run_directory(results, "pool-freeze")
-    (row,) = trials(run).values()
-    assert row["invalid"], row
-    assert left(client, run.name) == []
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [("SERVER=runserver-noreload", "RUNNER=sending"), ("WORKER_CLASS=gthread", "RUNNER=sending-initializer")],
-    ids=["runserver", "gthread"],
-)
-def test_a_lost_lock_is_found_beside_a_loop_for_connections(tmp_path: Path, settings: tuple[str, ...]) -> None:
-    """The server's main thread moves on; the request never will. Where nobody starts another server, that was all."""
-    results = tmp_path / "results"
-    options = [word for one in (*settings, "TASK=nothing", "ATTEMPTS=4") for word in ("--set", one)]
-    status, printed = lab(results, "run", "pool-freeze/freeze", *options)
-    assert status == 0, printed
-    (row,) = trials(run_directory(results, "pool-freeze")).values()
-    assert not row["invalid"]
-    lost = [one["lock_lost"] for one in row["observation"]["attempts"]]
-    # About one request in ten gets by.
-    assert any(lost)
-    assert lost.index(True) == len(lost) - 1 if "SERVER=runserver-noreload" in settings else len(lost) == 4
-
-
-def test_an_upstream_that_is_not_there_is_no_freeze(tmp_path: Path) -> None:
-    """Its bad setting ends it; the trial is invalid and says so."""
-    results = tmp_path / "results"
-    status, printed = lab(results, "run", "pool-freeze/freeze", "--set", "LATENCY_MS=soon")
-    assert status == 3, printed
-    (row,) = trials(run_directory(results, "pool-freeze")).values()
-    assert "LATENCY_MS is milliseconds" in row["invalid"]
-
-
-def test_a_package_that_does_not_exist_is_no_freeze(tmp_path: Path) -> None:
-    """An interpreter for which there is no such release: the image does not build, and pip's words are the reason."""
-    results = tmp_path / "results"
-    status, printed = lab(results, "run", "pool-freeze/freeze", "--set", "GUNICORN=20.99.0")
-    assert status == 4, printed
-    (row,) = trials(run_directory(results, "pool-freeze")).values()
-    assert "No matching distribution found for gunicorn==20.99.0" in row["invalid"]
-
-
-def test_interrupt_ends_trials_that_run_side_by_side(tmp_path: Path) -> None:
-    """Ctrl-C does not wait for requests that never end: the lab stops within seconds and leaves nothing."""
-    import signal
-
-    client, results = engine(), tmp_path / "results"
-    process = start(results, "run", "pool-freeze/freeze", "--trials", "3", "--variant", "documented", "--jobs", "3")
-    wait_for("a request", lambda: printed_by(client, results, "request 1 begins"), 300)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=40) == 130, output(process)
-    run = run_directory(results, "pool-freeze")
-    assert read(run / "run.json")["status"] == "aborted"
-    assert left(client, run.name) == []

@@ -317,7 +317,7 @@ def test_a_value_that_a_shell_would_take_apart_is_refused() -> None:
 
 
 STACK = """\
-x-reprolab: {title: a lamp, document: doc-1}
+x-reprolab: {title: a lamp, document: {title: doc-1}}
 services:
   blink-app:
     build: {context: "./${KIND:-plain}", dockerfile: "${FILE:-Dockerfile}"}
@@ -582,7 +582,7 @@ class Spawned:
 
 def loads(*pids: int) -> list[str]:
     """The lines of processes that load main.py, and of three workers that start."""
-    printed = [f"main.py with 0 at {pid}" for pid in pids]
+    printed = [f"g_var 0 as pid {pid} loads main.py" for pid in pids]
     return [
         *printed,
         *(f"INFO: Started server process [{pid}]" for pid in (8, 9, 10)),
@@ -704,11 +704,19 @@ def test_socket_vanish_looks_at_the_file_and_the_server(
 ) -> None:
     """The file must have been there, the load must have run, and the server must still do so."""
     path = tmp_path / "s.sock"
-    script = written["socket-vanish", None] / "drive" / "drive.sh"
-    for name, text in (("wrk", WRK), ("curl", "#!/bin/sh\nprintf 200\n")):
+    # It counts the processes that serve web:app; here each test has an application, and so a server, of its own.
+    application = f"{tmp_path.name.replace('_', '-')}-{os.getpid()}:app"
+    drive = (written["socket-vanish", None] / "drive" / "drive.sh").read_text(encoding="utf-8")
+    assert " web:app " in drive
+    script = tmp_path / "drive.sh"
+    for name, text in (
+        ("drive.sh", drive.replace(" web:app ", f" {application} ")),
+        ("wrk", WRK),
+        ("curl", "#!/bin/sh\nprintf 200\n"),
+    ):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
-    server = subprocess.Popen(["sh", "-c", "while :; do sleep 0.1; done", "gunicorn", "web:app", "-c"])
+    server = subprocess.Popen(["sh", "-c", "while :; do sleep 0.1; done", "gunicorn", application, "-c"])
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
         env = {

@@ -18,7 +18,7 @@ from reprolab.core.errors import InvalidTrial
 from reprolab.core.subprocesses import run as run_program
 from reprolab.engine.exec import Commands, Output
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.alone]
 
 ONE = ("run", "socket-vanish", "--variant", "documented", "--trials", "1")
 

@@ -16,7 +16,6 @@ from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import BaseImage, Image, PlanEntry, RunInfo
 from reprolab.publish.accept import measured_of
 from reprolab.report import table
-from reprolab.report.write import recorded_report
 from reprolab.scenario import loader
 from reprolab.scenario.model import Column, Experiment, Scenario
 from reprolab.scenario.trial import TrialRecord
@@ -242,18 +241,3 @@ def test_cells_of_every_kind_are_kept() -> None:
     assert made["lamp"][0].cells == ("1 234.5", "3.0", "14/20 (48–85 %)", "gone", "1.0", "—", "200.0", "?", "?")
     assert [row.variant for row in made["lamp"]] == ["documented", "old", "custom", "gone"]
     assert table.mistakes(found.experiments["lamp"], made["lamp"])
-
-
-def test_the_report_of_a_record_is_the_same_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page is not out of date because it was made by hand, by make, or in a narrow terminal."""
-    found = in_memory(claim(absent=["old"]))
-    record = recorded(found, trials(documented="+", old="-"))
-    made = []
-    for level, width in ((None, "80"), ("1", "200")):
-        monkeypatch.setenv("COLUMNS", width)
-        monkeypatch.delenv("MAKELEVEL", raising=False)
-        if level:
-            monkeypatch.setenv("MAKELEVEL", level)
-        made.append(recorded_report(found, record))
-    assert made[0] == made[1]
-    assert "run with TRIALS=20 for a closer bound" in made[0]

@@ -137,7 +137,7 @@ def test_the_keys_of_verdict_json() -> None:
             {
                 "id": "B-1",
                 "text": "claim B-1",
-                "document": "doc-1",
+                "document": "“doc-1”",
                 "verdict": "confirmed",
                 "recorded": None,
                 "why": "documented 2/2 · old 0/3",

@@ -17,7 +17,7 @@ from reprolab.core.errors import EngineError, EvidenceError
 from reprolab.logs import capture
 from reprolab.logs.access_log import access_summary
 from reprolab.logs.python_tracebacks import tracebacks
-from reprolab.logs.timestamps import Clock, moment_ns
+from reprolab.logs.timestamps import Clock, moment_ns, split_timestamp
 
 SECOND = 1_000_000_000
 EPOCH = 1_795_239_009 * SECOND  # 2026-11-21T05:30:09Z
@@ -78,6 +78,26 @@ def test_the_clock_refuses_a_line_without_a_timestamp() -> None:
     clock(b"2026-11-21T05:30:09.5Z fine")
     with pytest.raises(ValueError, match="Traceback"):
         clock(b"Traceback (most recent call last):")
+
+
+@pytest.mark.parametrize(
+    ("line", "stamp", "text"),
+    [
+        ("2026-11-21T05:30:09.686806291Z [7] [INFO] x\n", "2026-11-21T05:30:09.686806291Z", "[7] [INFO] x\n"),
+        ("2026-11-21T05:30:09Z no fraction", "2026-11-21T05:30:09Z", "no fraction"),
+        ("2026-11-21T05:30:09.5Z   an indented line\n", "2026-11-21T05:30:09.5Z", "  an indented line\n"),
+        ("2026-11-21T05:30:09.5Z \n", "2026-11-21T05:30:09.5Z", "\n"),
+        ("2026-11-21T05:30:09.5Z", "2026-11-21T05:30:09.5Z", ""),
+        ("Traceback (most recent call last):\n", "", "Traceback (most recent call last):\n"),
+        ("2026-11-21T05:30:09.5Zulu", "", "2026-11-21T05:30:09.5Zulu"),
+        ("2026-11-21 05:30:09 +0000 x", "", "2026-11-21 05:30:09 +0000 x"),
+        ("", "", ""),
+    ],
+)
+def test_a_line_is_split_behind_the_engines_timestamp(line: str, stamp: str, text: str) -> None:
+    """Text and bytes alike; a line without a timestamp stays whole."""
+    assert split_timestamp(line) == (stamp, text)
+    assert split_timestamp(line.encode()) == (stamp.encode(), text.encode())
 
 
 # -- the access log -------------------------------------------------------------------------------
@@ -182,11 +202,11 @@ def stamped(text: str) -> list[bytes]:
 UNLINK = """
 [2026-11-21 05:30:10 +0000] [20] [ERROR] Exception in worker process
 Traceback (most recent call last):
-  File "/x/gunicorn/workers/gthread.py", line 240, in run
-    s.close()
-  File "/x/gunicorn/sock.py", line 123, in close
-    os.unlink(self.cfg_addr)
-FileNotFoundError: [Errno 2] No such file or directory: '/tmp/gunicorn.sock'
+  File "/x/outer.py", line 24, in serve
+    listener.shut()
+  File "/x/inner.py", line 12, in shut
+    remove(self.path)
+FileNotFoundError: [Errno 2] No such file or directory: '/run/one.sock'
 [2026-11-21 05:30:10 +0000] [20] [INFO] Worker exiting (pid: 20)
 """
 
@@ -196,12 +216,12 @@ def test_a_traceback() -> None:
     (found,) = tracebacks(stamped(UNLINK))
     assert found.moment_ns == EPOCH + 6_000_000
     assert found.exception == "FileNotFoundError"
-    assert found.message == "[Errno 2] No such file or directory: '/tmp/gunicorn.sock'"
+    assert found.message == "[Errno 2] No such file or directory: '/run/one.sock'"
     assert found.frames == (
-        ("/x/gunicorn/workers/gthread.py", 240, "run"),
-        ("/x/gunicorn/sock.py", 123, "close"),
+        ("/x/outer.py", 24, "serve"),
+        ("/x/inner.py", 12, "shut"),
     )
-    assert found.place == "sock.py close"
+    assert found.place == "inner.py shut"
 
 
 def test_a_traceback_mixed_with_other_lines() -> None:
@@ -284,6 +304,7 @@ def test_the_tail_of_a_log() -> None:
     """The last lines without the engine's timestamps."""
     assert capture.tail(stamped("one\ntwo three\nfour"), 2) == ["two three", "four"]
     assert capture.tail([]) == []
+    assert capture.tail([b"a file of its own has no timestamps\n"]) == ["a file of its own has no timestamps"]
 
 
 # -- fetching -------------------------------------------------------------------------------------

@@ -294,7 +294,7 @@ ARG SIX=0.0.1
 RUN pip install --no-deps "six==${SIX}" six==1.16.0
 """
 COMPOSE = """\
-x-reprolab: {title: a server that blinks, document: doc-1}
+x-reprolab: {title: a server that blinks, document: {title: doc-1}}
 services:
   blink-app:
     build: {context: ., args: {PYTHON_IMAGE: "python:3.12.1-slim-bookworm", CURL: "${CURL:-0.0.1-*}"}}

@@ -1,8 +1,7 @@
-"""pool-freeze without Docker: the document's code, signs and rates on a recorded run, what makes a trial invalid."""
+"""pool-freeze without Docker: its tasks, signs and rates on a recorded run, what makes a trial invalid."""
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import subprocess
@@ -68,57 +67,68 @@ def test_a_lock_beside_a_servers_loop_is_lost_after_seconds_only(freeze: ModuleT
     assert asking.held(looks, None) == []
 
 
-# -- the document's code ----------------------------------------------------------------------------
+# -- the application --------------------------------------------------------------------------------
 
 
-def test_the_documents_code_is_to_the_letter() -> None:
-    """temp() and runner() as published, but for the address of the site."""
-    source = (DIRECTORY / "app" / "document.py").read_text(encoding="utf-8")
-    functions = {node.name: ast.unparse(node) for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
-    assert functions["temp"].splitlines() == [
-        "def temp(value):",
-        "    print(value)",
-        "    import requests",
-        "    URL = os.environ['UPSTREAM']",
-        "    response = requests.get(URL)",
-        "    print(f'{value} / {response.status_code}')",
-        "    if value == 5:",
-        "        raise Exception('hello')",
-    ]
-    assert functions["runner"].splitlines() == [
-        "def runner():",
-        "    items = []",
-        "    rs = []",
-        "    test_set = [(temp, (1,)), (temp, (2,)), (temp, (5,)), (temp, (3,)), (temp, (4,))]",
-        "    with Pool(2) as pools:",
-        "        for fn, args in test_set:",
-        "            items.append(pools.apply_async(fn, args=args))",
-        "        for item in items:",
-        "            rs.append(item.get())",
-    ]
+def run(found: Scenario, *command: str, **factors: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in the application's directory with these factors."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    env = {**found.factors, "PATH": path, "UPSTREAM": "x", "PYTHONDONTWRITEBYTECODE": "1", **factors}
+    return subprocess.run(command, env=env, cwd=DIRECTORY / "app", capture_output=True, text=True, check=False)
 
 
-def test_the_documents_wrapper_keeps_its_slips() -> None:
-    """`this` for `self`, and arguments that are not spread: what it says is what runs."""
-    source = (DIRECTORY / "app" / "wrapper.py").read_text(encoding="utf-8")
-    assert source.count("this.") == 3 and "self." not in source
-    assert "return function(args)" in source
+ONE = "import json, tasks; print(json.dumps(repr(tasks.task(int({!r})))))"
 
 
-def test_the_documented_versions(found: Scenario) -> None:
-    """Python 3.6.15, Django 2.2, gunicorn 20.1.0, a requests that runs on 3.6."""
-    assert {name: found.factors[name] for name in ("PYTHON", "DJANGO", "GUNICORN", "REQUESTS")} == {
-        "PYTHON": "3.6.15",
-        "DJANGO": "2.2",
-        "GUNICORN": "20.1.0",
-        "REQUESTS": "2.27.1",
-    }
+@pytest.mark.parametrize(
+    ("outcome", "returned"),
+    [
+        ("none", "None"),
+        ("return-exception", "ValueError('task 5 fails')"),
+        ("return-traceback", "<traceback object"),
+        ("return-text", "Traceback (most recent call last)"),
+    ],
+)
+def test_what_becomes_of_task_5(found: Scenario, outcome: str, returned: str) -> None:
+    """It says that it begins and that it is done, whatever it returns; the others return None."""
+    fifth = run(found, sys.executable, "-c", ONE.format("5"), TASK="nothing", OUTCOME=outcome)
+    *lines, result = fifth.stdout.splitlines()
+    assert lines == ["task 5 begins", "task 5 done: nothing"]
+    assert json.loads(result).lstrip("'\"").startswith(returned)
+    fourth = run(found, sys.executable, "-c", ONE.format("4"), TASK="nothing", OUTCOME=outcome)
+    assert fourth.stdout.endswith('"None"\n')
+
+
+def test_task_5_raises_when_its_work_is_done(found: Scenario) -> None:
+    """And no other does."""
+    fifth = run(found, sys.executable, "-c", ONE.format("5"), TASK="nothing", OUTCOME="raise")
+    assert fifth.stdout == "task 5 begins\ntask 5 done: nothing\n"
+    assert fifth.stderr.endswith("ValueError: task 5 fails\n")
+    assert run(found, sys.executable, "-c", ONE.format("1"), TASK="nothing", OUTCOME="raise").returncode == 0
+
+
+WRAPPED = "import carried, tasks; print(vars(carried.{}(tasks.task, {})))"
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        # A tuple is no 5: nothing is raised, and the task's own result comes back, which has no variables.
+        (("as_written", "(5,)"), "vars() argument must have __dict__"),
+        (("as_written", "5"), "NameError: name 'this' is not defined"),
+        (("as_meant", "(5,)"), "{'kind': <class 'ValueError'>, 'words': ('task 5 fails',)"),
+    ],
+)
+def test_the_wrapper_with_its_slips_and_without(found: Scenario, call: tuple[str, str], said: str) -> None:
+    """`this` for `self`, and arguments that are not spread: what the document's says is what runs."""
+    done = run(found, sys.executable, "-c", WRAPPED.format(*call), TASK="nothing")
+    assert said in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"SERVER": "apache"}, "SERVER is one of gunicorn runserver runserver-noreload script; got apache"),
+        ({"SERVER": "apache"}, "SERVER has no value apache"),
         ({"TASK": "ftp"}, "TASK is one of"),
         ({"OUTCOME": "explode"}, "OUTCOME is one of"),
         ({"HANDLER": "none"}, "HANDLER is one of"),
@@ -128,11 +138,7 @@ def test_the_documented_versions(found: Scenario) -> None:
 )
 def test_start_refuses_a_value_it_does_not_know(found: Scenario, changes: dict[str, str], said: str) -> None:
     """A misspelt factor is not silently another variant."""
-    known = Path(sys.executable).parent
-    env = {**found.factors, "PATH": f"{known}:{os.environ['PATH']}", "UPSTREAM": "x", **changes}
-    done = subprocess.run(
-        ["sh", str(DIRECTORY / "start.sh")], env=env, cwd=DIRECTORY / "app", capture_output=True, text=True, check=False
-    )
+    done = run(found, "sh", str(DIRECTORY / "start.sh"), **changes)
     assert done.returncode != 0 and said in done.stderr
 
 
@@ -238,7 +244,7 @@ def test_outputs_of_the_recorded_log(freeze: ModuleType) -> None:
     assert sorted(found) == list(range(1, 11))
     assert all(one["begun"][:3] in (["1", "2", "5"], ["2", "1", "5"]) for one in found.values())
     assert all(set(one["finished"]) >= {"1", "2", "5"} for one in found.values())
-    assert all("hello" in one["raised"] for one in found.values())
+    assert all("task 5 fails" in one["raised"] for one in found.values())
 
 
 def test_lines_of_others_are_passed_over(freeze: ModuleType) -> None:
@@ -246,11 +252,11 @@ def test_lines_of_others_are_passed_over(freeze: ModuleType) -> None:
     stamp = "2026-01-01T00:00:00.0Z "
     text = [
         f"{stamp}[2026-01-01 00:00:00 +0000] [7] [INFO] Booting worker with pid: 12",
-        f"{stamp}[15 of 12] 1",
+        f"{stamp}[15 of 12] task 1 begins",
         f"{stamp}[12 of 7] request 3 begins",
-        f"{stamp}[15 of 12] (1,)",
-        f"{stamp}[15 of 12] (1,) / 200",
-        f"{stamp}[15 of 12] 2",
+        f"{stamp}[15 of 12] task (1,) begins",
+        f"{stamp}[15 of 12] task (1,) done: 200",
+        f"{stamp}[15 of 12] task 2 begins",
         f"{stamp}[12 of 7] request 3 ends",
     ]
     assert freeze.outputs_by_request(text) == {
@@ -271,7 +277,8 @@ def test_a_request_that_did_something_else_is_no_evidence(
     freeze: ModuleType, change: dict[str, Any], said: str
 ) -> None:
     """A neighbour that fails, an error of another kind, an answer that does not fit."""
-    fine = {"number": 1, "frozen": False, "status": "500", "begun": ["1"], "finished": {"1": "200"}, "raised": "hello"}
+    fine = {"number": 1, "frozen": False, "status": "500", "begun": ["1"], "finished": {"1": "200"}}
+    fine["raised"] = "task 5 fails"
     freeze.check_attempt(fine)
     other = {key: value for key, value in (fine | change).items() if value is not None}
     with pytest.raises(InvalidTrial, match=said):

@@ -260,14 +260,15 @@ def test_packages_that_changed_are_told_in_one_line() -> None:
 
 
 def test_a_report_says_on_what_it_ran_and_what_it_found() -> None:
-    """Title, host, base, table, note, verdict, doubt, times, evidence."""
+    """Title, document, host, base, table, note, verdict, doubt, times, evidence."""
     columns = (Column("lamp", lambda o: "on" if blinked(o) else "off"), Column("seen", lambda o: "twice", note=True))
     base = {"detail": "python:3.6 built on this host"}
     bases = {name: BaseImage.from_json(base) for name in "ab"}
     run = replace(RUN, bases=bases, times="up 1.0 s")
     told = whole_report(in_memory(PAIR, columns=columns), trials(documented="+++", old="---"), run)
     assert told.startswith(
-        "blink · a lamp   2026-01-02 12:00 UTC\nbase image: python:3.6 built on this host\nkernel 6.1"
+        "blink · a lamp   2026-01-02 12:00 UTC\ndocument: “doc-1”\n"
+        "base image: python:3.6 built on this host\nkernel 6.1"
     )
     assert told.count("base image:") == 1
     assert "documented: seen: twice" in told

@@ -67,9 +67,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_the_page_says_what_the_run_found(whole: str) -> None:
-    """Title, counts, host, bases, the variants' cells and every claim with its reason are on the page."""
+    """Title, document, counts, host, bases, the variants' cells and every claim with its reason are on the page."""
     told = words(whole)
     assert "socket-vanish · gunicorn 19.6.0 removes its own Unix socket" in told
+    assert "document “Gunicorn起動中にUnixドメインソケットが消える”, 2017-02-18 (its log lines), Japanese run" in told
     assert "kernel 6.18.44-fc-v657" in told
     assert "python:3.6.15-slim-bullseye built on this host" in told
     assert "SV-1 While gunicorn keeps running" in told

@@ -10,7 +10,7 @@ from cases import COMPOSE, EXPERIMENT, ROOT, lay_out, load
 from reprolab.core.config_file import hint, near
 from reprolab.core.errors import Exit, UsageError
 from reprolab.scenario import loader
-from reprolab.scenario.model import Claim
+from reprolab.scenario.model import Claim, Document
 
 
 def refused(root: Path, **changes: str) -> str:
@@ -28,7 +28,7 @@ def refused(root: Path, **changes: str) -> str:
 def test_what_is_read(tmp_path: Path) -> None:
     """Title, document, factors with the documented values, variants, claims: all from the two files."""
     found = load(tmp_path)
-    assert (found.name, found.title, found.document) == ("blink", "a server that blinks", "doc-1")
+    assert (found.name, found.title, found.document) == ("blink", "a server that blinks", Document("doc-1"))
     assert found.factors == {"RELEASE": "1.0", "WORKERS": "2"}
     (experiment,) = found.experiments.values()
     assert (experiment.name, experiment.trials, experiment.summary) == ("lamp", 3, "Whether the lamp blinks.")
@@ -51,8 +51,8 @@ def test_names_are_sorted_and_need_a_compose_file(tmp_path: Path) -> None:
 
 def with_values(values: str) -> str:
     """The small scenario's compose.yaml with an x-reprolab.values block."""
-    assert "  document: doc-1\n" in COMPOSE
-    return COMPOSE.replace("  document: doc-1\n", f"  document: doc-1\n  values: {values}\n")
+    assert "  document: {title: doc-1}\n" in COMPOSE
+    return COMPOSE.replace("  document: {title: doc-1}\n", f"  document: {{title: doc-1}}\n  values: {values}\n")
 
 
 def test_a_factor_with_few_values_refuses_others(tmp_path: Path) -> None:
@@ -123,6 +123,12 @@ def test_the_first_value_given_counts(tmp_path: Path) -> None:
     assert factors(tmp_path, "${A}", "${A:-7}", "${B:-8}", "${B}") == {"A": "7", "B": "8"}
 
 
+def test_a_named_base_image_is_no_factor(tmp_path: Path) -> None:
+    """The lab chooses base images itself; what stands inside such a variable is a factor all the same."""
+    values = ("${PYTHON_IMAGE:-python:${PYTHON:-3.6.15}-slim}", "${DEBIAN_IMAGE:-debian:bookworm}", "${MY_IMAGER:-1}")
+    assert factors(tmp_path, *values) == {"PYTHON": "3.6.15", "MY_IMAGER": "1"}
+
+
 def test_escapes_are_no_factors(tmp_path: Path) -> None:
     """$${F:-x} reaches the container as it is, so it is none; after an escaped dollar one still is."""
     assert factors(tmp_path, "$${NOT:-1}", '"$$$${NOT2:-1}"', "$$${YES:-2}", "$$HOME") == {"YES": "2"}
@@ -163,8 +169,8 @@ def test_nothing_is_suggested_where_nothing_is_like_it(tmp_path: Path) -> None:
     ("text", "said"),
     [
         (COMPOSE.replace("title:", "titel:"), "unknown key x-reprolab.titel (did you mean title?)"),
-        (COMPOSE.replace("title:", "verdict: x\n  title:"), "unknown key x-reprolab.verdict"),
-        (COMPOSE.replace("  document: doc-1\n", ""), "x-reprolab.document is missing"),
+        (COMPOSE.replace("  title:", "  verdict: x\n  title:"), "unknown key x-reprolab.verdict"),
+        (COMPOSE.replace("  document: {title: doc-1}\n", ""), "x-reprolab.document is missing"),
         (COMPOSE.replace("a server that blinks", '""'), "x-reprolab.title is missing"),
         (COMPOSE.replace("x-reprolab", "x-other"), "has no x-reprolab block"),
         ("x-reprolab: text\nservices: {a: {}}", "has no x-reprolab block"),
@@ -185,8 +191,69 @@ def test_malformed_compose_files(tmp_path: Path, text: str, said: str) -> None:
 
 def test_unknown_keys_are_answered_with_the_known_ones(tmp_path: Path) -> None:
     """So that nobody has to look them up."""
-    told = refused(tmp_path, compose=COMPOSE.replace("title:", "x: 1\n  title:"))
-    assert "expected: one of title, document, summary, finding" in told
+    told = refused(tmp_path, compose=COMPOSE.replace("  title:", "  x: 1\n  title:"))
+    assert "expected: one of title, summary, finding, document, headline, values, when" in told
+
+
+# -- the document and the headline ----------------------------------------------------------------
+
+
+def with_document(document: str, *more: str) -> str:
+    """The small scenario's compose.yaml with another document block, and further lines in x-reprolab."""
+    lines = "".join(f"  {line}\n" for line in (f"document: {document}", *more))
+    return COMPOSE.replace("  document: {title: doc-1}\n", lines)
+
+
+def test_what_a_document_says_of_itself(tmp_path: Path) -> None:
+    """Every field as text, whatever YAML makes of a date; what is left out is empty."""
+    block = (
+        "{id: d1, title: 設定, author: A. Writer, date: 2021-06-09, language: Japanese, "
+        "url: 'https://example.org/a', licence: CC0}"
+    )
+    document = load(tmp_path, compose=with_document(block)).document
+    assert document == Document(
+        "設定", "A. Writer", "2021-06-09", "Japanese", url="https://example.org/a", licence="CC0", id="d1"
+    )
+    assert document.citation == "“設定”, A. Writer, 2021-06-09, Japanese"
+    assert document.short == "設定 (A. Writer, 2021)"
+    assert (Document("設定").citation, Document("設定").short) == ("“設定”", "設定")
+
+
+def test_a_date_may_be_short_and_say_what_it_is(tmp_path: Path) -> None:
+    """A year alone, a month, the day of the last change."""
+    for number, date in enumerate(("2021", "2021-06", "2023-01-27 (last change)")):
+        compose = with_document(f"{{title: x, date: {date}}}")
+        assert load(tmp_path / str(number), compose=compose).document.date == date
+
+
+def test_the_finding_in_one_sentence(tmp_path: Path) -> None:
+    """By language; a scenario that has found nothing yet has none."""
+    found = load(tmp_path / "a", compose=with_document("{title: x}", "headline: {en: It blinks., ko: 깜빡입니다.}"))
+    assert found.headline == {"en": "It blinks.", "ko": "깜빡입니다."}
+    assert load(tmp_path / "b").headline == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (with_document("doc-1"), "x-reprolab.document is 'doc-1'"),
+        (with_document("{titel: x}"), "x-reprolab.document: unknown key titel (did you mean title?)"),
+        (with_document("{title: x, pages: 3}"), "x-reprolab.document: unknown key pages"),
+        (with_document("{author: x}"), "x-reprolab.document.title is missing"),
+        (with_document("{title: [x]}"), "x-reprolab.document.title is ['x']"),
+        (with_document("{title: x, date: last week}"), "x-reprolab.document.date is 'last week'"),
+        (with_document("{title: x, date: 27.1.2023}"), "x-reprolab.document.date is '27.1.2023'"),
+        (with_document("{title: x, url: example.org}"), "x-reprolab.document.url is 'example.org'"),
+        (with_document("{title: x}", "headline: It blinks."), "x-reprolab.headline is 'It blinks.'"),
+        (with_document("{title: x}", "headline: {ko: 깜빡입니다.}"), "x-reprolab.headline.en is missing"),
+        (with_document("{title: x}", "headline: {en: x, de: x}"), "x-reprolab.headline: unknown key de"),
+    ],
+)
+def test_a_malformed_document_or_headline(tmp_path: Path, text: str, said: str) -> None:
+    """The message names the key and what it may be."""
+    told = refused(tmp_path, compose=text)
+    assert f"scenarios/blink/compose.yaml: {said}" in told
+    assert "expected: " in told
 
 
 # -- experiment files -----------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import gzip
 import re
 import subprocess
@@ -19,8 +20,11 @@ from reprolab.bugreport import spec as bugreport_spec
 from reprolab.core.errors import LabError
 from reprolab.demo import script
 from reprolab.export import spec as export_spec
+from reprolab.export.compose import raw
+from reprolab.pins.builds import fill
+from reprolab.publish.readme_sections import PAGES
 from reprolab.scenario import loader
-from reprolab.scenario.model import FACTOR
+from reprolab.scenario.model import FACTOR, NAMED_IMAGE
 
 SCENARIOS = loader.names(ROOT)
 COMPOSE_FILES = [ROOT / "images" / "compose.yaml", *(ROOT / "scenarios" / name / "compose.yaml" for name in SCENARIOS)]
@@ -32,7 +36,7 @@ DOCKERFILES = sorted(
 SERVICES = [
     pytest.param(file, name, service, id=f"{file.parent.name}:{name}")
     for file in COMPOSE_FILES
-    for name, service in yaml.safe_load(file.read_text(encoding="utf-8"))["services"].items()
+    for name, service in raw(file)["services"].items()
 ]
 # What a root master needs that gives its workers another user (a variant of user.py); nothing in it reaches the host.
 CAPABILITIES = {"gunicorn-settings-app": ["CHOWN", "KILL", "SETGID", "SETUID"]}
@@ -79,9 +83,9 @@ def test_services_are_hardened(file: Path, name: str, service: dict[str, Any]) -
     where = f"{relative(file)}, {name}"
     wanted = {"init": True, "cap_drop": ["ALL"], "security_opt": ["no-new-privileges:true"]}
     for key, value in wanted.items():
-        assert service.get(key) == value, f"{where}: set {key}: {value} (or `<<: *hardened`)"
+        assert service.get(key) == value, f"{where}: set {key}: {value} (or extend images/hardened.yaml)"
     for key in ("pids_limit", "mem_limit"):
-        assert service.get(key), f"{where}: set a {key} (or `<<: *hardened`)"
+        assert service.get(key), f"{where}: set a {key} (or extend images/hardened.yaml)"
 
 
 @pytest.mark.parametrize(("file", "name", "service"), SERVICES)
@@ -132,7 +136,57 @@ def test_images_are_built_or_pinned(file: Path, name: str, service: dict[str, An
         text = str(value)
         assert "latest" not in text, f"{relative(file)}, {name}: pin {argument}, which is {text!r}"
         if argument.endswith("_IMAGE"):
-            assert ":" in FACTOR.sub("x", text), f"{relative(file)}, {name}: give {argument} ({text!r}) a tag"
+            assert ":" in fill(text, {}), f"{relative(file)}, {name}: give {argument} ({text!r}) a tag"
+
+
+# -- docker compose by hand -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_profile_starts_the_documented_stack_and_nothing_else(name: str) -> None:
+    """A service has its scenario's profile; one that the documented stack does without has a profile of its own."""
+    found = loader.load(ROOT, name)
+    for service, content in raw(found.compose_file)["services"].items():
+        wanted = name if found.needs(service.removeprefix(f"{name}-"), {}) else service
+        assert content.get("profiles") == [wanted], f"{relative(found.compose_file)}, {service}: profiles: [{wanted}]"
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_healthchecks_connect_and_ask_nothing(name: str) -> None:
+    """So that `up --wait` means something: a port that is published, and the server under test, take a connection."""
+    file = ROOT / "scenarios" / name / "compose.yaml"
+    for service, content in raw(file)["services"].items():
+        test = str(content["healthcheck"].get("test"))
+        if ports := content.get("ports"):
+            port = ports[0].rpartition(":")[2]
+            assert f"/dev/tcp/127.0.0.1/{port}" in test, f"{relative(file)}, {service}: test a connection to {port}"
+        elif service == f"{name}-app":
+            assert ".connect(" in test, f"{relative(file)}, {service}: test a connection to the server"
+        assert not re.search("http|GET|curl|wget", test), f"{relative(file)}, {service}: the test sends a request"
+
+
+@pytest.mark.parametrize("file", COMPOSE_FILES, ids=relative)
+def test_a_base_image_can_be_named(file: Path) -> None:
+    """Where no registry is reached, a person names what the lab built; one variable stands for one image."""
+    named = defaultdict(set)
+    for service in raw(file)["services"].values():
+        for argument, text in ((service.get("build") or {}).get("args") or {}).items():
+            if match := NAMED_IMAGE.fullmatch(str(text)):
+                named[match[1]].add(match[2])
+            else:
+                assert not argument.endswith("_IMAGE"), f"{relative(file)}: write {argument}: ${{{argument}:-{text}}}"
+    for variable, images in named.items():
+        assert len(images) == 1, f"{relative(file)}: {variable} is {' and '.join(sorted(images))}; use two names"
+
+
+@pytest.mark.parametrize(("file", "name", "service"), SERVICES)
+def test_compose_and_dockerfile_agree(file: Path, name: str, service: dict[str, Any]) -> None:
+    """`docker build` by hand makes the documented image: what Compose hands over by default is the ARG's default."""
+    build = service.get("build") or {}
+    dockerfile = (file.parent / build.get("context", ".") / build.get("dockerfile", "Dockerfile")).resolve()
+    for argument, value in (build.get("args") or {}).items():
+        defaults = set(re.findall(rf"^ARG {argument}(?:=(\S+))?$", text_of(dockerfile), re.M))
+        assert defaults == {fill(str(value), {})}, f"{relative(dockerfile)}: ARG {argument}, {name}: {value}"
 
 
 # -- scenarios ------------------------------------------------------------------------------------
@@ -235,7 +289,7 @@ def test_the_root_file_includes_every_stack() -> None:
         assert (ROOT / path).is_file(), f"compose.yaml: remove {path}, which is not there"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/claims.md"])
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "docs/workshop.md"])
 def test_the_pages_about_all_scenarios(page: str) -> None:
     """They have generated parts too, so a new scenario appears in them by itself."""
     path = ROOT / page
@@ -502,12 +556,33 @@ def test_no_large_file_is_tracked() -> None:
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_values_are_those_that_start_knows(name: str) -> None:
-    """compose.yaml lists for a factor the same words as the scenario's start.sh, where that refuses others."""
-    start = ROOT / "scenarios" / name / "start.sh"
-    text = start.read_text(encoding="utf-8") if start.is_file() else ""
+def test_values_are_those_that_the_server_knows(name: str) -> None:
+    """compose.yaml lists for a factor what start.sh, or a table of the application, has a meaning for, and no more."""
+    directory = ROOT / "scenarios" / name
     found = loader.load(ROOT, name)
-    for factor, words in re.findall(r'^one_of "\$\w+" (\w+) (.*)$', text, re.M):
-        assert found.values.get(factor) == tuple(words.split()), (
-            f"scenarios/{name}/compose.yaml: x-reprolab.values.{factor} and start.sh differ"
+    for factor, words in [*cases(directory / "start.sh"), *meanings(directory / "app")]:
+        assert set(found.values.get(factor, ())) == words, (
+            f"scenarios/{name}/compose.yaml: x-reprolab.values.{factor} and what is done with it differ"
         )
+
+
+def cases(file: Path) -> Iterator[tuple[str, set[str]]]:
+    """Each `case "$FACTOR" in` of a script that takes nothing else, and the words that it knows."""
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    for factor, body in re.findall(r'^case "\$(\w+)" in\n(.*?)^esac$', text, re.M | re.S):
+        labels = re.findall(r"^    ([\w|* -]+)\)", body, re.M)
+        if "*" in labels:
+            yield factor, {word for label in labels if label != "*" for word in label.split(" | ")}
+
+
+def meanings(directory: Path) -> Iterator[tuple[str, set[str]]]:
+    """Each `chosen("FACTOR", TABLE)` of an application whose table is written out, and the values in the table."""
+    for file in sorted(directory.rglob("*.py")):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        tables = {ast.unparse(node.targets[0]): node.value for node in tree.body if isinstance(node, ast.Assign)}
+        for call in [node for node in ast.walk(tree) if isinstance(node, ast.Call)]:
+            if ast.unparse(call.func) == "chosen":
+                table = tables.get(ast.unparse(call.args[1]), call.args[1])
+                keys = table.keys if isinstance(table, ast.Dict) else []
+                if keys and None not in keys:
+                    yield ast.literal_eval(call.args[0]), {ast.literal_eval(key) for key in keys if key}

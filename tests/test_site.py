@@ -131,6 +131,7 @@ def test_what_is_on_record_is_shown(home: Path) -> None:
     assert "It blinks since 1.0." in text
     assert '<span class="verdict confirmed">confirmed</span>' in text
     assert "documented 3/3 · old 0/3" in text
+    assert "Document: “doc-1”." in text
     assert "1 confirmed" in text
     assert "20260102T120000Z" in text
     assert "blink: a lamp" in page(home, "blink.html")

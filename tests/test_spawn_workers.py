@@ -1,9 +1,8 @@
-"""spawn-workers: the document's file to the letter, what start.sh makes of it, and every sign on recorded trials."""
+"""spawn-workers: the application and its settings, and every sign on recorded trials."""
 
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 import os
 import re
@@ -25,7 +24,6 @@ from reprolab.scenario.model import Scenario
 
 DIRECTORY = ROOT / "scenarios" / "spawn-workers"
 DATA = Path(__file__).parent / "data" / "spawn-workers"
-DOCUMENTS_OWN = "a5aab69c4b865715e3e7d9003c9f03980d9091d0f1466b8289ee34f2851e54ac"
 
 
 @pytest.fixture(scope="module")
@@ -64,94 +62,128 @@ def recorded(experiment: str) -> dict[str, dict[str, Any]]:
     return {row["variant"]: row["observation"] for row in rows if row["experiment"] == experiment}
 
 
-# -- the document's file, and what start.sh makes of it -------------------------------------------
+# -- the application, and how it is started ------------------------------------------------------
 
 
-def test_the_documents_file_is_to_the_letter() -> None:
-    """What is reproduced is what was published."""
-    assert hashlib.sha256((DIRECTORY / "app" / "main.py").read_bytes()).hexdigest() == DOCUMENTS_OWN
-
-
-def start(tmp_path: Path, found: Scenario, **factors: str) -> tuple[int, list[str], Path]:
-    """Run start.sh with servers that print their command line; exit code, that line, and where main.py lies."""
+def start(tmp_path: Path, found: Scenario, **factors: str) -> tuple[int, str, str]:
+    """Run start.sh with servers that print their command line; exit code, that line, and standard error."""
     programs = tmp_path / "bin"
     programs.mkdir(exist_ok=True)
     for name in ("python3", "uvicorn", "gunicorn"):
         program = programs / name
-        program.write_text(f'#!/bin/sh\necho {name} "$@"\n')
+        # A command of one line is what checks the settings.
+        program.write_text(f'#!/bin/sh\n[ "$1" != -c ] || exec {sys.executable} -B "$@"\necho {name} "$@"\n')
         program.chmod(0o755)
-    env = {**found.factors, "APP": str(DIRECTORY / "app"), "HOME": str(tmp_path)}
-    env |= {"PATH": f"{programs}:{os.environ['PATH']}", **factors}
-    done = subprocess.run(["sh", str(DIRECTORY / "start.sh")], env=env, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout.split() or done.stderr.split(), tmp_path / "app"
-
-
-def changed(place: Path, name: str = "main.py") -> list[str]:
-    """The lines that a written file has and the original has not."""
-    original = (DIRECTORY / "app" / name).read_text().splitlines()
-    return [line.strip() for line in (place / name).read_text().splitlines() if line not in original]
-
-
-def test_the_documented_factors_leave_the_file_as_it_is(found: Scenario, tmp_path: Path) -> None:
-    """Byte for byte, started as the document starts it."""
-    code, command, place = start(tmp_path, found)
-    assert (code, command) == (0, ["python3", "main.py"])
-    assert (place / "main.py").read_bytes() == (DIRECTORY / "app" / "main.py").read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("factors", "lines"),
-    [
-        ({"WORKERS": "2"}, ['uvicorn.run("main:app", workers=2, host="0.0.0.0", port=8000, reload=False)']),
-        ({"RELOAD": "True"}, ['uvicorn.run("main:app", workers=3, host="0.0.0.0", port=8000, reload=True)']),
-        ({"SLEEP": "0.05"}, ["time.sleep(0.05)"]),
-        ({"ENDPOINT": "async"}, ["import asyncio", "async def home():", "await asyncio.sleep(10)"]),
-        ({"START_METHOD": "fork"}, ["import multiprocessing", 'multiprocessing.set_start_method("fork")']),
-        ({"MARK": "on"}, ["g_var = 1000"]),
-        ({"IMPORT_AGAIN": "on"}, ["import importlib, main", "importlib.reload(main)"]),
-    ],
-)
-def test_a_factor_changes_its_lines_alone(
-    found: Scenario, tmp_path: Path, factors: dict[str, str], lines: list[str]
-) -> None:
-    """A variant differs from the document in what it names, and the program is still one."""
-    code, _, place = start(tmp_path, found, **factors)
-    assert code == 0
-    assert changed(place) == lines
-    compile((place / "main.py").read_text(), "main.py", "exec")
+    env = {**found.factors, "HOME": str(tmp_path), "PATH": f"{programs}:{os.environ['PATH']}", **factors}
+    command = ["sh", str(DIRECTORY / "start.sh")]
+    done = subprocess.run(command, env=env, cwd=DIRECTORY / "app", capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout.strip(), done.stderr
 
 
 @pytest.mark.parametrize(
     ("factors", "command"),
     [
+        ({}, "python3 main.py"),
         ({"START": "command-line"}, "uvicorn main:app --host 0.0.0.0 --port 8000 --workers 3"),
+        ({"START": "command-line", "RELOAD": "True"}, "uvicorn main:app --host 0.0.0.0 --port 8000 --reload"),
         ({"START": "launcher"}, "python3 launcher.py"),
         ({"START": "gunicorn"}, "gunicorn main:app --worker-class uvicorn_worker.UvicornWorker --workers 3 --bind"),
         ({"START": "gunicorn-preload"}, "--preload"),
-        ({"START": "gunicorn-preload", "MARK": "on"}, "gunicorn_mark.py"),
+        ({"START": "gunicorn-preload", "MARK": "on"}, "--preload --config gunicorn_mark.py"),
     ],
 )
 def test_each_start_has_its_command_line(
     found: Scenario, tmp_path: Path, factors: dict[str, str], command: str
 ) -> None:
     """START names what runs."""
-    code, words, _ = start(tmp_path, found, **factors)
-    assert code == 0 and command in " ".join(words)
-
-
-def test_the_launcher_marks_in_the_parent_alone(found: Scenario, tmp_path: Path) -> None:
-    """Below `if __name__`, which a spawned child's copy of it does not enter."""
-    _, _, place = start(tmp_path, found, START="launcher", MARK="on")
-    assert changed(place, "launcher.py") == ["import main", "main.g_var = 1000"]
-    text = (place / "launcher.py").read_text()
-    assert text.index("if __name__") < text.index("main.g_var") < text.index("uvicorn.run")
+    code, line, _ = start(tmp_path, found, **factors)
+    assert code == 0 and command in line
 
 
 @pytest.mark.parametrize("factor", ["START", "RELOAD", "ENDPOINT", "START_METHOD", "MARK", "IMPORT_AGAIN", "WITNESS"])
 def test_start_refuses_a_value_it_does_not_know(found: Scenario, tmp_path: Path, factor: str) -> None:
     """A misspelt switch is not silently taken for the documented one."""
-    code, words, _ = start(tmp_path, found, **{factor: "maybe"})
-    assert code == 64 and "maybe" in words and factor in words
+    code, line, said = start(tmp_path, found, **{factor: "maybe"})
+    assert code != 0 and not line and factor in said and "maybe" in said
+
+
+# In place of the two libraries: what the application asks of them is printed.
+LIBRARIES = {
+    "fastapi": """
+class FastAPI:
+    def add_api_route(self, path, answer):
+        self.answer = answer
+        print("route", path, answer.__name__)
+""",
+    "uvicorn": """
+import json, multiprocessing, sys
+def run(name, **settings):
+    main = sys.modules.get("main", sys.modules["__main__"])
+    known = {"g_var": getattr(main, "g_var", None), "method": multiprocessing.get_start_method(allow_none=True)}
+    print("run", name, json.dumps({**settings, **known}, sort_keys=True))
+""",
+}
+
+
+def ran(tmp_path: Path, found: Scenario, *command: str, **factors: str) -> list[str]:
+    """What Python prints in the application's directory, with our libraries; a pid is written as PID."""
+    for name, text in LIBRARIES.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    env = {**found.factors, "PYTHONPATH": f"{tmp_path}:.", **factors}
+    words = [sys.executable, "-B", *command]
+    done = subprocess.run(words, env=env, cwd=found.directory / "app", capture_output=True, text=True, check=True)
+    return re.sub(r"\bpid\W+\d+", "pid PID", done.stdout).splitlines()
+
+
+def run_line(lines: list[str]) -> dict[str, Any]:
+    """What uvicorn was given, and what it found."""
+    (line,) = [line for line in lines if line.startswith("run main:app ")]
+    settings: dict[str, Any] = json.loads(line.removeprefix("run main:app "))
+    return settings
+
+
+def test_the_documented_application(found: Scenario, tmp_path: Path) -> None:
+    """A line as it is loaded, with 0; then uvicorn with three workers on port 8000, and 1 in memory."""
+    lines = ran(tmp_path, found, "main.py")
+    assert lines[:2] == ["g_var 0 as pid PID loads main.py", "route / in_thread"]
+    assert run_line(lines) == {
+        **{"host": "0.0.0.0", "port": 8000, "workers": 3, "reload": False},
+        **{"g_var": 1, "method": None},
+    }
+
+
+@pytest.mark.parametrize(
+    ("factors", "changes"),
+    [
+        ({"WORKERS": "2"}, {"workers": 2}),
+        ({"RELOAD": "True"}, {"reload": True}),
+        ({"START_METHOD": "fork"}, {"method": "fork"}),
+        ({"MARK": "on"}, {"g_var": 1000}),
+        ({"SLEEP": "0.05"}, {}),
+    ],
+)
+def test_a_factor_changes_its_setting_alone(
+    found: Scenario, tmp_path: Path, factors: dict[str, str], changes: dict[str, Any]
+) -> None:
+    """From the application's own file, and from another one, which loads it only to mark it."""
+    documented, launched = (run_line(ran(tmp_path, found, file)) for file in ("main.py", "launcher.py"))
+    assert run_line(ran(tmp_path, found, "main.py", **factors)) == documented | changes
+    assert launched == documented | {"g_var": None}
+    assert run_line(ran(tmp_path, found, "launcher.py", **factors)) == launched | changes
+
+
+ASK = "import asyncio, main, time; begun = time.time(); {}; print(time.time() - begun >= 0.2)"
+CALLS = {"sync": "print(main.app.answer())", "async": "print(asyncio.run(main.app.answer()))"}
+
+
+@pytest.mark.parametrize("endpoint", CALLS)
+@pytest.mark.parametrize("again", ["off", "on"])
+def test_an_answer(found: Scenario, tmp_path: Path, endpoint: str, again: str) -> None:
+    """It takes SLEEP, names the process, shows g_var; with IMPORT_AGAIN the file is loaded once more for it."""
+    factors = {"ENDPOINT": endpoint, "IMPORT_AGAIN": again, "SLEEP": "0.2"}
+    lines = ran(tmp_path, found, "-c", ASK.format(CALLS[endpoint]), **factors)
+    load = ["g_var 0 as pid PID loads main.py", f"route / {'in_loop' if endpoint == 'async' else 'in_thread'}"]
+    assert lines == [*load * (2 if again == "on" else 1), "{'pid PID, 'g_var': 1}", "True"]
 
 
 def test_the_patches_fit_once_or_fail(tmp_path: Path) -> None:
@@ -185,7 +217,8 @@ def test_the_witness_tells_under_which_name_a_file_runs(tmp_path: Path) -> None:
     app.mkdir()
     (app / "main.py").write_text("import other\nif __name__ == '__main__':\n    import main\n")
     (app / "other.py").write_text("")
-    env = {"HOME": str(tmp_path), "PYTHONPATH": str(DIRECTORY / "app" / "witness")}
+    shutil.copytree(DIRECTORY / "app" / "witness", app / "witness", ignore=shutil.ignore_patterns("__pycache__"))
+    env = {"PYTHONPATH": str(app / "witness")}
     command = [sys.executable, "-B", "main.py"]
     done = subprocess.run(command, cwd=app, env=env, capture_output=True, text=True, check=True)
     said = [json.loads(line) for line in done.stderr.splitlines()]
@@ -269,7 +302,7 @@ def test_the_log_tells_what_was_recorded(imports: ModuleType, trial: TrialDirect
 def test_a_witness_that_contradicts_the_program(imports: ModuleType, trial: TrialDirectory) -> None:
     """A load that was not printed, or printed in another process, makes the trial invalid."""
     server = driven(imports)["server"]
-    rewrite(trial, f"main.py with 0 at {server}", "main.py with 0 at 99")
+    rewrite(trial, f"g_var 0 as pid {server} loads", "g_var 0 as pid 99 loads")
     with pytest.raises(InvalidTrial, match="the witness saw"):
         imports.observe(trial, driven(imports))
 
@@ -282,8 +315,8 @@ def test_an_answer_by_a_stranger(imports: ModuleType, trial: TrialDirectory) -> 
 
 def test_a_worker_that_was_replaced_while_it_loaded(imports: ModuleType) -> None:
     """It never served: what it had printed is left out, and that there was one is kept."""
-    lines = ["main.py with 0 at 7", "main.py with 0 at 12", "INFO:     Child process [12] died", "main.py with 0 at 15"]
-    lines += ['{"witness": "load", "pid": 12}']
+    lines = [f"g_var 0 as pid {pid} loads main.py" for pid in (7, 12, 15)]
+    lines += ["INFO:     Child process [12] died", '{"witness": "load", "pid": 12}']
     assert imports.loads(lines) == {"replaced": 1, "printed": [[7, 0], [15, 0]], "witnessed": [], "begun": []}
 
 

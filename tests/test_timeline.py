@@ -11,7 +11,7 @@ import pytest
 from cases import ROOT, RUNS, claim, in_memory, lay_out
 from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
 from reprolab.logs import access_log
-from reprolab.logs.servers import from_log
+from reprolab.logs.server_events import from_log
 from reprolab.report.html import timeline_data
 from reprolab.report.timeline import MOST_STEPS, STEP_MS, Timeline, timeline
 from reprolab.scenario import loader
@@ -61,6 +61,11 @@ def told(*lines: str) -> list[tuple[str, str]]:
             "[x] [10] [ERROR] Worker (pid:69) was sent SIGKILL! Perhaps out of memory?",
             "killed",
             "worker 69 was sent a signal",
+        ),
+        (
+            "[x] [8] [WARNING] Worker with pid 77 was terminated due to signal 9",
+            "killed",
+            "worker 77 was sent a signal",
         ),
         ("DAMN ! worker 1 (pid: 7) died, killed by signal 9 :( trying respawn ...", "killed", "worker 7 died"),
         ("INFO:     Child process [13] died", "killed", "worker 13 died"),

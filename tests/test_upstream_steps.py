@@ -24,7 +24,7 @@ from reprolab.stack import compose as stack_compose
 from reprolab.stack.builds import build_all
 from reprolab.stack.images import bases_of, references
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.alone]
 
 LEFT = 99  # the status of steps that leave something behind
 # What ends by itself has a moment to do so. Process 1 is Docker's init.

@@ -1,9 +1,8 @@
 """A thread that a request starts: its lines during the request, after it, and during the next one."""
 
-import json
 import time
 
-from reprolab import Claim, Column, Event, InvalidTrial
+from reprolab import Claim, Column, Event, InvalidTrial, logs
 
 ON = {"FLAGS": "--enable-threads"}
 VARIANTS = {
@@ -102,7 +101,7 @@ def look(stack, pid):
 
 def observe(evidence, driven):
     """Count the lines of each thread: during its request, after it, and in the requests that follow."""
-    said = [json.loads(line[line.index(b"{") :]) for line in evidence.lines("app") if b'"at": ' in line]
+    said = list(logs.json_objects(evidence.lines("app"), '"at": '))
     spans = {name: span(said, name) for name in REQUESTS}
     return driven | {
         "once": counts(said, "once", spans),

@@ -16,8 +16,8 @@ LAG = 0.5  # seconds between A and B
 LIMIT = 25.0  # seconds for both
 BROWSER_LIMIT = 90.0  # the same with two browsers that start and end on a busy machine
 INSIDE = "http://enable-threads-app:8000"  # the server, for clients in a container of their own
-ANSWER = re.compile(r"sleep_thread_test (\d+), \d+, (\d+):(\d+):([\d.]+), (\d+):(\d+):([\d.]+)")
-# What it is called here -> what browser/tabs.py is to do, and what the two addresses end in.
+ANSWER = re.compile(r"process (\d+) computed from ([\d.]+) to ([\d.]+)")
+# What it is called here -> what tabs.py of images/chromium is to do, and what the two addresses end in.
 BROWSERS = {
     "two-browsers": ("two-browsers", "", ""),
     "two-browsers-no-spare": ("no-spare", "", ""),
@@ -100,19 +100,12 @@ AT_HAND = {"raw": raw, "requests": with_requests}
 # -- one clock ---------------------------------------------------------------------------------------
 
 
-def served(text, asked):
-    """Who served, and from when to when, by the page's own text; InvalidTrial if that is not the document's page.
-
-    The page has the time of day in the zone of the server; within an hour of the request that is enough.
-    """
+def served(text):
+    """Who served, and from when to when, by the page's own text; InvalidTrial if that is another page."""
     found = ANSWER.search(text)
     if not found:
         raise InvalidTrial(f"a client got another page: {text[:80]!r}")
-
-    def moment(minutes, seconds):
-        return asked + (int(minutes) * 60 + float(seconds) - asked + 1800) % 3600 - 1800
-
-    return {"pid": int(found[1]), "began": moment(found[3], found[4]), "ended": moment(found[6], found[7])}
+    return {"pid": int(found[1]), "began": float(found[2]), "ended": float(found[3])}
 
 
 def since(zero, client):
@@ -132,7 +125,7 @@ def measured(both):
     for name in "AB":
         if both[name].get("complete") is None:
             raise InvalidTrial(f"{name} has no complete answer within {LIMIT:g} s")
-        both[name] |= served(both[name]["text"], both[name]["asked"])
+        both[name] |= served(both[name]["text"])
     zero = both["A"]["asked"]
     return {"version": both["version"], **{name: since(zero, both[name]) for name in "AB"}}
 

@@ -8,7 +8,7 @@ STYLED = {"PAGE": "styled"}
 GUNICORN = {"SERVER": "gunicorn"}
 TWO = {"FLAGS": "--master --processes 2"}
 VARIANTS = {
-    # Two browsers, as in the document, on a page of which nothing but the document's line is known.
+    # Two browsers, as in the document, on a page that is nothing but its text: the document does not show its template.
     "documented": {},
     # The page of a real site: it has a style sheet, which comes from the same server.
     "styled": STYLED,

@@ -5,7 +5,7 @@ import stat
 
 from reprolab import Claim, Column
 
-from .common import Gunicorn, Lab
+from .common import ADDRESS, Gunicorn, Lab
 
 SOCKET = "/run/lab/gunicorn.sock"
 NGINX = "127.0.0.1:8090"
@@ -28,14 +28,14 @@ def drive(stack):
     if stack.factors["SHELL_ENV"] != "none":
         first = f"127.0.0.1:{stack.factors['SHELL_ENV'].partition('=')[2]}"
     else:
-        first = (wanted or ["127.0.0.1:8000"])[0]
+        first = (wanted or [ADDRESS])[0]
     Gunicorn(lab).ready(first)
     tcp = [f"{s['address']}:{s['port']}" for s in lab.call("connections") if listens(s)]
     code, mode = stack.execute("app", ["stat", "-c", "%f", SOCKET])
     unix = [f"unix:{SOCKET}"] if code == 0 and stat.S_ISSOCK(int(mode, 16)) else []
     listening = sorted(tcp) + unix
     found = {
-        "wanted": wanted or ["127.0.0.1:8000"],
+        "wanted": wanted or [ADDRESS],
         "listening": listening,
         "statuses": [lab.ask("/", address)["status"] for address in listening],
         "nginx": lab.ask("/", NGINX)["status"] if stack.factors["PROXY"] == "nginx" else None,

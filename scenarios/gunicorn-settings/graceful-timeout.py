@@ -1,6 +1,8 @@
 """What becomes of a request in hand when the master gets a signal, with graceful_timeout below and above its length."""
 
-from reprolab import Claim, Column, Event
+import re
+
+from reprolab import Claim, Column, Event, logs
 
 from .common import Gunicorn, Lab, until
 
@@ -58,8 +60,8 @@ def drive(stack):
     found |= {
         "statuses": sorted({str(one["status"]) for one in answers}),
         "after_s": round(first["ended"] - sent, 2),
-        "timeout_told": "WORKER TIMEOUT" in gunicorn.said,
-        "heard": "Handling signal: " + stack.factors["SIGNAL"].lower() in gunicorn.said,
+        "timeout_told": bool(logs.GUNICORN.search("timeout", gunicorn.said)),
+        "heard": stack.factors["SIGNAL"].lower() in re.findall(logs.GUNICORN.pattern("signal"), gunicorn.said),
         "ended": gunicorn.code is not None,
     }
     lab.keep()

@@ -2,7 +2,7 @@
 
 import re
 
-from reprolab import Claim, Column
+from reprolab import Claim, Column, logs
 
 from .common import Gunicorn, Lab, until
 
@@ -22,12 +22,12 @@ VARIANTS = {
 TRIALS = 1
 PARALLEL = True
 LIFE = {
-    "start": r"Starting gunicorn 20",
-    "listening": r"Listening at: ",
-    "spawned": r"Booting worker with pid: \d+",
-    "ended": r"Worker exiting \(pid: \d+\)",
-    "signal": r"Handling signal: term",
-    "end": r"Shutting down: Master",
+    "start": logs.GUNICORN.pattern("master_starting"),
+    "listening": logs.GUNICORN.pattern("listening"),
+    "spawned": logs.GUNICORN.pattern("started"),
+    "ended": logs.GUNICORN.pattern("exiting"),
+    "signal": logs.GUNICORN.pattern("signal"),
+    "end": logs.GUNICORN.pattern("master_ended"),
 }
 
 

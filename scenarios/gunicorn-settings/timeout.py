@@ -1,6 +1,6 @@
 """What becomes of a request that lasts longer than --timeout, by worker class and by what it does."""
 
-from reprolab import Claim, Column, Event
+from reprolab import Claim, Column, Event, logs
 
 from .common import Gunicorn, Lab, all_answered, kept_notes, until
 
@@ -39,7 +39,7 @@ def drive(stack):
         "status": answer["status"],
         "after_s": round(answer["ended"] - answer["began"], 2),
         "replaced": gunicorn.workers() != [before],
-        "told": "WORKER TIMEOUT" in gunicorn.said,
+        "told": bool(logs.GUNICORN.search("timeout", gunicorn.said)),
         "lasts_s": float(stack.factors["LASTS"]),
     }
     lab.keep()

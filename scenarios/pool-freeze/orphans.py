@@ -1,10 +1,9 @@
 """What becomes of a frozen request, its worker and its pool's children when gunicorn's timeout comes."""
 
-import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from reprolab import Claim, Column, InvalidTrial
+from reprolab import Claim, Column, InvalidTrial, logs
 
 from .asking import STARTED, answer_or_stuck, check_upstream, patience, pool_children, wait_for, worker_of
 
@@ -24,7 +23,6 @@ NUMBER = 1
 MARGIN = 10.0  # seconds beyond gunicorn's timeout, in which the arbiter looks at its workers once a second
 AFTERWARDS = 3.0  # seconds in which orphans and client may still end by themselves
 RELEASE = 10.0
-KILLED = re.compile(r"WORKER TIMEOUT \(pid:(\d+)\)")
 
 
 def drive(stack):
@@ -91,7 +89,8 @@ def wait_for_kill(stack, worker):
     timeout = float(stack.factors["TIMEOUT"])
     limit = max(3 * timeout, timeout + MARGIN) if stack.factors["WORKER_CLASS"] != "sync" else timeout + 2 * MARGIN
     while time.monotonic() - begun < limit:
-        told = any((found := KILLED.search(line)) and int(found[1]) == worker for line in stack.printed("app"))
+        lines = (logs.GUNICORN.search("timeout", line) for line in stack.printed("app"))
+        told = any(found and int(found[1]) == worker for found in lines)
         if told and worker not in stack.processes().processes:
             return round(time.monotonic() - begun, 1)
         time.sleep(0.3)

@@ -1,7 +1,5 @@
 """A threaded gunicorn worker that reaches max_requests takes the whole server's socket with it."""
 
-import json
-import re
 import time
 
 from reprolab import Claim, Column, Event, InvalidTrial, logs
@@ -44,9 +42,6 @@ PROBES = 3
 # request may still be answered on it: the longest such trickle lasted nearly to the end of the load.
 IDLE = 2.5
 MIN_REFUSED = 100
-
-REACHED = re.compile(rb"\[(\d+)\] \[INFO\] Autorestarting worker after current request")
-BOOTED = re.compile(rb"\[INFO\] Booting worker with pid: (\d+)")
 
 
 def drive(stack):
@@ -127,13 +122,12 @@ def server_events(lines):
         if b'"GET / HTTP' in line:
             continue
         kept.append(line)
-        if found := REACHED.search(line):
+        if found := logs.GUNICORN.search("max_requests", line):
             events["reached"].append({"pid": int(found[1]), "line": number, "t_ns": clock(line)})
-        elif BOOTED.search(line):
+        elif logs.GUNICORN.search("started", line):
             events["booted"] += 1
         elif b'"witness": "unlink"' in line:
-            found = json.loads(line[line.index(b"{") :])
-            events["unlinks"].append(found | {"line": number})
+            events["unlinks"].append(logs.json_object(line) | {"line": number})
     for trace in logs.tracebacks(kept):
         key = f"{trace.exception} at {trace.place}"
         row = events["tracebacks"].setdefault(key, {"count": 0, "frames": [], "message": trace.message})
@@ -154,7 +148,7 @@ def server_summary(events, workers):
 
 def witness_lines(lines):
     """What the watcher saw, in its own clock."""
-    return [json.loads(line[line.index(b"{") :]) for line in lines if b'"witness": "watch"' in line]
+    return list(logs.json_objects(lines, '"witness": "watch"'))
 
 
 def order(server, access, watched, start):

@@ -1,8 +1,6 @@
-# -*- coding:utf-8 -*-
-from bottle import route, run, default_app
+"""One page of 11 bytes, served by bottle."""
 
-@route('/')
-def index():
-  return 'Hello World'
+import bottle
 
-app = default_app()
+app = bottle.Bottle()
+app.route("/", callback=lambda: "still there")

@@ -3,7 +3,7 @@
 import json
 import re
 
-from reprolab import Claim, Column, InvalidTrial
+from reprolab import Claim, Column, InvalidTrial, logs
 from reprolab.core.stats import wilson
 from reprolab.core.versions import at_least
 
@@ -27,8 +27,7 @@ VARIANTS = {
 }
 TRIALS = 1
 
-STARTED = r"Started server process \[(\d+)\]"
-COMPLETE = r"Application startup complete"
+STARTED, COMPLETE = logs.UVICORN.pattern("started"), logs.UVICORN.pattern("ready")
 CLIENT = ["python", "/srv/app/client.py"]
 LONG = 1.0  # seconds; where requests take longer there is time for the document's own clients only
 AHEAD = 6  # threads, by which each worker in turn is made to have the most; a pool holds 40

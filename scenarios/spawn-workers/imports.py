@@ -4,7 +4,7 @@ import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 
-from reprolab import Claim, Column, InvalidTrial
+from reprolab import Claim, Column, InvalidTrial, logs
 
 NEWEST = "0.54.0"
 # How long a request takes decides no load (see many-requests); where answers hardly matter nobody waits so long.
@@ -41,11 +41,9 @@ VARIANTS = {
 TRIALS = 1
 PARALLEL = True
 
-PRINTED = re.compile(r"main\.py with (\d+) at (\d+)")
-STARTED = r"Started server process \[(\d+)\]"
-COMPLETE = r"Application startup complete"
-HELLO = re.compile(r"Hello (\d+), g_var = (\d+)")
-DIED = re.compile(r"Child process \[(\d+)\] died")
+PRINTED = re.compile(r"g_var (\d+) as pid (\d+) loads main\.py")
+STARTED, COMPLETE = logs.UVICORN.pattern("started"), logs.UVICORN.pattern("ready")
+DIED = re.compile(logs.UVICORN.pattern("died"))
 AT_ONCE = 30  # no worker's thread pool (40) is ever full
 LONG = 1.0  # seconds; a server that takes longer is asked AT_ONCE times, another MANY times
 MANY = 600
@@ -100,8 +98,8 @@ def ask(stack, sleep):
     served = {}
     for answer in answers:
         answer.raise_for_status()
-        pid, value = HELLO.search(answer.text).groups()
-        counts = served.setdefault(pid, {})
+        said = answer.json()
+        counts, value = served.setdefault(str(said["pid"]), {}), str(said["g_var"])
         counts[value] = counts.get(value, 0) + 1
     return served
 
@@ -125,8 +123,7 @@ def loads(lines):
     """
     text = "\n".join(lines)
     died = [int(pid) for pid in DIED.findall(text)]
-    seen = [json.loads(line[line.index("{") :]) for line in lines if '{"witness": ' in line]
-    seen = [one for one in seen if one["pid"] not in died]
+    seen = [one for one in logs.json_objects(lines, '{"witness": ') if one["pid"] not in died]
     return {
         "replaced": len(died),
         "printed": [[int(pid), int(value)] for value, pid in PRINTED.findall(text) if int(pid) not in died],

@@ -2,7 +2,7 @@
 
 import re
 
-from reprolab import Claim, Column, InvalidTrial
+from reprolab import Claim, Column, InvalidTrial, logs
 
 NEWEST = "0.54.0"
 # How long a request takes changes no process; where it does not matter nobody waits for it.
@@ -20,9 +20,7 @@ VARIANTS = {
 TRIALS = 1
 PARALLEL = True
 
-STARTED = r"Started server process \[(\d+)\]"
-COMPLETE = r"Application startup complete"
-HELLO = re.compile(r"Hello (\d+), g_var")
+STARTED, COMPLETE = logs.UVICORN.pattern("started"), logs.UVICORN.pattern("ready")
 TRACKER = re.compile(r"-c from multiprocessing\.resource_tracker import main;main\((\d+)\)$")
 SPAWNED = re.compile(
     r"-c from multiprocessing\.spawn import spawn_main; spawn_main\(tracker_fd=(\d+), pipe_handle=(\d+)\) "
@@ -46,7 +44,7 @@ def drive(stack):
         "children": [child(server, one) for one in snapshot.children(server.pid)],
         "grandchildren": grandchildren,
         "workers": sorted({int(pid) for pid in re.findall(STARTED, lines)}),
-        "served_by": int(HELLO.search(answer.text)[1]),
+        "served_by": answer.json()["pid"],
     }
 
 

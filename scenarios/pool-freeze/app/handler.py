@@ -1,12 +1,8 @@
-"""What SIGTERM does in the process that makes the pool: HANDLER is the lab's one finger in the works.
+"""What SIGTERM does in the process that makes the pool, as HANDLER says."""
 
-- as-is: what the server made of it
-- default: the kernel's default, set back after the server's own set-up
-- noting: a Python function that only takes note, as gunicorn's worker has one, with the same flags
-"""
-
-import os
 import signal
+
+from factors import chosen
 
 
 class Noted:
@@ -18,11 +14,20 @@ class Noted:
         self.alive = False
 
 
-def install():
-    """Set it; to be called in the main thread."""
-    wanted = os.environ["HANDLER"]
-    if wanted == "default":
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    elif wanted == "noting":
-        signal.signal(signal.SIGTERM, Noted())
-        signal.siginterrupt(signal.SIGTERM, False)
+def leave():
+    """What the server made of it."""
+
+
+def default():
+    """The kernel's default, set back after the server's own set-up."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def noting():
+    """A Python function that only takes note, as gunicorn's worker has one, with the same flags."""
+    signal.signal(signal.SIGTERM, Noted())
+    signal.siginterrupt(signal.SIGTERM, False)
+
+
+# To be called in the main thread.
+install = chosen("HANDLER", {"as-is": leave, "default": default, "noting": noting})

@@ -1,99 +1,88 @@
-"""The ways to run the five tasks: the document's own, its wrapper, and what one might do instead.
+"""The ways to run the five tasks: as the document does, with its wrapper, and what one might do instead.
 
 RUNNER names one of them. Each takes no argument, returns the results, and raises what task 5 raised.
 """
 
 import multiprocessing
-import os
 import signal
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing import Pool
 
-import document
+import carried
 import tasks
-import wrapper
+from factors import chosen
 
+CHILDREN = 2
 ORDER = (1, 2, 5, 3, 4)
 
 
-class Failure:
-    """The document's wrapper without its slip (`this` for `self`)."""
-
-    def __init__(self, error_type, error_args, traceback_info):
-        self.error_type = error_type
-        self.error_args = error_args
-        self.traceback_info = traceback_info
+def in_the_block(task=tasks.task, method=None, **options):
+    """As the document does: the results are fetched inside the pool's block, and an exception leaves it early."""
+    with multiprocessing.get_context(method).Pool(CHILDREN, **options) as pool:
+        return fetched(submitted(pool, task))
 
 
-def wrapped(function, args):
-    """The document's function wrapper as it is meant: the arguments are spread."""
-    import traceback
-
-    try:
-        return function(*args)
-    except BaseException as error:
-        return Failure(type(error), error.args, traceback.format_exc())
+def submitted(pool, task, *arguments):
+    """All tasks, handed over one by one; ``arguments`` stand before the task's own."""
+    return [pool.apply_async(task, (*arguments, value)) for value in ORDER]
 
 
-def checked(result):
-    """Raise in the worker what came back wrapped."""
-    if isinstance(result, Failure):
-        raise result.error_type(*result.error_args)
-    return result
+def fetched(results):
+    """Each result in turn; raises what its task raised."""
+    return [result.get() for result in results]
 
 
-def submit(pool, task=tasks.task):
-    """The document's five tasks, in its order."""
-    return [pool.apply_async(task, args=(value,)) for value in ORDER]
-
-
-def as_document():
-    """The document's code where it describes the case; else the same with other tasks."""
-    if os.environ["TASK"] == "http" and os.environ["OUTCOME"] == "raise":
-        return document.runner()
-    with Pool(2) as pool:
-        return [item.get() for item in submit(pool)]
+def in_tuples(pool, wrapper):
+    """All tasks by a wrapper, which gets each one's arguments as a tuple."""
+    return [pool.apply_async(wrapper, (tasks.task, (value,))) for value in ORDER]
 
 
 def wrapper_as_written():
-    """The document's wrapper, letter for letter, given the document's pairs of function and arguments."""
-    with Pool(2) as pool:
-        items = [pool.apply_async(wrapper.mp_function_wrapper, args=(tasks.task, (value,))) for value in ORDER]
-        return [item.get() for item in items]
+    """The document's wrapper, given a task and its arguments as a tuple, as the document's tasks have them."""
+    with multiprocessing.Pool(CHILDREN) as pool:
+        return fetched(in_tuples(pool, carried.as_written))
 
 
 def wrapper_as_written_value():
-    """The same, given the value itself, as `function(args)` wants it."""
-    with Pool(2) as pool:
-        items = [pool.apply_async(wrapper.mp_function_wrapper, args=(tasks.task, value)) for value in ORDER]
-        return [item.get() for item in items]
+    """The same, given the value itself, as that wrapper would need it."""
+    with multiprocessing.Pool(CHILDREN) as pool:
+        return fetched(submitted(pool, carried.as_written, tasks.task))
 
 
 def wrapper_at_once():
-    """The wrapper as meant; the worker raises when it meets the wrapped error, inside the pool's block."""
-    with Pool(2) as pool:
-        items = [pool.apply_async(wrapped, args=(tasks.task, (value,))) for value in ORDER]
-        return [checked(item.get()) for item in items]
+    """The wrapper as meant; the worker raises when it meets what was carried, inside the pool's block."""
+    with multiprocessing.Pool(CHILDREN) as pool:
+        return [carried.unpacked(result.get()) for result in in_tuples(pool, carried.as_meant)]
 
 
 def wrapper_afterwards():
     """The wrapper as meant; the worker raises when it has all results and has left the pool's block."""
-    with Pool(2) as pool:
-        items = [pool.apply_async(wrapped, args=(tasks.task, (value,))) for value in ORDER]
-        results = [item.get() for item in items]
-    return [checked(result) for result in results]
+    with multiprocessing.Pool(CHILDREN) as pool:
+        results = fetched(in_tuples(pool, carried.as_meant))
+    return [carried.unpacked(result) for result in results]
 
 
-def close_join():
+def close_join(task=tasks.task):
     """The pool is closed and joined before its block is left, whatever happened."""
-    with Pool(2) as pool:
-        items = submit(pool)
+    with multiprocessing.Pool(CHILDREN) as pool:
+        results = submitted(pool, task)
         try:
-            return [item.get() for item in items]
+            return fetched(results)
         finally:
             pool.close()
             pool.join()
+
+
+def settled():
+    """The race decided: the children wait in the queue before the block is left."""
+    with multiprocessing.Pool(CHILDREN) as pool:
+        results = submitted(pool, tasks.task)
+        try:
+            return fetched(results)
+        finally:
+            for result in results:
+                result.wait()
+            time.sleep(0.3)
 
 
 def default_sigterm():
@@ -101,29 +90,10 @@ def default_sigterm():
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def initializer():
-    """The document's code with a pool initializer that puts SIGTERM's default back."""
-    with Pool(2, initializer=default_sigterm) as pool:
-        return [item.get() for item in submit(pool)]
-
-
-def with_method(method):
-    """The document's code with another start method."""
-    with multiprocessing.get_context(method).Pool(2) as pool:
-        return [item.get() for item in submit(pool)]
-
-
-def executor():
+def by_executor(kind):
     """concurrent.futures, which waits for its children where Pool would end them."""
-    with ProcessPoolExecutor(2) as pool:
-        futures = [pool.submit(tasks.task, value) for value in ORDER]
-        return [future.result() for future in futures]
-
-
-def threads():
-    """Threads instead of a pool of processes."""
-    with ThreadPoolExecutor(2) as pool:
-        futures = [pool.submit(tasks.task, value) for value in ORDER]
+    with kind(CHILDREN) as executor:
+        futures = [executor.submit(tasks.task, value) for value in ORDER]
         return [future.result() for future in futures]
 
 
@@ -132,81 +102,40 @@ def in_turn():
     return [tasks.task(value) for value in ORDER]
 
 
-def held():
-    """The race decided: when task 5 raises, the other child is still at work."""
-    with Pool(2) as pool:
-        return [item.get() for item in submit(pool, tasks.held)]
-
-
-def late():
-    """The race decided without any exception: the children come back late to the queue."""
-    with Pool(2) as pool:
-        return [item.get() for item in submit(pool, tasks.late)]
-
-
-def late_raise():
-    """The race decided for both children: one is at work, the other comes back late, and a task still waits."""
-    with Pool(2) as pool:
-        return [item.get() for item in submit(pool, tasks.late_raise)]
-
-
-def sending(**options):
-    """Results that a child is still sending when terminate() has stopped reading, and ends the children."""
-    with Pool(2, **options) as pool:
-        return [item.get() for item in submit(pool, tasks.large)]
-
-
-def sending_close_join():
-    """The same, closed and joined before the block is left."""
-    with Pool(2) as pool:
-        items = submit(pool, tasks.large)
-        try:
-            return [item.get() for item in items]
-        finally:
-            pool.close()
-            pool.join()
-
-
-def settled():
-    """The race decided the other way: the children wait in the queue before the block is left."""
-    with Pool(2) as pool:
-        items = submit(pool)
-        try:
-            return [item.get() for item in items]
-        finally:
-            for item in items:
-                item.wait()
-            time.sleep(0.3)
-
-
 RUNNERS = {
-    "document": as_document,
+    "document": in_the_block,
     "wrapper-as-written": wrapper_as_written,
     "wrapper-as-written-value": wrapper_as_written_value,
     "wrapper-at-once": wrapper_at_once,
     "wrapper-afterwards": wrapper_afterwards,
     "close-join": close_join,
-    "initializer": initializer,
-    "spawn": lambda: with_method("spawn"),
-    "forkserver": lambda: with_method("forkserver"),
-    "executor": executor,
-    "threads": threads,
+    "initializer": lambda: in_the_block(initializer=default_sigterm),
+    "spawn": lambda: in_the_block(method="spawn"),
+    "forkserver": lambda: in_the_block(method="forkserver"),
+    "executor": lambda: by_executor(ProcessPoolExecutor),
+    "threads": lambda: by_executor(ThreadPoolExecutor),
     "in-turn": in_turn,
-    "held": held,
-    "late": late,
-    "late-raise": late_raise,
+    # The race decided: when task 5 raises, the other child is still at work.
+    "held": lambda: in_the_block(tasks.held),
+    # The race decided without any exception: the children come back late to the queue.
+    "late": lambda: in_the_block(tasks.late),
+    # The race decided for both children: one is at work, the other comes back late, and a task still waits.
+    "late-raise": lambda: in_the_block(tasks.late_raise),
+    # The race decided the other way.
     "settled": settled,
-    "sending": sending,
-    "sending-initializer": lambda: sending(initializer=default_sigterm),
-    "sending-close-join": sending_close_join,
+    # Results that a child is still sending when terminate() has stopped reading, and ends the children.
+    "sending": lambda: in_the_block(tasks.large),
+    "sending-initializer": lambda: in_the_block(tasks.large, initializer=default_sigterm),
+    "sending-close-join": lambda: close_join(tasks.large),
 }
+runner = chosen("RUNNER", RUNNERS)
 
 
 def run(number):
     """Run the tasks once, its begin and end on standard output, so that each output has its request."""
     print("request {} begins".format(number))
     try:
-        results = RUNNERS[os.environ["RUNNER"]]()
+        results = runner()
     except BaseException as error:
         print("request {} ends: {!r}".format(number, error))
         raise

@@ -1,81 +1,124 @@
-"""The tasks of the variants: the document's, with one thing changed in each.
+"""The five tasks are calls of one function. TASK says what it does, OUTCOME what becomes of task 5.
 
-TASK says what a task does while it works, OUTCOME what becomes of task 5.
+Each prints a line when it begins and one when its work is done; what task 5 raises, it raises after that.
 """
 
 import os
 import time
 import traceback
 
-import document
+from factors import chosen
 
 BAD = 5
+AFTER_BAD = (3, 4)
+PAUSE = float(os.environ["TASK_MS"]) / 1000
 
 
-def work(value):
-    """What stands in for the document's request; prints the same two lines."""
-    kind, seconds = os.environ["TASK"], float(os.environ["TASK_MS"]) / 1000
-    print(value)
-    if kind == "http":
-        import requests
-
-        done = requests.get(os.environ["UPSTREAM"]).status_code
-    elif kind == "sleep":
-        time.sleep(seconds)
-        done = "slept"
-    elif kind == "compute":
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            sum(range(1000))
-        done = "computed"
-    else:
-        done = "nothing"
-    print("{} / {}".format(value, done))
+# -- what a task does --------------------------------------------------------------------------------
 
 
-def outcome(value):
-    """How task 5 ends; the others return None."""
-    kind = os.environ["OUTCOME"]
-    if value != BAD or kind == "none":
+def ask():
+    """Ask the site. The library is loaded by the task: in each child once, and that takes time."""
+    import requests
+
+    return requests.get(os.environ["UPSTREAM"]).status_code
+
+
+def sleep():
+    """Wait for a clock."""
+    time.sleep(PAUSE)
+    return "slept"
+
+
+def compute():
+    """Keep a core busy."""
+    end = time.monotonic() + PAUSE
+    while time.monotonic() < end:
+        sum(range(1000))
+    return "computed"
+
+
+def nothing():
+    """Be done at once."""
+    return "nothing"
+
+
+act = chosen("TASK", {"http": ask, "sleep": sleep, "compute": compute, "nothing": nothing})
+
+
+def work(value, doing=act):
+    """Do it between the task's two lines."""
+    print("task {} begins".format(value))
+    print("task {} done: {}".format(value, doing()))
+
+
+# -- what becomes of task 5 --------------------------------------------------------------------------
+
+
+def again(error):
+    """Leave the task by it."""
+    raise error
+
+
+def itself(error):
+    """Return it, as any other result."""
+    return error
+
+
+def its_traceback(error):
+    """Return what cannot be sent to another process."""
+    return error.__traceback__
+
+
+def as_text(error):
+    """Return what a log would have."""
+    return traceback.format_exc()
+
+
+fate = chosen(
+    "OUTCOME",
+    {
+        "raise": again,
+        "return-exception": itself,
+        "return-traceback": its_traceback,
+        "return-text": as_text,
+        "none": None,
+    },
+)
+
+
+def end(value):
+    """Task 5 fails, unless OUTCOME is none; the others return None."""
+    if value != BAD or fate is None:
         return None
     try:
-        raise Exception("hello")
-    except Exception as error:
-        if kind == "return-exception":
-            return error
-        if kind == "return-traceback":
-            return error.__traceback__
-        if kind == "return-text":
-            return traceback.format_exc()
-        raise
+        raise ValueError("task 5 fails")
+    except ValueError as error:
+        return fate(error)
+
+
+# -- the tasks ---------------------------------------------------------------------------------------
 
 
 def task(value):
     """One task as TASK and OUTCOME say."""
-    if os.environ["TASK"] == "http" and os.environ["OUTCOME"] == "raise":
-        return document.temp(value)
     work(value)
-    return outcome(value)
+    return end(value)
 
 
 def large(value):
-    """The document's task; those that follow the bad one end a little after it, with a result that no pipe holds."""
-    if value in (3, 4):
-        print(value)
-        time.sleep(0.04)
-        print("{} / large".format(value))
-        return b"x" * 300000
-    return task(value)
+    """Those that follow the bad one end a little after it, with a result that no pipe holds."""
+    if value not in AFTER_BAD:
+        return task(value)
+    work(value, lambda: time.sleep(0.04) or "large")
+    return b"x" * 300000
 
 
 def held(value):
-    """The document's task; those that follow the bad one last until long after it has raised."""
-    if value in (3, 4):
-        print(value)
-        time.sleep(1)
-        print("{} / held".format(value))
-        return None
-    return task(value)
+    """Those that follow the bad one last until long after it has raised."""
+    if value not in AFTER_BAD:
+        return task(value)
+    return work(value, lambda: time.sleep(1) or "held")
 
 
 class Late:

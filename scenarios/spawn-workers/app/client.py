@@ -2,7 +2,7 @@
 
 PLAN is {"workers": [pid, ...], "steps": [{"do": KIND, ...}, ...], "busy": N}: N processes for each core do nothing but
 compute meanwhile. The answer is one line of JSON for each step, with how many of the machine's cores were idle in it. A
-response that is not the document's ends the program.
+response that names no process ends the program.
 """
 
 import json
@@ -16,7 +16,7 @@ import time
 
 ADDRESS = ("127.0.0.1", 8000)
 LIMIT = 60.0
-HELLO = re.compile(rb"Hello (\d+), g_var")
+PID = re.compile(rb'"pid":(\d+)')
 LENGTH = re.compile(rb"content-length: (\d+)", re.I)
 
 
@@ -46,9 +46,9 @@ def answer(connection):
         if not more:
             break
         data += more
-    found = HELLO.search(data)
+    found = PID.search(data)
     if not data.startswith(b"HTTP/1.1 200") or not found:
-        sys.exit("not the document's answer: %r" % data[:200])
+        sys.exit("an answer that names no process: %r" % data[:200])
     return int(found[1])
 
 

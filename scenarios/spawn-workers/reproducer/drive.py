@@ -6,7 +6,7 @@ from collections import Counter
 
 from server import Server, Untold, main
 
-LOADED = re.compile(r"main\.py with \d+ at (\d+)")
+LOADED = re.compile(r"g_var \d+ as pid (\d+) loads main\.py")
 STARTED = re.compile(r"Started server process \[(\d+)\]")
 COMPLETE = "Application startup complete"
 DIED = re.compile(r"Child process \[(\d+)\] died")
@@ -16,7 +16,6 @@ def drive():
     """Whether the parent loads main.py once, and all processes together seven times."""
     wanted = int(os.environ["WORKERS"])
     server = Server(port=8000)
-    server.env["APP"] = server.app
     with server:
         server.until("all workers are up", lambda: sum(COMPLETE in line for line in server.lines()) >= wanted)
         server.ready("/openapi.json")

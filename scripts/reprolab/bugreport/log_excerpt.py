@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reprolab.bugreport.spec import Logs
 from reprolab.evidence.run_dir import TrialDirectory
-from reprolab.logs.timestamps import STAMP
+from reprolab.logs.timestamps import split_timestamp
 
 MOST_LINES = 30
 HEAD, TAIL = 40, 20
@@ -77,7 +77,5 @@ def _lines(trial: TrialDirectory, source: str) -> Iterator[str] | None:
 
 def _plain(lines: Iterable[bytes], stamped: bool) -> Iterator[str]:
     for raw in lines:
-        line = raw.decode("utf-8", "replace").rstrip()
-        first, _, rest = line.partition(" ")
-        line = rest if stamped and STAMP.fullmatch(first) else line
+        line = (split_timestamp(raw)[1] if stamped else raw).decode("utf-8", "replace").rstrip()
         yield line if len(line) <= LONGEST else f"{line[:LONGEST]}…"

@@ -18,10 +18,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from reprolab.logs import servers
+
 # Names that say nothing about anybody, and that a report needs as words.
 ORDINARY = frozenset(
     {"root", "nobody", "app", "user", "test", "runner", "build", "ci", "vagrant", "admin", "ubuntu", "debian"}
-    | {"docker", "python", "gunicorn", "uwsgi", "uvicorn", "h2o", "nginx", "linux", "localhost", "localdomain"}
+    | {"docker", "python", *servers.NAMES, "linux", "localhost", "localdomain"}
 )
 # Where a report speaks of them, they are the container's; a checkout that is one of them is not told apart.
 SYSTEM = frozenset({"/", "/tmp", "/var/tmp", "/srv", "/usr", "/usr/local", "/opt", "/etc", "/var", "/run", "/home"})

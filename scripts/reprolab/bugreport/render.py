@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from reprolab.bugreport import release_table, sections
 from reprolab.bugreport.forms import FORMS
@@ -34,7 +35,8 @@ def mask_of(material: Material, root: Path) -> Masker:
     packages = {
         version for kinds in material.info.packages.values() for names in kinds.values() for version in names.values()
     }
-    return masker([root, results_root(root), material.run.path, *sorted(there)], services, values | packages)
+    hosts = [*services, *filter(None, [urlsplit(material.scenario.document.url).hostname])]
+    return masker([root, results_root(root), material.run.path, *sorted(there)], hosts, values | packages)
 
 
 def _checkout(context: Path) -> Path | None:

@@ -257,8 +257,8 @@ def host(material: Material) -> str:
 
 
 def context(material: Material) -> str:
-    """Known threads, the control, the machine, and how it was measured."""
-    report = material.report
+    """Who described it, known threads, the control, the machine, and how it was measured."""
+    report, document = material.report, material.scenario.document
     pieces = [
         f"- **Control:** {fill(report.stacks[report.control], material.factors(report.control))}; only "
         f"`{report.changed}` differs. Seen in {rate_text(0, material.count(report.control).trials)} of its runs.",
@@ -266,6 +266,7 @@ def context(material: Material) -> str:
         f"- **Base image:** {base_of(material)}.",
         f"- **Measured:** {material.info.started or '?'}, each run on a fresh stack of containers; "
         "the figures are counted from what the runs recorded.",
+        f"- **Described in:** {' '.join(filter(None, (document.citation, document.url)))}.",
     ]
     return "\n".join([*pieces, *_threads(material)])
 

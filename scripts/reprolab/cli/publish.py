@@ -30,7 +30,7 @@ def accept(where: str) -> None:
 @click.option("--check", is_flag=True, help="only say whether the generated parts are up to date")
 @boundary
 def docs_(check: bool) -> None:
-    """Write the generated parts of the READMEs and docs/claims.md."""
+    """Write the generated parts of the READMEs and of the pages in docs/."""
     root = project_root()
     stale = readme_sections.stale(root) if check else readme_sections.write(root)
     for path in stale:

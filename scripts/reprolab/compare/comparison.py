@@ -158,7 +158,7 @@ def _aligned(name: str, paths: Paths, zeros: Zeros, tally: Tally, telling: froze
         return None
     logs = (Log(left), Log(right))
     counts = tuple(
-        Counter({kind.masked: kind.counts[side][0] for kind in tally.kinds.values()}) for side in (LEFT, RIGHT)
+        Counter({kind.normalized: kind.counts[side][0] for kind in tally.kinds.values()}) for side in (LEFT, RIGHT)
     )
     return align(logs, (zeros[LEFT][0], zeros[RIGHT][0]), (counts[LEFT], counts[RIGHT]), telling)
 

@@ -13,6 +13,7 @@ from enum import IntEnum
 
 from reprolab.compare.line_counts import LEFT, RIGHT, Kind, Sighting
 from reprolab.logs import normalize
+from reprolab.logs.servers import status_pattern
 
 # "More often by a wide margin": so many times as often, in every trial, and by so many lines.
 TIMES, LINES = 4, 8
@@ -20,9 +21,10 @@ IN_STEP = 2
 # So many kinds that differ in plain numbers only are one: "request 7 begins", "request 8 begins".
 SAME_SHAPE = 4
 GRAVE = 3
+SERVER_FAULT, CLIENT_FAULT = status_pattern(r"5\d\d"), status_pattern(r"4\d\d")
 
 WEIGHTS: tuple[tuple[int, re.Pattern[str]], ...] = (
-    (5, re.compile(r"\n|\b(?:CRITICAL|FATAL|PANIC|emerg|SIGKILL|SIGSEGV|SIGABRT|core dumped)\b|WORKER TIMEOUT")),
+    (5, re.compile(r"\n|\b(?:CRITICAL|FATAL|PANIC|emerg|SIGKILL|SIGSEGV|SIGABRT|core dumped)\b")),
     (5, re.compile(r"^\w*(?:Error|Exception)\b")),
     (
         4,
@@ -31,8 +33,8 @@ WEIGHTS: tuple[tuple[int, re.Pattern[str]], ...] = (
             r'no such|\bdied\b|\bkilled\b|abort|timed? ?out|traceback|"errno": [1-9]|"event": "gone"'
         ),
     ),
-    (3, re.compile(r'" 5\d\d\b|\(HTTP/\S+ 5\d\d\)|HTTP/[\d.]+" 5\d\d')),
-    (2, re.compile(r'(?i)\bwarn|\balert\b|" 4\d\d\b|\(HTTP/\S+ 4\d\d\)|restart|exiting|unlink|deleted|not enough')),
+    (3, re.compile(SERVER_FAULT)),
+    (2, re.compile(rf"(?i)\bwarn|\balert\b|{CLIENT_FAULT}|restart|exiting|unlink|deleted|not enough")),
 )
 PROBE = re.compile(r'"reprolab-probe"')
 
@@ -65,7 +67,7 @@ class Finding:
     source: str
     standing: Standing
     side: int
-    masked: str
+    normalized: str
     counts: tuple[tuple[int, ...], tuple[int, ...]]
     first: tuple[Sighting | None, Sighting | None]
     weight: int
@@ -79,11 +81,11 @@ class Finding:
         return RANK[self.standing] + 12 * self.weight + min(10.0, 2 * math.log10(max(sums) + 1)) + min(20.0, times)
 
 
-def weight(masked: str) -> int:
+def weight(normalized: str) -> int:
     """How much a line says by itself, 0 to 5: a traceback 5, an error 4, an answer of 5xx 3, a warning 2."""
-    if not masked.strip() or PROBE.search(masked):
+    if not normalized.strip() or PROBE.search(normalized):
         return 0
-    return next((value for value, pattern in WEIGHTS if pattern.search(masked)), 1)
+    return next((value for value, pattern in WEIGHTS if pattern.search(normalized)), 1)
 
 
 def standing(own: Sequence[int], other: Sequence[int], compared: tuple[int, int]) -> Standing | None:
@@ -107,7 +109,8 @@ def findings(
     """All differences of one source, the most telling first; ``lines`` is how long it is on either side."""
     shapes: dict[str, list[Kind]] = {}
     for kind in kinds:
-        shapes.setdefault(kind.masked if "\n" in kind.masked else normalize.shape(kind.masked), []).append(kind)
+        text = kind.normalized
+        shapes.setdefault(text if "\n" in text else normalize.shape(text), []).append(kind)
     found: list[Finding] = []
     for alike in shapes.values():
         if len(alike) >= SAME_SHAPE:
@@ -131,14 +134,14 @@ def alike(kinds: Iterable[Kind], compared: tuple[int, int]) -> int:
 
 
 def differing(kinds: Iterable[Kind], found: Iterable[Finding], compared: tuple[int, int]) -> frozenset[str]:
-    """The masked lines that tell one log from the other: on one side only, or grave and far more often there."""
-    numbered = {normalize.shape(one.masked) for one in found if one.standing == Standing.NUMBERS}
+    """The normalized lines that tell one log from the other: on one side only, or grave and far more often there."""
+    numbered = {normalize.shape(one.normalized) for one in found if one.standing == Standing.NUMBERS}
     return frozenset(
-        kind.masked
+        kind.normalized
         for kind in kinds
         if (one := _finding("", kind, compared))
         and (one.standing != Standing.MORE or one.weight >= GRAVE)
-        and ("\n" in kind.masked or normalize.shape(kind.masked) not in numbered)
+        and ("\n" in kind.normalized or normalize.shape(kind.normalized) not in numbered)
     )
 
 
@@ -147,7 +150,8 @@ def _finding(source: str, kind: Kind, compared: tuple[int, int]) -> Finding | No
     for side, own, other, order in ((LEFT, left, right, compared), (RIGHT, right, left, compared[::-1])):
         if (how := standing(own, other, order)) is not None:
             counts = (tuple(left[: compared[LEFT]]), tuple(right[: compared[RIGHT]]))
-            return Finding(source, how, side, kind.masked, counts, (kind.first[0], kind.first[1]), weight(kind.masked))
+            first, text = (kind.first[0], kind.first[1]), kind.normalized
+            return Finding(source, how, side, text, counts, first, weight(text))
     return None
 
 
@@ -156,7 +160,7 @@ def _grouped(source: str, alike: list[Kind], compared: tuple[int, int]) -> list[
     single = [one for kind in alike if (one := _finding(source, kind, compared))]
     if not single:
         return []
-    sums = Kind(single[0].masked, ([], []))
+    sums = Kind(single[0].normalized, ([], []))
     for side in (LEFT, RIGHT):
         sums.counts[side][:] = [sum(column) for column in zip(*(kind.counts[side] for kind in alike), strict=True)]
     leading = max(single, key=lambda one: one.score)
@@ -164,7 +168,7 @@ def _grouped(source: str, alike: list[Kind], compared: tuple[int, int]) -> list[
     # A count of each side's own: the sum over kinds of which some stand on both.
     how, side = (whole.standing, whole.side) if whole else (Standing.NUMBERS, leading.side)
     counts = (tuple(sums.counts[LEFT][: compared[LEFT]]), tuple(sums.counts[RIGHT][: compared[RIGHT]]))
-    return [Finding(source, how, side, leading.masked, counts, leading.first, leading.weight, len(alike) - 1)]
+    return [Finding(source, how, side, leading.normalized, counts, leading.first, leading.weight, len(alike) - 1)]
 
 
 def _paired(found: list[Finding]) -> list[Finding]:
@@ -172,7 +176,7 @@ def _paired(found: list[Finding]) -> list[Finding]:
     alone = [one for one in found if one.standing in (Standing.ONLY, Standing.CHANCE) and not one.more]
     shapes: dict[str, list[Finding]] = {}
     for one in alone:
-        shapes.setdefault(normalize.shape(one.masked), []).append(one)
+        shapes.setdefault(normalize.shape(one.normalized), []).append(one)
     pairs = {key: pair for key, pair in shapes.items() if _same_line(pair)}
     taken = {id(one) for pair in pairs.values() for one in pair}
     kept = [one for one in found if id(one) not in taken]
@@ -194,7 +198,7 @@ def _changed(left: Finding, right: Finding) -> Finding:
         left.source,
         how,
         LEFT,
-        left.masked,
+        left.normalized,
         (left.counts[LEFT], right.counts[RIGHT]),
         (left.first[LEFT], right.first[RIGHT]),
         heavier.weight,

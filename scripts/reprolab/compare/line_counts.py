@@ -1,4 +1,4 @@
-"""Two sides' logs as counts of kinds: how often each masked line stands in each trial of each side.
+"""Two sides' logs as counts of kinds: how often each normalized line stands in each trial of each side.
 
 With workers side by side the order of lines differs between any two trials, so counts come first.
 """
@@ -27,9 +27,9 @@ class Sighting:
 
 @dataclass
 class Kind:
-    """A masked line and how often it stood in each trial of each side."""
+    """A normalized line and how often it stood in each trial of each side."""
 
-    masked: str
+    normalized: str
     counts: tuple[list[int], list[int]]
     first: list[Sighting | None] = field(default_factory=lambda: [None, None])
 
@@ -52,12 +52,12 @@ class Tally:
     def add(self, side: int, column: int, log: Log, zero_ns: int | None, trial: int) -> None:
         """Read the log of a trial into a column of the table. The left side takes half of the room at most."""
         for entry in log.entries():
-            kind = self.kinds.get(entry.masked)
+            kind = self.kinds.get(entry.normalized)
             if kind is None:
-                if not self._room(side, hash(entry.masked)):
+                if not self._room(side, hash(entry.normalized)):
                     self.left_out[side] += 1
                     continue
-                kind = self.kinds[entry.masked] = self._new(entry.masked)
+                kind = self.kinds[entry.normalized] = self._new(entry.normalized)
             kind.counts[side][column] += 1
             if kind.first[side] is None:
                 kind.first[side] = sighting(trial, entry, zero_ns)
@@ -72,8 +72,8 @@ class Tally:
         self._refused.add(kind)
         return False
 
-    def _new(self, masked: str) -> Kind:
-        return Kind(masked, ([0] * self._trials[LEFT], [0] * self._trials[RIGHT]))
+    def _new(self, normalized: str) -> Kind:
+        return Kind(normalized, ([0] * self._trials[LEFT], [0] * self._trials[RIGHT]))
 
 
 def sighting(trial: int, entry: Entry, zero_ns: int | None) -> Sighting:

@@ -1,4 +1,4 @@
-"""A trial's logs as a stream of entries: a line, or a whole Python traceback, masked and as it was.
+"""A trial's logs as a stream of entries: a line, or a whole Python traceback, normalized and as it was.
 
 Logs may hold a million lines, and a line may be of any length: what is held at once is limited, and what was left
 out is counted.
@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from reprolab.evidence.run_dir import TrialDirectory
-from reprolab.logs import normalize
-from reprolab.logs.timestamps import moment_ns
+from reprolab.logs import access_log, normalize, servers
+from reprolab.logs.timestamps import moment_ns, split_timestamp
 
 PACKED = ".log.gz"
 PLAIN = (".log", ".out", ".err")
@@ -29,20 +29,18 @@ BEGIN = "Traceback (most recent call last):"
 ENDING = re.compile(
     r"((?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*|\w*(?:Error|Exception|Exit|Interrupt|Iteration|Warning|Traceback))(?:: .*)?$"
 )
-H2O_CAME = re.compile(rb'" (1[5-9]\d{8})(\d{6}) [\d.]+$')
-GUNICORN_CLOCK = re.compile(rb"^\[(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) \+0000\]")
 
 
 class Entry(NamedTuple):
     """One line, or one traceback with its exception first; ``number`` is the (first) line's, from 1.
 
-    ``raw`` holds the line as it was, with the engine's timestamp; ``text`` without it; ``masked`` what is compared.
+    ``raw`` holds the line as it was, with the engine's timestamp; ``text`` without it; ``normalized`` what is compared.
     """
 
     number: int
     raw: bytes
     text: str
-    masked: str
+    normalized: str
 
 
 @dataclass
@@ -77,7 +75,7 @@ class Log:
                 yield from _loose(held)
                 held = [(number, raw, text)]
             elif not held:
-                yield Entry(number, raw, text, normalize.mask(text))
+                yield Entry(number, raw, text, normalize.normalize_line(text))
             elif text[:1] in (" ", "\t"):
                 held.append((number, raw, text))
                 if len(held) > LONGEST_TRACEBACK:
@@ -86,10 +84,10 @@ class Log:
             elif ENDING.match(text):
                 frames = "\n".join(line for _, _, line in held[1:])
                 whole = f"{text}\n{frames}" if frames else text
-                yield Entry(held[0][0], held[0][1], whole, "\n".join(map(normalize.mask, whole.split("\n"))))
+                yield Entry(held[0][0], held[0][1], whole, "\n".join(map(normalize.normalize_line, whole.split("\n"))))
                 held = []
             else:
-                yield Entry(number, raw, text, normalize.mask(text))
+                yield Entry(number, raw, text, normalize.normalize_line(text))
         yield from _loose(held)
 
 
@@ -132,28 +130,22 @@ class _Unpacked(io.RawIOBase):
 def _loose(held: list[tuple[int, bytes, str]]) -> Iterator[Entry]:
     """The lines of a traceback that never ended, one by one."""
     for number, raw, text in held:
-        yield Entry(number, raw, text, normalize.mask(text))
+        yield Entry(number, raw, text, normalize.normalize_line(text))
 
 
 def without_stamp(raw: bytes) -> str:
     """A line without the engine's timestamp and its end."""
-    end = raw.find(b"Z ", 19, 32) if raw[4:5] == b"-" and raw[10:11] == b"T" else -1
-    return (raw[end + 2 :] if end > 0 else raw).decode("utf-8", "replace").rstrip("\r\n")
+    return split_timestamp(raw)[1].decode("utf-8", "replace").rstrip("\r\n")
 
 
 def moment(raw: bytes) -> int | None:
     """When a line was written, nanoseconds since the epoch: by the engine's stamp, else by the line's own clock."""
-    end = raw.find(b"Z ", 19, 32)
+    stamp, text = split_timestamp(raw)
+    line = text.decode("utf-8", "replace").rstrip()
     try:
-        if end > 0 and raw[10:11] == b"T":
-            return moment_ns(raw[: end + 1])
-        if found := H2O_CAME.search(raw.rstrip()):
-            return int(found[1] + found[2]) * 1000
-        if found := GUNICORN_CLOCK.match(raw):
-            return moment_ns(found[1] + b"T" + found[2])
+        return moment_ns(stamp) if stamp else access_log.request_ns(line) or servers.own_moment_ns(line)
     except ValueError:
-        pass
-    return None
+        return None
 
 
 def sources(trial: TrialDirectory) -> dict[str, Path]:

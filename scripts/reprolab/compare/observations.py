@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from reprolab.compare.select import Side
-from reprolab.logs import normalize
+from reprolab.logs.normalize import normalize_line
 
 ABSENT = "—"
 MOST_VALUES = 40
@@ -51,7 +51,7 @@ def values(left: Side, right: Side) -> Facts:
     same = 0
     for name in names:
         texts = [[trial.get(name, ABSENT) for trial in trials] for trials in sides]
-        if BY_CHANCE.search(name) or all(normalize.mask(text) in MOMENTS for side in texts for text in side):
+        if BY_CHANCE.search(name) or all(normalize_line(text) in MOMENTS for side in texts for text in side):
             continue
         if (size := _apart(*texts)) > 0:
             found.append((size, Fact(name, _together(texts[0]), _together(texts[1]))))
@@ -90,7 +90,7 @@ def _apart(left: Sequence[str], right: Sequence[str]) -> float:
     """How far apart two sets of values are, 0 for not: texts that never meet count as much as a tenfold figure."""
     numbers = [[_number(text) for text in side] for side in (left, right)]
     if any(value is None for side in numbers for value in side):
-        return 1.0 if not {normalize.mask(a) for a in left} & {normalize.mask(b) for b in right} else 0.0
+        return 0.0 if set(map(normalize_line, left)) & set(map(normalize_line, right)) else 1.0
     low, high = sorted(([v for v in side if v is not None] for side in numbers), key=lambda side: median(side))
     if max(low) >= min(high):
         return 0.0

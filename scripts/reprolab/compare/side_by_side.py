@@ -111,16 +111,16 @@ def _groups(entries: Iterable[Entry], many: set[str]) -> Iterator[tuple[Entry, C
     first: Entry | None = None
     counts: Counter[str] = Counter()
     for entry in entries:
-        if entry.masked in many:
+        if entry.normalized in many:
             first = first or entry
-            counts[entry.masked] += 1
+            counts[entry.normalized] += 1
             if counts.total() < WINDOW:
                 continue
         if first is not None:
             yield first, counts
             first, counts = None, Counter()
-        if entry.masked not in many:
-            yield entry, Counter({entry.masked: 1})
+        if entry.normalized not in many:
+            yield entry, Counter({entry.normalized: 1})
     if first is not None:
         yield first, counts
 
@@ -131,7 +131,7 @@ def _stretch(
     entry, counts = group
     seen = sighting(0, entry, zero_ns)
     told = frozenset(kind for kind, n in counts.items() if kind in differing and n > SELDOM * counts.total())
-    key: object = ("traffic", told) if entry.masked in many else entry.masked
+    key: object = ("traffic", told) if entry.normalized in many else entry.normalized
     return Stretch(key, entry.number, seen.text, seen.at_ms, tuple(counts.most_common()), bool(told))
 
 

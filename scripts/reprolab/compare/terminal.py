@@ -47,7 +47,7 @@ def render(console: Console, comparison: Comparison) -> None:
     for source in comparison.sources:
         for part in _source(comparison, source, wide, shown):
             console.print(part)
-    console.print(Text(f"\n{wording.MASKED}.", style="dim"))
+    console.print(Text(f"\n{wording.NORMALIZED}.", style="dim"))
     if doubt := wording.doubt(comparison):
         console.print(Text(doubt, style="yellow"))
 

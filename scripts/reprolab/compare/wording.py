@@ -7,8 +7,8 @@ from reprolab.compare.differences import Finding, Standing
 from reprolab.compare.line_counts import LEFT, RIGHT
 from reprolab.compare.side_by_side import Row, Stretch
 
-MASKED = (
-    "what always differs is masked before lines are compared: clocks, processes, addresses, ports, durations, "
+NORMALIZED = (
+    "what always differs is normalized before lines are compared: clocks, processes, addresses, ports, durations, "
     "names by chance; statuses, sizes, errno, exceptions and versions are not"
 )
 
@@ -64,13 +64,13 @@ def first(finding: Finding) -> str:
 def example(finding: Finding, side: int | None = None) -> str:
     """The line as it was, where it stood first on a side; of a traceback its exception."""
     seen = finding.first[finding.side if side is None else side]
-    return (seen.text if seen else finding.masked).partition("\n")[0]
+    return (seen.text if seen else finding.normalized).partition("\n")[0]
 
 
 def frames(finding: Finding) -> str:
     """The frames of a traceback; empty for a line."""
     seen = finding.first[finding.side]
-    return (seen.text if seen else finding.masked).partition("\n")[2]
+    return (seen.text if seen else finding.normalized).partition("\n")[2]
 
 
 def more(finding: Finding) -> str:

@@ -17,13 +17,10 @@ def command(lab: str, make: str) -> str:
     return f"make {make}" if _by_make() else f"reprolab {lab}"
 
 
-def option(name: str, value: object = "", *, by_make: bool | None = None) -> str:
-    """An option with its value, such as `--trials 20` or `TRIALS=20`; without one, what it is called.
-
-    ``by_make`` chooses the words, for a text that must be the same however the lab runs.
-    """
+def option(name: str, value: object = "") -> str:
+    """An option with its value, such as `--trials 20` or `TRIALS=20`; without one, what it is called."""
     words = f"--{name} {value}".rstrip()
-    if not (_by_make() if by_make is None else by_make):
+    if not _by_make():
         return words
     if name in FLAGS:
         return f"{name.upper().replace('-', '_')}=1"

@@ -7,26 +7,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
 
 from reprolab.demo import recording
 from reprolab.demo.recording import BY_LAB, LAB, Look, Process, Recording
 from reprolab.demo.script import LineSource, Script, Watch
 from reprolab.evidence.run_dir import TrialDirectory
-from reprolab.logs import timestamps
+from reprolab.logs import servers, timestamps
 from reprolab.report.timeline import Event, Timeline, timeline
 from reprolab.scenario.trial import TrialRecord
 
 NOT_RECORDED = "not recorded in this run"
 PIDS_FROM_LOG = "from the server's own log lines"
-# How gunicorn, uvicorn and uWSGI say it.
-BEGAN = re.compile(
-    r"Booting worker with pid: (\d+)|Started server process \[(\d+)\]|spawned uWSGI worker .*?\(pid: (\d+)"
-)
-ENDED = re.compile(r"Worker exiting \(pid: (\d+)\)|Finished server process \[(\d+)\]|Child process \[(\d+)\] died")
-# gunicorn's own clock, in a log that no engine stamped: to the second, and in the zone that its process is in.
-OWN_CLOCK = re.compile(r"\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4})\]")
-OWN_FORMAT = "%Y-%m-%d %H:%M:%S %z"
+BEGAN = servers.any_pattern(servers.WORKER_BEGINS)
+ENDED = servers.any_pattern(servers.WORKER_ENDS)
 Moments = list[tuple[int, re.Match[str]]]
 
 
@@ -128,7 +121,7 @@ def _streams(evidence: TrialDirectory, source: LineSource) -> Iterator[tuple[int
         return
     clock = timestamps.Clock()
     for line in evidence.streams(source.role):
-        yield clock(line), line.partition(b" ")[2].decode("utf-8", "replace").rstrip("\n")
+        yield clock(line), timestamps.split_timestamp(line)[1].decode("utf-8", "replace").rstrip("\n")
 
 
 def _own_file(evidence: TrialDirectory, source: LineSource) -> Iterator[tuple[int, str]]:
@@ -137,8 +130,8 @@ def _own_file(evidence: TrialDirectory, source: LineSource) -> Iterator[tuple[in
     if not path.is_file():
         return
     for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        if found := OWN_CLOCK.search(text):
-            yield int(datetime.strptime(found[1], OWN_FORMAT).timestamp()) * 1_000_000_000, text
+        if moment := servers.own_moment_ns(text):
+            yield moment, text
 
 
 def _pids(evidence: TrialDirectory, watch: Watch) -> Iterator[tuple[int, tuple[Process, ...]]]:

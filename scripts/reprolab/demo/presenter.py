@@ -106,7 +106,7 @@ class Show:
 
     def play(self) -> None:
         """From the opening to the finding. Raises Left where the presenter leaves."""
-        self._words(self.scenario.title, layout.words(self.script.opening, note=self.scenario.document))
+        self._words(self.scenario.title, layout.words(self.script.opening, note=self.scenario.document.citation))
         for number, act in enumerate(self.script.acts, 1):
             self._act(number, act)
         self._finding()

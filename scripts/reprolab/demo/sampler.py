@@ -188,7 +188,7 @@ class Sampler:
 
 def stamped(line: bytes, zero_ns: int) -> tuple[float, str]:
     """An engine's line as its moment in milliseconds since zero, and its text."""
-    stamp, _, text = line.partition(b" ")
+    stamp, text = timestamps.split_timestamp(line)
     return (timestamps.moment_ns(stamp) - zero_ns) / 1e6, text.decode("utf-8", "replace")
 
 

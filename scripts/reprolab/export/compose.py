@@ -16,7 +16,7 @@ import yaml
 
 from reprolab.core.errors import UsageError
 from reprolab.export.spec import APP, Reproducer, beside, drives
-from reprolab.scenario.model import FACTOR, Scenario
+from reprolab.scenario.model import FACTOR, Scenario, official_image
 from reprolab.stack.compose import BASE_ARGUMENT, Model
 
 DRIVE = "drive"
@@ -52,7 +52,7 @@ class Resolver:
         self.factors, self.control = factors, control
         self.images: dict[str, str] = {}
         self.used: set[str] = set()
-        self.raw = raw(scenario)
+        self.raw = raw(scenario.compose_file)
 
     def model(self) -> Model:
         """The file: of the services by role, and a client; or of the server alone, where the drive starts it."""
@@ -205,7 +205,7 @@ class Resolver:
         return self._text(part) if isinstance(part, str) else part
 
     def _text(self, value: str) -> str:
-        return FACTOR.sub(self._factor, value)
+        return FACTOR.sub(self._factor, official_image(value))
 
     def _factor(self, found: re.Match[str]) -> str:
         # What stands before the brace may be pairs of dollars, which are none of ours.
@@ -215,9 +215,13 @@ class Resolver:
         return dollars + (f"${{{name}:-{value}}}" if name in self.control else value)
 
 
-def raw(scenario: Scenario) -> Model:
-    """The scenario's Compose file as it is written."""
-    model: Model = yaml.safe_load(scenario.compose_file.read_text(encoding="utf-8"))
+def raw(file: Path) -> Model:
+    """A Compose file as it is written, but each service has the keys of the service that it extends, too."""
+    model: Model = yaml.safe_load(file.read_text(encoding="utf-8"))
+    for name, service in model["services"].items():
+        if extended := service.pop("extends", None):
+            other = yaml.safe_load((file.parent / extended["file"]).read_text(encoding="utf-8"))["services"]
+            model["services"][name] = other[extended["service"]] | service
     return model
 
 
@@ -231,7 +235,7 @@ def source(volume: object) -> str:
 
 def build_factors(scenario: Scenario) -> set[str]:
     """The factors that go into the server's image and nowhere else."""
-    service = raw(scenario)["services"][f"{scenario.name}-{APP}"]
+    service = raw(scenario.compose_file)["services"][f"{scenario.name}-{APP}"]
     inside, outside = yaml.dump(service.pop("build", {})), yaml.dump(service)
     named = ({name for name, _ in FACTOR.findall(text)} for text in (inside, outside))
     return next(named) - next(named)

@@ -1,17 +1,27 @@
 """Service logs: captured from containers, read line by line. Experiments use the names below as ``logs.NAME``."""
 
 from reprolab.logs.access_log import BUCKET_MS, AccessSummary, access_summary, counts_per_step
+from reprolab.logs.json_lines import json_object, json_objects
 from reprolab.logs.python_tracebacks import Traceback, tracebacks
-from reprolab.logs.timestamps import STAMP, Clock, moment_ns
+from reprolab.logs.servers import GUNICORN, H2O, NGINX, UVICORN, UWSGI, LineType
+from reprolab.logs.timestamps import Clock, moment_ns, split_timestamp
 
 __all__ = [
     "BUCKET_MS",
-    "STAMP",
+    "GUNICORN",
+    "H2O",
+    "NGINX",
+    "UVICORN",
+    "UWSGI",
     "AccessSummary",
     "Clock",
+    "LineType",
     "Traceback",
     "access_summary",
     "counts_per_step",
+    "json_object",
+    "json_objects",
     "moment_ns",
+    "split_timestamp",
     "tracebacks",
 ]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 BUCKET_MS = 100
+# The two fields that images/h2o adds: when a request came (microseconds), how long it took (seconds, "0" for none).
+FIELDS = re.compile(r'(?<=") (1[5-9]\d{14}) \d+(?:\.\d+)?$')
 
 
 @dataclass
@@ -101,3 +104,9 @@ def access_summary(lines: Iterable[bytes], start_ns: int, agent: bytes = b"-") -
             continue
         summary.add(moment, status)
     return summary
+
+
+def request_ns(line: str) -> int | None:
+    """When the request of an access line came, in nanoseconds since the epoch; None for any other line."""
+    found = FIELDS.search(line)
+    return int(found[1]) * 1000 if found else None

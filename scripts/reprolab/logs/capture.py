@@ -22,6 +22,7 @@ from docker.models.containers import Container
 
 from reprolab.core.errors import EngineError
 from reprolab.core.files import writing
+from reprolab.logs.timestamps import split_timestamp
 
 CHUNK = 1 << 20
 COMPRESSION = 1
@@ -136,4 +137,4 @@ def tail(lines: Iterable[bytes], count: int = 8) -> list[str]:
         kept.append(line)
         if len(kept) > count:
             kept.pop(0)
-    return [line.decode("utf-8", "replace").rstrip().partition(" ")[2] for line in kept]
+    return [split_timestamp(line)[1].decode("utf-8", "replace").rstrip() for line in kept]

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from reprolab.logs.timestamps import Clock
+from reprolab.logs.timestamps import Clock, split_timestamp
 
-PYTHON_FILE = re.compile(rb'^\S+\s+File "([^"]+)", line (\d+), in (\S+)')
+PYTHON_FILE = re.compile(rb'^\s+File "([^"]+)", line (\d+), in (\S+)')
 PYTHON_ERROR = re.compile(
-    rb"^\S+ ((?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*|\w*(?:Error|Exception|Exit|Interrupt|Iteration|Warning))(?:: (.*))?$"
+    rb"^((?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*|\w*(?:Error|Exception|Exit|Interrupt|Iteration|Warning))(?:: (.*))?$"
 )
 # What follows is another traceback: frames without an end, before it, belong to one that was torn off.
 PYTHON_BEGIN = (
@@ -43,11 +43,14 @@ def tracebacks(lines: Iterable[bytes]) -> Iterator[Traceback]:
     frames: list[tuple[str, int, str]] = []
     clock = Clock()
     for line in lines:
-        if found := PYTHON_FILE.match(line):
+        stamp, text = split_timestamp(line)
+        if not stamp:
+            continue
+        if found := PYTHON_FILE.match(text):
             frames.append((found[1].decode("utf-8", "replace"), int(found[2]), found[3].decode("utf-8", "replace")))
-        elif frames and (found := PYTHON_ERROR.match(line.rstrip())):
+        elif frames and (found := PYTHON_ERROR.match(text.rstrip())):
             message = (found[2] or b"").decode("utf-8", "replace")
             yield Traceback(clock(line), found[1].decode(), message, tuple(frames))
             frames = []
-        elif any(mark in line for mark in PYTHON_BEGIN):
+        elif any(mark in text for mark in PYTHON_BEGIN):
             frames = []

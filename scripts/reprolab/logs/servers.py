@@ -1,73 +1,222 @@
-"""Events of a trial, and those that the servers' own log lines tell: workers that come and go, Python tracebacks."""
+"""The log lines of the servers that the lab knows: one `Dialect` for each. A new server's dialect is added here.
+
+`server_events` makes a timeline's events of these lines, `normalize` takes out of them what always differs.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum, auto
+from typing import AnyStr, NamedTuple
 
-from reprolab.logs import timestamps
-from reprolab.logs.python_tracebacks import tracebacks
-from reprolab.scenario.event import Event
-
-# Each server's own words, with the pid (or uWSGI's number of the worker) where it names one.
-PATTERNS: tuple[tuple[str, str, re.Pattern[bytes]], ...] = (
-    ("started", "worker {} booted", re.compile(rb"\[INFO\] Booting worker with pid: (\d+)")),
-    ("started", "worker {} spawned", re.compile(rb"^spawned uWSGI worker \d+ (?:\(and the only\) )?\(pid: (\d+)")),
-    ("started", "server process {} started", re.compile(rb"Started server process \[(\d+)\]")),
-    ("ending", "worker {} reached max_requests", re.compile(rb"\[(\d+)\] \[INFO\] Autorestarting worker")),
-    ("restarted", "worker {} respawned", re.compile(rb"^Respawned uWSGI worker \d+ \(new pid: (\d+)\)")),
-    ("ending", "worker {} reloads", re.compile(rb"\[(\d+)\] \[INFO\] Worker reloading")),
-    ("killed", "worker {} timed out", re.compile(rb"\[CRITICAL\] WORKER TIMEOUT \(pid:\s*(\d+)\)")),
-    ("killed", "worker {} was sent a signal", re.compile(rb"Worker \(pid:\s*(\d+)\) was (?:sent|terminated)")),
-    ("killed", "worker {} died", re.compile(rb"(?:DAMN ! worker \d+ \(pid:|Child process \[)\s*(\d+)[\])] died")),
-    ("note", "the master got a signal: {}", re.compile(rb"\[INFO\] Handling signal: (\w+)")),
-)
-MARKS = (b"orker", b"WORKER", b"rocess", b"signal")
-ACCESS = b" HTTP/1."
+from reprolab.logs.timestamps import split_timestamp
 
 
-def from_log(lines: Iterable[bytes], zero_ns: int, source: str) -> list[Event]:
-    """The events of one service's log, in its order; each at the moment at which the engine read the line.
+class LineType(StrEnum):
+    """What a line says. Group 1 of its pattern is the process id, if the line has one, or what is said here."""
 
-    ``lines`` bear the engine's timestamps; ``zero_ns`` is the timeline's zero. A worker that says several times that it
-    restarts is told of once.
+    MASTER_STARTING = auto()  # group 1: the release
+    LISTENING = auto()  # group 1: the address
+    READY = auto()
+    STARTED = auto()
+    RESPAWNED = auto()
+    MAX_REQUESTS = auto()
+    RELOADING = auto()
+    TIMEOUT = auto()
+    EXITING = auto()
+    DIED = auto()
+    SIGNAL = auto()  # group 1: the signal that the master got
+    MASTER_ENDED = auto()
+
+
+# The kinds of scenario/event.py. A line of another type is not on the timeline.
+EVENT_KINDS: Mapping[LineType, str] = {
+    LineType.STARTED: "started",
+    LineType.RESPAWNED: "restarted",
+    LineType.MAX_REQUESTS: "ending",
+    LineType.RELOADING: "ending",
+    LineType.TIMEOUT: "killed",
+    LineType.DIED: "killed",
+    LineType.SIGNAL: "note",
+}
+WORKER_BEGINS = (LineType.STARTED, LineType.RESPAWNED)
+WORKER_ENDS = (LineType.EXITING, LineType.DIED)
+
+
+class Line(NamedTuple):
+    """A regular expression, and what the timeline says of such a line; ``{}`` is group 1."""
+
+    pattern: str
+    event: str = ""
+
+
+class Rule(NamedTuple):
+    """A rule of `normalize`: it is tried on lines that contain any of the words in ``needed``."""
+
+    needed: tuple[str, ...]
+    pattern: re.Pattern[str]
+    replacement: str | Callable[[re.Match[str]], str]
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How one server writes its log.
+
+    ``begins`` matches what stands before a message; its groups are named clock, pid and level. ``clock_format`` is for
+    strptime, where the clock tells its zone. ``errors`` are the levels that tell of an error. ``status`` is how an
+    access line shows a response's status, with ``{}`` for the code. ``varies`` takes out what differs between any two
+    runs; there a clock is already ``<clock>``. ``python``: whether its processes run Python.
     """
-    found: list[Event] = []
-    for trace in tracebacks(_watched(lines, zero_ns, source, found)):
-        message = f": {trace.message}" if trace.message else ""
-        text = f"{trace.exception} at {trace.place}{message}"
-        found.append(Event(_ms(trace.moment_ns, zero_ns), "traceback", text[:200], source))
-    return sorted(_once(found), key=lambda event: event.at_ms)
+
+    name: str
+    begins: re.Pattern[str]
+    lines: Mapping[LineType, Line]
+    clock_format: str = ""
+    errors: frozenset[str] = frozenset()
+    status: str = r'" {}\b'
+    varies: tuple[Rule, ...] = ()
+    python: bool = False
+
+    def pattern(self, line_type: str) -> str:
+        """The regular expression of a type of line. Raises ValueError for no type, KeyError for one that is missing."""
+        return self.lines[LineType(line_type)].pattern
+
+    def search(self, line_type: str, line: AnyStr) -> re.Match[AnyStr] | None:
+        """Look for a type of line in a line, behind the engine's timestamp if it has one. Raises as `pattern` does."""
+        pattern, text = self.pattern(line_type), split_timestamp(line)[1]
+        return re.search(pattern.encode() if isinstance(text, bytes) else pattern, text)
 
 
-def _watched(lines: Iterable[bytes], zero_ns: int, source: str, found: list[Event]) -> Iterator[bytes]:
-    """The lines that may belong to a traceback, passed on; what else they tell goes into ``found``."""
-    clock = timestamps.Clock()
-    for line in lines:
-        # Under load nearly all lines are answers.
-        if ACCESS in line or not line[:4].isdigit():
-            continue
-        if any(mark in line for mark in MARKS) and (told := _told(line.partition(b" ")[2])):
-            found.append(Event(_ms(clock(line), zero_ns), *told, source))
-        yield line
+PYTHON_ERRORS = frozenset({"ERROR", "CRITICAL"})
+
+# [2026-11-26 01:19:01 +0000] [11] [INFO] Booting worker with pid: 11
+GUNICORN = Dialect(
+    "gunicorn",
+    re.compile(r"\[(?P<clock>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4})\] \[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] "),
+    {
+        LineType.MASTER_STARTING: Line(r"Starting gunicorn (\S+)"),
+        LineType.LISTENING: Line(r"Listening at: (.+) \(\d+\)"),
+        LineType.STARTED: Line(r"Booting worker with pid: (\d+)", "worker {} booted"),
+        LineType.MAX_REQUESTS: Line(r"\[(\d+)\] \[INFO\] Autorestarting worker", "worker {} reached max_requests"),
+        LineType.RELOADING: Line(r"\[(\d+)\] \[INFO\] Worker reloading", "worker {} reloads"),
+        LineType.TIMEOUT: Line(r"WORKER TIMEOUT \(pid:\s*(\d+)\)", "worker {} timed out"),
+        LineType.EXITING: Line(r"Worker exiting \(pid: (\d+)\)"),
+        # 20: "Worker with pid 12 was terminated due to signal 9"; since 21: "Worker (pid:76) was sent SIGKILL!"
+        LineType.DIED: Line(
+            r"Worker (?:\(pid:\s*|with pid )(\d+)\)? was (?:sent|terminated)", "worker {} was sent a signal"
+        ),
+        LineType.SIGNAL: Line(r"Handling signal: (\w+)", "the master got a signal: {}"),
+        LineType.MASTER_ENDED: Line(r"Shutting down: Master"),
+    },
+    clock_format="%Y-%m-%d %H:%M:%S %z",
+    errors=PYTHON_ERRORS,
+    varies=(
+        Rule(("<clock>] [",), re.compile(r"(?<=<clock>\] )\[\d+\](?= \[)"), "[<pid>]"),
+        Rule(("Listening at: ",), re.compile(r"(Listening at: .*[\[(])\d+(?=[\])])"), r"\1<pid>"),
+        Rule(("/wgunicorn-",), re.compile(r"(?<=/)(wgunicorn-)[a-z0-9_]{8}(?![\w])"), r"\1<name>"),
+    ),
+    python=True,
+)
+
+# spawned uWSGI worker 1 (pid: 11, cores: 1)
+# [pid: 11|app: 0|req: 1/1] 127.0.0.1 () {18 vars in 179 bytes} [Thu Nov 26 01:19:47 2026] GET / => generated 2 bytes …
+UWSGI = Dialect(
+    "uwsgi",
+    re.compile(r"\[pid: (?P<pid>\d+)\|app: -?\d+\|req: -?\d+/\d+\] "),
+    {
+        LineType.MASTER_STARTING: Line(r"\*\*\* Starting uWSGI (\S+)"),
+        LineType.LISTENING: Line(r"^(?:uWSGI http bound on|uwsgi socket \d+ bound to TCP address) (\S+)"),
+        LineType.STARTED: Line(r"^spawned uWSGI worker \d+ (?:\(and the only\) )?\(pid: (\d+)", "worker {} spawned"),
+        LineType.RESPAWNED: Line(r"^Respawned uWSGI worker \d+ \(new pid: (\d+)\)", "worker {} respawned"),
+        LineType.EXITING: Line(r"^Gracefully killing worker \d+ \(pid: (\d+)\)"),
+        LineType.DIED: Line(r"DAMN ! worker \d+ \(pid:\s*(\d+)\) died", "worker {} died"),
+        LineType.MASTER_ENDED: Line(r"^goodbye to uWSGI\."),
+    },
+    status=r"\(HTTP/\S+ {}\)",
+    varies=(
+        Rule(("|req: ",), re.compile(r"(?<=\|req: )\d+/\d+(?=\])"), "<n>/<n>"),
+        Rule((" vars in ",), re.compile(r"(?<= vars in )\d+(?= bytes\})"), "<n>"),
+        Rule(("nodename: ",), re.compile(r"(?<=^nodename: )\S+"), "<id>"),
+    ),
+    python=True,
+)
+
+# INFO:     Started server process [11]
+UVICORN = Dialect(
+    "uvicorn",
+    re.compile(r"(?P<level>[A-Z]+): +"),
+    {
+        LineType.LISTENING: Line(r"Uvicorn running on (?:unix socket )?(\S+)"),
+        LineType.READY: Line(r"Application startup complete"),
+        LineType.STARTED: Line(r"Started server process \[(\d+)\]", "server process {} started"),
+        LineType.EXITING: Line(r"Finished server process \[(\d+)\]"),
+        LineType.DIED: Line(r"Child process \[(\d+)\] died", "worker {} died"),
+        LineType.MASTER_ENDED: Line(r"Stopping parent process \[(\d+)\]"),
+    },
+    errors=PYTHON_ERRORS,
+    varies=(Rule(("rocess ",), re.compile(r"([Pp]rocess [\[(])\d+(?=[\])])"), r"\1<pid>"),),
+    python=True,
+)
+
+# [INFO] raised RLIMIT_NOFILE to 20000
+# Its access log is the one that images/h2o asks for: access_log.py reads it.
+H2O = Dialect(
+    "h2o",
+    re.compile(r"\[(?P<level>[A-Z]+)\] "),
+    {LineType.READY: Line(r"^h2o server \(pid:(\d+)\) is ready to serve requests")},
+    errors=frozenset({"ERROR", "FATAL"}),
+)
+
+# 2026/11/26 01:20:20 [alert] 7#7: *29 32 worker_connections are not enough
+NGINX = Dialect(
+    "nginx",
+    re.compile(r"(?P<clock>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[(?P<level>[a-z]+)\] (?P<pid>\d+)#\d+: "),
+    {
+        LineType.STARTED: Line(r"start worker process (\d+)", "worker {} started"),
+        LineType.EXITING: Line(r"worker process (\d+) exited with code"),
+        LineType.DIED: Line(r"worker process (\d+) exited on signal", "worker {} died"),
+    },
+    errors=frozenset({"error", "crit", "alert", "emerg"}),
+    varies=(
+        Rule(
+            ("#",),
+            re.compile(r"^(<clock> \[\w+\] )\d+#\d+: (\*\d+ )?"),
+            lambda found: f"{found[1]}<pid>#<pid>: {'*<n> ' if found[2] else ''}",
+        ),
+        Rule(("worker process ", " received from "), re.compile(r"((?:worker process|received from) )\d+"), r"\1<pid>"),
+    ),
+)
+
+DIALECTS = (GUNICORN, UWSGI, UVICORN, H2O, NGINX)
+NAMES = tuple(dialect.name for dialect in DIALECTS)
 
 
-def _told(text: bytes) -> tuple[str, str] | None:
-    """The kind and the words of what a line tells."""
-    for kind, words, pattern in PATTERNS:
-        if match := pattern.search(text):
-            return kind, words.format(match[1].decode("ascii", "replace"))
+def any_pattern(line_types: Iterable[LineType]) -> re.Pattern[str]:
+    """What matches a line of one of these types by any server; the process id is in the one group that matched."""
+    wanted = tuple(line_types)
+    return re.compile("|".join(d.lines[one].pattern for d in DIALECTS for one in wanted if one in d.lines))
+
+
+def status_pattern(code: str) -> str:
+    """What matches an access line of any server whose status is ``code``, a regular expression such as ``5\\d\\d``."""
+    return "|".join(dict.fromkeys(dialect.status.format(code) for dialect in DIALECTS))
+
+
+def own_moment_ns(text: str) -> int | None:
+    """When a line was written by its server's own clock, in nanoseconds since the epoch; None without clock and zone.
+
+    Raises ValueError for a clock that shows no possible time.
+    """
+    for dialect in DIALECTS:
+        if dialect.clock_format and (found := dialect.begins.match(text)):
+            return int(datetime.strptime(found["clock"], dialect.clock_format).timestamp()) * 1_000_000_000
     return None
 
 
-def _once(events: Iterable[Event]) -> list[Event]:
-    """Each worker's restart, death and signal once, as first told."""
-    kept: dict[tuple[str, str, float], Event] = {}
-    for event in events:
-        again = event.at_ms if event.kind in ("traceback", "note") else 0.0
-        kept.setdefault((event.kind, event.text, again), event)
-    return list(kept.values())
-
-
-def _ms(moment_ns: int, zero_ns: int) -> float:
-    return round((moment_ns - zero_ns) / 1e6, 3)
+def is_error(text: str) -> bool:
+    """Whether a line begins with a level of its server's that tells of an error."""
+    found = ((dialect, dialect.begins.match(text)) for dialect in DIALECTS if dialect.errors)
+    return any(match["level"] in dialect.errors for dialect, match in found if match)

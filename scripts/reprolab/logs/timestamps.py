@@ -1,11 +1,24 @@
-"""The moment at the beginning of a log line."""
+"""The engine's timestamp at the beginning of a log line."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from typing import AnyStr
 
 STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:Z|\+00:00)?")
+IN_FRONT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?Z"
+STAMPED = re.compile(rf"({IN_FRONT})(?: |$)")
+STAMPED_BYTES = re.compile(STAMPED.pattern.encode())
+
+
+def split_timestamp(line: AnyStr) -> tuple[AnyStr, AnyStr]:
+    """The engine's timestamp in front of a line, and the text behind it, its end of line included.
+
+    Without a timestamp, the first is empty and the second is the line.
+    """
+    found = STAMPED_BYTES.match(line) if isinstance(line, bytes) else STAMPED.match(line)
+    return (found[1], line[found.end() :]) if found else (line[:0], line)
 
 
 def moment_ns(stamp: bytes | str) -> int:

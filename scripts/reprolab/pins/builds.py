@@ -12,7 +12,7 @@ from reprolab.baseimage.resolve import substitute
 from reprolab.core.config_file import read_yaml
 from reprolab.pins.collect import Build
 from reprolab.pins.pin import Use
-from reprolab.scenario.model import FACTOR, Scenario
+from reprolab.scenario.model import FACTOR, Scenario, official_image
 from reprolab.stack.compose import BASE_ARGUMENT, TOOLS
 
 DEFAULT = "Dockerfile"
@@ -74,7 +74,8 @@ def _of_services(file: Path, services: Mapping[str, Any], factors: Mapping[str, 
 
 def fill(text: str, factors: Mapping[str, str]) -> str:
     """``text`` as Compose fills it in: an empty factor counts as none."""
-    return FACTOR.sub(lambda found: factors.get(found[1]) or found[2] or "", text).replace("$$", "$")
+    filled = FACTOR.sub(lambda found: factors.get(found[1]) or found[2] or "", official_image(text))
+    return filled.replace("$$", "$")
 
 
 def _by_default(compose: Iterable[Build], scenarios: Iterable[Scenario]) -> Iterator[Build]:

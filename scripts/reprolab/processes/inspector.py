@@ -18,6 +18,7 @@ from docker.models.containers import Container
 from reprolab.core.errors import InvalidTrial
 from reprolab.engine.exec import Commands, Output
 from reprolab.evidence.run_dir import TrialDirectory
+from reprolab.logs.servers import DIALECTS
 from reprolab.processes import snapshot as snapshots
 from reprolab.processes.snapshot import Process, Snapshot
 from reprolab.processes.wait_graph import pipes, wait_of
@@ -26,6 +27,7 @@ SNAPSHOT = ("python", "/usr/local/lib/forensics/snapshot.py")
 # Not stopping a process to look at it: a stop could wake it from the very call it hangs in.
 STACKS = ("py-spy", "dump", "--nonblocking", "--json", "--pid")
 FRAMES = 10
+PYTHON_SERVERS = tuple(dialect.name for dialect in DIALECTS if dialect.python)
 NOTABLE = ("SIGTERM", "SIGINT", "SIGCHLD")
 
 
@@ -155,7 +157,7 @@ def is_python(process: Process) -> bool:
     """Whether py-spy can be asked about it: its program is a Python, and it has not ended."""
     # A script's first line makes the kernel put the interpreter first; uWSGI holds one without the name.
     name = process.command[0].rpartition("/")[2] if process.command else ""
-    return process.state != "Z" and name.startswith(("python", "gunicorn", "uwsgi", "uvicorn"))
+    return process.state != "Z" and name.startswith(("python", *PYTHON_SERVERS))
 
 
 def stacks_to_json(stacks: Stacks) -> dict[str, Any]:

@@ -1,40 +1,45 @@
 """The generated parts of the pages: tables and verdicts come from recorded.json, never from a hand.
 
-A generated part stands between two markers, `<!-- generated: NAME -->` and `<!-- end -->`. With `: a b` behind
-results/SCENARIO only these variants are shown, without notes.
+A generated part stands between two markers, `<!-- generated: NAME -->` and `<!-- end -->`. Some parts take words behind
+a colon: `scenarios: ko` is the table in Korean, `results/SCENARIO: a b` shows these variants alone, without notes, and
+`summary/SCENARIO: a b SV-1` is a report cut to these variants and claims.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from reprolab.core.errors import EvidenceError, UsageError
+from reprolab.publish import scenario_table, short_report, sources
+from reprolab.publish.markdown import cell as _cell
 from reprolab.report import table
 from reprolab.report.table import Row
-from reprolab.report.write import recorded_report
 from reprolab.scenario import loader
 from reprolab.scenario.model import Claim, Experiment, Scenario
-from reprolab.verdict.document import ClaimVerdict, Verdict, VerdictDocument
+from reprolab.verdict.document import ClaimVerdict
 from reprolab.verdict.record import RecordedRun, read_record, recorded_verdict
 
 PART = re.compile(r"(<!-- generated: ([\w/-]+)(?:: ([\w .-]+?))? -->\n)(.*?)(<!-- end -->)", re.S)
-NOT_RUN = "not recorded yet"
+NOT_RUN = scenario_table.WORDS["en"].not_run
+PAGES = (
+    "README.md",
+    "README.ko.md",
+    "README.ja.md",
+    "docs/claims.md",
+    "docs/sources.md",
+    "docs/verdicts.md",
+    "docs/workshop.md",
+)
 
 
 def pages(root: Path) -> dict[Path, str]:
     """Every page with generated parts, as it should read."""
     found = [loader.load(root, name) for name in loader.names(root)]
     wanted: dict[Path, str] = {}
-    for path in [
-        root / "README.md",
-        root / "docs" / "claims.md",
-        root / "docs" / "workshop.md",
-        *(s.directory / "README.md" for s in found),
-    ]:
+    for path in [*(root / page for page in PAGES), *(s.directory / "README.md" for s in found)]:
         if path.exists():
             wanted[path] = _fill(path, found)
     return wanted
@@ -63,36 +68,11 @@ def write(root: Path) -> list[Path]:
 
 
 def _fill(path: Path, found: list[Scenario]) -> str:
-    by_name = {one.name: one for one in found}
-
     def replace(part: re.Match[str]) -> str:
         kind, _, name = part[2].partition("/")
-        if kind not in PARTS:
-            raise UsageError(f"{path}: unknown generated part {kind!r}", expected=", ".join(PARTS))
-        chosen = [by_name[name]] if name in by_name else found
-        if name and name not in by_name:
-            raise UsageError(f"{path}: no scenario {name!r} for the generated part {kind!r}")
-        if part[3]:
-            return f"{part[1]}{_rows(path, chosen[0], part[3].split())}\n{part[5]}"
-        return f"{part[1]}{PARTS[kind](chosen)}\n{part[5]}"
+        return f"{part[1]}{_content(path, kind, name, (part[3] or '').split(), found)}\n{part[5]}"
 
     return PART.sub(replace, path.read_text(encoding="utf-8"))
-
-
-def _scenarios(found: list[Scenario]) -> str:
-    lines = ["| scenario | what it is about | document | verdicts | run |", "|---|---|---|---|---|"]
-    for one in found:
-        record = read_record(one)
-        words = _words(record.verdict) if record else NOT_RUN
-        when = record.info.started if record else "—"
-        link = f"[{one.name}](scenarios/{one.name}/README.md)"
-        lines.append(f"| {link} | {_cell(one.title)} | {_cell(one.document)} | {words} | {when} |")
-    return "\n".join(lines)
-
-
-def _words(verdict: VerdictDocument) -> str:
-    counts = Counter(claim.verdict for claim in verdict.claims)
-    return " · ".join(f"{counts[word]} {word}" for word in Verdict if word in counts)
 
 
 def _judged(one: Scenario) -> dict[str, ClaimVerdict]:
@@ -101,11 +81,34 @@ def _judged(one: Scenario) -> dict[str, ClaimVerdict]:
     return {claim.id: claim for claim in verdict.claims} if verdict else {}
 
 
+def _content(path: Path, kind: str, name: str, words: list[str], found: list[Scenario]) -> str:
+    """One generated part. Raises UsageError that names the page for a marker that nothing would ever fill."""
+    chosen = [scenario for scenario in found if name in ("", scenario.name)]
+    if name and not chosen:
+        raise UsageError(f"{path}: no scenario {name!r} for the generated part {kind!r}")
+    if kind not in PARTS | WITH_WORDS:
+        raise UsageError(f"{path}: unknown generated part {kind!r}", expected=", ".join(PARTS | WITH_WORDS))
+    if words and (kind not in WITH_WORDS or (kind in OF_ONE and not name)):
+        raise UsageError(f"{path}: the generated part {kind!r} takes no words", expected="; ".join(WORDS_EXPECTED))
+    if not words and kind not in PARTS:
+        raise UsageError(f"{path}: the generated part {kind!r} needs words", expected="; ".join(WORDS_EXPECTED))
+    return WITH_WORDS[kind](path, chosen, words) if words else PARTS[kind](chosen)
+
+
+def _scenarios(path: Path, found: list[Scenario], words: list[str]) -> str:
+    """The table in one language."""
+    if len(words) != 1 or words[0] not in scenario_table.WORDS:
+        raise UsageError(
+            f"{path}: the table of scenarios in {' '.join(words)!r}", expected=", ".join(scenario_table.WORDS)
+        )
+    return scenario_table.render(found, words[0])
+
+
 def _claims(found: list[Scenario]) -> str:
     parts = []
     for one in found:
         judged = _judged(one)
-        lines = [f"## {one.name}: {one.title}", "", f"Document: {one.document}.", ""] if len(found) > 1 else []
+        lines = [f"## {one.name}: {one.title}", "", f"Document: {one.document.citation}.", ""] if len(found) > 1 else []
         lines += ["| id | claim | verdict | why |", "|---|---|---|---|"]
         for _, claim in _by_number(one):
             row = judged.get(claim.id)
@@ -188,19 +191,35 @@ def _grid(experiment: Experiment, rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def _rows(path: Path, one: Scenario, variants: list[str]) -> str:
-    """Some variants, in the order in which they are named, of the first experiment that has them all."""
-    record = read_record(one)
-    if not record:
-        return NOT_RUN
+def _rows(path: Path, found: list[Scenario], variants: list[str]) -> str:
+    """The results of some variants."""
+    record = read_record(found[0])
+    return _grid(*_chosen(path, found[0], record, variants)) if record else NOT_RUN
+
+
+def _chosen(path: Path, one: Scenario, record: RecordedRun, variants: list[str]) -> tuple[Experiment, list[Row]]:
+    """The rows, in the order in which they are named, of the first experiment that has them all."""
     fewest = variants
     for experiment, rows in table.recorded_tables(one, record).items():
         by_name = {row.variant: row for row in rows}
         missing = [name for name in variants if name not in by_name]
         if not missing:
-            return _grid(one.experiments[experiment], [by_name[name] for name in variants])
+            return one.experiments[experiment], [by_name[name] for name in variants]
         fewest = min(fewest, missing, key=len)
     raise UsageError(f"{path}: {one.name}'s recorded run has no variant {', '.join(fewest)}")
+
+
+def _summary(path: Path, found: list[Scenario], words: list[str]) -> str:
+    """A short report; words that are ids of claims choose claims, the others variants."""
+    one = found[0]
+    record = read_record(one)
+    if not record:
+        return f"```text\n{NOT_RUN}\n```"
+    claims = {claim.id: claim for claim in record.verdict.claims}
+    experiment, rows = _chosen(path, one, record, [word for word in words if word not in claims])
+    headings = table.headings(experiment)
+    text = short_report.render(one, record, headings, rows, [claims[word] for word in words if word in claims])
+    return f"```text\n{text}\n```"
 
 
 def _notes(rows: list[Row]) -> str:
@@ -230,20 +249,18 @@ def _provenance(record: RecordedRun) -> str:
     )
 
 
-def _report(found: list[Scenario]) -> str:
-    record = read_record(found[0])
-    text = recorded_report(found[0], record).rstrip() if record else NOT_RUN
-    return f"```text\n{text}\n```"
-
-
-def _cell(text: str) -> str:
-    return " ".join(str(text).replace("|", "\\|").split())
-
-
 PARTS: dict[str, Callable[[list[Scenario]], str]] = {
-    "scenarios": _scenarios,
+    "scenarios": lambda found: scenario_table.render(found, "en"),
     "claims": _claims,
     "settings": _settings,
     "results": _results,
-    "report": _report,
+    "sources": sources.render,
 }
+WITH_WORDS: dict[str, Callable[[Path, list[Scenario], list[str]], str]] = {
+    "scenarios": _scenarios,
+    "results": _rows,
+    "summary": _summary,
+}
+# Those of WITH_WORDS that are about a single scenario, and how each is written.
+OF_ONE = ("results", "summary")
+WORDS_EXPECTED = ("scenarios: LANGUAGE", "results/SCENARIO: VARIANTS", "summary/SCENARIO: VARIANTS and CLAIMS")

@@ -30,7 +30,7 @@ BASE_FACTS = ("origin", "id", "digest")
 
 
 def header(scenario: Scenario, run: RunInfo) -> Text:
-    """Title, time, and on what it all ran."""
+    """Title, time, the document, and on what it all ran."""
     host = run.host
     bases = sorted({base.detail or "?" for base in run.bases.values()})
     facts = [
@@ -41,6 +41,7 @@ def header(scenario: Scenario, run: RunInfo) -> Text:
     ]
     text = Text(f"{scenario.name} · {scenario.title}", style="bold")
     text.append(f"   {run.started}\n", style="dim")
+    text.append(f"document: {scenario.document.citation}\n", style="dim")
     text.append("".join(f"base image: {base}\n" for base in bases), style="dim")
     text.append(" · ".join(facts), style="dim")
     return text
@@ -127,8 +128,8 @@ def sign_answer(seen: SignCount) -> str:
     return seen.text if seen.trials else "could not be read"
 
 
-def doubts(verdict: VerdictDocument, *, by_make: bool | None = None) -> str:
-    """What the numbers do not allow one to say, with the next step; ``by_make`` as in ``command_text.option``."""
+def doubts(verdict: VerdictDocument) -> str:
+    """What the numbers do not allow one to say, with the next step."""
     named = [pair for claim in verdict.claims if verdict.asked(claim) for pair in claim.variants.items()]
     silent = dict.fromkeys(name for name, _ in named if not verdict.variants[name].valid)
     plain = [row for _, row in named if not row.count.rate and row.count.trials]
@@ -142,7 +143,7 @@ def doubts(verdict: VerdictDocument, *, by_make: bool | None = None) -> str:
         fewest = min(nowhere, key=lambda row: row[1])[1] if nowhere else min(rate.of for rate in rates)
         told.append(_still(f"only {fewest} tries in some variants", nowhere))
     parts = [f"no valid trial in {table.some(list(silent))}"] if silent else []
-    more = command_text.option("trials", 20, by_make=by_make)
+    more = command_text.option("trials", 20)
     parts += [f"{'; '.join(told)}; run with {more} for a closer bound"] if told else []
     return "; ".join(parts)
 
@@ -230,10 +231,8 @@ def render(
     tables: table.Tables,
     verdict: VerdictDocument,
     where: str,
-    *,
-    by_make: bool | None = None,
 ) -> None:
-    """Print the whole report; ``by_make`` as in ``command_text.option``."""
+    """Print the whole report."""
     console.print(header(scenario, run))
     console.print(results(scenario, tables, console.width))
     customs = [name for name in verdict.variants if name.rpartition("/")[2] == "custom"]
@@ -242,7 +241,7 @@ def render(
             console.print(custom_signs(scenario, verdict, name))
     else:
         console.print(claims(verdict))
-        if doubt := doubts(verdict, by_make=by_make):
+        if doubt := doubts(verdict):
             console.print(Text(doubt, style="dim"))
     if run.times:
         console.print(Text(f"time: {run.times}", style="dim"))

@@ -10,7 +10,7 @@ from typing import Any
 
 from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.logs import access_log, timestamps
-from reprolab.logs.servers import from_log
+from reprolab.logs.server_events import from_log
 from reprolab.scenario.event import KINDS, Event
 from reprolab.scenario.model import Experiment
 
@@ -69,7 +69,7 @@ def zero_of(evidence: TrialDirectory, observation: Mapping[str, Any]) -> int:
         return int(started)
     with suppress(OSError, EOFError, ValueError):
         for line in islice(evidence.streams("app"), 1):
-            return timestamps.moment_ns(line.partition(b" ")[0])
+            return timestamps.moment_ns(timestamps.split_timestamp(line)[0])
     return 0
 
 

@@ -17,7 +17,7 @@ from reprolab.report import table, terminal
 from reprolab.report.html import report as html_report
 from reprolab.scenario.model import Scenario
 from reprolab.verdict.document import VerdictDocument, read_verdict
-from reprolab.verdict.record import RecordedRun, read_record
+from reprolab.verdict.record import read_record
 
 REPORT_WIDTH = 160
 REPORT = "report.txt"
@@ -58,16 +58,9 @@ def report(console: Console, found: Scenario, run: RunDirectory) -> None:
         draft.write_text(_text(found, info, tables, verdict), encoding="utf-8")
 
 
-def recorded_report(found: Scenario, record: RecordedRun) -> str:
-    """The report of the run on record, as text for a page: the same on every machine, with make's words."""
-    return _text(found, record.info, table.recorded_tables(found, record), record.verdict, by_make=True)
-
-
-def _text(
-    found: Scenario, info: RunInfo, tables: table.Tables, verdict: VerdictDocument, *, by_make: bool | None = None
-) -> str:
+def _text(found: Scenario, info: RunInfo, tables: table.Tables, verdict: VerdictDocument) -> str:
     """The report as plain text. It may be published: it names no folder of this machine."""
     stream = StringIO()
     plain = Console(file=stream, width=REPORT_WIDTH, no_color=True, highlight=False)
-    terminal.render(plain, found, info, tables, verdict, f"results/{found.name}/{verdict.run}/", by_make=by_make)
+    terminal.render(plain, found, info, tables, verdict, f"results/{found.name}/{verdict.run}/")
     return stream.getvalue()

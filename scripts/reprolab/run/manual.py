@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
 from docker.errors import ImageNotFound
 
-from reprolab.baseimage.resolve import policy
+from reprolab.baseimage.resolve import Base, policy
 from reprolab.core import files
 from reprolab.core.errors import InvalidTrial, LabError, UsageError
 from reprolab.core.subprocesses import replace_process
@@ -19,8 +20,9 @@ from reprolab.engine.detect import client, compose_command, ensure_engine
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.scenario import loader
+from reprolab.scenario.model import Scenario
 from reprolab.stack.builds import build_all
-from reprolab.stack.compose import Model, adopt, resolve
+from reprolab.stack.compose import Model, adopt, image_variables, resolve, services_by_role
 from reprolab.stack.images import bases_of, references
 from reprolab.stack.stack import Stack
 
@@ -64,6 +66,21 @@ def up(root: Path, name: str, settings: Mapping[str, str], say: Callable[[str], 
     click.echo(f"  logs       make logs-{name}")
     click.echo(f"  inside     docker exec {stack.container('app').name} ls -l /tmp")
     click.echo(f"  down       make down-{name}")
+    click.echo(f"  compose    {by_compose(found, settings, model, bases)}")
+
+
+def by_compose(found: Scenario, settings: Mapping[str, str], model: Model, bases: Mapping[str, Base]) -> str:
+    """The command that starts the same stack by Compose alone, with the base images that the lab built or loaded."""
+    images = {
+        variable: bases[official].reference
+        for variable, official in image_variables(model, found).items()
+        if bases[official].reference != official
+    }
+    words = [f"{key}={shlex.quote(value)}" for key, value in {**images, **settings}.items()]
+    # A service that the documented stack does without has a profile of its own.
+    optional = [service for role, service in services_by_role(model, found.name).items() if not found.needs(role, {})]
+    profiles = [word for profile in (found.name, *optional) for word in ("--profile", profile)]
+    return " ".join([*words, "docker compose", *profiles, "up --wait"])
 
 
 def stamp(root: Path) -> str:

@@ -11,18 +11,32 @@ import importlib.util
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from reprolab.core.config_file import hint, only, read_yaml
+from reprolab.core.config_file import hint, mapping, only, read_yaml
 from reprolab.core.error_place import place
 from reprolab.core.errors import UsageError
-from reprolab.scenario.model import APP_ROLE, CUSTOM, EXPERIMENT, FACTOR, Claim, Experiment, Scenario
+from reprolab.scenario.model import (
+    APP_ROLE,
+    CUSTOM,
+    EXPERIMENT,
+    FACTOR,
+    LANGUAGES,
+    Claim,
+    Document,
+    Experiment,
+    Scenario,
+    official_image,
+)
 
 PACKAGE = "reprolab_scenarios"
-METADATA_KEYS = ("title", "document", "summary", "finding")
+TEXT_KEYS = ("title", "summary", "finding")
+DOCUMENT_KEY, HEADLINE_KEY = "document", "headline"
+DOCUMENT_FIELDS = tuple(field.name for field in fields(Document))
+DATE = re.compile(r"\d{4}(-\d\d(-\d\d)?)?( \([^()]+\))?")
 VALUES_KEY = "values"
 WHEN_KEY = "when"
 EXPERIMENT_NAMES = ("VARIANTS", "TRIALS", "CLAIMS", "drive")
@@ -42,18 +56,7 @@ def load(root: Path, name: str) -> Scenario:
             expected="one of " + (", ".join(known) or "(none yet)"),
         )
     directory = root / "scenarios" / name
-    metadata, factors, values, when = _read_compose(directory / "compose.yaml")
-    bare = Scenario(
-        name,
-        directory,
-        metadata["title"],
-        metadata["document"],
-        metadata["summary"],
-        metadata["finding"],
-        factors,
-        values=values,
-        when=when,
-    )
+    bare = _read_compose(name, directory)
     package = _package(directory)
     experiments = {path.stem: _experiment(bare, package, path) for path in _experiment_files(directory)}
     if not experiments:
@@ -66,20 +69,28 @@ def load(root: Path, name: str) -> Scenario:
     return scenario
 
 
-def _read_compose(
-    path: Path,
-) -> tuple[dict[str, str], dict[str, str], dict[str, tuple[str, ...]], dict[str, dict[str, tuple[str, ...]]]]:
-    """Metadata, factors with their documented values, their other values where they are few, optional services."""
-    where = f"scenarios/{path.parent.name}/compose.yaml"
-    model = read_yaml(path, where)
+def _read_compose(name: str, directory: Path) -> Scenario:
+    """What compose.yaml says of a scenario: all but its experiments."""
+    where = f"scenarios/{name}/compose.yaml"
+    model = read_yaml(directory / "compose.yaml", where)
     if not isinstance(model, dict) or not isinstance(model.get("services"), dict):
         raise UsageError(f"{where} has no services", expected="a Compose file with a services mapping")
-    block, factors = model.get("x-reprolab"), _factors(model)
-    metadata = _metadata(block, where)
-    assert isinstance(block, dict)
-    _check_services(model["services"], path.parent.name, where)
+    block, factors = _block(model.get("x-reprolab"), where), _factors(model)
+    _check_services(model["services"], name, where)
+    texts = {key: _text(block.get(key), f"{where}: x-reprolab.{key}") for key in TEXT_KEYS}
     values = _value_lists(block, factors, where)
-    return metadata, factors, values, _conditions(block, factors, values, path.parent.name, model["services"], where)
+    return Scenario(
+        name,
+        directory,
+        texts["title"],
+        _document(block[DOCUMENT_KEY], where),
+        texts["summary"],
+        texts["finding"],
+        factors,
+        values=values,
+        when=_conditions(block, factors, values, name, model["services"], where),
+        headline=_headline(block.get(HEADLINE_KEY), where),
+    )
 
 
 def _check_services(services: Mapping[str, object], name: str, where: str) -> None:
@@ -159,21 +170,59 @@ def _check_when_experiments(scenario: Scenario) -> None:
                 )
 
 
-def _metadata(block: object, where: str) -> dict[str, str]:
+def _block(block: object, where: str) -> dict[str, Any]:
+    """The x-reprolab block, with known keys alone, a title and a document."""
     if not isinstance(block, dict):
-        raise UsageError(f"{where} has no x-reprolab block", expected="x-reprolab: {title: ..., document: ...}")
-    only(block, (*METADATA_KEYS, VALUES_KEY, WHEN_KEY), where, prefix="x-reprolab.")
-    for key in ("title", "document"):
+        raise UsageError(
+            f"{where} has no x-reprolab block", expected="x-reprolab: {title: ..., document: {title: ...}}"
+        )
+    only(block, (*TEXT_KEYS, DOCUMENT_KEY, HEADLINE_KEY, VALUES_KEY, WHEN_KEY), where, prefix="x-reprolab.")
+    for key, expected in (("title", "a line of text"), (DOCUMENT_KEY, "{title: ..., author: ..., date: ...}")):
         if not block.get(key):
-            raise UsageError(f"{where}: x-reprolab.{key} is missing", expected="a line of text")
-    return {key: str(block.get(key, "")).strip() for key in METADATA_KEYS}
+            raise UsageError(f"{where}: x-reprolab.{key} is missing", expected=expected)
+    return block
+
+
+def _text(value: object, where: str) -> str:
+    """A value of YAML as text; a date or a number is text too, a list or a mapping is a mistake."""
+    if isinstance(value, list | dict | bool):
+        raise UsageError(f"{where} is {value!r}", expected="a line of text")
+    return "" if value is None else str(value).strip()
+
+
+def _document(content: object, where: str) -> Document:
+    own = f"{where}: x-reprolab.{DOCUMENT_KEY}"
+    block = mapping(content, DOCUMENT_FIELDS, own)
+    document = Document(**{key: _text(block.get(key), f"{own}.{key}") for key in DOCUMENT_FIELDS})
+    if not document.title:
+        raise UsageError(f"{own}.title is missing", expected="the document's title, in its own language")
+    if document.date and not DATE.fullmatch(document.date):
+        raise UsageError(
+            f"{own}.date is {document.date!r}",
+            expected="YYYY, YYYY-MM or YYYY-MM-DD, and in brackets what it is: 2023-01-27 (last change)",
+        )
+    if document.url and not re.match(r"https?://\S+$", document.url):
+        raise UsageError(f"{own}.url is {document.url!r}", expected="https://...")
+    return document
+
+
+def _headline(content: object, where: str) -> dict[str, str]:
+    """The finding in one sentence, by language."""
+    if content is None:
+        return {}
+    own = f"{where}: x-reprolab.{HEADLINE_KEY}"
+    block = mapping(content, LANGUAGES, own)
+    sentences = {language: _text(sentence, f"{own}.{language}") for language, sentence in block.items()}
+    if not sentences.get("en"):
+        raise UsageError(f"{own}.en is missing", expected="the finding in one English sentence")
+    return sentences
 
 
 def _factors(model: Mapping[str, object]) -> dict[str, str]:
     """The factors of a Compose model with their documented values, in order of appearance."""
     found: dict[str, str] = {}
     for value in _values({key: part for key, part in model.items() if key != "x-reprolab"}):
-        for name, default in FACTOR.findall(value):
+        for name, default in FACTOR.findall(official_image(value)):
             if not found.get(name):
                 found[name] = default
     return found

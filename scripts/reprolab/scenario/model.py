@@ -18,8 +18,22 @@ DOCUMENTED = "documented"
 CUSTOM = "custom"
 EXPERIMENT = "experiment"
 APP_ROLE = "app"
+# The languages of the READMEs; English is the one that every headline has.
+LANGUAGES = ("en", "ko", "ja")
 # $$ is how Compose escapes a dollar: what follows a pair is no factor of its own.
 FACTOR = re.compile(r"(?<!\$)(?:\$\$)*\$\{([A-Z][A-Z0-9_]*)(?::?-([^${}]*))?\}")
+# A base image with the variable by which `docker compose` by hand names another; the name ends as build arguments for
+# base images do.
+NAMED_IMAGE = re.compile(r"\$\{([A-Z][A-Z0-9_]*_IMAGE):-(.*)\}")
+
+
+def official_image(text: str) -> str:
+    """A value of a Compose file, as it is written, without the variable by which a person names another base image.
+
+    The lab chooses base images itself, so such a variable is no factor.
+    """
+    named = NAMED_IMAGE.fullmatch(text)
+    return named[2] if named else text
 
 
 @dataclass(frozen=True)
@@ -107,19 +121,51 @@ class Experiment:
 
 
 @dataclass(frozen=True)
+class Document:
+    """The document that a scenario tests, as it describes itself; what it does not say is empty.
+
+    ``title`` is in the document's own language. ``date`` is YYYY, YYYY-MM or YYYY-MM-DD; where it is not the day of
+    publication, words in brackets say what it is: `2023-01-27 (last change)`. ``id`` is the lab's own name for it.
+    """
+
+    title: str
+    author: str = ""
+    date: str = ""
+    language: str = ""
+    url: str = ""
+    licence: str = ""
+    id: str = ""
+
+    @property
+    def citation(self) -> str:
+        """Title, author, date and language in one line."""
+        return ", ".join(part for part in (f"“{self.title}”", self.author, self.date, self.language) if part)
+
+    @property
+    def short(self) -> str:
+        """Title, and in brackets author and year."""
+        known = ", ".join(part for part in (self.author, self.date[:4]) if part)
+        return f"{self.title} ({known})" if known else self.title
+
+
+@dataclass(frozen=True)
 class Scenario:
-    """One documented case: its directory, its factors with the documented values, its experiments."""
+    """One documented case: its directory, its factors with the documented values, its experiments.
+
+    ``headline`` is the finding in one sentence, by language (see LANGUAGES).
+    """
 
     name: str
     directory: Path
     title: str
-    document: str
+    document: Document
     summary: str
     finding: str
     factors: Mapping[str, str]
     experiments: Mapping[str, Experiment] = field(default_factory=dict)
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     when: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    headline: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def compose_file(self) -> Path:

@@ -17,10 +17,11 @@ from typing import Any
 
 from docker.utils.build import exclude_paths
 
+from reprolab.core.config_file import read_yaml
 from reprolab.core.errors import UsageError
 from reprolab.core.subprocesses import CommandError, run
 from reprolab.engine import labels
-from reprolab.scenario.model import Experiment, Scenario
+from reprolab.scenario.model import NAMED_IMAGE, Experiment, Scenario
 
 Model = dict[str, Any]
 BASE_ARGUMENT = "_IMAGE"
@@ -31,10 +32,12 @@ LOAD_TOOL = "wrk"
 def clean_environment(scenario: Scenario, factors: Mapping[str, str]) -> dict[str, str]:
     """The caller's environment with the variant's factors and no other.
 
-    A THREADS or PYTHON that happens to be set in somebody's shell must not change the documented stack.
+    A THREADS, PYTHON or PYTHON_IMAGE that happens to be set in somebody's shell must not change the documented stack.
     """
     kept = {name: value for name, value in os.environ.items() if name not in scenario.factors}
     kept = {name: value for name, value in kept.items() if not name.startswith("COMPOSE_")}
+    # Base images that were named for `docker compose` by hand; the lab finds its own.
+    kept = {name: value for name, value in kept.items() if not name.endswith(BASE_ARGUMENT)}
     return kept | dict(factors)
 
 
@@ -94,6 +97,20 @@ def base_arguments(model: Model) -> Iterator[tuple[str, str, str]]:
                 yield name, argument, value
 
 
+def image_variables(model: Model, scenario: Scenario) -> dict[str, str]:
+    """The variables by which a person names base images to `docker compose`, with the official image of each.
+
+    ``model`` is what `resolve` returned; of its services those count that the scenario's file has.
+    """
+    services = read_yaml(scenario.compose_file, str(scenario.compose_file))["services"]
+    found = {}
+    for name, argument, official in base_arguments(model):
+        written = services[name]["build"]["args"][argument] if name in services else ""
+        if named := NAMED_IMAGE.fullmatch(written):
+            found[named[1]] = official
+    return found
+
+
 def adopt(
     model: Model,
     scenario: Scenario,
@@ -112,10 +129,15 @@ def adopt(
     for name, service in own["services"].items():
         service["labels"] = {**(service.get("labels") or {}), **owner}
         service.pop("container_name", None)
+        # For `docker compose` by hand; here its connections and processes would be measured too.
+        service["healthcheck"] = {"disable": True}
         if "build" in service:
             service["build"]["labels"] = {labels.OBJECT: labels.IMAGE, labels.SCENARIO: scenario.name}
             service["image"] = image_name(service["build"], name, bases.values())
             service["pull_policy"] = "never"
+        else:
+            # images/hardened.yaml says `build`; what is missing here is pulled.
+            service.pop("pull_policy", None)
     for kind in ("networks", "volumes"):
         for entry in (own.get(kind) or {}).values():
             entry["labels"] = {**(entry.get("labels") or {}), **owner}

@@ -173,7 +173,7 @@ def _claim_verdict(
     verdict, why = decide(claim, counts)
     if claim.but:
         why += f" · but see {', '.join(claim.but)}"
-    return ClaimVerdict(claim.id, claim.text, scenario.document, verdict, recorded, why, rows)
+    return ClaimVerdict(claim.id, claim.text, scenario.document.citation, verdict, recorded, why, rows)
 
 
 def _claim_variant(claim: Claim, name: str, seen: Count, trials: list[TrialRecord]) -> ClaimVariant:

@@ -1,14 +1,14 @@
-"""The document's views, and the lab's own."""
+"""What can be asked for. The paths below `document/` are those of the document's two views."""
 
-import document
 from django.urls import path
 
 from lab import views
 
 urlpatterns = [
     path("", views.index),
-    path("document/thread", document.sleep_thread_test),
-    path("document/cpu", document.cpu_test),
+    path("document/thread", views.thread, {"name": "document", "seconds": 0}),
+    path("document/cpu", views.page),
+    path("style.css", views.style),
     path("thread/<str:name>/<int:seconds>", views.thread),
     path("hold/<int:seconds>", views.hold),
     path("state/<str:name>", views.state),

@@ -1,4 +1,4 @@
-"""The document's thread with a name and a clock, and views that tell about their process."""
+"""A thread that prints, a page that takes its time, and views that tell about their process."""
 
 import json
 import os
@@ -7,9 +7,14 @@ import threading
 import time
 
 import gil
+from django.conf import settings
 from django.http import HttpResponse
+from django.shortcuts import render
 
-PERIOD = 2.0  # seconds between two lines, as in the document
+from lab.factors import chosen
+
+PERIOD = 2.0  # seconds between two lines of a thread, as in the document
+COMPUTING = 3.0  # seconds that the page takes, as in the document
 
 
 def say(**facts):
@@ -41,19 +46,20 @@ def pause_recv():
         theirs.close()
 
 
-def pause_compute():
-    """Pure computation."""
-    end = time.monotonic() + PERIOD
+def compute(seconds=PERIOD):
+    """Pure computation; when it began and ended, by the clock."""
+    began, end = time.time(), time.monotonic() + seconds
     while time.monotonic() < end:
         sum(range(1000))
+    return began, time.time()
 
 
-PAUSES = {"sleep": pause_sleep, "recv": pause_recv, "compute": pause_compute}
+pause = chosen("KIND", {"sleep": pause_sleep, "recv": pause_recv, "compute": compute})
 
 
 def ticks(name):
-    """The document's handler: a line, then a pause, for ever."""
-    pause, number = PAUSES[os.environ["KIND"]], 0
+    """What a thread does: a line, then a pause, for ever."""
+    number = 0
     while True:
         say(tick=name, number=number)
         pause()
@@ -92,8 +98,17 @@ def state(request, name):
 
 
 def busy(request, milliseconds):
-    """Compute for a while; tells when it began and ended, by the clock."""
-    begun = time.time()
-    while time.time() - begun < milliseconds / 1000:
-        sum(range(1000))
-    return answer(began=begun, ended=time.time())
+    """Compute for a while."""
+    began, ended = compute(milliseconds / 1000)
+    return answer(began=began, ended=ended)
+
+
+def page(request):
+    """A page that takes 3 s of computing, and says who computed and from when to when."""
+    began, ended = (f"{moment:.6f}" for moment in compute(COMPUTING))
+    return render(request, "page.html", {"pid": os.getpid(), "began": began, "ended": ended, "styled": settings.STYLED})
+
+
+def style(request):
+    """The page's style sheet, answered at once."""
+    return HttpResponse("p { color: green }\n", content_type="text/css")

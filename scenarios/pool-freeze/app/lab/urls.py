@@ -1,4 +1,4 @@
-"""Two addresses: one that shows that the server is up, one that runs the document's code."""
+"""Two addresses: one that shows that the server is up, one that runs the tasks."""
 
 from django.urls import path
 

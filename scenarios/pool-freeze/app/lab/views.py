@@ -1,4 +1,4 @@
-"""The document's code behind a view."""
+"""The five tasks behind a view."""
 
 import runners
 from django.http import HttpResponse

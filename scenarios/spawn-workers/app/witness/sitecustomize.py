@@ -11,7 +11,7 @@ import sys
 import threading
 
 TOKEN = os.urandom(8).hex()
-MAIN = os.path.join(os.environ["HOME"], "app", "main.py")
+MAIN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "main.py")
 
 
 def say(kind, **more):

@@ -16,7 +16,8 @@ from pathlib import Path
 from zlib import error as ZlibError
 
 from reprolab.evidence.run_dir import TrialDirectory
-from reprolab.logs import timestamps
+from reprolab.logs import servers
+from reprolab.logs.timestamps import moment_ns, split_timestamp
 
 # Of each shape so many lines are kept from the beginning, and its last one.
 FIRST = 2
@@ -30,7 +31,6 @@ DIGITS = b"0123456789"
 ACCESS = b" HTTP/1."
 OTHER = b"(lines of further shapes)"
 HOT = re.compile(r"\b(?:ERROR|CRITICAL|FATAL|Traceback|TIMEOUT|SIG[A-Z]{3,}|died|killed)\b|[a-z](?:Error|Exception)\b")
-STAMPED = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z ")
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Line:
     @property
     def hot(self) -> bool:
         """Whether it tells of an error, to be found at a glance."""
-        return bool(HOT.search(self.text))
+        return bool(HOT.search(self.text)) or servers.is_error(self.text)
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _counted(shapes: dict[bytes, _Shape], shown: set[int]) -> Iterator[tuple[int
     for shape in sorted(shapes.values(), key=lambda one: -one.count)[:MOST_COUNTED]:
         left = shape.count - len({number for number, _ in [*shape.first, shape.last]} & shown)
         if left > 0:
-            yield left, _text(_stamp(shape.last[1])[1])
+            yield left, _text(split_timestamp(shape.last[1])[1])
 
 
 def _shapes(lines: Iterable[bytes]) -> tuple[int, dict[bytes, _Shape]]:
@@ -169,17 +169,9 @@ def _empty(path: Path) -> bool:
 
 
 def _line(number: int, line: bytes, zero_ns: int) -> Line:
-    moment, text = _stamp(line)
-    at = round((moment - zero_ns) / 1e6, 1) if moment is not None and zero_ns else None
+    stamp, text = split_timestamp(line)
+    at = round((moment_ns(stamp) - zero_ns) / 1e6, 1) if stamp and zero_ns else None
     return Line(number, at, _text(text))
-
-
-def _stamp(line: bytes) -> tuple[int | None, bytes]:
-    """The engine's moment in front of a line, and the rest; None where there is none."""
-    if not STAMPED.match(line):
-        return None, line
-    stamp, _, text = line.partition(b" ")
-    return timestamps.moment_ns(stamp), text
 
 
 def _text(line: bytes) -> str:

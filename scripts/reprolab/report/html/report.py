@@ -106,7 +106,7 @@ def _facts(found: Scenario, info: RunInfo) -> list[tuple[str, list[str]]]:
     machine = " · ".join(f"{name} {value}" for name, value in known if value)
     processor = f"{host.cpus} × {host.cpu}" if host.cpu and host.cpus else ""
     facts = [
-        ("document", [found.document]),
+        ("document", [part for part in (found.document.citation, found.document.url) if part]),
         ("run", [info.started]),
         ("command", [" ".join(info.command)]),
         ("host", [" · ".join(part for part in (processor, machine) if part)]),

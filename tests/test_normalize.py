@@ -1,4 +1,4 @@
-"""Masks: what always differs is gone, what tells runs apart is not; on lines from the logs of all five scenarios."""
+"""Normalized lines: what always differs is gone, what tells runs apart is not; on lines of all five scenarios' logs."""
 
 from __future__ import annotations
 
@@ -89,7 +89,11 @@ ALIKE = {
         '{"witness": "unlink", "t_ns": 1795240374588640148, "pid": 9, "tid": 9, "ppid": 6, "errno": 0}',
         '{"witness": "unlink", "t_ns": <clock>, "pid": <pid>, "tid": <pid>, "ppid": <pid>, "errno": 0}',
     ),
-    "the pool's prints": ("[22 of 11] 1 / 200", "[304 of 12] 1 / 200", "[<pid> of <pid>] 1 / 200"),
+    "the pool's prints": (
+        "[22 of 11] task 1 done: 200",
+        "[304 of 12] task 1 done: 200",
+        "[<pid> of <pid>] task 1 done: 200",
+    ),
     "the slow upstream": (
         "1795252469.815085 1795252469.815163 /now",
         "1795252786.433568 1795252786.466108 /now",
@@ -141,21 +145,21 @@ def real_lines() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("name", ALIKE)
-def test_what_always_differs_is_masked(name: str) -> None:
+def test_what_always_differs_goes(name: str) -> None:
     """Clock, process, address, port, duration and the like: two lines of one kind become the same."""
-    one, other, masked = ALIKE[name]
-    assert normalize.mask(one) == masked
-    assert normalize.mask(other) == masked
+    one, other, normalized = ALIKE[name]
+    assert normalize.normalize_line(one) == normalized
+    assert normalize.normalize_line(other) == normalized
 
 
 @pytest.mark.parametrize("name", TELLING)
 def test_what_tells_runs_apart_is_kept(name: str) -> None:
     """A status, a size, errno, an exception, a line of code, a release, a setting: never made equal."""
     form, one, other = TELLING[name]
-    assert normalize.mask(form.format(one)) != normalize.mask(form.format(other))
+    assert normalize.normalize_line(form.format(one)) != normalize.normalize_line(form.format(other))
 
 
-def test_masking_twice_is_masking_once() -> None:
+def test_to_normalize_twice_is_to_do_it_once() -> None:
     """On every recorded line, and on lines put together from pieces of them."""
     lines = sorted(set(real_lines()))
     assert len(lines) > 1000
@@ -163,8 +167,8 @@ def test_masking_twice_is_masking_once() -> None:
     pieces = [re.split(r"(?<=[ \[\](:,])", line) for line in chance.sample(lines, 200)]
     mixed = ["".join(chance.choice(chance.choice(pieces)) for _ in range(12)) for _ in range(4000)]
     for line in [*lines, *mixed]:
-        masked = normalize.mask(line)
-        assert normalize.mask(masked) == masked, line
+        normalized = normalize.normalize_line(line)
+        assert normalize.normalize_line(normalized) == normalized, line
 
 
 STATUS = re.compile(r'(?:(?<=" )|(?<=HTTP/1\.[01] ))[1-5]\d\d\b')
@@ -172,7 +176,7 @@ ERROR = re.compile(r"\b(?!Exception in)[A-Z]\w*(?:Error|Exception)\b")
 
 
 def test_another_status_or_exception_is_another_line() -> None:
-    """Put another status or exception into a recorded line: neither the mask nor the shape makes the two equal."""
+    """Put another status or exception into a recorded line: neither normalize_line() nor shape() makes them equal."""
     tried = 0
     for line in sorted(set(real_lines())):
         for pattern, others in ((STATUS, ("200", "404", "500", "502", "599")), (ERROR, ("KeyError", "OSError"))):
@@ -180,13 +184,15 @@ def test_another_status_or_exception_is_another_line() -> None:
                 changed = pattern.sub(other, line, count=1)
                 if changed != line:
                     tried += 1
-                    assert normalize.mask(changed) != normalize.mask(line), line
-                    assert normalize.shape(normalize.mask(changed)) != normalize.shape(normalize.mask(line)), line
+                    assert normalize.normalize_line(changed) != normalize.normalize_line(line), line
+                    assert normalize.shape(normalize.normalize_line(changed)) != normalize.shape(
+                        normalize.normalize_line(line)
+                    ), line
     assert tried > 1000
 
 
 def test_a_rule_is_asked_wherever_it_finds_something() -> None:
-    """What a rule names as needed stands in every line, and in every half-masked line, in which it finds anything."""
+    """What a rule names as needed stands in every line, half-normalized or not, in which it finds anything."""
     asked = 0
     for line in sorted(set(real_lines())):
         text = line
@@ -197,16 +203,16 @@ def test_a_rule_is_asked_wherever_it_finds_something() -> None:
                 asked += 1
                 assert any(word in text for word in needed), (pattern.pattern, text)
                 text = pattern.sub(replacement, text)
-        assert text == normalize.mask(line), line
+        assert text == normalize.normalize_line(line), line
     assert asked > 500
 
 
 def test_every_status_stays_apart_from_every_other() -> None:
-    """In each form of an access line, 500 statuses give 500 masks and 500 shapes."""
+    """In each form of an access line, 500 statuses give 500 normalized lines and 500 shapes."""
     for name in ("a status", "uvicorn's status", "uWSGI's status"):
-        masked = {normalize.mask(TELLING[name][0].format(status)) for status in range(100, 600)}
-        assert len(masked) == 500, name
-        assert len({normalize.shape(one) for one in masked}) == 500, name
+        normalized = {normalize.normalize_line(TELLING[name][0].format(status)) for status in range(100, 600)}
+        assert len(normalized) == 500, name
+        assert len({normalize.shape(one) for one in normalized}) == 500, name
 
 
 def test_the_shape_leaves_numbering_out() -> None:

@@ -1,0 +1,28 @@
+"""The list of the documents that the scenarios test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from reprolab.publish.markdown import cell
+from reprolab.scenario.model import Document, Scenario
+
+HEADINGS = ("title", "author", "date", "language", "licence", "scenario", "id")
+NOTHING = "—"
+
+
+def render(scenarios: Iterable[Scenario]) -> str:
+    """A row for each document; a dash for what it does not say of itself."""
+    lines = ["| " + " | ".join(HEADINGS) + " |", "|" + "---|" * len(HEADINGS)]
+    for scenario in scenarios:
+        document = scenario.document
+        facts = [document.author, document.date, document.language, document.licence]
+        cells = [_title(document), *(cell(fact or NOTHING) for fact in facts)]
+        story = f"[{scenario.name}](../scenarios/{scenario.name}/README.md)"
+        lines.append("| " + " | ".join([*cells, story, f"`{document.id}`" if document.id else NOTHING]) + " |")
+    return "\n".join(lines)
+
+
+def _title(document: Document) -> str:
+    title = cell(document.title)
+    return f"[{title}]({document.url})" if document.url else title

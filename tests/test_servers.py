@@ -1,0 +1,261 @@
+"""The servers' dialects, on lines that the servers wrote: tests/data/servers, and the recorded runs."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from cases import DATA, ROOT, RUNS
+from reprolab.compare.log_reader import moment
+from reprolab.logs import access_log, servers
+from reprolab.logs.servers import DIALECTS, EVENT_KINDS, GUNICORN, H2O, NGINX, UVICORN, UWSGI, Dialect, LineType
+from reprolab.logs.timestamps import moment_ns, split_timestamp
+from reprolab.report.html.log_digest import Line
+
+VANISH = RUNS / "whole/vanish/documented/1"
+LOGS = {
+    "gunicorn-19": (GUNICORN, VANISH / "app.streams.log.gz"),
+    "gunicorn-20": (GUNICORN, DATA / "servers/gunicorn-20.log"),
+    "gunicorn-23": (GUNICORN, DATA / "servers/gunicorn-23.log"),
+    "uwsgi-2": (UWSGI, DATA / "servers/uwsgi-2.log"),
+    "uvicorn-0": (UVICORN, DATA / "servers/uvicorn-0.log"),
+    "h2o": (H2O, VANISH / "proxy.streams.log.gz"),
+    "nginx-1": (NGINX, DATA / "servers/nginx-1.log"),
+}
+# What group 1 holds of each type of line, in the log's order; "" where the line has none.
+SAID: Mapping[str, Mapping[str, str]] = {
+    "gunicorn-19": {
+        "master_starting": "19.6.0",
+        "listening": "unix:/tmp/gunicorn.sock",
+        "started": "10 11 18 19 20 45 46 47 48 49",
+        "max_requests": "10 10 11 11 11 11 18 18 18 19 20",
+        "exiting": "10 11 18 19 20",
+    },
+    "gunicorn-20": {
+        "master_starting": "20.1.0",
+        "listening": "http://0.0.0.0:8000",
+        "started": "12 14 62 67 77 105 113 114 124 126",
+        "max_requests": "14 12",
+        "reloading": "113 114",
+        "timeout": "67",
+        "exiting": "14 12 67 62 105 113 114 124 126",
+        "died": "77",
+        "signal": "hup term",
+        "master_ended": "",
+    },
+    "gunicorn-23": {
+        "master_starting": "23.0.0",
+        "listening": "http://0.0.0.0:8000",
+        "started": "11 13 61 66 77 106 115 116 126 128",
+        "max_requests": "13 11",
+        "reloading": "115 116",
+        "timeout": "66",
+        "exiting": "13 11 66 106 61 115 116 126 128",
+        "died": "77",
+        "signal": "hup term",
+        "master_ended": "",
+    },
+    "uwsgi-2": {
+        "master_starting": "2.0.20 2.0.20",
+        "listening": "0.0.0.0:8000",
+        "started": "11 12 52 53",
+        "respawned": "45",
+        "exiting": "11 45",
+        "died": "12",
+        "master_ended": "",
+    },
+    "uvicorn-0": {
+        "listening": "http://0.0.0.0:8000",
+        "ready": "    ",
+        "started": "12 13 55 57 58",
+        "exiting": "12 55 58 57",
+        "died": "13",
+        "master_ended": "7",
+    },
+    "h2o": {"ready": "8"},
+    "nginx-1": {"started": "12 13 47 54 55", "exiting": "12 47 54 55", "died": "13"},
+}
+
+
+def recorded(path: Path) -> list[str]:
+    """The lines of a recorded log, behind the engine's timestamps."""
+    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    return content.decode().splitlines()
+
+
+def texts(path: Path) -> list[str]:
+    """The lines without the timestamps."""
+    return [split_timestamp(line)[1] for line in recorded(path)]
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_what_a_server_says_is_recognised(name: str) -> None:
+    """Every type of line in every recorded log, no more and no less."""
+    dialect, path = LOGS[name]
+    found: dict[str, list[str]] = {}
+    for line in recorded(path):
+        for line_type in dialect.lines:
+            if match := dialect.search(line_type, line):
+                found.setdefault(line_type, []).append(match[1] if match.re.groups else "")
+    assert {line_type: " ".join(values) for line_type, values in found.items()} == SAID[name]
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+def test_no_pattern_without_a_recorded_line(dialect: Dialect) -> None:
+    """A pattern that no recorded line matches is a guess."""
+    lines = [line for other, path in LOGS.values() if other is dialect for line in texts(path)]
+    assert [
+        one for one, line in dialect.lines.items() if not any(re.search(line.pattern, text) for text in lines)
+    ] == []
+    assert any(dialect.begins.match(text) for text in lines)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+def test_what_the_timeline_says(dialect: Dialect) -> None:
+    """A line has words for the timeline exactly if its type has a kind there, and one group to put into them."""
+    for line_type, line in dialect.lines.items():
+        assert bool(line.event) == (line_type in EVENT_KINDS), line_type
+        assert not line.event or re.compile(line.pattern).groups == 1, line_type
+
+
+def test_bytes_and_text_are_searched_alike() -> None:
+    """A line is found with and without the engine's timestamp, which stands before the line's own beginning."""
+    line = "spawned uWSGI worker 1 (pid: 11, cores: 1)"
+    for text in (line, f"2026-11-26T01:19:43.553410043Z {line}"):
+        for given in (text, text.encode()):
+            match = UWSGI.search("started", given)
+            assert match is not None
+            assert int(match[1]) == 11
+    with pytest.raises(ValueError, match="begun"):
+        UWSGI.pattern("begun")
+    with pytest.raises(KeyError):
+        UWSGI.pattern("timeout")
+
+
+# -- how lines begin ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "levels", "pids"),
+    [
+        ("gunicorn-20", {"INFO", "WARNING", "CRITICAL"}, 11),
+        ("gunicorn-23", {"INFO", "ERROR", "CRITICAL"}, 11),
+        ("uvicorn-0", {"INFO"}, 0),
+        ("h2o", {"INFO", "WARN"}, 0),
+        ("nginx-1", {"notice", "error", "alert"}, 5),
+    ],
+)
+def test_levels_and_processes_in_front_of_messages(name: str, levels: set[str], pids: int) -> None:
+    """The level of each line that has one, and how many processes wrote to the log where lines name theirs."""
+    dialect, path = LOGS[name]
+    found = [match.groupdict() for text in texts(path) if (match := dialect.begins.match(text))]
+    assert {one["level"] for one in found} == levels
+    assert len({one["pid"] for one in found if "pid" in one}) == pids
+
+
+def test_gunicorns_clock_agrees_with_the_engines() -> None:
+    """Its clock has whole seconds and tells its zone; the engine read the line within the next two seconds."""
+    seen = 0
+    for name in ("gunicorn-19", "gunicorn-20", "gunicorn-23"):
+        for line in recorded(LOGS[name][1]):
+            stamp, text = split_timestamp(line)
+            if (own := servers.own_moment_ns(text)) is not None:
+                seen += 1
+                assert 0 <= moment_ns(stamp) - own < 2e9, line
+    assert seen > 50
+
+
+def test_a_workers_zone_is_read() -> None:
+    """Django sets the zone of the worker that imports it; the master's lines stay in UTC."""
+    master = b"[2026-11-26 01:06:11 +0000] [11] [INFO] Handling signal: term"
+    worker = b"[2026-11-25 19:06:11 -0600] [29] [INFO] Worker exiting (pid: 29)"
+    assert moment(worker) == moment(master) == 1_795_655_171 * 10**9
+
+
+def test_a_clock_without_a_zone_is_no_moment() -> None:
+    """nginx does not say in which zone its clock is, uWSGI and uvicorn have none; an impossible time is an error."""
+    for name in ("nginx-1", "uwsgi-2", "uvicorn-0", "h2o"):
+        assert {servers.own_moment_ns(text) for text in texts(LOGS[name][1])} == {None}
+    assert moment(b"[2026-13-21 05:52:25 +0000] [10] [INFO] x") is None
+    with pytest.raises(ValueError, match="2026-13-21"):
+        servers.own_moment_ns("[2026-13-21 05:52:25 +0000] [10] [INFO] x")
+
+
+def test_an_access_lines_moment_is_when_the_request_came() -> None:
+    """Of each of the proxy's own lines; they have no timestamp of the engine's."""
+    lines = texts(VANISH / "proxy.log.gz")
+    moments = [access_log.request_ns(line) for line in lines]
+    assert len(lines) > 400
+    assert all(one is not None and abs(one - 1_795_272_350 * 10**9) < 60e9 for one in moments)
+    assert moments == [moment(line.encode()) for line in lines]
+
+
+def test_errors_by_level() -> None:
+    """nginx writes its levels in small letters, and its words need not tell of an error."""
+    told = [text for text in texts(LOGS["nginx-1"][1]) if servers.is_error(text)]
+    assert [re.sub(r".*#\d+: (\*\d+ )?", "", text)[:16] for text in told] == ["connect() failed", "worker process 1"]
+    assert all(Line(1, None, text).hot for text in told)
+    assert not any(servers.is_error(text) for name in ("uvicorn-0", "uwsgi-2") for text in texts(LOGS[name][1]))
+    assert not servers.is_error("[2026-11-26 01:29:40 +0000] [8] [WARNING] Worker with pid 77 was terminated")
+    assert servers.is_error("[2026-11-26 01:29:34 +0000] [8] [CRITICAL] WORKER TIMEOUT (pid:67)")
+
+
+# -- over all servers ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "left"),
+    [("gunicorn-20", []), ("gunicorn-23", []), ("uwsgi-2", ["52", "53"]), ("uvicorn-0", []), ("nginx-1", [])],
+)
+def test_who_is_alive_by_the_log(name: str, left: list[str]) -> None:
+    """A worker that was killed or replaced is gone, and its successor there; uWSGI's end names no worker."""
+    begins, ends = servers.any_pattern(servers.WORKER_BEGINS), servers.any_pattern(servers.WORKER_ENDS)
+    alive: list[str] = []
+    most = 0
+    for text in texts(LOGS[name][1]):
+        if match := begins.search(text):
+            alive += [pid for pid in match.groups() if pid]
+        if match := ends.search(text):
+            alive = [pid for pid in alive if pid not in match.groups()]
+        most = max(most, len(alive))
+    assert alive == left
+    # While workers are replaced, the new ones may be there before the old ones are gone.
+    assert 2 <= most <= 4
+
+
+def test_statuses_in_every_form() -> None:
+    """Access lines as h2o and gunicorn, uvicorn, and uWSGI write them."""
+    pattern = re.compile(servers.status_pattern(r"5\d\d"))
+    for line in ('"GET / HTTP/1.1" {} 11 "-" "-"', 'INFO:     127.0.0.1:5 - "GET / HTTP/1.1" {} X', "(HTTP/1.0 {}) 1"):
+        assert pattern.search(line.format(502)), line
+        assert not pattern.search(line.format(200)), line
+
+
+# -- one place ----------------------------------------------------------------------------------------
+
+TELLTALES = re.compile(
+    r"Booting worker|Worker exiting|Autorestarting|WORKER TIMEOUT|Worker reloading|Handling signal|Listening at|"
+    r"Started server process|Finished server process|Child process|Application startup|Uvicorn running|"
+    r"spawned uWSGI|DAMN !|ready to serve|start worker process|\[INFO"
+)
+TABLE = ROOT / "scripts" / "reprolab" / "logs" / "servers.py"
+# YAML that authors write holds what a screen or a report shows of a log, not what the lab reads.
+GLOBS = ("scripts/reprolab/**/*.py", "scripts/reprolab/**/*.py.j2", "scenarios/*/*.py")
+READERS = sorted({path for glob in GLOBS for path in ROOT.glob(glob)})
+
+
+def test_no_other_module_knows_a_servers_lines() -> None:
+    """Whoever reads a server's lines takes them from the table."""
+    assert TELLTALES.search(TABLE.read_text(encoding="utf-8"))
+    assert len(READERS) > 150
+    knowing = [str(path.relative_to(ROOT)) for path in READERS if TELLTALES.search(path.read_text(encoding="utf-8"))]
+    assert knowing == [str(TABLE.relative_to(ROOT))]
+
+
+def test_a_dialect_for_each_server() -> None:
+    """Names are the programs' own, as processes and syslog show them."""
+    assert servers.NAMES == ("gunicorn", "uwsgi", "uvicorn", "h2o", "nginx")
+    assert {LineType.STARTED, LineType.DIED} <= set.intersection(*(set(d.lines) for d in DIALECTS if d is not H2O))
