@@ -30,10 +30,12 @@ GONE = (
 PROGRAM = """
 import resource, sys, time
 from pathlib import Path
-from reprolab import evidence, scenario, session
+from reprolab.evidence.run_dir import RunDirectory
+from reprolab.report.write import write_page
+from reprolab.scenario import loader
 begun = time.monotonic()
-run = evidence.RunDirectory(Path(sys.argv[1]))
-path = session.write_page(scenario.load(Path(sys.argv[2]), sys.argv[3]), run)
+run = RunDirectory(Path(sys.argv[1]))
+path = write_page(loader.load(Path(sys.argv[2]), sys.argv[3]), run)
 print(time.monotonic() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, path.stat().st_size / 1e6)
 """
 
