@@ -30,8 +30,7 @@ from reprolab.baseimage.cpython import Interpreter
 from reprolab.baseimage.host_config import HostConfig, read_host
 from reprolab.baseimage.rootfs import ADDED, FILES, NOT_UNPACKED, have_mmdebstrap, plain, unpack
 from reprolab.core.errors import BaseImageError, LabError
-
-Say = Callable[[str], None]
+from reprolab.core.progress import OnProgress
 
 RECIPE = 1  # raise it when this module, hostrootfs.py or hostpython.py changes what is in the images
 SILENCE_LIMIT = 300  # seconds without a word from the engine
@@ -51,7 +50,7 @@ class HostImage:
     made_from: str
 
 
-def debian_base(client: docker.DockerClient, environ: Mapping[str, str], say: Say) -> HostImage:
+def debian_base(client: docker.DockerClient, environ: Mapping[str, str], say: OnProgress) -> HostImage:
     """The Debian stand-in, built if there is none made from what this host has now."""
     host = read_host(environ)
     reference = f"{NAME}/debian:host-{host.codename}"
@@ -64,7 +63,7 @@ def debian_base(client: docker.DockerClient, environ: Mapping[str, str], say: Sa
 
 
 def python_base(
-    official: str, version: str, client: docker.DockerClient, environ: Mapping[str, str], say: Say
+    official: str, version: str, client: docker.DockerClient, environ: Mapping[str, str], say: OnProgress
 ) -> HostImage:
     """The stand-in for the official ``python:<version>-slim``, built if there is none that is current."""
     interpreter = cpython.find(version, environ)
@@ -120,7 +119,7 @@ def _current(client: docker.DockerClient, reference: str, fingerprint: str) -> I
 
 
 @contextmanager
-def _alone(say: Say) -> Iterator[None]:
+def _alone(say: OnProgress) -> Iterator[None]:
     """Let one process of this checkout build at a time: the next then finds the image made.
 
     The lock is on the recipe's directory, and goes with its holder however that ends.
@@ -137,7 +136,9 @@ def _alone(say: Say) -> Iterator[None]:
         os.close(directory)
 
 
-def _make_debian(client: docker.DockerClient, host: HostConfig, reference: str, fingerprint: str, say: Say) -> Image:
+def _make_debian(
+    client: docker.DockerClient, host: HostConfig, reference: str, fingerprint: str, say: OnProgress
+) -> Image:
     have_mmdebstrap(say)
     say(
         f"unpacking {host.distribution} {host.codename} with mmdebstrap from this host's package sources "
@@ -162,7 +163,7 @@ def _make_python(
     debian: HostImage,
     reference: str,
     labels: dict[str, str],
-    say: Say,
+    say: OnProgress,
 ) -> Image:
     say(f"laying pyenv's CPython {interpreter.version} into {debian.reference} (about 20 s, once)")
     needs = cpython.needs(interpreter)

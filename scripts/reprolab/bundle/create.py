@@ -8,7 +8,7 @@ import os
 import platform
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from reprolab.bundle import archive as bundle_archive
 from reprolab.core import command_text, files
 from reprolab.core.config_file import hint
 from reprolab.core.errors import BundleError, LabError, UsageError
+from reprolab.core.progress import OnProgress
 from reprolab.core.subprocesses import CommandError, run
 from reprolab.demo import script as demo_script
 from reprolab.engine import labels
@@ -37,7 +38,6 @@ from reprolab.stack.images import bases_of, references
 SAVE_LIMIT = 3600.0
 DOWNLOAD_LIMIT = 1800.0
 LOCK_FILE = "requirements.lock"
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Bundler:
     engine: Engine
     client: docker.DockerClient
     policy: Policy
-    say: Say
+    say: OnProgress
     bases: dict[str, Base] = field(default_factory=dict)
 
     def gather(self, names: Sequence[str], *, everything: bool, runs: bool) -> list[Part]:
@@ -199,7 +199,7 @@ def saved(docker_cli: str, images: Sequence[str]) -> Iterator[bytes]:
         raise BundleError(f"the engine did not hand out the images: {failure[0]}") from failure[0]
 
 
-def wheels(root: Path, say: Say) -> list[Path]:
+def wheels(root: Path, say: OnProgress) -> list[Path]:
     """The packages of requirements.lock as files, downloaded once for each lock and kind of Python."""
     lock = root / LOCK_FILE
     target = lookup.results_root(root) / ".cache" / "wheels" / _stamp(lock)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from reprolab.baseimage.resolve import Policy, keep_bundled
 from reprolab.bundle import archive
 from reprolab.core import command_text
 from reprolab.core.errors import BundleError, LabError
+from reprolab.core.progress import OnProgress
 from reprolab.engine import labels
 from reprolab.engine.detect import Engine, compose_command
 from reprolab.evidence import lookup, run_dir
@@ -23,7 +24,6 @@ from reprolab.scenario import loader
 from reprolab.stack.compose import adopt, missing_images, resolve
 from reprolab.stack.images import bases_of, references
 
-Say = Callable[[str], None]
 GIGA = 1 << 30
 
 
@@ -35,7 +35,7 @@ class Loader:
     engine: Engine
     client: docker.DockerClient
     reader: archive.Reader
-    say: Say
+    say: OnProgress
 
     def check_machine(self, manifest: Mapping[str, Any]) -> None:
         """Raise BundleError where the images are for another processor, or would not fit on the disk."""

@@ -52,3 +52,8 @@ def read_json(path: Path) -> Any:
         raise UsageError(f"cannot read {path}: {error.strerror}", expected="a file of a run directory") from error
     except ValueError as error:
         raise UsageError(f"{path} is not JSON: {error}") from error
+
+
+def display_path(path: Path) -> Path:
+    """A path as a message shows it: relative to the working directory where it lies below that."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import IO
 
 from reprolab.core.errors import EngineError
+from reprolab.core.progress import OnProgress
 from reprolab.core.subprocesses import CommandError, run
 from reprolab.engine import apt
 from reprolab.engine.apt import Machine
-
-Say = Callable[[str], None]
 
 START_LIMIT = 60.0  # seconds from starting the daemon to its first answer
 TURN_LIMIT = 1200.0  # seconds to wait for another lab on this machine that is setting up Docker
@@ -41,7 +40,7 @@ def require_permission(machine: Machine, problem: str) -> None:
 
 
 @contextmanager
-def my_turn(machine: Machine, say: Say) -> Iterator[None]:
+def my_turn(machine: Machine, say: OnProgress) -> Iterator[None]:
     """Let one lab at a time set up Docker on this machine; the kernel frees the lock of a killed one."""
     path = machine.root / "run/reprolab-engine.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +49,7 @@ def my_turn(machine: Machine, say: Say) -> Iterator[None]:
         yield
 
 
-def _wait_for_lock(lock: IO[str], say: Say) -> None:
+def _wait_for_lock(lock: IO[str], say: OnProgress) -> None:
     deadline = time.monotonic() + TURN_LIMIT
     told = False
     while True:
@@ -69,14 +68,14 @@ def _wait_for_lock(lock: IO[str], say: Say) -> None:
         time.sleep(0.5)
 
 
-def refresh(machine: Machine, say: Say) -> None:
+def refresh(machine: Machine, say: OnProgress) -> None:
     """Renew apt's package lists; go on with what there is if that did not work."""
     complaint = apt.update(machine)
     if complaint:
         say(f"apt-get update ended with errors, going on with what it has: {complaint.splitlines()[-1]}")
 
 
-def install_engine(machine: Machine, say: Say) -> None:
+def install_engine(machine: Machine, say: OnProgress) -> None:
     """Install Docker Engine and its command line from the distribution, where the daemon is missing."""
     if machine.which("dockerd"):
         return
@@ -94,7 +93,7 @@ def install_engine(machine: Machine, say: Say) -> None:
         )
 
 
-def start_engine(machine: Machine, say: Say, answers: Callable[[], bool]) -> None:
+def start_engine(machine: Machine, say: OnProgress, answers: Callable[[], bool]) -> None:
     """Start the installed daemon and wait until it ``answers``; EngineError with its log at the limit."""
     if (machine.root / "run/systemd/system").is_dir():
         say("Docker Engine does not run: systemctl start docker")
@@ -127,7 +126,7 @@ def start_detached(machine: Machine, program: str, log: Path) -> int:
     return int(done.stdout)
 
 
-def remove_stale_pid_files(machine: Machine, say: Say) -> None:
+def remove_stale_pid_files(machine: Machine, say: OnProgress) -> None:
     """Remove pid files whose number now belongs to another program.
 
     After a crash or a reboot that kept /var/run, dockerd ignores a pid file whose process is gone. But

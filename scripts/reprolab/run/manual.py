@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -13,6 +13,7 @@ from docker.errors import ImageNotFound
 from reprolab.baseimage.resolve import policy
 from reprolab.core import files
 from reprolab.core.errors import InvalidTrial, LabError, UsageError
+from reprolab.core.progress import OnProgress
 from reprolab.core.subprocesses import replace_process
 from reprolab.engine import labels
 from reprolab.engine.detect import client, compose_command, ensure_engine
@@ -29,7 +30,7 @@ def _directory(root: Path, name: str) -> TrialDirectory:
     return TrialDirectory(lookup.results_root(root) / name / "by-hand")
 
 
-def up(root: Path, name: str, settings: Mapping[str, str], say: Callable[[str], None]) -> None:
+def up(root: Path, name: str, settings: Mapping[str, str], say: OnProgress) -> None:
     """Build and start the stack with the given factors; says where it answers and what to do next."""
     found = loader.load(root, name)
     found.check_factors(settings, "up")

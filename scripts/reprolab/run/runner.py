@@ -27,6 +27,7 @@ from reprolab.baseimage.resolve import Base, Policy
 from reprolab.core.command_text import command, option
 from reprolab.core.error_place import directory_of, place
 from reprolab.core.errors import BuildError, EngineError, InvalidTrial, LabError
+from reprolab.core.progress import OnProgress
 from reprolab.engine import labels
 from reprolab.engine.detect import Engine, compose_command
 from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
@@ -91,7 +92,7 @@ class Runner:
     engine: Engine
     client: docker.DockerClient
     policy: Policy
-    say: Callable[[str], None]
+    say: OnProgress
     on_trial: Callable[[TrialRecord], None]
     on_begin: Callable[[str, int], None]
     watch: Stopwatch = field(default_factory=Stopwatch)

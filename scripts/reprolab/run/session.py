@@ -15,6 +15,7 @@ from rich.console import Console
 from reprolab.baseimage.resolve import policy
 from reprolab.core import files
 from reprolab.core.errors import Exit, LabError
+from reprolab.core.progress import OnProgress
 from reprolab.engine import host_facts, labels
 from reprolab.engine.detect import Engine, client, ensure_engine
 from reprolab.evidence import lookup, run_dir
@@ -37,7 +38,7 @@ class Session:
     root: Path
     wishes: Wishes
     console: Console
-    say: Callable[[str], None]
+    say: OnProgress
     keep: bool = False
     watch: Stopwatch = field(default_factory=Stopwatch)
     run: RunDirectory | None = None

@@ -23,6 +23,7 @@ from docker.errors import DockerException
 
 from reprolab.core.errors import BuildError, EngineError
 from reprolab.core.files import write_json, writing
+from reprolab.core.progress import OnProgress
 from reprolab.core.subprocesses import CommandError, end, run
 from reprolab.engine.detect import has_image
 from reprolab.stack.compose import Model
@@ -79,7 +80,7 @@ class Builder:
     client: docker.DockerClient
     compose: tuple[str, ...]
     directory: Path
-    say: Callable[[str], None]
+    say: OnProgress
     describe: Callable[[str], Details] = lambda reference: {}
     shown: str = ""
     at_once: int = AT_ONCE
@@ -183,7 +184,7 @@ class Builder:
 
 
 def build_all(
-    model: Model, client: docker.DockerClient, compose: tuple[str, ...], directory: Path, say: Callable[[str], None]
+    model: Model, client: docker.DockerClient, compose: tuple[str, ...], directory: Path, say: OnProgress
 ) -> None:
     """Build what one model lacks and wait for it. Raises BuildError with the reason."""
     builder = Builder(client, compose, directory, say)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import docker
 
 from reprolab.baseimage.resolve import Base, Policy, resolve_bases
 from reprolab.core.files import read_json, write_json
+from reprolab.core.progress import OnProgress
 from reprolab.stack.archived_bases import archived_bases
 from reprolab.stack.compose import Model, base_arguments
 
@@ -24,9 +25,7 @@ PACKAGES = (
 )
 
 
-def bases_of(
-    models: Iterable[Model], client: docker.DockerClient, say: Callable[[str], None], chosen: Policy
-) -> dict[str, Base]:
+def bases_of(models: Iterable[Model], client: docker.DockerClient, say: OnProgress, chosen: Policy) -> dict[str, Base]:
     """Resolve each base image that the models' builds name, once; official name -> what stands for it.
 
     One whose Debian release left the mirrors is replaced where something has yet to be built on it with apt.
