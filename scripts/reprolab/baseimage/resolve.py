@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import docker
-import requests
-from docker.errors import APIError, DockerException, ImageNotFound
+from docker.errors import APIError, ImageNotFound
 from docker.models.images import Image
 
 from reprolab.baseimage import fallback
-from reprolab.core.errors import BaseImageError, EngineError, UsageError
+from reprolab.core.errors import BaseImageError, UsageError
 from reprolab.core.progress import OnProgress
+from reprolab.engine.detect import engine_errors
 from reprolab.engine.labels import BUNDLED
 
 VARIABLE = "REPROLAB_BASES"
@@ -114,7 +114,7 @@ def resolve_base(official: str, client: docker.DockerClient, *, policy: Policy, 
 
     Raises BaseImageError where the image can be had nowhere, EngineError where the engine stops answering.
     """
-    try:
+    with engine_errors(f"the base image {official} was looked for"):
         if policy is Policy.HOST:
             return _from_host(official, client, f"{VARIABLE}=host", say)
         if policy is Policy.AUTO and (bundled := _bundled(official, client)):
@@ -129,12 +129,6 @@ def resolve_base(official: str, client: docker.DockerClient, *, policy: Policy, 
         if failure in (PullFailure.ABSENT, PullFailure.OTHER) or policy is Policy.HUB:
             raise pull_error(official, failure, message)
         return _from_host(official, client, f"Docker Hub {failure}", say)
-    except (DockerException, requests.exceptions.RequestException) as error:
-        raise EngineError(
-            f"the engine failed while the base image {official} was looked for: {error}",
-            expected="an engine that answers",
-            advice="`docker info` shows whether it does",
-        ) from error
 
 
 def substitute(official: str) -> str | None:

@@ -15,16 +15,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import docker
-import requests
-from docker.errors import APIError, BuildError, DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, BuildError, ImageNotFound, NotFound
 from docker.models.containers import Container
 from docker.models.images import Image
 
 from reprolab.baseimage import fallback, old_releases
 from reprolab.baseimage.resolve import Base, Origin
 from reprolab.baseimage.rootfs import plain
-from reprolab.core.errors import BaseImageError, EngineError
+from reprolab.core.errors import BaseImageError
 from reprolab.core.progress import OnProgress
+from reprolab.engine.detect import engine_errors
 from reprolab.stack.apt_stages import apt_bases
 from reprolab.stack.compose import Model
 
@@ -75,14 +75,8 @@ def on_archive(base: Base, client: docker.DockerClient, say: OnProgress, *, netw
     """
     if base.origin is Origin.HOST or base.image_id in _there or _is_derived(client, base.reference):
         return base
-    try:
+    with engine_errors(f"the package sources of {base.official} were asked"):
         image = _current(base, client) or _derived(base, client, say, network)
-    except (DockerException, requests.exceptions.RequestException) as error:
-        raise EngineError(
-            f"the engine failed while the package sources of {base.official} were asked: {error}",
-            expected="an engine that answers",
-            advice="`docker info` shows whether it does",
-        ) from error
     if image is None:
         return base
     detail = f"{base.detail}; {image.labels[f'{fallback.LABEL}.detail']}"

@@ -18,14 +18,12 @@ from time import monotonic
 from typing import Any
 
 import docker
-import requests
-from docker.errors import DockerException
 
 from reprolab.core.errors import BuildError, EngineError
 from reprolab.core.files import write_json, writing
 from reprolab.core.progress import OnProgress
 from reprolab.core.subprocesses import CommandError, end, run
-from reprolab.engine.detect import has_image
+from reprolab.engine.detect import engine_errors, has_image
 from reprolab.stack.compose import Model
 
 Details = dict[str, Any]
@@ -130,21 +128,16 @@ class Builder:
     def _make(self, image: Image) -> Details:
         self._moments.append(monotonic())
         try:
-            if not has_image(self.client, image.reference):
-                with self._turn if self.gentle else nullcontext():
-                    self._build(image)
-            return self.describe(image.reference)
+            with engine_errors(f"the image {image.reference} was asked for"):
+                if not has_image(self.client, image.reference):
+                    with self._turn if self.gentle else nullcontext():
+                        self._build(image)
+                return self.describe(image.reference)
         except BuildError as error:
             if not self._stopped:
                 variants = [name for name in image.variants if name]
                 self.say(f"{error}" + (f"\n  cannot run: {', '.join(variants)}" if variants else ""))
             raise
-        except (DockerException, requests.RequestException) as error:
-            raise EngineError(
-                f"the engine failed while the image {image.reference} was asked for: {error}",
-                expected="an engine that answers",
-                advice="`docker info` shows whether it does",
-            ) from error
         finally:
             self._moments.append(monotonic())
 
