@@ -15,7 +15,14 @@ from reprolab.core.errors import UsageError
 from reprolab.engine import labels
 from reprolab.scenario import loader
 from reprolab.stack import compose as stack_compose
-from reprolab.stack.compose import adopt, base_arguments, context_digest, image_name, missing_images, services_by_role
+from reprolab.stack.compose import (
+    base_arguments,
+    context_digest,
+    image_name,
+    missing_images,
+    prepare_model,
+    services_by_role,
+)
 
 BASE = "python:3.6.15-slim"
 BASES = {BASE: ("reprolab-base/python:3.6.15-host", "sha256:1")}
@@ -105,9 +112,7 @@ def test_bases_are_arguments_that_end_in_image(model: dict[str, Any]) -> None:
 def adopted(model: dict[str, Any], tmp_path: Path, **bases: tuple[str, str]) -> dict[str, Any]:
     """The model as the lab runs it."""
     lay_out(tmp_path)
-    pass  # MOVED
-
-    return adopt(model, loader.load(tmp_path, "blink"), "reprolab-blink-1", OWNER, {**BASES, **bases})
+    return prepare_model(model, loader.load(tmp_path, "blink"), "reprolab-blink-1", OWNER, {**BASES, **bases})
 
 
 def test_the_model_becomes_the_labs_own(model: dict[str, Any], tmp_path: Path) -> None:
@@ -237,8 +242,6 @@ def test_a_service_takes_part_only_where_it_is_needed(
 ) -> None:
     """By the factors that are set, and by the experiment; by hand there is none. Nobody waits for who is not there."""
     lay_out(tmp_path, compose=OPTIONAL)
-    pass  # MOVED
-
     found = loader.load(tmp_path, "blink")
     services = (
         '{"blink-app": {"depends_on": {"blink-nginx": {}}}, "blink-nginx": {"profiles": ["x"]}, "blink-browser": {}}'
@@ -287,7 +290,5 @@ def test_an_experiment_without_load_needs_no_wrk(tmp_path: Path) -> None:
 def test_a_mistake_in_when_is_told(tmp_path: Path, before: str, after: str, words: str) -> None:
     """A condition that can never hold would leave a service out of every run in silence."""
     lay_out(tmp_path, compose=OPTIONAL.replace(before, after))
-    pass  # MOVED
-
     with pytest.raises(UsageError, match=words):
         loader.load(tmp_path, "blink")

@@ -20,9 +20,8 @@ from reprolab.engine.detect import client, compose_command, ensure_engine
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.scenario import loader
-from reprolab.stack.builds import build_all
-from reprolab.stack.compose import Model, adopt, resolve
-from reprolab.stack.images import bases_of, references
+from reprolab.stack.compose import Model
+from reprolab.stack.prepare import StackPreparer, StackRequest
 from reprolab.stack.stack import Stack
 
 
@@ -36,15 +35,13 @@ def up(root: Path, name: str, settings: Mapping[str, str], say: OnProgress) -> N
     found.check_factors(settings, "up")
     engine = ensure_engine(say)
     api = client()
-    model = resolve(found, settings, compose_command(engine))
-    bases = bases_of([model], api, say, policy(os.environ))
-    own = adopt(model, found, f"reprolab-{name}-{stamp(root)}", _hand(root, name), references(bases))
+    preparer = StackPreparer(engine, api, policy(os.environ), say)
+    owner = _hand(root, name)
+    (model,) = preparer.models(found, [StackRequest(settings)], owner, project=f"reprolab-{name}-{stamp(root)}")
     where = _directory(root, name)
-    build_all(own, api, compose_command(engine), where.path / "builds", say)
+    preparer.build(model, where.path / "builds")
     factors = {**found.factors, **settings}
-    stack = Stack(
-        name, own, where.path / "compose.json", api, compose_command(engine), where, _hand(root, name), factors
-    )
+    stack = Stack(name, model, where.path / "compose.json", api, compose_command(engine), where, owner, factors)
     if api.containers.list(
         all=True, ignore_removed=True, filters={"label": f"com.docker.compose.project={stack.project}"}
     ):
@@ -109,7 +106,7 @@ def logs(root: Path, name: str, role: str | None, *, follow: bool, tail: str) ->
     replace_process(stack.command("logs", *options, *([stack.roles[role]] if role else [])))
 
 
-def load(root: Path, name: str, *, threads: int, connections: int, duration: int) -> None:
+def put_load(root: Path, name: str, *, threads: int, connections: int, duration: int) -> None:
     """Load the stack with wrk as the experiment does, and print what wrk prints."""
     stack = _standing(root, name)
     try:

@@ -35,8 +35,9 @@ from reprolab.run.plan import Plan, PlannedVariant
 from reprolab.scenario.model import DOCUMENTED, Experiment, Scenario
 from reprolab.scenario.trial import TrialRecord
 from reprolab.stack.builds import Builder
-from reprolab.stack.compose import Model, adopt, resolve
-from reprolab.stack.images import bases_of, describe, references
+from reprolab.stack.compose import Model
+from reprolab.stack.images import describe
+from reprolab.stack.prepare import StackPreparer, StackRequest
 from reprolab.stack.stack import Stack, guarded, raise_if_engine_gone
 
 STAGES = ("set-up", "build", "up", "drive", "evidence", "down")
@@ -112,13 +113,12 @@ class Runner:
     def prepare(self) -> list[Prepared]:
         """Resolve every variant's stack and base images and begin to build; returns before the builds end."""
         compose = compose_command(self.engine)
-        models = [resolve(self.scenario, v.changes, compose, v.experiment) for v in self.plan.variants]
+        preparer = StackPreparer(self.engine, self.client, self.policy, self.say)
+        requests = [StackRequest(variant.changes, variant.experiment) for variant in self.plan.variants]
         with self.watch.stage("set-up"):
-            self.bases = bases_of(models, self.client, self.say, self.policy)
-        owner = labels.own(self.scenario.name, self.run.name)
-        known = references(self.bases)
-        adopted = [adopt(model, self.scenario, "reprolab-build", owner, known) for model in models]
-        prepared = [Prepared(*pair) for pair in zip(self.plan.variants, adopted, strict=True)]
+            models = preparer.models(self.scenario, requests, labels.own(self.scenario.name, self.run.name))
+        self.bases = preparer.bases
+        prepared = [Prepared(*pair) for pair in zip(self.plan.variants, models, strict=True)]
         cache = self.run.path.parents[1] / ".cache" / "packages"
         self._builder = Builder(
             self.client,

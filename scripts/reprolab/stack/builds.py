@@ -56,7 +56,7 @@ class Image:
 
 
 def images_of(models: Mapping[str, Model]) -> list[Image]:
-    """Each image that the models (variant -> adopted model) build, once, in their order."""
+    """Each image that the models (variant -> prepared model) build, once, in their order."""
     first: dict[str, tuple[str, Model]] = {}
     users: dict[str, list[str]] = {}
     for variant, model in models.items():
@@ -93,7 +93,7 @@ class Builder:
         self.shown = self.shown or str(self.directory)
 
     def start(self, models: Mapping[str, Model]) -> None:
-        """Begin to build what the models (variant -> adopted model) lack, in their order; returns at once."""
+        """Begin to build what the models (variant -> prepared model) lack, in their order; returns at once."""
         pool = ThreadPoolExecutor(self.at_once, thread_name_prefix="build")
         for image in images_of(models):
             self._futures[image.reference] = pool.submit(self._make, image)
@@ -174,18 +174,6 @@ class Builder:
                 f"the image {image.reference} did not build ({how}; whole log: {self.shown}/{log.name}):\n"
                 f"{excerpt(printed)}"
             ) from error
-
-
-def build_all(
-    model: Model, client: docker.DockerClient, compose: tuple[str, ...], directory: Path, say: OnProgress
-) -> None:
-    """Build what one model lacks and wait for it. Raises BuildError with the reason."""
-    builder = Builder(client, compose, directory, say)
-    builder.start({"": model})
-    try:
-        builder.wait(model)
-    finally:
-        builder.stop()
 
 
 def excerpt(log: str) -> str:

@@ -94,7 +94,7 @@ def base_arguments(model: Model) -> Iterator[tuple[str, str, str]]:
                 yield name, argument, value
 
 
-def adopt(
+def prepare_model(
     model: Model,
     scenario: Scenario,
     project: str,
