@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from reprolab import InvalidTrial
 from reprolab.processes.snapshot import Snapshot
-from reprolab.processes.wait_graph import Link, abandoned, deadlocked, stuck
+from reprolab.processes.wait_graph import Link, deadlocked, lost_lock, stuck
 
 ROUNDS = 3  # five tasks on two children
 GRACE = 0.3  # seconds for a request's own work, before its processes are looked at
@@ -102,7 +102,7 @@ def held(looks, worker):
     if links := stuck(before, after, worker) or deadlocked(before, after, worker):
         return links
     long_ago = [snapshot for when, snapshot in earlier if now - when >= STILL]
-    return abandoned(long_ago[-1], after, worker) if long_ago else []
+    return lost_lock(long_ago[-1], after, worker) if long_ago else []
 
 
 def answer_or_stuck(stack, asked, number, seconds):

@@ -20,7 +20,7 @@ from docker.models.images import Image
 from reprolab.baseimage import fallback
 from reprolab.core.errors import BaseImageError, UsageError
 from reprolab.core.progress import OnProgress
-from reprolab.engine.detect import engine_errors
+from reprolab.engine.failures import engine_errors
 from reprolab.engine.labels import BUNDLED
 
 VARIABLE = "REPROLAB_BASES"

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import docker
-import requests
 from docker.errors import DockerException, ImageNotFound
 
 from reprolab.core.errors import EngineError, UsageError
@@ -92,19 +90,6 @@ def client(environ: Mapping[str, str] = os.environ) -> docker.DockerClient:
         return _connect(machine, host, CLIENT_LIMIT)
     except DockerException as error:
         raise _no_answer(host, _reason(error)) from error
-
-
-@contextmanager
-def engine_errors(doing: str) -> Iterator[None]:
-    """Turn what Docker's library raises into EngineError: "the engine failed while <doing>"."""
-    try:
-        yield
-    except (DockerException, requests.RequestException) as error:
-        raise EngineError(
-            f"the engine failed while {doing}: {error}",
-            expected="an engine that answers",
-            advice="`docker info` shows whether it does",
-        ) from error
 
 
 def has_image(api: docker.DockerClient, reference: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -12,7 +11,7 @@ import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import gettempdir
@@ -27,9 +26,11 @@ from reprolab.baseimage.resolve import Base, Policy
 from reprolab.core.command_text import command, option
 from reprolab.core.error_place import directory_of, place
 from reprolab.core.errors import BuildError, EngineError, InvalidTrial, LabError
+from reprolab.core.locks import file_lock
 from reprolab.core.progress import OnProgress
 from reprolab.engine import labels
 from reprolab.engine.detect import Engine, compose_command
+from reprolab.engine.failures import guarded, raise_if_engine_gone
 from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
 from reprolab.run.plan import Plan, PlannedVariant
 from reprolab.scenario.model import DOCUMENTED, Experiment, Scenario
@@ -38,7 +39,7 @@ from reprolab.stack.builds import Builder
 from reprolab.stack.compose import Model
 from reprolab.stack.images import describe
 from reprolab.stack.prepare import StackPreparer, StackRequest
-from reprolab.stack.stack import Stack, guarded, raise_if_engine_gone
+from reprolab.stack.stack import Stack
 
 STAGES = ("set-up", "build", "up", "drive", "evidence", "down")
 LOCK = "reprolab-load-{}.lock"
@@ -233,7 +234,7 @@ class Runner:
         invalid = prepared.invalid or self._mistakes.get(prepared.key, "")
         if not invalid:
             try:
-                with self._alone(variant.experiment):
+                with self._load_lock(variant.experiment):
                     observation = self._on_stack(prepared, evidence, seconds)
             except Mistake as error:
                 invalid = str(error)
@@ -298,25 +299,15 @@ class Runner:
             if not already_failing:
                 raise EngineError(f"a stack could not be removed: {error}", advice="run `make clean`") from error
 
-    @contextmanager
-    def _alone(self, experiment: Experiment) -> Iterator[None]:
-        """Hold the machine-wide lock while load is measured, so that two runs do not disturb each other."""
+    def _load_lock(self, experiment: Experiment) -> AbstractContextManager[None]:
+        """The machine-wide lock that is held while load is measured, so that two runs do not disturb each other."""
         if experiment.parallel:
-            yield
-            return
-        with Path(gettempdir(), LOCK.format(os.getuid())).open("a+", encoding="ascii") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                lock.seek(0)
-                holder = lock.read().strip() or "that has just begun"
-                self.say(f"another run (process {holder}) measures load on this machine: waiting for its trial to end")
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            lock.seek(0)
-            lock.truncate()
-            lock.write(str(os.getpid()))
-            lock.flush()
-            yield
+            return nullcontext()
+        return file_lock(Path(gettempdir(), LOCK.format(os.getuid())), self._waits_for_load)
+
+    def _waits_for_load(self, holder: str) -> None:
+        who = holder or "that has just begun"
+        self.say(f"another run (process {who}) measures load on this machine: waiting for its trial to end")
 
 
 class Mistake(InvalidTrial):

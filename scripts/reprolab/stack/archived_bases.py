@@ -24,7 +24,7 @@ from reprolab.baseimage.resolve import Base, Origin
 from reprolab.baseimage.rootfs import plain
 from reprolab.core.errors import BaseImageError
 from reprolab.core.progress import OnProgress
-from reprolab.engine.detect import engine_errors
+from reprolab.engine.failures import engine_errors
 from reprolab.stack.apt_stages import apt_bases
 from reprolab.stack.compose import Model
 

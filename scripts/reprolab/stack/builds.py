@@ -23,7 +23,8 @@ from reprolab.core.errors import BuildError, EngineError
 from reprolab.core.files import write_json, writing
 from reprolab.core.progress import OnProgress
 from reprolab.core.subprocesses import CommandError, end, run
-from reprolab.engine.detect import engine_errors, has_image
+from reprolab.engine.detect import has_image
+from reprolab.engine.failures import engine_errors
 from reprolab.stack.compose import Model
 
 Details = dict[str, Any]
