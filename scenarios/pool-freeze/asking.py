@@ -2,9 +2,10 @@
 
 import re
 import time
+from concurrent.futures import wait
 from dataclasses import dataclass
 
-from reprolab import InvalidTrial
+from reprolab import InvalidTrial, wait_until
 from reprolab.processes.snapshot import Snapshot
 from reprolab.processes.wait_graph import Link, deadlocked, lost_lock, stuck
 
@@ -55,11 +56,11 @@ def check_upstream(stack):
     """Without its neighbour every HTTP task fails, which is not what the document saw."""
     if stack.factors["TASK"] != "http":
         return
-    end = time.monotonic() + STARTED
-    while (answer := stack.probe("/now", role="upstream")) != "200":
-        if time.monotonic() > end:
-            raise InvalidTrial(f"the upstream does not answer within {STARTED:g} s: {answer}")
-        time.sleep(0.05)
+
+    def probe():
+        return stack.probe("/now", role="upstream")
+
+    wait_until("the upstream answers 200", lambda: probe() == "200", STARTED, state=probe)
 
 
 def worker_of(stack, number):
@@ -82,9 +83,7 @@ def pool_children(snapshot, worker):
 
 def wait_for(asked, seconds):
     """Sleep until the answer is there, or the time is up."""
-    end = time.monotonic() + seconds
-    while not asked.done() and time.monotonic() < end:
-        time.sleep(0.005)
+    wait([asked], seconds)
 
 
 def patience(stack):
