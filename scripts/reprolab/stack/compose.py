@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from reprolab.engine import labels
 from reprolab.scenario.model import Experiment, Scenario
 
 Model = dict[str, Any]
+"""A Compose file as `docker compose config --format json` prints it."""
 BASE_ARGUMENT = "_IMAGE"
 TOOLS = "images/compose.yaml"
 LOAD_TOOL = "wrk"
@@ -124,8 +125,11 @@ def prepare_model(
     return own
 
 
-def image_name(build: Mapping[str, Any], service: str, bases: Iterator[tuple[str, str]] | Any) -> str:
-    """One tag for one set of inputs: base, build arguments, Dockerfile and the files it may copy."""
+def image_name(build: Mapping[str, Any], service: str, bases: Iterable[tuple[str, str]]) -> str:
+    """One tag for one set of inputs: base, build arguments, Dockerfile and the files it may copy.
+
+    ``bases`` are pairs of a reference, as an argument names it, and the image's id.
+    """
     identities = dict(bases)
     arguments = dict(build.get("args") or {})
     inputs = {

@@ -97,9 +97,9 @@ class Stack(StackLoad, StackLooks):
         for inspector in self._inspectors.values():
             if inspector.container is not None:
                 remove_container(inspector.container)
-        own: dict[str, str | list[str] | bool] = {"label": f"com.docker.compose.project={self.project}"}
+        label = f"com.docker.compose.project={self.project}"
         # One that another thread has removed meanwhile is what was wanted, not an error.
-        for container in self.client.containers.list(all=True, ignore_removed=True, filters=own):
+        for container in self.client.containers.list(all=True, ignore_removed=True, filters={"label": label}):
             # Evidence is safe by now; a graceful stop of an old server may take half a minute.
             remove_container(container)
 
