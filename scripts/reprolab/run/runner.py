@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
@@ -27,11 +27,11 @@ from reprolab.core.command_text import command, option
 from reprolab.core.error_place import directory_of, place
 from reprolab.core.errors import BuildError, EngineError, InvalidTrial, LabError
 from reprolab.core.locks import file_lock
-from reprolab.core.progress import OnProgress
 from reprolab.engine import labels
 from reprolab.engine.detect import Engine, compose_command
 from reprolab.engine.failures import guarded, raise_if_engine_gone
 from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
+from reprolab.run.observer import RunObserver
 from reprolab.run.plan import Plan, PlannedVariant
 from reprolab.scenario.model import DOCUMENTED, Experiment, Scenario
 from reprolab.scenario.trial import TrialRecord
@@ -94,9 +94,7 @@ class Runner:
     engine: Engine
     client: docker.DockerClient
     policy: Policy
-    say: OnProgress
-    on_trial: Callable[[TrialRecord], None]
-    on_begin: Callable[[str, int], None]
+    observer: RunObserver
     watch: Stopwatch = field(default_factory=Stopwatch)
     bases: dict[str, Base] = field(default_factory=dict)
     ready: dict[str, Prepared] = field(default_factory=dict)
@@ -104,7 +102,7 @@ class Runner:
     _mistakes: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._builder = Builder(self.client, (), self.run.path / "builds", self.say)
+        self._builder = Builder(self.client, (), self.run.path / "builds", self.observer.progress)
 
     @property
     def scenario(self) -> Scenario:
@@ -114,7 +112,7 @@ class Runner:
     def prepare(self) -> list[Prepared]:
         """Resolve every variant's stack and base images and begin to build; returns before the builds end."""
         compose = compose_command(self.engine)
-        preparer = StackPreparer(self.engine, self.client, self.policy, self.say)
+        preparer = StackPreparer(self.engine, self.client, self.policy, self.observer.progress)
         requests = [StackRequest(variant.changes, variant.experiment) for variant in self.plan.variants]
         with self.watch.stage("set-up"):
             models = preparer.models(self.scenario, requests, labels.own(self.scenario.name, self.run.name))
@@ -125,7 +123,7 @@ class Runner:
             self.client,
             compose,
             self.run.path / "builds",
-            self.say,
+            self.observer.progress,
             shown="builds",
             describe=lambda tag: {"reference": tag, **describe(self.client, tag, cache)},
         )
@@ -164,7 +162,7 @@ class Runner:
             done |= {one.key: self.built(one) for one in prepared if one.key not in done}
             for one in [done[one.key] for one in prepared if one not in together]:
                 for number in range(1, one.variant.trials + 1):
-                    self._finish(self.trial(one, number))
+                    self.finish(self.trial(one, number))
             return [done[one.key] for one in prepared]
         finally:
             self._builder.stop()
@@ -198,7 +196,7 @@ class Runner:
                 wait(awaited | trials, return_when=FIRST_COMPLETED)
                 for trial in [one for one in trials if one.done()]:
                     trials.remove(trial)
-                    self._finish(trial.result())
+                    self.finish(trial.result())
         except BaseException:
             # An interrupt must not wait for trials that last: without their containers they end at once.
             pool.shutdown(wait=False, cancel_futures=True)
@@ -220,14 +218,15 @@ class Runner:
             for stack in list(self._stacks):
                 stack.remove_containers()
 
-    def _finish(self, record: TrialRecord) -> None:
+    def finish(self, record: TrialRecord) -> None:
+        """Write a trial down."""
         self.run.append(record)
-        self.on_trial(record)
+        self.observer.trial_ends(record)
 
     def trial(self, prepared: Prepared, number: int) -> TrialRecord:
         """One trial from up to down. An InvalidTrial becomes its reason; a LabError ends the run."""
         variant = prepared.variant
-        self.on_begin(variant.name, number)
+        self.observer.trial_begins(variant.name, number)
         evidence = self.run.trial(variant.experiment.name, variant.name, number)
         seconds: dict[str, float] = {}
         observation: dict[str, Any] = {}
@@ -260,7 +259,7 @@ class Runner:
                 with self.watch.stage("up", seconds):
                     guarded(stack.up, self.client)
                 with self.watch.stage("drive", seconds):
-                    driven = guarded(lambda: drive(experiment, stack, evidence), self.client)
+                    driven = guarded(lambda: self._drive(experiment, stack, evidence), self.client)
             finally:
                 # Whatever happened, what there is of it is kept before the stack goes.
                 failing = isinstance(sys.exc_info()[1], (EngineError, KeyboardInterrupt, SystemExit))
@@ -272,6 +271,10 @@ class Runner:
             with self.watch.stage("down", seconds):
                 self._down(stack)
             self._stacks.remove(stack)
+
+    def _drive(self, experiment: Experiment, stack: Stack, evidence: TrialDirectory) -> dict[str, Any]:
+        with self.observer.driving(stack):
+            return drive(experiment, stack, evidence)
 
     def _stack(self, prepared: Prepared, evidence: TrialDirectory) -> Stack:
         owner = labels.own(self.scenario.name, self.run.name)
@@ -306,8 +309,8 @@ class Runner:
         return file_lock(Path(gettempdir(), LOCK.format(os.getuid())), self._waits_for_load)
 
     def _waits_for_load(self, holder: str) -> None:
-        who = holder or "that has just begun"
-        self.say(f"another run (process {who}) measures load on this machine: waiting for its trial to end")
+        other = f"another run (process {holder or 'that has just begun'})"
+        self.observer.progress(f"{other} measures load on this machine: waiting for its trial to end")
 
 
 class Mistake(InvalidTrial):
