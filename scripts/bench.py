@@ -32,7 +32,7 @@ from reprolab.engine.detect import client, ensure_engine
 from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.logs import access_log, capture
 from reprolab.scenario import loader
-from reprolab.stack.stack import remove_container
+from reprolab.stack.containers import remove_container
 
 ROOT = Path(__file__).resolve().parents[1]
 REPROLAB = Path(sys.executable).with_name("reprolab")

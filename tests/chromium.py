@@ -22,11 +22,9 @@ from docker.models.containers import Container
 from lab import ROOT
 from reprolab.baseimage.resolve import policy
 from reprolab.engine import labels
-from reprolab.engine.detect import client, compose_command, ensure_engine
+from reprolab.engine.detect import client, ensure_engine
 from reprolab.scenario import loader
-from reprolab.stack.builds import build_all
-from reprolab.stack.compose import adopt, resolve
-from reprolab.stack.images import bases_of, references
+from reprolab.stack.prepare import StackPreparer, StackRequest
 
 # The service with images/chromium; its runs and these tests use the same image, built once for both.
 OWNER, SERVICE = "enable-threads", "enable-threads-browser"
@@ -132,12 +130,10 @@ def browser() -> Iterator[Chromium]:
 def _image() -> str:
     """The image's name; built where it is not there yet, as a run builds it."""
     found = loader.load(ROOT, OWNER)
-    compose = compose_command(ensure_engine(print))
-    model = resolve(found, {}, compose, found.experiments["two-clients"])
+    preparer = StackPreparer(ensure_engine(print), client(), policy(os.environ), print)
+    (model,) = preparer.models(found, [StackRequest({}, found.experiments["two-clients"])], {})
     model["services"] = {SERVICE: model["services"][SERVICE]}
-    bases = bases_of([model], client(), print, policy(os.environ))
-    own = adopt(model, found, "reprolab-build", {}, references(bases))
     with tempfile.TemporaryDirectory() as workspace:
-        build_all(own, client(), compose, Path(workspace), print)
-    name: str = own["services"][SERVICE]["image"]
+        preparer.build(model, Path(workspace))
+    name: str = model["services"][SERVICE]["image"]
     return name

@@ -12,7 +12,7 @@ from cases import ROOT, claim, in_memory, load, trials
 from reprolab.core import command_text
 from reprolab.core.errors import UsageError
 from reprolab.report import terminal
-from reprolab.run.plan import Wishes, make_plan
+from reprolab.run.plan import RunOptions, make_plan
 from reprolab.verdict.judge import judge
 
 
@@ -42,11 +42,11 @@ def test_by_make_the_hints_are_makes(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert told.endswith("run with TRIALS=20 for a closer bound")
     found = load(tmp_path)
     with pytest.raises(UsageError, match=r"JOBS=2: blink puts load.*\n.*expected: JOBS=1"):
-        make_plan(found, Wishes("blink", jobs=2))
+        make_plan(found, RunOptions("blink", jobs=2))
     with pytest.raises(UsageError, match="make's command line: blink has no factor RELAESE"):
-        make_plan(found, Wishes("blink", settings={"RELAESE": "1"}))
+        make_plan(found, RunOptions("blink", settings={"RELAESE": "1"}))
     with pytest.raises(UsageError, match="and VARIANT names others"):
-        make_plan(found, Wishes("blink", variants=("old",), settings={"RELEASE": "1"}))
+        make_plan(found, RunOptions("blink", variants=("old",), settings={"RELEASE": "1"}))
 
 
 OPTIONS = "variant|set|trials|jobs|keep|replay|speed|html|force|also|only|no-runs|output|log|all-variants"

@@ -89,7 +89,7 @@ def test_the_command_for_the_same_stack() -> None:
     python, debian = "python:3.6.15-slim-bullseye", "debian:bookworm-slim"
     model = {
         "services": {
-            f"{CASE}-app": {"build": {"args": {"PYTHON_IMAGE": python}}},
+            f"{CASE}-app": {"build": {"args": {"PYTHON_IMAGE": "reprolab-base/python:1"}}},
             f"{CASE}-nginx": {"build": {"args": {"DEBIAN_IMAGE": debian}}},
         }
     }

@@ -16,12 +16,12 @@ from reprolab.engine import labels
 from reprolab.scenario import loader
 from reprolab.stack import compose as stack_compose
 from reprolab.stack.compose import (
-    adopt,
     base_arguments,
     context_digest,
     image_name,
     image_variables,
     missing_images,
+    prepare_model,
     services_by_role,
 )
 
@@ -134,8 +134,7 @@ services:
 def adopted(model: dict[str, Any], tmp_path: Path, **bases: tuple[str, str]) -> dict[str, Any]:
     """The model as the lab runs it."""
     lay_out(tmp_path)
-
-    return adopt(model, loader.load(tmp_path, "blink"), "reprolab-blink-1", OWNER, {**BASES, **bases})
+    return prepare_model(model, loader.load(tmp_path, "blink"), "reprolab-blink-1", OWNER, {**BASES, **bases})
 
 
 def test_the_model_becomes_the_labs_own(model: dict[str, Any], tmp_path: Path) -> None:
@@ -266,7 +265,6 @@ def test_a_service_takes_part_only_where_it_is_needed(
 ) -> None:
     """By the factors that are set, and by the experiment; by hand there is none. Nobody waits for who is not there."""
     lay_out(tmp_path, compose=OPTIONAL)
-
     found = loader.load(tmp_path, "blink")
     services = (
         '{"blink-app": {"depends_on": {"blink-nginx": {}}}, "blink-nginx": {"profiles": ["x"]}, "blink-browser": {}}'
@@ -315,6 +313,5 @@ def test_an_experiment_without_load_needs_no_wrk(tmp_path: Path) -> None:
 def test_a_mistake_in_when_is_told(tmp_path: Path, before: str, after: str, words: str) -> None:
     """A condition that can never hold would leave a service out of every run in silence."""
     lay_out(tmp_path, compose=OPTIONAL.replace(before, after))
-
     with pytest.raises(UsageError, match=words):
         loader.load(tmp_path, "blink")

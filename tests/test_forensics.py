@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from reprolab.core.errors import InvalidTrial
 from reprolab.engine.exec import Output
-from reprolab.processes.inspector import Forensics, Frame, Onlooker, Stacks, parse_stacks
+from reprolab.processes.inspector import Forensics, Frame, ProcessInspector, Stacks, parse_stacks
 from reprolab.processes.snapshot import parse_snapshot
 from test_proc import FROZEN, changed
 
@@ -60,8 +60,8 @@ def test_a_pending_signal_shows() -> None:
     assert [line.split()[0] for line in lines if "SIGTERM pending" in line] == ["15"]
 
 
-class Answering(Onlooker):
-    """An onlooker whose container answers what it is told to."""
+class Answering(ProcessInspector):
+    """An inspector whose container answers what it is told to."""
 
     def __init__(self, code: int, out: str, err: str = "") -> None:
         self.answer = Output(code, out, err)

@@ -188,14 +188,26 @@ FROM $PLAIN_IMAGE
 RUN adapt me
 FROM ${PYTHON_IMAGE}
 COPY apt /
+COPY --from=compile /x /x
 RUN pip install bottle==0.12.13
 """
 
 
-def test_which_stages_run_apt() -> None:
+def test_which_stages_run_apt(tmp_path: Path) -> None:
     """A stage on a stage counts for the base below; a comment, or a word that apt is a part of, does not."""
     arguments = {"PYTHON_IMAGE": "python:3.6.15", "TOOL_IMAGE": "debian:bullseye", "PLAIN_IMAGE": "debian:bookworm"}
-    assert apt_stages.stages_with_apt(DOCKERFILE, arguments) == {"debian:bullseye"}
+    build = {"context": str(tmp_path), "args": arguments}
+    (tmp_path / "Dockerfile").write_text(DOCKERFILE, "utf-8")
+    assert apt_stages.stages_with_apt(build) == {"debian:bullseye"}
+    # What the engine would not build asks nothing.
+    assert apt_stages.stages_with_apt({**build, "target": "tools"}) == set()
+
+
+def test_a_dockerfile_that_cannot_be_read_may_run_apt(tmp_path: Path) -> None:
+    """A run goes on: all its bases are asked."""
+    (tmp_path / "Dockerfile").write_text("ARG A_IMAGE\nFROM ${A_IMAGE}\nRUN echo 'unclosed\n", "utf-8")
+    build = {"context": str(tmp_path), "args": {"A_IMAGE": "debian:11", "VERSION": "1"}}
+    assert apt_stages.stages_with_apt(build) == {"debian:11"}
 
 
 def test_a_base_is_asked_only_where_something_has_to_be_built(tmp_path: Path) -> None:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
+from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from cases import load
 from reprolab.baseimage.resolve import Policy
 from reprolab.core.errors import BuildError, InvalidTrial
-from reprolab.demo.live import _Playing
 from reprolab.evidence.run_dir import RunDirectory
-from reprolab.run import runner
+from reprolab.run.observer import RunObserver
 from reprolab.run.plan import Plan, PlannedVariant
 from reprolab.run.runner import Mistake, Prepared, Runner
 from reprolab.scenario.model import Experiment
@@ -48,6 +48,17 @@ class Builder:
         self.stopped = True
 
 
+class Noting(RunObserver):
+    """Keeps the records of the trials that ended."""
+
+    def __init__(self, records: list[TrialRecord]) -> None:
+        self.records = records
+
+    def trial_ends(self, record: TrialRecord) -> None:
+        """Kept."""
+        self.records.append(record)
+
+
 class Made(Runner):
     """A runner whose stacks are played."""
 
@@ -57,7 +68,7 @@ class Made(Runner):
     def _on_stack(self, prepared: Prepared, evidence: Any, seconds: dict[str, float]) -> dict[str, Any]:
         self.driven.append(prepared.variant.name)
         experiment = replace(prepared.variant.experiment, drive=self.drives)
-        return runner.drive(experiment, STACK, evidence)
+        return self._drive(experiment, STACK, evidence)
 
 
 def make(tmp_path: Path, builder: Builder, *, jobs: int = 1, keep_going: bool = False, trials: int = 3) -> Any:
@@ -70,7 +81,7 @@ def make(tmp_path: Path, builder: Builder, *, jobs: int = 1, keep_going: bool = 
     run.path.mkdir(parents=True)
     plan = Plan(found, variants, jobs, keep_going)
     unused: Any = None
-    made = Made(plan, run, unused, unused, Policy.AUTO, lambda _: None, records.append, lambda *_: None)
+    made = Made(plan, run, unused, unused, Policy.AUTO, Noting(records))
     made.driven = []
     made._builder = builder  # type: ignore[assignment]
     return made, [Prepared(variant, {"name": variant.name, "services": {}}) for variant in variants], records
@@ -162,7 +173,7 @@ def test_images_are_known_as_soon_as_they_are_there(tmp_path: Path) -> None:
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    made.on_trial = interrupted
+    made.observer.trial_ends = interrupted
     with pytest.raises(KeyboardInterrupt):
         made.execute(prepared)
     assert [one.images for one in made.ready.values()] == [{"app": {"id": "documented"}}]
@@ -176,12 +187,29 @@ def test_two_builds_at_a_time_again_once_no_trial_runs(tmp_path: Path) -> None:
     assert not builder.gentle
 
 
-def test_a_demonstration_looks_for_mistakes_where_drive_stands(tmp_path: Path) -> None:
-    """Its own code stands around drive(); the line that is named is the scenario's."""
-    experiment = load(tmp_path).experiments["lamp"]
-    script: Any = SimpleNamespace(watch=None, experiment=experiment)
-    playing = _Playing(Any, Prepared(PlannedVariant(experiment, "documented", {}, 1), {}), script)  # type: ignore[arg-type]
-    assert inspect.unwrap(playing._prepared.variant.experiment.drive) is experiment.drive
+def test_an_observer_is_there_while_drive_runs(tmp_path: Path) -> None:
+    """It gets the stack; what it raises ends the trial, and nothing is driven."""
+    made, prepared, records = make(tmp_path, Builder(), trials=1)
+    seen: list[str] = []
+
+    @contextmanager
+    def driving(stack: Any) -> Iterator[None]:
+        assert stack is STACK
+        seen.append("begins")
+        yield
+        seen.append("ends")
+
+    made.drives = lambda stack: seen.append("drives") or {}
+    made.observer.driving = driving
+    made.execute(prepared[:1])
+    assert seen == ["begins", "drives", "ends"] and records[0].valid
+
+    def leaves(stack: Any) -> NoReturn:
+        raise InvalidTrial("the audience has left")
+
+    made.observer.driving = leaves
+    made.execute(prepared[:1])
+    assert len(seen) == 3 and records[1].invalid == "the audience has left"
 
 
 def test_a_mistake_is_an_invalid_trial() -> None:

@@ -1,4 +1,4 @@
-"""A run from wishes to verdict: the plan, and what is kept however the run ends."""
+"""A run from options to verdict: the plan, and what is kept however the run ends."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from reprolab.evidence import lookup, run_dir
 from reprolab.evidence.run_info import BuiltImage, Image
 from reprolab.report.html import report
 from reprolab.run import session
-from reprolab.run.plan import Wishes, make_plan
+from reprolab.run.plan import RunOptions, make_plan
 from reprolab.run.progress import Progress
 from reprolab.run.session import Session
+from reprolab.scenario import loader
 from reprolab.scenario.model import Experiment
 from rich.console import Console
 
 
-def planned(found: Any, **wishes: Any) -> list[tuple[str, str, dict[str, str], int]]:
+def planned(found: Any, **options: Any) -> list[tuple[str, str, dict[str, str], int]]:
     """What would run: experiment, variant, factors, trials."""
-    plan = make_plan(found, Wishes("blink", **wishes))
+    plan = make_plan(found, RunOptions("blink", **options))
     return [(v.experiment.name, v.name, dict(v.changes), v.trials) for v in plan.variants]
 
 
@@ -37,11 +38,11 @@ def test_without_wishes_everything_runs(tmp_path: Path) -> None:
     """Every variant in the file's order, as often as the experiment says."""
     found = load(tmp_path)
     assert planned(found) == [("lamp", "documented", {}, 3), ("lamp", "old", {"RELEASE": "0.9"}, 3)]
-    assert make_plan(found, Wishes("blink")).trials == 6
+    assert make_plan(found, RunOptions("blink")).trials == 6
 
 
 def test_some_variants(tmp_path: Path) -> None:
-    """In the file's order, whatever the order of the wishes, and once each."""
+    """In the file's order, whatever the order of the options, and once each."""
     found = load(tmp_path)
     wanted = planned(found, variants=("old", "documented", "old"), trials=7)
     assert [(name, n) for _, name, _, n in wanted] == [("documented", 7), ("old", 7)]
@@ -70,18 +71,18 @@ def test_side_by_side_only_where_nothing_is_disturbed(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--jobs 2"):
         planned(load(tmp_path / "a"), jobs=2)
     quiet = load(tmp_path / "b", lamp=EXPERIMENT + "PARALLEL = True\n")
-    assert make_plan(quiet, Wishes("blink", jobs=2)).jobs == 2
+    assert make_plan(quiet, RunOptions("blink", jobs=2)).jobs == 2
 
 
 def test_by_default_two_for_each_processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trials that wait run side by side unasked, eight at most; those that measure load never do."""
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     quiet = load(tmp_path / "b", lamp=EXPERIMENT + "PARALLEL = True\n")
-    assert make_plan(quiet, Wishes("blink")).jobs == 4
-    assert make_plan(quiet, Wishes("blink", jobs=1)).jobs == 1
-    assert make_plan(load(tmp_path / "a"), Wishes("blink")).jobs == 1
+    assert make_plan(quiet, RunOptions("blink")).jobs == 4
+    assert make_plan(quiet, RunOptions("blink", jobs=1)).jobs == 1
+    assert make_plan(load(tmp_path / "a"), RunOptions("blink")).jobs == 1
     monkeypatch.setattr("os.cpu_count", lambda: 64)
-    assert make_plan(quiet, Wishes("blink")).jobs == 8
+    assert make_plan(quiet, RunOptions("blink")).jobs == 8
 
 
 # -- a run, its engine played ---------------------------------------------------------------------
@@ -94,8 +95,8 @@ class FakeRunner:
     invalid = ""
     images: Mapping[str, Any] = MappingProxyType({})
 
-    def __init__(self, plan: Any, run: Any, *told: Any, on_begin: Any, on_trial: Any, watch: Any):
-        self.run, self.told = run, on_trial
+    def __init__(self, plan: Any, run: Any, engine: Any, client: Any, policy: Any, observer: Any, *, watch: Any):
+        self.run, self.told = run, observer.trial_ends
         self.bases: dict[str, Any] = {}
         self.plan = plan
         self.ready: dict[str, Any] = {}
@@ -131,11 +132,12 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sess
     monkeypatch.setattr(labels, "remove_leftovers", lambda client: labels.Removed(2))
     monkeypatch.setattr(session, "Runner", FakeRunner)
 
-    def begin(behave: Callable[[FakeRunner], None], **wishes: Any) -> Session:
+    def begin(behave: Callable[[FakeRunner], None], **options: Any) -> Session:
         monkeypatch.setattr(FakeRunner, "behave", behave, raising=False)
         said: list[str] = []
         console = Console(file=io.StringIO(), width=150)
-        made = Session(tmp_path, Wishes("blink", **wishes), console, said.append)
+        plan = make_plan(loader.load(tmp_path, "blink"), RunOptions("blink", **options))
+        made = Session(tmp_path, plan, console, Progress(plan, console, said.append))
         made.said = said  # type: ignore[attr-defined]
         return made
 
@@ -255,7 +257,9 @@ def test_the_images_of_a_run_that_is_cut_short(start: Callable[..., Session]) ->
     assert made.runner is not None and made.runner.stopped  # type: ignore[attr-defined]
 
 
-def test_each_experiment_has_images_of_its_own(start: Callable[..., Session], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_experiment_has_images_of_its_own(
+    start: Callable[..., Session], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two experiments have variants of the same names, and what they were built from differs."""
 
     def prepare(runner: FakeRunner) -> list[Any]:
@@ -269,8 +273,8 @@ def test_each_experiment_has_images_of_its_own(start: Callable[..., Session], mo
         ]
 
     monkeypatch.setattr(FakeRunner, "prepare", prepare)
+    (tmp_path / "scenarios" / "blink" / "bulb.py").write_text(EXPERIMENT.replace("B-1", "B-2"), encoding="utf-8")
     made = start(finish(*GOOD))
-    (made.root / "scenarios" / "blink" / "bulb.py").write_text(EXPERIMENT.replace("B-1", "B-2"), encoding="utf-8")
     assert made.execute() is Exit.AS_RECORDED
     content = run_json(made)
     of = {f"{experiment}/{variant}": experiment for experiment in ("bulb", "lamp") for variant in ("documented", "old")}
@@ -357,8 +361,8 @@ def test_an_image_that_cannot_be_built(start: Callable[..., Session], monkeypatc
 def test_progress_of_an_invalid_trial(tmp_path: Path) -> None:
     """What happened, the server's last word, and how long it took; brackets in it are text."""
     console = Console(file=io.StringIO(), width=150)
-    progress = Progress(make_plan(load(tmp_path), Wishes("blink")), console)
-    progress.finished(trial(invalid="[7] did not start\nlast lines", seconds={"up": 1.25, "down": 0.5}))
+    progress = Progress(make_plan(load(tmp_path), RunOptions("blink")), console, print)
+    progress.trial_ends(trial(invalid="[7] did not start\nlast lines", seconds={"up": 1.25, "down": 0.5}))
     stream = console.file
     assert isinstance(stream, io.StringIO)
     assert stream.getvalue() == "[  1/6] documented #1  invalid: [7] did not start: … last lines  (1.8 s)\n"
@@ -367,17 +371,19 @@ def test_progress_of_an_invalid_trial(tmp_path: Path) -> None:
 def test_a_terminal_shows_what_runs_now(tmp_path: Path) -> None:
     """The running trial and the time left are on the screen between two finished trials."""
     console = Console(file=io.StringIO(), width=150, force_terminal=True)
-    with Progress(make_plan(load(tmp_path), Wishes("blink")), console) as progress:
-        progress.begun("documented", 1)
+    progress = Progress(make_plan(load(tmp_path), RunOptions("blink")), console, print)
+    with progress.trials():
+        progress.trial_begins("documented", 1)
         assert progress.status is not None and "documented #1 is running" in str(progress.status.status)
-        progress.finished(trial())
-        progress.begun("documented", 2)
+        progress.trial_ends(trial())
+        progress.trial_begins("documented", 2)
         assert "left" in str(progress.status.status)
 
 
 def test_a_file_gets_no_moving_line(tmp_path: Path) -> None:
     """In a log only the finished trials stand."""
     console = Console(file=io.StringIO(), width=150)
-    with Progress(make_plan(load(tmp_path), Wishes("blink")), console) as progress:
-        progress.begun("documented", 1)
+    progress = Progress(make_plan(load(tmp_path), RunOptions("blink")), console, print)
+    with progress.trials():
+        progress.trial_begins("documented", 1)
         assert progress.status is None

@@ -50,7 +50,8 @@ def test_waiting_for_a_line_to_come_several_times(tmp_path: Path) -> None:
 
 def test_a_line_that_never_comes(tmp_path: Path) -> None:
     """The trial is invalid, and says what was awaited, how long, and the last words."""
-    with pytest.raises(InvalidTrial, match=r"printed 'ready' 0 of 1 times within 0.1 s; .* its last words"):
+    said = r"app has printed 'ready' 1 times: not so after 0.1 s; last state: 0 times; .* its last words"
+    with pytest.raises(InvalidTrial, match=said):
         stack(tmp_path).wait_printed("ready", limit=0.1)
 
 

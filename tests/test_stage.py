@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -411,6 +412,8 @@ def test_a_trial_that_came_out_otherwise_is_not_explained_away(vanish: model.Sce
 class FakeRunner:
     """A runner whose trial is nothing but the drive, on a stack that has nothing to look at."""
 
+    playing: Any = None
+
     def __init__(self, tmp_path: Path) -> None:
         self.path = tmp_path
         self.ended = threading.Event()
@@ -420,7 +423,8 @@ class FakeRunner:
         stack = SimpleNamespace(evidence=TrialDirectory(self.path), front="app", ended=self.ended)
         stack.execute = lambda *_: (0, "0")
         try:
-            observation = prepared.variant.experiment.drive(stack)
+            with self.playing.driving(stack):
+                observation = prepared.variant.experiment.drive(stack)
         except InvalidTrial as error:
             return TrialRecord("vanish", "documented", number, {}, {}, str(error))
         return TrialRecord("vanish", "documented", number, {}, observation)
@@ -436,7 +440,8 @@ def staged(vanish: model.Scenario, tmp_path: Path, drive: Any) -> tuple[Any, Fak
     demo = replace(demo, watch=script.Watch(), experiment=replace(demo.experiment, drive=drive))
     runner: Any = FakeRunner(tmp_path)
     variant = PlannedVariant(demo.experiment, "documented", {}, 1)
-    return live._Playing(runner, Prepared(variant, {}), demo), runner
+    runner.playing = live._Playing(runner, Prepared(variant, {}), demo)
+    return runner.playing, runner
 
 
 def test_nothing_is_driven_before_the_audience_is_ready(vanish: model.Scenario, tmp_path: Path) -> None:
@@ -470,6 +475,29 @@ def test_who_leaves_ends_the_trial(vanish: model.Scenario, tmp_path: Path) -> No
     assert playing.up.wait(5)
     playing.give_up()
     assert not playing.is_alive() and runner.ended.is_set() and playing.record.invalid
+
+
+def test_what_the_run_tells_is_on_the_screen_during_the_show(
+    vanish: model.Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before and after it the lines go where those of every run go, also where the presenter leaves."""
+    said: list[str] = []
+    nothing: Any = nullcontext()
+    demonstration = live.Demonstration(script.load(vanish), nothing, nothing, said.append)
+
+    def play(show: Any) -> None:
+        demonstration.progress("waiting")
+        assert show.player.state == "waiting"
+        raise Left
+
+    monkeypatch.setattr(live, "Display", nullcontext)
+    monkeypatch.setattr(live.Show, "play", play)
+    runner: Any = SimpleNamespace(scenario=vanish, built_all=lambda prepared: prepared)
+    demonstration.progress("building")
+    with pytest.raises(Left):
+        demonstration.play(runner, [])
+    demonstration.progress("aborted")
+    assert said == ["building", "aborted"]
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,10 @@ from lab import engine
 from reprolab.baseimage.resolve import policy
 from reprolab.bugreport import spec
 from reprolab.bugreport.spec import Report
-from reprolab.engine.detect import client, compose_command, ensure_engine
+from reprolab.engine.detect import client, ensure_engine
 from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
-from reprolab.stack import compose as stack_compose
-from reprolab.stack.builds import build_all
-from reprolab.stack.images import bases_of, references
+from reprolab.stack.prepare import StackPreparer, StackRequest
 
 pytestmark = [pytest.mark.docker, pytest.mark.alone]
 
@@ -81,13 +79,10 @@ def script(found: Scenario, report: Report, factors: Mapping[str, str]) -> str:
 
 def image(found: Scenario, factors: Mapping[str, str], workspace: Path) -> str:
     """The app's image under these factors, built where it is missing."""
-    setup = ensure_engine(print)
-    compose = compose_command(setup)
-    model = stack_compose.resolve(found, factors, compose)
-    bases = bases_of([model], client(), print, policy(os.environ))
-    own = stack_compose.adopt(model, found, "reprolab", {}, references(bases))
-    build_all(own, client(), compose, workspace, print)
-    return str(own["services"][f"{found.name}-app"]["image"])
+    preparer = StackPreparer(ensure_engine(print), client(), policy(os.environ), print)
+    (model,) = preparer.models(found, [StackRequest(factors)], {})
+    preparer.build(model, workspace)
+    return str(model["services"][f"{found.name}-app"]["image"])
 
 
 def follow(found: Scenario, report: Report, variant: str, workspace: Path) -> tuple[int, str]:

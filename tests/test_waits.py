@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from reprolab.processes.snapshot import File, Process, Signals, Snapshot, Syscall, Thread, parse_snapshot
-from reprolab.processes.wait_graph import Wait, abandoned, deadlocked, pipes, stuck, wait_of
+from reprolab.processes.wait_graph import Wait, deadlocked, lost_lock, pipes, stuck, wait_of
 from test_proc import FROZEN
 
 WORKER, CHILD, OTHER = 12, 15, 16
@@ -154,15 +154,15 @@ def test_a_servers_loop_frees_no_lock(doing: Syscall) -> None:
     before = serving(doing, 1)
     after = serving(doing, 99)
     assert deadlocked(before, after, 1) == []
-    assert [link.wait.kind for link in abandoned(before, after, 1)] == ["lock", "lock"]
+    assert [link.wait.kind for link in lost_lock(before, after, 1)] == ["lock", "lock"]
     busy = Snapshot(1, {**after.processes, 2: process(2, 1, call("recvfrom", 9))})
-    assert abandoned(before, busy, 1) == [], "a child at work may give it back"
+    assert lost_lock(before, busy, 1) == [], "a child at work may give it back"
 
 
 @pytest.mark.parametrize("doing", [None, call("recvfrom", 4), call("futex", 0x1000, 0x80, 0, 9)])
 def test_a_server_that_does_something_else_may_go_on(doing: Syscall | None) -> None:
     """A thread that runs, reads, or waits for a lock with a time limit is no loop of a server's."""
-    assert abandoned(serving(doing, 1), serving(doing, 99), 1) == []
+    assert lost_lock(serving(doing, 1), serving(doing, 99), 1) == []
 
 
 def test_a_server_without_a_lock_of_its_familys_may_go_on() -> None:
@@ -170,9 +170,9 @@ def test_a_server_without_a_lock_of_its_familys_may_go_on() -> None:
     idle = serving(call("poll"), 1)
     own = replace(idle.processes[1], shared=())
     idle = replace(idle, processes={1: own})
-    assert abandoned(idle, idle, 1) == []
+    assert lost_lock(idle, idle, 1) == []
     other = replace(serving(call("poll"), 1).processes[1], started=7)
-    assert abandoned(replace(idle, processes={1: other}), serving(call("poll"), 1), 1) == []
+    assert lost_lock(replace(idle, processes={1: other}), serving(call("poll"), 1), 1) == []
 
 
 def serving(doing: Syscall | None, switches: int) -> Snapshot:

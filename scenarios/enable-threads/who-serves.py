@@ -1,10 +1,9 @@
 """Which process answers, and what the others are for."""
 
 import re
-import time
 from concurrent.futures import ThreadPoolExecutor
 
-from reprolab import Claim, Column, Event, InvalidTrial
+from reprolab import Claim, Column, Event, InvalidTrial, wait_until
 
 VARIANTS = {
     "documented": {},
@@ -97,12 +96,13 @@ def needed(stack, role, pid):
 
 def recover(stack, role):
     """Wait until the server answers again, several times: what waited in between is served first."""
-    end = time.monotonic() + LIMIT
-    answers = 0
-    while answers < 3:
-        if time.monotonic() > end:
-            raise InvalidTrial("the server did not recover from being stopped")
-        answers += stack.probe("/busy/1", role=role, timeout=5) == "200"
+    answers = []
+
+    def recovered():
+        answers.append(stack.probe("/busy/1", role=role, timeout=5))
+        return answers.count("200") >= 3
+
+    wait_until("the server answers again after it was stopped", recovered, LIMIT, state=lambda: answers[-1])
 
 
 # -- the timeline of the report ------------------------------------------------------------------------

@@ -2,9 +2,9 @@
 
 import time
 
-from reprolab import Claim, Column
+from reprolab import Claim, Column, wait_until
 
-from .common import ADDRESS, Gunicorn, Lab, option, until
+from .common import ADDRESS, Gunicorn, Lab, option
 
 BUSY = "/sleep/60"
 NGINX = "127.0.0.1:8091"
@@ -30,7 +30,7 @@ def drive(stack):
     nginx = stack.factors["PROXY"] == "nginx"
     Gunicorn(lab, "--timeout", "0", "--keep-alive", "60").ready()
     lab.begin(BUSY)
-    until("the worker is busy", lambda: lab.begun(BUSY))
+    wait_until("the worker is busy", lambda: lab.begun(BUSY))
     backlog = int(option(stack.factors, "--backlog") or DEFAULT)
     if nginx:
         numbers = [lab.begin(f"/?{n}", NGINX) for n in range(CLIENTS)]
@@ -69,7 +69,7 @@ def unchanged(look):
             state.update(seen=now, since=time.monotonic())
         return time.monotonic() - state["since"] > STILL
 
-    until("the queue does not change any more", still)
+    wait_until("the queue does not change any more", still, state=lambda: state["seen"])
     return state["seen"]
 
 

@@ -5,17 +5,15 @@ The calls go to app/door.py in the container; all times are of its clock.
 
 import re
 import shlex
-import time
 from itertools import count
 
 import requests
-from reprolab import InvalidTrial
+from reprolab import InvalidTrial, wait_until
 
 ADDRESS = "127.0.0.1:8000"
 VIEWS = "/tmp/views.log"
 STARTED = 40.0  # seconds in which gunicorn is up, or has given up, on a busy machine
 PATIENCE = 120.0  # seconds for a call of the door, which has limits of its own
-SOON = 20.0  # seconds for what must follow at once
 ACTIVE = re.compile(r"\[DEBUG\] (\d+) workers")
 
 
@@ -85,16 +83,6 @@ class Lab:
         self.stack.evidence.write_text("views.log", self.call("read", path=VIEWS)[-200_000:])
 
 
-def until(what, look, limit=SOON):
-    """The first true answer of ``look``; InvalidTrial that names what was awaited at the limit, in seconds."""
-    end = time.monotonic() + limit
-    while not (found := look()):
-        if time.monotonic() > end:
-            raise InvalidTrial(f"{what}: not so after {limit:g} s")
-        time.sleep(0.02)
-    return found
-
-
 class Gunicorn:
     """One gunicorn in the container, started with a trial's factors."""
 
@@ -129,7 +117,7 @@ class Gunicorn:
 
     def settled(self, address=ADDRESS):
         """Wait until it answers or has ended; whether it answers."""
-        until("gunicorn answers or ends", lambda: self.code is not None or self.answers(address), STARTED)
+        wait_until("gunicorn answers or ends", lambda: self.code is not None or self.answers(address), STARTED)
         return self.code is None
 
     @property
@@ -142,7 +130,7 @@ class Gunicorn:
         """Wait until it answers and all its workers are there. What does not start has shown nothing."""
         if not self.settled(address):
             raise InvalidTrial(f"gunicorn did not start: exit code {self.code}: {self.said.strip()[-600:]}")
-        until(f"{self.wanted} workers", lambda: len(self.workers()) == self.wanted, STARTED)
+        wait_until(f"{self.wanted} workers", lambda: len(self.workers()) == self.wanted, STARTED, state=self.workers)
         return self
 
     def kill(self, sign, pid=None):
@@ -153,7 +141,7 @@ class Gunicorn:
     def stop(self):
         """End it by SIGTERM and wait."""
         self.kill("TERM")
-        until("gunicorn ends after SIGTERM", lambda: self.code is not None, 45)
+        wait_until("gunicorn ends after SIGTERM", lambda: self.code is not None, 45)
 
 
 def kept_notes(evidence):
@@ -185,4 +173,4 @@ def all_answered(lab, numbers, limit=60):
         found = lab.call("answers", numbers=numbers)
         return None not in found and found
 
-    return until(f"{len(numbers)} requests are answered", look, limit)
+    return wait_until(f"{len(numbers)} requests are answered", look, limit)

@@ -2,9 +2,9 @@
 
 import re
 
-from reprolab import Claim, Column
+from reprolab import Claim, Column, wait_until
 
-from .common import ACTIVE, Gunicorn, Lab, option, until
+from .common import ACTIVE, Gunicorn, Lab, option
 
 SET = "workers = 3\n"
 APP = "wsgi_app = 'lab.wsgi:application'\n"
@@ -38,7 +38,7 @@ def drive(stack):
     gunicorn = Gunicorn(lab, "--log-level", "debug", "--pythonpath", "/srv/app", cwd="/tmp/work")
     workers = None
     if gunicorn.settled():
-        until("the master says how many workers it has", lambda: ACTIVE.search(gunicorn.said))
+        wait_until("the master says how many workers it has", lambda: ACTIVE.search(gunicorn.said))
         workers = len(gunicorn.workers())
     code, said = gunicorn.code, gunicorn.said
     lab.keep()

@@ -2,9 +2,9 @@
 
 import re
 
-from reprolab import Claim, Column, Event, logs
+from reprolab import Claim, Column, Event, logs, wait_until
 
-from .common import Gunicorn, Lab, until
+from .common import Gunicorn, Lab
 
 TWO = {"ARGUMENTS": "--graceful-timeout 2", "LASTS": "6"}
 LONG = "--graceful-timeout 20"
@@ -51,7 +51,7 @@ def drive(stack):
     # Of two workers TTOU ends the older one, which may not be the one that got the request: give it to both.
     for n in range(len(before)):
         number = lab.begin(path)
-        until("the request is begun", lambda n=n: len(lab.begun(path)) == n + 1)
+        wait_until("the request is begun", lambda n=n: len(lab.begun(path)) == n + 1)
     numbers = list(range(number - len(before) + 1, number + 1))
     sent = gunicorn.kill(stack.factors["SIGNAL"])
     found = watch(lab, gunicorn, before, numbers, sent)
@@ -85,7 +85,7 @@ def watch(lab, gunicorn, before, numbers, sent):
         settled = seen["old_gone_s"] is not None and (seen["new_s"] is not None or gunicorn.code is not None)
         return settled or now - state["over"] > AFTERWARDS
 
-    until("the request has ended, and what follows it", look, 60)
+    wait_until("the request has ended, and what follows it", look, 60)
     return seen
 
 

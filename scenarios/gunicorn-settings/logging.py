@@ -2,9 +2,9 @@
 
 import re
 
-from reprolab import Claim, Column, logs
+from reprolab import Claim, Column, logs, wait_until
 
-from .common import Gunicorn, Lab, until
+from .common import Gunicorn, Lab
 
 ACCESS = "--access-logfile -"
 VARIANTS = {
@@ -38,13 +38,13 @@ def drive(stack):
     lab.ask("/mark")
     before = gunicorn.workers()
     gunicorn.kill("TERM", before[0])
-    until(
+    wait_until(
         "the worker is replaced",
         lambda: before[0] not in gunicorn.workers() and len(gunicorn.workers()) == len(before),
     )
-    until("it answers again", gunicorn.answers)
+    wait_until("it answers again", gunicorn.answers)
     # Both workers must have loaded the application, and with it LOGGING, before they are ended.
-    until("the application is imported", lambda: imported(lab) >= set(gunicorn.workers()))
+    wait_until("the application is imported", lambda: imported(lab) >= set(gunicorn.workers()))
     gunicorn.stop()
     out, err = lab.out(), lab.err()
     lab.keep()

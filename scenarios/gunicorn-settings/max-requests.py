@@ -2,9 +2,9 @@
 
 from collections import Counter
 
-from reprolab import Claim, Column, Event, InvalidTrial, logs
+from reprolab import Claim, Column, Event, InvalidTrial, logs, wait_until
 
-from .common import ADDRESS, Gunicorn, Lab, kept_notes, option, until
+from .common import ADDRESS, Gunicorn, Lab, kept_notes, option
 
 LIMIT = 20
 PLAIN = {"APP": "plain:application", "WORKERS": "4"}
@@ -33,7 +33,7 @@ def drive(stack):
             raise InvalidTrial(f"{AT_ONCE - answered} of {AT_ONCE} requests were not answered")
         if (limited and len(ended(lab, gunicorn)) >= WORKERS) or (not limited and rounds == 10):
             break
-    until("all workers are back", lambda: len(gunicorn.workers()) == gunicorn.wanted)
+    wait_until("all workers are back", lambda: len(gunicorn.workers()) == gunicorn.wanted)
     found = {
         "limit": limited and int(option(stack.factors, "--max-requests")),
         "jitter": int(option(stack.factors, "--max-requests-jitter") or 0),

@@ -1,8 +1,8 @@
 """Who imports the application, and how often."""
 
-from reprolab import Claim, Column
+from reprolab import Claim, Column, wait_until
 
-from .common import Gunicorn, Lab, until
+from .common import Gunicorn, Lab
 
 VARIANTS = {
     "documented": {},
@@ -18,7 +18,7 @@ def drive(stack):
     lab = Lab(stack)
     gunicorn = Gunicorn(lab).ready()
     if "--preload" not in stack.factors["ARGUMENTS"]:
-        until("an import by each worker, or by the master", lambda: len(importers(lab)) >= gunicorn.wanted)
+        wait_until("an import by each worker, or by the master", lambda: len(importers(lab)) >= gunicorn.wanted)
     found = {"master": gunicorn.master, "workers": sorted(gunicorn.workers()), "importers": sorted(importers(lab))}
     lab.keep()
     return found

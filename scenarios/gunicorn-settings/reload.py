@@ -2,9 +2,9 @@
 
 import time
 
-from reprolab import Claim, Column, InvalidTrial
+from reprolab import Claim, Column, InvalidTrial, wait_until
 
-from .common import Gunicorn, Lab, until
+from .common import Gunicorn, Lab
 
 LINES = {
     "none": "",
@@ -38,7 +38,9 @@ def drive(stack):
     path = f"{PROJECT}/lab/imports.py"
     lab.call("write", path=path, text=lab.call("read", path=path) + LINES[stack.factors["FILE"]])
     if "--reload" in stack.factors["ARGUMENTS"]:
-        until("a worker is replaced, or gunicorn ends", lambda: gunicorn.code is not None or changed(gunicorn, before))
+        wait_until(
+            "a worker is replaced, or gunicorn ends", lambda: gunicorn.code is not None or changed(gunicorn, before)
+        )
     end = time.monotonic() + WATCHED
     while gunicorn.code is None and time.monotonic() < end:
         time.sleep(0.1)

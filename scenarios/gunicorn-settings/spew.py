@@ -1,8 +1,8 @@
 """Which lines of code --spew shows, in which threads."""
 
-from reprolab import Claim, Column
+from reprolab import Claim, Column, wait_until
 
-from .common import Gunicorn, Lab, until
+from .common import Gunicorn, Lab
 
 HERE = (
     "first_line = 1",
@@ -27,7 +27,7 @@ def drive(stack):
     """Ask for one view, and look for its lines on the console."""
     lab = Lab(stack)
     gunicorn = Gunicorn(lab, "--timeout", "120")
-    until("gunicorn answers", lambda: gunicorn.code is None and gunicorn.answers(), 90)
+    wait_until("gunicorn answers", lambda: gunicorn.code is None and gunicorn.answers(), 90)
     answer = lab.ask("/spewed")
     gunicorn.stop()
     shown = [line.partition(": ") for line in lab.out().splitlines() if not line.startswith("\t")]

@@ -2,9 +2,9 @@
 
 import re
 
-from reprolab import Claim, Column
+from reprolab import Claim, Column, wait_until
 
-from .common import Gunicorn, Lab, until
+from .common import Gunicorn, Lab
 
 UDP = "--log-syslog"
 UNIX = "--log-syslog --log-syslog-to unix:///run/lab/log#dgram"
@@ -48,7 +48,7 @@ def drive(stack):
     lab = Lab(stack)
     where = "unix:/run/lab/log" if "unix" in stack.factors["ARGUMENTS"] else "udp:514"
     lab.start("receiver", ["python", "-u", "receiver.py", where])
-    until("the receiver listens", lambda: "listening" in lab.out("receiver"))
+    wait_until("the receiver listens", lambda: "listening" in lab.out("receiver"))
     gunicorn = Gunicorn(lab).ready()
     lab.ask("/mark")
     gunicorn.stop()

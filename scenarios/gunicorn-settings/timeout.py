@@ -1,8 +1,8 @@
 """What becomes of a request that lasts longer than --timeout, by worker class and by what it does."""
 
-from reprolab import Claim, Column, Event, logs
+from reprolab import Claim, Column, Event, logs, wait_until
 
-from .common import Gunicorn, Lab, all_answered, kept_notes, until
+from .common import Gunicorn, Lab, all_answered, kept_notes
 
 THREE = {"ARGUMENTS": "--timeout 3", "LASTS": "8"}
 VARIANTS = {
@@ -31,10 +31,10 @@ def drive(stack):
     (before,) = gunicorn.workers()
     path = f"/{stack.factors['WORK']}/{stack.factors['LASTS']}"
     number = lab.begin(path)
-    until("the request is begun", lambda: lab.begun(path))
+    wait_until("the request is begun", lambda: lab.begun(path))
     (answer,) = all_answered(lab, [number])
-    until("it answers again", gunicorn.answers)
-    until("one worker", lambda: len(gunicorn.workers()) == 1)
+    wait_until("it answers again", gunicorn.answers)
+    wait_until("one worker", lambda: len(gunicorn.workers()) == 1)
     found = {
         "status": answer["status"],
         "after_s": round(answer["ended"] - answer["began"], 2),

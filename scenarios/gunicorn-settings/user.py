@@ -1,8 +1,8 @@
 """Which user and group the master and its workers have."""
 
-from reprolab import Claim, Column
+from reprolab import Claim, Column, wait_until
 
-from .common import Gunicorn, Lab, until
+from .common import Gunicorn, Lab
 
 ROOT = {"RUN_AS": "0:0"}
 VARIANTS = {
@@ -19,7 +19,7 @@ def drive(stack):
     """Effective uid and gid of each process, as the kernel tells them."""
     lab = Lab(stack)
     gunicorn = Gunicorn(lab).ready()
-    until("the workers have imported the application", lambda: len(lab.notes()) >= gunicorn.wanted)
+    wait_until("the workers have imported the application", lambda: len(lab.notes()) >= gunicorn.wanted)
     every = {one["pid"]: [one["uid"], one["gid"]] for one in lab.call("processes")}
     found = {"master": every[gunicorn.master], "workers": [every[pid] for pid in gunicorn.workers()]}
     lab.keep()

@@ -1,8 +1,8 @@
 """How many requests one worker has in hand at once, and who answers a health check while all of them compute."""
 
-from reprolab import Claim, Column, InvalidTrial
+from reprolab import Claim, Column, InvalidTrial, wait_until
 
-from .common import Gunicorn, Lab, all_answered, most_at_once, until
+from .common import Gunicorn, Lab, all_answered, most_at_once
 
 CLIENTS = 6
 ALL_AT_WORK = 2.0  # seconds for which all must still be at work when the health check is sent
@@ -47,12 +47,12 @@ def health(lab, gunicorn):
     busy = gunicorn.wanted
     if factors["SIGNAL"] == "TTIN":
         gunicorn.kill("TTIN")
-        until("a worker more", lambda: len(gunicorn.workers()) == busy + 1)
+        wait_until("a worker more", lambda: len(gunicorn.workers()) == busy + 1)
     path = f"/{factors['WORK']}/{factors['LASTS']}"
     numbers = []
     for n in range(busy):
         numbers.append(lab.begin(path))
-        until("the request is begun", lambda n=n: len(lab.begun(path)) == n + 1)
+        wait_until("the request is begun", lambda n=n: len(lab.begun(path)) == n + 1)
     pids = lab.begun(path)
     if factors["SIGNAL"] == "TTIN":
         # The worker that is free answers once it has loaded the application, which is not what is measured.

@@ -1,8 +1,8 @@
 """How many processes the master forks."""
 
-from reprolab import Claim, Column
+from reprolab import Claim, Column, wait_until
 
-from .common import Gunicorn, Lab, until
+from .common import Gunicorn, Lab
 
 VARIANTS = {
     "documented": {},
@@ -24,10 +24,12 @@ def drive(stack):
     before = gunicorn.workers()
     if stack.factors["SIGNAL"] == "TTIN":
         gunicorn.kill("TTIN")
-        until("one worker more", lambda: len(gunicorn.workers()) > wanted)
+        wait_until("one worker more", lambda: len(gunicorn.workers()) > wanted)
     if stack.factors["SIGNAL"] == "KILL":
         gunicorn.kill("KILL", before[0])
-        until("another in its place", lambda: before[0] not in gunicorn.workers() and len(gunicorn.workers()) >= wanted)
+        wait_until(
+            "another in its place", lambda: before[0] not in gunicorn.workers() and len(gunicorn.workers()) >= wanted
+        )
     found = {"wanted": wanted, "workers": len(gunicorn.workers())}
     lab.keep()
     return found

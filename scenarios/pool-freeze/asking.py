@@ -2,11 +2,12 @@
 
 import re
 import time
+from concurrent.futures import wait
 from dataclasses import dataclass
 
-from reprolab import InvalidTrial
+from reprolab import InvalidTrial, wait_until
 from reprolab.processes.snapshot import Snapshot
-from reprolab.processes.wait_graph import Link, abandoned, deadlocked, stuck
+from reprolab.processes.wait_graph import Link, deadlocked, lost_lock, stuck
 
 ROUNDS = 3  # five tasks on two children
 GRACE = 0.3  # seconds for a request's own work, before its processes are looked at
@@ -55,11 +56,11 @@ def check_upstream(stack):
     """Without its neighbour every HTTP task fails, which is not what the document saw."""
     if stack.factors["TASK"] != "http":
         return
-    end = time.monotonic() + STARTED
-    while (answer := stack.probe("/now", role="upstream")) != "200":
-        if time.monotonic() > end:
-            raise InvalidTrial(f"the upstream does not answer within {STARTED:g} s: {answer}")
-        time.sleep(0.05)
+
+    def probe():
+        return stack.probe("/now", role="upstream")
+
+    wait_until("the upstream answers 200", lambda: probe() == "200", STARTED, state=probe)
 
 
 def worker_of(stack, number):
@@ -82,9 +83,7 @@ def pool_children(snapshot, worker):
 
 def wait_for(asked, seconds):
     """Sleep until the answer is there, or the time is up."""
-    end = time.monotonic() + seconds
-    while not asked.done() and time.monotonic() < end:
-        time.sleep(0.005)
+    wait([asked], seconds)
 
 
 def patience(stack):
@@ -102,7 +101,7 @@ def held(looks, worker):
     if links := stuck(before, after, worker) or deadlocked(before, after, worker):
         return links
     long_ago = [snapshot for when, snapshot in earlier if now - when >= STILL]
-    return abandoned(long_ago[-1], after, worker) if long_ago else []
+    return lost_lock(long_ago[-1], after, worker) if long_ago else []
 
 
 def answer_or_stuck(stack, asked, number, seconds):

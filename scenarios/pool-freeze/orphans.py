@@ -3,7 +3,7 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from reprolab import Claim, Column, InvalidTrial, logs
+from reprolab import Claim, Column, InvalidTrial, logs, wait_until
 
 from .asking import STARTED, answer_or_stuck, check_upstream, patience, pool_children, wait_for, worker_of
 
@@ -75,12 +75,14 @@ def begin(stack, asked):
 
 def working(stack, asked):
     """The worker and the processes once the pool's two children are at work."""
-    end = time.monotonic() + STARTED
-    while time.monotonic() < end and not asked.done():
+
+    def look():
+        if asked.done():
+            raise InvalidTrial(f"the request ended before its pool had two children: {asked.result()}")
         worker, snapshot = worker_of(stack, NUMBER), stack.processes()
-        if worker in snapshot.processes and len(pool_children(snapshot, worker)) == 2:
-            return worker, snapshot
-    raise InvalidTrial(f"no pool with two children within {STARTED:g} s")
+        return worker in snapshot.processes and len(pool_children(snapshot, worker)) == 2 and (worker, snapshot)
+
+    return wait_until("the request has a pool with two children", look, STARTED)
 
 
 def wait_for_kill(stack, worker):

@@ -1,11 +1,12 @@
 """reprolab: published claims about Python application servers, put to the test on real stacks.
 
-What an experiment file needs is here: ``from reprolab import Claim, Column, Event, InvalidTrial, logs``.
+What an experiment file needs is here: ``from reprolab import Claim, Column, Event, InvalidTrial, logs, wait_until``.
 """
 
 from reprolab import logs
 from reprolab.core.errors import InvalidTrial
+from reprolab.core.waiting import wait_until
 from reprolab.scenario.event import Event
 from reprolab.scenario.model import Claim, Column
 
-__all__ = ["Claim", "Column", "Event", "InvalidTrial", "logs"]
+__all__ = ["Claim", "Column", "Event", "InvalidTrial", "logs", "wait_until"]

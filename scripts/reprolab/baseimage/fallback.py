@@ -7,14 +7,12 @@ is tagged only when it is whole, under a name of its own, and labelled as the st
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 import tarfile
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,8 +28,8 @@ from reprolab.baseimage.cpython import Interpreter
 from reprolab.baseimage.host_config import HostConfig, read_host
 from reprolab.baseimage.rootfs import ADDED, FILES, NOT_UNPACKED, have_mmdebstrap, plain, unpack
 from reprolab.core.errors import BaseImageError, LabError
-
-Say = Callable[[str], None]
+from reprolab.core.locks import file_lock
+from reprolab.core.progress import OnProgress
 
 RECIPE = 1  # raise it when this module, hostrootfs.py or hostpython.py changes what is in the images
 SILENCE_LIMIT = 300  # seconds without a word from the engine
@@ -51,20 +49,20 @@ class HostImage:
     made_from: str
 
 
-def debian_base(client: docker.DockerClient, environ: Mapping[str, str], say: Say) -> HostImage:
+def debian_base(client: docker.DockerClient, environ: Mapping[str, str], say: OnProgress) -> HostImage:
     """The Debian stand-in, built if there is none made from what this host has now."""
     host = read_host(environ)
     reference = f"{NAME}/debian:host-{host.codename}"
     fingerprint = debian_fingerprint(host)
     image = _current(client, reference, fingerprint)
     if image is None:
-        with _alone(say):
+        with _build_lock(say):
             image = _current(client, reference, fingerprint) or _make_debian(client, host, reference, fingerprint, say)
     return HostImage(reference, image, f"{host.distribution} {image.labels[f'{LABEL}.debian']}")
 
 
 def python_base(
-    official: str, version: str, client: docker.DockerClient, environ: Mapping[str, str], say: Say
+    official: str, version: str, client: docker.DockerClient, environ: Mapping[str, str], say: OnProgress
 ) -> HostImage:
     """The stand-in for the official ``python:<version>-slim``, built if there is none that is current."""
     interpreter = cpython.find(version, environ)
@@ -74,7 +72,7 @@ def python_base(
     labels = base_labels(official, debian.image.labels[f"{LABEL}.debian"], fingerprint)
     image = _current(client, reference, fingerprint)
     if image is None:
-        with _alone(say):
+        with _build_lock(say):
             image = _current(client, reference, fingerprint)
             image = image or _make_python(client, interpreter, debian, reference, labels, say)
     return HostImage(reference, image, f"{debian.made_from} and pyenv's CPython {version}")
@@ -119,25 +117,14 @@ def _current(client: docker.DockerClient, reference: str, fingerprint: str) -> I
     return image if image.labels.get(f"{LABEL}.fingerprint") == fingerprint else None
 
 
-@contextmanager
-def _alone(say: Say) -> Iterator[None]:
-    """Let one process of this checkout build at a time: the next then finds the image made.
-
-    The lock is on the recipe's directory, and goes with its holder however that ends.
-    """
-    directory = os.open(FILES, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("waiting for another run of the lab, which is building a base image")
-            fcntl.flock(directory, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(directory)
+def _build_lock(say: OnProgress) -> AbstractContextManager[None]:
+    """Let one process of this checkout build at a time: the next then finds the image made."""
+    return file_lock(FILES, lambda holder: say("waiting for another run of the lab, which is building a base image"))
 
 
-def _make_debian(client: docker.DockerClient, host: HostConfig, reference: str, fingerprint: str, say: Say) -> Image:
+def _make_debian(
+    client: docker.DockerClient, host: HostConfig, reference: str, fingerprint: str, say: OnProgress
+) -> Image:
     have_mmdebstrap(say)
     say(
         f"unpacking {host.distribution} {host.codename} with mmdebstrap from this host's package sources "
@@ -162,7 +149,7 @@ def _make_python(
     debian: HostImage,
     reference: str,
     labels: dict[str, str],
-    say: Say,
+    say: OnProgress,
 ) -> Image:
     say(f"laying pyenv's CPython {interpreter.version} into {debian.reference} (about 20 s, once)")
     needs = cpython.needs(interpreter)

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 import docker
-import requests
-from docker.errors import APIError, DockerException, ImageNotFound
+from docker.errors import APIError, ImageNotFound
 from docker.models.images import Image
 
 from reprolab.baseimage import fallback
-from reprolab.core.errors import BaseImageError, EngineError, UsageError
+from reprolab.core.errors import BaseImageError, UsageError
+from reprolab.core.progress import OnProgress
+from reprolab.engine.failures import engine_errors
 from reprolab.engine.labels import BUNDLED
 
 VARIABLE = "REPROLAB_BASES"
@@ -102,18 +103,18 @@ def policy(environ: Mapping[str, str]) -> Policy:
 
 
 def resolve_bases(
-    officials: Iterable[str], client: docker.DockerClient, *, policy: Policy, say: Callable[[str], None]
+    officials: Iterable[str], client: docker.DockerClient, *, policy: Policy, say: OnProgress
 ) -> dict[str, Base]:
     """Resolve each name once, in the order given."""
     return {name: resolve_base(name, client, policy=policy, say=say) for name in dict.fromkeys(officials)}
 
 
-def resolve_base(official: str, client: docker.DockerClient, *, policy: Policy, say: Callable[[str], None]) -> Base:
+def resolve_base(official: str, client: docker.DockerClient, *, policy: Policy, say: OnProgress) -> Base:
     """Find, pull or build the base image; ``say`` hears a line before every slow step.
 
     Raises BaseImageError where the image can be had nowhere, EngineError where the engine stops answering.
     """
-    try:
+    with engine_errors(f"the base image {official} was looked for"):
         if policy is Policy.HOST:
             return _from_host(official, client, f"{VARIABLE}=host", say)
         if policy is Policy.AUTO and (bundled := _bundled(official, client)):
@@ -128,12 +129,6 @@ def resolve_base(official: str, client: docker.DockerClient, *, policy: Policy, 
         if failure in (PullFailure.ABSENT, PullFailure.OTHER) or policy is Policy.HUB:
             raise pull_error(official, failure, message)
         return _from_host(official, client, f"Docker Hub {failure}", say)
-    except (DockerException, requests.exceptions.RequestException) as error:
-        raise EngineError(
-            f"the engine failed while the base image {official} was looked for: {error}",
-            expected="an engine that answers",
-            advice="`docker info` shows whether it does",
-        ) from error
 
 
 def substitute(official: str) -> str | None:
@@ -234,7 +229,7 @@ def _official(official: str, image: Image, origin: Origin, how: str) -> Base:
     return Base(official, official, str(image.id), origin, next(iter(digests), ""), f"{official} {how}")
 
 
-def _pull(official: str, client: docker.DockerClient, say: Callable[[str], None]) -> tuple[PullFailure | None, str]:
+def _pull(official: str, client: docker.DockerClient, say: OnProgress) -> tuple[PullFailure | None, str]:
     if _registry.failure is not None:
         return _registry.failure, "an earlier pull in this run failed"
     say(f"pulling {official}: it is not on this engine")
@@ -260,7 +255,7 @@ def _pull_message(official: str, client: docker.DockerClient) -> str:
     return ""
 
 
-def _from_host(official: str, client: docker.DockerClient, reason: str, say: Callable[[str], None]) -> Base:
+def _from_host(official: str, client: docker.DockerClient, reason: str, say: OnProgress) -> Base:
     version = substitute(official)
     if version is None:
         raise BaseImageError(

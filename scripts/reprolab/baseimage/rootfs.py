@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 
 from reprolab.baseimage.host_config import HostConfig, authority_file
 from reprolab.core.errors import BaseImageError
+from reprolab.core.progress import OnProgress
 from reprolab.core.subprocesses import CommandError, run
 
 FILES = Path(__file__).resolve().parents[3] / "images/base"
@@ -23,7 +23,7 @@ ADDED = {"policy-rc.d": "./usr/sbin/policy-rc.d", "apt.conf": "./etc/apt/apt.con
 MERGED_USR = Path("/usr/share/mmdebstrap/hooks/maybe-merged-usr")
 
 
-def have_mmdebstrap(say: Callable[[str], None]) -> None:
+def have_mmdebstrap(say: OnProgress) -> None:
     """Install mmdebstrap where it is missing and the lab may; BaseImageError where it may not."""
     if shutil.which("mmdebstrap"):
         return

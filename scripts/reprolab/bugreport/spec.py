@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined, TemplateError
@@ -373,8 +372,3 @@ def _nothing(one: Reader) -> Nothing:
     one.only("claims", "why")
     claims = one.texts("claims", of=[claim.id for claim in one.scenario.claims])
     return Nothing(claims, one.text("why"))
-
-
-def path_of(scenario: Scenario) -> Path:
-    """Where a scenario's upstream.yaml lies."""
-    return scenario.directory / FILE

@@ -8,8 +8,8 @@ import os
 import platform
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
@@ -17,27 +17,26 @@ from typing import Any
 
 import docker
 
-from reprolab.baseimage.resolve import Base, Policy
+from reprolab.baseimage.resolve import Policy
 from reprolab.bundle import archive as bundle_archive
 from reprolab.core import command_text
 from reprolab.core.config_file import hint
 from reprolab.core.errors import BundleError, LabError, UsageError
+from reprolab.core.progress import OnProgress
 from reprolab.core.subprocesses import CommandError, run
 from reprolab.demo import script as demo_script
 from reprolab.engine import labels
-from reprolab.engine.detect import Engine, compose_command
+from reprolab.engine.detect import Engine
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.scenario import loader
 from reprolab.scenario.model import DOCUMENTED, Scenario
-from reprolab.stack.builds import build_all
-from reprolab.stack.compose import Model, adopt, resolve
-from reprolab.stack.images import bases_of, references
+from reprolab.stack.compose import Model
+from reprolab.stack.prepare import StackPreparer, StackRequest
 
 SAVE_LIMIT = 3600.0
 DOWNLOAD_LIMIT = 1800.0
 LOCK_FILE = "requirements.lock"
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -91,8 +90,10 @@ class Bundler:
     engine: Engine
     client: docker.DockerClient
     policy: Policy
-    say: Say
-    bases: dict[str, Base] = field(default_factory=dict)
+    say: OnProgress
+
+    def __post_init__(self) -> None:
+        self.preparer = StackPreparer(self.engine, self.client, self.policy, self.say)
 
     def gather(self, names: Sequence[str], *, everything: bool, runs: bool) -> list[Part]:
         """Resolve the variants, build what is not there, find a run of each. Raises BundleError without a run."""
@@ -109,18 +110,15 @@ class Bundler:
         return [self._part(one, chosen[one.name], recorded[one.name]) for one in found]
 
     def _part(self, found: Scenario, variants: list[tuple[str, str]], recorded: RunDirectory | None) -> Part:
-        compose = compose_command(self.engine)
         chosen = [(found.experiments[experiment], name) for experiment, name in variants]
+        requests = [StackRequest(experiment.variants[name], experiment) for experiment, name in chosen]
         # A person may put load on any stack, so wrk goes along with all.
-        plain = [resolve(found, own.variants[name], compose, own, all_tools=True) for own, name in chosen]
-        self.bases |= bases_of(plain, self.client, self.say, self.policy)
-        owner = labels.own(found.name, "bundle")
-        models = [adopt(model, found, "reprolab-build", owner, references(self.bases)) for model in plain]
+        models = self.preparer.models(found, requests, labels.own(found.name, "bundle"), all_tools=True)
         kept, built = [], []
         for variant, model in zip(variants, models, strict=True):
             try:
                 workspace = lookup.results_root(self.root) / ".cache" / "bundle"
-                build_all(model, self.client, compose, workspace, self.say)
+                self.preparer.build(model, workspace)
             except LabError as error:
                 # A variant that cannot be built is part of some cases; it has nothing to carry.
                 self.say(f"{found.name}, {'/'.join(variant)}: left out, as its image cannot be built: {error}")
@@ -132,7 +130,7 @@ class Bundler:
     def images_of(self, parts: Sequence[Part]) -> list[str]:
         """The tags to save, each once: those of the services and of the bases below them."""
         tags = [tag for part in parts for services in part.images().values() for tag in services.values()]
-        return sorted(dict.fromkeys([*tags, *(base.reference for base in self.bases.values())]))
+        return sorted(dict.fromkeys([*tags, *(base.reference for base in self.preparer.bases.values())]))
 
     def manifest(self, parts: Sequence[Part], wheels: Sequence[Path]) -> dict[str, Any]:
         """What the bundle holds, and for which kind of machine."""
@@ -149,7 +147,9 @@ class Bundler:
                 for part in parts
             },
             "images": {tag: str(self.client.images.get(tag).id) for tag in self.images_of(parts)},
-            "bases": {name: {"reference": base.reference, "id": base.image_id} for name, base in self.bases.items()},
+            "bases": {
+                name: {"reference": base.reference, "id": base.image_id} for name, base in self.preparer.bases.items()
+            },
             "wheels": [wheel.name for wheel in wheels],
         }
 
@@ -199,7 +199,7 @@ def saved(docker_cli: str, images: Sequence[str]) -> Iterator[bytes]:
         raise BundleError(f"the engine did not hand out the images: {failure[0]}") from failure[0]
 
 
-def wheels(root: Path, say: Say) -> list[Path]:
+def wheels(root: Path, say: OnProgress) -> list[Path]:
     """The packages of requirements.lock as files, downloaded once for each lock and kind of Python."""
     lock = root / LOCK_FILE
     target = lookup.results_root(root) / ".cache" / "wheels" / _stamp(lock)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,14 @@ from reprolab.baseimage.resolve import Policy, keep_bundled
 from reprolab.bundle import archive
 from reprolab.core import command_text
 from reprolab.core.errors import BundleError, LabError
+from reprolab.core.progress import OnProgress
 from reprolab.engine import labels
-from reprolab.engine.detect import Engine, compose_command
+from reprolab.engine.detect import Engine
 from reprolab.evidence import lookup, run_dir
 from reprolab.scenario import loader
-from reprolab.stack.compose import adopt, missing_images, resolve
-from reprolab.stack.images import bases_of, references
+from reprolab.stack.compose import missing_images
+from reprolab.stack.prepare import StackPreparer, StackRequest
 
-Say = Callable[[str], None]
 GIGA = 1 << 30
 
 
@@ -35,7 +35,7 @@ class Loader:
     engine: Engine
     client: docker.DockerClient
     reader: archive.Reader
-    say: Say
+    say: OnProgress
 
     def check_machine(self, manifest: Mapping[str, Any]) -> None:
         """Raise BundleError where the images are for another processor, or would not fit on the disk."""
@@ -113,16 +113,16 @@ class Loader:
     def _missing(self, name: str, variants: Mapping[str, Any]) -> Iterator[str]:
         found = loader.load(self.root, name)
         here = {tag for image in self.client.images.list() for tag in image.tags}
+        preparer = StackPreparer(self.engine, self.client, Policy.AUTO, self.say)
         for variant in variants:
             experiment, _, short = variant.partition("/")
             if short not in getattr(found.experiments.get(experiment), "variants", {}):
                 yield f"{variant} (this checkout does not have it)"
                 continue
             own = found.experiments[experiment]
-            model = resolve(found, own.variants[short], compose_command(self.engine), own, all_tools=True)
-            bases = bases_of([model], self.client, self.say, Policy.AUTO)
-            adopted = adopt(model, found, "reprolab-build", labels.own(name, "load"), references(bases))
-            if missing_images(adopted, here.__contains__):
+            request = StackRequest(own.variants[short], own)
+            (model,) = preparer.models(found, [request], labels.own(name, "load"), all_tools=True)
+            if missing_images(model, here.__contains__):
                 yield variant
 
 

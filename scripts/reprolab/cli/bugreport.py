@@ -153,8 +153,7 @@ def _put(text: str, material: Material, output: str, *, several: bool) -> None:
     with files.writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
-    here = target.relative_to(Path.cwd()) if target.is_relative_to(Path.cwd()) else target
-    click.echo(f"written: {here}  ({len(text)} characters, from run {material.run.name})")
+    click.echo(f"written: {files.display_path(target)}  ({len(text)} characters, from run {material.run.name})")
     click.echo(f"  {render.headline(material).split('**')[1]}")
     if attach := _reproducer(material):
         click.echo(f"  to attach: what `{attach}` writes shows it with Docker alone")

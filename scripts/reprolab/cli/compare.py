@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from reprolab.compare.facts import VERDICTS
 from reprolab.compare.select import Side
 from reprolab.core import command_text
 from reprolab.core.errors import Exit, UsageError
+from reprolab.core.progress import OnProgress
 from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
 from reprolab.verdict.document import Verdict
@@ -41,7 +42,7 @@ class CompareOptions:
     force: bool = False
 
 
-def _compare(root: Path, options: CompareOptions, console: Console, say: Callable[[str], None]) -> Exit:
+def _compare(root: Path, options: CompareOptions, console: Console, say: OnProgress) -> Exit:
     """Compare, print, write the page where one is wanted. Raises UsageError for what cannot be compared."""
     if options.html:
         _check_page(options.html)

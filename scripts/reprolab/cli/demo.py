@@ -79,12 +79,10 @@ def demo(name: str, auto: float | None, replay: str | None, speed: float) -> Exi
 
 def _live(root: Path, found: model.Scenario, script: demo_script.Script, auto: float | None) -> Exit:
     # Only here: a replay needs no Docker, not even its library at work.
-    from reprolab.demo.live import Demonstration, wishes
+    from reprolab.demo import live
 
     stage = console()
-    show = Demonstration(
-        root, wishes(found, script), Console(quiet=True), say, script=script, stage=stage, keys=keys(stage, auto)
-    )
+    show = live.session(root, found, script, stage, keys(stage, auto), say)
     try:
         status = show.execute()
     except Left:

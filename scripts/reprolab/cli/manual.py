@@ -44,4 +44,4 @@ def logs(name: str, role: str | None, follow: bool, tail: str) -> None:
 @boundary
 def wrk(name: str, threads: int, connections: int, duration: int) -> None:
     """Put load on the stack that `up` brought up."""
-    manual.load(project_root(), name, threads=threads, connections=connections, duration=duration)
+    manual.put_load(project_root(), name, threads=threads, connections=connections, duration=duration)

@@ -12,6 +12,7 @@ from reprolab.core.errors import Exit
 from reprolab.evidence import lookup, run_dir
 from reprolab.report import write
 from reprolab.run import manual, plan, session
+from reprolab.run.progress import Progress
 from reprolab.scenario import loader
 from reprolab.verdict import record
 from reprolab.verdict.judge import exit_status
@@ -39,9 +40,11 @@ def run(
 ) -> NoReturn:
     """Run a scenario's experiments, judge its claims, show the result."""
     name, _, experiment = target.partition("/")
-    wishes = plan.Wishes(name, experiment, variants, settings_of(pairs), trials, jobs, keep_going)
+    options = plan.RunOptions(name, experiment, variants, settings_of(pairs), trials, jobs, keep_going)
     root = project_root()
-    made = session.Session(root, wishes, console(), say)
+    planned = plan.make_plan(loader.load(root, name), options)
+    terminal = console()
+    made = session.Session(root, planned, terminal, Progress(planned, terminal, say))
     status = made.execute()
     if keep:
         manual.up(root, name, settings_of(pairs), say)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from reprolab.compare.log_reader import Log, sources, zero
 from reprolab.compare.observations import Facts
 from reprolab.compare.select import Side
 from reprolab.compare.side_by_side import Aligned, Stretch, align, neighbours
+from reprolab.core.progress import OnProgress
 from reprolab.scenario.model import Scenario
 
 # So many of the most telling lines are shown with what stands around them.
@@ -68,11 +69,8 @@ class Comparison:
         return any(len(side.every) > 1 for side in self.sides)
 
 
-Say = Callable[[str], None]
-
-
 def compare(
-    left: Side, right: Side, scenario: Scenario | None, warnings: Sequence[str], only: Sequence[str], say: Say
+    left: Side, right: Side, scenario: Scenario | None, warnings: Sequence[str], only: Sequence[str], say: OnProgress
 ) -> Comparison:
     """Compare two sides. ``only`` names the logs to read (all where it is empty); ``say`` tells what is being read."""
     paths = tuple([sources(side.directory(trial)) for trial in side.every] for side in (left, right))
@@ -91,7 +89,7 @@ Paths = tuple[list[dict[str, Path]], ...]
 Zeros = tuple[list[int | None], ...]
 
 
-def _source(name: str, sides: tuple[Side, Side], paths: Paths, zeros: Zeros, say: Say) -> Source:
+def _source(name: str, sides: tuple[Side, Side], paths: Paths, zeros: Zeros, say: OnProgress) -> Source:
     """Read one log of every trial that has it, count its kinds, and put the first trials' side by side."""
     having = tuple([trial for trial, own in enumerate(side) if name in own] for side in paths)
     say(f"reading {name}: {sum(map(len, having))} logs")

@@ -82,3 +82,8 @@ def of_this_lab(path: Path) -> Iterator[None]:
         raise UsageError(
             f"{path} is not as this lab writes it: {type(error).__name__}: {error}", expected="a file of this lab"
         ) from error
+
+
+def display_path(path: Path) -> Path:
+    """A path as a message shows it: relative to the working directory where it lies below that."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

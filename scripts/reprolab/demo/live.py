@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import wraps
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
-from typing import Any
 
 from rich.console import Console
 
-from reprolab.core.errors import Exit, InvalidTrial
+from reprolab.core.errors import InvalidTrial
+from reprolab.core.progress import OnProgress
 from reprolab.demo.keys import Keys
 from reprolab.demo.presenter import Display, Show
 from reprolab.demo.recording import Recording
 from reprolab.demo.sampler import Sampler
 from reprolab.demo.script import Act, Script
-from reprolab.engine.detect import Engine
-from reprolab.run.plan import Plan, Wishes
+from reprolab.run.observer import RunObserver
+from reprolab.run.plan import RunOptions, make_plan
 from reprolab.run.runner import Prepared, Runner
 from reprolab.run.session import Session
 from reprolab.scenario.model import Scenario
@@ -38,16 +39,11 @@ class _Playing(Thread):
         super().__init__(name="trial", daemon=True)
         self.recording = Recording()
         self.up, self.go, self.driven = Flag(), Flag(), Flag()
-        self.stack: Stack | None = None
         self.sampler: Sampler | None = None
         self.given_up = False
         self.record: TrialRecord | None = None
         self.error: BaseException | None = None
-        self._runner, self._watch, self._drive = runner, script.watch, script.experiment.drive
-        # A mistake is looked for where the experiment's own drive stands.
-        staged = wraps(self._drive)(lambda stack: self._staged(stack))
-        experiment = replace(script.experiment, drive=staged)
-        self._prepared = replace(prepared, variant=replace(prepared.variant, experiment=experiment))
+        self._runner, self._prepared, self._watch = runner, prepared, script.watch
 
     def run(self) -> None:
         try:
@@ -58,15 +54,16 @@ class _Playing(Thread):
             for flag in (self.up, self.driven):
                 flag.set()
 
-    def _staged(self, stack: Stack) -> dict[str, Any]:
-        self.stack = stack
+    @contextmanager
+    def driving(self, stack: Stack) -> Iterator[None]:
+        """Around the drive: wait for the audience, then look at the stack meanwhile."""
         self.up.set()
         self.go.wait()
         if self.given_up:
             raise InvalidTrial("the presenter left before it began")
         try:
             with Sampler(stack, self._watch, self.recording) as self.sampler:
-                return self._drive(stack)
+                yield
         finally:
             self.driven.set()
 
@@ -80,7 +77,7 @@ class _Playing(Thread):
 
 @dataclass
 class LivePlayer:
-    """Plays acts as trials of a run; each is on disk before the next begins."""
+    """Plays acts as trials of a run; each is on disk before the next begins. ``state`` is what the run does now."""
 
     scenario: Scenario
     script: Script
@@ -101,40 +98,41 @@ class LivePlayer:
         self._playing.start()
 
     @property
-    def _now(self) -> _Playing:
+    def now(self) -> _Playing:
+        """The trial that is played."""
         assert self._playing is not None
         return self._playing
 
     def start(self, act: Act, waiting: Callable[[str], None]) -> Recording:
         """Wait until it is up, then drive it."""
-        while not self._now.up.is_set():
+        while not self.now.up.is_set():
             waiting(self.state or "The containers are coming up.")
-        self._now.go.set()
-        while self._now.sampler is None and not self._now.driven.is_set():
+        self.now.go.set()
+        while self.now.sampler is None and not self.now.driven.is_set():
             waiting("It begins.")
-        return self._now.recording
+        return self.now.recording
 
     def now_ms(self) -> float:
         """The time since the drive began, or when it ended."""
-        playing = self._now
+        playing = self.now
         if playing.recording.length_ms or playing.sampler is None:
             return playing.recording.length_ms
         return playing.sampler.now_ms()
 
     def over(self) -> bool:
         """Whether the experiment has done its work."""
-        return self._now.driven.is_set()
+        return self.now.driven.is_set()
 
     def finish(self, act: Act, waiting: Callable[[str], None]) -> tuple[TrialRecord, str]:
         """Wait for the evidence, and write the trial down."""
-        while self._now.is_alive():
+        while self.now.is_alive():
             waiting("The logs are read, and the containers taken down.")
-        if self._now.error is not None:
-            raise self._now.error
-        record = self._now.record
+        if self.now.error is not None:
+            raise self.now.error
+        record = self.now.record
         assert record is not None
         self._done.append(record)
-        self.runner.run.append(record)
+        self.runner.finish(record)
         return record, f"measured just now, while the lab looked twice a second; evidence in {self.runner.run.name}"
 
     def verdict(self) -> VerdictDocument:
@@ -148,31 +146,51 @@ class LivePlayer:
 
 
 @dataclass
-class Demonstration(Session):
-    """A session whose trials are played on a stage; its report goes to files alone."""
+class Demonstration(RunObserver):
+    """Plays the trials of a run on a stage; ``say`` gets what the run tells before and after."""
 
-    script: Script | None = None
-    stage: Console = field(default_factory=Console)
-    keys: Keys | None = None
+    script: Script
+    stage: Console
+    keys: Keys
+    say: OnProgress
+    player: LivePlayer | None = None
 
-    def _trials(self, plan: Plan, engine: Engine) -> Exit | None:
-        assert self.run is not None and self.script is not None and self.keys is not None
-        self.runner = self._runner(plan, engine, lambda *_: None, lambda _: None)
-        prepared = self.runner.built_all(self.runner.prepare())
-        self._note_bases()
-        self._note_images(prepared)
-        player = LivePlayer(plan.scenario, self.script, self.runner, {item.variant.name: item for item in prepared})
-        # From here on the screen belongs to the show.
-        self.runner.say = lambda message: setattr(player, "state", message)
+    def progress(self, message: str) -> None:
+        """While the show has the screen, what the run does now is shown there."""
+        if player := self.player:
+            player.state = message
+        else:
+            self.say(message)
+
+    @contextmanager
+    def driving(self, stack: Stack) -> Iterator[None]:
+        """The audience watches."""
+        assert self.player is not None
+        with self.player.now.driving(stack):
+            yield
+
+    def play(self, runner: Runner, prepared: list[Prepared]) -> list[Prepared]:
+        """Play the show, each act a trial; the variants with their images."""
+        built = runner.built_all(prepared)
+        scenario = runner.scenario
+        self.player = LivePlayer(scenario, self.script, runner, {item.variant.name: item for item in built})
         try:
             with self.keys, Display(self.stage) as display:
-                Show(plan.scenario, self.script, player, display, self.keys).play()
+                Show(scenario, self.script, self.player, display, self.keys).play()
         finally:
-            player.give_up()
-        return Exit.LAB_FAILED if any(item.invalid for item in prepared) else None
+            self.player.give_up()
+            self.player = None
+        return built
 
 
-def wishes(scenario: Scenario, script: Script) -> Wishes:
+def session(root: Path, scenario: Scenario, script: Script, stage: Console, keys: Keys, say: OnProgress) -> Session:
+    """A run whose trials are played on a stage; its report goes to files alone."""
+    demonstration = Demonstration(script, stage, keys, say)
+    plan = make_plan(scenario, options(scenario, script))
+    return Session(root, plan, Console(quiet=True), demonstration, demonstration.play)
+
+
+def options(scenario: Scenario, script: Script) -> RunOptions:
     """One trial of each act's variant."""
     acts = tuple(dict.fromkeys(act.variant for act in script.acts))
-    return Wishes(scenario.name, script.experiment.name, acts, trials=1)
+    return RunOptions(scenario.name, script.experiment.name, acts, trials=1)

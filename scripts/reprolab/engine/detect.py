@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +12,7 @@ import docker
 from docker.errors import DockerException, ImageNotFound
 
 from reprolab.core.errors import EngineError, UsageError
+from reprolab.core.progress import OnProgress
 from reprolab.core.subprocesses import CommandError, run
 from reprolab.core.versions import at_least
 from reprolab.engine import install
@@ -44,7 +45,7 @@ class Engine:
 
 
 def ensure_engine(
-    say: Callable[[str], None],
+    say: OnProgress,
     environ: Mapping[str, str] = os.environ,
     *,
     machine: Machine | None = None,
@@ -162,7 +163,7 @@ def _reason(error: DockerException) -> str:
     return str(error).removeprefix("Error while fetching server API version: ")
 
 
-def _answer_or_start(machine: Machine, say: Callable[[str], None], host: str) -> bool:
+def _answer_or_start(machine: Machine, say: OnProgress, host: str) -> bool:
     """Have an engine that answers; whether it had to be started for that."""
     reason = _why_silent(machine, host)
     if not reason:
@@ -180,7 +181,7 @@ def _answer_or_start(machine: Machine, say: Callable[[str], None], host: str) ->
         return _set_up(machine, say, host)
 
 
-def _set_up(machine: Machine, say: Callable[[str], None], host: str) -> bool:
+def _set_up(machine: Machine, say: OnProgress, host: str) -> bool:
     def answers() -> bool:
         return not _why_silent(machine, host)
 

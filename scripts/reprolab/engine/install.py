@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
 
 from reprolab.core.errors import EngineError
+from reprolab.core.locks import file_lock
+from reprolab.core.progress import OnProgress
 from reprolab.core.subprocesses import CommandError, run
+from reprolab.core.waiting import WaitTimeout, wait_until
 from reprolab.engine import apt
 from reprolab.engine.apt import Machine
-
-Say = Callable[[str], None]
 
 START_LIMIT = 60.0  # seconds from starting the daemon to its first answer
 TURN_LIMIT = 1200.0  # seconds to wait for another lab on this machine that is setting up Docker
@@ -41,42 +40,31 @@ def require_permission(machine: Machine, problem: str) -> None:
 
 
 @contextmanager
-def my_turn(machine: Machine, say: Say) -> Iterator[None]:
+def my_turn(machine: Machine, say: OnProgress) -> Iterator[None]:
     """Let one lab at a time set up Docker on this machine; the kernel frees the lock of a killed one."""
     path = machine.root / "run/reprolab-engine.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        _wait_for_lock(lock, say)
+    with ExitStack() as held:
+        try:
+            waiting = "another reprolab is setting up Docker here: waiting for it"
+            held.enter_context(file_lock(path, lambda holder: say(waiting), TURN_LIMIT))
+        except WaitTimeout as error:
+            raise EngineError(
+                f"waited {TURN_LIMIT:g} s for another reprolab that is setting up Docker",
+                expected=f"it lets go of {path}",
+                advice=f"see who holds it: fuser {path}",
+            ) from error
         yield
 
 
-def _wait_for_lock(lock: IO[str], say: Say) -> None:
-    deadline = time.monotonic() + TURN_LIMIT
-    told = False
-    while True:
-        try:
-            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise EngineError(
-                    f"waited {TURN_LIMIT:g} s for another reprolab that is setting up Docker",
-                    expected=f"it lets go of {lock.name}",
-                    advice=f"see who holds it: fuser {lock.name}",
-                ) from None
-        if not told:
-            say("another reprolab is setting up Docker here: waiting for it")
-            told = True
-        time.sleep(0.5)
-
-
-def refresh(machine: Machine, say: Say) -> None:
+def refresh(machine: Machine, say: OnProgress) -> None:
     """Renew apt's package lists; go on with what there is if that did not work."""
     complaint = apt.update(machine)
     if complaint:
         say(f"apt-get update ended with errors, going on with what it has: {complaint.splitlines()[-1]}")
 
 
-def install_engine(machine: Machine, say: Say) -> None:
+def install_engine(machine: Machine, say: OnProgress) -> None:
     """Install Docker Engine and its command line from the distribution, where the daemon is missing."""
     if machine.which("dockerd"):
         return
@@ -94,7 +82,7 @@ def install_engine(machine: Machine, say: Say) -> None:
         )
 
 
-def start_engine(machine: Machine, say: Say, answers: Callable[[], bool]) -> None:
+def start_engine(machine: Machine, say: OnProgress, answers: Callable[[], bool]) -> None:
     """Start the installed daemon and wait until it ``answers``; EngineError with its log at the limit."""
     if (machine.root / "run/systemd/system").is_dir():
         say("Docker Engine does not run: systemctl start docker")
@@ -127,7 +115,7 @@ def start_detached(machine: Machine, program: str, log: Path) -> int:
     return int(done.stdout)
 
 
-def remove_stale_pid_files(machine: Machine, say: Say) -> None:
+def remove_stale_pid_files(machine: Machine, say: OnProgress) -> None:
     """Remove pid files whose number now belongs to another program.
 
     After a crash or a reboot that kept /var/run, dockerd ignores a pid file whose process is gone. But
@@ -168,18 +156,27 @@ def _journal(machine: Machine) -> str:
 def _wait(answers: Callable[[], bool], alive: Callable[[], bool], log: Callable[[], str]) -> None:
     """Wait until the engine ``answers``; give up when its process has ended, or at the limit."""
     began = time.monotonic()
-    while not answers():
+
+    def given_up(state: str) -> EngineError:
         waited = time.monotonic() - began
-        ended = not alive()
-        if ended or waited > START_LIMIT:
-            state = "ended" if ended else "still runs but does not answer"
-            raise EngineError(
-                f"dockerd {state}, {waited:.0f} s after its start; its last lines:\n{log() or '(none)'}",
-                expected=f"an engine that answers within {START_LIMIT:g} s",
-                advice="mend what the log says (another engine's pid file? no iptables or overlay in this "
-                "kernel? disk full?), or point DOCKER_HOST at an engine that runs",
-            )
-        time.sleep(0.2)
+        return EngineError(
+            f"dockerd {state}, {waited:.0f} s after its start; its last lines:\n{log() or '(none)'}",
+            expected=f"an engine that answers within {START_LIMIT:g} s",
+            advice="mend what the log says (another engine's pid file? no iptables or overlay in this "
+            "kernel? disk full?), or point DOCKER_HOST at an engine that runs",
+        )
+
+    def look() -> bool:
+        if answers():
+            return True
+        if not alive():
+            raise given_up("ended")
+        return False
+
+    try:
+        wait_until("dockerd answers", look, START_LIMIT, interval=0.2)
+    except WaitTimeout as error:
+        raise given_up("still runs but does not answer") from error
 
 
 def _running_daemon(machine: Machine) -> int:

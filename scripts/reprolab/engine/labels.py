@@ -6,6 +6,7 @@ A trial's objects name the process that made them; once that process is gone the
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def own(scenario: str, run: str, kind: str = TRIAL) -> dict[str, str]:
     return {OBJECT: kind, SCENARIO: scenario, RUN: run, OWNER: process_identity(os.getpid())}
 
 
-def owner_lives(labels: dict[str, str]) -> bool:
+def owner_lives(labels: Mapping[str, str]) -> bool:
     """Whether the process that made an object still runs on this machine."""
     identity = labels.get(OWNER, "")
     parts = identity.split(":")
@@ -69,28 +70,30 @@ def remove_leftovers(client: docker.DockerClient, *, by_hand: str = "") -> Remov
     Objects of runs that are still going on are left alone.
     """
 
-    def doomed(labels: dict[str, str] | None) -> bool:
-        kind = (labels or {}).get(OBJECT)
-        return (kind == TRIAL and not owner_lives(labels or {})) or (
-            bool(by_hand) and kind == HAND and (labels or {}).get(RUN) == by_hand
-        )
+    def doomed(labels: Mapping[str, str] | None) -> bool:
+        # The engine says null of a network or volume that has no label.
+        known = labels or {}
+        if known.get(OBJECT) == TRIAL:
+            return not owner_lives(known)
+        return bool(by_hand) and known.get(OBJECT) == HAND and known.get(RUN) == by_hand
 
-    label: dict[str, str | list[str] | bool] = {"label": OBJECT}
-    containers = [c for c in client.containers.list(all=True, ignore_removed=True, filters=label) if doomed(c.labels)]
+    listed = client.containers.list(all=True, ignore_removed=True, filters={"label": OBJECT})
+    containers = [container for container in listed if doomed(container.labels)]
     for container in containers:
-        _gone(lambda c=container: c.remove(force=True, v=True))
-    networks = [n for n in client.networks.list(filters=dict(label)) if doomed(n.attrs.get("Labels"))]
+        _gone(container.remove, force=True, v=True)
+    networks = [n for n in client.networks.list(filters={"label": OBJECT}) if doomed(n.attrs.get("Labels"))]
     for network in networks:
         _gone(network.remove)
-    volumes = [v for v in client.volumes.list(filters=dict(label)) if doomed(v.attrs.get("Labels"))]
+    volumes = [v for v in client.volumes.list(filters={"label": OBJECT}) if doomed(v.attrs.get("Labels"))]
     for volume in volumes:
-        _gone(lambda v=volume: v.remove(force=True))
+        _gone(volume.remove, force=True)
     return Removed(len(containers), len(networks), len(volumes))
 
 
-def _gone(remove: object) -> None:
+def _gone(remove: Callable[..., object], **options: bool) -> None:
+    """Remove an object; that it is not there any more is fine."""
     try:
-        remove()  # type: ignore[operator]
+        remove(**options)
     except NotFound:
         pass
     except APIError as error:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from reprolab.core.errors import EngineError
+from reprolab.core.progress import OnProgress
 from reprolab.core.subprocesses import CommandError, run
 from reprolab.core.versions import at_least
 from reprolab.engine import apt
 from reprolab.engine.apt import Machine
 from reprolab.engine.install import my_turn, refresh, require_permission
-
-Say = Callable[[str], None]
 
 ASK_LIMIT = 10.0  # seconds a plugin may take to state its version
 
@@ -50,7 +49,7 @@ def ask_versions(machine: Machine) -> dict[Plugin, str]:
         return dict(zip(PLUGINS, pool.map(partial(_version, machine), PLUGINS), strict=True))
 
 
-def ensure_plugins(machine: Machine, say: Say, found: Mapping[Plugin, str]) -> dict[Plugin, str]:
+def ensure_plugins(machine: Machine, say: OnProgress, found: Mapping[Plugin, str]) -> dict[Plugin, str]:
     """Return the plugins' versions, all new enough; install what ``found`` lacks, if that is allowed."""
     if not machine.which("docker"):
         raise EngineError(
@@ -105,7 +104,7 @@ def _version(machine: Machine, plugin: Plugin) -> str:
     return next((word for word in words if at_least(word, "0.0")), "")
 
 
-def install_plugins(machine: Machine, say: Say, plugins: Sequence[Plugin]) -> None:
+def install_plugins(machine: Machine, say: OnProgress, plugins: Sequence[Plugin]) -> None:
     """Install ``plugins`` from this distribution where new enough, else from Debian's next release."""
     refresh(machine, say)
     known = apt.candidates(machine, [package for plugin in plugins for package in plugin.packages])
@@ -124,7 +123,7 @@ def _good_enough(plugin: Plugin, known: dict[str, str]) -> str:
     return next((name for name in plugin.packages if at_least(known.get(name, ""), plugin.minimum)), "")
 
 
-def _install_from_next_release(machine: Machine, say: Say, plugins: Sequence[Plugin]) -> None:
+def _install_from_next_release(machine: Machine, say: OnProgress, plugins: Sequence[Plugin]) -> None:
     release = machine.release
     codename = release.get("VERSION_CODENAME", "")
     suite = apt.NEXT_SUITE.get(codename, "") if release.get("ID") == "debian" else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,14 +13,13 @@ import docker
 
 from reprolab.baseimage.resolve import policy, resolve_base
 from reprolab.core.errors import Exit, LabError
+from reprolab.core.progress import OnProgress
 from reprolab.pins import ask_apt, ask_pip, suites
 from reprolab.pins.builds import all_builds
 from reprolab.pins.collect import collect
 from reprolab.pins.pin import APT, PIP, Answer, Pin, State, Use
 from reprolab.scenario.model import Scenario
 from reprolab.stack.archived_bases import on_archive
-
-Say = Callable[[str], None]
 
 
 def pins_of(root: Path, scenarios: Iterable[Scenario], machine: str) -> dict[Pin, set[Use]]:
@@ -33,7 +32,7 @@ def pins_of(root: Path, scenarios: Iterable[Scenario], machine: str) -> dict[Pin
 
 
 def ask(
-    users: Mapping[Pin, set[Use]], engine: docker.DockerClient, machine: str, say: Say
+    users: Mapping[Pin, set[Use]], engine: docker.DockerClient, machine: str, say: OnProgress
 ) -> tuple[dict[Pin, Answer], list[str]]:
     """The answers, and what to know of the bases' releases. apt and the index are asked at the same time."""
     by_kind = {kind: [pin for pin in users if pin.kind == kind] for kind in (APT, PIP)}
@@ -49,7 +48,7 @@ def ask(
     return settle({**apt, **pip}), list(filter(None, found))
 
 
-def _ask_apt(asked: Iterable[Pin], engine: docker.DockerClient, say: Say) -> dict[str, ask_apt.Told]:
+def _ask_apt(asked: Iterable[Pin], engine: docker.DockerClient, say: OnProgress) -> dict[str, ask_apt.Told]:
     """What apt said, by official image: those that one image stands for are asked once."""
     wanted: dict[str, set[ask_apt.Words]] = {}
     for pin in asked:

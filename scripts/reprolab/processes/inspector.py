@@ -67,7 +67,7 @@ class Forensics:
 
 
 @dataclass
-class Onlooker:
+class ProcessInspector:
     """The second container, beside one container of a stack."""
 
     client: docker.DockerClient
@@ -141,12 +141,12 @@ def parse_stacks(threads: Sequence[Mapping[str, Any]]) -> Stacks:
     )
 
 
-def look(onlooker: Onlooker, evidence: TrialDirectory, name: str, title: str = "") -> Forensics:
+def look(inspector: ProcessInspector, evidence: TrialDirectory, name: str, title: str = "") -> Forensics:
     """Take a snapshot and the stacks of every Python process, keep them as evidence below ``name``."""
-    snapshot, text = onlooker.snapshot()
+    snapshot, text = inspector.snapshot()
     evidence.write_text(f"{name}/snapshot.json", text)
     wanted = [process.pid for process in snapshot.processes.values() if is_python(process)]
-    stacks = {pid: onlooker.stacks(pid) for pid in wanted}
+    stacks = {pid: inspector.stacks(pid) for pid in wanted}
     found = Forensics(snapshot, stacks, title)
     evidence.write(f"{name}/stacks.json", {str(pid): stacks_to_json(one) for pid, one in stacks.items()})
     evidence.write_text(f"{name}/summary.txt", "\n".join(found.lines()) + "\n")

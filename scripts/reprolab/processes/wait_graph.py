@@ -6,7 +6,7 @@ and only on processes of that family. A process none of whose threads waits for 
 it and of all its living descendants waits in that way: the lock that one of them needs went away with its holder.
 
 A server may have threads that move whatever happens: they look for connections, or sleep between two looks at files.
-For it there is the weaker `abandoned`, which lets them pass; its two snapshots should be seconds apart.
+For it there is the weaker `lost_lock`, which lets them pass; its two snapshots should be seconds apart.
 """
 
 from __future__ import annotations
@@ -130,11 +130,11 @@ def deadlocked(before: Snapshot, after: Snapshot, pid: int) -> list[Link]:
     return _family_waits(before, after, pid, _held)
 
 
-def abandoned(before: Snapshot, after: Snapshot, pid: int) -> list[Link]:
+def lost_lock(before: Snapshot, after: Snapshot, pid: int) -> list[Link]:
     """The waits of a server that needs a lock which its family shares, if none of that family moves; else empty.
 
     The server's own threads wait in the closed way, or are in a loop that a server has anyway. Those of the second kind
-    are taken not to hold the lock, which cannot be seen from outside: hence the name, and the time between the two.
+    are taken not to hold the lock, which cannot be seen from outside; so there must be time between the two snapshots.
     """
     links = _family_waits(before, after, pid, partial(_closed, passing=LOOPS))
     own = [link.wait for link in links if link.pid == pid]

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from reprolab.core import files
 from reprolab.core.errors import UsageError
+from reprolab.core.progress import OnProgress
 from reprolab.evidence import lookup, run_dir
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.publish import readme_sections
@@ -76,7 +77,7 @@ class Case:
         return " · ".join(f"{n} {word}" for word, n in self.counts)
 
 
-def build(root: Path, target: Path, say: Callable[[str], None]) -> Path:
+def build(root: Path, target: Path, say: OnProgress) -> Path:
     """Write the site to ``target``, whole or not at all; returns the path of its first page.
 
     Raises UsageError where ``target`` holds something that is no site.
@@ -99,7 +100,7 @@ def _check(target: Path) -> None:
         )
 
 
-def _write(root: Path, draft: Path, target: Path, say: Callable[[str], None]) -> None:
+def _write(root: Path, draft: Path, target: Path, say: OnProgress) -> None:
     cases = [_case(root, name, draft, target) for name in loader.names(root)]
     for case in cases:
         say(f"{case.scenario.name}: {case.numbers or 'not recorded yet'}; {case.report.missing or 'report copied'}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from rich.console import Console
 
 from reprolab.core import files
 from reprolab.core.errors import LabError, UsageError
+from reprolab.core.progress import OnProgress
 from reprolab.evidence import packages, run_dir
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import RunInfo
@@ -28,7 +28,7 @@ def write_page(found: Scenario, run: RunDirectory) -> Path:
     return html_report.write(found, run, read_record(found))
 
 
-def add_page(found: Scenario, run: RunDirectory, say: Callable[[str], None]) -> None:
+def add_page(found: Scenario, run: RunDirectory, say: OnProgress) -> None:
     """Write report.html, after all else: that it cannot be written must not cost the user the verdict."""
     try:
         path = write_page(found, run)
@@ -36,7 +36,7 @@ def add_page(found: Scenario, run: RunDirectory, say: Callable[[str], None]) -> 
         told = str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
         say(f"{run_dir.PAGE} could not be written, but the verdict stands: {told}")
     else:
-        say(f"page: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
+        say(f"page: {files.display_path(path)}")
 
 
 def report(console: Console, found: Scenario, run: RunDirectory) -> None:
@@ -45,8 +45,7 @@ def report(console: Console, found: Scenario, run: RunDirectory) -> None:
     if verdict is None:
         raise UsageError(f"{run.path} has no verdict.json", expected="a run that was judged")
     tables = table.tables(found, run.trials())
-    here = run.path.relative_to(Path.cwd()) if run.path.is_relative_to(Path.cwd()) else run.path
-    terminal.render(console, found, info, tables, verdict, f"{here}/")
+    terminal.render(console, found, info, tables, verdict, f"{files.display_path(run.path)}/")
     if (record := read_record(found)) is not None:
         named = packages.named(found)
         if verdict.drifted:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -14,6 +14,7 @@ from docker.errors import ImageNotFound
 from reprolab.baseimage.resolve import Base, policy
 from reprolab.core import files
 from reprolab.core.errors import InvalidTrial, LabError, UsageError
+from reprolab.core.progress import OnProgress
 from reprolab.core.subprocesses import replace_process
 from reprolab.engine import labels
 from reprolab.engine.detect import client, compose_command, ensure_engine
@@ -21,9 +22,8 @@ from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
-from reprolab.stack.builds import build_all
-from reprolab.stack.compose import Model, adopt, image_variables, resolve, services_by_role
-from reprolab.stack.images import bases_of, references
+from reprolab.stack.compose import Model, image_variables, services_by_role
+from reprolab.stack.prepare import StackPreparer, StackRequest
 from reprolab.stack.stack import Stack
 
 
@@ -31,21 +31,19 @@ def _directory(root: Path, name: str) -> TrialDirectory:
     return TrialDirectory(lookup.results_root(root) / name / "by-hand")
 
 
-def up(root: Path, name: str, settings: Mapping[str, str], say: Callable[[str], None]) -> None:
+def up(root: Path, name: str, settings: Mapping[str, str], say: OnProgress) -> None:
     """Build and start the stack with the given factors; says where it answers and what to do next."""
     found = loader.load(root, name)
     found.check_factors(settings, "up")
     engine = ensure_engine(say)
     api = client()
-    model = resolve(found, settings, compose_command(engine))
-    bases = bases_of([model], api, say, policy(os.environ))
-    own = adopt(model, found, f"reprolab-{name}-{stamp(root)}", _hand(root, name), references(bases))
+    preparer = StackPreparer(engine, api, policy(os.environ), say)
+    owner = _hand(root, name)
+    (model,) = preparer.models(found, [StackRequest(settings)], owner, project=f"reprolab-{name}-{stamp(root)}")
     where = _directory(root, name)
-    build_all(own, api, compose_command(engine), where.path / "builds", say)
+    preparer.build(model, where.path / "builds")
     factors = {**found.factors, **settings}
-    stack = Stack(
-        name, own, where.path / "compose.json", api, compose_command(engine), where, _hand(root, name), factors
-    )
+    stack = Stack(name, model, where.path / "compose.json", api, compose_command(engine), where, owner, factors)
     if api.containers.list(
         all=True, ignore_removed=True, filters={"label": f"com.docker.compose.project={stack.project}"}
     ):
@@ -66,16 +64,13 @@ def up(root: Path, name: str, settings: Mapping[str, str], say: Callable[[str], 
     click.echo(f"  logs       make logs-{name}")
     click.echo(f"  inside     docker exec {stack.container('app').name} ls -l /tmp")
     click.echo(f"  down       make down-{name}")
-    click.echo(f"  compose    {by_compose(found, settings, model, bases)}")
+    click.echo(f"  compose    {by_compose(found, settings, model, preparer.bases)}")
 
 
 def by_compose(found: Scenario, settings: Mapping[str, str], model: Model, bases: Mapping[str, Base]) -> str:
     """The command that starts the same stack by Compose alone, with the base images that the lab built or loaded."""
-    images = {
-        variable: bases[official].reference
-        for variable, official in image_variables(model, found).items()
-        if bases[official].reference != official
-    }
+    # An official image that is there under its own name needs no variable.
+    images = {variable: image for variable, image in image_variables(model, found).items() if image not in bases}
     words = [f"{key}={shlex.quote(value)}" for key, value in {**images, **settings}.items()]
     # A service that the documented stack does without has a profile of its own.
     optional = [service for role, service in services_by_role(model, found.name).items() if not found.needs(role, {})]
@@ -125,7 +120,7 @@ def logs(root: Path, name: str, role: str | None, *, follow: bool, tail: str) ->
     replace_process(stack.command("logs", *options, *([stack.roles[role]] if role else [])))
 
 
-def load(root: Path, name: str, *, threads: int, connections: int, duration: int) -> None:
+def put_load(root: Path, name: str, *, threads: int, connections: int, duration: int) -> None:
     """Load the stack with wrk as the experiment does, and print what wrk prints."""
     stack = _standing(root, name)
     try:

@@ -41,7 +41,7 @@ MOST_JOBS = 8
 
 
 @dataclass(frozen=True)
-class Wishes:
+class RunOptions:
     """What the user asked for."""
 
     scenario: str
@@ -53,25 +53,25 @@ class Wishes:
     keep_going: bool = False
 
 
-def make_plan(found: Scenario, wishes: Wishes) -> Plan:
+def make_plan(found: Scenario, options: RunOptions) -> Plan:
     """The plan for what was asked. Raises UsageError for an unknown experiment, variant or factor."""
-    experiments = _experiments(found, wishes.experiment)
-    if wishes.settings:
-        if wishes.variants:
+    experiments = _experiments(found, options.experiment)
+    if options.settings:
+        if options.variants:
             raise UsageError(
                 f"{command_text.factors()} makes a variant of its own, "
                 f"and {command_text.option('variant')} names others",
                 expected="one of the two",
             )
-        found.check_factors(wishes.settings, command_text.factors())
-        planned = [PlannedVariant(e, CUSTOM, dict(wishes.settings), wishes.trials or e.trials) for e in experiments]
+        found.check_factors(options.settings, command_text.factors())
+        planned = [PlannedVariant(e, CUSTOM, dict(options.settings), options.trials or e.trials) for e in experiments]
     else:
         planned = [
-            PlannedVariant(e, name, e.variants[name], wishes.trials or found.trials_of(e, name))
+            PlannedVariant(e, name, e.variants[name], options.trials or found.trials_of(e, name))
             for e in experiments
-            for name in _variants(e, wishes.variants, experiments)
+            for name in _variants(e, options.variants, experiments)
         ]
-    return Plan(found, tuple(planned), _jobs(found, wishes.jobs, experiments), wishes.keep_going)
+    return Plan(found, tuple(planned), _jobs(found, options.jobs, experiments), options.keep_going)
 
 
 def _jobs(found: Scenario, wanted: int | None, experiments: Sequence[Experiment]) -> int:

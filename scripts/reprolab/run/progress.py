@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import TracebackType
 
 from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 
+from reprolab.core.progress import OnProgress
 from reprolab.report import table
+from reprolab.run.observer import RunObserver
 from reprolab.run.plan import Plan
 from reprolab.scenario.trial import TrialRecord
 
@@ -18,33 +21,35 @@ SHOWN_COLUMNS = 4
 
 
 @dataclass
-class Progress:
-    """A context manager around a run's trials."""
+class Progress(RunObserver):
+    """Shows a run on the terminal; ``say`` gets the lines that are not about trials."""
 
     plan: Plan
     console: Console
+    say: OnProgress
     done: int = 0
     started: float = field(default_factory=time.monotonic)
     status: Status | None = None
 
-    def __enter__(self) -> Progress:
+    def progress(self, message: str) -> None:
+        """Say it."""
+        self.say(message)
+
+    @contextmanager
+    def trials(self) -> Iterator[None]:
+        """Say how many there are; in a terminal, show what runs now."""
         self.started = time.monotonic()
         self.console.print(
             f"{self.plan.scenario.name}: {self.plan.trials} trials of {len(self.plan.variants)} variant(s)",
             style="bold",
         )
-        if self.console.is_terminal:
-            self.status = self.console.status("")
-            self.status.start()
-        return self
+        if not self.console.is_terminal:
+            yield
+            return
+        with self.console.status("") as self.status:
+            yield
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.status:
-            self.status.stop()
-
-    def begun(self, variant: str, number: int) -> None:
+    def trial_begins(self, variant: str, number: int) -> None:
         """Show what runs now, and how long the rest will take by the pace so far."""
         if self.status:
             self.status.update(escape(f"{variant} #{number} is running{self._rest()}"))
@@ -56,7 +61,7 @@ class Progress:
         minutes = pace * (self.plan.trials - self.done) / 60
         return f", about {minutes:.0f} min left" if minutes >= 1 else ", less than a minute left"
 
-    def finished(self, record: TrialRecord) -> None:
+    def trial_ends(self, record: TrialRecord) -> None:
         """Say how one trial ended."""
         self.done += 1
         experiment = self.plan.scenario.experiments[record.experiment]

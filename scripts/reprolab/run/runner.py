@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -10,9 +9,9 @@ import sys
 import time
 import traceback
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import gettempdir
@@ -27,17 +26,21 @@ from reprolab.baseimage.resolve import Base, Policy
 from reprolab.core.command_text import command, option
 from reprolab.core.error_place import directory_of, place
 from reprolab.core.errors import BuildError, EngineError, InvalidTrial, LabError
+from reprolab.core.locks import file_lock
 from reprolab.engine import labels
 from reprolab.engine.detect import Engine, compose_command
+from reprolab.engine.failures import guarded, raise_if_engine_gone
 from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
 from reprolab.evidence.run_info import BuiltImage
+from reprolab.run.observer import RunObserver
 from reprolab.run.plan import Plan, PlannedVariant
 from reprolab.scenario.model import DOCUMENTED, Experiment, Scenario
 from reprolab.scenario.trial import TrialRecord
 from reprolab.stack.builds import Builder
-from reprolab.stack.compose import Model, adopt, resolve
-from reprolab.stack.images import bases_of, describe, references
-from reprolab.stack.stack import Stack, guarded, raise_if_engine_gone
+from reprolab.stack.compose import Model
+from reprolab.stack.images import describe
+from reprolab.stack.prepare import StackPreparer, StackRequest
+from reprolab.stack.stack import Stack
 
 STAGES = ("set-up", "build", "up", "drive", "evidence", "down")
 LOCK = "reprolab-load-{}.lock"
@@ -92,9 +95,7 @@ class Runner:
     engine: Engine
     client: docker.DockerClient
     policy: Policy
-    say: Callable[[str], None]
-    on_trial: Callable[[TrialRecord], None]
-    on_begin: Callable[[str, int], None]
+    observer: RunObserver
     watch: Stopwatch = field(default_factory=Stopwatch)
     bases: dict[str, Base] = field(default_factory=dict)
     ready: dict[str, Prepared] = field(default_factory=dict)
@@ -102,7 +103,7 @@ class Runner:
     _mistakes: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._builder = Builder(self.client, (), self.run.path / "builds", self.say)
+        self._builder = Builder(self.client, (), self.run.path / "builds", self.observer.progress)
 
     @property
     def scenario(self) -> Scenario:
@@ -112,19 +113,18 @@ class Runner:
     def prepare(self) -> list[Prepared]:
         """Resolve every variant's stack and base images and begin to build; returns before the builds end."""
         compose = compose_command(self.engine)
-        models = [resolve(self.scenario, v.changes, compose, v.experiment) for v in self.plan.variants]
+        preparer = StackPreparer(self.engine, self.client, self.policy, self.observer.progress)
+        requests = [StackRequest(variant.changes, variant.experiment) for variant in self.plan.variants]
         with self.watch.stage("set-up"):
-            self.bases = bases_of(models, self.client, self.say, self.policy)
-        owner = labels.own(self.scenario.name, self.run.name)
-        known = references(self.bases)
-        adopted = [adopt(model, self.scenario, "reprolab-build", owner, known) for model in models]
-        prepared = [Prepared(*pair) for pair in zip(self.plan.variants, adopted, strict=True)]
+            models = preparer.models(self.scenario, requests, labels.own(self.scenario.name, self.run.name))
+        self.bases = preparer.bases
+        prepared = [Prepared(*pair) for pair in zip(self.plan.variants, models, strict=True)]
         cache = self.run.path.parents[1] / ".cache" / "packages"
         self._builder = Builder(
             self.client,
             compose,
             self.run.path / "builds",
-            self.say,
+            self.observer.progress,
             shown="builds",
             describe=lambda tag: describe(self.client, tag, cache),
         )
@@ -163,7 +163,7 @@ class Runner:
             done |= {one.key: self.built(one) for one in prepared if one.key not in done}
             for one in [done[one.key] for one in prepared if one not in together]:
                 for number in range(1, one.variant.trials + 1):
-                    self._finish(self.trial(one, number))
+                    self.finish(self.trial(one, number))
             return [done[one.key] for one in prepared]
         finally:
             self._builder.stop()
@@ -197,7 +197,7 @@ class Runner:
                 wait(awaited | trials, return_when=FIRST_COMPLETED)
                 for trial in [one for one in trials if one.done()]:
                     trials.remove(trial)
-                    self._finish(trial.result())
+                    self.finish(trial.result())
         except BaseException:
             # An interrupt must not wait for trials that last: without their containers they end at once.
             pool.shutdown(wait=False, cancel_futures=True)
@@ -219,21 +219,22 @@ class Runner:
             for stack in list(self._stacks):
                 stack.remove_containers()
 
-    def _finish(self, record: TrialRecord) -> None:
+    def finish(self, record: TrialRecord) -> None:
+        """Write a trial down."""
         self.run.append(record)
-        self.on_trial(record)
+        self.observer.trial_ends(record)
 
     def trial(self, prepared: Prepared, number: int) -> TrialRecord:
         """One trial from up to down. An InvalidTrial becomes its reason; a LabError ends the run."""
         variant = prepared.variant
-        self.on_begin(variant.name, number)
+        self.observer.trial_begins(variant.name, number)
         evidence = self.run.trial(variant.experiment.name, variant.name, number)
         seconds: dict[str, float] = {}
         observation: dict[str, Any] = {}
         invalid = prepared.invalid or self._mistakes.get(prepared.key, "")
         if not invalid:
             try:
-                with self._alone(variant.experiment):
+                with self._load_lock(variant.experiment):
                     observation = self._on_stack(prepared, evidence, seconds)
             except Mistake as error:
                 invalid = str(error)
@@ -259,7 +260,7 @@ class Runner:
                 with self.watch.stage("up", seconds):
                     guarded(stack.up, self.client)
                 with self.watch.stage("drive", seconds):
-                    driven = guarded(lambda: drive(experiment, stack, evidence), self.client)
+                    driven = guarded(lambda: self._drive(experiment, stack, evidence), self.client)
             finally:
                 # Whatever happened, what there is of it is kept before the stack goes.
                 failing = isinstance(sys.exc_info()[1], (EngineError, KeyboardInterrupt, SystemExit))
@@ -271,6 +272,10 @@ class Runner:
             with self.watch.stage("down", seconds):
                 self._down(stack)
             self._stacks.remove(stack)
+
+    def _drive(self, experiment: Experiment, stack: Stack, evidence: TrialDirectory) -> dict[str, Any]:
+        with self.observer.driving(stack):
+            return drive(experiment, stack, evidence)
 
     def _stack(self, prepared: Prepared, evidence: TrialDirectory) -> Stack:
         owner = labels.own(self.scenario.name, self.run.name)
@@ -298,25 +303,15 @@ class Runner:
             if not already_failing:
                 raise EngineError(f"a stack could not be removed: {error}", advice="run `make clean`") from error
 
-    @contextmanager
-    def _alone(self, experiment: Experiment) -> Iterator[None]:
-        """Hold the machine-wide lock while load is measured, so that two runs do not disturb each other."""
+    def _load_lock(self, experiment: Experiment) -> AbstractContextManager[None]:
+        """The machine-wide lock that is held while load is measured, so that two runs do not disturb each other."""
         if experiment.parallel:
-            yield
-            return
-        with Path(gettempdir(), LOCK.format(os.getuid())).open("a+", encoding="ascii") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                lock.seek(0)
-                holder = lock.read().strip() or "that has just begun"
-                self.say(f"another run (process {holder}) measures load on this machine: waiting for its trial to end")
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            lock.seek(0)
-            lock.truncate()
-            lock.write(str(os.getpid()))
-            lock.flush()
-            yield
+            return nullcontext()
+        return file_lock(Path(gettempdir(), LOCK.format(os.getuid())), self._waits_for_load)
+
+    def _waits_for_load(self, holder: str) -> None:
+        other = f"another run (process {holder or 'that has just begun'})"
+        self.observer.progress(f"{other} measures load on this machine: waiting for its trial to end")
 
 
 class Mistake(InvalidTrial):

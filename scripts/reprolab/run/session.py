@@ -1,4 +1,4 @@
-"""One run from the command line's wishes to its verdict: plan, engine, trials, judgement, report."""
+"""One run from its plan to its verdict: engine, trials, judgement, report."""
 
 from __future__ import annotations
 
@@ -19,12 +19,10 @@ from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import COMPLETE, BaseImage, PlanEntry, RunInfo
 from reprolab.report.write import add_page, report
-from reprolab.run.plan import Plan, Wishes, make_plan
-from reprolab.run.progress import Progress
+from reprolab.run.observer import RunObserver
+from reprolab.run.plan import Plan
 from reprolab.run.runner import Prepared, Runner, Stopwatch
-from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
-from reprolab.scenario.trial import TrialRecord
 from reprolab.verdict.document import read_verdict
 from reprolab.verdict.judge import exit_status, exit_words
 from reprolab.verdict.record import judge_run
@@ -32,12 +30,13 @@ from reprolab.verdict.record import judge_run
 
 @dataclass
 class Session:
-    """A run with everything around it."""
+    """A run with everything around it. ``run_trials`` has the trials run and returns the variants with their images."""
 
     root: Path
-    wishes: Wishes
+    plan: Plan
     console: Console
-    say: Callable[[str], None]
+    observer: RunObserver
+    run_trials: Callable[[Runner, list[Prepared]], list[Prepared]] = lambda runner, prepared: runner.execute(prepared)
     watch: Stopwatch = field(default_factory=Stopwatch)
     run: RunDirectory | None = None
     info: RunInfo | None = None
@@ -45,17 +44,16 @@ class Session:
 
     def execute(self) -> Exit:
         """Run the plan, judge it, report it; returns the exit status. LabErrors pass through, evidence kept."""
-        found = loader.load(self.root, self.wishes.scenario)
-        plan = make_plan(found, self.wishes)
+        found = self.plan.scenario
         with self.watch.stage("set-up"):
-            engine = ensure_engine(self.say)
+            engine = ensure_engine(self.observer.progress)
             removed = labels.remove_leftovers(client())
         if removed:
-            self.say(f"removed what an earlier run that was killed had left: {removed}")
+            self.observer.progress(f"removed what an earlier run that was killed had left: {removed}")
         self.run = lookup.create_run(self.root, found.name)
-        self._begin(found, plan, engine)
+        self._begin(found, engine)
         try:
-            status = self._trials(plan, engine)
+            status = self._trials(engine)
             self._save(replace(self._known, status=COMPLETE))
         except KeyboardInterrupt:
             self._abort("aborted", "interrupted from the keyboard or by a signal")
@@ -80,7 +78,7 @@ class Session:
         verdict = read_verdict(self.run) if self.run else None
         return exit_words(status, verdict) if verdict else status.words
 
-    def _begin(self, found: Scenario, plan: Plan, engine: Engine) -> None:
+    def _begin(self, found: Scenario, engine: Engine) -> None:
         self._save(
             RunInfo(
                 scenario=found.name,
@@ -89,7 +87,7 @@ class Session:
                 pid=labels.process_identity(os.getpid()),
                 command=(Path(sys.argv[0]).name, *sys.argv[1:]),
                 factors=dict(found.factors),
-                plan=tuple(PlanEntry(v.experiment.name, v.name, dict(v.changes), v.trials) for v in plan.variants),
+                plan=tuple(PlanEntry(v.experiment.name, v.name, dict(v.changes), v.trials) for v in self.plan.variants),
                 host=host_facts.facts(engine),
             )
         )
@@ -105,29 +103,13 @@ class Session:
         self.info = info
         self.run.write_info(info)
 
-    def _runner(
-        self, plan: Plan, engine: Engine, on_begin: Callable[[str, int], None], on_trial: Callable[[TrialRecord], None]
-    ) -> Runner:
+    def _trials(self, engine: Engine) -> Exit | None:
         assert self.run is not None
-        return Runner(
-            plan,
-            self.run,
-            engine,
-            client(),
-            policy(os.environ),
-            self.say,
-            on_begin=on_begin,
-            on_trial=on_trial,
-            watch=self.watch,
-        )
-
-    def _trials(self, plan: Plan, engine: Engine) -> Exit | None:
-        progress = Progress(plan, self.console)
-        self.runner = self._runner(plan, engine, progress.begun, progress.finished)
+        self.runner = Runner(self.plan, self.run, engine, client(), policy(os.environ), self.observer, watch=self.watch)
         prepared = self.runner.prepare()
         self._note_bases()
-        with progress:
-            prepared = self.runner.execute(prepared)
+        with self.observer.trials():
+            prepared = self.run_trials(self.runner, prepared)
         self._note_images(prepared)
         unbuilt = any(item.invalid for item in prepared)
         return Exit.LAB_FAILED if unbuilt else None
@@ -156,10 +138,10 @@ class Session:
                 # The trials that are on record ran in these images.
                 self._note_images(list(self.runner.ready.values()))
             self._save(replace(self._known, status=status, reason=reason))
-            self.say(f"this run is {status}; evidence so far: {self.run.path}")
+            self.observer.progress(f"this run is {status}; evidence so far: {self.run.path}")
         except LabError as error:
             # The disk may be the very thing that failed; the first error is the one to report.
-            self.say(f"and the run could not be marked {status}: {error}")
+            self.observer.progress(f"and the run could not be marked {status}: {error}")
 
     def _tell(self, found: Scenario, run: RunDirectory) -> None:
         try:
@@ -168,6 +150,6 @@ class Session:
             lookup.point_latest(run)
             report(self.console, found, run)
         except LabError as error:
-            self.say(f"the report could not be written: {error}")
+            self.observer.progress(f"the report could not be written: {error}")
         else:
-            add_page(found, run, self.say)
+            add_page(found, run, self.observer.progress)

@@ -10,27 +10,24 @@ from typing import Any
 import docker
 
 from reprolab.baseimage.resolve import Base
+from reprolab.core.errors import UsageError
 from reprolab.engine.detect import has_image
 from reprolab.stack.compose import BASE_ARGUMENT, Model, image_name
+from reprolab.stack.dockerfile import Run, stages
+
+APT = re.compile(r"\bapt\b")  # apt, apt-get, and what removes the lists they leave behind
 
 
 def apt_bases(models: Iterable[Model], bases: Mapping[str, Base], client: docker.DockerClient) -> set[str]:
     """The official names on which an image that is not there yet would be built with apt."""
     identities = [(base.reference, base.image_id) for base in bases.values()]
-    found: set[str] = set()
+    builds: dict[str, Mapping[str, Any]] = {}
     for model in models:
         for name, service in model["services"].items():
-            wanted = _build_apt_bases(service.get("build") or {}) - found
-            if wanted and not has_image(client, _name(service["build"], name, bases, identities)):
-                found |= wanted & set(bases)
-    return found
-
-
-def _build_apt_bases(build: Mapping[str, Any]) -> set[str]:
-    if not build:
-        return set()
-    dockerfile = Path(build["context"]) / (build.get("dockerfile") or "Dockerfile")
-    return stages_with_apt(dockerfile.read_text(encoding="utf-8"), build.get("args") or {})
+            if build := service.get("build"):
+                builds[_name(build, name, bases, identities)] = build
+    found = (stages_with_apt(build) for image, build in builds.items() if not has_image(client, image))
+    return set[str]().union(*found) & set(bases)
 
 
 def _name(build: Mapping[str, Any], service: str, bases: Mapping[str, Base], identities: list[tuple[str, str]]) -> str:
@@ -42,17 +39,19 @@ def _name(build: Mapping[str, Any], service: str, bases: Mapping[str, Base], ide
     return image_name({**build, "args": arguments}, service, identities)
 
 
-def stages_with_apt(dockerfile: str, arguments: Mapping[str, str]) -> set[str]:
-    """The base images among a Dockerfile's ``arguments`` from which a stage with apt in a RUN begins."""
-    bare = "\n".join(line for line in dockerfile.splitlines() if not line.lstrip().startswith("#"))
-    stages: dict[str, str] = {}
-    found = set()
-    for stage in re.split(r"^FROM\s+", bare, flags=re.MULTILINE)[1:]:
-        first, _, rest = stage.partition("\n")
-        source, *words = first.split()
-        argument = re.fullmatch(r"\$\{?(\w+)\}?", source)
-        base = stages.get(source) or (arguments.get(argument[1], "") if argument else "")
-        stages[words[-1] if words else ""] = base
-        if base and re.search(r"^RUN\b(?:.*\\\n)*.*\bapt\b", rest, re.MULTILINE):
-            found.add(base)
-    return found
+def stages_with_apt(build: Mapping[str, Any]) -> set[str]:
+    """The images from which those stages of a build begin that run apt.
+
+    Where its Dockerfile cannot be read that may be any of its base images.
+    """
+    path = Path(build["context"]) / (build.get("dockerfile") or "Dockerfile")
+    arguments = build.get("args") or {}
+    try:
+        found = stages(path.read_text(encoding="utf-8"), arguments, str(path), build.get("target") or "")
+    except UsageError:
+        return {value for name, value in arguments.items() if name.endswith(BASE_ARGUMENT)}
+    return {stage.image for stage in found if any(map(_has_apt, stage.runs))}
+
+
+def _has_apt(run: Run) -> bool:
+    return any(APT.search(word) for command in run.commands for word in command.words)

@@ -15,15 +15,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import docker
-import requests
-from docker.errors import APIError, BuildError, DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, BuildError, ImageNotFound, NotFound
 from docker.models.containers import Container
 from docker.models.images import Image
 
 from reprolab.baseimage import fallback, old_releases
 from reprolab.baseimage.resolve import Base, Origin
 from reprolab.baseimage.rootfs import plain
-from reprolab.core.errors import BaseImageError, EngineError
+from reprolab.core.errors import BaseImageError
+from reprolab.core.progress import OnProgress
+from reprolab.engine.failures import engine_errors
 from reprolab.stack.apt_stages import apt_bases
 from reprolab.stack.compose import Model
 
@@ -38,7 +39,6 @@ ASK = (
     " -o Acquire::Languages=none -o Acquire::IndexTargets::deb::Packages::DefaultEnabled=false 2>&1"
 )
 
-Say = Callable[[str], None]
 Files = dict[str, str]
 
 
@@ -60,14 +60,14 @@ _there: set[str] = set()  # image ids that this process has asked, whose suites 
 
 
 def archived_bases(
-    models: Iterable[Model], bases: Mapping[str, Base], client: docker.DockerClient, say: Say
+    models: Iterable[Model], bases: Mapping[str, Base], client: docker.DockerClient, say: OnProgress
 ) -> dict[str, Base]:
     """What to build from: the bases, those without a release on the mirrors replaced where apt has work to do there."""
     asked = apt_bases(models, bases, client)
     return {name: on_archive(base, client, say) if name in asked else base for name, base in bases.items()}
 
 
-def on_archive(base: Base, client: docker.DockerClient, say: Say, *, network: str = "bridge") -> Base:
+def on_archive(base: Base, client: docker.DockerClient, say: OnProgress, *, network: str = "bridge") -> Base:
     """The base itself, or the image on it whose apt uses the archive, where the mirror has the release no more.
 
     A base built from this host follows the host's sources and is not asked. Raises BaseImageError where the archive
@@ -75,14 +75,8 @@ def on_archive(base: Base, client: docker.DockerClient, say: Say, *, network: st
     """
     if base.origin is Origin.HOST or base.image_id in _there or _is_derived(client, base.reference):
         return base
-    try:
+    with engine_errors(f"the package sources of {base.official} were asked"):
         image = _current(base, client) or _derived(base, client, say, network)
-    except (DockerException, requests.exceptions.RequestException) as error:
-        raise EngineError(
-            f"the engine failed while the package sources of {base.official} were asked: {error}",
-            expected="an engine that answers",
-            advice="`docker info` shows whether it does",
-        ) from error
     if image is None:
         return base
     detail = f"{base.detail}; {image.labels[f'{fallback.LABEL}.detail']}"
@@ -111,7 +105,7 @@ def _current(base: Base, client: docker.DockerClient) -> Image | None:
     return image if image.labels.get(f"{fallback.LABEL}.fingerprint") == _fingerprint(base) else None
 
 
-def _derived(base: Base, client: docker.DockerClient, say: Say, network: str) -> Image | None:
+def _derived(base: Base, client: docker.DockerClient, say: OnProgress, network: str) -> Image | None:
     say(f"asking the package sources of {base.official} whether they still have its release")
     answer = ask(client, base.reference, {}, network)
     if not old_releases.is_gone(answer.said):

@@ -17,13 +17,13 @@ from threading import Lock
 from time import monotonic
 
 import docker
-import requests
-from docker.errors import DockerException
 
 from reprolab.core.errors import BuildError, EngineError
 from reprolab.core.files import write_json, writing
+from reprolab.core.progress import OnProgress
 from reprolab.core.subprocesses import CommandError, end, run
 from reprolab.engine.detect import has_image
+from reprolab.engine.failures import engine_errors
 from reprolab.evidence.run_info import BuiltImage
 from reprolab.evidence.run_info import Image as RunImage
 from reprolab.stack.compose import Model
@@ -56,7 +56,7 @@ class Image:
 
 
 def images_of(models: Mapping[str, Model]) -> list[Image]:
-    """Each image that the models (variant -> adopted model) build, once, in their order."""
+    """Each image that the models (variant -> prepared model) build, once, in their order."""
     first: dict[str, tuple[str, Model]] = {}
     users: dict[str, list[str]] = {}
     for variant, model in models.items():
@@ -78,7 +78,7 @@ class Builder:
     client: docker.DockerClient
     compose: tuple[str, ...]
     directory: Path
-    say: Callable[[str], None]
+    say: OnProgress
     describe: Callable[[str], BuiltImage] = lambda reference: BuiltImage(RunImage(reference))
     shown: str = ""
     at_once: int = AT_ONCE
@@ -93,7 +93,7 @@ class Builder:
         self.shown = self.shown or str(self.directory)
 
     def start(self, models: Mapping[str, Model]) -> None:
-        """Begin to build what the models (variant -> adopted model) lack, in their order; returns at once."""
+        """Begin to build what the models (variant -> prepared model) lack, in their order; returns at once."""
         pool = ThreadPoolExecutor(self.at_once, thread_name_prefix="build")
         for image in images_of(models):
             self._futures[image.reference] = pool.submit(self._make, image)
@@ -128,21 +128,16 @@ class Builder:
     def _make(self, image: Image) -> BuiltImage:
         self._moments.append(monotonic())
         try:
-            if not has_image(self.client, image.reference):
-                with self._turn if self.gentle else nullcontext():
-                    self._build(image)
-            return self.describe(image.reference)
+            with engine_errors(f"the image {image.reference} was asked for"):
+                if not has_image(self.client, image.reference):
+                    with self._turn if self.gentle else nullcontext():
+                        self._build(image)
+                return self.describe(image.reference)
         except BuildError as error:
             if not self._stopped:
                 variants = [name for name in image.variants if name]
                 self.say(f"{error}" + (f"\n  cannot run: {', '.join(variants)}" if variants else ""))
             raise
-        except (DockerException, requests.RequestException) as error:
-            raise EngineError(
-                f"the engine failed while the image {image.reference} was asked for: {error}",
-                expected="an engine that answers",
-                advice="`docker info` shows whether it does",
-            ) from error
         finally:
             self._moments.append(monotonic())
 
@@ -179,18 +174,6 @@ class Builder:
                 f"the image {image.reference} did not build ({how}; whole log: {self.shown}/{log.name}):\n"
                 f"{excerpt(printed)}"
             ) from error
-
-
-def build_all(
-    model: Model, client: docker.DockerClient, compose: tuple[str, ...], directory: Path, say: Callable[[str], None]
-) -> None:
-    """Build what one model lacks and wait for it. Raises BuildError with the reason."""
-    builder = Builder(client, compose, directory, say)
-    builder.start({"": model})
-    try:
-        builder.wait(model)
-    finally:
-        builder.stop()
 
 
 def excerpt(log: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from reprolab.engine import labels
 from reprolab.scenario.model import NAMED_IMAGE, Experiment, Scenario
 
 Model = dict[str, Any]
+"""A Compose file as `docker compose config --format json` prints it."""
 BASE_ARGUMENT = "_IMAGE"
 TOOLS = "images/compose.yaml"
 LOAD_TOOL = "wrk"
@@ -98,20 +99,20 @@ def base_arguments(model: Model) -> Iterator[tuple[str, str, str]]:
 
 
 def image_variables(model: Model, scenario: Scenario) -> dict[str, str]:
-    """The variables by which a person names base images to `docker compose`, with the official image of each.
+    """The variables by which a person names base images to `docker compose`, with the image of each in ``model``.
 
-    ``model`` is what `resolve` returned; of its services those count that the scenario's file has.
+    Of the model's services those count that the scenario's file has.
     """
     services = read_yaml(scenario.compose_file, str(scenario.compose_file))["services"]
     found = {}
-    for name, argument, official in base_arguments(model):
+    for name, argument, image in base_arguments(model):
         written = services[name]["build"]["args"][argument] if name in services else ""
         if named := NAMED_IMAGE.fullmatch(written):
-            found[named[1]] = official
+            found[named[1]] = image
     return found
 
 
-def adopt(
+def prepare_model(
     model: Model,
     scenario: Scenario,
     project: str,
@@ -146,8 +147,11 @@ def adopt(
     return own
 
 
-def image_name(build: Mapping[str, Any], service: str, bases: Iterator[tuple[str, str]] | Any) -> str:
-    """One tag for one set of inputs: base, build arguments, Dockerfile and the files it may copy."""
+def image_name(build: Mapping[str, Any], service: str, bases: Iterable[tuple[str, str]]) -> str:
+    """One tag for one set of inputs: base, build arguments, Dockerfile and the files it may copy.
+
+    ``bases`` are pairs of a reference, as an argument names it, and the image's id.
+    """
     identities = dict(bases)
     arguments = dict(build.get("args") or {})
     inputs = {

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
-from dockerfile_parse import DockerfileParser  # type: ignore[import-untyped]
-
 from reprolab.core.errors import UsageError
 from reprolab.stack.shell import Command, commands
 
@@ -73,6 +71,9 @@ def stages(text: str, arguments: Mapping[str, str], where: str, target: str = ""
 
     Raises UsageError, with ``where``, for what cannot be read.
     """
+    # It takes 0.2 s to load, which a run whose images are there need not wait for.
+    from dockerfile_parse import DockerfileParser  # type: ignore[import-untyped]
+
     found: dict[str, Stage] = {}
     reader = _Reader(arguments, found)
     # The parser would write to a file of that name: it gets one of its own.

@@ -1,18 +1,14 @@
-"""The images a model names: the bases below them, and what is inside them."""
+"""What is inside an image: the packages that are installed there."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import docker
 
-from reprolab.baseimage.resolve import Base, Policy, resolve_bases
 from reprolab.core.files import read_json, write_json
 from reprolab.evidence.run_info import BuiltImage, Image
-from reprolab.stack.archived_bases import archived_bases
-from reprolab.stack.compose import Model, base_arguments
 
 # What a build stage that is not kept had installed: a "name version" line for each, written by the Dockerfile.
 BUILT_WITH = "/usr/local/share/reprolab/built-with"
@@ -22,23 +18,6 @@ PACKAGES = (
     "dpkg-query -W -f 'deb ${Package} ${Version}\\n' 2>/dev/null; "
     "python3 -m pip list --format=freeze --disable-pip-version-check 2>/dev/null | sed 's/^/pip /; s/==/ /'"
 )
-
-
-def bases_of(
-    models: Iterable[Model], client: docker.DockerClient, say: Callable[[str], None], chosen: Policy
-) -> dict[str, Base]:
-    """Resolve each base image that the models' builds name, once; official name -> what stands for it.
-
-    One whose Debian release left the mirrors is replaced where something has yet to be built on it with apt.
-    """
-    models = list(models)
-    officials = {official for model in models for _, _, official in base_arguments(model)}
-    return archived_bases(models, resolve_bases(sorted(officials), client, policy=chosen, say=say), client, say)
-
-
-def references(bases: Mapping[str, Base]) -> dict[str, tuple[str, str]]:
-    """What composefile.adopt() wants to know of each base: the reference to build from and the image id."""
-    return {official: (base.reference, base.image_id) for official, base in bases.items()}
 
 
 def describe(client: docker.DockerClient, reference: str, cache: Path) -> BuiltImage:

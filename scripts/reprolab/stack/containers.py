@@ -1,0 +1,123 @@
+"""The containers of a running stack, by role, and commands in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import docker
+from docker.errors import APIError, DockerException, NotFound
+from docker.models.containers import Container
+
+from reprolab.core.errors import InvalidTrial
+from reprolab.engine.exec import LIMIT, Commands
+from reprolab.evidence.run_dir import TrialDirectory
+from reprolab.stack.compose import Model, services_by_role
+
+TOOL_ROLES = ("wrk", "forensics")
+
+
+@dataclass
+class StackContainers:
+    """One Compose project's containers; roles are the service names without the scenario's prefix.
+
+    ``factors`` are all values in force; ``owner`` the labels of what the lab starts beside the stack.
+    """
+
+    scenario: str
+    model: Model
+    file: Path
+    client: docker.DockerClient
+    compose: tuple[str, ...]
+    evidence: TrialDirectory
+    owner: Mapping[str, str]
+    factors: Mapping[str, str] = field(default_factory=dict)
+    _containers: dict[str, Container] = field(default_factory=dict)
+    _commands: Commands = field(default_factory=Commands)
+
+    @property
+    def project(self) -> str:
+        """The Compose project's name."""
+        return str(self.model["name"])
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """Role -> service name, without the tools that only run on demand."""
+        return {r: s for r, s in services_by_role(self.model, self.scenario).items() if r not in TOOL_ROLES}
+
+    @property
+    def front(self) -> str:
+        """The role that requests and load go to: the proxy, where there is one, else the server itself."""
+        return "proxy" if "proxy" in self.roles else "app"
+
+    def container(self, role: str) -> Container:
+        """The container in a role. Raises InvalidTrial if there is none."""
+        if role not in self._containers:
+            if role not in self.roles:
+                raise InvalidTrial(f"no service in the role {role!r}; there are {', '.join(self.roles)}")
+            found = self.client.containers.list(
+                all=True,
+                ignore_removed=True,
+                filters={
+                    "label": [
+                        f"com.docker.compose.project={self.project}",
+                        f"com.docker.compose.service={self.roles[role]}",
+                    ]
+                },
+            )
+            if not found:
+                raise InvalidTrial(f"the service in the role {role!r} has no container")
+            self._containers[role] = found[0]
+        return self._containers[role]
+
+    def execute(self, role: str, command: Sequence[str], limit: float = LIMIT) -> tuple[int, str]:
+        """Run a command inside a container, for so many seconds; its exit code and what it printed, errors last."""
+        done = self._commands.run(self.container(role), command, limit)
+        return done.code, done.out + done.err
+
+    def exists(self, role: str, path: str) -> bool:
+        """Whether a path exists, seen from inside a container. Raises InvalidTrial if it cannot be looked at."""
+        code, printed = self.execute(role, ["test", "-e", path])
+        if code not in (0, 1):
+            raise InvalidTrial(f"could not look for {path} in {role}: exit code {code} {printed.strip()}")
+        return code == 0
+
+    def running(self, role: str) -> bool:
+        """Whether the container's first process still runs."""
+        container = self.container(role)
+        container.reload()
+        return bool(container.status == "running")
+
+    def kill(self, role: str, pids: Sequence[int], signal: str = "KILL") -> None:
+        """Send a signal to processes of a service, as its own user; those that are gone already don't matter."""
+        self.execute(role, ["sh", "-c", f"kill -{signal} {' '.join(map(str, pids))} 2>/dev/null"])
+
+    def _fail_if_exited(self) -> None:
+        """Raise InvalidTrial if a service's first process has ended."""
+        for role in self.roles:
+            try:
+                container = self.container(role)
+            except InvalidTrial:
+                continue
+            container.reload()
+            if container.status in ("exited", "dead"):
+                code = container.attrs["State"].get("ExitCode")
+                raise InvalidTrial(f"{role} did not start: exit code {code}; last lines: {self._tail(role)}")
+
+    def _tail(self, role: str, lines: int = 8) -> str:
+        try:
+            return self.container(role).logs(tail=lines).decode("utf-8", "replace").strip()
+        except (DockerException, InvalidTrial) as error:
+            return f"({error})"
+
+
+def remove_container(container: Container) -> None:
+    """Kill and remove; not there any more is fine."""
+    try:
+        container.remove(force=True, v=True)
+    except NotFound:
+        pass
+    except APIError as error:
+        if error.status_code != 409:  # 409: its removal is already under way
+            raise

@@ -1,0 +1,94 @@
+"""Load on a running stack, by wrk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from docker.errors import APIError
+from docker.models.containers import Container
+from wrk_wrapper import Wrk, WrkError, WrkResult
+
+from reprolab.core.errors import InvalidTrial
+from reprolab.engine.failures import raise_if_engine_gone
+from reprolab.logs import timestamps
+from reprolab.stack.containers import remove_container
+from reprolab.stack.http import StackRequests
+
+SCRIPT_DIRECTORY = "/usr/share/wrk_wrapper"
+
+
+@dataclass(frozen=True)
+class Load:
+    """One wrk run and when it ran, by the engine's clock (nanoseconds since the epoch)."""
+
+    result: WrkResult
+    started_ns: int
+    finished_ns: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as wrk.json keeps it."""
+        return {"started_ns": self.started_ns, "finished_ns": self.finished_ns, **self.result.to_json()}
+
+    def summary(self) -> dict[str, Any]:
+        """What an observation needs of it; wrk's printed text stays in the trial's wrk.txt."""
+        return {name: value for name, value in self.to_json().items() if name != "text"}
+
+
+class StackLoad(StackRequests):
+    """A stack that can be loaded."""
+
+    def wrk(self, path: str = "/", *, port: int = 0, role: str = "", **options: Any) -> Load:
+        """Load a service with wrk from inside its own network namespace, so that no bridge is measured.
+
+        ``port``: where it listens there; without one, the first that it publishes. ``options`` are wrk_wrapper.Wrk's
+        (threads, connections, duration in s ...). Raises InvalidTrial if the load did not run: target down at the
+        start, no request made, wrk failed.
+        """
+        tool = Wrk(script_dir=SCRIPT_DIRECTORY, **options)
+        url = f"http://127.0.0.1:{port or self.port(role)}{path}"
+        container = self._start_wrk(tool.command(url), role)
+        try:
+            code = container.wait(timeout=tool.duration + tool.timeout + 30)["StatusCode"]
+            out = container.logs(stdout=True, stderr=False).decode("utf-8", "replace")
+            err = container.logs(stdout=False, stderr=True).decode("utf-8", "replace")
+            container.reload()
+            state = container.attrs["State"]
+        except requests.RequestException as error:
+            raise_if_engine_gone(self.client)
+            raise InvalidTrial(f"wrk did not end within its limit: {error}") from error
+        finally:
+            remove_container(container)
+        self.evidence.write_text("wrk.txt", f"$ {' '.join(tool.command(url))}\n{out}{err}")
+        try:
+            result = tool.parse(out, err, code, url)
+        except WrkError as error:
+            raise InvalidTrial(f"the load did not run: {error}") from error
+        load = Load(result, timestamps.moment_ns(state["StartedAt"]), timestamps.moment_ns(state["FinishedAt"]))
+        self.evidence.write("wrk.json", load.to_json())
+        return load
+
+    def _start_wrk(self, command: Sequence[str], role: str) -> Container:
+        service = self.model["services"].get("wrk")
+        if service is None:
+            raise InvalidTrial("wrk is no part of this stack: an experiment that puts load on it must not be PARALLEL")
+        container = self.client.containers.create(
+            service["image"],
+            entrypoint=[command[0]],
+            command=list(command[1:]),
+            network_mode=f"container:{self.container(role or self.front).id}",
+            labels=dict(self.owner),
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            pids_limit=256,
+            mem_limit="512m",
+            init=True,
+        )
+        try:
+            container.start()
+        except APIError as error:
+            remove_container(container)
+            raise InvalidTrial(f"wrk's container did not start: {error.explanation}") from error
+        return container

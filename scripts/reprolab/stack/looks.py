@@ -1,0 +1,55 @@
+"""Looks at a running stack: its processes, and what its services print."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from reprolab.core.waiting import wait_until
+from reprolab.processes.inspector import Forensics, ProcessInspector, look
+from reprolab.processes.snapshot import Snapshot
+from reprolab.stack.containers import StackContainers
+
+
+@dataclass
+class StackLooks(StackContainers):
+    """A stack that can be looked at."""
+
+    _inspectors: dict[str, ProcessInspector] = field(default_factory=dict)
+
+    def _inspector(self, role: str) -> ProcessInspector:
+        if role not in self._inspectors:
+            image, target = self.model["services"]["forensics"]["image"], self.container(role)
+            self._inspectors[role] = ProcessInspector(self.client, image, target, self.owner, self._commands)
+        return self._inspectors[role]
+
+    def processes(self, role: str = "app") -> Snapshot:
+        """Every process of a service: state, signals, what each thread waits for, files. Raises InvalidTrial."""
+        return self._inspector(role).snapshot()[0]
+
+    def forensics(self, role: str = "app", name: str = "forensics", title: str = "") -> Forensics:
+        """The same with Python stacks, kept as evidence below ``name`` with a summary under ``title``."""
+        return look(self._inspector(role), self.evidence, name, title)
+
+    def printed(self, role: str) -> list[str]:
+        """The lines a service has written to its standard streams so far."""
+        return self.container(role).logs().decode("utf-8", "replace").splitlines()
+
+    def wait_printed(self, pattern: str, times: int = 1, role: str = "app", limit: float = 60.0) -> list[str]:
+        """Wait until a service has printed a pattern so often; returns its lines. InvalidTrial at the limit (s)."""
+        lines: list[str] = []
+        seen = 0
+
+        def enough() -> bool:
+            nonlocal lines, seen
+            lines = self.printed(role)
+            seen = len(re.findall(pattern, "\n".join(lines)))
+            if seen < times:
+                self._fail_if_exited()
+            return seen >= times
+
+        def state() -> str:
+            return f"{seen} times; its last lines: {self._tail(role)}"
+
+        wait_until(f"{role} has printed {pattern!r} {times} times", enough, limit, state=state)
+        return lines
