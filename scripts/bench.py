@@ -26,7 +26,7 @@ from statistics import median
 from typing import Any
 
 import bench_page
-from reprolab.cli.common import say
+from reprolab.cli.common import show_progress
 from reprolab.engine import labels
 from reprolab.engine.detect import client, ensure_engine
 from reprolab.evidence.run_dir import TrialDirectory
@@ -208,7 +208,7 @@ def main() -> None:
     bench_page.page(MILLION, 50)
     if options.page:
         return
-    ensure_engine(say)
+    ensure_engine(show_progress)
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder) / "results"
         records = throughput(options.rounds, results)

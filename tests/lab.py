@@ -81,7 +81,7 @@ def engine() -> docker.DockerClient:
 
 def base(official: str) -> str:
     """What stands for an official image on this machine, as the lab finds or builds it."""
-    return resolve_base(official, engine(), policy=policy(os.environ), say=print).reference
+    return resolve_base(official, engine(), policy=policy(os.environ), on_progress=print).reference
 
 
 def left(client: docker.DockerClient, run: str | None = None) -> list[str]:

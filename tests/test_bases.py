@@ -88,7 +88,7 @@ def refused(text: str) -> APIError:
 
 def resolve(engine: Any, official: str = OFFICIAL, how: Policy = Policy.AUTO) -> Base:
     """Resolve one name silently."""
-    return resolve_base(official, engine, policy=how, say=lambda line: None)
+    return resolve_base(official, engine, policy=how, on_progress=lambda line: None)
 
 
 @pytest.fixture
@@ -243,7 +243,7 @@ def test_an_unreachable_registry_is_asked_once(stand_ins: list[str]) -> None:
     """A pull that times out takes many seconds; a process waits for one only."""
     engine = Engine(refused(UNREACHABLE))
     names = [OFFICIAL, "debian:bookworm-slim", OFFICIAL]
-    found = base_resolve.resolve_bases(names, engine, policy=Policy.AUTO, say=lambda line: None)  # type: ignore[arg-type]
+    found = base_resolve.resolve_bases(names, engine, policy=Policy.AUTO, on_progress=lambda line: None)  # type: ignore[arg-type]
     assert list(found) == [OFFICIAL, "debian:bookworm-slim"]
     assert engine.pulls == [OFFICIAL] and stand_ins == ["3.6.15", "debian"]
 
@@ -512,7 +512,7 @@ def test_a_stand_in_works_and_is_kept(version: str, pip: str, bottle: str) -> No
     client = docker.from_env()
     official = f"python:{version}-slim-bullseye"
     before, said = leftovers(), list[str]()
-    base = resolve_base(official, client, policy=Policy.HOST, say=said.append)
+    base = resolve_base(official, client, policy=Policy.HOST, on_progress=said.append)
     assert leftovers() <= before
     assert base.origin is Origin.HOST and base.reference.startswith(f"reprolab-base/python:{version}-host-")
     labels = client.images.get(base.reference).labels
@@ -527,7 +527,9 @@ def test_a_stand_in_works_and_is_kept(version: str, pip: str, bottle: str) -> No
     assert shown.decode().split() == [version, pip, "/usr/local"]
 
     started = time.monotonic()
-    again = resolve_base(official, client, policy=Policy.HOST, say=lambda line: pytest.fail(f"built again: {line}"))
+    again = resolve_base(
+        official, client, policy=Policy.HOST, on_progress=lambda line: pytest.fail(f"built again: {line}")
+    )
     assert again == base
     assert time.monotonic() - started < 2
 

@@ -31,7 +31,7 @@ def client() -> docker.DockerClient:
 
 def base(client: docker.DockerClient) -> str:
     """The plain base that every machine has: images made of it bear its labels too, and may have an entry point."""
-    return resolve_base(COMMON_BASE, client, policy=policy(os.environ), say=print).reference
+    return resolve_base(COMMON_BASE, client, policy=policy(os.environ), on_progress=print).reference
 
 
 def loading(client: docker.DockerClient, results: Path) -> str | None:

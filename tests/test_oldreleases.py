@@ -249,7 +249,7 @@ def test_a_derived_base_in_a_bundle_says_what_it_is(monkeypatch: pytest.MonkeyPa
         return [image]
 
     client: Any = SimpleNamespace(images=SimpleNamespace(list=listed, get=lambda name: image))
-    base = resolve_base("debian:11", client, policy=Policy.AUTO, say=print)
+    base = resolve_base("debian:11", client, policy=Policy.AUTO, on_progress=print)
     assert (base.origin, base.reference, base.image_id) == (Origin.LOCAL, own, "sha256:ab")
     assert base.detail == "debian:11 came in a bundle; packages come from the archive"
     assert on_archive(base, client, pytest.fail) is base

@@ -32,7 +32,7 @@ def test_the_base_images_of_all_stacks_are_found_once(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(prepare, "resolve", resolve)
     monkeypatch.setattr(prepare, "resolve_bases", resolve_bases)
-    monkeypatch.setattr(prepare, "archived_bases", lambda models, bases, client, say: bases)
+    monkeypatch.setattr(prepare, "archived_bases", lambda models, bases, client, on_progress: bases)
     found = load(tmp_path / "lab")
     preparer = StackPreparer(ENGINE, CLIENT, Policy.AUTO, print)
     requests = [StackRequest({"PYTHON": release}) for release in ("3.12.1", "3.6.15", "3.12.1")]

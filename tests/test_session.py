@@ -127,7 +127,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sess
     lay_out(tmp_path)
     engine = SimpleNamespace(kernel="6.1", os="Fake", version="25", compose="2.26", buildx="0.13", cgroup="v2")
     monkeypatch.delenv("REPROLAB_RESULTS", raising=False)
-    monkeypatch.setattr(session, "ensure_engine", lambda say: engine)
+    monkeypatch.setattr(session, "ensure_engine", lambda on_progress: engine)
     monkeypatch.setattr(session, "client", lambda: None)
     monkeypatch.setattr(labels, "remove_leftovers", lambda client: labels.Removed(2))
     monkeypatch.setattr(session, "Runner", FakeRunner)

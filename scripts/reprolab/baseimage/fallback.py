@@ -49,32 +49,34 @@ class HostImage:
     made_from: str
 
 
-def debian_base(client: docker.DockerClient, environ: Mapping[str, str], say: OnProgress) -> HostImage:
+def debian_base(client: docker.DockerClient, environ: Mapping[str, str], on_progress: OnProgress) -> HostImage:
     """The Debian stand-in, built if there is none made from what this host has now."""
     host = read_host(environ)
     reference = f"{NAME}/debian:host-{host.codename}"
     fingerprint = debian_fingerprint(host)
     image = _current(client, reference, fingerprint)
     if image is None:
-        with _build_lock(say):
-            image = _current(client, reference, fingerprint) or _make_debian(client, host, reference, fingerprint, say)
+        with _build_lock(on_progress):
+            image = _current(client, reference, fingerprint) or _make_debian(
+                client, host, reference, fingerprint, on_progress
+            )
     return HostImage(reference, image, f"{host.distribution} {image.labels[f'{LABEL}.debian']}")
 
 
 def python_base(
-    official: str, version: str, client: docker.DockerClient, environ: Mapping[str, str], say: OnProgress
+    official: str, version: str, client: docker.DockerClient, environ: Mapping[str, str], on_progress: OnProgress
 ) -> HostImage:
     """The stand-in for the official ``python:<version>-slim``, built if there is none that is current."""
     interpreter = cpython.find(version, environ)
-    debian = debian_base(client, environ, say)
+    debian = debian_base(client, environ, on_progress)
     reference = f"{NAME}/python:{version}-{debian.reference.rpartition(':')[2]}"
     fingerprint = python_fingerprint(interpreter, debian.image.labels[f"{LABEL}.fingerprint"])
     labels = base_labels(official, debian.image.labels[f"{LABEL}.debian"], fingerprint)
     image = _current(client, reference, fingerprint)
     if image is None:
-        with _build_lock(say):
+        with _build_lock(on_progress):
             image = _current(client, reference, fingerprint)
-            image = image or _make_python(client, interpreter, debian, reference, labels, say)
+            image = image or _make_python(client, interpreter, debian, reference, labels, on_progress)
     return HostImage(reference, image, f"{debian.made_from} and pyenv's CPython {version}")
 
 
@@ -117,16 +119,18 @@ def _current(client: docker.DockerClient, reference: str, fingerprint: str) -> I
     return image if image.labels.get(f"{LABEL}.fingerprint") == fingerprint else None
 
 
-def _build_lock(say: OnProgress) -> AbstractContextManager[None]:
+def _build_lock(on_progress: OnProgress) -> AbstractContextManager[None]:
     """Let one process of this checkout build at a time: the next then finds the image made."""
-    return file_lock(FILES, lambda holder: say("waiting for another run of the lab, which is building a base image"))
+    return file_lock(
+        FILES, lambda holder: on_progress("waiting for another run of the lab, which is building a base image")
+    )
 
 
 def _make_debian(
-    client: docker.DockerClient, host: HostConfig, reference: str, fingerprint: str, say: OnProgress
+    client: docker.DockerClient, host: HostConfig, reference: str, fingerprint: str, on_progress: OnProgress
 ) -> Image:
-    have_mmdebstrap(say)
-    say(
+    have_mmdebstrap(on_progress)
+    on_progress(
         f"unpacking {host.distribution} {host.codename} with mmdebstrap from this host's package sources "
         "(about 30 s, once for all base images)"
     )
@@ -134,7 +138,7 @@ def _make_debian(
         rootfs, release = unpack(host, Path(name))
         labels = base_labels(f"debian:{host.codename}-slim", release, fingerprint)
         changes = [*DEBIAN_CHANGES, *(f"LABEL {key}={json.dumps(value)}" for key, value in labels.items())]
-        say(f"handing it to the engine as {reference}")
+        on_progress(f"handing it to the engine as {reference}")
         return _replace(client, reference, lambda: _import(client, rootfs, reference, changes), fingerprint)
 
 
@@ -149,9 +153,9 @@ def _make_python(
     debian: HostImage,
     reference: str,
     labels: dict[str, str],
-    say: OnProgress,
+    on_progress: OnProgress,
 ) -> Image:
-    say(f"laying pyenv's CPython {interpreter.version} into {debian.reference} (about 20 s, once)")
+    on_progress(f"laying pyenv's CPython {interpreter.version} into {debian.reference} (about 20 s, once)")
     needs = cpython.needs(interpreter)
     arguments = {
         "DEBIAN_BASE": debian.reference,

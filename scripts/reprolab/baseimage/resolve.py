@@ -103,32 +103,34 @@ def policy(environ: Mapping[str, str]) -> Policy:
 
 
 def resolve_bases(
-    officials: Iterable[str], client: docker.DockerClient, *, policy: Policy, say: OnProgress
+    officials: Iterable[str], client: docker.DockerClient, *, policy: Policy, on_progress: OnProgress
 ) -> dict[str, Base]:
     """Resolve each name once, in the order given."""
-    return {name: resolve_base(name, client, policy=policy, say=say) for name in dict.fromkeys(officials)}
+    return {
+        name: resolve_base(name, client, policy=policy, on_progress=on_progress) for name in dict.fromkeys(officials)
+    }
 
 
-def resolve_base(official: str, client: docker.DockerClient, *, policy: Policy, say: OnProgress) -> Base:
+def resolve_base(official: str, client: docker.DockerClient, *, policy: Policy, on_progress: OnProgress) -> Base:
     """Find, pull or build the base image; ``say`` hears a line before every slow step.
 
     Raises BaseImageError where the image can be had nowhere, EngineError where the engine stops answering.
     """
     with engine_errors(f"the base image {official} was looked for"):
         if policy is Policy.HOST:
-            return _from_host(official, client, f"{VARIABLE}=host", say)
+            return _from_host(official, client, f"{VARIABLE}=host", on_progress)
         if policy is Policy.AUTO and (bundled := _bundled(official, client)):
             return bundled
         image = _local(official, client)
         if image is not None:
             return _official(official, image, Origin.LOCAL, "was on this engine already")
-        failure, message = _pull(official, client, say)
+        failure, message = _pull(official, client, on_progress)
         if failure is None:
             pulled = client.images.get(official)
             return _official(official, pulled, Origin.PULLED, "pulled from its registry")
         if failure in (PullFailure.ABSENT, PullFailure.OTHER) or policy is Policy.HUB:
             raise pull_error(official, failure, message)
-        return _from_host(official, client, f"Docker Hub {failure}", say)
+        return _from_host(official, client, f"Docker Hub {failure}", on_progress)
 
 
 def substitute(official: str) -> str | None:
@@ -229,17 +231,17 @@ def _official(official: str, image: Image, origin: Origin, how: str) -> Base:
     return Base(official, official, str(image.id), origin, next(iter(digests), ""), f"{official} {how}")
 
 
-def _pull(official: str, client: docker.DockerClient, say: OnProgress) -> tuple[PullFailure | None, str]:
+def _pull(official: str, client: docker.DockerClient, on_progress: OnProgress) -> tuple[PullFailure | None, str]:
     if _registry.failure is not None:
         return _registry.failure, "an earlier pull in this run failed"
-    say(f"pulling {official}: it is not on this engine")
+    on_progress(f"pulling {official}: it is not on this engine")
     message = _pull_message(official, client)
     if not message:
         return None, ""
     failure = classify(message)
     if failure in (PullFailure.UNREACHABLE, PullFailure.LIMITED):
         _registry.failure = failure
-        say(f"Docker Hub {failure}: {message}")
+        on_progress(f"Docker Hub {failure}: {message}")
     return failure, message
 
 
@@ -255,7 +257,7 @@ def _pull_message(official: str, client: docker.DockerClient) -> str:
     return ""
 
 
-def _from_host(official: str, client: docker.DockerClient, reason: str, say: OnProgress) -> Base:
+def _from_host(official: str, client: docker.DockerClient, reason: str, on_progress: OnProgress) -> Base:
     version = substitute(official)
     if version is None:
         raise BaseImageError(
@@ -264,9 +266,9 @@ def _from_host(official: str, client: docker.DockerClient, reason: str, say: OnP
             advice=f"`docker load` the image, or let the engine reach its registry ({VARIABLE}=auto)",
         )
     if version:
-        made = fallback.python_base(official, version, client, os.environ, say)
+        made = fallback.python_base(official, version, client, os.environ, on_progress)
     else:
-        made = fallback.debian_base(client, os.environ, say)
+        made = fallback.debian_base(client, os.environ, on_progress)
     detail = f"{official} built on this host from {made.made_from}{_difference(official)} ({reason})"
     return Base(official, made.reference, str(made.image.id), Origin.HOST, "", detail)
 

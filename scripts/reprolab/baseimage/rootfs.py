@@ -23,7 +23,7 @@ ADDED = {"policy-rc.d": "./usr/sbin/policy-rc.d", "apt.conf": "./etc/apt/apt.con
 MERGED_USR = Path("/usr/share/mmdebstrap/hooks/maybe-merged-usr")
 
 
-def have_mmdebstrap(say: OnProgress) -> None:
+def have_mmdebstrap(on_progress: OnProgress) -> None:
     """Install mmdebstrap where it is missing and the lab may; BaseImageError where it may not."""
     if shutil.which("mmdebstrap"):
         return
@@ -33,7 +33,7 @@ def have_mmdebstrap(say: OnProgress) -> None:
             expected="the program that unpacks a Debian root file system",
             advice="as root: apt-get install mmdebstrap",
         )
-    say("installing mmdebstrap with apt-get: it unpacks the Debian that the base images need")
+    on_progress("installing mmdebstrap with apt-get: it unpacks the Debian that the base images need")
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     try:
         run(["apt-get", "update"], env=env, check=False)

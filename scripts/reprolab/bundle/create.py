@@ -90,10 +90,10 @@ class Bundler:
     engine: Engine
     client: docker.DockerClient
     policy: Policy
-    say: OnProgress
+    on_progress: OnProgress
 
     def __post_init__(self) -> None:
-        self.preparer = StackPreparer(self.engine, self.client, self.policy, self.say)
+        self.preparer = StackPreparer(self.engine, self.client, self.policy, self.on_progress)
 
     def gather(self, names: Sequence[str], *, everything: bool, runs: bool) -> list[Part]:
         """Resolve the variants, build what is not there, find a run of each. Raises BundleError without a run."""
@@ -121,7 +121,7 @@ class Bundler:
                 self.preparer.build(model, workspace)
             except LabError as error:
                 # A variant that cannot be built is part of some cases; it has nothing to carry.
-                self.say(f"{found.name}, {'/'.join(variant)}: left out, as its image cannot be built: {error}")
+                self.on_progress(f"{found.name}, {'/'.join(variant)}: left out, as its image cannot be built: {error}")
                 continue
             kept.append(variant)
             built.append(model)
@@ -199,13 +199,13 @@ def saved(docker_cli: str, images: Sequence[str]) -> Iterator[bytes]:
         raise BundleError(f"the engine did not hand out the images: {failure[0]}") from failure[0]
 
 
-def wheels(root: Path, say: OnProgress) -> list[Path]:
+def wheels(root: Path, on_progress: OnProgress) -> list[Path]:
     """The packages of requirements.lock as files, downloaded once for each lock and kind of Python."""
     lock = root / LOCK_FILE
     target = lookup.results_root(root) / ".cache" / "wheels" / _stamp(lock)
     done = target / ".done"
     if not done.exists():
-        say("downloading the packages of requirements.lock, for a machine that has no index")
+        on_progress("downloading the packages of requirements.lock, for a machine that has no index")
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
         try:
             run(

@@ -35,7 +35,7 @@ class Loader:
     engine: Engine
     client: docker.DockerClient
     reader: archive.Reader
-    say: OnProgress
+    on_progress: OnProgress
 
     def check_machine(self, manifest: Mapping[str, Any]) -> None:
         """Raise BundleError where the images are for another processor, or would not fit on the disk."""
@@ -113,7 +113,7 @@ class Loader:
     def _missing(self, name: str, variants: Mapping[str, Any]) -> Iterator[str]:
         found = loader.load(self.root, name)
         here = {tag for image in self.client.images.list() for tag in image.tags}
-        preparer = StackPreparer(self.engine, self.client, Policy.AUTO, self.say)
+        preparer = StackPreparer(self.engine, self.client, Policy.AUTO, self.on_progress)
         for variant in variants:
             experiment, _, short = variant.partition("/")
             if short not in getattr(found.experiments.get(experiment), "variants", {}):

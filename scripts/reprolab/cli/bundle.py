@@ -15,7 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from reprolab.baseimage.resolve import policy
 from reprolab.bundle import archive, create
 from reprolab.bundle.load import Loader, gigabytes
-from reprolab.cli.common import boundary, console, project_root, say
+from reprolab.cli.common import boundary, console, project_root, show_progress
 from reprolab.core.errors import BundleError
 from reprolab.demo import script
 from reprolab.engine.detect import client, ensure_engine
@@ -41,13 +41,15 @@ def bundle(names: tuple[str, ...], all_variants: bool, no_runs: bool, output: Pa
     """Put images, a run of each scenario and the packages into one file, for a machine without network."""
     root = project_root()
     found = create.chosen(root, names)
-    engine = ensure_engine(say)
-    bundler = create.Bundler(root, engine, client(), policy(os.environ), say)
+    engine = ensure_engine(show_progress)
+    bundler = create.Bundler(root, engine, client(), policy(os.environ), show_progress)
     parts = bundler.gather(found, everything=all_variants, runs=not no_runs)
-    wheels = create.wheels(root, say)
+    wheels = create.wheels(root, show_progress)
     target = output or lookup.results_root(root) / f"bundle-{datetime.now(UTC):%Y%m%d}.tar"
     images = bundler.images_of(parts)
-    say(f"writing {len(images)} images, {len(wheels)} packages and {sum(p.run is not None for p in parts)} runs")
+    show_progress(
+        f"writing {len(images)} images, {len(wheels)} packages and {sum(p.run is not None for p in parts)} runs"
+    )
     with progress(console(), "written", None) as heard:
         size = bundler.write(parts, wheels, target, heard)
     click.echo(f"bundle: {target} ({gigabytes(size)})")
@@ -69,8 +71,8 @@ def load(where: Path) -> None:
     reader = archive.Reader(where)
     with progress(console(), "checked", reader.size) as heard:
         manifest = reader.verify(heard)
-    say(f"the bundle of {manifest['created']} is whole ({gigabytes(reader.size)})")
-    loader = Loader(root, ensure_engine(say), client(), reader, say)
+    show_progress(f"the bundle of {manifest['created']} is whole ({gigabytes(reader.size)})")
+    loader = Loader(root, ensure_engine(show_progress), client(), reader, show_progress)
     loader.check_machine(manifest)
     with progress(console(), "loaded", reader.sizes(archive.IMAGES)) as heard:
         loaded = loader.images(manifest, heard)

@@ -36,7 +36,7 @@ def project_root() -> Path:
     )
 
 
-def say(message: str) -> None:
+def show_progress(message: str) -> None:
     """One line of progress, on standard error."""
     Console(stderr=True).print(f"· {message}", markup=False, highlight=False, soft_wrap=True)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from reprolab.cli.common import boundary, console, project_root, say
+from reprolab.cli.common import boundary, console, project_root, show_progress
 from reprolab.compare import comparison as comparing
 from reprolab.compare import html as compare_html
 from reprolab.compare import select, terminal
@@ -42,7 +42,7 @@ class CompareOptions:
     force: bool = False
 
 
-def _compare(root: Path, options: CompareOptions, console: Console, say: OnProgress) -> Exit:
+def _compare(root: Path, options: CompareOptions, console: Console, show_progress: OnProgress) -> Exit:
     """Compare, print, write the page where one is wanted. Raises UsageError for what cannot be compared."""
     if options.html:
         _check_page(options.html)
@@ -51,7 +51,7 @@ def _compare(root: Path, options: CompareOptions, console: Console, say: OnProgr
     found = _scenario(root, left, right)
     if found is None:
         warnings = (*warnings, WITHOUT)
-    comparison = comparing.compare(left, right, found, warnings, options.logs, say)
+    comparison = comparing.compare(left, right, found, warnings, options.logs, show_progress)
     terminal.render(console, comparison)
     if options.html:
         try:
@@ -108,4 +108,4 @@ def compare(
     compared with the documented one.
     """
     options = CompareOptions(words, variants, logs, page, force)
-    return _compare(project_root(), options, console(), say)
+    return _compare(project_root(), options, console(), show_progress)

@@ -10,7 +10,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from reprolab.cli.common import boundary, console, project_root, say
+from reprolab.cli.common import boundary, console, project_root, show_progress
 from reprolab.core import command_text
 from reprolab.core.errors import Exit, UsageError
 from reprolab.demo import script as demo_script
@@ -82,7 +82,7 @@ def _live(root: Path, found: model.Scenario, script: demo_script.Script, auto: f
     from reprolab.demo import live
 
     stage = console()
-    show = live.session(root, found, script, stage, keys(stage, auto), say)
+    show = live.session(root, found, script, stage, keys(stage, auto), show_progress)
     try:
         status = show.execute()
     except Left:

@@ -8,7 +8,7 @@ import click
 
 from reprolab.baseimage import fallback
 from reprolab.baseimage.resolve import policy, resolve_base
-from reprolab.cli.common import boundary, console, project_root, say
+from reprolab.cli.common import boundary, console, project_root, show_progress
 from reprolab.engine import labels
 from reprolab.engine.detect import client, ensure_engine
 from reprolab.run import manual
@@ -21,8 +21,8 @@ COMMON_BASE = "debian:bookworm-slim"
 @boundary
 def doctor() -> None:
     """What the lab finds on this machine: engine, Compose, bases; sets up what is missing."""
-    engine = ensure_engine(say)
-    base = resolve_base(COMMON_BASE, client(), policy=policy(os.environ), say=say)
+    engine = ensure_engine(show_progress)
+    base = resolve_base(COMMON_BASE, client(), policy=policy(os.environ), on_progress=show_progress)
     out = console()
     facts = (
         f"engine {engine.version} (API {engine.api}) at {engine.host} · bases: {base.detail}",
@@ -43,7 +43,7 @@ def doctor() -> None:
 @boundary
 def clean(images: bool) -> None:
     """Remove what killed runs left behind, and this checkout's stacks by hand; only what the lab made."""
-    ensure_engine(say)
+    ensure_engine(show_progress)
     removed = labels.remove_leftovers(client(), by_hand=manual.stamp(project_root()))
     click.echo(f"removed: {removed}")
     if images:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from reprolab.cli.common import boundary, project_root, say, settings_of
+from reprolab.cli.common import boundary, project_root, settings_of, show_progress
 from reprolab.run import manual
 
 
@@ -14,7 +14,7 @@ from reprolab.run import manual
 @boundary
 def up(name: str, pairs: tuple[str, ...]) -> None:
     """Bring a scenario's stack up, to poke at it by hand."""
-    manual.up(project_root(), name, settings_of(pairs), say)
+    manual.up(project_root(), name, settings_of(pairs), show_progress)
 
 
 @click.command()

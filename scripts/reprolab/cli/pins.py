@@ -6,7 +6,7 @@ import time
 
 import click
 
-from reprolab.cli.common import boundary, console, project_root, say
+from reprolab.cli.common import boundary, console, project_root, show_progress
 from reprolab.core.errors import Exit
 from reprolab.engine.detect import client, ensure_engine
 from reprolab.pins import asking, table
@@ -29,11 +29,11 @@ def pins(names: tuple[str, ...], verbose: bool) -> Exit:
     began = time.monotonic()
     root = project_root()
     scenarios = [loader.load(root, name) for name in names or loader.names(root)]
-    ensure_engine(say)
+    ensure_engine(show_progress)
     engine = client()
     machine = str(engine.info()["Architecture"])
     users = asking.pins_of(root, scenarios, machine)
-    asked, warnings = asking.ask(users, engine, machine, say)
+    asked, warnings = asking.ask(users, engine, machine, show_progress)
     totals = {found.name: sum(len(one.variants) for one in found.experiments.values()) for found in scenarios}
     table.render(console(), table.rows(asked, users, totals), everything=verbose)
     for warning in warnings:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from reprolab.cli.common import boundary, project_root, say
+from reprolab.cli.common import boundary, project_root, show_progress
 from reprolab.core.errors import UsageError
 from reprolab.evidence import lookup
 from reprolab.publish import accept as acceptance
@@ -46,4 +46,4 @@ def site(output: Path | None) -> None:
     """Write all scenarios, their claims, stories and latest reports as pages that need no network."""
     root = project_root()
     target = output or lookup.results_root(root) / site_pages.NAME
-    click.echo(f"written: {site_pages.build(root, target.absolute(), say)}")
+    click.echo(f"written: {site_pages.build(root, target.absolute(), show_progress)}")

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import click
 
-from reprolab.cli.common import boundary, console, project_root, say, settings_of
+from reprolab.cli.common import boundary, console, project_root, settings_of, show_progress
 from reprolab.core.errors import Exit
 from reprolab.evidence import lookup, run_dir
 from reprolab.report import write
@@ -44,10 +44,10 @@ def run(
     root = project_root()
     planned = plan.make_plan(loader.load(root, name), options)
     terminal = console()
-    made = session.Session(root, planned, terminal, Progress(planned, terminal, say))
+    made = session.Session(root, planned, terminal, Progress(planned, terminal, show_progress))
     status = made.execute()
     if keep:
-        manual.up(root, name, settings_of(pairs), say)
+        manual.up(root, name, settings_of(pairs), show_progress)
     click.echo(f"reprolab: exit status {int(status)} ({made.words(status)})")
     sys.exit(status)
 
@@ -64,7 +64,7 @@ def judge(where: str) -> Exit:
     write.report(console(), found, found_run)
     if (found_run.path / run_dir.PAGE).exists():
         # It must not go on saying what was judged before.
-        write.add_page(found, found_run, say)
+        write.add_page(found, found_run, show_progress)
     return exit_status(verdict)
 
 

@@ -70,13 +70,18 @@ class Comparison:
 
 
 def compare(
-    left: Side, right: Side, scenario: Scenario | None, warnings: Sequence[str], only: Sequence[str], say: OnProgress
+    left: Side,
+    right: Side,
+    scenario: Scenario | None,
+    warnings: Sequence[str],
+    only: Sequence[str],
+    on_progress: OnProgress,
 ) -> Comparison:
     """Compare two sides. ``only`` names the logs to read (all where it is empty); ``say`` tells what is being read."""
     paths = tuple([sources(side.directory(trial)) for trial in side.every] for side in (left, right))
     zeros = tuple([zero(own) for own in side] for side in paths)
     names = dict.fromkeys(name for side in paths for own in side for name in own)
-    read = tuple(_source(name, (left, right), paths, zeros, say) for name in names if not only or name in only)
+    read = tuple(_source(name, (left, right), paths, zeros, on_progress) for name in names if not only or name in only)
     missing = [name for name in only if name not in names]
     told = [*warnings, *(f"no log {name!r} here; there are {', '.join(names) or 'none'}" for name in missing)]
     if not names:
@@ -89,10 +94,10 @@ Paths = tuple[list[dict[str, Path]], ...]
 Zeros = tuple[list[int | None], ...]
 
 
-def _source(name: str, sides: tuple[Side, Side], paths: Paths, zeros: Zeros, say: OnProgress) -> Source:
+def _source(name: str, sides: tuple[Side, Side], paths: Paths, zeros: Zeros, on_progress: OnProgress) -> Source:
     """Read one log of every trial that has it, count its kinds, and put the first trials' side by side."""
     having = tuple([trial for trial, own in enumerate(side) if name in own] for side in paths)
-    say(f"reading {name}: {sum(map(len, having))} logs")
+    on_progress(f"reading {name}: {sum(map(len, having))} logs")
     tally = Tally((len(having[LEFT]), len(having[RIGHT])))
     notes: list[str] = []
     for side in (LEFT, RIGHT):

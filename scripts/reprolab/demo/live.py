@@ -152,7 +152,7 @@ class Demonstration(RunObserver):
     script: Script
     stage: Console
     keys: Keys
-    say: OnProgress
+    on_progress: OnProgress
     player: LivePlayer | None = None
 
     def progress(self, message: str) -> None:
@@ -160,7 +160,7 @@ class Demonstration(RunObserver):
         if player := self.player:
             player.state = message
         else:
-            self.say(message)
+            self.on_progress(message)
 
     @contextmanager
     def driving(self, stack: Stack) -> Iterator[None]:
@@ -183,9 +183,11 @@ class Demonstration(RunObserver):
         return built
 
 
-def session(root: Path, scenario: Scenario, script: Script, stage: Console, keys: Keys, say: OnProgress) -> Session:
+def session(
+    root: Path, scenario: Scenario, script: Script, stage: Console, keys: Keys, on_progress: OnProgress
+) -> Session:
     """A run whose trials are played on a stage; its report goes to files alone."""
-    demonstration = Demonstration(script, stage, keys, say)
+    demonstration = Demonstration(script, stage, keys, on_progress)
     plan = make_plan(scenario, options(scenario, script))
     return Session(root, plan, Console(quiet=True), demonstration, demonstration.play)
 

@@ -45,14 +45,14 @@ class Engine:
 
 
 def ensure_engine(
-    say: OnProgress,
+    on_progress: OnProgress,
     environ: Mapping[str, str] = os.environ,
     *,
     machine: Machine | None = None,
 ) -> Engine:
     """Return a usable engine; where none answers, set one up if that is allowed and possible here.
 
-    ``say`` gets one line before each step that takes time or changes the machine, and nothing when
+    ``on_progress`` gets one line before each step that takes time or changes the machine, and nothing when
     all is in place. ``machine`` is for tests. Raises EngineError, which says what to do.
     """
     machine = machine or Machine(environ=environ)
@@ -61,10 +61,10 @@ def ensure_engine(
         # The plugins take 0.1 s to say their versions: ask them while the engine is asked.
         asked = pool.submit(ask_versions, machine)
         host = endpoint(machine)
-        started = _answer_or_start(machine, say, host)
+        started = _answer_or_start(machine, on_progress, host)
         facts, info = _facts(machine, host)
     _check_engine(facts, host)
-    plugins = ensure_plugins(machine, say, asked.result())
+    plugins = ensure_plugins(machine, on_progress, asked.result())
     return Engine(
         version=facts["Version"],
         api=facts["ApiVersion"],
@@ -163,7 +163,7 @@ def _reason(error: DockerException) -> str:
     return str(error).removeprefix("Error while fetching server API version: ")
 
 
-def _answer_or_start(machine: Machine, say: OnProgress, host: str) -> bool:
+def _answer_or_start(machine: Machine, on_progress: OnProgress, host: str) -> bool:
     """Have an engine that answers; whether it had to be started for that."""
     reason = _why_silent(machine, host)
     if not reason:
@@ -177,19 +177,19 @@ def _answer_or_start(machine: Machine, say: OnProgress, host: str) -> bool:
             advice="run as root or as a member of the group docker (usermod -aG docker NAME, log in again)",
         )
     install.require_permission(machine, f"no Docker Engine answers at {host} ({reason})")
-    with install.my_turn(machine, say):
-        return _set_up(machine, say, host)
+    with install.my_turn(machine, on_progress):
+        return _set_up(machine, on_progress, host)
 
 
-def _set_up(machine: Machine, say: OnProgress, host: str) -> bool:
+def _set_up(machine: Machine, on_progress: OnProgress, host: str) -> bool:
     def answers() -> bool:
         return not _why_silent(machine, host)
 
     if answers():  # another lab did it while this one waited for its turn
         return False
-    install.install_engine(machine, say)
+    install.install_engine(machine, on_progress)
     if not answers():  # where services may start, the package's own scripts have started it
-        install.start_engine(machine, say, answers)
+        install.start_engine(machine, on_progress, answers)
     return True
 
 

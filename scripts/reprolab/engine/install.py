@@ -40,14 +40,14 @@ def require_permission(machine: Machine, problem: str) -> None:
 
 
 @contextmanager
-def my_turn(machine: Machine, say: OnProgress) -> Iterator[None]:
+def my_turn(machine: Machine, on_progress: OnProgress) -> Iterator[None]:
     """Let one lab at a time set up Docker on this machine; the kernel frees the lock of a killed one."""
     path = machine.root / "run/reprolab-engine.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
         try:
             waiting = "another reprolab is setting up Docker here: waiting for it"
-            held.enter_context(file_lock(path, lambda holder: say(waiting), TURN_LIMIT))
+            held.enter_context(file_lock(path, lambda holder: on_progress(waiting), TURN_LIMIT))
         except WaitTimeout as error:
             raise EngineError(
                 f"waited {TURN_LIMIT:g} s for another reprolab that is setting up Docker",
@@ -57,19 +57,19 @@ def my_turn(machine: Machine, say: OnProgress) -> Iterator[None]:
         yield
 
 
-def refresh(machine: Machine, say: OnProgress) -> None:
+def refresh(machine: Machine, on_progress: OnProgress) -> None:
     """Renew apt's package lists; go on with what there is if that did not work."""
     complaint = apt.update(machine)
     if complaint:
-        say(f"apt-get update ended with errors, going on with what it has: {complaint.splitlines()[-1]}")
+        on_progress(f"apt-get update ended with errors, going on with what it has: {complaint.splitlines()[-1]}")
 
 
-def install_engine(machine: Machine, say: OnProgress) -> None:
+def install_engine(machine: Machine, on_progress: OnProgress) -> None:
     """Install Docker Engine and its command line from the distribution, where the daemon is missing."""
     if machine.which("dockerd"):
         return
-    say("Docker Engine is not installed: installing docker.io from this distribution's packages (1-2 min)")
-    refresh(machine, say)
+    on_progress("Docker Engine is not installed: installing docker.io from this distribution's packages (1-2 min)")
+    refresh(machine, on_progress)
     # From Debian 13 on the docker command is a package of its own. The registry's certificate
     # can be checked only with the CA bundle.
     optional = apt.candidates(machine, ["docker-cli"])
@@ -82,20 +82,20 @@ def install_engine(machine: Machine, say: OnProgress) -> None:
         )
 
 
-def start_engine(machine: Machine, say: OnProgress, answers: Callable[[], bool]) -> None:
+def start_engine(machine: Machine, on_progress: OnProgress, answers: Callable[[], bool]) -> None:
     """Start the installed daemon and wait until it ``answers``; EngineError with its log at the limit."""
     if (machine.root / "run/systemd/system").is_dir():
-        say("Docker Engine does not run: systemctl start docker")
+        on_progress("Docker Engine does not run: systemctl start docker")
         _systemctl_start(machine)
         _wait(answers, lambda: True, lambda: _journal(machine))
         return
     log = machine.root / LOG
     pid = _running_daemon(machine)
     if pid:
-        say(f"dockerd (process {pid}) runs but does not answer yet: waiting for it")
+        on_progress(f"dockerd (process {pid}) runs but does not answer yet: waiting for it")
     else:
-        remove_stale_pid_files(machine, say)
-        say(f"Docker Engine does not run: starting dockerd in the background, its output in {log}")
+        remove_stale_pid_files(machine, on_progress)
+        on_progress(f"Docker Engine does not run: starting dockerd in the background, its output in {log}")
     seen = log.stat().st_size if log.exists() else 0
     daemon = pid or start_detached(machine, machine.which("dockerd"), log)
     _wait(answers, lambda: bool(_running(daemon)), lambda: _tail(log, seen))
@@ -115,7 +115,7 @@ def start_detached(machine: Machine, program: str, log: Path) -> int:
     return int(done.stdout)
 
 
-def remove_stale_pid_files(machine: Machine, say: OnProgress) -> None:
+def remove_stale_pid_files(machine: Machine, on_progress: OnProgress) -> None:
     """Remove pid files whose number now belongs to another program.
 
     After a crash or a reboot that kept /var/run, dockerd ignores a pid file whose process is gone. But
@@ -130,7 +130,7 @@ def remove_stale_pid_files(machine: Machine, say: OnProgress) -> None:
         pid = _pid_in(path)
         holder, _ = _holder(pid)
         if holder and _running(pid) != program:
-            say(f"{path} names process {pid}, which is {holder}, not a {program} that runs: removing it")
+            on_progress(f"{path} names process {pid}, which is {holder}, not a {program} that runs: removing it")
             path.unlink(missing_ok=True)
 
 

@@ -49,7 +49,7 @@ def ask_versions(machine: Machine) -> dict[Plugin, str]:
         return dict(zip(PLUGINS, pool.map(partial(_version, machine), PLUGINS), strict=True))
 
 
-def ensure_plugins(machine: Machine, say: OnProgress, found: Mapping[Plugin, str]) -> dict[Plugin, str]:
+def ensure_plugins(machine: Machine, on_progress: OnProgress, found: Mapping[Plugin, str]) -> dict[Plugin, str]:
     """Return the plugins' versions, all new enough; install what ``found`` lacks, if that is allowed."""
     if not machine.which("docker"):
         raise EngineError(
@@ -60,11 +60,11 @@ def ensure_plugins(machine: Machine, say: OnProgress, found: Mapping[Plugin, str
     if not _lacking(found):
         return dict(found)
     require_permission(machine, _complaint(found))
-    with my_turn(machine, say):
+    with my_turn(machine, on_progress):
         found = ask_versions(machine)  # another lab may have installed them, or docker itself came just now
         if _lacking(found):
-            say(_complaint(found))
-            install_plugins(machine, say, _lacking(found))
+            on_progress(_complaint(found))
+            install_plugins(machine, on_progress, _lacking(found))
             found = ask_versions(machine)
     if _lacking(found):
         raise EngineError(
@@ -104,18 +104,18 @@ def _version(machine: Machine, plugin: Plugin) -> str:
     return next((word for word in words if at_least(word, "0.0")), "")
 
 
-def install_plugins(machine: Machine, say: OnProgress, plugins: Sequence[Plugin]) -> None:
+def install_plugins(machine: Machine, on_progress: OnProgress, plugins: Sequence[Plugin]) -> None:
     """Install ``plugins`` from this distribution where new enough, else from Debian's next release."""
-    refresh(machine, say)
+    refresh(machine, on_progress)
     known = apt.candidates(machine, [package for plugin in plugins for package in plugin.packages])
     own = {plugin: _good_enough(plugin, known) for plugin in plugins}
     here = [package for package in own.values() if package]
     if here:
-        say(f"installing {', '.join(here)} from this distribution's packages")
+        on_progress(f"installing {', '.join(here)} from this distribution's packages")
         apt.install(machine, here)
     elsewhere = [plugin for plugin, package in own.items() if not package]
     if elsewhere:
-        _install_from_next_release(machine, say, elsewhere)
+        _install_from_next_release(machine, on_progress, elsewhere)
 
 
 def _good_enough(plugin: Plugin, known: dict[str, str]) -> str:
@@ -123,7 +123,7 @@ def _good_enough(plugin: Plugin, known: dict[str, str]) -> str:
     return next((name for name in plugin.packages if at_least(known.get(name, ""), plugin.minimum)), "")
 
 
-def _install_from_next_release(machine: Machine, say: OnProgress, plugins: Sequence[Plugin]) -> None:
+def _install_from_next_release(machine: Machine, on_progress: OnProgress, plugins: Sequence[Plugin]) -> None:
     release = machine.release
     codename = release.get("VERSION_CODENAME", "")
     suite = apt.NEXT_SUITE.get(codename, "") if release.get("ID") == "debian" else ""
@@ -136,7 +136,7 @@ def _install_from_next_release(machine: Machine, say: OnProgress, plugins: Seque
             advice="install the plugins by hand into /usr/local/lib/docker/cli-plugins (Docker's manual "
             "says how), then run this again",
         )
-    say(f"{codename} has no recent {' or '.join(names)}: taking {suite}'s, without adding it to the sources")
+    on_progress(f"{codename} has no recent {' or '.join(names)}: taking {suite}'s, without adding it to the sources")
     with tempfile.TemporaryDirectory(prefix="reprolab-apt-") as directory:
         debs = apt.download(machine, suite, names, Path(directory))
         apt.install(machine, [str(deb) for deb in debs])

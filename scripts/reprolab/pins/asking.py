@@ -32,15 +32,15 @@ def pins_of(root: Path, scenarios: Iterable[Scenario], machine: str) -> dict[Pin
 
 
 def ask(
-    users: Mapping[Pin, set[Use]], engine: docker.DockerClient, machine: str, say: OnProgress
+    users: Mapping[Pin, set[Use]], engine: docker.DockerClient, machine: str, on_progress: OnProgress
 ) -> tuple[dict[Pin, Answer], list[str]]:
     """The answers, and what to know of the bases' releases. apt and the index are asked at the same time."""
     by_kind = {kind: [pin for pin in users if pin.kind == kind] for kind in (APT, PIP)}
     names = {pin.name for pin in by_kind[PIP]}
-    say(f"asking the package index for {len(names)} names")
+    on_progress(f"asking the package index for {len(names)} names")
     with ThreadPoolExecutor(1) as pool:
         pages = pool.submit(ask_pip.ask, names, ask_pip.index_of(os.environ))
-        told = _ask_apt(by_kind[APT], engine, say)
+        told = _ask_apt(by_kind[APT], engine, on_progress)
         apt = {pin: ask_apt.judge(pin, told[pin.base]) for pin in by_kind[APT]}
         pip = {pin: ask_pip.judge(pin, pages.result()[pin.name], machine) for pin in by_kind[PIP]}
     today = datetime.now(UTC).date()
@@ -48,7 +48,7 @@ def ask(
     return settle({**apt, **pip}), list(filter(None, found))
 
 
-def _ask_apt(asked: Iterable[Pin], engine: docker.DockerClient, say: OnProgress) -> dict[str, ask_apt.Told]:
+def _ask_apt(asked: Iterable[Pin], engine: docker.DockerClient, on_progress: OnProgress) -> dict[str, ask_apt.Told]:
     """What apt said, by official image: those that one image stands for are asked once."""
     wanted: dict[str, set[ask_apt.Words]] = {}
     for pin in asked:
@@ -58,12 +58,14 @@ def _ask_apt(asked: Iterable[Pin], engine: docker.DockerClient, say: OnProgress)
     for official in sorted(wanted):
         try:
             # As a build would: from the archive of old releases where the mirror no longer has the base's.
-            base = on_archive(resolve_base(official, engine, policy=policy(os.environ), say=say), engine, say)
+            base = on_archive(
+                resolve_base(official, engine, policy=policy(os.environ), on_progress=on_progress), engine, on_progress
+            )
             stands_for.setdefault(base.reference, []).append(official)
         except LabError as error:
             told[official] = ask_apt.Told(failure=str(error).partition("\n")[0])
     for reference, officials in stands_for.items():
-        say(f"asking apt in {reference}")
+        on_progress(f"asking apt in {reference}")
         answer = ask_apt.ask(reference, set().union(*(wanted[official] for official in officials)), engine)
         told |= dict.fromkeys(officials, answer)
     return told

@@ -77,7 +77,7 @@ class Case:
         return " · ".join(f"{n} {word}" for word, n in self.counts)
 
 
-def build(root: Path, target: Path, say: OnProgress) -> Path:
+def build(root: Path, target: Path, on_progress: OnProgress) -> Path:
     """Write the site to ``target``, whole or not at all; returns the path of its first page.
 
     Raises UsageError where ``target`` holds something that is no site.
@@ -86,7 +86,7 @@ def build(root: Path, target: Path, say: OnProgress) -> Path:
     with files.replacing(target) as draft:
         draft.mkdir()
         (draft / MARKER).touch()
-        _write(root, draft, target, say)
+        _write(root, draft, target, on_progress)
         if target.exists():
             shutil.rmtree(target)
     return target / "index.html"
@@ -100,10 +100,12 @@ def _check(target: Path) -> None:
         )
 
 
-def _write(root: Path, draft: Path, target: Path, say: OnProgress) -> None:
+def _write(root: Path, draft: Path, target: Path, on_progress: OnProgress) -> None:
     cases = [_case(root, name, draft, target) for name in loader.names(root)]
     for case in cases:
-        say(f"{case.scenario.name}: {case.numbers or 'not recorded yet'}; {case.report.missing or 'report copied'}")
+        on_progress(
+            f"{case.scenario.name}: {case.numbers or 'not recorded yet'}; {case.report.missing or 'report copied'}"
+        )
         (draft / case.href).write_text(render(__package__, "story.html.j2", case=case, cases=cases), encoding="utf-8")
     sections = [
         {"case": case.scenario.name, "href": f"{case.href}#{part.anchor}", "heading": part.heading, "text": part.text}

@@ -28,15 +28,15 @@ def write_page(found: Scenario, run: RunDirectory) -> Path:
     return html_report.write(found, run, read_record(found))
 
 
-def add_page(found: Scenario, run: RunDirectory, say: OnProgress) -> None:
+def add_page(found: Scenario, run: RunDirectory, on_progress: OnProgress) -> None:
     """Write report.html, after all else: that it cannot be written must not cost the user the verdict."""
     try:
         path = write_page(found, run)
     except Exception as error:
         told = str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
-        say(f"{run_dir.PAGE} could not be written, but the verdict stands: {told}")
+        on_progress(f"{run_dir.PAGE} could not be written, but the verdict stands: {told}")
     else:
-        say(f"page: {files.display_path(path)}")
+        on_progress(f"page: {files.display_path(path)}")
 
 
 def report(console: Console, found: Scenario, run: RunDirectory) -> None:

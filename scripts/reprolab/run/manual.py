@@ -31,13 +31,13 @@ def _directory(root: Path, name: str) -> TrialDirectory:
     return TrialDirectory(lookup.results_root(root) / name / "by-hand")
 
 
-def up(root: Path, name: str, settings: Mapping[str, str], say: OnProgress) -> None:
+def up(root: Path, name: str, settings: Mapping[str, str], on_progress: OnProgress) -> None:
     """Build and start the stack with the given factors; says where it answers and what to do next."""
     found = loader.load(root, name)
     found.check_factors(settings, "up")
-    engine = ensure_engine(say)
+    engine = ensure_engine(on_progress)
     api = client()
-    preparer = StackPreparer(engine, api, policy(os.environ), say)
+    preparer = StackPreparer(engine, api, policy(os.environ), on_progress)
     owner = _hand(root, name)
     (model,) = preparer.models(found, [StackRequest(settings)], owner, project=f"reprolab-{name}-{stamp(root)}")
     where = _directory(root, name)
@@ -47,7 +47,7 @@ def up(root: Path, name: str, settings: Mapping[str, str], say: OnProgress) -> N
     if api.containers.list(
         all=True, ignore_removed=True, filters={"label": f"com.docker.compose.project={stack.project}"}
     ):
-        say(f"taking the stack of {name} down that was up before")
+        on_progress(f"taking the stack of {name} down that was up before")
     stack.down()
     try:
         stack.up()

@@ -26,14 +26,14 @@ class Progress(RunObserver):
 
     plan: Plan
     console: Console
-    say: OnProgress
+    on_progress: OnProgress
     done: int = 0
     started: float = field(default_factory=time.monotonic)
     status: Status | None = None
 
     def progress(self, message: str) -> None:
         """Say it."""
-        self.say(message)
+        self.on_progress(message)
 
     @contextmanager
     def trials(self) -> Iterator[None]:

@@ -60,14 +60,14 @@ _there: set[str] = set()  # image ids that this process has asked, whose suites 
 
 
 def archived_bases(
-    models: Iterable[Model], bases: Mapping[str, Base], client: docker.DockerClient, say: OnProgress
+    models: Iterable[Model], bases: Mapping[str, Base], client: docker.DockerClient, on_progress: OnProgress
 ) -> dict[str, Base]:
     """What to build from: the bases, those without a release on the mirrors replaced where apt has work to do there."""
     asked = apt_bases(models, bases, client)
-    return {name: on_archive(base, client, say) if name in asked else base for name, base in bases.items()}
+    return {name: on_archive(base, client, on_progress) if name in asked else base for name, base in bases.items()}
 
 
-def on_archive(base: Base, client: docker.DockerClient, say: OnProgress, *, network: str = "bridge") -> Base:
+def on_archive(base: Base, client: docker.DockerClient, on_progress: OnProgress, *, network: str = "bridge") -> Base:
     """The base itself, or the image on it whose apt uses the archive, where the mirror has the release no more.
 
     A base built from this host follows the host's sources and is not asked. Raises BaseImageError where the archive
@@ -76,7 +76,7 @@ def on_archive(base: Base, client: docker.DockerClient, say: OnProgress, *, netw
     if base.origin is Origin.HOST or base.image_id in _there or _is_derived(client, base.reference):
         return base
     with engine_errors(f"the package sources of {base.official} were asked"):
-        image = _current(base, client) or _derived(base, client, say, network)
+        image = _current(base, client) or _derived(base, client, on_progress, network)
     if image is None:
         return base
     detail = f"{base.detail}; {image.labels[f'{fallback.LABEL}.detail']}"
@@ -105,16 +105,18 @@ def _current(base: Base, client: docker.DockerClient) -> Image | None:
     return image if image.labels.get(f"{fallback.LABEL}.fingerprint") == _fingerprint(base) else None
 
 
-def _derived(base: Base, client: docker.DockerClient, say: OnProgress, network: str) -> Image | None:
-    say(f"asking the package sources of {base.official} whether they still have its release")
+def _derived(base: Base, client: docker.DockerClient, on_progress: OnProgress, network: str) -> Image | None:
+    on_progress(f"asking the package sources of {base.official} whether they still have its release")
     answer = ask(client, base.reference, {}, network)
     if not old_releases.is_gone(answer.said):
         if answer.works:
             _there.add(base.image_id)
         return None
-    say(f"the mirror no longer has {_listed(old_releases.gone(answer.said))}: asking the archive of old releases")
+    on_progress(
+        f"the mirror no longer has {_listed(old_releases.gone(answer.said))}: asking the archive of old releases"
+    )
     files, detail = _moved(base, answer, lambda sources: ask(client, base.reference, sources, network))
-    say(f"{base.official}: {detail}")
+    on_progress(f"{base.official}: {detail}")
     return _build(base, client, files, detail)
 
 

@@ -78,7 +78,7 @@ class Builder:
     client: docker.DockerClient
     compose: tuple[str, ...]
     directory: Path
-    say: OnProgress
+    on_progress: OnProgress
     describe: Callable[[str], BuiltImage] = lambda reference: BuiltImage(RunImage(reference))
     shown: str = ""
     at_once: int = AT_ONCE
@@ -136,7 +136,7 @@ class Builder:
         except BuildError as error:
             if not self._stopped:
                 variants = [name for name in image.variants if name]
-                self.say(f"{error}" + (f"\n  cannot run: {', '.join(variants)}" if variants else ""))
+                self.on_progress(f"{error}" + (f"\n  cannot run: {', '.join(variants)}" if variants else ""))
             raise
         finally:
             self._moments.append(monotonic())
@@ -145,7 +145,7 @@ class Builder:
         arguments = image.model["services"][image.service]["build"].get("args") or {}
         shown = " ".join(f"{key}={value}" for key, value in arguments.items())
         told = f" ({shown})" if shown else ""
-        self.say(f"building {image.service}: not built yet from these files with these factors{told}")
+        self.on_progress(f"building {image.service}: not built yet from these files with these factors{told}")
 
     def _began(self, process: subprocess.Popen[bytes]) -> None:
         self._running.add(process)

@@ -34,7 +34,7 @@ class StackPreparer:
     engine: Engine
     client: docker.DockerClient
     policy: Policy
-    say: OnProgress
+    on_progress: OnProgress
     bases: dict[str, Base] = field(default_factory=dict)
 
     def models(
@@ -64,12 +64,12 @@ class StackPreparer:
         One whose Debian release left the mirrors is replaced where something has yet to be built on it with apt.
         """
         officials = {official for model in models for _, _, official in base_arguments(model)}
-        bases = resolve_bases(sorted(officials), self.client, policy=self.policy, say=self.say)
-        return archived_bases(models, bases, self.client, self.say)
+        bases = resolve_bases(sorted(officials), self.client, policy=self.policy, on_progress=self.on_progress)
+        return archived_bases(models, bases, self.client, self.on_progress)
 
     def build(self, model: Model, directory: Path) -> None:
         """Build the images that one model lacks, logs in ``directory``. Raises BuildError with the reason."""
-        builder = Builder(self.client, compose_command(self.engine), directory, self.say)
+        builder = Builder(self.client, compose_command(self.engine), directory, self.on_progress)
         builder.start({"": model})
         try:
             builder.wait(model)
