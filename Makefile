@@ -10,7 +10,7 @@ SCENARIOS := $(sort $(notdir $(patsubst %/compose.yaml,%,$(wildcard scenarios/*/
 
 # Words of the lab on make's command line; any other VARIABLE=value there is a factor of the stack.
 LAB_WORDS := TRIALS VARIANT EXPERIMENT JOBS KEEP KEEP_GOING NAME RUN A B HTML ARGS PYTEST PYTHON_BIN \
-	REPLAY AUTO SPEED BUNDLE SCENARIOS
+	REPLAY AUTO SPEED BUNDLE SCENARIOS ADD
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
 FACTORS := $(sort $(filter-out $(LAB_WORDS) -*-%,$(GIVEN)))
 SET := $(foreach factor,$(FACTORS),--set '$(factor)=$($(factor))')
@@ -135,8 +135,8 @@ docs: setup ## write the generated parts of the pages
 	@$(REPROLAB) docs
 
 .PHONY: new-scenario
-new-scenario: setup ## lay out a new scenario: make new-scenario NAME=my-case
-	@$(if $(NAME),$(REPROLAB) new-scenario $(NAME),$(call lacks,no NAME is given,a name in lower case,NAME=my-case))
+new-scenario: setup ## lay out a new scenario: make new-scenario NAME=my-case; at once or later ADD="bugreport reproducer demo"
+	@$(if $(NAME),$(REPROLAB) new-scenario $(NAME) $(foreach one,$(ADD),--add $(one)),$(call lacks,no NAME is given,a name in lower case,NAME=my-case))
 
 .PHONY: lock
 lock: setup ## write requirements.lock and the hashes in all lists of packages anew; pins stay (needs uv)

@@ -16,10 +16,15 @@ from typing import Any
 
 import docker
 import pytest
+from click.testing import CliRunner
 from docker.models.containers import Container
 from lab import base, engine
-from reprolab.core.errors import InvalidTrial, UsageError
+from reprolab.bugreport import spec as bugreport_spec
+from reprolab.cli import main
+from reprolab.core.errors import Exit, InvalidTrial, UsageError
+from reprolab.demo import script
 from reprolab.evidence.run_dir import TrialDirectory
+from reprolab.export import spec as export_spec
 from reprolab.export import write
 from reprolab.export.compose import raw
 from reprolab.publish import readme_sections
@@ -38,9 +43,8 @@ NOT_COPIED = shutil.ignore_patterns(".git", ".venv", "results", "__pycache__", "
 COMMAND = re.compile(r"^\$ (.+)$", re.M)
 # The guide's name, and the one that the test puts in its place: a stack of the reader's own may be up.
 NAME, OWN_NAME = "my-case", "authoring-guide"
-# A scenario with nothing but what it needs, and what else is laid out.
+# The scenario that passes the tests of every scenario, with and without what may be added.
 BARE = "bare-case"
-OPTIONAL = ("demo.yaml", "upstream.yaml", "reproducer.yaml", "reproducer")
 # Linting is about the whole checkout, not about the guide.
 NOT_FOLLOWED = ("make lint",)
 
@@ -59,8 +63,9 @@ def checkout(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def fresh(checkout: Path) -> model.Scenario:
-    """A scenario as it is laid out."""
+    """A scenario as it is laid out, with all that may be added."""
     scaffold.create(checkout, NAME)
+    scaffold.add(checkout, NAME, scaffold.ADDITIONS)
     return loader.load(checkout, NAME)
 
 
@@ -88,6 +93,7 @@ def test_its_files_and_the_include_line_are_named(checkout: Path) -> None:
     directory = checkout / "scenarios" / NAME
     found = {path.relative_to(checkout) for path in directory.rglob("*") if path.is_file()}
     assert found == {path for path in written if NAME in path.parts}
+    assert {path.name for path in found} == {Path(file).name for file in scaffold.FILES}
     assert all((checkout / path).is_file() for path in written)
     assert compose.read_text(encoding="utf-8").endswith(f"\n  - scenarios/{NAME}/compose.yaml\n")
 
@@ -155,13 +161,12 @@ def test_its_files_pass_the_checks(checkout: Path, name: str) -> None:
     _run([str(BIN / "hadolint"), str(files / "Dockerfile")], checkout)
 
 
-@pytest.mark.parametrize("left_out", [(), OPTIONAL])
-def test_what_is_laid_out_passes_the_tests_of_every_scenario(checkout: Path, left_out: tuple[str, ...]) -> None:
-    """Whole, or without a demonstration, reports and a reproducer; a step of its own after pip's is no package."""
+@pytest.mark.parametrize("added", [(), tuple(scaffold.ADDITIONS)])
+def test_what_is_laid_out_passes_the_tests_of_every_scenario(checkout: Path, added: tuple[str, ...]) -> None:
+    """Without additions, or with all of them; a step of its own after pip's is no package."""
     scaffold.create(checkout, BARE)
+    scaffold.add(checkout, BARE, added)
     directory = checkout / "scenarios" / BARE
-    for name in left_out:
-        shutil.rmtree(directory / name) if (directory / name).is_dir() else (directory / name).unlink()
     dockerfile = directory / "Dockerfile"
     text = dockerfile.read_text(encoding="utf-8")
     dockerfile.write_text(text.replace("COPY ", "RUN python3 -m gunicorn --version\nCOPY ", 1), encoding="utf-8")
@@ -171,6 +176,96 @@ def test_what_is_laid_out_passes_the_tests_of_every_scenario(checkout: Path, lef
     words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *about_it]
     printed = _run(words, checkout, **at_home(checkout, checkout / "results"))
     assert re.search(r"^\d+ passed", printed, re.M), printed
+
+
+@pytest.mark.parametrize("word", scaffold.ADDITIONS)
+def test_an_addition_later_writes_what_is_missing(checkout: Path, word: str) -> None:
+    """A second time it writes nothing; a file that is there stays as it is."""
+    scaffold.create(checkout, NAME)
+    files = [Path("scenarios", NAME, file) for file in scaffold.ADDITIONS[word]]
+    assert scaffold.add(checkout, NAME, [word]) == (files, [])
+    (checkout / files[0]).write_text("my own\n", encoding="utf-8")
+    assert scaffold.add(checkout, NAME, [word]) == ([], files)
+    assert (checkout / files[0]).read_text(encoding="utf-8") == "my own\n"
+
+
+def test_what_is_added_names_the_scenarios_own_claim_and_variants(checkout: Path) -> None:
+    """A claim and variants that are not the example's any more are found in the scenario."""
+    scaffold.create(checkout, NAME)
+    claims = checkout / "scenarios" / NAME / "claims.py"
+    text = claims.read_text(encoding="utf-8").replace("MC-1", "OWN-7").replace("two-workers", "three-workers")
+    claims.write_text(text, encoding="utf-8")
+    scaffold.add(checkout, NAME, scaffold.ADDITIONS)
+    found = loader.load(checkout, NAME)
+    (report,) = bugreport_spec.load(found).reports
+    handed = export_spec.load(found)
+    shown = script.load(found)
+    assert [one.id for one in report.claims] == [handed.claim.id] == list(shown.claims) == ["OWN-7"]
+    assert {report.control, handed.control, shown.acts[1].variant} == {"three-workers"}
+
+
+def test_a_reproducer_with_a_container_of_its_own_gets_no_drive(checkout: Path) -> None:
+    """Two drives would contradict each other."""
+    scaffold.create(checkout, NAME)
+    scaffold.add(checkout, NAME, ["reproducer"])
+    folder = checkout / "scenarios" / NAME / "reproducer"
+    (folder / "drive.py").rename(folder / "Dockerfile")
+    assert scaffold.add(checkout, NAME, ["reproducer"])[0] == []
+
+
+def test_nothing_is_added_where_no_claim_has_a_control(checkout: Path) -> None:
+    """Each of the additions sets a variant that shows the sign beside one that does not."""
+    scaffold.create(checkout, NAME)
+    claims = checkout / "scenarios" / NAME / "claims.py"
+    text = claims.read_text(encoding="utf-8").replace('        absent=["two-workers"],\n', "")
+    claims.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match="no claim with a control"):
+        scaffold.add(checkout, NAME, ["demo"])
+    assert not (checkout / "scenarios" / NAME / "demo.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (["demos"], "did you mean demo"),
+        (["bugreport,reprodcer"], "did you mean reproducer"),
+        (["upstream"], "did you mean bugreport"),
+        (["bug"], "did you mean bugreport"),
+        (["export demo"], "did you mean reproducer"),
+        (["everything"], "expected: one or more of bugreport, reproducer, demo"),
+    ],
+)
+def test_an_unknown_addition_is_refused_with_what_was_meant(checkout: Path, texts: list[str], said: str) -> None:
+    """Before anything is written."""
+    done = CliRunner().invoke(
+        main.main,
+        ["new-scenario", NAME, *(word for text in texts for word in ("--add", text))],
+        env={"REPROLAB_ROOT": str(checkout)},
+    )
+    assert done.exit_code == Exit.USAGE
+    assert said in done.output
+    assert not (checkout / "scenarios" / NAME).exists()
+
+
+def test_additions_are_words_parted_by_spaces_or_commas() -> None:
+    """Each counts once."""
+    assert scaffold.additions(["demo,bugreport", "demo reproducer"]) == ["demo", "bugreport", "reproducer"]
+
+
+def test_the_command_says_what_it_wrote_and_what_was_there(checkout: Path) -> None:
+    """A name that is taken comes with what could be added to it."""
+
+    def lab(*words: str) -> str:
+        return (
+            CliRunner().invoke(main.main, ["new-scenario", NAME, *words], env={"REPROLAB_ROOT": str(checkout)}).output
+        )
+
+    assert f"written: scenarios/{NAME}/demo.yaml\n" in lab("--add", "demo")
+    again = lab("--add", "demo bugreport")
+    assert f"there already: scenarios/{NAME}/demo.yaml\n" in again
+    assert f"written: scenarios/{NAME}/upstream.yaml\n" in again
+    assert "it runs as it stands" not in again
+    assert f"reprolab new-scenario {NAME} --add reproducer adds to it" in lab()
 
 
 def test_its_readme_has_its_generated_parts(checkout: Path) -> None:

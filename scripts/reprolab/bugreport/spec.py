@@ -17,6 +17,7 @@ from reprolab.bugreport.forms import FORMS
 from reprolab.core.config_file import hint, only, read_yaml
 from reprolab.core.errors import UsageError
 from reprolab.scenario.model import Claim, Experiment, Scenario
+from reprolab.scenario.scaffold import how_to_add
 
 FILE = "upstream.yaml"
 KINDS = ("bug", "documentation", "comment")
@@ -148,7 +149,9 @@ def load(scenario: Scenario) -> Upstream:
         content = read_yaml(path, where)
     except OSError as error:
         raise UsageError(
-            f"{where} is missing", expected="what of the scenario is worth telling upstream; see docs/authoring.md"
+            f"{where} is missing",
+            expected="what of the scenario is worth telling upstream; see docs/authoring.md",
+            advice=how_to_add(scenario.name, "bugreport"),
         ) from error
     top = Reader(content, where, scenario)
     top.only("reports", "nothing")

@@ -34,14 +34,27 @@ def list_() -> None:
 
 @click.command("new-scenario")
 @click.argument("name")
+@click.option("--add", "texts", multiple=True, metavar="WORD", help="also, or later: " + ", ".join(scaffold.ADDITIONS))
 @boundary
-def new_scenario(name: str) -> None:
-    """Lay out a new scenario's directory and its include line."""
+def new_scenario(name: str, texts: tuple[str, ...]) -> None:
+    """Lay out a new scenario's directory and its include line, or add files to a scenario.
+
+    No file that is there already is changed, but for the pages' generated parts.
+    """
     root = project_root()
-    written = scaffold.create(root, name) + [path.relative_to(root) for path in readme_sections.write(root)]
-    for path in dict.fromkeys(written):
+    words = scaffold.additions(texts)
+    is_new = not words or name not in loader.names(root)
+    written = scaffold.create(root, name) if is_new else []
+    added, kept = scaffold.add(root, name, words) if words else ([], [])
+    pages = [path.relative_to(root) for path in readme_sections.write(root)]
+    for path in dict.fromkeys([*written, *added, *pages]):
         click.echo(f"written: {path}")
-    click.echo(f"it runs as it stands: make scenario-{name}")
+    for path in kept:
+        click.echo(f"there already: {path}")
+    if is_new:
+        click.echo(f"it runs as it stands: make scenario-{name}")
+    elif added:
+        click.echo("these are examples: put your case's texts in their place, see docs/authoring.md")
 
 
 @click.command("no-target", hidden=True)

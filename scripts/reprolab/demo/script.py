@@ -12,6 +12,7 @@ import yaml
 from reprolab.core.config_file import hint, mapping, read_yaml
 from reprolab.core.errors import UsageError
 from reprolab.scenario.model import Experiment, Scenario
+from reprolab.scenario.scaffold import how_to_add
 
 FILE = "demo.yaml"
 WINDOW = 20.0  # seconds that the moving line shows
@@ -97,7 +98,9 @@ def load(scenario: Scenario) -> Script:
     where = f"scenarios/{scenario.name}/{FILE}"
     if not there(scenario):
         raise UsageError(
-            f"{where} is missing", expected="the text of the demonstration", advice="see docs/authoring.md, demo.yaml"
+            f"{where} is missing",
+            expected="the text of the demonstration, see docs/authoring.md",
+            advice=how_to_add(scenario.name, "demo"),
         )
     return parse(scenario, read_yaml(path, where), where)
 

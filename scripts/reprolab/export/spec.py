@@ -18,6 +18,7 @@ import yaml
 from reprolab.core.config_file import hint, mapping, read_yaml
 from reprolab.core.errors import UsageError
 from reprolab.scenario.model import FACTOR, Claim, Experiment, Scenario
+from reprolab.scenario.scaffold import how_to_add
 
 FILE = "reproducer.yaml"
 DRIVES = "reproducer"
@@ -115,7 +116,11 @@ def load(scenario: Scenario) -> Reproducer:
 
 def _read(path: Path, where: str) -> dict[str, Any]:
     if not path.is_file():
-        raise UsageError(f"{where} is missing", expected="the sign to show, see docs/authoring.md")
+        raise UsageError(
+            f"{where} is missing",
+            expected="the sign to show, see docs/authoring.md",
+            advice=how_to_add(path.parent.name, "reproducer"),
+        )
     content = mapping(read_yaml(path, where), (*TEXTS, *OPTIONAL), where)
     for key in TEXTS:
         text = content.get(key)

@@ -1,13 +1,20 @@
-"""Lays out a new scenario: a directory that runs as it is, to be changed into the documented case."""
+"""Lays out a new scenario: a directory that runs as it is, to be changed into the documented case.
+
+What hands a case over or shows it is added when wanted, with the scenario or later.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from reprolab.core import command_text
+from reprolab.core.config_file import near
 from reprolab.core.errors import UsageError
 from reprolab.core.templates import environment
-from reprolab.scenario.loader import names
+from reprolab.scenario import loader
+from reprolab.scenario.model import DOCUMENTED, Scenario
 
 NAME = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
 LONGEST = 40
@@ -19,11 +26,14 @@ FILES = (
     "app.py",
     "claims.py",
     "README.md",
-    "upstream.yaml",
-    "reproducer.yaml",
-    "reproducer/drive.py",
-    "demo.yaml",
 )
+ADDITIONS: Mapping[str, tuple[str, ...]] = {
+    "bugreport": ("upstream.yaml",),
+    "reproducer": ("reproducer.yaml", "reproducer/drive.py"),
+    "demo": ("demo.yaml",),
+}
+# Other words for an addition: its file, the command that reads it.
+ALIASES = {"upstream": "bugreport", "bug-report": "bugreport", "export": "reproducer"}
 
 
 def create(root: Path, name: str) -> list[Path]:
@@ -36,21 +46,91 @@ def create(root: Path, name: str) -> list[Path]:
             f"{name!r} is no scenario name",
             expected=f"words of small letters and digits, with a dash between them, up to {LONGEST} characters",
         )
-    if name in names(root) or (root / "scenarios" / name).exists():
-        raise UsageError(f"scenarios/{name} is there already")
-    templates = environment(__package__)
-    texts = {
-        file: templates.get_template(f"{Path(file).name.lstrip('.')}.j2").render(name=name, initials=_initials(name))
-        for file in FILES
-    }
     directory = root / "scenarios" / name
-    for file, text in texts.items():
-        (directory / file).parent.mkdir(parents=True, exist_ok=True)
-        (directory / file).write_text(text, encoding="utf-8")
+    if directory.exists():
+        raise _taken(directory)
+    _write(directory, FILES, {"name": name, "initials": _initials(name)})
     include = root / "compose.yaml"
     listed = include.read_text(encoding="utf-8").rstrip("\n")
     include.write_text(f"{listed}\n  - scenarios/{name}/compose.yaml\n", encoding="utf-8")
     return [Path("scenarios", name, file) for file in FILES] + [Path("compose.yaml")]
+
+
+def additions(texts: Iterable[str]) -> list[str]:
+    """The words of ADD, parted by spaces or commas, each once. Raises UsageError for an unknown one."""
+    words = dict.fromkeys(word for text in texts for word in re.split(r"[\s,]+", text) if word)
+    for word in words:
+        if word not in ADDITIONS:
+            close = near(word, (*ADDITIONS, *ALIASES))
+            meant = f" (did you mean {ALIASES.get(close, close)}?)" if close else ""
+            raise UsageError(
+                f"{command_text.option('add')}: nothing is called {word!r}{meant}",
+                expected="one or more of " + ", ".join(ADDITIONS),
+            )
+    return list(words)
+
+
+def add(root: Path, name: str, words: Iterable[str]) -> tuple[list[Path], list[Path]]:
+    """Write the files of these additions that a scenario lacks; returns those written and those there already.
+
+    Their claim and variants are the scenario's. Raises UsageError where no claim has a variant that shows its sign and
+    one that does not.
+    """
+    scenario = loader.load(root, name)
+    files = [file for word in words for file in ADDITIONS[word]]
+    missing = [file for file in files if not _is_there(scenario.directory / file)]
+    if missing:
+        _write(scenario.directory, missing, _names(scenario))
+    paths = {file: Path("scenarios", name, file) for file in files}
+    return [paths[file] for file in missing], [paths[file] for file in files if file not in missing]
+
+
+def _write(directory: Path, files: Iterable[str], values: Mapping[str, str]) -> None:
+    """Render every file before the first is written."""
+    templates = environment(__package__)
+    texts = {file: templates.get_template(f"{Path(file).name.lstrip('.')}.j2").render(**values) for file in files}
+    for file, text in texts.items():
+        (directory / file).parent.mkdir(parents=True, exist_ok=True)
+        (directory / file).write_text(text, encoding="utf-8")
+
+
+def _is_there(path: Path) -> bool:
+    # A reproducer is driven by drive.py or by a container of its own: two would contradict each other.
+    return path.exists() or (path.name == "drive.py" and (path.parent / "Dockerfile").exists())
+
+
+def _names(scenario: Scenario) -> dict[str, str]:
+    """The first claim that has a control, and its variants, as the templates of the additions name them."""
+    for experiment in scenario.experiments.values():
+        for claim in experiment.claims:
+            if claim.shows and claim.absent:
+                return {
+                    "name": scenario.name,
+                    "claim": claim.id,
+                    "shows": DOCUMENTED if DOCUMENTED in claim.shows else claim.shows[0],
+                    "control": claim.absent[0],
+                    "experiment": experiment.name if len(scenario.experiments) > 1 else "",
+                }
+    raise UsageError(
+        f"scenarios/{scenario.name} has no claim with a control",
+        expected="a claim that names variants in `shows` and in `absent`, see docs/authoring.md",
+    )
+
+
+def _taken(directory: Path) -> UsageError:
+    """What to say of a name that is taken: what could be added to the scenario."""
+    lacking = [word for word, files in ADDITIONS.items() if not (directory / files[0]).exists()]
+    advice = f"{how_to_add(directory.name, *lacking)} adds to it" if lacking else ""
+    return UsageError(f"scenarios/{directory.name} is there already", advice=advice)
+
+
+def how_to_add(name: str, *words: str) -> str:
+    """The command that adds these to a scenario."""
+    options = " ".join(f"--add {word}" for word in words)
+    quote = '"' if len(words) > 1 else ""
+    return command_text.command(
+        f"new-scenario {name} {options}", f"new-scenario NAME={name} ADD={quote}{' '.join(words)}{quote}"
+    )
 
 
 def _initials(name: str) -> str:
