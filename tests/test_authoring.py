@@ -392,8 +392,8 @@ def test_a_factor_is_not_the_interpreter(checkout: Path) -> None:
 
 def test_the_guide_goes_all_the_way() -> None:
     """It lays out, runs, judges, accepts, checks the pages, lints and undoes, in this order."""
-    commands = commands_of_the_guide()
-    steps = ("new-scenario", f"scenario-{NAME}", "judge", "accept", "docs --check", "rm -r")
+    commands = [text for kind, text in steps_of_the_guide() if kind == "console"]
+    steps = ("new-scenario", f"scenario-{NAME}", "judge", "accept", "docs --check", "ADD=", "rm -r")
     found = [next((n for n, command in enumerate(commands) if step in command), -1) for step in steps]
     assert -1 not in found, f"{GUIDE.name} lacks a step: {dict(zip(steps, found, strict=True))}"
     assert found == sorted(found)
@@ -413,20 +413,41 @@ def test_the_guide_shows_the_files_as_they_are(fresh: model.Scenario) -> None:
             assert line in laid_out, f"{GUIDE.name} quotes a line that no fresh scenario has: {line!r}"
 
 
+def test_the_guides_changes_make_a_case_of_its_own(checkout: Path) -> None:
+    """Each can be made in a fresh scenario; then it has a further factor, variant and claim, and passes the checks."""
+    scaffold.create(checkout, NAME)
+    for kind, text in steps_of_the_guide():
+        if kind == "diff":
+            change(checkout, text)
+    found = loader.load(checkout, NAME)
+    (experiment,) = found.experiments.values()
+    assert (found.factors["THREADS"], experiment.variants["two-threads"]) == ("1", {"THREADS": "2"})
+    assert [claim.expectations for claim in found.claims] == [
+        {"documented": True, "two-workers": False, "two-threads": False},
+        {"two-threads": True, "documented": False, "two-workers": False},
+    ]
+    directory = Path("scenarios", NAME)
+    _run([str(BIN / "ruff"), "check", "--no-cache", str(directory)], checkout)
+    _run([str(BIN / "ruff"), "format", "--check", "--no-cache", str(directory)], checkout)
+
+
 @pytest.mark.docker
 def test_the_guide_can_be_followed(checkout: Path) -> None:
-    """Each of its commands ends with 0; the claim is confirmed and recorded; undone, nothing is left."""
+    """Each of its commands ends with 0; both claims are confirmed and recorded; undone, nothing is left."""
     client = engine()
     results = checkout / "results"
     (checkout / ".venv").symlink_to(BIN.parent)
     before = (checkout / "compose.yaml").read_bytes()
     try:
-        for command in commands_of_the_guide():
-            if command in NOT_FOLLOWED:
+        for kind, text in steps_of_the_guide():
+            own = text.replace(NAME, OWN_NAME)
+            if kind == "diff":
+                change(checkout, own)
                 continue
-            if command.startswith("rm "):
+            if text.startswith("rm "):
                 check_recorded(checkout, results)
-            follow(command.replace(NAME, OWN_NAME), checkout, results)
+            if text not in NOT_FOLLOWED:
+                follow(own, checkout, results)
     finally:
         remains = remaining(client)
         for one in remains:
@@ -440,8 +461,9 @@ def test_the_guide_can_be_followed(checkout: Path) -> None:
 def check_recorded(checkout: Path, results: Path) -> None:
     """What the guide promises of the run: confirmed, every trial valid, on record, in the README."""
     recorded = json.loads((checkout / "scenarios" / OWN_NAME / "recorded.json").read_text(encoding="utf-8"))
-    assert [claim["verdict"] for claim in recorded["claims"]] == ["confirmed"], recorded["claims"]
-    assert {name: row["valid"] for name, row in recorded["variants"].items()} == {"documented": 3, "two-workers": 3}
+    assert [claim["verdict"] for claim in recorded["claims"]] == ["confirmed"] * 2, recorded["claims"]
+    valid = {name: row["valid"] for name, row in recorded["variants"].items()}
+    assert valid == {"documented": 3, "two-workers": 3, "two-threads": 3}
     assert "**confirmed**" in (checkout / "scenarios" / OWN_NAME / "README.md").read_text(encoding="utf-8")
     for trial in (results / OWN_NAME / recorded["run"] / "claims").glob("*/*"):
         assert {"app.log.gz", "driven.json", "wrk.json", "wrk.txt", "compose.json", "containers.json"} <= {
@@ -449,10 +471,25 @@ def check_recorded(checkout: Path, results: Path) -> None:
         }
 
 
-def commands_of_the_guide() -> list[str]:
-    """The lines that begin with `$` in its fenced blocks, in order."""
-    blocks = re.findall(r"^```console\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), re.M | re.S)
-    return [line.strip() for block in blocks for line in COMMAND.findall(block)]
+def steps_of_the_guide() -> list[tuple[str, str]]:
+    """What the guide tells its reader to do, in order: a command ("console"), or a change to a file ("diff")."""
+    blocks = re.findall(r"^```(console|diff)\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), re.M | re.S)
+    steps = []
+    for kind, text in blocks:
+        steps += [(kind, line.strip()) for line in COMMAND.findall(text)] if kind == "console" else [(kind, text)]
+    return steps
+
+
+def change(checkout: Path, text: str) -> None:
+    """Make a change of the guide: `--- FILE`, then parts between lines `@@`, each of which fits in one place only."""
+    head, _, body = text.partition("\n")
+    path = checkout / head.removeprefix("--- ")
+    for part in re.split(r"^@@\n", body, flags=re.M):
+        lines = [(line[:1], line[1:]) for line in part.splitlines()]
+        old, new = ("".join(f"{line}\n" for mark, line in lines if mark != other) for other in "+-")
+        content = path.read_text(encoding="utf-8")
+        assert content.count(old) == 1, f"{GUIDE.name}: {path.name} has {content.count(old)} times:\n{old}"
+        path.write_text(content.replace(old, new), encoding="utf-8")
 
 
 def follow(command: str, checkout: Path, results: Path) -> None:
