@@ -10,10 +10,12 @@ SCENARIOS := $(sort $(notdir $(patsubst %/compose.yaml,%,$(wildcard scenarios/*/
 
 # Words of the lab on make's command line; any other VARIABLE=value there is a factor of the stack.
 LAB_WORDS := TRIALS VARIANT EXPERIMENT JOBS KEEP KEEP_GOING NAME RUN A B HTML ARGS PYTEST PYTHON_BIN \
-	REPLAY AUTO SPEED BUNDLE SCENARIOS ADD
+	REPLAY AUTO SPEED BUNDLE SCENARIOS ADD AS
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
 FACTORS := $(sort $(filter-out $(LAB_WORDS) -*-%,$(GIVEN)))
 SET := $(foreach factor,$(FACTORS),--set '$(factor)=$($(factor))')
+# AS has a value of make's own; only the one on the command line is the name of a stack.
+NAMED := $(if $(findstring command line,$(origin AS)),--as '$(AS)')
 RUN_OPTIONS := $(foreach one,$(VARIANT),--variant $(one)) $(if $(TRIALS),--trials $(TRIALS)) \
 	$(if $(JOBS),--jobs $(JOBS)) $(if $(KEEP_GOING),--keep-going) \
 	$(if $(KEEP),--keep) $(SET) $(ARGS)
@@ -39,7 +41,8 @@ judge: setup ## judge a run again from its files: make judge RUN=socket-vanish
 html: setup ## write a run's report.html anew from its files: make html RUN=socket-vanish
 	@$(if $(RUN),$(REPROLAB) html $(RUN),$(call lacks,no RUN is given,$(A_RUN),RUN=socket-vanish))
 
-# A is a variant of RUN, or a run of its own; B likewise: make compare A=RUN B=RUN VARIANT=documented
+# A is a variant of RUN, or a run of its own; B likewise: make compare A=RUN B=RUN VARIANT=documented. A copy that
+# `make logs-...` kept of a stack by hand is compared in the same way: make compare A=by-hand/socket-vanish/one B=...
 .PHONY: compare
 compare: setup ## what differs: make compare RUN=socket-vanish A=documented B=gunicorn-19.5.0 [HTML=file]
 	@$(if $(word 2,$(RUN) $(A) $(B)),$(REPROLAB) compare $(RUN) $(A) $(B) $(foreach one,$(VARIANT),--variant $(one)) \
@@ -65,20 +68,20 @@ $(addprefix export-,$(SCENARIOS)): export-%: setup ## a directory and a .tar.gz 
 
 ##@ Poke at a stack by hand
 .PHONY: $(addprefix up-,$(SCENARIOS))
-$(addprefix up-,$(SCENARIOS)): up-%: setup ## bring the stack up, with factors of your own: make up-... GUNICORN=19.5.0
-	@$(REPROLAB) up $* $(SET)
+$(addprefix up-,$(SCENARIOS)): up-%: setup ## bring the stack up: make up-... GUNICORN=19.5.0; AS=name for one beside it, also below
+	@$(REPROLAB) up $* $(NAMED) $(SET)
 
 .PHONY: $(addprefix wrk-,$(SCENARIOS))
 $(addprefix wrk-,$(SCENARIOS)): wrk-%: setup ## put the documented load on it
-	@$(REPROLAB) wrk $* $(ARGS)
+	@$(REPROLAB) wrk $* $(NAMED) $(ARGS)
 
 .PHONY: $(addprefix logs-,$(SCENARIOS))
-$(addprefix logs-,$(SCENARIOS)): logs-%: setup ## its logs
-	@$(REPROLAB) logs $* $(ARGS)
+$(addprefix logs-,$(SCENARIOS)): logs-%: setup ## its logs; the whole of them is kept in results/by-hand/
+	@$(REPROLAB) logs $* $(NAMED) $(ARGS)
 
 .PHONY: $(addprefix down-,$(SCENARIOS))
 $(addprefix down-,$(SCENARIOS)): down-%: setup ## take it down
-	@$(REPROLAB) down $*
+	@$(REPROLAB) down $* $(NAMED)
 
 ##@ Show a case to an audience
 .PHONY: $(addprefix demo-,$(SCENARIOS))

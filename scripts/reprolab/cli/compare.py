@@ -11,9 +11,9 @@ import click
 from rich.console import Console
 
 from reprolab.cli.common import boundary, console, project_root, show_progress
+from reprolab.compare import by_hand, select, terminal
 from reprolab.compare import comparison as comparing
 from reprolab.compare import html as compare_html
-from reprolab.compare import select, terminal
 from reprolab.compare.comparison import Comparison
 from reprolab.compare.facts import VERDICTS
 from reprolab.compare.select import Side
@@ -29,6 +29,8 @@ EPILOG = (
     "reason: unlike things, or nothing to compare."
 )
 WITHOUT = "signs and columns are left out: they belong to one experiment of one scenario of this checkout"
+
+BY_HAND = "a stack by hand has no trials: signs, columns and verdicts are left out"
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,12 @@ def _compare(root: Path, options: CompareOptions, console: Console, show_progres
     """Compare, print, write the page where one is wanted. Raises UsageError for what cannot be compared."""
     if options.html:
         _check_page(options.html)
-    left, right = select.find(root, options.words, options.variants, options.force)
+    how = (options.words, options.variants, options.force)
+    left, right = by_hand.find(root, *how) or select.find(root, *how)
     warnings = select.check(left, right, options.force)
     found = _scenario(root, left, right)
     if found is None:
-        warnings = (*warnings, WITHOUT)
+        warnings = (*warnings, BY_HAND if left.by_hand or right.by_hand else WITHOUT)
     comparison = comparing.compare(left, right, found, warnings, options.logs, show_progress)
     terminal.render(console, comparison)
     if options.html:
@@ -82,6 +85,7 @@ def _no_page(path: Path, why: str) -> UsageError:
 def _scenario(root: Path, left: Side, right: Side) -> Scenario | None:
     """The scenario of both sides, where they are of one experiment and this checkout has it."""
     alike = left.scenario == right.scenario and left.experiment == right.experiment
+    alike = alike and not (left.by_hand or right.by_hand)
     return loader.load(root, left.scenario) if alike and left.scenario in loader.names(root) else None
 
 
@@ -93,7 +97,7 @@ def _status(comparison: Comparison) -> Exit:
 
 
 @click.command(epilog=EPILOG)
-@click.argument("words", metavar="RUN VARIANT VARIANT | RUN VARIANT | RUN RUN", nargs=-1, required=True)
+@click.argument("words", metavar="RUN VARIANT VARIANT | RUN VARIANT | RUN RUN | COPY COPY", nargs=-1, required=True)
 @click.option("--variant", "variants", multiple=True, help="of two runs: the variant (given twice: one for each)")
 @click.option("--log", "logs", multiple=True, help="read only this log, such as app or proxy.streams")
 @click.option("--html", "page", type=click.Path(dir_okay=False, path_type=Path), help="also write a page")
@@ -105,7 +109,8 @@ def compare(
     """What differs between two variants of a run, or two runs: facts, measurements, then the logs.
 
     RUN is a directory, SCENARIO/STAMP or SCENARIO; VARIANT is [EXPERIMENT/]VARIANT[:TRIAL]. With one VARIANT, it is
-    compared with the documented one.
+    compared with the documented one. COPY is by-hand/SCENARIO/NAME, the latest that `logs` kept of a stack by hand, or
+    the directory of one; RUN COPY works too.
     """
     options = CompareOptions(words, variants, logs, page, force)
     return _compare(project_root(), options, console(), show_progress)

@@ -59,6 +59,8 @@ class Comparison:
     def name(self, side: int) -> str:
         """What a side is called: its variant, with the run where the variants are the same."""
         own, other = self.sides[side], self.sides[1 - side]
+        if own.by_hand and other.by_hand and own.label != other.label:
+            return own.label if own.scenario == other.scenario else f"{own.scenario} {own.label}"
         if own.run.path == other.run.path:
             return own.label if own.experiment == other.experiment else f"{own.experiment}/{own.label}"
         return f"{own.run.name} {own.label}" if own.scenario == other.scenario else f"{own.scenario} {own.label}"
@@ -105,7 +107,7 @@ def _source(name: str, sides: tuple[Side, Side], paths: Paths, zeros: Zeros, on_
         for column, trial in enumerate(having[side]):
             log = Log(paths[side][trial][name])
             tally.add(side, column, log, zeros[side][trial], trial)
-            notes += _limits(f"{sides[side].variant}:{sides[side].every[trial].trial}", log)
+            notes += _limits(sides[side].name_of(sides[side].every[trial]), log)
         if tally.left_out[side]:
             notes.append(f"{sides[side].variant}: {tally.left_out[side]} lines of ever new kinds are left out")
     compared = tuple(sum(trial < len(sides[side].trials) for trial in having[side]) for side in (LEFT, RIGHT))
@@ -141,6 +143,8 @@ def _judged(
 def _missing(name: str, side: Side, having: Sequence[int]) -> list[str]:
     """Which trials of a side have no such log, in words."""
     numbers = [str(row.trial) for trial, row in enumerate(side.every) if trial not in having]
+    if side.by_hand and numbers:
+        return [f"{side.variant}: no log {name}"]
     return [f"{side.variant}: no log {name} of trial {', '.join(numbers)}"] if numbers else []
 
 

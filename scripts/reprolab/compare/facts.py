@@ -42,6 +42,9 @@ def factors(left: Side, right: Side) -> Facts:
 def environment(left: Side, right: Side) -> Facts:
     """The host and its engine, and the base images by the official name."""
     sides = [_environment(side) for side in (left, right)]
+    if left.by_hand or right.by_hand:
+        # The bases of a stack by hand stand in its Compose model alone.
+        sides = [{name: text for name, text in side.items() if not name.startswith("base ")} for side in sides]
     return _differing("environment", sides[0], sides[1])
 
 
@@ -68,7 +71,7 @@ def packages(left: Side, right: Side) -> Facts:
     """The packages in each service's image."""
     sides = [dict(_packages(side)) for side in (left, right)]
     if not all(sides):
-        return Facts("packages", (), notes=("run.json lists no packages for one of the sides",))
+        return Facts("packages", (), notes=("no packages are on record for one of the sides",))
     return _differing("packages", sides[0], sides[1])
 
 

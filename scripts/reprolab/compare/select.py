@@ -23,6 +23,7 @@ class Side:
     """One side: a variant's trials in a run.
 
     ``trials`` are compared; ``others`` are further trials of the variant, which only tell what differs by chance.
+    A copy of a stack ``by_hand`` stands as one trial of a variant of its name; ``run`` is its directory then.
     """
 
     run: RunDirectory
@@ -33,6 +34,7 @@ class Side:
     others: tuple[TrialRecord, ...] = ()
     named: bool = False
     left_out: int = 0
+    by_hand: bool = False
 
     @property
     def scenario(self) -> str:
@@ -49,8 +51,14 @@ class Side:
         """The trials compared, and behind them the others."""
         return (*self.trials, *self.others)
 
+    def name_of(self, trial: TrialRecord) -> str:
+        """The variant and the trial; of a stack by hand its name."""
+        return self.variant if self.by_hand else f"{self.variant}:{trial.trial}"
+
     def directory(self, trial: TrialRecord) -> TrialDirectory:
         """Where a trial's evidence lies."""
+        if self.by_hand:
+            return TrialDirectory(self.run.path)
         return self.run.trial(trial.experiment, trial.variant, trial.trial)
 
 
@@ -255,7 +263,7 @@ def _schema(left: Side, right: Side) -> str:
 def _subject(left: Side, right: Side) -> str:
     if left.scenario != right.scenario:
         return f"the scenarios differ ({left.scenario}, {right.scenario})"
-    if left.experiment != right.experiment:
+    if left.experiment != right.experiment and not (left.by_hand or right.by_hand):
         return f"the experiments differ ({left.experiment}, {right.experiment})"
     return ""
 

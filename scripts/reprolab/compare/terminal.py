@@ -187,7 +187,7 @@ def _source(comparison: Comparison, source: Source, wide: bool, shown: set[Findi
 def _aligned(comparison: Comparison, source: Source, wide: bool) -> Iterator[RenderableType]:
     aligned = source.aligned
     assert aligned is not None
-    first = " | ".join(f"{side.variant}:{side.trials[0].trial}" for side in comparison.sides)
+    first = " | ".join(side.name_of(side.trials[0]) for side in comparison.sides)
     yield Text(f"\nside by side: {first}", style="italic")
     rows = aligned.rows[:MOST_ROWS]
     yield _two_columns(comparison, rows) if wide else _one_column(rows)

@@ -100,12 +100,19 @@ def doubt(comparison: Comparison) -> str:
     """What the number of trials does not allow one to say, with the next step."""
     if comparison.known_chance:
         return ""
+    if any(side.by_hand for side in comparison.sides):
+        return (
+            "a stack by hand is up once: what differs by chance cannot be told apart; trials of a variant tell that "
+            f"(make scenario-{comparison.left.scenario})"
+        )
     return "one trial on each side: what differs by chance cannot be told apart; run with TRIALS=3 for that"
 
 
 def trials(comparison: Comparison, side: int) -> str:
     """Which trials a side stands for."""
     own = comparison.sides[side]
+    if own.by_hand:
+        return f"logs kept {own.run.name}"
     words = plural(len(own.trials), "trial") if not own.named else f"trial {own.trials[0].trial}"
     if own.others:
         words += f", {len(own.others)} more to tell chance"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 # The options for which the Makefile has a variable; any other goes into ARGS.
-VARIABLES = ("variant", "trials", "jobs", "replay", "speed", "html", "add")
+VARIABLES = ("variant", "trials", "jobs", "replay", "speed", "html", "add", "as")
 FLAGS = ("keep-going",)
 
 

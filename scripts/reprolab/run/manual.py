@@ -1,69 +1,78 @@
-"""A scenario's stack for a person to poke at: up, logs, load, down."""
+"""A scenario's stacks for a person to poke at: up, logs, load, down. Several are up at once under names."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import shlex
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import click
+import docker
 from docker.errors import ImageNotFound
 
 from reprolab.baseimage.resolve import Base, policy
 from reprolab.core import files
+from reprolab.core.config_file import hint
 from reprolab.core.errors import InvalidTrial, LabError, UsageError
 from reprolab.core.progress import OnProgress
-from reprolab.core.subprocesses import replace_process
-from reprolab.engine import labels
+from reprolab.core.subprocesses import replace_process, run
+from reprolab.engine import host_facts, labels
 from reprolab.engine.detect import client, compose_command, ensure_engine
-from reprolab.evidence import lookup
-from reprolab.evidence.run_dir import TrialDirectory
+from reprolab.evidence import by_hand
 from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
 from reprolab.stack.compose import Model, image_variables, services_by_role
 from reprolab.stack.prepare import StackPreparer, StackRequest
 from reprolab.stack.stack import Stack
 
+STDOUT, STDERR = 1, 2
+# Printing the lines of a log may take its time where a pager reads them.
+PRINTING = 24 * 3600.0
+LOAD_FILES = ("wrk.json", "wrk.txt")
 
-def _directory(root: Path, name: str) -> TrialDirectory:
-    return TrialDirectory(lookup.results_root(root) / name / "by-hand")
 
+def up(root: Path, name: str, settings: Mapping[str, str], on_progress: OnProgress, label: str = "") -> None:
+    """Build and start the stack with the given factors; says where it answers and what to do next.
 
-def up(root: Path, name: str, settings: Mapping[str, str], on_progress: OnProgress) -> None:
-    """Build and start the stack with the given factors; says where it answers and what to do next."""
+    ``label`` is its name, as in the functions below: "" for the one without. Raises UsageError for what is no name.
+    """
+    where = by_hand.place(root, name, by_hand.checked_name(label))
     found = loader.load(root, name)
     found.check_factors(settings, "up")
     engine = ensure_engine(on_progress)
     api = client()
     preparer = StackPreparer(engine, api, policy(os.environ), on_progress)
     owner = _hand(root, name)
-    (model,) = preparer.models(found, [StackRequest(settings)], owner, project=f"reprolab-{name}-{stamp(root)}")
-    where = _directory(root, name)
+    (model,) = preparer.models(found, [StackRequest(settings)], owner, project=_project(root, name, label))
     preparer.build(model, where.path / "builds")
     factors = {**found.factors, **settings}
-    stack = Stack(name, model, where.path / "compose.json", api, compose_command(engine), where, owner, factors)
-    if api.containers.list(
-        all=True, ignore_removed=True, filters={"label": f"com.docker.compose.project={stack.project}"}
-    ):
-        on_progress(f"taking the stack of {name} down that was up before")
+    stack = Stack(name, model, where.path / by_hand.MODEL, api, compose_command(engine), where, owner, factors)
+    if _is_up(api, stack.project):
+        on_progress(f"taking the stack {_words(name, label)} down that was up before")
     stack.down()
+    for file in LOAD_FILES:
+        (where.path / file).unlink(missing_ok=True)
+    info = by_hand.StackInfo(name, where.path.name, found.factors, dict(settings), host_facts.facts(engine))
+    info.write(where.path / by_hand.UP)
     try:
         stack.up()
     except InvalidTrial as error:
         raise LabError(
             f"the stack did not come up: {error}",
-            advice=f"see its log (make logs-{name}), then take the rest down (make down-{name})",
+            advice=f"see its log ({_make('logs', name, label)}), then {_make('down', name, label)}",
         ) from error
     shown = " ".join(f"{key}={value}" for key, value in settings.items()) or "the documented values"
-    click.echo(f"up: {name} with {shown}")
+    click.echo(f"up: {_words(name, label)} with {shown}")
     click.echo(f"  requests   curl -i {stack.url('/')}")
     if any(not experiment.parallel for experiment in found.experiments.values()):
-        click.echo(f"  load       make wrk-{name}")
-    click.echo(f"  logs       make logs-{name}")
+        click.echo(f"  load       {_make('wrk', name, label)}")
+    click.echo(f"  logs       {_make('logs', name, label)}")
     click.echo(f"  inside     docker exec {stack.container('app').name} ls -l /tmp")
-    click.echo(f"  down       make down-{name}")
+    click.echo(f"  down       {_make('down', name, label)}")
     click.echo(f"  compose    {by_compose(found, settings, model, preparer.bases)}")
 
 
@@ -83,50 +92,137 @@ def stamp(root: Path) -> str:
     return f"by-hand-{hashlib.sha256(str(root).encode()).hexdigest()[:6]}"
 
 
+def _project(root: Path, name: str, label: str) -> str:
+    """The name of a stack's Compose project."""
+    own = by_hand.checked_name(label)
+    return f"reprolab-{name}-{stamp(root)}" + (f"-{own}" if own != by_hand.DEFAULT else "")
+
+
+def _make(target: str, name: str, label: str) -> str:
+    return f"make {target}-{name}" + (f" AS={label}" if label not in ("", by_hand.DEFAULT) else "")
+
+
+def _words(name: str, label: str) -> str:
+    return name if label in ("", by_hand.DEFAULT) else f"{name} AS={label}"
+
+
+def _is_up(api: docker.DockerClient, project: str) -> bool:
+    filters: dict[str, str | list[str] | bool] = {"label": f"com.docker.compose.project={project}"}
+    return bool(api.containers.list(all=True, ignore_removed=True, filters=filters))
+
+
+def _names_up(root: Path, name: str) -> list[str]:
+    """The names under which stacks of this scenario are up, "default" among them."""
+    noted = [one for one in by_hand.names(root, name) if (by_hand.place(root, name, one).path / by_hand.MODEL).exists()]
+    if not noted:
+        return []
+    api = client()
+    return [one for one in noted if _is_up(api, _project(root, name, one))]
+
+
 def _hand(root: Path, name: str) -> dict[str, str]:
     return labels.own(name, stamp(root), labels.HAND)
 
 
-def _standing(root: Path, name: str) -> Stack:
-    """The stack that `up` left running. Raises UsageError where there is none."""
+def _standing(root: Path, name: str, label: str) -> Stack:
+    """The stack that `up` left running. Raises UsageError where there is none, with those that are up."""
     loader.load(root, name)
-    where = _directory(root, name)
-    file = where.path / "compose.json"
+    where = by_hand.place(root, name, by_hand.checked_name(label))
+    file = where.path / by_hand.MODEL
     if not file.exists():
-        raise UsageError(f"{name} is not up", advice=f"make up-{name}")
+        raise _not_up(root, name, label)
     engine = ensure_engine(click.echo)
+    api = client()
     model: Model = files.read_json(file)
-    return Stack(name, model, file, client(), compose_command(engine), where, _hand(root, name))
+    if not _is_up(api, model["name"]):
+        raise _not_up(root, name, label)
+    return Stack(name, model, file, api, compose_command(engine), where, _hand(root, name))
 
 
-def down(root: Path, name: str) -> None:
-    """Remove the stack; nothing to do is fine."""
-    try:
-        stack = _standing(root, name)
-    except UsageError as error:
-        click.echo(str(error).splitlines()[0])
-        return
-    stack.down()
-    stack.file.unlink(missing_ok=True)
-    click.echo(f"down: {name}")
+def _not_up(root: Path, name: str, label: str) -> UsageError:
+    own, others = by_hand.checked_name(label), _names_up(root, name)
+    up_again = _make("up", name, label)
+    if not others:
+        return UsageError(f"{_words(name, label)} is not up", advice=up_again)
+    what = f"{name} is not up without a name" if own == by_hand.DEFAULT else f"{_words(name, own)} is not up"
+    there = ", ".join(f"AS={one}" if one != by_hand.DEFAULT else "no AS" for one in others)
+    meant = hint(own, others)
+    advice = "" if meant else f"{up_again} brings it up"
+    return UsageError(f"{what}{meant}", expected=f"one that is up: {there}", advice=advice)
 
 
-def logs(root: Path, name: str, role: str | None, *, follow: bool, tail: str) -> None:
-    """Hand over to Compose's own log view: of one role, or of all. Raises UsageError for an unknown role."""
-    stack = _standing(root, name)
+def down(root: Path, name: str, label: str = "") -> None:
+    """Remove the stack, and say which others stay up; nothing to do is fine, a name that never was is a UsageError."""
+    loader.load(root, name)
+    own = by_hand.checked_name(label)
+    where = by_hand.place(root, name, own)
+    file = where.path / by_hand.MODEL
+    if file.exists():
+        engine = ensure_engine(click.echo)
+        stack = Stack(name, files.read_json(file), file, client(), compose_command(engine), where, _hand(root, name))
+        stack.down()
+        file.unlink(missing_ok=True)
+        click.echo(f"down: {_words(name, label)}")
+    elif own != by_hand.DEFAULT and own not in by_hand.names(root, name):
+        raise _not_up(root, name, label)
+    else:
+        click.echo(f"{_words(name, label)} is not up")
+    for other in _names_up(root, name):
+        click.echo(f"still up: {_words(name, other)}  ({_make('down', name, other)})")
+
+
+def logs(
+    root: Path, name: str, role: str | None, on_progress: OnProgress, *, follow: bool, tail: str, label: str = ""
+) -> None:
+    """Print the last lines of one role's log, or of all, and keep the whole logs; with ``follow`` only print.
+
+    Raises UsageError for an unknown role.
+    """
+    stack = _standing(root, name, label)
     if role and role not in stack.roles:
         raise UsageError(f"{name} has no role {role!r}", expected="one of " + ", ".join(stack.roles))
-    options = ["--timestamps", "--no-color", "--tail", tail, *(["--follow"] if follow else [])]
-    replace_process(stack.command("logs", *options, *([stack.roles[role]] if role else [])))
+    if follow:
+        _follow(stack, role, tail)
+    run(_printing(stack, role, tail), timeout=PRINTING, check=False, stdout=STDOUT, stderr=STDERR)
+    _keep(root, stack, on_progress)
 
 
-def put_load(root: Path, name: str, *, threads: int, connections: int, duration: int) -> None:
+def _printing(stack: Stack, role: str | None, tail: str, *more: str) -> list[str]:
+    services = [stack.roles[role]] if role else []
+    return stack.command("logs", "--timestamps", "--no-color", "--tail", tail, *more, *services)
+
+
+def _follow(stack: Stack, role: str | None, tail: str) -> NoReturn:
+    replace_process(_printing(stack, role, tail, "--follow"))
+
+
+def _keep(root: Path, stack: Stack, on_progress: OnProgress) -> None:
+    """Copy the whole logs, the model, the last load's figures and the factors; says where they are."""
+    source = stack.evidence.path
+    stack.evidence = by_hand.create_copy(root, stack.scenario, source.name)
+    stack.capture(ensure_engine(on_progress).docker)
+    target = stack.evidence.path
+    with files.writing(target):
+        for file in (by_hand.MODEL, *LOAD_FILES):
+            if (source / file).exists():
+                shutil.copyfile(source / file, target / file)
+    by_hand.StackInfo.read(source / by_hand.UP).write(target / by_hand.STACK)
+    on_progress(f"kept: {files.display_path(target)}")
+    copies = by_hand.copied_names(root, stack.scenario)
+    own = f"{stack.scenario}/{source.name}"
+    for other in copies:
+        if other != own:
+            on_progress(f"compare: make compare A={by_hand.FOLDER}/{other} B={by_hand.FOLDER}/{own}")
+
+
+def put_load(root: Path, name: str, *, threads: int, connections: int, duration: int, label: str = "") -> None:
     """Load the stack with wrk as the experiment does, and print what wrk prints."""
-    stack = _standing(root, name)
+    stack = _standing(root, name, label)
     try:
         stack.wrk("/", threads=threads, connections=connections, duration=duration)
     except (InvalidTrial, ImageNotFound) as error:
-        raise LabError(str(error), advice=f"make up-{name} again, and see make logs-{name}") from error
+        advice = f"{_make('up', name, label)} again, and see {_make('logs', name, label)}"
+        raise LabError(str(error), advice=advice) from error
     except ValueError as error:
         raise UsageError(str(error)) from error
     click.echo((stack.evidence.path / "wrk.txt").read_text(encoding="utf-8"))
