@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from reprolab.cli.common import on_progress
+from reprolab.cli.common import show_progress
 from reprolab.core.errors import LabError
 from reprolab.core.subprocesses import run
 from reprolab.engine.detect import compose_command, ensure_engine
@@ -29,7 +29,7 @@ def shell_scripts() -> list[str]:
 
 def checks() -> Iterator[tuple[str, list[str]]]:
     """(what is checked, the command)."""
-    engine = ensure_engine(on_progress)
+    engine = ensure_engine(show_progress)
     dockerfiles = sorted(
         str(path) for glob in ("*/*/Dockerfile", "scenarios/*/*/Dockerfile") for path in ROOT.glob(glob)
     )
