@@ -107,6 +107,25 @@ def test_task_5_raises_when_its_work_is_done(found: Scenario) -> None:
     assert run(found, sys.executable, "-c", ONE.format("1"), TASK="nothing", OUTCOME="raise").returncode == 0
 
 
+RELEASED = """
+import gc, tasks
+gc.disable()
+ended = []
+tasks.Late.__del__ = lambda late: ended.append(late)
+try:
+    tasks.late_raise(5)
+except ValueError:
+    print("raised")
+print("released:", len(ended))
+"""
+
+
+def test_what_task_5_raised_is_released_with_its_last_name(found: Scenario) -> None:
+    """A cycle would keep it: the child of late-raise would come back to the queue at once, and take task 4."""
+    done = run(found, sys.executable, "-c", RELEASED, TASK="nothing", OUTCOME="raise")
+    assert done.stdout.splitlines()[-2:] == ["raised", "released: 1"], done.stderr
+
+
 WRAPPED = "import carried, tasks; print(vars(carried.{}(tasks.task, {})))"
 
 

@@ -56,8 +56,11 @@ def work(value, doing=act):
 
 
 def again(error):
-    """Leave the task by it."""
-    raise error
+    """Leave the task by it, and keep no name for it: this frame is in its traceback, and would keep it alive."""
+    try:
+        raise error
+    finally:
+        del error
 
 
 def itself(error):
