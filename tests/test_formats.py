@@ -122,7 +122,7 @@ def test_a_key_of_a_newer_release_is_passed_over(tmp_path: Path) -> None:
 def test_a_run_json_that_is_none_is_named(tmp_path: Path, content: dict[str, Any]) -> None:
     """The file, and what is wrong with it; no traceback."""
     write_run_json(RunDirectory(tmp_path), **content)
-    with pytest.raises(UsageError, match=r"run\.json is not as this lab writes it: "):
+    with pytest.raises(UsageError, match=r"run\.json does not have the lab's format: "):
         RunDirectory(tmp_path).info()
 
 
@@ -170,7 +170,7 @@ def test_a_run_that_is_judged_reads_its_own_verdict(tmp_path: Path, name: str) -
 def test_a_verdict_that_is_none_is_named(tmp_path: Path, content: Any) -> None:
     """The file, and what is wrong with it."""
     files.write_json(tmp_path / "verdict.json", content)
-    with pytest.raises(UsageError, match=r"verdict\.json is not as this lab writes it: "):
+    with pytest.raises(UsageError, match=r"verdict\.json does not have the lab's format: "):
         read_verdict(RunDirectory(tmp_path))
 
 

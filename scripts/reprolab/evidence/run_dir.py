@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from reprolab.core.errors import UsageError
-from reprolab.core.files import of_this_lab, read_json, write_json, writing
+from reprolab.core.files import format_errors, read_json, write_json, writing
 from reprolab.evidence.run_info import RunInfo
 from reprolab.scenario.trial import TrialRecord
 
@@ -78,7 +78,7 @@ class RunDirectory:
         content = read_json(path)
         if not isinstance(content, Mapping) or "scenario" not in content:
             raise UsageError(f"{path} does not name its scenario", expected="a run of this lab")
-        with of_this_lab(path):
+        with format_errors(path):
             return RunInfo.from_json(content)
 
     def write_info(self, info: RunInfo) -> None:

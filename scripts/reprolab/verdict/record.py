@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from reprolab.core.files import of_this_lab, read_json, write_json
+from reprolab.core.files import format_errors, read_json, write_json
 from reprolab.evidence import packages
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import COMPLETE, RunInfo
@@ -62,7 +62,7 @@ def read_record(found: Scenario) -> RecordedRun | None:
     if not path.exists():
         return None
     content = read_json(path)
-    with of_this_lab(path):
+    with format_errors(path):
         return RecordedRun.from_json(content)
 
 
