@@ -302,11 +302,11 @@ def test_an_experiment_without_load_needs_no_wrk(tmp_path: Path) -> None:
         ("nginx: {FRONT: nginx}", "nginx: {FRONT: on}", "when.nginx.FRONT is True"),
         ("nginx: {FRONT: nginx}", "nginx: {FRONT: [nginx, none]}", "when.nginx.FRONT is .'nginx', 'none'."),
         ("nginx: {FRONT: nginx}", "blink-nginx: {FRONT: nginx}", "a service's name without `blink-`"),
-        ("nginx: {FRONT: nginx}", "app: {FRONT: nginx}", "'app' is no role that could be left out"),
+        ("nginx: {FRONT: nginx}", "app: {FRONT: nginx}", "'app' is not a role that can be left out"),
         (
             "{experiment: lamp}",
             "{experiment: lamb}",
-            "names the experiment 'lamb', which is not there .did you mean lamp",
+            "names the experiment 'lamb', which does not exist .did you mean lamp",
         ),
     ],
 )

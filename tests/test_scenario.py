@@ -271,8 +271,8 @@ def test_a_malformed_document_or_headline(tmp_path: Path, text: str, said: str) 
         ('{"documented": {}, "old": {"RELEASE": "0.9"}}', "{}", "VARIANTS is {}"),
         ('{"documented": {}, "old": {"RELEASE": "0.9"}}', '["documented"]', "VARIANTS is ['documented']"),
         ('"old": {"RELEASE": "0.9"}', '"old": None', "the variant old is None"),
-        ('"old": {', '"custom": {', "the variant name 'custom' is that of a user's own factors"),
-        ('"old": {', '"../old": {', "'../old' is no variant name"),
+        ('"old": {', '"custom": {', "the variant name 'custom' is reserved for factors that a user sets"),
+        ('"old": {', '"../old": {', "'../old' is not a variant name"),
         ('absent=["old"]', 'absent=["odl"]', "B-1 names the variant 'odl', which VARIANTS lacks (did you mean old?)"),
         ('absent=["old"]', 'absent=["documented"]', "both to show and to be absent"),
         ('shows=["documented"], absent=["old"]', "", "B-1 names no variant"),
@@ -302,7 +302,7 @@ def test_a_pointer_to_no_claim(tmp_path: Path) -> None:
     """A claim's limit must be a claim of the same scenario."""
     text = EXPERIMENT.replace('absent=["old"])', 'absent=["old"], but=["B-7"])', 1)
     assert text != EXPERIMENT
-    assert "B-1 points to B-7, which is no claim of it" in refused(tmp_path, lamp=text)
+    assert "B-1 points to B-7, which is not one of its claims" in refused(tmp_path, lamp=text)
 
 
 def test_a_scenario_without_experiment(tmp_path: Path) -> None:
