@@ -295,7 +295,7 @@ def test_an_experiment_without_load_needs_no_wrk(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "words"),
     [
-        ("nginx: {FRONT: nginx}", "ngin: {FRONT: nginx}", "'ngin' is no role that .* .did you mean nginx"),
+        ("nginx: {FRONT: nginx}", "ngin: {FRONT: nginx}", "'ngin' is not a role that .* .did you mean nginx"),
         ("nginx: {FRONT: nginx}", "nginx: {FRNT: nginx}", "names FRNT, which is no factor .did you mean FRONT"),
         ("nginx: {FRONT: nginx}", "nginx: {FRONT: apache}", "FRONT cannot be 'apache'"),
         ("nginx: {FRONT: nginx}", "nginx: always", "x-reprolab.when is"),

@@ -17,7 +17,7 @@ import pytest
 from reprolab.core.errors import EngineError, UsageError
 from reprolab.core.versions import at_least, parse_version
 from reprolab.engine import apt, install
-from reprolab.engine.apt import Machine, Source
+from reprolab.engine.apt import AptSource, Machine
 from reprolab.engine.detect import Engine, client, compose_command, ensure_engine
 from reprolab.engine.plugins import COMPOSE
 
@@ -227,7 +227,7 @@ def test_a_fresh_machine_gets_an_engine(box: Box) -> None:
     assert installs[0].endswith("--no-install-recommends docker.io iptables ca-certificates")
     assert "docker-compose_2.26.1-4_amd64.deb" in installs[1]
     assert "installing docker.io" in box.said[0]
-    assert any("taking trixie's" in line for line in box.said)
+    assert any("installing from trixie" in line for line in box.said)
     assert (box.root / "var/log/reprolab-dockerd.log").read_text() == "fake dockerd starts\n"
 
 
@@ -285,8 +285,8 @@ def _not_debian(box: Box) -> Machine:
 @pytest.mark.parametrize(
     ("prepare", "environ", "words"),
     [
-        (_not_root, {}, "only when run as root"),
-        (_not_debian, {}, "on Debian and its derivatives only"),
+        (_not_root, {}, "only as root"),
+        (_not_debian, {}, "only on Debian and its derivatives"),
         (_no_engine, {"REPROLAB_ENGINE": "external"}, "REPROLAB_ENGINE=external forbids"),
     ],
 )
@@ -481,8 +481,8 @@ def test_a_daemon_that_runs_is_not_started_again(box: Box, monkeypatch: pytest.M
 
 def test_one_lab_at_a_time_sets_docker_up(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second waits, says so once, and gives up at its limit."""
-    monkeypatch.setattr(install, "TURN_LIMIT", 0.2)
-    with install.my_turn(box.machine, box.said.append):
+    monkeypatch.setattr(install, "LOCK_LIMIT", 0.2)
+    with install.setup_lock(box.machine, box.said.append):
         with pytest.raises(EngineError, match="another reprolab that is setting up Docker"):
             box.ensure()
         assert box.said == ["another reprolab is setting up Docker here: waiting for it"]
@@ -501,7 +501,7 @@ def test_sources_are_read_in_both_notations(box: Box) -> None:
         "deb-src http://deb.example.org/debian bookworm main\n"
         "deb [arch=amd64 signed-by=/k.gpg] http://list.example.org/debian bookworm main contrib # ours\n"
     )
-    listed = Source("http://list.example.org/debian", ("bookworm",), ("main", "contrib"), "/k.gpg")
+    listed = AptSource("http://list.example.org/debian", ("bookworm",), ("main", "contrib"), "/k.gpg")
     assert apt.debian_source(box.machine) == listed
     (etc / "sources.list").unlink()
     assert apt.debian_source(box.machine).uris == "http://deb.example.org/debian"
