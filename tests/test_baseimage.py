@@ -22,7 +22,16 @@ from reprolab.baseimage import cpython, fallback, host_config, rootfs
 from reprolab.baseimage import resolve as base_resolve
 from reprolab.baseimage.cpython import Interpreter
 from reprolab.baseimage.host_config import HostConfig
-from reprolab.baseimage.resolve import Base, Origin, Policy, PullFailure, classify, policy, resolve_base, substitute
+from reprolab.baseimage.resolve import (
+    Base,
+    Origin,
+    Policy,
+    PullFailure,
+    classify,
+    fallback_version,
+    policy,
+    resolve_base,
+)
 from reprolab.core.errors import BaseImageError, EngineError, UsageError
 
 KEYRING = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
@@ -92,24 +101,24 @@ def resolve(engine: Any, official: str = OFFICIAL, how: Policy = Policy.AUTO) ->
 
 
 @pytest.fixture
-def stand_ins(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def fallback_images(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Builds from the host are recorded instead of made."""
     made: list[str] = []
 
-    def python(official: str, version: str, *rest: object) -> fallback.HostImage:
+    def python(official: str, version: str, *rest: object) -> fallback.FallbackImage:
         made.append(version)
-        return fallback.HostImage(f"reprolab-base/python:{version}-host-bookworm", image(), "Debian 12.11")
+        return fallback.FallbackImage(f"reprolab-base/python:{version}-host-bookworm", image(), "Debian 12.11")
 
-    def debian(*rest: object) -> fallback.HostImage:
+    def debian(*rest: object) -> fallback.FallbackImage:
         made.append("debian")
-        return fallback.HostImage("reprolab-base/debian:host-bookworm", image(), "Debian 12.11")
+        return fallback.FallbackImage("reprolab-base/debian:host-bookworm", image(), "Debian 12.11")
 
     monkeypatch.setattr(fallback, "python_base", python)
     monkeypatch.setattr(fallback, "debian_base", debian)
     return made
 
 
-def test_a_base_from_a_bundle_keeps_its_name_and_id(stand_ins: list[str]) -> None:
+def test_a_base_from_a_bundle_keeps_its_name_and_id(fallback_images: list[str]) -> None:
     """No registry is asked and nothing is built; images are named after the base's name and id where it came from."""
     reference, there = "reprolab-base/python:3.6.15-host-bookworm", "b" * 64
     loaded = image({"reprolab.base": "host", "reprolab.base.debian": "12.11"})
@@ -118,15 +127,15 @@ def test_a_base_from_a_bundle_keeps_its_name_and_id(stand_ins: list[str]) -> Non
     found = resolve(engine)
     assert (found.reference, found.image_id, found.origin) == (reference, f"sha256:{there}", Origin.HOST)
     assert "came in a bundle, built on the host where that was made, with Debian 12.11" in found.detail
-    assert (engine.pulls, stand_ins) == ([], [])
+    assert (engine.pulls, fallback_images) == ([], [])
 
 
-def test_a_bundle_whose_base_was_replaced_counts_no_more(stand_ins: list[str]) -> None:
+def test_a_bundle_whose_base_was_replaced_counts_no_more(fallback_images: list[str]) -> None:
     """Where the stand-in's own name has moved on to another image, the old one stands for nothing."""
     loaded = image({"reprolab.base": "host"})
     loaded.tags = [f"{base_resolve.bundled_name(OFFICIAL)}:{'b' * 64}"]
     resolve(Engine(refused(UNREACHABLE), old=loaded))
-    assert stand_ins == ["3.6.15"]
+    assert fallback_images == ["3.6.15"]
 
 
 def test_a_bundle_does_not_override_a_policy() -> None:
@@ -160,7 +169,7 @@ def test_a_bundle_does_not_override_a_policy() -> None:
 )
 def test_names_that_can_be_replaced(official: str, version: str | None) -> None:
     """Only a CPython of an exact version, or Debian, has a stand-in."""
-    assert substitute(official) == version
+    assert fallback_version(official) == version
 
 
 @pytest.mark.parametrize(("word", "expected"), [("", "auto"), ("auto", "auto"), ("hub", "hub"), (" host ", "host")])
@@ -204,29 +213,29 @@ def test_what_a_failed_pull_means(message: str, failure: PullFailure) -> None:
     assert classify(message) is failure
 
 
-def test_a_local_official_image_is_used_as_it_is(stand_ins: list[str]) -> None:
+def test_a_local_official_image_is_used_as_it_is(fallback_images: list[str]) -> None:
     """What is there under the official name needs neither registry nor build."""
     engine = Engine(**{OFFICIAL: image(RepoDigests=["python@sha256:beef"])})
     base = resolve(engine)
     assert (base.origin, base.reference, base.digest) == (Origin.LOCAL, OFFICIAL, "sha256:beef")
-    assert engine.pulls == [] and stand_ins == []
+    assert engine.pulls == [] and fallback_images == []
 
 
-def test_a_stand_in_under_the_official_name_is_not_taken_for_it(stand_ins: list[str]) -> None:
+def test_a_stand_in_under_the_official_name_is_not_taken_for_it(fallback_images: list[str]) -> None:
     """The label tells, whatever name somebody gave the image."""
     engine = Engine(refused(UNREACHABLE), **{OFFICIAL: image({"reprolab.base": "host"})})
     assert resolve(engine).origin is Origin.HOST
 
 
-def test_a_pulled_image_carries_its_digest(stand_ins: list[str]) -> None:
+def test_a_pulled_image_carries_its_digest(fallback_images: list[str]) -> None:
     """What was pulled can be named for ever by its digest."""
     base = resolve(Engine())
     assert (base.origin, base.reference, base.digest) == (Origin.PULLED, OFFICIAL, f"sha256:{'a' * 64}")
-    assert stand_ins == []
+    assert fallback_images == []
 
 
 @pytest.mark.parametrize("outcome", [refused(UNREACHABLE), {"error": UNREACHABLE}], ids=["status", "stream"])
-def test_without_a_registry_the_host_stands_in(outcome: Any, stand_ins: list[str]) -> None:
+def test_without_a_registry_the_host_stands_in(outcome: Any, fallback_images: list[str]) -> None:
     """The stand-in has a name of its own, and its line says what it is and why."""
     base = resolve(Engine(outcome))
     assert base.origin is Origin.HOST and base.digest == ""
@@ -234,45 +243,45 @@ def test_without_a_registry_the_host_stands_in(outcome: Any, stand_ins: list[str
     assert base.detail == f"{OFFICIAL} built on this host from Debian 12.11 (Docker Hub not reachable)"
 
 
-def test_a_full_image_is_replaced_by_a_slim_one_and_says_so(stand_ins: list[str]) -> None:
+def test_a_full_image_is_replaced_by_a_slim_one_and_says_so(fallback_images: list[str]) -> None:
     """The full image has compilers; the stand-in has not, and whoever misses them can read it."""
     assert "no compilers" in resolve(Engine(refused(UNREACHABLE)), "python:3.11.7").detail
 
 
-def test_an_unreachable_registry_is_asked_once(stand_ins: list[str]) -> None:
+def test_an_unreachable_registry_is_asked_once(fallback_images: list[str]) -> None:
     """A pull that times out takes many seconds; a process waits for one only."""
     engine = Engine(refused(UNREACHABLE))
     names = [OFFICIAL, "debian:bookworm-slim", OFFICIAL]
     found = base_resolve.resolve_bases(names, engine, policy=Policy.AUTO, on_progress=lambda line: None)  # type: ignore[arg-type]
     assert list(found) == [OFFICIAL, "debian:bookworm-slim"]
-    assert engine.pulls == [OFFICIAL] and stand_ins == ["3.6.15", "debian"]
+    assert engine.pulls == [OFFICIAL] and fallback_images == ["3.6.15", "debian"]
 
 
 @pytest.mark.parametrize("outcome", [refused(ABSENT), {"error": ABSENT}], ids=["status", "stream"])
-def test_a_name_the_registry_does_not_have_is_an_error(outcome: Any, stand_ins: list[str]) -> None:
+def test_a_name_the_registry_does_not_have_is_an_error(outcome: Any, fallback_images: list[str]) -> None:
     """Building a stand-in would hide a wrong name; the next name is asked for again."""
     engine = Engine(outcome)
     for _ in range(2):
         with pytest.raises(BaseImageError, match=r"has no image python:3\.6\.15"):
             resolve(engine)
-    assert len(engine.pulls) == 2 and stand_ins == []
+    assert len(engine.pulls) == 2 and fallback_images == []
 
 
-def test_a_pull_that_fails_otherwise_is_an_error(stand_ins: list[str]) -> None:
+def test_a_pull_that_fails_otherwise_is_an_error(fallback_images: list[str]) -> None:
     """A full disk would fail the build from the host as well."""
     with pytest.raises(BaseImageError, match="no space left"):
         resolve(Engine(refused("write /x: no space left on device")))
-    assert stand_ins == []
+    assert fallback_images == []
 
 
-def test_hub_never_builds(stand_ins: list[str]) -> None:
+def test_hub_never_builds(fallback_images: list[str]) -> None:
     """REPROLAB_BASES=hub asks for the official image or nothing."""
     with pytest.raises(BaseImageError, match="not reachable") as raised:
         resolve(Engine(refused(UNREACHABLE)), how=Policy.HUB)
-    assert "REPROLAB_BASES=auto" in str(raised.value) and stand_ins == []
+    assert "REPROLAB_BASES=auto" in str(raised.value) and fallback_images == []
 
 
-def test_host_neither_pulls_nor_uses_the_official_image(stand_ins: list[str]) -> None:
+def test_host_neither_pulls_nor_uses_the_official_image(fallback_images: list[str]) -> None:
     """REPROLAB_BASES=host gives the same base with a registry and without."""
     engine = Engine(**{OFFICIAL: image()})
     base = resolve(engine, how=Policy.HOST)
@@ -308,15 +317,15 @@ def test_a_missing_interpreter_names_those_there_are(tmp_path: Path) -> None:
     """Oldest first by number, and the command that adds the missing one."""
     root = pyenv(tmp_path, "3.11.7", "3.9.18")
     with pytest.raises(BaseImageError, match=r"no CPython 3\.6\.15 \(it has 3\.9\.18, 3\.11\.7\)") as raised:
-        cpython.find("3.6.15", {"PYENV_ROOT": str(root)})
+        cpython.find_interpreter("3.6.15", {"PYENV_ROOT": str(root)})
     assert "`pyenv install 3.6.15`" in raised.value.advice
-    assert cpython.find("3.9.18", {"PYENV_ROOT": str(root)}).minor == "3.9"
+    assert cpython.find_interpreter("3.9.18", {"PYENV_ROOT": str(root)}).minor == "3.9"
 
 
 def test_without_pyenv_that_is_what_is_said() -> None:
     """No PYENV_ROOT and no program of that name."""
     with pytest.raises(BaseImageError, match="there is no pyenv"):
-        cpython.find("3.6.15", {"PATH": "/nonexistent"})
+        cpython.find_interpreter("3.6.15", {"PATH": "/nonexistent"})
 
 
 @pytest.mark.parametrize(
@@ -331,7 +340,7 @@ def test_without_pyenv_that_is_what_is_said() -> None:
 )
 def test_pip_is_the_newest_for_the_interpreter(version: str, pip: str) -> None:
     """Later ones do not start on it, or (3.9 on) build with packages that are not pinned."""
-    listed = (fallback.FILES / cpython.requirements(version)).read_text(encoding="utf-8")
+    listed = (fallback.FILES / cpython.requirements_file(version)).read_text(encoding="utf-8")
     assert f"\npip=={pip} " in f"\n{listed}"
 
 
@@ -399,9 +408,9 @@ def test_a_fingerprint_changes_with_the_list_of_its_interpreter(
     shutil.copytree(fallback.FILES, tmp_path / "base")
     monkeypatch.setattr(fallback, "FILES", tmp_path / "base")
     root = pyenv(tmp_path, "3.6.15", "3.7.16")
-    found = [cpython.find(version, {"PYENV_ROOT": str(root)}) for version in ("3.6.15", "3.7.16")]
+    found = [cpython.find_interpreter(version, {"PYENV_ROOT": str(root)}) for version in ("3.6.15", "3.7.16")]
     before = [fallback.python_fingerprint(one, "debian-a") for one in found]
-    (tmp_path / "base" / cpython.requirements("3.6.15")).write_text("pip==21.3\n", encoding="utf-8")
+    (tmp_path / "base" / cpython.requirements_file("3.6.15")).write_text("pip==21.3\n", encoding="utf-8")
     after = [fallback.python_fingerprint(one, "debian-a") for one in found]
     assert before[0] != after[0]
     assert before[1] == after[1]
@@ -494,7 +503,7 @@ def test_without_mmdebstrap_and_root_the_error_says_how_to_get_it(monkeypatch: p
     monkeypatch.setattr("shutil.which", lambda name: None)
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     with pytest.raises(BaseImageError, match="mmdebstrap is not installed") as raised:
-        rootfs.have_mmdebstrap(lambda line: None)
+        rootfs.ensure_mmdebstrap(lambda line: None)
     assert "apt-get install mmdebstrap" in raised.value.advice
 
 

@@ -17,15 +17,15 @@ from docker.errors import ImageNotFound
 from reprolab.baseimage import fallback, resolve
 from reprolab.baseimage.old_releases import (
     Suite,
-    additions,
     archive_of,
-    expired,
-    gone,
-    is_gone,
-    rewritten,
+    expired_suites,
+    extension_suites,
+    has_missing_suites,
+    missing_suites,
+    move_to_archive,
+    remove_suites,
+    skip_signatures,
     suites_of,
-    unchecked,
-    without,
 )
 from reprolab.baseimage.resolve import Base, Origin, Policy, resolve_base
 from reprolab.core.errors import BaseImageError
@@ -89,16 +89,16 @@ Signed-By:
 
 def test_only_a_server_that_answers_says_that_a_suite_is_gone() -> None:
     """A network that is down and a server in trouble end in the same sentence about a Release file."""
-    assert gone(NOT_FOUND) == {Suite(MIRROR, "oldie")}
-    assert [is_gone(said) for said in (NOT_FOUND, UNREACHABLE, REFUSED, OLD_KEY, "")] == [True, *[False] * 4]
+    assert missing_suites(NOT_FOUND) == {Suite(MIRROR, "oldie")}
+    assert [has_missing_suites(said) for said in (NOT_FOUND, UNREACHABLE, REFUSED, OLD_KEY, "")] == [True, *[False] * 4]
 
 
 def test_only_the_age_of_a_key_can_be_passed_over() -> None:
     """A wrong signature, or one by an unknown key alone, is no matter of age."""
-    assert expired(OLD_KEY) == {Suite(ARCHIVE, "oldie")}
-    assert expired(OLD_KEY.replace("EXPKEYSIG", "BADSIG")) == set()
-    assert expired(OLD_KEY.replace("EXPKEYSIG 0123456789ABCDEF", "NO_PUBKEY 0123456789ABCDEF")) == set()
-    assert expired(NOT_FOUND) == set()
+    assert expired_suites(OLD_KEY) == {Suite(ARCHIVE, "oldie")}
+    assert expired_suites(OLD_KEY.replace("EXPKEYSIG", "BADSIG")) == set()
+    assert expired_suites(OLD_KEY.replace("EXPKEYSIG 0123456789ABCDEF", "NO_PUBKEY 0123456789ABCDEF")) == set()
+    assert expired_suites(NOT_FOUND) == set()
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_the_archive_has_a_name_beside_the_mirror(address: str, archive: str) ->
 
 def test_one_line_sources_are_moved() -> None:
     """Options and comments stay; what is no mirror on the web stays as it is."""
-    assert rewritten(ONE_LINE) == (
+    assert move_to_archive(ONE_LINE) == (
         "# the distribution's\n"
         f"deb [check-valid-until=no] {ARCHIVE} oldie main contrib\n"
         f"deb-src [arch=amd64 signed-by=/k.gpg check-valid-until=no] {ARCHIVE} oldie-updates main # sources\n"
@@ -131,7 +131,7 @@ def test_one_line_sources_are_moved() -> None:
 
 def test_deb822_sources_are_moved() -> None:
     """Each suite gets a stanza of its own, with the other fields, a key written out included."""
-    first, second, third = rewritten(DEB822).strip().split("\n\n")
+    first, second, third = move_to_archive(DEB822).strip().split("\n\n")
     assert first.splitlines() == [
         "Types: deb",
         f"URIs: {ARCHIVE}",
@@ -148,10 +148,10 @@ def test_deb822_sources_are_moved() -> None:
 @pytest.mark.parametrize("sources", [ONE_LINE, DEB822], ids=["one-line", "deb822"])
 def test_only_what_is_gone_is_moved(sources: str) -> None:
     """The check of dates stays on for the mirror's other suites."""
-    moved = rewritten(sources, {Suite(MIRROR, "oldie-updates")})
+    moved = move_to_archive(sources, {Suite(MIRROR, "oldie-updates")})
     assert suites_of(moved) == suites_of(sources) - {Suite(MIRROR, "oldie-updates")} | {Suite(ARCHIVE, "oldie-updates")}
     assert moved.lower().count("check-valid-until") == 1
-    assert rewritten(sources, {Suite(MIRROR, "newer")}).splitlines() == [
+    assert move_to_archive(sources, {Suite(MIRROR, "newer")}).splitlines() == [
         line for line in sources.splitlines() if line != "# dated"
     ]
 
@@ -160,17 +160,17 @@ def test_only_what_is_gone_is_moved(sources: str) -> None:
 def test_a_suite_can_be_left_out_or_taken_unchecked(sources: str) -> None:
     """Of the archive, that suite alone."""
     suite = Suite(ARCHIVE, "oldie-updates")
-    moved = rewritten(sources)
-    assert suites_of(without(moved, {suite})) == suites_of(moved) - {suite}
-    assert unchecked(moved, {suite}).lower().replace(": ", "=").count("trusted=yes") == 1
-    assert suites_of(unchecked(moved, {suite})) == suites_of(moved)
+    moved = move_to_archive(sources)
+    assert suites_of(remove_suites(moved, {suite})) == suites_of(moved) - {suite}
+    assert skip_signatures(moved, {suite}).lower().replace(": ", "=").count("trusted=yes") == 1
+    assert suites_of(skip_signatures(moved, {suite})) == suites_of(moved)
 
 
 def test_which_suites_only_add_to_another() -> None:
     """The release itself must be there; what adds to it may be lacking."""
     names = ("oldie", "oldie-updates", "oldie/updates", "oldiest")
     suites = [Suite(MIRROR, name) for name in names]
-    assert {suite.name for suite in additions(suites, suites)} == {"oldie-updates", "oldie/updates"}
+    assert {suite.name for suite in extension_suites(suites, suites)} == {"oldie-updates", "oldie/updates"}
 
 
 DOCKERFILE = """\

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reprolab.baseimage import cpython
-from reprolab.baseimage.resolve import substitute
+from reprolab.baseimage.resolve import fallback_version
 from reprolab.core.config_file import read_yaml
 from reprolab.pins.collect import Build
 from reprolab.pins.pin import Use
@@ -91,7 +91,7 @@ def _stand_ins(root: Path, builds: Iterable[Build]) -> Iterator[Build]:
     file = root / STAND_IN
     named = {value for build in builds for name, value in build.arguments.items() if name.endswith(BASE_ARGUMENT)}
     for official in sorted(named) if file.is_file() else ():
-        if version := substitute(official):
+        if version := fallback_version(official):
             arguments = {
                 # In truth the host's Debian; its packages are those of the image that it stands in for.
                 "DEBIAN_BASE": official,
@@ -99,5 +99,5 @@ def _stand_ins(root: Path, builds: Iterable[Build]) -> Iterator[Build]:
                 "PACKAGES": "",
                 "PYTHON_VERSION": version,
             }
-            renamed = {"requirements.txt": cpython.requirements(version)}
+            renamed = {"requirements.txt": cpython.requirements_file(version)}
             yield Build(file, file.parent, arguments, "", (Use(""),), renamed)

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from reprolab.baseimage.resolve import DEBIAN, PYTHON, substitute
+from reprolab.baseimage.resolve import DEBIAN, PYTHON, fallback_version
 from reprolab.core.errors import UsageError
 from reprolab.pins.pin import APT, PIP, Pin, Use
 from reprolab.stack.dockerfile import UNKNOWN, Run, Stage, expand, in_context, names, stages
@@ -142,7 +142,7 @@ def _archive(line: _Line) -> str:
 def _pip(words: list[str], command: Command, line: _Line, machine: str) -> Iterator[tuple[Pin, Use]]:
     if "--no-index" in words:
         return
-    python = next(filter(None, map(substitute, line.stage.images)), "")
+    python = next(filter(None, map(fallback_version, line.stage.images)), "")
     if not python:
         raise UsageError(
             f"{line.place} installs by pip into {line.stage.image}, whose Python is not known",
