@@ -138,9 +138,9 @@ def test_packages_are_held_against_a_record_of_an_older_release() -> None:
     """Whose images' names leave the experiment out."""
     record = {"documented/app": {"pip": {"a": "1"}}}
     run = {"freeze/documented/app": {"pip": {"a": "2"}}, "freeze/custom/app": {"pip": {"a": "3"}}}
-    (change,) = packages.changed(record, ["freeze/documented"], run)
+    (change,) = packages.find_changes(record, ["freeze/documented"], run)
     assert (change.recorded, change.now, change.images) == ("1", "2", ("freeze/documented/app",))
-    assert packages.changed(run, ["freeze/documented"], run) == []
+    assert packages.find_changes(run, ["freeze/documented"], run) == []
 
 
 # -- verdict.json ---------------------------------------------------------------------------------

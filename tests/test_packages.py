@@ -28,12 +28,12 @@ RUN = {
 def recorded(run: Any = RUN) -> dict[str, Any]:
     """What accept() keeps of a run with these images, as it comes back from the file."""
     variants = {image.partition("/")[0]: {} for image in run}
-    return json.loads(json.dumps({"packages": packages.kept(run), "variants": variants}))  # type: ignore[no-any-return]
+    return json.loads(json.dumps({"packages": packages.compact(run), "variants": variants}))  # type: ignore[no-any-return]
 
 
 def changed(record: Any, run: Any) -> list[packages.Change]:
     """What a run with these images has otherwise than the record."""
-    return packages.changed(packages.expanded(record["packages"]), record["variants"], run)
+    return packages.find_changes(packages.expand(record["packages"]), record["variants"], run)
 
 
 def upgraded(images: Any, **versions: str) -> dict[str, Any]:
@@ -47,13 +47,13 @@ def upgraded(images: Any, **versions: str) -> dict[str, Any]:
 
 def test_what_is_kept_can_be_read_back() -> None:
     """Every distinct set of packages of a service is whole again, what an image lacks of another included."""
-    whole = packages.expanded(recorded()["packages"])
+    whole = packages.expand(recorded()["packages"])
     assert whole == {image: RUN[image] for image in ("documented/app", "documented/proxy", "newer/app", "empty/wrk")}
 
 
 def test_what_is_alike_is_kept_once() -> None:
     """An image's 150 packages of the system cost one line in the next image, whatever its service."""
-    kept = packages.kept(RUN)
+    kept = packages.compact(RUN)
     assert kept["newer/app"] == {"like": "documented/app", "pip": {"gunicorn": "21.2.0"}}
     assert kept["documented/proxy"]["like"] == "documented/app"
     assert kept["documented/proxy"]["deb"] == {"h2o": "2.2.5", "libpython": None}
@@ -109,5 +109,5 @@ def test_what_the_dockerfiles_install_is_known_by_name(tmp_path: Path) -> None:
         '  "nginx-light=${NGINX}" gcc && rm -rf /var/lib/apt',
     ]
     (found.directory / "Dockerfile").write_text("\n".join(lines), encoding="utf-8")
-    assert packages.named(found) == {"nginx-light", "gcc"}
-    assert {"h2o", "wrk", "gcc"} <= packages.named(loader.load(ROOT, "socket-vanish"))
+    assert packages.named_in_dockerfiles(found) == {"nginx-light", "gcc"}
+    assert {"h2o", "wrk", "gcc"} <= packages.named_in_dockerfiles(loader.load(ROOT, "socket-vanish"))

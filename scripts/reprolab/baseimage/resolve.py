@@ -98,7 +98,7 @@ def policy(environ: Mapping[str, str]) -> Policy:
         raise UsageError(
             f"{VARIABLE} is {word!r}",
             expected="one of " + ", ".join(Policy),
-            advice="auto (the default): the registry, else this host; hub: only the registry; host: only this host",
+            advice="auto (the default): the registry, else a fallback image; hub: no fallback image; host: only those",
         ) from None
 
 
@@ -267,11 +267,11 @@ def _from_host(official: str, client: docker.DockerClient, reason: str, on_progr
             advice=f"`docker load` the image, or let the engine reach its registry ({VARIABLE}=auto)",
         )
     if version:
-        image = fallback.python_base(official, version, client, os.environ, on_progress)
+        host_image = fallback.python_base(official, version, client, os.environ, on_progress)
     else:
-        image = fallback.debian_base(client, os.environ, on_progress)
-    detail = f"{official} built on this host from {image.made_from}{_difference(official)} ({reason})"
-    return Base(official, image.reference, str(image.image.id), Origin.HOST, "", detail)
+        host_image = fallback.debian_base(client, os.environ, on_progress)
+    detail = f"{official} built on this host from {host_image.made_from}{_difference(official)} ({reason})"
+    return Base(official, host_image.reference, str(host_image.image.id), Origin.HOST, "", detail)
 
 
 def _difference(official: str) -> str:
