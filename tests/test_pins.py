@@ -17,7 +17,7 @@ from reprolab.core.errors import Exit
 from reprolab.engine import labels
 from reprolab.engine.detect import client
 from reprolab.pins import ask_apt, ask_pip, asking, suites, table
-from reprolab.pins.pin import APT, PIP, Answer, Pin, State, Use
+from reprolab.pins.pin import APT, PIP, Pin, PinAnswer, State, Use
 from rich.console import Console
 
 DATA = Path(__file__).parent / "data" / "pins"
@@ -33,17 +33,17 @@ SETS = sorted(
 )
 DEBIAN = "debian:bookworm-slim"
 NGINX = Pin(APT, "nginx", "1.22.1-9+deb12u10", DEBIAN, SETS[4])
-TRIES = (State.GONE, State.UNASKED, State.THERE)
+TRIES = (State.GONE, State.NOT_ASKED, State.AVAILABLE)
 
 # -- apt ------------------------------------------------------------------------------------------
 
 
-def told(name: str) -> ask_apt.Told:
+def told(name: str) -> ask_apt.AptAnswer:
     """What apt said in a container of Debian 12, in November 2026."""
     return ask_apt.read((DATA / f"apt-{name}.txt").read_text(encoding="utf-8"), SETS)
 
 
-def apt(word: str, said: ask_apt.Told) -> Answer:
+def apt(word: str, said: ask_apt.AptAnswer) -> PinAnswer:
     """The answer for a word of SETS."""
     name, _, wanted = word.partition("=")
     together = next(words for words in SETS if word in words)
@@ -53,30 +53,31 @@ def apt(word: str, said: ask_apt.Told) -> Answer:
 @pytest.mark.parametrize(
     ("word", "state", "text"),
     [
-        ("nginx-light=1.22.1-9*", State.THERE, "1.22.1-9+deb12u11"),
-        ("libc6", State.THERE, "2.36-9+deb12u14"),  # is installed
-        ("gcc=4:1*", State.THERE, "4:12.2.0-3"),  # an epoch
-        ("wrk=4.1.0-3*", State.THERE, "4.1.0-3+b2"),
+        ("nginx-light=1.22.1-9*", State.AVAILABLE, "1.22.1-9+deb12u11"),
+        ("libc6", State.AVAILABLE, "2.36-9+deb12u14"),  # is installed
+        ("gcc=4:1*", State.AVAILABLE, "4:12.2.0-3"),  # an epoch
+        ("wrk=4.1.0-3*", State.AVAILABLE, "4.1.0-3+b2"),
         ("nginx=1.22.1-9+deb12u10", State.GONE, "the archive has 1.22.1-9+deb12u11, 1.22.1-9+deb12u9"),
         ("nosuch=1", State.GONE, "the archive has no such package"),
-        ("curl=7.88*", State.THERE, "7.88.1-10+deb12u15"),  # another word of its command is gone
+        ("curl=7.88*", State.AVAILABLE, "7.88.1-10+deb12u15"),  # another word of its command is gone
         (
             "libc6=2.36-9+deb12u7",
             State.GONE,
-            "apt refuses the words together: Packages were downgraded and -y was used without --allow-downgrades.",
+            "apt refuses to install these packages together: "
+            "Packages were downgraded and -y was used without --allow-downgrades.",
         ),
     ],
 )
 def test_apt_says_what_it_would_install(word: str, state: State, text: str) -> None:
     """The exact version, or what is there in place of what is gone."""
-    assert apt(word, told("answers")) == Answer(state, text)
+    assert apt(word, told("answers")) == PinAnswer(state, text)
 
 
 def test_a_mirror_that_cannot_be_reached_says_nothing_of_its_packages() -> None:
     """They are not gone: they could not be asked."""
     said = told("no-network")
     assert said.suite == "bookworm"
-    assert apt("wrk=4.1.0-3*", said).state is State.UNASKED
+    assert apt("wrk=4.1.0-3*", said).state is State.NOT_ASKED
     assert "Temporary failure resolving" in apt("wrk=4.1.0-3*", said).text
 
 
@@ -90,7 +91,7 @@ def test_a_mirror_without_the_release_has_none_of_its_packages() -> None:
 @pytest.mark.parametrize("printed", ["", "sh: 1: apt-get: not found\n", "@ suite bookworm\n@ update\n"])
 def test_a_container_that_dies_has_not_answered(printed: str) -> None:
     """Whatever it printed until then."""
-    assert apt("wrk=4.1.0-3*", ask_apt.read(printed, SETS)).state is State.UNASKED
+    assert apt("wrk=4.1.0-3*", ask_apt.read(printed, SETS)).state is State.NOT_ASKED
 
 
 def test_the_words_reach_apt_as_they_are() -> None:
@@ -107,9 +108,11 @@ def files(name: str) -> list[DistributionPackage]:
     return ProjectPage.from_json_data(content[name], "https://index.example/").packages
 
 
-def pip(name: str, wanted: str, python: str, *hashes: str, machine: str = "x86_64") -> Answer:
+def pip(name: str, wanted: str, python: str, *hashes: str, machine: str = "x86_64") -> PinAnswer:
     """The answer for a pin."""
-    return ask_pip.judge(Pin(PIP, name, wanted, python, hashes=frozenset(hashes)), ask_pip.Page(files(name)), machine)
+    return ask_pip.judge(
+        Pin(PIP, name, wanted, python, hashes=frozenset(hashes)), ask_pip.IndexPage(files(name)), machine
+    )
 
 
 def hash_of(filename: str) -> str:
@@ -120,8 +123,8 @@ def hash_of(filename: str) -> str:
 @pytest.mark.parametrize(
     ("name", "wanted", "python", "state", "text"),
     [
-        ("django", "==2.2", "3.6.15", State.THERE, "2.2"),
-        ("django", "==2.2.0", "3.12.1", State.THERE, "2.2"),
+        ("django", "==2.2", "3.6.15", State.AVAILABLE, "2.2"),
+        ("django", "==2.2.0", "3.12.1", State.AVAILABLE, "2.2"),
         ("django", "==2.3", "3.6.15", State.GONE, "the index has no such version; there is 2.2, 3.2.18"),
         (
             "django",
@@ -130,9 +133,9 @@ def hash_of(filename: str) -> str:
             State.GONE,
             "its 2 file(s) are not for this Python (Python >=3.8); there is 3.2.18",
         ),
-        ("greenlet", "==2.0.2", "3.6.15", State.THERE, "2.0.2"),
-        ("greenlet", "==2.0.2", "3.12.1", State.THERE, "2.0.2"),  # from source
-        ("greenlet", "==3.2.4", "3.13.0", State.THERE, "3.2.4"),
+        ("greenlet", "==2.0.2", "3.6.15", State.AVAILABLE, "2.0.2"),
+        ("greenlet", "==2.0.2", "3.12.1", State.AVAILABLE, "2.0.2"),  # from source
+        ("greenlet", "==3.2.4", "3.13.0", State.AVAILABLE, "3.2.4"),
         (
             "greenlet",
             "==3.2.4",
@@ -144,12 +147,12 @@ def hash_of(filename: str) -> str:
 )
 def test_the_index_says_what_pip_could_take(name: str, wanted: str, python: str, state: State, text: str) -> None:
     """A file of the version, for this Python: by its tag or as a source, and by what it requires."""
-    assert pip(name, wanted, python) == Answer(state, text)
+    assert pip(name, wanted, python) == PinAnswer(state, text)
 
 
 def test_a_wheel_is_for_one_kind_of_machine() -> None:
     """And for a C library that is not newer than the image's."""
-    assert pip("greenlet", "==3.2.4", "3.13.0").state is State.THERE
+    assert pip("greenlet", "==3.2.4", "3.13.0").state is State.AVAILABLE
     assert pip("greenlet", "==3.2.4", "3.13.0", machine="aarch64").state is State.GONE
     wheel = "x-1-cp36-cp36m-{}.whl"
     names = {"manylinux1_x86_64": True, "manylinux_2_31_x86_64": True, "manylinux_2_39_x86_64": False}
@@ -162,24 +165,24 @@ def test_with_hashes_a_file_must_have_one_of_them() -> None:
     """One of a file that this Python takes: the hash of another's wheel is no use."""
     mine = hash_of("greenlet-2.0.2-cp36-cp36m-manylinux2010_x86_64.whl")
     windows = hash_of("greenlet-2.0.2-cp36-cp36m-win32.whl")
-    assert pip("greenlet", "==2.0.2", "3.6.15", windows, mine).state is State.THERE
+    assert pip("greenlet", "==2.0.2", "3.6.15", windows, mine).state is State.AVAILABLE
     answer = pip("greenlet", "==2.0.2", "3.6.15", windows)
     assert answer.state is State.GONE
-    assert "no hash of the list is that of" in answer.text
+    assert "no hash in the list matches" in answer.text
 
 
 def test_yanked_is_a_warning() -> None:
     """pip takes a yanked file where it is pinned."""
     answer = pip("django", "==4.2.12", "3.12.1")
-    assert answer.state is State.THERE
+    assert answer.state is State.AVAILABLE
     assert answer.warning.startswith("yanked: Release files have Windows")
 
 
 def test_no_page_and_no_answer() -> None:
     """A name that the index does not have is gone; where it did not answer nothing is known."""
     pin = Pin(PIP, "nosuch", "==1", "3.6.15")
-    assert ask_pip.judge(pin, ask_pip.Page(), "x86_64").state is State.GONE
-    assert ask_pip.judge(pin, ask_pip.Page(failure="down"), "x86_64") == Answer(State.UNASKED, "down")
+    assert ask_pip.judge(pin, ask_pip.IndexPage(), "x86_64").state is State.GONE
+    assert ask_pip.judge(pin, ask_pip.IndexPage(failure="down"), "x86_64") == PinAnswer(State.NOT_ASKED, "down")
 
 
 def test_an_index_that_is_down_is_asked_once() -> None:
@@ -210,8 +213,8 @@ def test_the_index_is_the_one_of_this_machines_pip(tmp_path: Path) -> None:
 def test_one_python_is_enough_where_an_if_decides() -> None:
     """Only there: what is always installed must be there for each."""
     old, new = (Pin(PIP, "gevent", "==1", python, maybe=True) for python in ("3.6.15", "3.12.1"))
-    gone, there = Answer(State.GONE, "no"), Answer(State.THERE, "1")
-    assert asking.settle({old: there, new: gone})[new].state is State.THERE
+    gone, there = PinAnswer(State.GONE, "no"), PinAnswer(State.AVAILABLE, "1")
+    assert asking.settle({old: there, new: gone})[new].state is State.AVAILABLE
     assert asking.settle({old: gone, new: gone})[new] == gone
     always = Pin(PIP, "gevent", "==1", "3.12.1")
     assert asking.settle({old: there, always: gone})[always] == gone
@@ -221,14 +224,14 @@ def test_one_python_is_enough_where_an_if_decides() -> None:
     ("states", "status"),
     [
         ((), Exit.AS_RECORDED),
-        ((State.THERE,), Exit.AS_RECORDED),
-        ((State.THERE, State.UNASKED), Exit.LAB_FAILED),
-        ((State.UNASKED, State.GONE), Exit.DRIFT),
+        ((State.AVAILABLE,), Exit.AS_RECORDED),
+        ((State.AVAILABLE, State.NOT_ASKED), Exit.LAB_FAILED),
+        ((State.NOT_ASKED, State.GONE), Exit.DRIFT),
     ],
 )
 def test_what_is_gone_decides(states: tuple[State, ...], status: Exit) -> None:
     """It is certain, whatever else could not be asked."""
-    asked = {Pin(APT, str(number), "1", DEBIAN): Answer(state, "") for number, state in enumerate(states)}
+    asked = {Pin(APT, str(number), "1", DEBIAN): PinAnswer(state, "") for number, state in enumerate(states)}
     assert asking.status(asked) == status
 
 
@@ -239,7 +242,7 @@ def test_old_releases_are_told() -> None:
     assert suites.warning("forky", date(2099, 1, 1)) == ""
 
 
-def shown(asked: dict[Pin, Answer], users: dict[Pin, set[Use]], *, everything: bool = False) -> str:
+def shown(asked: dict[Pin, PinAnswer], users: dict[Pin, set[Use]], *, everything: bool = False) -> str:
     """The table, as it is printed."""
     console = Console(width=160)
     with console.capture() as capture:
@@ -252,8 +255,8 @@ def test_a_row_says_what_where_and_what_instead() -> None:
     uses = {Use("images/nginx/Dockerfile:5", "NGINX", "blink", f"lamp/{number}") for number in range(6)}
     other = Pin(APT, "nginx", "1.22.1-9+deb12u10", "debian:bullseye-slim", SETS[4])
     few = Pin(PIP, "gevent", "==1", "3.6.15")
-    asked = {NGINX: Answer(State.GONE, "the archive has 2"), other: Answer(State.GONE, "the archive has 2")}
-    asked |= {few: Answer(State.THERE, "1.0")}
+    asked = {NGINX: PinAnswer(State.GONE, "the archive has 2"), other: PinAnswer(State.GONE, "the archive has 2")}
+    asked |= {few: PinAnswer(State.AVAILABLE, "1.0")}
     users = {NGINX: uses, other: uses, few: {Use("list.txt:1", "", "blink", "lamp/1")}}
     assert [(row.text, row.where, row.bases) for row in table.rows(asked, users, {"blink": 6})] == [
         (
@@ -268,19 +271,19 @@ def test_a_row_says_what_where_and_what_instead() -> None:
     assert "1.0" in shown(asked, users, everything=True)
     assert table.summary(asked, users) == "2 pins of 2 files asked for: 1 gone"
     long = {few: {Use(f"{'long/' * 30}list.txt:{number}") for number in range(2)}}
-    assert "…" not in shown({few: Answer(State.GONE, "it is gone " * 20)}, long)
+    assert "…" not in shown({few: PinAnswer(State.GONE, "it is gone " * 20)}, long)
 
 
 def test_what_could_not_be_asked_is_one_row() -> None:
     """Its reason matters, not its names; a warning is shown, and all is well otherwise."""
     pins = [Pin(PIP, name, "==1", "3.6.15") for name in ("a", "b", "c")]
     users = {pin: {Use("list.txt:1")} for pin in pins}
-    down: dict[Pin, Answer] = dict.fromkeys(pins, Answer(State.UNASKED, "the index is down"))
+    down: dict[Pin, PinAnswer] = dict.fromkeys(pins, PinAnswer(State.NOT_ASKED, "the index is down"))
     assert "3 of pip" in shown(down, users)
     assert table.summary(down, users) == "3 pins of 1 files asked for: 3 not asked"
-    there = dict.fromkeys(pins, Answer(State.THERE, "1", "yanked: broken"))
+    there = dict.fromkeys(pins, PinAnswer(State.AVAILABLE, "1", "yanked: broken"))
     assert "yanked: broken" in shown(there, users)
-    assert table.summary(there, users) == "3 pins of 1 files can be had"
+    assert table.summary(there, users) == "3 pins of 1 files are available"
 
 
 # -- today ----------------------------------------------------------------------------------------
@@ -361,7 +364,7 @@ def test_all_that_can_be_had_is_told_in_one_line(impossible: Path, monkeypatch: 
         (directory / name).write_text(changed, encoding="utf-8")
     done = lab(impossible, "-v", monkeypatch=monkeypatch)
     assert done.exit_code == Exit.AS_RECORDED, done.output
-    assert "4 pins of 1 files can be had" in done.output
+    assert "4 pins of 1 files are available" in done.output
     rows = [line.split() for line in done.output.splitlines() if line.startswith("  ")]
     assert any(row[0] == "six==1.17.0" and row[-1] == "1.17.0" for row in rows if row)
 
