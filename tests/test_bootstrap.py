@@ -108,7 +108,7 @@ def test_the_first_run_makes_the_environment(
     assert done.stdout == ""
     lines = done.stderr.splitlines()
     assert [line.split()[1] for line in lines] == ["making", "installing", "installing", ".venv"]
-    assert "since there is none yet" in lines[0]
+    assert "because there is none yet" in lines[0]
     code = "import pinned, tiny; print(tiny.__file__)"
     shown = subprocess.run([root / ".venv/bin/python", "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == str(root / "src/tiny.py")
@@ -182,7 +182,7 @@ def test_two_at_once_make_it_once(tmp_path: Path) -> None:
     said = [process.communicate(timeout=120)[1] for process in pair]
     assert [process.returncode for process in pair] == [0, 0], said
     assert sorted(text.count("making .venv") for text in said) == [0, 1]
-    assert "another bootstrap of this checkout is at work" in min(said, key=len)
+    assert "another bootstrap of this checkout is running" in min(said, key=len)
 
 
 def test_a_wrong_hash_stops_it(tmp_path: Path) -> None:
