@@ -1,4 +1,4 @@
-"""The packages of a run: small on record, whole when read, and what has changed since."""
+"""The packages of a run: their compact form on record, and the changes since the record."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ RUN = {
 
 
 def recorded(run: Any = RUN) -> dict[str, Any]:
-    """What accept() keeps of a run with these images, as it comes back from the file."""
+    """Return the packages and variants of a record of a run with these images."""
     variants = {image.partition("/")[0]: {} for image in run}
     return json.loads(json.dumps({"packages": packages.compact(run), "variants": variants}))  # type: ignore[no-any-return]
 
 
 def changed(record: Any, run: Any) -> list[packages.Change]:
-    """What a run with these images has otherwise than the record."""
+    """Return the changes of a run with these images."""
     return packages.find_changes(packages.expand(record["packages"]), record["variants"], run)
 
 
 def upgraded(images: Any, **versions: str) -> dict[str, Any]:
-    """The same images, each Debian package of these names in another version where it is there."""
+    """Return the images with these versions of the Debian packages that they have."""
     content: dict[str, Any] = json.loads(json.dumps(images))
     for kinds in content.values():
         debs = kinds.get("deb", {})
@@ -45,53 +45,53 @@ def upgraded(images: Any, **versions: str) -> dict[str, Any]:
     return content
 
 
-def test_what_is_kept_can_be_read_back() -> None:
-    """Every distinct set of packages of a service is whole again, what an image lacks of another included."""
-    whole = packages.expand(recorded()["packages"])
-    assert whole == {image: RUN[image] for image in ("documented/app", "documented/proxy", "newer/app", "empty/wrk")}
+def test_the_compact_form_can_be_expanded() -> None:
+    """Every distinct set of packages of a service is restored."""
+    expanded = packages.expand(recorded()["packages"])
+    assert expanded == {image: RUN[image] for image in ("documented/app", "documented/proxy", "newer/app", "empty/wrk")}
 
 
-def test_what_is_alike_is_kept_once() -> None:
-    """An image's 150 packages of the system cost one line in the next image, whatever its service."""
-    kept = packages.compact(RUN)
-    assert kept["newer/app"] == {"like": "documented/app", "pip": {"gunicorn": "21.2.0"}}
-    assert kept["documented/proxy"]["like"] == "documented/app"
-    assert kept["documented/proxy"]["deb"] == {"h2o": "2.2.5", "libpython": None}
-    assert len(json.dumps(kept)) < 1.1 * len(json.dumps(APP))
+def test_equal_packages_are_kept_once() -> None:
+    """An image lists only its differences from a similar one, also from one of another service."""
+    compacted = packages.compact(RUN)
+    assert compacted["newer/app"] == {"like": "documented/app", "pip": {"gunicorn": "21.2.0"}}
+    assert compacted["documented/proxy"]["like"] == "documented/app"
+    assert compacted["documented/proxy"]["deb"] == {"h2o": "2.2.5", "libpython": None}
+    assert len(json.dumps(compacted)) < 1.1 * len(json.dumps(APP))
 
 
-def test_a_record_from_before_is_read() -> None:
-    """It lists pip's packages alone, each image whole: those are compared, and nothing is said of Debian's."""
+def test_an_older_record_is_read() -> None:
+    """It has only the packages of pip, so only those are compared."""
     before = {"packages": {"documented/app": {"pip": APP["pip"]}}, "variants": {"documented": {}, "more-workers": {}}}
     assert changed(before, RUN) == []
     other = RUN | {"documented/app": NEWER}
-    (one,) = changed(before, other)
-    assert (one.kind, one.name, one.recorded, one.now) == ("pip", "gunicorn", "20.0.4", "21.2.0")
+    (change,) = changed(before, other)
+    assert (change.kind, change.name, change.recorded, change.now) == ("pip", "gunicorn", "20.0.4", "21.2.0")
 
 
-def test_a_package_that_changed_is_told_once() -> None:
-    """With all images that have it so, those included for which another variant's stands on record."""
+def test_a_changed_package_is_listed_once() -> None:
+    """It has all images, also those whose packages are recorded under another variant."""
     assert changed(recorded(), RUN) == []
-    (one,) = changed(recorded(), upgraded(RUN, h2o="2.2.6"))
-    assert (one.kind, one.name, one.recorded, one.now) == ("deb", "h2o", "2.2.5", "2.2.6")
-    assert one.images == ("documented/proxy", "more-workers/proxy", "newer/proxy")
+    (change,) = changed(recorded(), upgraded(RUN, h2o="2.2.6"))
+    assert (change.kind, change.name, change.recorded, change.now) == ("deb", "h2o", "2.2.5", "2.2.6")
+    assert change.images == ("documented/proxy", "more-workers/proxy", "newer/proxy")
 
 
-def test_a_part_of_a_run_is_compared_with_what_stands_for_it() -> None:
-    """One variant ran, and the record names it under another variant alone: its release is not taken for a change."""
+def test_a_partial_run_is_compared_with_the_most_similar_image() -> None:
+    """The record has this variant's packages under another variant. That is not a change."""
     part = {image: kinds for image, kinds in RUN.items() if image.startswith(("more-workers/", "newer/"))}
     assert changed(recorded(), part) == []
     changes = changed(recorded(), upgraded(part, lib7="8"))
-    assert [(one.name, one.now) for one in changes] == [("lib7", "8")]
+    assert [(change.name, change.now) for change in changes] == [("lib7", "8")]
 
 
-def test_a_variant_of_ones_own_is_not_compared() -> None:
-    """What --set changes is what the user asked for."""
+def test_a_custom_variant_is_not_compared() -> None:
+    """The changes of --set are intended."""
     assert changed(recorded(), {"custom/app": NEWER}) == []
 
 
 def test_a_package_that_came_or_went_is_a_change() -> None:
-    """Its version is empty on the side where it is not."""
+    """Its version is empty on the side that does not have it."""
     less = json.loads(json.dumps(RUN))
     for kinds in less.values():
         kinds.get("deb", {}).pop("h2o", None)
@@ -100,14 +100,14 @@ def test_a_package_that_came_or_went_is_a_change() -> None:
     assert (gone.recorded, gone.now, come.recorded, come.now) == ("2.2.5", "", "", "2.2.5")
 
 
-def test_what_the_dockerfiles_install_is_known_by_name(tmp_path: Path) -> None:
-    """Whether a version is pinned beside it or not, and over continued lines; options are no names."""
-    found = load(tmp_path)
+def test_the_packages_that_dockerfiles_name(tmp_path: Path) -> None:
+    """With and without a version, over continued lines; options are not names."""
+    scenario = load(tmp_path)
     lines = [
         "RUN apt-get update \\",
         "&& apt-get install --yes \\",
         '  "nginx-light=${NGINX}" gcc && rm -rf /var/lib/apt',
     ]
-    (found.directory / "Dockerfile").write_text("\n".join(lines), encoding="utf-8")
-    assert packages.named_in_dockerfiles(found) == {"nginx-light", "gcc"}
+    (scenario.directory / "Dockerfile").write_text("\n".join(lines), encoding="utf-8")
+    assert packages.named_in_dockerfiles(scenario) == {"nginx-light", "gcc"}
     assert {"h2o", "wrk", "gcc"} <= packages.named_in_dockerfiles(loader.load(ROOT, "socket-vanish"))
