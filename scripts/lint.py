@@ -1,4 +1,4 @@
-"""All the checks that need no container: one line each, the output of those that fail."""
+"""Run all checks that need no container. One line for each check; the output of a failed one follows."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from reprolab.engine.detect import compose_command, ensure_engine
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
-LIMIT = 300.0
+LIMIT = 300.0  # seconds for one check
 
 
 def shell_scripts() -> list[str]:
-    """Every tracked or new file that a shell runs. (What templates make is checked by tests/test_export.py.)"""
-    listed = run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT).stdout.split("\n")
-    files = [ROOT / name for name in listed if name and (ROOT / name).is_file() and not name.endswith(".j2")]
+    """Return every tracked or new shell script. Scripts made from templates are checked by tests/test_export.py."""
+    names = run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT).stdout.split("\n")
+    files = [ROOT / name for name in names if name and (ROOT / name).is_file() and not name.endswith(".j2")]
     return [
         str(f) for f in files if f.read_bytes()[:32].startswith((b"#!/bin/sh", b"#!/usr/bin/env bash", b"#!/bin/bash"))
     ]
 
 
 def checks() -> Iterator[tuple[str, list[str]]]:
-    """(what is checked, the command)."""
+    """Yield (name of the check, command)."""
     engine = ensure_engine(show_progress)
     dockerfiles = sorted(
         str(path) for glob in ("*/*/Dockerfile", "scenarios/*/*/Dockerfile") for path in ROOT.glob(glob)
@@ -46,18 +46,18 @@ def checks() -> Iterator[tuple[str, list[str]]]:
 
 
 def main() -> int:
-    """Run every check; 0 if all pass, 1 otherwise."""
+    """Run every check. Return 0 if all pass, else 1."""
     if shutil.which("git") is None:
         print("lint: git is not on the PATH; install it")
         return 1
     failed = 0
     for name, command in checks():
-        begun = time.monotonic()
-        done = run(command, timeout=LIMIT, check=False, cwd=ROOT)
-        print(f"{'ok  ' if done.code == 0 else 'FAIL'} {name} ({time.monotonic() - begun:.1f} s)", flush=True)
-        if done.code:
+        start = time.monotonic()
+        result = run(command, timeout=LIMIT, check=False, cwd=ROOT)
+        print(f"{'ok  ' if result.code == 0 else 'FAIL'} {name} ({time.monotonic() - start:.1f} s)", flush=True)
+        if result.code:
             failed += 1
-            print(f"{done.stdout}{done.stderr}".rstrip(), flush=True)
+            print(f"{result.stdout}{result.stderr}".rstrip(), flush=True)
     return 1 if failed else 0
 
 

@@ -1,6 +1,6 @@
-"""Write the lists of packages that images install anew: the pins stay, with the hashes of all files of their releases.
+"""Write the hashes into the lists of packages that images install. The pins stay as they are.
 
-To change a list, write NAME==VERSION in it, with a marker if need be, then run `make lock`. Needs uv on PATH.
+To change a list, write NAME==VERSION into it, with a marker if necessary, then run `make lock`. Needs uv on PATH.
 """
 
 from __future__ import annotations
@@ -23,45 +23,45 @@ LISTS = (
 )
 ENTRY = re.compile(r"(?P<pin>[\w.-]+==[\w.]+)(?: *; *(?P<marker>[^\\]+?))?[ \\]*")
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
-# uv is asked for one release at a time, without its marker: the newest interpreter meets what each of them requires.
+# uv resolves one release at a time, without its marker. The newest interpreter meets the requirement of each release.
 ASK = ("uv", "pip", "compile", "--quiet", "--no-deps", "--generate-hashes", "--no-header", "--no-annotate")
 PYTHON = ("--python-version", "3.13")
-LIMIT = 300.0
+LIMIT = 300.0  # seconds for one release
 
 
 def lists() -> list[Path]:
-    """Every list of packages."""
+    """Return the paths of all lists."""
     return sorted(path for pattern in LISTS for path in ROOT.glob(pattern))
 
 
 def locked(text: str, hashes: Callable[[str], list[str]]) -> str:
-    """A list with what ``hashes`` knows of each NAME==VERSION. LabError for a line that is no such pin."""
-    return "".join(f"{line}\n" for line in _locked(text, hashes))
+    """Return a list with the ``hashes`` of each NAME==VERSION. LabError for a line that is not such a pin."""
+    return "".join(f"{line}\n" for line in _locked_entries(text, hashes))
 
 
-def _locked(text: str, hashes: Callable[[str], list[str]]) -> Iterator[str]:
+def _locked_entries(text: str, hashes: Callable[[str], list[str]]) -> Iterator[str]:
     for line in text.splitlines():
         if line.startswith("#"):
             yield line
         elif line.strip() and not line.lstrip().startswith("--hash="):
             entry = ENTRY.fullmatch(line)
             if not entry:
-                raise LabError(f"{line!r} is no pin", expected="NAME==VERSION, or NAME==VERSION; MARKER")
+                raise LabError(f"{line!r} is not a pin", expected="NAME==VERSION, or NAME==VERSION; MARKER")
             marker = f" ; {entry['marker']}" if entry["marker"] else ""
             yield " \\\n    ".join([f"{entry['pin']}{marker}", *hashes(entry["pin"])])
 
 
 @cache
 def hashes_of(pin: str) -> list[str]:
-    """The hashes of all files of a release, as pip takes them."""
-    found = HASH.findall(run([*ASK, *PYTHON, "-"], stdin=f"{pin}\n", timeout=LIMIT).stdout)
-    if not found:
+    """Return the hashes of all files of a release, as options for pip."""
+    options = HASH.findall(run([*ASK, *PYTHON, "-"], stdin=f"{pin}\n", timeout=LIMIT).stdout)
+    if not options:
         raise LabError(f"uv found no file of {pin}", expected="a release that the package index has")
-    return found
+    return options
 
 
 def main() -> int:
-    """Write every list; 0 when all are written."""
+    """Write every list. Return 0, or 1 without uv."""
     if shutil.which("uv") is None:
         print("lock: uv is not on the PATH; install it (pip install uv)")
         return 1

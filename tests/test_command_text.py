@@ -1,4 +1,4 @@
-"""Hints stand in the words in which the user works: make's, or the command line's."""
+"""Hints name commands and options as the user types them: for make or for the command line."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from reprolab.run.plan import RunOptions, make_plan
 from reprolab.verdict.judge import judge
 
 
-def test_what_the_user_types(monkeypatch: pytest.MonkeyPatch) -> None:
-    """make has variables for some options, and ARGS for the rest; where make does not run the lab, nothing of it."""
+def test_commands_and_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under make some options are variables and the others go into ARGS."""
     assert command_text.option("trials", 20) == "--trials 20"
     assert command_text.option("variant") == "--variant"
     assert command_text.command("judge x", "judge RUN=x") == "reprolab judge x"
@@ -30,23 +30,23 @@ def test_what_the_user_types(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_variable_is_one_of_the_makefile() -> None:
-    """What a hint names there, make knows."""
+    """The Makefile knows each variable that a hint may name."""
     words = re.search(r"^LAB_WORDS := (.*\\\n.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
     assert words and {name.upper() for name in command_text.VARIABLES} <= set(words[1].split())
 
 
-def test_by_make_the_hints_are_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the doubts below a table and of a plan that cannot be."""
+def test_hints_under_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the notes below a table and in the errors of a plan."""
     monkeypatch.setenv("MAKELEVEL", "1")
-    told = terminal.doubts(judge(in_memory(claim()), "now", trials(documented="+")))
-    assert told.endswith("run with TRIALS=20 for a closer bound")
-    found = load(tmp_path)
+    notes = terminal.doubts(judge(in_memory(claim()), "now", trials(documented="+")))
+    assert notes.endswith("run with TRIALS=20 for a closer bound")
+    scenario = load(tmp_path)
     with pytest.raises(UsageError, match=r"JOBS=2: blink puts load.*\n.*expected: JOBS=1"):
-        make_plan(found, RunOptions("blink", jobs=2))
+        make_plan(scenario, RunOptions("blink", jobs=2))
     with pytest.raises(UsageError, match="make's command line: blink has no factor RELAESE"):
-        make_plan(found, RunOptions("blink", settings={"RELAESE": "1"}))
+        make_plan(scenario, RunOptions("blink", settings={"RELAESE": "1"}))
     with pytest.raises(UsageError, match="and VARIANT names others"):
-        make_plan(found, RunOptions("blink", variants=("old",), settings={"RELEASE": "1"}))
+        make_plan(scenario, RunOptions("blink", variants=("old",), settings={"RELEASE": "1"}))
 
 
 OPTIONS = "variant|set|trials|jobs|keep|replay|speed|html|force|also|only|no-runs|output|log|all-variants"
@@ -55,7 +55,7 @@ WORDS = re.compile(rf"(?<!\w)--(?:{OPTIONS})\b|\breprolab (?:{COMMANDS})\b")
 
 
 def texts(node: ast.AST) -> Iterator[str]:
-    """The texts in a piece of code, but for what `command_text` is given."""
+    """Yield the texts in a piece of code, except the arguments of `command_text`."""
     if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("command_text."):
         return
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -64,8 +64,8 @@ def texts(node: ast.AST) -> Iterator[str]:
         yield from texts(inner)
 
 
-def says_something(node: ast.AST) -> bool:
-    """Whether a piece of code says something to the user: an error, or words on the terminal."""
+def shows_text(node: ast.AST) -> bool:
+    """Whether a piece of code shows text to the user: an error, or a line on the terminal."""
     if isinstance(node, ast.Raise):
         return True
     return isinstance(node, ast.Call) and bool(re.search(r"(Error|Text|Facts|progress|echo)$", ast.unparse(node.func)))
@@ -73,8 +73,8 @@ def says_something(node: ast.AST) -> bool:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "scripts" / "reprolab").rglob("*.py")), ids=lambda path: path.stem)
 def test_no_message_names_an_option_by_itself(path: Path) -> None:
-    """The lab's options and commands come into messages through `command_text` alone."""
+    """Messages get the names of options and commands from `command_text`."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        for text in texts(node) if says_something(node) else ():
+        for text in texts(node) if shows_text(node) else ():
             hint = "by command_text.option() or command_text.command()"
-            assert not WORDS.search(text), f"{path.name}: say {text!r} {hint}"
+            assert not WORDS.search(text), f"{path.name}: write {text!r} {hint}"

@@ -295,18 +295,18 @@ def test_an_experiment_without_load_needs_no_wrk(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "words"),
     [
-        ("nginx: {FRONT: nginx}", "ngin: {FRONT: nginx}", "'ngin' is no role that .* .did you mean nginx"),
+        ("nginx: {FRONT: nginx}", "ngin: {FRONT: nginx}", "'ngin' is not a role that .* .did you mean nginx"),
         ("nginx: {FRONT: nginx}", "nginx: {FRNT: nginx}", "names FRNT, which is no factor .did you mean FRONT"),
         ("nginx: {FRONT: nginx}", "nginx: {FRONT: apache}", "FRONT cannot be 'apache'"),
         ("nginx: {FRONT: nginx}", "nginx: always", "x-reprolab.when is"),
         ("nginx: {FRONT: nginx}", "nginx: {FRONT: on}", "when.nginx.FRONT is True"),
         ("nginx: {FRONT: nginx}", "nginx: {FRONT: [nginx, none]}", "when.nginx.FRONT is .'nginx', 'none'."),
         ("nginx: {FRONT: nginx}", "blink-nginx: {FRONT: nginx}", "a service's name without `blink-`"),
-        ("nginx: {FRONT: nginx}", "app: {FRONT: nginx}", "'app' is no role that could be left out"),
+        ("nginx: {FRONT: nginx}", "app: {FRONT: nginx}", "'app' is not a role that can be left out"),
         (
             "{experiment: lamp}",
             "{experiment: lamb}",
-            "names the experiment 'lamb', which is not there .did you mean lamp",
+            "names the experiment 'lamb', which does not exist .did you mean lamp",
         ),
     ],
 )

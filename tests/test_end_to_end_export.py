@@ -145,7 +145,7 @@ def test_compose_takes_the_file(unpack: Unpack, name: str) -> None:
 @pytest.mark.slow
 def test_spawn_workers_without_docker(unpack: Unpack) -> None:
     """A virtual environment and pip are enough; another interpreter is told which one is needed."""
-    python = cpython.find("3.12.1", os.environ)
+    python = cpython.find_interpreter("3.12.1", os.environ)
     place = unpack("spawn-workers")
     shows, absent = verdicts("spawn-workers")
     repro = place / "repro.sh"

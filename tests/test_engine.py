@@ -1,4 +1,4 @@
-"""Finding, installing and starting an engine: with fakes on PATH, and (marker docker) with the real one."""
+"""Finding, installing and starting an engine: with fake programs on PATH, and (marker docker) the real one."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ import pytest
 from reprolab.core.errors import EngineError, UsageError
 from reprolab.core.versions import at_least, parse_version
 from reprolab.engine import apt, install
-from reprolab.engine.apt import Machine, Source
+from reprolab.engine.apt import AptSource, Machine
 from reprolab.engine.detect import Engine, client, compose_command, ensure_engine
 from reprolab.engine.plugins import COMPOSE
 
 TOOLS = ("sh", "setsid", "sleep", "cat", "cp", "touch", "sed")
 
-# A program that answers as an engine does, once it has been started; ENGINE is its version.
+# A fake dockerd that answers like an engine.
 DOCKERD = """#!{python}
 import http.server, json, os, socketserver
 root = {root!r}
@@ -51,7 +51,7 @@ buildx) echo "github.com/docker/buildx $(cat "{root}/buildx") 30feaa1" && [ -s "
 esac
 """
 
-# apt as far as the lab uses it: it notes each call, and "installs" from stock/.
+# A fake apt-get: it records each call, and "installs" from stock/.
 APT_GET = """#!/bin/sh
 echo "apt-get $*" >>"{root}/calls"
 case "$*" in
@@ -93,19 +93,19 @@ Components: main
 
 @dataclass(frozen=True)
 class Box:
-    """A pretended machine in a directory: only its own bin is on PATH, and it starts with no engine."""
+    """A fake machine in a directory. Only its bin is on PATH, and it has no engine at first."""
 
     root: Path
-    said: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
 
     @property
     def machine(self) -> Machine:
-        """Root on a Debian 12, in the eyes of the lab."""
+        """Root on Debian 12."""
         return Machine(root=self.root, environ={"PATH": str(self.root / "bin"), "HOME": "/nonexistent"}, uid=0)
 
     @property
     def calls(self) -> list[str]:
-        """What apt and systemctl were called with."""
+        """The calls of apt and systemctl."""
         path = self.root / "calls"
         return path.read_text().splitlines() if path.exists() else []
 
@@ -117,29 +117,29 @@ class Box:
         return path
 
     def stock(self, version: str = "20.10.24+dfsg1") -> None:
-        """Have docker.io in the archive."""
+        """Put docker.io into the archive."""
         self.program("stock/dockerd", DOCKERD.format(python=sys.executable, root=str(self.root), version=version))
         self.program("stock/docker", DOCKER.format(root=self.root))
 
     def unpack(self) -> None:
-        """Have docker.io installed, its daemon not running."""
+        """Install docker.io without starting its daemon."""
         for name in ("docker", "dockerd"):
             shutil.copy(self.root / "stock" / name, self.root / "bin" / name)
 
     def plugins(self, compose: str, buildx: str) -> None:
-        """Have these versions of the plugins; empty: missing."""
+        """Set the versions of the plugins; "" for a missing one."""
         (self.root / "compose").write_text(compose)
         (self.root / "buildx").write_text(buildx)
 
     def ensure(self, machine: Machine | None = None, **environ: str) -> Engine:
         """Call ensure_engine on this box, with changes to its environment."""
         machine = machine or self.machine
-        return ensure_engine(self.said.append, machine=replace(machine, environ={**machine.environ, **environ}))
+        return ensure_engine(self.messages.append, machine=replace(machine, environ={**machine.environ, **environ}))
 
 
 @pytest.fixture
 def box() -> Iterator[Box]:
-    """A fresh box; its daemons are ended by their pids. Its path is short, since a socket's is limited."""
+    """A new box. Its path is short, since the path of a socket has a limit. Its daemons are ended."""
     root = Path(tempfile.mkdtemp(prefix="rl-"))
     for name in ("bin", "stock", "etc/apt/sources.list.d", "var/run", "var/log", "run"):
         (root / name).mkdir(parents=True)
@@ -187,14 +187,14 @@ def test_a_version_is_read_whatever_its_packager_adds(text: str, version: tuple[
     assert parse_version(text) == version
 
 
-def test_what_is_no_version_is_refused() -> None:
-    """A text without a version is a ValueError that shows it."""
+def test_a_text_without_a_version_is_refused() -> None:
+    """The ValueError has the text."""
     with pytest.raises(ValueError, match="not a version: 'dev'"):
         parse_version("dev")
 
 
 @pytest.mark.parametrize(
-    ("found", "minimum", "enough"),
+    ("version", "minimum", "enough"),
     [
         ("2.26.1-4", "2.20", True),
         ("v2.20.0", "2.20", True),
@@ -207,16 +207,16 @@ def test_what_is_no_version_is_refused() -> None:
         ("dev", "0.10", False),
     ],
 )
-def test_versions_compare_by_number(found: str, minimum: str, enough: bool) -> None:
-    """2.9 is older than 2.20, and what is no version is never new enough."""
-    assert at_least(found, minimum) is enough
+def test_versions_compare_by_number(version: str, minimum: str, enough: bool) -> None:
+    """2.9 is older than 2.20, and a text without a version is never new enough."""
+    assert at_least(version, minimum) is enough
 
 
 # A fresh machine, and each state between it and a ready one
 
 
 def test_a_fresh_machine_gets_an_engine(box: Box) -> None:
-    """Nothing installed: the daemon, then the plugins of the next release, and it says so first."""
+    """The daemon is installed, then the plugins of the next release; each step is announced."""
     box.plugins("", "")
     engine = box.ensure()
     assert (engine.version, engine.compose, engine.buildx) == ("20.10.24+dfsg1", "2.26.1-4", "0.13.1+ds1")
@@ -226,23 +226,23 @@ def test_a_fresh_machine_gets_an_engine(box: Box) -> None:
     installs = [call for call in box.calls if " install " in call]
     assert installs[0].endswith("--no-install-recommends docker.io iptables ca-certificates")
     assert "docker-compose_2.26.1-4_amd64.deb" in installs[1]
-    assert "installing docker.io" in box.said[0]
-    assert any("taking trixie's" in line for line in box.said)
+    assert "installing docker.io" in box.messages[0]
+    assert any("installing from trixie" in line for line in box.messages)
     assert (box.root / "var/log/reprolab-dockerd.log").read_text() == "fake dockerd starts\n"
 
 
-def test_an_engine_that_answers_is_used_in_silence(box: Box) -> None:
-    """Nothing is said, installed or started the second time, even where that is forbidden."""
+def test_an_engine_that_answers_is_used_without_output(box: Box) -> None:
+    """The second time nothing is printed, installed or started, and no permission is needed."""
     box.unpack()
     assert box.ensure().started is True
-    box.said.clear()
+    box.messages.clear()
     again = box.ensure(REPROLAB_ENGINE="external")
-    assert (again.started, box.said, box.calls) == (False, [], [])
+    assert (again.started, box.messages, box.calls) == (False, [], [])
     assert len(_pids(box.root)) == 1
 
 
 def test_the_private_apt_state_leaves_the_sources_alone(box: Box) -> None:
-    """Mirror and key are the machine's own, the suite is the next, and every file is apt's own temporary."""
+    """Mirror and key are those of the machine, the suite is the next one, and apt works in a temporary directory."""
     box.unpack()
     box.plugins("1.29.2", "")
     box.ensure()
@@ -257,7 +257,7 @@ def test_the_private_apt_state_leaves_the_sources_alone(box: Box) -> None:
 
 
 def test_the_distributions_own_plugins_come_first(box: Box) -> None:
-    """Where this release's own packages are new enough, no other release is asked."""
+    """If the packages of this release are new enough, no other release is asked."""
     box.unpack()
     box.plugins("", "")
     (box.root / "policy").write_text(POLICY.format(compose="2.26.1-4", buildx="0.13.1+ds1-3"))
@@ -266,7 +266,7 @@ def test_the_distributions_own_plugins_come_first(box: Box) -> None:
     assert not any("download" in call for call in box.calls)
 
 
-# What goes wrong, and what is said then
+# Errors and their messages
 
 
 def _no_engine(box: Box) -> Machine:
@@ -285,15 +285,15 @@ def _not_debian(box: Box) -> Machine:
 @pytest.mark.parametrize(
     ("prepare", "environ", "words"),
     [
-        (_not_root, {}, "only when run as root"),
-        (_not_debian, {}, "on Debian and its derivatives only"),
+        (_not_root, {}, "only as root"),
+        (_not_debian, {}, "only on Debian and its derivatives"),
         (_no_engine, {"REPROLAB_ENGINE": "external"}, "REPROLAB_ENGINE=external forbids"),
     ],
 )
-def test_where_it_may_not_it_installs_nothing(
+def test_without_permission_nothing_is_installed(
     box: Box, prepare: Callable[[Box], Machine], environ: dict[str, str], words: str
 ) -> None:
-    """The message says what failed, why the lab does nothing, what was expected and what to do."""
+    """The message has the failure, the reason why nothing is installed, what was expected and what to do."""
     with pytest.raises(EngineError) as error:
         box.ensure(prepare(box), **environ)
     text = str(error.value)
@@ -304,8 +304,8 @@ def test_where_it_may_not_it_installs_nothing(
     assert box.calls == []
 
 
-def test_a_missing_plugin_is_not_installed_where_that_is_forbidden(box: Box) -> None:
-    """Both plugins are named with what was found and what is needed."""
+def test_without_permission_no_plugin_is_installed(box: Box) -> None:
+    """The message names both plugins with their versions and the required ones."""
     box.unpack()
     box.ensure()
     box.plugins("", "0.9.1")
@@ -318,18 +318,18 @@ def test_a_missing_plugin_is_not_installed_where_that_is_forbidden(box: Box) -> 
 
 @pytest.mark.parametrize("host", ["tcp://127.0.0.1:9", "unix:///nonexistent/docker.sock"])
 def test_a_dead_docker_host_is_an_error_and_installs_nothing(box: Box, host: str) -> None:
-    """Whoever sets DOCKER_HOST means that engine, not one installed here."""
+    """With DOCKER_HOST set, no engine is installed on this machine."""
     with pytest.raises(EngineError) as error:
         box.ensure(DOCKER_HOST=host)
     assert f"no Docker Engine answers at {host}" in str(error.value)
     assert "unset DOCKER_HOST" in str(error.value)
-    assert (box.calls, box.said) == ([], [])
+    assert (box.calls, box.messages) == ([], [])
     with pytest.raises(EngineError, match="no Docker Engine answers at"):
         client({**box.machine.environ, "DOCKER_HOST": host})
 
 
-def test_an_old_engine_is_named_with_what_is_needed(box: Box) -> None:
-    """An engine before 20.10 is refused."""
+def test_an_old_engine_is_refused(box: Box) -> None:
+    """The message has its version and the required one."""
     box.stock(version="19.03.15")
     box.unpack()
     with pytest.raises(EngineError) as error:
@@ -339,7 +339,7 @@ def test_an_old_engine_is_named_with_what_is_needed(box: Box) -> None:
 
 
 def test_an_older_plugin_that_comes_first_is_named(box: Box) -> None:
-    """The package is installed, yet the user's own copy is still the one docker runs."""
+    """After the installation docker still runs the user's own, older copy."""
     box.unpack()
     box.plugins("2.5.0", "0.13.1")
     box.program("bin/apt-get", "#!/bin/sh\ncase $* in *download*) touch docker-compose_2.deb;; esac\n")
@@ -349,18 +349,18 @@ def test_an_older_plugin_that_comes_first_is_named(box: Box) -> None:
     assert "~/.docker/cli-plugins" in str(error.value)
 
 
-def test_a_failed_installation_shows_apts_words(box: Box) -> None:
-    """A failed update is told and survived; a failed installation shows command, code and output."""
+def test_a_failed_installation_shows_the_output_of_apt(box: Box) -> None:
+    """A failed update is only reported; a failed installation is an error with command, code and output."""
     box.program("bin/apt-get", "#!/bin/sh\necho 'E: Unable to locate package' >&2\nexit 100\n")
     with pytest.raises(EngineError) as error:
         box.ensure()
     assert "installing packages failed: exit code 100: apt-get install" in str(error.value)
     assert "E: Unable to locate package" in str(error.value)
-    assert any("apt-get update ended with errors" in line for line in box.said)
+    assert any("apt-get update ended with errors" in line for line in box.messages)
 
 
-def test_a_distribution_without_the_plugins_is_told_so(box: Box) -> None:
-    """Debian 11 has neither the plugins nor a libc for the next release's."""
+def test_a_distribution_without_the_plugins(box: Box) -> None:
+    """Debian 11 has no plugins, and its libc is too old for those of the next release."""
     (box.root / "etc/os-release").write_text("ID=debian\nVERSION_CODENAME=bullseye\nPRETTY_NAME='Debian 11'\n")
     box.unpack()
     box.plugins("", "0.13.1")
@@ -369,7 +369,7 @@ def test_a_distribution_without_the_plugins_is_told_so(box: Box) -> None:
 
 
 def test_a_missing_docker_command_is_named(box: Box) -> None:
-    """An engine alone is not enough: Compose is driven by the command line."""
+    """An engine is not enough: the lab runs Compose by the command line."""
     box.unpack()
     box.ensure()
     (box.root / "bin/docker").unlink()
@@ -378,7 +378,7 @@ def test_a_missing_docker_command_is_named(box: Box) -> None:
 
 
 def test_an_unknown_setting_is_refused(box: Box) -> None:
-    """A misspelt 'external' must not lead to an installation."""
+    """A misspelt 'external' must not cause an installation."""
     with pytest.raises(UsageError, match="REPROLAB_ENGINE=extern is not known"):
         box.ensure(REPROLAB_ENGINE="extern")
 
@@ -387,7 +387,7 @@ def test_an_unknown_setting_is_refused(box: Box) -> None:
 
 
 def test_a_daemon_that_ends_shows_its_last_lines(box: Box) -> None:
-    """The log of an earlier start is not shown, and nobody waits for what has ended."""
+    """The log of an earlier start is not shown, and the lab does not wait for the limit."""
     box.unpack()
     box.program("bin/dockerd", "#!/bin/sh\necho 'failed to start daemon: no iptables'\nexit 1\n")
     (box.root / "var/log/reprolab-dockerd.log").write_text("of yesterday\n")
@@ -400,8 +400,8 @@ def test_a_daemon_that_ends_shows_its_last_lines(box: Box) -> None:
     assert "of yesterday" not in str(error.value)
 
 
-def test_a_daemon_that_never_answers_is_given_up(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the limit the log's last lines and the limit are shown."""
+def test_a_daemon_that_never_answers_is_an_error(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message has the last lines of the log and the limit."""
     monkeypatch.setattr(install, "START_LIMIT", 1.0)
     box.unpack()
     script = f'#!/bin/sh\necho $$ >>"{box.root}/pids"\necho "waiting for a lock"\nexec sleep 60\n'
@@ -413,8 +413,8 @@ def test_a_daemon_that_never_answers_is_given_up(box: Box, monkeypatch: pytest.M
     assert "answers within 1 s" in str(error.value)
 
 
-def test_systemd_starts_the_daemon_where_it_runs_the_machine(box: Box) -> None:
-    """The daemon is systemd's then, not the lab's."""
+def test_systemd_starts_the_daemon_if_it_runs(box: Box) -> None:
+    """The lab then does not start dockerd itself."""
     (box.root / "run/systemd/system").mkdir(parents=True)
     box.unpack()
     start = f'echo "systemctl $*" >>"{box.root}/calls"; setsid --fork dockerd >"{box.root}/log" 2>&1'
@@ -423,8 +423,8 @@ def test_systemd_starts_the_daemon_where_it_runs_the_machine(box: Box) -> None:
     assert box.calls == ["systemctl start docker"]
 
 
-def test_the_daemon_holds_none_of_its_starters_pipes(box: Box) -> None:
-    """A pipe read by CI ends when the lab does, though the daemon runs on, in a session of its own."""
+def test_the_daemon_inherits_no_pipes(box: Box) -> None:
+    """A pipe that CI reads ends with the lab, although the daemon runs on. The daemon has its own session."""
     box.unpack()
     code = (
         "import sys; from pathlib import Path; from reprolab.engine.apt import Machine\n"
@@ -453,20 +453,20 @@ def _until(true: Callable[[], bool], limit: float = 10.0) -> None:
         time.sleep(0.05)
 
 
-def test_a_pid_file_that_names_a_stranger_is_removed(box: Box) -> None:
-    """After a reboot its number may belong to anything, and dockerd 20.10 then refuses to start."""
+def test_a_pid_file_of_another_program_is_removed(box: Box) -> None:
+    """After a reboot any program may have its pid, and dockerd 20.10 then refuses to start."""
     box.unpack()
     for name in ("docker.pid", "docker/containerd/containerd.pid"):
         path = box.root / "var/run" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(str(os.getpid()))
     assert box.ensure().started is True
-    assert len([line for line in box.said if f"names process {os.getpid()}" in line]) == 2
+    assert len([line for line in box.messages if f"names process {os.getpid()}" in line]) == 2
     assert not list((box.root / "var/run").rglob("*.pid"))
 
 
-def test_a_daemon_that_runs_is_not_started_again(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its pid file stays; one that never answers is reported, not replaced."""
+def test_a_running_daemon_is_not_started_again(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pid file stays. If it never answers, that is an error."""
     monkeypatch.setattr(install, "START_LIMIT", 0.5)
     box.unpack()
     program = box.program("bin/dockerd", f'#!/bin/sh\necho $$ >>"{box.root}/pids"\nsleep 30\n')
@@ -480,20 +480,20 @@ def test_a_daemon_that_runs_is_not_started_again(box: Box, monkeypatch: pytest.M
 
 
 def test_one_lab_at_a_time_sets_docker_up(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second waits, says so once, and gives up at its limit."""
-    monkeypatch.setattr(install, "TURN_LIMIT", 0.2)
-    with install.my_turn(box.machine, box.said.append):
+    """The second one waits, prints one line, and fails at its limit."""
+    monkeypatch.setattr(install, "LOCK_LIMIT", 0.2)
+    with install.setup_lock(box.machine, box.messages.append):
         with pytest.raises(EngineError, match="another reprolab that is setting up Docker"):
             box.ensure()
-        assert box.said == ["another reprolab is setting up Docker here: waiting for it"]
+        assert box.messages == ["another reprolab is setting up Docker here: waiting for it"]
     assert box.ensure().started is True
 
 
 # apt's sources
 
 
-def test_sources_are_read_in_both_notations(box: Box) -> None:
-    """Comments, deb-src and cdroms are passed over; options and components are understood."""
+def test_sources_are_read_in_both_formats(box: Box) -> None:
+    """Comments, deb-src and cdroms are skipped; options and components are parsed."""
     etc = box.root / "etc/apt"
     (etc / "sources.list").write_text(
         "# deb http://old.example.org/debian bookworm main\n"
@@ -501,14 +501,14 @@ def test_sources_are_read_in_both_notations(box: Box) -> None:
         "deb-src http://deb.example.org/debian bookworm main\n"
         "deb [arch=amd64 signed-by=/k.gpg] http://list.example.org/debian bookworm main contrib # ours\n"
     )
-    listed = Source("http://list.example.org/debian", ("bookworm",), ("main", "contrib"), "/k.gpg")
-    assert apt.debian_source(box.machine) == listed
+    expected = AptSource("http://list.example.org/debian", ("bookworm",), ("main", "contrib"), "/k.gpg")
+    assert apt.debian_source(box.machine) == expected
     (etc / "sources.list").unlink()
     assert apt.debian_source(box.machine).uris == "http://deb.example.org/debian"
 
 
 def test_a_disabled_source_is_not_used_and_an_embedded_key_is_kept(box: Box) -> None:
-    """A key may stand in the source itself, over many lines."""
+    """A key in the source itself has many lines."""
     key = "\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n abc\n -----END PGP PUBLIC KEY BLOCK-----"
     (box.root / "etc/apt/sources.list.d/debian.sources").write_text(
         f"Enabled: no\n{SOURCES.split(chr(10), 1)[1]}\n"
@@ -519,15 +519,15 @@ def test_a_disabled_source_is_not_used_and_an_embedded_key_is_kept(box: Box) -> 
     assert (source.uris, source.signed_by) == ("http://key.example.org", key)
 
 
-def test_a_machine_without_debians_archive_is_told_so(box: Box) -> None:
-    """No source, no guess at a mirror."""
+def test_a_machine_without_debians_archive(box: Box) -> None:
+    """It is an error; the lab does not guess a mirror."""
     (box.root / "etc/apt/sources.list.d/debian.sources").unlink()
     with pytest.raises(EngineError, match="no apt source for Debian bookworm main"):
         apt.debian_source(box.machine)
 
 
 def test_a_package_without_candidate_is_left_out(box: Box) -> None:
-    """Names apt does not know, and '(none)', are no candidates."""
+    """Unknown packages and the candidate '(none)' are left out."""
     assert apt.candidates(box.machine, COMPOSE.packages) == {"docker-compose": "1.29.2-3"}
 
 
@@ -536,24 +536,24 @@ def test_a_package_without_candidate_is_left_out(box: Box) -> None:
 
 @pytest.mark.docker
 def test_the_real_engine_answers_at_once_and_names_itself() -> None:
-    """Engine, SDK client and Compose command agree on what is there."""
-    said: list[str] = []
-    ensure_engine(said.append)
+    """Engine, SDK client and Compose command report the same versions."""
+    messages: list[str] = []
+    ensure_engine(messages.append)
     began = time.monotonic()
-    engine = ensure_engine(said.append, {**os.environ, "REPROLAB_ENGINE": "external"})
+    engine = ensure_engine(messages.append, {**os.environ, "REPROLAB_ENGINE": "external"})
     assert time.monotonic() - began < 2  # 0.2 s when the machine is idle
     assert at_least(engine.version, "20.10") and at_least(engine.compose, "2.20")
     assert at_least(engine.buildx, "0.10") and engine.kernel and engine.started is False
     sdk = client()
     assert sdk.ping() is True
     assert sdk.version()["Version"] == engine.version
-    words = [*compose_command(engine), "version", "--short"]
-    assert subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip() == engine.compose
+    command = [*compose_command(engine), "version", "--short"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == engine.compose
 
 
 @pytest.mark.docker
 def test_the_client_follows_the_current_context(tmp_path: Path) -> None:
-    """DOCKER_CONTEXT names another endpoint: the client goes there, not to the default socket."""
+    """DOCKER_CONTEXT sets another endpoint, which the client uses."""
     environ = {**os.environ, "DOCKER_CONFIG": str(tmp_path)}
     environ.pop("DOCKER_HOST", None)
     dead = f"host=unix://{tmp_path}/none.sock"

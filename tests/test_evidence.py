@@ -1,4 +1,4 @@
-"""The run directory: what is written, what a crash leaves behind, and what a full disk says."""
+"""The run directory: its files, the state after a crash, and the errors of a full disk."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunDirectory:
 
 
 def test_trials_come_back_as_they_were(run: RunDirectory) -> None:
-    """In the order in which they ended, whatever characters they hold."""
+    """The order and all characters are kept."""
     texts = "é × 日本\u2028next\u0085line\x0cform", 'quote " and \\ and\nnewline\r\n'
     rows = [trial(shown=text, number=n, invalid=text, seconds={"up": 0.5}) for n, text in enumerate(texts, 1)]
     for row in rows:
@@ -43,20 +43,20 @@ def test_trials_come_back_as_they_were(run: RunDirectory) -> None:
 
 
 @pytest.mark.parametrize("lost", [1, 2, 3, 20])
-def test_a_torn_last_line_is_passed_over(run: RunDirectory, lost: int) -> None:
-    """A machine that lost its power in mid-write costs that one trial, wherever the line was cut."""
+def test_a_torn_last_line_is_skipped(run: RunDirectory, lost: int) -> None:
+    """After a power failure only the last trial is lost, wherever its line was cut."""
     first, second = trial(number=1), trial(number=2, invalid="日本語" * 5)
     run.append(first)
     run.append(trial(number=2, observation={}, invalid="日本語" * 5))
-    whole = (run.path / "trials.jsonl").read_bytes()
-    (run.path / "trials.jsonl").write_bytes(whole[:-lost])
-    kept = [row.trial for row in run.trials()]
-    assert kept == ([1, 2] if lost == 1 else [1])
+    content = (run.path / "trials.jsonl").read_bytes()
+    (run.path / "trials.jsonl").write_bytes(content[:-lost])
+    numbers = [row.trial for row in run.trials()]
+    assert numbers == ([1, 2] if lost == 1 else [1])
     assert second.trial == 2
 
 
 def test_a_line_torn_within_a_character(run: RunDirectory) -> None:
-    """Half a character is half a line, not the end of judging."""
+    """Half a character is a torn line, not an error."""
     run.append(trial(number=1))
     with (run.path / "trials.jsonl").open("ab") as stream:
         stream.write('{"experiment": "日'.encode()[:-1])
@@ -69,7 +69,7 @@ def test_no_trials_yet(run: RunDirectory) -> None:
 
 
 def test_each_trial_is_on_disk_before_the_next(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line is complete in the file, and synced, when append() returns."""
+    """When append() returns, the line is complete in the file and synced."""
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.fstat(number).st_size))
     run.append(trial())
@@ -80,13 +80,13 @@ def test_each_trial_is_on_disk_before_the_next(run: RunDirectory, monkeypatch: p
 
 
 def test_two_runs_in_the_same_second(tmp_path: Path, run: RunDirectory) -> None:
-    """The second gets a name of its own, and both sort in the order in which they began."""
+    """Each has its own name, and the names sort in the order of the starts."""
     names = [run.name] + [lookup.create_run(tmp_path, "blink", NOON).name for _ in range(2)]
     assert names == ["20260102T120000Z", "20260102T120000Z-2", "20260102T120000Z-3"]
 
 
 def test_latest_names_the_newest(tmp_path: Path, run: RunDirectory) -> None:
-    """The link is relative, so that results can be moved, and is replaced in one step."""
+    """The link is relative, so that results can be moved, and no draft of it remains."""
     lookup.point_latest(run)
     second = lookup.create_run(tmp_path, "blink", NOON)
     lookup.point_latest(second)
@@ -108,18 +108,18 @@ def test_runs_are_found_by_path_by_stamp_and_by_scenario(
         lookup.open_run(tmp_path, "blonk")
 
 
-def test_a_name_that_leads_to_no_run(tmp_path: Path, run: RunDirectory) -> None:
-    """The message names what was meant, the newest runs there are, and the command that makes one."""
+def test_a_name_without_a_run(tmp_path: Path, run: RunDirectory) -> None:
+    """The message has the closest name, the newest runs, and the command that makes one."""
     for name in ("blink", "socket-vanish"):
         (tmp_path / "scenarios" / name).mkdir(parents=True)
         (tmp_path / "scenarios" / name / "compose.yaml").touch()
-    said = str(lookup.no_run(tmp_path, "blonk"))
-    assert "(did you mean blink?): blink has no run yet" in said
-    assert "make scenario-blink, then again" in said
+    message = str(lookup.no_run(tmp_path, "blonk"))
+    assert "(did you mean blink?): blink has no run yet" in message
+    assert "make scenario-blink, then again" in message
     assert "NAME is one of blink, socket-vanish" in str(lookup.no_run(tmp_path, "zzz"))
     runs = [run, *(lookup.create_run(tmp_path, "blink", NOON.replace(hour=hour)) for hour in (13, 14, 15))]
-    for one in runs:
-        write_run_json(one)
+    for each_run in runs:
+        write_run_json(each_run)
     newest = "there are blink/20260102T150000Z, blink/20260102T140000Z, blink/20260102T130000Z and 1 older"
     for where in ("zzz", "blonk", "results/blink/2027", "blink/20260102T15000Z"):
         assert newest in str(lookup.no_run(tmp_path, where))
@@ -130,7 +130,7 @@ def test_a_name_that_leads_to_no_run(tmp_path: Path, run: RunDirectory) -> None:
 
 
 def test_results_may_be_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """REPROLAB_RESULTS moves them all; an empty value is none."""
+    """REPROLAB_RESULTS sets their directory; an empty value is ignored."""
     monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path / "else"))
     assert lookup.create_run(tmp_path, "blink").path.parent == tmp_path / "else" / "blink"
     monkeypatch.setenv("REPROLAB_RESULTS", "")
@@ -141,8 +141,8 @@ def test_runs_of_a_scenario(tmp_path: Path, run: RunDirectory) -> None:
     """Oldest first; neither the link nor a directory without run.json counts."""
     later = lookup.create_run(tmp_path, "blink", NOON.replace(hour=13))
     lookup.create_run(tmp_path, "blink", NOON.replace(hour=14))
-    for one in (later, run):
-        write_run_json(one)
+    for each_run in (later, run):
+        write_run_json(each_run)
     lookup.point_latest(later)
     assert lookup.runs_of(tmp_path, "blink") == [run, later]
 
@@ -151,7 +151,7 @@ def test_runs_of_a_scenario(tmp_path: Path, run: RunDirectory) -> None:
 
 
 def test_a_trials_files(run: RunDirectory) -> None:
-    """JSON, text and logs lie in the trial's directory, which is made on first writing."""
+    """JSON, text and logs are in the trial's directory, which is created by the first write."""
     place = run.trial("lamp", "documented", 2)
     assert not place.path.exists()
     place.write("wrk.json", {"requests": 1, "text": "日本"})
@@ -164,7 +164,7 @@ def test_a_trials_files(run: RunDirectory) -> None:
 
 
 def test_two_threads_may_write_one_file(tmp_path: Path) -> None:
-    """Two tags of one image have one list of packages; neither thread takes the other's draft away."""
+    """Each thread has its own draft."""
     target = tmp_path / "x.json"
     with ThreadPoolExecutor(2) as pool:
         for future in [pool.submit(files.write_json, target, {"n": n}) for n in range(400)]:
@@ -172,8 +172,8 @@ def test_two_threads_may_write_one_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    """What cannot be written leaves the old content and no draft behind."""
+def test_json_is_never_half_written(tmp_path: Path) -> None:
+    """After an error the old content is unchanged and no draft remains."""
     target = tmp_path / "verdict.json"
     files.write_json(target, {"old": 1})
     with pytest.raises(TypeError):
@@ -183,7 +183,7 @@ def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_no_draft_stays_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that fills up in between leaves the old file and nothing else."""
+    """After an error of the disk the old file is unchanged and no draft remains."""
     target = tmp_path / "verdict.json"
     files.write_json(target, {"old": 1})
     monkeypatch.setattr(Path, "replace", full)
@@ -193,13 +193,13 @@ def test_no_draft_stays_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert list(tmp_path.iterdir()) == [target]
 
 
-@pytest.mark.parametrize(("content", "said"), [(None, "No such file"), (b"{", "not JSON"), (b"\xff", "not JSON")])
-def test_json_that_cannot_be_read(tmp_path: Path, content: bytes | None, said: str) -> None:
-    """Missing or broken, the file is named."""
+@pytest.mark.parametrize(("content", "reason"), [(None, "No such file"), (b"{", "not JSON"), (b"\xff", "not JSON")])
+def test_json_that_cannot_be_read(tmp_path: Path, content: bytes | None, reason: str) -> None:
+    """The message names the missing or broken file."""
     target = tmp_path / "run.json"
     if content is not None:
         target.write_bytes(content)
-    with pytest.raises(UsageError, match=said) as caught:
+    with pytest.raises(UsageError, match=reason) as caught:
         files.read_json(target)
     assert str(target) in str(caught.value)
 
@@ -208,7 +208,7 @@ def test_json_that_cannot_be_read(tmp_path: Path, content: bytes | None, said: s
 
 
 def full(*_: Any, **__: Any) -> Any:
-    """What the system says when there is no room."""
+    """Raise the error of a full disk."""
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
@@ -222,7 +222,7 @@ def full(*_: Any, **__: Any) -> Any:
     ],
 )
 def test_a_full_disk_names_the_file(run: RunDirectory, monkeypatch: pytest.MonkeyPatch, file: str, write: Any) -> None:
-    """The lab fails (status 4) with the file, the reason and what to do."""
+    """The lab fails with exit status 4; the message has the file, the reason and what to do."""
     monkeypatch.setattr(Path, "open", full)
     monkeypatch.setattr(builtins, "open", full)
     monkeypatch.setattr(Path, "write_text", full)
@@ -237,7 +237,7 @@ def test_a_full_disk_names_the_file(run: RunDirectory, monkeypatch: pytest.Monke
 def test_no_room_for_the_directory_or_the_link(
     tmp_path: Path, run: RunDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run that cannot begin, and a link that cannot be set, say which."""
+    """The message names the link or the directory that could not be made."""
     monkeypatch.setattr(Path, "symlink_to", full)
     with pytest.raises(EvidenceError, match=r"No space left.*latest"):
         lookup.point_latest(run)
@@ -247,14 +247,14 @@ def test_no_room_for_the_directory_or_the_link(
 
 
 def test_a_results_directory_that_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wrong REPROLAB_RESULTS is told as such, not as a traceback."""
+    """A wrong REPROLAB_RESULTS is an EvidenceError that names the path."""
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path / "file"))
     with pytest.raises(EvidenceError, match=r"could not be written.*file/blink"):
         lookup.create_run(tmp_path, "blink")
 
 
-def test_a_log_that_is_missing_is_missing(tmp_path: Path) -> None:
-    """Reading a log that was never captured raises: an absent log is not an empty one."""
+def test_a_missing_log_is_an_error(tmp_path: Path) -> None:
+    """A log that was never captured is not an empty log."""
     with pytest.raises(FileNotFoundError):
         list(TrialDirectory(tmp_path).lines("app"))

@@ -188,7 +188,7 @@ def test_an_engine_that_stops_in_mid_run_is_said(client: docker.DockerClient, tm
     name = wait_for("load of the run", lambda: loading(client, results), 300)
     gateway.cut()
     assert process.wait(timeout=120) == 4, output(process)
-    assert "the Docker Engine stopped answering in mid-run" in output(process)
+    assert "the Docker Engine stopped answering during the run" in output(process)
     assert read(run_directory(results) / "run.json")["status"] == "failed"
     status, printed = lab(results, "clean")
     assert status == 0, printed

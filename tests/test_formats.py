@@ -1,4 +1,4 @@
-"""The files that outlive a release: run.json, verdict.json and recorded.json are read as they were written."""
+"""The file formats: run.json, verdict.json and recorded.json are read as they were written."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RECORDED = having("recorded.json")
 
 
 def text(content: Any) -> str:
-    """JSON in which the order of keys tells."""
+    """Return JSON text, which keeps the order of the keys."""
     return json.dumps(content, ensure_ascii=False)
 
 
@@ -43,7 +43,7 @@ def content_of(name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", ["whole", "partial"])
 def test_run_json_comes_back_as_it_was(tmp_path: Path, name: str) -> None:
-    """Every key of a recorded run, with its value."""
+    """Every key and value of a recorded run is kept."""
     run = recorded_run(tmp_path, name)
     before = files.read_json(run.path / "run.json")
     run.write_info(run.info())
@@ -52,7 +52,7 @@ def test_run_json_comes_back_as_it_was(tmp_path: Path, name: str) -> None:
 
 def test_the_keys_of_run_json() -> None:
     """Schema 1 has exactly these, in this order."""
-    whole = RunInfo(
+    info = RunInfo(
         scenario="blink",
         started="2026-01-02 12:00 UTC",
         status="aborted",
@@ -74,7 +74,7 @@ def test_the_keys_of_run_json() -> None:
         "digest": "",
         "detail": "built on this host",
     }
-    assert text(whole.to_json()) == text(
+    assert text(info.to_json()) == text(
         {
             "schema": 1,
             "scenario": "blink",
@@ -92,11 +92,11 @@ def test_the_keys_of_run_json() -> None:
             "times": "up 1.0 s",
         }
     )
-    assert RunInfo.from_json(whole.to_json()) == whole
+    assert RunInfo.from_json(info.to_json()) == info
 
 
 def test_a_run_of_an_older_release_is_read(tmp_path: Path) -> None:
-    """What it did not note is not known, and an experiment's images are those of all that share the variant's name."""
+    """Missing fields are empty, and images belong to every experiment that has a variant of their name."""
     (tmp_path / "run.json").write_bytes((RUNS / "old.json").read_bytes())
     info = RunDirectory(tmp_path).info()
     assert info.complete and info.pid == "" and info.command == () and info.images == {} and info.times == ""
@@ -105,12 +105,12 @@ def test_a_run_of_an_older_release_is_read(tmp_path: Path) -> None:
     (base,) = info.bases.values()
     assert (base.origin, base.reference, base.digest) == ("host", None, None)
     for experiment in ("freeze", "orphans"):
-        own = packages.of_variant(info.packages, experiment, "documented")
-        assert own == {"pool-freeze-app": {"pip": {"gunicorn": "19.9.0"}}}
+        services = packages.of_variant(info.packages, experiment, "documented")
+        assert services == {"pool-freeze-app": {"pip": {"gunicorn": "19.9.0"}}}
 
 
-def test_a_key_of_a_newer_release_is_passed_over(tmp_path: Path) -> None:
-    """It is no reason not to read the rest."""
+def test_an_unknown_key_is_ignored(tmp_path: Path) -> None:
+    """The other keys are read."""
     run = RunDirectory(tmp_path)
     write_run_json(run, status="complete", weather="fine", host={"kernel": "9.0", "moon": "full"})
     assert run.info() == RunInfo("blink", status="complete", host=Host(kernel="9.0"))
@@ -119,28 +119,28 @@ def test_a_key_of_a_newer_release_is_passed_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [{"plan": [{"variant": "documented"}]}, {"host": "here"}, {"images": {"documented": ["app"]}}]
 )
-def test_a_run_json_that_is_none_is_named(tmp_path: Path, content: dict[str, Any]) -> None:
-    """The file, and what is wrong with it; no traceback."""
+def test_a_malformed_run_json_is_named(tmp_path: Path, content: dict[str, Any]) -> None:
+    """The message has the file and the fault."""
     write_run_json(RunDirectory(tmp_path), **content)
-    with pytest.raises(UsageError, match=r"run\.json is not as this lab writes it: "):
+    with pytest.raises(UsageError, match=r"run\.json does not have the lab's format: "):
         RunDirectory(tmp_path).info()
 
 
-def test_each_experiment_has_packages_of_its_own() -> None:
-    """Of the same variant's name; one never stands for the other."""
+def test_each_experiment_has_its_own_packages() -> None:
+    """Two experiments may have variants of the same name."""
     images = {"freeze/documented/app": {"pip": {"a": "1"}}, "orphans/documented/app": {"pip": {"a": "2"}}}
     assert packages.of_variant(images, "freeze", "documented") == {"app": {"pip": {"a": "1"}}}
     assert packages.of_variant(images, "orphans", "documented") == {"app": {"pip": {"a": "2"}}}
     assert packages.of_variant(images, "freeze", "old") == {}
 
 
-def test_packages_are_held_against_a_record_of_an_older_release() -> None:
-    """Whose images' names leave the experiment out."""
+def test_packages_are_compared_with_a_record_of_an_older_release() -> None:
+    """Its names of images have no experiment."""
     record = {"documented/app": {"pip": {"a": "1"}}}
     run = {"freeze/documented/app": {"pip": {"a": "2"}}, "freeze/custom/app": {"pip": {"a": "3"}}}
-    (change,) = packages.changed(record, ["freeze/documented"], run)
+    (change,) = packages.find_changes(record, ["freeze/documented"], run)
     assert (change.recorded, change.now, change.images) == ("1", "2", ("freeze/documented/app",))
-    assert packages.changed(run, ["freeze/documented"], run) == []
+    assert packages.find_changes(run, ["freeze/documented"], run) == []
 
 
 # -- verdict.json ---------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ def test_packages_are_held_against_a_record_of_an_older_release() -> None:
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_a_verdict_comes_back_byte_for_byte(name: str) -> None:
-    """The verdict of every run on record."""
+    """Holds for the verdict of every recorded run."""
     content = {key: value for key, value in content_of(name).items() if key in VERDICT}
     assert tuple(content) == VERDICT
     assert text(VerdictDocument.from_json(content).to_json()) == text(content)
@@ -156,10 +156,10 @@ def test_a_verdict_comes_back_byte_for_byte(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["whole", "partial"])
 def test_a_run_that_is_judged_reads_its_own_verdict(tmp_path: Path, name: str) -> None:
-    """What is written is what was judged."""
-    run, found = recorded_run(tmp_path, name), loader.load(ROOT, "socket-vanish")
+    """The file has the verdict that was computed."""
+    run, scenario = recorded_run(tmp_path, name), loader.load(ROOT, "socket-vanish")
     assert read_verdict(run) is None
-    verdict = judge(found, run.name, run.trials())
+    verdict = judge(scenario, run.name, run.trials())
     write_verdict(run, verdict)
     assert read_verdict(run) == verdict
 
@@ -167,57 +167,57 @@ def test_a_run_that_is_judged_reads_its_own_verdict(tmp_path: Path, name: str) -
 @pytest.mark.parametrize(
     "content", [[], {"claims": [{"verdict": "confirmed"}]}, {"claims": [{"id": "B-1", "verdict": "x"}]}]
 )
-def test_a_verdict_that_is_none_is_named(tmp_path: Path, content: Any) -> None:
-    """The file, and what is wrong with it."""
+def test_a_malformed_verdict_is_named(tmp_path: Path, content: Any) -> None:
+    """The message has the file and the fault."""
     files.write_json(tmp_path / "verdict.json", content)
-    with pytest.raises(UsageError, match=r"verdict\.json is not as this lab writes it: "):
+    with pytest.raises(UsageError, match=r"verdict\.json does not have the lab's format: "):
         read_verdict(RunDirectory(tmp_path))
 
 
 # -- recorded.json --------------------------------------------------------------------------------
 
 
-def recorded(found: Scenario, rows: list[TrialRecord]) -> RecordedRun:
-    """These trials on record, as they come back from the file."""
+def recorded(scenario: Scenario, rows: list[TrialRecord]) -> RecordedRun:
+    """Return the record of these trials, written and read again."""
     record = RecordedRun(
-        judge(found, "now", rows), RunInfo(found.name, "2026-01-02", "complete"), measured_of(found, rows)
+        judge(scenario, "now", rows), RunInfo(scenario.name, "2026-01-02", "complete"), measured_of(scenario, rows)
     )
     return RecordedRun.from_json(json.loads(text(record.to_json())))
 
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_a_record_comes_back_byte_for_byte(name: str) -> None:
-    """Verdict, host, bases, packages and values, in their order."""
+    """Holds for verdict, host, bases, packages and values, in their order."""
     content = content_of(name)
     assert text(RecordedRun.from_json(content).to_json()) == text(content)
 
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_a_record_has_the_columns_of_its_tables(name: str) -> None:
-    """A column that was renamed since would lose its values without a word; each variant that ran has its entry."""
-    found = loader.load(ROOT, name)
-    record = read_record(found)
+    """A renamed column would lose its recorded values; each variant that ran has an entry."""
+    scenario = loader.load(ROOT, name)
+    record = read_record(scenario)
     assert record is not None
     assert set(record.measured) == set(record.verdict.variants)
     headings = {
-        found.variant_key(one.name, variant): {column.heading for column in one.columns}
-        for one in found.experiments.values()
-        for variant in one.variants
+        scenario.variant_key(experiment.name, variant): {column.heading for column in experiment.columns}
+        for experiment in scenario.experiments.values()
+        for variant in experiment.variants
     }
-    for variant, own in record.measured.items():
-        assert not own.errors
-        assert set(own.values) <= headings[variant], variant
+    for variant, measured in record.measured.items():
+        assert not measured.errors
+        assert set(measured.values) <= headings[variant], variant
 
 
 def test_the_tables_of_a_record_are_those_of_its_run(tmp_path: Path) -> None:
-    """Every cell, note and reason of a real run, made from its values alone."""
-    found, run = loader.load(ROOT, "socket-vanish"), recorded_run(tmp_path, "whole")
+    """Every cell, note and reason of a real run is made from the recorded values."""
+    scenario, run = loader.load(ROOT, "socket-vanish"), recorded_run(tmp_path, "whole")
     rows = run.trials()
-    assert table.recorded_tables(found, recorded(found, rows)) == table.tables(found, rows)
+    assert table.recorded_tables(scenario, recorded(scenario, rows)) == table.tables(scenario, rows)
 
 
 def test_cells_of_every_kind_are_kept() -> None:
-    """Figure, rate, text and note, nothing, a column that raises; of two experiments, and of one that did not run."""
+    """Number, rate, text, note, None, and a column that raises; with an experiment that did not run."""
     values: dict[str, Any] = {"n": 1234.5, "whole": 3, "rate": (7, 10), "word": "gone", "flag": True, "none": None}
     columns = (
         *(Column(name, lambda o, name=name: values[name], "{:,.1f}") for name in values),
@@ -228,16 +228,16 @@ def test_cells_of_every_kind_are_kept() -> None:
     )
     bulb = Experiment("bulb", {"documented": {}}, 1, lambda stack: {}, (), columns=columns[:2])
     idle = Experiment("idle", {"documented": {}}, 1, lambda stack: {}, ())
-    found = in_memory(claim(absent=["old"]), columns=columns, also=(bulb, idle))
+    scenario = in_memory(claim(absent=["old"]), columns=columns, also=(bulb, idle))
     rows = [
         *trials(documented="++", old="-x"),
         trial("custom"),
         trial(experiment="bulb"),
         trial("gone", invalid="down"),
     ]
-    made = table.recorded_tables(found, recorded(found, rows))
-    assert made == table.tables(found, rows)
-    assert list(made) == ["lamp", "bulb"]
-    assert made["lamp"][0].cells == ("1 234.5", "3.0", "14/20 (48–85 %)", "gone", "1.0", "—", "200.0", "?", "?")
-    assert [row.variant for row in made["lamp"]] == ["documented", "old", "custom", "gone"]
-    assert table.mistakes(found.experiments["lamp"], made["lamp"])
+    tables = table.recorded_tables(scenario, recorded(scenario, rows))
+    assert tables == table.tables(scenario, rows)
+    assert list(tables) == ["lamp", "bulb"]
+    assert tables["lamp"][0].cells == ("1 234.5", "3.0", "14/20 (48–85 %)", "gone", "1.0", "—", "200.0", "?", "?")
+    assert [row.variant for row in tables["lamp"]] == ["documented", "old", "custom", "gone"]
+    assert table.mistakes(scenario.experiments["lamp"], tables["lamp"])

@@ -1,4 +1,4 @@
-"""Whose objects they are: what cleaning removes, and what it leaves alone."""
+"""Labels of Docker objects: which objects are removed as leftovers, and which stay."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from reprolab.engine.labels import (
 DEAD = {OBJECT: "trial", OWNER: "00000000-0000:1:1"}
 
 
-# -- who made it ----------------------------------------------------------------------------------
+# -- owners ----------------------------------------------------------------------------------
 
 
-def test_this_process_lives() -> None:
-    """What this process makes is not a leftover."""
+def test_this_process_is_alive() -> None:
+    """Its objects are not leftovers."""
     mine = own("blink", "20260101T000000Z")
     assert set(mine) == {OBJECT, labels.SCENARIO, labels.RUN, OWNER}
     assert mine[OBJECT] == "trial"
@@ -37,8 +37,8 @@ def test_this_process_lives() -> None:
     assert own("blink", "by-hand", HAND)[OBJECT] == HAND
 
 
-def test_a_process_that_ended_does_not() -> None:
-    """Neither while its exit status is still to be fetched, nor later."""
+def test_an_ended_process_is_not_alive() -> None:
+    """This holds for a zombie too."""
     process = subprocess.Popen(["sleep", "60"])
     theirs = {OWNER: process_identity(process.pid)}
     assert owner_lives(theirs)
@@ -50,29 +50,29 @@ def test_a_process_that_ended_does_not() -> None:
     assert process_identity(process.pid) == ""
 
 
-def test_a_number_that_is_used_again_is_somebody_else() -> None:
-    """Boot and start time belong to the name: after a reboot, or when pids wrap, an old object is a leftover."""
-    boot, pid, begun = process_identity(os.getpid()).split(":")
-    assert not owner_lives({OWNER: f"{boot}:{pid}:{int(begun) + 1}"})
-    assert not owner_lives({OWNER: f"{boot[::-1]}:{pid}:{begun}"})
+def test_a_reused_pid_is_another_process() -> None:
+    """The identity has boot id and start time: after a reboot, or when pids wrap, an old object is a leftover."""
+    boot, pid, start = process_identity(os.getpid()).split(":")
+    assert not owner_lives({OWNER: f"{boot}:{pid}:{int(start) + 1}"})
+    assert not owner_lives({OWNER: f"{boot[::-1]}:{pid}:{start}"})
 
 
 @pytest.mark.parametrize("identity", ["", "1", "a:b", "a:b:c", ":::", "a:1:2:3", "a:-1:2"])
-def test_no_name_is_nobody(identity: str) -> None:
-    """An object without a readable owner has none that lives."""
+def test_a_malformed_owner_is_not_alive(identity: str) -> None:
+    """Neither is a missing one."""
     assert not owner_lives({OWNER: identity})
     assert not owner_lives({})
 
 
 def test_a_program_name_with_brackets(tmp_path: Any) -> None:
-    """The kernel shows the name in brackets, whatever is in it; the start time is still found."""
+    """The kernel prints the name in brackets. The start time is found for any name."""
     program = tmp_path / "a) R 1 (b"
     program.symlink_to("/bin/sleep")
     process = subprocess.Popen([str(program), "60"])
     try:
-        boot, pid, begun = process_identity(process.pid).split(":")
-        assert (pid, begun.isdigit(), len(boot)) == (str(process.pid), True, 36)
-        assert int(begun) >= int(process_identity(os.getpid()).split(":")[2])
+        boot, pid, start = process_identity(process.pid).split(":")
+        assert (pid, start.isdigit(), len(boot)) == (str(process.pid), True, 36)
+        assert int(start) >= int(process_identity(os.getpid()).split(":")[2])
     finally:
         process.kill()
         process.wait()
@@ -82,7 +82,7 @@ def test_a_program_name_with_brackets(tmp_path: Any) -> None:
 
 
 class Thing:
-    """A container, network, volume or image that notes when it is removed."""
+    """A container, network, volume or image that records its removal."""
 
     def __init__(self, marks: dict[str, str] | None, error: Exception | None = None) -> None:
         self.labels = marks
@@ -93,7 +93,7 @@ class Thing:
         self.tags: list[str] = []
 
     def remove(self, **options: bool) -> None:
-        """Remove it, or fail as told."""
+        """Record the removal, or raise the given error."""
         self.options = options
         if self.error:
             raise self.error
@@ -105,11 +105,11 @@ class Kind:
 
     def __init__(self, *things: Thing) -> None:
         self.things = things
-        self.asked: list[dict[str, Any]] = []
+        self.queries: list[dict[str, Any]] = []
 
     def list(self, **options: Any) -> list[Thing]:
-        """All of them, as the engine would filter: those that have the label."""
-        self.asked.append(options)
+        """Return the objects with the label, as the engine would."""
+        self.queries.append(options)
         return [thing for thing in self.things if OBJECT in (thing.labels or {})]
 
     def remove(self, identity: str, force: bool) -> None:
@@ -143,41 +143,41 @@ def test_exactly_the_leftovers_go(kind: str, by_hand: str) -> None:
     assert hand.removed is bool(by_hand)
     assert not any(thing.removed for thing in (live, other, stranger, bare, image))
     assert sum((removed.containers, removed.networks, removed.volumes)) == 1 + bool(by_hand)
-    assert api.containers.asked[0]["filters"] == {"label": OBJECT}
+    assert api.containers.queries[0]["filters"] == {"label": OBJECT}
 
 
 def test_stopped_containers_and_their_volumes_go_too() -> None:
-    """A container that has ended is a leftover as well; its anonymous volumes go with it."""
+    """A stopped container is a leftover too; its anonymous volumes are removed with it."""
     dead = Thing(DEAD)
     containers = Kind(dead)
     remove_leftovers(engine(containers=containers))
-    assert containers.asked[0]["all"] is True
+    assert containers.queries[0]["all"] is True
     assert dead.options == {"force": True, "v": True}
 
 
-def test_a_container_may_go_while_it_is_looked_for() -> None:
-    """The client asks for each container anew; one that another run has just removed must not end this one."""
+def test_a_container_may_be_removed_during_the_listing() -> None:
+    """The client inspects each container; one that another run has just removed must not be an error."""
     containers = Kind()
     remove_leftovers(engine(containers=containers))
-    assert containers.asked[0]["ignore_removed"] is True
+    assert containers.queries[0]["ignore_removed"] is True
 
 
 @pytest.mark.parametrize("error", [NotFound("gone"), conflict(404), conflict(409)])
-def test_somebody_else_may_be_removing_it(error: Exception) -> None:
-    """Two runs that clean at the same time do not disturb each other."""
+def test_another_run_may_remove_the_same_object(error: Exception) -> None:
+    """Two runs can clean at the same time."""
     later = Thing(DEAD)
     remove_leftovers(engine(containers=Kind(Thing(DEAD, error), later)))
     assert later.removed
 
 
-def test_another_error_is_told() -> None:
-    """An engine that fails is not taken for one that has cleaned."""
+def test_another_error_is_raised() -> None:
+    """A failure of the engine is not ignored."""
     with pytest.raises(APIError):
         remove_leftovers(engine(volumes=Kind(Thing(DEAD, conflict(500)))))
 
 
-def test_what_was_removed_in_words() -> None:
-    """Numbers with their nouns; nothing is false."""
+def test_the_text_of_removed() -> None:
+    """It has numbers with nouns. An empty one is false."""
     assert str(Removed(1, 2, 0)) == "1 container, 2 networks"
     assert str(Removed(volumes=1)) == "1 volume"
     assert str(Removed()) == "nothing"
@@ -185,21 +185,21 @@ def test_what_was_removed_in_words() -> None:
     assert not Removed()
 
 
-def test_the_names_that_a_bundle_gave_go() -> None:
-    """An official image that came in a bundle is not the lab's and stays; the name that loading gave it goes."""
+def test_the_names_of_a_bundle_are_removed() -> None:
+    """An official image that came in a bundle stays; the name that `load` gave it is removed."""
     official = Thing({})
     official.tags = ["python:3.12.1-slim-bookworm", "reprolab-bundled/python-3.12.1-slim-bookworm:abc"]
     removed: list[str] = []
     images: Any = SimpleNamespace(
-        list=lambda **asked: [official] if asked.get("name") == "reprolab-bundled/*" else [],
+        list=lambda **filters: [official] if filters.get("name") == "reprolab-bundled/*" else [],
         remove=lambda name, **_: removed.append(name),
     )
     assert labels.remove_images(engine(images=images)) == 0
     assert removed == ["reprolab-bundled/python-3.12.1-slim-bookworm:abc"]
 
 
-def test_images_that_are_used_stay() -> None:
-    """The engine refuses those; the others go, and are counted."""
+def test_used_images_stay() -> None:
+    """The engine refuses to remove them. The others are removed and counted."""
     used, free = Thing({OBJECT: IMAGE}, conflict(409)), Thing({OBJECT: IMAGE})
     assert labels.remove_images(engine(images=Kind(used, free))) == 1
     assert free.removed

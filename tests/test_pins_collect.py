@@ -1,4 +1,4 @@
-"""What `reprolab pins` reads: commands of RUN lines, stages under build arguments, the pins in them."""
+"""How `reprolab pins` reads Dockerfiles: commands of RUN lines, stages with build arguments, pins."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def pins(tmp_path: Path, text: str, target: str = "", **arguments: str) -> dict[
 # -- RUN lines ------------------------------------------------------------------------------------
 
 
-def test_commands_are_told_apart() -> None:
-    """By all that ends one; quotes and a variable set before a command are gone."""
+def test_commands_are_separated() -> None:
+    """Every operator ends a command; quotes and assignments before a command are removed."""
     line = 'A=1 apt-get update && (rm -rf "/x y" ; B="$(. /z; echo "${C}")" pip install "a==${V}") || true'
     assert words(line) == [("apt-get", "update"), ("rm", "-rf", "/x y"), ("pip", "install", "a==${V}"), ("true",)]
 
 
 @pytest.mark.parametrize(("version", "taken"), [("20.1.0", []), ("21.2.0", [("b",)]), ("x", [("c", "d")])])
 def test_a_case_is_decided(version: str, taken: list[tuple[str, ...]]) -> None:
-    """The first pattern that fits takes it, as in the shell; the rest of the line follows."""
+    """The first matching pattern counts, as in the shell; the rest of the line follows."""
     line = 'a && case "${V}" in 19.*|20.*) ;; 21.*) b ;; *) c d; esac && z'
     assert words(line, V=version) == [("a",), *taken, ("z",)]
 
@@ -56,9 +56,9 @@ def test_a_case_in_a_case() -> None:
 
 
 def test_what_an_if_runs_may_run() -> None:
-    """It is not decided: its question may be one for the image's own Python."""
-    found = list(commands("if [ -e /x ]; then pip install a==1; else b; fi; c", str))
-    assert [(command.words[0], command.maybe) for command in found] == [
+    """An `if` is not evaluated: its condition may depend on the image's Python."""
+    parsed = list(commands("if [ -e /x ]; then pip install a==1; else b; fi; c", str))
+    assert [(command.words[0], command.maybe) for command in parsed] == [
         ("[", True),
         ("pip", True),
         ("b", True),
@@ -68,7 +68,7 @@ def test_what_an_if_runs_may_run() -> None:
 
 @pytest.mark.parametrize("line", ['echo "a', "case x in a) b"])
 def test_a_line_without_its_end_is_refused(tmp_path: Path, line: str) -> None:
-    """With file and line."""
+    """The error has file and line."""
     with pytest.raises(UsageError, match="Dockerfile, line 3"):
         pins(tmp_path, f"# a comment\nFROM debian:bookworm-slim\nRUN {line}\n")
 
@@ -102,10 +102,10 @@ RUN --mount=type=bind,from=compile,source=/wheels,target=/wheels \\
 
 
 def test_stages_under_arguments(tmp_path: Path) -> None:
-    """Arguments replace defaults; a stage that another is built from or copies from is built too, no other."""
-    found = pins(tmp_path, STAGES, PYTHON_IMAGE="python:3.8.18-slim-bullseye", UWSGI="2.0.31")
+    """Arguments replace defaults. Only the target and the stages that it needs are built."""
+    by_text = pins(tmp_path, STAGES, PYTHON_IMAGE="python:3.8.18-slim-bullseye", UWSGI="2.0.31")
     together = ("gcc=4:1*", "libc6-dev")
-    assert found == {
+    assert by_text == {
         "gcc=4:1*": Pin(APT, "gcc", "4:1*", "debian:bullseye-slim", together),
         "libc6-dev": Pin(APT, "libc6-dev", "", "debian:bullseye-slim", together),
         "uwsgi==2.0.31": Pin(PIP, "uwsgi", "==2.0.31", "3.8.18"),
@@ -116,29 +116,29 @@ def test_stages_under_arguments(tmp_path: Path) -> None:
 
 
 def test_apt_of_a_python_image_is_its_debian(tmp_path: Path) -> None:
-    """Its packages are that release's: no Python image has to be had for asking."""
-    found = pins(tmp_path, "FROM python:3.8.18-slim-bullseye\nRUN apt-get install -y gcc\n")
-    assert found["gcc"].base == "debian:bullseye-slim"
-    found = pins(tmp_path, "FROM python:3.8.18-slim\nRUN apt-get install -y gcc\n")
-    assert found["gcc"].base == "python:3.8.18-slim"
+    """The Debian image has the same packages, so the Python image is not needed."""
+    by_text = pins(tmp_path, "FROM python:3.8.18-slim-bullseye\nRUN apt-get install -y gcc\n")
+    assert by_text["gcc"].base == "debian:bullseye-slim"
+    by_text = pins(tmp_path, "FROM python:3.8.18-slim\nRUN apt-get install -y gcc\n")
+    assert by_text["gcc"].base == "python:3.8.18-slim"
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reason"),
     [
         ("FROM debian:bookworm-slim\nRUN pip install a==1\n", "whose Python is not known"),
-        ("FROM alpine:3\nRUN apt-get install a\n", "installs by apt into alpine:3"),
-        ("FROM python:3.8.18-slim\nRUN V=1; pip install a==${V}\n", "cannot be told before the build"),
-        ("FROM python:3.8.18-slim\nRUN pip install -r /srv/list.txt\n", "which no COPY lays there"),
-        ("FROM python:3.8.18-slim\nRUN pip install a=1\n", "is no requirement"),
+        ("FROM alpine:3\nRUN apt-get install a\n", "installs with apt into alpine:3"),
+        ("FROM python:3.8.18-slim\nRUN V=1; pip install a==${V}\n", "is not known before the build"),
+        ("FROM python:3.8.18-slim\nRUN pip install -r /srv/list.txt\n", "which no COPY creates"),
+        ("FROM python:3.8.18-slim\nRUN pip install a=1\n", "is not a requirement"),
         ("FROM ${NONE}\n", "no build argument says which image"),
         ("RUN true\n", "no FROM before it"),
         ("# nothing\n", "has no stage"),
     ],
 )
-def test_what_cannot_be_told_is_an_error(tmp_path: Path, text: str, told: str) -> None:
-    """A pin that is passed over in silence would be one that rots in silence."""
-    with pytest.raises(UsageError, match=told):
+def test_an_unreadable_pin_is_an_error(tmp_path: Path, text: str, reason: str) -> None:
+    """A pin that is skipped would never be checked."""
+    with pytest.raises(UsageError, match=reason):
         pins(tmp_path, text)
 
 
@@ -165,19 +165,19 @@ typing_extensions==4.1.1 # another
 
 
 def test_lists_come_from_the_context(tmp_path: Path) -> None:
-    """As COPY lays them: markers are those of the image's Python, hashes go with the pin, an `if` may ask in vain."""
+    """Markers use the image's Python, hashes belong to the pin, and inside an `if` a list may be missing."""
     (tmp_path / "requirements").mkdir()
     (tmp_path / "requirements/common.txt").write_text(COMMON, encoding="utf-8")
     (tmp_path / "requirements/gevent.txt").write_text("gevent==21.12.0\n", encoding="utf-8")
     (tmp_path / "more.txt").write_text('six==1.16.0; platform_machine == "x86_64"\n', encoding="utf-8")
-    found = pins(tmp_path, LISTS)
-    assert set(found) == {"asgiref==3.4.1", "typing-extensions==4.1.1", "six==1.16.0"}
-    assert found["asgiref==3.4.1"].hashes == {"sha256:bb", "sha256:cc"}
+    by_text = pins(tmp_path, LISTS)
+    assert set(by_text) == {"asgiref==3.4.1", "typing-extensions==4.1.1", "six==1.16.0"}
+    assert by_text["asgiref==3.4.1"].hashes == {"sha256:bb", "sha256:cc"}
     assert pins(tmp_path, LISTS, CLASS="gevent")["gevent==21.12.0"].maybe
 
 
 @pytest.mark.parametrize(
-    ("laid", "asked"),
+    ("copy", "arguments"),
     [
         ("COPY lists/ /srv/", "-r /srv/a.txt"),
         ("COPY lists/a.txt /srv/", "-r/srv/a.txt"),
@@ -188,15 +188,15 @@ def test_lists_come_from_the_context(tmp_path: Path) -> None:
         ("RUN --mount=type=bind,source=lists,target=/srv pip install -r /srv/a.txt", "a==1"),
     ],
 )
-def test_a_list_is_found_however_it_is_laid(tmp_path: Path, laid: str, asked: str) -> None:
+def test_a_list_is_found_however_it_is_copied(tmp_path: Path, copy: str, arguments: str) -> None:
     """A directory, a file, a pattern, the whole context, or a mount."""
     (tmp_path / "lists").mkdir()
     (tmp_path / "lists/a.txt").write_text("a==1\n", encoding="utf-8")
-    assert set(pins(tmp_path, f"FROM python:3.8.18-slim\n{laid}\nRUN pip install {asked}\n")) == {"a==1"}
+    assert set(pins(tmp_path, f"FROM python:3.8.18-slim\n{copy}\nRUN pip install {arguments}\n")) == {"a==1"}
 
 
 def test_a_file_may_have_another_name_in_the_context(tmp_path: Path) -> None:
-    """Where the lab itself puts the context together."""
+    """The lab itself makes such a context."""
     (tmp_path / "a.txt").write_text("a==1\n", encoding="utf-8")
     file = tmp_path / "Dockerfile"
     text = "FROM python:3.8.18-slim\nCOPY list.txt /tmp/\nRUN pip install -r /tmp/list.txt\n"
@@ -205,8 +205,8 @@ def test_a_file_may_have_another_name_in_the_context(tmp_path: Path) -> None:
     assert [(pin.text, use.place) for pin, use in collect.collect(build, tmp_path, "x86_64")] == [("a==1", "a.txt:1")]
 
 
-def test_a_use_says_where(tmp_path: Path) -> None:
-    """File and line, the build argument that gives the version, and the variant."""
+def test_the_fields_of_a_use(tmp_path: Path) -> None:
+    """It has file and line, the build argument that sets the version, and the variant."""
     file = tmp_path / "Dockerfile"
     file.write_text("FROM debian:bookworm-slim\nARG V=1\nRUN apt-get install a=${V} b=2\n", encoding="utf-8")
     build = collect.Build(file, tmp_path, {}, "", (Use("", "", "blink", "lamp/old"),))
@@ -223,33 +223,33 @@ BUILT = COMPOSE.replace(
 
 
 def test_each_variant_builds_with_its_factors(tmp_path: Path) -> None:
-    """Equal builds are one, with all who ask for it; each Dockerfile's defaults are a build of their own."""
+    """Equal builds are one, with all users. Each Dockerfile with its defaults is a separate build."""
     directory = lay_out(tmp_path, compose=BUILT, lamp=EXPERIMENT, bulb=EXPERIMENT.replace("B-1", "B-2"))
     (directory / "Dockerfile").write_text("FROM debian:bookworm-slim\n", encoding="utf-8")
-    found = builds.all_builds(tmp_path, [loader.load(tmp_path, "blink")])
-    assert [(dict(build.arguments), [use.variant for use in build.users]) for build in found] == [
+    all_builds = builds.all_builds(tmp_path, [loader.load(tmp_path, "blink")])
+    assert [(dict(build.arguments), [use.variant for use in build.users]) for build in all_builds] == [
         ({"RELEASE": "1.0", "PRICE": "1$"}, ["bulb/documented", "lamp/documented"]),
         ({"RELEASE": "0.9", "PRICE": "1$"}, ["bulb/old", "lamp/old"]),
         ({}, [""]),
     ]
 
 
-def test_a_service_that_a_variant_does_not_need_is_not_built_for_it(tmp_path: Path) -> None:
-    """So a pin of it takes no such variant along."""
+def test_a_variant_builds_only_the_services_that_it_needs(tmp_path: Path) -> None:
+    """The pins of the other services do not list the variant."""
     compose = BUILT.replace(
         "services:\n", "  when: {proxy: {RELEASE: '0.9'}}\nservices:\n  blink-app: {image: 'app:1'}\n"
     )
     compose = compose.replace("  blink-app:\n", "  blink-proxy:\n")
     (lay_out(tmp_path, compose=compose) / "Dockerfile").write_text("FROM debian:bookworm-slim\n", encoding="utf-8")
-    found = builds.all_builds(tmp_path, [loader.load(tmp_path, "blink")])
-    assert {use.variant for build in found for use in build.users} == {"lamp/old", ""}
+    all_builds = builds.all_builds(tmp_path, [loader.load(tmp_path, "blink")])
+    assert {use.variant for build in all_builds for use in build.users} == {"lamp/old", ""}
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("found", SCENARIOS, ids=lambda found: found.name)
-def test_builds_are_those_of_compose(found: scenario_model.Scenario) -> None:
-    """For the documented stack, Compose itself fills in the same contexts, Dockerfiles and arguments."""
-    model = stack_compose.resolve(found, found.factors, compose_command(ensure_engine(print)))
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_builds_are_those_of_compose(scenario: scenario_model.Scenario) -> None:
+    """For the documented stack, Compose has the same contexts, Dockerfiles and arguments."""
+    model = stack_compose.resolve(scenario, scenario.factors, compose_command(ensure_engine(print)))
     theirs = {
         (
             str((Path(service["build"]["context"]) / service["build"].get("dockerfile", "Dockerfile")).resolve()),
@@ -261,16 +261,16 @@ def test_builds_are_those_of_compose(found: scenario_model.Scenario) -> None:
     }
     ours = {
         (str(build.dockerfile), tuple(sorted(build.arguments.items())), build.target)
-        for build in builds.all_builds(ROOT, [found])
+        for build in builds.all_builds(ROOT, [scenario])
         if any(use.variant.endswith("/documented") or not use.scenario for use in build.users) and build.arguments
     }
     assert theirs <= ours
 
 
 def test_every_dockerfile_of_the_checkout_is_read() -> None:
-    """Pins are found in each but the one that installs nothing, and in each list."""
-    found = builds.all_builds(ROOT, SCENARIOS)
-    installing = {build.dockerfile for build in found if any(collect.collect(build, ROOT, "x86_64"))}
+    """Each Dockerfile has pins, except the one that installs nothing, and so has each list."""
+    all_builds = builds.all_builds(ROOT, SCENARIOS)
+    installing = {build.dockerfile for build in all_builds if any(collect.collect(build, ROOT, "x86_64"))}
     files = {file for place in ("images", "scenarios") for file in (ROOT / place).rglob("Dockerfile")}
     assert files - installing == {ROOT / "images/upstream/Dockerfile"}
     users = asking.pins_of(ROOT, SCENARIOS, "x86_64")

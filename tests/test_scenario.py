@@ -1,4 +1,4 @@
-"""What a scenario's directory may hold, and what is said where it is malformed."""
+"""Loading a scenario's directory, and the errors for a malformed one."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from reprolab.scenario import loader
 from reprolab.scenario.model import Claim, Document
 
 
-def refused(root: Path, **changes: str) -> str:
-    """What is said of the small scenario with something changed."""
+def load_error(root: Path, **changes: str) -> str:
+    """Return the error for the small scenario with these files changed."""
     lay_out(root, **changes)
     with pytest.raises(UsageError) as caught:
         loader.load(root, "blink")
@@ -22,22 +22,22 @@ def refused(root: Path, **changes: str) -> str:
     return str(caught.value)
 
 
-# -- a good one -----------------------------------------------------------------------------------
+# -- a valid one -----------------------------------------------------------------------------------
 
 
-def test_what_is_read(tmp_path: Path) -> None:
+def test_a_scenario_is_loaded(tmp_path: Path) -> None:
     """Title, document, factors with the documented values, variants, claims: all from the two files."""
-    found = load(tmp_path)
-    assert (found.name, found.title, found.document) == ("blink", "a server that blinks", Document("doc-1"))
-    assert found.factors == {"RELEASE": "1.0", "WORKERS": "2"}
-    (experiment,) = found.experiments.values()
+    scenario = load(tmp_path)
+    assert (scenario.name, scenario.title, scenario.document) == ("blink", "a server that blinks", Document("doc-1"))
+    assert scenario.factors == {"RELEASE": "1.0", "WORKERS": "2"}
+    (experiment,) = scenario.experiments.values()
     assert (experiment.name, experiment.trials, experiment.summary) == ("lamp", 3, "Whether the lamp blinks.")
     assert experiment.variants == {"documented": {}, "old": {"RELEASE": "0.9"}}
-    assert [one.id for one in found.claims] == ["B-1"]
-    assert found.claims[0].expectations == {"documented": True, "old": False}
+    assert [claim.id for claim in scenario.claims] == ["B-1"]
+    assert scenario.claims[0].expectations == {"documented": True, "old": False}
     assert experiment.observe is None
     assert not experiment.parallel
-    assert found.compose_file == tmp_path / "scenarios" / "blink" / "compose.yaml"
+    assert scenario.compose_file == tmp_path / "scenarios" / "blink" / "compose.yaml"
 
 
 def test_names_are_sorted_and_need_a_compose_file(tmp_path: Path) -> None:
@@ -56,17 +56,17 @@ def with_values(values: str) -> str:
 
 
 def test_a_factor_with_few_values_refuses_others(tmp_path: Path) -> None:
-    """Before anything starts: in a variant as on the command line, with the nearest and all of them."""
-    found = load(tmp_path, compose=with_values("{RELEASE: 1.0 0.9}"))
-    assert found.values == {"RELEASE": ("1.0", "0.9")}
+    """In a variant and on the command line; the message has the closest value and all values."""
+    scenario = load(tmp_path, compose=with_values("{RELEASE: 1.0 0.9}"))
+    assert scenario.values == {"RELEASE": ("1.0", "0.9")}
     with pytest.raises(UsageError, match=r"--set: RELEASE cannot be '0.91' \(did you mean 0.9\?\)") as caught:
-        found.check_factors({"RELEASE": "0.91"}, "--set")
+        scenario.check_factors({"RELEASE": "0.91"}, "--set")
     assert "one of 1.0, 0.9" in str(caught.value)
-    found.check_factors({"RELEASE": "0.9", "WORKERS": "anything"}, "--set")
+    scenario.check_factors({"RELEASE": "0.9", "WORKERS": "anything"}, "--set")
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "expected"),
     [
         ("{RELAESE: 1.0 0.9}", "names RELAESE, which is no factor (did you mean RELEASE?)"),
         ("{RELEASE: 0.8 0.9}", "x-reprolab.values.RELEASE lacks the documented value '1.0'"),
@@ -74,26 +74,26 @@ def test_a_factor_with_few_values_refuses_others(tmp_path: Path) -> None:
         ("{WORKERS: 2}", "x-reprolab.values is {'WORKERS': 2}"),
     ],
 )
-def test_values_that_cannot_be(tmp_path: Path, values: str, said: str) -> None:
-    """A list of another factor, without the documented value, or of another shape."""
-    assert said in refused(tmp_path, compose=with_values(values))
+def test_malformed_values(tmp_path: Path, values: str, expected: str) -> None:
+    """An unknown factor, a list without the documented value, or another shape."""
+    assert expected in load_error(tmp_path, compose=with_values(values))
 
 
 def test_variants_that_only_illustrate_run_once(tmp_path: Path) -> None:
-    """TRIALS holds for the documented stack and for variants that a claim needs; others run once."""
+    """TRIALS is for the documented stack and for variants that a claim needs; others run once."""
     text = EXPERIMENT.replace('"old": {', '"three": {"WORKERS": 3}, "old": {')
-    found = load(tmp_path, lamp=text)
-    experiment = found.experiments["lamp"]
-    assert [found.trials_of(experiment, name) for name in experiment.variants] == [3, 1, 3]
+    scenario = load(tmp_path, lamp=text)
+    experiment = scenario.experiments["lamp"]
+    assert [scenario.trials_of(experiment, name) for name in experiment.variants] == [3, 1, 3]
     assert experiment.variants["three"] == {"WORKERS": "3"}
 
 
 def test_every_scenario_of_the_checkout_loads() -> None:
     """Each has at least one claim, and a documented variant that changes nothing."""
     for name in loader.names(ROOT):
-        found = loader.load(ROOT, name)
-        assert found.claims, f"scenarios/{name}: add a Claim to CLAIMS"
-        for experiment in found.experiments.values():
+        scenario = loader.load(ROOT, name)
+        assert scenario.claims, f"scenarios/{name}: add a Claim to CLAIMS"
+        for experiment in scenario.experiments.values():
             assert experiment.variants.get("documented") == {}, f'{name}/{experiment.name}: add "documented": {{}}'
 
 
@@ -108,7 +108,7 @@ def factors(tmp_path: Path, *values: str) -> dict[str, str]:
 
 
 def test_factors_and_their_documented_values(tmp_path: Path) -> None:
-    """${F:-value} and ${F-value} name a factor; several in one value are all found, in order."""
+    """${F:-value} and ${F-value} name a factor. A value may have several, which keep their order."""
     assert factors(tmp_path, "${B:-unix:/tmp/x.sock}", "${A-1}", '"${C:-3}-${D2_E:-x y}"', "${EMPTY:-}") == {
         "B": "unix:/tmp/x.sock",
         "A": "1",
@@ -118,24 +118,24 @@ def test_factors_and_their_documented_values(tmp_path: Path) -> None:
     }
 
 
-def test_the_first_value_given_counts(tmp_path: Path) -> None:
-    """A use without a default does not hide the documented value that stands elsewhere."""
+def test_the_first_default_counts(tmp_path: Path) -> None:
+    """A use without a default does not hide the documented value of another use."""
     assert factors(tmp_path, "${A}", "${A:-7}", "${B:-8}", "${B}") == {"A": "7", "B": "8"}
 
 
 def test_a_named_base_image_is_no_factor(tmp_path: Path) -> None:
-    """The lab chooses base images itself; what stands inside such a variable is a factor all the same."""
+    """The lab chooses base images itself. A factor inside such a variable counts."""
     values = ("${PYTHON_IMAGE:-python:${PYTHON:-3.6.15}-slim}", "${DEBIAN_IMAGE:-debian:bookworm}", "${MY_IMAGER:-1}")
     assert factors(tmp_path, *values) == {"PYTHON": "3.6.15", "MY_IMAGER": "1"}
 
 
 def test_escapes_are_no_factors(tmp_path: Path) -> None:
-    """$${F:-x} reaches the container as it is, so it is none; after an escaped dollar one still is."""
+    """$${F:-x} reaches the container unchanged, so it is not a factor. One after an escaped dollar is."""
     assert factors(tmp_path, "$${NOT:-1}", '"$$$${NOT2:-1}"', "$$${YES:-2}", "$$HOME") == {"YES": "2"}
 
 
 def test_comments_are_no_factors(tmp_path: Path) -> None:
-    """Neither a line of comment nor one at a line's end makes a factor: setting it would change nothing."""
+    """Text in a comment is not a factor: setting it would change nothing."""
     values = ("${A:-1}  # as ${OLD:-2} was", '"no # comment ${B:-3}"')
     assert factors(tmp_path, *values) == {"A": "1", "B": "3"}
     text = COMPOSE.replace("services:", "# ${NONE:-5}\n  # ${NONE_EITHER:-6}\nservices:")
@@ -144,7 +144,7 @@ def test_comments_are_no_factors(tmp_path: Path) -> None:
 
 
 def test_factors_in_blocks_that_services_share(tmp_path: Path) -> None:
-    """A factor in a YAML anchor that a service takes in counts."""
+    """A factor in a YAML anchor that a service merges counts."""
     text = COMPOSE.replace("services:", "x-shared: &shared\n  mem_limit: ${MEMORY:-1g}\nservices:")
     text = text.replace("    image:", "    <<: *shared\n    image:")
     assert set(load(tmp_path, compose=text).factors) == {"MEMORY", "RELEASE", "WORKERS"}
@@ -152,21 +152,21 @@ def test_factors_in_blocks_that_services_share(tmp_path: Path) -> None:
 
 def test_an_unknown_factor_is_refused_with_a_suggestion(tmp_path: Path) -> None:
     """A misspelt factor would silently run the documented stack."""
-    told = refused(tmp_path, lamp=EXPERIMENT.replace('"RELEASE"', '"RELAESE"'))
-    assert "scenarios/blink/lamp.py, variant old: blink has no factor RELAESE (did you mean RELEASE?)" in told
-    assert "expected: one of RELEASE (1.0), WORKERS (2)" in told
+    message = load_error(tmp_path, lamp=EXPERIMENT.replace('"RELEASE"', '"RELAESE"'))
+    assert "scenarios/blink/lamp.py, variant old: blink has no factor RELAESE (did you mean RELEASE?)" in message
+    assert "expected: one of RELEASE (1.0), WORKERS (2)" in message
 
 
-def test_nothing_is_suggested_where_nothing_is_like_it(tmp_path: Path) -> None:
-    """A guess that is none is not offered."""
-    assert "did you mean" not in refused(tmp_path, lamp=EXPERIMENT.replace('"RELEASE"', '"XYZ"'))
+def test_without_a_close_name_nothing_is_suggested(tmp_path: Path) -> None:
+    """The message has no suggestion then."""
+    assert "did you mean" not in load_error(tmp_path, lamp=EXPERIMENT.replace('"RELEASE"', '"XYZ"'))
 
 
 # -- compose.yaml ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         (COMPOSE.replace("title:", "titel:"), "unknown key x-reprolab.titel (did you mean title?)"),
         (COMPOSE.replace("  title:", "  verdict: x\n  title:"), "unknown key x-reprolab.verdict"),
@@ -182,17 +182,17 @@ def test_nothing_is_suggested_where_nothing_is_like_it(tmp_path: Path) -> None:
         ("a: [", "is not YAML"),
     ],
 )
-def test_malformed_compose_files(tmp_path: Path, text: str, said: str) -> None:
+def test_malformed_compose_files(tmp_path: Path, text: str, expected: str) -> None:
     """The message names the file and what is wrong in it."""
-    told = refused(tmp_path, compose=text)
-    assert told.startswith("scenarios/blink/compose.yaml")
-    assert said in told
+    message = load_error(tmp_path, compose=text)
+    assert message.startswith("scenarios/blink/compose.yaml")
+    assert expected in message
 
 
 def test_unknown_keys_are_answered_with_the_known_ones(tmp_path: Path) -> None:
-    """So that nobody has to look them up."""
-    told = refused(tmp_path, compose=COMPOSE.replace("  title:", "  x: 1\n  title:"))
-    assert "expected: one of title, summary, finding, document, headline, values, when" in told
+    """The message lists the known keys."""
+    message = load_error(tmp_path, compose=COMPOSE.replace("  title:", "  x: 1\n  title:"))
+    assert "expected: one of title, summary, finding, document, headline, values, when" in message
 
 
 # -- the document and the headline ----------------------------------------------------------------
@@ -204,8 +204,8 @@ def with_document(document: str, *more: str) -> str:
     return COMPOSE.replace("  document: {title: doc-1}\n", lines)
 
 
-def test_what_a_document_says_of_itself(tmp_path: Path) -> None:
-    """Every field as text, whatever YAML makes of a date; what is left out is empty."""
+def test_the_fields_of_a_document(tmp_path: Path) -> None:
+    """Every field is text, also a date, which YAML would convert. A missing field is empty."""
     block = (
         "{id: d1, title: 設定, author: A. Writer, date: 2021-06-09, language: Japanese, "
         "url: 'https://example.org/a', licence: CC0}"
@@ -219,7 +219,7 @@ def test_what_a_document_says_of_itself(tmp_path: Path) -> None:
     assert (Document("設定").citation, Document("設定").short) == ("“設定”", "設定")
 
 
-def test_a_date_may_be_short_and_say_what_it_is(tmp_path: Path) -> None:
+def test_the_forms_of_a_date(tmp_path: Path) -> None:
     """A year alone, a month, the day of the last change."""
     for number, date in enumerate(("2021", "2021-06", "2023-01-27 (last change)")):
         compose = with_document(f"{{title: x, date: {date}}}")
@@ -227,14 +227,14 @@ def test_a_date_may_be_short_and_say_what_it_is(tmp_path: Path) -> None:
 
 
 def test_the_finding_in_one_sentence(tmp_path: Path) -> None:
-    """By language; a scenario that has found nothing yet has none."""
-    found = load(tmp_path / "a", compose=with_document("{title: x}", "headline: {en: It blinks., ko: 깜빡입니다.}"))
-    assert found.headline == {"en": "It blinks.", "ko": "깜빡입니다."}
+    """It is read by language; a scenario without a finding has none."""
+    scenario = load(tmp_path / "a", compose=with_document("{title: x}", "headline: {en: It blinks., ko: 깜빡입니다.}"))
+    assert scenario.headline == {"en": "It blinks.", "ko": "깜빡입니다."}
     assert load(tmp_path / "b").headline == {}
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         (with_document("doc-1"), "x-reprolab.document is 'doc-1'"),
         (with_document("{titel: x}"), "x-reprolab.document: unknown key titel (did you mean title?)"),
@@ -249,18 +249,18 @@ def test_the_finding_in_one_sentence(tmp_path: Path) -> None:
         (with_document("{title: x}", "headline: {en: x, de: x}"), "x-reprolab.headline: unknown key de"),
     ],
 )
-def test_a_malformed_document_or_headline(tmp_path: Path, text: str, said: str) -> None:
-    """The message names the key and what it may be."""
-    told = refused(tmp_path, compose=text)
-    assert f"scenarios/blink/compose.yaml: {said}" in told
-    assert "expected: " in told
+def test_a_malformed_document_or_headline(tmp_path: Path, text: str, expected: str) -> None:
+    """The message names the key and the allowed values."""
+    message = load_error(tmp_path, compose=text)
+    assert f"scenarios/blink/compose.yaml: {expected}" in message
+    assert "expected: " in message
 
 
 # -- experiment files -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "expected"),
     [
         ("TRIALS = 3\n", "", "does not define TRIALS"),
         ("def drive", "def ride", "does not define drive"),
@@ -271,8 +271,8 @@ def test_a_malformed_document_or_headline(tmp_path: Path, text: str, said: str) 
         ('{"documented": {}, "old": {"RELEASE": "0.9"}}', "{}", "VARIANTS is {}"),
         ('{"documented": {}, "old": {"RELEASE": "0.9"}}', '["documented"]', "VARIANTS is ['documented']"),
         ('"old": {"RELEASE": "0.9"}', '"old": None', "the variant old is None"),
-        ('"old": {', '"custom": {', "the variant name 'custom' is that of a user's own factors"),
-        ('"old": {', '"../old": {', "'../old' is no variant name"),
+        ('"old": {', '"custom": {', "the variant name 'custom' is reserved for factors that a user sets"),
+        ('"old": {', '"../old": {', "'../old' is not a variant name"),
         ('absent=["old"]', 'absent=["odl"]', "B-1 names the variant 'odl', which VARIANTS lacks (did you mean old?)"),
         ('absent=["old"]', 'absent=["documented"]', "both to show and to be absent"),
         ('shows=["documented"], absent=["old"]', "", "B-1 names no variant"),
@@ -285,35 +285,35 @@ def test_a_malformed_document_or_headline(tmp_path: Path, text: str, said: str) 
         ("TRIALS = 3", "TRIALS = (", "is not valid Python"),
     ],
 )
-def test_malformed_experiments(tmp_path: Path, old: str, new: str, said: str) -> None:
-    """Each mistake is told with the file it is in, as a usage error and never as a traceback."""
+def test_malformed_experiments(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    """Each mistake is a UsageError that names the file."""
     assert old in EXPERIMENT
-    told = refused(tmp_path, lamp=EXPERIMENT.replace(old, new))
-    assert said in told
-    assert "blink/lamp.py" in told
+    message = load_error(tmp_path, lamp=EXPERIMENT.replace(old, new))
+    assert expected in message
+    assert "blink/lamp.py" in message
 
 
 def test_two_claims_of_one_id(tmp_path: Path) -> None:
     """Ids are unique over all experiments of a scenario: verdicts are recorded by them."""
-    assert "two claims have the id B-1" in refused(tmp_path, lamp=EXPERIMENT, bulb=EXPERIMENT)
+    assert "two claims have the id B-1" in load_error(tmp_path, lamp=EXPERIMENT, bulb=EXPERIMENT)
 
 
 def test_a_pointer_to_no_claim(tmp_path: Path) -> None:
     """A claim's limit must be a claim of the same scenario."""
     text = EXPERIMENT.replace('absent=["old"])', 'absent=["old"], but=["B-7"])', 1)
     assert text != EXPERIMENT
-    assert "B-1 points to B-7, which is no claim of it" in refused(tmp_path, lamp=text)
+    assert "B-1 points to B-7, which is not one of its claims" in load_error(tmp_path, lamp=text)
 
 
 def test_a_scenario_without_experiment(tmp_path: Path) -> None:
-    """A directory with a stack only says what is missing."""
-    told = refused(tmp_path, app="print('hello')\n")
-    assert told.startswith("scenarios/blink has no experiment")
-    assert "VARIANTS, TRIALS, CLAIMS, drive" in told
+    """The message says what is missing."""
+    message = load_error(tmp_path, app="print('hello')\n")
+    assert message.startswith("scenarios/blink has no experiment")
+    assert "VARIANTS, TRIALS, CLAIMS, drive" in message
 
 
 def test_files_for_the_containers_are_never_run(tmp_path: Path) -> None:
-    """The application's own files lie in the same directory; one that would run, or cannot, is passed by."""
+    """Files of the application in the same directory are neither run nor checked."""
     lay_out(
         tmp_path,
         lamp=EXPERIMENT,
@@ -326,12 +326,12 @@ def test_files_for_the_containers_are_never_run(tmp_path: Path) -> None:
 
 
 def test_annotated_definitions_count(tmp_path: Path) -> None:
-    """An experiment with type hints is one too, and is told what it lacks."""
+    """An experiment may have type hints; the message for an incomplete one names what is missing."""
     text = EXPERIMENT.replace("TRIALS =", "TRIALS: int =").replace("CLAIMS =", "CLAIMS: list[Claim] =")
     text = text.replace("VARIANTS =", "VARIANTS: dict[str, dict[str, str]] =")
     assert load(tmp_path, lamp=text).experiments["lamp"].trials == 3
-    told = refused(tmp_path / "other", lamp="TRIALS: int = 3\nVARIANTS: dict = {}\n")
-    assert "does not define CLAIMS, drive" in told
+    message = load_error(tmp_path / "other", lamp="TRIALS: int = 3\nVARIANTS: dict = {}\n")
+    assert "does not define CLAIMS, drive" in message
 
 
 def test_two_scenarios_may_use_the_same_file_names(tmp_path: Path) -> None:
@@ -344,7 +344,7 @@ def test_two_scenarios_may_use_the_same_file_names(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["blnk", "../blink", "", "nothing-like-it"])
 def test_an_unknown_scenario(tmp_path: Path, name: str) -> None:
-    """The known ones are named, and the likely one suggested."""
+    """The message lists the known names and suggests the closest one."""
     lay_out(tmp_path)
     with pytest.raises(UsageError, match="no scenario") as caught:
         loader.load(tmp_path, name)
@@ -353,27 +353,27 @@ def test_an_unknown_scenario(tmp_path: Path, name: str) -> None:
 
 
 def test_claims_keep_their_variants_in_order() -> None:
-    """Lists become tuples: a claim is a value that nobody changes later."""
+    """Lists become tuples, so that a claim cannot change later."""
     shows = ["b", "a"]
-    one = Claim("X", "text", sign=bool, shows=shows, absent=["c"])  # type: ignore[arg-type]
+    claim = Claim("X", "text", sign=bool, shows=shows, absent=["c"])  # type: ignore[arg-type]
     shows.append("d")
-    assert one.shows == ("b", "a")
-    assert list(one.expectations.items()) == [("b", True), ("a", True), ("c", False)]
+    assert claim.shows == ("b", "a")
+    assert list(claim.expectations.items()) == [("b", True), ("a", True), ("c", False)]
 
 
-def test_one_name_alone_is_no_experiment(tmp_path: Path) -> None:
-    """A container's file may define drive or TRIALS of its own; it is not imported."""
+def test_a_file_with_one_such_name_is_no_experiment(tmp_path: Path) -> None:
+    """A container's file may define drive or TRIALS; it is not imported."""
     loaded = load(tmp_path, lamp=EXPERIMENT, worker="raise SystemExit(9)\n\ndef drive(car):\n    pass\n")
     assert list(loaded.experiments) == ["lamp"]
 
 
 def test_an_experiment_that_exits_at_import_is_malformed(tmp_path: Path) -> None:
-    """Its status must not become the lab's."""
-    assert "SystemExit" in refused(tmp_path, lamp=EXPERIMENT + "\nraise SystemExit(0)\n")
+    """Its exit status must not become the exit status of the lab."""
+    assert "SystemExit" in load_error(tmp_path, lamp=EXPERIMENT + "\nraise SystemExit(0)\n")
 
 
 def test_a_factor_without_a_value_is_refused(tmp_path: Path) -> None:
-    """Compose would silently run the documented value in its place."""
+    """Compose would use the documented value instead, without a message."""
     loaded = load(tmp_path, lamp=EXPERIMENT)
     name = next(iter(loaded.factors))
     with pytest.raises(UsageError, match="has no value"):
@@ -381,18 +381,18 @@ def test_a_factor_without_a_value_is_refused(tmp_path: Path) -> None:
 
 
 def test_experiments_of_a_scenario_share_a_module(tmp_path: Path) -> None:
-    """`from .common import x`; another checkout's scenario of the same name has its own."""
+    """`from .common import x` works; the same scenario of another checkout has its own module."""
     lamp = "from .common import SHOWN\n" + EXPERIMENT.replace('{"blinked": True}', '{"blinked": SHOWN}')
     for number in (1, 2):
         directory = lay_out(tmp_path / str(number), lamp=lamp, common=f"SHOWN = {number}\n")
         assert directory.is_dir()
-        found = loader.load(tmp_path / str(number), "blink")
-        assert list(found.experiments) == ["lamp"]
-        assert found.experiments["lamp"].drive(None) == {"blinked": number}
+        scenario = loader.load(tmp_path / str(number), "blink")
+        assert list(scenario.experiments) == ["lamp"]
+        assert scenario.experiments["lamp"].drive(None) == {"blinked": number}
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"),
+    ("name", "expected"),
     [
         ("soket", "socket-vanish"),
         ("socketvanish", "socket-vanish"),
@@ -401,8 +401,8 @@ def test_experiments_of_a_scenario_share_a_module(tmp_path: Path) -> None:
     ]
     + [(name, "") for name in ("zzz", "a", "", "bulb")],
 )
-def test_a_near_name_is_found_by_its_parts_too(name: str, meant: str) -> None:
-    """A part of one name alone tells it; one that several share, or that is near none, tells nothing."""
+def test_a_near_name_is_found_by_its_parts_too(name: str, expected: str) -> None:
+    """A part that only one name has identifies it. A part that several share, or none, does not."""
     known = ["pool-freeze", "socket-vanish", "bulb-of-the-first-lamp", "bulb-of-the-other-lamp"]
-    assert near(name, known) == meant
-    assert hint(name, known) == (f" (did you mean {meant}?)" if meant else "")
+    assert near(name, known) == expected
+    assert hint(name, known) == (f" (did you mean {expected}?)" if expected else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import gzip
+import importlib
 import re
 import subprocess
 from collections import defaultdict
@@ -368,6 +369,12 @@ def test_a_call_of_pip_is_read_to_its_end_and_no_further(dockerfile: str, faults
     assert len(faults_of_pip(f"{dockerfile} \n" if dockerfile.endswith("install") else dockerfile)) == faults
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "scripts").glob("*.py")), ids=relative)
+def test_every_script_can_be_imported(path: Path) -> None:
+    """mypy does not check the scripts, so a renamed function would break one without notice."""
+    importlib.import_module(path.stem)
+
+
 @pytest.mark.parametrize("path", lock.lists(), ids=relative)
 def test_every_list_of_packages_has_hashes(path: Path) -> None:
     """NAME==VERSION with the hashes of its files, and nothing that says where to get it; as `make lock` writes it."""
@@ -385,7 +392,7 @@ def test_every_list_of_packages_has_hashes(path: Path) -> None:
 @pytest.mark.parametrize("line", ["a", "a>=1", "a==1.*", "a @ b", "-r b.txt", "--index-url x", "a[b]==1"])
 def test_what_is_no_pin_is_not_locked(line: str) -> None:
     """A list holds releases alone."""
-    with pytest.raises(LabError, match="is no pin"):
+    with pytest.raises(LabError, match="is not a pin"):
         lock.locked(f"{line}\n", lambda pin: [])
 
 

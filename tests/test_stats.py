@@ -1,4 +1,4 @@
-"""Wilson intervals, against figures computed elsewhere and against what an interval must be."""
+"""Wilson intervals, compared with published values and with the properties of an interval."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def test_known_figures(shown: int, trials: int, low: float, high: float) -> None
 
 
 def test_no_trials_allow_anything() -> None:
-    """0 of 0 is the whole range, not an error and not certainty."""
+    """The interval of 0 of 0 is the whole range."""
     assert wilson(0, 0) == (0.0, 1.0)
 
 
 def test_the_ends_are_exact() -> None:
-    """0 of n begins at 0 and n of n ends at 1, with no rounding dust; the share lies inside."""
+    """The interval of 0 of n starts at exactly 0, that of n of n ends at exactly 1, and the share is inside."""
     for n in range(1, 60):
         assert wilson(0, n)[0] == 0.0
         assert wilson(n, n)[1] == 1.0
@@ -42,34 +42,34 @@ def test_the_ends_are_exact() -> None:
 
 
 def test_the_interval_is_symmetric() -> None:
-    """Showing and not showing are treated alike: k of n mirrors n - k of n."""
+    """The interval of k of n mirrors that of n - k of n."""
     for k in range(8):
         low, high = wilson(k, 7)
         assert wilson(7 - k, 7) == pytest.approx((1 - high, 1 - low))
 
 
 def test_more_trials_or_less_confidence_narrow_it() -> None:
-    """0 of 20 allows less than 0 of 3; 50 % confidence less than 95 %."""
+    """0 of 20 has a narrower interval than 0 of 3, and 50 % confidence a narrower one than 95 %."""
     assert wilson(0, 20)[1] < wilson(0, 3)[1]
     assert wilson(0, 3, confidence=0.5)[1] < wilson(0, 3)[1]
 
 
 @pytest.mark.parametrize(("shown", "trials"), [(-1, 3), (4, 3), (1, 0), (0, -1)])
 def test_impossible_counts_are_refused(shown: int, trials: int) -> None:
-    """More shown than tried, or less than none, is a mistake of the caller."""
+    """Counts outside 0 to trials raise ValueError."""
     with pytest.raises(ValueError, match=f"{shown} of {trials}"):
         wilson(shown, trials)
 
 
 def test_a_rate_in_words() -> None:
-    """k of n, and what it allows, in percent."""
+    """k of n with its interval in percent."""
     assert rate_text(10, 10) == "10/10 (72–100 %)"
     assert rate_text(0, 60) == "0/60 (0–6 %)"
     assert rate_text(0, 0) == "0/0"
 
 
 @pytest.mark.parametrize(
-    ("shown", "trials", "words"),
+    ("shown", "trials", "text"),
     [
         (31, 19388, "0.11–0.23 %"),
         (0, 19388, "0–0.020 %"),
@@ -81,6 +81,6 @@ def test_a_rate_in_words() -> None:
         (0, 1, "0–79 %"),
     ],
 )
-def test_an_interval_has_the_digits_that_it_needs(shown: int, trials: int, words: str) -> None:
-    """Its ends differ, and neither looks like 0 or 100 % where it is not; a wide one has no digits to spare."""
-    assert range_text(*wilson(shown, trials)) == words
+def test_an_interval_has_the_digits_that_it_needs(shown: int, trials: int, text: str) -> None:
+    """Its ends differ, and neither is printed as 0 or 100 % if it is not. There are no more digits than that takes."""
+    assert range_text(*wilson(shown, trials)) == text

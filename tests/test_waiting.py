@@ -25,14 +25,14 @@ with file_lock(Path(sys.argv[1]), lambda holder: None):
 
 
 def test_the_first_true_answer_is_returned() -> None:
-    """It is asked again until then, and at least once, however short the limit."""
+    """``look`` is called until then, and at least once even without time."""
     answers = iter(([], "", 0, [7], "not asked for"))
     assert wait_until("an answer", lambda: next(answers), interval=0) == [7]
     assert wait_until("it is so", lambda: True, -1) is True
 
 
-def test_what_does_not_come_is_told() -> None:
-    """What was awaited, how long, and the last state: the last answer, or what tells more."""
+def test_the_timeout_names_the_last_state() -> None:
+    """The message has what was awaited, the limit, and the last result or ``state``."""
     with pytest.raises(InvalidTrial, match=r"^two workers: not so after 0 s; last state: \[\]$"):
         wait_until("two workers", lambda: [], 0, interval=0.001)
     with pytest.raises(WaitTimeout, match=r"^two workers: not so after 0 s; last state: one, pid 7$"):
@@ -40,7 +40,7 @@ def test_what_does_not_come_is_told() -> None:
 
 
 def nobody(holder: str) -> None:
-    """Nobody else must hold the lock."""
+    """Fail: no other process may hold the lock."""
     pytest.fail(f"held by {holder!r}")
 
 
@@ -62,11 +62,11 @@ def holder(place: Path) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.mark.parametrize("place", ["file", "directory"], indirect=True)
 def test_one_process_at_a_time(place: Path, holder: Any) -> None:
-    """Who waits is told once who holds the lock, as far as that is known, and gives up at the limit."""
-    told: list[str] = []
-    with pytest.raises(WaitTimeout, match=r"lock .* is free: not so after 0 s"), file_lock(place, told.append, 0):
+    """A waiting process gets the holder's id once, "" for a directory, and a timeout at the limit."""
+    holders: list[str] = []
+    with pytest.raises(WaitTimeout, match=r"lock .* is free: not so after 0 s"), file_lock(place, holders.append, 0):
         pytest.fail("two hold it")
-    assert told == ["" if place.is_dir() else str(holder.pid)]
+    assert holders == ["" if place.is_dir() else str(holder.pid)]
     holder.kill()
     holder.wait()
     with file_lock(place, nobody):
@@ -75,7 +75,7 @@ def test_one_process_at_a_time(place: Path, holder: Any) -> None:
 
 @pytest.mark.parametrize("place", ["file", "directory"], indirect=True)
 def test_without_a_limit_it_waits(place: Path, holder: Any) -> None:
-    """It has the lock as soon as the other has ended."""
+    """It gets the lock when the holder has ended."""
     with file_lock(place, lambda _: holder.kill()):
         assert holder.wait(5)
     with file_lock(place, nobody):

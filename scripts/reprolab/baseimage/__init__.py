@@ -1,1 +1,1 @@
-"""Official base images: present, pulled, or built on this host."""
+"""Base images: already on the engine, pulled, or built from this host."""

@@ -1,4 +1,4 @@
-"""A CPython of the host's pyenv, laid out the way the official image has it in /usr/local."""
+"""Copy a CPython of the host's pyenv to /usr/local of an image, with the layout of the official image."""
 
 from __future__ import annotations
 
@@ -13,21 +13,20 @@ from reprolab.core.subprocesses import run
 
 TARGET = "/usr/local"
 ELF = b"\x7fELF"
-# What CPython's own `make install` puts there; everything else in a pyenv version came with pip.
+# The programs of CPython's own `make install`. All other programs of a pyenv version were installed by pip.
 PROGRAMS = re.compile(r"(python|pydoc|idle|2to3|pyvenv)[\d.]*m?(-config|-[\d.]+m?(-config)?)?")
-# As the official image leaves them out.
+# The official image leaves these out.
 LEFT_OUT = shutil.ignore_patterns(
     "test", "tests", "idle_test", "__pycache__", "*.pyc", "*.pyo", "libpython*.a", "site-packages"
 )
 LIBRARY = re.compile(r"=> (/\S+)")
-# The interpreters (minor versions of 3) that have a list of pip, setuptools and wheel of their own; later ones have the
-# last of these lists.
+# Minor versions of CPython 3 with their own list of pip, setuptools and wheel. Later versions use the last list.
 OWN_LISTS = (6, 7, 8, 9)
 
 
 @dataclass(frozen=True)
 class Interpreter:
-    """One CPython of pyenv: its version and the directory it is installed in."""
+    """One CPython of pyenv: its version and its directory."""
 
     version: str
     prefix: Path
@@ -39,43 +38,43 @@ class Interpreter:
 
     @property
     def identity(self) -> str:
-        """What changes when pyenv builds this version anew; cheap, since it is asked for in every run."""
+        """A text that changes when pyenv builds this version again. It is cheap, since every run needs it."""
         binaries = (self.prefix / f"bin/python{self.minor}", *sorted(self.prefix.glob("lib/libpython*.so*")))
         return " ".join(f"{p.name}:{p.stat().st_size}:{p.stat().st_mtime_ns}" for p in binaries)
 
 
 @dataclass(frozen=True)
-class Needs:
-    """The shared libraries an interpreter needs: by Debian package, or as files of no package."""
+class Libraries:
+    """The shared libraries that an interpreter needs: Debian packages, and files of no package."""
 
     packages: tuple[str, ...]
     files: tuple[Path, ...]
 
 
-def requirements(version: str) -> str:
-    """The list of pip, setuptools and wheel for CPython ``version``, below images/base."""
+def requirements_file(version: str) -> str:
+    """Return the list of pip, setuptools and wheel for CPython ``version``, relative to images/base."""
     minor = int(version.split(".")[1])
     return f"requirements/python-3.{min(max(minor, OWN_LISTS[0]), OWN_LISTS[-1])}.txt"
 
 
-def find(version: str, environ: Mapping[str, str]) -> Interpreter:
-    """The pyenv interpreter of exactly this version; BaseImageError that names those there are."""
+def find_interpreter(version: str, environ: Mapping[str, str]) -> Interpreter:
+    """Return the pyenv interpreter of exactly this version. BaseImageError names the present ones."""
     root = pyenv_root(environ)
     prefix = root / "versions" / version if root else Path("/nonexistent")
     minor = version.rpartition(".")[0]
     if (prefix / f"bin/python{minor}").is_file():
         return Interpreter(version, prefix)
-    there = ", ".join(installed(root)) if root else ""
+    versions = ", ".join(installed_versions(root)) if root else ""
     raise BaseImageError(
         f"pyenv on this host has no CPython {version}"
-        + (f" (it has {there})" if there else " (nor any other)" if root else ": there is no pyenv"),
-        expected=f"the interpreter that goes into the stand-in for python:{version}",
+        + (f" (it has {versions})" if versions else " (nor any other)" if root else ": there is no pyenv"),
+        expected=f"the interpreter for the fallback image of python:{version}",
         advice=f"`pyenv install {version}`" + ("" if root else ", once pyenv itself is installed"),
     )
 
 
 def pyenv_root(environ: Mapping[str, str]) -> Path | None:
-    """Where pyenv keeps its versions: PYENV_ROOT, or what pyenv says; None where there is no pyenv."""
+    """Return pyenv's directory: PYENV_ROOT, else the output of `pyenv root`; None without pyenv."""
     if environ.get("PYENV_ROOT"):
         return Path(environ["PYENV_ROOT"])
     if not shutil.which("pyenv", path=environ.get("PATH")):
@@ -86,39 +85,39 @@ def pyenv_root(environ: Mapping[str, str]) -> Path | None:
         return None
 
 
-def installed(root: Path) -> list[str]:
-    """The CPython 3 versions in pyenv, oldest first."""
+def installed_versions(root: Path) -> list[str]:
+    """Return the CPython 3 versions of pyenv, the oldest first."""
     names = [p.name for p in (root / "versions").glob("3.*") if re.fullmatch(r"[\d.]+", p.name)]
     return sorted(names, key=lambda name: [int(part) for part in name.split(".") if part])
 
 
-def needs(interpreter: Interpreter) -> Needs:
-    """Ask ldd for the libraries, dpkg for the packages they come from.
+def find_libraries(interpreter: Interpreter) -> Libraries:
+    """Return the libraries of an interpreter, from ldd, and their packages, from dpkg.
 
-    tkinter is left without its libraries, as in the official slim images: it would bring X11 in.
+    The libraries of tkinter are left out, as in the official slim images: they would require X11.
     """
     modules = interpreter.prefix.glob(f"lib/python{interpreter.minor}/lib-dynload/*.so")
     binaries = [interpreter.prefix / f"bin/python{interpreter.minor}"]
     binaries += sorted(p for p in modules if not p.name.startswith("_tkinter"))
-    found = run(["ldd", *map(str, binaries)], timeout=120, check=False).stdout
-    libraries = {Path(name) for name in LIBRARY.findall(found)}
+    output = run(["ldd", *map(str, binaries)], timeout=120, check=False).stdout
+    libraries = {Path(name) for name in LIBRARY.findall(output)}
     libraries = {p for p in libraries if not p.is_relative_to(interpreter.prefix / "lib")}
-    owners = _owners(libraries)
+    owners = _package_of(libraries)
     packages = {owner for owner in owners.values() if owner}
-    return Needs(tuple(sorted(packages)), tuple(sorted(p for p, owner in owners.items() if not owner)))
+    return Libraries(tuple(sorted(packages)), tuple(sorted(p for p, owner in owners.items() if not owner)))
 
 
-def _owners(libraries: Iterable[Path]) -> dict[Path, str]:
-    """Each library's package, or "". Since /lib became a link, dpkg may know a file by either name."""
+def _package_of(libraries: Iterable[Path]) -> dict[Path, str]:
+    """Return library -> its package, or "". Since /lib is a link, dpkg may know a file by either name."""
     names = {p: {str(p), str(p.resolve()), f"/usr{p}", str(p).removeprefix("/usr")} for p in libraries}
-    asked = sorted(set().union(*names.values()))
-    said = run(["dpkg-query", "--search", *asked], timeout=60, check=False).stdout if asked else ""
-    owner = {path: who.split(":")[0] for who, _, path in (s.partition(": ") for s in said.splitlines())}
-    return {p: next((owner[n] for n in sorted(all_) if n in owner), "") for p, all_ in names.items()}
+    queries = sorted(set().union(*names.values()))
+    output = run(["dpkg-query", "--search", *queries], timeout=60, check=False).stdout if queries else ""
+    packages = {path: package.split(":")[0] for package, _, path in (s.partition(": ") for s in output.splitlines())}
+    return {p: next((packages[n] for n in sorted(aliases) if n in packages), "") for p, aliases in names.items()}
 
 
 def lay_out(interpreter: Interpreter, files: Iterable[Path], root: Path) -> None:
-    """Copy the interpreter to ``root``/usr/local as if it had been configured for that prefix."""
+    """Copy the interpreter and ``files`` to ``root``/usr/local, and change its prefix to /usr/local."""
     source, target = interpreter.prefix, root / TARGET.lstrip("/")
     (target / "bin").mkdir(parents=True)
     for program in sorted((source / "bin").iterdir()):
@@ -152,23 +151,23 @@ def _relocate_all(target: Path, *prefixes: str) -> None:
     for file in target.rglob("*"):
         if file.is_symlink() or not file.is_file():
             continue
-        old = new = file.read_bytes()
+        before = after = file.read_bytes()
         for prefix in sorted(set(prefixes), key=len, reverse=True):
-            new = relocate(new, prefix.encode(), TARGET.encode())
-        if new != old:
+            after = relocate(after, prefix.encode(), TARGET.encode())
+        if after != before:
             mode = file.stat().st_mode & 0o777
             file.chmod(mode | 0o200)
-            file.write_bytes(new)
+            file.write_bytes(after)
             file.chmod(mode)
 
 
 def relocate(data: bytes, old: bytes, new: bytes) -> bytes:
-    """Replace the prefix ``old`` by ``new`` in a file's content.
+    """Replace the prefix ``old`` by ``new`` in the content of a file.
 
-    In a text any length will do. In a binary nothing may move, and the end of a string may be another
-    string as well: linkers keep "3.6.15" only once, as the tail of ".../versions/3.6.15". So the path
-    is filled up with slashes, and stays as it is where nothing follows it. The run path of the
-    interpreter is set that way, and the standard library's place for programs that embed Python.
+    In a binary no byte may move, and the end of a string may also be a string of its own: a linker stores "3.6.15"
+    only once, as the end of ".../versions/3.6.15". So the new path is padded with slashes, and a path that nothing
+    follows stays unchanged. This sets the run path of the interpreter, and the path of the standard library for
+    programs that embed Python. Raises BaseImageError if ``old`` is shorter than ``new`` in a binary.
     """
     if not data.startswith(ELF):
         return data.replace(old, new)
@@ -178,7 +177,7 @@ def relocate(data: bytes, old: bytes, new: bytes) -> bytes:
 
 
 def _strip(target: Path) -> None:
-    """Drop symbols for debuggers, as the official build does; without binutils the image is just larger."""
+    """Remove debug symbols, as the official build does. Without binutils the image is only larger."""
     binaries = [p for p in target.rglob("*") if p.is_file() and not p.is_symlink() and _is_elf(p)]
     if shutil.which("strip") and binaries:
         for file in binaries:

@@ -1,8 +1,8 @@
-"""Base images built from this host, for where no registry can be reached.
+"""Fallback images: base images built from this host, used if no registry can be reached.
 
-Two layers, each kept until something it is made from changes: a Debian root file system unpacked by
-mmdebstrap from the host's own package sources, and on it one CPython of the host's pyenv. Each image
-is tagged only when it is whole, under a name of its own, and labelled as the stand-in that it is.
+A fallback image has two layers: a Debian root file system that mmdebstrap unpacks from the host's package sources, and
+a CPython of the host's pyenv. An image is built again when one of its inputs has changed. It is tagged only when it is
+complete, with a name of its own, and labelled as a fallback image.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ from docker.models.images import Image
 from reprolab.baseimage import cpython
 from reprolab.baseimage.cpython import Interpreter
 from reprolab.baseimage.host_config import HostConfig, read_host
-from reprolab.baseimage.rootfs import ADDED, FILES, NOT_UNPACKED, have_mmdebstrap, plain, unpack
+from reprolab.baseimage.rootfs import ADDED, FILES, NOT_UNPACKED, ensure_mmdebstrap, normalize_member, unpack
 from reprolab.core.errors import BaseImageError, LabError
 from reprolab.core.locks import file_lock
 from reprolab.core.progress import OnProgress
 
-RECIPE = 1  # raise it when this module, hostrootfs.py or hostpython.py changes what is in the images
-SILENCE_LIMIT = 300  # seconds without a word from the engine
+RECIPE = 1  # increase it when this module, rootfs.py or cpython.py changes the content of the images
+SILENCE_LIMIT = 300  # seconds without output from the engine
 TAIL_LINES = 20
 NAME = "reprolab-base"
 LABEL = "reprolab.base"
-ARCHIVE = "archive"  # the label's value on a base that archivebase.py made of another; here it is "host"
+ARCHIVE = "archive"  # the label's value on a base that stack/archived_bases.py built; on a fallback image it is "host"
 DEBIAN_CHANGES = ('ENV PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"', 'CMD ["bash"]')
 
 
 @dataclass(frozen=True)
-class HostImage:
-    """A stand-in image, and what it was made from in words for a report."""
+class FallbackImage:
+    """A fallback image, and its origin in words for a report."""
 
     reference: str
     image: Image
     made_from: str
 
 
-def debian_base(client: docker.DockerClient, environ: Mapping[str, str], on_progress: OnProgress) -> HostImage:
-    """The Debian stand-in, built if there is none made from what this host has now."""
+def debian_base(client: docker.DockerClient, environ: Mapping[str, str], on_progress: OnProgress) -> FallbackImage:
+    """Return the fallback image of Debian. It is built if there is none, or if this host has changed."""
     host = read_host(environ)
     reference = f"{NAME}/debian:host-{host.codename}"
     fingerprint = debian_fingerprint(host)
@@ -60,14 +60,14 @@ def debian_base(client: docker.DockerClient, environ: Mapping[str, str], on_prog
             image = _current(client, reference, fingerprint) or _make_debian(
                 client, host, reference, fingerprint, on_progress
             )
-    return HostImage(reference, image, f"{host.distribution} {image.labels[f'{LABEL}.debian']}")
+    return FallbackImage(reference, image, f"{host.distribution} {image.labels[f'{LABEL}.debian']}")
 
 
 def python_base(
     official: str, version: str, client: docker.DockerClient, environ: Mapping[str, str], on_progress: OnProgress
-) -> HostImage:
-    """The stand-in for the official ``python:<version>-slim``, built if there is none that is current."""
-    interpreter = cpython.find(version, environ)
+) -> FallbackImage:
+    """Return the fallback image of ``python:<version>-slim``. It is built if there is no current one."""
+    interpreter = cpython.find_interpreter(version, environ)
     debian = debian_base(client, environ, on_progress)
     reference = f"{NAME}/python:{version}-{debian.reference.rpartition(':')[2]}"
     fingerprint = python_fingerprint(interpreter, debian.image.labels[f"{LABEL}.fingerprint"])
@@ -77,11 +77,11 @@ def python_base(
         with _build_lock(on_progress):
             image = _current(client, reference, fingerprint)
             image = image or _make_python(client, interpreter, debian, reference, labels, on_progress)
-    return HostImage(reference, image, f"{debian.made_from} and pyenv's CPython {version}")
+    return FallbackImage(reference, image, f"{debian.made_from} and pyenv's CPython {version}")
 
 
 def base_labels(official: str, debian: str, fingerprint: str) -> dict[str, str]:
-    """The labels by which a stand-in can be told, found again and cleaned up."""
+    """Return the labels that identify a fallback image."""
     return {
         "reprolab.object": "base",
         LABEL: "host",
@@ -92,14 +92,14 @@ def base_labels(official: str, debian: str, fingerprint: str) -> dict[str, str]:
 
 
 def debian_fingerprint(host: HostConfig) -> str:
-    """Changes when this host's release or configuration does, or the recipe."""
-    files = [_text(name) for name in ADDED]
+    """Return a digest of this host's release and configuration, and of the recipe."""
+    files = [_file_text(name) for name in ADDED]
     return _fingerprint(recipe=RECIPE, host=asdict(host), files=files, left_out=NOT_UNPACKED)
 
 
 def python_fingerprint(interpreter: Interpreter, debian: str) -> str:
-    """Changes with the Debian below, the interpreter's build, its list of pip and the like, or the recipe."""
-    files = [_text(name) for name in ("Dockerfile", cpython.requirements(interpreter.version))]
+    """Return a digest of the Debian image, the interpreter, its list of pip and setuptools, and the recipe."""
+    files = [_file_text(name) for name in ("Dockerfile", cpython.requirements_file(interpreter.version))]
     return _fingerprint(recipe=RECIPE, debian=debian, python=interpreter.identity, files=files)
 
 
@@ -107,7 +107,7 @@ def _fingerprint(**parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _text(name: str) -> str:
+def _file_text(name: str) -> str:
     return (FILES / name).read_text("utf-8")
 
 
@@ -120,7 +120,7 @@ def _current(client: docker.DockerClient, reference: str, fingerprint: str) -> I
 
 
 def _build_lock(on_progress: OnProgress) -> AbstractContextManager[None]:
-    """Let one process of this checkout build at a time: the next then finds the image made."""
+    """Let only one process of this checkout build at a time. The next one then finds the image."""
     return file_lock(
         FILES, lambda holder: on_progress("waiting for another run of the lab, which is building a base image")
     )
@@ -129,7 +129,7 @@ def _build_lock(on_progress: OnProgress) -> AbstractContextManager[None]:
 def _make_debian(
     client: docker.DockerClient, host: HostConfig, reference: str, fingerprint: str, on_progress: OnProgress
 ) -> Image:
-    have_mmdebstrap(on_progress)
+    ensure_mmdebstrap(on_progress)
     on_progress(
         f"unpacking {host.distribution} {host.codename} with mmdebstrap from this host's package sources "
         "(about 30 s, once for all base images)"
@@ -138,7 +138,7 @@ def _make_debian(
         rootfs, release = unpack(host, Path(name))
         labels = base_labels(f"debian:{host.codename}-slim", release, fingerprint)
         changes = [*DEBIAN_CHANGES, *(f"LABEL {key}={json.dumps(value)}" for key, value in labels.items())]
-        on_progress(f"handing it to the engine as {reference}")
+        on_progress(f"importing it into the engine as {reference}")
         return _replace(client, reference, lambda: _import(client, rootfs, reference, changes), fingerprint)
 
 
@@ -150,23 +150,23 @@ def _import(client: docker.DockerClient, rootfs: Path, reference: str, changes: 
 def _make_python(
     client: docker.DockerClient,
     interpreter: Interpreter,
-    debian: HostImage,
+    debian: FallbackImage,
     reference: str,
     labels: dict[str, str],
     on_progress: OnProgress,
 ) -> Image:
-    on_progress(f"laying pyenv's CPython {interpreter.version} into {debian.reference} (about 20 s, once)")
-    needs = cpython.needs(interpreter)
+    on_progress(f"copying pyenv's CPython {interpreter.version} into {debian.reference} (about 20 s, once)")
+    libraries = cpython.find_libraries(interpreter)
     arguments = {
         "DEBIAN_BASE": debian.reference,
-        "PACKAGES": " ".join(needs.packages),
+        "PACKAGES": " ".join(libraries.packages),
         "PYTHON_VERSION": interpreter.version,
     }
     with TemporaryDirectory(prefix="reprolab-base-") as name:
         work = Path(name)
-        cpython.lay_out(interpreter, needs.files, work / "root")
+        cpython.lay_out(interpreter, libraries.files, work / "root")
         context = work / "context.tar"
-        _pack(work / "root", cpython.requirements(interpreter.version), context)
+        _pack(work / "root", cpython.requirements_file(interpreter.version), context)
         with context.open("rb") as stream:
             return _replace(
                 client,
@@ -177,11 +177,11 @@ def _make_python(
 
 
 def _pack(root: Path, requirements: str, context: Path) -> None:
-    """Write the build context: sorted, owned by root, all of one time, whatever the host's umask was."""
+    """Write the build context. Equal inputs give equal files: owner, time and modes do not depend on the host."""
     with tarfile.open(context, "w") as tar:
-        tar.add(FILES / "Dockerfile", "Dockerfile", filter=plain)
-        tar.add(FILES / requirements, "requirements.txt", filter=plain)
-        tar.add(root, "root", filter=plain)
+        tar.add(FILES / "Dockerfile", "Dockerfile", filter=normalize_member)
+        tar.add(FILES / requirements, "requirements.txt", filter=normalize_member)
+        tar.add(root, "root", filter=normalize_member)
 
 
 def _build(
@@ -191,7 +191,7 @@ def _build(
     arguments: dict[str, str],
     labels: dict[str, str],
 ) -> str:
-    """Build and tag; what the build printed last. BaseImageError with it when the build fails."""
+    """Build and tag an image; return the last lines of the output. BaseImageError if the build fails."""
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     events = client.api.build(
         fileobj=context,
@@ -212,26 +212,26 @@ def _build(
 
 
 def _replace(client: docker.DockerClient, reference: str, make: Callable[[], str], fingerprint: str) -> Image:
-    """Make the image and remove the outdated one that had its name, unless something still uses it."""
+    """Make the image. Remove the outdated one that had its name, unless it is still used."""
     before = {image.id for image in client.images.list(name=reference)}
     try:
-        said = make()
+        output = make()
     except (APIError, requests.exceptions.RequestException) as error:
         raise _failed(reference, str(getattr(error, "explanation", None) or error)) from error
     image = _current(client, reference, fingerprint)
     if image is None:
-        raise _failed(reference, said[-2000:])
+        raise _failed(reference, output[-2000:])
     for outdated in before - {image.id}:
         try:
             client.images.remove(str(outdated))
         except APIError:
-            continue  # a scenario's image is built on it; `clean` removes both
+            continue  # an image of a scenario is built on it; `clean` removes both
     return image
 
 
-def _failed(reference: str, said: str) -> LabError:
+def _failed(reference: str, output: str) -> LabError:
     return BaseImageError(
-        f"the base image {reference} could not be built; last it said:\n{said}",
-        expected="an engine with room for it, whose containers reach the package sources and index",
-        advice="the lines above name the step; a step that downloads needs the bridge network to reach out",
+        f"the base image {reference} could not be built; its last output:\n{output}",
+        expected="an engine with free space, whose containers reach the package sources and index",
+        advice="the lines above name the step; a step that downloads needs a bridge network with access to the sources",
     )

@@ -1,7 +1,7 @@
-"""What a stand-in image takes over from this host: package sources, certificate authorities, pip's settings.
+"""The configuration that a fallback image takes from this host: package sources, certificate authorities, pip.
 
-Nothing of it is written down in the project. A lab behind a mirror, a proxy or a company's own
-certificate authority works with what the machine it runs on has already been told.
+The project itself contains none of it. So the lab works behind a mirror, a proxy or a company's certificate authority
+if the machine is set up for it.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from reprolab.core.subprocesses import run
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 ONE_LINE = re.compile(r"deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s+(?P<components>.+)")
 PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
-# The settings of apt without which the host's own sources may not work.
+# The settings of apt that the host's sources may need.
 APT_OPTIONS = re.compile(r'(Acquire::(?:https?::Proxy|Check-Valid-Until|Check-Date|Retries)) "(.+)";', re.IGNORECASE)
 PIP_OPTIONS = ("index-url", "extra-index-url", "trusted-host", "proxy", "timeout")
 
 
 @dataclass(frozen=True)
 class HostConfig:
-    """The part of the host's configuration that goes into its images."""
+    """The part of the host's configuration that goes into fallback images."""
 
     distribution: str  # "Debian"
     release: str  # "12.11"
     codename: str  # "bookworm"
     sources: tuple[str, ...]  # one-line apt entries
     apt_options: tuple[str, ...]
-    authorities: tuple[str, ...]  # PEM texts that the distribution's own bundle does not hold
+    authorities: tuple[str, ...]  # PEM texts that the distribution does not ship
     pip: str  # text of pip.conf
 
 
 def read_host(environ: Mapping[str, str], root: Path = Path("/")) -> HostConfig:
-    """Read this host's configuration; BaseImageError where it is not of the Debian family."""
+    """Read this host's configuration. BaseImageError if it is not of the Debian family."""
     release = os_release(root / "etc/os-release")
     codename = release.get("VERSION_CODENAME", "")
     if "debian" not in f"{release.get('ID', '')} {release.get('ID_LIKE', '')}".split() or not codename:
@@ -69,31 +69,31 @@ def read_host(environ: Mapping[str, str], root: Path = Path("/")) -> HostConfig:
 
 
 def os_release(path: Path) -> dict[str, str]:
-    """The fields of an os-release file; empty where there is none."""
+    """Return the fields of an os-release file; empty if it does not exist."""
     try:
-        words = shlex.split(path.read_text("utf-8"), comments=True)
+        lines = shlex.split(path.read_text("utf-8"), comments=True)
     except OSError:
         return {}
-    return dict(word.split("=", 1) for word in words if "=" in word)
+    return dict(line.split("=", 1) for line in lines if "=" in line)
 
 
 def point_release(release: Mapping[str, str], debian_version: Path) -> str:
-    """The release to its last number: os-release says 12 where Debian's own file says 12.11."""
+    """Return the point release: os-release has 12, debian_version has 12.11."""
     if release.get("ID") == "debian" and debian_version.is_file():
         return debian_version.read_text("utf-8").strip()
     return release.get("VERSION_ID", "")
 
 
 def apt_sources(codename: str, apt: Path) -> Iterator[str]:
-    """The distribution's own binary sources of this release, each as a one-line entry, without repeats."""
-    seen = set()
+    """Yield the distribution's own binary sources of this release as one-line entries, each once."""
+    entries = set()
     for file in (apt / "sources.list", *sorted((apt / "sources.list.d").glob("*"))):
         if file.suffix not in {".list", ".sources"} or not file.is_file():
             continue
         text = file.read_text("utf-8", "replace")
         for entry in _deb822(text) if file.suffix == ".sources" else _one_line(text):
-            if entry not in seen and _is_own(entry, codename):
-                seen.add(entry)
+            if entry not in entries and _is_distributions(entry, codename):
+                entries.add(entry)
                 yield entry
 
 
@@ -105,30 +105,30 @@ def _one_line(text: str) -> Iterator[str]:
 
 
 def _deb822(text: str) -> Iterator[str]:
-    kept = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
-    for stanza in re.split(r"\n\s*\n", kept):
-        found = re.findall(r"^([\w-]+):[ \t]*(.*(?:\n[ \t]+.*)*)", stanza, re.MULTILINE)
-        fields = {key.lower(): value.split() for key, value in found}
+    content = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+    for stanza in re.split(r"\n\s*\n", content):
+        pairs = re.findall(r"^([\w-]+):[ \t]*(.*(?:\n[ \t]+.*)*)", stanza, re.MULTILINE)
+        fields = {key.lower(): value.split() for key, value in pairs}
         if "deb" not in fields.get("types", []) or fields.get("enabled") == ["no"]:
             continue
         key = fields.get("signed-by", [])
-        # A key written out in the file cannot be said on one line; the release's own keyring has it too.
+        # An embedded key does not fit into a one-line entry. The release's keyring has it too.
         option = f"[signed-by={key[0]}] " if len(key) == 1 else ""
         for uri in fields.get("uris", []):
             for suite in fields.get("suites", []):
                 yield f"deb {option}{uri} {suite} {' '.join(fields.get('components', []))}"
 
 
-def _is_own(entry: str, codename: str) -> bool:
-    """Whether the entry is the distribution's: another vendor's key is not inside a fresh image."""
-    found = ONE_LINE.fullmatch(entry)
-    if not found or not found["uri"].startswith(("http://", "https://")):
+def _is_distributions(entry: str, codename: str) -> bool:
+    """Whether the entry is of the distribution itself. A new image has no keys of other vendors."""
+    match = ONE_LINE.fullmatch(entry)
+    if not match or not match["uri"].startswith(("http://", "https://")):
         return False
-    key = re.search(r"signed-by=(\S+)", found["options"] or "")
+    key = re.search(r"signed-by=(\S+)", match["options"] or "")
     suites = {codename, *(f"{codename}{end}" for end in ("-updates", "-security", "/updates"))}
     return (
-        found["suite"] in suites
-        and "main" in found["components"].split()
+        match["suite"] in suites
+        and "main" in match["components"].split()
         and (key is None or key[1].endswith("-archive-keyring.gpg"))
     )
 
@@ -141,9 +141,9 @@ def _apt_dump() -> str:
 
 
 def apt_options(dump: str) -> Iterator[str]:
-    """The settings to keep out of ``apt-config dump``; a proxy on the host's loopback is no use inside."""
+    """Yield the settings to take from ``apt-config dump``. A container cannot reach a proxy on the loopback."""
     for key, value in APT_OPTIONS.findall(dump):
-        if not _only_here(value):
+        if not _is_private(value):
             yield f'{key} "{value}"'
 
 
@@ -155,7 +155,7 @@ def _bundle() -> str:
 
 
 def own_authorities(bundle: str, shipped: Path) -> Iterator[str]:
-    """The certificates that this host trusts beyond those its distribution ships."""
+    """Yield the certificates that this host trusts and its distribution does not ship."""
     known = {pem for file in shipped.rglob("*.crt") for pem in _pems(file.read_text("utf-8", "replace"))}
     yield from sorted(set(_pems(bundle)) - known)
 
@@ -165,15 +165,15 @@ def _pems(text: str) -> Iterable[str]:
 
 
 def authority_file(pem: str) -> str:
-    """A name that depends on the certificate alone, so that equal hosts make equal images."""
+    """Return a file name made from the certificate only, so that equal hosts build equal images."""
     return f"reprolab-host-{hashlib.sha256(pem.encode()).hexdigest()[:12]}.crt"
 
 
 def pip_conf(environ: Mapping[str, str], root: Path = Path("/")) -> str:
-    """pip's settings inside: the system's certificates, and the host's indexes a container can reach.
+    """Return a pip.conf for the image: the system's certificates, and the host's indexes.
 
-    Indexes in files or on the loopback do not exist inside. Addresses with a password in them stay
-    outside: an image is easily passed on.
+    A container cannot reach indexes in files or on the loopback, so they are left out. Addresses with a password are
+    left out too, since an image may be given to others.
     """
     parser = configparser.RawConfigParser(strict=False)
     home = Path(environ.get("HOME", "/nonexistent"))
@@ -184,17 +184,17 @@ def pip_conf(environ: Mapping[str, str], root: Path = Path("/")) -> str:
         parser = configparser.RawConfigParser()
     lines = ["[global]", f"cert = {BUNDLE}"]
     for key in PIP_OPTIONS:
-        fallback = parser.get("global", key, fallback="")
+        configured = parser.get("global", key, fallback="")
         name = key.upper().replace("-", "_")
-        value = environ.get(f"PIP_{name}") or environ.get(f"PIP_DEFAULT_{name}") or fallback
-        usable = [word for word in value.split() if not _only_here(word)]
+        value = environ.get(f"PIP_{name}") or environ.get(f"PIP_DEFAULT_{name}") or configured
+        usable = [address for address in value.split() if not _is_private(address)]
         if usable:
             lines.append(f"{key} = {' '.join(usable)}")
     return "\n".join(lines) + "\n"
 
 
-def _only_here(value: str) -> bool:
-    """Whether an address means something on this host only, or must not leave it."""
+def _is_private(value: str) -> bool:
+    """Whether an address is valid only on this host, or holds a password."""
     parts = urlsplit(value)
     local = (parts.hostname or value) in {"localhost", "127.0.0.1", "::1"}
     return local or parts.scheme == "file" or "@" in parts.netloc

@@ -1,7 +1,7 @@
-"""Debian releases that left the mirrors: how apt tells, and its sources moved to the archive of old releases.
+"""Debian releases that have left the mirrors: detect them in apt's output, and move sources to the archive.
 
-Text in, text out; archivebase.py asks containers. The archive's name is derived from the mirror's, so that the
-project names neither.
+The functions read and return text; stack/archived_bases.py runs the containers. The archive's address is derived from
+the mirror's address, so the project names neither.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from urllib.parse import urlsplit, urlunsplit
 ONE_LINE = re.compile(r"\s*(deb(?:-src)?)\s+(?:\[([^]]*)]\s*)?(\S+)\s+(\S+)(.*)")
 DEB822 = re.compile(r"^Types:", re.MULTILINE | re.IGNORECASE)
 FIELD = re.compile(r"^([\w-]+):[ \t]*(.*(?:\n[ \t]+.*)*)", re.MULTILINE)
-# What apt says of one suite, and below it, indented, why it could not be had.
+# The error line of apt for one suite, and the indented lines below it, which give the reason.
 FAILED = re.compile(r"^Err:\d+ (\S+) (\S+) \S*Release\b.*\n((?:[ \t]+.*(?:\n|\Z))*)", re.MULTILINE)
 NOT_FOUND = re.compile(r"^\s+(?:404|410)\s", re.MULTILINE)
-# A Release file is out of date some days after its last renewal; nobody renews it in the archive.
+# A Release file expires some days after its last renewal. In the archive it is never renewed.
 OUT_OF_DATE = "check-valid-until=no"
 UNCHECKED = "trusted=yes"
 
 
 @dataclass(frozen=True)
 class Suite:
-    """One suite of one repository, as apt names them; two are equal whatever their options are."""
+    """One suite of one repository, without its options."""
 
     address: str
     name: str
@@ -40,25 +40,25 @@ class _Entry:
     options: tuple[str, ...] = ()
 
 
-def is_gone(said: str) -> bool:
-    """Whether ``apt-get update`` met a mirror that answers and does not have a suite."""
-    return bool(gone(said))
+def has_missing_suites(output: str) -> bool:
+    """Whether a mirror answered ``apt-get update`` that it does not have a suite."""
+    return bool(missing_suites(output))
 
 
-def gone(said: str) -> set[Suite]:
-    """The suites that a server said it does not have; a network that is down says no such thing."""
-    return {suite for suite, why in _failed(said) if NOT_FOUND.search(why)}
+def missing_suites(output: str) -> set[Suite]:
+    """Return the suites that a server reported as not found. A network failure does not count."""
+    return {suite for suite, reason in _failed_suites(output) if NOT_FOUND.search(reason)}
 
 
-def expired(said: str) -> set[Suite]:
-    """The suites with a signature that is good but for the age of its key."""
-    return {suite for suite, why in _failed(said) if "EXPKEYSIG" in why and "BADSIG" not in why}
+def expired_suites(output: str) -> set[Suite]:
+    """Return the suites whose signature is valid, except that its key has expired."""
+    return {suite for suite, reason in _failed_suites(output) if "EXPKEYSIG" in reason and "BADSIG" not in reason}
 
 
-def rewritten(sources: str, only: Collection[Suite] | None = None) -> str:
-    """apt's sources, in either notation, with these suites (all, unless named) taken from the archive.
+def move_to_archive(sources: str, only: Collection[Suite] | None = None) -> str:
+    """Return apt's sources, in either format, with the suites ``only`` (or all) moved to the archive.
 
-    Release files that are out of date are accepted there, and nowhere else.
+    Expired Release files are accepted for these suites only.
     """
 
     def move(entry: _Entry) -> _Entry:
@@ -67,41 +67,41 @@ def rewritten(sources: str, only: Collection[Suite] | None = None) -> str:
             return entry
         return _Entry(Suite(address, entry.suite.name), (*entry.options, OUT_OF_DATE))
 
-    return _mapped(sources, move)
+    return _map_entries(sources, move)
 
 
-def without(sources: str, suites: Collection[Suite]) -> str:
-    """apt's sources less these suites."""
-    return _mapped(sources, lambda entry: None if entry.suite in suites else entry)
+def remove_suites(sources: str, suites: Collection[Suite]) -> str:
+    """Return apt's sources without these suites."""
+    return _map_entries(sources, lambda entry: None if entry.suite in suites else entry)
 
 
-def unchecked(sources: str, suites: Collection[Suite]) -> str:
-    """apt's sources with these suites taken without looking at their signatures."""
-    return _mapped(sources, lambda entry: replace(entry, options=(UNCHECKED,)) if entry.suite in suites else entry)
+def skip_signatures(sources: str, suites: Collection[Suite]) -> str:
+    """Return apt's sources with an option that skips the signature check of these suites."""
+    return _map_entries(sources, lambda entry: replace(entry, options=(UNCHECKED,)) if entry.suite in suites else entry)
 
 
 def suites_of(sources: str) -> set[Suite]:
-    """The suites that apt's sources name."""
-    found = set()
+    """Return the suites that apt's sources name."""
+    suites = set()
 
     def note(entry: _Entry) -> _Entry:
-        found.add(entry.suite)
+        suites.add(entry.suite)
         return entry
 
-    _mapped(sources, note)
-    return found
+    _map_entries(sources, note)
+    return suites
 
 
-def additions(suites: Iterable[Suite], among: Collection[Suite]) -> set[Suite]:
-    """Those that only add to another one of ``among``, as `buster-updates` and `buster/updates` do to `buster`."""
-    bare = "|".join(re.escape(suite.name) for suite in among)
-    return {suite for suite in suites if re.match(f"(?:{bare})[-/]", suite.name)}
+def extension_suites(suites: Iterable[Suite], among: Collection[Suite]) -> set[Suite]:
+    """Return the suites that extend a suite of ``among``, as `buster-updates` and `buster/updates` extend `buster`."""
+    names = "|".join(re.escape(suite.name) for suite in among)
+    return {suite for suite in suites if re.match(f"(?:{names})[-/]", suite.name)}
 
 
 def archive_of(address: str) -> str:
-    """The address with the first label of its host replaced by ``archive``; empty where it names no host on the web.
+    """Return the address with the first label of its host replaced by ``archive``; "" if it has no host name.
 
-    A host of two labels keeps both: there the first is the distribution's.
+    A host name of two labels keeps both, since the first is the name of the distribution.
     """
     parts = urlsplit(address)
     labels = (parts.hostname or "").split(".")
@@ -112,12 +112,12 @@ def archive_of(address: str) -> str:
     return urlunsplit((parts.scheme, host + port, parts.path, "", ""))
 
 
-def _failed(said: str) -> Iterator[tuple[Suite, str]]:
-    for address, name, why in FAILED.findall(said):
-        yield Suite(address, name), why
+def _failed_suites(output: str) -> Iterator[tuple[Suite, str]]:
+    for address, name, reason in FAILED.findall(output):
+        yield Suite(address, name), reason
 
 
-def _mapped(sources: str, change: Callable[[_Entry], _Entry | None]) -> str:
+def _map_entries(sources: str, change: Callable[[_Entry], _Entry | None]) -> str:
     if DEB822.search(sources):
         return "\n\n".join(_stanzas(sources, change)) + "\n"
     lines = (_line(line, change) for line in sources.splitlines())
@@ -125,10 +125,10 @@ def _mapped(sources: str, change: Callable[[_Entry], _Entry | None]) -> str:
 
 
 def _line(line: str, change: Callable[[_Entry], _Entry | None]) -> str | None:
-    found = ONE_LINE.fullmatch(line)
-    if not found:
+    match = ONE_LINE.fullmatch(line)
+    if not match:
         return line
-    kind, options, address, name, rest = found.groups(default="")
+    kind, options, address, name, rest = match.groups(default="")
     before = _entry(address, name)
     after = change(before)
     if after is None or after == before:
@@ -137,9 +137,9 @@ def _line(line: str, change: Callable[[_Entry], _Entry | None]) -> str | None:
 
 
 def _stanzas(sources: str, change: Callable[[_Entry], _Entry | None]) -> Iterator[str]:
-    """Each stanza as it was, or one for each of its suites where one of them changes."""
-    bare = "\n".join(line for line in sources.splitlines() if not line.startswith("#"))
-    for stanza in filter(str.strip, re.split(r"\n\s*\n", bare)):
+    """Yield each stanza unchanged, or one stanza for each of its suites if one of them changes."""
+    content = "\n".join(line for line in sources.splitlines() if not line.startswith("#"))
+    for stanza in filter(str.strip, re.split(r"\n\s*\n", content)):
         fields = {name.lower(): (name, value) for name, value in FIELD.findall(stanza)}
         addresses, names = (fields.get(name, ("", ""))[1].split() for name in ("uris", "suites"))
         before = [_entry(*pair) for pair in product(addresses, names)]
@@ -149,9 +149,11 @@ def _stanzas(sources: str, change: Callable[[_Entry], _Entry | None]) -> Iterato
             continue
         rest = [f"{name}: {value}" for key, (name, value) in fields.items() if key not in ("uris", "suites")]
         for entry in filter(None, after):
-            options = [f"{key.title()}: {value}" for key, _, value in (word.partition("=") for word in entry.options)]
-            place = [f"URIs: {entry.suite.address}", f"Suites: {entry.suite.name}"]
-            yield "\n".join([*rest[:1], *place, *rest[1:], *options])
+            options = [
+                f"{key.title()}: {value}" for key, _, value in (option.partition("=") for option in entry.options)
+            ]
+            location = [f"URIs: {entry.suite.address}", f"Suites: {entry.suite.name}"]
+            yield "\n".join([*rest[:1], *location, *rest[1:], *options])
 
 
 def _entry(address: str, name: str) -> _Entry:

@@ -1,8 +1,8 @@
-"""Where each official base image comes from: this engine, its registry, or this host.
+"""Find each official base image: on this engine, in its registry, or as a fallback image built from this host.
 
-Scenarios name official images. Where the registry cannot be reached, a stand-in with the same CPython
-is built from this host instead, under a name of its own, and every report says so. A registry that
-answers and has no such tag is an error: a stand-in would then hide a wrong name.
+Scenarios name official images. If the registry cannot be reached, a fallback image with the same CPython is built from
+this host. It has a name of its own, and every report names it. If the registry answers that it has no such tag, that
+is an error: a fallback image would hide a wrong name.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from reprolab.engine.failures import engine_errors
 from reprolab.engine.labels import BUNDLED
 
 VARIABLE = "REPROLAB_BASES"
-# Alpine has another C library and Windows another everything; the rest are names of Debian releases.
+# Alpine has another C library, Windows is another system. The other suffixes are names of Debian releases.
 PYTHON = re.compile(r"python:(?P<version>3\.\d+\.\d+)(?:-slim)?(?:-(?!alpine|windows|nanoserver)[a-z]+)?")
 DEBIAN = re.compile(r"debian:[\w.-]+")
-# The engine passes on the registry's words, or those of the network, as one line of text.
+# The engine passes on the message of the registry or of the network as one line of text.
 ABSENT = re.compile(
     r"manifest unknown|manifest for .* not found|name unknown|no matching manifest|pull access denied"
     r"|repository does not exist|: not found\s*$|invalid reference format",
@@ -59,7 +59,7 @@ class Policy(StrEnum):
 
 
 class PullFailure(StrEnum):
-    """Why an image could not be pulled, as far as the engine's message tells."""
+    """The reason why an image could not be pulled, taken from the engine's message."""
 
     UNREACHABLE = "not reachable"
     LIMITED = "limits pulls from here"
@@ -69,7 +69,7 @@ class PullFailure(StrEnum):
 
 @dataclass(frozen=True)
 class Base:
-    """A base image that is on the engine now, and the one line a report says about it."""
+    """A base image on the engine. ``detail`` is its line in a report."""
 
     official: str
     reference: str
@@ -81,7 +81,7 @@ class Base:
 
 @dataclass
 class _Registry:
-    """What this process has learnt: a registry that did not answer once is not asked again."""
+    """The first failure of the registry in this process. After it the registry is not asked again."""
 
     failure: PullFailure | None = None
 
@@ -90,7 +90,7 @@ _registry = _Registry()
 
 
 def policy(environ: Mapping[str, str]) -> Policy:
-    """The policy REPROLAB_BASES asks for, ``auto`` where it is not set; UsageError on any other word."""
+    """Return the policy in REPROLAB_BASES, ``auto`` if it is not set. UsageError for an unknown word."""
     word = environ.get(VARIABLE, "").strip() or Policy.AUTO
     try:
         return Policy(word)
@@ -98,25 +98,25 @@ def policy(environ: Mapping[str, str]) -> Policy:
         raise UsageError(
             f"{VARIABLE} is {word!r}",
             expected="one of " + ", ".join(Policy),
-            advice="auto (as when unset): the registry, else this host; hub: never this host; host: only it",
+            advice="auto (the default): the registry, else a fallback image; hub: no fallback image; host: only those",
         ) from None
 
 
 def resolve_bases(
     officials: Iterable[str], client: docker.DockerClient, *, policy: Policy, on_progress: OnProgress
 ) -> dict[str, Base]:
-    """Resolve each name once, in the order given."""
+    """Resolve each name once, in this order."""
     return {
         name: resolve_base(name, client, policy=policy, on_progress=on_progress) for name in dict.fromkeys(officials)
     }
 
 
 def resolve_base(official: str, client: docker.DockerClient, *, policy: Policy, on_progress: OnProgress) -> Base:
-    """Find, pull or build the base image; ``say`` hears a line before every slow step.
+    """Find, pull or build the base image.
 
-    Raises BaseImageError where the image can be had nowhere, EngineError where the engine stops answering.
+    Raises BaseImageError if no source has the image, EngineError if the engine stops answering.
     """
-    with engine_errors(f"the base image {official} was looked for"):
+    with engine_errors(f"looking for the base image {official}"):
         if policy is Policy.HOST:
             return _from_host(official, client, f"{VARIABLE}=host", on_progress)
         if policy is Policy.AUTO and (bundled := _bundled(official, client)):
@@ -133,8 +133,8 @@ def resolve_base(official: str, client: docker.DockerClient, *, policy: Policy, 
         return _from_host(official, client, f"Docker Hub {failure}", on_progress)
 
 
-def substitute(official: str) -> str | None:
-    """The CPython version to replace ``official`` with, "" for plain Debian, None where nothing here can."""
+def fallback_version(official: str) -> str | None:
+    """Return the CPython version of a fallback image for ``official``; "" for Debian, None if there is no fallback."""
     python = PYTHON.fullmatch(official)
     if python:
         return python["version"]
@@ -142,40 +142,40 @@ def substitute(official: str) -> str | None:
 
 
 def classify(message: str) -> PullFailure:
-    """What the engine's words say about a failed pull. What the registry itself said goes first."""
-    for failure, words in (
+    """Classify the engine's message about a failed pull. Messages of the registry have priority."""
+    for failure, pattern in (
         (PullFailure.LIMITED, LIMITED),
         (PullFailure.ABSENT, ABSENT),
         (PullFailure.UNREACHABLE, UNREACHABLE),
     ):
-        if words.search(message):
+        if pattern.search(message):
             return failure
     return PullFailure.OTHER
 
 
 def pull_error(official: str, failure: PullFailure, message: str) -> BaseImageError:
-    """The error to show when a failed pull is the end of it."""
+    """Return the error for a pull that failed, where no fallback image is allowed."""
     if failure is PullFailure.ABSENT:
         return BaseImageError(
             f"the registry has no image {official}: {message}",
-            expected="an official tag; nothing is built in place of a name that does not exist",
-            advice=f"correct the name in the Dockerfile; {VARIABLE}=host builds from this host all the same",
+            expected="an official tag; no fallback image is built for a name that does not exist",
+            advice=f"correct the name in the Dockerfile; {VARIABLE}=host builds from this host regardless",
         )
     if failure is PullFailure.OTHER:
         return BaseImageError(
             f"{official} could not be pulled: {message}",
-            expected="an image, or a sign that the registry cannot be reached",
-            advice=f"see what the engine says above; {VARIABLE}=host builds from this host instead",
+            expected="an image, or a message that the registry cannot be reached",
+            advice=f"see the engine's message above; {VARIABLE}=host builds from this host instead",
         )
     return BaseImageError(
         f"{official} is not on this engine and Docker Hub {failure}: {message}",
         expected=f"a registry that answers, since {VARIABLE}=hub forbids building from this host",
-        advice=f"{VARIABLE}=auto builds a stand-in from this host",
+        advice=f"{VARIABLE}=auto builds a fallback image from this host",
     )
 
 
 def _local(official: str, client: docker.DockerClient) -> Image | None:
-    """The image of that name on this engine, unless it is a stand-in that someone gave the official name."""
+    """Return the image of that name on this engine, unless it is a fallback image that was given this name."""
     try:
         image = client.images.get(official)
     except ImageNotFound:
@@ -184,33 +184,34 @@ def _local(official: str, client: docker.DockerClient) -> Image | None:
 
 
 def bundled_name(official: str) -> str:
-    """The repository under which a base from a bundle is kept; its tag there is the id that images are named after."""
+    """Return the repository that holds a base image from a bundle. Its tag there is its id on the first machine."""
     return f"{BUNDLED}/{re.sub(r'[^a-z0-9._-]+', '-', official.lower())}"
 
 
 def keep_bundled(official: str, reference: str, image_id: str, client: docker.DockerClient) -> None:
-    """Let a loaded image stand for ``official``, without any registry, as the image that it was where it came from."""
+    """Use a loaded image for ``official`` from now on, without a registry, and with the id of its first machine."""
     image = client.images.get(reference)
     local = _local(official, client)
     if local is not None and local.id == image_id:
         return
-    for old in client.images.list(name=bundled_name(official)):
-        for tag in old.tags:
+    for earlier in client.images.list(name=bundled_name(official)):
+        for tag in earlier.tags:
             if tag.startswith(f"{bundled_name(official)}:"):
                 client.images.remove(tag, noprune=True)
     image.tag(bundled_name(official), image_id.removeprefix("sha256:"))
 
 
 def _bundled(official: str, client: docker.DockerClient) -> Base | None:
-    """The base that came in a bundle, by its name and id of then: images are named after both.
+    """Return the base image that came in a bundle, with its name and id of the first machine.
 
-    Another engine may count the id differently. A name that has another image by now is not the bundle's any more.
+    The names of scenario images depend on both, and this engine may compute another id. None if the name now belongs
+    to another image.
     """
     repository = bundled_name(official)
     for image in client.images.list(name=repository):
         names = {tag.rpartition(":")[0]: tag for tag in image.tags}
-        own = next((tag for name, tag in names.items() if name.startswith(f"{fallback.NAME}/")), "")
-        reference = own or (official if official in image.tags else "")
+        fallback_tag = next((tag for name, tag in names.items() if name.startswith(f"{fallback.NAME}/")), "")
+        reference = fallback_tag or (official if official in image.tags else "")
         if repository in names and reference:
             identity = f"sha256:{names[repository].rpartition(':')[2]}"
             origin = Origin.HOST if image.labels.get(fallback.LABEL) == "host" else Origin.LOCAL
@@ -226,9 +227,9 @@ def _where(image: Image) -> str:
     return f", built on the host where that was made, with Debian {image.labels.get(f'{fallback.LABEL}.debian', '?')}"
 
 
-def _official(official: str, image: Image, origin: Origin, how: str) -> Base:
+def _official(official: str, image: Image, origin: Origin, source: str) -> Base:
     digests = [str(digest).partition("@")[2] for digest in image.attrs.get("RepoDigests") or []]
-    return Base(official, official, str(image.id), origin, next(iter(digests), ""), f"{official} {how}")
+    return Base(official, official, str(image.id), origin, next(iter(digests), ""), f"{official} {source}")
 
 
 def _pull(official: str, client: docker.DockerClient, on_progress: OnProgress) -> tuple[PullFailure | None, str]:
@@ -246,7 +247,7 @@ def _pull(official: str, client: docker.DockerClient, on_progress: OnProgress) -
 
 
 def _pull_message(official: str, client: docker.DockerClient) -> str:
-    """Pull; "" or why not. The SDK's own images.pull drops an error that comes after the first byte."""
+    """Pull an image; return the error message, or "". The SDK's images.pull drops errors after the first byte."""
     repository, _, tag = official.rpartition(":")
     try:
         for event in client.api.pull(repository, tag, stream=True, decode=True):
@@ -258,21 +259,21 @@ def _pull_message(official: str, client: docker.DockerClient) -> str:
 
 
 def _from_host(official: str, client: docker.DockerClient, reason: str, on_progress: OnProgress) -> Base:
-    version = substitute(official)
+    version = fallback_version(official)
     if version is None:
         raise BaseImageError(
             f"{official} cannot be built from this host ({reason})",
-            expected="python:X.Y.Z[-slim][-SUITE] or debian:TAG; nothing else can be replaced faithfully",
+            expected="python:X.Y.Z[-slim][-SUITE] or debian:TAG; other images have no fallback image",
             advice=f"`docker load` the image, or let the engine reach its registry ({VARIABLE}=auto)",
         )
     if version:
-        made = fallback.python_base(official, version, client, os.environ, on_progress)
+        host_image = fallback.python_base(official, version, client, os.environ, on_progress)
     else:
-        made = fallback.debian_base(client, os.environ, on_progress)
-    detail = f"{official} built on this host from {made.made_from}{_difference(official)} ({reason})"
-    return Base(official, made.reference, str(made.image.id), Origin.HOST, "", detail)
+        host_image = fallback.debian_base(client, os.environ, on_progress)
+    detail = f"{official} built on this host from {host_image.made_from}{_difference(official)} ({reason})"
+    return Base(official, host_image.reference, str(host_image.image.id), Origin.HOST, "", detail)
 
 
 def _difference(official: str) -> str:
-    """What the stand-in for a full image lacks: scenarios that compile something would notice."""
+    """Return what the fallback image of a full image lacks; this matters to scenarios that compile."""
     return "" if "-slim" in official else ", as slim: no compilers"

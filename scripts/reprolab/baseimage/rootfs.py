@@ -1,4 +1,4 @@
-"""The Debian root file system below every stand-in, unpacked by mmdebstrap from this host's own sources."""
+"""The Debian root file system of every fallback image. mmdebstrap unpacks it from this host's package sources."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from reprolab.core.progress import OnProgress
 from reprolab.core.subprocesses import CommandError, run
 
 FILES = Path(__file__).resolve().parents[3] / "images/base"
-TIMESTAMP = 1_700_000_000  # of every file: equal inputs then give equal layers
-MMDEBSTRAP_LIMIT = 900.0  # seconds; some 15 to 30 are usual
-# Official slim images leave these out too.
+TIMESTAMP = 1_700_000_000  # the time of every file, so that equal inputs give equal layers
+MMDEBSTRAP_LIMIT = 900.0  # seconds; 15 to 30 are usual
+# Directories of /usr/share that official slim images leave out.
 NOT_UNPACKED = ("doc", "groff", "info", "linda", "lintian", "locale", "man")
-# Added when mmdebstrap is done: it removes the one itself, and the other keeps it from tidying up.
+# Added after mmdebstrap has ended: it would remove policy-rc.d, and apt.conf would prevent its cleanup.
 ADDED = {"policy-rc.d": "./usr/sbin/policy-rc.d", "apt.conf": "./etc/apt/apt.conf.d/50reprolab"}
-# /bin as a link to /usr/bin from the start; otherwise a package that makes it so brings all of perl in.
+# Makes /bin a link to /usr/bin from the start. Otherwise a package does it, and that package requires perl.
 MERGED_USR = Path("/usr/share/mmdebstrap/hooks/maybe-merged-usr")
 
 
-def have_mmdebstrap(on_progress: OnProgress) -> None:
-    """Install mmdebstrap where it is missing and the lab may; BaseImageError where it may not."""
+def ensure_mmdebstrap(on_progress: OnProgress) -> None:
+    """Install mmdebstrap if it is missing. BaseImageError if the lab may not install it."""
     if shutil.which("mmdebstrap"):
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
@@ -33,7 +33,7 @@ def have_mmdebstrap(on_progress: OnProgress) -> None:
             expected="the program that unpacks a Debian root file system",
             advice="as root: apt-get install mmdebstrap",
         )
-    on_progress("installing mmdebstrap with apt-get: it unpacks the Debian that the base images need")
+    on_progress("installing mmdebstrap with apt-get: it unpacks Debian for the base images")
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     try:
         run(["apt-get", "update"], env=env, check=False)
@@ -43,13 +43,13 @@ def have_mmdebstrap(on_progress: OnProgress) -> None:
 
 
 def unpack(host: HostConfig, work: Path) -> tuple[Path, str]:
-    """Write the root file system as a tar file into ``work``; its path, and the point release it holds."""
+    """Write the root file system as a tar file into ``work``; return its path and its point release."""
     rootfs = work / "rootfs.tar"
     work.chmod(0o755)  # apt downloads as a user of its own
     _run_mmdebstrap(host, work, rootfs)
     with tarfile.open(rootfs, "a") as tar:
         for source, target in ADDED.items():
-            tar.add(FILES / source, target, filter=plain)
+            tar.add(FILES / source, target, filter=normalize_member)
     return rootfs, _release_in(rootfs) or host.release
 
 
@@ -65,12 +65,12 @@ def _run_mmdebstrap(host: HostConfig, work: Path, rootfs: Path) -> None:
             f"mmdebstrap could not unpack {host.distribution} {host.codename}: "
             f"{str(error).partition(':')[0]}\n{error.finished.tail}",
             expected="packages from the sources in /etc/apt",
-            advice="see whether `apt-get update` works on this host",
+            advice="check that `apt-get update` works on this host",
         ) from error
 
 
 def _write_overlay(host: HostConfig, overlay: Path) -> None:
-    """The files that go over the packages: the host's authorities and pip's settings."""
+    """Write the files that are added to the packages: the host's authorities and pip's settings."""
     trusted = overlay / "usr/local/share/ca-certificates"
     for directory in (trusted, overlay / "etc"):
         directory.mkdir(parents=True, exist_ok=True)
@@ -80,10 +80,10 @@ def _write_overlay(host: HostConfig, overlay: Path) -> None:
 
 
 def mmdebstrap_command(host: HostConfig, overlay: Path, rootfs: Path, *, as_root: bool) -> list[str]:
-    """The command line that writes the root file system to ``rootfs``.
+    """Return the command that writes the root file system to ``rootfs``.
 
-    As root it runs in a mount namespace of its own: whatever ends it, none of its mounts of /dev and
-    /proc can outlive it and be met by the removal of the temporary directory.
+    As root it runs in its own mount namespace. Its mounts of /dev and /proc then end with it, and the removal of the
+    temporary directory never reaches them.
     """
     left_out = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in NOT_UNPACKED]
     return [
@@ -105,18 +105,18 @@ def mmdebstrap_command(host: HostConfig, overlay: Path, rootfs: Path, *, as_root
 
 
 def _release_in(rootfs: Path) -> str:
-    """The point release that was unpacked, which may be newer than the host's."""
+    """Return the point release of the root file system, which may be newer than the host's."""
     with tarfile.open(rootfs) as tar:
         for member in tar:
             if member.name == "./etc/debian_version":
                 stream = tar.extractfile(member)
-                found = stream.read().decode().strip() if stream else ""
-                return found if found[:1].isdigit() else ""
+                release = stream.read().decode().strip() if stream else ""
+                return release if release[:1].isdigit() else ""
     return ""
 
 
-def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """A tar filter: owned by root, of one time, and the same whatever the host's umask was."""
+def normalize_member(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Filter a tar member: set root as owner, a fixed time, and modes that do not depend on the umask."""
     member.uid = member.gid = 0
     member.uname = member.gname = "root"
     member.mtime = TIMESTAMP

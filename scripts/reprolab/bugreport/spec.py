@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, TemplateError
 
 from reprolab.bugreport.forms import FORMS
-from reprolab.core.config_file import hint, only, read_yaml
+from reprolab.core.config_file import hint, read_yaml, reject_unknown_keys
 from reprolab.core.errors import UsageError
 from reprolab.scenario.model import Claim, Experiment, Scenario
 from reprolab.scenario.scaffold import how_to_add
@@ -191,7 +191,7 @@ class Reader:
 
     def only(self, *known: str) -> None:
         """Raise UsageError for a key that is not one of these."""
-        only(self.content, known, self.where)
+        reject_unknown_keys(self.content, known, self.where)
 
     def text(self, key: str, default: str | None = None, of: Iterable[str] = ()) -> str:
         """A text; without a default it must be there, with ``of`` it must be one of these."""

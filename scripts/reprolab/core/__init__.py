@@ -1,1 +1,1 @@
-"""What every package uses: errors, files, locks, subprocesses, statistics. Knows nothing of the lab."""
+"""Errors, files, locks, subprocesses and statistics that every package uses."""

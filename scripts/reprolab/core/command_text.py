@@ -1,38 +1,38 @@
-"""What the user would type: in make's words where make runs the lab, else in those of the command line.
+"""Commands and options as the user types them: for make where make runs the lab, else for `reprolab`.
 
-make sets MAKELEVEL for all that it runs.
+make sets MAKELEVEL for every program that it runs.
 """
 
 from __future__ import annotations
 
 import os
 
-# The options for which the Makefile has a variable; any other goes into ARGS.
+# The options for which the Makefile has a variable. Any other option goes into ARGS.
 VARIABLES = ("variant", "trials", "jobs", "replay", "speed", "html", "add", "as")
 FLAGS = ("keep-going",)
 
 
 def command(lab: str, make: str) -> str:
-    """A command, as `reprolab LAB` or `make MAKE`."""
-    return f"make {make}" if _by_make() else f"reprolab {lab}"
+    """Return `reprolab LAB`, or `make MAKE` where make runs the lab."""
+    return f"make {make}" if _runs_under_make() else f"reprolab {lab}"
 
 
 def option(name: str, value: object = "") -> str:
-    """An option with its value, such as `--trials 20` or `TRIALS=20`; without one, what it is called."""
-    words = f"--{name} {value}".rstrip()
-    if not _by_make():
-        return words
+    """Return an option with its value, such as `--trials 20` or `TRIALS=20`; without a value, its name."""
+    flag = f"--{name} {value}".rstrip()
+    if not _runs_under_make():
+        return flag
     if name in FLAGS:
         return f"{name.upper().replace('-', '_')}=1"
     if name in VARIABLES:
         return f"{name.upper()}={value}" if value else name.upper()
-    return f'ARGS="{words}"' if value else f"ARGS={words}"
+    return f'ARGS="{flag}"' if value else f"ARGS={flag}"
 
 
 def factors() -> str:
-    """Where a user gives factors."""
-    return "make's command line" if _by_make() else "--set"
+    """Return the name of the place where a user sets factors."""
+    return "make's command line" if _runs_under_make() else "--set"
 
 
-def _by_make() -> bool:
+def _runs_under_make() -> bool:
     return "MAKELEVEL" in os.environ

@@ -1,4 +1,4 @@
-"""Files that people write by hand: YAML with known keys, and what was meant by a name that is not known."""
+"""YAML files that people write by hand: check their keys and suggest the right name for a wrong one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PART_CUTOFF = 0.75
 
 
 def read_yaml(path: Path, where: str) -> Any:
-    """The content of a YAML file. Raises UsageError where it is none; an OSError passes."""
+    """Read a YAML file. Raises UsageError for text that is not YAML; an OSError passes through."""
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
@@ -26,16 +26,16 @@ def read_yaml(path: Path, where: str) -> Any:
 
 
 def mapping(content: object, known: Iterable[str], where: str) -> dict[str, Any]:
-    """``content``, if it is a mapping with known keys alone; raises UsageError that names the others."""
+    """Return ``content``. Raises UsageError unless it is a mapping whose keys are all known."""
     known = list(known)
     if not isinstance(content, dict):
         raise UsageError(f"{where} is {content!r}", expected="a mapping with " + ", ".join(known))
-    only(content, known, where)
+    reject_unknown_keys(content, known, where)
     return content
 
 
-def only(content: Mapping[str, Any], known: Iterable[str], where: str, prefix: str = "") -> None:
-    """Raise UsageError for a key that is not one of ``known``, with the one that was most likely meant."""
+def reject_unknown_keys(content: Mapping[str, Any], known: Iterable[str], where: str, prefix: str = "") -> None:
+    """Raise UsageError for a key that is not in ``known``; the message suggests the closest known key."""
     known = list(known)
     for key in content:
         if key not in known:
@@ -45,18 +45,25 @@ def only(content: Mapping[str, Any], known: Iterable[str], where: str, prefix: s
 
 
 def hint(name: str, known: Iterable[str]) -> str:
-    """The known name that was most likely meant, in brackets; nothing where none is close."""
+    """Return " (did you mean NAME?)" with the closest known name, or "" where none is close."""
     close = near(name, known)
     return f" (did you mean {close}?)" if close else ""
 
 
 def near(name: str, known: Iterable[str]) -> str:
-    """The known name that was most likely meant: close to it as a whole, or, for one alone, to a part of it."""
-    names = list(known)
-    if close := get_close_matches(name, names, n=1):
+    """Return the known name closest to ``name``, or "".
+
+    A name is close as a whole, or by one of its parts where no other known name has a part as close.
+    """
+    known_names = list(known)
+    if close := get_close_matches(name, known_names, n=1):
         return close[0]
-    # A part counts where no other name has one as close: what several names share tells nothing.
-    parts = [(part, one) for one in names for part in PARTS.split(one) if len(part) >= SHORTEST_PART]
+    parts = [
+        (part, known_name)
+        for known_name in known_names
+        for part in PARTS.split(known_name)
+        if len(part) >= SHORTEST_PART
+    ]
     matches = get_close_matches(name, {part for part, _ in parts}, n=1, cutoff=PART_CUTOFF)
-    bearers = {one for part, one in parts if part in matches}
-    return bearers.pop() if len(bearers) == 1 else ""
+    owners = {owner for part, owner in parts if part in matches}
+    return owners.pop() if len(owners) == 1 else ""

@@ -1,4 +1,4 @@
-"""Where in a scenario's own files an error arose: the author's line, not the lab's."""
+"""The line of a scenario's own file in which an error arose."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def directory_of(function: Callable[..., Any]) -> Path | None:
-    """The directory of the file that defines a function; None where that is not a file."""
+    """Return the directory of the file that defines a function; None for a built-in function."""
     try:
         return Path(inspect.getfile(inspect.unwrap(function))).parent
     except TypeError:
@@ -18,7 +18,7 @@ def directory_of(function: Callable[..., Any]) -> Path | None:
 
 
 def place(error: BaseException, directory: Path | None) -> str:
-    """The innermost line of ``directory``'s files in a traceback, as "claims.py, line 12"; "" if none is there."""
+    """Return the innermost traceback line in a file of ``directory``, as "claims.py, line 12", or ""."""
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)

@@ -1,4 +1,4 @@
-"""Every way the lab can fail, each with the exit status of its kind."""
+"""The errors of the lab, each with its exit status."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ class Exit(IntEnum):
 
     @property
     def words(self) -> str:
-        """Its name, for people."""
         return self.name.lower().replace("_", " ")
 
 
 class LabError(Exception):
     """The lab itself failed: engine, build or disk.
 
-    The message says what failed; ``expected`` what should have been; ``advice`` what to do about it.
+    The message says what failed, ``expected`` what should be true, ``advice`` what the user can do.
     """
 
     exit_status = Exit.LAB_FAILED
@@ -54,15 +53,15 @@ class EngineError(LabError):
 
 
 class BaseImageError(LabError):
-    """A base image can be had neither from the registry nor from this host."""
+    """Neither the registry nor this host can provide a base image."""
 
 
 class BuildError(LabError):
-    """An image of a scenario did not build; the message carries the lines of its log that say why."""
+    """An image of a scenario did not build; the message has the log lines that give the reason."""
 
 
 class EvidenceError(LabError):
-    """Evidence could not be written (disk full, no permission) or read back."""
+    """Evidence could not be written (disk full, no permission) or read."""
 
 
 class BundleError(LabError):
@@ -70,4 +69,4 @@ class BundleError(LabError):
 
 
 class InvalidTrial(Exception):
-    """This trial says nothing about any claim; the reason goes into the evidence."""
+    """A trial does not count for any claim; the reason goes into the evidence."""

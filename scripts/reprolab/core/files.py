@@ -1,4 +1,4 @@
-"""Reading and writing files so that a failure names the file and says what to do."""
+"""Read and write files. An error names the file and says what to do."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from reprolab.core.errors import EvidenceError, UsageError
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn a full disk or a missing permission into one clear message that names the file.
+    """Turn an OSError of the block (full disk, missing permission) into an EvidenceError that names the file.
 
-    A broken connection is an OSError too, but not the disk's fault: it passes.
+    A broken connection is an OSError too. It passes through.
     """
     try:
         yield
@@ -27,18 +27,18 @@ def writing(path: Path) -> Iterator[None]:
             raise
         raise EvidenceError(
             f"evidence could not be written: {error.strerror or error} ({path})",
-            expected="room and permission to write below the results directory",
+            expected="free space, and permission to write below the results directory",
             advice="free some space, or name another place with REPROLAB_RESULTS=DIR; what was written is kept",
         ) from error
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A name for a draft (file, link or directory) beside ``path``; where the block ends well it takes its place.
+    """Yield the path of a draft (file, link or directory) beside ``path``; the draft replaces ``path`` at the end.
 
-    Errors as ``writing`` says; the draft is removed then.
+    If the block raises, the draft is removed and ``path`` stays as it was. OSErrors become what ``writing`` says.
     """
-    # Two threads may write one file: what is in an image, by its id, that two tags have.
+    # Two threads may write the same file: the packages of an image that has two tags are kept under its id.
     draft = path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,13 +58,13 @@ def _remove(draft: Path) -> None:
 
 
 def write_json(path: Path, data: object, indent: int = 2) -> None:
-    """Write ``data`` as indented JSON, whole or not at all."""
+    """Write ``data`` as indented JSON. The file is never left half written."""
     with replacing(path) as draft:
         draft.write_text(json.dumps(data, indent=indent, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file of a run. Raises UsageError where it is missing or broken."""
+    """Read a JSON file of a run. Raises UsageError if it is missing or not JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -74,16 +74,16 @@ def read_json(path: Path) -> Any:
 
 
 @contextmanager
-def of_this_lab(path: Path) -> Iterator[None]:
-    """Turn what reading the content of ``path`` into a dataclass raises into a UsageError that names the file."""
+def format_errors(path: Path) -> Iterator[None]:
+    """Turn an error of the block, which reads the content of ``path`` into a dataclass, into a UsageError."""
     try:
         yield
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UsageError(
-            f"{path} is not as this lab writes it: {type(error).__name__}: {error}", expected="a file of this lab"
+            f"{path} does not have the lab's format: {type(error).__name__}: {error}", expected="a file of this lab"
         ) from error
 
 
 def display_path(path: Path) -> Path:
-    """A path as a message shows it: relative to the working directory where it lies below that."""
+    """Return a path for a message: relative to the working directory if it lies below it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

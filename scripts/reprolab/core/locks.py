@@ -10,29 +10,29 @@ from pathlib import Path
 
 from reprolab.core.waiting import wait_until
 
-ASK_AGAIN = 0.5  # seconds
-NOTE_SIZE = 20  # bytes; a process id is shorter
+POLL_INTERVAL = 0.5  # seconds
+PID_SIZE = 20  # bytes; longer than any process id
 
 
 @contextmanager
 def file_lock(path: Path, on_wait: Callable[[str], None], limit: float | None = None) -> Iterator[None]:
-    """Hold the lock on a file, which is made where it does not exist, or on a directory.
+    """Hold an exclusive lock on a file (created if it does not exist) or on a directory.
 
-    Where another process holds it, ``on_wait`` is called once, with that process's id, and "" where it is not known:
-    a directory holds no note. Raises WaitTimeout after ``limit`` seconds. The kernel frees the lock of a process that
-    ends in whatever way.
+    If another process holds the lock, ``on_wait`` is called once. It gets the id of that process, or "" for a
+    directory, in which no id can be noted. Raises WaitTimeout after ``limit`` seconds. The kernel releases the lock
+    when its process ends, in whatever way.
     """
     directory = path.is_dir()
     lock = os.open(path, os.O_RDONLY if directory else os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        if not _take(lock):
-            on_wait("" if directory else os.pread(lock, NOTE_SIZE, 0).decode("ascii", "replace").strip())
+        if not _try_lock(lock):
+            on_wait("" if directory else os.pread(lock, PID_SIZE, 0).decode("ascii", "replace").strip())
             if limit is None:
-                # The kernel wakes a waiter at once. One that looks from time to time would always come after a
-                # holder that takes the lock again soon.
+                # The kernel wakes a waiting process at once. A process that polls would always be too late where the
+                # holder takes the lock again soon after.
                 fcntl.flock(lock, fcntl.LOCK_EX)
             else:
-                wait_until(f"the lock {path} is free", lambda: _take(lock), limit, interval=ASK_AGAIN)
+                wait_until(f"the lock {path} is free", lambda: _try_lock(lock), limit, interval=POLL_INTERVAL)
         if not directory:
             os.ftruncate(lock, 0)
             os.pwrite(lock, str(os.getpid()).encode("ascii"), 0)
@@ -41,7 +41,7 @@ def file_lock(path: Path, on_wait: Callable[[str], None], limit: float | None = 
         os.close(lock)
 
 
-def _take(lock: int) -> bool:
+def _try_lock(lock: int) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,8 +1,8 @@
-"""How the lab tells a person what it does."""
+"""The type of the function that shows progress to the user."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 OnProgress = Callable[[str], None]
-"""Gets one line of text before each step that takes time or changes the machine."""
+"""Called with one line of text before each step that takes time or changes the machine."""

@@ -1,37 +1,40 @@
-"""Small-sample statistics: what k of n allows one to say."""
+"""Statistics of small samples: rates and their confidence intervals."""
 
 from __future__ import annotations
 
 from math import sqrt
 from statistics import NormalDist
 
-# How many units of the last digit an interval is wide at least.
+# An interval is printed with so many digits that it is at least this many units of the last digit wide.
 FEWEST_STEPS = 4
 MOST_DIGITS = 6
 
 
 def rate_text(shown: int, trials: int) -> str:
-    """A rate with its 95 % Wilson interval: "10/10 (72–100 %)"; of no trials there is none."""
+    """Return a rate with its 95 % Wilson interval, "10/10 (72–100 %)"; "0/0" has no interval."""
     interval = range_text(*wilson(shown, trials))
     return f"{shown}/{trials} ({interval})" if trials else f"{shown}/{trials}"
 
 
 def range_text(low: float, high: float) -> str:
-    """Two shares in percent, with the digits that tell them apart, and from 0 and 1: "72–100 %", "0.11–0.23 %"."""
+    """Return two shares in percent: "72–100 %", "0.11–0.23 %".
+
+    There are as many digits as it takes to tell the shares from each other, and from 0 and 100 %.
+    """
     texts = ("", "")
     for digits in range(MOST_DIGITS + 1):
         texts = (f"{100 * low:.{digits}f}", f"{100 * high:.{digits}f}")
-        like_an_end = (low > 0 and float(texts[0]) == 0) or (high < 1 and float(texts[1]) == 100)
-        if 100 * (high - low) * 10**digits >= FEWEST_STEPS and not like_an_end:
+        rounds_to_end = (low > 0 and float(texts[0]) == 0) or (high < 1 and float(texts[1]) == 100)
+        if 100 * (high - low) * 10**digits >= FEWEST_STEPS and not rounds_to_end:
             break
     return "–".join("0" if float(text) == 0 else "100" if float(text) == 100 else text for text in texts) + " %"
 
 
 def wilson(shown: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
-    """The Wilson score interval for ``shown`` of ``trials``, as two shares between 0 and 1.
+    """Return the Wilson score interval for ``shown`` of ``trials``, as two shares between 0 and 1.
 
-    Unlike the normal approximation it stays honest at 0 of n and n of n: 0 of 3 still allows 56 %.
-    No trials allow anything: (0, 1). Source: Wilson, JASA 22 (1927), 209-212.
+    Unlike the normal approximation it is valid at 0 of n and n of n: the interval of 0 of 3 ends at 56 %.
+    The interval of no trials is (0, 1). Source: Wilson, JASA 22 (1927), 209-212.
 
     Raises ValueError unless 0 <= shown <= trials.
     """

@@ -1,4 +1,4 @@
-"""The one place where the lab starts other programs."""
+"""Run other programs. All of the lab's programs are started here."""
 
 from __future__ import annotations
 
@@ -28,16 +28,18 @@ class Finished:
 
     @property
     def tail(self) -> str:
-        """The last lines of what it printed, standard error last."""
+        """The last lines of the output; standard error follows standard output."""
         return "\n".join(f"{self.stdout}\n{self.stderr}".strip().splitlines()[-TAIL_LINES:])
 
 
 class CommandError(LabError):
-    """A program ended with an unexpected exit code, could not be started, or overran its limit."""
+    """A program ended with an unexpected exit code, could not be started, or exceeded its time limit."""
 
-    def __init__(self, finished: Finished, why: str = "", *, advice: str = "") -> None:
-        shown = shlex.join(finished.command)
-        super().__init__(f"{why or f'exit code {finished.code}'}: {shown}\n{finished.tail}".rstrip(), advice=advice)
+    def __init__(self, finished: Finished, reason: str = "", *, advice: str = "") -> None:
+        command = shlex.join(finished.command)
+        super().__init__(
+            f"{reason or f'exit code {finished.code}'}: {command}\n{finished.tail}".rstrip(), advice=advice
+        )
         self.finished = finished
 
 
@@ -53,15 +55,14 @@ def run(
     stderr: IO[bytes] | int = subprocess.PIPE,
     on_start: Callable[[subprocess.Popen[bytes]], None] | None = None,
 ) -> Finished:
-    """Run ``command`` to its end, at most ``timeout`` seconds, and return what it printed.
+    """Run ``command`` to its end, at most ``timeout`` seconds, and return its exit code and output.
 
-    ``env`` replaces the whole environment where given; ``stdout`` and ``stderr`` may be an open binary file.
-    ``on_start`` gets the process, so that another thread can end it: `end`.
-    The program gets a process group of its own, so that a Ctrl-C reaches the lab alone, which then
-    ends the program (and whatever it started) itself.
+    ``env``, if given, replaces the whole environment. ``stdout`` and ``stderr`` may be an open binary file.
+    ``on_start`` gets the process, so that another thread can end it with `end`.
+    The program gets its own process group: Ctrl-C reaches only the lab, which then ends the program and its children.
 
-    Raises CommandError on a non-zero exit code (unless ``check`` is false), on a program that
-    cannot be started, and when the limit is reached.
+    Raises CommandError for a non-zero exit code (unless ``check`` is false), for a program that
+    cannot be started, and at the time limit.
     """
     args = tuple(command)
     try:
@@ -100,22 +101,22 @@ def _text(data: bytes | None) -> str:
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> tuple[bytes | None, bytes | None]:
-    """End a program and its children: SIGTERM, three seconds' grace, then SIGKILL."""
+    """End a program and its children: SIGTERM, then SIGKILL after three seconds. Return the rest of its output."""
     for sign, grace in ((signal.SIGTERM, 3.0), (signal.SIGKILL, 10.0)):
         _signal_group(process.pid, sign)
         try:
-            printed = process.communicate(timeout=grace)
+            output = process.communicate(timeout=grace)
         except subprocess.TimeoutExpired:
             continue
-        # The program has ended; a child of it that ignores SIGTERM and holds none of its output may not have.
+        # The program has ended. A child that ignores SIGTERM and does not hold the output may still run.
         _signal_group(process.pid, signal.SIGKILL)
-        return printed
+        return output
     return None, None
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Make a program that another thread waits for end, with whatever it started; nothing where it has ended."""
-    # Its number may be another program's by now.
+    """End a program that another thread waits for, and its children. Does nothing if it has ended."""
+    # After the end another program may have the same process id.
     if process.returncode is None:
         _signal_group(process.pid, signal.SIGTERM)
 
@@ -126,5 +127,5 @@ def _signal_group(group: int, sign: signal.Signals) -> None:
 
 
 def replace_process(command: Sequence[str]) -> NoReturn:
-    """Become another program, for output that a person wants to follow as it comes."""
+    """Replace this process by another program. The user then sees its output directly."""
     os.execvp(command[0], list(command))

@@ -1,4 +1,4 @@
-"""Jinja environments for the templates that packages of the lab carry in their folder `templates`."""
+"""Jinja environments for the `templates` folders of the lab's packages."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 
 def environment(*packages: str, autoescape: bool = False) -> Environment:
-    """An environment that looks templates up in each package's folder, in this order.
+    """Return an environment that looks for a template in the folder of each package, in this order.
 
-    A value that a template asks for and does not get is an error. Lines with statements alone leave no blank line.
+    An undefined value in a template is an error. A line that holds only a statement leaves no blank line.
     """
     return Environment(
         loader=ChoiceLoader([PackageLoader(package, "templates") for package in packages]),

@@ -1,4 +1,4 @@
-"""Version numbers as Docker's many packagings print them."""
+"""Version numbers as the various packages of Docker print them."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ _NUMBERS = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?")
 def parse_version(text: str) -> tuple[int, int, int]:
     """Return major, minor, patch of ``2.26.1-4``, ``20.10.24+dfsg1``, ``v2.20.0``, ``5:28.2.2~debian`` ...
 
-    What a packager appends says nothing about features, so it is dropped, as is Debian's epoch.
-    Raises ValueError where the text does not begin with a version.
+    A packager's suffix and Debian's epoch say nothing about features, so they are dropped.
+    Raises ValueError if the text does not begin with a version.
     """
-    found = _NUMBERS.match(re.sub(r"^\d+:", "", text.strip()))
-    if found is None:
+    match = _NUMBERS.match(re.sub(r"^\d+:", "", text.strip()))
+    if match is None:
         raise ValueError(f"not a version: {text!r}")
-    major, minor, patch = found.groups(default="0")
+    major, minor, patch = match.groups(default="0")
     return int(major), int(minor), int(patch)
 
 
-def at_least(found: str, minimum: str) -> bool:
-    """Whether version ``found`` is ``minimum`` or later; what is no version (``dev``, nothing) is not."""
+def at_least(version: str, minimum: str) -> bool:
+    """Whether ``version`` is ``minimum`` or later; False for a text that is no version (``dev``, "")."""
     try:
-        return parse_version(found) >= parse_version(minimum)
+        return parse_version(version) >= parse_version(minimum)
     except ValueError:
         return False

@@ -1,4 +1,4 @@
-"""Waiting for a state, with a limit."""
+"""Wait for a state, with a time limit."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from typing import TypeVar
 
 from reprolab.core.errors import InvalidTrial
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class WaitTimeout(InvalidTrial):
-    """What was awaited did not come in time."""
+    """The state did not come within the limit."""
 
 
 def wait_until(
     what: str,
-    look: Callable[[], Answer],
+    look: Callable[[], Result],
     limit: float = 20.0,
     *,
     interval: float = 0.05,
     state: Callable[[], object] | None = None,
-) -> Answer:
-    """The first true answer of ``look``, which is asked every ``interval`` seconds, at least once.
+) -> Result:
+    """Call ``look`` every ``interval`` seconds, at least once, and return its first true value.
 
-    Raises WaitTimeout, an InvalidTrial, after ``limit`` seconds. It says what was awaited, how long, and the last
-    state: what ``state`` returns then, by default the last answer.
+    Raises WaitTimeout, an InvalidTrial, after ``limit`` seconds. The message has ``what``, the limit and the last
+    state, which is what ``state()`` returns at that moment, or else the last value of ``look``.
 
         wait_until("two workers", lambda: len(workers()) == 2, 30, state=workers)
     """
     end = time.monotonic() + limit
-    while not (answer := look()):
+    while not (result := look()):
         if time.monotonic() > end:
-            raise WaitTimeout(f"{what}: not so after {limit:g} s; last state: {state() if state else answer}")
+            raise WaitTimeout(f"{what}: not so after {limit:g} s; last state: {state() if state else result}")
         time.sleep(interval)
-    return answer
+    return result

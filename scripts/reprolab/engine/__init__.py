@@ -1,1 +1,1 @@
-"""The Docker Engine: found or set up, its labels, commands in containers."""
+"""The Docker Engine: find it or set it up, label objects, run commands in containers."""

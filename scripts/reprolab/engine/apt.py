@@ -1,7 +1,4 @@
-"""The machine the lab runs on, and the little of apt that the lab needs there.
-
-The machine's own package sources are read, never written.
-"""
+"""The machine that the lab runs on, and its apt. The machine's package sources are only read."""
 
 from __future__ import annotations
 
@@ -17,16 +14,16 @@ from pathlib import Path
 from reprolab.core.errors import EngineError
 from reprolab.core.subprocesses import CommandError, Finished, run
 
-# Seconds. Downloads of 30 to 100 MB over a slow line end within it; a hung mirror does not hold CI for ever.
+# Seconds. A download of 30 to 100 MB over a slow line ends within this time. A mirror that hangs does not block CI.
 LIMIT = 900.0
 
-# The release after this one, whose statically linked Go programs need no newer libc than this one has.
+# Debian release -> the next one. Its Go programs are statically linked, so they need no newer libc.
 NEXT_SUITE = {"bookworm": "trixie"}
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What setting up an engine depends on; tests hand in another root directory, user and PATH."""
+    """The properties of a machine that the setup of an engine depends on. Tests set them."""
 
     root: Path = Path("/")
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
@@ -34,9 +31,9 @@ class Machine:
 
     @property
     def env(self) -> dict[str, str]:
-        """The environment for programs: messages in English, no questions, daemons' directories on PATH.
+        """The environment for programs: English messages, no questions, sbin directories on PATH.
 
-        A root shell made by ``su`` or cron has no sbin on PATH, and dockerd itself looks there for iptables.
+        A root shell of ``su`` or cron has no sbin on PATH, and dockerd looks there for iptables.
         """
         places = [self.environ.get("PATH", os.defpath)]
         places += [str(self.root / name) for name in ("usr/local/sbin", "usr/sbin", "sbin")]
@@ -45,7 +42,7 @@ class Machine:
 
     @property
     def release(self) -> dict[str, str]:
-        """The fields of /etc/os-release; empty where there is none."""
+        """The fields of /etc/os-release; empty if the file does not exist."""
         try:
             text = (self.root / "etc/os-release").read_text(encoding="utf-8")
         except OSError:
@@ -55,17 +52,17 @@ class Machine:
 
     @property
     def debian_family(self) -> bool:
-        """Debian or a derivative of it."""
+        """Whether the system is Debian or a derivative of it."""
         release = self.release
         return "debian" in (release.get("ID", ""), *release.get("ID_LIKE", "").split())
 
     def which(self, program: str) -> str:
-        """The path of a program, or an empty string."""
+        """Return the path of a program, or ""."""
         return shutil.which(program, path=self.env["PATH"]) or ""
 
 
 @dataclass(frozen=True)
-class Source:
+class AptSource:
     """One entry of apt's sources."""
 
     uris: str
@@ -75,40 +72,40 @@ class Source:
 
 
 def update(machine: Machine) -> str:
-    """Renew the machine's package lists; return what apt complained of, empty if nothing.
+    """Update the machine's package lists; return apt's last lines if it failed, else "".
 
-    A broken third-party source must not stop the lab: what is needed may come from another one.
+    A broken third-party source must not stop the lab: the packages may come from another source.
     """
-    done = run(["apt-get", "update"], env=machine.env, timeout=LIMIT, check=False)
-    return "" if done.code == 0 else done.tail
+    update_run = run(["apt-get", "update"], env=machine.env, timeout=LIMIT, check=False)
+    return "" if update_run.code == 0 else update_run.tail
 
 
 def candidates(machine: Machine, packages: Sequence[str]) -> dict[str, str]:
-    """The version apt would install of each of ``packages``; those it does not know are left out."""
-    shown = _apt(machine, ["apt-cache", "policy", *packages], doing="asking apt for versions").stdout
-    found = re.findall(r"^(\S+):\n(?:  .*\n)*?  Candidate: (\S+)", shown, re.MULTILINE)
-    return {name: version for name, version in found if version != "(none)"}
+    """Return package -> the version that apt would install; without packages that apt does not know."""
+    output = _apt(machine, ["apt-cache", "policy", *packages], doing="asking apt for versions").stdout
+    matches = re.findall(r"^(\S+):\n(?:  .*\n)*?  Candidate: (\S+)", output, re.MULTILINE)
+    return {name: version for name, version in matches if version != "(none)"}
 
 
-def install(machine: Machine, what: Sequence[str]) -> None:
-    """Install packages or local .deb files, nothing that is merely recommended; waits for other apts."""
+def install(machine: Machine, packages: Sequence[str]) -> None:
+    """Install packages (names or .deb files) without recommended ones; wait for another apt to end."""
     options = ["-o", "DPkg::Lock::Timeout=300", "--no-install-recommends"]
-    _apt(machine, ["apt-get", "install", "-y", *options, *what], doing="installing packages")
+    _apt(machine, ["apt-get", "install", "-y", *options, *packages], doing="installing packages")
 
 
 def download(machine: Machine, suite: str, packages: Sequence[str], directory: Path) -> list[Path]:
-    """Download ``packages`` of another ``suite`` into ``directory``, by an apt state of its own there.
+    """Download ``packages`` of another ``suite`` into ``directory`` and return the .deb files.
 
-    The source is made from the machine's own Debian source, so mirror and signing keys are its
-    administrator's choice, and apt verifies the signatures as ever. The machine's sources and lists
-    stay as they are: nothing of the other release can reach a later upgrade.
+    Mirror and signing keys are those of the machine's own Debian source, and apt verifies the signatures.
+    Apt keeps its lists in ``directory``. The machine's sources and lists do not change, so a later upgrade
+    installs nothing of the other suite.
     """
     source = directory / "lab.sources"
     source.write_text(_stanza(debian_source(machine), suite), encoding="utf-8")
     lists = directory / "lists"
     (lists / "partial").mkdir(parents=True)
     directory.chmod(0o755)
-    # Apt's unprivileged download user must be able to write here; otherwise apt warns, and works as root.
+    # Apt's unprivileged download user must be able to write here; otherwise apt warns and downloads as root.
     _give_to("_apt", directory)
     options = {
         "Dir::Etc::sourceparts": "/dev/null",
@@ -121,16 +118,16 @@ def download(machine: Machine, suite: str, packages: Sequence[str], directory: P
     apt = ["apt-get", *(word for name, value in options.items() for word in ("-o", f"{name}={value}"))]
     _apt(machine, [*apt, "update"], doing=f"reading the package lists of {suite}")
     _apt(machine, [*apt, "download", *packages], doing=f"downloading from {suite}", cwd=directory)
-    _give_to("root", directory)  # from here on nobody else may swap what root will install
+    _give_to("root", directory)  # so that no other user can replace a file that root will install
     return sorted(directory.glob("*.deb"))
 
 
-def debian_source(machine: Machine) -> Source:
-    """The machine's own source of Debian's main archive (not its updates or security fixes)."""
-    wanted = {machine.release.get("VERSION_CODENAME", ""), "stable"}
+def debian_source(machine: Machine) -> AptSource:
+    """Return the machine's source of Debian's main archive (not its updates or security fixes)."""
+    suites = {machine.release.get("VERSION_CODENAME", ""), "stable"}
     for source in sources(machine):
         network = not source.uris.startswith("cdrom:")
-        if network and "main" in source.components and wanted & {suite.strip("/") for suite in source.suites}:
+        if network and "main" in source.components and suites & {suite.strip("/") for suite in source.suites}:
             return source
     raise EngineError(
         f"no apt source for Debian {machine.release.get('VERSION_CODENAME', '(no codename)')} main",
@@ -139,8 +136,8 @@ def debian_source(machine: Machine) -> Source:
     )
 
 
-def sources(machine: Machine) -> Iterator[Source]:
-    """Every binary source of the machine, in either of apt's two notations."""
+def sources(machine: Machine) -> Iterator[AptSource]:
+    """Yield every binary source of the machine, in both of apt's formats."""
     etc = machine.root / "etc/apt"
     for path in (etc / "sources.list", *sorted(etc.glob("sources.list.d/*.list"))):
         if path.is_file():
@@ -149,30 +146,30 @@ def sources(machine: Machine) -> Iterator[Source]:
         yield from _deb822(path.read_text(encoding="utf-8"))
 
 
-def _one_line(text: str) -> Iterator[Source]:
+def _one_line(text: str) -> Iterator[AptSource]:
     """Parse ``deb [signed-by=KEY] URI SUITE COMPONENT...`` lines."""
     for line in text.splitlines():
-        found = re.match(r"\s*deb\s+(?:\[([^]]*)]\s+)?(\S+)\s+(\S+)([^#]*)", line)
-        if found:
-            options, uri, suite, components = found.groups(default="")
-            settings = dict(word.split("=", 1) for word in options.split() if "=" in word)
+        match = re.match(r"\s*deb\s+(?:\[([^]]*)]\s+)?(\S+)\s+(\S+)([^#]*)", line)
+        if match:
+            options, uri, suite, components = match.groups(default="")
+            settings = dict(option.split("=", 1) for option in options.split() if "=" in option)
             signed_by = settings.get("signed-by", "").replace(",", " ")
-            yield Source(uri, (suite,), tuple(components.split()), signed_by)
+            yield AptSource(uri, (suite,), tuple(components.split()), signed_by)
 
 
-def _deb822(text: str) -> Iterator[Source]:
-    """Parse stanzas of ``Field: value``; a value (an embedded key, say) may go on in indented lines."""
-    bare = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
-    for block in re.split(r"\n\s*\n", bare):
+def _deb822(text: str) -> Iterator[AptSource]:
+    """Parse stanzas of ``Field: value``. A value, such as an embedded key, may continue in indented lines."""
+    content = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+    for block in re.split(r"\n\s*\n", content):
         pairs = re.findall(r"^([\w-]+):[ \t]*(.*(?:\n[ \t]+.*)*)", block, re.MULTILINE)
         fields = {name.lower(): value for name, value in pairs}
         enabled = fields.get("enabled", "yes").strip().lower() not in ("no", "false", "0")
         if enabled and "deb" in fields.get("types", "").split():
             suites, components = (tuple(fields.get(key, "").split()) for key in ("suites", "components"))
-            yield Source(fields.get("uris", ""), suites, components, fields.get("signed-by", ""))
+            yield AptSource(fields.get("uris", ""), suites, components, fields.get("signed-by", ""))
 
 
-def _stanza(source: Source, suite: str) -> str:
+def _stanza(source: AptSource, suite: str) -> str:
     lines = ["Types: deb", f"URIs: {source.uris}", f"Suites: {suite}", "Components: main"]
     if source.signed_by:
         lines.append(f"Signed-By: {source.signed_by}")
@@ -180,7 +177,7 @@ def _stanza(source: Source, suite: str) -> str:
 
 
 def _give_to(user: str, directory: Path) -> None:
-    """Make ``user`` the owner, where there is such a user and this one may do that."""
+    """Make ``user`` the owner, if the user exists and this process has the permission."""
     with suppress(LookupError, PermissionError):
         for path in (directory, *directory.rglob("*")):
             shutil.chown(path, user)
@@ -193,6 +190,6 @@ def _apt(machine: Machine, command: Sequence[str], *, doing: str, cwd: Path | No
         raise EngineError(
             f"{doing} failed: {error}",
             expected="apt can reach its sources and no other package operation is broken",
-            advice="run that command by hand and mend what it says, or install Docker Engine >= 20.10, "
-            "Compose >= 2.20 and buildx yourself; the lab uses them as they are",
+            advice="run that command by hand and fix the error that it prints, or install Docker Engine >= 20.10, "
+            "Compose >= 2.20 and buildx yourself; the lab then uses them",
         ) from error

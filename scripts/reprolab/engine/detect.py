@@ -1,4 +1,4 @@
-"""Find a Docker Engine with Compose and buildx, or have one set up, and say exactly what was found."""
+"""Find a Docker Engine with Compose and buildx, or set one up, and describe it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from reprolab.engine.apt import Machine
 from reprolab.engine.plugins import BUILDX, COMPOSE, ask_versions, ensure_plugins
 
 MINIMUM_ENGINE = "20.10"
-PROBE_LIMIT = 10.0  # seconds an engine may take to answer one question
-CLIENT_LIMIT = 60.0  # seconds for one request of the SDK, as is its default
+PROBE_LIMIT = 10.0  # seconds for the answer to one probe
+CLIENT_LIMIT = 60.0  # seconds for one request of the SDK, which is its default
 
 
 @dataclass(frozen=True)
 class Engine:
-    """The engine in use, as every run's evidence names it."""
+    """The engine in use, as the evidence of every run records it."""
 
     version: str
     api: str
@@ -36,7 +36,7 @@ class Engine:
     """Path of the docker command line."""
     kernel: str
     cgroup: str
-    """Version and driver, as ``v2 systemd``."""
+    """Version and driver: ``v2 systemd``."""
     os: str
     host: str
     """The endpoint, from DOCKER_HOST or the current docker context."""
@@ -50,21 +50,20 @@ def ensure_engine(
     *,
     machine: Machine | None = None,
 ) -> Engine:
-    """Return a usable engine; where none answers, set one up if that is allowed and possible here.
+    """Return a usable engine. If none answers, set one up where that is allowed and possible.
 
-    ``on_progress`` gets one line before each step that takes time or changes the machine, and nothing when
-    all is in place. ``machine`` is for tests. Raises EngineError, which says what to do.
+    ``on_progress`` is not called if everything is in place. ``machine`` is for tests. Raises EngineError.
     """
     machine = machine or Machine(environ=environ)
     _check_setting(machine)
     with ThreadPoolExecutor(max_workers=1) as pool:
-        # The plugins take 0.1 s to say their versions: ask them while the engine is asked.
-        asked = pool.submit(ask_versions, machine)
+        # The plugins take 0.1 s to print their versions: ask them at the same time as the engine.
+        versions = pool.submit(ask_versions, machine)
         host = endpoint(machine)
-        started = _answer_or_start(machine, on_progress, host)
+        started = _start_if_silent(machine, on_progress, host)
         facts, info = _facts(machine, host)
     _check_engine(facts, host)
-    plugins = ensure_plugins(machine, on_progress, asked.result())
+    plugins = ensure_plugins(machine, on_progress, versions.result())
     return Engine(
         version=facts["Version"],
         api=facts["ApiVersion"],
@@ -80,9 +79,9 @@ def ensure_engine(
 
 
 def client(environ: Mapping[str, str] = os.environ) -> docker.DockerClient:
-    """Return an SDK client of the engine that the docker command line would use.
+    """Return an SDK client for the engine that the docker command line uses.
 
-    Raises EngineError if it does not answer.
+    Raises EngineError if the engine does not answer.
     """
     machine = Machine(environ=environ)
     host = endpoint(machine)
@@ -102,12 +101,12 @@ def has_image(api: docker.DockerClient, reference: str) -> bool:
 
 
 def compose_command(engine: Engine) -> tuple[str, ...]:
-    """Return the words that every Compose command begins with."""
+    """Return the first words of every Compose command."""
     return (engine.docker, "compose")
 
 
 def endpoint(machine: Machine) -> str:
-    """The engine's address: DOCKER_HOST, else the current context's, else the default socket."""
+    """Return the engine's address: DOCKER_HOST, else that of the current context, else the default socket."""
     host = machine.environ.get("DOCKER_HOST", "")
     if host:
         return host
@@ -116,7 +115,7 @@ def endpoint(machine: Machine) -> str:
         return _default_sockets(machine)[0]
     try:
         template = "{{.Endpoints.docker.Host}}"
-        asked = run([cli, "context", "inspect", "--format", template], env=machine.env, timeout=PROBE_LIMIT)
+        inspection = run([cli, "context", "inspect", "--format", template], env=machine.env, timeout=PROBE_LIMIT)
     except CommandError as error:
         raise EngineError(
             f"the current docker context cannot be read: {error}",
@@ -124,7 +123,7 @@ def endpoint(machine: Machine) -> str:
             advice="choose a context that exists (docker context ls; docker context use default), unset "
             "DOCKER_CONTEXT, or set DOCKER_HOST",
         ) from error
-    return asked.stdout.strip() or _default_sockets(machine)[0]
+    return inspection.stdout.strip() or _default_sockets(machine)[0]
 
 
 def _check_setting(machine: Machine) -> None:
@@ -141,7 +140,7 @@ def _default_sockets(machine: Machine) -> tuple[str, ...]:
 
 
 def _connect(machine: Machine, host: str, limit: float) -> docker.DockerClient:
-    """Connect, which asks for the version; DockerException if there is no answer within ``limit`` seconds."""
+    """Connect and ask for the version. Raises DockerException if no answer comes within ``limit`` seconds."""
     return docker.from_env(
         environment={**machine.environ, "DOCKER_HOST": host},
         timeout=int(limit),
@@ -149,8 +148,8 @@ def _connect(machine: Machine, host: str, limit: float) -> docker.DockerClient:
     )
 
 
-def _why_silent(machine: Machine, host: str) -> str:
-    """Why the engine does not answer; empty if it does."""
+def _probe_failure(machine: Machine, host: str) -> str:
+    """Return the reason why the engine does not answer; "" if it answers."""
     try:
         _connect(machine, host, PROBE_LIMIT).close()
     except DockerException as error:
@@ -159,13 +158,13 @@ def _why_silent(machine: Machine, host: str) -> str:
 
 
 def _reason(error: DockerException) -> str:
-    """The cause without the SDK's wrapping, which repeats itself."""
+    """Return the message without the prefixes that the SDK puts before it."""
     return str(error).removeprefix("Error while fetching server API version: ")
 
 
-def _answer_or_start(machine: Machine, on_progress: OnProgress, host: str) -> bool:
-    """Have an engine that answers; whether it had to be started for that."""
-    reason = _why_silent(machine, host)
+def _start_if_silent(machine: Machine, on_progress: OnProgress, host: str) -> bool:
+    """Start an engine if none answers; return whether one was started."""
+    reason = _probe_failure(machine, host)
     if not reason:
         return False
     if host not in _default_sockets(machine):
@@ -177,18 +176,18 @@ def _answer_or_start(machine: Machine, on_progress: OnProgress, host: str) -> bo
             advice="run as root or as a member of the group docker (usermod -aG docker NAME, log in again)",
         )
     install.require_permission(machine, f"no Docker Engine answers at {host} ({reason})")
-    with install.my_turn(machine, on_progress):
+    with install.setup_lock(machine, on_progress):
         return _set_up(machine, on_progress, host)
 
 
 def _set_up(machine: Machine, on_progress: OnProgress, host: str) -> bool:
     def answers() -> bool:
-        return not _why_silent(machine, host)
+        return not _probe_failure(machine, host)
 
-    if answers():  # another lab did it while this one waited for its turn
+    if answers():  # another lab has set it up while this one waited for the lock
         return False
     install.install_engine(machine, on_progress)
-    if not answers():  # where services may start, the package's own scripts have started it
+    if not answers():  # the package's own scripts may have started it already
         install.start_engine(machine, on_progress, answers)
     return True
 
@@ -203,14 +202,14 @@ def _no_answer(host: str, reason: str) -> EngineError:
 
 
 def _facts(machine: Machine, host: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the engine says of itself: /version and /info."""
+    """Return the engine's answers to /version and /info."""
     try:
         sdk = _connect(machine, host, PROBE_LIMIT)
         try:
             return sdk.version(), sdk.info()
         finally:
             sdk.close()
-    except (DockerException, OSError) as error:  # requests' errors are OSErrors
+    except (DockerException, OSError) as error:  # the errors of requests are OSErrors
         raise _no_answer(host, str(error)) from error
 
 

@@ -1,6 +1,6 @@
-"""Commands inside containers, with a limit: the engine may keep the stream of a command open for ever.
+"""Run commands inside containers, with a time limit.
 
-It does so where the container goes away under the command (seen with engine 20.10); so streams are closed from here.
+Engine 20.10 keeps the stream of a command open if the container is removed meanwhile. So the lab closes streams itself.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from docker.utils.socket import consume_socket_output, demux_adaptor, frames_ite
 
 from reprolab.core.errors import InvalidTrial
 
-LIMIT = 30.0
+LIMIT = 30.0  # seconds
 
 
 @dataclass(frozen=True)
 class Output:
-    """How a command ended, and what it printed."""
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -32,43 +32,43 @@ class Output:
 
 @dataclass
 class Commands:
-    """The commands under way on behalf of one stack, so that all of them can be broken off at once."""
+    """The running commands of one stack. They can be ended all at once."""
 
     streams: list[Any] = field(default_factory=list)
     broken_off: bool = False
 
     def run(self, container: Container, command: Sequence[str], limit: float = LIMIT) -> Output:
-        """Run a command in a container. Raises InvalidTrial at the limit (seconds) or if it cannot start."""
+        """Run a command in a container. Raises InvalidTrial if it cannot start or exceeds ``limit`` seconds."""
         assert container.client is not None
         api = container.client.api
         try:
-            made = api.exec_create(container.id, list(command))["Id"]
-            stream = api.exec_start(made, socket=True)
+            exec_id = api.exec_create(container.id, list(command))["Id"]
+            stream = api.exec_start(exec_id, socket=True)
         except APIError as error:
             raise InvalidTrial(f"{command[0]} cannot run in {container.name}: {error.explanation}") from error
-        with self._limited(stream, limit) as late:
+        with self._limited(stream, limit) as expired:
             frames = (demux_adaptor(*frame) for frame in frames_iter(stream, tty=False))  # type: ignore[no-untyped-call]
             out, err = consume_socket_output(frames, demux=True)
-        if late.is_set() or self.broken_off:
+        if expired.is_set() or self.broken_off:
             raise InvalidTrial(f"{command[0]} did not end in {container.name} within {limit:g} s")
         try:
-            code = api.exec_inspect(made)["ExitCode"]
+            code = api.exec_inspect(exec_id)["ExitCode"]
         except APIError as error:
-            raise InvalidTrial(f"{container.name} went away under {command[0]}: {error.explanation}") from error
+            raise InvalidTrial(f"{container.name} went away while {command[0]} ran: {error.explanation}") from error
         return Output(-1 if code is None else code, _text(out), _text(err))
 
     def break_off(self) -> None:
-        """End all of them; whoever waits for one gets an InvalidTrial."""
+        """End all running commands. Their calls of `run` raise InvalidTrial."""
         self.broken_off = True
         for stream in list(self.streams):
             _shut(stream)
 
     @contextmanager
     def _limited(self, stream: Any, limit: float) -> Iterator[threading.Event]:
-        late = threading.Event()
+        expired = threading.Event()
 
         def end() -> None:
-            late.set()
+            expired.set()
             _shut(stream)
 
         timer = threading.Timer(limit, end)
@@ -76,7 +76,7 @@ class Commands:
         timer.start()
         self.streams.append(stream)
         try:
-            yield late
+            yield expired
         finally:
             timer.cancel()
             self.streams.remove(stream)
@@ -84,7 +84,7 @@ class Commands:
 
 
 def _shut(stream: Any) -> None:
-    """Wake whoever reads; a closed one stays closed."""
+    """End a blocked read of the stream. Does nothing if the stream is closed."""
     with suppress(OSError, ValueError):
         getattr(stream, "_sock", stream).shutdown(socket.SHUT_RDWR)
 

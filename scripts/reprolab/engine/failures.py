@@ -1,4 +1,4 @@
-"""Failures of the engine, told from those of what runs on it."""
+"""Separate failures of the engine from failures of the stack that runs on it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 
 @contextmanager
 def engine_errors(doing: str) -> Iterator[None]:
-    """Turn what Docker's library raises into EngineError: "the engine failed while <doing>"."""
+    """Turn errors of the Docker SDK into an EngineError "the engine failed while <doing>"."""
     try:
         yield
     except (DockerException, requests.RequestException) as error:
@@ -31,20 +31,20 @@ def engine_errors(doing: str) -> Iterator[None]:
 
 
 def raise_if_engine_gone(client: docker.DockerClient) -> None:
-    """Raise EngineError unless the engine answers: what failed was then not the stack's doing."""
+    """Raise EngineError if the engine does not answer. Called after a failure, to find its cause."""
     try:
         client.ping()
     except (DockerException, requests.RequestException) as error:
         raise EngineError(
-            "the Docker Engine stopped answering in mid-run",
+            "the Docker Engine stopped answering during the run",
             expected="an engine that keeps running; the evidence so far is kept",
             advice=f"start it again (`{command_text.command('doctor', 'doctor')}` shows its state) and repeat the run; "
-            "leftovers go with it",
+            "that also removes leftovers",
         ) from error
 
 
 def guarded(action: Callable[[], Result], client: docker.DockerClient) -> Result:
-    """Run one stage of a trial; tell a failing engine (EngineError) from a failing trial (InvalidTrial)."""
+    """Run one stage of a trial. Raises EngineError if the engine fails, InvalidTrial if the trial fails."""
     try:
         return action()
     except (LabError, InvalidTrial):

@@ -1,4 +1,4 @@
-"""Facts about the machine a run took place on: what a reader needs in order to weigh the numbers."""
+"""The machine of a run: facts that a reader needs to interpret the measurements."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from reprolab.engine.detect import Engine
 
 @dataclass(frozen=True)
 class Host:
-    """Kernel, processor, memory (MiB), engine, Compose and cgroup version; no names of hosts or users.
+    """Kernel, processor, memory (MiB), engine, Compose and cgroup version. No host or user names.
 
-    None is what a run of an older release did not note.
+    A field is None if a run of an older release did not record it.
     """
 
     kernel: str | None = None
@@ -33,20 +33,20 @@ class Host:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Host:
         """Read ``host`` of run.json or recorded.json."""
-        return cls(**{one.name: data.get(one.name) for one in fields(cls)})
+        return cls(**{field.name: data.get(field.name) for field in fields(cls)})
 
     def to_json(self) -> dict[str, str | int]:
-        """The facts that are known, by name."""
+        """Return the fields that are not None."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def facts(engine: Engine) -> Host:
-    """Look at this machine."""
+    """Return the facts about this machine."""
     return Host(
         kernel=engine.kernel or platform.release(),
-        cpu=_first("/proc/cpuinfo", "model name") or platform.machine(),
+        cpu=_first_value("/proc/cpuinfo", "model name") or platform.machine(),
         cpus=len(os.sched_getaffinity(0)),
-        memory_mib=int((_first("/proc/meminfo", "MemTotal") or "0 kB").split()[0]) // 1024,
+        memory_mib=int((_first_value("/proc/meminfo", "MemTotal") or "0 kB").split()[0]) // 1024,
         os=engine.os,
         engine=engine.version,
         compose=engine.compose,
@@ -56,7 +56,7 @@ def facts(engine: Engine) -> Host:
     )
 
 
-def _first(path: str, key: str) -> str:
+def _first_value(path: str, key: str) -> str:
     try:
         text = Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError:

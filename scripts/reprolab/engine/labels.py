@@ -1,6 +1,6 @@
-"""Who owns a Docker object: labels by which the lab finds what it made, and nothing else.
+"""Labels that mark the lab's Docker objects. The lab removes only objects that have them.
 
-A trial's objects name the process that made them; once that process is gone they are leftovers.
+The objects of a trial name the process that created them. When that process has ended, they are leftovers.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ OWNER = "reprolab.owner"
 TRIAL = "trial"
 HAND = "by-hand"
 IMAGE = "image"
-# The names that `load` gives to bases from a bundle begin so.
+# The first part of the names that `load` gives to base images from a bundle.
 BUNDLED = "reprolab-bundled"
 
 
 def process_identity(pid: int) -> str:
-    """A process's name that is never used twice: boot id, pid, start time in clock ticks; "" if it is gone."""
+    """Return a unique name of a process: boot id, pid, start time in clock ticks; "" if it has ended."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
@@ -36,12 +36,12 @@ def process_identity(pid: int) -> str:
 
 
 def own(scenario: str, run: str, kind: str = TRIAL) -> dict[str, str]:
-    """The labels for what this process makes."""
+    """Return the labels for an object that this process creates."""
     return {OBJECT: kind, SCENARIO: scenario, RUN: run, OWNER: process_identity(os.getpid())}
 
 
 def owner_lives(labels: Mapping[str, str]) -> bool:
-    """Whether the process that made an object still runs on this machine."""
+    """Whether the process that created an object still runs on this machine."""
     identity = labels.get(OWNER, "")
     parts = identity.split(":")
     return len(parts) == 3 and parts[1].isdigit() and process_identity(int(parts[1])) == identity
@@ -49,7 +49,7 @@ def owner_lives(labels: Mapping[str, str]) -> bool:
 
 @dataclass(frozen=True)
 class Removed:
-    """How many objects a cleaning removed."""
+    """Numbers of removed objects."""
 
     containers: int = 0
     networks: int = 0
@@ -64,34 +64,34 @@ class Removed:
 
 
 def remove_leftovers(client: docker.DockerClient, *, by_hand: str = "") -> Removed:
-    """Remove what dead runs left behind; with ``by_hand`` (a run label) also
-    the stacks that ``make up-...`` started from one checkout.
+    """Remove the objects of runs whose process has ended, but not those of active runs.
 
-    Objects of runs that are still going on are left alone.
+    ``by_hand`` is the run label of a checkout. If given, the stacks that ``make up-...`` started from it
+    are removed too.
     """
 
-    def doomed(labels: Mapping[str, str] | None) -> bool:
-        # The engine says null of a network or volume that has no label.
-        known = labels or {}
-        if known.get(OBJECT) == TRIAL:
-            return not owner_lives(known)
-        return bool(by_hand) and known.get(OBJECT) == HAND and known.get(RUN) == by_hand
+    def is_leftover(labels: Mapping[str, str] | None) -> bool:
+        # The engine returns null for a network or volume without labels.
+        labels = labels or {}
+        if labels.get(OBJECT) == TRIAL:
+            return not owner_lives(labels)
+        return bool(by_hand) and labels.get(OBJECT) == HAND and labels.get(RUN) == by_hand
 
-    listed = client.containers.list(all=True, ignore_removed=True, filters={"label": OBJECT})
-    containers = [container for container in listed if doomed(container.labels)]
+    all_containers = client.containers.list(all=True, ignore_removed=True, filters={"label": OBJECT})
+    containers = [container for container in all_containers if is_leftover(container.labels)]
     for container in containers:
-        _gone(container.remove, force=True, v=True)
-    networks = [n for n in client.networks.list(filters={"label": OBJECT}) if doomed(n.attrs.get("Labels"))]
+        _remove_object(container.remove, force=True, v=True)
+    networks = [n for n in client.networks.list(filters={"label": OBJECT}) if is_leftover(n.attrs.get("Labels"))]
     for network in networks:
-        _gone(network.remove)
-    volumes = [v for v in client.volumes.list(filters={"label": OBJECT}) if doomed(v.attrs.get("Labels"))]
+        _remove_object(network.remove)
+    volumes = [v for v in client.volumes.list(filters={"label": OBJECT}) if is_leftover(v.attrs.get("Labels"))]
     for volume in volumes:
-        _gone(volume.remove, force=True)
+        _remove_object(volume.remove, force=True)
     return Removed(len(containers), len(networks), len(volumes))
 
 
-def _gone(remove: Callable[..., object], **options: bool) -> None:
-    """Remove an object; that it is not there any more is fine."""
+def _remove_object(remove: Callable[..., object], **options: bool) -> None:
+    """Remove an object, unless it is gone already."""
     try:
         remove(**options)
     except NotFound:
@@ -103,9 +103,9 @@ def _gone(remove: Callable[..., object], **options: bool) -> None:
 
 
 def remove_images(client: docker.DockerClient) -> int:
-    """Remove every image the lab built that no container uses; returns how many.
+    """Remove every image that the lab built and no container uses; return their number.
 
-    Names that a bundle gave to bases go too, those of official images included, which themselves stay.
+    The names that `load` gave to base images of a bundle are removed too. Official images stay.
     """
     for image in client.images.list(name=f"{BUNDLED}/*"):
         for tag in image.tags:

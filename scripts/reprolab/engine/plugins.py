@@ -1,4 +1,4 @@
-"""Compose and buildx, the two plugins of the docker command line that the lab needs."""
+"""Compose and buildx: the plugins of the docker command line that the lab needs."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from reprolab.core.subprocesses import CommandError, run
 from reprolab.core.versions import at_least
 from reprolab.engine import apt
 from reprolab.engine.apt import Machine
-from reprolab.engine.install import my_turn, refresh, require_permission
+from reprolab.engine.install import refresh, require_permission, setup_lock
 
-ASK_LIMIT = 10.0  # seconds a plugin may take to state its version
+ASK_LIMIT = 10.0  # seconds for a plugin to print its version
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """A plugin of the docker command line that the lab needs.
+    """A plugin of the docker command line.
 
-    ``packages`` are its names in Docker's own, Ubuntu's and Debian's archives, best first.
+    ``packages`` are its names in the archives of Docker, Ubuntu and Debian, the best first.
     """
 
     name: str
@@ -44,55 +44,55 @@ PLUGINS = (COMPOSE, BUILDX)
 
 
 def ask_versions(machine: Machine) -> dict[Plugin, str]:
-    """Ask both plugins at once for their versions; an empty string where one is missing or broken."""
+    """Return the versions of both plugins; "" for one that is missing or broken."""
     with ThreadPoolExecutor(max_workers=len(PLUGINS)) as pool:
         return dict(zip(PLUGINS, pool.map(partial(_version, machine), PLUGINS), strict=True))
 
 
-def ensure_plugins(machine: Machine, on_progress: OnProgress, found: Mapping[Plugin, str]) -> dict[Plugin, str]:
-    """Return the plugins' versions, all new enough; install what ``found`` lacks, if that is allowed."""
+def ensure_plugins(machine: Machine, on_progress: OnProgress, versions: Mapping[Plugin, str]) -> dict[Plugin, str]:
+    """Return the plugins' versions. Plugins that are missing or too old in ``versions`` are installed, if allowed."""
     if not machine.which("docker"):
         raise EngineError(
             "the engine answers, but there is no docker command on PATH",
             expected="the docker command line, of which Compose and buildx are plugins",
             advice="install it (Debian 13 and later: apt-get install docker-cli), then run this again",
         )
-    if not _lacking(found):
-        return dict(found)
-    require_permission(machine, _complaint(found))
-    with my_turn(machine, on_progress):
-        found = ask_versions(machine)  # another lab may have installed them, or docker itself came just now
-        if _lacking(found):
-            on_progress(_complaint(found))
-            install_plugins(machine, on_progress, _lacking(found))
-            found = ask_versions(machine)
-    if _lacking(found):
+    if not _lacking(versions):
+        return dict(versions)
+    require_permission(machine, _complaint(versions))
+    with setup_lock(machine, on_progress):
+        versions = ask_versions(machine)  # they may have been installed in the meantime, by another lab or with docker
+        if _lacking(versions):
+            on_progress(_complaint(versions))
+            install_plugins(machine, on_progress, _lacking(versions))
+            versions = ask_versions(machine)
+    if _lacking(versions):
         raise EngineError(
-            f"after the installation of its package, {_complaint(found)}",
-            expected=" and ".join(f"{plugin.name} >= {plugin.minimum}" for plugin in found),
-            advice="an older plugin comes first: see ClientInfo.Plugins in docker info -f '{{json .}}', then "
+            f"after the installation of its package, {_complaint(versions)}",
+            expected=" and ".join(f"{plugin.name} >= {plugin.minimum}" for plugin in versions),
+            advice="an older plugin is used instead: see ClientInfo.Plugins in docker info -f '{{json .}}', then "
             "remove it from ~/.docker/cli-plugins or /usr/local/lib/docker/cli-plugins",
         )
-    return dict(found)
+    return dict(versions)
 
 
-def _lacking(found: Mapping[Plugin, str]) -> Sequence[Plugin]:
-    return [plugin for plugin, version in found.items() if not at_least(version, plugin.minimum)]
+def _lacking(versions: Mapping[Plugin, str]) -> Sequence[Plugin]:
+    return [plugin for plugin, version in versions.items() if not at_least(version, plugin.minimum)]
 
 
-def _complaint(found: Mapping[Plugin, str]) -> str:
-    """One line: which plugins, what was found, what is needed."""
+def _complaint(versions: Mapping[Plugin, str]) -> str:
+    """Return one line: the plugins, their versions, and the required ones."""
     parts = (
-        f"Docker's {plugin.name} plugin is {found[plugin] or 'missing'} ({plugin.minimum} or later needed)"
-        for plugin in _lacking(found)
+        f"Docker's {plugin.name} plugin is {versions[plugin] or 'missing'} ({plugin.minimum} or later needed)"
+        for plugin in _lacking(versions)
     )
     return ", ".join(parts)
 
 
 def _version(machine: Machine, plugin: Plugin) -> str:
-    """The version the plugin states, or an empty string where it is missing or broken.
+    """Return the version of a plugin; "" if it is missing or broken.
 
-    Compose prints the bare version; buildx prints its import path first.
+    Compose prints only the version; buildx prints its import path first.
     """
     cli = machine.which("docker")
     if not cli:
@@ -105,22 +105,22 @@ def _version(machine: Machine, plugin: Plugin) -> str:
 
 
 def install_plugins(machine: Machine, on_progress: OnProgress, plugins: Sequence[Plugin]) -> None:
-    """Install ``plugins`` from this distribution where new enough, else from Debian's next release."""
+    """Install ``plugins`` from this distribution if they are new enough there, else from Debian's next release."""
     refresh(machine, on_progress)
-    known = apt.candidates(machine, [package for plugin in plugins for package in plugin.packages])
-    own = {plugin: _good_enough(plugin, known) for plugin in plugins}
-    here = [package for package in own.values() if package]
-    if here:
-        on_progress(f"installing {', '.join(here)} from this distribution's packages")
-        apt.install(machine, here)
-    elsewhere = [plugin for plugin, package in own.items() if not package]
-    if elsewhere:
-        _install_from_next_release(machine, on_progress, elsewhere)
+    candidates = apt.candidates(machine, [package for plugin in plugins for package in plugin.packages])
+    packages = {plugin: _usable_package(plugin, candidates) for plugin in plugins}
+    usable = [package for package in packages.values() if package]
+    if usable:
+        on_progress(f"installing {', '.join(usable)} from this distribution's packages")
+        apt.install(machine, usable)
+    remaining = [plugin for plugin, package in packages.items() if not package]
+    if remaining:
+        _install_from_next_release(machine, on_progress, remaining)
 
 
-def _good_enough(plugin: Plugin, known: dict[str, str]) -> str:
-    """The first package of the plugin whose candidate is new enough, or an empty string."""
-    return next((name for name in plugin.packages if at_least(known.get(name, ""), plugin.minimum)), "")
+def _usable_package(plugin: Plugin, candidates: dict[str, str]) -> str:
+    """Return the first package of the plugin whose candidate is new enough, or ""."""
+    return next((name for name in plugin.packages if at_least(candidates.get(name, ""), plugin.minimum)), "")
 
 
 def _install_from_next_release(machine: Machine, on_progress: OnProgress, plugins: Sequence[Plugin]) -> None:
@@ -129,14 +129,16 @@ def _install_from_next_release(machine: Machine, on_progress: OnProgress, plugin
     suite = apt.NEXT_SUITE.get(codename, "") if release.get("ID") == "debian" else ""
     names = [plugin.packages[-1] for plugin in plugins]
     if not suite:
-        wanted = " and ".join(f"{plugin.name} >= {plugin.minimum}" for plugin in plugins)
+        required = " and ".join(f"{plugin.name} >= {plugin.minimum}" for plugin in plugins)
         raise EngineError(
-            f"the packages of {release.get('PRETTY_NAME', 'this distribution')} have no Docker {wanted}",
-            expected=f"{wanted} as packages of this machine's release, or Debian 12",
-            advice="install the plugins by hand into /usr/local/lib/docker/cli-plugins (Docker's manual "
-            "says how), then run this again",
+            f"the packages of {release.get('PRETTY_NAME', 'this distribution')} have no Docker {required}",
+            expected=f"{required} as packages of this machine's release, or Debian 12",
+            advice="install the plugins by hand into /usr/local/lib/docker/cli-plugins (see "
+            "Docker's manual), then run this again",
         )
-    on_progress(f"{codename} has no recent {' or '.join(names)}: taking {suite}'s, without adding it to the sources")
+    on_progress(
+        f"{codename} has no recent {' or '.join(names)}: installing from {suite}, which is not added to the sources"
+    )
     with tempfile.TemporaryDirectory(prefix="reprolab-apt-") as directory:
         debs = apt.download(machine, suite, names, Path(directory))
         apt.install(machine, [str(deb) for deb in debs])

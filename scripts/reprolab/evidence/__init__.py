@@ -1,1 +1,1 @@
-"""A run's directory: where it lies, what it holds, how it is read back."""
+"""The run directory: its place, its files, and how they are read."""

@@ -1,4 +1,4 @@
-"""Run directories by name: a new one, the latest, one that the user names."""
+"""Create and find run directories: a new run, the latest one, one that the user names."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from reprolab.evidence.run_dir import RunDirectory
 from reprolab.scenario import loader
 
 LATEST = "latest"
-SHOWN = 3  # runs in a message, the newest
+MOST_SHOWN = 3  # runs in a message, the newest
 
 
 def results_root(root: Path) -> Path:
-    """Where runs are kept: REPROLAB_RESULTS, or results/ in the checkout."""
+    """Return the directory of all runs: REPROLAB_RESULTS, else results/ in the checkout."""
     return Path(os.environ.get("REPROLAB_RESULTS") or root / "results")
 
 
 def create_run(root: Path, name: str, now: datetime | None = None) -> RunDirectory:
-    """Make a new run directory, its name unique even where two runs start in the same second."""
+    """Make a new run directory. Its name is unique, also for two runs that start in the same second."""
     stamp = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
     parent = results_root(root) / name
     with writing(parent):
@@ -38,13 +38,13 @@ def create_run(root: Path, name: str, now: datetime | None = None) -> RunDirecto
 
 
 def point_latest(run: RunDirectory) -> None:
-    """Let ``latest`` name this run; replaced in one step, so that it never dangles between two runs."""
+    """Set the link ``latest`` to this run, in one step."""
     with replacing(run.path.parent / LATEST) as draft:
         draft.symlink_to(run.path.name)
 
 
 def open_run(root: Path, where: str) -> RunDirectory:
-    """A run named by its path, or as SCENARIO/STAMP or SCENARIO (its latest). Raises UsageError."""
+    """Open a run by its path, by SCENARIO/STAMP, or by SCENARIO (its latest run). Raises UsageError."""
     for path in (Path(where), results_root(root) / where, results_root(root) / where / LATEST):
         if (path / "run.json").is_file():
             return RunDirectory(path.resolve())
@@ -52,35 +52,41 @@ def open_run(root: Path, where: str) -> RunDirectory:
 
 
 def no_run(root: Path, where: str) -> UsageError:
-    """What to say of a name that leads to no run: the near name, the runs there are, how to get one."""
+    """Return the error for a name without a run. It has the closest name, the newest runs, and how to get one."""
     expected = "a run directory, SCENARIO/STAMP, or SCENARIO for its latest run"
-    known = loader.names(root)
-    kept = {p.parent.parent.name for p in results_root(root).glob("*/2*/run.json")}
+    scenarios = loader.names(root)
+    with_runs = {p.parent.parent.name for p in results_root(root).glob("*/2*/run.json")}
     words = [word for word in Path(where).parts if word not in ("/", results_root(root).name)]
     name, stamp = words[0] if words else "", words[-1] if words else ""
-    runs = {f"{one}/{run.name}": run for one in sorted(kept) for run in runs_of(root, one)}
-    # A stamp alone is looked for among all scenarios' runs.
-    meant = next((run for run in runs if run.endswith(f"/{name}")), "") or near(name, {*known, *kept})
-    scenario_meant = meant.partition("/")[0]
-    own = [run for run in runs if run.startswith(f"{scenario_meant}/")] if scenario_meant else []
-    if scenario_meant and not own:
-        guess = "" if name == meant else f" (did you mean {meant}?)"
+    runs = [f"{scenario}/{run.name}" for scenario in sorted(with_runs) for run in runs_of(root, scenario)]
+    # A stamp without a scenario may be the name of a run of any scenario.
+    guess = next((run for run in runs if run.endswith(f"/{name}")), "") or near(name, {*scenarios, *with_runs})
+    scenario = guess.partition("/")[0]
+    scenario_runs = [run for run in runs if run.startswith(f"{scenario}/")] if scenario else []
+    if scenario and not scenario_runs:
         return UsageError(
-            f"no run {where!r}{guess}: {scenario_meant} has no run yet",
+            f"no run {where!r}{_suggestion(guess, name)}: {scenario} has no run yet",
             expected=expected,
-            advice=f"make scenario-{scenario_meant}, then again",
+            advice=f"make scenario-{scenario}, then again",
         )
-    if meant == name and len(words) > 1:
-        meant = f"{name}/{close}" if (close := near(stamp, [run.partition("/")[2] for run in own])) else ""
-    guess = f" (did you mean {meant}?)" if meant and meant != name else ""
-    there = sorted(own or runs, key=lambda run: run.partition("/")[2], reverse=True)
-    more = f" and {len(there) - SHOWN} older" if len(there) > SHOWN else ""
-    told = f"; there are {', '.join(there[:SHOWN])}{more}" if there else "; there is none yet"
-    advice = "" if there else f"make scenario-NAME, then again; NAME is one of {', '.join(known) or '(none yet)'}"
-    return UsageError(f"no run {where!r}{guess}: there is no run.json in it", expected=expected + told, advice=advice)
+    if guess == name and len(words) > 1:
+        guess = f"{name}/{close}" if (close := near(stamp, [run.partition("/")[2] for run in scenario_runs])) else ""
+    newest = sorted(scenario_runs or runs, key=lambda run: run.partition("/")[2], reverse=True)
+    more = f" and {len(newest) - MOST_SHOWN} older" if len(newest) > MOST_SHOWN else ""
+    present = f"; there are {', '.join(newest[:MOST_SHOWN])}{more}" if newest else "; there is none yet"
+    advice = "" if newest else f"make scenario-NAME, then again; NAME is one of {', '.join(scenarios) or '(none yet)'}"
+    return UsageError(
+        f"no run {where!r}{_suggestion(guess, name)}: there is no run.json in it",
+        expected=expected + present,
+        advice=advice,
+    )
+
+
+def _suggestion(guess: str, name: str) -> str:
+    return f" (did you mean {guess}?)" if guess and guess != name else ""
 
 
 def runs_of(root: Path, name: str) -> list[RunDirectory]:
-    """The runs of a scenario, oldest first."""
+    """Return the runs of a scenario, the oldest first."""
     parent = results_root(root) / name
     return [RunDirectory(p.parent) for p in sorted(parent.glob("2*/run.json"))]

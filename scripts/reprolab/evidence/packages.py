@@ -1,6 +1,6 @@
-"""The packages in a run's images: kept small on record, and what has changed of them since.
+"""The packages in a run's images: a compact form for the record, and the changes since the record.
 
-A run lists all of them: image ("variant/service") -> kind ("deb", "pip", "built-with") -> name -> version.
+A run lists all packages: image ("variant/service") -> kind ("deb", "pip", "built-with") -> name -> version.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ABSENT = "—"
 
 @dataclass(frozen=True)
 class Change:
-    """A package that is not as recorded, in the images that have it so; a version is empty where it is not there."""
+    """A package that differs from the record, and the images in which it does. The version of a missing one is ""."""
 
     kind: str
     name: str
@@ -31,91 +31,100 @@ class Change:
     images: tuple[str, ...]
 
 
-def kept(images: Images) -> dict[str, Any]:
-    """A run's packages as recorded.json holds them.
+def compact(images: Images) -> dict[str, Any]:
+    """Return a run's packages in the form of recorded.json.
 
-    Of variants whose service has the same packages, the first stands for all. An image that has much of an earlier one
-    names it as ``like`` and lists what differs, with null for what it lacks.
+    If a service has the same packages in several variants, only the first image is listed. An image that has most
+    packages of an earlier one names that one as ``like`` and lists the differences, with null for a missing package.
     """
-    found: dict[str, Any] = {}
-    whole: dict[str, dict[Key, str]] = {}
+    entries: dict[str, Any] = {}
+    listed: dict[str, dict[Key, str]] = {}
     for image, kinds in images.items():
-        own = _flat(kinds)
-        if any(own == known and _service(image) == _service(other) for other, known in whole.items()):
+        versions = _flatten(kinds)
+        if any(
+            versions == earlier and _service(image) == _service(earlier_image)
+            for earlier_image, earlier in listed.items()
+        ):
             continue
         entry: dict[str, Any] = {kind: dict(names) for kind, names in kinds.items()}
-        near = min(whole, key=lambda other: len(_differing(whole[other], own)), default=None)
-        if near is not None and len(changes := _differing(whole[near], own)) < len(own):
-            entry = {LIKE: near}
+        closest = min(listed, key=lambda candidate: len(_differences(listed[candidate], versions)), default=None)
+        if closest is not None and len(changes := _differences(listed[closest], versions)) < len(versions):
+            entry = {LIKE: closest}
             for kind, name in changes:
-                entry.setdefault(kind, {})[name] = own.get((kind, name))
-        found[image], whole[image] = entry, own
-    return found
+                entry.setdefault(kind, {})[name] = versions.get((kind, name))
+        entries[image], listed[image] = entry, versions
+    return entries
 
 
-def expanded(recorded: Mapping[str, Any]) -> dict[str, Kinds]:
-    """What ``kept`` made, or an older record that lists each image whole: the images with all their packages."""
-    found: dict[str, dict[str, dict[str, str]]] = {}
+def expand(recorded: Mapping[str, Any]) -> dict[str, Kinds]:
+    """Return the images with all their packages, from the result of ``compact`` or from an older, full record."""
+    images: dict[str, dict[str, dict[str, str]]] = {}
     for image, entry in recorded.items():
-        kinds = {kind: dict(names) for kind, names in found.get(entry.get(LIKE, ""), {}).items()}
+        kinds = {kind: dict(names) for kind, names in images.get(entry.get(LIKE, ""), {}).items()}
         for kind, names in entry.items():
             if kind != LIKE:
-                own = kinds.setdefault(kind, {}) | names
-                kinds[kind] = {name: version for name, version in own.items() if version is not None}
-        found[image] = {kind: names for kind, names in kinds.items() if names}
-    return dict(found)
+                versions = kinds.setdefault(kind, {}) | names
+                kinds[kind] = {name: version for name, version in versions.items() if version is not None}
+        images[image] = {kind: names for kind, names in kinds.items() if names}
+    return dict(images)
 
 
 def of_variant(images: Images, experiment: str, variant: str) -> dict[str, Kinds]:
-    """service -> packages of a variant's images.
+    """Return service -> packages, for the images of a variant.
 
-    Where a scenario has one experiment, and in runs of older releases, its name is not in the images' names.
+    The name of an image has no experiment if the scenario has only one, and in runs of older releases.
     """
     for name in (f"{experiment}/{variant}", variant):
-        if own := {_service(image): kinds for image, kinds in images.items() if image.rpartition("/")[0] == name}:
-            return own
+        if services := {_service(image): kinds for image, kinds in images.items() if image.rpartition("/")[0] == name}:
+            return services
     return {}
 
 
-def changed(known: Images, variants: Iterable[str], run: Images) -> list[Change]:
-    """Each package that a run has otherwise than the record, once, with the images in which it is so.
+def find_changes(recorded: Images, variants: Iterable[str], run: Images) -> list[Change]:
+    """Return each package in which a run differs from the record, once.
 
-    ``known`` and ``variants`` are of the record. Kinds that one of the two does not list are not compared.
+    ``recorded`` and ``variants`` are those of the record. A kind that one side does not list is not compared.
     """
     names = {name for variant in variants for name in (variant, variant.rpartition("/")[2])}
-    where: dict[tuple[Key, str, str], list[str]] = {}
+    changes: dict[tuple[Key, str, str], list[str]] = {}
     for image, kinds in run.items():
-        before = _recorded(known, image, kinds, names)
-        for key in _differing(_flat(before, kinds), _flat(kinds, before)):
-            versions = [_flat(one).get(key, "") for one in (before, kinds)]
-            where.setdefault((key, versions[0], versions[1]), []).append(image)
-    return [Change(*key, before, now, tuple(images)) for (key, before, now), images in sorted(where.items())]
+        before = _recorded_packages(recorded, image, kinds, names)
+        for key in _differences(_flatten(before, kinds), _flatten(kinds, before)):
+            change = (key, _flatten(before).get(key, ""), _flatten(kinds).get(key, ""))
+            changes.setdefault(change, []).append(image)
+    return [Change(*key, before, now, tuple(images)) for (key, before, now), images in sorted(changes.items())]
 
 
-def _recorded(known: Images, image: str, kinds: Kinds, variants: Iterable[str]) -> Kinds:
-    """The recorded packages of an image, or of the one that stands for it: of its service, the one most like it.
+def _recorded_packages(recorded: Images, image: str, kinds: Kinds, variants: Iterable[str]) -> Kinds:
+    """Return the recorded packages of an image, else those of the most similar recorded image of its service.
 
-    Every set of packages that a service had is on record, so what stands for a recorded variant is there. Of a variant
-    that is not on record nothing is: what it changes is its own wish.
+    The record has every set of packages that a service had, so it has one for each recorded variant. A variant that
+    is not on record is not compared: its changes are intended.
     """
     # A record of an older release leaves the experiment out of the name.
     for name in (image, "/".join(image.split("/")[-2:])):
-        if name in known:
-            return known[name]
+        if name in recorded:
+            return recorded[name]
     if image.rpartition("/")[0] not in variants:
         return {}
-    same = [other for name, other in known.items() if _service(name) == _service(image)]
-    return min(same, key=lambda other: len(_differing(_flat(other, kinds), _flat(kinds, other))), default={})
+    candidates = [packages for name, packages in recorded.items() if _service(name) == _service(image)]
+    return min(
+        candidates,
+        key=lambda candidate: len(_differences(_flatten(candidate, kinds), _flatten(kinds, candidate))),
+        default={},
+    )
 
 
-def named(scenario: Scenario) -> set[str]:
-    """The Debian packages that the images of a scenario, and the lab's own, install by name."""
+def named_in_dockerfiles(scenario: Scenario) -> set[str]:
+    """Return the Debian packages that the Dockerfiles of a scenario and of the lab install by name."""
     lab = scenario.directory.parent.parent / "images"
     texts = [
         path.read_text(encoding="utf-8")
         for path in (*scenario.directory.rglob("Dockerfile*"), *lab.rglob("Dockerfile*"))
     ]
-    commands = [one for text in texts for one in re.findall(r"apt-get install ([^&;|]*)", text.replace("\\\n", " "))]
+    commands = [
+        arguments for text in texts for arguments in re.findall(r"apt-get install ([^&;|]*)", text.replace("\\\n", " "))
+    ]
     words = [word.strip("\"'").partition("=")[0] for command in commands for word in command.split()]
     return {word for word in words if re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", word)}
 
@@ -124,8 +133,8 @@ def _service(image: str) -> str:
     return image.rpartition("/")[2]
 
 
-def _flat(kinds: Kinds, shared: Kinds | None = None) -> dict[Key, str]:
-    """(kind, name) -> version; only of the kinds in ``shared``, where that is given."""
+def _flatten(kinds: Kinds, shared: Kinds | None = None) -> dict[Key, str]:
+    """Return (kind, name) -> version, only for the kinds in ``shared`` if it is given."""
     return {
         (kind, name): version
         for kind, names in kinds.items()
@@ -134,5 +143,5 @@ def _flat(kinds: Kinds, shared: Kinds | None = None) -> dict[Key, str]:
     }
 
 
-def _differing(one: Mapping[Key, str], other: Mapping[Key, str]) -> list[Key]:
-    return sorted(key for key in one.keys() | other.keys() if one.get(key) != other.get(key))
+def _differences(left: Mapping[Key, str], right: Mapping[Key, str]) -> list[Key]:
+    return sorted(key for key in left.keys() | right.keys() if left.get(key) != right.get(key))

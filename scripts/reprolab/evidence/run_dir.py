@@ -1,7 +1,7 @@
-"""The run directory: everything a run leaves behind, written before anything is judged or torn down.
+"""The run directory: all evidence of a run, written before judging and before the stack is removed.
 
-results/<scenario>/<UTC>/ holds run.json, trials.jsonl (a line as each trial ends), one directory per
-trial with the services' logs, wrk's figures and the probes, then verdict.json and the reports.
+results/<scenario>/<UTC>/ holds run.json, trials.jsonl (one line per finished trial), one directory per trial with the
+logs of the services, the results of wrk and the probes, and later verdict.json and the reports.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from reprolab.core.errors import UsageError
-from reprolab.core.files import of_this_lab, read_json, write_json, writing
+from reprolab.core.files import format_errors, read_json, write_json, writing
 from reprolab.evidence.run_info import RunInfo
 from reprolab.scenario.trial import TrialRecord
 
@@ -25,36 +25,35 @@ RUN_FILE = "run.json"
 
 @dataclass(frozen=True)
 class TrialDirectory:
-    """Where one trial's evidence lies, and how to read it back; needs no Docker."""
+    """The evidence directory of one trial."""
 
     path: Path
 
     def log_path(self, role: str) -> Path:
-        """The compressed log of one service."""
+        """Return the path of the compressed log of one service."""
         return self.path / f"{role}.log.gz"
 
     def streams_path(self, role: str) -> Path:
-        """Where the streams of a service lie whose log is a file of its own."""
+        """Return the path of the standard streams of a service that has a separate log file."""
         return self.log_path(STREAMS.format(role))
 
     def streams(self, role: str) -> Iterator[bytes]:
-        """What a service wrote to its standard streams, each line behind the engine's timestamp.
+        """Yield the lines of a service's standard streams, each after the engine's timestamp.
 
-        For a service without a log file of its own (label ``reprolab.log``) that is its whole log.
+        For a service without a separate log file (label ``reprolab.log``) that is its whole log.
         """
         yield from self.lines(STREAMS.format(role) if self.streams_path(role).exists() else role)
 
     def lines(self, role: str) -> Iterator[bytes]:
-        """A service's log, line by line, each behind the engine's timestamp; never whole in memory."""
+        """Yield the lines of a service's log, each after the engine's timestamp. The log is read as a stream."""
         with gzip.open(self.log_path(role), "rb") as stream:
             yield from stream
 
     def write(self, name: str, data: object) -> None:
-        """Keep a probe's outcome beside the logs, as JSON."""
+        """Write the result of a probe beside the logs, as JSON."""
         write_json(self.path / name, data)
 
     def write_text(self, name: str, text: str) -> None:
-        """Keep printed text as it was."""
         target = self.path / name
         with writing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -69,28 +68,27 @@ class RunDirectory:
 
     @property
     def name(self) -> str:
-        """The run's name: its UTC stamp."""
+        """The run's name, which is its UTC stamp."""
         return self.path.name
 
     def info(self) -> RunInfo:
-        """What run.json says. Raises UsageError where it is missing, broken, or not of a run of this lab."""
+        """Read run.json. Raises UsageError if it is missing, broken, or not of this lab."""
         path = self.path / RUN_FILE
         content = read_json(path)
         if not isinstance(content, Mapping) or "scenario" not in content:
             raise UsageError(f"{path} does not name its scenario", expected="a run of this lab")
-        with of_this_lab(path):
+        with format_errors(path):
             return RunInfo.from_json(content)
 
     def write_info(self, info: RunInfo) -> None:
-        """Write run.json."""
         write_json(self.path / RUN_FILE, info.to_json())
 
     def trial(self, experiment: str, variant: str, number: int) -> TrialDirectory:
-        """The directory of one trial (made on first writing)."""
+        """Return the directory of one trial, which exists after the first write."""
         return TrialDirectory(self.path / experiment / variant / str(number))
 
     def append(self, record: TrialRecord) -> None:
-        """Add a finished trial to trials.jsonl, on disk before the next trial begins."""
+        """Add a finished trial to trials.jsonl and sync the file to disk."""
         target = self.path / "trials.jsonl"
         with writing(target), target.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(asdict(record), ensure_ascii=False) + "\n")
@@ -98,15 +96,15 @@ class RunDirectory:
             os.fsync(stream.fileno())
 
     def trials(self) -> list[TrialRecord]:
-        """All finished trials, in the order in which they ended; a torn last line is passed over."""
+        """Return all finished trials, in the order of their ends. A torn last line is skipped."""
         target = self.path / "trials.jsonl"
         if not target.exists():
             return []
-        found = []
-        # As bytes: a torn line may end within a character, and a text holds characters that end a str's line.
+        records = []
+        # Split bytes, not text: a torn line may end within a character, and str.splitlines splits at more characters.
         for line in target.read_bytes().splitlines():
             try:
-                found.append(TrialRecord(**json.loads(line)))
+                records.append(TrialRecord(**json.loads(line)))
             except (ValueError, TypeError):
                 continue
-        return found
+        return records

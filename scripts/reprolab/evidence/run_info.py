@@ -1,4 +1,4 @@
-"""run.json, typed: what a run ran, on what, and how it ended."""
+"""The typed content of run.json: what a run ran, on which machine, and how it ended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COMPLETE = "complete"
 
 @dataclass(frozen=True)
 class PlanEntry:
-    """A variant that the run was to measure: the factors that it changes, and how many trials."""
+    """A planned variant: the factors that it changes, and the number of its trials."""
 
     experiment: str
     variant: str
@@ -30,7 +30,7 @@ class PlanEntry:
 
 @dataclass(frozen=True)
 class BaseImage:
-    """What stood for an official image. None is what a run of an older release did not note."""
+    """The image that was used for an official image. A field is None if an older release did not record it."""
 
     reference: str | None = None
     id: str | None = None
@@ -44,13 +44,13 @@ class BaseImage:
         return cls(*(data.get(key) for key in ("reference", "id", "origin", "digest", "detail")))
 
     def to_json(self) -> dict[str, str]:
-        """What is known of it, by name."""
+        """Return the fields that are not None."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
 class Image:
-    """An image that a variant's service ran in."""
+    """The image of a variant's service."""
 
     reference: str
     id: str = ""
@@ -62,13 +62,12 @@ class Image:
         return cls(data.get("reference", ""), data.get("id", ""), tuple(data.get("digests", ())))
 
     def to_json(self) -> dict[str, Any]:
-        """An entry of ``images``."""
         return {"reference": self.reference, "id": self.id, "digests": list(self.digests)}
 
 
 @dataclass(frozen=True)
 class BuiltImage:
-    """An image with the packages that are installed in it: kind -> name -> version."""
+    """An image with its installed packages: kind -> name -> version."""
 
     image: Image
     packages: Kinds = field(default_factory=dict)
@@ -78,10 +77,10 @@ class BuiltImage:
 class RunInfo:
     """The content of run.json.
 
-    ``factors`` are the documented ones; ``bases`` is official name -> what stood for it; ``images`` is variant ->
-    service -> image, ``packages`` "variant/service" -> kind -> name -> version. A variant has the name that it has in
-    verdict.json; runs of older releases left its experiment out. Empty is what the run has not come to yet, and what
-    an older release did not write. Keys that this release does not know are passed over.
+    ``factors`` are the documented ones. ``bases`` is official name -> the image used for it, ``images`` is variant ->
+    service -> image, ``packages`` is "variant/service" -> kind -> name -> version. The names of variants are those of
+    verdict.json; older releases left out the experiment. A field is empty if the run has not reached it yet or an
+    older release did not write it. Unknown keys are ignored.
     """
 
     scenario: str
@@ -101,12 +100,11 @@ class RunInfo:
 
     @property
     def complete(self) -> bool:
-        """Whether the run came to its end."""
         return self.status == COMPLETE
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RunInfo:
-        """Read the content of run.json; KeyError and the like for what is none."""
+        """Read the content of run.json. Raises KeyError, TypeError, ValueError or AttributeError for other data."""
         return cls(
             scenario=str(data["scenario"]),
             started=data.get("started", ""),
@@ -128,7 +126,7 @@ class RunInfo:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The content of run.json, without what is empty."""
+        """Return the content of run.json without empty fields."""
         content = {
             "schema": self.schema,
             "scenario": self.scenario,

@@ -1,1 +1,1 @@
-"""Whether every pinned package can still be had."""
+"""Check that every pinned package is still available."""

@@ -1,4 +1,4 @@
-"""Whether apt can have its pins: one container of each base, in which apt says what it would install."""
+"""Ask apt whether its pins are available: one container of each base, in which apt simulates the installations."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import requests
 from docker.errors import DockerException
 
 from reprolab.engine import labels
-from reprolab.pins.pin import Answer, Pin, State
+from reprolab.pins.pin import Pin, PinAnswer, State
 
-LIMIT = 240  # seconds for one container: a mirror that hangs is given up before
+LIMIT = 240  # seconds for one container; apt itself gives up on a mirror that hangs before that
 RUN = "pins"
-# Root without capabilities may not write in apt's own directories, nor change to another user. The caches, which
-# images turn off, make each question after the first one fast; translations are nearly half of an update's bytes.
+# Root without capabilities cannot write in apt's directories or change the user. Images turn the caches off; with them
+# each simulation after the first one is fast. Translations are nearly half of the bytes of an update.
 OPTIONS = {
     "Dir::State::lists": "/tmp/lists",
     "Dir::Cache::pkgcache": "/tmp/pkgcache.bin",
@@ -37,38 +37,42 @@ VERSION = re.compile(r"^ (?:\*\*\*|   ) (\S+) ", re.MULTILINE)
 PROBLEM = re.compile(r"^E: (.*)", re.MULTILINE)
 NOT_FOUND = re.compile(r"^\s+(?:404|410) ", re.MULTILINE)
 
-Words = tuple[str, ...]
+Packages = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Told:
-    """What apt said in one base: its suite, or ``failure`` of the update, and for each set of words what would come."""
+class AptAnswer:
+    """Apt's answers in one base.
+
+    ``failure`` is the error of the update, "" if it succeeded; ``gone`` is whether the mirror does not have the suite.
+    ``sets`` is packages -> (whether apt would install them, its output), ``versions`` package -> its versions.
+    """
 
     suite: str = ""
     failure: str = ""
     gone: bool = False
-    sets: Mapping[Words, tuple[bool, str]] = field(default_factory=dict)
+    sets: Mapping[Packages, tuple[bool, str]] = field(default_factory=dict)
     versions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def script(sets: Iterable[Words]) -> str:
-    """What the container runs. It prints a section for each question."""
+def script(sets: Iterable[Packages]) -> str:
+    """Return the shell script for the container. It prints one section for each question."""
     sets = list(sets)
     apt = " ".join(["apt-get", *(f"-o {name}={value}" for name, value in OPTIONS.items())])
     cache = apt.replace("apt-get", "apt-cache", 1)
     lines = ["export LC_ALL=C", "mkdir -p /tmp/lists/partial", ". /etc/os-release", 'echo "@ suite $VERSION_CODENAME"']
-    # Without the mode, an update that reached nothing ends with 0.
+    # Without this mode an update that reached no mirror ends with exit code 0.
     lines += ["echo '@ update'", f"{apt} -o APT::Update::Error-Mode=any update 2>&1 || {{ echo '@ failed'; exit; }}"]
-    for number, words in enumerate(sets):
-        wanted = shlex.join(words)
-        install = f"{apt} install --simulate --yes --no-install-recommends {wanted} 2>&1"
+    for number, packages in enumerate(sets):
+        arguments = shlex.join(packages)
+        install = f"{apt} install --simulate --yes --no-install-recommends {arguments} 2>&1"
         lines += [f"echo '@ set {number}'", f"{install} || echo '@ refused {number}'"]
-    names = sorted({word.partition("=")[0] for words in sets for word in words})
+    names = sorted({package.partition("=")[0] for packages in sets for package in packages})
     return "\n".join([*lines, "echo '@ policy'", f"{cache} policy {shlex.join(names)} 2>&1", ""])
 
 
-def ask(reference: str, sets: Iterable[Words], client: docker.DockerClient) -> Told:
-    """Ask apt in a container of ``reference``, which is gone afterwards."""
+def ask(reference: str, sets: Iterable[Packages], client: docker.DockerClient) -> AptAnswer:
+    """Ask apt in a container of the image ``reference``. The container is removed."""
     sets = sorted(set(sets))
     try:
         container = client.containers.create(
@@ -89,46 +93,48 @@ def ask(reference: str, sets: Iterable[Words], client: docker.DockerClient) -> T
         finally:
             container.remove(force=True, v=True)
     except (DockerException, requests.exceptions.RequestException) as error:
-        return Told(failure=f"no answer from a container of {reference}: {error}")
+        return AptAnswer(failure=f"no answer from a container of {reference}: {error}")
 
 
-def read(printed: str, sets: Iterable[Words]) -> Told:
-    """What the script printed, taken apart."""
-    sections = [(kind, rest, body) for kind, rest, body in SECTION.findall(printed)]
+def read(output: str, sets: Iterable[Packages]) -> AptAnswer:
+    """Parse the output of the script."""
+    sections = [(kind, rest, body) for kind, rest, body in SECTION.findall(output)]
     bodies = {(kind, rest): body for kind, rest, body in sections}
     suite = next((rest for kind, rest, _ in sections if kind == "suite"), "")
     update = bodies.get(("update", ""), "")
     if ("failed", "") in bodies or not update:
         problems = PROBLEM.findall(update)
-        why = problems[0] if problems else (update or printed).strip()[-200:] or "apt said nothing"
-        return Told(suite, f"apt-get update: {why}", bool(NOT_FOUND.search(update)))
+        reason = problems[0] if problems else (update or output).strip()[-200:] or "apt printed nothing"
+        return AptAnswer(suite, f"apt-get update: {reason}", bool(NOT_FOUND.search(update)))
     refused = {rest for kind, rest, _ in sections if kind == "refused"}
-    told = {words: (str(n) not in refused, bodies.get(("set", str(n)), "")) for n, words in enumerate(sets)}
+    results = {packages: (str(n) not in refused, bodies.get(("set", str(n)), "")) for n, packages in enumerate(sets)}
     policy = bodies.get(("policy", ""), "")
     versions = {name: tuple(VERSION.findall(table)) for name, table in POLICY.findall(policy)}
-    return Told(suite, sets=told, versions=versions)
+    return AptAnswer(suite, sets=results, versions=versions)
 
 
-def judge(pin: Pin, told: Told) -> Answer:
-    """The answer for one pin."""
-    if told.failure:
-        return Answer(State.GONE if told.gone else State.UNASKED, told.failure)
-    fits, said = told.sets[pin.together]
+def judge(pin: Pin, answer: AptAnswer) -> PinAnswer:
+    """Return the answer for one pin."""
+    if answer.failure:
+        return PinAnswer(State.GONE if answer.gone else State.NOT_ASKED, answer.failure)
+    fits, output = answer.sets[pin.together]
     if fits:
-        found = {**dict(NEWEST.findall(said)), **dict(INSTALLED.findall(said))}
-        return Answer(State.THERE, found.get(pin.name, "by another package"))
-    versions = told.versions.get(pin.name, ())
-    matching = _matching(pin.text, told)
+        versions_by_name = {**dict(NEWEST.findall(output)), **dict(INSTALLED.findall(output))}
+        return PinAnswer(State.AVAILABLE, versions_by_name.get(pin.name, "by another package"))
+    versions = answer.versions.get(pin.name, ())
+    matching = _matching(pin.text, answer)
     if not versions:
-        return Answer(State.GONE, "the archive has no such package")
+        return PinAnswer(State.GONE, "the archive has no such package")
     if not matching:
-        return Answer(State.GONE, "the archive has " + ", ".join(versions))
-    if all(_matching(word, told) for word in pin.together):
-        return Answer(State.GONE, f"apt refuses the words together: {'; '.join(PROBLEM.findall(said))}")
-    # Another word of the command is the one that is gone.
-    return Answer(State.THERE, matching[0])
+        return PinAnswer(State.GONE, "the archive has " + ", ".join(versions))
+    if all(_matching(package, answer) for package in pin.together):
+        return PinAnswer(
+            State.GONE, f"apt refuses to install these packages together: {'; '.join(PROBLEM.findall(output))}"
+        )
+    # Another package of the command is gone.
+    return PinAnswer(State.AVAILABLE, matching[0])
 
 
-def _matching(word: str, told: Told) -> list[str]:
-    name, _, wanted = word.partition("=")
-    return [version for version in told.versions.get(name, ()) if fnmatchcase(version, wanted or "*")]
+def _matching(package: str, answer: AptAnswer) -> list[str]:
+    name, _, pattern = package.partition("=")
+    return [version for version in answer.versions.get(name, ()) if fnmatchcase(version, pattern or "*")]

@@ -1,4 +1,4 @@
-"""Whether pip can have its pins: the index's list of files, judged as pip in the image would."""
+"""Ask the package index whether pip's pins are available. Files are chosen as pip in the image would choose them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from reprolab.baseimage import host_config
-from reprolab.pins.pin import Answer, Pin, State
+from reprolab.pins.pin import Pin, PinAnswer, State
 
-AT_ONCE = 8
+CONNECTIONS = 8
 TIMEOUT = 20.0  # seconds
-# Of Debian 11, the oldest release that images here are made from; a wheel for a newer C library counts as none.
+# The minor version of glibc in Debian 11, the oldest release of the images. Wheels for a newer glibc do not count.
 GLIBC = 31
 OLD_NAMES = ("manylinux1", "manylinux2010", "manylinux2014", "linux")
 
@@ -33,7 +33,7 @@ Files = Sequence[DistributionPackage]
 
 @dataclass(frozen=True)
 class Index:
-    """The indexes that pip in an image asks, and how they are reached from here."""
+    """The indexes of pip in an image, and how this machine reaches them."""
 
     addresses: tuple[str, ...]
     certificates: str = ""
@@ -41,15 +41,15 @@ class Index:
 
 
 @dataclass(frozen=True)
-class Page:
-    """The files of one name; ``failure`` says why they could not be asked for."""
+class IndexPage:
+    """The files of one project; ``failure`` is the reason if the index did not answer."""
 
     files: Files = ()
     failure: str = ""
 
 
 def index_of(environ: Mapping[str, str], root: Path = Path("/")) -> Index:
-    """The index that this machine's pip is set up for, as far as a container can reach it; else pip's default."""
+    """Return the indexes of this machine's pip that a container can reach, else pip's default index."""
     parser = configparser.RawConfigParser()
     parser.read_string(host_config.pip_conf(environ, root))
     settings = parser["global"]
@@ -62,24 +62,24 @@ def index_of(environ: Mapping[str, str], root: Path = Path("/")) -> Index:
     )
 
 
-def ask(names: Iterable[str], index: Index) -> dict[str, Page]:
-    """The page of each name, several asked for at once."""
+def ask(names: Iterable[str], index: Index) -> dict[str, IndexPage]:
+    """Return name -> its page. Pages are requested in parallel."""
     names = sorted(set(names))
-    with requests.Session() as session, ThreadPoolExecutor(AT_ONCE) as pool:
-        session.mount("https://", HTTPAdapter(pool_maxsize=AT_ONCE, max_retries=Retry(2, backoff_factor=0.5)))
+    with requests.Session() as session, ThreadPoolExecutor(CONNECTIONS) as pool:
+        session.mount("https://", HTTPAdapter(pool_maxsize=CONNECTIONS, max_retries=Retry(2, backoff_factor=0.5)))
         session.verify = index.certificates or True
         if index.proxy:
             session.proxies = {"http": index.proxy, "https": index.proxy}
         clients = [PyPISimple(address, session=session) for address in index.addresses]
-        # An index that does not answer once is not waited for again and again.
-        first = _page(names[0], clients) if names else Page()
+        # If the first request fails, the index is not asked again.
+        first = _page(names[0], clients) if names else IndexPage()
         if first.failure:
             return dict.fromkeys(names, first)
         pages = pool.map(lambda name: _page(name, clients), names[1:])
         return dict(zip(names, [first, *pages], strict=False))
 
 
-def _page(name: str, clients: Iterable[PyPISimple]) -> Page:
+def _page(name: str, clients: Iterable[PyPISimple]) -> IndexPage:
     files: list[DistributionPackage] = []
     for client in clients:
         try:
@@ -92,36 +92,39 @@ def _page(name: str, clients: Iterable[PyPISimple]) -> Page:
             UnsupportedRepoVersionError,
             ValueError,
         ) as error:
-            return Page(failure=f"{client.endpoint} did not answer: {_reason(error)}")
-    return Page(files)
+            return IndexPage(failure=f"{client.endpoint} did not answer: {_reason(error)}")
+    return IndexPage(files)
 
 
 def _reason(error: Exception) -> str:
-    """In a few words, the same for every name."""
+    """Return the error in a few words, without the project's name."""
     response = getattr(error, "response", None)
     return type(error).__name__ if response is None else f"{response.status_code} {response.reason}"
 
 
-def judge(pin: Pin, page: Page, machine: str) -> Answer:
-    """The answer for one pin in an image for ``machine``."""
+def judge(pin: Pin, page: IndexPage, machine: str) -> PinAnswer:
+    """Return the answer for one pin in an image for ``machine``, as in "x86_64"."""
     if page.failure:
-        return Answer(State.UNASKED, page.failure)
+        return PinAnswer(State.NOT_ASKED, page.failure)
     if not page.files:
-        return Answer(State.GONE, "the index has no such name")
-    wanted = SpecifierSet(pin.wanted, prereleases=True)
-    matching = [file for file in page.files if (version := _version(file)) and version in wanted]
+        return PinAnswer(State.GONE, "the index has no such project")
+    specifiers = SpecifierSet(pin.wanted, prereleases=True)
+    matching = [file for file in page.files if (version := _version(file)) and version in specifiers]
     usable = [file for file in matching if usable_by(file, pin.base, machine)]
     if not usable:
         others = {_version(file) for file in page.files if usable_by(file, pin.base, machine)}
-        return Answer(State.GONE, _why(matching) + "; " + _instead(pin, [one for one in others if one]))
+        return PinAnswer(
+            State.GONE,
+            _missing_reason(matching) + "; " + _alternatives(pin, [version for version in others if version]),
+        )
     hashed = [file for file in usable if not pin.hashes or pin.hashes & set(_hashes(file))]
     if not hashed:
         names = ", ".join(file.filename for file in usable)
-        return Answer(State.GONE, f"no hash of the list is that of {names}")
+        return PinAnswer(State.GONE, f"no hash in the list matches {names}")
     warning = ""
     if all(file.is_yanked for file in hashed):
         warning = f"yanked: {hashed[0].yanked_reason or 'no reason is given'}"
-    return Answer(State.THERE, str(_version(hashed[0])), warning)
+    return PinAnswer(State.AVAILABLE, str(_version(hashed[0])), warning)
 
 
 def _version(file: DistributionPackage) -> Version | None:
@@ -135,31 +138,33 @@ def _hashes(file: DistributionPackage) -> Iterator[str]:
     return (f"{kind}:{digest}" for kind, digest in file.digests.items())
 
 
-def _why(matching: Files) -> str:
+def _missing_reason(matching: Files) -> str:
     if not matching:
         return "the index has no such version"
     pythons = {file.requires_python for file in matching} - {None, ""}
-    told = f" (Python {', '.join(map(str, pythons))})" if pythons else ""
-    return f"its {len(matching)} file(s) are not for this Python{told}"
+    required = f" (Python {', '.join(map(str, pythons))})" if pythons else ""
+    return f"its {len(matching)} file(s) are not for this Python{required}"
 
 
-def _instead(pin: Pin, versions: Iterable[Version]) -> str:
-    """The versions around the pin that this Python can have, and the newest."""
-    found = sorted(versions)
-    if not found:
+def _alternatives(pin: Pin, versions: Iterable[Version]) -> str:
+    """Return the versions for this Python that are next to the pin, and the newest one."""
+    available = sorted(versions)
+    if not available:
         return "there is no version for this Python"
-    wanted = next((Version(one.version) for one in SpecifierSet(pin.wanted) if one.operator == "=="), found[-1])
-    near = [*[one for one in found if one < wanted][-1:], *[one for one in found if one > wanted][:1], found[-1]]
-    return "there is " + ", ".join(map(str, dict.fromkeys(near)))
+    exact = (Version(specifier.version) for specifier in SpecifierSet(pin.wanted) if specifier.operator == "==")
+    wanted = next(exact, available[-1])
+    before = [version for version in available if version < wanted][-1:]
+    after = [version for version in available if version > wanted][:1]
+    return "there is " + ", ".join(map(str, dict.fromkeys([*before, *after, available[-1]])))
 
 
 def usable_by(file: DistributionPackage, python: str, machine: str) -> bool:
-    """Whether pip under this CPython would take the file: a source distribution, or a wheel of a fitting tag."""
+    """Whether pip of this CPython would install the file: a source distribution, or a wheel with a matching tag."""
     try:
         if file.requires_python and python not in SpecifierSet(file.requires_python):
             return False
     except InvalidSpecifier:
-        pass  # pip does not mind either
+        pass  # pip ignores it too
     if file.package_type != "wheel":
         return file.package_type == "sdist"
     try:
@@ -170,11 +175,11 @@ def usable_by(file: DistributionPackage, python: str, machine: str) -> bool:
 
 @cache
 def tags(python: str, machine: str) -> frozenset[Tag]:
-    """The tags of the wheels that this CPython takes in a Debian image."""
+    """Return the tags of the wheels that this CPython accepts in a Debian image."""
     version = tuple(int(part) for part in python.split(".")[:2])
     names = [f"manylinux_2_{minor}" for minor in range(GLIBC, 4, -1)]
     platforms = [f"{name}_{machine}" for name in (*names, *OLD_NAMES)]
     interpreter = f"cp{version[0]}{version[1]}"
-    # Until 3.7 the ABI's name said which allocator it was built with.
+    # Until Python 3.7 the name of the ABI ends in "m", for the pymalloc allocator.
     abi = interpreter + ("m" if version < (3, 8) else "")
     return frozenset([*cpython_tags(version, [abi], platforms), *compatible_tags(version, interpreter, platforms)])

@@ -1,4 +1,4 @@
-"""The pins of one build: what its RUN lines install by apt and pip, under its build arguments. Reads files only."""
+"""The pins of one build: the packages that its RUN lines install with apt and pip. Reads only files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from reprolab.baseimage.resolve import DEBIAN, PYTHON, substitute
+from reprolab.baseimage.resolve import DEBIAN, PYTHON, fallback_version
 from reprolab.core.errors import UsageError
 from reprolab.pins.pin import APT, PIP, Pin, Use
 from reprolab.stack.dockerfile import UNKNOWN, Run, Stage, expand, in_context, names, stages
@@ -22,7 +22,7 @@ HASH = re.compile(r"\s--hash=(\S+)")
 LISTS = ("-r", "--requirement")
 JOINED_LIST = re.compile(r"(?:-r|--requirement=)(.+)")
 PIP_INSTALLS = ("install", "wheel", "download")
-# Options that take their value from the next word, where it is not said after an equals sign.
+# Options whose value is the next word, unless it follows an equals sign.
 APT_VALUES = {"-o", "-t", "-c", "--option", "--target-release", "--config-file"}
 PIP_VALUES = {
     *("-c", "--constraint", "-w", "--wheel-dir", "-d", "--dest", "-t", "--target", "-f", "--find-links"),
@@ -33,9 +33,9 @@ PIP_VALUES = {
 
 @dataclass(frozen=True)
 class Build:
-    """A build as something asks for it: its Dockerfile, context, arguments, and who asks (place is filled in).
+    """A build: its Dockerfile, context, arguments and users (``Use.place`` is set later).
 
-    ``renamed`` are files that the lab puts into the context under another name: the name there to the one on disk.
+    ``renamed`` are files that the lab puts into the context under another name: name in the context -> name on disk.
     """
 
     dockerfile: Path
@@ -48,7 +48,7 @@ class Build:
 
 @dataclass(frozen=True)
 class _Line:
-    """A RUN line with what its pins need to know of it."""
+    """A RUN line and its context."""
 
     run: Run
     stage: Stage
@@ -58,9 +58,9 @@ class _Line:
 
 
 def collect(build: Build, root: Path, machine: str) -> Iterator[tuple[Pin, Use]]:
-    """Each pin with each of its users. ``machine`` is the engine's, for environment markers.
+    """Yield each pin with each of its uses. ``machine`` is that of the engine, for environment markers.
 
-    Raises UsageError for a pin that cannot be read.
+    Raises UsageError for a pin that cannot be parsed.
     """
     file = str(build.dockerfile.relative_to(root))
     for stage in stages(build.dockerfile.read_text(encoding="utf-8"), build.arguments, file, build.target):
@@ -79,22 +79,22 @@ def _of_line(line: _Line, machine: str) -> Iterator[tuple[Pin, Use]]:
 
 
 def _arguments(command: Command, programs: Iterable[str], verbs: Iterable[str]) -> list[str]:
-    """What follows the verb of one of ``programs``; nothing for any other command."""
+    """Return the words after the verb of one of ``programs``; [] for any other command."""
     words = list(command.words)
     if words[0].startswith("python") and words[1:2] == ["-m"]:
         words = words[2:]
     if not words or PurePosixPath(words[0]).name not in programs:
         return []
-    at = next((number for number, word in enumerate(words) if word in verbs), len(words))
-    return words[at + 1 :]
+    verb_at = next((number for number, word in enumerate(words) if word in verbs), len(words))
+    return words[verb_at + 1 :]
 
 
 def _packages(words: Iterable[str], with_value: set[str]) -> Iterator[str]:
-    """The words that are no option, no option's value and no redirection."""
-    waiting = iter(words)
-    for word in waiting:
+    """Yield the words that are not an option, the value of an option, or a redirection."""
+    remaining = iter(words)
+    for word in remaining:
         if word in with_value:
-            next(waiting, None)
+            next(remaining, None)
         elif not word.startswith("-") and not REDIRECTION.match(word):
             yield word
 
@@ -103,8 +103,8 @@ def _filled(word: str, line: _Line) -> str:
     filled = expand(word, line.run.variables)
     if UNKNOWN in filled:
         raise UsageError(
-            f"{line.place} installs {word!r}, whose version cannot be told before the build",
-            expected="values of ARG and ENV alone in the name and version of a package",
+            f"{line.place} installs {word!r}, whose version is not known before the build",
+            expected="only values of ARG and ENV in the name and version of a package",
         )
     return filled
 
@@ -117,23 +117,21 @@ def _use(word: str, line: _Line) -> Use:
 
 
 def _apt(words: list[str], command: Command, line: _Line) -> Iterator[tuple[Pin, Use]]:
-    filled = [(one, word) for word in _packages(words, APT_VALUES) for one in _filled(word, line).split()]
-    together = tuple(one for one, _ in filled)
-    for one, word in filled:
-        name, _, wanted = one.partition("=")
+    packages = [(package, word) for word in _packages(words, APT_VALUES) for package in _filled(word, line).split()]
+    together = tuple(package for package, _ in packages)
+    for package, word in packages:
+        name, _, wanted = package.partition("=")
         yield Pin(APT, name, wanted, _archive(line), together, maybe=command.maybe), _use(word, line)
 
 
 def _archive(line: _Line) -> str:
-    """The official image to ask apt in: for a Python image the Debian it is made from, which needs no Python."""
+    """Return the official image in which to ask apt: for a Python image the Debian image that it is made from."""
     image, suite = line.stage.image, SUITE.search(line.stage.image)
     if PYTHON.fullmatch(image) and suite and suite["suite"] != "slim":
         return f"debian:{suite['suite']}-slim"
     if PYTHON.fullmatch(image) or DEBIAN.fullmatch(image):
         return image
-    raise UsageError(
-        f"{line.place} installs by apt into {image}", expected="an official Debian or Python image, as in the others"
-    )
+    raise UsageError(f"{line.place} installs with apt into {image}", expected="an official Debian or Python image")
 
 
 # -- pip ------------------------------------------------------------------------------------------
@@ -142,10 +140,10 @@ def _archive(line: _Line) -> str:
 def _pip(words: list[str], command: Command, line: _Line, machine: str) -> Iterator[tuple[Pin, Use]]:
     if "--no-index" in words:
         return
-    python = next(filter(None, map(substitute, line.stage.images)), "")
+    python = next(filter(None, map(fallback_version, line.stage.images)), "")
     if not python:
         raise UsageError(
-            f"{line.place} installs by pip into {line.stage.image}, whose Python is not known",
+            f"{line.place} installs with pip into {line.stage.image}, whose Python is not known",
             expected="an official image python:X.Y.Z, or files of a stage that has one",
         )
     for word in _packages(words, {*PIP_VALUES, *LISTS}):
@@ -160,18 +158,18 @@ def _lists(words: list[str]) -> Iterator[str]:
     for before, word in zip(["", *words], words, strict=False):
         if before in LISTS:
             yield word
-        elif found := JOINED_LIST.fullmatch(word):
-            yield found[1]
+        elif match := JOINED_LIST.fullmatch(word):
+            yield match[1]
 
 
 def _listed(path: str, command: Command, line: _Line, python: str, machine: str) -> Iterator[tuple[Pin, Use]]:
-    """The pins of a requirements list. One that is not there is an error, unless an `if` may have asked for it."""
+    """Yield the pins of a requirements list. UsageError for a missing list, unless the command is inside an `if`."""
     names_there = in_context(str(PurePosixPath("/", path)), line.run)
     candidates = [line.build.context / line.build.renamed.get(name, name) for name in names_there]
     files = [file for file in candidates if file.is_file()]
     if not files and not command.maybe:
         raise UsageError(
-            f"{line.place} installs the list {path}, which no COPY lays there",
+            f"{line.place} installs the list {path}, which no COPY creates",
             expected="a file of the build context, copied by the same Dockerfile",
         )
     for place, entry in _entries(files[-1], line.root) if files else ():
@@ -179,7 +177,7 @@ def _listed(path: str, command: Command, line: _Line, python: str, machine: str)
 
 
 def _entries(file: Path, root: Path) -> Iterator[tuple[str, str]]:
-    """The requirements of a list, each with its place and its hashes in one line; no options, no comments."""
+    """Yield (place, requirement with its hashes in one line) of a list, without options and comments."""
     number = 1
     for lines in file.read_text(encoding="utf-8").replace("\\\n", "\0").split("\n"):
         entry = re.sub(r"(^|\s)#.*", "", lines.replace("\0", " ")).strip()
@@ -189,19 +187,19 @@ def _entries(file: Path, root: Path) -> Iterator[tuple[str, str]]:
 
 
 def _requirement(text: str, place: str, python: str, machine: str, maybe: bool, use: Use) -> Iterator[tuple[Pin, Use]]:
-    """The pin that a requirement is on this Python; none where its marker says so."""
+    """Yield the pin of a requirement on this Python; none if its marker excludes it."""
     hashes = frozenset(HASH.findall(text))
     try:
-        wanted = Requirement(HASH.sub("", text))
+        requirement = Requirement(HASH.sub("", text))
     except InvalidRequirement as error:
-        raise UsageError(f"{place}: {text!r} is no requirement: {error}", expected="NAME==VERSION") from error
-    if wanted.marker is None or wanted.marker.evaluate(marker_environment(python, machine)):
-        name = canonicalize_name(wanted.name)
-        yield Pin(PIP, name, str(wanted.specifier), python, hashes=hashes, maybe=maybe), use
+        raise UsageError(f"{place}: {text!r} is not a requirement: {error}", expected="NAME==VERSION") from error
+    if requirement.marker is None or requirement.marker.evaluate(marker_environment(python, machine)):
+        name = canonicalize_name(requirement.name)
+        yield Pin(PIP, name, str(requirement.specifier), python, hashes=hashes, maybe=maybe), use
 
 
 def marker_environment(python: str, machine: str) -> dict[str, str]:
-    """What environment markers see in an image with this CPython."""
+    """Return the environment for markers in an image with this CPython."""
     return {
         "extra": "",
         "implementation_name": "cpython",

@@ -1,4 +1,4 @@
-"""What is asked for, by whom, and what the archives answered."""
+"""Pins, the builds that use them, and the answers of the archives."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ PIP = "pip"
 class Pin:
     """One package in one version, for one base.
 
-    ``wanted`` is apt's pattern or pip's specifier, "" for any version. ``base`` is the official image whose archive
-    is asked (apt) or the version of CPython (pip). ``together`` are all words of the `apt-get install` it stands in,
-    ``hashes`` those of its list. ``maybe`` if a condition that is not evaluated decides whether it is installed.
+    ``wanted`` is apt's pattern or pip's specifier, "" for any version. ``base`` is the official image whose apt
+    sources are used, or the version of CPython for pip. ``together`` are all packages of the same `apt-get install`,
+    ``hashes`` the hashes in the requirements list. ``maybe`` is true if the package is installed inside an `if`,
+    which is not evaluated.
     """
 
     kind: str
@@ -28,16 +29,16 @@ class Pin:
 
     @property
     def text(self) -> str:
-        """As it stands in the file."""
+        """The pin as it is written in the file."""
         return self.name + (f"={self.wanted}" if self.kind == APT and self.wanted else self.wanted)
 
 
 @dataclass(frozen=True, order=True)
 class Use:
-    """Where a pin stands (file and line, relative to the checkout), and a variant that takes it along.
+    """The place of a pin (file and line, relative to the checkout), and a variant that uses it.
 
-    ``argument`` is the build argument that gives its version, "" where the file itself does. ``scenario`` and
-    ``variant`` are "" where nothing but the file asks for it: by its own defaults, or for a host-built base.
+    ``argument`` is the build argument that sets the version, "" if the file itself does. ``scenario`` and ``variant``
+    are "" if no variant uses the pin: for the defaults of a Dockerfile, or for a fallback image.
     """
 
     place: str
@@ -47,16 +48,16 @@ class Use:
 
 
 class State(StrEnum):
-    """What came of asking."""
+    """Whether a pin is available."""
 
-    THERE = "there"
+    AVAILABLE = "available"
     GONE = "gone"
-    UNASKED = "not asked"
+    NOT_ASKED = "not asked"
 
 
 @dataclass(frozen=True)
-class Answer:
-    """For a pin that is there: its exact version. Else what is there instead, or why it could not be asked."""
+class PinAnswer:
+    """The state of a pin. ``text`` is its exact version, else the versions that exist, or the reason for no answer."""
 
     state: State
     text: str

@@ -1,4 +1,4 @@
-"""The answers as a table: what is not as it should be, or all of it."""
+"""The answers as a table: only the problems, or all."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from reprolab.pins.pin import APT, PIP, Answer, Pin, State, Use
+from reprolab.pins.pin import APT, PIP, Pin, PinAnswer, State, Use
 
-FEW = 3  # variants that are named rather than counted
-MOST = 6  # places that are named
-STYLES = {State.THERE: "", State.GONE: "red", State.UNASKED: "yellow"}
-WORDS = {State.THERE: "", State.GONE: "GONE: ", State.UNASKED: "not asked: "}
+MOST_VARIANTS = 3  # more variants are counted, not named
+MOST_PLACES = 6  # more places are counted, not named
+STYLES = {State.AVAILABLE: "", State.GONE: "red", State.NOT_ASKED: "yellow"}
+PREFIXES = {State.AVAILABLE: "", State.GONE: "GONE: ", State.NOT_ASKED: "not asked: "}
 
-Asked = Mapping[Pin, Answer]
+Answers = Mapping[Pin, PinAnswer]
 Users = Mapping[Pin, Iterable[Use]]
 
 
 @dataclass(frozen=True)
-class Row:
-    """Pins of one text that got one answer."""
+class PinRow:
+    """Pins with the same text and the same answer."""
 
     text: str
     where: tuple[str, ...]
     bases: tuple[str, ...]
-    answer: Answer
+    answer: PinAnswer
 
 
-def rows(asked: Asked, users: Users, totals: Mapping[str, int]) -> list[Row]:
-    """A row for each pin and answer, bases put together. ``totals`` says how many variants a scenario has."""
-    groups: dict[tuple[str, str, Answer], list[Pin]] = {}
-    for pin, answer in asked.items():
-        # What could not be asked has one reason, and that is what matters.
-        text = "" if answer.state is State.UNASKED else pin.text
+def rows(answers: Answers, users: Users, totals: Mapping[str, int]) -> list[PinRow]:
+    """Return one row for each pin and answer, with all bases. ``totals`` is scenario -> its number of variants."""
+    groups: dict[tuple[str, str, PinAnswer], list[Pin]] = {}
+    for pin, answer in answers.items():
+        # Pins that could not be asked are put together by their reason.
+        text = "" if answer.state is State.NOT_ASKED else pin.text
         groups.setdefault((pin.kind, text, answer), []).append(pin)
     return [
-        Row(
+        PinRow(
             text or f"{len({pin.text for pin in pins})} of {kind}",
             tuple(where({use for pin in pins for use in users[pin]}, totals)),
             bases(pins),
@@ -51,52 +51,57 @@ def rows(asked: Asked, users: Users, totals: Mapping[str, int]) -> list[Row]:
 
 
 def bases(pins: Iterable[Pin]) -> tuple[str, ...]:
-    """The images, or the Pythons in one line, the oldest first."""
+    """Return the images, then all Pythons in one text, the oldest first."""
     images = sorted({pin.base for pin in pins if pin.kind == APT})
     pythons = sorted({pin.base for pin in pins if pin.kind == PIP}, key=Version)
     return (*images, *([f"Python {', '.join(pythons)}"] if pythons else []))
 
 
 def where(uses: Iterable[Use], totals: Mapping[str, int]) -> list[str]:
-    """The places, then for each scenario the variants that take the pin along."""
+    """Return the places of a pin, then for each scenario the variants that use it."""
     uses = sorted(uses)
     places = list(dict.fromkeys(use.place + (f" ({use.argument})" if use.argument else "") for use in uses))
-    if len(places) > MOST:
-        places[MOST:] = [f"and {len(places) - MOST} more places"]
+    if len(places) > MOST_PLACES:
+        places[MOST_PLACES:] = [f"and {len(places) - MOST_PLACES} more places"]
     variants: dict[str, dict[str, None]] = {}
     for use in uses:
         if use.scenario:
             variants.setdefault(use.scenario, {})[use.variant] = None
-    return [*places, *(_variants(name, list(found), totals[name]) for name, found in variants.items())]
+    return [*places, *(_variants(name, list(used), totals[name]) for name, used in variants.items())]
 
 
 def _variants(scenario: str, variants: Sequence[str], total: int) -> str:
     if len(variants) == total:
         return f"{scenario}: all {total} variants"
-    if len(variants) <= FEW:
+    if len(variants) <= MOST_VARIANTS:
         return f"{scenario}: {', '.join(variants)}"
     return f"{scenario}: {len(variants)} of {total} variants"
 
 
-def render(console: Console, found: Iterable[Row], *, everything: bool) -> None:
-    """Print the rows that somebody must look at, or all."""
-    shown = [row for row in found if everything or row.answer.state != State.THERE or row.answer.warning]
+def render(console: Console, rows: Iterable[PinRow], *, everything: bool) -> None:
+    """Print the rows with a problem or a warning, or all."""
+    shown = [row for row in rows if everything or row.answer.state != State.AVAILABLE or row.answer.warning]
     if not shown:
         return
-    # A path is cut nowhere: it is what somebody opens next.
+    # Paths are never truncated, since the user opens them.
     table = Table(*(Column(name, overflow="fold") for name in ("pin", "where", "base", "answer")), box=SIMPLE)
     for row in shown:
-        told = WORDS[row.answer.state] + row.answer.text + (f"\n{row.answer.warning}" if row.answer.warning else "")
-        cells = (row.text, "\n".join(row.where), "\n".join(row.bases), told)
+        answer = (
+            PREFIXES[row.answer.state] + row.answer.text + (f"\n{row.answer.warning}" if row.answer.warning else "")
+        )
+        cells = (row.text, "\n".join(row.where), "\n".join(row.bases), answer)
         table.add_row(*map(escape, cells), style=STYLES[row.answer.state])
     console.print(table)
 
 
-def summary(asked: Asked, users: Users) -> str:
-    """One line: how many can be had, and how many not."""
+def summary(answers: Answers, users: Users) -> str:
+    """Return one line: how many pins are available, gone, and not asked."""
     files = {use.place.rpartition(":")[0] for uses in users.values() for use in uses}
-    counts = {state: len({(pin.kind, pin.text) for pin, one in asked.items() if one.state is state}) for state in State}
-    every = len({(pin.kind, pin.text) for pin in asked})
+    counts = {
+        state: len({(pin.kind, pin.text) for pin, answer in answers.items() if answer.state is state})
+        for state in State
+    }
+    total = len({(pin.kind, pin.text) for pin in answers})
     parts = [f"{counts[State.GONE]} gone"] if counts[State.GONE] else []
-    parts += [f"{counts[State.UNASKED]} not asked"] if counts[State.UNASKED] else []
-    return f"{every} pins of {len(files)} files " + (f"asked for: {', '.join(parts)}" if parts else "can be had")
+    parts += [f"{counts[State.NOT_ASKED]} not asked"] if counts[State.NOT_ASKED] else []
+    return f"{total} pins of {len(files)} files " + (f"asked for: {', '.join(parts)}" if parts else "are available")

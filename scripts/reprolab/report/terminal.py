@@ -183,7 +183,7 @@ def differences(record: RecordedRun, run: RunInfo, named: Collection[str] = ()) 
 
 
 def _changed(record: RecordedRun, run: RunInfo) -> list[Change]:
-    return packages.changed(record.info.packages, record.verdict.variants, run.packages)
+    return packages.find_changes(record.info.packages, record.verdict.variants, run.packages)
 
 
 def _base(base: BaseImage, differing: Sequence[str]) -> str:

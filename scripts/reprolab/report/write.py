@@ -47,7 +47,7 @@ def report(console: Console, found: Scenario, run: RunDirectory) -> None:
     tables = table.tables(found, run.trials())
     terminal.render(console, found, info, tables, verdict, f"{files.display_path(run.path)}/")
     if (record := read_record(found)) is not None:
-        named = packages.named(found)
+        named = packages.named_in_dockerfiles(found)
         if verdict.drifted:
             for line in terminal.differences(record, info, named):
                 console.print(f"  differs: {line}", style="yellow", highlight=False)

@@ -1,1 +1,1 @@
-"""What a scenario defines: factors, variants, experiments, claims. Reads files only."""
+"""A scenario's definition: factors, variants, experiments, claims. Needs no Docker."""

@@ -11,9 +11,9 @@ KINDS = ("started", "ending", "restarted", "killed", "gone", "present", "traceba
 class Event:
     """One moment of a trial.
 
-    ``at_ms`` are milliseconds since the timeline's zero (negative before it), ``kind`` is one of KINDS, ``text``
-    says in a few words what happened, ``source`` is the role or the file that tells of it. What lasted has its end in
-    ``until_ms``.
+    ``at_ms`` is the time in milliseconds since the timeline's zero (negative before it), ``kind`` is one of KINDS,
+    ``text`` describes the event in a few words, ``source`` is the role or the file that reports it. An event that
+    lasts has its end in ``until_ms``.
     """
 
     at_ms: float
@@ -24,9 +24,9 @@ class Event:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ValueError(f"an event's kind is {self.kind!r}, not one of {', '.join(KINDS)}")
+            raise ValueError(f"the kind of an event is {self.kind!r}, not one of {', '.join(KINDS)}")
 
     @property
     def end_ms(self) -> float:
-        """When it was over; for a moment, the moment itself."""
+        """The end of the event; ``at_ms`` if it does not last."""
         return self.at_ms if self.until_ms is None else self.until_ms

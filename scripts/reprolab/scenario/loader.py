@@ -1,7 +1,7 @@
-"""A scenario as its directory defines it: factors, experiments, variants and claims.
+"""Load a scenario from its directory: factors, experiments, variants and claims.
 
-Nothing here talks to Docker: definitions are read from compose.yaml and from the experiment files,
-so that listing, checking and judging work on any machine.
+Definitions come from compose.yaml and the experiment files, without Docker. Listing, checking and judging therefore
+work on any machine.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from reprolab.core.config_file import hint, mapping, only, read_yaml
+from reprolab.core.config_file import hint, mapping, read_yaml, reject_unknown_keys
 from reprolab.core.error_place import place
 from reprolab.core.errors import UsageError
 from reprolab.scenario.model import (
@@ -43,12 +43,12 @@ EXPERIMENT_NAMES = ("VARIANTS", "TRIALS", "CLAIMS", "drive")
 
 
 def names(root: Path) -> list[str]:
-    """The scenarios below ``root``/scenarios, in alphabetical order."""
+    """Return the names of the scenarios below ``root``/scenarios, sorted."""
     return sorted(path.parent.name for path in (root / "scenarios").glob("*/compose.yaml"))
 
 
 def load(root: Path, name: str) -> Scenario:
-    """Read one scenario. Raises UsageError that says which file is malformed, and how."""
+    """Load one scenario. Raises UsageError that names a malformed file and its fault."""
     known = names(root)
     if name not in known:
         raise UsageError(
@@ -56,21 +56,21 @@ def load(root: Path, name: str) -> Scenario:
             expected="one of " + (", ".join(known) or "(none yet)"),
         )
     directory = root / "scenarios" / name
-    bare = _read_compose(name, directory)
+    definition = _read_compose(name, directory)
     package = _package(directory)
-    experiments = {path.stem: _experiment(bare, package, path) for path in _experiment_files(directory)}
+    experiments = {path.stem: _experiment(definition, package, path) for path in _experiment_files(directory)}
     if not experiments:
         raise UsageError(
             f"scenarios/{name} has no experiment", expected="a .py file with " + ", ".join(EXPERIMENT_NAMES)
         )
-    scenario = replace(bare, experiments=experiments)
+    scenario = replace(definition, experiments=experiments)
     _check_unique_ids(scenario)
     _check_when_experiments(scenario)
     return scenario
 
 
 def _read_compose(name: str, directory: Path) -> Scenario:
-    """What compose.yaml says of a scenario: all but its experiments."""
+    """Read a scenario from compose.yaml, without its experiments."""
     where = f"scenarios/{name}/compose.yaml"
     model = read_yaml(directory / "compose.yaml", where)
     if not isinstance(model, dict) or not isinstance(model.get("services"), dict):
@@ -94,7 +94,7 @@ def _read_compose(name: str, directory: Path) -> Scenario:
 
 
 def _check_services(services: Mapping[str, object], name: str, where: str) -> None:
-    """Services carry the scenario's name before their role; stacks, exports and reports look for the role `app`."""
+    """Check that each service is called SCENARIO-ROLE, and that one has the role `app`."""
     for service in services:
         if not str(service).startswith(f"{name}-"):
             raise UsageError(f"{where}: the service {service} lacks the scenario's name", expected=f"{name}-{service}")
@@ -106,17 +106,17 @@ def _check_services(services: Mapping[str, object], name: str, where: str) -> No
 
 
 def _value_lists(block: Mapping[str, Any], factors: Mapping[str, str], where: str) -> dict[str, tuple[str, ...]]:
-    """The words of x-reprolab.values: for a factor all its values, documented one included."""
-    listed = block.get(VALUES_KEY) or {}
-    if not isinstance(listed, dict) or not all(isinstance(words, str) for words in listed.values()):
-        raise UsageError(f"{where}: x-reprolab.{VALUES_KEY} is {listed!r}", expected="FACTOR: its values, in one line")
-    found = {name: tuple(words.split()) for name, words in listed.items()}
-    for name, words in found.items():
+    """Read x-reprolab.values: factor -> all its values, with the documented one."""
+    texts = block.get(VALUES_KEY) or {}
+    if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
+        raise UsageError(f"{where}: x-reprolab.{VALUES_KEY} is {texts!r}", expected="FACTOR: its values, in one line")
+    values = {name: tuple(text.split()) for name, text in texts.items()}
+    for name, factor_values in values.items():
         if name not in factors:
             raise UsageError(f"{where}: x-reprolab.{VALUES_KEY} names {name}, which is no factor{hint(name, factors)}")
-        if factors[name] not in words:
+        if factors[name] not in factor_values:
             raise UsageError(f"{where}: x-reprolab.{VALUES_KEY}.{name} lacks the documented value {factors[name]!r}")
-    return found
+    return values
 
 
 def _conditions(
@@ -127,56 +127,62 @@ def _conditions(
     services: Mapping[str, Any],
     where: str,
 ) -> dict[str, dict[str, tuple[str, ...]]]:
-    """The words of x-reprolab.when: for a role, the values of factors (or names of experiments) that need it."""
-    listed = block.get(WHEN_KEY) or {}
-    expected = "ROLE: {FACTOR: the values with which the service takes part, in one line}"
-    if not isinstance(listed, dict) or not all(isinstance(needed, dict) and needed for needed in listed.values()):
-        raise UsageError(f"{where}: x-reprolab.{WHEN_KEY} is {listed!r}", expected=expected)
+    """Read x-reprolab.when: role -> factor (or `experiment`) -> the values that need the service."""
+    by_role = block.get(WHEN_KEY) or {}
+    expected = "ROLE: {FACTOR: the values that need the service, in one line}"
+    if not isinstance(by_role, dict) or not all(
+        isinstance(conditions, dict) and conditions for conditions in by_role.values()
+    ):
+        raise UsageError(f"{where}: x-reprolab.{WHEN_KEY} is {by_role!r}", expected=expected)
     roles = [name.removeprefix(f"{scenario}-") for name in services if name != f"{scenario}-{APP_ROLE}"]
-    found = {}
-    for role, needed in listed.items():
-        own = f"{where}: x-reprolab.{WHEN_KEY}.{role}"
+    when = {}
+    for role, conditions in by_role.items():
+        key_path = f"{where}: x-reprolab.{WHEN_KEY}.{role}"
         if role not in roles:
             raise UsageError(
-                f"{own}: {role!r} is no role that could be left out{hint(role, roles)}",
+                f"{key_path}: {role!r} is not a role that can be left out{hint(role, roles)}",
                 expected=f"a service's name without `{scenario}-`: " + ", ".join(roles),
             )
-        found[role] = {name: _allowed(name, words, own, factors, values) for name, words in needed.items()}
-    return found
+        when[role] = {name: _allowed(name, text, key_path, factors, values) for name, text in conditions.items()}
+    return when
 
 
 def _allowed(
-    name: str, words: object, where: str, factors: Mapping[str, str], values: Mapping[str, tuple[str, ...]]
+    name: str, text: object, where: str, factors: Mapping[str, str], values: Mapping[str, tuple[str, ...]]
 ) -> tuple[str, ...]:
-    """The values of one factor with which a service takes part. YAML's `on` and lists could never match a factor."""
+    """Read the values of one factor that need a service.
+
+    Raises UsageError for a list or a YAML boolean such as `on`: they never equal a factor's value.
+    """
     if name != EXPERIMENT and name not in factors:
         raise UsageError(f"{where} names {name}, which is no factor{hint(name, factors)}")
-    if isinstance(words, bool) or not isinstance(words, str | int) or not str(words).strip():
-        raise UsageError(f"{where}.{name} is {words!r}", expected='values in one line, as text: "on", or sleep recv')
-    for word in str(words).split():
-        if name in values and word not in values[name]:
-            raise UsageError(f"{where}: {name} cannot be {word!r}{hint(word, values[name])}")
-    return tuple(str(words).split())
+    if isinstance(text, bool) or not isinstance(text, str | int) or not str(text).strip():
+        raise UsageError(f"{where}.{name} is {text!r}", expected='values in one line, as text: "on", or sleep recv')
+    for value in str(text).split():
+        if name in values and value not in values[name]:
+            raise UsageError(f"{where}: {name} cannot be {value!r}{hint(value, values[name])}")
+    return tuple(str(text).split())
 
 
 def _check_when_experiments(scenario: Scenario) -> None:
-    for role, needed in scenario.when.items():
-        for name in needed.get(EXPERIMENT, ()):
+    for role, conditions in scenario.when.items():
+        for name in conditions.get(EXPERIMENT, ()):
             if name not in scenario.experiments:
                 raise UsageError(
                     f"scenarios/{scenario.name}/compose.yaml: x-reprolab.{WHEN_KEY}.{role} names the experiment "
-                    f"{name!r}, which is not there{hint(name, scenario.experiments)}",
+                    f"{name!r}, which does not exist{hint(name, scenario.experiments)}",
                     expected="one of " + ", ".join(scenario.experiments),
                 )
 
 
 def _block(block: object, where: str) -> dict[str, Any]:
-    """The x-reprolab block, with known keys alone, a title and a document."""
+    """Check the x-reprolab block: known keys only, with a title and a document."""
     if not isinstance(block, dict):
         raise UsageError(
             f"{where} has no x-reprolab block", expected="x-reprolab: {title: ..., document: {title: ...}}"
         )
-    only(block, (*TEXT_KEYS, DOCUMENT_KEY, HEADLINE_KEY, VALUES_KEY, WHEN_KEY), where, prefix="x-reprolab.")
+    known = (*TEXT_KEYS, DOCUMENT_KEY, HEADLINE_KEY, VALUES_KEY, WHEN_KEY)
+    reject_unknown_keys(block, known, where, prefix="x-reprolab.")
     for key, expected in (("title", "a line of text"), (DOCUMENT_KEY, "{title: ..., author: ..., date: ...}")):
         if not block.get(key):
             raise UsageError(f"{where}: x-reprolab.{key} is missing", expected=expected)
@@ -184,52 +190,52 @@ def _block(block: object, where: str) -> dict[str, Any]:
 
 
 def _text(value: object, where: str) -> str:
-    """A value of YAML as text; a date or a number is text too, a list or a mapping is a mistake."""
+    """Return a YAML value as text. Raises UsageError for a list, a mapping or a boolean."""
     if isinstance(value, list | dict | bool):
         raise UsageError(f"{where} is {value!r}", expected="a line of text")
     return "" if value is None else str(value).strip()
 
 
 def _document(content: object, where: str) -> Document:
-    own = f"{where}: x-reprolab.{DOCUMENT_KEY}"
-    block = mapping(content, DOCUMENT_FIELDS, own)
-    document = Document(**{key: _text(block.get(key), f"{own}.{key}") for key in DOCUMENT_FIELDS})
+    key_path = f"{where}: x-reprolab.{DOCUMENT_KEY}"
+    block = mapping(content, DOCUMENT_FIELDS, key_path)
+    document = Document(**{key: _text(block.get(key), f"{key_path}.{key}") for key in DOCUMENT_FIELDS})
     if not document.title:
-        raise UsageError(f"{own}.title is missing", expected="the document's title, in its own language")
+        raise UsageError(f"{key_path}.title is missing", expected="the document's title, in its own language")
     if document.date and not DATE.fullmatch(document.date):
         raise UsageError(
-            f"{own}.date is {document.date!r}",
-            expected="YYYY, YYYY-MM or YYYY-MM-DD, and in brackets what it is: 2023-01-27 (last change)",
+            f"{key_path}.date is {document.date!r}",
+            expected="YYYY, YYYY-MM or YYYY-MM-DD, with its meaning in brackets: 2023-01-27 (last change)",
         )
     if document.url and not re.match(r"https?://\S+$", document.url):
-        raise UsageError(f"{own}.url is {document.url!r}", expected="https://...")
+        raise UsageError(f"{key_path}.url is {document.url!r}", expected="https://...")
     return document
 
 
 def _headline(content: object, where: str) -> dict[str, str]:
-    """The finding in one sentence, by language."""
+    """Read the headline: language -> the finding in one sentence."""
     if content is None:
         return {}
-    own = f"{where}: x-reprolab.{HEADLINE_KEY}"
-    block = mapping(content, LANGUAGES, own)
-    sentences = {language: _text(sentence, f"{own}.{language}") for language, sentence in block.items()}
+    key_path = f"{where}: x-reprolab.{HEADLINE_KEY}"
+    block = mapping(content, LANGUAGES, key_path)
+    sentences = {language: _text(sentence, f"{key_path}.{language}") for language, sentence in block.items()}
     if not sentences.get("en"):
-        raise UsageError(f"{own}.en is missing", expected="the finding in one English sentence")
+        raise UsageError(f"{key_path}.en is missing", expected="the finding in one English sentence")
     return sentences
 
 
 def _factors(model: Mapping[str, object]) -> dict[str, str]:
-    """The factors of a Compose model with their documented values, in order of appearance."""
-    found: dict[str, str] = {}
+    """Return the factors of a Compose model with their documented values, in order of appearance."""
+    factors: dict[str, str] = {}
     for value in _values({key: part for key, part in model.items() if key != "x-reprolab"}):
         for name, default in FACTOR.findall(official_image(value)):
-            if not found.get(name):
-                found[name] = default
-    return found
+            if not factors.get(name):
+                factors[name] = default
+    return factors
 
 
 def _values(part: object) -> Iterator[str]:
-    """The texts in which Compose replaces variables: values, never keys."""
+    """Yield the texts in which Compose replaces variables: all values, no keys."""
     if isinstance(part, str):
         yield part
     elif isinstance(part, dict | list):
@@ -238,32 +244,35 @@ def _values(part: object) -> Iterator[str]:
 
 
 def _experiment_files(directory: Path) -> list[Path]:
-    """The experiments among a directory's files: one name alone may as well stand in a container's file."""
+    """Return the experiment files: those that define at least two of EXPERIMENT_NAMES.
+
+    A file for a container may define one such name by chance.
+    """
     return [path for path in sorted(directory.glob("*.py")) if len(_top_level_names(path) & set(EXPERIMENT_NAMES)) > 1]
 
 
 def _top_level_names(path: Path) -> set[str]:
-    """What a file defines, without running it: files for the containers lie in the same directory."""
+    """Return the names that a file defines. It is not run, since it may be a file for a container."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except (SyntaxError, ValueError) as error:
         if "VARIANTS" in path.read_text(encoding="utf-8", errors="replace"):
             line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
-            told = getattr(error, "msg", error)
-            raise UsageError(f"scenarios/{path.parent.name}/{path.name}{line} is not valid Python: {told}") from error
+            reason = getattr(error, "msg", error)
+            raise UsageError(f"scenarios/{path.parent.name}/{path.name}{line} is not valid Python: {reason}") from error
         return set()
-    found: set[str] = set()
+    defined: set[str] = set()
     for node in tree.body:
         if isinstance(node, ast.FunctionDef):
-            found.add(node.name)
+            defined.add(node.name)
         targets = node.targets if isinstance(node, ast.Assign) else []
         targets = [node.target] if isinstance(node, ast.AnnAssign) else targets
-        found |= {target.id for target in targets if isinstance(target, ast.Name)}
-    return found
+        defined |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return defined
 
 
 def _package(directory: Path) -> str:
-    """Make a scenario's directory a package, so that its experiments may share a module: `from .common import x`."""
+    """Make a scenario's directory a package: its experiments can then share a module by `from .common import x`."""
     name = f"{PACKAGE}.{directory.name.replace('-', '_')}"
     for loaded in [key for key in sys.modules if key == name or key.startswith(f"{name}.")]:
         del sys.modules[loaded]
@@ -322,14 +331,16 @@ def _variants(scenario: Scenario, variants: object, where: str) -> dict[str, dic
     if not isinstance(variants, dict) or not variants:
         raise UsageError(f"{where}: VARIANTS is {variants!r}", expected="a dict of name -> {FACTOR: value}")
     if CUSTOM in variants:
-        raise UsageError(f"{where}: the variant name {CUSTOM!r} is that of a user's own factors", expected="another")
+        raise UsageError(
+            f"{where}: the variant name {CUSTOM!r} is reserved for factors that a user sets", expected="another name"
+        )
     for name, changes in variants.items():
         if not isinstance(changes, dict):
             raise UsageError(f"{where}: the variant {name} is {changes!r}", expected="a dict of {FACTOR: value}")
     clean = {str(name): {k: str(v) for k, v in changes.items()} for name, changes in variants.items()}
     for name, changes in clean.items():
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-            raise UsageError(f"{where}: {name!r} is no variant name", expected="letters, digits, . _ -")
+            raise UsageError(f"{where}: {name!r} is not a variant name", expected="letters, digits, . _ -")
         scenario.check_factors(changes, f"{where}, variant {name}")
     return clean
 
@@ -343,7 +354,7 @@ def _check_claims(claims: object, variants: Mapping[str, object], where: str) ->
         if not claim.expectations:
             raise UsageError(f"{where}: {claim.id} names no variant", expected="shows=[...] and absent=[...]")
         if set(claim.shows) & set(claim.absent):
-            raise UsageError(f"{where}: {claim.id} expects its sign both to show and to be absent in a variant")
+            raise UsageError(f"{where}: {claim.id} expects its sign both to show and to be absent in one variant")
         for name in claim.expectations:
             if name not in variants:
                 raise UsageError(
@@ -353,12 +364,14 @@ def _check_claims(claims: object, variants: Mapping[str, object], where: str) ->
 
 
 def _check_unique_ids(scenario: Scenario) -> None:
-    seen: set[str] = set()
+    ids: set[str] = set()
     for claim in scenario.claims:
-        if claim.id in seen:
+        if claim.id in ids:
             raise UsageError(f"scenarios/{scenario.name}: two claims have the id {claim.id}")
-        seen.add(claim.id)
+        ids.add(claim.id)
     for claim in scenario.claims:
-        for other in claim.but:
-            if other not in seen:
-                raise UsageError(f"scenarios/{scenario.name}: {claim.id} points to {other}, which is no claim of it")
+        for other_id in claim.but:
+            if other_id not in ids:
+                raise UsageError(
+                    f"scenarios/{scenario.name}: {claim.id} points to {other_id}, which is not one of its claims"
+                )

@@ -1,4 +1,4 @@
-"""The parts of a scenario: claims, columns, experiments, the scenario itself."""
+"""The data model of a scenario: claims, columns, experiments, and the scenario itself."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ DOCUMENTED = "documented"
 CUSTOM = "custom"
 EXPERIMENT = "experiment"
 APP_ROLE = "app"
-# The languages of the READMEs; English is the one that every headline has.
+# The languages of the READMEs. Every headline has English.
 LANGUAGES = ("en", "ko", "ja")
-# $$ is how Compose escapes a dollar: what follows a pair is no factor of its own.
+# In Compose $$ is an escaped dollar, so $${X} is not a factor.
 FACTOR = re.compile(r"(?<!\$)(?:\$\$)*\$\{([A-Z][A-Z0-9_]*)(?::?-([^${}]*))?\}")
-# A base image with the variable by which `docker compose` by hand names another; the name ends as build arguments for
-# base images do.
+# A base image in a variable, so that a user of plain `docker compose` can name another image. The variable's name ends
+# like the build arguments for base images.
 NAMED_IMAGE = re.compile(r"\$\{([A-Z][A-Z0-9_]*_IMAGE):-(.*)\}")
 
 
 def official_image(text: str) -> str:
-    """A value of a Compose file, as it is written, without the variable by which a person names another base image.
+    """Return a value of a Compose file without the variable that names another base image (see NAMED_IMAGE).
 
-    The lab chooses base images itself, so such a variable is no factor.
+    The lab chooses base images itself, so this variable is not a factor.
     """
-    named = NAMED_IMAGE.fullmatch(text)
-    return named[2] if named else text
+    match = NAMED_IMAGE.fullmatch(text)
+    return match[2] if match else text
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What a document says, and what would show it.
+    """A statement of a document, and the sign that shows it.
 
-    ``sign`` is a pure function of one observation that returns a bool; it may raise where the
-    observation cannot tell. ``shows`` names the variants in which the sign must show in every trial
-    (with ``sometimes``, in at least one), ``absent`` those in which it must never show.
+    ``sign`` is a pure function of one observation that returns a bool. It may raise if the observation cannot decide.
+    ``shows`` names the variants in which the sign must show in every trial (with ``sometimes``, in at least one),
+    ``absent`` those in which it must never show.
 
-    Where a trial tries many times, ``rate`` gives (k, n) of one observation: k of its n tries. The sum over the
-    trials stands beside the verdict, with its interval; the sign alone decides.
+    If a trial makes many tries, ``rate`` returns (k, n) for one observation: k of its n tries. The sum over the
+    trials is reported beside the verdict, with its interval. Only the sign decides the verdict.
 
-    ``but`` names claims that say where this one ends: verdicts point to them.
+    ``but`` holds the ids of claims that limit this one. Verdicts refer to them.
 
-    For a table of many claims (the generated part ``settings``): ``setting`` is what the sentence is about, and
-    ``measured`` says in a few words what an observation found.
+    For a table of many claims (the generated part ``settings``), ``setting`` is the subject of the statement, and
+    ``measured`` returns in a few words what an observation measured.
     """
 
     id: str
@@ -65,16 +65,16 @@ class Claim:
     measured: Callable[[Observation], str] | None = None
 
     def __post_init__(self) -> None:
-        for name, listed in (("shows", self.shows), ("absent", self.absent), ("but", self.but)):
-            if isinstance(listed, str):
-                raise TypeError(f"{name} is {listed!r}, not a list of {'claims' if name == 'but' else 'variants'}")
+        for name, value in (("shows", self.shows), ("absent", self.absent), ("but", self.but)):
+            if isinstance(value, str):
+                raise TypeError(f"{name} is {value!r}, not a list of {'claims' if name == 'but' else 'variants'}")
         object.__setattr__(self, "shows", tuple(self.shows))
         object.__setattr__(self, "absent", tuple(self.absent))
         object.__setattr__(self, "but", tuple(self.but))
 
     @property
     def expectations(self) -> dict[str, bool]:
-        """For each variant the claim needs: must the sign show there?"""
+        """Variant -> whether the sign must show there, for each variant that the claim needs."""
         return dict.fromkeys(self.shows, True) | dict.fromkeys(self.absent, False)
 
 
@@ -82,10 +82,9 @@ class Claim:
 class Column:
     """One column of the results table: a heading and a function from an observation to its cell.
 
-    The function returns a number (the median over the trials is shown, by ``form``), a text (each distinct
-    text is shown), or a pair (k, n), whose sum over the trials is shown with its interval; None for nothing.
-    One that raises is a mistake: the report shows "?" and says what was raised.
-    With ``note`` it stands below the table, in a line of its own.
+    The function returns a number (the cell is the median over the trials, formatted with ``form``), a text (the cell
+    is each distinct text), a pair (k, n) (the cell is the sum over the trials with its interval), or None.
+    If it raises, the report shows "?" and the error. A column with ``note`` is a line below the table.
     """
 
     heading: str
@@ -96,14 +95,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Experiment:
-    """Variants, a way to drive them, and the claims they decide.
+    """Variants, a function that drives them, and the claims that they decide.
 
-    ``drive(stack)`` works on the running stack and returns plain JSON-able data; ``observe(evidence,
-    driven)``, where given, adds what the captured logs tell, after the load and from files only.
+    ``drive(stack)`` works on the running stack and returns JSON data. ``observe(evidence, driven)`` is optional: it
+    adds data from the captured logs. It runs after the load and reads only files.
 
-    For the timeline of a report, where its evidence holds moments of a kind of its own: ``events(evidence,
-    observation)`` yields `reprolab.Event`, ``responses(evidence, observation)`` returns counts per status, and
-    ``zero(evidence, observation)`` the moment 0 of both, in nanoseconds since the epoch.
+    Three functions are optional and add to a report's timeline: ``events(evidence, observation)`` yields
+    `reprolab.Event`, ``responses(evidence, observation)`` returns counts by status, and ``zero(evidence,
+    observation)`` returns the timeline's zero in nanoseconds since the epoch.
     """
 
     name: str
@@ -122,10 +121,10 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Document:
-    """The document that a scenario tests, as it describes itself; what it does not say is empty.
+    """The document that a scenario tests. A field that the document does not give is empty.
 
-    ``title`` is in the document's own language. ``date`` is YYYY, YYYY-MM or YYYY-MM-DD; where it is not the day of
-    publication, words in brackets say what it is: `2023-01-27 (last change)`. ``id`` is the lab's own name for it.
+    ``title`` is in the document's own language. ``date`` is YYYY, YYYY-MM or YYYY-MM-DD. If it is not the date of
+    publication, its meaning follows in brackets: `2023-01-27 (last change)`. ``id`` is the lab's name for it.
     """
 
     title: str
@@ -143,16 +142,18 @@ class Document:
 
     @property
     def short(self) -> str:
-        """Title, and in brackets author and year."""
-        known = ", ".join(part for part in (self.author, self.date[:4]) if part)
-        return f"{self.title} ({known})" if known else self.title
+        """The title, with author and year in brackets."""
+        source = ", ".join(part for part in (self.author, self.date[:4]) if part)
+        return f"{self.title} ({source})" if source else self.title
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """One documented case: its directory, its factors with the documented values, its experiments.
+    """One documented case.
 
-    ``headline`` is the finding in one sentence, by language (see LANGUAGES).
+    ``factors`` is factor -> documented value, ``values`` factor -> allowed values (where they are limited), ``when``
+    role -> factor (or `experiment`) -> the values that need the service, ``headline`` language (see LANGUAGES) -> the
+    finding in one sentence.
     """
 
     name: str
@@ -169,7 +170,6 @@ class Scenario:
 
     @property
     def compose_file(self) -> Path:
-        """The stack's Compose file."""
         return self.directory / "compose.yaml"
 
     @property
@@ -178,16 +178,16 @@ class Scenario:
         return tuple(claim for experiment in self.experiments.values() for claim in experiment.claims)
 
     def needs(self, role: str, factors: Mapping[str, str], experiment: str = "") -> bool:
-        """Whether the service in a role takes part, with these factors set and in this experiment ("" by hand)."""
-        now = {**self.factors, **factors, EXPERIMENT: experiment}
-        return all(now[name] in allowed for name, allowed in self.when.get(role, {}).items())
+        """Whether the stack has the service of a role, with these factors and in this experiment ("" for none)."""
+        settings = {**self.factors, **factors, EXPERIMENT: experiment}
+        return all(settings[name] in allowed for name, allowed in self.when.get(role, {}).items())
 
     def variant_key(self, experiment: str, variant: str) -> str:
-        """The name a variant has in verdict.json: qualified only where there are several experiments."""
+        """Return the name of a variant in verdict.json: with its experiment if the scenario has several."""
         return variant if len(self.experiments) == 1 else f"{experiment}/{variant}"
 
     def trials_of(self, experiment: Experiment, variant: str) -> int:
-        """How often a variant runs by default: TRIALS where a claim needs it, once where it only illustrates."""
+        """Return the default number of trials: TRIALS if a claim needs the variant, else 1."""
         needed = {DOCUMENTED}.union(*(claim.expectations for claim in experiment.claims))
         return experiment.trials if variant in needed else 1
 
@@ -200,13 +200,13 @@ class Scenario:
                     expected="one of " + ", ".join(f"{k} ({v})" for k, v in self.factors.items()),
                 )
             if not factors[name]:
-                # Compose would put the documented value in its place, and the report would not show it.
+                # Compose would use the documented value instead, and the report would not show that.
                 raise UsageError(f"{where}: {name} has no value", expected=f"{name}=VALUE")
             self._check_value(name, factors[name], where)
 
     def _check_value(self, name: str, value: str, where: str) -> None:
-        known = self.values.get(name)
-        if known and value not in known:
+        allowed = self.values.get(name)
+        if allowed and value not in allowed:
             raise UsageError(
-                f"{where}: {name} cannot be {value!r}{hint(value, known)}", expected="one of " + ", ".join(known)
+                f"{where}: {name} cannot be {value!r}{hint(value, allowed)}", expected="one of " + ", ".join(allowed)
             )

@@ -1,4 +1,4 @@
-"""One trial as a line of trials.jsonl."""
+"""The record of one trial."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """One line of trials.jsonl: what one run of one variant showed, or why it says nothing.
+    """One line of trials.jsonl: the observation of one trial, or the reason why the trial is invalid.
 
-    ``invalid`` is the reason, empty for a valid trial; ``seconds`` holds the time each stage took.
+    ``invalid`` is that reason, "" for a valid trial. ``seconds`` is stage -> duration.
     """
 
     experiment: str
@@ -24,5 +24,5 @@ class TrialRecord:
 
     @property
     def valid(self) -> bool:
-        """Whether a sign may be looked for in this trial."""
+        """Whether the trial counts for claims."""
         return not self.invalid

@@ -21,7 +21,7 @@ from docker.models.images import Image
 
 from reprolab.baseimage import fallback, old_releases
 from reprolab.baseimage.resolve import Base, Origin
-from reprolab.baseimage.rootfs import plain
+from reprolab.baseimage.rootfs import normalize_member
 from reprolab.core.errors import BaseImageError
 from reprolab.core.progress import OnProgress
 from reprolab.engine.failures import engine_errors
@@ -108,13 +108,12 @@ def _current(base: Base, client: docker.DockerClient) -> Image | None:
 def _derived(base: Base, client: docker.DockerClient, on_progress: OnProgress, network: str) -> Image | None:
     on_progress(f"asking the package sources of {base.official} whether they still have its release")
     answer = ask(client, base.reference, {}, network)
-    if not old_releases.is_gone(answer.said):
+    if not old_releases.has_missing_suites(answer.said):
         if answer.works:
             _there.add(base.image_id)
         return None
-    on_progress(
-        f"the mirror no longer has {_listed(old_releases.gone(answer.said))}: asking the archive of old releases"
-    )
+    missing = _listed(old_releases.missing_suites(answer.said))
+    on_progress(f"the mirror no longer has {missing}: asking the archive of old releases")
     files, detail = _moved(base, answer, lambda sources: ask(client, base.reference, sources, network))
     on_progress(f"{base.official}: {detail}")
     return _build(base, client, files, detail)
@@ -130,8 +129,8 @@ def _names(suites: Iterable[old_releases.Suite]) -> str:
 
 def _moved(base: Base, answer: Answer, again: Callable[[Files], Answer]) -> tuple[Files, str]:
     """Sources that work, and what a report says of them. BaseImageError where none do."""
-    gone = old_releases.gone(answer.said)
-    files = {path: old_releases.rewritten(text, gone) for path, text in answer.sources.items()}
+    gone = old_releases.missing_suites(answer.said)
+    files = {path: old_releases.move_to_archive(text, gone) for path, text in answer.sources.items()}
     files = {path: text for path, text in files.items() if text != answer.sources[path]}
     there = {replace(suite, address=old_releases.archive_of(suite.address)) for suite in gone}
     detail = (
@@ -139,13 +138,13 @@ def _moved(base: Base, answer: Answer, again: Callable[[Files], Answer]) -> tupl
         "whose lists are accepted although they are out of date"
     )
     second = again(files)
-    if old := old_releases.expired(second.said) & there:
-        files = {path: old_releases.unchecked(text, old) for path, text in files.items()}
+    if old := old_releases.expired_suites(second.said) & there:
+        files = {path: old_releases.skip_signatures(text, old) for path, text in files.items()}
         detail += ", and unverified, as the key that signed them has expired"
         second = again(files)
     everything = {suite for text in answer.sources.values() for suite in old_releases.suites_of(text)}
-    if lacking := old_releases.additions(old_releases.gone(second.said) & there, everything):
-        files = {path: old_releases.without(text, lacking) for path, text in files.items()}
+    if lacking := old_releases.extension_suites(old_releases.missing_suites(second.said) & there, everything):
+        files = {path: old_releases.remove_suites(text, lacking) for path, text in files.items()}
         detail += f"; the archive has no {_names(lacking)}, so that is left out"
         second = again(files)
     if not second.works:
@@ -206,7 +205,7 @@ def packed(files: Mapping[str, str]) -> bytes:
         for path, text in sorted(files.items()):
             member = tarfile.TarInfo(path)
             member.size = len(text.encode())
-            tar.addfile(plain(member), io.BytesIO(text.encode()))
+            tar.addfile(normalize_member(member), io.BytesIO(text.encode()))
     return packed.getvalue()
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from reprolab.core.files import of_this_lab, read_json, write_json
+from reprolab.core.files import format_errors, read_json, write_json
 from reprolab.core.stats import rate_text
 from reprolab.evidence.run_dir import RunDirectory
 
@@ -219,7 +219,7 @@ def read_verdict(run: RunDirectory) -> VerdictDocument | None:
     if not path.exists():
         return None
     content = read_json(path)
-    with of_this_lab(path):
+    with format_errors(path):
         return VerdictDocument.from_json(content)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from reprolab.core.files import of_this_lab, read_json, write_json
+from reprolab.core.files import format_errors, read_json, write_json
 from reprolab.evidence import packages
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import COMPLETE, RunInfo
@@ -23,7 +23,7 @@ RECORDED = "recorded.json"
 class RecordedRun:
     """The content of recorded.json: a reviewed run's verdict, on what it ran, and what its tables are made from.
 
-    ``info`` has time, host, bases, packages and times; of packages only what ``packages.kept`` keeps. ``measured`` is
+    ``info`` has time, host, bases, packages (as ``packages.compact`` writes them) and times. ``measured`` is
     variant -> the values of its columns; a variant has the name that it has in the verdict.
     """
 
@@ -36,7 +36,7 @@ class RecordedRun:
         """Read the content of recorded.json; KeyError and the like for what is none."""
         verdict = VerdictDocument.from_json(data)
         info = RunInfo.from_json({"scenario": verdict.scenario, **data})
-        info = replace(info, status=COMPLETE, packages=packages.expanded(data.get("packages", {})))
+        info = replace(info, status=COMPLETE, packages=packages.expand(data.get("packages", {})))
         return cls(verdict, info, {name: Measured.from_json(row) for name, row in data.get("measured", {}).items()})
 
     def to_json(self) -> dict[str, Any]:
@@ -45,7 +45,7 @@ class RecordedRun:
             "started": self.info.started,
             "host": self.info.host.to_json(),
             "bases": {name: base.to_json() for name, base in self.info.bases.items()},
-            "packages": packages.kept(self.info.packages),
+            "packages": packages.compact(self.info.packages),
             "times": self.info.times,
             "measured": {name: row.to_json() for name, row in self.measured.items()},
         }
@@ -62,7 +62,7 @@ def read_record(found: Scenario) -> RecordedRun | None:
     if not path.exists():
         return None
     content = read_json(path)
-    with of_this_lab(path):
+    with format_errors(path):
         return RecordedRun.from_json(content)
 
 

@@ -89,7 +89,7 @@ def _drift(found: Scenario, verdict: VerdictDocument, info: RunInfo, recorded: R
     if not verdict.drifted:
         return None
     # The record may have gone since the run was judged.
-    differs = terminal.differences(recorded, info, packages.named(found)) if recorded else []
+    differs = terminal.differences(recorded, info, packages.named_in_dockerfiles(found)) if recorded else []
     return {"claims": verdict.drifted, "differs": differs}
 
 

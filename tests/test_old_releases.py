@@ -1,4 +1,4 @@
-"""Releases that left the mirrors: what apt says, sources moved to the archive, and a base whose suite is gone."""
+"""Releases that left the mirrors: apt's output, sources moved to the archive, and a base without its suite."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from docker.errors import ImageNotFound
 from reprolab.baseimage import fallback, resolve
 from reprolab.baseimage.old_releases import (
     Suite,
-    additions,
     archive_of,
-    expired,
-    gone,
-    is_gone,
-    rewritten,
+    expired_suites,
+    extension_suites,
+    has_missing_suites,
+    missing_suites,
+    move_to_archive,
+    remove_suites,
+    skip_signatures,
     suites_of,
-    unchecked,
-    without,
 )
 from reprolab.baseimage.resolve import Base, Origin, Policy, resolve_base
 from reprolab.core.errors import BaseImageError
@@ -33,7 +33,7 @@ from reprolab.stack import apt_stages, archived_bases
 from reprolab.stack.archived_bases import on_archive
 
 MIRROR, ARCHIVE = "http://mirror.lab.invalid/debian", "http://archive.lab.invalid/debian"
-# What apt 2.2 and 2.6 print; the words below an `Err:` line say why.
+# The output of apt 2.2 and 2.6. The lines below an `Err:` line give the reason.
 NOT_FOUND = f"""\
 Ign:1 {MIRROR} oldie InRelease
 Err:2 {MIRROR} oldie Release
@@ -87,18 +87,21 @@ Signed-By:
 """
 
 
-def test_only_a_server_that_answers_says_that_a_suite_is_gone() -> None:
-    """A network that is down and a server in trouble end in the same sentence about a Release file."""
-    assert gone(NOT_FOUND) == {Suite(MIRROR, "oldie")}
-    assert [is_gone(said) for said in (NOT_FOUND, UNREACHABLE, REFUSED, OLD_KEY, "")] == [True, *[False] * 4]
+def test_a_suite_is_missing_only_if_a_server_says_so() -> None:
+    """A network that is down and a failing server give the same error line about the Release file."""
+    assert missing_suites(NOT_FOUND) == {Suite(MIRROR, "oldie")}
+    assert [has_missing_suites(output) for output in (NOT_FOUND, UNREACHABLE, REFUSED, OLD_KEY, "")] == [
+        True,
+        *[False] * 4,
+    ]
 
 
-def test_only_the_age_of_a_key_can_be_passed_over() -> None:
-    """A wrong signature, or one by an unknown key alone, is no matter of age."""
-    assert expired(OLD_KEY) == {Suite(ARCHIVE, "oldie")}
-    assert expired(OLD_KEY.replace("EXPKEYSIG", "BADSIG")) == set()
-    assert expired(OLD_KEY.replace("EXPKEYSIG 0123456789ABCDEF", "NO_PUBKEY 0123456789ABCDEF")) == set()
-    assert expired(NOT_FOUND) == set()
+def test_only_an_expired_key_is_accepted() -> None:
+    """A wrong signature, or one of an unknown key, is not."""
+    assert expired_suites(OLD_KEY) == {Suite(ARCHIVE, "oldie")}
+    assert expired_suites(OLD_KEY.replace("EXPKEYSIG", "BADSIG")) == set()
+    assert expired_suites(OLD_KEY.replace("EXPKEYSIG 0123456789ABCDEF", "NO_PUBKEY 0123456789ABCDEF")) == set()
+    assert expired_suites(NOT_FOUND) == set()
 
 
 @pytest.mark.parametrize(
@@ -114,13 +117,13 @@ def test_only_the_age_of_a_key_can_be_passed_over() -> None:
     ],
 )
 def test_the_archive_has_a_name_beside_the_mirror(address: str, archive: str) -> None:
-    """Derived from the mirror's; a password for the one is not told to the other."""
+    """It is derived from the mirror's address, without its password."""
     assert archive_of(address) == archive
 
 
 def test_one_line_sources_are_moved() -> None:
-    """Options and comments stay; what is no mirror on the web stays as it is."""
-    assert rewritten(ONE_LINE) == (
+    """Options and comments stay. A source that is not a mirror on the web stays unchanged."""
+    assert move_to_archive(ONE_LINE) == (
         "# the distribution's\n"
         f"deb [check-valid-until=no] {ARCHIVE} oldie main contrib\n"
         f"deb-src [arch=amd64 signed-by=/k.gpg check-valid-until=no] {ARCHIVE} oldie-updates main # sources\n"
@@ -130,8 +133,8 @@ def test_one_line_sources_are_moved() -> None:
 
 
 def test_deb822_sources_are_moved() -> None:
-    """Each suite gets a stanza of its own, with the other fields, a key written out included."""
-    first, second, third = rewritten(DEB822).strip().split("\n\n")
+    """Each suite gets its own stanza with the other fields, also with an embedded key."""
+    first, second, third = move_to_archive(DEB822).strip().split("\n\n")
     assert first.splitlines() == [
         "Types: deb",
         f"URIs: {ARCHIVE}",
@@ -146,31 +149,31 @@ def test_deb822_sources_are_moved() -> None:
 
 
 @pytest.mark.parametrize("sources", [ONE_LINE, DEB822], ids=["one-line", "deb822"])
-def test_only_what_is_gone_is_moved(sources: str) -> None:
-    """The check of dates stays on for the mirror's other suites."""
-    moved = rewritten(sources, {Suite(MIRROR, "oldie-updates")})
+def test_only_the_given_suites_are_moved(sources: str) -> None:
+    """The check of dates stays on for the other suites."""
+    moved = move_to_archive(sources, {Suite(MIRROR, "oldie-updates")})
     assert suites_of(moved) == suites_of(sources) - {Suite(MIRROR, "oldie-updates")} | {Suite(ARCHIVE, "oldie-updates")}
     assert moved.lower().count("check-valid-until") == 1
-    assert rewritten(sources, {Suite(MIRROR, "newer")}).splitlines() == [
+    assert move_to_archive(sources, {Suite(MIRROR, "newer")}).splitlines() == [
         line for line in sources.splitlines() if line != "# dated"
     ]
 
 
 @pytest.mark.parametrize("sources", [ONE_LINE, DEB822], ids=["one-line", "deb822"])
-def test_a_suite_can_be_left_out_or_taken_unchecked(sources: str) -> None:
-    """Of the archive, that suite alone."""
+def test_a_suite_can_be_removed_or_used_without_its_signature(sources: str) -> None:
+    """The other suites stay unchanged."""
     suite = Suite(ARCHIVE, "oldie-updates")
-    moved = rewritten(sources)
-    assert suites_of(without(moved, {suite})) == suites_of(moved) - {suite}
-    assert unchecked(moved, {suite}).lower().replace(": ", "=").count("trusted=yes") == 1
-    assert suites_of(unchecked(moved, {suite})) == suites_of(moved)
+    moved = move_to_archive(sources)
+    assert suites_of(remove_suites(moved, {suite})) == suites_of(moved) - {suite}
+    assert skip_signatures(moved, {suite}).lower().replace(": ", "=").count("trusted=yes") == 1
+    assert suites_of(skip_signatures(moved, {suite})) == suites_of(moved)
 
 
-def test_which_suites_only_add_to_another() -> None:
-    """The release itself must be there; what adds to it may be lacking."""
+def test_suites_that_extend_another() -> None:
+    """The release itself is not among them."""
     names = ("oldie", "oldie-updates", "oldie/updates", "oldiest")
     suites = [Suite(MIRROR, name) for name in names]
-    assert {suite.name for suite in additions(suites, suites)} == {"oldie-updates", "oldie/updates"}
+    assert {suite.name for suite in extension_suites(suites, suites)} == {"oldie-updates", "oldie/updates"}
 
 
 DOCKERFILE = """\
@@ -194,68 +197,68 @@ RUN pip install bottle==0.12.13
 
 
 def test_which_stages_run_apt(tmp_path: Path) -> None:
-    """A stage on a stage counts for the base below; a comment, or a word that apt is a part of, does not."""
+    """A stage on a stage counts for its base. A comment, or a word that contains apt, does not count."""
     arguments = {"PYTHON_IMAGE": "python:3.6.15", "TOOL_IMAGE": "debian:bullseye", "PLAIN_IMAGE": "debian:bookworm"}
     build = {"context": str(tmp_path), "args": arguments}
     (tmp_path / "Dockerfile").write_text(DOCKERFILE, "utf-8")
     assert apt_stages.stages_with_apt(build) == {"debian:bullseye"}
-    # What the engine would not build asks nothing.
+    # A stage that the engine would not build is ignored.
     assert apt_stages.stages_with_apt({**build, "target": "tools"}) == set()
 
 
 def test_a_dockerfile_that_cannot_be_read_may_run_apt(tmp_path: Path) -> None:
-    """A run goes on: all its bases are asked."""
+    """All its bases are then asked."""
     (tmp_path / "Dockerfile").write_text("ARG A_IMAGE\nFROM ${A_IMAGE}\nRUN echo 'unclosed\n", "utf-8")
     build = {"context": str(tmp_path), "args": {"A_IMAGE": "debian:11", "VERSION": "1"}}
     assert apt_stages.stages_with_apt(build) == {"debian:11"}
 
 
 def test_a_base_is_asked_only_where_something_has_to_be_built(tmp_path: Path) -> None:
-    """Images that are there, from a bundle or an earlier run, keep their name and cost no question."""
+    """Present images, from a bundle or an earlier run, keep their name, and no container is asked."""
     (tmp_path / "Dockerfile").write_text("ARG A_IMAGE=debian:11\nFROM ${A_IMAGE}\nRUN apt-get update\n", "utf-8")
     build = {"context": str(tmp_path), "dockerfile": "Dockerfile", "args": {"A_IMAGE": "debian:11"}}
     model = {"services": {"x-app": {"build": build}, "x-other": {"image": "x"}}}
     known = {"debian:11": Base("debian:11", "debian:11", "sha256:1", Origin.LOCAL, "", "")}
-    asked: list[str] = []
+    names: list[str] = []
 
-    def client(there: bool) -> Any:
+    def client(present: bool) -> Any:
         def get(name: str) -> None:
-            asked.append(name)
-            if not there:
+            names.append(name)
+            if not present:
                 raise ImageNotFound(name)
 
         return SimpleNamespace(images=SimpleNamespace(get=get))
 
-    assert apt_stages.apt_bases([model], known, client(there=True)) == set()
-    assert apt_stages.apt_bases([model], known, client(there=False)) == {"debian:11"}
-    assert asked[0] == asked[1] and asked[0].startswith("reprolab/x-app:")
+    assert apt_stages.apt_bases([model], known, client(present=True)) == set()
+    assert apt_stages.apt_bases([model], known, client(present=False)) == {"debian:11"}
+    assert names[0] == names[1] and names[0].startswith("reprolab/x-app:")
 
 
 def test_a_base_from_this_host_is_not_asked() -> None:
-    """It has the host's own sources, which the host keeps in order."""
+    """It has the host's sources, which work."""
     base = Base("debian:11", "reprolab-base/debian:host-x", "sha256:1", Origin.HOST, "", "")
     assert on_archive(base, None, pytest.fail) is base  # type: ignore[arg-type]
 
 
-def test_a_derived_base_in_a_bundle_says_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is no stand-in from a host, and it is not asked again."""
-    own = "reprolab-base/debian-11:archive-1"
+def test_the_line_of_an_archived_base_in_a_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not a fallback image, and it is not asked again."""
+    tag = "reprolab-base/debian-11:archive-1"
     labels = {fallback.LABEL: fallback.ARCHIVE, f"{fallback.LABEL}.detail": "packages come from the archive"}
     image = SimpleNamespace(
-        id="sha256:2", labels=labels, attrs={}, tags=[own, f"{resolve.bundled_name('debian:11')}:ab"]
+        id="sha256:2", labels=labels, attrs={}, tags=[tag, f"{resolve.bundled_name('debian:11')}:ab"]
     )
 
-    def listed(name: str) -> list[Any]:
+    def list_images(name: str) -> list[Any]:
         return [image]
 
-    client: Any = SimpleNamespace(images=SimpleNamespace(list=listed, get=lambda name: image))
+    client: Any = SimpleNamespace(images=SimpleNamespace(list=list_images, get=lambda name: image))
     base = resolve_base("debian:11", client, policy=Policy.AUTO, on_progress=print)
-    assert (base.origin, base.reference, base.image_id) == (Origin.LOCAL, own, "sha256:ab")
+    assert (base.origin, base.reference, base.image_id) == (Origin.LOCAL, tag, "sha256:ab")
     assert base.detail == "debian:11 came in a bundle; packages come from the archive"
     assert on_archive(base, client, pytest.fail) is base
 
 
-# -- on real containers: a mirror that has no such suite, and an archive that has ----------------------------
+# -- on real containers: a mirror without the suite, and an archive with it ----------------------------
 
 # The archive is signed by two keys, of which one lived for a month of 2020.
 ARCHIVE_SH = r"""
@@ -295,7 +298,7 @@ mkdir -p /srv/debian-security/dists
 mv dists/oldie-security /srv/debian-security/dists/
 cp -r pool /srv/debian-security/
 """
-# The lab's own stand-in takes the host's settings of apt along, which may switch the check of dates off.
+# The fallback image has the host's settings of apt, which may switch the check of dates off.
 LAB_DOCKERFILE = """\
 ARG PYTHON_IMAGE
 FROM ${PYTHON_IMAGE} AS archive
@@ -315,14 +318,14 @@ USER 1000:1000
 
 @dataclass(frozen=True)
 class Net:
-    """A network with a mirror that has nothing, and an archive beside it; and the bases that are made for it."""
+    """A network with an empty mirror and an archive, and the bases that are built for it."""
 
     client: docker.DockerClient
     name: str
     python: str
 
     def build(self, target: str, sources: str = "") -> Base:
-        """An image of the Dockerfile above, as a base that was found on the engine."""
+        """Build an image of the Dockerfile above, as a base that is on the engine."""
         tag = f"{self.name}:{uuid.uuid4().hex[:8]}"
         image, _ = self.client.images.build(
             fileobj=io.BytesIO(archived_bases.packed({"Dockerfile": LAB_DOCKERFILE, "archive.sh": ARCHIVE_SH})),
@@ -337,7 +340,7 @@ class Net:
         return Base(tag, tag, str(image.id), Origin.LOCAL, "", f"{tag} was on this engine already")
 
     def serve(self, image: str, directory: str, *aliases: str) -> None:
-        """A container that serves a directory of the image under these names."""
+        """Start a container that serves a directory of the image under these names."""
         container = self.client.containers.create(
             image,
             ["python3", "-m", "http.server", "--directory", directory, "80"],
@@ -351,7 +354,7 @@ class Net:
         lab.wait_for(f"{aliases} to listen", lambda: self.run(image, ["python3", "-c", code])[0] == 0)
 
     def run(self, image: str, command: list[str]) -> tuple[int, str]:
-        """Run a command on the network as root; status and output."""
+        """Run a command on the network as root; return exit code and output."""
         container = self.client.containers.create(
             image, command, network=self.name, user="0", labels={"reprolab-test": self.name}
         )
@@ -362,22 +365,22 @@ class Net:
 
 @pytest.fixture(scope="module")
 def net() -> Iterator[Net]:
-    """The network; it is no internal one, since there a name that nobody has takes the resolver many seconds."""
+    """The network. It is not internal: there the resolver takes many seconds for an unknown name."""
     client = lab.engine()
-    found = Net(client, f"reprolab-test-{uuid.uuid4().hex[:8]}", lab.base("python:3.12.1-slim-bookworm"))
-    client.networks.create(found.name, labels={"reprolab-test": found.name})
+    network = Net(client, f"reprolab-test-{uuid.uuid4().hex[:8]}", lab.base("python:3.12.1-slim-bookworm"))
+    client.networks.create(network.name, labels={"reprolab-test": network.name})
     try:
-        archive = found.build("archive").reference
-        found.serve(archive, "/media", "mirror.lab.invalid", "mirror.alone.invalid")
-        found.serve(archive, "/srv", "archive.lab.invalid", "living.lab.invalid")
-        yield found
+        archive = network.build("archive").reference
+        network.serve(archive, "/media", "mirror.lab.invalid", "mirror.alone.invalid")
+        network.serve(archive, "/srv", "archive.lab.invalid", "living.lab.invalid")
+        yield network
     finally:
-        for container in client.containers.list(all=True, filters={"label": f"reprolab-test={found.name}"}):
+        for container in client.containers.list(all=True, filters={"label": f"reprolab-test={network.name}"}):
             container.remove(force=True)
-        client.networks.get(found.name).remove()
+        client.networks.get(network.name).remove()
         for image in client.images.list():
             for tag in image.tags:
-                if tag.startswith((f"{found.name}:", f"{fallback.NAME}/{found.name}-")):
+                if tag.startswith((f"{network.name}:", f"{fallback.NAME}/{network.name}-")):
                     client.images.remove(tag, force=True)
 
 
@@ -394,7 +397,7 @@ UPDATES = "deb http://living.lab.invalid/debian oldie-updates main\\n"
 
 @pytest.mark.docker
 @pytest.mark.parametrize(
-    ("sources", "told"),
+    ("sources", "texts"),
     [
         (LINES.format("oldie") + SECURITY, ["release oldie, oldie-security left", "although they are out of date"]),
         (STANZA.format("oldie"), ["the archive has no oldie-updates, so that is left out"]),
@@ -403,26 +406,26 @@ UPDATES = "deb http://living.lab.invalid/debian oldie-updates main\\n"
     ],
     ids=["lists-out-of-date", "deb822-without-updates", "key-expired", "only-updates-gone"],
 )
-def test_a_base_whose_suite_left_the_mirrors_installs_from_the_archive(net: Net, sources: str, told: list[str]) -> None:
-    """apt works again in the image that stands for the base, whose line says so; in all else it is the base."""
+def test_a_base_without_its_suite_installs_from_the_archive(net: Net, sources: str, texts: list[str]) -> None:
+    """apt works in the image that replaces the base. Its line says so. Its configuration is that of the base."""
     base = net.build("base", sources)
-    code, said = net.run(base.reference, INSTALL)
-    assert code != 0 and "404" in said
-    found = on_archive(base, net.client, print, network=net.name)
-    assert found.reference == f"{fallback.NAME}/{base.official.replace(':', '-')}:archive-{base.image_id[7:19]}"
-    assert found.detail.startswith(f"{base.detail}; of its Debian release")
-    for words in told:
-        assert words in found.detail
-    code, said = net.run(found.reference, INSTALL)
-    assert code == 0 and said.endswith("hello from the archive\n"), said
-    assert net.client.images.get(found.reference).attrs["Config"]["User"] == "1000:1000"
-    assert on_archive(base, net.client, pytest.fail, network=net.name) == found
-    assert on_archive(found, net.client, pytest.fail, network=net.name) == found
+    code, output = net.run(base.reference, INSTALL)
+    assert code != 0 and "404" in output
+    archived = on_archive(base, net.client, print, network=net.name)
+    assert archived.reference == f"{fallback.NAME}/{base.official.replace(':', '-')}:archive-{base.image_id[7:19]}"
+    assert archived.detail.startswith(f"{base.detail}; of its Debian release")
+    for text in texts:
+        assert text in archived.detail
+    code, output = net.run(archived.reference, INSTALL)
+    assert code == 0 and output.endswith("hello from the archive\n"), output
+    assert net.client.images.get(archived.reference).attrs["Config"]["User"] == "1000:1000"
+    assert on_archive(base, net.client, pytest.fail, network=net.name) == archived
+    assert on_archive(archived, net.client, pytest.fail, network=net.name) == archived
 
 
 @pytest.mark.docker
-def test_without_an_archive_the_error_names_what_was_looked_for(net: Net) -> None:
-    """A mirror without the suite and no archive beside it: nothing is built."""
+def test_the_error_without_an_archive(net: Net) -> None:
+    """It has the address of the archive, and nothing is built."""
     base = net.build("base", LINES.format("oldie").replace("lab.invalid", "alone.invalid"))
     with pytest.raises(BaseImageError, match="no longer has the Debian release") as raised:
         on_archive(base, net.client, print, network=net.name)
@@ -433,15 +436,15 @@ def test_without_an_archive_the_error_names_what_was_looked_for(net: Net) -> Non
 
 @pytest.mark.docker
 def test_a_network_that_is_down_changes_no_base(net: Net) -> None:
-    """A mirror that cannot be reached has not said that the suite is gone; it is asked again another time."""
+    """A mirror that cannot be reached does not show that the suite is missing. It is asked again later."""
     base = net.build("base", LINES.format("oldie"))
     assert on_archive(base, net.client, print, network="none") == base
     assert base.image_id not in archived_bases._there
 
 
 @pytest.mark.docker
-def test_a_base_whose_release_is_there_stays(net: Net) -> None:
-    """It is asked once by a process."""
+def test_a_base_whose_release_is_on_the_mirror_stays(net: Net) -> None:
+    """A process asks it once."""
     base = net.build("base", LIVING)
     assert on_archive(base, net.client, print, network=net.name) == base
     assert on_archive(base, net.client, pytest.fail, network=net.name) == base

@@ -1,4 +1,4 @@
-"""Base images: names, policies, what a failed pull means, what goes into a stand-in, and real builds."""
+"""Base images: names, policies, failed pulls, the content of fallback images, and real builds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,16 @@ from reprolab.baseimage import cpython, fallback, host_config, rootfs
 from reprolab.baseimage import resolve as base_resolve
 from reprolab.baseimage.cpython import Interpreter
 from reprolab.baseimage.host_config import HostConfig
-from reprolab.baseimage.resolve import Base, Origin, Policy, PullFailure, classify, policy, resolve_base, substitute
+from reprolab.baseimage.resolve import (
+    Base,
+    Origin,
+    Policy,
+    PullFailure,
+    classify,
+    fallback_version,
+    policy,
+    resolve_base,
+)
 from reprolab.core.errors import BaseImageError, EngineError, UsageError
 
 KEYRING = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
@@ -34,12 +43,12 @@ HOST = HostConfig("Debian", "12.11", "bookworm", ("deb http://mirror.invalid/deb
 
 @pytest.fixture(autouse=True)
 def forget_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test starts as a process of its own would: nothing is known about the registry."""
+    """Reset the state of the registry before each test."""
     monkeypatch.setattr(base_resolve, "_registry", base_resolve._Registry())
 
 
 class Images:
-    """The images of an engine, as far as resolving asks about them."""
+    """The images of a fake engine."""
 
     def __init__(self, **present: Any) -> None:
         self.present = present
@@ -52,12 +61,12 @@ class Images:
 
     def list(self, name: str) -> list[Any]:
         """The images that have a tag of that repository."""
-        found = {id(one): one for one in self.present.values() if hasattr(one, "tags")}
-        return [one for one in found.values() if any(tag.rpartition(":")[0] == name for tag in one.tags)]
+        tagged = {id(image): image for image in self.present.values() if hasattr(image, "tags")}
+        return [image for image in tagged.values() if any(tag.rpartition(":")[0] == name for tag in image.tags)]
 
 
 class Engine:
-    """A client whose pulls end as told: a dict is an event of the stream, an exception is raised."""
+    """A client with a given outcome of pulls: a dict is an event of the stream, an exception is raised."""
 
     def __init__(self, outcome: Any = None, **present: Any) -> None:
         self.images = Images(**present)
@@ -66,7 +75,7 @@ class Engine:
         self.api = self
 
     def pull(self, repository: str, tag: str, *, stream: bool, decode: bool) -> Iterator[dict[str, Any]]:
-        """Note the pull, and end it as told."""
+        """Record the pull and return the outcome."""
         self.pulls.append(f"{repository}:{tag}")
         if isinstance(self.outcome, Exception):
             raise self.outcome
@@ -77,7 +86,7 @@ class Engine:
 
 
 def image(labels: dict[str, str] | None = None, **attrs: Any) -> Any:
-    """An image as the SDK shows it."""
+    """An image of the SDK."""
     return SimpleNamespace(id="sha256:1", labels=labels or {}, attrs=attrs)
 
 
@@ -87,50 +96,50 @@ def refused(text: str) -> APIError:
 
 
 def resolve(engine: Any, official: str = OFFICIAL, how: Policy = Policy.AUTO) -> Base:
-    """Resolve one name silently."""
+    """Resolve one name."""
     return resolve_base(official, engine, policy=how, on_progress=lambda line: None)
 
 
 @pytest.fixture
-def stand_ins(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Builds from the host are recorded instead of made."""
-    made: list[str] = []
+def fallback_images(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Record builds of fallback images instead of running them."""
+    builds: list[str] = []
 
-    def python(official: str, version: str, *rest: object) -> fallback.HostImage:
-        made.append(version)
-        return fallback.HostImage(f"reprolab-base/python:{version}-host-bookworm", image(), "Debian 12.11")
+    def python(official: str, version: str, *rest: object) -> fallback.FallbackImage:
+        builds.append(version)
+        return fallback.FallbackImage(f"reprolab-base/python:{version}-host-bookworm", image(), "Debian 12.11")
 
-    def debian(*rest: object) -> fallback.HostImage:
-        made.append("debian")
-        return fallback.HostImage("reprolab-base/debian:host-bookworm", image(), "Debian 12.11")
+    def debian(*rest: object) -> fallback.FallbackImage:
+        builds.append("debian")
+        return fallback.FallbackImage("reprolab-base/debian:host-bookworm", image(), "Debian 12.11")
 
     monkeypatch.setattr(fallback, "python_base", python)
     monkeypatch.setattr(fallback, "debian_base", debian)
-    return made
+    return builds
 
 
-def test_a_base_from_a_bundle_keeps_its_name_and_id(stand_ins: list[str]) -> None:
-    """No registry is asked and nothing is built; images are named after the base's name and id where it came from."""
-    reference, there = "reprolab-base/python:3.6.15-host-bookworm", "b" * 64
+def test_a_base_from_a_bundle_keeps_its_name_and_id(fallback_images: list[str]) -> None:
+    """No registry is asked and nothing is built. The id is that of the first machine: image names depend on it."""
+    reference, identity = "reprolab-base/python:3.6.15-host-bookworm", "b" * 64
     loaded = image({"reprolab.base": "host", "reprolab.base.debian": "12.11"})
-    loaded.tags = [reference, f"{base_resolve.bundled_name(OFFICIAL)}:{there}"]
+    loaded.tags = [reference, f"{base_resolve.bundled_name(OFFICIAL)}:{identity}"]
     engine = Engine(refused(UNREACHABLE), **{reference: loaded})
-    found = resolve(engine)
-    assert (found.reference, found.image_id, found.origin) == (reference, f"sha256:{there}", Origin.HOST)
-    assert "came in a bundle, built on the host where that was made, with Debian 12.11" in found.detail
-    assert (engine.pulls, stand_ins) == ([], [])
+    base = resolve(engine)
+    assert (base.reference, base.image_id, base.origin) == (reference, f"sha256:{identity}", Origin.HOST)
+    assert "came in a bundle, built on the host where that was made, with Debian 12.11" in base.detail
+    assert (engine.pulls, fallback_images) == ([], [])
 
 
-def test_a_bundle_whose_base_was_replaced_counts_no_more(stand_ins: list[str]) -> None:
-    """Where the stand-in's own name has moved on to another image, the old one stands for nothing."""
+def test_a_replaced_base_of_a_bundle_is_ignored(fallback_images: list[str]) -> None:
+    """If the name of the fallback image belongs to another image now, the old one is not used."""
     loaded = image({"reprolab.base": "host"})
     loaded.tags = [f"{base_resolve.bundled_name(OFFICIAL)}:{'b' * 64}"]
     resolve(Engine(refused(UNREACHABLE), old=loaded))
-    assert stand_ins == ["3.6.15"]
+    assert fallback_images == ["3.6.15"]
 
 
 def test_a_bundle_does_not_override_a_policy() -> None:
-    """Who forbids stand-ins gets none from a bundle either."""
+    """Without fallback images, one from a bundle is not used either."""
     reference = "reprolab-base/python:3.6.15-host-bookworm"
     loaded = image({"reprolab.base": "host"})
     loaded.tags = [reference, f"{base_resolve.bundled_name(OFFICIAL)}:{'b' * 64}"]
@@ -158,9 +167,9 @@ def test_a_bundle_does_not_override_a_policy() -> None:
         ("nginx:1.24.0", None),
     ],
 )
-def test_names_that_can_be_replaced(official: str, version: str | None) -> None:
-    """Only a CPython of an exact version, or Debian, has a stand-in."""
-    assert substitute(official) == version
+def test_names_with_a_fallback(official: str, version: str | None) -> None:
+    """Only a CPython of an exact version, or Debian, has a fallback image."""
+    assert fallback_version(official) == version
 
 
 @pytest.mark.parametrize(("word", "expected"), [("", "auto"), ("auto", "auto"), ("hub", "hub"), (" host ", "host")])
@@ -171,7 +180,7 @@ def test_policy(word: str, expected: str) -> None:
 
 
 def test_an_unknown_policy_names_the_allowed_ones() -> None:
-    """A misspelt REPROLAB_BASES is a usage error, not a silent auto."""
+    """A misspelt REPROLAB_BASES is a UsageError."""
     with pytest.raises(UsageError, match="'never'") as raised:
         policy({"REPROLAB_BASES": "never"})
     assert "auto, hub, host" in str(raised.value)
@@ -199,96 +208,96 @@ def test_an_unknown_policy_names_the_allowed_ones() -> None:
         ("failed to register layer: write /usr/lib/x: no space left on device", PullFailure.OTHER),
     ],
 )
-def test_what_a_failed_pull_means(message: str, failure: PullFailure) -> None:
-    """A registry that does not answer is told from one that has no such image."""
+def test_failed_pulls_are_classified(message: str, failure: PullFailure) -> None:
+    """A registry that does not answer differs from one without the image."""
     assert classify(message) is failure
 
 
-def test_a_local_official_image_is_used_as_it_is(stand_ins: list[str]) -> None:
-    """What is there under the official name needs neither registry nor build."""
+def test_a_local_official_image_is_used_as_it_is(fallback_images: list[str]) -> None:
+    """A present image needs neither registry nor build."""
     engine = Engine(**{OFFICIAL: image(RepoDigests=["python@sha256:beef"])})
     base = resolve(engine)
     assert (base.origin, base.reference, base.digest) == (Origin.LOCAL, OFFICIAL, "sha256:beef")
-    assert engine.pulls == [] and stand_ins == []
+    assert engine.pulls == [] and fallback_images == []
 
 
-def test_a_stand_in_under_the_official_name_is_not_taken_for_it(stand_ins: list[str]) -> None:
-    """The label tells, whatever name somebody gave the image."""
+def test_a_fallback_image_with_the_official_name_is_not_official(fallback_images: list[str]) -> None:
+    """It is recognized by its label."""
     engine = Engine(refused(UNREACHABLE), **{OFFICIAL: image({"reprolab.base": "host"})})
     assert resolve(engine).origin is Origin.HOST
 
 
-def test_a_pulled_image_carries_its_digest(stand_ins: list[str]) -> None:
-    """What was pulled can be named for ever by its digest."""
+def test_a_pulled_image_carries_its_digest(fallback_images: list[str]) -> None:
+    """The digest identifies the pulled image."""
     base = resolve(Engine())
     assert (base.origin, base.reference, base.digest) == (Origin.PULLED, OFFICIAL, f"sha256:{'a' * 64}")
-    assert stand_ins == []
+    assert fallback_images == []
 
 
 @pytest.mark.parametrize("outcome", [refused(UNREACHABLE), {"error": UNREACHABLE}], ids=["status", "stream"])
-def test_without_a_registry_the_host_stands_in(outcome: Any, stand_ins: list[str]) -> None:
-    """The stand-in has a name of its own, and its line says what it is and why."""
+def test_without_a_registry_the_fallback_image_is_used(outcome: Any, fallback_images: list[str]) -> None:
+    """It has its own name, and its line has its origin and the reason."""
     base = resolve(Engine(outcome))
     assert base.origin is Origin.HOST and base.digest == ""
     assert base.reference == "reprolab-base/python:3.6.15-host-bookworm"
     assert base.detail == f"{OFFICIAL} built on this host from Debian 12.11 (Docker Hub not reachable)"
 
 
-def test_a_full_image_is_replaced_by_a_slim_one_and_says_so(stand_ins: list[str]) -> None:
-    """The full image has compilers; the stand-in has not, and whoever misses them can read it."""
+def test_the_fallback_of_a_full_image_is_slim(fallback_images: list[str]) -> None:
+    """The full image has compilers. The line of the fallback image says that it has none."""
     assert "no compilers" in resolve(Engine(refused(UNREACHABLE)), "python:3.11.7").detail
 
 
-def test_an_unreachable_registry_is_asked_once(stand_ins: list[str]) -> None:
-    """A pull that times out takes many seconds; a process waits for one only."""
+def test_an_unreachable_registry_is_asked_once(fallback_images: list[str]) -> None:
+    """A pull that times out takes many seconds, so a process tries only one."""
     engine = Engine(refused(UNREACHABLE))
     names = [OFFICIAL, "debian:bookworm-slim", OFFICIAL]
-    found = base_resolve.resolve_bases(names, engine, policy=Policy.AUTO, on_progress=lambda line: None)  # type: ignore[arg-type]
-    assert list(found) == [OFFICIAL, "debian:bookworm-slim"]
-    assert engine.pulls == [OFFICIAL] and stand_ins == ["3.6.15", "debian"]
+    bases = base_resolve.resolve_bases(names, engine, policy=Policy.AUTO, on_progress=lambda line: None)  # type: ignore[arg-type]
+    assert list(bases) == [OFFICIAL, "debian:bookworm-slim"]
+    assert engine.pulls == [OFFICIAL] and fallback_images == ["3.6.15", "debian"]
 
 
 @pytest.mark.parametrize("outcome", [refused(ABSENT), {"error": ABSENT}], ids=["status", "stream"])
-def test_a_name_the_registry_does_not_have_is_an_error(outcome: Any, stand_ins: list[str]) -> None:
-    """Building a stand-in would hide a wrong name; the next name is asked for again."""
+def test_a_name_that_the_registry_does_not_have(outcome: Any, fallback_images: list[str]) -> None:
+    """It is an error, since a fallback image would hide a wrong name. The registry is asked again."""
     engine = Engine(outcome)
     for _ in range(2):
         with pytest.raises(BaseImageError, match=r"has no image python:3\.6\.15"):
             resolve(engine)
-    assert len(engine.pulls) == 2 and stand_ins == []
+    assert len(engine.pulls) == 2 and fallback_images == []
 
 
-def test_a_pull_that_fails_otherwise_is_an_error(stand_ins: list[str]) -> None:
-    """A full disk would fail the build from the host as well."""
+def test_a_pull_that_fails_otherwise_is_an_error(fallback_images: list[str]) -> None:
+    """With a full disk the build of a fallback image would fail too."""
     with pytest.raises(BaseImageError, match="no space left"):
         resolve(Engine(refused("write /x: no space left on device")))
-    assert stand_ins == []
+    assert fallback_images == []
 
 
-def test_hub_never_builds(stand_ins: list[str]) -> None:
-    """REPROLAB_BASES=hub asks for the official image or nothing."""
+def test_hub_never_builds(fallback_images: list[str]) -> None:
+    """With REPROLAB_BASES=hub only the official image is used."""
     with pytest.raises(BaseImageError, match="not reachable") as raised:
         resolve(Engine(refused(UNREACHABLE)), how=Policy.HUB)
-    assert "REPROLAB_BASES=auto" in str(raised.value) and stand_ins == []
+    assert "REPROLAB_BASES=auto" in str(raised.value) and fallback_images == []
 
 
-def test_host_neither_pulls_nor_uses_the_official_image(stand_ins: list[str]) -> None:
-    """REPROLAB_BASES=host gives the same base with a registry and without."""
+def test_host_neither_pulls_nor_uses_the_official_image(fallback_images: list[str]) -> None:
+    """REPROLAB_BASES=host gives the same base with and without a registry."""
     engine = Engine(**{OFFICIAL: image()})
     base = resolve(engine, how=Policy.HOST)
     assert base.origin is Origin.HOST and base.detail.endswith("(REPROLAB_BASES=host)")
     assert engine.pulls == []
 
 
-def test_an_image_that_cannot_be_replaced_says_which_can() -> None:
-    """The error names the replaceable forms."""
+def test_an_image_without_a_fallback() -> None:
+    """The error lists the images that have one."""
     with pytest.raises(BaseImageError, match="nginx") as raised:
         resolve(Engine(refused(UNREACHABLE)), "nginx:1.24.0")
     assert "python:X.Y.Z" in raised.value.expected and "docker load" in raised.value.advice
 
 
 def test_an_engine_that_stops_answering_is_the_engine_s_error() -> None:
-    """A lost connection is no statement about any image."""
+    """A lost connection is an EngineError."""
     engine = Engine()
     engine.images.get = lambda name: (_ for _ in ()).throw(DockerException("connection aborted"))  # type: ignore[method-assign]
     with pytest.raises(EngineError, match="connection aborted"):
@@ -296,7 +305,7 @@ def test_an_engine_that_stops_answering_is_the_engine_s_error() -> None:
 
 
 def pyenv(tmp_path: Path, *versions: str) -> Path:
-    """A pyenv root with these versions, as far as they are looked at."""
+    """Make a pyenv root with these versions."""
     for version in versions:
         program = tmp_path / "versions" / version / f"bin/python{version.rpartition('.')[0]}"
         program.parent.mkdir(parents=True)
@@ -304,19 +313,19 @@ def pyenv(tmp_path: Path, *versions: str) -> Path:
     return tmp_path
 
 
-def test_a_missing_interpreter_names_those_there_are(tmp_path: Path) -> None:
-    """Oldest first by number, and the command that adds the missing one."""
+def test_the_error_for_a_missing_interpreter(tmp_path: Path) -> None:
+    """It lists the present versions, the oldest first, and the command that installs the missing one."""
     root = pyenv(tmp_path, "3.11.7", "3.9.18")
     with pytest.raises(BaseImageError, match=r"no CPython 3\.6\.15 \(it has 3\.9\.18, 3\.11\.7\)") as raised:
-        cpython.find("3.6.15", {"PYENV_ROOT": str(root)})
+        cpython.find_interpreter("3.6.15", {"PYENV_ROOT": str(root)})
     assert "`pyenv install 3.6.15`" in raised.value.advice
-    assert cpython.find("3.9.18", {"PYENV_ROOT": str(root)}).minor == "3.9"
+    assert cpython.find_interpreter("3.9.18", {"PYENV_ROOT": str(root)}).minor == "3.9"
 
 
-def test_without_pyenv_that_is_what_is_said() -> None:
-    """No PYENV_ROOT and no program of that name."""
+def test_the_error_without_pyenv() -> None:
+    """Neither PYENV_ROOT nor a program pyenv exists."""
     with pytest.raises(BaseImageError, match="there is no pyenv"):
-        cpython.find("3.6.15", {"PATH": "/nonexistent"})
+        cpython.find_interpreter("3.6.15", {"PATH": "/nonexistent"})
 
 
 @pytest.mark.parametrize(
@@ -330,13 +339,13 @@ def test_without_pyenv_that_is_what_is_said() -> None:
     ],
 )
 def test_pip_is_the_newest_for_the_interpreter(version: str, pip: str) -> None:
-    """Later ones do not start on it, or (3.9 on) build with packages that are not pinned."""
-    listed = (fallback.FILES / cpython.requirements(version)).read_text(encoding="utf-8")
-    assert f"\npip=={pip} " in f"\n{listed}"
+    """Later versions of pip do not start on it, or (since 3.9) build with packages that are not pinned."""
+    requirements = (fallback.FILES / cpython.requirements_file(version)).read_text(encoding="utf-8")
+    assert f"\npip=={pip} " in f"\n{requirements}"
 
 
 def test_a_binary_keeps_its_layout_when_its_prefix_changes() -> None:
-    """Linkers share the end of a string: "3.6.15" is the tail of the prefix and the version at once."""
+    """Linkers share the end of a string: "3.6.15" is the end of the prefix and also the version."""
     old, new = b"/opt/pyenv/versions/3.6.15", b"/usr/local"
     data = b"\x7fELF\0" + old + b"/lib\0(default\0" + old + b"\0"
     moved = cpython.relocate(data, old, new)
@@ -347,8 +356,8 @@ def test_a_binary_keeps_its_layout_when_its_prefix_changes() -> None:
     assert cpython.relocate(b"#!" + old + b"/bin/python3\n", old, new) == b"#!/usr/local/bin/python3\n"
 
 
-def test_only_cpython_s_own_files_are_laid_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What pip has put into the host's interpreter stays on the host."""
+def test_only_the_files_of_cpython_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that pip installed into the host's interpreter are not copied."""
     monkeypatch.setattr(cpython, "_strip", lambda target: None)
     source = pyenv(tmp_path, "3.6.15") / "versions/3.6.15"
     for name in (
@@ -371,17 +380,17 @@ def test_only_cpython_s_own_files_are_laid_out(tmp_path: Path, monkeypatch: pyte
     assert library == {"os.py", "json", "config", "site-packages"}
 
 
-def test_fingerprints_change_with_what_the_image_is_made_from(tmp_path: Path) -> None:
-    """A changed source, certificate, pip setting, interpreter or Debian rebuilds; nothing else does."""
-    made = [
+def test_fingerprints_change_with_the_inputs(tmp_path: Path) -> None:
+    """A changed source, certificate, pip setting, interpreter or Debian gives another fingerprint."""
+    hosts = [
         HOST,
         replace(HOST, release="12.12"),
         replace(HOST, sources=("deb http://other.invalid/debian bookworm main",)),
         replace(HOST, authorities=("PEM",)),
         replace(HOST, pip="[global]\nindex-url = https://index.invalid/simple\n"),
     ]
-    prints = [fallback.debian_fingerprint(host) for host in made]
-    assert len(set(prints)) == len(made)
+    prints = [fallback.debian_fingerprint(host) for host in hosts]
+    assert len(set(prints)) == len(hosts)
     assert fallback.debian_fingerprint(replace(HOST)) == prints[0]
 
     interpreter = Interpreter("3.6.15", pyenv(tmp_path, "3.6.15") / "versions/3.6.15")
@@ -395,20 +404,20 @@ def test_fingerprints_change_with_what_the_image_is_made_from(tmp_path: Path) ->
 def test_a_fingerprint_changes_with_the_list_of_its_interpreter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another pip rebuilds the images of its generation, and no others."""
+    """Another pip changes only the fingerprints of its interpreters."""
     shutil.copytree(fallback.FILES, tmp_path / "base")
     monkeypatch.setattr(fallback, "FILES", tmp_path / "base")
     root = pyenv(tmp_path, "3.6.15", "3.7.16")
-    found = [cpython.find(version, {"PYENV_ROOT": str(root)}) for version in ("3.6.15", "3.7.16")]
-    before = [fallback.python_fingerprint(one, "debian-a") for one in found]
-    (tmp_path / "base" / cpython.requirements("3.6.15")).write_text("pip==21.3\n", encoding="utf-8")
-    after = [fallback.python_fingerprint(one, "debian-a") for one in found]
+    interpreters = [cpython.find_interpreter(version, {"PYENV_ROOT": str(root)}) for version in ("3.6.15", "3.7.16")]
+    before = [fallback.python_fingerprint(interpreter, "debian-a") for interpreter in interpreters]
+    (tmp_path / "base" / cpython.requirements_file("3.6.15")).write_text("pip==21.3\n", encoding="utf-8")
+    after = [fallback.python_fingerprint(interpreter, "debian-a") for interpreter in interpreters]
     assert before[0] != after[0]
     assert before[1] == after[1]
 
 
-def test_labels_tell_the_stand_in() -> None:
-    """`clean` finds it by reprolab.object, reports by the others."""
+def test_the_labels_of_a_fallback_image() -> None:
+    """`clean` uses reprolab.object, reports use the others."""
     assert fallback.base_labels(OFFICIAL, "12.11", "abc") == {
         "reprolab.object": "base",
         "reprolab.base": "host",
@@ -418,8 +427,8 @@ def test_labels_tell_the_stand_in() -> None:
     }
 
 
-def test_only_the_distribution_s_sources_go_inside(tmp_path: Path) -> None:
-    """Both formats are read; other vendors, other releases and local files stay out."""
+def test_only_the_sources_of_the_distribution_are_used(tmp_path: Path) -> None:
+    """Both formats are read; other vendors, other releases and local files are left out."""
     (tmp_path / "sources.list.d").mkdir()
     (tmp_path / "sources.list").write_text(
         "# comment\n"
@@ -443,7 +452,7 @@ def test_only_the_distribution_s_sources_go_inside(tmp_path: Path) -> None:
 
 
 def test_pip_inside_uses_the_indexes_a_container_can_reach(tmp_path: Path) -> None:
-    """Files, the loopback and addresses with a password stay on the host."""
+    """Files, the loopback and addresses with a password are left out."""
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/pip.conf").write_text(
         "[global]\nindex-url = https://index.invalid/simple\nextra-index-url =\n  file:///opt/simple\n"
@@ -456,14 +465,14 @@ def test_pip_inside_uses_the_indexes_a_container_can_reach(tmp_path: Path) -> No
 
 
 def test_only_the_host_s_own_authorities_are_added(tmp_path: Path) -> None:
-    """Those the distribution ships come with its package."""
-    shipped, own = (f"-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n" for text in ("aaaa", "bbbb"))
+    """Those that the distribution ships are left out."""
+    shipped, added = (f"-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n" for text in ("aaaa", "bbbb"))
     (tmp_path / "shipped.crt").write_text(shipped)
-    assert list(host_config.own_authorities(shipped + own, tmp_path)) == [own]
+    assert list(host_config.own_authorities(shipped + added, tmp_path)) == [added]
 
 
 def test_apt_settings_that_make_the_sources_work_are_kept() -> None:
-    """A proxy on the loopback of the host is none inside a container."""
+    """A container cannot reach a proxy on the loopback of the host."""
     dump = (
         'Acquire::http::Proxy "http://proxy.invalid:3128";\nAcquire::https::Proxy "http://127.0.0.1:9";\n'
         'Acquire::Check-Valid-Until "false";\nAPT::Architecture "amd64";\n'
@@ -483,18 +492,18 @@ def test_a_host_of_another_family_is_refused(tmp_path: Path) -> None:
 
 
 def test_mounts_cannot_outlive_mmdebstrap() -> None:
-    """As root it has a mount namespace of its own, so that no clean-up can ever walk into /dev."""
+    """As root it has its own mount namespace, so that no cleanup can reach /dev."""
     command = rootfs.mmdebstrap_command(HOST, Path("/t/overlay"), Path("/t/rootfs.tar"), as_root=True)
     assert command[:4] == ["unshare", "--mount", "--", "mmdebstrap"]
     assert command[-3:] == ["bookworm", "/t/rootfs.tar", *HOST.sources]
 
 
-def test_without_mmdebstrap_and_root_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is installed by a lab that is not root."""
+def test_the_error_without_mmdebstrap_and_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lab without root rights installs nothing; the error says how to install it."""
     monkeypatch.setattr("shutil.which", lambda name: None)
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     with pytest.raises(BaseImageError, match="mmdebstrap is not installed") as raised:
-        rootfs.have_mmdebstrap(lambda line: None)
+        rootfs.ensure_mmdebstrap(lambda line: None)
     assert "apt-get install mmdebstrap" in raised.value.advice
 
 
@@ -507,12 +516,12 @@ def leftovers() -> set[Path]:
 @pytest.mark.parametrize(
     ("version", "pip", "bottle"), [("3.6.15", "21.3.1", "0.12.13"), ("3.11.7", "25.0.1", "0.12.25")]
 )
-def test_a_stand_in_works_and_is_kept(version: str, pip: str, bottle: str) -> None:
-    """Its modules load, pip reaches the index over the bridge, and the second resolve takes no time."""
+def test_a_fallback_image_works_and_is_kept(version: str, pip: str, bottle: str) -> None:
+    """Its modules load, pip reaches the index over the bridge, and it is not built again."""
     client = docker.from_env()
     official = f"python:{version}-slim-bullseye"
-    before, said = leftovers(), list[str]()
-    base = resolve_base(official, client, policy=Policy.HOST, on_progress=said.append)
+    before = leftovers()
+    base = resolve_base(official, client, policy=Policy.HOST, on_progress=print)
     assert leftovers() <= before
     assert base.origin is Origin.HOST and base.reference.startswith(f"reprolab-base/python:{version}-host-")
     labels = client.images.get(base.reference).labels
@@ -540,13 +549,13 @@ def test_a_stand_in_works_and_is_kept(version: str, pip: str, bottle: str) -> No
         shown = client.containers.run(tag, ["python", "-c", "import bottle; print(bottle.__version__)"], remove=True)
         assert shown.decode().strip() == bottle
     finally:
-        for made in client.images.list(name=tag):
-            client.images.remove(str(made.id), force=True)
+        for built in client.images.list(name=tag):
+            client.images.remove(str(built.id), force=True)
 
 
 @pytest.mark.docker
 def test_a_failed_build_shows_its_last_lines_and_leaves_no_image(tmp_path: Path) -> None:
-    """The name is given at the end of a build only."""
+    """An image gets its name only at the end of a build."""
     client = docker.from_env()
     name = f"reprolab-test-bases:{uuid.uuid4().hex[:12]}"
     recipe = "FROM scratch\nCOPY nothing /\n"
@@ -556,7 +565,7 @@ def test_a_failed_build_shows_its_last_lines_and_leaves_no_image(tmp_path: Path)
 
 
 def context(dockerfile: str) -> io.BytesIO:
-    """A build context of nothing but a Dockerfile."""
+    """A build context with only a Dockerfile."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as tar:
         member = tarfile.TarInfo("Dockerfile")
