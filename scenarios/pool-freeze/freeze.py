@@ -370,8 +370,7 @@ CLAIMS = [
     ),
     Claim(
         "PF-3",
-        "It happens whenever the exception's __traceback__ comes back from the child, raised or returned, and it happens "
-        "every time.",
+        "It happens every time the exception's __traceback__ comes back from the child, raised or returned.",
         sign=always,
         shows=["documented", "return-traceback", "latency-0"],
         absent=["return-exception", "return-text", "late"],
