@@ -1,4 +1,4 @@
-"""A thread that a request starts: its lines during the request, after it, and during the next one."""
+"""A thread that a request starts: the lines that it prints during the request, after it, and in later requests."""
 
 import time
 
@@ -13,12 +13,12 @@ VARIANTS = {
     "recv-enable-threads": {"KIND": "recv", **ON},
     "compute": {"KIND": "compute"},
     "compute-enable-threads": {"KIND": "compute", **ON},
-    # What implies it.
+    # Options that imply it.
     "threads-1": {"FLAGS": "--threads 1"},
     "threads-2": {"FLAGS": "--threads 2"},
     "threads-4": {"FLAGS": "--threads 4"},
     "py-autoreload": {"FLAGS": "--py-autoreload 1"},
-    # What does not.
+    # Options that do not imply it.
     "master": {"FLAGS": "--master"},
     "master-processes-2": {"FLAGS": "--master --processes 2"},
     "lazy-apps": {"FLAGS": "--master --lazy-apps"},
@@ -39,18 +39,18 @@ VARIANTS = {
 TRIALS = 1
 PARALLEL = True
 
-AFTER = 4.5  # seconds in which a thread that goes on prints two lines or three
+AFTER = 4.5  # seconds; in this time a thread that goes on prints two or three lines
 HOLD = 3  # seconds, as in the document
-SETTLE = (
-    0.2  # threads go on as soon as the server reads a request, a little before the view begins, and until it is done
-)
+# Seconds. Threads go on from the moment when the server reads a request, a little before the view begins, until the
+# server is done with it.
+SETTLE = 0.2
 LIMIT = 15.0
 LOOKS = 10
 REQUESTS = ("before", "once", "held", "hold", "after")
 
 
 def drive(stack):
-    """A request that returns at once, one that sleeps 3 s, one that starts no thread; a look after each."""
+    """Send a request that returns at once, one that sleeps 3 s, and one that starts no thread, with pauses between."""
     before = ask(stack, "/state/before")
     first = ask(stack, "/thread/once/0")
     time.sleep(AFTER)
@@ -68,7 +68,7 @@ def drive(stack):
 
 
 def ask(stack, path):
-    """One request to the server itself, which must be answered."""
+    """Send one request to the server itself. Raises InvalidTrial if it is not answered with 200."""
     answer = stack.get(path, role="app", timeout=LIMIT)
     if answer.status_code != 200:
         raise InvalidTrial(f"GET {path}: {answer.status_code}")
@@ -76,9 +76,9 @@ def ask(stack, path):
 
 
 def look(stack, pid):
-    """The kernel's word on the threads of the process that served, while no request is there.
+    """The system call and state of each thread of the process that served, while there is no request.
 
-    Who waits for the interpreter's lock wakes every few milliseconds to ask for it, and may be seen just then.
+    A thread that waits for the interpreter's lock wakes every few milliseconds to ask for it; then it is in no call.
     """
     for _ in range(LOOKS):
         process = stack.processes("app").processes.get(pid)
@@ -101,42 +101,42 @@ def look(stack, pid):
 
 def observe(evidence, driven):
     """Count the lines of each thread: during its request, after it, and in the requests that follow."""
-    said = list(logs.json_objects(evidence.lines("app"), '"at": '))
-    spans = {name: span(said, name) for name in REQUESTS}
+    lines = list(logs.json_objects(evidence.lines("app"), '"at": '))
+    spans = {name: span(lines, name) for name in REQUESTS}
     return driven | {
-        "once": counts(said, "once", spans),
-        "held": counts(said, "held", spans),
-        "timeline": [[round(one["at"] - spans["once"][0], 2), describe(one)] for one in said],
+        "once": counts(lines, "once", spans),
+        "held": counts(lines, "held", spans),
+        "timeline": [[round(line["at"] - spans["once"][0], 2), describe(line)] for line in lines],
     }
 
 
-def span(said, name):
+def span(lines, name):
     """When a request began and ended, by the server's clock."""
-    moments = [one["at"] for one in said if name in (one.get("begin"), one.get("end"))]
+    moments = [line["at"] for line in lines if name in (line.get("begin"), line.get("end"))]
     if len(moments) != 2:
         raise InvalidTrial(f"the log has {len(moments)} of the 2 lines of the request {name}")
     return moments
 
 
-def counts(said, name, spans):
-    """How many lines a thread printed during its request, afterwards while there was none, and in later ones."""
-    moments = [one["at"] for one in said if one.get("tick") == name]
+def counts(lines, name, spans):
+    """How many lines a thread printed during its request, later while there was no request, and in later requests."""
+    moments = [line["at"] for line in lines if line.get("tick") == name]
     begun, ended = spans[name]
     later = [other for other in spans.values() if other[0] > ended]
-    others = [m for m in moments if any(start - SETTLE <= m <= end + SETTLE for start, end in later)]
-    own = [m for m in moments if begun <= m <= ended + SETTLE]
-    return {"during": len(own), "idle": len(moments) - len(own) - len(others), "later": len(others)}
+    in_later = [m for m in moments if any(start - SETTLE <= m <= end + SETTLE for start, end in later)]
+    during = [m for m in moments if begun <= m <= ended + SETTLE]
+    return {"during": len(during), "idle": len(moments) - len(during) - len(in_later), "later": len(in_later)}
 
 
-def describe(one):
-    """A line of the log in a word or two."""
-    if "tick" in one:
-        return f"{one['tick']} line {one['number']}"
-    return f"request {one.get('begin') or one.get('end')} {'begins' if 'begin' in one else 'ends'}"
+def describe(line):
+    """A line of the log in a few words."""
+    if "tick" in line:
+        return f"{line['tick']} line {line['number']}"
+    return f"request {line.get('begin') or line.get('end')} {'begins' if 'begin' in line else 'ends'}"
 
 
 def threads_of(o):
-    """The threads beside the one that serves."""
+    """The threads besides the one that serves."""
     return [thread for thread in o["kernel_threads"] if not thread["first"]]
 
 
@@ -144,7 +144,7 @@ def threads_of(o):
 
 
 def zero(evidence, o):
-    """Moments are distances from the beginning of the first request that starts a thread."""
+    """0: the moments count from the beginning of the first request that starts a thread."""
     return 0
 
 
@@ -165,22 +165,22 @@ def events(evidence, o):
 
 
 def starts(o):
-    """Its first line is printed."""
+    """The thread's first line is printed."""
     return o["once"]["during"] >= 1
 
 
 def runs_during(o):
-    """It prints at its times while its request is handled: at 0 and 2 s of the 3 s."""
+    """While its request is handled the thread prints at its times: at 0 and 2 s of the 3 s."""
     return o["held"]["during"] == 2
 
 
 def stops(o):
-    """Once its request has ended, no line more while there is no other request."""
+    """After its request has ended, the thread prints no line while there is no other request."""
     return o["once"]["idle"] == 0 and o["held"]["idle"] == 0
 
 
 def goes_on(o):
-    """A line every 2 s after its request: in 4.5 s two or three, of each thread."""
+    """Each thread prints a line every 2 s after its request: two or three in 4.5 s."""
     return all(o[name]["idle"] >= 2 for name in ("once", "held"))
 
 
@@ -190,12 +190,12 @@ def gone(o):
 
 
 def never_runs(o):
-    """Not a line of either thread, at any time."""
+    """Neither thread ever prints a line."""
     return sum(o[name][when] for name in ("once", "held") for when in ("during", "idle", "later")) == 0
 
 
 def waits_for_the_lock(o):
-    """Between requests it is there, waits for a lock (futex) and prints nothing; in a later request it prints again."""
+    """Between requests the thread waits for a lock (futex) and prints nothing; in a later request it prints again."""
     waiting = [thread for thread in threads_of(o) if thread["call"] == "futex"]
     return bool(waiting) and o["once"]["idle"] == 0 and o["once"]["later"] > 0 and "once" in o["threads"]
 
@@ -203,12 +203,12 @@ def waits_for_the_lock(o):
 def gil_there(o):
     """The interpreter's lock is initialised when the application is loaded, before anything starts a thread."""
     if o["gil_at_load"] == "None":
-        raise ValueError("this interpreter does not tell")
+        raise ValueError("this interpreter does not say whether its lock is initialised")
     return o["gil_at_load"] == "True"
 
 
 def no_gil_no_threads(o):
-    """As the manual has it: the lock is not initialised when the application is loaded, and no thread prints a line."""
+    """The lock is not initialised when the application is loaded, and no thread prints a line, as the manual says."""
     return o["gil_at_load"] == "False" and never_runs(o)
 
 
@@ -224,8 +224,8 @@ CLAIMS = [
     ),
     Claim(
         "ET-2",
-        "Without it the thread keeps running as long as its request is being handled (time.sleep(3) in the view: it "
-        "ticks for those 3 s).",
+        "Without it the thread keeps running as long as its request is being handled (with time.sleep(3) in the view "
+        "it prints for those 3 s).",
         sign=runs_during,
         shows=["documented", "recv", "master"],
     ),
@@ -267,8 +267,8 @@ CLAIMS = [
     ),
     Claim(
         "ET-17",
-        "The thread is not gone but stopped: between requests it is there and waits for the interpreter's lock, which "
-        "uWSGI keeps; during the next request it prints again.",
+        "The thread is not gone, it is stopped: between requests it waits for the interpreter's lock, which uWSGI "
+        "keeps; during the next request it prints again.",
         sign=waits_for_the_lock,
         shows=[*STOPPING, "python-3.6"],
         absent=GOING_ON,
@@ -289,15 +289,15 @@ CLAIMS = [
     ),
     Claim(
         "ET-23",
-        "The option decides whether the GIL is initialised on Python 3.6; from 3.7 on it always is, and the option "
-        "decides only whether uWSGI lets go of it.",
+        "On Python 3.6 the option decides whether the GIL is initialised. From 3.7 on the GIL always is, and the "
+        "option decides only whether uWSGI releases it.",
         sign=gil_there,
         shows=["documented", "python-3.7", "python-3.6-enable-threads"],
         absent=["python-3.6"],
     ),
     Claim(
         "ET-20",
-        "gunicorn needs no option: its sync worker lets go of the lock while it waits.",
+        "gunicorn needs no option: its sync worker releases the lock while it waits.",
         sign=goes_on,
         shows=["gunicorn"],
         absent=["documented"],

@@ -1,4 +1,4 @@
-"""Two clients, A and B, who ask the same server at nearly the same time: what each kind of client can tell of it."""
+"""Two clients, A and B, that ask the same server at nearly the same time, for each kind of client."""
 
 import http.client
 import json
@@ -14,10 +14,10 @@ from reprolab import InvalidTrial
 PATH = "/document/cpu"
 LAG = 0.5  # seconds between A and B
 LIMIT = 25.0  # seconds for both
-BROWSER_LIMIT = 90.0  # the same with two browsers that start and end on a busy machine
+BROWSER_LIMIT = 90.0  # seconds for both, with two browsers that start and end on a busy machine
 INSIDE = "http://enable-threads-app:8000"  # the server, for clients in a container of their own
 ANSWER = re.compile(r"process (\d+) computed from ([\d.]+) to ([\d.]+)")
-# What it is called here -> what tabs.py of images/chromium is to do, and what the two addresses end in.
+# Value of CLIENT -> the mode of tabs.py in images/chromium, and the ends of the two addresses.
 BROWSERS = {
     "two-browsers": ("two-browsers", "", ""),
     "two-browsers-no-spare": ("no-spare", "", ""),
@@ -28,25 +28,25 @@ BROWSERS = {
 
 
 def ask_both(stack):
-    """A and B as the factor CLIENT says; each with its times, in seconds since the epoch, and the text it got."""
+    """Let A and B ask, as the factor CLIENT says. Returns each one's times, in seconds since the epoch, and text."""
     client = stack.factors["CLIENT"]
     if client in BROWSERS:
         return browsers(stack, *BROWSERS[client])
     if client == "curl":
-        return told(stack, ["python3", "/srv/curls.py", str(LAG), INSIDE + PATH, INSIDE + PATH], LIMIT + 5)
+        return run_in_browser(stack, ["python3", "/srv/curls.py", str(LAG), INSIDE + PATH, INSIDE + PATH], LIMIT + 5)
     if client in AT_HAND:
         return side_by_side(AT_HAND[client], stack.url(PATH, role="app"))
     raise InvalidTrial(f"CLIENT is {client!r}, not one of {', '.join([*BROWSERS, *AT_HAND, 'curl'])}")
 
 
 def browsers(stack, how, *ends):
-    """Two windows of Chromium."""
+    """Let A and B ask from two windows of Chromium."""
     command = ["python3", "/srv/tabs.py", how, str(LAG), *(INSIDE + PATH + end for end in ends)]
-    return told(stack, command, BROWSER_LIMIT)
+    return run_in_browser(stack, command, BROWSER_LIMIT)
 
 
-def told(stack, command, limit):
-    """What a command in the browser's container printed: one line of JSON."""
+def run_in_browser(stack, command, limit):
+    """Run a command in the browser's container and return the line of JSON that it printed."""
     code, printed = stack.execute("browser", command, limit=limit)
     if code:
         raise InvalidTrial(f"{command[1]} failed with {code}: {printed[-500:]}")
@@ -54,7 +54,7 @@ def told(stack, command, limit):
 
 
 def side_by_side(ask, url):
-    """A, and a little later B, from this machine."""
+    """Let A ask, and a little later B, from this machine."""
     with ThreadPoolExecutor(2) as pool:
         a = pool.submit(ask, url)
         time.sleep(LAG)
@@ -63,7 +63,7 @@ def side_by_side(ask, url):
 
 
 def raw(url):
-    """A bare socket: when the first byte came, the last one, and the connection's end."""
+    """Ask over a bare socket: when the first byte came, the last byte, and the end of the connection."""
     parts, moments = urlsplit(url), []
     asked, received = time.time(), b""
     with socket.create_connection((parts.hostname, parts.port), timeout=LIMIT) as connection:
@@ -77,12 +77,12 @@ def raw(url):
     if not moments:
         raise InvalidTrial("the server closed the connection without an answer")
     text = received.partition(b"\r\n\r\n")[2].decode("utf-8", "replace")
-    # Whether or not it has a length, the body is complete with its last byte.
+    # The body is complete with its last byte, whether the answer has a length or not.
     return {"asked": asked, "sent": sent, "first": moments[0], "complete": moments[-1], "closed": closed, "text": text}
 
 
 def with_requests(url):
-    """The library: headers first, then the body, which ends where the library says so."""
+    """Ask with the library requests: when it had the headers, and when it took the body for complete."""
     asked = time.time()
     try:
         with requests.Session() as session:
@@ -101,11 +101,11 @@ AT_HAND = {"raw": raw, "requests": with_requests}
 
 
 def served(text):
-    """Who served, and from when to when, by the page's own text; InvalidTrial if that is another page."""
-    found = ANSWER.search(text)
-    if not found:
+    """Who served, and from when to when, as the page says. Raises InvalidTrial if it is another page."""
+    match = ANSWER.search(text)
+    if not match:
         raise InvalidTrial(f"a client got another page: {text[:80]!r}")
-    return {"pid": int(found[1]), "began": float(found[2]), "ended": float(found[3])}
+    return {"pid": int(match[1]), "began": float(match[2]), "ended": float(match[3])}
 
 
 def since(zero, client):
@@ -113,15 +113,15 @@ def since(zero, client):
     names = ("asked", "sent", "first", "complete", "closed", "shown", "began", "ended")
     moments = {name: None if client.get(name) is None else round(client[name] - zero, 3) for name in names}
     others = [
-        {name: None if one.get(name) is None else round(one[name] - zero, 3) for name in ("asked", "sent", "complete")}
-        | {"path": urlsplit(one["url"]).path, "ahead": one.get("opened") is None}
-        for one in client.get("requests", [])[1:]
+        {key: None if r.get(key) is None else round(r[key] - zero, 3) for key in ("asked", "sent", "complete")}
+        | {"path": urlsplit(r["url"]).path, "ahead": r.get("opened") is None}
+        for r in client.get("requests", [])[1:]
     ]
     return {"pid": client["pid"], **moments, "others": others}
 
 
 def measured(both):
-    """Both clients on one clock."""
+    """The times of both clients on one clock: seconds since A asked."""
     for name in "AB":
         if both[name].get("complete") is None:
             raise InvalidTrial(f"{name} has no complete answer within {LIMIT:g} s")
@@ -132,11 +132,11 @@ def measured(both):
 
 # -- for a reader ------------------------------------------------------------------------------------
 
-STEP = 0.125  # seconds that a character stands for
+STEP = 0.125  # seconds for each character
 
 
 def timeline(o):
-    """A line for the server and for each client, a character for an eighth of a second."""
+    """For each client a line of the server and one of the client; each character is an eighth of a second."""
     end = max(value for name in "AB" for value in o[name].values() if isinstance(value, float))
     width = int(end / STEP) + 2
     ruler = "".join(f"{second}s".ljust(int(1 / STEP)) for second in range(int(end) + 1))
@@ -148,7 +148,7 @@ def timeline(o):
 
 
 def bar(width, begun, ended):
-    """The server at work."""
+    """The line of the server: when it was at work on a request."""
     cells = [" "] * width
     for cell in range(int(begun / STEP), max(int(begun / STEP) + 1, int(ended / STEP))):
         cells[cell] = "█"
@@ -156,7 +156,7 @@ def bar(width, begun, ended):
 
 
 def client_bar(width, client):
-    """· asked but held back; ─ sent and waiting; ▒ the answer is there, but not shown; ● complete, or on the screen."""
+    """The line of a client: · not sent yet, ─ sent, ▒ answered but not shown, ● complete or on the screen."""
     cells = [" "] * width
     last = client["complete"] if client["shown"] is None else max(client["shown"], client["complete"])
     for cell in range(int(client["asked"] / STEP), int(last / STEP) + 1):

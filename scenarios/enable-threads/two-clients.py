@@ -1,4 +1,4 @@
-"""Two clients at nearly the same time: when each was served, and when each had its answer, and had it on the screen."""
+"""Two clients at nearly the same time: when each was served, had its answer, and had its page on the screen."""
 
 from reprolab import Claim, Column, Event, InvalidTrial
 
@@ -8,9 +8,9 @@ STYLED = {"PAGE": "styled"}
 GUNICORN = {"SERVER": "gunicorn"}
 TWO = {"FLAGS": "--master --processes 2"}
 VARIANTS = {
-    # Two browsers, as in the document, on a page that is nothing but its text: the document does not show its template.
+    # Two browsers, as in the document, and a page that is only text: the document does not show its template.
     "documented": {},
-    # The page of a real site: it has a style sheet, which comes from the same server.
+    # The page has a style sheet from the same server, as a page of a real site has.
     "styled": STYLED,
     "gunicorn-styled": GUNICORN | STYLED,
     "gunicorn-styled-no-spare": GUNICORN | STYLED | {"CLIENT": "two-browsers-no-spare"},
@@ -28,17 +28,17 @@ VARIANTS = {
     "raw-gunicorn": GUNICORN | {"CLIENT": "raw"},
     "requests": {"CLIENT": "requests"},
     "curl": {"CLIENT": "curl"},
-    # Tried in search of an answer that is held back.
+    # Other stacks that might hold an answer back.
     "keepalive-length-sent": {"FLAGS": "--http-keepalive", "LENGTH": "sent"},
     "after-thread": {"BEFORE": "/document/thread"},
 }
 TRIALS = 1
 
-CLEAR = 1.0  # seconds, of the 3 between the end of A and that of B, that tell "then" from "only now"
+CLEAR = 1.0  # seconds before B's end; A and B end 3 s apart, so an event earlier than this belongs to A's end
 
 
 def drive(stack):
-    """The page asked for before, if any; then A and B."""
+    """Ask for the page in the factor BEFORE, if any; then let A and B ask."""
     before = stack.factors["BEFORE"]
     if before != "none" and (status := stack.get(before, role="app").status_code) != 200:
         raise InvalidTrial(f"GET {before}: {status}")
@@ -52,12 +52,12 @@ def drive(stack):
 
 
 def zero(evidence, o):
-    """Moments are distances from the one at which A asked."""
+    """0: the moments count from when A asked."""
     return 0
 
 
 def events(evidence, o):
-    """Of each client: when its request was with the server, when it was served, when its page was on the screen."""
+    """For each client: from its request to its answer, when it was served, and when its page was on the screen."""
     for name in ("A", "B"):
         moments = {key: o[name][key] for key in ("sent", "complete", "began", "ended", "shown")}
         at = {key: 1000 * moment for key, moment in moments.items() if moment is not None}
@@ -72,7 +72,7 @@ def events(evidence, o):
 
 
 def on_screen(client):
-    """When anything of the page was painted; ValueError if the client has no screen."""
+    """When the page was first painted. Raises ValueError if the client has no screen."""
     if client["shown"] is None:
         raise ValueError("this client has no screen")
     return client["shown"]
@@ -84,7 +84,7 @@ def one_after_the_other(o):
 
 
 def before(moment, o):
-    """Clearly before the server was done with B."""
+    """Whether a moment is clearly before the server was done with B."""
     return moment <= o["B"]["ended"] - CLEAR
 
 
@@ -142,32 +142,34 @@ CLAIMS = [
     ),
     Claim(
         "ET-25",
-        "What the document saw on its screens: A's page does appear only with B's, though its response came when A was "
-        "done, if it has a style sheet from the same server; that request waits behind B.",
+        "What the document saw on its screens: if the page has a style sheet from the same server, A's page appears "
+        "only with B's, although A's response came when A was done, because the style sheet's request waits behind B.",
         sign=shown_together,
         shows=["styled", "one-browser-styled"],
         absent=["documented", "gunicorn-styled"],
     ),
     Claim(
         "ET-26",
-        "Under gunicorn the same page appears at once because A's browser had opened a spare connection before "
-        "B's; the worker takes it in its turn, waits for a request on it, and so serves the style sheet before B. "
-        "Where browsers open none, A appears with B there too. uWSGI takes only connections with a request.",
+        "Under gunicorn the same page appears at once because A's browser had opened a spare connection before B's. "
+        "The worker takes that connection in its turn, waits for a request on it, and so serves the style sheet before "
+        "B. If browsers open no spare connection, A appears with B there too. uWSGI takes only connections with a "
+        "request.",
         sign=shown_at_once,
         shows=["gunicorn-styled"],
         absent=["gunicorn-styled-no-spare", "styled", "http-socket-styled"],
     ),
     Claim(
         "ET-27",
-        "Two windows of one browser on one address are not two clients: the browser's cache sends B only once A's "
-        "answer begins.",
+        "Two windows of one browser on one address are not two clients: because of its cache the browser sends B only "
+        "when A's answer begins.",
         sign=browser_waits,
         shows=["one-browser", "processes-2-one-browser"],
         absent=["documented", "one-browser-different-urls", "one-browser-no-cache"],
     ),
     Claim(
         "ET-28",
-        "So there A then B says nothing about the server: it is seen even where a second process has nothing to do.",
+        "So in one browser the order A, then B says nothing about the server: it also appears when a second process is "
+        "free.",
         sign=one_after_the_other,
         shows=["processes-2-one-browser"],
         absent=["processes-2"],
@@ -176,12 +178,12 @@ CLAIMS = [
 
 
 def seconds(name, moment):
-    """A column's figure: when it was, in seconds since A asked."""
+    """A function for a column: a moment of a client, in seconds since A asked."""
     return lambda o: "—" if o[name][moment] is None else f"{o[name][moment]:.2f}"
 
 
 def span(name):
-    """A column's figure: from when to when it was served."""
+    """A function for a column: from when to when a client was served."""
     return lambda o: f"{o[name]['began']:.2f}–{o[name]['ended']:.2f}"
 
 

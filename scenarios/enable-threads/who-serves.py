@@ -1,4 +1,4 @@
-"""Which process answers, and what the others are for."""
+"""Which process answers, and what the other processes are for."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +33,7 @@ PORT = 8000
 
 
 def drive(stack):
-    """Many requests at once; then stop each process in turn and see whether anyone still answers."""
+    """Send many requests at once; then stop each process in turn and see whether requests are still answered."""
     role = "proxy" if (stack.factors["SERVER"], stack.factors["FRONT"]) == ("uwsgi", "socket") else "app"
     first = ask(stack, role, "/busy/1")["pid"]
     served = burst(stack, role)
@@ -43,18 +43,19 @@ def drive(stack):
         {
             "pid": process.pid,
             "parent": process.parent,
-            "served": sum(one["pid"] == process.pid for one in served),
+            "served": sum(answer["pid"] == process.pid for answer in served),
             "threads": len(process.threads),
             "listens": any(file.target == listener for file in process.files),
             "needed": needed(stack, role, process.pid),
         }
         for process in processes
     ]
-    return {"first": first, "processes": rows, "spans": [[one["pid"], one["began"], one["ended"]] for one in served]}
+    spans = [[answer["pid"], answer["began"], answer["ended"]] for answer in served]
+    return {"first": first, "processes": rows, "spans": spans}
 
 
 def ask(stack, role, path):
-    """One request that must be answered."""
+    """Send one request. Raises InvalidTrial if it is not answered with 200."""
     answer = stack.get(path, role=role, timeout=LIMIT)
     if answer.status_code != 200:
         raise InvalidTrial(f"GET {path}: {answer.status_code}")
@@ -62,7 +63,7 @@ def ask(stack, role, path):
 
 
 def burst(stack, role):
-    """Concurrent requests, each some CPU time; who served each, from when to when."""
+    """Send concurrent requests that each take some CPU time; who served each, and from when to when."""
     with ThreadPoolExecutor(AT_ONCE) as clients:
         return list(clients.map(lambda _: ask(stack, role, f"/busy/{MILLISECONDS}"), range(REQUESTS)))
 
@@ -84,7 +85,7 @@ def listening_socket(stack):
 
 
 def needed(stack, role, pid):
-    """Whether requests stay without an answer while a process is stopped; each is asked on its own connection."""
+    """Whether requests get no answer while a process is stopped. Each request has a connection of its own."""
     stack.kill("app", [pid], "STOP")
     try:
         answers = [stack.probe("/busy/1", role=role, timeout=STOPPED) for _ in range(2)]
@@ -95,7 +96,7 @@ def needed(stack, role, pid):
 
 
 def recover(stack, role):
-    """Wait until the server answers again, several times: what waited in between is served first."""
+    """Wait until the server has answered several times: requests that waited meanwhile are served first."""
     answers = []
 
     def recovered():
@@ -109,12 +110,12 @@ def recover(stack, role):
 
 
 def zero(evidence, o):
-    """Moments are distances from the first request that was served."""
+    """0: the moments count from the first request that was served."""
     return 0
 
 
 def events(evidence, o):
-    """Each request with the process that served it, the processes in the order in which they first did."""
+    """Each request with the process that served it; the processes in the order of their first requests."""
     spans = sorted(o["spans"], key=lambda span: span[1])
     pids = list(dict.fromkeys(pid for pid, _, _ in spans))
     for pid, began, ended in spans:
@@ -126,7 +127,7 @@ def events(evidence, o):
 
 
 def row_of(o, pid):
-    """A process by its pid."""
+    """The row of the process with this pid."""
     return next(row for row in o["processes"] if row["pid"] == pid)
 
 
@@ -141,13 +142,13 @@ def child_serves(o):
 
 
 def other_child_shares(o):
-    """Under many requests a child of the process that answered first served some of them."""
+    """Of many requests a child of the process that answered first served some."""
     children = [row for row in o["processes"] if row["parent"] == o["first"]]
     return any(row["served"] for row in children)
 
 
 def one_serves_all(o):
-    """Under many requests at once a single process served them all."""
+    """Of many requests at once a single process served all."""
     return sum(row["served"] > 0 for row in o["processes"]) == 1
 
 
@@ -166,7 +167,7 @@ def four_at_once(o):
 
 
 def router(o):
-    """A child that serves nothing, without which nothing is served: it takes the connections."""
+    """A child serves no request and holds the listening socket, and without it no request is served."""
     children = [row for row in o["processes"] if row["parent"] == o["processes"][0]["pid"]]
     return any(row["needed"] and not row["served"] and row["listens"] for row in children)
 
@@ -207,15 +208,15 @@ CLAIMS = [
     ),
     Claim(
         "ET-21",
-        "The child is the HTTP router that --http starts: it serves nothing, and without it nothing is served; "
-        "--http-socket has none.",
+        "The child is the HTTP router that --http starts: it serves no request, and without it no request is served. "
+        "With --http-socket there is no router.",
         sign=router,
         shows=["documented"],
         absent=["http-socket", "socket-nginx"],
     ),
     Claim(
         "ET-22",
-        "With --master the first process only watches: a child of it serves.",
+        "With --master the first process only watches, and a child of it serves.",
         sign=child_serves,
         shows=["master", "http-socket-master"],
         absent=["documented", "http-socket"],
@@ -232,7 +233,7 @@ COLUMNS = [
 
 
 def words(o, row):
-    """What a process is, from what it did."""
+    """What a process did, and what it is needed for."""
     place = "first process" if row is o["processes"][0] else f"child of {row['parent']}"
     return (
         f"{row['pid']} ({place}, {row['threads']} threads): served {row['served']} of {len(o['spans'])}, "

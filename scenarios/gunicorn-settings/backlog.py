@@ -1,4 +1,4 @@
-"""How many connections wait beyond the one being handled, counted in the kernel; with and without nginx before."""
+"""How many connections wait besides the one being handled, by the kernel's count, with and without nginx in front."""
 
 import time
 
@@ -9,7 +9,7 @@ from .common import ADDRESS, Gunicorn, Lab, option
 BUSY = "/sleep/60"
 NGINX = "127.0.0.1:8091"
 DEFAULT = 2048
-CLIENTS = 60  # what nginx gets
+CLIENTS = 60  # requests that nginx gets
 VARIANTS = {
     "documented": {},
     "backlog-5": {"ARGUMENTS": "--backlog 5"},
@@ -21,11 +21,11 @@ VARIANTS = {
 }
 TRIALS = 1
 PARALLEL = True
-STILL = 1.0  # seconds without a change, after which the kernel's queue is as full as it gets
+STILL = 1.0  # seconds without a change, after which the kernel's queue does not fill any more
 
 
 def drive(stack):
-    """Keep the only worker busy, connect more than the backlog, and count."""
+    """Keep the only worker busy, open more connections than the backlog, and count."""
     lab = Lab(stack)
     nginx = stack.factors["PROXY"] == "nginx"
     Gunicorn(lab, "--timeout", "0", "--keep-alive", "60").ready()
@@ -37,30 +37,30 @@ def drive(stack):
     else:
         numbers = []
         lab.call("hold", address=ADDRESS, count=backlog + 10)
-    found = unchanged(lambda: counted(lab))
-    found |= {
+    observation = unchanged(lambda: counted(lab))
+    observation |= {
         "backlog": backlog,
         "nginx": nginx,
-        "refused": sum(one is not None for one in lab.call("answers", numbers=numbers)),
+        "refused": sum(answer is not None for answer in lab.call("answers", numbers=numbers)),
     }
     lab.keep()
-    return found
+    return observation
 
 
 def counted(lab):
-    """The sockets on gunicorn's port: in its listen queue, established and not yet accepted, not yet connected."""
-    every = lab.call("connections")
-    own = [one for one in every if one["port"] == 8000]
+    """Connections on gunicorn's port: in its listen queue, established but not accepted, accepted, not connected."""
+    sockets = lab.call("connections")
+    of_server = [s for s in sockets if s["port"] == 8000]
     return {
-        "queued": sum(one["queued"] for one in own if one["state"] == "LISTEN"),
-        "waiting": sum(one["state"] == "ESTABLISHED" and one["inode"] == 0 for one in own),
-        "accepted": sum(one["state"] == "ESTABLISHED" and one["inode"] != 0 for one in own),
-        "knocking": sum(one["peer"] == 8000 and one["state"] == "SYN_SENT" for one in every),
+        "queued": sum(s["queued"] for s in of_server if s["state"] == "LISTEN"),
+        "waiting": sum(s["state"] == "ESTABLISHED" and s["inode"] == 0 for s in of_server),
+        "accepted": sum(s["state"] == "ESTABLISHED" and s["inode"] != 0 for s in of_server),
+        "knocking": sum(s["peer"] == 8000 and s["state"] == "SYN_SENT" for s in sockets),
     }
 
 
 def unchanged(look):
-    """What ``look`` says once it has said the same for a second."""
+    """The result of ``look``, once it has been the same for a second."""
     state = {"seen": None, "since": time.monotonic()}
 
     def still():
@@ -74,7 +74,7 @@ def unchanged(look):
 
 
 def exactly(more):
-    """A sign: as many connections wait ESTABLISHED as the backlog says, and ``more``; others knock in vain."""
+    """A sign: as many connections as the backlog, and ``more``, wait ESTABLISHED; others cannot connect."""
 
     def sign(o):
         if o["waiting"] != o["queued"]:
@@ -85,12 +85,12 @@ def exactly(more):
 
 
 def never_filled(o):
-    """All of nginx's clients came, and the queue holds fewer than the backlog."""
+    """Behind nginx, fewer connections wait than the backlog."""
     return o["nginx"] and o["waiting"] < o["backlog"]
 
 
 def seen(o):
-    """Counts."""
+    """How many connections wait, and how many were accepted."""
     return f"{o['waiting']} wait ESTABLISHED with backlog {o['backlog']} ({o['accepted']} accepted)"
 
 

@@ -1,4 +1,4 @@
-"""What gunicorn listens on: by default, several, a Unix socket behind nginx, with PORT in the environment."""
+"""What gunicorn listens on: the default, several addresses, a Unix socket behind nginx, PORT in the environment."""
 
 import shlex
 import stat
@@ -9,7 +9,7 @@ from .common import ADDRESS, Gunicorn, Lab
 
 SOCKET = "/run/lab/gunicorn.sock"
 NGINX = "127.0.0.1:8090"
-OURS = {18080, 8090, 8091}  # the door's and nginx's
+OURS = {18080, 8090, 8091}  # the ports of the door and of nginx
 VARIANTS = {
     "documented": {},
     "several": {"ARGUMENTS": "--bind 127.0.0.1:8001 --bind 127.0.0.1:8002"},
@@ -21,7 +21,7 @@ PARALLEL = True
 
 
 def drive(stack):
-    """What listens, whether each address answers, and what nginx in front of the socket file answers."""
+    """See what listens, whether each address answers, and what nginx in front of the socket file answers."""
     lab = Lab(stack)
     words = shlex.split(stack.factors["ARGUMENTS"])
     wanted = [words[n + 1] for n, word in enumerate(words) if word == "--bind"]
@@ -34,37 +34,37 @@ def drive(stack):
     code, mode = stack.execute("app", ["stat", "-c", "%f", SOCKET])
     unix = [f"unix:{SOCKET}"] if code == 0 and stat.S_ISSOCK(int(mode, 16)) else []
     listening = sorted(tcp) + unix
-    found = {
+    observation = {
         "wanted": wanted or [ADDRESS],
         "listening": listening,
         "statuses": [lab.ask("/", address)["status"] for address in listening],
         "nginx": lab.ask("/", NGINX)["status"] if stack.factors["PROXY"] == "nginx" else None,
     }
     lab.keep()
-    return found
+    return observation
 
 
 def listens(connection):
-    """A listening socket that is neither the door's nor nginx's nor the engine's own name server's."""
+    """Whether this is a listening socket of gunicorn: not of the door, of nginx or of the engine's name server."""
     loopback = connection["address"] == "127.0.0.11"
     return connection["state"] == "LISTEN" and connection["port"] not in OURS and not loopback
 
 
 def as_said(o):
-    """It listens there and nowhere else, answers everywhere, and nginx answers where there is a socket file."""
+    """gunicorn listens on these addresses only, answers on each, and nginx answers if there is a socket file."""
     unix = any(address.startswith("unix:") for address in o["wanted"])
     answers = all(status == 200 for status in [*o["statuses"], *([o["nginx"]] if unix else [])])
     return o["listening"] == o["wanted"] and answers
 
 
 def everywhere(o):
-    """Nothing was bound, and it listens on every address, on the port that PORT names."""
+    """gunicorn listens on every address, on the port that the variable PORT names."""
     return o["listening"] == ["0.0.0.0:8005"]
 
 
 def seen(o):
-    """Addresses, and nginx's answer where it stands before the socket file."""
-    nginx = f"; nginx {o['nginx']}" if any(one.startswith("unix:") for one in o["listening"]) else ""
+    """The addresses, and nginx's answer if there is a socket file."""
+    nginx = f"; nginx {o['nginx']}" if any(address.startswith("unix:") for address in o["listening"]) else ""
     return f"{' and '.join(o['listening'])}{nginx}"
 
 

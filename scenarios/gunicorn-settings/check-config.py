@@ -1,4 +1,4 @@
-"""What --check-config and --print-config look at, and what they leave out."""
+"""What --check-config and --print-config check, and what they do not check."""
 
 import re
 
@@ -16,7 +16,7 @@ VARIANTS = {
     "env": {"ARGUMENTS": "--check-config --env NAME=argument", "NEEDS": "NAME"},
     "shell": {"ARGUMENTS": "--check-config", "NEEDS": "NAME", "SHELL_ENV": "NAME=shell"},
     "env-run": {"ARGUMENTS": "--env NAME=argument", "NEEDS": "NAME"},
-    # The same in the newest release, for the report to file.
+    # The same in the newest release, for the bug report.
     "env-gunicorn-27.0.1": {"ARGUMENTS": "--check-config --env NAME=argument", "NEEDS": "NAME", **NEWEST},
     "env-run-gunicorn-27.0.1": {"ARGUMENTS": "--env NAME=argument", "NEEDS": "NAME", **NEWEST},
     "print": {"ARGUMENTS": "--print-config --error-logfile /tmp/error.log"},
@@ -29,7 +29,7 @@ SETTING = re.compile(r"^(bind|workers|worker_class|timeout)\s+= ", re.M)
 
 
 def drive(stack):
-    """Run it to its end, or until it answers; its exit code and both streams are what is looked at."""
+    """Run gunicorn until it ends or answers; observe its exit code and both streams."""
     lab = Lab(stack)
     gunicorn = Gunicorn(lab)
     serves = gunicorn.settled()
@@ -48,7 +48,7 @@ def drive(stack):
 
 
 def finds_the_path(o):
-    """The application was imported, and its log file that cannot be opened ended the check with an error."""
+    """The application was imported, and the check ended with an error because its log file cannot be opened."""
     return o["imports"] and o["code"] == 1 and o["nowhere"]
 
 
@@ -58,13 +58,13 @@ def env_is_missing(o):
 
 
 def checks_and_prints(o):
-    """The settings are on standard output alone, the application was imported, and a fault in it is the exit code."""
+    """The settings are only on standard output, the application was imported, and its error decides the exit code."""
     printed = o["settings_on_stdout"] == 4 and o["settings_elsewhere"] == 0
     return printed and o["imports"] and o["code"] == (1 if o["faulty"] else 0)
 
 
 def passes(o):
-    """The check says that all is well."""
+    """The check ends with exit code 0."""
     return o["code"] == 0
 
 

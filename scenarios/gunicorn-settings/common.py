@@ -1,6 +1,6 @@
-"""What all experiments do: start gunicorn in the container, wait for a state, ask, look at its processes.
+"""What all experiments share: start gunicorn in the container, wait for a state, send requests, look at processes.
 
-The calls go to app/door.py in the container; all times are of its clock.
+The calls go to app/door.py in the container; all times are by the container's clock.
 """
 
 import re
@@ -12,13 +12,13 @@ from reprolab import InvalidTrial, wait_until
 
 ADDRESS = "127.0.0.1:8000"
 VIEWS = "/tmp/views.log"
-STARTED = 40.0  # seconds in which gunicorn is up, or has given up, on a busy machine
-PATIENCE = 120.0  # seconds for a call of the door, which has limits of its own
+STARTED = 40.0  # seconds in which gunicorn has started or failed, on a busy machine
+PATIENCE = 120.0  # seconds for a call of the door, whose functions have limits of their own
 ACTIVE = re.compile(r"\[DEBUG\] (\d+) workers")
 
 
 class Lab:
-    """The door into the container of one trial."""
+    """The connection to the door in the container of one trial."""
 
     def __init__(self, stack):
         self.stack = stack
@@ -29,14 +29,14 @@ class Lab:
         self.began = []
 
     def call(self, do, **arguments):
-        """One call of the door; InvalidTrial with its traceback where it fails."""
+        """Call a function of the door. Raises InvalidTrial with its error if it fails."""
         answer = self.session.post(self.stack.url("/", role="app"), json={"do": do, **arguments}, timeout=PATIENCE)
         if answer.status_code != 200:
             raise InvalidTrial(f"{do} failed in the container: {answer.text.strip().splitlines()[-1]}")
         return answer.json()
 
     def start(self, name, command, **options):
-        """Start a program, its streams kept as evidence."""
+        """Start a program; its two streams become evidence."""
         self.began.append(name)
         return self.call("start", name=name, command=command, **options)
 
@@ -49,21 +49,21 @@ class Lab:
         return self.call("read", path=f"/tmp/{name}.err")
 
     def ask(self, path="/", address=ADDRESS, **options):
-        """One request, and what became of it."""
+        """Send one request; returns its status, times and body."""
         return self.call("ask", address=address, path=path, **options)
 
     def begin(self, path, address=ADDRESS, **options):
-        """One request in the background; its number is for `answer`."""
+        """Send one request in the background; returns its number, for `answer`."""
         number = next(self.numbers)
         self.call("begin", number=number, address=address, path=path, **options)
         return number
 
     def answer(self, number):
-        """What became of a request in the background; None while it is under way."""
+        """The result of a request in the background; None while it is under way."""
         return self.call("answers", numbers=[number])[0]
 
     def notes(self):
-        """What the application noted: (when, pid, parent, what, about)."""
+        """The application's notes: (when, pid, parent, what, about)."""
         lines = [line.split(" ", 4) for line in self.call("read", path=VIEWS).splitlines()]
         return [(float(when), int(pid), int(parent), what, about) for when, pid, parent, what, about in lines]
 
@@ -72,11 +72,11 @@ class Lab:
         return [pid for _, pid, _, what, about in self.notes() if (what, about) == ("begin", path)]
 
     def children(self, pid):
-        """The living children of a process, as the kernel tells them."""
-        return [one for one in self.call("processes") if one["parent"] == pid and one["state"] != "Z"]
+        """The living children of a process, by the kernel's list."""
+        return [child for child in self.call("processes") if child["parent"] == pid and child["state"] != "Z"]
 
     def keep(self):
-        """Put what the programs wrote among the evidence."""
+        """Write the output of the programs to the evidence."""
         for name in self.began:
             self.stack.evidence.write_text(f"{name}.out", self.out(name)[-200_000:])
             self.stack.evidence.write_text(f"{name}.err", self.err(name)[-200_000:])
@@ -84,7 +84,7 @@ class Lab:
 
 
 class Gunicorn:
-    """One gunicorn in the container, started with a trial's factors."""
+    """A gunicorn in the container, started with a trial's factors."""
 
     def __init__(self, lab, *arguments, name="gunicorn", cwd="/srv/app"):
         self.lab, self.name = lab, name
@@ -103,38 +103,38 @@ class Gunicorn:
         return self.lab.call("ended", name=self.name)
 
     @property
-    def said(self):
-        """All it wrote, standard output first."""
+    def output(self):
+        """All that it wrote, standard output first."""
         return self.lab.out(self.name) + self.lab.err(self.name)
 
     def workers(self):
-        """The pids of the master's living children, but for a new master that USR2 made."""
-        return [one["pid"] for one in self.lab.children(self.master)]
+        """The pids of the master's living children. After USR2 a new master is among them."""
+        return [child["pid"] for child in self.lab.children(self.master)]
 
     def answers(self, address=ADDRESS):
         """Whether it answers a request for /."""
         return self.lab.ask("/", address, limit=5)["status"] == 200
 
     def settled(self, address=ADDRESS):
-        """Wait until it answers or has ended; whether it answers."""
+        """Wait until it answers or has ended; returns whether it answers."""
         wait_until("gunicorn answers or ends", lambda: self.code is not None or self.answers(address), STARTED)
         return self.code is None
 
     @property
     def wanted(self):
-        """How many workers the trial asks for; gunicorn's own default is one."""
+        """How many workers the trial asks for; gunicorn's default is one."""
         number = self.lab.factors["WORKERS"]
         return 1 if number == "default" else int(number)
 
     def ready(self, address=ADDRESS):
-        """Wait until it answers and all its workers are there. What does not start has shown nothing."""
+        """Wait until it answers and all its workers are there. Raises InvalidTrial if it does not start."""
         if not self.settled(address):
-            raise InvalidTrial(f"gunicorn did not start: exit code {self.code}: {self.said.strip()[-600:]}")
+            raise InvalidTrial(f"gunicorn did not start: exit code {self.code}: {self.output.strip()[-600:]}")
         wait_until(f"{self.wanted} workers", lambda: len(self.workers()) == self.wanted, STARTED, state=self.workers)
         return self
 
     def kill(self, sign, pid=None):
-        """Send a signal to the master, or to another process; returns when, by the container's clock."""
+        """Send a signal to the master or to another process; returns the time, by the container's clock."""
         self.lab.call("kill", pid=pid or self.master, sign=sign)
         return self.lab.call("now")
 
@@ -145,19 +145,19 @@ class Gunicorn:
 
 
 def kept_notes(evidence):
-    """What the application noted, from a trial's files: (when, pid, what, about), by the container's clock."""
+    """The application's notes from a trial's files: (when, pid, what, about), by the container's clock."""
     lines = [line.split(" ", 4) for line in (evidence.path / "views.log").read_text(encoding="utf-8").splitlines()]
     return [(float(when), int(pid), what, about) for when, pid, _, what, about in lines]
 
 
 def option(factors, name):
-    """The value of an option among a trial's arguments; None where it is not given."""
+    """The value of an option in a trial's arguments; None if it is not given."""
     words = shlex.split(factors["ARGUMENTS"])
     return words[words.index(name) + 1] if name in words else None
 
 
 def most_at_once(notes, prefix):
-    """The largest number of requests below ``prefix`` that were in their view at the same moment, by worker."""
+    """For each worker, the largest number of requests below ``prefix`` that were in their view at one moment."""
     inside, most = {}, {}
     for _, pid, _, what, about in sorted(notes):
         if about.startswith(prefix) and what in ("begin", "end"):
@@ -167,10 +167,10 @@ def most_at_once(notes, prefix):
 
 
 def all_answered(lab, numbers, limit=60):
-    """Wait for requests in the background; what became of each."""
+    """Wait for requests in the background; returns the result of each."""
 
     def look():
-        found = lab.call("answers", numbers=numbers)
-        return None not in found and found
+        answers = lab.call("answers", numbers=numbers)
+        return None not in answers and answers
 
     return wait_until(f"{len(numbers)} requests are answered", look, limit)

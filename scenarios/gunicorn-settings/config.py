@@ -1,4 +1,4 @@
-"""Where gunicorn takes its settings from: the default file, the command line, both, neither."""
+"""Where gunicorn takes its settings from: the default file, the command line, both, or neither."""
 
 import re
 
@@ -29,7 +29,7 @@ PARALLEL = True
 
 
 def drive(stack):
-    """Start it in a directory with or without a file, and count the workers that it says it has."""
+    """Start gunicorn in a directory with or without a config file, and count its workers."""
     lab = Lab(stack)
     lab.call("write", path="/tmp/work/readme.txt", text="the working directory\n")
     if stack.factors["FILE"] != "none":
@@ -38,42 +38,42 @@ def drive(stack):
     gunicorn = Gunicorn(lab, "--log-level", "debug", "--pythonpath", "/srv/app", cwd="/tmp/work")
     workers = None
     if gunicorn.settled():
-        wait_until("the master says how many workers it has", lambda: ACTIVE.search(gunicorn.said))
+        wait_until("the master says how many workers it has", lambda: ACTIVE.search(gunicorn.output))
         workers = len(gunicorn.workers())
-    code, said = gunicorn.code, gunicorn.said
+    code, output = gunicorn.code, gunicorn.output
     lab.keep()
     asked = option(stack.factors, "--workers")
-    last = [line for line in said.splitlines() if re.search(r"Error|error", line)][-1:] if code is not None else []
+    last = [line for line in output.splitlines() if re.search(r"Error|error", line)][-1:] if code is not None else []
     return {"workers": workers, "asked": asked and int(asked), "code": code, "said": last}
 
 
 def from_the_file(o):
-    """The file's three workers run, though no option names the file."""
+    """The three workers of the file run, though no option names the file."""
     return o["workers"] == 3
 
 
 def as_the_command_line(o):
-    """It runs, with the workers that the command line asks for, or with the one that is gunicorn's own default."""
+    """It runs with the workers that the command line asks for, or else with gunicorn's default of one."""
     return o["workers"] == (o["asked"] or 1)
 
 
 def command_line_wins(o):
-    """The file says three, the command line two, and there are two."""
+    """The file says three workers, the command line says two, and two run."""
     return o["asked"] is not None and o["workers"] == o["asked"]
 
 
 def serves(o):
-    """It started and answers."""
+    """gunicorn started and answers."""
     return o["workers"] is not None
 
 
 def four(o):
-    """The environment's four workers run."""
+    """The four workers of the environment's variable run."""
     return o["workers"] == 4
 
 
 def seen(o):
-    """The workers, or how it ended."""
+    """How many workers run, or the exit code."""
     many = "" if o["workers"] == 1 else "s"
     return f"{o['workers']} worker{many}" if o["workers"] else f"no start, exit code {o['code']}"
 
@@ -127,7 +127,7 @@ CLAIMS = [
     ),
     Claim(
         "GS-42",
-        "Without a config file the variable GUNICORN_CMD_ARGS counts too, not the command line alone.",
+        "Without a config file not only the command line counts, but also the variable GUNICORN_CMD_ARGS.",
         sign=four,
         shows=["cmd-args"],
         absent=["documented"],

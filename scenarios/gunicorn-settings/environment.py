@@ -1,4 +1,4 @@
-"""Variables by --env, beside the shell's."""
+"""Environment variables set by --env, and those of the shell."""
 
 from reprolab import Claim, Column
 
@@ -15,16 +15,16 @@ PARALLEL = True
 
 
 def drive(stack):
-    """What the application finds."""
+    """Ask the application for the values of the variables."""
     lab = Lab(stack)
     Gunicorn(lab).ready()
-    found = {"NAME": lab.ask("/env/NAME")["body"], "SECOND": lab.ask("/env/SECOND")["body"]}
+    observation = {"NAME": lab.ask("/env/NAME")["body"], "SECOND": lab.ask("/env/SECOND")["body"]}
     lab.keep()
-    return found
+    return observation
 
 
 def argument_wins(o):
-    """Both variables are the arguments'."""
+    """Both variables have the values of the arguments."""
     return o == {"NAME": "argument", "SECOND": "two"}
 
 

@@ -1,4 +1,4 @@
-"""What becomes of a request in hand when the master gets a signal, with graceful_timeout below and above its length."""
+"""What happens to a running request when the master gets a signal, with graceful_timeout shorter and longer than it."""
 
 import re
 
@@ -39,37 +39,37 @@ VARIANTS = {
 }
 TRIALS = 1
 PARALLEL = True
-AFTERWARDS = 6.0  # seconds in which an old worker may still go, once its request has ended
+AFTERWARDS = 6.0  # seconds in which an old worker may still end after its request has ended
 
 
 def drive(stack):
-    """One request in hand, one signal to the master; then its fate, the new worker's coming, the old one's going."""
+    """Send one request and one signal to the master; see how the request ends, and when workers come and go."""
     lab = Lab(stack)
     gunicorn = Gunicorn(lab).ready()
     before = set(gunicorn.workers())
     path = f"/{stack.factors['WORK']}/{stack.factors['LASTS']}"
-    # Of two workers TTOU ends the older one, which may not be the one that got the request: give it to both.
+    # With two workers TTOU ends the older one, which may not be the one that got the request. So both get one.
     for n in range(len(before)):
         number = lab.begin(path)
         wait_until("the request is begun", lambda n=n: len(lab.begun(path)) == n + 1)
     numbers = list(range(number - len(before) + 1, number + 1))
     sent = gunicorn.kill(stack.factors["SIGNAL"])
-    found = watch(lab, gunicorn, before, numbers, sent)
-    answers = sorted(lab.call("answers", numbers=numbers), key=lambda one: one["ended"])
+    observation = watch(lab, gunicorn, before, numbers, sent)
+    answers = sorted(lab.call("answers", numbers=numbers), key=lambda answer: answer["ended"])
     first = answers[0]
-    found |= {
-        "statuses": sorted({str(one["status"]) for one in answers}),
+    observation |= {
+        "statuses": sorted({str(answer["status"]) for answer in answers}),
         "after_s": round(first["ended"] - sent, 2),
-        "timeout_told": bool(logs.GUNICORN.search("timeout", gunicorn.said)),
-        "heard": stack.factors["SIGNAL"].lower() in re.findall(logs.GUNICORN.pattern("signal"), gunicorn.said),
+        "timeout_told": bool(logs.GUNICORN.search("timeout", gunicorn.output)),
+        "heard": stack.factors["SIGNAL"].lower() in re.findall(logs.GUNICORN.pattern("signal"), gunicorn.output),
         "ended": gunicorn.code is not None,
     }
     lab.keep()
-    return found
+    return observation
 
 
 def watch(lab, gunicorn, before, numbers, sent):
-    """When, after the signal, a new worker was there and the first old one gone; None for what did not happen."""
+    """The seconds from the signal until a new worker was there and until an old one had gone; None if neither was."""
     seen = {"new_s": None, "old_gone_s": None}
     state = {"over": None}
 
@@ -90,17 +90,17 @@ def watch(lab, gunicorn, before, numbers, sent):
 
 
 def fresh(lab, pids):
-    """The new processes that are workers: USR2's new master is a child of the old one, and no worker."""
+    """The new processes that are workers. After USR2 a new master is a child of the old one, but no worker."""
     return [pid for pid in pids if any(note[1] == pid and note[3] == "import" for note in lab.notes())]
 
 
 def zero(evidence, o):
-    """Moments are distances from the signal."""
+    """0: the moments count from the signal."""
     return 0
 
 
 def events(evidence, o):
-    """The request in hand, from the signal on, and the workers that come and go."""
+    """The request, from the signal on, and the workers that come and go."""
     fate = "answered" if answered(o) else "cut off"
     yield Event(0, "note", f"request in hand, then {fate}", "request", 1000 * o["after_s"])
     if not answered(o):
@@ -112,36 +112,36 @@ def events(evidence, o):
 
 
 def answered(o):
-    """The request got its answer."""
+    """The request was answered with 200."""
     return o["statuses"] == ["200"]
 
 
 def cut_at_graceful(o):
-    """The request was ended when graceful_timeout was over: two seconds, and what it takes to notice.
+    """The request was cut off when graceful_timeout was over: after two seconds and the time to notice it.
 
-    A gevent worker notices the signal within a second, counts in whole seconds, and gives its server one more.
+    A gevent worker notices the signal within a second, counts in whole seconds, and gives its server one second more.
     """
     return o["statuses"] == ["None"] and 1.8 <= o["after_s"] <= 5.5
 
 
 def new_at_once_old_finishes(o):
-    """A new worker came while the request was in hand; it was answered in full, after graceful_timeout was over."""
+    """A new worker came while the request was running; it was answered in full, after graceful_timeout was over."""
     at_once = o["new_s"] is not None and o["new_s"] < 2.5 and o["new_s"] < o["after_s"]
     return at_once and answered(o) and o["after_s"] > 4.8 and o["old_gone_s"] >= o["after_s"] - 0.2
 
 
 def new_at_once_old_cut(o):
-    """A new worker came while the request was in hand, which was ended when graceful_timeout was over."""
+    """A new worker came while the request was running, and it was cut off when graceful_timeout was over."""
     return o["new_s"] is not None and o["new_s"] < 2.5 and o["new_s"] < o["after_s"] and cut_at_graceful(o)
 
 
 def cut_by_timeout(o):
-    """gunicorn's timeout ended the request of an old worker, though graceful_timeout had long to go."""
+    """gunicorn's timeout ended the request of an old worker, long before graceful_timeout was over."""
     return o["statuses"] == ["None"] and o["timeout_told"] and o["after_s"] < 7
 
 
 def seen(o):
-    """Fate."""
+    """How the request ended, and when a new worker came."""
     fate = "answered" if answered(o) else "cut off"
     new = f", new worker {o['new_s']:.1f} s" if o["new_s"] is not None else ""
     return f"{fate} {o['after_s']:.1f} s after the signal{new}"
@@ -189,7 +189,7 @@ CLAIMS = [
     ),
     Claim(
         "GS-57",
-        "gthread, HUP: graceful_timeout ends no request: the old worker waits for its threads, as sync does.",
+        "gthread, HUP: graceful_timeout ends no request: the old worker waits for its threads, as a sync worker waits.",
         sign=new_at_once_old_finishes,
         shows=["gthread-hup"],
         absent=["gthread-term", "gevent-hup"],
@@ -207,8 +207,8 @@ CLAIMS = [
     ),
     Claim(
         "GS-58",
-        "sync, QUIT and INT: graceful_timeout is the limit for a request that does not let itself be ended (stubborn); "
-        "any other is ended at once.",
+        "sync, QUIT and INT: graceful_timeout is the limit for a request that does not let itself be ended (stubborn). "
+        "Any other request is ended at once.",
         sign=cut_at_graceful,
         shows=["quit-stubborn", "int-stubborn"],
         absent=["quit", "int"],

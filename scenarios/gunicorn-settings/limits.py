@@ -4,7 +4,7 @@ from reprolab import Claim, Column, InvalidTrial
 
 from .common import Gunicorn, Lab, option
 
-TOP = 1_000_000  # bytes; a line of this length that is let through counts as unlimited
+TOP = 1_000_000  # bytes; if a line of this length is accepted, there is no limit
 VARIANTS = {
     "documented": {},
     "limit-100": {"ARGUMENTS": "--limit-request-line 100"},
@@ -18,20 +18,20 @@ PARALLEL = True
 
 
 def drive(stack):
-    """The longest line that is answered with 200, found from both sides."""
+    """Find the longest request line that is answered with 200, by halving the interval."""
     lab = Lab(stack)
     Gunicorn(lab).ready()
-    found = {
+    observation = {
         "largest_path": largest(lab, "GET /{} HTTP/1.1"),
         "largest_query": largest(lab, "GET /?q={} HTTP/1.1"),
     }
     lab.keep()
     limit = option(stack.factors, "--limit-request-line")
-    return found | {"limit": limit and int(limit)}
+    return observation | {"limit": limit and int(limit)}
 
 
 def accepted(lab, form, length):
-    """Whether a request line of exactly so many bytes, without its end, is answered with 200; with 400 if not."""
+    """Whether a request line of ``length`` bytes, without its end, is answered with 200 and not with 400."""
     line = form.format("a" * (length - len(form.format(""))))
     status = lab.ask(line=line)["status"]
     if status not in (200, 400):
@@ -40,7 +40,7 @@ def accepted(lab, form, length):
 
 
 def largest(lab, form):
-    """The longest line in bytes; None where there is no limit below TOP."""
+    """The longest line in bytes; None if there is no limit below TOP."""
     if accepted(lab, form, TOP):
         return None
     low, high = 30, TOP
@@ -51,7 +51,7 @@ def largest(lab, form):
 
 
 def default_is(size):
-    """A sign: with no setting, a line of ``size`` bytes is the longest."""
+    """A sign: without the setting, a line of ``size`` bytes is the longest."""
 
     def sign(o):
         return o["limit"] is None and o["largest_path"] == size
@@ -60,7 +60,7 @@ def default_is(size):
 
 
 def as_said(o):
-    """The setting holds up to 8190, 8190 beyond, none at all for 0; and the query counts as the path does."""
+    """The limit is the setting, at most 8190, and none for 0; and the query counts as the path does."""
     if o["limit"] is None:
         return False
     wanted = min(o["limit"], 8190) if o["limit"] else None
@@ -68,7 +68,7 @@ def as_said(o):
 
 
 def seen(o):
-    """Bytes."""
+    """The longest line, in bytes."""
     path, query = (f"{o[key]:,} bytes" if o[key] else "no limit" for key in ("largest_path", "largest_query"))
     return path if path == query else f"{path} in the path, {query} with a query"
 

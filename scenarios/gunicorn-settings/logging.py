@@ -1,4 +1,4 @@
-"""Where the access log and the error log go, what Django's LOGGING takes from them, what each level shows."""
+"""Where the access log and the error log go, what Django's LOGGING removes from them, what each level shows."""
 
 import re
 
@@ -10,7 +10,7 @@ ACCESS = "--access-logfile -"
 VARIANTS = {
     "documented": {},
     "stdout": {"ARGUMENTS": ACCESS},
-    # LOGGING without the key, with True, with False (stdout); no LOGGING at all; the logger named in it.
+    # LOGGING without the key, and with True (with False: stdout); no LOGGING; LOGGING that names the logger.
     "without": {"ARGUMENTS": ACCESS, "LOGGING": "without"},
     "disabled": {"ARGUMENTS": ACCESS, "LOGGING": "disabled"},
     "no-logging": {"ARGUMENTS": ACCESS, "LOGGING": "none"},
@@ -32,7 +32,7 @@ LIFE = {
 
 
 def drive(stack):
-    """One request, one worker ended and replaced, then the end; both streams are what is looked at."""
+    """Send one request, end one worker, wait for its replacement, stop gunicorn; observe both streams."""
     lab = Lab(stack)
     gunicorn = Gunicorn(lab).ready()
     lab.ask("/mark")
@@ -43,7 +43,7 @@ def drive(stack):
         lambda: before[0] not in gunicorn.workers() and len(gunicorn.workers()) == len(before),
     )
     wait_until("it answers again", gunicorn.answers)
-    # Both workers must have loaded the application, and with it LOGGING, before they are ended.
+    # A worker must have loaded the application, and with it LOGGING, before it is ended.
     wait_until("the application is imported", lambda: imported(lab) >= set(gunicorn.workers()))
     gunicorn.stop()
     out, err = lab.out(), lab.err()
@@ -63,43 +63,43 @@ def imported(lab):
 
 
 def access_is_stdout(o):
-    """The request's line is on standard output, and there alone."""
+    """The line of the request is on standard output only."""
     return o["access_on_stdout"] and not o["access_on_stderr"]
 
 
 def no_access_log(o):
-    """The request was made, and no line tells of it."""
+    """The request was made, but neither stream has its line."""
     return not o["access_on_stdout"] and not o["access_on_stderr"]
 
 
 def access_somewhere(o):
-    """The request's line is on one of the two streams: on which one, a handler of the project's decides."""
+    """The line of the request is on one of the two streams; a handler of the project decides on which."""
     return o["access_on_stdout"] or o["access_on_stderr"]
 
 
 def life_is_on_stderr(o):
-    """The master's start and end, its workers' too, are on standard error, and none of it on standard output."""
+    """The starts and ends of the master and its workers are on standard error, and none on standard output."""
     return all(o["on_stderr"].values()) and not any(o["on_stdout"].values())
 
 
 def workers_come_and_go(o):
-    """Each worker that was started is told, the one that took another's place too, and each that ended."""
+    """The start and the end of each worker are logged, also those of the replacement."""
     started = o["workers"] + 1
     return o["on_stderr"]["spawned"] == started and o["on_stderr"]["ended"] == started
 
 
 def ends_are_hidden(o):
-    """Workers are told to start, and none to end, though each of them did."""
+    """The start of each worker is logged, and the end of none, though all of them ended."""
     return o["on_stderr"]["spawned"] == o["workers"] + 1 and o["on_stderr"]["ended"] == 0
 
 
 def access(o):
-    """Where the line is."""
+    """Where the line of the request is."""
     return "on stdout" if o["access_on_stdout"] else "on stderr" if o["access_on_stderr"] else "no access log"
 
 
 def life(o):
-    """Counts."""
+    """How many starts and ends of workers are logged."""
     return f"{o['on_stderr']['spawned']} starts, {o['on_stderr']['ended']} ends of workers on stderr"
 
 
@@ -144,8 +144,8 @@ CLAIMS = [
     ),
     Claim(
         "GS-47",
-        "disable_existing_loggers need not be set where the project has no LOGGING, or one that gives gunicorn.access "
-        "a handler; naming that logger without a handler does not help.",
+        "disable_existing_loggers need not be set if the project has no LOGGING, or if its LOGGING gives "
+        "gunicorn.access a handler. To name that logger without a handler does not help.",
         sign=access_somewhere,
         shows=["no-logging", "named-with-handler"],
         absent=["without", "named"],
@@ -154,7 +154,7 @@ CLAIMS = [
     ),
     Claim(
         "GS-48",
-        "Without disable_existing_loggers: False the workers' lines go from the error log too: their start is logged, "
+        "Without disable_existing_loggers: False the error log also loses lines of the workers: their start is logged, "
         "their end is not.",
         sign=ends_are_hidden,
         shows=["without", "disabled"],

@@ -1,4 +1,4 @@
-"""After how many requests a worker is replaced, and how far chance spreads that."""
+"""After how many requests a worker is replaced, and how far the jitter spreads that number."""
 
 from collections import Counter
 
@@ -17,13 +17,13 @@ VARIANTS = {
 }
 TRIALS = 1
 PARALLEL = True
-WORKERS = 40  # that have ended; with three equally likely numbers, missing one has a chance of 3 in ten millions
+WORKERS = 40  # that must have ended; then one of three equally likely numbers is missing in 3 of ten million trials
 AT_ONCE = 50
-MOST = 60  # times that many requests, at the most
+MOST = 60  # times AT_ONCE requests, at the most
 
 
 def drive(stack):
-    """Requests one after the other, until enough workers have ended; how many each of these answered."""
+    """Send requests until enough workers have ended; count how many requests each of these answered."""
     lab = Lab(stack)
     gunicorn = Gunicorn(lab).ready()
     limited = option(stack.factors, "--max-requests") is not None
@@ -34,29 +34,29 @@ def drive(stack):
         if (limited and len(ended(lab, gunicorn)) >= WORKERS) or (not limited and rounds == 10):
             break
     wait_until("all workers are back", lambda: len(gunicorn.workers()) == gunicorn.wanted)
-    found = {
+    observation = {
         "limit": limited and int(option(stack.factors, "--max-requests")),
         "jitter": int(option(stack.factors, "--max-requests-jitter") or 0),
         "ended": sorted(ended(lab, gunicorn).values()),
         "answered": sum(served(lab).values()),
     }
     lab.keep()
-    return found
+    return observation
 
 
 def served(lab):
-    """How many requests each worker ever began."""
+    """How many requests each worker began."""
     return Counter(pid for _, pid, _, what, _ in lab.notes() if what == "begin")
 
 
 def ended(lab, gunicorn):
-    """The same for the workers that are no more."""
+    """How many requests each worker began that has ended."""
     alive = gunicorn.workers()
     return {pid: number for pid, number in served(lab).items() if pid not in alive}
 
 
 def zero(evidence, o):
-    """Moments are distances from the first note of a worker."""
+    """0: the moments count from the first note of a worker."""
     return 0
 
 
@@ -76,12 +76,12 @@ def responses(evidence, o):
 
 
 def after_exactly(o):
-    """Workers ended, each after as many requests as were set."""
+    """Workers ended, each after exactly as many requests as were set."""
     return len(o["ended"]) >= WORKERS and set(o["ended"]) == {LIMIT}
 
 
 def spread(o):
-    """Workers ended after differing numbers, from the limit to limit and jitter; a small jitter takes every value."""
+    """Workers ended after different numbers, from limit to limit + jitter; with a small jitter each number occurs."""
     most = LIMIT + o["jitter"]
     values = set(o["ended"])
     inside = len(o["ended"]) >= WORKERS and len(values) > 1 and values <= set(range(LIMIT, most + 1))
@@ -89,7 +89,7 @@ def spread(o):
 
 
 def seen(o):
-    """The numbers."""
+    """How many workers ended, and after how many requests."""
     if not o["ended"]:
         return f"no worker ended in {o['answered']:,} requests"
     first, last = o["ended"][0], o["ended"][-1]

@@ -1,4 +1,4 @@
-"""The pid file, and whether there is one at all."""
+"""Whether there is a pid file, and what it says."""
 
 from reprolab import Claim, Column, InvalidTrial
 
@@ -23,7 +23,7 @@ def drive(stack):
     if code:
         raise InvalidTrial(f"find: exit code {code}: {files}")
     text = lab.call("read", path=PATH).strip()
-    found = {
+    observation = {
         "files": files.split(),
         "pid": int(text) if text else None,
         "master": gunicorn.master,
@@ -31,11 +31,11 @@ def drive(stack):
         "workers": gunicorn.wanted,
     }
     lab.keep()
-    return found
+    return observation
 
 
 def holds_the_master(o):
-    """The file names the master, and the master's children are as many as the workers; no other file is there."""
+    """The only pid file names the master, and the master has as many children as there are workers."""
     return o["files"] == [PATH] and o["pid"] == o["master"] and o["children"] == o["workers"]
 
 

@@ -14,23 +14,27 @@ PARALLEL = True
 
 
 def drive(stack):
-    """The application notes the process that imports it."""
+    """Start gunicorn, and read from the application's notes which processes imported it."""
     lab = Lab(stack)
     gunicorn = Gunicorn(lab).ready()
     if "--preload" not in stack.factors["ARGUMENTS"]:
         wait_until("an import by each worker, or by the master", lambda: len(importers(lab)) >= gunicorn.wanted)
-    found = {"master": gunicorn.master, "workers": sorted(gunicorn.workers()), "importers": sorted(importers(lab))}
+    observation = {
+        "master": gunicorn.master,
+        "workers": sorted(gunicorn.workers()),
+        "importers": sorted(importers(lab)),
+    }
     lab.keep()
-    return found
+    return observation
 
 
 def importers(lab):
-    """The pids, one for each import."""
+    """The pid of the importing process, for each import."""
     return [pid for _, pid, _, what, _ in lab.notes() if what == "import"]
 
 
 def once_before_fork(o):
-    """The master imported it once; the other way, each worker does, once. Anything else cannot be told."""
+    """The master imported the application once. (False: each worker did, once. Anything else decides nothing.)"""
     if o["importers"] == [o["master"]]:
         return True
     if o["importers"] == o["workers"]:
@@ -39,7 +43,7 @@ def once_before_fork(o):
 
 
 def seen(o):
-    """Who."""
+    """Which processes imported it, and how often."""
     times = "once" if len(o["importers"]) == 1 else f"{len(o['importers'])} times"
     return f"{times}, by the {'master' if o['importers'] == [o['master']] else 'workers'}"
 

@@ -1,4 +1,4 @@
-"""What a reload meets: a module that is not installed, one that is, a syntax error, an import inside a view."""
+"""How a reload ends: with a module that is not installed, one that is, a syntax error, an import inside a view."""
 
 import time
 
@@ -24,15 +24,15 @@ VARIANTS = {
 }
 TRIALS = 1
 PARALLEL = True
-WATCHED = 4.0  # seconds; with --reload the change is noticed within one
+WATCHED = 4.0  # seconds; with --reload the change is noticed within one second
 
 
 def drive(stack):
-    """Change a file that the project has imported, and see what becomes of gunicorn."""
+    """Change a file that the project has imported, and see whether gunicorn lives and answers."""
     lab = Lab(stack)
-    code, said = stack.execute("app", ["cp", "-r", "/srv/app", PROJECT])
+    code, output = stack.execute("app", ["cp", "-r", "/srv/app", PROJECT])
     if code:
-        raise InvalidTrial(f"the project could not be copied: {said}")
+        raise InvalidTrial(f"the project could not be copied: {output}")
     gunicorn = Gunicorn(lab, cwd=PROJECT).ready()
     before = set(gunicorn.workers())
     path = f"{PROJECT}/lab/imports.py"
@@ -45,19 +45,19 @@ def drive(stack):
     while gunicorn.code is None and time.monotonic() < end:
         time.sleep(0.1)
     late = lab.ask("/late")["status"] if stack.factors["FILE"] == "in-view" else None
-    found = {
+    observation = {
         "code": gunicorn.code,
-        "missing": "ModuleNotFoundError" in gunicorn.said,
+        "missing": "ModuleNotFoundError" in gunicorn.output,
         "replaced": changed(gunicorn, before),
         "status": lab.ask("/")["status"],
         "late": late,
     }
     lab.keep()
-    return found
+    return observation
 
 
 def changed(gunicorn, before):
-    """Whether none of the first workers is left, but others are there."""
+    """Whether all of the first workers have been replaced."""
     now = set(gunicorn.workers())
     return bool(now) and not now & before
 
@@ -73,12 +73,12 @@ def lives_with_500(o):
 
 
 def lives_without_answer(o):
-    """The workers were replaced and answer 500 to everything, yet gunicorn goes on."""
+    """The workers were replaced and answer 500, and gunicorn goes on."""
     return o["code"] is None and o["replaced"] and o["status"] == 500
 
 
 def seen(o):
-    """What became of it."""
+    """Whether gunicorn lives, and what it answers."""
     if o["code"] is not None:
         return f"gunicorn ended, exit code {o['code']}"
     return f"gunicorn lives, GET / {o['status']}" + (f", the view {o['late']}" if o["late"] else "")
@@ -96,7 +96,7 @@ CLAIMS = [
     ),
     Claim(
         "GS-43",
-        "Where a view imports the missing module only when it is asked, that view answers 500 and gunicorn goes on.",
+        "If a view imports the missing module only when it is called, that view answers 500 and gunicorn goes on.",
         sign=lives_with_500,
         shows=["in-view"],
         absent=["missing-module"],
@@ -105,7 +105,7 @@ CLAIMS = [
     ),
     Claim(
         "GS-44",
-        "A syntax error met by a reload does not stop gunicorn: it lives, and answers 500.",
+        "A reload that meets a syntax error does not stop gunicorn: it lives and answers 500.",
         sign=lives_without_answer,
         shows=["syntax-error"],
         absent=["missing-module", "module-there"],

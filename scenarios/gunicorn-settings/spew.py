@@ -4,7 +4,7 @@ from reprolab import Claim, Column, wait_until
 
 from .common import Gunicorn, Lab
 
-HERE = (
+VIEW = (
     "first_line = 1",
     "second_line = first_line + 1",
     "worker = threading.Thread(target=aside)",
@@ -12,7 +12,7 @@ HERE = (
     "worker.join()",
     "return HttpResponse(str(second_line), content_type=",
 )
-ASIDE = ("third_line = 3", "return third_line")
+THREAD = ("third_line = 3", "return third_line")
 VARIANTS = {
     "documented": {},
     "spew": {"ARGUMENTS": "--spew"},
@@ -31,12 +31,12 @@ def drive(stack):
     answer = lab.ask("/spewed")
     gunicorn.stop()
     shown = [line.partition(": ") for line in lab.out().splitlines() if not line.startswith("\t")]
-    own = [text.strip() for place, _, text in shown if place.startswith("lab.views:")]
+    of_views = [text.strip() for place, _, text in shown if place.startswith("lab.views:")]
     lab.keep()
     return {
         "status": answer["status"],
-        "view_lines": sum(any(text.startswith(line) for text in own) for line in HERE),
-        "thread_lines": sum(line in own for line in ASIDE),
+        "view_lines": sum(any(text.startswith(line) for text in of_views) for line in VIEW),
+        "thread_lines": sum(line in of_views for line in THREAD),
         "in_a_thread": stack.factors["WORKER_CLASS"] == "gthread",
         "modules": len({place.rsplit(":", 1)[0] for place, _, text in shown if text}),
     }
@@ -44,18 +44,18 @@ def drive(stack):
 
 def shows_the_view(o):
     """The view was executed, and each of its lines is on the console."""
-    return o["status"] == 200 and o["view_lines"] == len(HERE)
+    return o["status"] == 200 and o["view_lines"] == len(VIEW)
 
 
 def hides_threads(o):
-    """Code is shown, but none of a thread that a view starts; where the view runs in a thread, none of the view."""
-    wanted = 0 if o["in_a_thread"] else len(HERE)
+    """Code is shown, but none of a thread that a view starts; and if the view runs in a thread, none of the view."""
+    wanted = 0 if o["in_a_thread"] else len(VIEW)
     return o["modules"] > 0 and o["thread_lines"] == 0 and o["view_lines"] == wanted
 
 
 def seen(o):
-    """Counts."""
-    return f"{o['view_lines']} of {len(HERE)} lines of the view, {o['thread_lines']} of {len(ASIDE)} of its thread"
+    """How many lines of the view and of its thread are shown."""
+    return f"{o['view_lines']} of {len(VIEW)} lines of the view, {o['thread_lines']} of {len(THREAD)} of its thread"
 
 
 CLAIMS = [
@@ -71,7 +71,8 @@ CLAIMS = [
     ),
     Claim(
         "GS-46",
-        "spew shows the main thread alone: no line of a thread that a view starts, none of a gthread worker's views.",
+        "spew shows only the main thread: no line of a thread that a view starts, and none of a gthread worker's "
+        "views.",
         sign=hides_threads,
         shows=["spew", "gthread"],
         absent=["documented", "gevent"],
@@ -81,7 +82,7 @@ CLAIMS = [
 ]
 
 COLUMNS = [
-    Column("lines of the view", lambda o: f"{o['view_lines']} of {len(HERE)}"),
-    Column("of its thread", lambda o: f"{o['thread_lines']} of {len(ASIDE)}"),
+    Column("lines of the view", lambda o: f"{o['view_lines']} of {len(VIEW)}"),
+    Column("of its thread", lambda o: f"{o['thread_lines']} of {len(THREAD)}"),
     Column("modules", lambda o: o["modules"]),
 ]

@@ -1,4 +1,4 @@
-"""Logging to syslog with Django: who closes the handler, on which Python, behind which gunicorn."""
+"""Logging to syslog with Django: what closes the handler, and on which releases of Python and gunicorn."""
 
 import re
 
@@ -27,14 +27,14 @@ VARIANTS = {
     "gunicorn-23.0.0": {**ON, "GUNICORN": "23.0.0", "PYTHON": "3.9.18"},
     "gunicorn-27.0.1-python-3.10": {**ON, "GUNICORN": "27.0.1", "PYTHON": "3.10.13"},
     "gunicorn-27.0.1": {**ON, "GUNICORN": "27.0.1", "PYTHON": "3.12.1"},
-    # The cause: dictConfig() taken away from Django, given to a program without Django.
+    # The cause: dictConfig() removed from Django, and added to a program without Django.
     "no-dictconfig": {**ON, "DICTCONFIG": "off"},
     "plain": {**ON, "APP": "plain:application", "DICTCONFIG": "off"},
     "plain-dictconfig": {**ON, "APP": "plain:application"},
-    # What Python did before 3.6.7: dictConfig() forgets the handlers without closing them.
+    # As Python did before 3.6.7: dictConfig() forgets the handlers without closing them.
     "handlers-kept": {**ON, "HANDLERS": "kept"},
     "unix": {"ARGUMENTS": UNIX},
-    # The access log in it, or not.
+    # Whether the access log goes to syslog.
     "redirect-off": {"ARGUMENTS": f"{UDP} --disable-redirect-access-to-syslog", "DICTCONFIG": "off"},
     "redirect-off-no-syslog": {"ARGUMENTS": "--disable-redirect-access-to-syslog --access-logfile -"},
     "accesslog": {"ARGUMENTS": "--access-logfile -"},
@@ -44,7 +44,7 @@ PARALLEL = True
 
 
 def drive(stack):
-    """One request, then the end, beside a receiver; what came there and what stands on standard error."""
+    """Send one request and stop gunicorn, with a syslog receiver beside it; see what arrives and what stderr says."""
     lab = Lab(stack)
     where = "unix:/run/lab/log" if "unix" in stack.factors["ARGUMENTS"] else "udp:514"
     lab.start("receiver", ["python", "-u", "receiver.py", where])
@@ -71,24 +71,24 @@ def raises(o):
 
 
 def works(o):
-    """No such error, and both the server's start and the request have come to the receiver."""
+    """There is no such error, and the receiver got the lines of the server's start and of the request."""
     return o["bad_descriptor"] == 0 and o["started_in_syslog"] and o["access_in_syslog"]
 
 
 def takes_access_away(o):
-    """The access log is not where it would be: with syslog in syslog, without it on standard output."""
+    """The access log is missing: from syslog if syslog is on, from standard output if it is not."""
     if o["syslog"]:
         return o["started_in_syslog"] and not o["access_in_syslog"]
     return not o["access_on_stdout"]
 
 
 def seen(o):
-    """Errors, messages."""
+    """How many errors there were, and how many messages arrived."""
     return f"{o['bad_descriptor']} × [Errno 9], {o['received']} messages received"
 
 
 def access(o):
-    """Where the request's line is."""
+    """Where the line of the request is."""
     places = [name for name, key in (("syslog", "access_in_syslog"), ("stdout", "access_on_stdout")) if o[key]]
     return f"access log in {' and '.join(places) or 'neither syslog nor stdout'}"
 
@@ -145,7 +145,7 @@ CLAIMS = [
     ),
     Claim(
         "GS-49",
-        "The fix came with Python 3.11, whatever the gunicorn: its SysLogHandler opens a closed socket anew.",
+        "The fix came with Python 3.11, with any release of gunicorn: its SysLogHandler opens a closed socket anew.",
         sign=works,
         shows=["python-3.11", "python-3.12", "python-3.13", "gunicorn-27.0.1"],
         absent=["syslog", "python-3.10", "gunicorn-27.0.1-python-3.10"],
@@ -154,7 +154,8 @@ CLAIMS = [
     ),
     Claim(
         "GS-50",
-        "Over a Unix socket there is no such error on 3.6.15 either: there the handler connects again by itself.",
+        "Over a Unix socket there is no such error on 3.6.15 either, because there the handler connects again by "
+        "itself.",
         sign=works,
         shows=["unix"],
         absent=["syslog"],

@@ -1,4 +1,4 @@
-"""What becomes of a request that lasts longer than --timeout, by worker class and by what it does."""
+"""What happens to a request that lasts longer than --timeout, by worker class and by what the request does."""
 
 from reprolab import Claim, Column, Event, logs, wait_until
 
@@ -25,7 +25,7 @@ PARALLEL = True
 
 
 def drive(stack):
-    """One request that lasts, its fate, and who is there afterwards."""
+    """Send one long request; see how it ends, and whether the worker was replaced."""
     lab = Lab(stack)
     gunicorn = Gunicorn(lab).ready()
     (before,) = gunicorn.workers()
@@ -35,24 +35,24 @@ def drive(stack):
     (answer,) = all_answered(lab, [number])
     wait_until("it answers again", gunicorn.answers)
     wait_until("one worker", lambda: len(gunicorn.workers()) == 1)
-    found = {
+    observation = {
         "status": answer["status"],
         "after_s": round(answer["ended"] - answer["began"], 2),
         "replaced": gunicorn.workers() != [before],
-        "told": bool(logs.GUNICORN.search("timeout", gunicorn.said)),
+        "told": bool(logs.GUNICORN.search("timeout", gunicorn.output)),
         "lasts_s": float(stack.factors["LASTS"]),
     }
     lab.keep()
-    return found
+    return observation
 
 
 def zero(evidence, o):
-    """Moments are distances: the client's from its request, the server's from the beginning of its view."""
+    """0: the client's moments count from its request, the server's from the beginning of the view."""
     return 0
 
 
 def events(evidence, o):
-    """The request as its client saw it, the view as the worker did, and the workers that came."""
+    """The request as the client saw it, the view as the worker saw it, and the workers that started."""
     fate = f"answered {o['status']}" if o["status"] else "cut off"
     yield Event(0, "note", f"request: {fate}", "request", 1000 * o["after_s"])
     if not o["status"]:
@@ -67,17 +67,17 @@ def events(evidence, o):
 
 
 def killed(o):
-    """The request has no answer; gunicorn says why, between the timeout and two seconds later; another worker came."""
+    """The request was cut off between the timeout and 2.5 s later, gunicorn logged why, and another worker came."""
     return o["status"] is None and o["told"] and o["replaced"] and 3 <= o["after_s"] <= 5.5
 
 
 def left_alone(o):
-    """The request lasted longer than the timeout and was answered, by a worker that is still there."""
+    """The request lasted longer than the timeout and was answered, and its worker is still there."""
     return o["status"] == 200 and not o["replaced"] and not o["told"] and o["after_s"] > 6
 
 
 def seen(o):
-    """Fate."""
+    """How the request ended, and when."""
     return f"{'answered' if o['status'] == 200 else 'cut off'} after {o['after_s']:.1f} s"
 
 
@@ -103,7 +103,7 @@ CLAIMS = [
     ),
     Claim(
         "GS-56",
-        "A gevent worker whose request computes and never waits is killed by the timeout all the same.",
+        "A gevent worker whose request computes and never waits is killed by the timeout, as a sync worker is.",
         sign=killed,
         shows=["gevent-compute"],
         absent=["gevent", "gthread-compute"],

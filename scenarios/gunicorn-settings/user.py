@@ -16,28 +16,28 @@ WANTED = (1234, 2345)
 
 
 def drive(stack):
-    """Effective uid and gid of each process, as the kernel tells them."""
+    """Read the effective uid and gid of each process from the kernel."""
     lab = Lab(stack)
     gunicorn = Gunicorn(lab).ready()
     wait_until("the workers have imported the application", lambda: len(lab.notes()) >= gunicorn.wanted)
-    every = {one["pid"]: [one["uid"], one["gid"]] for one in lab.call("processes")}
-    found = {"master": every[gunicorn.master], "workers": [every[pid] for pid in gunicorn.workers()]}
+    ids = {process["pid"]: [process["uid"], process["gid"]] for process in lab.call("processes")}
+    observation = {"master": ids[gunicorn.master], "workers": [ids[pid] for pid in gunicorn.workers()]}
     lab.keep()
-    return found
+    return observation
 
 
 def workers_have_another(o):
-    """The workers have the user and group that were set, the master those it was started with."""
-    if all(one == list(WANTED) for one in o["workers"]) and o["master"] == [0, 0]:
+    """The workers have the user and group that were set, and the master has root's."""
+    if all(worker == list(WANTED) for worker in o["workers"]) and o["master"] == [0, 0]:
         return True
-    if all(one == o["master"] for one in o["workers"]):
+    if all(worker == o["master"] for worker in o["workers"]):
         return False
     raise ValueError(f"master {o['master']}, workers {o['workers']}")
 
 
 def seen(o):
     """uid:gid."""
-    (worker,) = {"{}:{}".format(*one) for one in o["workers"]}
+    (worker,) = {"{}:{}".format(*ids) for ids in o["workers"]}
     return "master {}:{}, workers {}".format(*o["master"], worker)
 
 

@@ -1,11 +1,11 @@
-"""How many requests one worker has in hand at once, and who answers a health check while all of them compute."""
+"""How many requests one worker handles at once, and whether a health check is answered while all workers compute."""
 
 from reprolab import Claim, Column, InvalidTrial, wait_until
 
 from .common import Gunicorn, Lab, all_answered, most_at_once
 
 CLIENTS = 6
-ALL_AT_WORK = 2.0  # seconds for which all must still be at work when the health check is sent
+ALL_AT_WORK = 2.0  # seconds that all must still be at work after the health check is sent
 THREADS = "--threads 8"
 COMPUTE = {"WORK": "compute", "WORKERS": "4", "LASTS": "10"}
 VARIANTS = {
@@ -16,7 +16,7 @@ VARIANTS = {
     "gevent-one-worker-free": {**COMPUTE, "WORKER_CLASS": "gevent", "SIGNAL": "TTIN"},
     "gevent-waiting": {**COMPUTE, "WORKER_CLASS": "gevent", "WORK": "sleep"},
     "sync-compute": COMPUTE,
-    # One worker: with more, one of them might have no request, and answer for that reason.
+    # One worker: with more, one of them might have no request and answer for that reason.
     "gthread-compute": {**COMPUTE, "WORKERS": "1", "WORKER_CLASS": "gthread", "ARGUMENTS": THREADS},
 }
 TRIALS = 1
@@ -24,25 +24,25 @@ PARALLEL = True
 
 
 def drive(stack):
-    """More requests than workers at once; or, with four workers, four that last and then a health check."""
+    """Send more requests than there are workers; or keep each worker busy and then send a health check."""
     lab = Lab(stack)
     gunicorn = Gunicorn(lab).ready()
-    found = together(lab, stack.factors) if stack.factors["LASTS"] == "0.5" else health(lab, gunicorn)
+    observation = together(lab, stack.factors) if stack.factors["LASTS"] == "0.5" else health(lab, gunicorn)
     lab.keep()
-    return found
+    return observation
 
 
 def together(lab, factors):
-    """The most that any one worker had in hand."""
+    """How many requests a worker handled at once, at the most."""
     numbers = [lab.begin(f"/sleep/{factors['LASTS']}") for _ in range(CLIENTS)]
-    statuses = [one["status"] for one in all_answered(lab, numbers)]
+    statuses = [answer["status"] for answer in all_answered(lab, numbers)]
     if statuses != [200] * CLIENTS:
         raise InvalidTrial(f"the requests were answered with {statuses}")
     return {"most": max(most_at_once(lab.notes(), "/sleep/").values()), "health_s": None}
 
 
 def health(lab, gunicorn):
-    """One request for each worker, each begun before the next is sent; then the health check."""
+    """Send one request for each worker, each when the one before has begun; then the health check."""
     factors = lab.factors
     busy = gunicorn.wanted
     if factors["SIGNAL"] == "TTIN":
@@ -55,12 +55,12 @@ def health(lab, gunicorn):
         wait_until("the request is begun", lambda n=n: len(lab.begun(path)) == n + 1)
     pids = lab.begun(path)
     if factors["SIGNAL"] == "TTIN":
-        # The worker that is free answers once it has loaded the application, which is not what is measured.
+        # The free worker answers only after it has loaded the application. This time is not to be measured.
         lab.ask("/")
     check = lab.ask("/", limit=60)
-    ends = [one["ended"] for one in all_answered(lab, numbers)]
+    ends = [answer["ended"] for answer in all_answered(lab, numbers)]
     if factors["WORK"] == "compute" and len(set(pids)) != busy:
-        raise InvalidTrial(f"{len(set(pids))} of {busy} workers computed, so that one was free without being meant to")
+        raise InvalidTrial(f"{len(set(pids))} of {busy} workers computed, so one was free that should not be")
     if check["status"] != 200 or min(ends) - check["began"] < ALL_AT_WORK:
         raise InvalidTrial(f"no health check while all computed: {check}")
     return {
@@ -72,12 +72,12 @@ def health(lab, gunicorn):
 
 
 def one_at_a_time(o):
-    """No worker ever had two requests in its view."""
+    """No worker ever had two requests in a view at once."""
     return o["most"] == 1
 
 
 def many_at_once(o):
-    """One worker had all of them in its view."""
+    """One worker had all requests in a view at once."""
     return o["most"] == CLIENTS
 
 
@@ -87,7 +87,7 @@ def healthy(o):
 
 
 def at_once(o):
-    """The most in one worker."""
+    """The most requests at once in one worker."""
     return f"{o['most']} at once in one worker"
 
 
@@ -129,7 +129,8 @@ CLAIMS = [
     ),
     Claim(
         "GS-54",
-        "What the document saw of gevent needs requests that wait, or one worker that does not compute; or gthread.",
+        "A health check is answered as the document says only if requests wait, if one worker does not compute, or "
+        "under gthread.",
         sign=healthy,
         shows=["gevent-waiting", "gevent-one-worker-free", "gthread-compute"],
         absent=["gevent-compute", "sync-compute"],

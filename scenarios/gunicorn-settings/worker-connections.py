@@ -23,25 +23,25 @@ PARALLEL = True
 
 
 def drive(stack):
-    """Eight requests at once to one worker."""
+    """Send eight requests at once to one worker."""
     lab = Lab(stack)
     Gunicorn(lab).ready()
     numbers = [lab.begin(f"/sleep/{stack.factors['LASTS']}") for _ in range(CLIENTS)]
-    statuses = [one["status"] for one in all_answered(lab, numbers)]
+    statuses = [answer["status"] for answer in all_answered(lab, numbers)]
     if statuses != [200] * CLIENTS:
         raise InvalidTrial(f"the requests were answered with {statuses}")
-    found = {"most": max(most_at_once(lab.notes(), "/sleep/").values())}
+    observation = {"most": max(most_at_once(lab.notes(), "/sleep/").values())}
     lab.keep()
-    return found
+    return observation
 
 
 def limited(o):
-    """Exactly so many of the requests were in hand at the same time."""
+    """Exactly 3 of the 8 requests were handled at the same time."""
     return o["most"] == LIMIT
 
 
 def seen(o):
-    """The most."""
+    """How many requests were handled at once."""
     return f"{o['most']} of {CLIENTS} at once"
 
 

@@ -8,7 +8,7 @@ VARIANTS = {
     "documented": {},
     "three": {"WORKERS": "3"},
     "five": {"WORKERS": "5"},
-    # One more than the setting, by a signal: the number is the master's, and this is how it looks when it differs.
+    # A signal makes one worker more than the setting, which shows that the count can differ from it.
     "ttin": {"SIGNAL": "TTIN"},
     "worker-killed": {"SIGNAL": "KILL"},
 }
@@ -17,7 +17,7 @@ PARALLEL = True
 
 
 def drive(stack):
-    """Count the master's children; after a signal that makes one more, or after one of them was killed."""
+    """Count the master's children, in some variants after a signal that adds one, or after one was killed."""
     lab = Lab(stack)
     gunicorn = Gunicorn(lab).ready()
     wanted = gunicorn.wanted
@@ -30,18 +30,18 @@ def drive(stack):
         wait_until(
             "another in its place", lambda: before[0] not in gunicorn.workers() and len(gunicorn.workers()) >= wanted
         )
-    found = {"wanted": wanted, "workers": len(gunicorn.workers())}
+    observation = {"wanted": wanted, "workers": len(gunicorn.workers())}
     lab.keep()
-    return found
+    return observation
 
 
 def as_many(o):
-    """The master has that many children."""
+    """The master has as many children as the setting says."""
     return o["workers"] == o["wanted"]
 
 
 def seen(o):
-    """Counts."""
+    """How many workers there are, and how many were set."""
     return f"{o['workers']} where {o['wanted']} is set"
 
 

@@ -1,4 +1,4 @@
-"""What both experiments do: send one request, and look at the processes of one that does not come back."""
+"""What both experiments share: send a request, and look at the processes of a request that is not answered."""
 
 import re
 import time
@@ -10,27 +10,27 @@ from reprolab.processes.snapshot import Snapshot
 from reprolab.processes.wait_graph import Link, deadlocked, lost_lock, stuck
 
 ROUNDS = 3  # five tasks on two children
-GRACE = 0.3  # seconds for a request's own work, before its processes are looked at
+GRACE = 0.3  # seconds for a request's own work, before the lab looks at its processes
 BETWEEN = 0.3  # seconds between two looks
-STILL = 3.0  # seconds in which nothing moved but a server's own loops
-STARTED = 10.0  # seconds for what must be there at once
+STILL = 3.0  # seconds in which only a server's own loops may have moved
+STARTED = 10.0  # seconds in which something must start that should be there at once
 LIMIT = 25.0  # seconds; gunicorn's own limit is 30
 
 LINE = re.compile(r"^\[(\d+) of (\d+)\] (.*)$")
-# What multiprocessing starts beside a pool's children.
+# The processes that multiprocessing starts besides a pool's children.
 HELPERS = ("semaphore_tracker", "resource_tracker", "forkserver import main")
 
 
 @dataclass(frozen=True)
 class Stuck:
-    """A request that will never be answered: the processes as they were, and who waits for whom."""
+    """A request that will never be answered: its processes at that moment, and who waits for whom."""
 
     snapshot: Snapshot
     links: tuple[Link, ...]
 
     @property
     def worker(self):
-        """The process that began the request."""
+        """The pid of the process that began the request."""
         return self.links[0].pid
 
     @property
@@ -48,12 +48,12 @@ class Stuck:
 
     @property
     def lock_lost(self):
-        """Not the document's freeze: nobody waits for a child, but for a lock whose holder is gone."""
+        """Another freeze than the document's: no process waits for a child, and a lock's holder has ended."""
         return "child" not in self.kinds()
 
 
 def check_upstream(stack):
-    """Without its neighbour every HTTP task fails, which is not what the document saw."""
+    """Wait until the server that the tasks ask answers: without it every HTTP task fails, unlike in the document."""
     if stack.factors["TASK"] != "http":
         return
 
@@ -64,15 +64,15 @@ def check_upstream(stack):
 
 
 def worker_of(stack, number):
-    """The pid of the process that began a request; None before it did."""
+    """The pid of the process that began a request; None before the request began."""
     for line in reversed(stack.printed("app")):
-        if (found := LINE.match(line)) and found[3] == f"request {number} begins":
-            return int(found[1])
+        if (match := LINE.match(line)) and match[3] == f"request {number} begins":
+            return int(match[1])
     return None
 
 
 def pool_children(snapshot, worker):
-    """The living processes below a worker, without multiprocessing's helpers, which are its own children."""
+    """The living descendants of a worker, without the helpers that multiprocessing starts as the worker's children."""
     return [
         process
         for process in snapshot.descendants(worker)
@@ -82,18 +82,18 @@ def pool_children(snapshot, worker):
 
 
 def wait_for(asked, seconds):
-    """Sleep until the answer is there, or the time is up."""
+    """Wait until the answer is there or the time is over."""
     wait([asked], seconds)
 
 
 def patience(stack):
-    """How long a request may take, in seconds, before its processes are looked at."""
+    """How long a request may take, in seconds, before the lab looks at its processes."""
     slowest = max(float(stack.factors["LATENCY_MS"]), float(stack.factors["TASK_MS"]))
     return ROUNDS * slowest / 1000 + GRACE
 
 
 def held(looks, worker):
-    """Who waits for whom, for ever; empty where somebody may go on. ``looks``: (when, snapshot), the latest last."""
+    """Who waits for whom for ever; empty if a process may still go on. ``looks``: (time, snapshot), the latest last."""
     (now, after), earlier = looks[-1], looks[:-1]
     if not earlier or worker is None:
         return []
@@ -105,9 +105,9 @@ def held(looks, worker):
 
 
 def answer_or_stuck(stack, asked, number, seconds):
-    """Wait for the answer; without one, look twice: what holds the request for ever, or None if it was answered.
+    """Wait for the answer; if there is none, look at the processes. Returns Stuck, or None if it was answered.
 
-    Slow is not frozen: as long as a process moves, or waits for the network or a clock, the wait goes on.
+    A slow request is not frozen: as long as a process moves, or waits for the network or a clock, the lab waits.
     """
     end = time.monotonic() + LIMIT
     wait_for(asked, seconds)

@@ -1,4 +1,4 @@
-"""How often a request that uses multiprocessing.Pool freezes, and what it takes."""
+"""How often a request that uses multiprocessing.Pool freezes, and what makes it freeze."""
 
 import re
 import time
@@ -14,12 +14,12 @@ FEW, SOME, MANY = "20", "40", "60"
 SENDING = {"RUNNER": "sending", "TASK": "nothing"}
 VARIANTS = {
     "documented": {},
-    # What becomes of task 5.
+    # What task 5 does: raise, return something, or nothing special.
     "no-exception": {"OUTCOME": "none", "ATTEMPTS": SOME},
     "return-exception": {"OUTCOME": "return-exception"},
     "return-traceback": {"OUTCOME": "return-traceback"},
     "return-text": {"OUTCOME": "return-text"},
-    # How far away the site is.
+    # How long the site takes to answer.
     "latency-0": {"LATENCY_MS": "0", "ATTEMPTS": FEW},
     "latency-10": {"LATENCY_MS": "10"},
     "latency-300": {"LATENCY_MS": "300"},
@@ -45,18 +45,18 @@ VARIANTS = {
     "runserver": {"SERVER": "runserver", "ATTEMPTS": FEW},
     "runserver-noreload": {"SERVER": "runserver-noreload", "ATTEMPTS": FEW},
     "script": {"SERVER": "script", "ATTEMPTS": SOME},
-    # The cause: taken away under gunicorn, brought where there is no gunicorn.
+    # The cause: removed under gunicorn, and added where there is no gunicorn.
     "handler-default": {"HANDLER": "default", "ATTEMPTS": MANY},
     "script-noting": {"SERVER": "script", "HANDLER": "noting"},
     "runserver-noting": {"SERVER": "runserver-noreload", "HANDLER": "noting"},
-    # The race: decided one way, and the other.
+    # The race: forced to end in one way, and in the other.
     "held": {"RUNNER": "held"},
     "held-handler-default": {"RUNNER": "held", "HANDLER": "default", "ATTEMPTS": FEW},
     "late": {"RUNNER": "late", "OUTCOME": "none"},
     "late-handler-default": {"RUNNER": "late", "OUTCOME": "none", "HANDLER": "default", "ATTEMPTS": FEW},
     "late-raise": {"RUNNER": "late-raise"},
     "settled": {"RUNNER": "settled", "ATTEMPTS": SOME},
-    # What one might do about it.
+    # Possible remedies.
     "wrapper-as-written": {"RUNNER": "wrapper-as-written"},
     "wrapper-as-written-value": {"RUNNER": "wrapper-as-written-value"},
     "wrapper-at-once": {"RUNNER": "wrapper-at-once"},
@@ -69,7 +69,7 @@ VARIANTS = {
     "executor": {"RUNNER": "executor", "ATTEMPTS": SOME},
     "threads": {"RUNNER": "threads", "ATTEMPTS": FEW},
     "in-turn": {"RUNNER": "in-turn", "ATTEMPTS": FEW},
-    # Where SIGTERM does end the children, results that a child is still sending decide another race.
+    # Another race, where SIGTERM does end the children: whether a child is just then sending its result.
     "sending": {"SERVER": "script", **SENDING},
     "sending-python-3.7": {"SERVER": "script", **SENDING, "PYTHON": "3.7.16"},
     "sending-python-3.8": {"SERVER": "script", **SENDING, "PYTHON": "3.8.18"},
@@ -91,15 +91,15 @@ TASK_END = re.compile(r"task \(?(\d)(?:,\))? done: (\w+)$")
 
 
 def drive(stack):
-    """Ask one time after the other; look at the processes of each request that does not come back, then free it."""
+    """Send one request after the other; look at the processes of each that is not answered, then free it."""
     check_upstream(stack)
     attempts = []
     with ThreadPoolExecutor(1) as clients:
         for number in range(1, attempts_of(stack) + 1):
-            first = not any(one.get("seen") for one in attempts)
-            attempts.append(attempt(stack, clients, number, first))
+            first = not any(attempt.get("seen") for attempt in attempts)
+            attempts.append(send_request(stack, clients, number, first))
             if attempts[-1]["lock_lost"] and stack.factors["SERVER"].startswith("runserver"):
-                break  # freed by the server's own end; nobody starts another
+                break  # only the end of the server freed it, and nothing starts another server
     check_upstream(stack)
     return {"attempts": attempts, "sigterm": attempts[0]["sigterm"]}
 
@@ -112,31 +112,31 @@ def attempts_of(stack):
     return int(wanted)
 
 
-def attempt(stack, clients, number, first):
-    """One request: answered, or found frozen and freed."""
+def send_request(stack, clients, number, first):
+    """Send one request. It is answered, or the lab finds that it is frozen and frees it."""
     begun = time.monotonic()
     asked = clients.submit(stack.probe, f"/run/{number}", timeout=2 * LIMIT + RELEASE)
     sigterm = sigterm_of_children(stack, asked, number) if number == 1 else None
-    found = answer_or_stuck(stack, asked, number, patience(stack))
-    lost = found is not None and found.lock_lost
-    result = {"number": number, "frozen": found is not None and not lost, "lock_lost": lost, "sigterm": sigterm}
-    if found is None:
+    stuck = answer_or_stuck(stack, asked, number, patience(stack))
+    lost = stuck is not None and stuck.lock_lost
+    result = {"number": number, "frozen": stuck is not None and not lost, "lock_lost": lost, "sigterm": sigterm}
+    if stuck is None:
         status = asked.result()
         if not status.isdigit():
             raise InvalidTrial(f"request {number} was neither answered nor frozen but broken off: {status}")
         return result | {"status": status, "ms": round((time.monotonic() - begun) * 1000)}
-    seen = describe(stack, found, number) if first else None
+    seen = describe(stack, stuck, number) if first else None
     return result | {
-        "worker": found.worker,
-        "chain": found.chain(),
-        "kinds": found.kinds(),
+        "worker": stuck.worker,
+        "chain": stuck.chain(),
+        "kinds": stuck.kinds(),
         "seen": seen,
-        "freed": free(stack, asked, found),
+        "freed": free(stack, asked, stuck),
     }
 
 
 def sigterm_of_children(stack, asked, number):
-    """What SIGTERM does in the worker and in its pool's children, looked at while they work; None if not seen."""
+    """What SIGTERM does in the worker and in its pool's children while they work; None if they ended too early."""
     end = time.monotonic() + STARTED
     while not asked.done() and time.monotonic() < end:
         snapshot, worker = stack.processes(), worker_of(stack, number)
@@ -148,25 +148,25 @@ def sigterm_of_children(stack, asked, number):
     return None
 
 
-def describe(stack, found, number):
-    """The full look, once for each trial; and where the Python code of the stuck processes is."""
+def describe(stack, stuck, number):
+    """All that can be seen of the stuck processes, and the Python functions that they are in; once for each trial."""
     factors = " ".join(
         f"{name}={stack.factors[name]}" for name in ("PYTHON", "GUNICORN", "SERVER", "RUNNER", "OUTCOME")
     )
-    seen = stack.forensics(title=f"request {number} is frozen ({factors}): {'; '.join(found.chain())}")
-    pids = list(dict.fromkeys(link.pid for link in found.links))
+    seen = stack.forensics(title=f"request {number} is frozen ({factors}): {'; '.join(stuck.chain())}")
+    pids = list(dict.fromkeys(link.pid for link in stuck.links))
     return {
         "summary": seen.lines(),
         "functions": {str(pid): seen.functions(pid) for pid in pids if pid in seen.stacks},
     }
 
 
-def free(stack, asked, found):
-    """End the children that the worker waits for: the request ends with them, if it waited for nothing else.
+def free(stack, asked, stuck):
+    """End the children that the worker waits for. The request then ends too, if it waited for nothing else.
 
-    Where a lock is lost there is nobody left to end but the worker itself.
+    If a lock is lost, only the worker itself is left to be ended.
     """
-    stack.kill("app", [found.worker] if found.lock_lost else found.children)
+    stack.kill("app", [stuck.worker] if stuck.lock_lost else stuck.children)
     wait_for(asked, RELEASE)
     if not asked.done():
         raise InvalidTrial("a frozen request did not end with the processes it waited for; the trial cannot go on")
@@ -179,30 +179,30 @@ def free(stack, asked, found):
 def observe(evidence, driven):
     """Join each attempt with what its tasks printed."""
     outputs = outputs_by_request(line.decode("utf-8", "replace") for line in evidence.lines("app"))
-    attempts = [one | outputs.get(one["number"], {}) for one in driven["attempts"]]
-    for one in attempts:
-        check_attempt(one)
-    frozen = [one for one in attempts if one["frozen"]]
+    attempts = [attempt | outputs.get(attempt["number"], {}) for attempt in driven["attempts"]]
+    for attempt in attempts:
+        check_attempt(attempt)
+    frozen = [attempt for attempt in attempts if attempt["frozen"]]
     return driven | {
         "attempts": attempts,
         "frozen": len(frozen),
         "asked": len(attempts),
-        "lock_lost": sum(one["lock_lost"] for one in attempts),
-        "finished": [len(one["finished"]) for one in frozen],
-        "unfinished": [sorted(set(one["begun"]) - set(one["finished"])) for one in frozen],
+        "lock_lost": sum(attempt["lock_lost"] for attempt in attempts),
+        "finished": [len(attempt["finished"]) for attempt in frozen],
+        "unfinished": [sorted(set(attempt["begun"]) - set(attempt["finished"])) for attempt in frozen],
     }
 
 
 def outputs_by_request(lines):
-    """What was printed between a request's begin and the next one's: tasks begun and finished, and how it ended."""
-    found, current = {}, None
+    """For each request, from its first line to the next one's: the tasks begun and finished, and how it ended."""
+    outputs, current = {}, None
     for line in lines:
         text = LINE.match(logs.split_timestamp(line)[1].rstrip("\n"))
         if not text:
             continue
         words = text[3]
         if begin := BEGIN.match(words):
-            current = found[int(begin[1])] = {"worker": int(text[1]), "begun": [], "finished": {}, "raised": ""}
+            current = outputs[int(begin[1])] = {"worker": int(text[1]), "begun": [], "finished": {}, "raised": ""}
         elif current is None:
             continue
         elif end := END.match(words):
@@ -211,57 +211,57 @@ def outputs_by_request(lines):
             current["finished"][task[1]] = task[2]
         elif task := TASK_BEGIN.match(words):
             current["begun"].append(task[1])
-    return found
+    return outputs
 
 
-def check_attempt(one):
-    """A request that did not do what the variant is about says nothing about it."""
-    number = one["number"]
-    if "begun" not in one:
+def check_attempt(attempt):
+    """Raise InvalidTrial for a request that did not do what its variant tests."""
+    number = attempt["number"]
+    if "begun" not in attempt:
         raise InvalidTrial(f"request {number} never began")
-    if strange := [answer for answer in one["finished"].values() if answer.isdigit() and answer != "200"]:
+    if strange := [answer for answer in attempt["finished"].values() if answer.isdigit() and answer != "200"]:
         raise InvalidTrial(f"request {number}: the upstream answered {strange[0]}")
-    raised = one["raised"]
+    raised = attempt["raised"]
     if raised and not any(word in raised for word in KNOWN_ERRORS):
         raise InvalidTrial(f"request {number} failed otherwise than by task 5: {raised}")
-    if answered(one) and one["status"] != ("500" if raised else "200"):
-        raise InvalidTrial(f"request {number}: answered {one['status']} {raised}")
+    if answered(attempt) and attempt["status"] != ("500" if raised else "200"):
+        raise InvalidTrial(f"request {number}: answered {attempt['status']} {raised}")
 
 
-def answered(one):
-    """Whether an attempt came back by itself."""
-    return not one["frozen"] and not one.get("lock_lost")
+def answered(attempt):
+    """Whether a request was answered without the lab's help."""
+    return not attempt["frozen"] and not attempt.get("lock_lost")
 
 
 # -- the timeline of the report ------------------------------------------------------------------------
 
 
 def events(evidence, o):
-    """Each request from its first line to its last; one that froze, until the lab had ended what it waited for.
+    """Each request from its first line to its last; a frozen one ends when the lab has ended what it waited for.
 
-    A worker that the lab ended says no last line: then only the request's beginning has a moment.
+    A worker that the lab ended prints no last line: then the event has no end.
     """
     open_requests, start = {}, zero(evidence, o)
-    ways = {one["number"]: one for one in o["attempts"]}
-    for at, words in said(evidence, start):
+    attempts = {attempt["number"]: attempt for attempt in o["attempts"]}
+    for at, words in printed(evidence, start):
         if match := BEGIN.match(words):
             open_requests[int(match[1])] = at
         elif (match := END.match(words)) and int(match[1]) in open_requests:
             number = int(match[1])
-            yield request(ways[number], open_requests.pop(number), at)
-            if not answered(ways[number]):
+            yield request(attempts[number], open_requests.pop(number), at)
+            if not answered(attempts[number]):
                 yield Event(at, "killed", f"the lab ended what request {number} waited for", "lab")
     for number, at in open_requests.items():
-        yield request(ways[number], at, None)
+        yield request(attempts[number], at, None)
 
 
-def request(one, began, ended):
-    """One attempt, in the lane of its fate."""
-    if answered(one):
-        text = f"request {one['number']}: answered {one['status']} after {one['ms']} ms"
+def request(attempt, began, ended):
+    """The event of one request: answered, frozen and lost requests each have a lane."""
+    if answered(attempt):
+        text = f"request {attempt['number']}: answered {attempt['status']} after {attempt['ms']} ms"
         return Event(began, "note", text, "request", ended)
-    lane = "frozen request" if one["frozen"] else "lock lost"
-    return Event(began, "note", f"request {one['number']}: {lane}, freed by the lab", lane, ended)
+    lane = "frozen request" if attempt["frozen"] else "lock lost"
+    return Event(began, "note", f"request {attempt['number']}: {lane}, freed by the lab", lane, ended)
 
 
 def zero(evidence, o):
@@ -269,8 +269,8 @@ def zero(evidence, o):
     return logs.Clock()(next(iter(evidence.lines("app"))))
 
 
-def said(evidence, start):
-    """What the processes printed, as (milliseconds since the start, words)."""
+def printed(evidence, start):
+    """The lines that the processes printed, as (milliseconds since the start, text)."""
     clock = logs.Clock()
     for line in evidence.lines("app"):
         if text := LINE.match(logs.split_timestamp(line)[1].decode("utf-8", "replace").rstrip("\n")):
@@ -296,34 +296,34 @@ def always(o):
 
 
 def rate(o):
-    """Frozen requests, of how many."""
+    """Frozen requests, and all requests."""
     return o["frozen"], o["asked"]
 
 
 def frozen_attempts(o):
-    """The attempts that froze; a trial without any cannot say how one looks."""
-    found = [one for one in o["attempts"] if one["frozen"]]
-    if not found:
+    """The attempts that froze. Raises ValueError if none did: such a trial cannot say how a frozen request looks."""
+    frozen = [attempt for attempt in o["attempts"] if attempt["frozen"]]
+    if not frozen:
         raise ValueError("no request froze")
-    return found
+    return frozen
 
 
 def waits_for_a_child(o):
     """In every frozen request the worker waits for a child of the pool, and that child for a lock."""
-    return all(one["kinds"] == ["child", "lock"] for one in frozen_attempts(o))
+    return all(attempt["kinds"] == ["child", "lock"] for attempt in frozen_attempts(o))
 
 
 def in_terminate(o):
-    """Where the processes were looked at closely: the worker is in Pool.terminate(), in waitpid."""
-    seen = next(one for one in frozen_attempts(o) if one["seen"])
-    stacks = seen["seen"]["functions"][str(seen["worker"])]
+    """In the frozen request that was looked at closely, the worker is in Pool.terminate(), in waitpid."""
+    attempt = next(attempt for attempt in frozen_attempts(o) if attempt["seen"])
+    stacks = attempt["seen"]["functions"][str(attempt["worker"])]
     names = [[name.rpartition(".")[2] for name in stack] for stack in stacks]
     return any({"_terminate_pool", "join", "poll"} <= set(stack) for stack in names)
 
 
 def all_tasks_finished(o):
-    """As the document has it: all five tasks have finished, and terminate() waits for a child."""
-    finished = all(set(one["finished"]) == TASKS for one in frozen_attempts(o))
+    """All five tasks have finished, and terminate() waits for a child, as the document says."""
+    finished = all(set(attempt["finished"]) == TASKS for attempt in frozen_attempts(o))
     return finished and waits_for_a_child(o) and in_terminate(o)
 
 
@@ -333,7 +333,7 @@ def no_task_at_work(o):
 
 
 def lost(o):
-    """How many requests wait for a lost lock; runs from before it was looked for took such a trial as invalid."""
+    """How many requests wait for a lost lock. Older runs did not look for it and took such a trial as invalid."""
     return o.get("lock_lost", 0)
 
 
@@ -343,8 +343,8 @@ def lock_lost(o):
 
 
 def slip(o):
-    """The document's wrapper fails itself: `this` is no name."""
-    return any("NameError" in one["raised"] and "this" in one["raised"] for one in o["attempts"])
+    """The document's wrapper itself raises a NameError, for the name `this`."""
+    return any("NameError" in attempt["raised"] and "this" in attempt["raised"] for attempt in o["attempts"])
 
 
 NEWER = ["python-3.8", "python-3.9", "python-3.10", "python-3.11", "python-3.12", "python-3.13"]
@@ -370,8 +370,7 @@ CLAIMS = [
     ),
     Claim(
         "PF-3",
-        "It happens whenever the exception's __traceback__ comes back from the child, and always then, raised or "
-        "returned alike.",
+        "It happens every time the exception's __traceback__ comes back from the child, raised or returned.",
         sign=always,
         shows=["documented", "return-traceback", "latency-0"],
         absent=["return-exception", "return-text", "late"],
@@ -413,8 +412,8 @@ CLAIMS = [
     ),
     Claim(
         "PF-8",
-        "No task is at work any more when it freezes (one of the five may never have begun): the worker waits in "
-        "terminate() for a child, and the child for the lock of the queue.",
+        "When it freezes, no task is at work any more (one of the five may never have begun): the worker waits in "
+        "terminate() for a child, and the child waits for the lock of the queue.",
         sign=no_task_at_work,
         shows=["documented", "late", "script-noting"],
     ),
@@ -429,8 +428,8 @@ CLAIMS = [
     ),
     Claim(
         "PF-10",
-        "The other half of it is a race: a child that comes back to the queue after terminate() has taken its lock "
-        "freezes the request every time, with an exception or without.",
+        "The other half of the cause is a race: a child that comes back to the queue after terminate() has taken the "
+        "queue's lock freezes the request every time, with an exception or without.",
         sign=always,
         shows=["held", "late"],
         absent=["held-handler-default", "late-handler-default"],
@@ -438,8 +437,8 @@ CLAIMS = [
     ),
     Claim(
         "PF-11",
-        "Where both children wait in the queue before the pool's block is left, it does not happen, though a task "
-        "raised and SIGTERM is caught.",
+        "It does not happen if both children wait in the queue before the pool's block is left, although a task raised "
+        "and SIGTERM is caught.",
         sign=ever,
         shows=["documented"],
         absent=["settled"],
@@ -447,8 +446,8 @@ CLAIMS = [
     ),
     Claim(
         "PF-12",
-        "Any of these avoids it: close() and join() before the block is left, an initializer that puts SIGTERM's "
-        "default back, the start methods spawn and forkserver, ProcessPoolExecutor, threads, no pool.",
+        "Any of these avoids it: close() and join() before the block is left, an initializer that sets SIGTERM back to "
+        "its default, the start methods spawn and forkserver, ProcessPoolExecutor, threads, no pool.",
         sign=ever,
         shows=["documented"],
         absent=REMEDIES,
@@ -457,7 +456,7 @@ CLAIMS = [
     Claim(
         "PF-13",
         "The document's wrapper, given arguments that its function(args) can use, raises a NameError of its own (this) "
-        "in place of what it caught.",
+        "instead of the exception that it caught.",
         sign=slip,
         shows=["wrapper-as-written-value"],
         absent=["wrapper-at-once"],
@@ -480,8 +479,8 @@ CLAIMS = [
     ),
     Claim(
         "PF-19",
-        "SIGTERM's default has a freeze of its own: a child that is ended while it sends its result takes the lock of "
-        "the result queue with it, and terminate() waits for the thread that needs that lock. close() and join() avoid "
+        "SIGTERM's default has a freeze of its own: a child that is ended while it sends its result never releases the "
+        "lock of the result queue, and terminate() waits for the thread that needs that lock. close() and join() avoid "
         "it.",
         sign=lock_lost,
         shows=["sending", "sending-python-3.7", "sending-initializer"],
@@ -504,23 +503,25 @@ COLUMNS = [
 
 
 def finished_words(o):
-    """How many of the five tasks had finished in the frozen requests: "4-5"."""
+    """The fewest and the most tasks that had finished in a frozen request, such as "4–5"."""
     return "–".join(str(n) for n in sorted({min(o["finished"]), max(o["finished"])})) if o["finished"] else None
 
 
 def median_ms(o):
     """The median time of the answered requests."""
-    return median(times) if (times := [one["ms"] for one in o["attempts"] if answered(one)]) else None
+    times = [attempt["ms"] for attempt in o["attempts"] if answered(attempt)]
+    return median(times) if times else None
 
 
 def raised_words(o):
-    """What came out of the pool's block in the worker, with its number; None where nothing did."""
+    """The exceptions that left the pool's block in the worker, with their counts; None if there were none."""
     # An address in a message differs every time.
-    texts = [re.sub(r" at 0x[0-9a-f]+", "", one["raised"]) for one in o["attempts"] if one["raised"]]
+    texts = [re.sub(r" at 0x[0-9a-f]+", "", attempt["raised"]) for attempt in o["attempts"] if attempt["raised"]]
     return "; ".join(f"{n} × {text}" for text, n in Counter(texts).items()) or None
 
 
 def chain_words(o):
-    """The waits of the first request that did not come back."""
+    """The waits of the first request that was not answered."""
     # Runs that are kept for the tests leave it out.
-    return next(("; ".join(one["chain"]) for one in o["attempts"] if not answered(one) and "chain" in one), None)
+    chains = ("; ".join(a["chain"]) for a in o["attempts"] if not answered(a) and "chain" in a)
+    return next(chains, None)

@@ -1,4 +1,4 @@
-"""What becomes of a frozen request, its worker and its pool's children when gunicorn's timeout comes."""
+"""What happens to a frozen request, its worker and its pool's children when gunicorn's timeout kills the worker."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -20,13 +20,13 @@ TRIALS = 1
 PARALLEL = True
 
 NUMBER = 1
-MARGIN = 10.0  # seconds beyond gunicorn's timeout, in which the arbiter looks at its workers once a second
+MARGIN = 10.0  # seconds after gunicorn's timeout; the arbiter looks at its workers once a second
 AFTERWARDS = 3.0  # seconds in which orphans and client may still end by themselves
 RELEASE = 10.0
 
 
 def drive(stack):
-    """One request; then wait for gunicorn's timeout and look at who is left. In the end nobody is."""
+    """Send one request, wait for gunicorn's timeout, and see which processes are left. At the end kill all of them."""
     check_upstream(stack)
     with ThreadPoolExecutor(1) as clients:
         limit = 3 * float(stack.factors["TIMEOUT"]) + 2 * MARGIN + RELEASE
@@ -38,7 +38,7 @@ def drive(stack):
 
 
 def watch(stack, asked):
-    """The request's end, the worker's and the children's, in this order or another."""
+    """Observe how the worker, its children and the request end, in whatever order."""
     frozen, worker, before = begin(stack, asked)
     children = {process.pid for process in pool_children(before, worker)}
     killed_after = wait_for_kill(stack, worker)
@@ -64,17 +64,17 @@ def watch(stack, asked):
 
 
 def begin(stack, asked):
-    """Send the request; returns whether it froze, its worker's pid and the processes with the pool's children."""
+    """Send the request; returns whether it froze, its worker's pid, and a snapshot with the pool's children."""
     if stack.factors["TASK_MS"] == LONG["TASK_MS"]:
         return False, *working(stack, asked)
-    found = answer_or_stuck(stack, asked, NUMBER, patience(stack))
-    if found is None:
+    stuck = answer_or_stuck(stack, asked, NUMBER, patience(stack))
+    if stuck is None:
         raise InvalidTrial(f"the request was answered: {asked.result()}")
-    return True, found.worker, found.snapshot
+    return True, stuck.worker, stuck.snapshot
 
 
 def working(stack, asked):
-    """The worker and the processes once the pool's two children are at work."""
+    """The worker's pid and a snapshot, once the pool's two children are at work."""
 
     def look():
         if asked.done():
@@ -86,14 +86,14 @@ def working(stack, asked):
 
 
 def wait_for_kill(stack, worker):
-    """Seconds until gunicorn had killed the worker for its timeout; None if it did not, in three times that."""
+    """Seconds until gunicorn had killed the worker for its timeout; None if it has not within the limit."""
     begun = time.monotonic()
     timeout = float(stack.factors["TIMEOUT"])
     limit = max(3 * timeout, timeout + MARGIN) if stack.factors["WORKER_CLASS"] != "sync" else timeout + 2 * MARGIN
     while time.monotonic() - begun < limit:
-        lines = (logs.GUNICORN.search("timeout", line) for line in stack.printed("app"))
-        told = any(found and int(found[1]) == worker for found in lines)
-        if told and worker not in stack.processes().processes:
+        matches = (logs.GUNICORN.search("timeout", line) for line in stack.printed("app"))
+        reported = any(match and int(match[1]) == worker for match in matches)
+        if reported and worker not in stack.processes().processes:
             return round(time.monotonic() - begun, 1)
         time.sleep(0.3)
     return None
@@ -103,28 +103,28 @@ def held(before, after, worker, orphans):
     """Which of the server's and the worker's sockets the orphans keep open."""
     listening = sockets(before.processes[before.processes[worker].parent])
     connection = sockets(before.processes[worker]) - listening
-    theirs = set().union(*(sockets(process) for process in orphans))
+    of_orphans = set().union(*(sockets(process) for process in orphans))
     others = set().union(*(sockets(p) for pid, p in after.processes.items() if p not in orphans))
     return {
-        "orphans_hold_listener": bool(theirs & listening),
-        "orphans_alone_hold_connection": bool(theirs & connection - others),
+        "orphans_hold_listener": bool(of_orphans & listening),
+        "orphans_alone_hold_connection": bool(of_orphans & connection - others),
     }
 
 
 def sockets(process):
-    """The sockets a process has open, by the kernel's number for them."""
+    """The sockets that a process has open, by the kernel's names for them."""
     return {file.target for file in process.files if file.target.startswith("socket:")}
 
 
 def end_orphans(stack, asked, orphans):
-    """End them, and see what the client gets then."""
+    """End the orphans, and return what the client gets then."""
     stack.kill("app", [process.pid for process in orphans])
     wait_for(asked, RELEASE)
     return answer_of(asked)
 
 
 def answer_of(asked):
-    """What the client has: a status, a connection that was closed without one, or nothing yet."""
+    """What the client has: a status, "closed" for a connection closed without one, or "still waiting"."""
     if not asked.done():
         return "still waiting"
     return "closed" if asked.result() == "refused" else asked.result()
@@ -134,18 +134,18 @@ def answer_of(asked):
 
 
 def orphaned(o):
-    """The worker was killed, and children of its pool live on without it."""
+    """The worker was killed, and children of its pool still live."""
     return o["killed_after_s"] is not None and o["worker_gone"] and o["orphans"] > 0
 
 
 def client_waits(o):
-    """The worker was killed; the client has neither answer nor end, until the orphans end."""
+    """The worker was killed, and the client's connection stays open without an answer until the orphans end."""
     killed = o["killed_after_s"] is not None and o["worker_gone"]
     return killed and o["client"] == "still waiting" and o["client_after_orphans"] != "still waiting"
 
 
 def never_killed(o):
-    """The request is frozen, and gunicorn leaves its worker alone."""
+    """The request is frozen, and gunicorn does not kill its worker."""
     return o["frozen"] and o["killed_after_s"] is None
 
 
@@ -159,14 +159,14 @@ CLAIMS = [
     ),
     Claim(
         "PF-17",
-        "The client still waits then: the orphans hold its connection open, and it ends when they are ended.",
+        "The client still waits then: the orphans hold its connection open, and it ends when the lab ends the orphans.",
         sign=client_waits,
         shows=["documented", "timeout-3"],
         absent=["long-task-handler-default"],
     ),
     Claim(
         "PF-18",
-        "A frozen request in a gthread worker is never noticed: the timeout does not come.",
+        "gunicorn never notices a frozen request in a gthread worker: the timeout does not come.",
         sign=never_killed,
         shows=["gthread"],
         absent=["timeout-3"],

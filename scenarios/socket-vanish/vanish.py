@@ -1,4 +1,4 @@
-"""A threaded gunicorn worker that reaches max_requests takes the whole server's socket with it."""
+"""A threaded gunicorn worker that reaches max_requests removes the socket file of the whole server."""
 
 import time
 
@@ -16,7 +16,7 @@ VARIANTS = {
     "gunicorn-19.8.1": {"GUNICORN": "19.8.1"},
     "gunicorn-20.1.0": {"GUNICORN": "20.1.0"},
     "gunicorn-21.2.0": {"GUNICORN": "21.2.0"},
-    # The newest needs a newer Python, and that a newer bottle.
+    # The newest release needs a newer Python, and that Python needs a newer bottle.
     "gunicorn-27.0.1": {"GUNICORN": "27.0.1", "PYTHON": "3.12.1", "BOTTLE": "0.13.4"},
     # One setting changed.
     "tcp": {"BIND": "127.0.0.1:8000"},
@@ -30,7 +30,7 @@ VARIANTS = {
     "tornado": {"WORKER_CLASS": "tornado"},
     "python-3.7": {"PYTHON": "3.7.16"},
     "python-3.9": {"PYTHON": "3.9.18"},
-    # The cause, put right in the release that has it and put into the one that has not.
+    # The cause: corrected in the release that has it, and put into a release that does not have it.
     "creator-only": {"PATCH": "creator-only"},
     "19.5.0-unguarded": {"GUNICORN": "19.5.0", "PATCH": "unguarded"},
 }
@@ -38,16 +38,16 @@ TRIALS = 3
 
 THREADS, CONNECTIONS, DURATION = 10, 200, 10
 PROBES = 3
-# h2o and gunicorn (config.py) close a connection that was idle for 2 s. While one from before the removal is left, a
-# request may still be answered on it: the longest such trickle lasted nearly to the end of the load.
+# h2o and gunicorn (config.py) close a connection that was idle for 2 s. As long as a connection from before the removal
+# is open, a request may still be answered on it. In the longest case this went on nearly to the end of the load.
 IDLE = 2.5
 MIN_REFUSED = 100
 
 
 def drive(stack):
-    """The document's load, with a look at the socket before and after and plain requests at the end.
+    """Put the document's load on the server, look for the socket file before and after it, then send plain requests.
 
-    Where the file has gone they come when no connection from before can be left.
+    If the file has gone, the plain requests wait until no connection from before the removal can be open.
     """
     socket = socket_path(stack.factors["BIND"])
     before = bool(socket) and stack.exists("app", socket)
@@ -67,7 +67,7 @@ def drive(stack):
 
 
 def probe_after_pause(stack):
-    """One plain request; the pause lets a worker that is being replaced come back."""
+    """One plain request, after a pause in which a worker that is being replaced can come back."""
     time.sleep(0.2)
     return stack.probe("/", timeout=5)
 
@@ -78,7 +78,7 @@ def socket_path(bind):
 
 
 def observe(evidence, driven):
-    """What the captured logs say: the proxy's answers over time, the server's restarts, who removed what."""
+    """Read the captured logs: the proxy's answers over time, the server's restarts, and who removed the file."""
     start = driven["load"]["started_ns"]
     access = logs.access_summary(evidence.lines("proxy"), start)
     missing = driven["load"]["requests"] - access.lines
@@ -100,7 +100,7 @@ def observe(evidence, driven):
 
 
 def access_figures(access, driven, missing):
-    """The proxy's log in the figures of the table; times in milliseconds since the load began."""
+    """The figures of the table that come from the proxy's log; times in milliseconds since the load began."""
     seconds = driven["load"]["duration_us"] / 1e6
     last_ok = access.last_ok_ns
     return {
@@ -114,7 +114,7 @@ def access_figures(access, driven, missing):
 
 
 def server_events(lines):
-    """The application server's log, read once: restarts, boots, removals and tracebacks, in its order."""
+    """The restarts, boots, removals and tracebacks in the application server's log, in the order of its lines."""
     events = {"reached": [], "booted": 0, "unlinks": [], "tracebacks": {}}
     kept = []
     clock = logs.Clock()
@@ -122,8 +122,8 @@ def server_events(lines):
         if b'"GET / HTTP' in line:
             continue
         kept.append(line)
-        if found := logs.GUNICORN.search("max_requests", line):
-            events["reached"].append({"pid": int(found[1]), "line": number, "t_ns": clock(line)})
+        if match := logs.GUNICORN.search("max_requests", line):
+            events["reached"].append({"pid": int(match[1]), "line": number, "t_ns": clock(line)})
         elif logs.GUNICORN.search("started", line):
             events["booted"] += 1
         elif b'"witness": "unlink"' in line:
@@ -137,7 +137,7 @@ def server_events(lines):
 
 
 def server_summary(events, workers):
-    """Counts for the table. A worker may say several times that it restarts: a restart is a worker more."""
+    """Counts for the table. One worker may log its restart several times, so the count takes the workers booted."""
     return {
         "reached": len({event["pid"] for event in events["reached"]}),
         "worker_restarts": max(0, events["booted"] - workers),
@@ -147,25 +147,25 @@ def server_summary(events, workers):
 
 
 def witness_lines(lines):
-    """What the watcher saw, in its own clock."""
+    """What the watcher saw in the socket's directory, by the watcher's clock."""
     return list(logs.json_objects(lines, '"witness": "watch"'))
 
 
 def order(server, access, watched, start):
-    """Who did what, when: milliseconds since the load began, None where it did not happen."""
+    """Which worker removed the file, and when each step happened: milliseconds since the load began, None if never."""
     unlink = next((event for event in server["unlinks"] if event["errno"] == 0), None)
     if unlink is None:
         return None
-    own = [event for event in server["reached"] if event["pid"] == unlink["pid"]]
-    # The engine stamps a line when it reads it, which may be late; but the worker wrote it before it
-    # removed the file, as the order of the two lines in its own stream shows.
-    first = bool(own) and own[0]["line"] < unlink["line"]
-    reached = min(own[0]["t_ns"], unlink["t_ns"]) if first else None
+    reached = [event for event in server["reached"] if event["pid"] == unlink["pid"]]
+    # The engine stamps a line when it reads it, which may be late. But the worker wrote this line before it removed the
+    # file: the order of the two lines in the worker's stream shows that.
+    first = bool(reached) and reached[0]["line"] < unlink["line"]
+    reached_ns = min(reached[0]["t_ns"], unlink["t_ns"]) if first else None
     return {
         "worker": unlink["pid"],
         "parent": unlink["ppid"],
         "reached_first": first,
-        "reached_ms": since(reached, start) if reached else None,
+        "reached_ms": since(reached_ns, start) if reached_ns else None,
         "unlinked_ms": since(unlink["t_ns"], start),
         "gone_ms": since(watched[0]["t_ns"], start) if watched else None,
         "last_ok_ms": since(access.last_ok_ns, start) if access.last_ok_ns else None,
@@ -174,20 +174,20 @@ def order(server, access, watched, start):
 
 
 def permanent_from(access):
-    """From when on there was nothing but 502, in milliseconds since the load began; None where not during it.
+    """When every answer began to be a 502, in milliseconds since the load began; None if not during the load.
 
-    The log's lines are in the order in which responses ended, give or take the loop's clock; so the first
-    502 behind the last 2xx in the log counts, and not as earlier than that 2xx.
+    The log's lines are in the order in which responses ended, except for the resolution of the event loop's clock. So
+    the first 502 after the last 2xx in the log counts, and its moment is never earlier than that 2xx.
     """
     moment = access.first_after_ok_ns.get(502)
     return since(max(moment, access.last_ok_ns or 0), access.start_ns) if moment else None
 
 
 def ok_after(access, moment_ms):
-    """How many 2xx came in the 100 ms steps after the one that holds ``moment_ms``."""
+    """How many 2xx came in the 100 ms steps after the step that contains ``moment_ms``."""
     step = moment_ms // logs.BUCKET_MS
-    found = [counts for status, counts in access.buckets.items() if 200 <= status < 300]
-    return sum(n for counts in found for bucket, n in counts.items() if bucket > step)
+    answered = [counts for status, counts in access.buckets.items() if 200 <= status < 300]
+    return sum(n for counts in answered for bucket, n in counts.items() if bucket > step)
 
 
 def since(moment_ns, start_ns):
@@ -199,7 +199,7 @@ def since(moment_ns, start_ns):
 
 
 def events(evidence, o):
-    """The socket's coming and going by the witness, and who removed its file."""
+    """When the socket file appeared and disappeared, as the witness saw it, and which worker removed it."""
     start = o["load"]["started_ns"]
     kinds = {"appeared": "present", "gone": "gone"}
     for seen in witness_lines(evidence.lines("witness")):
@@ -212,7 +212,7 @@ def events(evidence, o):
 
 
 def responses(evidence, o):
-    """The proxy's answers, as counted when its log was read; else from the log."""
+    """The proxy's answers over time: from the observation if it has them, else from the log."""
     if "timeline" in o:
         return logs.counts_per_step(o["timeline"])
     return logs.counts_per_step(logs.access_summary(evidence.lines("proxy"), o["load"]["started_ns"]).timeline())
@@ -222,12 +222,12 @@ def responses(evidence, o):
 
 
 def socket_gone(o):
-    """The file was there, is not there any more, and the server still runs."""
+    """The file was there before the load and is not there after it, and the server still runs."""
     return o["socket_before"] and not o["socket_after"] and o["server_running"]
 
 
 def unlink_traceback(o):
-    """A FileNotFoundError that ends in sock.py close and came by gthread.py run."""
+    """A FileNotFoundError that ends in sock.py close, called from gthread.py run."""
     return any(
         key.startswith("FileNotFoundError at sock.py close") and "gthread.py run" in row["frames"]
         for key, row in o["tracebacks"].items()
@@ -235,7 +235,7 @@ def unlink_traceback(o):
 
 
 def permanent_502(o):
-    """Many 502 under the load and nothing else but 2xx, and nothing but 502 for the plain requests after it."""
+    """Under the load there are many 502 and otherwise only 2xx; after it every plain request gets 502."""
     return (
         o["statuses"].get("502", 0) >= MIN_REFUSED
         and o["other"] == 0
@@ -244,20 +244,20 @@ def permanent_502(o):
 
 
 def end_state_502(o):
-    """The socket went; in the end all answers are 502, those to plain requests after the load too."""
+    """The socket file has gone, and in the end every answer is a 502."""
     return socket_gone(o) and permanent_502(o)
 
 
 def answered_after_removal(o):
-    """The socket went, and later than that (by at least one 100 ms step) a request was still answered."""
+    """The socket file has gone, and at least one 100 ms step later a request was still answered."""
     return socket_gone(o) and o["ok_after_gone"] > 0
 
 
 def in_order(o):
-    """The worker that reached max_requests removed the file, and then the permanent 502 began."""
+    """A worker reached max_requests, that worker removed the file, and then every answer was a 502."""
     if o["order"] is None or not permanent_502(o):
         return False
-    # None: the last 2xx was among the load's last answers, so it began after the load.
+    # None: the last 2xx was among the load's last answers, so the permanent 502 began after the load.
     begun = o["order"]["permanent_502_ms"]
     return o["order"]["reached_first"] and (begun is None or o["order"]["unlinked_ms"] <= begun)
 
@@ -312,7 +312,7 @@ CLAIMS = [
     ),
     Claim(
         "SV-7",
-        "It is the thread worker that has it (here: threads > 1); and max_requests that triggers it.",
+        "The thread worker has it (here: threads > 1), and max_requests triggers it.",
         sign=socket_gone,
         shows=["documented"],
         absent=SETTINGS,
@@ -327,30 +327,30 @@ CLAIMS = [
     ),
     Claim(
         "SV-9",
-        "The cause: 19.6.0's UnixSocket.close() removes the file in whichever process closes the socket; 19.5.0 "
-        "let only the process that made it do so.",
+        "The cause: in 19.6.0 UnixSocket.close() removes the file in whichever process closes the socket; in 19.5.0 "
+        "only in the process that made the socket.",
         sign=socket_gone,
         shows=["documented", "19.5.0-unguarded"],
         absent=["creator-only", "gunicorn-19.5.0"],
     ),
     Claim(
         "SV-10",
-        "It shows without the lab's witness in the server just as with it.",
+        "It happens without the lab's witness in the server too.",
         sign=socket_gone,
         shows=["documented", "unwatched"],
         absent=["gunicorn-19.5.0"],
     ),
     Claim(
         "SV-11",
-        "Not the thread worker alone: the eventlet worker's restart removes the socket file too.",
+        "The thread worker is not the only one: an eventlet worker that restarts removes the socket file too.",
         sign=socket_gone,
         shows=["documented", "eventlet"],
         absent=["one-thread"],
     ),
     Claim(
         "SV-12",
-        "Not every client at once: after the file has gone, workers go on answering, for up to seconds, on "
-        "connections that the proxy already has.",
+        "Not every client gets 502 at once: after the file has gone, workers still answer, for up to several seconds, "
+        "on connections that the proxy already has.",
         sign=answered_after_removal,
         shows=["documented"],
         absent=["gunicorn-19.5.0"],
@@ -375,12 +375,12 @@ COLUMNS = [
 
 
 def traceback_words(o):
-    """Tracebacks by exception and place, with their number."""
+    """How many tracebacks there are of each exception and place."""
     return "; ".join(f"{row['count']} × {key}" for key, row in o["tracebacks"].items()) or None
 
 
 def removal_words(o):
-    """The order of events in milliseconds since the load began."""
+    """Which worker removed the file, and when each step happened, in milliseconds since the load began."""
     if o["order"] is None:
         return None
     step = o["order"]
@@ -395,21 +395,21 @@ def removal_words(o):
 
 
 def load_words(o):
-    """How many answers of each status the proxy logged, and what wrk saw of the rest."""
+    """How many answers of each status the proxy logged, and the latencies and errors that wrk counted."""
     statuses = ", ".join(f"{n:,} × {status}".replace(",", " ") for status, n in o["statuses"].items())
     latency = o["load"]["latency"]
     errors = {name: n for name, n in o["load"]["errors"].items() if n and name != "status_above_399"}
-    told = ", ".join(f"{n} {name}" for name, n in errors.items()) or "none"
+    error_counts = ", ".join(f"{n} {name}" for name, n in errors.items()) or "none"
     difference = -o["log_lines_missing"]
     return (
         f"answers {statuses}; the proxy logged {difference:+d} against wrk's count ({CONNECTIONS} connections in "
         f"flight); wrk latency p50 {latency['p50'] / 1000:.0f} ms, p99 {latency['p99'] / 1000:.0f} ms; "
-        f"wrk socket errors: {told}"
+        f"wrk socket errors: {error_counts}"
     )
 
 
 def socket_word(o):
-    """The state of the socket file at the end, in a word."""
+    """Whether the socket file is there after the load."""
     if o["socket"] is None:
         return "no socket"
     return "present" if o["socket_after"] else "gone"

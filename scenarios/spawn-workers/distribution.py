@@ -11,16 +11,16 @@ NEWEST = "0.54.0"
 QUICK = {"SLEEP": "0.05"}
 SHARES = {**QUICK, "PHASES": "shares"}
 VARIANTS = {
-    # As the document has it: each request takes ten seconds, clients one after the other.
+    # As in the document: each request takes ten seconds, and the clients come one after the other.
     "documented": {},
     # The same with short requests, so that there are enough of them for rates.
     "quick": QUICK,
-    # Two causes taken away, one each: all workers wait on one socket; asyncio takes all connections that wait.
+    # Each removes one cause: that all workers wait on one socket; that asyncio accepts all connections that wait.
     "own-socket": {**SHARES, "PATCH": "own-socket"},
     "accept-one": {**SHARES, "PATCH": "accept-one"},
-    # On cores that others keep busy the scheduler decides who comes first, not the order of waking.
+    # If other programs keep the cores busy, the scheduler decides which worker comes first, not the order of waking.
     "busy": {**SHARES, "BUSY": "2"},
-    # What else may matter.
+    # Other things that may matter.
     "async": {**SHARES, "ENDPOINT": "async"},
     "uvloop": {**SHARES, "LOOP": "uvloop"},
     f"uvicorn-{NEWEST}": {**SHARES, "UVICORN": NEWEST},
@@ -29,11 +29,11 @@ TRIALS = 1
 
 STARTED, COMPLETE = logs.UVICORN.pattern("started"), logs.UVICORN.pattern("ready")
 CLIENT = ["python", "/srv/app/client.py"]
-LONG = 1.0  # seconds; where requests take longer there is time for the document's own clients only
-AHEAD = 6  # threads, by which each worker in turn is made to have the most; a pool holds 40
-MORE = 3  # threads, by which the document's worker is ahead
+LONG = 1.0  # seconds; if requests take longer, there is time only for the document's own clients
+AHEAD = 6  # threads more than any other worker, given to each worker in turn; a pool holds 40
+MORE = 3  # threads that the document's worker has more than the others
 NEWCOMERS = 2
-LONE = {"do": "groups", "phase": "lone", "clients": 1, "rounds": 20, "gap": 0.1}  # all have long gone to sleep
+LONE = {"do": "groups", "phase": "lone", "clients": 1, "rounds": 20, "gap": 0.1}  # in this gap all workers go to sleep
 THREE = {"do": "groups", "phase": "three", "clients": 3, "stagger": 0.02, "rounds": 12, "gap": 0.02}
 BY_HAND = {"do": "groups", "phase": "by hand", "clients": 6, "stagger": 0.5, "rounds": 1}
 BURSTS = [
@@ -41,17 +41,17 @@ BURSTS = [
     for clients, rounds in ((3, 15), (9, 12), (30, 15), (60, 8))
 ]
 KEEP_ALIVE = {"do": "keep-alive", "phase": "keep-alive", "clients": 30, "requests": 5}
-IDLE = 0.3  # cores; with less than that idle, whoever is woken waits for one
+IDLE = 0.3  # cores; if fewer are idle, a worker that is woken has to wait for a core
 OLDEST, NEW = 0, -1  # places in the order of listening
 
 
 def drive(stack):
-    """Ask from beside the server, in phases; each says who answered, and counts the threads before and after."""
-    return {"busy": int(stack.factors["BUSY"]), "phases": asked(stack)}
+    """Send requests in phases, from inside the container: who answered each, and the threads before and after."""
+    return {"busy": int(stack.factors["BUSY"]), "phases": run_phases(stack)}
 
 
-def asked(stack):
-    """The phases that the factors ask for."""
+def run_phases(stack):
+    """Run the phases that the factors ask for."""
     factors = stack.factors
     if factors["PHASES"] not in ("all", "shares"):
         raise InvalidTrial(f"PHASES is all or shares; got {factors['PHASES']}")
@@ -62,43 +62,43 @@ def asked(stack):
         return ask(stack, order, [BY_HAND])
     if replaces(factors):
         order = settled(stack, order)
-    found = ask(stack, order, [{**LONE, "rounds": 30}, THREE])
+    results = ask(stack, order, [{**LONE, "rounds": 30}, THREE])
     several = factors["PHASES"] == "all" and wanted > 1
     if several:
-        found += filled(stack, order)
-    found += ask(stack, order, [*BURSTS, KEEP_ALIVE])
+        results += filled(stack, order)
+    results += ask(stack, order, [*BURSTS, KEEP_ALIVE])
     if several and replaces(factors):
-        found += newcomers(stack, order)
-    return found
+        results += newcomers(stack, order)
+    return results
 
 
 def listeners(stack, wanted):
-    """The workers in the order in which they said that they had started, oldest first.
+    """The workers in the order in which they logged that they had started, oldest first.
 
-    It is about the order in which they began to listen, and not certain: of eight starts on one core two had it wrong.
+    This is nearly always the order in which they began to listen; of eight starts on one core two differed.
     """
-    found = [int(pid) for pid in re.findall(STARTED, "\n".join(stack.wait_printed(STARTED, wanted)))]
+    started = [int(pid) for pid in re.findall(STARTED, "\n".join(stack.wait_printed(STARTED, wanted)))]
     alive = stack.processes().processes
-    order = [pid for pid in found if pid in alive]
+    order = [pid for pid in started if pid in alive]
     if len(order) != wanted:
-        raise InvalidTrial(f"{len(order)} of {wanted} workers run, of {found}")
+        raise InvalidTrial(f"{len(order)} of {wanted} workers run, of {started}")
     return order
 
 
 def replaces(factors):
-    """Whether the parent puts another in the place of a worker that dies; uvicorn's does since 0.30.0."""
+    """Whether the parent replaces a worker that dies; uvicorn's does since 0.30.0."""
     return factors["START"].startswith("gunicorn") or at_least(factors["UVICORN"], "0.30.0")
 
 
 def settled(stack, order):
-    """The workers in a certain order of listening: all but one are killed in turn, and each replacement is the last."""
+    """Make the order of listening certain: kill all workers but one in turn; each replacement is the last to listen."""
     for pid in order[1:]:
         order = replaced(stack, order, pid)
     return order
 
 
 def replaced(stack, order, pid):
-    """The order after one worker was killed and the parent started another, which begins to listen last."""
+    """Kill one worker, wait for the parent to start another, and return the new order; the new one is the last."""
     begun = len(re.findall(COMPLETE, "\n".join(stack.printed("app"))))
     stack.kill("app", [pid])
     stack.wait_printed(COMPLETE, begun + 1)
@@ -106,28 +106,28 @@ def replaced(stack, order, pid):
 
 
 def filled(stack, order):
-    """Each worker in turn is made to be the one with by far the most threads."""
-    found = []
+    """Give each worker in turn by far the most threads, and send requests each time."""
+    results = []
     for target, pid in enumerate(order):
         fill = {"do": "fill", "phase": "fill", "worker": pid, "ahead": AHEAD}
-        found += ask(stack, order, [fill, {**THREE, "target": target}, {**LONE, "target": target}])
-        threads = found[-2]["before"]
+        results += ask(stack, order, [fill, {**THREE, "target": target}, {**LONE, "target": target}])
+        threads = results[-2]["before"]
         if threads[target] < max(n for worker, n in enumerate(threads) if worker != target) + MORE:
             raise InvalidTrial(f"worker {target} should have the most threads by {MORE}, but they are {threads}")
-    return found
+    return results
 
 
 def newcomers(stack, order):
-    """The oldest listener is killed, and the parent starts another, which begins to listen last; twice."""
-    found = []
+    """Twice: kill the oldest listener, wait for its replacement, which is the last to listen, and send requests."""
+    results = []
     for number in range(1, NEWCOMERS + 1):
         order = replaced(stack, order, order[OLDEST])
-        found += ask(stack, order, [{**LONE, "newcomer": number}, {**THREE, "newcomer": number}])
-    return found
+        results += ask(stack, order, [{**LONE, "newcomer": number}, {**THREE, "newcomer": number}])
+    return results
 
 
 def ask(stack, order, steps):
-    """Some phases in a row; answers are counted for each worker, oldest listener first."""
+    """Run some phases in a row; the answers are counted for each worker, oldest listener first."""
     plan = {"workers": order, "steps": steps, "busy": int(stack.factors["BUSY"])}
     code, text = stack.execute("app", [*CLIENT, json.dumps(plan)])
     if code:
@@ -135,80 +135,80 @@ def ask(stack, order, steps):
     return [phase(order, json.loads(line)) for line in text.splitlines()]
 
 
-def phase(order, said):
-    """One phase as the observation keeps it. Raises InvalidTrial for an answer by no known worker."""
-    if strange := {pid for pids in said["pids"] for pid in pids} - set(order):
+def phase(order, report):
+    """One phase as the observation keeps it. Raises InvalidTrial if an answer is not from one of the workers."""
+    if strange := {pid for pids in report["pids"] for pid in pids} - set(order):
         raise InvalidTrial(f"answers by {sorted(strange)}, but the workers are {order}")
-    step = {key: said["step"][key] for key in ("phase", "clients", "target", "newcomer") if key in said["step"]}
-    counts = [[pids.count(pid) for pid in order] for pids in said["pids"]]
-    return step | {key: said[key] for key in ("before", "after", "idle")} | {"groups": counts}
+    step = {key: report["step"][key] for key in ("phase", "clients", "target", "newcomer") if key in report["step"]}
+    counts = [[pids.count(pid) for pid in order] for pids in report["pids"]]
+    return step | {key: report[key] for key in ("before", "after", "idle")} | {"groups": counts}
 
 
 # -- what an observation says ------------------------------------------------------------------------
 
 
 def phases(o, name):
-    """The phases of a name, in their order."""
-    return [one for one in o["phases"] if one["phase"] == name]
+    """The phases with this name, in their order."""
+    return [phase for phase in o["phases"] if phase["phase"] == name]
 
 
-def totals(one):
+def totals(phase):
     """Answers by each worker, over all groups of a phase."""
-    return [sum(column) for column in zip(*one["groups"], strict=True)]
+    return [sum(column) for column in zip(*phase["groups"], strict=True)]
 
 
 def lone_to(o, worker):
-    """Lone requests that went to the worker in a place in the order of listening, of how many."""
-    found = [totals(one) for one in phases(o, "lone")]
-    return sum(counts[worker] for counts in found), sum(sum(counts) for counts in found)
+    """How many lone requests went to the worker at this place in the order of listening, and how many there were."""
+    answers = [totals(phase) for phase in phases(o, "lone")]
+    return sum(counts[worker] for counts in answers), sum(sum(counts) for counts in answers)
 
 
 def lone_to_oldest(o):
-    """Lone requests that went to the worker that began to listen first, of how many."""
+    """How many lone requests went to the worker that began to listen first, and how many there were."""
     return lone_to(o, OLDEST)
 
 
 def idle_cores(o):
-    """How many cores were idle while requests were sent one by one, for each such phase."""
-    return [one["idle"] for one in phases(o, "lone")]
+    """How many cores were idle in each phase that sends requests one by one."""
+    return [phase["idle"] for phase in phases(o, "lone")]
 
 
-def wholly(one, worker):
-    """Groups of a phase that one worker answered alone, of how many."""
-    return sum(counts[worker] == sum(counts) for counts in one["groups"]), len(one["groups"])
+def wholly(phase, worker):
+    """How many groups of a phase one worker answered alone, and how many groups there were."""
+    return sum(counts[worker] == sum(counts) for counts in phase["groups"]), len(phase["groups"])
 
 
 def threaded(o):
-    """The phases of three clients in which a worker had the many threads."""
-    return [one for one in phases(o, "three") if "target" in one]
+    """The phases of three clients in which a worker had been given many threads."""
+    return [phase for phase in phases(o, "three") if "target" in phase]
 
 
 def threes_to_threaded(o):
-    """Groups of three clients that went wholly to the worker with the many threads, of how many."""
-    found = [wholly(one, one["target"]) for one in threaded(o)]
-    return sum(k for k, _ in found), sum(n for _, n in found)
+    """How many groups of three clients the worker with many threads answered alone, and how many groups there were."""
+    groups = [wholly(phase, phase["target"]) for phase in threaded(o)]
+    return sum(k for k, _ in groups), sum(n for _, n in groups)
 
 
 def share_with_threads(o):
-    """Requests of the groups of three that went to the worker with the many threads, of how many."""
-    found = [totals(one) for one in threaded(o)]
-    return sum(c[one["target"]] for c, one in zip(found, threaded(o), strict=True)), sum(sum(c) for c in found)
+    """How many requests of these groups went to the worker with many threads, and how many there were."""
+    answers = [(totals(phase), phase["target"]) for phase in threaded(o)]
+    return sum(counts[target] for counts, target in answers), sum(sum(counts) for counts, _ in answers)
 
 
-def largest_share(one):
+def largest_share(phase):
     """The largest share of one worker in a group, as the mean over the groups."""
-    return sum(max(counts) / sum(counts) for counts in one["groups"]) / len(one["groups"])
+    return sum(max(counts) / sum(counts) for counts in phase["groups"]) / len(phase["groups"])
 
 
 def bound(o):
-    """Keep-alive connections all of whose requests one worker answered, of how many."""
+    """On how many keep-alive connections one worker answered all requests, and how many connections there were."""
     groups = phases(o, "keep-alive")[0]["groups"]
     return sum(max(counts) == sum(counts) for counts in groups), len(groups)
 
 
 def percent_to_one(o, name):
     """The largest share that one worker took in a phase, in percent; None where there was no such phase."""
-    return 100 * largest_share(found[0]) if (found := phases(o, name)) else None
+    return 100 * largest_share(matching[0]) if (matching := phases(o, name)) else None
 
 
 def kept_words(o):
@@ -226,10 +226,10 @@ def threads_appear(o):
 
 
 def threads_attract(o):
-    """Whichever worker has the many threads, most groups of three clients go wholly to it."""
+    """Whichever worker has many threads, that worker alone answers most groups of three clients."""
     if not threaded(o):
         raise ValueError("no worker was given threads")
-    return all(2 * k > n for k, n in (wholly(one, one["target"]) for one in threaded(o)))
+    return all(2 * k > n for k, n in (wholly(phase, phase["target"]) for phase in threaded(o)))
 
 
 def oldest_last(o):
@@ -243,13 +243,13 @@ def oldest_last(o):
     if upper < part and upper < wilson(*lone_to(o, NEW))[0]:
         return True
     if not o["busy"] and min(idle) < IDLE:
-        # Others may have hidden it.
+        # Other programs may have hidden the order.
         raise ValueError(f"all of the machine's cores were busy ({min(idle):g} idle); try again when less else runs")
     return False
 
 
 def most_to_one(o):
-    """Of 30 requests at once one worker takes more than three fifths, as the mean; dealt out by chance, two fifths."""
+    """Of 30 requests at once one worker takes more than three fifths, as the mean; by chance it would be two fifths."""
     return largest_share(phases(o, "burst of 30")[0]) > 0.6
 
 
@@ -276,9 +276,9 @@ CLAIMS = [
     ),
     Claim(
         "SW-16",
-        "What decides is not threads but the order of listening: all workers wait on one socket, and of requests that "
-        "come one by one the worker that began first gets less than its part, whoever has threads; with a socket for "
-        "each there is no order, and where all cores are busy it decides nothing.",
+        "The order of listening decides, not threads: all workers wait on one socket, and of requests that come one by "
+        "one the worker that began first gets less than its part, whichever worker has threads. If each worker has a "
+        "socket of its own there is no order; if all cores are busy the order decides nothing.",
         sign=oldest_last,
         shows=["quick"],
         absent=["own-socket", "busy"],
@@ -286,8 +286,8 @@ CLAIMS = [
     ),
     Claim(
         "SW-17",
-        "Requests that come at once go in clumps: of 30 one worker takes most (three fifths and more), as asyncio "
-        "accepts all connections that wait whenever it is woken; where it accepts but one, they are shared out.",
+        "Of 30 requests that come at once one worker takes most (three fifths and more), because asyncio accepts all "
+        "connections that wait whenever it is woken. If it accepts only one each time, the workers share them.",
         sign=most_to_one,
         shows=["quick", "async", f"uvicorn-{NEWEST}"],
         absent=["accept-one"],
@@ -307,22 +307,22 @@ COLUMNS = [
 ]
 
 
-def thread_words(one):
+def thread_words(phase):
     """Threads of each worker before and after a phase."""
-    return f"{'/'.join(map(str, one['before']))} → {'/'.join(map(str, one['after']))}"
+    return f"{'/'.join(map(str, phase['before']))} → {'/'.join(map(str, phase['after']))}"
 
 
 def drawn(o, number):
     """A phase as a line: each worker's share as a bar, oldest listener first, and their threads."""
-    shown = [one for one in o["phases"] if one["phase"] != "fill"]
+    shown = [phase for phase in o["phases"] if phase["phase"] != "fill"]
     if number > len(shown):
         return None
-    one = shown[number - 1]
-    name = one["phase"]
-    if "target" in one:
-        name += f", worker {one['target'] + 1} has the threads"
-    if "newcomer" in one:
-        name += f", newcomer {one['newcomer']}"
-    counts = totals(one)
+    phase = shown[number - 1]
+    name = phase["phase"]
+    if "target" in phase:
+        name += f", worker {phase['target'] + 1} has the threads"
+    if "newcomer" in phase:
+        name += f", newcomer {phase['newcomer']}"
+    counts = totals(phase)
     bars = "  ".join(f"{'█' * round(10 * n / sum(counts)):·<10} {100 * n / sum(counts):3.0f} %" for n in counts)
-    return f"{name:35} {bars}  of {sum(counts)}; threads {thread_words(one)}"
+    return f"{name:35} {bars}  of {sum(counts)}; threads {thread_words(phase)}"

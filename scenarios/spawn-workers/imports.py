@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from reprolab import Claim, Column, InvalidTrial, logs
 
 NEWEST = "0.54.0"
-# How long a request takes decides no load (see many-requests); where answers hardly matter nobody waits so long.
+# How long a request takes does not change the loads (see many-requests), so variants that test loads wait less.
 SOON = {"SLEEP": "2"}
 VARIANTS = {
     "documented": {},
@@ -20,19 +20,19 @@ VARIANTS = {
     "launcher": {"START": "launcher"},
     # One word in uvicorn: its workers are forked, and nothing else changes.
     "forked": {"PATCH": "fork"},
-    # What one may ask for.
+    # What a user may try.
     "set-start-method": {"START_METHOD": "fork"},
     f"uvicorn-{NEWEST}-set-start-method": {**SOON, "START_METHOD": "fork", "UVICORN": NEWEST},
-    # A value set in the parent before the children start: who has it?
+    # A value that the parent sets before the children start: which workers have it?
     "marked": {**SOON, "START": "launcher", "MARK": "on"},
     "marked-forked": {**SOON, "START": "launcher", "MARK": "on", "PATCH": "fork"},
     "marked-gunicorn": {**SOON, "START": "gunicorn-preload", "MARK": "on"},
     # The other server.
     "gunicorn": {**SOON, "START": "gunicorn"},
     "gunicorn-preload": {**SOON, "START": "gunicorn-preload"},
-    # A request that does load main.py again: the sign of SW-7 can be seen.
+    # A request that loads main.py again: it shows that the sign of SW-7 can come out true.
     "import-again": {"IMPORT_AGAIN": "on", "SLEEP": "0.05"},
-    # Many more requests than ten seconds each allow.
+    # Many more requests than there is time for if each takes ten seconds.
     "many-requests": {"SLEEP": "0.01"},
     # Other releases.
     "uvicorn-0.20.0": {**SOON, "UVICORN": "0.20.0"},
@@ -45,7 +45,7 @@ PRINTED = re.compile(r"g_var (\d+) as pid (\d+) loads main\.py")
 STARTED, COMPLETE = logs.UVICORN.pattern("started"), logs.UVICORN.pattern("ready")
 DIED = re.compile(logs.UVICORN.pattern("died"))
 AT_ONCE = 30  # no worker's thread pool (40) is ever full
-LONG = 1.0  # seconds; a server that takes longer is asked AT_ONCE times, another MANY times
+LONG = 1.0  # seconds; a server that takes longer gets AT_ONCE requests, another gets MANY
 MANY = 600
 OPTIONS = """
 import inspect, json, uvicorn
@@ -54,7 +54,7 @@ print(json.dumps(sorted(inspect.signature(uvicorn.Config).parameters)))
 
 
 def drive(stack):
-    """Wait for the workers, ask many times, and keep what was loaded before and after."""
+    """Wait for the workers, send many requests, and keep what was loaded before and after."""
     factors = stack.factors
     wanted = 1 if factors["RELOAD"] == "True" else int(factors["WORKERS"])
     stack.wait_printed(COMPLETE, wanted)
@@ -70,20 +70,20 @@ def drive(stack):
         "workers": sorted({int(pid) for pid in re.findall(STARTED, "\n".join(begun))}),
         "processes": [
             {
-                "pid": one.pid,
-                "parent": one.parent,
-                "command": one.title,
-                "forked": one.forked,
-                "layout_of_parent": shares_layout(snapshot, one),
+                "pid": process.pid,
+                "parent": process.parent,
+                "command": process.title,
+                "forked": process.forked,
+                "layout_of_parent": shares_layout(snapshot, process),
             }
-            for one in family
+            for process in family
         ],
         "options": options(stack),
     }
 
 
 def shares_layout(snapshot, process):
-    """Whether program and stack lie where the parent's do, which chance hardly brings about; None if not told."""
+    """Whether program and stack are at the parent's addresses, hardly by chance; None if the kernel hides them."""
     parent = snapshot.processes.get(process.parent)
     if parent is None or not (process.layout and parent.layout):
         return None
@@ -91,15 +91,15 @@ def shares_layout(snapshot, process):
 
 
 def ask(stack, sleep):
-    """Many requests; how often each process answered, by the g_var it showed."""
+    """Send many requests; how often each process answered with each value of g_var."""
     many = AT_ONCE if sleep > LONG else MANY
     with ThreadPoolExecutor(AT_ONCE) as clients:
         answers = list(clients.map(lambda _: stack.get("/", timeout=sleep * 3 + 30), range(many)))
     served = {}
     for answer in answers:
         answer.raise_for_status()
-        said = answer.json()
-        counts, value = served.setdefault(str(said["pid"]), {}), str(said["g_var"])
+        body = answer.json()
+        counts, value = served.setdefault(str(body["pid"]), {}), str(body["g_var"])
         counts[value] = counts.get(value, 0) + 1
     return served
 
@@ -118,17 +118,17 @@ def options(stack):
 def loads(lines):
     """What the program printed and what the witness saw of main.py, in the log's order.
 
-    From 0.30.0 on uvicorn replaces a worker that does not answer within 5 s, as one may on a busy machine while it
-    still loads. What it had printed by then is left out: it never served.
+    From 0.30.0 on uvicorn replaces a worker that does not answer within 5 s, which may happen on a busy machine while
+    the worker still loads. Such a worker never served, so what it printed is left out.
     """
     text = "\n".join(lines)
     died = [int(pid) for pid in DIED.findall(text)]
-    seen = [one for one in logs.json_objects(lines, '{"witness": ') if one["pid"] not in died]
+    seen = [event for event in logs.json_objects(lines, '{"witness": ') if event["pid"] not in died]
     return {
         "replaced": len(died),
         "printed": [[int(pid), int(value)] for value, pid in PRINTED.findall(text) if int(pid) not in died],
-        "witnessed": [one for one in seen if one["witness"] == "load"],
-        "begun": [one for one in seen if one["witness"] != "load"],
+        "witnessed": [event for event in seen if event["witness"] == "load"],
+        "begun": [event for event in seen if event["witness"] != "load"],
     }
 
 
@@ -136,7 +136,7 @@ def observe(evidence, driven):
     """Read the whole log; check that the witness and the program agree."""
     seen = loads([line.decode("utf-8", "replace").rstrip("\n") for line in evidence.lines("app")])
     by_print = sorted(pid for pid, _ in seen["printed"])
-    by_witness = sorted(one["pid"] for one in seen["witnessed"])
+    by_witness = sorted(event["pid"] for event in seen["witnessed"])
     if seen["begun"] and by_print != by_witness:
         raise InvalidTrial(f"the program printed in {by_print}, but the witness saw it load in {by_witness}")
     if not set(driven["served"]) <= {str(pid) for pid in driven["workers"]}:
@@ -148,49 +148,51 @@ def observe(evidence, driven):
 
 
 def children(o):
-    """The workers that are no first process."""
+    """The workers that are not the first process."""
     return [pid for pid in o["workers"] if pid != o["server"]]
 
 
 def printed(o, pid, when="loads"):
     """The values that a process printed while it loaded main.py."""
-    return [value for one, value in o[when]["printed"] if one == pid]
+    return [value for printer, value in o[when]["printed"] if printer == pid]
 
 
 def names(o, pid):
     """The names under which main.py ran in a process."""
-    return [one["name"] for one in o["loads"]["witnessed"] if one["pid"] == pid]
+    return [load["name"] for load in o["loads"]["witnessed"] if load["pid"] == pid]
 
 
 def process(o, pid):
-    """A process of the tree."""
-    return next(one for one in o["processes"] if one["pid"] == pid)
+    """The process of the tree with this pid."""
+    return next(process for process in o["processes"] if process["pid"] == pid)
 
 
 def origin(o, pid):
-    """How a process came to be: fork, spawn, or first; raises ValueError where the witnesses contradict each other.
+    """How a process began: fork, spawn, or first. Raises ValueError if the four signs contradict each other.
 
-    They are the kernel's mark on a process that was forked and ran no other program since, the places of program and
-    stack, what Python itself said as it began, and a random number in the memory of the parent's interpreter.
+    The signs are: the kernel's mark on a process that was forked and has run no other program since; the addresses of
+    program and stack; what the interpreter itself reported when it began; and whether the process has the random number
+    that is in the memory of its parent's interpreter.
     """
     if pid == o["server"]:
         return "first"
-    one = process(o, pid)
-    told = {"kernel": one["forked"]}
-    if one["layout_of_parent"] is not None:
-        told["memory"] = one["layout_of_parent"]
-    begun = [line for line in o["loads"]["begun"] if line["pid"] == pid]
+    worker = process(o, pid)
+    forked = {"kernel": worker["forked"]}
+    if worker["layout_of_parent"] is not None:
+        forked["memory"] = worker["layout_of_parent"]
+    begun = [event for event in o["loads"]["begun"] if event["pid"] == pid]
     if begun:
-        # The last word: an interpreter that spawn starts says so after the fork that comes before its exec.
-        told["interpreter"] = begun[-1]["witness"] == "fork"
-        told["token"] = begun[-1]["token"] in {w["token"] for w in o["loads"]["begun"] if w["pid"] == one["parent"]}
-    if len(set(told.values())) > 1:
-        raise ValueError(f"process {pid} was forked? {told}")
-    return "fork" if one["forked"] else "spawn"
+        # The last report counts: spawn forks first, and the new interpreter reports its start after that.
+        tokens = {event["token"] for event in o["loads"]["begun"] if event["pid"] == worker["parent"]}
+        forked["interpreter"] = begun[-1]["witness"] == "fork"
+        forked["token"] = begun[-1]["token"] in tokens
+    if len(set(forked.values())) > 1:
+        raise ValueError(f"process {pid} was forked? {forked}")
+    return "fork" if worker["forked"] else "spawn"
 
 
 def origins(o):
-    """How each worker came to be."""
+    """How each worker began."""
     return [origin(o, pid) for pid in o["workers"]]
 
 
@@ -199,31 +201,32 @@ def origins(o):
 
 def twice_each(o):
     """Each worker loaded main.py twice, in one thread."""
-    threads = {pid: {w["thread"] for w in o["loads"]["witnessed"] if w["pid"] == pid} for pid in children(o)}
+    witnessed = o["loads"]["witnessed"]
+    threads = {pid: {load["thread"] for load in witnessed if load["pid"] == pid} for pid in children(o)}
     return bool(children(o)) and all(len(printed(o, p)) == 2 and len(threads[p]) == 1 for p in children(o))
 
 
 def seven_lines(o):
-    """The parent loaded it once, and all printed seven lines."""
+    """The parent loaded it once, and all processes together printed seven lines."""
     return len(printed(o, o["server"])) == 1 and len(o["loads"]["printed"]) == 7
 
 
 def zero_everywhere(o):
-    """Every line printed says 0."""
+    """Every line that was printed says 0."""
     values = [value for _, value in o["loads"]["printed"]]
     return bool(values) and set(values) == {0}
 
 
 def loads_changed(o):
-    """After the requests a process has loaded main.py another number of times than before."""
+    """After the requests the number of loads of main.py is different in some process."""
     return any(len(printed(o, pid)) != len(printed(o, pid, "loads_before")) for pid in [o["server"], *o["workers"]])
 
 
 def no_way_to_fork(o):
-    """Workers are not forked, and no option or argument speaks of how they begin."""
+    """Workers are not forked, and no option or argument says how workers begin."""
     words = re.compile(r"fork|spawn|start.method|preload", re.I)
-    told = [name for name in (*o["options"]["help"], *o["options"]["config"]) if words.search(name)]
-    return not told and not words.search(o["options"]["text"]) and "fork" not in origins(o)
+    names_it = [name for name in (*o["options"]["help"], *o["options"]["config"]) if words.search(name)]
+    return not names_it and not words.search(o["options"]["text"]) and "fork" not in origins(o)
 
 
 def all_forked(o):
@@ -261,7 +264,7 @@ CLAIMS = [
         "`g_var` prints 0 everywhere, because the children are spawned.",
         sign=zero_everywhere,
         shows=["documented"],
-        # If that were why, forked children would print something else.
+        # If that were the reason, forked children would print something else.
         absent=["forked"],
     ),
     Claim(
@@ -287,15 +290,15 @@ CLAIMS = [
     Claim(
         "SW-13",
         "The cause of the second load: a spawned child runs its parent's main file again, as `__mp_main__`, before "
-        "uvicorn imports `main`; started from another file, or forked, each worker loads it once.",
+        "uvicorn imports `main`. If uvicorn is started from another file, or forks, each worker loads it once.",
         sign=main_again,
         shows=["documented"],
         absent=["launcher", "command-line", "forked"],
     ),
     Claim(
         "SW-14",
-        "What does tell: a value that the parent sets before its children start is seen by forked workers, and not "
-        "by uvicorn's, which are spawned.",
+        "A value that the parent sets before its children start tells them apart: forked workers see it, but uvicorn's "
+        "workers do not, because they are spawned.",
         sign=has_parents_value,
         shows=["marked-forked", "marked-gunicorn"],
         absent=["marked"],
@@ -316,5 +319,5 @@ COLUMNS = [
 
 
 def worker_words(o, word):
-    """What holds for each worker, each distinct word once; None where the first process serves alone."""
+    """A word about each worker, each distinct word once; None if the first process serves alone."""
     return "/".join(sorted({word(pid) for pid in children(o)})) or None

@@ -1,11 +1,11 @@
-"""The processes of each start: who is whose child, by which command line, forked or spawned, with which threads."""
+"""The process tree of each way to start: command lines, forked or spawned, and the number of threads."""
 
 import re
 
 from reprolab import Claim, Column, InvalidTrial, logs
 
 NEWEST = "0.54.0"
-# How long a request takes changes no process; where it does not matter nobody waits for it.
+# How long a request takes does not change the processes, so other variants than the document's wait less.
 SOON = {"SLEEP": "1"}
 VARIANTS = {
     "documented": {},
@@ -29,7 +29,7 @@ SPAWNED = re.compile(
 
 
 def drive(stack):
-    """The tree as soon as all workers are up, before any request for `/`; then who answers one."""
+    """Look at the tree as soon as all workers are up, before any request for `/`; then see who answers a request."""
     wanted = 1 if stack.factors["RELOAD"] == "True" else int(stack.factors["WORKERS"])
     stack.wait_printed(COMPLETE, wanted)
     snapshot = stack.processes()
@@ -41,31 +41,31 @@ def drive(stack):
     lines = "\n".join(stack.wait_printed(STARTED, wanted))
     return {
         "server": {"pid": server.pid, "command": server.title, "threads": len(server.threads)},
-        "children": [child(server, one) for one in snapshot.children(server.pid)],
+        "children": [child(server, process) for process in snapshot.children(server.pid)],
         "grandchildren": grandchildren,
         "workers": sorted({int(pid) for pid in re.findall(STARTED, lines)}),
         "served_by": answer.json()["pid"],
     }
 
 
-def child(server, one):
-    """A child of the first process: what its command line makes of it, and what the kernel says of its origin."""
+def child(server, process):
+    """A child of the first process: its kind, by its command line, and what the kernel says about how it began."""
     kind = "other"
-    if TRACKER.search(one.title):
+    if TRACKER.search(process.title):
         kind = "resource_tracker"
-    elif SPAWNED.search(one.title):
+    elif SPAWNED.search(process.title):
         kind = "spawn_main"
-    elif one.command == server.command:
+    elif process.command == server.command:
         kind = "the same command line"
-    if not (one.layout and server.layout):
+    if not (process.layout and server.layout):
         raise InvalidTrial("the kernel does not tell where the processes' programs lie")
     return {
-        "pid": one.pid,
+        "pid": process.pid,
         "kind": kind,
-        "command": one.title,
-        "forked": one.forked,
-        "layout_of_parent": one.layout == server.layout,
-        "threads": len(one.threads),
+        "command": process.title,
+        "forked": process.forked,
+        "layout_of_parent": process.layout == server.layout,
+        "threads": len(process.threads),
     }
 
 
@@ -74,17 +74,17 @@ def child(server, one):
 
 def kinds(o):
     """The children of the first process, by kind, in their order."""
-    return [one["kind"] for one in o["children"]]
+    return [child["kind"] for child in o["children"]]
 
 
 def workers(o):
     """The children that serve."""
-    return [one for one in o["children"] if one["pid"] in o["workers"]]
+    return [child for child in o["children"] if child["pid"] in o["workers"]]
 
 
 def tracker_and(o, number):
-    """One resource tracker and so many spawn_main children that serve, no other process."""
-    mains = [one["pid"] for one in o["children"] if one["kind"] == "spawn_main"]
+    """There are one resource tracker, ``number`` spawn_main children that serve, and no other process."""
+    mains = [child["pid"] for child in o["children"] if child["kind"] == "spawn_main"]
     return (
         sorted(kinds(o)) == ["resource_tracker"] + ["spawn_main"] * number
         and mains == o["workers"]
@@ -94,34 +94,34 @@ def tracker_and(o, number):
 
 
 def tracker_and_three(o):
-    """The parent, one resource tracker, three spawn_main children."""
+    """The parent has one resource tracker and three spawn_main children, and there is no other process."""
     return tracker_and(o, 3)
 
 
 def tracker_and_two(o):
-    """The parent, one resource tracker, two spawn_main children."""
+    """The parent has one resource tracker and two spawn_main children, and there is no other process."""
     return tracker_and(o, 2)
 
 
 def named_fork_yet_spawned(o):
-    """Each worker's command line has --multiprocessing-fork; by the kernel's word and its memory none is a fork."""
+    """Each worker's command line has --multiprocessing-fork, but the kernel and the worker's memory show no fork."""
     return bool(workers(o)) and all(
-        "--multiprocessing-fork" in one["command"] and not one["forked"] and not one["layout_of_parent"]
-        for one in workers(o)
+        "--multiprocessing-fork" in worker["command"] and not worker["forked"] and not worker["layout_of_parent"]
+        for worker in workers(o)
     )
 
 
 def alone(o):
-    """No child at all: the first process answers."""
+    """There is no child, and the first process answers."""
     return not o["children"] and o["served_by"] == o["server"]["pid"]
 
 
 def documents_tree(o):
-    """The descriptors on the document's command lines, and no worker with a second thread before any request."""
-    commands = [one["command"] for one in o["children"]]
-    tracker = [int(found[1]) for command in commands if (found := TRACKER.search(command))]
-    spawned = [[int(n) for n in found.groups()] for command in commands if (found := SPAWNED.search(command))]
-    idle = all(one["threads"] == 1 for one in workers(o))
+    """The command lines have the document's descriptors, and before any request no worker has a second thread."""
+    commands = [child["command"] for child in o["children"]]
+    tracker = [int(match[1]) for command in commands if (match := TRACKER.search(command))]
+    spawned = [[int(n) for n in match.groups()] for command in commands if (match := SPAWNED.search(command))]
+    idle = all(worker["threads"] == 1 for worker in workers(o))
     return tracker == [4] and spawned == [[5, 7], [5, 9], [5, 11]] and idle
 
 
@@ -157,8 +157,8 @@ CLAIMS = [
     ),
     Claim(
         "SW-15",
-        "The document's trees, their descriptors and their workers without a second thread, are those of a release "
-        "before 0.30.0; since then each worker has a thread more from the start, for the parent's health checks.",
+        "The document's trees come from a release before 0.30.0: their descriptors and their workers without a second "
+        "thread show it. Since 0.30.0 each worker has one more thread from the start, for the parent's health checks.",
         sign=documents_tree,
         shows=["uvicorn-0.29.0"],
         absent=["documented", "uvicorn-0.30.0", f"uvicorn-{NEWEST}"],
@@ -166,12 +166,12 @@ CLAIMS = [
 ]
 COLUMNS = [
     Column("children", lambda o: kind_words(o)),
-    Column("workers forked", lambda o: (sum(one["forked"] for one in workers(o)), len(workers(o)))),
-    Column("parent's layout", lambda o: (sum(one["layout_of_parent"] for one in workers(o)), len(workers(o)))),
-    Column("threads, idle", lambda o: "/".join(str(one["threads"]) for one in workers(o)) or o["server"]["threads"]),
+    Column("workers forked", lambda o: (sum(worker["forked"] for worker in workers(o)), len(workers(o)))),
+    Column("parent's layout", lambda o: (sum(worker["layout_of_parent"] for worker in workers(o)), len(workers(o)))),
+    Column("threads, idle", lambda o: "/".join(str(w["threads"]) for w in workers(o)) or o["server"]["threads"]),
     Column("served by", lambda o: "the first" if o["served_by"] == o["server"]["pid"] else "a child"),
     Column(
-        "tree", lambda o: "; ".join([o["server"]["command"], *(one["command"] for one in o["children"])]), note=True
+        "tree", lambda o: "; ".join([o["server"]["command"], *(child["command"] for child in o["children"])]), note=True
     ),
 ]
 
