@@ -130,7 +130,7 @@ def _own_file(evidence: TrialDirectory, source: LineSource) -> Iterator[tuple[in
     if not path.is_file():
         return
     for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        if moment := servers.own_moment_ns(text):
+        if moment := servers.server_moment_ns(text):
             yield moment, text
 
 
