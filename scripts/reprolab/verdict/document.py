@@ -128,7 +128,7 @@ class ClaimVerdict:
 
 @dataclass(frozen=True)
 class VariantResult:
-    """A variant of a run: the factors it changes, the numbers of trials and of valid ones, the reasons of the others."""
+    """A variant of a run: the factors it changes, the numbers of all and of valid trials, the reasons of the others."""
 
     factors: Mapping[str, str]
     trials: int
