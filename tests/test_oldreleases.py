@@ -396,7 +396,10 @@ UPDATES = "deb http://living.lab.invalid/debian oldie-updates main\\n"
 @pytest.mark.parametrize(
     ("sources", "told"),
     [
-        (LINES.format("oldie") + SECURITY, ["release oldie, oldie-security left", "although they are out of date"]),
+        (
+            LINES.format("oldie") + SECURITY,
+            ["left the mirrors: oldie, oldie-security;", "although they are out of date"],
+        ),
         (STANZA.format("oldie"), ["oldie-updates is left out, since the archive does not have it"]),
         (LINES.format("oldest"), ["not verified, since the key that signed them has expired"]),
         (
@@ -413,7 +416,7 @@ def test_a_base_whose_suite_left_the_mirrors_installs_from_the_archive(net: Net,
     assert code != 0 and "404" in said
     found = on_archive(base, net.client, print, network=net.name)
     assert found.reference == f"{fallback.NAME}/{base.official.replace(':', '-')}:archive-{base.image_id[7:19]}"
-    assert found.detail.startswith(f"{base.detail}; of its Debian release")
+    assert found.detail.startswith(f"{base.detail}; suites of its Debian release")
     for words in told:
         assert words in found.detail
     code, said = net.run(found.reference, INSTALL)

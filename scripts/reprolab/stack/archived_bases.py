@@ -134,8 +134,8 @@ def _move_to_archive(base: Base, answer: MirrorAnswer, check: Callable[[Files], 
     files = {path: text for path, text in files.items() if text != sources[path]}
     archived = {replace(suite, address=old_releases.archive_of(suite.address)) for suite in gone}
     detail = (
-        f"suites of its Debian release that left the mirrors: {_join_names(gone)}; their packages come from the archive "
-        "of old releases, whose lists are accepted although they are out of date"
+        f"suites of its Debian release that left the mirrors: {_join_names(gone)}; their packages come from the "
+        "archive of old releases, whose lists are accepted although they are out of date"
     )
     answer = check(files)
     if expired := old_releases.expired(answer.output) & archived:
