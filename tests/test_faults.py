@@ -90,7 +90,7 @@ def test_the_next_run_removes_what_a_killed_one_left(client: docker.DockerClient
     process.wait(timeout=30)
     status, printed = lab(tmp_path / "second", *ONE)
     assert status == 0, printed
-    assert "removed what an earlier run that was killed had left" in printed
+    assert "removed the leftovers of an earlier run that was killed" in printed
     assert left(client, name) == []
 
 

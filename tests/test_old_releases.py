@@ -399,10 +399,16 @@ UPDATES = "deb http://living.lab.invalid/debian oldie-updates main\\n"
 @pytest.mark.parametrize(
     ("sources", "texts"),
     [
-        (LINES.format("oldie") + SECURITY, ["release oldie, oldie-security left", "although they are out of date"]),
-        (STANZA.format("oldie"), ["the archive has no oldie-updates, so that is left out"]),
-        (LINES.format("oldest"), ["unverified, as the key that signed them has expired"]),
-        (LIVING + UPDATES, ["release oldie-updates left", "the archive has no oldie-updates, so that is left out"]),
+        (
+            LINES.format("oldie") + SECURITY,
+            ["left the mirrors: oldie, oldie-security;", "although they are out of date"],
+        ),
+        (STANZA.format("oldie"), ["oldie-updates is left out, since the archive does not have it"]),
+        (LINES.format("oldest"), ["not verified, since the key that signed them has expired"]),
+        (
+            LIVING + UPDATES,
+            ["left the mirrors: oldie-updates;", "oldie-updates is left out, since the archive does not have it"],
+        ),
     ],
     ids=["lists-out-of-date", "deb822-without-updates", "key-expired", "only-updates-gone"],
 )
@@ -413,7 +419,7 @@ def test_a_base_without_its_suite_installs_from_the_archive(net: Net, sources: s
     assert code != 0 and "404" in output
     archived = on_archive(base, net.client, print, network=net.name)
     assert archived.reference == f"{fallback.NAME}/{base.official.replace(':', '-')}:archive-{base.image_id[7:19]}"
-    assert archived.detail.startswith(f"{base.detail}; of its Debian release")
+    assert archived.detail.startswith(f"{base.detail}; suites of its Debian release")
     for text in texts:
         assert text in archived.detail
     code, output = net.run(archived.reference, INSTALL)
@@ -439,7 +445,7 @@ def test_a_network_that_is_down_changes_no_base(net: Net) -> None:
     """A mirror that cannot be reached does not show that the suite is missing. It is asked again later."""
     base = net.build("base", LINES.format("oldie"))
     assert on_archive(base, net.client, print, network="none") == base
-    assert base.image_id not in archived_bases._there
+    assert base.image_id not in archived_bases._available
 
 
 @pytest.mark.docker

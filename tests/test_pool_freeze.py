@@ -18,7 +18,7 @@ from reprolab.scenario import loader
 from reprolab.scenario.model import Claim, Scenario
 from reprolab.verdict.document import Rate
 from reprolab.verdict.judge import count, judge
-from test_waits import call, serving
+from test_wait_graph import call, serving
 
 DIRECTORY = ROOT / "scenarios" / "pool-freeze"
 RUN = RunDirectory(Path(__file__).parent / "data" / "pool-freeze")

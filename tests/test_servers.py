@@ -162,7 +162,7 @@ def test_gunicorns_clock_agrees_with_the_engines() -> None:
     for name in ("gunicorn-19", "gunicorn-20", "gunicorn-23"):
         for line in recorded(LOGS[name][1]):
             stamp, text = split_timestamp(line)
-            if (own := servers.own_moment_ns(text)) is not None:
+            if (own := servers.server_moment_ns(text)) is not None:
                 seen += 1
                 assert 0 <= moment_ns(stamp) - own < 2e9, line
     assert seen > 50
@@ -178,10 +178,10 @@ def test_a_workers_zone_is_read() -> None:
 def test_a_clock_without_a_zone_is_no_moment() -> None:
     """nginx does not say in which zone its clock is, uWSGI and uvicorn have none; an impossible time is an error."""
     for name in ("nginx-1", "uwsgi-2", "uvicorn-0", "h2o"):
-        assert {servers.own_moment_ns(text) for text in texts(LOGS[name][1])} == {None}
+        assert {servers.server_moment_ns(text) for text in texts(LOGS[name][1])} == {None}
     assert moment(b"[2026-13-21 05:52:25 +0000] [10] [INFO] x") is None
     with pytest.raises(ValueError, match="2026-13-21"):
-        servers.own_moment_ns("[2026-13-21 05:52:25 +0000] [10] [INFO] x")
+        servers.server_moment_ns("[2026-13-21 05:52:25 +0000] [10] [INFO] x")
 
 
 def test_an_access_lines_moment_is_when_the_request_came() -> None:

@@ -192,7 +192,7 @@ def test_a_run_that_goes_well(start: Callable[..., Session]) -> None:
     assert lookup.open_run(made.root, "blink") == made.run
     assert "1 confirmed" in (made.run.path / "report.txt").read_text(encoding="utf-8")
     assert "[  6/6] old #3  blinked no" in shown(made)
-    assert "removed what an earlier run that was killed had left: 2 containers" in made.said  # type: ignore[attr-defined]
+    assert "removed the leftovers of an earlier run that was killed: 2 containers" in made.said  # type: ignore[attr-defined]
 
 
 def test_the_page_is_written_last_and_costs_nothing(

@@ -65,7 +65,7 @@ def variants_of(found: Scenario, *, everything: bool) -> list[tuple[str, str]]:
 
 def _acts(found: Scenario) -> list[tuple[str, str]]:
     """What its demonstration plays; nothing where it has none."""
-    if not demo_script.there(found):
+    if not demo_script.exists(found):
         return []
     script = demo_script.load(found)
     return [(script.experiment.name, act.variant) for act in script.acts]
@@ -100,7 +100,7 @@ class Bundler:
         found = [loader.load(self.root, name) for name in names]
         chosen = {one.name: variants_of(one, everything=everything) for one in found}
         recorded = {one.name: playable(self.root, one) if runs else None for one in found}
-        if without := [one.name for one in found if runs and demo_script.there(one) and recorded[one.name] is None]:
+        if without := [one.name for one in found if runs and demo_script.exists(one) and recorded[one.name] is None]:
             raise BundleError(
                 f"no run of {', '.join(without)} that its demonstration could replay",
                 expected="one recorded run of each scenario, for when there are no containers",

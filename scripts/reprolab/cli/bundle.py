@@ -87,7 +87,7 @@ def load(where: Path) -> None:
             advice="copy that checkout, then load again",
         )
     for name, part in manifest["scenarios"].items():
-        if not script.there(scenario_loader.load(root, name)):
+        if not script.exists(scenario_loader.load(root, name)):
             click.echo(f"ready:  make scenario-{name} VARIANT=documented")
             continue
         replay = f"   or, without Docker: make demo-{name} REPLAY={name}/{part['run']}" if part["run"] else ""

@@ -143,7 +143,7 @@ def moment(raw: bytes) -> int | None:
     stamp, text = split_timestamp(raw)
     line = text.decode("utf-8", "replace").rstrip()
     try:
-        return moment_ns(stamp) if stamp else access_log.request_ns(line) or servers.own_moment_ns(line)
+        return moment_ns(stamp) if stamp else access_log.request_ns(line) or servers.server_moment_ns(line)
     except ValueError:
         return None
 

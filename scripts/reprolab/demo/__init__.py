@@ -1,1 +1,1 @@
-"""A case before an audience."""
+"""Demonstrations of a scenario to an audience, live or from a run on disk."""

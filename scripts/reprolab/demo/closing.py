@@ -1,4 +1,4 @@
-"""The last page: what the claims came to in this run, and where one run is not enough, on record."""
+"""The last pages: the verdict on each claim in this run, or the recorded verdict if this run has too few variants."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ from reprolab.verdict.judge import count
 from reprolab.verdict.record import recorded_verdict
 
 
-def claim(scenario: Scenario, identifier: str, verdict: VerdictDocument) -> RenderableType:
-    """One claim with its verdict."""
-    row = next(one for one in verdict.claims if one.id == identifier)
-    parts = [prose(f"{identifier}  {row.text}"), Text(), *_verdict(row, verdict, recorded_verdict(scenario))]
+def claim_page(scenario: Scenario, identifier: str, verdict: VerdictDocument) -> RenderableType:
+    """The page of one claim with its verdict."""
+    row = next(row for row in verdict.claims if row.id == identifier)
+    parts = [prose(f"{identifier}  {row.text}"), Text(), *_verdict_lines(row, verdict, recorded_verdict(scenario))]
     return Group(Text(), *parts)
 
 
 def surprises(scenario: Scenario, script: Script, record: TrialRecord) -> list[str]:
-    """The script's claims whose sign came out otherwise in this trial than in every trial on record."""
+    """The script's claims whose sign in this trial differs from every recorded trial of the variant, as text."""
     recorded = recorded_verdict(scenario)
     key = scenario.variant_key(record.experiment, record.variant)
-    found = []
-    for one in script.experiment.claims:
-        before = recorded.signs.get(one.id, {}).get(key) if recorded else None
-        if one.id not in script.claims or not before or before.shown not in (0, before.trials):
+    texts = []
+    for claim in script.experiment.claims:
+        before = recorded.signs.get(claim.id, {}).get(key) if recorded else None
+        if claim.id not in script.claims or not before or before.shown not in (0, before.trials):
             continue
-        now = count(one, [record])
+        now = count(claim, [record])
         if now.trials and now.shown != (before.shown > 0):
-            found.append(f"{one.id}'s sign {'showed' if now.shown else 'did not show'} ({one.text})")
-    return found
+            texts.append(f"{claim.id}'s sign {'showed' if now.shown else 'did not show'} ({claim.text})")
+    return texts
 
 
-def _verdict(claim: ClaimVerdict, verdict: VerdictDocument, recorded: VerdictDocument | None) -> list[Text]:
-    """Of this run where it held all that the claim needs; else what this run showed, and what is on record."""
+def _verdict_lines(claim: ClaimVerdict, verdict: VerdictDocument, recorded: VerdictDocument | None) -> list[Text]:
+    """This run's verdict if it has all variants of the claim; otherwise its counts, and the recorded verdict."""
     if verdict.asked(claim):
-        return [_word(claim.verdict) + Text(f" in this run: {claim.why}")]
-    seen = [f"{name.rpartition('/')[2]} {count.text}" for name, count in verdict.signs[claim.id].items()]
-    lines = [Text(f"  in this run the sign showed in {' · '.join(seen)}")] if seen else []
-    known = recorded.claim(claim.id) if recorded else None
-    if recorded is None or known is None:
+        return [_styled_verdict(claim.verdict) + Text(f" in this run: {claim.why}")]
+    counts = [f"{name.rpartition('/')[2]} {count.text}" for name, count in verdict.signs[claim.id].items()]
+    lines = [Text(f"  in this run the sign showed in {' · '.join(counts)}")] if counts else []
+    before = recorded.claim(claim.id) if recorded else None
+    if recorded is None or before is None:
         return [*lines, Text("  its other variants were not run, and nothing is on record", style="dim")]
-    return [*lines, _word(known.verdict) + Text(f" on record ({recorded.run}): {known.why}", style="dim")]
+    return [*lines, _styled_verdict(before.verdict) + Text(f" on record ({recorded.run}): {before.why}", style="dim")]
 
 
-def _word(verdict: str) -> Text:
+def _styled_verdict(verdict: str) -> Text:
     return Text("  ") + Text(verdict, style=f"bold {STYLES.get(verdict, '')}")

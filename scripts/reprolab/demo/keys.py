@@ -1,4 +1,4 @@
-"""The presenter's keys: any key goes on, q leaves; where nobody can press one, a fixed rhythm or no pause at all."""
+"""The presenter's keys: any key continues, q leaves. Without a keyboard there is a fixed pause, or none."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ LEAVE = ("q", "Q")
 
 
 class Left(KeyboardInterrupt):
-    """The presenter pressed q: as an interrupt, but meant."""
+    """The presenter pressed q. It ends the demonstration as an interrupt does."""
 
 
 class Keys(Protocol):
-    """How a demonstration waits."""
+    """How a demonstration waits between its steps. ``hint`` tells the presenter what to press."""
 
     hint: str
 
     def __enter__(self) -> Keys:
-        """Make keys readable."""
+        """Prepare the terminal to read keys."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
 
     def pause(self) -> None:
         """Wait between two steps. Raises Left for q."""
 
     def wait(self, seconds: float) -> None:
-        """Let time pass within a step; keys but q are for nothing. Raises Left for q."""
+        """Wait within a step; keys other than q are ignored. Raises Left for q."""
 
 
 class Keyboard:
-    """Keys of the terminal on a file descriptor (standard input); with ``rhythm``, seconds, nobody need press one."""
+    """The keys of a terminal; with ``rhythm`` it also continues after so many seconds without a key."""
 
     def __init__(self, descriptor: int | None = None, rhythm: float | None = None) -> None:
         self._descriptor = sys.stdin.fileno() if descriptor is None else descriptor
@@ -60,13 +60,11 @@ class Keyboard:
         termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)
 
     def pause(self) -> None:
-        """Until a key is pressed, or the rhythm's time is over."""
-        # What was pressed during the step before was not meant for this one.
+        # A key that was pressed during the last step does not count.
         termios.tcflush(self._descriptor, termios.TCIFLUSH)
         self._key(self._rhythm)
 
     def wait(self, seconds: float) -> None:
-        """The time in full; keys are looked at."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self._key(left)
@@ -76,14 +74,14 @@ class Keyboard:
         if not ready:
             return ""
         pressed = os.read(self._descriptor, 64).decode("utf-8", "replace")
-        # A terminal that has gone is readable and has nothing.
+        # A closed terminal is readable and empty.
         if not pressed or any(key in pressed for key in LEAVE):
             raise Left
         return pressed
 
 
 class Rhythm:
-    """No keyboard: a fixed pause between steps (0 for none); ``sleep`` is for tests."""
+    """A fixed pause between steps in seconds, without a keyboard; 0 for none. ``sleep`` is replaced in tests."""
 
     def __init__(self, seconds: float = 0.0, sleep: Callable[[float], None] = time.sleep) -> None:
         self._seconds = seconds
@@ -99,9 +97,7 @@ class Rhythm:
         pass
 
     def pause(self) -> None:
-        """The fixed pause."""
         self._sleep(self._seconds)
 
     def wait(self, seconds: float) -> None:
-        """The time in full."""
         self._sleep(seconds)

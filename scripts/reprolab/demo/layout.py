@@ -1,4 +1,4 @@
-"""Pages that fill the audience's terminal: a heading, a body of text, question or figures, and a foot."""
+"""Slides that fill the terminal: a heading, a body with text, a question or figures, and a foot."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ MARGIN = 2
 
 
 @dataclass(frozen=True)
-class Page:
-    """One screen: a heading with a word at its right, the body, and a foot that says what keys do."""
+class Slide:
+    """One screen: a heading with ``aside`` at its right, the body, and a foot that tells what keys do."""
 
     heading: str
     aside: str
@@ -26,16 +26,16 @@ class Page:
     foot: str
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The page over the whole terminal; where there is none, as lines one after the other."""
+        """Render the slide for the whole terminal, or as plain lines without a terminal."""
         top = Group(_ends(Text(self.heading, style="bold"), Text(self.aside, style="dim")), Rule(style="dim"))
         body = Padding(self.body, (0, MARGIN))
         if not console.is_terminal:
             yield Group(top, body, Text())
             return
-        whole = Layout()
+        screen = Layout()
         rows = len(console.render_lines(top, options.update(height=None)))
-        whole.split_column(Layout(top, size=rows), Layout(body), Layout(Text(f" {self.foot}", style="dim"), size=1))
-        yield from whole.__rich_console__(console, options)
+        screen.split_column(Layout(top, size=rows), Layout(body), Layout(Text(f" {self.foot}", style="dim"), size=1))
+        yield from screen.__rich_console__(console, options)
 
 
 def _ends(left: Text, right: Text) -> Table:
@@ -47,7 +47,7 @@ def _ends(left: Text, right: Text) -> Table:
 
 
 def prose(text: str, style: str = "") -> RenderableType:
-    """A text of demo.yaml: its paragraphs, not wider than is good to read; lines that begin with a space stay lines."""
+    """The paragraphs of a text of demo.yaml, at most TEXT_WIDTH wide; a line that begins with a space stays a line."""
     return _Narrow(Text("\n\n".join(map(_paragraph, text.strip("\n").split("\n\n"))), style=style))
 
 
@@ -65,7 +65,7 @@ class _Narrow:
 
 
 def words(text: str, question: str = "", note: str = "") -> RenderableType:
-    """A text, the question to the audience below it, and a line in small."""
+    """A text, a question to the audience below it, and a note."""
     parts: list[RenderableType] = [Text(), prose(text)]
     if question:
         parts += [Text(), Text("What do you expect?", style="bold magenta"), prose(question, "bold")]
@@ -75,7 +75,7 @@ def words(text: str, question: str = "", note: str = "") -> RenderableType:
 
 
 def figures(headings: Sequence[str], acts: Mapping[str, Mapping[str, str]], reveal: str, note: str) -> RenderableType:
-    """What was measured: a line for each figure, a column for each act so far, the newest in bold; then the text."""
+    """A table with a row for each figure and a column for each act so far, the newest in bold; then the texts."""
     grid = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     grid.add_column("")
     newest = list(acts)[-1]

@@ -1,4 +1,4 @@
-"""A demonstration on real containers: a run as every other, its trials begun and shown one by one."""
+"""A demonstration on real containers: an ordinary run whose trials start and are shown one by one."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ from reprolab.verdict.document import VerdictDocument
 from reprolab.verdict.judge import judge
 from reprolab.verdict.record import recorded_verdict
 
-QUIT_LIMIT = 90.0  # seconds for a trial that is given up to keep its evidence and take its stack down
+QUIT_LIMIT = 90.0  # seconds for an abandoned trial to save its evidence and remove its stack
 
 
-class _Playing(Thread):
-    """One trial in a thread of its own, held back before its drive until the audience is ready."""
+class _TrialThread(Thread):
+    """One trial in a thread, which waits before its drive until the presenter continues."""
 
     def __init__(self, runner: Runner, prepared: Prepared, script: Script) -> None:
         super().__init__(name="trial", daemon=True)
         self.recording = Recording()
         self.up, self.go, self.driven = Flag(), Flag(), Flag()
         self.sampler: Sampler | None = None
-        self.given_up = False
+        self.abandoned = False
         self.record: TrialRecord | None = None
         self.error: BaseException | None = None
         self._runner, self._prepared, self._watch = runner, prepared, script.watch
@@ -56,10 +56,10 @@ class _Playing(Thread):
 
     @contextmanager
     def driving(self, stack: Stack) -> Iterator[None]:
-        """Around the drive: wait for the audience, then look at the stack meanwhile."""
+        """The context of the drive: wait for the presenter, then sample the stack during the drive."""
         self.up.set()
         self.go.wait()
-        if self.given_up:
+        if self.abandoned:
             raise InvalidTrial("the presenter left before it began")
         try:
             with Sampler(stack, self._watch, self.recording) as self.sampler:
@@ -67,9 +67,9 @@ class _Playing(Thread):
         finally:
             self.driven.set()
 
-    def give_up(self) -> None:
-        """End the trial at once and wait until its stack is down."""
-        self.given_up = True
+    def abandon(self) -> None:
+        """End the trial at once, and wait until its stack is removed."""
+        self.abandoned = True
         self.go.set()
         self._runner.end_stacks()
         self.join(QUIT_LIMIT)
@@ -77,7 +77,7 @@ class _Playing(Thread):
 
 @dataclass
 class LivePlayer:
-    """Plays acts as trials of a run; each is on disk before the next begins. ``state`` is what the run does now."""
+    """Plays acts as trials of a run; each is on disk before the next starts. ``state`` tells what the run does now."""
 
     scenario: Scenario
     script: Script
@@ -85,26 +85,26 @@ class LivePlayer:
     prepared: Mapping[str, Prepared]
     aside: str = "live"
     state: str = ""
-    _playing: _Playing | None = None
-    _done: list[TrialRecord] = field(default_factory=list)
+    _trial_thread: _TrialThread | None = None
+    _finished: list[TrialRecord] = field(default_factory=list)
 
     def missing(self, act: Act) -> str:
-        """An image that does not build is a trial without anything to show, too."""
+        """The reason why an act cannot be played: an image of its variant did not build."""
         return self.prepared[act.variant].invalid
 
     def prepare(self, act: Act) -> None:
-        """Bring the stack up meanwhile."""
-        self._playing = _Playing(self.runner, self.prepared[act.variant], self.script)
-        self._playing.start()
+        """Start the stack of an act while the audience reads."""
+        self._trial_thread = _TrialThread(self.runner, self.prepared[act.variant], self.script)
+        self._trial_thread.start()
 
     @property
-    def now(self) -> _Playing:
-        """The trial that is played."""
-        assert self._playing is not None
-        return self._playing
+    def now(self) -> _TrialThread:
+        """The trial that is played now."""
+        assert self._trial_thread is not None
+        return self._trial_thread
 
     def start(self, act: Act, waiting: Callable[[str], None]) -> Recording:
-        """Wait until it is up, then drive it."""
+        """Wait until the stack is up, then start the drive."""
         while not self.now.up.is_set():
             waiting(self.state or "The containers are coming up.")
         self.now.go.set()
@@ -113,50 +113,50 @@ class LivePlayer:
         return self.now.recording
 
     def now_ms(self) -> float:
-        """The time since the drive began, or when it ended."""
-        playing = self.now
-        if playing.recording.length_ms or playing.sampler is None:
-            return playing.recording.length_ms
-        return playing.sampler.now_ms()
+        """Milliseconds since the drive began; after its end, its duration."""
+        trial = self.now
+        if trial.recording.length_ms or trial.sampler is None:
+            return trial.recording.length_ms
+        return trial.sampler.now_ms()
 
     def over(self) -> bool:
-        """Whether the experiment has done its work."""
+        """Whether the drive has ended."""
         return self.now.driven.is_set()
 
     def finish(self, act: Act, waiting: Callable[[str], None]) -> tuple[TrialRecord, str]:
-        """Wait for the evidence, and write the trial down."""
+        """Wait for the evidence, and save the record of the trial."""
         while self.now.is_alive():
-            waiting("The logs are read, and the containers taken down.")
+            waiting("The logs are read, and the containers are removed.")
         if self.now.error is not None:
             raise self.now.error
         record = self.now.record
         assert record is not None
-        self._done.append(record)
+        self._finished.append(record)
         self.runner.finish(record)
-        return record, f"measured just now, while the lab looked twice a second; evidence in {self.runner.run.name}"
+        return record, f"measured just now, with two samples a second; evidence in {self.runner.run.name}"
 
     def verdict(self) -> VerdictDocument:
-        """Judged from what the acts observed."""
-        return judge(self.scenario, self.runner.run.name, self._done, recorded_verdict(self.scenario))
+        """The verdict on the trials of the acts."""
+        return judge(self.scenario, self.runner.run.name, self._finished, recorded_verdict(self.scenario))
 
-    def give_up(self) -> None:
-        """Take down what runs."""
-        if self._playing is not None and self._playing.is_alive():
-            self._playing.give_up()
+    def abandon(self) -> None:
+        """End the trial that runs, and remove its stack."""
+        if self._trial_thread is not None and self._trial_thread.is_alive():
+            self._trial_thread.abandon()
 
 
 @dataclass
 class Demonstration(RunObserver):
-    """Plays the trials of a run on a stage; ``say`` gets what the run tells before and after."""
+    """Plays the trials of a run on a console; ``on_progress`` gets the run's messages before and after."""
 
     script: Script
-    stage: Console
+    console: Console
     keys: Keys
     on_progress: OnProgress
     player: LivePlayer | None = None
 
     def progress(self, message: str) -> None:
-        """While the show has the screen, what the run does now is shown there."""
+        """During the show, the message is on the screen of the act."""
         if player := self.player:
             player.state = message
         else:
@@ -164,35 +164,34 @@ class Demonstration(RunObserver):
 
     @contextmanager
     def driving(self, stack: Stack) -> Iterator[None]:
-        """The audience watches."""
         assert self.player is not None
         with self.player.now.driving(stack):
             yield
 
     def play(self, runner: Runner, prepared: list[Prepared]) -> list[Prepared]:
-        """Play the show, each act a trial; the variants with their images."""
+        """Play each act as a trial; returns the variants with their images."""
         built = runner.built_all(prepared)
         scenario = runner.scenario
         self.player = LivePlayer(scenario, self.script, runner, {item.variant.name: item for item in built})
         try:
-            with self.keys, Display(self.stage) as display:
+            with self.keys, Display(self.console) as display:
                 Show(scenario, self.script, self.player, display, self.keys).play()
         finally:
-            self.player.give_up()
+            self.player.abandon()
             self.player = None
         return built
 
 
 def session(
-    root: Path, scenario: Scenario, script: Script, stage: Console, keys: Keys, on_progress: OnProgress
+    root: Path, scenario: Scenario, script: Script, console: Console, keys: Keys, on_progress: OnProgress
 ) -> Session:
-    """A run whose trials are played on a stage; its report goes to files alone."""
-    demonstration = Demonstration(script, stage, keys, on_progress)
+    """A run whose trials are played on a console; its report is written only to files."""
+    demonstration = Demonstration(script, console, keys, on_progress)
     plan = make_plan(scenario, options(scenario, script))
     return Session(root, plan, Console(quiet=True), demonstration, demonstration.play)
 
 
 def options(scenario: Scenario, script: Script) -> RunOptions:
-    """One trial of each act's variant."""
+    """The options of a run with one trial of each act's variant."""
     acts = tuple(dict.fromkeys(act.variant for act in script.acts))
     return RunOptions(scenario.name, script.experiment.name, acts, trials=1)

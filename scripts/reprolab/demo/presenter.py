@@ -1,4 +1,4 @@
-"""Plays a script: opening, each act with its question, the live state and its figures, then the finding."""
+"""Plays a script: the opening, each act with its question, live state and figures, then the finding."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.live import Live as Screen
 from reprolab.demo import closing, layout, live_view
 from reprolab.demo.frames import frame
 from reprolab.demo.keys import Keys
-from reprolab.demo.layout import Page
+from reprolab.demo.layout import Slide
 from reprolab.demo.recording import Recording
 from reprolab.demo.script import Act, Script
 from reprolab.report import table
@@ -21,45 +21,45 @@ from reprolab.scenario.model import Scenario
 from reprolab.scenario.trial import TrialRecord
 from reprolab.verdict.document import VerdictDocument
 
-FRAME = 0.25  # seconds between two pictures
-PLAIN = 1.0  # seconds between two lines where there is no terminal
-ROWS = 4  # of a page that the live state does not have: heading, rule, a space, the foot
+FRAME = 0.25  # seconds between two updates of the screen
+PLAIN = 1.0  # seconds between two lines without a terminal
+ROWS = 4  # lines of a slide around the live state: heading, rule, a space, the foot
 
 
 class Player(Protocol):
-    """Where acts come from: containers that run now, or a run on disk."""
+    """The source of the acts: containers that run now, or a run on disk."""
 
     aside: str
 
     def missing(self, act: Act) -> str:
-        """Why an act cannot be played; empty where it can."""
+        """The reason why an act cannot be played; empty if it can."""
 
     def prepare(self, act: Act) -> None:
-        """What can be done while the audience still thinks."""
+        """Prepare an act while the audience thinks about the question."""
 
     def start(self, act: Act, waiting: Callable[[str], None]) -> Recording:
-        """Let it begin; ``waiting`` hears, again and again, what is awaited until then."""
+        """Start an act. Until then ``waiting`` is called repeatedly with the reason for the wait."""
 
     def now_ms(self) -> float:
-        """How far it is."""
+        """Milliseconds since the act began."""
 
     def over(self) -> bool:
-        """Whether it has ended."""
+        """Whether the act has ended."""
 
     def finish(self, act: Act, waiting: Callable[[str], None]) -> tuple[TrialRecord, str]:
-        """The trial's observation, and a note on which trial it is."""
+        """The record of the act's trial, and a note that tells which trial it is."""
 
     def verdict(self) -> VerdictDocument:
-        """The verdict on the run so far."""
+        """The verdict on the trials so far."""
 
 
 class Display:
-    """A terminal's whole screen, or plain lines where there is none; a context manager."""
+    """The whole screen of a terminal, or plain lines without a terminal; a context manager."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self._screen = Screen(console=console, screen=True, auto_refresh=False) if console.is_terminal else None
-        self._told = ""
+        self._last_line = ""
 
     def __enter__(self) -> Display:
         if self._screen:
@@ -74,28 +74,27 @@ class Display:
 
     @property
     def every(self) -> float:
-        """Seconds between two pictures."""
+        """Seconds between two updates."""
         return FRAME if self._screen else PLAIN
 
-    def show(self, whole: Page) -> None:
-        """Show one page."""
+    def show(self, slide: Slide) -> None:
         if self._screen:
-            self._screen.update(whole, refresh=True)
+            self._screen.update(slide, refresh=True)
         else:
-            self.console.print(whole)
+            self.console.print(slide)
 
-    def passing(self, whole: Page, line: str) -> None:
-        """Show a picture that the next one replaces; without a terminal, its line, once."""
+    def update(self, slide: Slide, line: str) -> None:
+        """Show a slide that the next one replaces; without a terminal, print its line, but not twice in succession."""
         if self._screen:
-            self._screen.update(whole, refresh=True)
-        elif line != self._told:
-            self._told = line
+            self._screen.update(slide, refresh=True)
+        elif line != self._last_line:
+            self._last_line = line
             self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @dataclass
 class Show:
-    """One performance."""
+    """One demonstration. ``figures`` is variant -> heading -> cell, for the acts so far."""
 
     scenario: Scenario
     script: Script
@@ -105,76 +104,76 @@ class Show:
     figures: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def play(self) -> None:
-        """From the opening to the finding. Raises Left where the presenter leaves."""
-        self._words(self.scenario.title, layout.words(self.script.opening, note=self.scenario.document.citation))
+        """Play everything from the opening to the finding. Raises Left if the presenter leaves."""
+        self._show_words(self.scenario.title, layout.words(self.script.opening, note=self.scenario.document.citation))
         for number, act in enumerate(self.script.acts, 1):
             self._act(number, act)
-        self._finding()
+        self._show_finding()
 
-    def _words(self, heading: str, body: Any, meanwhile: Callable[[], None] = lambda: None) -> None:
-        self.display.show(self._page(heading, body, self.keys.hint))
+    def _show_words(self, heading: str, body: Any, meanwhile: Callable[[], None] = lambda: None) -> None:
+        self.display.show(self._slide(heading, body, self.keys.hint))
         meanwhile()
         self.keys.pause()
 
-    def _page(self, heading: str, body: Any, foot: str, aside: str = "") -> Page:
-        return Page(f"{self.scenario.name} · {heading}", f"{aside}{self.player.aside}", body, foot)
+    def _slide(self, heading: str, body: Any, foot: str, aside: str = "") -> Slide:
+        return Slide(f"{self.scenario.name} · {heading}", f"{aside}{self.player.aside}", body, foot)
 
     def _act(self, number: int, act: Act) -> None:
         heading = f"{number}/{len(self.script.acts)} {act.heading}"
         if reason := self.player.missing(act):
-            self._words(heading, layout.words(act.say, note=reason))
+            self._show_words(heading, layout.words(act.say, note=reason))
             return
         note = f"{act.variant}: {table.changes_text(self.script.experiment.variants[act.variant])}"
-        told = layout.words(act.say, act.expect, note.replace("—", "the documented values"))
-        self._words(heading, told, lambda: self.player.prepare(act))
-        self._live(heading, act)
-        record, which = self.player.finish(act, self._waiting(heading))
+        question = layout.words(act.say, act.expect, note.replace("—", "the documented values"))
+        self._show_words(heading, question, lambda: self.player.prepare(act))
+        self._show_live(heading, act)
+        record, source = self.player.finish(act, self._show_waiting(heading))
         if record.invalid:
-            reason = f"This trial says nothing: {table.short_reason(record.invalid)}"
-            self._words(heading, layout.words(reason, note="The demonstration goes on; its evidence is kept."))
+            reason = f"This trial is invalid: {table.short_reason(record.invalid)}"
+            self._show_words(heading, layout.words(reason, note="The demonstration goes on; its evidence is kept."))
             return
         self.figures[act.variant] = cells(self.script, act, record)
-        other = closing.surprises(self.scenario, self.script, record)
-        reveal = f"This time it came out otherwise than on record: {'; '.join(other)}." if other else act.reveal
-        self._words(heading, layout.figures(self._headings(), self.figures, reveal, which))
+        surprises = closing.surprises(self.scenario, self.script, record)
+        reveal = f"This time the result differs from the record: {'; '.join(surprises)}." if surprises else act.reveal
+        self._show_words(heading, layout.figures(self._headings(), self.figures, reveal, source))
 
     def _headings(self) -> list[str]:
         return list(dict.fromkeys(heading for cells in self.figures.values() for heading in cells))
 
-    def _waiting(self, heading: str) -> Callable[[str], None]:
-        def tell(state: str) -> None:
-            self.display.passing(self._page(heading, layout.words(state), "q: leave"), f"· {state}")
+    def _show_waiting(self, heading: str) -> Callable[[str], None]:
+        def show_state(state: str) -> None:
+            self.display.update(self._slide(heading, layout.words(state), "q: leave"), f"· {state}")
             self.keys.wait(FRAME)
 
-        return tell
+        return show_state
 
-    def _live(self, heading: str, act: Act) -> None:
-        recording = self.player.start(act, self._waiting(heading))
+    def _show_live(self, heading: str, act: Act) -> None:
+        recording = self.player.start(act, self._show_waiting(heading))
         while not self.player.over():
-            self._picture(heading, recording, "q: leave")
+            self._show_state(heading, recording, "q: leave")
             self.keys.wait(self.display.every)
-        self._picture(heading, recording, self.keys.hint)
-        # The last picture stays, to be talked about.
+        self._show_state(heading, recording, self.keys.hint)
+        # The last state stays on the screen, so that the presenter can talk about it.
         self.keys.pause()
 
-    def _picture(self, heading: str, recording: Recording, foot: str) -> None:
+    def _show_state(self, heading: str, recording: Recording, foot: str) -> None:
         console, watch = self.display.console, self.script.watch
         now = self.player.now_ms()
-        seen = frame(recording, now, live_view.columns_for(console.width), watch.window)
-        state = live_view.Live(seen, watch, console.height - ROWS)
-        whole = self._page(heading, state, foot, f"{live_view.seconds(now)} · ")
-        self.display.passing(whole, live_view.plain_line(seen, watch))
+        current = frame(recording, now, live_view.columns_for(console.width), watch.window)
+        state = live_view.Live(current, watch, console.height - ROWS)
+        slide = self._slide(heading, state, foot, f"{live_view.seconds(now)} · ")
+        self.display.update(slide, live_view.plain_line(current, watch))
 
-    def _finding(self) -> None:
+    def _show_finding(self) -> None:
         verdict, claims = self.player.verdict(), self.script.claims
         for number, identifier in enumerate(claims, 1):
-            self._words(f"found {number}/{len(claims)}", closing.claim(self.scenario, identifier, verdict))
-        self._words("why", layout.words(self.script.cause))
+            self._show_words(f"found {number}/{len(claims)}", closing.claim_page(self.scenario, identifier, verdict))
+        self._show_words("why", layout.words(self.script.cause))
         if self.script.ask:
-            self._words("and now", layout.words(self.script.ask))
+            self._show_words("and now", layout.words(self.script.ask))
 
 
 def cells(script: Script, act: Act, record: TrialRecord) -> dict[str, str]:
-    """The act's figures: heading -> cell, from the trial's observation."""
-    wanted = {column.heading: column for column in script.experiment.columns}
-    return {heading: table.cell(wanted[heading], [record]) for heading in act.show}
+    """The act's figures from the trial's observation: heading -> cell."""
+    columns = {column.heading: column for column in script.experiment.columns}
+    return {heading: table.cell(columns[heading], [record]) for heading in act.show}

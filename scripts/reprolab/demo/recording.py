@@ -1,7 +1,7 @@
-"""What was seen of one trial while it ran: counts in steps of time, looks at processes and a file, lines.
+"""The recording of one trial: counts in steps of time, looks at processes and at a file, events.
 
-The live screen draws a recording that still grows, a replay one that is whole; both draw it as it was at a moment.
-All times are milliseconds since the drive began (or, of a run without such a recording, since its own zero).
+The live screen shows a recording that still grows; a replay shows a complete one. All times are milliseconds since the
+drive began. A recording from the evidence of an ordinary run has the zero of its timeline.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from reprolab.core.files import writing
 from reprolab.report.timeline import Event
 
 FILE = "stage.jsonl"
-LAB = "lab"  # the source of events that are the lab's own doing
-BY_LAB = "lab ended"  # the moving line of what the lab ended, such as processes that were stuck for good
+LAB = "lab"  # the source of events that the lab caused
+BY_LAB = "lab ended"  # the label of processes that the lab ended, for example because of a deadlock
 STEP_MS = 100
 Counts = Mapping[str, Mapping[int, int]]
 
 
 @dataclass(frozen=True)
-class Process:
-    """One process as a look saw it; ``threads`` is 0 where that is not known."""
+class ProcessState:
+    """One process in a look; ``threads`` is 0 if unknown."""
 
     pid: int
     parent: int
@@ -35,18 +35,18 @@ class Process:
 
 @dataclass(frozen=True)
 class Look:
-    """What one look saw. None: it did not look for that, or could not."""
+    """One look at a stack: its processes, and whether the file is present. None: not checked, or not possible."""
 
     at_ms: float
-    processes: tuple[Process, ...] | None = None
+    processes: tuple[ProcessState, ...] | None = None
     present: bool | None = None
 
 
 @dataclass
 class Recording:
-    """A trial's looks, counts (label -> step -> number) and events; ``missing`` says what is not known, and why.
+    """A trial's looks, counts (label -> step -> number) and events; ``missing`` is an unknown part -> the reason.
 
-    ``seen_ms`` is how far the counts reach: later steps are not empty, but not counted yet.
+    The counts are complete up to ``seen_ms``; later steps are not counted yet.
     """
 
     step_ms: int = STEP_MS
@@ -60,31 +60,31 @@ class Recording:
     _lock: Lock = field(default_factory=Lock, repr=False, compare=False)
 
     def count(self, label: str, step: int, number: int) -> None:
-        """Add some responses (or lines) of a label in one step."""
+        """Add a number of responses (or lines) to a label in one step."""
         with self._lock:
             steps = self.counts.setdefault(label, {})
             steps[step] = steps.get(step, 0) + number
 
     def total(self, label: str, until_ms: float) -> int:
-        """All of a label up to a moment."""
+        """The number for a label up to a moment."""
         with self._lock:
             return sum(n for step, n in self.counts.get(label, {}).items() if step * self.step_ms < until_ms)
 
     def between(self, label: str, from_ms: float, until_ms: float) -> int:
-        """Those of a label in the steps that begin in [from, until)."""
+        """The number for a label in the steps that begin in [from, until)."""
         with self._lock:
             steps = self.counts.get(label, {})
             first, last = -(-int(from_ms) // self.step_ms), -(-int(until_ms) // self.step_ms)
             return sum(steps.get(step, 0) for step in range(first, last))
 
     def labels(self) -> list[str]:
-        """The labels so far, statuses in their order."""
+        """The labels so far, sorted."""
         with self._lock:
             return sorted(self.counts)
 
 
-class Writer:
-    """Keeps a recording as it grows: a line of JSON for each thing that was seen."""
+class RecordingWriter:
+    """Writes a growing recording into a file, as lines of JSON."""
 
     def __init__(self, path: Path) -> None:
         with writing(path):
@@ -93,38 +93,36 @@ class Writer:
         self._path = path
 
     def write(self, **line: Any) -> None:
-        """Add one line."""
         with writing(self._path):
             self._stream.write(json.dumps(line, ensure_ascii=False) + "\n")
 
     def close(self) -> None:
-        """All of it is on disk then."""
         with writing(self._path):
             self._stream.close()
 
 
 def look_to_json(look: Look) -> dict[str, Any]:
-    """A look as a line of the file."""
+    """A look as a value in a line of the file."""
     processes = None if look.processes is None else [[p.pid, p.parent, p.name, p.threads] for p in look.processes]
     return {"at_ms": look.at_ms, "processes": processes, "present": look.present}
 
 
 def read(path: Path) -> Recording:
-    """A recording from its file; a torn last line is passed over."""
-    found = Recording(source="what the demonstration saw while it ran")
+    """Read a recording from its file; an incomplete last line is skipped."""
+    recording = Recording(source="what the demonstration saw while it ran")
     for line in _lines(path):
         if "look" in line:
-            found.looks.append(_look(line["look"]))
+            recording.looks.append(_look(line["look"]))
         for label, step, number in line.get("counts", ()):
-            found.count(label, step, number)
+            recording.count(label, step, number)
         if "event" in line:
-            found.events.append(Event(**line["event"]))
+            recording.events.append(Event(**line["event"]))
         if "missing" in line:
-            found.missing |= line["missing"]
-        found.step_ms = line.get("step_ms", found.step_ms)
-        found.length_ms = line.get("length_ms", max(found.length_ms, line.get("at_ms", 0.0)))
-    found.seen_ms = found.length_ms
-    return found
+            recording.missing |= line["missing"]
+        recording.step_ms = line.get("step_ms", recording.step_ms)
+        recording.length_ms = line.get("length_ms", max(recording.length_ms, line.get("at_ms", 0.0)))
+    recording.seen_ms = recording.length_ms
+    return recording
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -137,10 +135,10 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
 
 def _look(line: Mapping[str, Any]) -> Look:
     processes = line["processes"]
-    seen = None if processes is None else tuple(Process(*one) for one in processes)
-    return Look(line["at_ms"], seen, line["present"])
+    states = None if processes is None else tuple(ProcessState(*fields) for fields in processes)
+    return Look(line["at_ms"], states, line["present"])
 
 
 def event_to_json(event: Event) -> dict[str, Any]:
-    """An event as a line of the file."""
+    """An event as a value in a line of the file."""
     return asdict(event)

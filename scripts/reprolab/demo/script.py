@@ -1,4 +1,4 @@
-"""A scenario's demo.yaml: what a demonstration says, what it plays, and what its screen shows."""
+"""Reads a scenario's demo.yaml: the texts of a demonstration, its acts, and the parts of its screen."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reprolab.scenario.model import Experiment, Scenario
 from reprolab.scenario.scaffold import how_to_add
 
 FILE = "demo.yaml"
-WINDOW = 20.0  # seconds that the moving line shows
+WINDOW = 20.0  # seconds on the moving line
 TOP = ("experiment", "opening", "watch", "acts", "closing")
 WATCH = ("processes", "file", "responses", "lines", "events", "window")
 ACT = ("variant", "heading", "say", "expect", "show", "reveal")
@@ -26,7 +26,7 @@ WATCHED_FILE = ("role", "path", "name")
 
 @dataclass(frozen=True)
 class WatchedFile:
-    """A path in the container of a role, by the name that the screen gives it."""
+    """A path in the container of a role, and its name on the screen."""
 
     role: str
     path: str
@@ -35,9 +35,9 @@ class WatchedFile:
 
 @dataclass(frozen=True)
 class LineSource:
-    """Lines of a role's log, or of a ``file`` in its container, that match; counted under ``label`` where there is one.
+    """The lines of a role's log, or of a ``file`` in its container, that match; they may be counted under a ``label``.
 
-    A label that names a group of the pattern, such as ``\\1``, is filled from the line.
+    A reference in a label to a group of the pattern, such as ``\\1``, is replaced by the text of the group.
     """
 
     role: str
@@ -45,14 +45,14 @@ class LineSource:
     file: str = ""
     label: str = ""
 
-    def label_of(self, found: re.Match[str]) -> str:
-        """What a matching line is counted under."""
-        return found.expand(self.label)
+    def label_of(self, match: re.Match[str]) -> str:
+        """The label of a matching line."""
+        return match.expand(self.label)
 
 
 @dataclass(frozen=True)
 class Watch:
-    """What the live screen shows. Empty or None: the screen has no such part."""
+    """The parts of the live screen. Empty or None: the screen has no such part."""
 
     processes: str = ""
     file: WatchedFile | None = None
@@ -64,7 +64,7 @@ class Watch:
 
 @dataclass(frozen=True)
 class Act:
-    """One variant on stage: what is said before, what is asked, the columns shown afterwards, and what is said then."""
+    """One variant in the demonstration: its text, the question, then the columns to show and the text to them."""
 
     variant: str
     heading: str
@@ -87,16 +87,16 @@ class Script:
     ask: str
 
 
-def there(scenario: Scenario) -> bool:
-    """Whether a scenario has a demonstration; it may go without."""
+def exists(scenario: Scenario) -> bool:
+    """Whether a scenario has a demonstration, which is optional."""
     return (scenario.directory / FILE).is_file()
 
 
 def load(scenario: Scenario) -> Script:
-    """Read and check scenarios/NAME/demo.yaml. Raises UsageError that says which key is wrong, and what is expected."""
+    """Read and check scenarios/NAME/demo.yaml. Raises UsageError, which names the wrong key and the expected value."""
     path = scenario.directory / FILE
     where = f"scenarios/{scenario.name}/{FILE}"
-    if not there(scenario):
+    if not exists(scenario):
         raise UsageError(
             f"{where} is missing",
             expected="the text of the demonstration, see docs/authoring.md",
@@ -113,8 +113,8 @@ def parse(scenario: Scenario, content: object, where: str) -> Script:
     if not isinstance(acts, list) or len(acts) < 2:
         raise UsageError(f"{where}: acts is {acts!r}", expected="a list of two or more: the case, and its control")
     closing = mapping(top.get("closing"), CLOSING, f"{where}, closing")
-    played = tuple(_act(experiment, act, f"{where}, act {n}") for n, act in enumerate(acts, 1))
-    if len({act.variant for act in played}) < len(played):
+    parsed = tuple(_act(experiment, act, f"{where}, act {n}") for n, act in enumerate(acts, 1))
+    if len({act.variant for act in parsed}) < len(parsed):
         raise UsageError(f"{where}: two acts play the same variant", expected="each variant once")
     watch = _watch(top.get("watch"), f"{where}, watch")
     _check_roles(scenario, watch, f"{where}, watch")
@@ -122,7 +122,7 @@ def parse(scenario: Scenario, content: object, where: str) -> Script:
         experiment,
         _text(top, "opening", where),
         watch,
-        played,
+        parsed,
         _claims(scenario, closing.get("claims"), f"{where}, closing"),
         _text(closing, "cause", f"{where}, closing"),
         _text(closing, "ask", f"{where}, closing", needed=False),
@@ -201,29 +201,29 @@ def _check_roles(scenario: Scenario, watch: Watch, where: str) -> None:
 
 
 def _file(content: object, where: str) -> WatchedFile:
-    found = mapping(content, WATCHED_FILE, where)
-    return WatchedFile(*(_text(found, key, where) for key in WATCHED_FILE))
+    watched = mapping(content, WATCHED_FILE, where)
+    return WatchedFile(*(_text(watched, key, where) for key in WATCHED_FILE))
 
 
 def _sources(content: object, where: str, *, labelled: bool) -> tuple[LineSource, ...]:
     if not isinstance(content, list):
         raise UsageError(f"{where} is {content!r}", expected="a list of {role, pattern}")
-    return tuple(_source(one, f"{where} {n}", labelled=labelled) for n, one in enumerate(content, 1))
+    return tuple(_source(entry, f"{where} {n}", labelled=labelled) for n, entry in enumerate(content, 1))
 
 
 def _source(content: object, where: str, *, labelled: bool) -> LineSource:
-    found = mapping(content, LINE_SOURCE if labelled else LINE_SOURCE[:-1], where)
-    label = _text(found, "label", where) if labelled else ""
+    source = mapping(content, LINE_SOURCE if labelled else LINE_SOURCE[:-1], where)
+    label = _text(source, "label", where) if labelled else ""
     try:
-        pattern = re.compile(_text(found, "pattern", where))
+        pattern = re.compile(_text(source, "pattern", where))
         _check_label(pattern, label)
     except re.error as error:
         raise UsageError(f"{where}: {error}", expected="a regular expression, and a label with its groups") from error
-    return LineSource(_text(found, "role", where), pattern, _text(found, "file", where, needed=False), label)
+    return LineSource(_text(source, "role", where), pattern, _text(source, "file", where, needed=False), label)
 
 
 def _check_label(pattern: re.Pattern[str], label: str) -> None:
-    """A group that the pattern lacks must not be found out in front of the audience."""
+    """Raise re.error if the pattern lacks a group of the label. The check is early, not during the demonstration."""
     for number in re.findall(r"\\(\d+)", label):
         if int(number) > pattern.groups:
             raise re.error(f"label {label} asks for a group that the pattern does not have")

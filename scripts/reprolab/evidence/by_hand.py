@@ -15,7 +15,7 @@ from typing import Any
 
 from reprolab.core.config_file import hint
 from reprolab.core.errors import UsageError
-from reprolab.core.files import of_this_lab, read_json, write_json
+from reprolab.core.files import format_errors, read_json, write_json
 from reprolab.engine.host_facts import Host
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import TrialDirectory
@@ -44,7 +44,7 @@ class StackInfo:
     def read(cls, path: Path) -> StackInfo:
         """Read a stack.json. Raises UsageError where it is missing or not one."""
         content = read_json(path)
-        with of_this_lab(path):
+        with format_errors(path):
             return cls(
                 scenario=str(content["scenario"]),
                 name=str(content["name"]),

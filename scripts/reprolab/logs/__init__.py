@@ -1,4 +1,4 @@
-"""Service logs: captured from containers, read line by line. Experiments use the names below as ``logs.NAME``."""
+"""Copies service logs from containers, and reads them. Experiments use the names below as ``logs.NAME``."""
 
 from reprolab.logs.access_log import BUCKET_MS, AccessSummary, access_summary, counts_per_step
 from reprolab.logs.json_lines import json_object, json_objects

@@ -1,4 +1,4 @@
-"""The proxy's access log in figures."""
+"""Counts the responses in a proxy's access log."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 BUCKET_MS = 100
-# The two fields that images/h2o adds: when a request came (microseconds), how long it took (seconds, "0" for none).
+# The two fields that images/h2o adds: when the request came (microseconds), how long it took (seconds, "0" for none).
 FIELDS = re.compile(r'(?<=") (1[5-9]\d{14}) \d+(?:\.\d+)?$')
 
 
 @dataclass
 class AccessSummary:
-    """A proxy's access log in figures. Times are nanoseconds since the epoch, by the proxy's own clock.
+    """The responses in a proxy's access log. Times are nanoseconds since the epoch, by the proxy's clock.
 
-    ``first_after_ok_ns`` holds, per status, the first response (in the log's order) that no 2xx followed;
-    ``buckets`` counts responses per status in steps of BUCKET_MS milliseconds from ``start_ns``.
+    ``first_after_ok_ns`` is status -> the first response (in the log's order) after the last 2xx.
+    ``buckets`` is status -> step -> number of responses; a step is BUCKET_MS milliseconds, from ``start_ns``.
     """
 
     start_ns: int
@@ -40,11 +40,10 @@ class AccessSummary:
         return max((t for status, t in self.last_ns.items() if 200 <= status < 300), default=None)
 
     def share(self, status: int) -> float:
-        """The share of one status among all responses, 0 to 1; 0 where there was none."""
+        """The share of one status among all responses, from 0 to 1; 0 if there are no responses."""
         return self.statuses[status] / self.lines if self.lines else 0.0
 
     def add(self, moment: int, status: int) -> None:
-        """Count one response."""
         self.lines += 1
         self.statuses[status] += 1
         self.first_ns.setdefault(status, moment)
@@ -68,9 +67,10 @@ class AccessSummary:
 
 
 def counts_per_step(timeline: Mapping[str, list[list[int]]]) -> dict[str, tuple[int, ...]]:
-    """`AccessSummary.timeline()` as counts for each step of BUCKET_MS from the start.
+    """`AccessSummary.timeline()` as status -> the count in each step of BUCKET_MS from the start.
 
-    Answers from before it stand in the first step: the engine stamps a load's start a little after its first requests.
+    Responses before the start count in the first step: the engine stamps a load's start a little after its first
+    requests.
     """
     last = max((max(ms // BUCKET_MS, 0) for rows in timeline.values() for ms, _ in rows), default=-1)
     counts = {status: [0] * (last + 1) for status in timeline}
@@ -81,17 +81,17 @@ def counts_per_step(timeline: Mapping[str, list[list[int]]]) -> dict[str, tuple[
 
 
 def access_summary(lines: Iterable[bytes], start_ns: int, agent: bytes = b"-") -> AccessSummary:
-    """Read a proxy's access log: combined format with two more fields, as images/h2o writes it.
+    """Read a proxy's access log in the combined format with two more fields, as images/h2o writes it.
 
-    The last two fields are the moment at which the request came (microseconds since the epoch) and how
-    long it took (seconds); a response counts at the moment at which it ended. Only lines of the user
-    agent ``agent`` are counted (wrk sends none, logged as "-"), so that the lab's own probes stay out.
+    The two fields are the moment when the request came (microseconds since the epoch) and how long it took (seconds).
+    A response counts at the moment when it ended. Only lines with the user agent ``agent`` count: wrk sends none, which
+    the log shows as "-". The lab's own requests have another one.
     """
     summary = AccessSummary(start_ns)
     ending = b'"' + agent
     for line in lines:
         parts = line.split(b'"')
-        # "request" status bytes "referer" "agent" clock: six quotes, or this is no access line.
+        # An access line has six quotes: "request" status bytes "referer" "agent" clock.
         if len(parts) != 7 or not line[: line.rfind(b'"')].endswith(ending):
             summary.other_lines += 1
             continue
@@ -108,5 +108,5 @@ def access_summary(lines: Iterable[bytes], start_ns: int, agent: bytes = b"-") -
 
 def request_ns(line: str) -> int | None:
     """When the request of an access line came, in nanoseconds since the epoch; None for any other line."""
-    found = FIELDS.search(line)
-    return int(found[1]) * 1000 if found else None
+    match = FIELDS.search(line)
+    return int(match[1]) * 1000 if match else None

@@ -1,8 +1,8 @@
-"""Service logs: fetched through the engine after the load, read back as a stream.
+"""Copies the logs of services from the engine to disk.
 
-A line that a service wrote to its standard streams begins with the engine's timestamp: the moment at
-which the engine *read* it, up to a second late while the machine is under load. A service with much to
-say writes a file with its own clock instead (label ``reprolab.log``), which is fetched whole.
+A line that a service wrote to its standard streams begins with the engine's timestamp. This is the moment when the
+engine *read* the line; under load it is up to a second late. A service that writes many lines writes them to a file
+with its own clock instead (label ``reprolab.log``). The whole file is copied.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import subprocess
 import tarfile
 import threading
 import zlib
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,10 +30,10 @@ COMPRESSION = 1
 
 
 def capture(docker: str, container: str, target: Path, timeout: float = 300.0) -> int:
-    """Stream a container's log, with timestamps, into a gzip file; returns the bytes read.
+    """Stream a container's log, with timestamps, into a gzip file; returns the number of bytes read.
 
-    The engine's own client does the decoding; the lab holds one chunk at a time. Raises EngineError
-    if the engine stops answering or the limit (seconds) is reached.
+    The command line client ``docker`` decodes the log; one chunk at a time is in memory. Raises EngineError if the
+    engine stops answering, or after ``timeout`` seconds.
     """
     command = [docker, "logs", "--timestamps", container]
     try:
@@ -40,7 +41,7 @@ def capture(docker: str, container: str, target: Path, timeout: float = 300.0) -
     except OSError as error:
         raise EngineError(f"{docker} cannot be started: {error.strerror}") from error
     size = 0
-    with _limited(process, timeout) as overrun, writing(target):
+    with _killed_after(process, timeout) as overrun, writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         assert process.stdout is not None
         try:
@@ -59,29 +60,32 @@ def capture(docker: str, container: str, target: Path, timeout: float = 300.0) -
 
 
 @contextmanager
-def _limited(process: subprocess.Popen[bytes], seconds: float) -> Iterator[threading.Event]:
-    """End a program at the limit or with the block; a read that waits for it cannot be timed, but then it ends."""
+def _killed_after(process: subprocess.Popen[bytes], seconds: float) -> Iterator[threading.Event]:
+    """Kill a program at the limit, and at the end of the block; yields the event that tells of the limit.
+
+    A read from the program's pipe has no timeout. It ends when the program ends.
+    """
     overrun = threading.Event()
 
-    def end() -> None:
+    def kill() -> None:
         overrun.set()
         process.kill()
 
-    limit = threading.Timer(seconds, end)
-    limit.start()
+    timer = threading.Timer(seconds, kill)
+    timer.start()
     try:
         yield overrun
     finally:
-        limit.cancel()
+        timer.cancel()
         if process.poll() is None:
             process.kill()
             process.wait()
 
 
 def capture_file(container: Container, path: str, target: Path) -> int:
-    """Stream a file out of a container into a gzip file; returns the bytes read, 0 where there is no such file.
+    """Stream a file of a container into a gzip file; returns the number of bytes read, 0 if there is no such file.
 
-    ``path`` must be a plain file that nothing reads at both ends, as a finished log is.
+    ``path`` must be a regular file that nothing writes to any more. Raises EngineError if the file arrives incomplete.
     """
     try:
         chunks, _ = container.get_archive(path, chunk_size=CHUNK)
@@ -110,31 +114,27 @@ def _untar(chunks: Iterable[bytes]) -> Iterator[bytes]:
                 while content is not None and (chunk := content.read(CHUNK)):
                     yield chunk
     except tarfile.ReadError:
-        if feed.given:
+        if feed.delivered:
             raise
 
 
 class _Feed(io.RawIOBase):
-    """An iterator of chunks as the file object that tarfile wants."""
+    """An iterator of chunks as the file object that tarfile reads from."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
         self._left = b""
-        self.given = 0
+        self.delivered = 0
 
     def read(self, size: int = -1) -> bytes:
         while len(self._left) < size and (chunk := next(self._chunks, b"")):
             self._left += chunk
-        taken, self._left = self._left[:size], self._left[size:]
-        self.given += len(taken)
-        return taken
+        data, self._left = self._left[:size], self._left[size:]
+        self.delivered += len(data)
+        return data
 
 
 def tail(lines: Iterable[bytes], count: int = 8) -> list[str]:
-    """The last lines of a log, without the engine's timestamps, for error messages."""
-    kept: list[bytes] = []
-    for line in lines:
-        kept.append(line)
-        if len(kept) > count:
-            kept.pop(0)
-    return [split_timestamp(line)[1].decode("utf-8", "replace").rstrip() for line in kept]
+    """The last ``count`` lines of a log, without the engine's timestamps, for error messages."""
+    last = deque(lines, maxlen=count)
+    return [split_timestamp(line)[1].decode("utf-8", "replace").rstrip() for line in last]

@@ -1,4 +1,4 @@
-"""Log lines that are JSON: how a scenario's witnesses and programs report what they saw."""
+"""Reads log lines that are JSON. The scenarios' own programs report in such lines."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 
 
 def json_object(line: bytes | str) -> dict[str, Any]:
-    """The JSON object that a line ends with, whatever stands before its first brace.
+    """The JSON object at the end of a line; text before its first brace is skipped.
 
-    Raises ValueError where there is none: a torn line is an error, not a line less.
+    Raises ValueError if there is none. An incomplete line is an error and is never skipped.
     """
     brace: Any = b"{" if isinstance(line, bytes) else "{"
-    found = json.loads(line[line.index(brace) :])
-    if not isinstance(found, dict):
+    value = json.loads(line[line.index(brace) :])
+    if not isinstance(value, dict):
         raise ValueError(f"not a JSON object: {line!r}")
-    return found
+    return value
 
 
 def json_objects(lines: Iterable[bytes] | Iterable[str], containing: str) -> Iterator[dict[str, Any]]:
-    """The JSON objects of the lines that contain a text, such as ``"witness": ``. Raises what `json_object` raises."""
+    """The JSON objects of the lines that contain a text, such as ``"witness": ``. Raises as `json_object` does."""
     part = containing.encode()
     for line in lines:
         if part in line if isinstance(line, bytes) else containing in line:

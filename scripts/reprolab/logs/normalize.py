@@ -1,9 +1,9 @@
-"""What differs between any two lines of a log, taken out: clocks, processes, addresses, ports, durations.
+"""Replaces the parts of a log line that differ in every run: clocks, process ids, addresses, ports, durations.
 
-A rule puts a word such as <clock> in the place of what two runs never share. What tells runs apart stays: a status
-code, the size of an answer, an exception, errno, a line of source code, a version, a port that somebody chose. Two
-lines that differ in one of these are never made equal, and to normalize a normalized line changes nothing. What only
-one server writes stands in its dialect (servers.py).
+A rule replaces such a part by a word, for example <clock>. The parts that tell a difference between two runs stay: a
+status code, the size of a response, an exception, errno, a line of source code, a version, a configured port. Two lines
+that differ in one of these parts never become equal. Normalizing a normalized line changes nothing. The rules for the
+lines of one server are in its dialect (servers.py).
 """
 
 from __future__ import annotations
@@ -18,43 +18,43 @@ MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
 DAY = r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? )?"
 TIME = r"\d\d:\d\d:\d\d(?:[.,]\d+)?"
 ZONE = r"(?:Z| ?[+-]\d\d:?\d\d| GMT| UTC)?"
-# Linux hands out ports from 32768 on; whoever chooses one chooses a lower one.
+# Linux gives ephemeral ports from 32768 on. A configured port is lower.
 EPHEMERAL = r"(?:3276[89]|327[7-9]\d|32[89]\d\d|3[3-9]\d{3}|4\d{4}|5\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])"
 PRIVATE = r"(?:10\.\d{1,3}|172\.(?:1[6-9]|2\d|3[01])|192\.168)\.\d{1,3}\.\d{1,3}"
 
-# What stands in nearly every line; without it most lines are alike, and what follows can be remembered.
+# These parts are in nearly every line. Without them most lines are equal, and the cache of the other rules helps.
 CLOCK = re.compile(rf"\d{{4}}[-/]\d\d[-/]\d\d[T ]{TIME}{ZONE}|\d\d/{MONTH}/\d{{4}}[: ]{TIME}{ZONE}")
 FIRST = ((CLOCK, "<clock>"), (FIELDS, " <clock> <time>"))
 DIGIT = re.compile(r"\d")
 
-# To look for a rule's words first takes next to no time.
+# A rule's words are searched first: this is much faster than its pattern.
 RULES: tuple[Rule, ...] = (
     Rule(("\x1b",), re.compile(r"\x1b\[[0-9;]*m"), ""),
-    # Clocks in the other forms that servers write them in, and seconds since the epoch.
+    # Other formats of clocks, and seconds since the epoch.
     Rule(
         (":",), re.compile(rf"\b{DAY}{MONTH} {{1,2}}\d{{1,2}},? (?:\d{{4}}(?:,| -)? )?{TIME}(?: \d{{4}}\b)?"), "<clock>"
     ),
     Rule((":",), re.compile(rf"\b{DAY}\d{{1,2}} {MONTH} \d{{4}} {TIME}{ZONE}"), "<clock>"),
     Rule((":",), re.compile(rf"(?<![\d:.]){TIME}(?![\d:])"), "<clock>"),
     Rule(("1",), re.compile(r"(?<![\w.-])1[5-9]\d{8}(?:\.\d+|\d{3}|\d{6}|\d{9})?(?![\w.-])"), "<clock>"),
-    # scenarios/gunicorn-settings: seconds since the machine started, process, parent, what happened.
+    # scenarios/gunicorn-settings: seconds since the machine started, process id, id of the parent, event.
     Rule(
         (" import ", " begin ", " end "),
         re.compile(r"^\d+\.\d{6} \d+ \d+ (?=(?:import|begin|end) )"),
         "<clock> <pid> <pid> ",
     ),
-    # Addresses in memory, identifiers, and numbers too long to be chosen by anybody.
+    # Addresses in memory, identifiers, and numbers too long for a setting.
     Rule(("0x",), re.compile(r"\b0x[0-9a-fA-F]{5,}\b"), "<hex>"),
     Rule(("-",), re.compile(r"(?<!\w)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?!\w)"), "<id>"),
     Rule(
         ("",), re.compile(r"(?<!\w)(?:[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32}|[0-9a-f]{16}|[0-9a-f]{12})(?!\w)"), "<id>"
     ),
     Rule(("",), re.compile(r"(?<![\w.])\d{12,}(?![\w.])"), "<id>"),
-    # Where a container or a client happened to be.
+    # Addresses and ports of containers and clients.
     Rule((".",), re.compile(rf"(?<![\d.]){PRIVATE}(?![\d.])"), "<address>"),
     Rule((":",), re.compile(rf"(?<=[\d>\]a-z]:){EPHEMERAL}(?!\d)"), "<port>"),
     Rule(("', ",), re.compile(rf"(?<=', ){EPHEMERAL}(?=\))"), "<port>"),
-    # Processes and threads, as several servers, syslog and the scenarios' own programs name them.
+    # Process ids and thread ids, in the formats of several servers, of syslog and of the scenarios' own programs.
     Rule(
         ("id", "ID"),
         re.compile(r'(?<![A-Za-z])((?:P?PID|P?Pid|p?pid|TID|tid)["\']?(?:\s*[:=]\s*|\s+))\d+'),
@@ -64,9 +64,9 @@ RULES: tuple[Rule, ...] = (
     Rule((" of ",), re.compile(r"^\[\d+ of \d+\](?= |$)"), "[<pid> of <pid>]"),
     Rule(("[",), re.compile(rf"(\b(?:{'|'.join(NAMES)}|python\d?)\[)\d+(?=\])"), r"\1<pid>"),
     *(rule for dialect in DIALECTS for rule in dialect.varies),
-    # Counters that tell only who came first.
+    # Counters that show only an order of creation.
     Rule(("-",), re.compile(r"(Thread|PoolWorker|ThreadPoolExecutor|Process)-\d+(?:[_:]\d+)*\b"), r"\1-<n>"),
-    # How long something took. A whole number with a unit may be a setting; one behind "in" is not.
+    # Durations. A whole number with a unit may be a setting, but not after "in", "took" or "after".
     Rule(
         ("in ", "took ", "after "),
         re.compile(r"(\b(?:in|took|after) )\d+(?:\.\d+)? ?(?:msecs?|ms|us|µs|s|secs?|seconds?)\b"),
@@ -74,27 +74,27 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule((".",), re.compile(r"(?<![\d.\w])\d+\.\d{3,}(?![\d.])"), "<time>"),
     Rule((".",), re.compile(r"(?<![\d.\w])\d+\.\d+ ?(?:msecs?|ms|us|µs|s|secs?|seconds?)\b"), "<time>"),
-    # Names that tempfile, mktemp and multiprocessing made up.
+    # Random names of tempfile, mktemp and multiprocessing.
     Rule(("/tmp", "/pymp-"), re.compile(r"(?<=/)(tmp|pymp-)[a-z0-9_]{8}(?![\w])"), r"\1<name>"),
     Rule(("/tmp.", "/sem.", "/psm_"), re.compile(r"(?<=/)(tmp\.|sem\.|psm_)\w{6,10}(?!\w)"), r"\1<name>"),
 )
 
-# Numbers that mean something where they stand: statuses, errno, exit codes, lines of source code.
-TELLING = re.compile(
+# Numbers with a meaning: statuses, errno, exit codes, lines of source code. Group 1 is any other number.
+MEANINGFUL = re.compile(
     r"""(?:\b[1-5]\d\d\b(?!\.)|\b(?:errno|line|code|status|signal|exit)\b["']?[ :=]*-?\d+|<[a-z]+>)|(\d+)""", re.I
 )
 
 
 def normalize_line(text: str) -> str:
-    """A line with what always differs replaced by a word for it; pure, and the same when done again."""
+    """Replace the parts of a line that differ in every run by words; a second time changes nothing."""
     if DIGIT.search(text):
         for pattern, replacement in FIRST:
             text = pattern.sub(replacement, text)
-    return _rest(text)
+    return _apply_rules(text)
 
 
 @lru_cache(maxsize=1 << 15)
-def _rest(text: str) -> str:
+def _apply_rules(text: str) -> str:
     for needed, pattern, replacement in RULES:
         for word in needed:
             if word in text:
@@ -105,8 +105,8 @@ def _rest(text: str) -> str:
 
 @lru_cache(maxsize=1 << 12)
 def shape(normalized: str) -> str:
-    """A normalized line without its remaining plain numbers, to put "request 7" beside "request 8".
+    """A normalized line with "#" for its remaining numbers, so that "request 7" and "request 8" have one shape.
 
-    Numbers that tell something stay: a three-digit one that may be a status, errno, an exit code, a line of code.
+    Numbers with a meaning stay: three digits that may be a status, errno, an exit code, a line of source code.
     """
-    return TELLING.sub(lambda found: "#" if found[1] else found[0], normalized)
+    return MEANINGFUL.sub(lambda match: "#" if match[1] else match[0], normalized)

@@ -1,4 +1,4 @@
-"""Python tracebacks in a log."""
+"""Reads Python tracebacks in a log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PYTHON_FILE = re.compile(rb'^\s+File "([^"]+)", line (\d+), in (\S+)')
 PYTHON_ERROR = re.compile(
     rb"^((?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*|\w*(?:Error|Exception|Exit|Interrupt|Iteration|Warning))(?:: (.*))?$"
 )
-# What follows is another traceback: frames without an end, before it, belong to one that was torn off.
+# A line that begins another traceback. Frames before it without an error line belong to an incomplete traceback.
 PYTHON_BEGIN = (
     b"Traceback (most recent call last):",
     b"During handling of the above exception",
@@ -22,7 +22,7 @@ PYTHON_BEGIN = (
 
 @dataclass(frozen=True)
 class Traceback:
-    """The end of one Python traceback: when, what, and its frames as (file, line, function), outermost first."""
+    """One Python traceback: when it ended, the exception, and the frames as (file, line, function), outermost first."""
 
     moment_ns: int
     exception: str
@@ -31,7 +31,7 @@ class Traceback:
 
     @property
     def place(self) -> str:
-        """The innermost file and function, for grouping: 'sock.py close'."""
+        """The innermost file and function, for grouping: 'sock.py close'; "?" without frames."""
         if not self.frames:
             return "?"
         name, _, function = self.frames[-1]
@@ -39,18 +39,21 @@ class Traceback:
 
 
 def tracebacks(lines: Iterable[bytes]) -> Iterator[Traceback]:
-    """The Python tracebacks of a log, one by one; a traceback's lines may be mixed with others' lines."""
+    """The Python tracebacks of a log, in order. Other lines may stand between the lines of a traceback.
+
+    Lines without the engine's timestamp are skipped.
+    """
     frames: list[tuple[str, int, str]] = []
     clock = Clock()
     for line in lines:
         stamp, text = split_timestamp(line)
         if not stamp:
             continue
-        if found := PYTHON_FILE.match(text):
-            frames.append((found[1].decode("utf-8", "replace"), int(found[2]), found[3].decode("utf-8", "replace")))
-        elif frames and (found := PYTHON_ERROR.match(text.rstrip())):
-            message = (found[2] or b"").decode("utf-8", "replace")
-            yield Traceback(clock(line), found[1].decode(), message, tuple(frames))
+        if match := PYTHON_FILE.match(text):
+            frames.append((match[1].decode("utf-8", "replace"), int(match[2]), match[3].decode("utf-8", "replace")))
+        elif frames and (match := PYTHON_ERROR.match(text.rstrip())):
+            message = (match[2] or b"").decode("utf-8", "replace")
+            yield Traceback(clock(line), match[1].decode(), message, tuple(frames))
             frames = []
         elif any(mark in text for mark in PYTHON_BEGIN):
             frames = []

@@ -1,4 +1,4 @@
-"""What a server's log tells of a trial: workers that come and go, Python tracebacks."""
+"""Reads the events of a trial from a server's log: workers that start and end, Python tracebacks."""
 
 from __future__ import annotations
 
@@ -20,49 +20,49 @@ ACCESS = b" HTTP/1."
 
 
 def from_log(lines: Iterable[bytes], zero_ns: int, source: str) -> list[Event]:
-    """The events of one service's log, in its order; each at the moment at which the engine read the line.
+    """The events in one service's log by time; each at the moment when the engine read the line.
 
-    ``lines`` bear the engine's timestamps; ``zero_ns`` is the timeline's zero. A worker that says several times that it
-    restarts is told of once.
+    ``lines`` begin with the engine's timestamps; ``zero_ns`` is the timeline's zero. A worker may log a restart
+    several times; this is one event.
     """
-    found: list[Event] = []
-    for trace in tracebacks(_watched(lines, zero_ns, source, found)):
+    events: list[Event] = []
+    for trace in tracebacks(_collect_worker_events(lines, zero_ns, source, events)):
         message = f": {trace.message}" if trace.message else ""
         text = f"{trace.exception} at {trace.place}{message}"
-        found.append(Event(_ms(trace.moment_ns, zero_ns), "traceback", text[:200], source))
-    return sorted(_once(found), key=lambda event: event.at_ms)
+        events.append(Event(_ms(trace.moment_ns, zero_ns), "traceback", text[:200], source))
+    return sorted(_without_repeats(events), key=lambda event: event.at_ms)
 
 
-def _watched(lines: Iterable[bytes], zero_ns: int, source: str, found: list[Event]) -> Iterator[bytes]:
-    """The lines that may belong to a traceback, passed on; what else they tell goes into ``found``."""
+def _collect_worker_events(lines: Iterable[bytes], zero_ns: int, source: str, events: list[Event]) -> Iterator[bytes]:
+    """Append the events of single lines to ``events``, and pass the lines on that may belong to a traceback."""
     clock = timestamps.Clock()
     for line in lines:
-        # Under load nearly all lines are answers.
+        # Under load nearly all lines are access lines.
         if ACCESS in line:
             continue
         stamp, text = timestamps.split_timestamp(line)
         if not stamp:
             continue
-        if told := _told(text):
-            found.append(Event(_ms(clock(line), zero_ns), *told, source))
+        if kind_and_text := _describe_line(text):
+            events.append(Event(_ms(clock(line), zero_ns), *kind_and_text, source))
         yield line
 
 
-def _told(text: bytes) -> tuple[str, str] | None:
-    """The kind and the words of what a line tells."""
-    for kind, words, pattern in PATTERNS:
+def _describe_line(text: bytes) -> tuple[str, str] | None:
+    """The kind and the text of the event that a line reports; None for any other line."""
+    for kind, event_text, pattern in PATTERNS:
         if match := pattern.search(text):
-            return kind, words.format(match[1].decode("ascii", "replace"))
+            return kind, event_text.format(match[1].decode("ascii", "replace"))
     return None
 
 
-def _once(events: Iterable[Event]) -> list[Event]:
-    """Each worker's restart, death and signal once, as first told."""
-    kept: dict[tuple[str, str, float], Event] = {}
+def _without_repeats(events: Iterable[Event]) -> list[Event]:
+    """Each worker's restart, end and signal once, at its first line; every traceback and note."""
+    first: dict[tuple[str, str, float], Event] = {}
     for event in events:
-        again = event.at_ms if event.kind in ("traceback", "note") else 0.0
-        kept.setdefault((event.kind, event.text, again), event)
-    return list(kept.values())
+        moment = event.at_ms if event.kind in ("traceback", "note") else 0.0
+        first.setdefault((event.kind, event.text, moment), event)
+    return list(first.values())
 
 
 def _ms(moment_ns: int, zero_ns: int) -> float:

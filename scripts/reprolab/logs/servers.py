@@ -1,6 +1,6 @@
-"""The log lines of the servers that the lab knows: one `Dialect` for each. A new server's dialect is added here.
+"""The log lines of the servers that the lab knows: one `Dialect` for each. A new server's dialect belongs here.
 
-`server_events` makes a timeline's events of these lines, `normalize` takes out of them what always differs.
+`server_events` reads the events of a timeline from these lines. `normalize` replaces the parts that always differ.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from reprolab.logs.timestamps import split_timestamp
 
 
 class LineType(StrEnum):
-    """What a line says. Group 1 of its pattern is the process id, if the line has one, or what is said here."""
+    """The type of a log line. Group 1 of its pattern is the process id, if the line has one, or as the comment says."""
 
     MASTER_STARTING = auto()  # group 1: the release
     LISTENING = auto()  # group 1: the address
@@ -28,11 +28,11 @@ class LineType(StrEnum):
     TIMEOUT = auto()
     EXITING = auto()
     DIED = auto()
-    SIGNAL = auto()  # group 1: the signal that the master got
+    SIGNAL = auto()  # group 1: the name of the signal that the master received
     MASTER_ENDED = auto()
 
 
-# The kinds of scenario/event.py. A line of another type is not on the timeline.
+# Type of a line -> kind of its event (scenario/event.py). A line of another type makes no event.
 EVENT_KINDS: Mapping[LineType, str] = {
     LineType.STARTED: "started",
     LineType.RESPAWNED: "restarted",
@@ -46,15 +46,15 @@ WORKER_BEGINS = (LineType.STARTED, LineType.RESPAWNED)
 WORKER_ENDS = (LineType.EXITING, LineType.DIED)
 
 
-class Line(NamedTuple):
-    """A regular expression, and what the timeline says of such a line; ``{}`` is group 1."""
+class LinePattern(NamedTuple):
+    """A regular expression for a type of line, and the text of its event, where ``{}`` is group 1."""
 
     pattern: str
     event: str = ""
 
 
 class Rule(NamedTuple):
-    """A rule of `normalize`: it is tried on lines that contain any of the words in ``needed``."""
+    """A rule of `normalize`; it applies to lines that contain at least one of the words in ``needed``."""
 
     needed: tuple[str, ...]
     pattern: re.Pattern[str]
@@ -65,15 +65,15 @@ class Rule(NamedTuple):
 class Dialect:
     """How one server writes its log.
 
-    ``begins`` matches what stands before a message; its groups are named clock, pid and level. ``clock_format`` is for
-    strptime, where the clock tells its zone. ``errors`` are the levels that tell of an error. ``status`` is how an
-    access line shows a response's status, with ``{}`` for the code. ``varies`` takes out what differs between any two
-    runs; there a clock is already ``<clock>``. ``python``: whether its processes run Python.
+    ``begins`` matches the beginning of a line, before the message; its groups are named clock, pid and level.
+    ``clock_format`` is for strptime; it is empty if the clock has no time zone. ``errors`` are the levels of errors.
+    ``status`` matches the status in an access line, with ``{}`` for the code. ``varies`` are the rules for the parts
+    that differ in every run; they see ``<clock>`` in the place of a clock. ``python``: its processes run Python.
     """
 
     name: str
     begins: re.Pattern[str]
-    lines: Mapping[LineType, Line]
+    lines: Mapping[LineType, LinePattern]
     clock_format: str = ""
     errors: frozenset[str] = frozenset()
     status: str = r'" {}\b'
@@ -81,11 +81,11 @@ class Dialect:
     python: bool = False
 
     def pattern(self, line_type: str) -> str:
-        """The regular expression of a type of line. Raises ValueError for no type, KeyError for one that is missing."""
+        """The regular expression of a type. Raises ValueError for an unknown type, KeyError if this server has none."""
         return self.lines[LineType(line_type)].pattern
 
     def search(self, line_type: str, line: AnyStr) -> re.Match[AnyStr] | None:
-        """Look for a type of line in a line, behind the engine's timestamp if it has one. Raises as `pattern` does."""
+        """Match a line, after the engine's timestamp if it has one, against a type. Raises as `pattern` does."""
         pattern, text = self.pattern(line_type), split_timestamp(line)[1]
         return re.search(pattern.encode() if isinstance(text, bytes) else pattern, text)
 
@@ -97,19 +97,21 @@ GUNICORN = Dialect(
     "gunicorn",
     re.compile(r"\[(?P<clock>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4})\] \[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] "),
     {
-        LineType.MASTER_STARTING: Line(r"Starting gunicorn (\S+)"),
-        LineType.LISTENING: Line(r"Listening at: (.+) \(\d+\)"),
-        LineType.STARTED: Line(r"Booting worker with pid: (\d+)", "worker {} booted"),
-        LineType.MAX_REQUESTS: Line(r"\[(\d+)\] \[INFO\] Autorestarting worker", "worker {} reached max_requests"),
-        LineType.RELOADING: Line(r"\[(\d+)\] \[INFO\] Worker reloading", "worker {} reloads"),
-        LineType.TIMEOUT: Line(r"WORKER TIMEOUT \(pid:\s*(\d+)\)", "worker {} timed out"),
-        LineType.EXITING: Line(r"Worker exiting \(pid: (\d+)\)"),
+        LineType.MASTER_STARTING: LinePattern(r"Starting gunicorn (\S+)"),
+        LineType.LISTENING: LinePattern(r"Listening at: (.+) \(\d+\)"),
+        LineType.STARTED: LinePattern(r"Booting worker with pid: (\d+)", "worker {} booted"),
+        LineType.MAX_REQUESTS: LinePattern(
+            r"\[(\d+)\] \[INFO\] Autorestarting worker", "worker {} reached max_requests"
+        ),
+        LineType.RELOADING: LinePattern(r"\[(\d+)\] \[INFO\] Worker reloading", "worker {} reloads"),
+        LineType.TIMEOUT: LinePattern(r"WORKER TIMEOUT \(pid:\s*(\d+)\)", "worker {} timed out"),
+        LineType.EXITING: LinePattern(r"Worker exiting \(pid: (\d+)\)"),
         # 20: "Worker with pid 12 was terminated due to signal 9"; since 21: "Worker (pid:76) was sent SIGKILL!"
-        LineType.DIED: Line(
+        LineType.DIED: LinePattern(
             r"Worker (?:\(pid:\s*|with pid )(\d+)\)? was (?:sent|terminated)", "worker {} was sent a signal"
         ),
-        LineType.SIGNAL: Line(r"Handling signal: (\w+)", "the master got a signal: {}"),
-        LineType.MASTER_ENDED: Line(r"Shutting down: Master"),
+        LineType.SIGNAL: LinePattern(r"Handling signal: (\w+)", "the master got a signal: {}"),
+        LineType.MASTER_ENDED: LinePattern(r"Shutting down: Master"),
     },
     clock_format="%Y-%m-%d %H:%M:%S %z",
     errors=PYTHON_ERRORS,
@@ -127,13 +129,15 @@ UWSGI = Dialect(
     "uwsgi",
     re.compile(r"\[pid: (?P<pid>\d+)\|app: -?\d+\|req: -?\d+/\d+\] "),
     {
-        LineType.MASTER_STARTING: Line(r"\*\*\* Starting uWSGI (\S+)"),
-        LineType.LISTENING: Line(r"^(?:uWSGI http bound on|uwsgi socket \d+ bound to TCP address) (\S+)"),
-        LineType.STARTED: Line(r"^spawned uWSGI worker \d+ (?:\(and the only\) )?\(pid: (\d+)", "worker {} spawned"),
-        LineType.RESPAWNED: Line(r"^Respawned uWSGI worker \d+ \(new pid: (\d+)\)", "worker {} respawned"),
-        LineType.EXITING: Line(r"^Gracefully killing worker \d+ \(pid: (\d+)\)"),
-        LineType.DIED: Line(r"DAMN ! worker \d+ \(pid:\s*(\d+)\) died", "worker {} died"),
-        LineType.MASTER_ENDED: Line(r"^goodbye to uWSGI\."),
+        LineType.MASTER_STARTING: LinePattern(r"\*\*\* Starting uWSGI (\S+)"),
+        LineType.LISTENING: LinePattern(r"^(?:uWSGI http bound on|uwsgi socket \d+ bound to TCP address) (\S+)"),
+        LineType.STARTED: LinePattern(
+            r"^spawned uWSGI worker \d+ (?:\(and the only\) )?\(pid: (\d+)", "worker {} spawned"
+        ),
+        LineType.RESPAWNED: LinePattern(r"^Respawned uWSGI worker \d+ \(new pid: (\d+)\)", "worker {} respawned"),
+        LineType.EXITING: LinePattern(r"^Gracefully killing worker \d+ \(pid: (\d+)\)"),
+        LineType.DIED: LinePattern(r"DAMN ! worker \d+ \(pid:\s*(\d+)\) died", "worker {} died"),
+        LineType.MASTER_ENDED: LinePattern(r"^goodbye to uWSGI\."),
     },
     status=r"\(HTTP/\S+ {}\)",
     varies=(
@@ -149,12 +153,12 @@ UVICORN = Dialect(
     "uvicorn",
     re.compile(r"(?P<level>[A-Z]+): +"),
     {
-        LineType.LISTENING: Line(r"Uvicorn running on (?:unix socket )?(\S+)"),
-        LineType.READY: Line(r"Application startup complete"),
-        LineType.STARTED: Line(r"Started server process \[(\d+)\]", "server process {} started"),
-        LineType.EXITING: Line(r"Finished server process \[(\d+)\]"),
-        LineType.DIED: Line(r"Child process \[(\d+)\] died", "worker {} died"),
-        LineType.MASTER_ENDED: Line(r"Stopping parent process \[(\d+)\]"),
+        LineType.LISTENING: LinePattern(r"Uvicorn running on (?:unix socket )?(\S+)"),
+        LineType.READY: LinePattern(r"Application startup complete"),
+        LineType.STARTED: LinePattern(r"Started server process \[(\d+)\]", "server process {} started"),
+        LineType.EXITING: LinePattern(r"Finished server process \[(\d+)\]"),
+        LineType.DIED: LinePattern(r"Child process \[(\d+)\] died", "worker {} died"),
+        LineType.MASTER_ENDED: LinePattern(r"Stopping parent process \[(\d+)\]"),
     },
     errors=PYTHON_ERRORS,
     varies=(Rule(("rocess ",), re.compile(r"([Pp]rocess [\[(])\d+(?=[\])])"), r"\1<pid>"),),
@@ -162,11 +166,11 @@ UVICORN = Dialect(
 )
 
 # [INFO] raised RLIMIT_NOFILE to 20000
-# Its access log is the one that images/h2o asks for: access_log.py reads it.
+# images/h2o configures the format of its access log; access_log.py reads it.
 H2O = Dialect(
     "h2o",
     re.compile(r"\[(?P<level>[A-Z]+)\] "),
-    {LineType.READY: Line(r"^h2o server \(pid:(\d+)\) is ready to serve requests")},
+    {LineType.READY: LinePattern(r"^h2o server \(pid:(\d+)\) is ready to serve requests")},
     errors=frozenset({"ERROR", "FATAL"}),
 )
 
@@ -175,16 +179,16 @@ NGINX = Dialect(
     "nginx",
     re.compile(r"(?P<clock>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[(?P<level>[a-z]+)\] (?P<pid>\d+)#\d+: "),
     {
-        LineType.STARTED: Line(r"start worker process (\d+)", "worker {} started"),
-        LineType.EXITING: Line(r"worker process (\d+) exited with code"),
-        LineType.DIED: Line(r"worker process (\d+) exited on signal", "worker {} died"),
+        LineType.STARTED: LinePattern(r"start worker process (\d+)", "worker {} started"),
+        LineType.EXITING: LinePattern(r"worker process (\d+) exited with code"),
+        LineType.DIED: LinePattern(r"worker process (\d+) exited on signal", "worker {} died"),
     },
     errors=frozenset({"error", "crit", "alert", "emerg"}),
     varies=(
         Rule(
             ("#",),
             re.compile(r"^(<clock> \[\w+\] )\d+#\d+: (\*\d+ )?"),
-            lambda found: f"{found[1]}<pid>#<pid>: {'*<n> ' if found[2] else ''}",
+            lambda match: f"{match[1]}<pid>#<pid>: {'*<n> ' if match[2] else ''}",
         ),
         Rule(("worker process ", " received from "), re.compile(r"((?:worker process|received from) )\d+"), r"\1<pid>"),
     ),
@@ -195,28 +199,28 @@ NAMES = tuple(dialect.name for dialect in DIALECTS)
 
 
 def any_pattern(line_types: Iterable[LineType]) -> re.Pattern[str]:
-    """What matches a line of one of these types by any server; the process id is in the one group that matched."""
-    wanted = tuple(line_types)
-    return re.compile("|".join(d.lines[one].pattern for d in DIALECTS for one in wanted if one in d.lines))
+    """A pattern for the lines of these types of every server; the process id is in the only group that matched."""
+    types = tuple(line_types)
+    return re.compile("|".join(d.lines[name].pattern for d in DIALECTS for name in types if name in d.lines))
 
 
 def status_pattern(code: str) -> str:
-    """What matches an access line of any server whose status is ``code``, a regular expression such as ``5\\d\\d``."""
+    """A pattern for the access lines of every server with the status ``code``, a pattern such as ``5\\d\\d``."""
     return "|".join(dict.fromkeys(dialect.status.format(code) for dialect in DIALECTS))
 
 
-def own_moment_ns(text: str) -> int | None:
-    """When a line was written by its server's own clock, in nanoseconds since the epoch; None without clock and zone.
+def server_moment_ns(text: str) -> int | None:
+    """The time that a server wrote into its line, in nanoseconds since the epoch; None without clock and zone.
 
-    Raises ValueError for a clock that shows no possible time.
+    Raises ValueError for an impossible time.
     """
     for dialect in DIALECTS:
-        if dialect.clock_format and (found := dialect.begins.match(text)):
-            return int(datetime.strptime(found["clock"], dialect.clock_format).timestamp()) * 1_000_000_000
+        if dialect.clock_format and (match := dialect.begins.match(text)):
+            return int(datetime.strptime(match["clock"], dialect.clock_format).timestamp()) * 1_000_000_000
     return None
 
 
 def is_error(text: str) -> bool:
-    """Whether a line begins with a level of its server's that tells of an error."""
-    found = ((dialect, dialect.begins.match(text)) for dialect in DIALECTS if dialect.errors)
-    return any(match["level"] in dialect.errors for dialect, match in found if match)
+    """Whether a line begins with a level that means an error for its server."""
+    matches = ((dialect, dialect.begins.match(text)) for dialect in DIALECTS if dialect.errors)
+    return any(match["level"] in dialect.errors for dialect, match in matches if match)

@@ -1,4 +1,4 @@
-"""The engine's timestamp at the beginning of a log line."""
+"""Reads the engine's timestamp at the beginning of a log line."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ STAMPED_BYTES = re.compile(STAMPED.pattern.encode())
 
 
 def split_timestamp(line: AnyStr) -> tuple[AnyStr, AnyStr]:
-    """The engine's timestamp in front of a line, and the text behind it, its end of line included.
+    """The engine's timestamp at the beginning of a line, and the text after it, with its end of line.
 
-    Without a timestamp, the first is empty and the second is the line.
+    Without a timestamp the first is empty and the second is the whole line.
     """
-    found = STAMPED_BYTES.match(line) if isinstance(line, bytes) else STAMPED.match(line)
-    return (found[1], line[found.end() :]) if found else (line[:0], line)
+    match = STAMPED_BYTES.match(line) if isinstance(line, bytes) else STAMPED.match(line)
+    return (match[1], line[match.end() :]) if match else (line[:0], line)
 
 
 def moment_ns(stamp: bytes | str) -> int:
@@ -27,14 +27,14 @@ def moment_ns(stamp: bytes | str) -> int:
     Raises ValueError for anything else.
     """
     text = stamp.decode("utf-8", "replace") if isinstance(stamp, bytes) else stamp
-    if not (found := STAMP.fullmatch(text.strip())):
+    if not (match := STAMP.fullmatch(text.strip())):
         raise ValueError(f"not an engine timestamp in UTC: {text!r}")
-    seconds = int(datetime.strptime(found[1], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC).timestamp())
-    return seconds * 1_000_000_000 + int((found[2] or "").ljust(9, "0"))
+    seconds = int(datetime.strptime(match[1], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC).timestamp())
+    return seconds * 1_000_000_000 + int((match[2] or "").ljust(9, "0"))
 
 
 class Clock:
-    """Turns engine timestamps into nanoseconds, remembering the last second: logs are mostly in order."""
+    """Converts engine timestamps into nanoseconds. It remembers the last second, since logs are mostly in order."""
 
     def __init__(self) -> None:
         self._second = b""

@@ -1,1 +1,1 @@
-"""Processes of a container: a snapshot, what each thread waits for, Python stacks."""
+"""The processes of a container: a snapshot of them, what each thread waits for, Python stacks."""

@@ -1,6 +1,6 @@
-"""What /proc says of processes, decoded: a pure function of the text that images/forensics/snapshot.py kept.
+"""Parses the text of /proc that images/forensics/snapshot.py collects.
 
-Source of the fields: proc(5), signal(7), and the kernel's syscall tables of x86_64 and arm64.
+The fields are described in proc(5), signal(7), and in the kernel's syscall tables of x86_64 and arm64.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ NAMES = """
     URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS
 """
 SIGNALS = NAMES.split()
-REALTIME = 34  # what glibc calls SIGRTMIN; 32 and 33 are its own
+REALTIME = 34  # SIGRTMIN of glibc, which uses 32 and 33 itself
 STATES = {
     "R": "running",
     "S": "sleeping",
@@ -64,13 +64,13 @@ SYSCALLS: dict[str, dict[int, str]] = {
 }
 ACCESS = {0: "r", 1: "w", 2: "rw"}
 FORKED_NO_EXEC = 0x40  # the kernel's PF_FORKNOEXEC, in field 9 of stat
-HIDDEN = 1  # what the kernel shows for an address to those who may not trace
+HIDDEN = 1  # the kernel shows this instead of an address to a process that may not trace
 PIPE = re.compile(r"pipe:\[(\d+)\]")
 
 
 @dataclass(frozen=True)
 class Signals:
-    """The signal sets of a process, by name; ``caught`` are those with a handler of its own."""
+    """The names of the signals in each set of a process; ``caught`` are those with a handler."""
 
     pending: tuple[str, ...] = ()
     blocked: tuple[str, ...] = ()
@@ -78,13 +78,13 @@ class Signals:
     caught: tuple[str, ...] = ()
 
     def action(self, name: str) -> str:
-        """What a signal does here: caught, ignored, or default."""
+        """What a signal does in the process: caught, ignored, or default."""
         return "caught" if name in self.caught else "ignored" if name in self.ignored else "default"
 
 
 @dataclass(frozen=True)
 class Syscall:
-    """The system call a thread is in: its name ("syscall 999" where the table lacks it) and arguments."""
+    """The system call that a thread is in: its name, or "syscall 999" if `SYSCALLS` lacks it, and its six arguments."""
 
     name: str
     arguments: tuple[int, ...]
@@ -92,7 +92,7 @@ class Syscall:
 
 @dataclass(frozen=True)
 class Thread:
-    """One thread; ``ticks`` is its CPU time in clock ticks, ``switches`` how often it was scheduled away."""
+    """One thread; ``ticks`` is its CPU time in clock ticks, ``switches`` its number of context switches."""
 
     tid: int
     name: str
@@ -105,7 +105,7 @@ class Thread:
 
 @dataclass(frozen=True)
 class File:
-    """An open file descriptor: what it is, and whether it reads ("r"), writes ("w") or does both ("rw")."""
+    """An open file descriptor: its number, what it refers to, and its access: "r", "w" or "rw"."""
 
     number: int
     target: str
@@ -123,11 +123,11 @@ class SharedMemory:
 
 @dataclass(frozen=True)
 class Process:
-    """One process as the snapshot found it; ``started`` is its start time in clock ticks since boot.
+    """One process in a snapshot; ``started`` is its start time in clock ticks since boot.
 
-    ``forked`` is the kernel's own word that it still runs as the copy of its parent that a fork made; an exec, as in
-    a spawn, takes it back. ``layout`` holds where its program and its stack begin, which a fork copies and an exec
-    draws anew; empty where the kernel does not tell.
+    ``forked`` is true between a fork and an exec: the process still runs as a copy of its parent. ``layout`` is the
+    addresses where its program and its stack begin. A fork copies them, an exec chooses new ones. It is empty if the
+    kernel does not show them.
     """
 
     pid: int
@@ -144,7 +144,7 @@ class Process:
 
     @property
     def title(self) -> str:
-        """The command line in one line, or the kernel's name in brackets where there is none."""
+        """The command line, or the kernel's name in brackets if there is none."""
         return " ".join(self.command) or f"[{self.threads[0].name if self.threads else '?'}]"
 
 
@@ -157,30 +157,30 @@ class Snapshot:
 
     def children(self, pid: int) -> list[Process]:
         """The processes whose parent is ``pid``, oldest first."""
-        found = [process for process in self.processes.values() if process.parent == pid]
-        return sorted(found, key=lambda process: (process.started, process.pid))
+        children = [process for process in self.processes.values() if process.parent == pid]
+        return sorted(children, key=lambda process: (process.started, process.pid))
 
     def descendants(self, pid: int) -> list[Process]:
-        """Children, their children and so on, parents before their children."""
-        found = []
+        """The children, their children and so on; each parent before its children."""
+        descendants = []
         for child in self.children(pid):
-            found += [child, *self.descendants(child.pid)]
-        return found
+            descendants += [child, *self.descendants(child.pid)]
+        return descendants
 
     def roots(self) -> list[Process]:
         """The processes whose parent is not in the snapshot."""
-        found = [process for process in self.processes.values() if process.parent not in self.processes]
-        return sorted(found, key=lambda process: process.pid)
+        roots = [process for process in self.processes.values() if process.parent not in self.processes]
+        return sorted(roots, key=lambda process: process.pid)
 
     def server(self) -> Process:
-        """The process that the container was made for: the init's oldest child. Raises ValueError if there is none."""
+        """The server of the container: the oldest child of its init process. Raises ValueError if there is none."""
         for init in self.roots():
             for child in self.children(init.pid):
                 return child
-        raise ValueError(f"no process runs below an init; there are {sorted(self.processes)}")
+        raise ValueError(f"no process has an init process as its parent; the processes are {sorted(self.processes)}")
 
     def holders(self, target: str, access: str = "") -> list[int]:
-        """The pids that have ``target`` open ("pipe:[123]"), for reading or writing where ``access`` says so."""
+        """The pids that have ``target`` ("pipe:[123]") open; with ``access`` "r" or "w", only with this access."""
         return [
             pid
             for pid, process in sorted(self.processes.items())
@@ -193,14 +193,14 @@ class Snapshot:
 
 
 def signal_name(number: int) -> str:
-    """SIGTERM for 15, SIGRTMIN+1 for 35; Linux's numbers, whatever this machine is."""
+    """The name of a signal by its number on Linux: SIGTERM for 15, SIGRTMIN+1 for 35."""
     if 1 <= number <= len(SIGNALS):
         return f"SIG{SIGNALS[number - 1]}"
     return f"SIGRTMIN{number - REALTIME:+d}" if number != REALTIME else "SIGRTMIN"
 
 
 def decode_mask(mask: str) -> tuple[str, ...]:
-    """The signals of a mask as /proc/PID/status prints it, in hexadecimal. Raises ValueError for anything else."""
+    """The signals in a hexadecimal mask of /proc/PID/status. Raises ValueError for anything else."""
     bits = int(mask, 16)
     return tuple(signal_name(number) for number in range(1, bits.bit_length() + 1) if bits >> (number - 1) & 1)
 
@@ -212,7 +212,7 @@ def parse_status(text: str) -> dict[str, str]:
 
 
 def signals_of(status: Mapping[str, str]) -> Signals:
-    """The signal sets of a status; pending ones of the thread and of the process together."""
+    """The signal sets in a status; ``pending`` has those of the thread and those of the process."""
     pending = {*decode_mask(status.get("SigPnd", "0")), *decode_mask(status.get("ShdPnd", "0"))}
     return Signals(
         tuple(sorted(pending)),
@@ -223,13 +223,13 @@ def signals_of(status: Mapping[str, str]) -> Signals:
 
 
 def stat_fields(text: str) -> tuple[str, list[str]]:
-    """The name in brackets, which may hold anything, and the fields behind it (from `state`, field 3)."""
-    name, _, rest = text.partition("(")[2].rpartition(")")
-    return name, rest.split()
+    """The name in brackets, which may contain any character, and the fields after it (from `state`, field 3)."""
+    name, _, fields = text.partition("(")[2].rpartition(")")
+    return name, fields.split()
 
 
 def parse_syscall(text: str | None, machine: str) -> Syscall | None:
-    """/proc/PID/syscall: a number, six arguments, two addresses; None while it runs or where it is not told."""
+    """Parse /proc/PID/syscall: a number, six arguments, two addresses. None if it runs, or if the kernel hides it."""
     words = (text or "").split()
     if len(words) < 7 or not words[0].isdigit():
         return None
@@ -239,7 +239,7 @@ def parse_syscall(text: str | None, machine: str) -> Syscall | None:
 
 
 def parse_thread(tid: str, task: Mapping[str, str | None], machine: str) -> Thread | None:
-    """One thread; None if it ended while it was looked at."""
+    """Parse one thread; None if it ended while the snapshot was taken."""
     stat, status = task.get("stat"), task.get("status")
     if not stat or not status:
         return None
@@ -253,54 +253,55 @@ def parse_thread(tid: str, task: Mapping[str, str | None], machine: str) -> Thre
 
 
 def parse_file(number: str, target: str, flags: str) -> File:
-    """One descriptor; the lowest two bits of its octal flags say what it is open for."""
+    """Parse one descriptor; the lowest two bits of its octal flags are its access mode."""
     return File(int(number), target, ACCESS.get(int(flags or "0", 8) & 3, ""))
 
 
 def parse_mapping(line: str) -> SharedMemory:
-    """A line of /proc/PID/maps: the file is named with device and inode, as deleted ones share a name."""
+    """Parse a line of /proc/PID/maps. The file has its device and inode, since deleted files may share a name."""
     span, _, _, device, inode, *name = line.split(maxsplit=5)
     start, _, end = span.partition("-")
     return SharedMemory(int(start, 16), int(end, 16), f"{''.join(name).strip() or 'anonymous'} {device}:{inode}")
 
 
 def layout_of(fields: list[str]) -> tuple[int, ...]:
-    """Where the program and the stack begin (fields 26 and 28 of stat); empty where the kernel does not tell."""
-    found = (int(fields[23]), int(fields[25]))
-    return found if min(found) > HIDDEN else ()
+    """Where the program and the stack begin (fields 26 and 28 of stat); empty if the kernel hides it."""
+    addresses = (int(fields[23]), int(fields[25]))
+    return addresses if min(addresses) > HIDDEN else ()
 
 
-def parse_process(pid: str, kept: Mapping[str, Any], machine: str) -> Process:
-    """One process of a snapshot. Raises ValueError, IndexError or KeyError where the text is no /proc text."""
-    _, fields = stat_fields(kept["stat"])
-    threads = (parse_thread(tid, task, machine) for tid, task in kept["tasks"].items())
+def parse_process(pid: str, texts: Mapping[str, Any], machine: str) -> Process:
+    """Parse one process. Raises ValueError, IndexError or KeyError for anything but text of /proc."""
+    _, fields = stat_fields(texts["stat"])
+    threads = (parse_thread(tid, task, machine) for tid, task in texts["tasks"].items())
     return Process(
         int(pid),
         int(fields[1]),
         fields[0],
-        tuple(kept["cmdline"]),
+        tuple(texts["cmdline"]),
         int(fields[19]),
-        signals_of(parse_status(kept["status"])),
+        signals_of(parse_status(texts["status"])),
         tuple(thread for thread in threads if thread),
-        tuple(parse_file(number, *what) for number, what in kept["files"].items()),
-        tuple(parse_mapping(line) for line in kept["maps"]),
+        tuple(parse_file(number, *target_and_flags) for number, target_and_flags in texts["files"].items()),
+        tuple(parse_mapping(line) for line in texts["maps"]),
         bool(int(fields[6]) & FORKED_NO_EXEC),
         layout_of(fields),
     )
 
 
 def parse_snapshot(text: str) -> Snapshot:
-    """Decode what snapshot.py printed. Raises ValueError where it is something else."""
-    kept = json.loads(text)
+    """Parse the output of snapshot.py. Raises ValueError for anything else."""
+    content = json.loads(text)
     try:
-        found = {int(pid): parse_process(pid, one, kept["machine"]) for pid, one in kept["processes"].items()}
-        return Snapshot(kept["taken_ns"], found)
+        machine = content["machine"]
+        processes = {int(pid): parse_process(pid, texts, machine) for pid, texts in content["processes"].items()}
+        return Snapshot(content["taken_ns"], processes)
     except (KeyError, IndexError, TypeError) as error:
         raise ValueError(f"not a snapshot of processes: {type(error).__name__}: {error}") from error
 
 
 def walk(snapshot: Snapshot) -> Iterator[tuple[int, Process]]:
-    """Depth and process, each parent before its children."""
+    """The depth of each process in the tree, and the process; each parent before its children."""
 
     def below(processes: Iterable[Process], depth: int) -> Iterator[tuple[int, Process]]:
         for process in processes:

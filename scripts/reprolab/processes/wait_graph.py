@@ -1,12 +1,14 @@
-"""Who waits for whom: what each thread of a snapshot waits for, and whether a process can ever go on.
+"""Decides what each thread of a snapshot waits for, and whether a process can ever continue.
 
-Frozen is told from slow by two snapshots: a process is stuck if one of its threads waits for a child, and that child,
-unchanged between the two, waits in all its threads for nothing but a lock, a child or a pipe, without a time limit,
-and only on processes of that family. A process none of whose threads waits for a child is deadlocked if every thread of
-it and of all its living descendants waits in that way: the lock that one of them needs went away with its holder.
+Two snapshots distinguish a deadlock from a slow process. A wait is *closed* if it is a wait for a lock, a child or a
+pipe, has no time limit, and only processes of the same family (a process and its descendants) can end it.
 
-A server may have threads that move whatever happens: they look for connections, or sleep between two looks at files.
-For it there is the weaker `lost_lock`, which lets them pass; its two snapshots should be seconds apart.
+- `stuck`: one thread of a process waits for a child. The child did not change between the snapshots, and the waits of
+  all its threads are closed.
+- `deadlocked`: no thread changed, and every wait of the process and of its living descendants is closed. For example,
+  the holder of the lock that one of them needs has ended.
+- `lost_lock`: a weaker form for servers. Some threads of a server always run again: they wait for connections, or they
+  sleep between two checks of files. These threads are ignored. The two snapshots should be seconds apart.
 """
 
 from __future__ import annotations
@@ -31,8 +33,8 @@ NO_PID = 1 << 31
 class Wait:
     """What one thread waits for.
 
-    ``kind``: child, lock, pipe, time, other or none (it runs); ``on`` the pids that could end the wait, where known;
-    ``closed`` whether only processes, and no clock and no network, can end it.
+    ``kind`` is child, lock, pipe, time, other, or none for a thread that runs. ``on`` are the pids that can end the
+    wait, if known. ``closed``: only processes can end the wait, no clock and no network.
     """
 
     kind: str
@@ -51,10 +53,10 @@ class Link:
 
 
 def wait_of(thread: Thread, process: Process, snapshot: Snapshot) -> Wait:
-    """What a thread waits for, by the system call it is in; by its wait channel where that is not told."""
+    """What a thread waits for: from its system call, or from its wait channel if the call is unknown."""
     call = thread.syscall
     if thread.state == "Z":
-        return Wait("none", "ended, and nobody has asked for its exit code")
+        return Wait("none", "ended, and its parent has not read its exit code")
     if call is None:
         return Wait("other" if thread.wchan else "none", thread.wchan or "running")
     if call.name in ("wait4", "waitid"):
@@ -69,9 +71,9 @@ def wait_of(thread: Thread, process: Process, snapshot: Snapshot) -> Wait:
 
 
 def _child_wait(name: str, arguments: tuple[int, ...], process: Process, snapshot: Snapshot) -> Wait:
-    wanted = arguments[0] if name == "wait4" else arguments[1]
-    if 0 < wanted < NO_PID:
-        return Wait("child", f"{name}: until child {wanted} ends", (wanted,), closed=True)
+    pid = arguments[0] if name == "wait4" else arguments[1]
+    if 0 < pid < NO_PID:
+        return Wait("child", f"{name}: until child {pid} ends", (pid,), closed=True)
     children = tuple(child.pid for child in snapshot.children(process.pid))
     return Wait("child", f"{name}: until any child ends", children, closed=True)
 
@@ -80,13 +82,13 @@ def _lock_wait(arguments: tuple[int, ...], process: Process, snapshot: Snapshot)
     address, operation, _, timeout = arguments[:4]
     timed = operation & FUTEX_COMMAND not in FUTEX_WAITS or timeout != 0
     limit = ", with a time limit" if timed else ""
-    place = next((m for m in process.shared if m.start <= address < m.end), None)
-    if place is None:
+    memory = next((m for m in process.shared if m.start <= address < m.end), None)
+    if memory is None:
         kind = "" if operation & FUTEX_PRIVATE else " that may be shared"
         return Wait("lock", f"futex: a lock of its own process{kind}{limit}", (process.pid,), closed=not timed)
-    sharers = tuple(pid for pid in snapshot.sharers(place.file) if pid != process.pid)
-    words = f"futex: a semaphore in shared memory ({place.file}), shared with {_pids(sharers)}{limit}"
-    return Wait("lock", words, sharers, closed=not timed)
+    sharers = tuple(pid for pid in snapshot.sharers(memory.file) if pid != process.pid)
+    text = f"futex: a semaphore in shared memory ({memory.file}), shared with {_pids(sharers)}{limit}"
+    return Wait("lock", text, sharers, closed=not timed)
 
 
 def _read_wait(number: int, process: Process, snapshot: Snapshot) -> Wait:
@@ -102,14 +104,14 @@ def _pids(pids: tuple[int, ...]) -> str:
 
 
 def unchanged(before: Process, after: Process) -> bool:
-    """Whether nothing at all happened in a process between two snapshots: no CPU time, no switch, no other call."""
+    """Whether a process did nothing between two snapshots: no CPU time, no context switch, no other system call."""
     return before.started == after.started and before.threads == after.threads
 
 
 def stuck(before: Snapshot, after: Snapshot, pid: int) -> list[Link]:
-    """The chain that holds a process for ever: it, the child it waits for, what that waits for; empty if none.
+    """The chain of waits that never ends: of the process, and of the child that it waits for; empty if there is none.
 
-    A thread that waits for a child counts; others of the same process may do what they like.
+    One thread that waits for its child in this way is enough; the other threads of the process do not matter.
     """
     process, earlier = after.processes.get(pid), before.processes.get(pid)
     if process is None or earlier is None:
@@ -118,47 +120,51 @@ def stuck(before: Snapshot, after: Snapshot, pid: int) -> list[Link]:
         wait = wait_of(thread, process, after)
         if wait.kind != "child" or thread not in earlier.threads:
             continue
-        family = {pid, *(one.pid for one in after.descendants(pid))}
+        family = {pid, *(process.pid for process in after.descendants(pid))}
         for child in wait.on:
-            if links := _held(before, after, child, family):
+            if links := _closed_waits_if_unchanged(before, after, child, family):
                 return [Link(pid, thread.tid, wait), *links]
     return []
 
 
 def deadlocked(before: Snapshot, after: Snapshot, pid: int) -> list[Link]:
-    """The waits of a process and its living descendants, if none of their threads can ever go on; empty if one may."""
-    return _family_waits(before, after, pid, _held)
+    """The waits of a process and its living descendants if none of them can continue; empty if one of them can."""
+    return _family_waits(before, after, pid, _closed_waits_if_unchanged)
 
 
 def lost_lock(before: Snapshot, after: Snapshot, pid: int) -> list[Link]:
-    """The waits of a server that needs a lock which its family shares, if none of that family moves; else empty.
+    """The waits of a server that needs a lock which its family shares, if no process of the family can release it.
 
-    The server's own threads wait in the closed way, or are in a loop that a server has anyway. Those of the second kind
-    are taken not to hold the lock, which cannot be seen from outside; so there must be time between the two snapshots.
+    Empty otherwise. Each wait of the server's threads is closed, or its system call is one of `LOOPS`. A thread of the
+    second kind is assumed not to hold the lock, which cannot be checked from outside. So the snapshots must be seconds
+    apart.
     """
-    links = _family_waits(before, after, pid, partial(_closed, passing=LOOPS))
-    own = [link.wait for link in links if link.pid == pid]
-    return links if any(wait.kind == "lock" and pid not in wait.on for wait in own) else []
+    links = _family_waits(before, after, pid, partial(_closed_waits, ignored_calls=LOOPS))
+    server_waits = [link.wait for link in links if link.pid == pid]
+    return links if any(wait.kind == "lock" and pid not in wait.on for wait in server_waits) else []
 
 
-def _family_waits(before: Snapshot, after: Snapshot, pid: int, own: Callable[..., list[Link]]) -> list[Link]:
-    """A process's waits, as ``own`` finds them, and those of its living descendants; empty where one may go on."""
-    children = [one.pid for one in after.descendants(pid) if one.state != "Z"]
-    family = {pid, *children}
-    waits = [own(before, after, pid, family), *(_held(before, after, one, family) for one in children)]
+def _family_waits(before: Snapshot, after: Snapshot, pid: int, parent_waits: Callable[..., list[Link]]) -> list[Link]:
+    """The waits of a process, by ``parent_waits``, and of its living descendants; empty if one of them can continue."""
+    descendants = [process.pid for process in after.descendants(pid) if process.state != "Z"]
+    family = {pid, *descendants}
+    waits = [parent_waits(before, after, pid, family)]
+    waits += [_closed_waits_if_unchanged(before, after, child, family) for child in descendants]
     return [link for links in waits for link in links] if all(waits) else []
 
 
-def _held(before: Snapshot, after: Snapshot, pid: int, family: set[int]) -> list[Link]:
-    """The waits of a process all of whose threads wait for the family only; empty where one may go on."""
+def _closed_waits_if_unchanged(before: Snapshot, after: Snapshot, pid: int, family: set[int]) -> list[Link]:
+    """The waits of a process that did nothing, if all of them are closed; empty otherwise."""
     process, earlier = after.processes.get(pid), before.processes.get(pid)
     if process is None or earlier is None or not unchanged(earlier, process):
         return []
-    return _closed(before, after, pid, family)
+    return _closed_waits(before, after, pid, family)
 
 
-def _closed(before: Snapshot, after: Snapshot, pid: int, family: set[int], passing: Container[str] = ()) -> list[Link]:
-    """The waits for the family of a process's unchanged threads; empty if another is in no call of ``passing``."""
+def _closed_waits(
+    before: Snapshot, after: Snapshot, pid: int, family: set[int], ignored_calls: Container[str] = ()
+) -> list[Link]:
+    """The closed waits of a process's unchanged threads; empty if another thread is in no call of ``ignored_calls``."""
     process, earlier = after.processes.get(pid), before.processes.get(pid)
     if process is None or earlier is None or earlier.started != process.started:
         return []
@@ -167,7 +173,7 @@ def _closed(before: Snapshot, after: Snapshot, pid: int, family: set[int], passi
         wait = wait_of(thread, process, after)
         if thread in earlier.threads and wait.closed and family.issuperset(wait.on):
             links.append(Link(pid, thread.tid, wait))
-        elif thread.syscall is None or thread.syscall.name not in passing:
+        elif thread.syscall is None or thread.syscall.name not in ignored_calls:
             return []
     return links
 

@@ -1,1 +1,1 @@
-"""Running experiments: plan, trials, session, progress, stacks by hand."""
+"""Runs experiments: plan, trials, session, progress, manual stacks."""

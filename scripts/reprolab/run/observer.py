@@ -1,4 +1,4 @@
-"""What a run tells while it goes on."""
+"""The interface through which a run reports its progress."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from reprolab.stack.stack import Stack
 
 
 class RunObserver:
-    """Hears of a run; each method does nothing here. The run calls them from the threads of its builds and trials."""
+    """Observes a run; each method does nothing here. The run calls them from the threads of its builds and trials."""
 
     def progress(self, message: str) -> None:
-        """A line of text, before each step that takes time."""
+        """Called with a line of text before each step that takes time."""
 
     def trials(self) -> AbstractContextManager[object]:
-        """All trials of the run are within this context."""
+        """The context in which all trials of the run are executed."""
         return nullcontext()
 
     def trial_begins(self, variant: str, number: int) -> None:
-        """A trial begins; its stack is not up yet."""
+        """Called before the stack of a trial starts."""
 
     def driving(self, stack: Stack) -> AbstractContextManager[object]:
-        """The experiment's ``drive`` runs within this context; the stack is up. An InvalidTrial ends the trial."""
+        """The context of the call of the experiment's ``drive``; the stack is up. An InvalidTrial ends the trial."""
         return nullcontext()
 
     def trial_ends(self, record: TrialRecord) -> None:
-        """A trial is on disk."""
+        """Called when the record of a trial is on disk."""

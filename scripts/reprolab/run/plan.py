@@ -1,4 +1,4 @@
-"""What a run is going to do, from what the user asked for."""
+"""Plans a run from the options of the user."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reprolab.scenario.model import CUSTOM, Experiment, Scenario
 
 @dataclass(frozen=True)
 class PlannedVariant:
-    """One variant to run, ``trials`` times, with its factors (only those that differ)."""
+    """A variant to run ``trials`` times; ``changes`` are the factors that differ from the documented values."""
 
     experiment: Experiment
     name: str
@@ -24,7 +24,7 @@ class PlannedVariant:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run is going to do."""
+    """The variants of a run, and how it executes them."""
 
     scenario: Scenario
     variants: tuple[PlannedVariant, ...]
@@ -33,7 +33,7 @@ class Plan:
 
     @property
     def trials(self) -> int:
-        """How many trials there are in all."""
+        """The number of all trials."""
         return sum(variant.trials for variant in self.variants)
 
 
@@ -42,7 +42,7 @@ MOST_JOBS = 8
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What the user asked for."""
+    """The options of `reprolab run`. Empty or None: not given."""
 
     scenario: str
     experiment: str = ""
@@ -53,9 +53,9 @@ class RunOptions:
     keep_going: bool = False
 
 
-def make_plan(found: Scenario, options: RunOptions) -> Plan:
-    """The plan for what was asked. Raises UsageError for an unknown experiment, variant or factor."""
-    experiments = _experiments(found, options.experiment)
+def make_plan(scenario: Scenario, options: RunOptions) -> Plan:
+    """The plan for these options. Raises UsageError for an unknown experiment, variant or factor."""
+    experiments = _experiments(scenario, options.experiment)
     if options.settings:
         if options.variants:
             raise UsageError(
@@ -63,43 +63,50 @@ def make_plan(found: Scenario, options: RunOptions) -> Plan:
                 f"and {command_text.option('variant')} names others",
                 expected="one of the two",
             )
-        found.check_factors(options.settings, command_text.factors())
-        planned = [PlannedVariant(e, CUSTOM, dict(options.settings), options.trials or e.trials) for e in experiments]
+        scenario.check_factors(options.settings, command_text.factors())
+        planned = [
+            PlannedVariant(experiment, CUSTOM, dict(options.settings), options.trials or experiment.trials)
+            for experiment in experiments
+        ]
     else:
         planned = [
-            PlannedVariant(e, name, e.variants[name], options.trials or found.trials_of(e, name))
-            for e in experiments
-            for name in _variants(e, options.variants, experiments)
+            PlannedVariant(
+                experiment, name, experiment.variants[name], options.trials or scenario.trials_of(experiment, name)
+            )
+            for experiment in experiments
+            for name in _variants(experiment, options.variants, experiments)
         ]
-    return Plan(found, tuple(planned), _jobs(found, options.jobs, experiments), options.keep_going)
+    return Plan(scenario, tuple(planned), _jobs(scenario, options.jobs, experiments), options.keep_going)
 
 
-def _jobs(found: Scenario, wanted: int | None, experiments: Sequence[Experiment]) -> int:
-    """How many trials run side by side. Those of such experiments mostly wait: two for each processor."""
+def _jobs(scenario: Scenario, requested: int | None, experiments: Sequence[Experiment]) -> int:
+    """How many trials run in parallel. By default two for each processor, since parallel trials mostly wait."""
     if not any(experiment.parallel for experiment in experiments):
-        if (wanted or 1) > 1:
+        if (requested or 1) > 1:
             raise UsageError(
-                f"{command_text.option('jobs', wanted)}: {found.name} puts load on its stacks, and two at once would "
-                "disturb each other",
+                f"{command_text.option('jobs', requested)}: {scenario.name} puts load on its stacks, and two at once "
+                "would disturb each other",
                 expected=command_text.option("jobs", 1),
             )
         return 1
-    return wanted or min(2 * (os.cpu_count() or 1), MOST_JOBS)
+    return requested or min(2 * (os.cpu_count() or 1), MOST_JOBS)
 
 
-def _experiments(found: Scenario, name: str) -> list[Experiment]:
+def _experiments(scenario: Scenario, name: str) -> list[Experiment]:
     if not name:
-        return list(found.experiments.values())
-    if name not in found.experiments:
-        raise UsageError(f"{found.name} has no experiment {name!r}", expected="one of " + ", ".join(found.experiments))
-    return [found.experiments[name]]
+        return list(scenario.experiments.values())
+    if name not in scenario.experiments:
+        raise UsageError(
+            f"{scenario.name} has no experiment {name!r}", expected="one of " + ", ".join(scenario.experiments)
+        )
+    return [scenario.experiments[name]]
 
 
-def _variants(experiment: Experiment, wanted: Sequence[str], chosen: Sequence[Experiment]) -> list[str]:
-    if not wanted:
+def _variants(experiment: Experiment, requested: Sequence[str], experiments: Sequence[Experiment]) -> list[str]:
+    if not requested:
         return list(experiment.variants)
-    known = {name for one in chosen for name in one.variants}
-    for name in wanted:
+    known = {name for other in experiments for name in other.variants}
+    for name in requested:
         if name not in known:
             raise UsageError(f"no variant {name!r}{hint(name, known)}", expected="one of " + ", ".join(sorted(known)))
-    return [name for name in experiment.variants if name in wanted]
+    return [name for name in experiment.variants if name in requested]

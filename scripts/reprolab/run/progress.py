@@ -1,4 +1,4 @@
-"""How far a run has come: a line as each trial ends, and in a terminal what is going on right now."""
+"""Shows the progress of a run: a line after each trial, and in a terminal the current trials."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHOWN_COLUMNS = 4
 
 @dataclass
 class Progress(RunObserver):
-    """Shows a run on the terminal; ``say`` gets the lines that are not about trials."""
+    """Shows a run on the terminal; ``on_progress`` gets the lines that are not about trials."""
 
     plan: Plan
     console: Console
@@ -32,12 +32,10 @@ class Progress(RunObserver):
     status: Status | None = None
 
     def progress(self, message: str) -> None:
-        """Say it."""
         self.on_progress(message)
 
     @contextmanager
     def trials(self) -> Iterator[None]:
-        """Say how many there are; in a terminal, show what runs now."""
         self.started = time.monotonic()
         self.console.print(
             f"{self.plan.scenario.name}: {self.plan.trials} trials of {len(self.plan.variants)} variant(s)",
@@ -50,11 +48,10 @@ class Progress(RunObserver):
             yield
 
     def trial_begins(self, variant: str, number: int) -> None:
-        """Show what runs now, and how long the rest will take by the pace so far."""
         if self.status:
-            self.status.update(escape(f"{variant} #{number} is running{self._rest()}"))
+            self.status.update(escape(f"{variant} #{number} is running{self._remaining_text()}"))
 
-    def _rest(self) -> str:
+    def _remaining_text(self) -> str:
         if not self.done:
             return ""
         pace = (time.monotonic() - self.started) / self.done
@@ -62,17 +59,16 @@ class Progress(RunObserver):
         return f", about {minutes:.0f} min left" if minutes >= 1 else ", less than a minute left"
 
     def trial_ends(self, record: TrialRecord) -> None:
-        """Say how one trial ended."""
         self.done += 1
         experiment = self.plan.scenario.experiments[record.experiment]
         if record.valid:
             shown = experiment.columns[:SHOWN_COLUMNS]
-            told = " · ".join(f"{column.heading} {table.cell(column, [record])}" for column in shown)
+            text = " · ".join(f"{column.heading} {table.cell(column, [record])}" for column in shown)
         else:
-            told = f"invalid: {table.short_reason(record.invalid)}"
+            text = f"invalid: {table.short_reason(record.invalid)}"
         seconds = sum((record.seconds or {}).values())
         self.console.print(
-            f"[{self.done:>3}/{self.plan.trials}] {record.variant} #{record.trial}  {told}  ({seconds:.1f} s)",
+            f"[{self.done:>3}/{self.plan.trials}] {record.variant} #{record.trial}  {text}  ({seconds:.1f} s)",
             highlight=False,
             markup=False,
             soft_wrap=True,

@@ -1,4 +1,4 @@
-"""Runs a plan: every trial on a fresh stack, its evidence on disk before anything is torn down."""
+"""Runs a plan: each trial on a new stack. The evidence of a trial is on disk before its stack is removed."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ LOCK = "reprolab-load-{}.lock"
 
 @dataclass(frozen=True)
 class Prepared:
-    """A variant with its resolved model; once its images are there, what is in them, or why it cannot run."""
+    """A variant with its model; after the builds also its images (by service), or the reason why it cannot run."""
 
     variant: PlannedVariant
     model: Model
@@ -57,12 +57,12 @@ class Prepared:
 
     @property
     def key(self) -> str:
-        """A name for the variant in messages about a scenario of several experiments."""
+        """The variant's name with that of its experiment."""
         return f"{self.variant.experiment.name}/{self.variant.name}"
 
 
 class Stopwatch:
-    """Seconds spent in each stage, over a whole run."""
+    """The seconds in each stage of a whole run."""
 
     def __init__(self) -> None:
         self.seconds: defaultdict[str, float] = defaultdict(float)
@@ -70,25 +70,25 @@ class Stopwatch:
 
     @contextmanager
     def stage(self, name: str, also: dict[str, float] | None = None) -> Iterator[None]:
-        """Count the block's wall-clock time towards a stage, and into ``also`` where given."""
-        begun = time.monotonic()
+        """Add the block's duration to a stage, and to ``also`` if it is given."""
+        started = time.monotonic()
         try:
             yield
         finally:
-            spent = time.monotonic() - begun
+            duration = time.monotonic() - started
             with self._lock:
-                self.seconds[name] += spent
+                self.seconds[name] += duration
             if also is not None:
-                also[name] = round(also.get(name, 0.0) + spent, 3)
+                also[name] = round(also.get(name, 0.0) + duration, 3)
 
     def line(self) -> str:
-        """One line that says where the time went."""
+        """The seconds of each stage, in one line."""
         return " · ".join(f"{name} {self.seconds[name]:.1f} s" for name in STAGES)
 
 
 @dataclass
 class Runner:
-    """One run in the making."""
+    """Executes one run. ``ready`` has the variants whose images are built, by `Prepared.key`."""
 
     plan: Plan
     run: RunDirectory
@@ -107,11 +107,10 @@ class Runner:
 
     @property
     def scenario(self) -> Scenario:
-        """The scenario that runs."""
         return self.plan.scenario
 
     def prepare(self) -> list[Prepared]:
-        """Resolve every variant's stack and base images and begin to build; returns before the builds end."""
+        """Resolve every variant's stack and base images, and start the builds; returns before the builds end."""
         compose = compose_command(self.engine)
         preparer = StackPreparer(self.engine, self.client, self.policy, self.observer.progress)
         requests = [StackRequest(variant.changes, variant.experiment) for variant in self.plan.variants]
@@ -128,13 +127,13 @@ class Runner:
             shown="builds",
             describe=lambda tag: describe(self.client, tag, cache),
         )
-        # The documented stack first: where it cannot be built, nothing else is worth building.
-        first = sorted(prepared, key=lambda one: one.variant.name != DOCUMENTED)
-        self._builder.start({one.key: one.model for one in first})
+        # The documented stack is first: if its build fails, the run ends.
+        ordered = sorted(prepared, key=lambda item: item.variant.name != DOCUMENTED)
+        self._builder.start({item.key: item.model for item in ordered})
         return prepared
 
     def built(self, prepared: Prepared) -> Prepared:
-        """Wait for a variant's images."""
+        """Wait for a variant's images; a failed build makes the variant invalid."""
         try:
             self.ready[prepared.key] = replace(prepared, images=self._builder.wait(prepared.model))
             return self.ready[prepared.key]
@@ -146,86 +145,86 @@ class Runner:
     def built_all(self, prepared: list[Prepared]) -> list[Prepared]:
         """Wait for all variants' images."""
         try:
-            return [self.built(one) for one in prepared]
+            return [self.built(item) for item in prepared]
         finally:
             self._builder.stop()
 
     def execute(self, prepared: list[Prepared]) -> list[Prepared]:
         """Run all trials; returns the variants with their images.
 
-        Experiments without load run first and side by side, each variant as soon as its images are there; those that
-        put load on a stack begin when all is built, one trial at a time.
+        Experiments without load run first and in parallel, each variant as soon as its images are built. Experiments
+        that put load on a stack start after all builds, one trial at a time.
         """
         try:
             documented = self._documented(prepared)
-            together = [one for one in prepared if self.plan.jobs > 1 and one.variant.experiment.parallel]
-            done = documented | {one.key: one for one in self._side_by_side(together)}
-            done |= {one.key: self.built(one) for one in prepared if one.key not in done}
-            for one in [done[one.key] for one in prepared if one not in together]:
-                for number in range(1, one.variant.trials + 1):
-                    self.finish(self.trial(one, number))
-            return [done[one.key] for one in prepared]
+            parallel = [item for item in prepared if self.plan.jobs > 1 and item.variant.experiment.parallel]
+            built = documented | {item.key: item for item in self._run_parallel(parallel)}
+            built |= {item.key: self.built(item) for item in prepared if item.key not in built}
+            for item in [built[item.key] for item in prepared if item not in parallel]:
+                for number in range(1, item.variant.trials + 1):
+                    self.finish(self.trial(item, number))
+            return [built[item.key] for item in prepared]
         finally:
             self._builder.stop()
 
     def _documented(self, prepared: list[Prepared]) -> dict[str, Prepared]:
-        """The documented variants, built; raises BuildError where none of them can be."""
-        done = {one.key: self.built(one) for one in prepared if one.variant.name == DOCUMENTED}
-        if done and all(one.invalid for one in done.values()) and not self.plan.keep_going:
-            reason = next(iter(done.values())).invalid.splitlines()[0].rstrip(":")
+        """The documented variants with their images. Raises BuildError if none of them could be built."""
+        built = {item.key: self.built(item) for item in prepared if item.variant.name == DOCUMENTED}
+        if built and all(item.invalid for item in built.values()) and not self.plan.keep_going:
+            reason = next(iter(built.values())).invalid.splitlines()[0].rstrip(":")
             raise BuildError(
-                f"the documented stack cannot be built, so no variant has anything to stand beside: {reason}",
-                expected="images of the documented variant; the message above gives the lines of the log that say why",
-                advice=f"mend the build (`{command('pins', 'pins')}` asks for every pin), or run the others "
-                f"all the same: {option('keep-going')}",
+                f"the documented stack cannot be built, so no variant can be compared with it: {reason}",
+                expected="images of the documented variant; the message above has the lines of the log with the reason",
+                advice=f"repair the build (`{command('pins', 'pins')}` checks every pin), or run the other variants "
+                f"without it: {option('keep-going')}",
             )
-        return done
+        return built
 
-    def _side_by_side(self, waiting: list[Prepared]) -> list[Prepared]:
+    def _run_parallel(self, waiting: list[Prepared]) -> list[Prepared]:
         pool = ThreadPoolExecutor(self.plan.jobs)
         ready: list[Prepared] = []
         trials: set[Future[TrialRecord]] = set()
         try:
             while waiting or trials:
-                now = [one for one in waiting if not self._builder.pending(one.model)]
-                waiting = [one for one in waiting if one not in now]
-                for one in map(self.built, now):
-                    ready.append(one)
-                    trials |= {pool.submit(self.trial, one, n) for n in range(1, one.variant.trials + 1)}
+                finished = [item for item in waiting if not self._builder.pending(item.model)]
+                waiting = [item for item in waiting if item not in finished]
+                for item in map(self.built, finished):
+                    ready.append(item)
+                    trials |= {pool.submit(self.trial, item, n) for n in range(1, item.variant.trials + 1)}
                     self._builder.gentle = True
-                awaited: set[Future[Any]] = {build for one in waiting for build in self._builder.pending(one.model)}
-                wait(awaited | trials, return_when=FIRST_COMPLETED)
-                for trial in [one for one in trials if one.done()]:
+                builds: set[Future[Any]] = {build for item in waiting for build in self._builder.pending(item.model)}
+                wait(builds | trials, return_when=FIRST_COMPLETED)
+                for trial in [trial for trial in trials if trial.done()]:
                     trials.remove(trial)
                     self.finish(trial.result())
         except BaseException:
-            # An interrupt must not wait for trials that last: without their containers they end at once.
+            # An interrupt must not wait for the trials. They end at once when their containers are removed.
             pool.shutdown(wait=False, cancel_futures=True)
             self.end_stacks()
             raise
         finally:
             pool.shutdown(wait=True)
-        # No trial runs beside the builds that are left.
+        # No trial runs during the remaining builds.
         self._builder.gentle = False
         return ready
 
     def stop_builds(self) -> None:
-        """End the builds that run: whatever ends the run, none may outlast it."""
+        """End the running builds."""
         self._builder.stop()
 
     def end_stacks(self) -> None:
-        """Remove the containers of all trials that run: whoever works with them meets an error and ends."""
+        """Remove the containers of all running trials. A thread that uses them gets an error and ends."""
         with suppress(DockerException, requests.RequestException):
             for stack in list(self._stacks):
                 stack.remove_containers()
 
     def finish(self, record: TrialRecord) -> None:
-        """Write a trial down."""
+        """Save the record of a trial."""
         self.run.append(record)
         self.observer.trial_ends(record)
 
     def trial(self, prepared: Prepared, number: int) -> TrialRecord:
-        """One trial from up to down. An InvalidTrial becomes its reason; a LabError ends the run."""
+        """Execute one trial. An InvalidTrial becomes the record's reason; a LabError ends the run."""
         variant = prepared.variant
         self.observer.trial_begins(variant.name, number)
         evidence = self.run.trial(variant.experiment.name, variant.name, number)
@@ -262,7 +261,7 @@ class Runner:
                 with self.watch.stage("drive", seconds):
                     driven = guarded(lambda: self._drive(experiment, stack, evidence), self.client)
             finally:
-                # Whatever happened, what there is of it is kept before the stack goes.
+                # The evidence is saved before the stack is removed, also after an error.
                 failing = isinstance(sys.exc_info()[1], (EngineError, KeyboardInterrupt, SystemExit))
                 with self.watch.stage("evidence", seconds):
                     self._capture(stack, quietly=failing)
@@ -304,36 +303,36 @@ class Runner:
                 raise EngineError(f"a stack could not be removed: {error}", advice="run `make clean`") from error
 
     def _load_lock(self, experiment: Experiment) -> AbstractContextManager[None]:
-        """The machine-wide lock that is held while load is measured, so that two runs do not disturb each other."""
+        """The lock of the whole machine for trials with load: two of them at a time would disturb each other."""
         if experiment.parallel:
             return nullcontext()
-        return file_lock(Path(gettempdir(), LOCK.format(os.getuid())), self._waits_for_load)
+        return file_lock(Path(gettempdir(), LOCK.format(os.getuid())), self._report_waiting)
 
-    def _waits_for_load(self, holder: str) -> None:
+    def _report_waiting(self, holder: str) -> None:
         other = f"another run (process {holder or 'that has just begun'})"
         self.observer.progress(f"{other} measures load on this machine: waiting for its trial to end")
 
 
 class Mistake(InvalidTrial):
-    """An experiment's own code is wrong: more trials of the variant would only say so again."""
+    """The code of an experiment has a mistake. Further trials of the variant would fail in the same way."""
 
 
-# What a wrong name or a wrong call raises. Anything else may come from what a server answered in one trial.
+# The exceptions of a wrong name or a wrong call. Other exceptions may be caused by a response in one trial.
 MISTAKES = (AttributeError, ImportError, NameError, NotImplementedError, TypeError)
 
 
-def _failed(what: str, error: Exception, experiment: Experiment) -> InvalidTrial:
-    """The reason of a trial whose drive() or observe() raised, with the last line of the scenario's own files."""
+def _failure(function: str, error: Exception, experiment: Experiment) -> InvalidTrial:
+    """The error of a trial whose drive() or observe() raised, with the last line in the scenario's files."""
     where = place(error, directory_of(experiment.drive))
-    # None is what a search in one trial's answer or log gave.
+    # A search in the response or the log of one trial may have returned None.
     kind = Mistake if isinstance(error, MISTAKES) and "'NoneType'" not in str(error) else InvalidTrial
-    return kind(f"{what} failed: {type(error).__name__}: {error}" + (f" ({where})" if where else ""))
+    return kind(f"{function} failed: {type(error).__name__}: {error}" + (f" ({where})" if where else ""))
 
 
 def drive(experiment: Experiment, stack: Stack, evidence: TrialDirectory) -> dict[str, Any]:
-    """Call the experiment's drive; a mistake in it makes the trial invalid and leaves its traceback behind."""
+    """Call the experiment's drive. If it raises, the traceback is saved and the trial is invalid."""
     try:
-        driven = plain(experiment.drive(stack))
+        driven = checked_observation(experiment.drive(stack))
         evidence.write("driven.json", driven)
         return driven
     except (LabError, InvalidTrial):
@@ -343,25 +342,25 @@ def drive(experiment: Experiment, stack: Stack, evidence: TrialDirectory) -> dic
         if type(error).__module__.startswith(("docker", "requests")):
             raise
         raise_if_engine_gone(stack.client)
-        raise _failed("drive()", error, experiment) from error
+        raise _failure("drive()", error, experiment) from error
 
 
 def observe(experiment: Experiment, evidence: TrialDirectory, driven: dict[str, Any]) -> dict[str, Any]:
-    """Add what the captured files tell; a mistake in reading them makes the trial invalid."""
+    """Call the experiment's observe, if it has one. If it raises, the traceback is saved and the trial is invalid."""
     if experiment.observe is None:
         return driven
     try:
-        return plain(experiment.observe(evidence, driven))
+        return checked_observation(experiment.observe(evidence, driven))
     except (LabError, InvalidTrial):
         raise
     except Exception as error:
         evidence.write_text("observe-error.txt", traceback.format_exc())
-        raise _failed("observe()", error, experiment) from error
+        raise _failure("observe()", error, experiment) from error
 
 
-def plain(found: Any) -> dict[str, Any]:
-    """What an experiment returned, if trials.jsonl can hold it; raises TypeError or ValueError where it cannot."""
-    if not isinstance(found, dict):
-        raise TypeError(f"it returned {found!r}, not a dict")
-    json.dumps(found)
-    return found
+def checked_observation(result: Any) -> dict[str, Any]:
+    """The result of an experiment's function. Raises TypeError or ValueError if trials.jsonl cannot store it."""
+    if not isinstance(result, dict):
+        raise TypeError(f"it returned {result!r}, not a dict")
+    json.dumps(result)
+    return result

@@ -1,4 +1,4 @@
-"""One run from its plan to its verdict: engine, trials, judgement, report."""
+"""Executes one run: starts the engine, runs the trials, judges them, writes the report."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from reprolab.verdict.record import judge_run
 
 @dataclass
 class Session:
-    """A run with everything around it. ``run_trials`` has the trials run and returns the variants with their images."""
+    """A run from its plan to its report. ``run_trials`` runs the trials and returns the variants with their images."""
 
     root: Path
     plan: Plan
@@ -43,18 +43,18 @@ class Session:
     runner: Runner | None = None
 
     def execute(self) -> Exit:
-        """Run the plan, judge it, report it; returns the exit status. LabErrors pass through, evidence kept."""
-        found = self.plan.scenario
+        """Run the plan, judge it, report it; returns the exit status. Raises LabError; the evidence is kept."""
+        scenario = self.plan.scenario
         with self.watch.stage("set-up"):
             engine = ensure_engine(self.observer.progress)
             removed = labels.remove_leftovers(client())
         if removed:
-            self.observer.progress(f"removed what an earlier run that was killed had left: {removed}")
-        self.run = lookup.create_run(self.root, found.name)
-        self._begin(found, engine)
+            self.observer.progress(f"removed the leftovers of an earlier run that was killed: {removed}")
+        self.run = lookup.create_run(self.root, scenario.name)
+        self._begin(scenario, engine)
         try:
             status = self._trials(engine)
-            self._save(replace(self._known, status=COMPLETE))
+            self._save(replace(self._current_info, status=COMPLETE))
         except KeyboardInterrupt:
             self._abort("aborted", "interrupted from the keyboard or by a signal")
             raise
@@ -62,43 +62,43 @@ class Session:
             self._abort("failed", str(error))
             raise
         except BaseException as error:
-            # For instance a pipe that was closed at its other end: the run must not look as if it still ran.
+            # For example, the reader of a pipe ended. run.json must not say that the run still runs.
             self._abort("failed", f"{type(error).__name__}: {error}")
             raise
         finally:
-            # What was measured is judged and shown even where the run did not come to its end.
+            # The trials are judged and reported also if the run did not finish.
             if self.run.trials():
-                self._tell(found, self.run)
+                self._publish_results(scenario, self.run)
         verdict = read_verdict(self.run)
         assert verdict is not None
         return status or exit_status(verdict)
 
     def words(self, status: Exit) -> str:
-        """What the exit status of the run says."""
+        """The text for the exit status of the run."""
         verdict = read_verdict(self.run) if self.run else None
         return exit_words(status, verdict) if verdict else status.words
 
-    def _begin(self, found: Scenario, engine: Engine) -> None:
+    def _begin(self, scenario: Scenario, engine: Engine) -> None:
         self._save(
             RunInfo(
-                scenario=found.name,
+                scenario=scenario.name,
                 started=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
                 status="running",
                 pid=labels.process_identity(os.getpid()),
                 command=(Path(sys.argv[0]).name, *sys.argv[1:]),
-                factors=dict(found.factors),
+                factors=dict(scenario.factors),
                 plan=tuple(PlanEntry(v.experiment.name, v.name, dict(v.changes), v.trials) for v in self.plan.variants),
                 host=host_facts.facts(engine),
             )
         )
 
     @property
-    def _known(self) -> RunInfo:
+    def _current_info(self) -> RunInfo:
         assert self.info is not None
         return self.info
 
     def _save(self, info: RunInfo) -> None:
-        """Keep what is known of the run now, and write run.json."""
+        """Replace the information on the run, and write run.json."""
         assert self.run is not None
         self.info = info
         self.run.write_info(info)
@@ -107,49 +107,58 @@ class Session:
         assert self.run is not None
         self.runner = Runner(self.plan, self.run, engine, client(), policy(os.environ), self.observer, watch=self.watch)
         prepared = self.runner.prepare()
-        self._note_bases()
+        self._save_bases()
         with self.observer.trials():
             prepared = self.run_trials(self.runner, prepared)
-        self._note_images(prepared)
+        self._save_images(prepared)
         unbuilt = any(item.invalid for item in prepared)
         return Exit.LAB_FAILED if unbuilt else None
 
-    def _note_images(self, prepared: list[Prepared]) -> None:
+    def _save_images(self, prepared: list[Prepared]) -> None:
         assert self.runner is not None
         scenario = self.runner.scenario
-        built = {scenario.variant_key(one.variant.experiment.name, one.variant.name): one.images for one in prepared}
-        images = {key: {service: one.image for service, one in own.items()} for key, own in built.items()}
-        packages = {f"{key}/{service}": one.packages for key, own in built.items() for service, one in own.items()}
-        self._save(replace(self._known, images=images, packages=packages))
+        built = {
+            scenario.variant_key(item.variant.experiment.name, item.variant.name): item.images for item in prepared
+        }
+        images = {
+            key: {service: built_image.image for service, built_image in services.items()}
+            for key, services in built.items()
+        }
+        packages = {
+            f"{key}/{service}": built_image.packages
+            for key, services in built.items()
+            for service, built_image in services.items()
+        }
+        self._save(replace(self._current_info, images=images, packages=packages))
 
-    def _note_bases(self) -> None:
+    def _save_bases(self) -> None:
         assert self.runner is not None
         bases = {
             name: BaseImage(base.reference, base.image_id, str(base.origin), base.digest, base.detail)
             for name, base in self.runner.bases.items()
         }
-        self._save(replace(self._known, bases=bases))
+        self._save(replace(self._current_info, bases=bases))
 
     def _abort(self, status: str, reason: str) -> None:
         assert self.run is not None
         try:
             if self.runner:
                 self.runner.stop_builds()
-                # The trials that are on record ran in these images.
-                self._note_images(list(self.runner.ready.values()))
-            self._save(replace(self._known, status=status, reason=reason))
+                # These are the images of the saved trials.
+                self._save_images(list(self.runner.ready.values()))
+            self._save(replace(self._current_info, status=status, reason=reason))
             self.observer.progress(f"this run is {status}; evidence so far: {self.run.path}")
         except LabError as error:
-            # The disk may be the very thing that failed; the first error is the one to report.
+            # The disk itself may have failed. The first error is the one to report.
             self.observer.progress(f"and the run could not be marked {status}: {error}")
 
-    def _tell(self, found: Scenario, run: RunDirectory) -> None:
+    def _publish_results(self, scenario: Scenario, run: RunDirectory) -> None:
         try:
-            self._save(replace(self._known, times=self.watch.line()))
-            judge_run(found, run)
+            self._save(replace(self._current_info, times=self.watch.line()))
+            judge_run(scenario, run)
             lookup.point_latest(run)
-            report(self.console, found, run)
+            report(self.console, scenario, run)
         except LabError as error:
             self.observer.progress(f"the report could not be written: {error}")
         else:
-            add_page(found, run, self.observer.progress)
+            add_page(scenario, run, self.observer.progress)

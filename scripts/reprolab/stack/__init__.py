@@ -1,1 +1,1 @@
-"""A scenario's containers: the Compose model, its images, the running stack."""
+"""The containers of a scenario: the Compose model, its images, the running stack."""

@@ -1,7 +1,7 @@
-"""Base images whose Debian release left the mirrors: an image on each whose apt takes packages from the archive.
+"""Derives images from base images whose Debian release is no longer on the mirrors; their apt uses the archive.
 
-A base is asked only where something has to be built on it with apt. What is built already keeps its name, and a
-machine without a network is asked nothing.
+A base is checked only if an image on it still has to be built with apt. So images that exist keep their names, and a
+machine with all its images needs no network.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ RECIPE = 1  # raise it when what goes into the derived images changes
 ETC = "etc/apt"
 # Seconds: apt gives up a server that does not answer, the container gives up apt, the lab gives up the container.
 SERVER_LIMIT, APT_LIMIT, CONTAINER_LIMIT = 20, 120, 150
-# Whether the suites are there is said by their Release files; the lists of packages are left out.
+# The Release files show whether the suites exist; the lists of packages are not needed.
 ASK = (
     f"command -v apt-get >/dev/null || exit 0; exec timeout {APT_LIMIT} apt-get update -o Acquire::Retries=1"
     f" -o Acquire::http::Timeout={SERVER_LIMIT} -o Acquire::https::Timeout={SERVER_LIMIT}"
@@ -43,40 +43,40 @@ Files = dict[str, str]
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What apt said in a container, and the sources it read: path -> text."""
+class MirrorAnswer:
+    """The result of `apt-get update` in a container, and its sources: path -> text."""
 
     code: int
-    said: str
+    output: str
     sources: Files
 
     @property
     def works(self) -> bool:
-        """Whether every suite answered."""
-        return self.code == 0 and not re.search(r"^(?:Err:|E: )", self.said, re.MULTILINE)
+        """Whether apt got every suite."""
+        return self.code == 0 and not re.search(r"^(?:Err:|E: )", self.output, re.MULTILINE)
 
 
-_there: set[str] = set()  # image ids that this process has asked, whose suites are on the mirrors
+_available: set[str] = set()  # image ids that this process has checked, whose suites are on the mirrors
 
 
 def archived_bases(
     models: Iterable[Model], bases: Mapping[str, Base], client: docker.DockerClient, on_progress: OnProgress
 ) -> dict[str, Base]:
-    """What to build from: the bases, those without a release on the mirrors replaced where apt has work to do there."""
-    asked = apt_bases(models, bases, client)
-    return {name: on_archive(base, client, on_progress) if name in asked else base for name, base in bases.items()}
+    """The bases, with a derived image in the place of each that apt needs and whose release left the mirrors."""
+    needed = apt_bases(models, bases, client)
+    return {name: on_archive(base, client, on_progress) if name in needed else base for name, base in bases.items()}
 
 
 def on_archive(base: Base, client: docker.DockerClient, on_progress: OnProgress, *, network: str = "bridge") -> Base:
-    """The base itself, or the image on it whose apt uses the archive, where the mirror has the release no more.
+    """The base itself, or an image derived from it whose apt uses the archive if the mirror lacks the release.
 
-    A base built from this host follows the host's sources and is not asked. Raises BaseImageError where the archive
-    does not give the release either, EngineError where the engine stops answering.
+    A base built from this host has the host's sources and is not checked. Raises BaseImageError if the archive lacks
+    the release too, EngineError if the engine stops answering.
     """
-    if base.origin is Origin.HOST or base.image_id in _there or _is_derived(client, base.reference):
+    if base.origin is Origin.HOST or base.image_id in _available or _is_derived(client, base.reference):
         return base
     with engine_errors(f"the package sources of {base.official} were asked"):
-        image = _current(base, client) or _derived(base, client, on_progress, network)
+        image = _current(base, client) or _derive(base, client, on_progress, network)
     if image is None:
         return base
     detail = f"{base.detail}; {image.labels[f'{fallback.LABEL}.detail']}"
@@ -97,7 +97,7 @@ def _fingerprint(base: Base) -> str:
 
 
 def _current(base: Base, client: docker.DockerClient) -> Image | None:
-    """The image that was made of this base earlier: a release that left the mirrors does not come back."""
+    """The image that was derived from this base earlier: a release that left the mirrors does not return."""
     try:
         image = client.images.get(_reference(base))
     except ImageNotFound:
@@ -105,65 +105,65 @@ def _current(base: Base, client: docker.DockerClient) -> Image | None:
     return image if image.labels.get(f"{fallback.LABEL}.fingerprint") == _fingerprint(base) else None
 
 
-def _derived(base: Base, client: docker.DockerClient, on_progress: OnProgress, network: str) -> Image | None:
-    on_progress(f"asking the package sources of {base.official} whether they still have its release")
+def _derive(base: Base, client: docker.DockerClient, on_progress: OnProgress, network: str) -> Image | None:
+    on_progress(f"checking whether the package sources of {base.official} still have its release")
     answer = ask(client, base.reference, {}, network)
-    if not old_releases.has_missing_suites(answer.said):
+    if not old_releases.has_missing_suites(answer.output):
         if answer.works:
-            _there.add(base.image_id)
+            _available.add(base.image_id)
         return None
-    missing = _listed(old_releases.missing_suites(answer.said))
-    on_progress(f"the mirror no longer has {missing}: asking the archive of old releases")
-    files, detail = _moved(base, answer, lambda sources: ask(client, base.reference, sources, network))
+    gone = _join_suites(old_releases.missing_suites(answer.output))
+    on_progress(f"the mirror no longer has {gone}: checking the archive of old releases")
+    files, detail = _move_to_archive(base, answer, lambda sources: ask(client, base.reference, sources, network))
     on_progress(f"{base.official}: {detail}")
     return _build(base, client, files, detail)
 
 
-def _listed(suites: Iterable[old_releases.Suite]) -> str:
+def _join_suites(suites: Iterable[old_releases.Suite]) -> str:
     return ", ".join(sorted(map(str, suites)))
 
 
-def _names(suites: Iterable[old_releases.Suite]) -> str:
+def _join_names(suites: Iterable[old_releases.Suite]) -> str:
     return ", ".join(sorted({suite.name for suite in suites}))
 
 
-def _moved(base: Base, answer: Answer, again: Callable[[Files], Answer]) -> tuple[Files, str]:
-    """Sources that work, and what a report says of them. BaseImageError where none do."""
-    gone = old_releases.missing_suites(answer.said)
-    files = {path: old_releases.move_to_archive(text, gone) for path, text in answer.sources.items()}
-    files = {path: text for path, text in files.items() if text != answer.sources[path]}
-    there = {replace(suite, address=old_releases.archive_of(suite.address)) for suite in gone}
+def _move_to_archive(base: Base, answer: MirrorAnswer, check: Callable[[Files], MirrorAnswer]) -> tuple[Files, str]:
+    """Sources that work, and their text for a report. Raises BaseImageError if no sources work."""
+    gone, sources = old_releases.missing_suites(answer.output), answer.sources
+    files = {path: old_releases.move_to_archive(text, gone) for path, text in sources.items()}
+    files = {path: text for path, text in files.items() if text != sources[path]}
+    archived = {replace(suite, address=old_releases.archive_of(suite.address)) for suite in gone}
     detail = (
-        f"of its Debian release {_names(gone)} left the mirrors: packages of it come from the archive of old releases, "
-        "whose lists are accepted although they are out of date"
+        f"suites of its Debian release that left the mirrors: {_join_names(gone)}; their packages come from the "
+        "archive of old releases, whose lists are accepted although they are out of date"
     )
-    second = again(files)
-    if old := old_releases.expired_suites(second.said) & there:
-        files = {path: old_releases.skip_signatures(text, old) for path, text in files.items()}
-        detail += ", and unverified, as the key that signed them has expired"
-        second = again(files)
-    everything = {suite for text in answer.sources.values() for suite in old_releases.suites_of(text)}
-    if lacking := old_releases.extension_suites(old_releases.missing_suites(second.said) & there, everything):
+    answer = check(files)
+    if expired := old_releases.expired_suites(answer.output) & archived:
+        files = {path: old_releases.skip_signatures(text, expired) for path, text in files.items()}
+        detail += ", and not verified, since the key that signed them has expired"
+        answer = check(files)
+    everything = {suite for text in sources.values() for suite in old_releases.suites_of(text)}
+    if lacking := old_releases.extension_suites(old_releases.missing_suites(answer.output) & archived, everything):
         files = {path: old_releases.remove_suites(text, lacking) for path, text in files.items()}
-        detail += f"; the archive has no {_names(lacking)}, so that is left out"
-        second = again(files)
-    if not second.works:
-        raise _no_archive(base, there, second.said)
+        detail += f"; {_join_names(lacking)} is left out, since the archive does not have it"
+        answer = check(files)
+    if not answer.works:
+        raise _archive_error(base, archived, answer.output)
     return files, detail
 
 
-def _no_archive(base: Base, there: Iterable[old_releases.Suite], said: str) -> BaseImageError:
-    tail = "\n".join(said.strip().splitlines()[-8:])
+def _archive_error(base: Base, suites: Iterable[old_releases.Suite], output: str) -> BaseImageError:
+    tail = "\n".join(output.strip().splitlines()[-8:])
     return BaseImageError(
-        f"the mirror no longer has the Debian release of {base.official}, and no archive gives it; apt said:\n{tail}",
-        expected=f"an archive of old releases beside the mirror: {_listed(there)}",
-        advice="let the engine's containers reach that address, or name a base image of a newer release; "
+        f"the mirror no longer has the Debian release of {base.official}, and no archive has it; apt printed:\n{tail}",
+        expected=f"an archive of old releases beside the mirror: {_join_suites(suites)}",
+        advice="give the engine's containers access to that address, or choose a base image of a newer release; "
         "REPROLAB_BASES=host builds the base from this host's own release instead",
     )
 
 
-def ask(client: docker.DockerClient, reference: str, files: Mapping[str, str], network: str = "bridge") -> Answer:
-    """What ``apt-get update`` says in a container of an image, with ``files`` (path -> text) in place of its own."""
+def ask(client: docker.DockerClient, reference: str, files: Mapping[str, str], network: str = "bridge") -> MirrorAnswer:
+    """Run ``apt-get update`` in a container of an image, with ``files`` (path -> text) in the place of its own."""
     container = client.containers.create(
         reference,
         entrypoint=["sh", "-c", ASK],
@@ -179,13 +179,13 @@ def ask(client: docker.DockerClient, reference: str, files: Mapping[str, str], n
         sources = dict(_sources(container))
         container.start()
         code = int(container.wait(timeout=CONTAINER_LIMIT)["StatusCode"])
-        return Answer(code, container.logs().decode("utf-8", "replace"), sources)
+        return MirrorAnswer(code, container.logs().decode("utf-8", "replace"), sources)
     finally:
         container.remove(force=True)
 
 
 def _sources(container: Container) -> Iterator[tuple[str, str]]:
-    """The files of /etc/apt that name sources, as (path below /, text); none where there is no apt."""
+    """The files of /etc/apt with package sources, as (path below /, text); none if the image has no apt."""
     try:
         stream, _ = container.get_archive(f"/{ETC}")
     except NotFound:
@@ -199,18 +199,18 @@ def _sources(container: Container) -> Iterator[tuple[str, str]]:
 
 
 def packed(files: Mapping[str, str]) -> bytes:
-    """A tar file of texts, each readable by all, as apt's own user is."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
+    """A tar file of texts. Every user can read them, since apt reads them as a user of its own."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
         for path, text in sorted(files.items()):
             member = tarfile.TarInfo(path)
             member.size = len(text.encode())
             tar.addfile(normalize_member(member), io.BytesIO(text.encode()))
-    return packed.getvalue()
+    return buffer.getvalue()
 
 
 def _build(base: Base, client: docker.DockerClient, files: Files, detail: str) -> Image:
-    """Lay the files over the base; nothing runs, so the image is the base in all else."""
+    """Build an image with the files on the base. The build runs no command: everything else is as in the base."""
     root = {f"root/{path}": text for path, text in files.items()}
     context = packed({"Dockerfile": f"FROM {base.reference}\nCOPY root/ /\n", **root})
     labels = {

@@ -1,8 +1,8 @@
-"""A variant's Compose model: resolved by Compose itself, then made the lab's own.
+"""The Compose model of a variant: Compose resolves it, then the lab prepares it.
 
-`docker compose config` fills in the factors; the lab then replaces the base images by those that
-this machine can have, names each image by what goes into it, and labels every object. The result is
-written beside the evidence: it is the exact stack that ran.
+`docker compose config` fills in the factors. Then the lab replaces the base images by those that this machine can get,
+names each image by a digest of its inputs, and labels every object. The result is saved with the evidence: it is the
+exact stack that ran.
 """
 
 from __future__ import annotations
@@ -31,15 +31,14 @@ LOAD_TOOL = "wrk"
 
 
 def clean_environment(scenario: Scenario, factors: Mapping[str, str]) -> dict[str, str]:
-    """The caller's environment with the variant's factors and no other.
+    """The caller's environment, in which the factors are only those of the variant.
 
-    A THREADS, PYTHON or PYTHON_IMAGE that happens to be set in somebody's shell must not change the documented stack.
+    A THREADS, PYTHON or PYTHON_IMAGE that is set in the caller's shell must not change the documented stack.
     """
-    kept = {name: value for name, value in os.environ.items() if name not in scenario.factors}
-    kept = {name: value for name, value in kept.items() if not name.startswith("COMPOSE_")}
-    # Base images that were named for `docker compose` by hand; the lab finds its own.
-    kept = {name: value for name, value in kept.items() if not name.endswith(BASE_ARGUMENT)}
-    return kept | dict(factors)
+    names = [name for name in os.environ if name not in scenario.factors and not name.startswith("COMPOSE_")]
+    # A person may set base images for `docker compose`; the lab resolves them itself.
+    environment = {name: os.environ[name] for name in names if not name.endswith(BASE_ARGUMENT)}
+    return environment | dict(factors)
 
 
 def resolve(
@@ -50,43 +49,45 @@ def resolve(
     *,
     all_tools: bool = False,
 ) -> Model:
-    """What Compose makes of the scenario's file under these factors, with the services that they need.
+    """The scenario's file as Compose resolves it with these factors, with the services that they need.
 
-    Without an ``experiment`` the stack is for a person: no service that only an experiment uses, but every tool,
+    Without an ``experiment`` the stack is for a person: it has no service that only an experiment uses, but every tool,
     as with ``all_tools``. Raises UsageError if Compose refuses the file.
     """
     environment = clean_environment(scenario, factors)
     model = _config(scenario.compose_file, environment, compose)
-    _leave_out_unneeded(model, scenario, factors, experiment.name if experiment else "")
+    _remove_unneeded(model, scenario, factors, experiment.name if experiment else "")
     tools = _config(scenario.directory.parents[1] / TOOLS, environment, compose)["services"]
     if experiment and experiment.parallel and not all_tools:
-        # Such an experiment measures no load: what its trials do not use must not be able to stop them.
+        # Such an experiment measures no load. A failed build of the load tool must not stop its trials.
         tools.pop(LOAD_TOOL, None)
     model["services"].update(tools)
     return model
 
 
-def _leave_out_unneeded(model: Model, scenario: Scenario, factors: Mapping[str, str], experiment: str) -> None:
-    """Take out the services that x-reprolab.when leaves out, and every reference to them."""
+def _remove_unneeded(model: Model, scenario: Scenario, factors: Mapping[str, str], experiment: str) -> None:
+    """Remove the services that x-reprolab.when excludes, and every reference to them."""
     services = model["services"]
     for role, name in services_by_role(model, scenario.name).items():
         if not scenario.needs(role, factors, experiment):
             del services[name]
     for service in services.values():
-        # A service of another profile may stand here as well; Compose refuses a name that the file lacks.
+        # Compose refuses a dependency on a service that is not in the file.
         if "depends_on" in service:
-            service["depends_on"] = {name: how for name, how in service["depends_on"].items() if name in services}
-        # Profiles are for `docker compose` by hand; here the choice is made.
+            service["depends_on"] = {
+                name: condition for name, condition in service["depends_on"].items() if name in services
+            }
+        # Profiles are for a person who runs `docker compose`. The services are already selected.
         service.pop("profiles", None)
 
 
 def _config(file: Path, environment: Mapping[str, str], compose: tuple[str, ...]) -> Model:
     command = [*compose, "--project-name", "reprolab", "--file", str(file), "--profile", "*"]
     try:
-        done = run([*command, "config", "--format", "json"], env=environment, timeout=60)
+        finished = run([*command, "config", "--format", "json"], env=environment, timeout=60)
     except CommandError as error:
         raise UsageError(f"Compose refuses {file}:\n{error.finished.tail}") from error
-    model: Model = json.loads(done.stdout)
+    model: Model = json.loads(finished.stdout)
     return model
 
 
@@ -99,17 +100,17 @@ def base_arguments(model: Model) -> Iterator[tuple[str, str, str]]:
 
 
 def image_variables(model: Model, scenario: Scenario) -> dict[str, str]:
-    """The variables by which a person names base images to `docker compose`, with the image of each in ``model``.
+    """The variables with which a person sets base images for `docker compose` -> the image of each in ``model``.
 
-    Of the model's services those count that the scenario's file has.
+    Only services in the scenario's file are considered.
     """
     services = read_yaml(scenario.compose_file, str(scenario.compose_file))["services"]
-    found = {}
+    images = {}
     for name, argument, image in base_arguments(model):
-        written = services[name]["build"]["args"][argument] if name in services else ""
-        if named := NAMED_IMAGE.fullmatch(written):
-            found[named[1]] = image
-    return found
+        value = services[name]["build"]["args"][argument] if name in services else ""
+        if match := NAMED_IMAGE.fullmatch(value):
+            images[match[1]] = image
+    return images
 
 
 def prepare_model(
@@ -119,38 +120,38 @@ def prepare_model(
     owner: Mapping[str, str],
     bases: Mapping[str, tuple[str, str]],
 ) -> Model:
-    """The model as the lab runs it: own project name, substituted bases, named images, labels.
+    """A copy of the model for the lab: with a project name, the resolved base images, names of images, and labels.
 
-    ``bases`` maps an official image to (reference to build from, image id).
+    ``bases`` is official image -> (reference to build from, image id).
     """
-    own = deepcopy(model)
-    own["name"] = project
-    for service, argument, official in list(base_arguments(own)):
-        own["services"][service]["build"]["args"][argument] = bases[official][0]
-    for name, service in own["services"].items():
+    prepared = deepcopy(model)
+    prepared["name"] = project
+    for service, argument, official in list(base_arguments(prepared)):
+        prepared["services"][service]["build"]["args"][argument] = bases[official][0]
+    for name, service in prepared["services"].items():
         service["labels"] = {**(service.get("labels") or {}), **owner}
         service.pop("container_name", None)
-        # For `docker compose` by hand; here its connections and processes would be measured too.
+        # Health checks are for a person who runs `docker compose`. Here their requests would be measured too.
         service["healthcheck"] = {"disable": True}
         if "build" in service:
             service["build"]["labels"] = {labels.OBJECT: labels.IMAGE, labels.SCENARIO: scenario.name}
             service["image"] = image_name(service["build"], name, bases.values())
             service["pull_policy"] = "never"
         else:
-            # images/hardened.yaml says `build`; what is missing here is pulled.
+            # images/hardened.yaml has `pull_policy: build`. An image without a build is pulled if it is missing.
             service.pop("pull_policy", None)
     for kind in ("networks", "volumes"):
-        for entry in (own.get(kind) or {}).values():
+        for entry in (prepared.get(kind) or {}).values():
             entry["labels"] = {**(entry.get("labels") or {}), **owner}
-            # Compose resolved these to the placeholder project; the name follows the real one.
+            # Compose made the name from a placeholder project. Without a name, Compose uses the real project.
             entry.pop("name", None)
-    return own
+    return prepared
 
 
 def image_name(build: Mapping[str, Any], service: str, bases: Iterable[tuple[str, str]]) -> str:
-    """One tag for one set of inputs: base, build arguments, Dockerfile and the files it may copy.
+    """A tag from the inputs of a build: base images, arguments, target, Dockerfile and the files that it may copy.
 
-    ``bases`` are pairs of a reference, as an argument names it, and the image's id.
+    ``bases`` are pairs of a reference, as in an argument, and the image's id.
     """
     identities = dict(bases)
     arguments = dict(build.get("args") or {})
@@ -165,7 +166,7 @@ def image_name(build: Mapping[str, Any], service: str, bases: Iterable[tuple[str
 
 
 def context_digest(context: Path, dockerfile: str) -> str:
-    """A digest of the Dockerfile and of all files that .dockerignore lets into the build."""
+    """A digest of the Dockerfile and of all files of the context that .dockerignore does not exclude."""
     ignore = context / ".dockerignore"
     patterns = [
         line.strip()
@@ -181,11 +182,11 @@ def context_digest(context: Path, dockerfile: str) -> str:
 
 
 def services_by_role(model: Model, scenario: str) -> dict[str, str]:
-    """Role -> service name; in the files the services carry the scenario's name as a prefix."""
+    """Role -> service name. In the files the name of a service is the scenario's name and the role."""
     prefix = f"{scenario}-"
     return {name.removeprefix(prefix): name for name in model["services"]}
 
 
 def missing_images(model: Model, exists: Callable[[str], bool]) -> list[str]:
-    """The services whose image has yet to be built."""
+    """The services whose image does not exist yet."""
     return [name for name, service in model["services"].items() if "build" in service and not exists(service["image"])]

@@ -1,4 +1,4 @@
-"""The containers of a running stack, by role, and commands in them."""
+"""The containers of a running stack by role, and commands in them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ TOOL_ROLES = ("wrk", "forensics")
 
 @dataclass
 class StackContainers:
-    """One Compose project's containers; roles are the service names without the scenario's prefix.
+    """The containers of one Compose project. A role is a service's name without the scenario's prefix.
 
-    ``factors`` are all values in force; ``owner`` the labels of what the lab starts beside the stack.
+    ``factors`` are the values of all factors; ``owner`` are labels for the containers that the lab adds to the stack.
     """
 
     scenario: str
@@ -38,17 +38,16 @@ class StackContainers:
 
     @property
     def project(self) -> str:
-        """The Compose project's name."""
         return str(self.model["name"])
 
     @property
     def roles(self) -> dict[str, str]:
-        """Role -> service name, without the tools that only run on demand."""
+        """Role -> service name, without the tools, which start on demand."""
         return {r: s for r, s in services_by_role(self.model, self.scenario).items() if r not in TOOL_ROLES}
 
     @property
     def front(self) -> str:
-        """The role that requests and load go to: the proxy, where there is one, else the server itself."""
+        """The role that gets requests and load: the proxy if there is one, otherwise the app."""
         return "proxy" if "proxy" in self.roles else "app"
 
     def container(self, role: str) -> Container:
@@ -56,7 +55,7 @@ class StackContainers:
         if role not in self._containers:
             if role not in self.roles:
                 raise InvalidTrial(f"no service in the role {role!r}; there are {', '.join(self.roles)}")
-            found = self.client.containers.list(
+            containers = self.client.containers.list(
                 all=True,
                 ignore_removed=True,
                 filters={
@@ -66,18 +65,18 @@ class StackContainers:
                     ]
                 },
             )
-            if not found:
+            if not containers:
                 raise InvalidTrial(f"the service in the role {role!r} has no container")
-            self._containers[role] = found[0]
+            self._containers[role] = containers[0]
         return self._containers[role]
 
     def execute(self, role: str, command: Sequence[str], limit: float = LIMIT) -> tuple[int, str]:
-        """Run a command inside a container, for so many seconds; its exit code and what it printed, errors last."""
-        done = self._commands.run(self.container(role), command, limit)
-        return done.code, done.out + done.err
+        """Run a command in a container for at most ``limit`` seconds; its exit code and output, stderr last."""
+        output = self._commands.run(self.container(role), command, limit)
+        return output.code, output.out + output.err
 
     def exists(self, role: str, path: str) -> bool:
-        """Whether a path exists, seen from inside a container. Raises InvalidTrial if it cannot be looked at."""
+        """Whether a path exists in a container. Raises InvalidTrial if this cannot be checked."""
         code, printed = self.execute(role, ["test", "-e", path])
         if code not in (0, 1):
             raise InvalidTrial(f"could not look for {path} in {role}: exit code {code} {printed.strip()}")
@@ -90,7 +89,7 @@ class StackContainers:
         return bool(container.status == "running")
 
     def kill(self, role: str, pids: Sequence[int], signal: str = "KILL") -> None:
-        """Send a signal to processes of a service, as its own user; those that are gone already don't matter."""
+        """Send a signal to processes of a service, as the service's user. Processes that have ended are ignored."""
         self.execute(role, ["sh", "-c", f"kill -{signal} {' '.join(map(str, pids))} 2>/dev/null"])
 
     def _fail_if_exited(self) -> None:
@@ -113,11 +112,11 @@ class StackContainers:
 
 
 def remove_container(container: Container) -> None:
-    """Kill and remove; not there any more is fine."""
+    """Kill and remove a container; it may be removed already."""
     try:
         container.remove(force=True, v=True)
     except NotFound:
         pass
     except APIError as error:
-        if error.status_code != 409:  # 409: its removal is already under way
+        if error.status_code != 409:  # 409: the engine is already removing it
             raise

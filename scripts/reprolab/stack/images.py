@@ -1,4 +1,4 @@
-"""What is inside an image: the packages that are installed there."""
+"""Lists the packages that are installed in an image."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import docker
 from reprolab.core.files import read_json, write_json
 from reprolab.evidence.run_info import BuiltImage, Image
 
-# What a build stage that is not kept had installed: a "name version" line for each, written by the Dockerfile.
+# A Dockerfile writes the packages of a stage that is not part of the image here, as "name version" lines.
 BUILT_WITH = "/usr/local/share/reprolab/built-with"
-# Prints one "kind name version" line for each installed package, whatever the image holds.
+# Prints a "kind name version" line for each installed package. An image may lack dpkg, python3 or the file.
 PACKAGES = (
     f"sed 's/^/built-with /' {BUILT_WITH} 2>/dev/null; echo; "
     "dpkg-query -W -f 'deb ${Package} ${Version}\\n' 2>/dev/null; "
@@ -21,7 +21,7 @@ PACKAGES = (
 
 
 def describe(client: docker.DockerClient, reference: str, cache: Path) -> BuiltImage:
-    """What a reference is on the engine; the packages are cached by image id."""
+    """The image of a reference, with its packages, which are cached by image id."""
     image = client.images.get(reference)
     stored = cache / f"{str(image.id).removeprefix('sha256:')}.json"
     if stored.exists():
@@ -43,10 +43,10 @@ def _packages(client: docker.DockerClient, reference: str) -> dict[str, dict[str
         pids_limit=64,
         labels={"reprolab.object": "probe"},
     )
-    found: dict[str, dict[str, str]] = {}
+    packages: dict[str, dict[str, str]] = {}
     for line in listing.decode("utf-8", "replace").splitlines():
         kind, _, rest = line.partition(" ")
         name, _, version = rest.partition(" ")
         if version:
-            found.setdefault(kind, {})[name] = version
-    return json.loads(json.dumps(found, sort_keys=True))  # type: ignore[no-any-return]
+            packages.setdefault(kind, {})[name] = version
+    return json.loads(json.dumps(packages, sort_keys=True))  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""Load on a running stack, by wrk."""
+"""Puts load on a running stack with wrk."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ SCRIPT_DIRECTORY = "/usr/share/wrk_wrapper"
 
 @dataclass(frozen=True)
 class Load:
-    """One wrk run and when it ran, by the engine's clock (nanoseconds since the epoch)."""
+    """One wrk run, with its start and end by the engine's clock (nanoseconds since the epoch)."""
 
     result: WrkResult
     started_ns: int
     finished_ns: int
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, as wrk.json keeps it."""
+        """The content of wrk.json."""
         return {"started_ns": self.started_ns, "finished_ns": self.finished_ns, **self.result.to_json()}
 
     def summary(self) -> dict[str, Any]:
-        """What an observation needs of it; wrk's printed text stays in the trial's wrk.txt."""
+        """The values for an observation: all but the text that wrk printed, which is in the trial's wrk.txt."""
         return {name: value for name, value in self.to_json().items() if name != "text"}
 
 
 class StackLoad(StackRequests):
-    """A stack that can be loaded."""
+    """Puts load on a stack."""
 
     def wrk(self, path: str = "/", *, port: int = 0, role: str = "", **options: Any) -> Load:
-        """Load a service with wrk from inside its own network namespace, so that no bridge is measured.
+        """Put load on a service with wrk, which runs in the service's network namespace, so that no bridge is measured.
 
-        ``port``: where it listens there; without one, the first that it publishes. ``options`` are wrk_wrapper.Wrk's
-        (threads, connections, duration in s ...). Raises InvalidTrial if the load did not run: target down at the
-        start, no request made, wrk failed.
+        ``port`` is a port in this namespace; by default the first port that the service publishes. ``options`` are for
+        wrk_wrapper.Wrk (threads, connections, duration in s ...). Raises InvalidTrial if the load did not run: the
+        target was down at the start, no request was made, or wrk failed.
         """
         tool = Wrk(script_dir=SCRIPT_DIRECTORY, **options)
         url = f"http://127.0.0.1:{port or self.port(role)}{path}"
@@ -73,7 +73,9 @@ class StackLoad(StackRequests):
     def _start_wrk(self, command: Sequence[str], role: str) -> Container:
         service = self.model["services"].get("wrk")
         if service is None:
-            raise InvalidTrial("wrk is no part of this stack: an experiment that puts load on it must not be PARALLEL")
+            raise InvalidTrial(
+                "wrk is not part of this stack: an experiment that puts load on its stack must not be PARALLEL"
+            )
         container = self.client.containers.create(
             service["image"],
             entrypoint=[command[0]],

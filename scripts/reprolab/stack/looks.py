@@ -1,4 +1,4 @@
-"""Looks at a running stack: its processes, and what its services print."""
+"""Inspects a running stack: its processes, and the output of its services."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reprolab.stack.containers import StackContainers
 
 @dataclass
 class StackLooks(StackContainers):
-    """A stack that can be looked at."""
+    """Inspects a stack."""
 
     _inspectors: dict[str, ProcessInspector] = field(default_factory=dict)
 
@@ -24,32 +24,32 @@ class StackLooks(StackContainers):
         return self._inspectors[role]
 
     def processes(self, role: str = "app") -> Snapshot:
-        """Every process of a service: state, signals, what each thread waits for, files. Raises InvalidTrial."""
+        """A snapshot of every process of a service. Raises InvalidTrial."""
         return self._inspector(role).snapshot()[0]
 
     def forensics(self, role: str = "app", name: str = "forensics", title: str = "") -> Forensics:
-        """The same with Python stacks, kept as evidence below ``name`` with a summary under ``title``."""
+        """A snapshot with Python stacks. It is kept as evidence below ``name``, with a summary under ``title``."""
         return look(self._inspector(role), self.evidence, name, title)
 
     def printed(self, role: str) -> list[str]:
-        """The lines a service has written to its standard streams so far."""
+        """The lines that a service has written to its standard streams so far."""
         return self.container(role).logs().decode("utf-8", "replace").splitlines()
 
     def wait_printed(self, pattern: str, times: int = 1, role: str = "app", limit: float = 60.0) -> list[str]:
-        """Wait until a service has printed a pattern so often; returns its lines. InvalidTrial at the limit (s)."""
+        """Wait until a service has printed a pattern so many times; its lines. InvalidTrial after ``limit`` seconds."""
         lines: list[str] = []
-        seen = 0
+        count = 0
 
         def enough() -> bool:
-            nonlocal lines, seen
+            nonlocal lines, count
             lines = self.printed(role)
-            seen = len(re.findall(pattern, "\n".join(lines)))
-            if seen < times:
+            count = len(re.findall(pattern, "\n".join(lines)))
+            if count < times:
                 self._fail_if_exited()
-            return seen >= times
+            return count >= times
 
         def state() -> str:
-            return f"{seen} times; its last lines: {self._tail(role)}"
+            return f"{count} times; its last lines: {self._tail(role)}"
 
         wait_until(f"{role} has printed {pattern!r} {times} times", enough, limit, state=state)
         return lines

@@ -1,4 +1,4 @@
-"""From a scenario's file to models that can come up: resolved, on base images of this engine, their images built."""
+"""Prepares the stacks of a scenario: resolves their models and base images, and builds their images."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from reprolab.stack.archived_bases import archived_bases
 from reprolab.stack.builds import Builder
 from reprolab.stack.compose import Model, base_arguments, prepare_model, resolve
 
-BUILD_PROJECT = "reprolab-build"  # of models that are built, and come up under names of their own
+BUILD_PROJECT = "reprolab-build"  # the project of models for builds; a stack starts under another name
 
 
 @dataclass(frozen=True)
 class StackRequest:
-    """A stack that is asked for: the factors that differ, and the experiment; without one it is for a person."""
+    """A stack to prepare: the factors that differ, and the experiment. Without one the stack is for a person."""
 
     factors: Mapping[str, str]
     experiment: Experiment | None = None
@@ -29,7 +29,7 @@ class StackRequest:
 
 @dataclass
 class StackPreparer:
-    """Prepares stacks on one engine; ``bases`` are the base images of all of them, by their official names."""
+    """Prepares stacks on one engine; ``bases`` is official name -> base image, for all of them."""
 
     engine: Engine
     client: docker.DockerClient
@@ -46,29 +46,31 @@ class StackPreparer:
         project: str = BUILD_PROJECT,
         all_tools: bool = False,
     ) -> list[Model]:
-        """The model of each stack, in order, with the labels ``owner``; no image of it is built yet.
+        """The model of each stack, in order, with the labels ``owner``. No image is built.
 
-        ``all_tools``: with wrk, also for experiments that put no load on their stacks. Raises UsageError where Compose
-        refuses the file, BaseImageError where a base image cannot be had.
+        ``all_tools``: include wrk also for experiments that put no load on their stacks. Raises UsageError if Compose
+        refuses the file, BaseImageError if a base image is not available.
         """
         compose = compose_command(self.engine)
-        plain = [resolve(scenario, one.factors, compose, one.experiment, all_tools=all_tools) for one in requests]
-        bases = self._bases(plain)
+        resolved = [
+            resolve(scenario, request.factors, compose, request.experiment, all_tools=all_tools) for request in requests
+        ]
+        bases = self._resolve_bases(resolved)
         self.bases |= bases
         identities = {official: (base.reference, base.image_id) for official, base in bases.items()}
-        return [prepare_model(model, scenario, project, owner, identities) for model in plain]
+        return [prepare_model(model, scenario, project, owner, identities) for model in resolved]
 
-    def _bases(self, models: list[Model]) -> dict[str, Base]:
-        """Each base image that the models' builds name, once.
+    def _resolve_bases(self, models: list[Model]) -> dict[str, Base]:
+        """The base images of the models' builds, by official name.
 
-        One whose Debian release left the mirrors is replaced where something has yet to be built on it with apt.
+        A base whose Debian release left the mirrors is replaced if an image on it still has to be built with apt.
         """
         officials = {official for model in models for _, _, official in base_arguments(model)}
         bases = resolve_bases(sorted(officials), self.client, policy=self.policy, on_progress=self.on_progress)
         return archived_bases(models, bases, self.client, self.on_progress)
 
     def build(self, model: Model, directory: Path) -> None:
-        """Build the images that one model lacks, logs in ``directory``. Raises BuildError with the reason."""
+        """Build the missing images of one model, with logs in ``directory``. Raises BuildError with the reason."""
         builder = Builder(self.client, compose_command(self.engine), directory, self.on_progress)
         builder.start({"": model})
         try:

@@ -1,7 +1,7 @@
-"""The commands of a RUN line, as far as they can be told without running it.
+"""Finds the commands of a RUN line without running it.
 
-A `case` over known values is decided, since values of build arguments are known. An `if` is not: it may ask the
-image's own interpreter.
+A `case` is decided, since the values of build arguments are known. An `if` is not decided: its condition may depend on
+the image. Its commands are marked as ``maybe``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-PUNCTUATION = ";&|()"  # not < and >: these stay with their words
+PUNCTUATION = ";&|()"  # without < and >: they stay in their words
 SEPARATORS = re.compile(r"[;&|()]+")
 ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 BEFORE_A_COMMAND = {"then", "else", "elif", "do", "!", "{", "}"}
@@ -22,16 +22,16 @@ Expand = Callable[[str], str]
 
 @dataclass(frozen=True)
 class Command:
-    """One command: its words as written, quotes gone; ``maybe`` if it depends on an `if` or a loop."""
+    """One command: its words without quotes; ``maybe`` if it depends on an `if` or a loop."""
 
     words: tuple[str, ...]
     maybe: bool = False
 
 
 def commands(line: str, expand: Expand) -> Iterator[Command]:
-    """Every command that ``line`` may run. ``expand`` fills the variables in the words of a `case`.
+    """Every command that ``line`` may run. ``expand`` replaces the variables in the words of a `case`.
 
-    Raises ValueError where quotes do not match, or a `case` has no end.
+    Raises ValueError if quotes do not match, or if a `case` has no end.
     """
     lexer = shlex.shlex(line, posix=True, punctuation_chars=PUNCTUATION)
     lexer.whitespace_split = True
@@ -40,7 +40,7 @@ def commands(line: str, expand: Expand) -> Iterator[Command]:
 
 
 class _Walk:
-    """Goes over the tokens once."""
+    """Reads the tokens once, from the first to the last."""
 
     def __init__(self, tokens: list[str], expand: Expand) -> None:
         self.tokens = tokens
@@ -51,12 +51,12 @@ class _Walk:
     def next(self) -> str:
         """The next token. Raises ValueError at the end."""
         if self.at == len(self.tokens):
-            raise ValueError("a `case` without its end")
+            raise ValueError("a `case` has no end")
         self.at += 1
         return self.tokens[self.at - 1]
 
     def until(self, *ends: str) -> Iterator[Command]:
-        """The commands up to one of ``ends``, which is passed over; up to the last without any."""
+        """The commands before one of ``ends``, which is read too; without ``ends``, all commands."""
         words: list[str] = []
         while self.at < len(self.tokens) or ends:
             token = self.next()
@@ -81,18 +81,18 @@ class _Walk:
             yield Command(tuple(words), self.depth > 0)
 
     def _case(self) -> Iterator[Command]:
-        """The commands of the clause that is taken. The last clause needs no `;;`."""
-        value, found = self.expand(self.next()), False
+        """The commands of the first clause that matches. The last clause may lack its `;;`."""
+        value, decided = self.expand(self.next()), False
         self.next()  # in
         while (token := self.next()) != "esac":
             patterns = []
             while token != ")":
                 patterns += [token] if token not in ("|", "(") else []
                 token = self.next()
-            ours = not found and any(fnmatchcase(value, self.expand(pattern)) for pattern in patterns)
+            matches = not decided and any(fnmatchcase(value, self.expand(pattern)) for pattern in patterns)
             body = list(self._clause())
-            if ours:
-                found = True
+            if matches:
+                decided = True
                 yield from body
 
     def _clause(self) -> Iterator[Command]:

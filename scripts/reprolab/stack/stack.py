@@ -1,4 +1,4 @@
-"""A running stack: one Compose project on its own network, and what an experiment may do to it."""
+"""A running stack: one Compose project with a network, and the operations on it for experiments."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ READY_LABEL = "reprolab.ready"
 
 @dataclass
 class Stack(StackLoad, StackLooks):
-    """One trial's containers, from up to down: what experiments get.
+    """The containers of one trial. Experiments get this object.
 
-    Requests, load and looks are in modules of their own; here are its beginning, its end and its evidence.
+    Here it starts, ends and saves its evidence. The base classes send requests, put load on it and inspect it.
     """
 
     def command(self, *arguments: str) -> list[str]:
-        """Compose's command line for this project, its progress display off."""
-        place = ["--project-name", self.project, "--file", str(self.file), "--progress", "quiet"]
-        return [*self.compose, *place, *arguments]
+        """Compose's command line for this project, without a progress display."""
+        options = ["--project-name", self.project, "--file", str(self.file), "--progress", "quiet"]
+        return [*self.compose, *options, *arguments]
 
     def _compose(self, *arguments: str, timeout: float = 120.0) -> None:
         try:
             run(self.command(*arguments), timeout=timeout)
         except CommandError as error:
             raise_if_engine_gone(self.client)
-            # A service that ended at once may fail Compose in many ways; its own last words say why.
+            # If a service ended at once, its last lines tell more than Compose's error.
             self._fail_if_exited()
             raise InvalidTrial(f"compose {arguments[0]} failed: {error.finished.tail}") from error
 
@@ -52,9 +52,9 @@ class Stack(StackLoad, StackLooks):
         self.wait_ready()
 
     def wait_ready(self, limit: float = READY_LIMIT) -> None:
-        """Wait until the stack answers with less than 500; InvalidTrial at the limit (seconds).
+        """Wait until a GET to the front has a status below 500. Raises InvalidTrial after ``limit`` seconds.
 
-        It is asked for the path in the front's label ``reprolab.ready``, or for ``/``.
+        The path is in the front's label ``reprolab.ready``; by default it is ``/``.
         """
         labels = self.model["services"][self.roles[self.front]].get("labels") or {}
         path = str(labels.get(READY_LABEL) or "/")
@@ -77,12 +77,12 @@ class Stack(StackLoad, StackLooks):
         wait_until(f"the stack is healthy: GET {path} gets less than 500", ready, limit, state=state)
 
     def down(self) -> None:
-        """Remove the project's containers, network and volumes; never raises because they are gone already."""
+        """Remove the project's containers, network and volumes; they may be removed already."""
         down = self.command("down", "--volumes", "--timeout", "1", "--remove-orphans")
         for _ in range(DOWN_TRIES):
             self.remove_containers()
-            # Compose calls it a success where a network stayed because a container was still leaving it, as one does
-            # that another thread removes after an interrupt.
+            # Compose succeeds also if a network stayed, because a container was still leaving it. This happens when
+            # another thread removes the container after an interrupt.
             if run(down, timeout=120, check=False).code == 0 and not self._networks():
                 return
             time.sleep(0.5)
@@ -92,15 +92,15 @@ class Stack(StackLoad, StackLooks):
         return list(self.client.networks.list(filters=filters))
 
     def remove_containers(self) -> None:
-        """Remove what runs, at once; whoever works with it in another thread meets an error and ends."""
+        """Remove all containers at once. A thread that uses them gets an error and ends."""
         self._commands.break_off()
         for inspector in self._inspectors.values():
             if inspector.container is not None:
                 remove_container(inspector.container)
         label = f"com.docker.compose.project={self.project}"
-        # One that another thread has removed meanwhile is what was wanted, not an error.
+        # Another thread may have removed a container meanwhile.
         for container in self.client.containers.list(all=True, ignore_removed=True, filters={"label": label}):
-            # Evidence is safe by now; a graceful stop of an old server may take half a minute.
+            # The evidence is saved. A graceful stop of an old server can take half a minute.
             remove_container(container)
 
     def capture(self, docker_cli: str) -> None:
@@ -113,8 +113,8 @@ class Stack(StackLoad, StackLooks):
                 states[role] = {"missing": str(error)}
                 continue
             streams = self.evidence.log_path(role)
-            if own_log := container.labels.get(LOG_LABEL):
-                log_capture.capture_file(container, own_log, streams)
+            if log_file := container.labels.get(LOG_LABEL):
+                log_capture.capture_file(container, log_file, streams)
                 streams = self.evidence.streams_path(role)
             log_capture.capture(docker_cli, str(container.id), streams)
             container.reload()

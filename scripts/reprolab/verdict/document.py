@@ -1,4 +1,4 @@
-"""verdict.json, typed: what a run says of each claim, variant and sign."""
+"""The content of verdict.json: a run's verdict on each claim, its variants and its signs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Interval = tuple[float, float]
 
 
 class Verdict(StrEnum):
-    """What the lab says of a claim."""
+    """The lab's decision on a claim."""
 
     CONFIRMED = "confirmed"
     REFUTED = "refuted"
@@ -27,7 +27,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Rate:
-    """Tries within trials: ``shown`` of ``of``, with the 95 % Wilson interval."""
+    """A rate over the tries within trials: ``shown`` of ``of``, with the 95 % Wilson interval."""
 
     shown: int
     of: int
@@ -35,22 +35,20 @@ class Rate:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Rate:
-        """Read a ``rate``."""
         return cls(data["shown"], data["of"], _interval(data))
 
     def to_json(self) -> dict[str, Any]:
-        """A ``rate``."""
         return {"shown": self.shown, "of": self.of, "interval": list(self.interval)}
 
     @property
     def text(self) -> str:
-        """k/n with the interval."""
+        """For example "16/20 (58–92 %)"."""
         return rate_text(self.shown, self.of)
 
 
 @dataclass(frozen=True)
 class SignCount:
-    """A sign in one variant: shown in ``shown`` of ``trials`` valid trials; ``rate`` where the claim has one."""
+    """A sign in one variant: ``shown`` of ``trials`` valid trials showed it; ``rate`` if the claim has one."""
 
     shown: int
     trials: int
@@ -58,25 +56,23 @@ class SignCount:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> SignCount:
-        """Read an entry of ``signs``."""
         return cls(data["shown"], data["trials"], Rate.from_json(data["rate"]) if "rate" in data else None)
 
     def to_json(self) -> dict[str, Any]:
-        """An entry of ``signs``."""
         plain: dict[str, Any] = {"shown": self.shown, "trials": self.trials}
         return plain | {"rate": self.rate.to_json()} if self.rate else plain
 
     @property
     def text(self) -> str:
-        """k/n, with the rate in brackets where the claim has one."""
+        """For example "2/2", or "2/2 [16/20 (58–92 %)]" with a rate."""
         return f"{self.shown}/{self.trials}" + (f" [{self.rate.text}]" if self.rate else "")
 
 
 @dataclass(frozen=True)
 class ClaimVariant:
-    """A variant that a claim needs: whether the sign must show, how often it did, and the interval of that.
+    """A variant that a claim needs: whether the sign is expected, and how often it was shown, with the interval.
 
-    ``measured`` is what the trials found in the claim's words; None for a claim that says nothing of it.
+    ``measured`` is the distinct texts of the claim's ``measured`` function; None if the claim has no such function.
     """
 
     expected: bool
@@ -86,19 +82,17 @@ class ClaimVariant:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ClaimVariant:
-        """Read a variant of a claim."""
         measured = tuple(data["measured"]) if "measured" in data else None
         return cls(data["expected"], SignCount.from_json(data), _interval(data), measured)
 
     def to_json(self) -> dict[str, Any]:
-        """A variant of a claim."""
         row = {"expected": self.expected, **self.count.to_json(), "interval": list(self.interval)}
         return row if self.measured is None else row | {"measured": list(self.measured)}
 
 
 @dataclass(frozen=True)
 class ClaimVerdict:
-    """The verdict on one claim, why, and the variants that it needs; ``recorded`` is the verdict on record."""
+    """The verdict on one claim, its reason, and the variants that it needs; ``recorded`` is the recorded verdict."""
 
     id: str
     text: str
@@ -110,7 +104,6 @@ class ClaimVerdict:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ClaimVerdict:
-        """Read an entry of ``claims``."""
         return cls(
             id=data["id"],
             text=data.get("text", ""),
@@ -122,7 +115,6 @@ class ClaimVerdict:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """An entry of ``claims``."""
         return {
             "id": self.id,
             "text": self.text,
@@ -136,7 +128,7 @@ class ClaimVerdict:
 
 @dataclass(frozen=True)
 class VariantResult:
-    """How a variant ran: the factors it changes, how many trials, how many valid, and why the others are not."""
+    """A variant of a run: the factors it changes, the numbers of all and of valid trials, the reasons of the others."""
 
     factors: Mapping[str, str]
     trials: int
@@ -145,11 +137,9 @@ class VariantResult:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> VariantResult:
-        """Read an entry of ``variants``."""
         return cls(dict(data.get("factors", {})), data["trials"], data["valid"], tuple(data.get("invalid", ())))
 
     def to_json(self) -> dict[str, Any]:
-        """An entry of ``variants``."""
         return {
             "factors": dict(self.factors),
             "trials": self.trials,
@@ -170,7 +160,7 @@ class VerdictDocument:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> VerdictDocument:
-        """Read the content of verdict.json, or that part of recorded.json; KeyError and the like for what is none."""
+        """Read verdict.json, or the same keys of recorded.json. Raises KeyError, TypeError or ValueError."""
         return cls(
             scenario=data.get("scenario", ""),
             run=data.get("run", ""),
@@ -183,7 +173,6 @@ class VerdictDocument:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The content of verdict.json."""
         return {
             "schema": SCHEMA,
             "scenario": self.scenario,
@@ -196,16 +185,16 @@ class VerdictDocument:
         }
 
     def claim(self, identifier: str) -> ClaimVerdict | None:
-        """The verdict on a claim; None where the run says nothing of it."""
+        """The verdict on a claim; None if the run has no verdict on it."""
         return next((claim for claim in self.claims if claim.id == identifier), None)
 
     def asked(self, claim: ClaimVerdict) -> bool:
-        """Whether the run held every variant that the claim needs (``--variant`` and ``--set`` leave some out)."""
+        """Whether the run has every variant that the claim needs; with ``--variant`` or ``--set`` it may have fewer."""
         return claim.variants.keys() <= self.variants.keys()
 
     @property
     def drifted(self) -> list[str]:
-        """The ids of the claims that were decided, and differently from what is on record."""
+        """The ids of the claims whose verdict was decided and differs from the recorded one."""
         return [
             claim.id
             for claim in self.claims
@@ -214,7 +203,7 @@ class VerdictDocument:
 
 
 def read_verdict(run: RunDirectory) -> VerdictDocument | None:
-    """A run's verdict.json; None where it was not judged. Raises UsageError for a file that is broken."""
+    """Read a run's verdict.json; None if the run was not judged. Raises UsageError for a broken file."""
     path = run.path / VERDICT_FILE
     if not path.exists():
         return None

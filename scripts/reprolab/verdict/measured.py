@@ -1,4 +1,4 @@
-"""What the columns of a table say of a variant: one value for each, from all its valid trials."""
+"""Computes one value for each table column of a variant, from all its valid trials."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Value = float | str | tuple[float, ...]
 
 @dataclass(frozen=True)
 class Measured:
-    """Heading -> value of a variant's columns, without those that have none.
+    """The columns of a variant: heading -> value, without the columns that have no value.
 
-    A value is the median of a figure over the trials, the sum (k, n) of a rate, each distinct text; of a note its first
-    trial's. ``errors`` is heading -> what the column raised; it has the value of the other trials then, if any.
+    A value is the median of a number over the trials, the sum (k, n) of a rate, or the distinct texts. A note has the
+    text of the first trial. ``errors`` is heading -> what the column raised; its value is from the other trials.
     """
 
     values: Mapping[str, Value] = field(default_factory=dict)
@@ -27,23 +27,21 @@ class Measured:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Measured:
-        """Read an entry of recorded.json's ``measured``."""
-        values = {name: tuple(one) if isinstance(one, list) else one for name, one in data["values"].items()}
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in data["values"].items()}
         return cls(values, dict(data.get("errors", {})))
 
     def to_json(self) -> dict[str, Any]:
-        """An entry of recorded.json's ``measured``."""
-        values = {name: list(one) if isinstance(one, tuple) else one for name, one in self.values.items()}
+        values = {name: list(value) if isinstance(value, tuple) else value for name, value in self.values.items()}
         return {"values": values, "errors": dict(self.errors)} if self.errors else {"values": values}
 
 
 def measure(columns: Iterable[Column], trials: Iterable[TrialRecord]) -> Measured:
-    """Read the columns of a variant's valid trials; a mistake in one must not cost the reader the others."""
+    """Compute the columns of a variant's valid trials. If one column raises, the others still have their values."""
     valid = [trial for trial in trials if trial.valid]
     values: dict[str, Value] = {}
     errors: dict[str, str] = {}
     for column in columns:
-        present, raised = _present(column, valid)
+        present, raised = _values(column, valid)
         try:
             if present:
                 values[column.heading] = _summary(column, present)
@@ -55,13 +53,13 @@ def measure(columns: Iterable[Column], trials: Iterable[TrialRecord]) -> Measure
 
 
 def error_text(column: Column, error: Exception) -> str:
-    """What a column raised, and where."""
+    """The text of what a column raised, with its place in the source."""
     where = place(error, directory_of(column.value))
     return f"{type(error).__name__}: {error}" + (f" ({where})" if where else "")
 
 
-def _present(column: Column, trials: Iterable[TrialRecord]) -> tuple[list[Any], list[Exception]]:
-    """The values of the trials that have one, and what the others raised."""
+def _values(column: Column, trials: Iterable[TrialRecord]) -> tuple[list[Any], list[Exception]]:
+    """The values of the trials that have one, and the exceptions of the others."""
     present: list[Any] = []
     raised: list[Exception] = []
     for trial in trials:
@@ -76,11 +74,11 @@ def _present(column: Column, trials: Iterable[TrialRecord]) -> tuple[list[Any], 
 
 def _summary(column: Column, present: list[Any]) -> Value:
     if column.note:
-        # As an example, where texts differ from trial to trial.
+        # A note may differ in every trial. The first is an example.
         return str(present[0])
     if all(isinstance(value, int | float) for value in present):
-        figure: float = median(present)
-        return figure
+        middle: float = median(present)
+        return middle
     if all(isinstance(value, tuple) for value in present):
-        return tuple(sum(figures) for figures in zip(*present, strict=True))
+        return tuple(sum(numbers) for numbers in zip(*present, strict=True))
     return " | ".join(dict.fromkeys(str(value) for value in present))

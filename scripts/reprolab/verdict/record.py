@@ -1,4 +1,4 @@
-"""The verdict of a run, and the run on record."""
+"""Judges a run, and reads and writes the recorded run of a scenario (recorded.json)."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ RECORDED = "recorded.json"
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """The content of recorded.json: a reviewed run's verdict, on what it ran, and what its tables are made from.
+    """The content of recorded.json: the verdict of a reviewed run, its machine, and the values for its tables.
 
-    ``info`` has time, host, bases, packages (as ``packages.compact`` writes them) and times. ``measured`` is
-    variant -> the values of its columns; a variant has the name that it has in the verdict.
+    ``info`` has time, host, bases, packages and times; its packages are those of ``packages.compact``. ``measured`` is
+    variant, named as in the verdict -> the values of its columns.
     """
 
     verdict: VerdictDocument
@@ -33,14 +33,13 @@ class RecordedRun:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RecordedRun:
-        """Read the content of recorded.json; KeyError and the like for what is none."""
+        """Read the content of recorded.json. Raises KeyError, TypeError or ValueError for anything else."""
         verdict = VerdictDocument.from_json(data)
         info = RunInfo.from_json({"scenario": verdict.scenario, **data})
         info = replace(info, status=COMPLETE, packages=packages.expand(data.get("packages", {})))
         return cls(verdict, info, {name: Measured.from_json(row) for name, row in data.get("measured", {}).items()})
 
     def to_json(self) -> dict[str, Any]:
-        """The content of recorded.json."""
         return self.verdict.to_json() | {
             "started": self.info.started,
             "host": self.info.host.to_json(),
@@ -51,14 +50,14 @@ class RecordedRun:
         }
 
 
-def recorded_path(found: Scenario) -> Path:
-    """Where the scenario's recorded.json lies."""
-    return found.directory / RECORDED
+def recorded_path(scenario: Scenario) -> Path:
+    """The path of the scenario's recorded.json."""
+    return scenario.directory / RECORDED
 
 
-def read_record(found: Scenario) -> RecordedRun | None:
-    """The scenario's recorded.json, if it has one."""
-    path = recorded_path(found)
+def read_record(scenario: Scenario) -> RecordedRun | None:
+    """Read the scenario's recorded.json; None if there is none. Raises UsageError for a broken file."""
+    path = recorded_path(scenario)
     if not path.exists():
         return None
     content = read_json(path)
@@ -66,22 +65,22 @@ def read_record(found: Scenario) -> RecordedRun | None:
         return RecordedRun.from_json(content)
 
 
-def write_record(found: Scenario, record: RecordedRun) -> Path:
+def write_record(scenario: Scenario, record: RecordedRun) -> Path:
     """Write the scenario's recorded.json; returns its path."""
-    path = recorded_path(found)
-    # Deeply nested: a third of it would be spaces.
+    path = recorded_path(scenario)
+    # The content is deeply nested: a wider indent makes the file a third larger.
     write_json(path, record.to_json(), indent=1)
     return path
 
 
-def recorded_verdict(found: Scenario) -> VerdictDocument | None:
-    """The verdict on record, if there is one."""
-    record = read_record(found)
+def recorded_verdict(scenario: Scenario) -> VerdictDocument | None:
+    """The recorded verdict of a scenario; None if there is none."""
+    record = read_record(scenario)
     return record.verdict if record else None
 
 
-def judge_run(found: Scenario, run: RunDirectory) -> VerdictDocument:
-    """Judge a run from its files and write verdict.json; the same whether right after the run or years later."""
-    verdict = judge(found, run.name, run.trials(), recorded_verdict(found))
+def judge_run(scenario: Scenario, run: RunDirectory) -> VerdictDocument:
+    """Judge a run from its files, and write verdict.json."""
+    verdict = judge(scenario, run.name, run.trials(), recorded_verdict(scenario))
     write_verdict(run, verdict)
     return verdict

@@ -28,9 +28,9 @@ from reprolab.core.errors import Exit, InvalidTrial, UsageError
 from reprolab.demo import from_logs, live, live_view, recording, sampler, script
 from reprolab.demo.frames import frame
 from reprolab.demo.keys import Keyboard, Left, Rhythm
-from reprolab.demo.layout import Page
+from reprolab.demo.layout import Slide
 from reprolab.demo.presenter import Display, Show
-from reprolab.demo.recording import Look, Process, Recording
+from reprolab.demo.recording import Look, ProcessState, Recording
 from reprolab.demo.replay import Replay
 from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
 from reprolab.logs import access_log
@@ -113,9 +113,10 @@ def test_what_a_demonstration_says_holds_no_measured_figure(name: str) -> None:
 
 def looks(*seen: tuple[float, list[int], bool | None]) -> list[Look]:
     """Looks at a server 7 with workers."""
-    server = Process(7, 1, "gunicorn")
+    server = ProcessState(7, 1, "gunicorn")
     return [
-        Look(at, (server, *(Process(pid, 7, "gunicorn", 5) for pid in pids)), present) for at, pids, present in seen
+        Look(at, (server, *(ProcessState(pid, 7, "gunicorn", 5) for pid in pids)), present)
+        for at, pids, present in seen
     ]
 
 
@@ -173,7 +174,7 @@ def test_what_is_not_counted_yet_is_not_drawn_as_nothing(grown: Recording) -> No
 def test_a_recording_comes_back_from_its_file(tmp_path: Path, grown: Recording) -> None:
     """What a demonstration saw can be read again, a torn last line but for itself."""
     path = tmp_path / recording.FILE
-    writer = recording.Writer(path)
+    writer = recording.RecordingWriter(path)
     for look in grown.looks:
         writer.write(at_ms=look.at_ms, look=recording.look_to_json(look))
     writer.write(at_ms=9000, counts=[["200", 3, 7]])
@@ -243,7 +244,7 @@ def test_the_live_page_fits_its_terminal(vanish: model.Scenario, grown: Recordin
     """In 80 by 24 and on a projector the page has lines, the file's state, processes and events, and no more rows."""
     watch = script.load(vanish).watch
     seen = frame(grown, 4000, live_view.columns_for(width), watch.window)
-    page = Page("socket-vanish · 1/3", "live", live_view.Live(seen, watch, height - 4), "q: leave")
+    page = Slide("socket-vanish · 1/3", "live", live_view.Live(seen, watch, height - 4), "q: leave")
     text = drawn(page, width, height)
     assert len(text.rstrip("\n").split("\n")) <= height
     assert max(map(len, text.split("\n"))) <= width
@@ -327,7 +328,7 @@ def test_what_the_lab_ended_is_no_end_of_the_servers_own(tmp_path: Path) -> None
 def test_a_long_heading_is_not_cut() -> None:
     """It goes on in a second line, and the foot stays."""
     heading = "socket-vanish · gunicorn 19.6.0 removes its own Unix socket"
-    text = drawn(Page(heading, "replay of 20260102T120000Z", "the body", "q: leave"))
+    text = drawn(Slide(heading, "replay of 20260102T120000Z", "the body", "q: leave"))
     assert "…" not in text
     assert all(word in text for word in [*heading.split(), "20260102T120000Z", "the body", "q: leave"])
 
@@ -402,7 +403,7 @@ def test_a_trial_that_came_out_otherwise_is_not_explained_away(vanish: model.Sce
     with Display(console) as display:
         Show(vanish, demo, Replay(vanish, demo, whole, 1, clock), display, Rhythm(0, clock.sleep)).play()
     text = " ".join(console.export_text().split())
-    assert "This time it came out otherwise than on record: SV-1's sign did not show" in text
+    assert "This time the result differs from the record: SV-1's sign did not show" in text
     assert "The file is gone, the server runs on" not in text
 
 
@@ -440,7 +441,7 @@ def staged(vanish: model.Scenario, tmp_path: Path, drive: Any) -> tuple[Any, Fak
     demo = replace(demo, watch=script.Watch(), experiment=replace(demo.experiment, drive=drive))
     runner: Any = FakeRunner(tmp_path)
     variant = PlannedVariant(demo.experiment, "documented", {}, 1)
-    runner.playing = live._Playing(runner, Prepared(variant, {}), demo)
+    runner.playing = live._TrialThread(runner, Prepared(variant, {}), demo)
     return runner.playing, runner
 
 
@@ -462,7 +463,7 @@ def test_who_leaves_ends_the_trial(vanish: model.Scenario, tmp_path: Path) -> No
     playing, runner = staged(vanish, tmp_path, driven.append)
     playing.start()
     assert playing.up.wait(5)
-    playing.give_up()
+    playing.abandon()
     assert not playing.is_alive() and driven == [] and "left before it began" in playing.record.invalid
 
     def long(stack: Any) -> dict[str, Any]:
@@ -473,7 +474,7 @@ def test_who_leaves_ends_the_trial(vanish: model.Scenario, tmp_path: Path) -> No
     playing.start()
     playing.go.set()
     assert playing.up.wait(5)
-    playing.give_up()
+    playing.abandon()
     assert not playing.is_alive() and runner.ended.is_set() and playing.record.invalid
 
 

@@ -1,4 +1,4 @@
-"""Frozen is told from slow by what the processes do."""
+"""Two snapshots distinguish a deadlock from a slow process."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import replace
 import pytest
 from reprolab.processes.snapshot import File, Process, Signals, Snapshot, Syscall, Thread, parse_snapshot
 from reprolab.processes.wait_graph import Wait, deadlocked, lost_lock, pipes, stuck, wait_of
-from test_proc import FROZEN
+from test_snapshot import FROZEN
 
 WORKER, CHILD, OTHER = 12, 15, 16
 
 
 def frozen() -> Snapshot:
-    """A worker that waits for a child which waits for a semaphore, as a real server had it."""
+    """A snapshot of a real server: a worker waits for a child, and the child waits for a semaphore."""
     return parse_snapshot(FROZEN)
 
 
 def with_thread(snapshot: Snapshot, pid: int, **changes: object) -> Snapshot:
-    """The same with the process's only thread changed."""
+    """The same snapshot with the process's only thread changed."""
     process = snapshot.processes[pid]
     (thread,) = process.threads
-    other = replace(process, threads=(replace(thread, **changes),))  # type: ignore[arg-type]
-    return replace(snapshot, processes={**snapshot.processes, pid: other})
+    changed = replace(process, threads=(replace(thread, **changes),))  # type: ignore[arg-type]
+    return replace(snapshot, processes={**snapshot.processes, pid: changed})
 
 
 def call(name: str, *arguments: int) -> Syscall:
@@ -31,7 +31,7 @@ def call(name: str, *arguments: int) -> Syscall:
 
 
 def test_the_chain_of_a_frozen_request() -> None:
-    """The worker waits for a child; the child waits for a semaphore it shares with worker and sibling alone."""
+    """The worker waits for a child; the child waits for a semaphore that only the worker and a sibling share."""
     worker, child = stuck(frozen(), frozen(), WORKER)
     assert (worker.pid, worker.wait.kind, worker.wait.on) == (WORKER, "child", (CHILD,))
     assert (child.pid, child.wait.kind, child.wait.on) == (CHILD, "lock", (WORKER, OTHER))
@@ -39,7 +39,7 @@ def test_the_chain_of_a_frozen_request() -> None:
 
 
 def test_an_idle_worker_is_not_stuck() -> None:
-    """It waits for connections, with a time limit."""
+    """An idle worker waits for connections with a time limit. An unknown pid is not stuck either."""
     assert stuck(frozen(), frozen(), 11) == []
     assert stuck(frozen(), frozen(), 7) == []
     assert stuck(frozen(), frozen(), 999) == []
@@ -47,12 +47,12 @@ def test_an_idle_worker_is_not_stuck() -> None:
 
 @pytest.mark.parametrize("change", [{"ticks": 99}, {"switches": 99}, {"wchan": "elsewhere"}, {"state": "R"}])
 def test_a_child_that_moved_is_slow(change: dict[str, object]) -> None:
-    """CPU time, a switch, another place in the kernel between two looks: it is at work."""
+    """A child is at work if its CPU time, its switches, its wait channel or its state changed between the snapshots."""
     assert stuck(frozen(), with_thread(frozen(), CHILD, **change), WORKER) == []
 
 
 @pytest.mark.parametrize(
-    "doing",
+    "syscall",
     [
         call("nanosleep"),
         call("recvfrom", 9),
@@ -63,25 +63,25 @@ def test_a_child_that_moved_is_slow(change: dict[str, object]) -> None:
         None,
     ],
 )
-def test_a_child_that_waits_for_something_else_is_slow(doing: Syscall | None) -> None:
-    """A clock, the network, a lock with a time limit, a file: the wait may end without the family."""
-    snapshot = with_thread(frozen(), CHILD, syscall=doing)
+def test_a_child_that_waits_for_something_else_is_slow(syscall: Syscall | None) -> None:
+    """A clock, the network, a lock with a time limit, a file: the wait can end without the family."""
+    snapshot = with_thread(frozen(), CHILD, syscall=syscall)
     assert stuck(snapshot, snapshot, WORKER) == []
 
 
 def test_a_child_that_ended_is_not_waited_for() -> None:
-    """A zombie's exit code is there to be had."""
+    """A wait for a zombie ends at once."""
     snapshot = with_thread(frozen(), CHILD, state="Z")
     assert stuck(snapshot, snapshot, WORKER) == []
 
 
-def test_a_worker_that_just_began_to_wait_is_given_time() -> None:
-    """Its own thread must have been the same in both looks."""
+def test_a_worker_that_just_began_to_wait_is_not_stuck() -> None:
+    """The thread that waits must be the same in both snapshots."""
     assert stuck(with_thread(frozen(), WORKER, switches=0), frozen(), WORKER) == []
 
 
 def test_a_lock_shared_with_a_stranger_may_be_released() -> None:
-    """Whoever maps the semaphore can post it: a process outside the family keeps the wait open."""
+    """A process outside the family that maps the semaphore can post it."""
     snapshot = frozen()
     stranger = replace(snapshot.processes[11], shared=snapshot.processes[CHILD].shared)
     snapshot = replace(snapshot, processes={**snapshot.processes, 11: stranger})
@@ -95,7 +95,7 @@ def process(pid: int, parent: int, syscall: Syscall | None, *files: File) -> Pro
 
 
 def test_a_pipe_that_only_the_family_writes_to() -> None:
-    """It holds its reader for ever; a writer from elsewhere, or none, tells the reader something."""
+    """Its reader is stuck, unless a process outside the family can write to the pipe."""
     worker = process(1, 0, call("wait4", 2), File(4, "pipe:[7]", "w"))
     child = process(2, 1, call("read", 3), File(3, "pipe:[7]", "r"))
     family = Snapshot(1, {1: worker, 2: child})
@@ -105,8 +105,8 @@ def test_a_pipe_that_only_the_family_writes_to() -> None:
     assert list(pipes(other)) == [("pipe:[7]", [2], [1, 9])]
 
 
-def test_any_child_will_do() -> None:
-    """waitpid(-1) waits for whichever; waitid names its child in the second argument."""
+def test_waits_for_any_child_and_for_one() -> None:
+    """wait4(-1) waits for any child; waitid has its child in the second argument."""
     snapshot = Snapshot(1, {1: process(1, 0, call("wait4", (1 << 32) - 1)), 2: process(2, 1, call("pause"))})
     (thread,) = snapshot.processes[1].threads
     assert wait_of(thread, snapshot.processes[1], snapshot).on == (2,)
@@ -119,8 +119,8 @@ def thread_of(pid: int, tid: int, syscall: Syscall) -> Thread:
     return Thread(tid, "python", "S", "somewhere", syscall, 1, 1)
 
 
-def bereft(*children: Process) -> Snapshot:
-    """A process whose threads wait for each other and for a semaphore that it shares with whom it did not end."""
+def lost_lock_server(*children: Process) -> Snapshot:
+    """A process whose threads wait for each other, and for a shared semaphore whose holder may have ended."""
     semaphore = frozen().processes[CHILD].shared[0]
     own_lock, shared_lock = call("futex", 0x1000, 0x80), call("futex", semaphore.start, 0)
     threads = (thread_of(1, 1, own_lock), thread_of(1, 5, shared_lock))
@@ -128,56 +128,56 @@ def bereft(*children: Process) -> Snapshot:
     return Snapshot(1, {1: worker, **{child.pid: child for child in children}})
 
 
-def test_a_lock_whose_holder_was_ended() -> None:
-    """Nobody waits for a child, and nobody is left who could give the lock back; a zombie is nobody."""
-    alone = bereft(replace(process(2, 1, call("read", 3)), state="Z"))
+def test_a_lock_whose_holder_ended() -> None:
+    """No thread waits for a child, and no living process can release the lock; a zombie cannot."""
+    alone = lost_lock_server(replace(process(2, 1, call("read", 3)), state="Z"))
     assert stuck(alone, alone, 1) == []
     assert [link.wait.kind for link in deadlocked(alone, alone, 1)] == ["lock", "lock"]
     assert "shared with no process" in deadlocked(alone, alone, 1)[1].wait.text
 
 
-def test_a_lock_that_a_living_child_may_give_back() -> None:
-    """A child at work, a process that moved between the two looks, one that is not there: no deadlock."""
-    at_work = bereft(process(2, 1, call("recvfrom", 9)))
+def test_a_lock_that_a_living_child_may_release() -> None:
+    """A child at work, a process that changed between the snapshots, an unknown pid: no deadlock."""
+    at_work = lost_lock_server(process(2, 1, call("recvfrom", 9)))
     assert deadlocked(at_work, at_work, 1) == []
-    alone = bereft()
+    alone = lost_lock_server()
     moved = replace(alone.processes[1], threads=(replace(alone.processes[1].threads[0], switches=99),))
     assert deadlocked(replace(alone, processes={1: moved}), alone, 1) == []
     assert deadlocked(alone, alone, 999) == []
 
 
 @pytest.mark.parametrize(
-    "doing", [call("poll", 0x7F, 1, 500), call("epoll_wait", 5), call("accept4", 3), call("nanosleep")]
+    "syscall", [call("poll", 0x7F, 1, 500), call("epoll_wait", 5), call("accept4", 3), call("nanosleep")]
 )
-def test_a_servers_loop_frees_no_lock(doing: Syscall) -> None:
-    """It moves all the time, and yet nobody will give back what a process that is gone had taken."""
-    before = serving(doing, 1)
-    after = serving(doing, 99)
+def test_a_servers_loop_releases_no_lock(syscall: Syscall) -> None:
+    """The thread with the loop changes all the time, but no process can release the lock of a process that ended."""
+    before = serving(syscall, 1)
+    after = serving(syscall, 99)
     assert deadlocked(before, after, 1) == []
     assert [link.wait.kind for link in lost_lock(before, after, 1)] == ["lock", "lock"]
     busy = Snapshot(1, {**after.processes, 2: process(2, 1, call("recvfrom", 9))})
-    assert lost_lock(before, busy, 1) == [], "a child at work may give it back"
+    assert lost_lock(before, busy, 1) == [], "a child at work may release it"
 
 
-@pytest.mark.parametrize("doing", [None, call("recvfrom", 4), call("futex", 0x1000, 0x80, 0, 9)])
-def test_a_server_that_does_something_else_may_go_on(doing: Syscall | None) -> None:
-    """A thread that runs, reads, or waits for a lock with a time limit is no loop of a server's."""
-    assert lost_lock(serving(doing, 1), serving(doing, 99), 1) == []
+@pytest.mark.parametrize("syscall", [None, call("recvfrom", 4), call("futex", 0x1000, 0x80, 0, 9)])
+def test_a_server_that_does_something_else_may_continue(syscall: Syscall | None) -> None:
+    """A thread that runs, reads, or waits for a lock with a time limit is not in a server's loop."""
+    assert lost_lock(serving(syscall, 1), serving(syscall, 99), 1) == []
 
 
-def test_a_server_without_a_lock_of_its_familys_may_go_on() -> None:
-    """Its threads wait for each other while it looks for connections: so does every idle one."""
+def test_a_server_that_shares_no_lock_may_continue() -> None:
+    """The threads of every idle server wait for each other while one waits for connections."""
     idle = serving(call("poll"), 1)
-    own = replace(idle.processes[1], shared=())
-    idle = replace(idle, processes={1: own})
+    without_memory = replace(idle.processes[1], shared=())
+    idle = replace(idle, processes={1: without_memory})
     assert lost_lock(idle, idle, 1) == []
-    other = replace(serving(call("poll"), 1).processes[1], started=7)
-    assert lost_lock(replace(idle, processes={1: other}), serving(call("poll"), 1), 1) == []
+    restarted = replace(serving(call("poll"), 1).processes[1], started=7)
+    assert lost_lock(replace(idle, processes={1: restarted}), serving(call("poll"), 1), 1) == []
 
 
-def serving(doing: Syscall | None, switches: int) -> Snapshot:
-    """The process of the lost lock with a thread more, which does something and has been switched so often."""
-    alone = bereft()
-    thread = replace(thread_of(1, 9, call("pause")), syscall=doing, switches=switches)
+def serving(syscall: Syscall | None, switches: int) -> Snapshot:
+    """The process of the lost lock with one thread more, in this system call and with so many switches."""
+    alone = lost_lock_server()
+    thread = replace(thread_of(1, 9, call("pause")), syscall=syscall, switches=switches)
     server = replace(alone.processes[1], threads=(*alone.processes[1].threads, thread))
     return replace(alone, processes={1: server})

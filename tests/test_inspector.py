@@ -1,4 +1,4 @@
-"""What was seen of frozen processes, in a few lines that a person can read."""
+"""The inspector's text about the processes of a deadlock, and its errors."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from reprolab.core.errors import InvalidTrial
 from reprolab.engine.exec import Output
-from reprolab.processes.inspector import Forensics, Frame, ProcessInspector, Stacks, parse_stacks
+from reprolab.processes.inspector import Forensics, ProcessInspector, StackFrame, Stacks, parse_stacks
 from reprolab.processes.snapshot import parse_snapshot
-from test_proc import FROZEN, changed
+from test_snapshot import FROZEN, changed
 
 PRINTED = [
     {
@@ -27,29 +27,29 @@ PRINTED = [
 
 
 def test_stacks_of_py_spy() -> None:
-    """Innermost first; before Python 3.8 the thread is known by another number than the kernel's."""
+    """The innermost frame is first; without the kernel's thread id, py-spy's own id is used."""
     stacks = parse_stacks(PRINTED)
     assert stacks.threads == {
-        139647568599936: (Frame("SemLock.__enter__", "a.py", 95), Frame("get", "/usr/lib/b.py", 334))
+        139647568599936: (StackFrame("SemLock.__enter__", "a.py", 95), StackFrame("get", "/usr/lib/b.py", 334))
     }
     with pytest.raises(KeyError):
         parse_stacks([{"pid": 1}])
 
 
-def test_the_summary_says_who_waits_where() -> None:
-    """The tree, each wait, the place in Python, SIGTERM, and the pipes with both ends."""
-    seen = Forensics(parse_snapshot(FROZEN), {15: parse_stacks(PRINTED)})
-    lines = seen.lines()
+def test_the_summary_of_a_deadlock() -> None:
+    """The tree, each wait, the place in Python, SIGTERM, and the readers and writers of pipes."""
+    forensics = Forensics(parse_snapshot(FROZEN), {15: parse_stacks(PRINTED)})
+    lines = forensics.lines()
     (child,) = [n for n, line in enumerate(lines) if line.strip().startswith("15 ")]
     assert lines[child].startswith("      15 (the same command line)  (sleeping; SIGTERM caught")
     assert lines[child + 1].strip().startswith("futex: a semaphore in shared memory")
     assert "in SemLock.__enter__ a.py:95 < get b.py:334" in lines[child + 1]
     assert any(line.startswith("pipe:[") and line.endswith("read by 12 15 16, written by 12") for line in lines)
-    assert seen.functions(15) == [["SemLock.__enter__", "get"]]
+    assert forensics.functions(15) == [["SemLock.__enter__", "get"]]
 
 
-def test_a_pending_signal_shows() -> None:
-    """SIGTERM sent, blocked and not yet taken is another story than SIGTERM caught."""
+def test_a_pending_signal_is_in_the_summary() -> None:
+    """A pending SIGTERM is shown, and only for its process."""
 
     def pend(processes: dict[str, Any]) -> None:
         processes["15"]["status"] = processes["15"]["status"].replace(
@@ -60,33 +60,32 @@ def test_a_pending_signal_shows() -> None:
     assert [line.split()[0] for line in lines if "SIGTERM pending" in line] == ["15"]
 
 
-class Answering(ProcessInspector):
-    """An inspector whose container answers what it is told to."""
+class FixedInspector(ProcessInspector):
+    """An inspector whose commands all have the same output."""
 
     def __init__(self, code: int, out: str, err: str = "") -> None:
-        self.answer = Output(code, out, err)
+        self.output = Output(code, out, err)
 
-    def ask(self, command: Any) -> Output:
-        """The same to every question."""
-        return self.answer
+    def execute(self, command: Any) -> Output:
+        return self.output
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("output", "reason"),
     [
         ((137, "", ""), "exit code 137"),
         ((0, "{}", ""), "cannot be read"),
         ((0, json.dumps({"taken_ns": 1, "machine": "x86_64", "processes": {}}), ""), "is SYS_PTRACE forbidden"),
     ],
 )
-def test_a_look_that_fails_makes_the_trial_invalid(answer: tuple[int, str, str], said: str) -> None:
-    """Never an empty tree, which would look like processes that ended."""
-    with pytest.raises(InvalidTrial, match=said):
-        Answering(*answer).snapshot()
+def test_a_snapshot_that_fails_makes_the_trial_invalid(output: tuple[int, str, str], reason: str) -> None:
+    """An empty tree would mean that the processes have ended."""
+    with pytest.raises(InvalidTrial, match=reason):
+        FixedInspector(*output).snapshot()
 
 
-def test_hidden_system_calls_are_no_state() -> None:
-    """Where the engine lets nobody see what a process waits for, frozen cannot be told from slow."""
+def test_hidden_system_calls_make_the_trial_invalid() -> None:
+    """Without system calls, a deadlock cannot be distinguished from a slow process."""
 
     def hide(processes: dict[str, Any]) -> None:
         for process in processes.values():
@@ -94,12 +93,14 @@ def test_hidden_system_calls_are_no_state() -> None:
                 task["syscall"] = None
 
     with pytest.raises(InvalidTrial, match="SYS_PTRACE"):
-        Answering(0, changed(hide)).snapshot()
-    assert Answering(0, FROZEN).snapshot()[0].processes.keys() == {1, 7, 11, 12, 15, 16}
+        FixedInspector(0, changed(hide)).snapshot()
+    assert FixedInspector(0, FROZEN).snapshot()[0].processes.keys() == {1, 7, 11, 12, 15, 16}
 
 
-def test_no_stack_is_said_not_raised() -> None:
-    """py-spy knows not every program; the rest of the look is worth having."""
-    assert Answering(1, "", "Error: Failed to find python version\nmore").stacks(1).error.startswith("Error: Failed")
-    assert "cannot be read" in Answering(0, "no json").stacks(1).error
+def test_a_missing_stack_is_an_error_text() -> None:
+    """py-spy does not know every program; the snapshot is useful without its stacks."""
+    assert (
+        FixedInspector(1, "", "Error: Failed to find python version\nmore").stacks(1).error.startswith("Error: Failed")
+    )
+    assert "cannot be read" in FixedInspector(0, "no json").stacks(1).error
     assert replace(Stacks(), error="x").threads == {}

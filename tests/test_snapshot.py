@@ -1,4 +1,4 @@
-"""What /proc says, decoded: on text that a real frozen server gave, and on text that is awkward."""
+"""Parsing of /proc: the text of a real server in a deadlock, and unusual text."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ FROZEN = (DATA / "frozen.json").read_text(encoding="utf-8")
 
 def changed(change: Any) -> str:
     """The frozen server's text after ``change(processes)``."""
-    kept = json.loads(FROZEN)
-    change(kept["processes"])
-    return json.dumps(kept)
+    content = json.loads(FROZEN)
+    change(content["processes"])
+    return json.dumps(content)
 
 
 def test_masks_as_the_kernel_documents_them() -> None:
@@ -37,14 +37,14 @@ def test_masks_as_the_kernel_documents_them() -> None:
 
 
 def test_numbers_are_linux_numbers() -> None:
-    """Every name agrees with this machine's own, where it has one."""
+    """The names are those of Python's signal module; two numbers have two names."""
     for number in range(1, 32):
         assert signal.Signals(number).name == snapshots.signal_name(number) or number in (16, 30)
     assert snapshots.signal_name(34) == "SIGRTMIN"
 
 
 def test_the_frozen_server() -> None:
-    """Master, two workers, the pool's two children: parents, handlers, and what each process is."""
+    """Master, two workers, the two children of the pool: parents, signal handlers, system calls."""
     snapshot = parse_snapshot(FROZEN)
     assert [(depth, process.pid) for depth, process in snapshots.walk(snapshot)] == [
         *((0, 1), (1, 7), (2, 11), (2, 12), (3, 15), (3, 16)),
@@ -60,19 +60,19 @@ def test_the_frozen_server() -> None:
     assert thread.wchan == "do_wait"
 
 
-def test_who_holds_what() -> None:
-    """Pipes by their ends, and shared memory by its file, inode included."""
+def test_holders_of_pipes_and_shared_memory() -> None:
+    """Pipes by access, shared memory by its file and inode."""
     snapshot = parse_snapshot(FROZEN)
     shared = [mapping.file for mapping in snapshot.processes[15].shared if "/dev/shm/" in mapping.file]
     assert shared and all(snapshot.sharers(file) == [12, 15, 16] for file in shared)
-    ends = {file.target for file in snapshot.processes[12].files if file.target.startswith("pipe:")}
-    read_by_children = [one for one in ends if snapshot.holders(one, "r") == [12, 15, 16]]
-    # The queue of tasks, and the pipe by which gunicorn wakes the worker.
-    assert sorted(snapshot.holders(one, "w") for one in read_by_children) == [[12], [12, 15, 16]]
+    targets = {file.target for file in snapshot.processes[12].files if file.target.startswith("pipe:")}
+    read_by_children = [pipe for pipe in targets if snapshot.holders(pipe, "r") == [12, 15, 16]]
+    # The queue of tasks, and the pipe with which gunicorn wakes the worker.
+    assert sorted(snapshot.holders(pipe, "w") for pipe in read_by_children) == [[12], [12, 15, 16]]
 
 
-def test_a_name_may_hold_anything() -> None:
-    """Brackets and blanks in a process's name do not shift the fields behind it."""
+def test_a_name_may_contain_any_character() -> None:
+    """Brackets and blanks in a process's name do not shift the fields after it."""
     assert snapshots.stat_fields("7 (a) S (b) R 1 2")[0] == "a) S (b"
     assert snapshots.stat_fields("7 (a) S (b) R 1 2")[1] == ["R", "1", "2"]
 
@@ -91,21 +91,21 @@ def test_a_name_may_hold_anything() -> None:
     ],
 )
 def test_system_calls(text: str | None, machine: str, call: Syscall | None) -> None:
-    """By the machine's own table; a number that it lacks is said as such, and a running thread has none."""
+    """The table of the machine is used; an unknown number stays a number; a running thread has no call."""
     assert snapshots.parse_syscall(text, machine) == call
 
 
-def test_a_mapping_is_known_by_its_inode() -> None:
-    """Deleted files may share a name; a name may hold blanks."""
+def test_a_mapping_has_its_inode() -> None:
+    """Deleted files may share a name; a name may contain blanks."""
     line = "7f6bff4be000-7f6bff4bf000 rw-s 00000000 00:3a 2                          /dev/shm/sem.A b (deleted)"
-    found = snapshots.parse_mapping(line)
-    assert found.file == "/dev/shm/sem.A b (deleted) 00:3a:2"
-    assert (found.start, found.end) == (0x7F6BFF4BE000, 0x7F6BFF4BF000)
+    mapping = snapshots.parse_mapping(line)
+    assert mapping.file == "/dev/shm/sem.A b (deleted) 00:3a:2"
+    assert (mapping.start, mapping.end) == (0x7F6BFF4BE000, 0x7F6BFF4BF000)
     assert snapshots.parse_mapping("7f0-7f1 rw-s 00000000 00:01 4").file == "anonymous 00:01:4"
 
 
-def test_what_may_not_be_seen_is_left_out() -> None:
-    """A thread that ended meanwhile, a system call that is not told, a wait channel that the kernel hides."""
+def test_hidden_values_are_empty() -> None:
+    """A thread that ended during the snapshot, a hidden system call, a hidden wait channel."""
 
     def hide(processes: dict[str, Any]) -> None:
         task = processes["15"]["tasks"]["15"]
@@ -123,15 +123,15 @@ def test_what_may_not_be_seen_is_left_out() -> None:
     ["{}", "[]", '{"taken_ns": 1, "machine": "x86_64", "processes": {"1": {}}}', "no json"],
 )
 def test_other_text_is_refused(text: str) -> None:
-    """With ValueError, so that a caller knows one thing to catch."""
+    """Other text raises ValueError, whatever is wrong with it."""
     with pytest.raises(ValueError):
         parse_snapshot(text)
 
 
 def test_pending_signals_of_thread_and_process_count() -> None:
-    """A signal that waits shows, whoever it was sent to."""
-    found = snapshots.signals_of(
+    """A signal is pending if it was sent to the thread or to the process."""
+    signals = snapshots.signals_of(
         {"SigPnd": "0000000000004000", "ShdPnd": "0000000000000002", "SigBlk": "0000000000004000"}
     )
-    assert found == Signals(pending=("SIGINT", "SIGTERM"), blocked=("SIGTERM",))
-    assert found.action("SIGTERM") == "default"
+    assert signals == Signals(pending=("SIGINT", "SIGTERM"), blocked=("SIGTERM",))
+    assert signals.action("SIGTERM") == "default"
