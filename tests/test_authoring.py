@@ -26,7 +26,7 @@ from reprolab.demo import script
 from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.export import spec as export_spec
 from reprolab.export import write
-from reprolab.export.compose import raw
+from reprolab.export.compose import read_compose
 from reprolab.publish import readme_sections
 from reprolab.report import terminal
 from reprolab.report.timeline import timeline
@@ -124,8 +124,8 @@ def test_its_timeline_shows_the_one_waiting(fresh: model.Scenario, tmp_path: Pat
 
 def test_it_is_hardened_as_the_others_are(fresh: model.Scenario) -> None:
     """Dropped capabilities, no new privileges, limits, an init, and ports on 127.0.0.1 only."""
-    (service,) = raw(fresh.compose_file)["services"].values()
-    (hardened,) = raw(ROOT / "images" / "hardened.yaml")["services"].values()
+    (service,) = read_compose(fresh.compose_file)["services"].values()
+    (hardened,) = read_compose(ROOT / "images" / "hardened.yaml")["services"].values()
     for key in ("init", "cap_drop", "security_opt", "pids_limit", "logging"):
         assert service[key] == hardened[key]
     assert service["mem_limit"] == "512m"
@@ -143,7 +143,7 @@ def test_its_packages_come_with_hashes(fresh: model.Scenario) -> None:
 
 def test_it_can_be_handed_over(fresh: model.Scenario, tmp_path: Path) -> None:
     """Its reproducer has both scripts, and nothing on record yet to tell."""
-    directory, _ = write.write(write.case(fresh), tmp_path)
+    directory, _ = write.write_reproducer(write.choose_case(fresh), tmp_path)
     scripts = [str(directory / name) for name in ("run.sh", "repro.sh")]
     _run([str(BIN / "shellcheck"), *scripts], tmp_path)
     page = (directory / "README.md").read_text(encoding="utf-8")

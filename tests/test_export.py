@@ -1,4 +1,4 @@
-"""Reproducers, read as a maintainer would: whole, plain, private, the same every time; and their drives' decisions."""
+"""Reproducers: their files, their scripts' exit statuses, and their drives' decisions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from reprolab.scenario import model as scenario_model
 SCENARIOS = having(spec.FILE)
 SHELLCHECK = Path(sys.executable).with_name("shellcheck")
 VARIABLE = re.compile(r"(?<!\$)\$(?:\{([^}]*)\}|\w+)")
-# What belongs to this workplace and not to a case.
+# Words of the lab and paths of this machine; none may stand in a reproducer.
 PRIVATE = re.compile(rb"reprolab|make up-|make scenario-|/work/|/root/|/home/|pyenv|lab only|" + str(ROOT).encode())
 VARIANTS = [
     ("pool-freeze", "gunicorn-27.0.1"),
@@ -40,7 +40,7 @@ VARIANTS = [
     ("enable-threads", "uwsgi-2.0.27"),
     ("gunicorn-settings", "gevent-3"),
 ]
-EVERY = [(name, None) for name in SCENARIOS] + [one for one in VARIANTS if one[0] in SCENARIOS]
+EVERY = [(name, None) for name in SCENARIOS] + [(name, variant) for name, variant in VARIANTS if name in SCENARIOS]
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +48,12 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str | N
     """Every reproducer, written once."""
     output = tmp_path_factory.mktemp("export")
     return {
-        (name, variant): write.write(write.case(loader.load(ROOT, name), variant), output)[0] for name, variant in EVERY
+        (name, variant): write.write_reproducer(write.choose_case(loader.load(ROOT, name), variant), output)[0]
+        for name, variant in EVERY
     }
 
 
-@pytest.fixture(params=EVERY, ids=lambda one: f"{one[0]}-{one[1] or 'default'}")
+@pytest.fixture(params=EVERY, ids=lambda case: f"{case[0]}-{case[1] or 'default'}")
 def directory(request: pytest.FixtureRequest, written: dict[tuple[str, str | None], Path]) -> Path:
     """One reproducer."""
     return written[request.param]
@@ -71,7 +72,7 @@ def texts(directory: Path) -> dict[str, str]:
 
 
 def test_it_has_what_a_maintainer_looks_for(directory: Path) -> None:
-    """One page to read, one script to run, and the stack; what both shells run is executable."""
+    """One page to read, one script to run, and the stack; the scripts are executable."""
     for name in ("README.md", "run.sh", "compose.yaml", "Dockerfile"):
         assert (directory / name).is_file(), name
     for script in directory.rglob("*.sh"):
@@ -83,7 +84,7 @@ def test_it_has_what_a_maintainer_looks_for(directory: Path) -> None:
 
 
 def test_shellcheck_has_nothing_to_say(directory: Path) -> None:
-    """Of no script, not even the scenario's own."""
+    """It accepts every script, the scenario's own too."""
     scripts = [str(path) for path in directory.rglob("*.sh")]
     done = subprocess.run([str(SHELLCHECK), *scripts], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
@@ -101,7 +102,7 @@ def test_nothing_in_it_is_the_labs_or_this_machines(directory: Path) -> None:
     for path in directory.rglob("*"):
         assert not re.search("reprolab|witness/|__pycache__", str(path.relative_to(directory))), path
         if path.is_file():
-            assert not (hit := PRIVATE.search(path.read_bytes())), f"{path}: {hit[0]!r}"
+            assert not (match := PRIVATE.search(path.read_bytes())), f"{path}: {match[0]!r}"
 
 
 def test_its_variables_have_values(directory: Path) -> None:
@@ -116,7 +117,7 @@ def test_its_variables_have_values(directory: Path) -> None:
 
 
 def test_its_containers_are_closed(directory: Path) -> None:
-    """Hardened as the lab's own; ports on 127.0.0.1, or no network at all; from the host, single places, read-only."""
+    """Hardened like the lab's; ports on 127.0.0.1, or no network at all; mounts from the host are read-only."""
     model = yaml.safe_load((directory / "compose.yaml").read_text(encoding="utf-8"))
     for name, service in model["services"].items():
         assert service["cap_drop"] == ["ALL"], name
@@ -136,7 +137,7 @@ def test_its_containers_are_closed(directory: Path) -> None:
 
 
 def test_the_images_find_all_they_copy(directory: Path) -> None:
-    """What a Dockerfile copies lies where it says."""
+    """Each source of a COPY line exists."""
     for dockerfile in directory.rglob("Dockerfile"):
         lines = re.sub(r"\\\n\s*", " ", dockerfile.read_text(encoding="utf-8")).splitlines()
         for line in lines:
@@ -149,13 +150,13 @@ def test_the_archive_holds_the_directory(directory: Path) -> None:
     """The same files with the same content and modes, in order, with no clock, no user, no group."""
     with tarfile.open(directory.parent / f"{directory.name}.tar.gz") as archive:
         members = archive.getmembers()
-        found = {member.name: archive.extractfile(member).read() for member in members}  # type: ignore[union-attr]
-    assert list(found) == sorted(found)
+        content = {member.name: archive.extractfile(member).read() for member in members}  # type: ignore[union-attr]
+    assert list(content) == sorted(content)
     expected = {path for path in directory.rglob("*") if path.is_file()}
-    assert set(found) == {f"{directory.name}/{path.relative_to(directory)}" for path in expected}
+    assert set(content) == {f"{directory.name}/{path.relative_to(directory)}" for path in expected}
     for member in members:
         path = directory.parent / member.name
-        assert found[member.name] == path.read_bytes()
+        assert content[member.name] == path.read_bytes()
         assert member.mode == path.stat().st_mode & 0o777
         assert (member.mtime, member.uid, member.gid, member.uname, member.gname) == (0, 0, 0, "", "")
 
@@ -165,15 +166,15 @@ def test_the_archive_holds_the_directory(directory: Path) -> None:
 
 def test_the_archive_is_the_same_every_time() -> None:
     """Byte for byte, whoever makes it and when."""
-    chosen = write.case(loader.load(ROOT, "spawn-workers"))
-    made = [write.packed(write.files(chosen), chosen.name) for _ in range(2)]
-    assert made[0] == made[1]
-    assert made[0][4:8] == bytes(4), "the gzip header tells a time"
+    chosen = write.choose_case(loader.load(ROOT, "spawn-workers"))
+    first, second = (write.pack(write.collect_files(chosen), chosen.name) for _ in range(2))
+    assert first == second
+    assert first[4:8] == bytes(4), "the gzip header holds a time"
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_files_are_the_scenarios_own(name: str, written: dict[tuple[str, str | None], Path]) -> None:
-    """What the server runs is copied as it is, but for what is marked as the lab's."""
+    """The server's files are copied unchanged, except for the lines that are marked as the lab's."""
     source = ROOT / "scenarios" / name
     for path, text in texts(written[name, None]).items():
         if (source / path).is_file() and path not in ("README.md", "compose.yaml"):
@@ -205,11 +206,11 @@ def test_a_variant_has_its_factors_and_the_usual_control(written: dict[tuple[str
 
 def test_a_control_that_changes_what_is_installed_changes_it_in_both() -> None:
     """Its factor stays a variable, in compose.yaml and in the words for pip."""
-    chosen = write.case(loader.load(ROOT, "socket-vanish"))
+    chosen = write.choose_case(loader.load(ROOT, "socket-vanish"))
     assert dict(chosen.control) == {"GUNICORN": "19.5.0"}
-    assert "GUNICORN: ${GUNICORN:-19.6.0}" in render.texts(chosen)["compose.yaml"]
-    assert render._shell(chosen, "gunicorn==${GUNICORN}") == '"gunicorn==${GUNICORN}"'
-    assert render._shell(chosen, "bottle==${BOTTLE}") == "bottle==0.12.13"
+    assert "GUNICORN: ${GUNICORN:-19.6.0}" in render.render_files(chosen)["compose.yaml"]
+    assert render._shell_word(chosen, "gunicorn==${GUNICORN}") == '"gunicorn==${GUNICORN}"'
+    assert render._shell_word(chosen, "bottle==${BOTTLE}") == "bottle==0.12.13"
 
 
 def test_without_docker_only_where_nothing_but_the_server_is_needed(
@@ -249,25 +250,25 @@ def test_the_page_says_what_was_measured(written: dict[tuple[str, str | None], P
 def test_the_control_itself_is_not_exported() -> None:
     """It is part of every reproducer: `./run.sh control`."""
     with pytest.raises(UsageError, match=r"gunicorn-19\.5\.0 is what the control"):
-        write.case(loader.load(ROOT, "socket-vanish"), "gunicorn-19.5.0")
+        write.choose_case(loader.load(ROOT, "socket-vanish"), "gunicorn-19.5.0")
     with pytest.raises(UsageError, match=r"no variant 'gunicorn-19\.6'"):
-        write.case(loader.load(ROOT, "socket-vanish"), "gunicorn-19.6")
+        write.choose_case(loader.load(ROOT, "socket-vanish"), "gunicorn-19.6")
 
 
 def test_what_never_ran_is_not_exported() -> None:
     """gunicorn 19.7.1 did not start: the reason on record, and the variant that did start."""
     with pytest.raises(UsageError) as refused:
-        write.case(loader.load(ROOT, "socket-vanish"), "gunicorn-19.7.1")
-    said = str(refused.value)
-    assert "gunicorn-19.7.1 has no valid trial on record: app did not start: exit code 1" in said
-    assert "TypeError: 'OSError' object is not subscriptable" in said
-    assert "make export-socket-vanish VARIANT=gunicorn-19.7.1-startable" in said
+        write.choose_case(loader.load(ROOT, "socket-vanish"), "gunicorn-19.7.1")
+    message = str(refused.value)
+    assert "gunicorn-19.7.1 has no valid trial on record: app did not start: exit code 1" in message
+    assert "TypeError: 'OSError' object is not subscriptable" in message
+    assert "make export-socket-vanish VARIANT=gunicorn-19.7.1-startable" in message
 
 
 def test_a_variant_of_another_experiment_is_told_where_it_belongs() -> None:
     """The reproducer is of one experiment; its variants are named."""
     with pytest.raises(UsageError, match=r"reproducer is of the experiment worker-connections\n.*sync-3, gevent"):
-        write.case(loader.load(ROOT, "gunicorn-settings"), "unix")
+        write.choose_case(loader.load(ROOT, "gunicorn-settings"), "unix")
 
 
 def test_a_control_of_other_releases_is_said_to_be_one(written: dict[tuple[str, str | None], Path]) -> None:
@@ -288,32 +289,32 @@ def test_a_control_of_other_releases_is_said_to_be_one(written: dict[tuple[str, 
 
 def test_a_control_that_was_measured_as_it_runs_stands_for_itself() -> None:
     """A variant whose own control is a variant too: that row is shown, and nothing is missing."""
-    chosen = write.case(loader.load(ROOT, "pool-freeze"), "held")
+    chosen = write.choose_case(loader.load(ROOT, "pool-freeze"), "held")
     same = replace(chosen, control={"HANDLER": "default", "ATTEMPTS": chosen.scenario.factors["ATTEMPTS"]})
     variants = {**same.reproducer.experiment.variants, "held-default": {"RUNNER": "held", "HANDLER": "default"}}
     experiment = replace(same.reproducer.experiment, variants=variants)
     same = replace(same, reproducer=replace(same.reproducer, experiment=experiment))
     assert render._control(same) == "held-default"
-    assert render._unlike(same) is None
+    assert render._unmeasured(same) is None
     # As many tries as it had are said; the stack is the same.
-    assert render._unlike(chosen) == ("held-handler-default", {"ATTEMPTS": "60"})
+    assert render._unmeasured(chosen) == ("held-handler-default", {"ATTEMPTS": "60"})
 
 
 def test_a_variant_that_would_be_another_one_is_not_exported() -> None:
-    """Its factor is the lab's own, or is one that no service of the reproducer has."""
-    with pytest.raises(UsageError, match="WITNESS would not come to stand in the reproducer"):
-        write.case(loader.load(ROOT, "socket-vanish"), "unwatched")
-    found = loader.load(ROOT, "gunicorn-settings")
-    blind = replace(spec.load(found), reads=())
-    with pytest.raises(UsageError, match="ARGUMENTS, WORKER_CLASS would not"):
-        write._check(replace(write.case(found), reproducer=blind))
+    """Only the lab uses its factor, or no service of the reproducer has it."""
+    with pytest.raises(UsageError, match="the reproducer would not use WITNESS"):
+        write.choose_case(loader.load(ROOT, "socket-vanish"), "unwatched")
+    scenario = loader.load(ROOT, "gunicorn-settings")
+    without_reads = replace(spec.load(scenario), reads=())
+    with pytest.raises(UsageError, match="the reproducer would not use ARGUMENTS, WORKER_CLASS"):
+        write._check_case(replace(write.choose_case(scenario), reproducer=without_reads))
 
 
-def test_a_value_that_a_shell_would_take_apart_is_refused() -> None:
-    """It would stand in a shell's default value."""
-    chosen = write.case(loader.load(ROOT, "pool-freeze"))
-    with pytest.raises(UsageError, match="HANDLER has a value that a shell takes apart"):
-        write._check(replace(chosen, control={"HANDLER": 'a"b'}))
+def test_a_value_with_a_special_character_of_a_shell_is_refused() -> None:
+    """It would be written into a default value in a script."""
+    chosen = write.choose_case(loader.load(ROOT, "pool-freeze"))
+    with pytest.raises(UsageError, match="the value of HANDLER has a character that is special in a shell"):
+        write._check_case(replace(chosen, control={"HANDLER": 'a"b'}))
 
 
 STACK = """\
@@ -333,20 +334,27 @@ BLINK = EXPERIMENT.replace(
 
 def blink(root: Path, control: str = "old") -> scenario_model.Scenario:
     """A small scenario in which factors name a directory, a Dockerfile and a file that is mounted."""
-    found = lay_out(root, compose=STACK, lamp=BLINK)
+    directory = lay_out(root, compose=STACK, lamp=BLINK)
     for name in ("plain/Dockerfile", "fancy/Dockerfile", "fancy/lamp.py", "a.conf", "b.conf", "reproducer/Dockerfile"):
-        (found / name).parent.mkdir(exist_ok=True)
-        (found / name).write_text(f"# {name}\n", encoding="utf-8")
-    content = {"claim": "B-1", "title": "it blinks", "sign": "on", "variant": "documented", "control": control}
-    (found / "reproducer.yaml").write_text(yaml.safe_dump(content | {"services": ["app", "store"]}), encoding="utf-8")
+        (directory / name).parent.mkdir(exist_ok=True)
+        (directory / name).write_text(f"# {name}\n", encoding="utf-8")
+    content: dict[str, Any] = {
+        "claim": "B-1",
+        "title": "it blinks",
+        "sign": "on",
+        "variant": "documented",
+        "control": control,
+    }
+    content["services"] = ["app", "store"]
+    (directory / "reproducer.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     return loader.load(root, "blink")
 
 
 def test_a_factor_may_name_what_is_built_and_what_is_mounted(tmp_path: Path) -> None:
-    """The variant's directory goes along, and both files of which the control mounts the other."""
-    found = blink(tmp_path)
+    """The variant's directory is exported, and the mounted files of the variant and of the control."""
+    scenario = blink(tmp_path)
     for variant, kind in (("documented", "plain"), ("fancy", "fancy")):
-        content = write.files(write.case(found, variant))
+        content = write.collect_files(write.choose_case(scenario, variant))
         assert {name.partition("/")[0] for name in content} == {
             *(kind, "drive", "a.conf", "b.conf", "compose.yaml", "run.sh", "README.md")
         }
@@ -358,33 +366,33 @@ def test_a_factor_may_name_what_is_built_and_what_is_mounted(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("control", "lost", "said"),
+    ("control", "lost", "message"),
     [
         ("fancy", "", "built from ./${KIND:-plain}/${FILE:-Dockerfile}, which the control changes"),
-        ("gone", "", "app reads ./c.conf, which is no file"),
-        ("old", "plain/Dockerfile", "app is built from ./plain/Dockerfile, which is no file"),
+        ("gone", "", "app mounts ./c.conf, but there is no such file"),
+        ("old", "plain/Dockerfile", "app is built from ./plain/Dockerfile, but there is no such file"),
     ],
 )
-def test_what_a_factor_names_must_be_there(tmp_path: Path, control: str, lost: str, said: str) -> None:
+def test_what_a_factor_names_must_be_there(tmp_path: Path, control: str, lost: str, message: str) -> None:
     """For the variant and the control; an image is built from one directory in both."""
-    found = blink(tmp_path, control)
+    scenario = blink(tmp_path, control)
     if lost:
-        (found.directory / lost).unlink()
-    with pytest.raises(UsageError, match=re.escape(said)):
-        write.files(write.case(found))
+        (scenario.directory / lost).unlink()
+    with pytest.raises(UsageError, match=re.escape(message)):
+        write.collect_files(write.choose_case(scenario))
 
 
 def test_only_a_reproducer_is_replaced(tmp_path: Path) -> None:
     """A directory of that name that holds something else is left as it is."""
-    chosen = write.case(loader.load(ROOT, "spawn-workers"))
+    chosen = write.choose_case(loader.load(ROOT, "spawn-workers"))
     other = tmp_path / chosen.name
     other.mkdir()
     (other / "letter.txt").write_text("dear")
     with pytest.raises(UsageError, match="is no reproducer"):
-        write.write(chosen, tmp_path)
+        write.write_reproducer(chosen, tmp_path)
     assert (other / "letter.txt").read_text() == "dear"
     (other / "run.sh").write_text("#!/bin/sh\n")
-    directory, _ = write.write(chosen, tmp_path)
+    directory, _ = write.write_reproducer(chosen, tmp_path)
     assert not (other / "letter.txt").exists()
     assert "compose build" in (directory / "run.sh").read_text()
 
@@ -434,7 +442,7 @@ esac
 
 
 def run_sh(directory: Path, tmp_path: Path, *arguments: str, **more: str) -> tuple[int, str, list[str]]:
-    """Run it with a docker that only notes what it is asked; exit status, output, what docker was asked."""
+    """Run it with a docker that only records its arguments; exit status, output, the calls of docker."""
     fake = tmp_path / "bin"
     fake.mkdir(exist_ok=True)
     (fake / "docker").write_text(DOCKER)
@@ -446,9 +454,9 @@ def run_sh(directory: Path, tmp_path: Path, *arguments: str, **more: str) -> tup
 
 
 def test_its_project_has_a_name_that_compose_takes(directory: Path, tmp_path: Path) -> None:
-    """Small letters, digits and dashes, whatever the variant is called; and it begins as the scenario does."""
+    """Lower-case letters, digits and dashes, whatever the variant's name is."""
     _, _, calls = run_sh(directory, tmp_path, RUN="10")
-    projects = {found[1] for call in calls if (found := re.search(r"--project-name (\S+)", call))}
+    projects = {match[1] for call in calls if (match := re.search(r"--project-name (\S+)", call))}
     assert len(projects) == 1
     assert re.fullmatch(r"[a-z0-9][a-z0-9-]*-reproducer-\d+-\d+", projects.pop())
 
@@ -458,7 +466,7 @@ def test_its_project_has_a_name_that_compose_takes(directory: Path, tmp_path: Pa
     [
         ({"RUN": "10"}, 0),
         ({"RUN": "11"}, 1),
-        # A mistake in the drive, a container that cannot start, a server that did not, a kill.
+        # An error in the drive, a server or a container that did not start, a kill.
         ({"RUN": "0"}, 2),
         ({"RUN": "1"}, 2),
         ({"RUN": "12"}, 2),
@@ -471,11 +479,11 @@ def test_its_project_has_a_name_that_compose_takes(directory: Path, tmp_path: Pa
 def test_no_failure_is_taken_for_an_answer(
     written: dict[tuple[str, str | None], Path], tmp_path: Path, how: dict[str, str], status: int
 ) -> None:
-    """Only the drive's own two words count; whatever else happens, it cannot be told, and the stack goes."""
+    """Only the drive's statuses 10 and 11 count; all others end with status 2, and the stack is removed."""
     directory = written["socket-vanish", None]
-    code, said, calls = run_sh(directory, tmp_path, **how)
-    assert code == status, said
-    assert ("could not tell" in said) == (status == 2)
+    code, output, calls = run_sh(directory, tmp_path, **how)
+    assert code == status, output
+    assert ("could not tell" in output) == (status == 2)
     if "INFO" not in how:
         assert " down --volumes --remove-orphans" in calls[-1]
         project = re.search(r"--project-name (\S+)", calls[-1])
@@ -484,7 +492,7 @@ def test_no_failure_is_taken_for_an_answer(
 
 
 def test_an_interrupt_takes_the_stack_down(written: dict[tuple[str, str | None], Path], tmp_path: Path) -> None:
-    """Ctrl-C, which reaches all programs of the terminal, ends in a teardown too, and it cannot be told."""
+    """Ctrl-C, which reaches all programs of the terminal, removes the stack and ends with status 2."""
     (tmp_path / "docker").write_text(DOCKER)
     (tmp_path / "docker").chmod(0o755)
     calls = tmp_path / "calls"
@@ -497,8 +505,8 @@ def test_an_interrupt_takes_the_stack_down(written: dict[tuple[str, str | None],
     assert " down --volumes" in calls.read_text().splitlines()[-1]
 
 
-def test_without_docker_it_cannot_be_told(written: dict[tuple[str, str | None], Path], tmp_path: Path) -> None:
-    """No docker at all is neither the sign nor its absence."""
+def test_without_docker_the_status_is_2(written: dict[tuple[str, str | None], Path], tmp_path: Path) -> None:
+    """A missing docker is neither the sign nor its absence."""
     (tmp_path / "bin").mkdir()
     for tool in ("sh", "dirname", "mktemp", "date", "rm"):
         (tmp_path / "bin" / tool).symlink_to(f"/bin/{tool}")
@@ -509,11 +517,11 @@ def test_without_docker_it_cannot_be_told(written: dict[tuple[str, str | None], 
     assert "docker with the Compose plugin" in done.stderr
 
 
-def test_an_unknown_word_is_told_the_known_ones(written: dict[tuple[str, str | None], Path], tmp_path: Path) -> None:
-    """And nothing is started."""
-    code, said, calls = run_sh(written["pool-freeze", None], tmp_path, "documnted")
+def test_an_unknown_word_prints_the_usage(written: dict[tuple[str, str | None], Path], tmp_path: Path) -> None:
+    """Nothing is started."""
+    code, output, calls = run_sh(written["pool-freeze", None], tmp_path, "documnted")
     assert (code, calls) == (2, [])
-    assert "usage: ./run.sh [documented | control]" in said
+    assert "usage: ./run.sh [documented | control]" in output
 
 
 @pytest.mark.parametrize(
@@ -528,16 +536,16 @@ def test_an_unknown_word_is_told_the_known_ones(written: dict[tuple[str, str | N
 def test_it_says_which_factors_are_in_force(
     written: dict[tuple[str, str | None], Path], tmp_path: Path, word: str, environment: dict[str, str], shown: str
 ) -> None:
-    """A word names both; without one the environment may say something else."""
-    _, said, _ = run_sh(written["pool-freeze", None], tmp_path, *([word] if word else []), RUN="10", **environment)
-    assert said.splitlines()[0] == shown
+    """A word sets both factors; without one the environment may set them."""
+    _, output, _ = run_sh(written["pool-freeze", None], tmp_path, *([word] if word else []), RUN="10", **environment)
+    assert output.splitlines()[0] == shown
 
 
 # -- what the drives decide -----------------------------------------------------------------------
 
 
 def drive_of(directory: Path, server: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """A reproducer's drive with another server in the real one's place."""
+    """The names in a reproducer's drive.py, with a substitute for its server."""
     source = (directory / "drive" / "drive.py").read_text(encoding="utf-8")
     monkeypatch.syspath_prepend(str(directory / "drive"))
     monkeypatch.delitem(sys.modules, "server", raising=False)
@@ -552,14 +560,13 @@ class Spawned:
     """A server that printed what uvicorn and main.py print."""
 
     def __init__(self, *lines: str) -> None:
-        self.said = list(lines)
+        self.printed = list(lines)
         self.env: dict[str, str] = {}
         self.app = "/srv/app"
         self.process = self
         self.pid = 7
 
     def __call__(self, **_: Any) -> Spawned:
-        """It has been started already."""
         return self
 
     def __enter__(self) -> Spawned:
@@ -569,15 +576,13 @@ class Spawned:
         pass
 
     def lines(self) -> list[str]:
-        """What it said."""
-        return self.said
+        return self.printed
 
     def until(self, what: str, look: Any) -> None:
-        """It is there already."""
         assert look(), what
 
     def ready(self, path: str) -> None:
-        """It is."""
+        pass
 
 
 def loads(*pids: int) -> list[str]:
@@ -602,16 +607,16 @@ def loads(*pids: int) -> list[str]:
 def test_spawn_workers_counts_as_its_claim_does(
     written: dict[tuple[str, str | None], Path], monkeypatch: pytest.MonkeyPatch, pids: tuple[int, ...], shows: bool
 ) -> None:
-    """Once in the parent, and seven lines in all; in any other distribution the sign is not there."""
+    """Once in the parent, and seven lines in all; any other distribution is not the sign."""
     monkeypatch.setenv("WORKERS", "3")
     names = drive_of(written["spawn-workers", None], Spawned(*loads(*pids)), monkeypatch)
     assert names["drive"]() is shows
 
 
-def test_spawn_workers_leaves_out_who_was_replaced(
+def test_spawn_workers_leaves_out_replaced_workers(
     written: dict[tuple[str, str | None], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a busy machine uvicorn replaces a worker that loads for too long; its lines count for nothing."""
+    """On a busy machine uvicorn replaces a worker that loads for too long; its lines are not counted."""
     monkeypatch.setenv("WORKERS", "3")
     lines = [*loads(7, 11, 8, 8, 9, 9, 10, 10), "INFO: Child process [11] died"]
     assert drive_of(written["spawn-workers", None], Spawned(*lines), monkeypatch)["drive"]() is True
@@ -620,7 +625,7 @@ def test_spawn_workers_leaves_out_who_was_replaced(
 def test_gunicorn_settings_counts_overlaps(
     written: dict[tuple[str, str | None], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The most in a view at one moment, of the views that sleep alone."""
+    """The largest number of requests in a sleeping view at one moment; other views are not counted."""
     names = drive_of(written["gunicorn-settings", None], None, monkeypatch)
     lines = ["1.0 9 8 begin /sleep/1", "1.1 9 8 begin /sleep/1", "1.2 9 8 end /sleep/1", "1.3 9 8 begin /sleep/1"]
     assert names["most_at_once"]([*lines, "0.5 8 1 import lab.wsgi", "1.05 9 8 begin /other"]) == 2
@@ -636,10 +641,9 @@ class Threaded(Spawned):
         self.threads = ["MainThread", *(["once"] if known else [])]
 
     def ready(self, path: str = "/") -> None:
-        """It is."""
+        pass
 
     def get(self, path: str) -> tuple[int, str]:
-        """Every request is answered."""
         return 200, json.dumps({"threads": self.threads})
 
 
@@ -648,7 +652,7 @@ class Threaded(Spawned):
     [
         (Threaded(0.05, 5.1, 7.1), True),
         (Threaded(0.05, 4.9, 7.1), True),
-        # It goes on; it is gone; it never goes on; the interpreter does not know it any more.
+        # The thread goes on; it prints once only; the interpreter does not know it any more.
         (Threaded(0.05, 2.05, 4.05, 6.05), False),
         (Threaded(0.05), False),
         (Threaded(0.05, 5.1, known=False), False),
@@ -657,7 +661,7 @@ class Threaded(Spawned):
 def test_enable_threads_counts_the_lines_between_requests(
     written: dict[tuple[str, str | None], Path], monkeypatch: pytest.MonkeyPatch, server: Threaded, shows: bool
 ) -> None:
-    """None while there is no request, some during the next one, and the thread is known."""
+    """No line while there is no request, some during the next one, and the thread is known."""
     names = drive_of(written["enable-threads", None], server, monkeypatch)
     names["STUB"], names["AFTER"], names["os"] = (
         "",
@@ -667,10 +671,10 @@ def test_enable_threads_counts_the_lines_between_requests(
     assert names["drive"]() is shows
 
 
-def test_a_thread_that_never_printed_says_nothing(
+def test_a_thread_that_never_printed_decides_nothing(
     written: dict[tuple[str, str | None], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Then the server did not do what the case is about."""
+    """Then the server did not do what the sign needs."""
     names = drive_of(written["enable-threads", None], Threaded(5.1), monkeypatch)
     names["AFTER"], names["os"] = 0.0, SimpleNamespace(path=SimpleNamespace(exists=bool, join=os.path.join))
     with pytest.raises(names["Untold"], match="printed nothing during its own request"):
@@ -691,7 +695,7 @@ exit "${WRK:-0}"
     [
         ({"GOES": "yes"}, 10),
         ({}, 11),
-        # A control that says nothing: its workers were to be replaced, and were not.
+        # A control that decides nothing: its workers should have been replaced, and were not.
         ({"MAX_REQUESTS": "512"}, 12),
         ({"GOES": "yes", "WRK": "1"}, 12),
         ({"GOES": "yes", "REQUESTS": "0"}, 12),
@@ -702,9 +706,9 @@ exit "${WRK:-0}"
 def test_socket_vanish_looks_at_the_file_and_the_server(
     written: dict[tuple[str, str | None], Path], tmp_path: Path, how: dict[str, str], status: int
 ) -> None:
-    """The file must have been there, the load must have run, and the server must still do so."""
+    """The file must have existed, the load must have run, and the server must still run."""
     path = tmp_path / "s.sock"
-    # It counts the processes that serve web:app; here each test has an application, and so a server, of its own.
+    # The drive counts the processes that serve web:app. An application's name per test keeps parallel tests apart.
     application = f"{tmp_path.name.replace('_', '-')}-{os.getpid()}:app"
     drive = (written["socket-vanish", None] / "drive" / "drive.sh").read_text(encoding="utf-8")
     assert " web:app " in drive

@@ -21,7 +21,7 @@ from reprolab.bugreport import spec as bugreport_spec
 from reprolab.core.errors import LabError
 from reprolab.demo import script
 from reprolab.export import spec as export_spec
-from reprolab.export.compose import raw
+from reprolab.export.compose import read_compose
 from reprolab.pins.builds import fill
 from reprolab.publish.readme_sections import PAGES
 from reprolab.scenario import loader
@@ -37,7 +37,7 @@ DOCKERFILES = sorted(
 SERVICES = [
     pytest.param(file, name, service, id=f"{file.parent.name}:{name}")
     for file in COMPOSE_FILES
-    for name, service in raw(file)["services"].items()
+    for name, service in read_compose(file)["services"].items()
 ]
 # What a root master needs that gives its workers another user (a variant of user.py); nothing in it reaches the host.
 CAPABILITIES = {"gunicorn-settings-app": ["CHOWN", "KILL", "SETGID", "SETUID"]}
@@ -147,7 +147,7 @@ def test_images_are_built_or_pinned(file: Path, name: str, service: dict[str, An
 def test_a_profile_starts_the_documented_stack_and_nothing_else(name: str) -> None:
     """A service has its scenario's profile; one that the documented stack does without has a profile of its own."""
     found = loader.load(ROOT, name)
-    for service, content in raw(found.compose_file)["services"].items():
+    for service, content in read_compose(found.compose_file)["services"].items():
         wanted = name if found.needs(service.removeprefix(f"{name}-"), {}) else service
         assert content.get("profiles") == [wanted], f"{relative(found.compose_file)}, {service}: profiles: [{wanted}]"
 
@@ -156,7 +156,7 @@ def test_a_profile_starts_the_documented_stack_and_nothing_else(name: str) -> No
 def test_healthchecks_connect_and_ask_nothing(name: str) -> None:
     """So that `up --wait` means something: a port that is published, and the server under test, take a connection."""
     file = ROOT / "scenarios" / name / "compose.yaml"
-    for service, content in raw(file)["services"].items():
+    for service, content in read_compose(file)["services"].items():
         test = str(content["healthcheck"].get("test"))
         if ports := content.get("ports"):
             port = ports[0].rpartition(":")[2]
@@ -170,7 +170,7 @@ def test_healthchecks_connect_and_ask_nothing(name: str) -> None:
 def test_a_base_image_can_be_named(file: Path) -> None:
     """Where no registry is reached, a person names what the lab built; one variable stands for one image."""
     named = defaultdict(set)
-    for service in raw(file)["services"].values():
+    for service in read_compose(file)["services"].values():
         for argument, text in ((service.get("build") or {}).get("args") or {}).items():
             if match := NAMED_IMAGE.fullmatch(str(text)):
                 named[match[1]].add(match[2])

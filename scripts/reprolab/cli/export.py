@@ -13,11 +13,13 @@ from reprolab.scenario import loader
 
 
 def _export(root: Path, name: str, variant: str | None, output: Path | None) -> None:
-    """Export one scenario and say which case it is, what was written and how to run it."""
-    chosen = write.case(loader.load(root, name), variant)
-    directory, archive = write.write(chosen, output or results_root(root) / "export")
-    shown = chosen.reproducer
-    click.echo(f"exports: {shown.claim.id} ({shown.experiment.name}), variant {chosen.variant}: {shown.sign}")
+    """Write one scenario's reproducer; say which variant it shows, where it is and how to run it."""
+    case = write.choose_case(loader.load(root, name), variant)
+    directory, archive = write.write_reproducer(case, output or results_root(root) / "export")
+    reproducer = case.reproducer
+    click.echo(
+        f"exports: {reproducer.claim.id} ({reproducer.experiment.name}), variant {case.variant}: {reproducer.sign}"
+    )
     click.echo(f"written: {directory}/")
     click.echo(f"written: {archive}")
     click.echo(f"run it:  {directory}/run.sh (exit status 0: the sign shows, 1: it does not, 2: it cannot be told)")
@@ -29,5 +31,5 @@ def _export(root: Path, name: str, variant: str | None, output: Path | None) -> 
 @click.option("--output", type=click.Path(path_type=Path), metavar="DIR", help="instead of results/export")
 @boundary
 def export(name: str, variant: str | None, output: Path | None) -> None:
-    """Write a directory and a .tar.gz that show one sign with Docker alone, for a maintainer upstream."""
+    """Write a directory and a .tar.gz that show one sign with Docker alone, for an upstream maintainer."""
     _export(project_root(), name, variant, output)

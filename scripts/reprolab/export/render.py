@@ -1,4 +1,4 @@
-"""What a reproducer says: its compose.yaml, its scripts and its page."""
+"""Renders the files that the lab adds to a reproducer: compose.yaml, the scripts and the README."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ TEMPLATES.filters |= {"quote": shlex.quote, "ljust": str.ljust}
 
 
 @dataclass(frozen=True)
-class Case:
-    """What is exported: the reproducer, the variant, its factors, and those that the control changes."""
+class ExportCase:
+    """The variant that a reproducer shows, with all its factors, and the factors that the control changes."""
 
     scenario: Scenario
     reproducer: Reproducer
@@ -36,31 +36,31 @@ class Case:
 
     @property
     def resolver(self) -> export_compose.Resolver:
-        """What makes the Compose file and says which files belong to it."""
+        """A new resolver of the scenario's Compose file."""
         return export_compose.Resolver(self.scenario, self.reproducer, self.factors, self.control)
 
     @property
-    def own(self) -> Mapping[str, str]:
-        """What the variant changes of the documented factors."""
+    def changes(self) -> Mapping[str, str]:
+        """The factors of the variant that differ from the documented ones."""
         return self.reproducer.experiment.variants[self.variant]
 
     @property
     def name(self) -> str:
-        """The directory's name."""
+        """The name of the reproducer's directory."""
         usual = self.variant == self.reproducer.variant
         return f"{self.scenario.name}-reproducer" if usual else f"{self.scenario.name}-{self.variant}-reproducer"
 
 
-def texts(chosen: Case) -> dict[str, str]:
-    """Every file that is not the scenario's, by its path."""
-    model = chosen.resolver.model()
-    body = yaml.dump(model, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120)
-    compose = f"# {chosen.reproducer.title}. `./run.sh` uses this file; see the README.\n{body}"
-    return {"compose.yaml": compose, **_scripts(chosen, model, compose)}
+def render_files(case: ExportCase) -> dict[str, str]:
+    """The text of each file that the lab adds, by its path."""
+    model = case.resolver.model()
+    body = yaml.dump(model, Dumper=_IndentedDumper, sort_keys=False, allow_unicode=True, width=120)
+    compose = f"# {case.reproducer.title}. `./run.sh` uses this file; see the README.\n{body}"
+    return {"compose.yaml": compose, **_scripts(case, model, compose)}
 
 
-class _Plain(yaml.SafeDumper):
-    """Lists with the indentation that people write, and no references between equal parts."""
+class _IndentedDumper(yaml.SafeDumper):
+    """Indents lists as people do, and writes equal parts in full instead of as references."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         super().increase_indent(flow, False)
@@ -69,141 +69,147 @@ class _Plain(yaml.SafeDumper):
         return True
 
 
-def _scripts(chosen: Case, model: Model, compose: str) -> dict[str, str]:
-    """run.sh, repro.sh where the case goes without Docker, the README, and what starts the server."""
-    beside = spec.beside(chosen.scenario)
-    venv = _venv(chosen)
+def _scripts(case: ExportCase, model: Model, compose: str) -> dict[str, str]:
+    """run.sh, the README, repro.sh where the case can run without Docker, and server.py where the drive needs it."""
+    has_client = spec.has_client_container(case.scenario)
+    venv = _venv(case)
     images = sorted(set(re.findall(r"\$\{(\w+_IMAGE):-([^}]*)\}", compose)))
     values = {
-        "case": chosen,
-        "other": chosen.variant != chosen.reproducer.variant,
-        "reproducer": chosen.reproducer,
-        "claim": chosen.reproducer.claim,
-        "service": DRIVE if beside else APP,
-        "usual": {name: chosen.factors[name] for name in chosen.control},
-        "inforce": " ".join(f"{name}={_variable(chosen, name)}" for name in chosen.control),
-        "environment": _environment(chosen, model),
-        "python": chosen.factors.get("PYTHON", "").rpartition(".")[0],
-        "python_exact": chosen.factors.get("PYTHON", ""),
-        "files": "app" if (chosen.scenario.directory / "app").is_dir() else ".",
+        "case": case,
+        "is_other_variant": case.variant != case.reproducer.variant,
+        "reproducer": case.reproducer,
+        "claim": case.reproducer.claim,
+        "service": DRIVE if has_client else APP,
+        "variant_values": {name: case.factors[name] for name in case.control},
+        "current_values": " ".join(f"{name}={_variable(case, name)}" for name in case.control),
+        "environment": _environment(case, model),
+        "python": case.factors.get("PYTHON", "").rpartition(".")[0],
+        "python_exact": case.factors.get("PYTHON", ""),
+        "files": "app" if (case.scenario.directory / "app").is_dir() else ".",
         "venv": venv,
-        "seen": _recorded(chosen),
-        "unlike": _unlike(chosen),
+        "recorded": _recorded(case),
+        "unmeasured": _unmeasured(case),
         "words": _words,
         "images": images,
-        "bases": _bases(chosen, [official for _, official in images]),
+        "base_notes": _base_notes(case, [official for _, official in images]),
     }
-    made = {"run.sh": "run.sh.j2", "README.md": "README.md.j2"}
-    made |= {f"{DRIVE}/server.py": "server.py.j2"} if not beside else {}
-    made |= {"repro.sh": "repro.sh.j2"} if venv else {}
-    return {path: TEMPLATES.get_template(template).render(**values) for path, template in made.items()}
+    templates = {"run.sh": "run.sh.j2", "README.md": "README.md.j2"}
+    templates |= {f"{DRIVE}/server.py": "server.py.j2"} if not has_client else {}
+    templates |= {"repro.sh": "repro.sh.j2"} if venv else {}
+    return {path: TEMPLATES.get_template(template).render(**values) for path, template in templates.items()}
 
 
-def _environment(chosen: Case, model: Model) -> dict[str, str]:
-    """The server's variables as words for a shell; of those that the control changes, the shell's own value wins."""
-    found: dict[str, str] = model["services"][APP].get("environment", {})
-    fixed = {name: shlex.quote(value.replace("$$", "$")) for name, value in found.items() if name != "HOME"}
-    return fixed | {name: f'"{_variable(chosen, name)}"' for name in chosen.control}
+def _environment(case: ExportCase, model: Model) -> dict[str, str]:
+    """The server's variables as shell words. Those that the control changes take the shell's value if it has one."""
+    variables: dict[str, str] = model["services"][APP].get("environment", {})
+    fixed = {name: shlex.quote(value.replace("$$", "$")) for name, value in variables.items() if name != "HOME"}
+    return fixed | {name: f'"{_variable(case, name)}"' for name in case.control}
 
 
-def _variable(chosen: Case, name: str) -> str:
-    """A factor that the control changes, for a shell: the environment's value, or this variant's."""
-    return f"${{{name}:-{chosen.factors[name]}}}"
+def _variable(case: ExportCase, name: str) -> str:
+    """A factor as a shell variable, with this variant's value as its default."""
+    return f"${{{name}:-{case.factors[name]}}}"
 
 
 def _words(factors: Mapping[str, str]) -> str:
-    """Factors as one writes them on a command line."""
+    """Factors as on a command line: A=1 B=2."""
     return " ".join(f"{name}={shlex.quote(value)}" for name, value in factors.items())
 
 
-def _venv(chosen: Case) -> dict[str, Any] | None:
-    """What repro.sh installs, a line for each call of pip; None where the variant cannot do without its image."""
-    venv = chosen.reproducer.venv
-    if venv is None or not chosen.factors.get("PYTHON") or "PYTHON" in chosen.control:
+def _venv(case: ExportCase) -> dict[str, Any] | None:
+    """What repro.sh needs and installs, a line for each call of pip; None where the variant needs its image."""
+    venv = case.reproducer.venv
+    if venv is None or not case.factors.get("PYTHON") or "PYTHON" in case.control:
         return None
-    build = export_compose.build_factors(chosen.scenario)
-    changed = {name for name, value in chosen.factors.items() if value != chosen.scenario.factors[name]}
-    if (changed | set(chosen.control)) & build - venv.factors - {"PYTHON"}:
+    build = export_compose.build_factors(case.scenario)
+    changed = {name for name, value in case.factors.items() if value != case.scenario.factors[name]}
+    if (changed | set(case.control)) & build - venv.factors - {"PYTHON"}:
         return None
-    packages = [text for step in venv.install if step.applies(chosen.factors) for text in step.packages]
-    how = ("--no-build-isolation",) if venv.first else ()
-    return {"needs": venv.needs, "installs": [*_installs(chosen, venv.first), *_installs(chosen, packages, *how)]}
+    packages = [text for step in venv.install if step.applies(case.factors) for text in step.packages]
+    options = ("--no-build-isolation",) if venv.first else ()
+    return {"needs": venv.needs, "installs": [*_installs(case, venv.first), *_installs(case, packages, *options)]}
 
 
-def _installs(chosen: Case, packages: Iterable[str], *how: str) -> Iterator[str]:
-    """One call for what has a name, one for each list: pip takes no list with hashes beside anything else."""
+def _installs(case: ExportCase, packages: Iterable[str], *options: str) -> Iterator[str]:
+    """One call for all named packages and one for each list: pip installs a list with hashes only by itself."""
     packages = tuple(packages)
     if named := [text for text in packages if not text.startswith("-r")]:
-        yield shlex.join(["install", *how]) + "".join(f" {_shell(chosen, text)}" for text in named)
+        yield shlex.join(["install", *options]) + "".join(f" {_shell_word(case, text)}" for text in named)
     for text in packages:
         if text.startswith("-r"):
             yield shlex.join(["install", "--require-hashes", *text.split()])
 
 
-def _shell(chosen: Case, word: str) -> str:
-    """One word for the shell: factors put in, but for the control's, which are the shell's variables there."""
+def _shell_word(case: ExportCase, word: str) -> str:
+    """A word with its factors put in; those that the control changes become shell variables."""
 
-    def put(found: re.Match[str]) -> str:
-        return f"${{{found[1]}}}" if found[1] in chosen.control else chosen.factors[found[1]]
+    def put(match: re.Match[str]) -> str:
+        return f"${{{match[1]}}}" if match[1] in case.control else case.factors[match[1]]
 
     text = FACTOR.sub(put, word)
     return f'"{text}"' if "$" in text else shlex.quote(text)
 
 
-def _recorded(chosen: Case) -> list[dict[str, Any]]:
-    """What the lab measured, for the variant and the control as they are there; empty where nothing is on record.
+def _recorded(case: ExportCase) -> list[dict[str, Any]]:
+    """What the lab measured for the variant and the control, as rows; empty where nothing is on record.
 
-    Where another variant than the usual one is exported, each row has all factors in which the rows differ.
+    If the reproducer's own variant is exported, a row has the factors that its variant changes. For another variant,
+    each row has all factors in which the rows differ.
     """
-    found = chosen.reproducer
-    record = read_record(chosen.scenario)
-    measured = record.verdict.signs.get(found.claim.id, {}) if record else {}
-    keys = {name: chosen.scenario.variant_key(found.experiment.name, name) for name in found.experiment.variants}
-    names = [
-        name for name in dict.fromkeys((chosen.variant, found.variant, _control(chosen))) if keys[name] in measured
-    ]
-    if chosen.variant == found.variant:
-        shown = {name: found.experiment.variants[name] for name in names}
+    reproducer = case.reproducer
+    variants = reproducer.experiment.variants
+    record = read_record(case.scenario)
+    counts = record.verdict.signs.get(reproducer.claim.id, {}) if record else {}
+    keys = {name: case.scenario.variant_key(reproducer.experiment.name, name) for name in variants}
+    candidates = dict.fromkeys((case.variant, reproducer.variant, _control(case)))
+    names = [name for name in candidates if keys[name] in counts]
+    if case.variant == reproducer.variant:
+        shown = {name: variants[name] for name in names}
     else:
-        full = {name: _full(chosen, name) for name in names}
-        differing = [one for one in chosen.factors if len({factors[one] for factors in full.values()}) > 1]
-        shown = {name: {one: full[name][one] for one in differing} for name in names}
-    return [{"variant": name, "factors": shown[name], "count": measured[keys[name]]} for name in names]
+        factors = {name: _all_factors(case, name) for name in names}
+        differing = [factor for factor in case.factors if len({values[factor] for values in factors.values()}) > 1]
+        shown = {name: {factor: factors[name][factor] for factor in differing} for name in names}
+    return [{"variant": name, "factors": shown[name], "count": counts[keys[name]]} for name in names]
 
 
-def _full(chosen: Case, variant: str) -> dict[str, str]:
-    """Every factor of a variant."""
-    return {**chosen.scenario.factors, **chosen.reproducer.experiment.variants[variant]}
+def _all_factors(case: ExportCase, variant: str) -> dict[str, str]:
+    return {**case.scenario.factors, **case.reproducer.experiment.variants[variant]}
 
 
-def _control(chosen: Case) -> str:
-    """The variant that is `./run.sh control`, or is so but for what is no part of the stack; else the usual control."""
-    wanted = {**chosen.factors, **chosen.control}
-    names = (chosen.reproducer.control, *chosen.reproducer.experiment.variants)
-    for left_out in ((), chosen.reproducer.means):
-        same = {one: value for one, value in wanted.items() if one not in left_out}
+def _control(case: ExportCase) -> str:
+    """The variant with the factors of `./run.sh control`.
+
+    If there is none, a variant that has them except those which are not part of the stack; else the usual control.
+    """
+    factors = {**case.factors, **case.control}
+    names = (case.reproducer.control, *case.reproducer.experiment.variants)
+    for ignored in ((), case.reproducer.means):
+        wanted = {factor: value for factor, value in factors.items() if factor not in ignored}
         for name in names:
-            if same.items() <= _full(chosen, name).items():
+            if wanted.items() <= _all_factors(case, name).items():
                 return name
-    return chosen.reproducer.control
+    return case.reproducer.control
 
 
-def _unlike(chosen: Case) -> tuple[str, dict[str, str]] | None:
-    """The control that is shown as measured, and what `./run.sh control` has that it had not; None for nothing."""
-    control = _control(chosen)
-    measured, own = _full(chosen, control), {**chosen.factors, **chosen.control}
-    differing = {name: value for name, value in own.items() if measured[name] != value}
+def _unmeasured(case: ExportCase) -> tuple[str, dict[str, str]] | None:
+    """The measured control, and the factors of `./run.sh control` that it did not have; None where it had all."""
+    control = _control(case)
+    measured = _all_factors(case, control)
+    factors = {**case.factors, **case.control}
+    differing = {name: value for name, value in factors.items() if measured[name] != value}
     return (control, differing) if differing else None
 
 
-def _bases(chosen: Case, images: Iterable[str]) -> list[str]:
-    """Which of the base images the measurements had a stand-in for."""
-    record = read_record(chosen.scenario)
-    known = record.info.bases if record else {}
-    lines = []
+def _base_notes(case: ExportCase, images: Iterable[str]) -> list[str]:
+    """A sentence for each base image that was replaced by a fallback image when the claim was measured."""
+    record = read_record(case.scenario)
+    bases = record.info.bases if record else {}
+    notes = []
     for name in images:
-        if name in known and known[name].origin == Origin.HOST:
-            system = re.search(r"Debian [\d.]+", known[name].detail or "")
+        if name in bases and bases[name].origin == Origin.HOST:
+            system = re.search(r"Debian [\d.]+", bases[name].detail or "")
             on = f" on {system[0]}" if system else ""
-            lines.append(f"Measured with a stand-in for {name}, the same release{on}: Docker Hub could not be reached.")
-    return lines
+            notes.append(
+                f"Measured with a fallback image for {name}, the same release{on}: Docker Hub could not be reached."
+            )
+    return notes

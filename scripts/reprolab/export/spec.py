@@ -1,7 +1,7 @@
-"""What of a scenario a reproducer shows: scenarios/NAME/reproducer.yaml, read and checked.
+"""The description of a scenario's reproducer: reads and checks scenarios/NAME/reproducer.yaml.
 
-A reproducer is what `reprolab export` writes: a directory that needs Docker alone, with a `run.sh` that says by its
-exit status whether one sign shows. Nothing here talks to Docker.
+A reproducer is a directory that `reprolab export` writes. It needs only Docker, and the exit status of its `run.sh`
+says whether one sign shows. Nothing in this module talks to Docker.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from reprolab.scenario.model import FACTOR, Claim, Experiment, Scenario
 from reprolab.scenario.scaffold import how_to_add
 
 FILE = "reproducer.yaml"
-DRIVES = "reproducer"
+DRIVE_DIRECTORY = "reproducer"
 APP = "app"
 TEXTS = ("claim", "variant", "control", "title", "sign")
 LISTS = ("services", "reads", "leave_out", "without")
@@ -31,43 +31,51 @@ STEP_KEYS = ("packages", "when", "unless")
 
 
 @dataclass(frozen=True)
-class Step:
-    """Packages and lists of them (`-r FILE`), and the factors (NAME=PATTERN) under which they are installed or not."""
+class ReproducerStep:
+    """Packages and requirement lists (`-r FILE`) that are installed together.
+
+    ``when`` and ``unless`` are conditions on factors, NAME=PATTERN: at least one of ``when`` must hold, if there are
+    any, and none of ``unless``.
+    """
 
     packages: tuple[str, ...]
     when: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
 
     def applies(self, factors: Mapping[str, str]) -> bool:
-        """Whether these factors want it."""
-        met = any(_matches(one, factors) for one in self.when) or not self.when
-        return met and not any(_matches(one, factors) for one in self.unless)
+        """Whether the packages are installed with these factors."""
+        wanted = any(_matches(condition, factors) for condition in self.when) or not self.when
+        return wanted and not any(_matches(condition, factors) for condition in self.unless)
 
 
 @dataclass(frozen=True)
 class Venv:
-    """How the server is installed without Docker: what it needs, build tools first, then what is installed."""
+    """How the server is installed without Docker.
+
+    ``needs`` says in words what the machine must have, ``first`` are the build tools, installed before ``install``.
+    """
 
     needs: str
     first: tuple[str, ...]
-    install: tuple[Step, ...]
+    install: tuple[ReproducerStep, ...]
 
     @property
     def factors(self) -> set[str]:
-        """The factors that decide what is installed."""
-        texts = [text for step in self.install for text in (*step.packages, *step.when, *step.unless)]
-        asked = {one.partition("=")[0] for step in self.install for one in (*step.when, *step.unless)}
-        return asked | {name for text in texts for name, _ in FACTOR.findall(text)}
+        """The names of the factors that decide what is installed."""
+        conditions = [condition for step in self.install for condition in (*step.when, *step.unless)]
+        texts = [*conditions, *(package for step in self.install for package in step.packages)]
+        names = {condition.partition("=")[0] for condition in conditions}
+        return names | {name for text in texts for name, _ in FACTOR.findall(text)}
 
 
 @dataclass(frozen=True)
 class Reproducer:
     """One sign of a scenario, the variant that shows it, and the control that differs in a factor.
 
-    ``services`` are the roles that the case needs, ``reads`` the factors that the drive itself reads, ``leave_out``
-    files of the server's build that only the lab uses, ``without`` build arguments and variables of that kind.
-    ``means`` says in words what a factor is that the control changes along, and that is no part of the stack.
-    ``venv`` is there for cases that need no proxy: they run without Docker too.
+    ``services`` are the roles that the reproducer needs, ``reads`` the factors that the drive itself reads.
+    ``leave_out`` are files of the server's build that only the lab uses, ``without`` the names of build arguments and
+    variables that only the lab uses. ``means`` explains each factor that the control changes and that is not part of
+    the stack. ``venv`` is set for reproducers without a proxy, which can also run without Docker.
     """
 
     claim: Claim
@@ -87,14 +95,14 @@ class Reproducer:
 
 
 def load(scenario: Scenario) -> Reproducer:
-    """Read a scenario's reproducer.yaml. Raises UsageError that says what is wrong in it, and what may stand there."""
+    """Read a scenario's reproducer.yaml. Raises UsageError for a missing or malformed file."""
     where = f"scenarios/{scenario.name}/{FILE}"
     content = _read(scenario.directory / FILE, where)
     experiment, claim = _claim(scenario, content["claim"], where)
     for key in ("variant", "control"):
         check_variant(experiment, content[key], f"{where}, {key}")
     lists = {key: _texts(content.get(key, []), f"{where}, {key}") for key in LISTS}
-    found = Reproducer(
+    reproducer = Reproducer(
         claim=claim,
         experiment=experiment,
         variant=content["variant"],
@@ -110,8 +118,8 @@ def load(scenario: Scenario) -> Reproducer:
         means=_means(scenario, content.get("means", {}), f"{where}, means"),
         venv=_venv(content["venv"], f"{where}, venv") if "venv" in content else None,
     )
-    _check(scenario, found, where)
-    return found
+    _check(scenario, reproducer, where)
+    return reproducer
 
 
 def _read(path: Path, where: str) -> dict[str, Any]:
@@ -126,20 +134,20 @@ def _read(path: Path, where: str) -> dict[str, Any]:
         text = content.get(key)
         if not isinstance(text, str) or not text.strip():
             raise UsageError(f"{where}: {key} is missing", expected="a line of text")
-        # They stand in comments and quotes of the scripts.
+        # The texts are written into comments and quotes of the scripts.
         if re.search(r"[\n`$]", text.strip()):
             raise UsageError(f"{where}: {key} is {text!r}", expected="one line, without backticks and dollars")
     return content
 
 
-def drives(scenario: Scenario) -> Path:
-    """The directory that holds what drives the server in a reproducer."""
-    return scenario.directory / DRIVES
+def drive_directory(scenario: Scenario) -> Path:
+    """The directory with the files that drive the server in a reproducer."""
+    return scenario.directory / DRIVE_DIRECTORY
 
 
-def beside(scenario: Scenario) -> bool:
-    """Whether the drive has a container of its own, or else runs in the server's and starts the server itself."""
-    return (drives(scenario) / "Dockerfile").is_file()
+def has_client_container(scenario: Scenario) -> bool:
+    """Whether the drive has its own container. Otherwise it runs in the server's container and starts the server."""
+    return (drive_directory(scenario) / "Dockerfile").is_file()
 
 
 def check_variant(experiment: Experiment, name: str, where: str) -> None:
@@ -156,37 +164,44 @@ def _claim(scenario: Scenario, name: str, where: str) -> tuple[Experiment, Claim
         for claim in experiment.claims:
             if claim.id == name:
                 return experiment, claim
-    known = [claim.id for claim in scenario.claims]
-    raise UsageError(f"{where}: no claim {name!r}{hint(name, known)}", expected="one of " + ", ".join(known))
+    ids = [claim.id for claim in scenario.claims]
+    raise UsageError(f"{where}: no claim {name!r}{hint(name, ids)}", expected="one of " + ", ".join(ids))
 
 
-def _check(scenario: Scenario, found: Reproducer, where: str) -> None:
-    if found.experiment.variants[found.variant] == found.experiment.variants[found.control]:
-        raise UsageError(f"{where}: {found.control} changes nothing of {found.variant}", expected="a control that does")
-    scenario.check_factors(dict.fromkeys(found.reads, "any"), f"{where}, reads")
+def _check(scenario: Scenario, reproducer: Reproducer, where: str) -> None:
+    variants = reproducer.experiment.variants
+    if variants[reproducer.variant] == variants[reproducer.control]:
+        raise UsageError(
+            f"{where}: {reproducer.control} has the same factors as {reproducer.variant}",
+            expected="a control that differs from the variant in a factor",
+        )
+    scenario.check_factors(dict.fromkeys(reproducer.reads, "any"), f"{where}, reads")
     services = yaml.safe_load(scenario.compose_file.read_text(encoding="utf-8"))["services"]
     roles = [name.removeprefix(f"{scenario.name}-") for name in services]
-    for role in found.services:
+    for role in reproducer.services:
         if role not in roles:
-            raise UsageError(f"{where}: no service {role!r}{hint(role, roles)}", expected="of " + ", ".join(roles))
-    if APP not in found.services:
-        raise UsageError(f"{where}: services lacks {APP}", expected="the server under test among them")
-    if not beside(scenario) and not (drives(scenario) / "drive.py").is_file():
+            raise UsageError(f"{where}: no service {role!r}{hint(role, roles)}", expected="one of " + ", ".join(roles))
+    if APP not in reproducer.services:
+        raise UsageError(f"{where}: services lacks {APP}", expected="a list that names the server under test too")
+    if not has_client_container(scenario) and not (drive_directory(scenario) / "drive.py").is_file():
         raise UsageError(
-            f"scenarios/{scenario.name}/{DRIVES}/ holds no drive",
+            f"scenarios/{scenario.name}/{DRIVE_DIRECTORY}/ has neither drive.py nor a Dockerfile",
             expected="drive.py, or a Dockerfile of a container that drives the server from outside",
         )
-    if found.venv and (beside(scenario) or found.services != (APP,)):
-        raise UsageError(f"{where}: venv is there", expected="it only where the server alone is needed, and drive.py")
-    if found.venv:
-        scenario.check_factors(dict.fromkeys(found.venv.factors, "any"), f"{where}, venv")
+    if reproducer.venv and (has_client_container(scenario) or reproducer.services != (APP,)):
+        raise UsageError(
+            f"{where}: venv is set for a reproducer that needs more than the server",
+            expected="venv only with drive.py, and with no other service than the server",
+        )
+    if reproducer.venv:
+        scenario.check_factors(dict.fromkeys(reproducer.venv.factors, "any"), f"{where}, venv")
 
 
 def _venv(content: object, where: str) -> Venv:
     content = mapping(content, VENV_KEYS, where)
     steps = content.get("install")
     if not isinstance(steps, list) or not steps:
-        raise UsageError(f"{where}: install is {steps!r}", expected="a list: of packages, or {packages, when, unless}")
+        raise UsageError(f"{where}: install is {steps!r}", expected="a list of packages or of {packages, when, unless}")
     return Venv(
         needs=str(content.get("needs") or "").strip(),
         first=_texts(content.get("first", []), f"{where}, first"),
@@ -195,21 +210,21 @@ def _venv(content: object, where: str) -> Venv:
 
 
 def _means(scenario: Scenario, content: object, where: str) -> dict[str, str]:
-    found = mapping(content, scenario.factors, where)
-    if not all(isinstance(text, str) and text.strip() for text in found.values()):
+    explanations = mapping(content, scenario.factors, where)
+    if not all(isinstance(text, str) and text.strip() for text in explanations.values()):
         raise UsageError(f"{where} is {content!r}", expected="a line of text for each factor")
-    return {name: text.strip() for name, text in found.items()}
+    return {name: text.strip() for name, text in explanations.items()}
 
 
-def _step(content: object, where: str) -> Step:
+def _step(content: object, where: str) -> ReproducerStep:
     if isinstance(content, str):
-        return Step((content,))
+        return ReproducerStep((content,))
     content = mapping(content, STEP_KEYS, where)
-    return Step(**{key: _texts(content.get(key, []), f"{where}, {key}") for key in STEP_KEYS})
+    return ReproducerStep(**{key: _texts(content.get(key, []), f"{where}, {key}") for key in STEP_KEYS})
 
 
 def _texts(content: object, where: str) -> tuple[str, ...]:
-    if not isinstance(content, list) or not all(isinstance(one, str) and one for one in content):
+    if not isinstance(content, list) or not all(isinstance(text, str) and text for text in content):
         raise UsageError(f"{where} is {content!r}", expected="a list of texts")
     return tuple(content)
 
