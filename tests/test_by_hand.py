@@ -297,4 +297,4 @@ def test_a_stack_json_of_something_else_is_named(home: Path) -> None:
     path.write_text('{"a": 1}', encoding="utf-8")
     result = lab("compare", "by-hand/blink/one", "by-hand/blink/one")
     assert result.exit_code == Exit.USAGE
-    assert f"{path} is not as this lab writes it" in result.output
+    assert f"{path} does not have the lab's format" in result.output
