@@ -1,4 +1,4 @@
-"""Builds of a run's images: each once, two at a time, and what a failed one says."""
+"""Builds of a run's images: each once, two at a time, and the message of a failed build."""
 
 from __future__ import annotations
 
@@ -40,28 +40,28 @@ APT = """#5 [2/3] RUN apt-get update
 """
 
 
-def test_the_line_that_decides_is_shown() -> None:
-    """pip says why far above its last line: what looks like a reason is shown with its neighbours."""
+def test_the_line_with_the_reason_is_shown() -> None:
+    """pip prints the reason long before its last line. The excerpt has it, with the lines around it."""
     shown = excerpt(PIP).splitlines()
     assert any("invalid metadata" in line for line in shown)
     assert "Please use pip<24.1 if you need to use this version." in shown
     assert sum("No matching distribution" in line for line in shown) == 1
-    assert not any(line.startswith("#") for line in shown), "BuildKit's own frame says nothing"
+    assert not any(line.startswith("#") for line in shown), "lines of BuildKit tell no reason"
 
 
 def test_apts_refusal_is_shown() -> None:
-    """A pin that the archive no longer has is named with its version."""
+    """A version that the archive no longer has is in the excerpt."""
     assert "E: Version '1.22.1-9+deb12u10' for 'nginx' was not found" in excerpt(APT)
 
 
-def test_a_step_that_never_printed_has_its_error_alone() -> None:
-    """As where COPY does not find a file."""
+def test_a_step_that_printed_nothing_has_only_its_error() -> None:
+    """For example, COPY does not find a file."""
     log = '#4 [2/3] COPY gone /srv/\n#4 ERROR: failed to compute cache key: "/gone": not found\n'
     assert excerpt(log) == 'ERROR: failed to compute cache key: "/gone": not found'
 
 
-def test_a_log_without_steps_is_shown_by_its_end() -> None:
-    """Compose itself may refuse before anything is built; the excerpt stays short."""
+def test_of_a_log_without_steps_the_end_is_shown() -> None:
+    """Compose may fail before the build; the excerpt stays short."""
     assert excerpt("one\ntwo\n") == "one\ntwo"
     assert len(excerpt("\n".join(map(str, range(1000)))).splitlines()) == builds.EXCERPT_LINES
     long = "".join(f"#3 {n}.0 error {n}\n" for n in range(1000)) + "#3 ERROR: process\n"
@@ -72,148 +72,148 @@ def test_a_log_without_steps_is_shown_by_its_end() -> None:
 
 
 def model(**tags: str) -> dict[str, Any]:
-    """An adopted model: service -> tag."""
+    """A prepared model with these images: service -> tag."""
     return {"name": "reprolab-build", "services": {name: {"image": tag, "build": {}} for name, tag in tags.items()}}
 
 
 class Engine:
-    """Counts the builds that Compose is asked for; those in ``broken`` fail."""
+    """An engine that counts builds; those of the services in ``broken`` fail. The images in ``existing`` exist."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *broken: str, there: tuple[str, ...] = ()) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *broken: str, existing: tuple[str, ...] = ()) -> None:
         self.images = SimpleNamespace(get=self._get)
-        self.broken, self.there = broken, set(there)
-        self.asked: list[str] = []
-        self.now = self.most = 0
+        self.broken, self.existing = broken, set(existing)
+        self.built: list[str] = []
+        self.running = self.most = 0
         self._lock = threading.Lock()
         monkeypatch.setattr(builds, "run", self._run)
 
     def _get(self, tag: str) -> None:
-        if tag not in self.there:
+        if tag not in self.existing:
             raise ImageNotFound(tag)
 
     def _run(self, command: list[str], *, stdout: Any, **rest: Any) -> None:
         service = command[-1]
         with self._lock:
-            self.asked.append(service)
-            self.now += 1
-            self.most = max(self.most, self.now)
+            self.built.append(service)
+            self.running += 1
+            self.most = max(self.most, self.running)
         time.sleep(0.05)
         with self._lock:
-            self.now -= 1
+            self.running -= 1
         if service in self.broken:
             stdout.write(PIP.encode())
             stdout.flush()
             raise CommandError(Finished(tuple(command), 17, "", ""))
 
 
-def builder(engine: Engine, tmp_path: Path, said: list[str], **options: Any) -> Builder:
+def builder(engine: Engine, tmp_path: Path, messages: list[str], **options: Any) -> Builder:
     """A builder on that engine."""
-    return Builder(engine, ("compose",), tmp_path, said.append, **options)  # type: ignore[arg-type]
+    return Builder(engine, ("compose",), tmp_path, messages.append, **options)  # type: ignore[arg-type]
 
 
 def test_an_image_is_built_once_for_all_variants(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What is there is not built; what several variants need is built once, and described once."""
-    engine, said, described = Engine(monkeypatch, there=("p:1",)), [], []  # type: ignore[var-annotated]
+    """An existing image is not built; an image of several variants is built once, and described once."""
+    engine, messages, described = Engine(monkeypatch, existing=("p:1",)), [], []  # type: ignore[var-annotated]
     models: Mapping[str, Any] = {"a": model(app="x:1", proxy="p:1"), "b": model(app="x:1"), "c": model(app="x:2")}
 
     def describe(tag: str) -> BuiltImage:
         described.append(tag)
         return BuiltImage(Image(tag))
 
-    own = builder(engine, tmp_path, said, describe=describe)
-    own.start(models)
-    assert own.wait(models["a"]) == {"app": BuiltImage(Image("x:1")), "proxy": BuiltImage(Image("p:1"))}
-    assert own.wait(models["c"]) == {"app": BuiltImage(Image("x:2"))}
-    assert engine.asked == ["app", "app"]
+    run_builder = builder(engine, tmp_path, messages, describe=describe)
+    run_builder.start(models)
+    assert run_builder.wait(models["a"]) == {"app": BuiltImage(Image("x:1")), "proxy": BuiltImage(Image("p:1"))}
+    assert run_builder.wait(models["c"]) == {"app": BuiltImage(Image("x:2"))}
+    assert engine.built == ["app", "app"]
     assert sorted(described) == ["p:1", "x:1", "x:2"]
 
 
-def test_a_build_that_failed_is_not_tried_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """One message with the reason and the variants that it takes along, and the whole log in a file."""
-    engine, said = Engine(monkeypatch, "nginx"), []  # type: ignore[var-annotated]
+def test_a_failed_build_is_not_repeated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One message has the reason and the variants that cannot run; the whole log is in a file."""
+    engine, messages = Engine(monkeypatch, "nginx"), []  # type: ignore[var-annotated]
     models = {name: model(app="x:1", nginx="n:1") for name in ("few", "many", "unix")}
-    own = builder(engine, tmp_path, said)
-    own.start(models)
-    for one in models.values():
+    run_builder = builder(engine, tmp_path, messages)
+    run_builder.start(models)
+    for variant_model in models.values():
         with pytest.raises(BuildError, match="invalid metadata"):
-            own.wait(one)
-    assert sorted(engine.asked) == ["app", "nginx"]
-    told = [line for line in said if "did not build" in line]
-    assert len(told) == 1
-    assert "few, many, unix" in told[0]
+            run_builder.wait(variant_model)
+    assert sorted(engine.built) == ["app", "nginx"]
+    failures = [line for line in messages if "did not build" in line]
+    assert len(failures) == 1
+    assert "few, many, unix" in failures[0]
     assert (tmp_path / "n-1.log").read_text(encoding="utf-8") == PIP
     assert (tmp_path / "x-1.log").is_file(), "the log of a build that succeeded is kept too"
 
 
-def test_two_builds_at_a_time_and_one_beside_trials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A build takes cores away from the trials that run beside it."""
+def test_two_builds_at_a_time_and_one_during_trials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """During trials a second build would take processor time from them."""
     models = {str(n): model(app=f"x:{n}") for n in range(6)}
     for gentle, most in ((False, 2), (True, 1)):
         engine = Engine(monkeypatch)
-        own = builder(engine, tmp_path, [], gentle=gentle)
-        own.start(models)
-        for one in models.values():
-            own.wait(one)
+        run_builder = builder(engine, tmp_path, [], gentle=gentle)
+        run_builder.start(models)
+        for variant_model in models.values():
+            run_builder.wait(variant_model)
         assert engine.most == most
 
 
-def test_after_a_stop_no_build_begins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An interrupted run ends with the builds that are at work."""
+def test_after_a_stop_no_build_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Only the builds that already run may be counted."""
     engine = Engine(monkeypatch)
-    own = builder(engine, tmp_path, [])
-    own.start({str(n): model(app=f"x:{n}") for n in range(20)})
-    own.stop()
+    run_builder = builder(engine, tmp_path, [])
+    run_builder.start({str(n): model(app=f"x:{n}") for n in range(20)})
+    run_builder.stop()
     time.sleep(0.3)
-    assert len(engine.asked) <= builds.AT_ONCE
+    assert len(engine.built) <= builds.AT_ONCE
 
 
-def test_a_build_that_waits_for_its_turn_does_not_begin_after_a_stop(
+def test_a_build_that_waits_for_another_does_not_start_after_a_stop(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Two are at work at a time, and beside trials the second one waits for the first."""
-    engine, said = Engine(monkeypatch), []  # type: ignore[var-annotated]
-    own = builder(engine, tmp_path, said, gentle=True)
-    own.start({str(n): model(app=f"x:{n}") for n in range(2)})
-    while not engine.asked:
+    """During trials the second build waits for the first; it prints no message."""
+    engine, messages = Engine(monkeypatch), []  # type: ignore[var-annotated]
+    run_builder = builder(engine, tmp_path, messages, gentle=True)
+    run_builder.start({str(n): model(app=f"x:{n}") for n in range(2)})
+    while not engine.built:
         time.sleep(0.001)
-    own.stop()
+    run_builder.stop()
     time.sleep(0.3)
-    assert len(engine.asked) == 1
-    assert not any("did not build" in line or "was not built" in line for line in said)
+    assert len(engine.built) == 1
+    assert not any("did not build" in line or "was not built" in line for line in messages)
 
 
-def test_a_build_that_begins_during_a_stop_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Else the lab would wait for it, 20 minutes at most, before it ends."""
+def test_a_build_that_starts_during_a_stop_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Otherwise the lab would wait for it up to 20 minutes."""
     ended: list[Any] = []
     monkeypatch.setattr(builds, "end", ended.append)
-    own = builder(Engine(monkeypatch), tmp_path, [])
+    run_builder = builder(Engine(monkeypatch), tmp_path, [])
 
     def late(command: list[str], *, on_start: Any, **rest: Any) -> None:
-        own.stop()
+        run_builder.stop()
         on_start("process")
 
     monkeypatch.setattr(builds, "run", late)
-    own.start({"": model(app="x:1")})
-    own._futures["x:1"].result()
+    run_builder.start({"": model(app="x:1")})
+    run_builder._futures["x:1"].result()
     assert ended == ["process"]
 
 
-def test_an_engine_that_fails_is_told_as_such(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Not as a mistake in the lab."""
+def test_a_failure_of_the_engine_is_an_engine_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It is not reported as a mistake in the lab."""
     engine = Engine(monkeypatch)
 
     def gone(tag: str) -> None:
         raise DockerException("connection refused")
 
     engine.images = SimpleNamespace(get=gone)
-    own = builder(engine, tmp_path, [])
-    own.start({"": model(app="x:1")})
+    run_builder = builder(engine, tmp_path, [])
+    run_builder.start({"": model(app="x:1")})
     with pytest.raises(EngineError, match="connection refused"):
-        own.wait(model(app="x:1"))
+        run_builder.wait(model(app="x:1"))
 
 
 def test_images_come_in_the_order_of_the_variants() -> None:
-    """What the first variant needs is built first; a service without a build is none."""
+    """The images of the first variant are first; a service without a build has none."""
     models = {"b": model(app="x:2"), "a": model(app="x:1", proxy="p:1")}
     models["a"]["services"]["volume-only"] = {"image": "other:1"}
     assert [(image.reference, image.variants) for image in images_of(models)] == [
@@ -223,13 +223,13 @@ def test_images_come_in_the_order_of_the_variants() -> None:
     ]
 
 
-def test_an_image_is_awaited_until_its_build_has_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Trials without load begin by it: none before its own images are there, and none waits for those of others."""
+def test_an_image_is_pending_until_its_build_has_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A trial without load starts when its images are built; it does not wait for images of other variants."""
     engine = Engine(monkeypatch)
-    own = builder(engine, tmp_path, [])
-    own.start({"a": model(app="x:1"), "b": model(app="x:2")})
-    assert len(own.pending(model(app="x:1"))) == 1
-    own.wait(model(app="x:1"))
-    own.wait(model(app="x:2"))
-    assert own.pending(model(app="x:1", proxy="x:2")) == []
-    assert own.pending(model(app="no-build:1")) == []
+    run_builder = builder(engine, tmp_path, [])
+    run_builder.start({"a": model(app="x:1"), "b": model(app="x:2")})
+    assert len(run_builder.pending(model(app="x:1"))) == 1
+    run_builder.wait(model(app="x:1"))
+    run_builder.wait(model(app="x:2"))
+    assert run_builder.pending(model(app="x:1", proxy="x:2")) == []
+    assert run_builder.pending(model(app="no-build:1")) == []

@@ -1,4 +1,4 @@
-"""A variant's Compose model: resolved without the caller's environment, then made the lab's own."""
+"""A variant's Compose model: resolved without the caller's environment, then prepared by the lab."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def context(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def model(context: Path) -> dict[str, Any]:
-    """What Compose makes of a file."""
+    """A model as Compose resolves it."""
     return {
         "name": "reprolab",
         "services": {
@@ -60,20 +60,20 @@ def model(context: Path) -> dict[str, Any]:
     }
 
 
-def test_the_callers_environment_stays_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """WORKERS, COMPOSE_FILE or PYTHON_IMAGE in somebody's shell change nothing; the variant's factors alone count."""
-    found = load(tmp_path)
+def test_the_callers_environment_does_not_change_factors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """WORKERS, COMPOSE_FILE or PYTHON_IMAGE in the caller's shell change nothing; only the variant's factors count."""
+    scenario = load(tmp_path)
     for name in ("WORKERS", "RELEASE", "COMPOSE_FILE", "COMPOSE_PROJECT_NAME", "PYTHON_IMAGE", "UNRELATED"):
         monkeypatch.setenv(name, "from the shell")
-    made = stack_compose.clean_environment(found, {"RELEASE": "0.9"})
-    assert made["RELEASE"] == "0.9"
-    assert made["UNRELATED"] == "from the shell"
-    assert not {"WORKERS", "COMPOSE_FILE", "COMPOSE_PROJECT_NAME", "PYTHON_IMAGE"} & set(made)
+    environment = stack_compose.clean_environment(scenario, {"RELEASE": "0.9"})
+    assert environment["RELEASE"] == "0.9"
+    assert environment["UNRELATED"] == "from the shell"
+    assert not {"WORKERS", "COMPOSE_FILE", "COMPOSE_PROJECT_NAME", "PYTHON_IMAGE"} & set(environment)
     assert os.environ["WORKERS"] == "from the shell"
 
 
 def compose(folder: Path, text: str) -> tuple[str, ...]:
-    """A stand-in for docker compose."""
+    """A program in the place of docker compose."""
     path = folder / "compose"
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o755)
@@ -81,39 +81,39 @@ def compose(folder: Path, text: str) -> tuple[str, ...]:
 
 
 def test_compose_resolves_the_scenario_and_the_tools(tmp_path: Path) -> None:
-    """Both files go through Compose under the same factors, and their services are joined."""
-    found = load(tmp_path)
+    """Compose resolves both files with the same factors, and their services are joined."""
+    scenario = load(tmp_path)
     script = (
         f'echo "$RELEASE $*" >>{tmp_path}/calls\n'
         'case "$*" in *images*) echo \'{"services": {"wrk": {}}}\' ;; '
         '*) echo \'{"services": {"blink-app": {}}}\' ;; esac'
     )
-    resolved = stack_compose.resolve(found, {"RELEASE": "0.9"}, compose(tmp_path, script))
+    resolved = stack_compose.resolve(scenario, {"RELEASE": "0.9"}, compose(tmp_path, script))
     assert resolved == {"services": {"blink-app": {}, "wrk": {}}}
     calls = (tmp_path / "calls").read_text().splitlines()
     assert [call.split()[0] for call in calls] == ["0.9", "0.9"]
-    assert f"--file {found.compose_file} --profile * config --format json" in calls[0]
+    assert f"--file {scenario.compose_file} --profile * config --format json" in calls[0]
     assert f"--file {tmp_path}/images/compose.yaml " in calls[1]
 
 
-def test_what_compose_refuses_is_a_malformed_scenario(tmp_path: Path) -> None:
-    """Its own words are shown, with the file."""
-    found = load(tmp_path)
+def test_a_file_that_compose_refuses_is_a_usage_error(tmp_path: Path) -> None:
+    """The error has the text of Compose, and the file."""
+    scenario = load(tmp_path)
     with pytest.raises(UsageError) as caught:
-        stack_compose.resolve(found, {}, compose(tmp_path, "echo 'services.x is wrong' >&2; exit 15"))
-    assert f"Compose refuses {found.compose_file}" in str(caught.value)
+        stack_compose.resolve(scenario, {}, compose(tmp_path, "echo 'services.x is wrong' >&2; exit 15"))
+    assert f"Compose refuses {scenario.compose_file}" in str(caught.value)
     assert "services.x is wrong" in str(caught.value)
 
 
 def test_bases_are_arguments_that_end_in_image(model: dict[str, Any]) -> None:
-    """Only those of builds, and only those with a value."""
+    """Only arguments of builds with a value count."""
     model["services"]["blink-app"]["build"]["args"]["OTHER_IMAGE"] = None
     model["services"]["more"] = {"build": {"context": ".", "args": None}}
     assert list(base_arguments(model)) == [("blink-app", "PYTHON_IMAGE", BASE)]
 
 
-def test_the_variables_that_name_bases(model: dict[str, Any], tmp_path: Path) -> None:
-    """As the scenario's file writes them, with the image that they stand for under the factors in force."""
+def test_the_variables_for_base_images(model: dict[str, Any], tmp_path: Path) -> None:
+    """They are the variables in the scenario's file, each with its image in the model."""
     text = """\
 x-reprolab: {title: t, document: {title: d}}
 services:
@@ -124,25 +124,25 @@ services:
         PYTHON_IMAGE: ${PYTHON_IMAGE:-python:${PYTHON:-3.12.1}-slim}
         PLAIN_IMAGE: debian:bookworm
 """
-    found = load(tmp_path, compose=text, lamp=EXPERIMENT.replace('{"RELEASE": "0.9"}', "{}"))
-    assert found.factors == {"PYTHON": "3.12.1"}
+    scenario = load(tmp_path, compose=text, lamp=EXPERIMENT.replace('{"RELEASE": "0.9"}', "{}"))
+    assert scenario.factors == {"PYTHON": "3.12.1"}
     model["services"]["blink-app"]["build"]["args"]["PLAIN_IMAGE"] = "debian:bookworm"
     model["services"]["wrk"] = {"build": {"context": ".", "args": {"DEBIAN_IMAGE": "debian:bookworm"}}}
-    assert image_variables(model, found) == {"PYTHON_IMAGE": BASE}
+    assert image_variables(model, scenario) == {"PYTHON_IMAGE": BASE}
 
 
-def adopted(model: dict[str, Any], tmp_path: Path, **bases: tuple[str, str]) -> dict[str, Any]:
-    """The model as the lab runs it."""
+def prepared(model: dict[str, Any], tmp_path: Path, **bases: tuple[str, str]) -> dict[str, Any]:
+    """The model after `prepare_model`."""
     lay_out(tmp_path)
     return prepare_model(model, loader.load(tmp_path, "blink"), "reprolab-blink-1", OWNER, {**BASES, **bases})
 
 
-def test_the_model_becomes_the_labs_own(model: dict[str, Any], tmp_path: Path) -> None:
-    """Own project, base and labels everywhere; no fixed name by which two trials would collide, no healthcheck."""
+def test_a_prepared_model(model: dict[str, Any], tmp_path: Path) -> None:
+    """It has a project, base images and labels; no fixed names, which two trials would share, and no health check."""
     before = deepcopy(model)
-    own = adopted(model, tmp_path)
-    app, proxy = own["services"]["blink-app"], own["services"]["blink-proxy"]
-    assert own["name"] == "reprolab-blink-1"
+    result = prepared(model, tmp_path)
+    app, proxy = result["services"]["blink-app"], result["services"]["blink-proxy"]
+    assert result["name"] == "reprolab-blink-1"
     assert app["build"]["args"] == {"PYTHON_IMAGE": "reprolab-base/python:3.6.15-host", "GUNICORN": "19.6.0"}
     assert app["build"]["labels"] == {labels.OBJECT: "image", labels.SCENARIO: "blink"}
     assert app["labels"] == {"reprolab.log": "/log", **OWNER}
@@ -151,17 +151,17 @@ def test_the_model_becomes_the_labs_own(model: dict[str, Any], tmp_path: Path) -
     assert "container_name" not in app
     assert app["healthcheck"] == {"disable": True}
     assert proxy == {"image": "nginx:1.25", "labels": OWNER, "healthcheck": {"disable": True}}
-    assert own["networks"]["default"] == {"labels": OWNER}
-    assert own["volumes"]["socket"] == {"labels": {"x": "y", **OWNER}}
+    assert result["networks"]["default"] == {"labels": OWNER}
+    assert result["volumes"]["socket"] == {"labels": {"x": "y", **OWNER}}
     assert model == before
-    assert json.loads(json.dumps(own)) == own
+    assert json.loads(json.dumps(result)) == result
 
 
 def test_a_model_without_volumes(model: dict[str, Any], tmp_path: Path) -> None:
-    """Nothing is required that a small stack does not have."""
+    """Networks and volumes are optional."""
     model["volumes"] = None
     del model["networks"]
-    assert adopted(model, tmp_path)["volumes"] is None
+    assert prepared(model, tmp_path)["volumes"] is None
 
 
 # -- one image for one set of inputs --------------------------------------------------------------
@@ -173,7 +173,7 @@ def build(context: Path, **changes: Any) -> dict[str, Any]:
 
 
 def test_the_same_inputs_give_the_same_image(context: Path) -> None:
-    """Variants and runs share what they have in common."""
+    """Variants and runs share an image if its inputs are equal."""
     first = image_name(build(context), "app", [("base", "sha256:1")])
     assert image_name(build(context), "app", [("base", "sha256:1"), ("unused", "sha256:2")]) == first
     (context / "app.py").touch()
@@ -181,17 +181,17 @@ def test_the_same_inputs_give_the_same_image(context: Path) -> None:
 
 
 def test_every_input_gives_another_image(context: Path) -> None:
-    """Base, argument, target, Dockerfile, file, name and permission: none can change unseen."""
+    """A change of base, argument, target, Dockerfile, file, name or permission gives another image."""
     bases = [("base", "sha256:1")]
-    seen = {image_name(build(context), "app", bases)}
+    names = {image_name(build(context), "app", bases)}
 
     def is_new(**changes: Any) -> None:
         name = image_name(build(context, **changes), "app", changes.pop("bases", bases))
-        assert name not in seen
-        seen.add(name)
+        assert name not in names
+        names.add(name)
 
-    seen.add(image_name(build(context), "app", [("base", "sha256:2")]))
-    assert len(seen) == 2
+    names.add(image_name(build(context), "app", [("base", "sha256:2")]))
+    assert len(names) == 2
     is_new(args={"PYTHON_IMAGE": "base", "GUNICORN": "19.5.0"})
     is_new(target="witness")
     (context / "app.py").write_text("app = 2\n")
@@ -205,7 +205,7 @@ def test_every_input_gives_another_image(context: Path) -> None:
 
 
 def test_ignored_files_do_not_count(context: Path) -> None:
-    """What .dockerignore keeps out of the build, an edited README say, builds nothing anew."""
+    """A change of a file that .dockerignore excludes, such as README.md, needs no new image."""
     (context / ".dockerignore").write_text("# all but\n*\n\n!app.py\n")
     before = context_digest(context, "Dockerfile")
     (context / "README.md").write_text("story\n")
@@ -215,7 +215,7 @@ def test_ignored_files_do_not_count(context: Path) -> None:
 
 
 def test_a_dockerfile_outside_the_context_counts(context: Path) -> None:
-    """As that of wrk, whose context is the library's directory."""
+    """wrk has such a Dockerfile: its context is the library's directory."""
     (context.parent / "Dockerfile").write_text("FROM a\n")
     before = context_digest(context, "../Dockerfile")
     (context.parent / "Dockerfile").write_text("FROM b\n")
@@ -223,13 +223,13 @@ def test_a_dockerfile_outside_the_context_counts(context: Path) -> None:
 
 
 def test_roles_are_names_without_the_prefix() -> None:
-    """blink-app plays the role app; a tool without prefix keeps its name."""
+    """The role of blink-app is app; a tool without a prefix keeps its name."""
     services = {"services": {"blink-app": {}, "blink-my-proxy": {}, "wrk": {}}}
     assert services_by_role(services, "blink") == {"app": "blink-app", "my-proxy": "blink-my-proxy", "wrk": "wrk"}
 
 
-def test_only_what_is_missing_is_built() -> None:
-    """Services that are pulled are none of the lab's builds."""
+def test_only_missing_images_are_built() -> None:
+    """An image without a build is not listed."""
     services = {"a": {"build": {}, "image": "a:1"}, "b": {"build": {}, "image": "b:1"}, "c": {"image": "c:1"}}
     assert missing_images({"services": services}, lambda image: image == "a:1") == ["b"]
 
@@ -252,7 +252,7 @@ services:
 
 
 @pytest.mark.parametrize(
-    ("factors", "experiment", "there"),
+    ("factors", "experiment", "roles"),
     [
         ({}, "", {"app"}),
         ({"FRONT": "nginx"}, "", {"app", "nginx"}),
@@ -260,12 +260,12 @@ services:
         ({"FRONT": "nginx"}, "lamp", {"app", "browser", "nginx"}),
     ],
 )
-def test_a_service_takes_part_only_where_it_is_needed(
-    tmp_path: Path, factors: dict[str, str], experiment: str, there: set[str]
+def test_a_service_is_in_the_model_only_if_it_is_needed(
+    tmp_path: Path, factors: dict[str, str], experiment: str, roles: set[str]
 ) -> None:
-    """By the factors that are set, and by the experiment; by hand there is none. Nobody waits for who is not there."""
+    """Factors and the experiment decide; a manual stack has no experiment. A removed service is no dependency."""
     lay_out(tmp_path, compose=OPTIONAL)
-    found = loader.load(tmp_path, "blink")
+    scenario = loader.load(tmp_path, "blink")
     services = (
         '{"blink-app": {"depends_on": {"blink-nginx": {}}}, "blink-nginx": {"profiles": ["x"]}, "blink-browser": {}}'
     )
@@ -273,23 +273,23 @@ def test_a_service_takes_part_only_where_it_is_needed(
         'case "$*" in *images*) echo \'{"services": {"wrk": {}, "forensics": {}}}\' ;; '
         f"*) echo '{{\"services\": {services}}}' ;; esac"
     )
-    own = found.experiments[experiment] if experiment else None
-    resolved = stack_compose.resolve(found, factors, compose(tmp_path, script), own)["services"]
-    assert {name.removeprefix("blink-") for name in resolved} == there | {"wrk", "forensics"}
-    assert set(resolved["blink-app"]["depends_on"]) == ({"blink-nginx"} if "nginx" in there else set())
+    selected = scenario.experiments[experiment] if experiment else None
+    resolved = stack_compose.resolve(scenario, factors, compose(tmp_path, script), selected)["services"]
+    assert {name.removeprefix("blink-") for name in resolved} == roles | {"wrk", "forensics"}
+    assert set(resolved["blink-app"]["depends_on"]) == ({"blink-nginx"} if "nginx" in roles else set())
     assert all("profiles" not in service for service in resolved.values())
 
 
 def test_an_experiment_without_load_needs_no_wrk(tmp_path: Path) -> None:
-    """A load tool that cannot be built must not stop trials that put no load on; but bundles carry it."""
-    found = load(tmp_path)
-    tools, own = (f"echo '{json.dumps({'services': {name: {}}})}'" for name in ("wrk", "blink-app"))
-    script = f'case "$*" in *images*) {tools} ;; *) {own} ;; esac'
-    quiet = replace(found.experiments["lamp"], parallel=True)
+    """A failed build of the load tool must not stop trials without load; offline bundles contain the tool."""
+    scenario = load(tmp_path)
+    tools, services = (f"echo '{json.dumps({'services': {name: {}}})}'" for name in ("wrk", "blink-app"))
+    script = f'case "$*" in *images*) {tools} ;; *) {services} ;; esac'
+    quiet = replace(scenario.experiments["lamp"], parallel=True)
     command = compose(tmp_path, script)
-    assert "wrk" not in stack_compose.resolve(found, {}, command, quiet)["services"]
-    assert "wrk" in stack_compose.resolve(found, {}, command, quiet, all_tools=True)["services"]
-    assert "wrk" in stack_compose.resolve(found, {}, command, found.experiments["lamp"])["services"]
+    assert "wrk" not in stack_compose.resolve(scenario, {}, command, quiet)["services"]
+    assert "wrk" in stack_compose.resolve(scenario, {}, command, quiet, all_tools=True)["services"]
+    assert "wrk" in stack_compose.resolve(scenario, {}, command, scenario.experiments["lamp"])["services"]
 
 
 @pytest.mark.parametrize(
@@ -310,8 +310,8 @@ def test_an_experiment_without_load_needs_no_wrk(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_mistake_in_when_is_told(tmp_path: Path, before: str, after: str, words: str) -> None:
-    """A condition that can never hold would leave a service out of every run in silence."""
+def test_a_mistake_in_when_is_an_error(tmp_path: Path, before: str, after: str, words: str) -> None:
+    """A condition that is never true would remove a service from every run without a message."""
     lay_out(tmp_path, compose=OPTIONAL.replace(before, after))
     with pytest.raises(UsageError, match=words):
         loader.load(tmp_path, "blink")

@@ -1,4 +1,4 @@
-"""The stage: what demo.yaml may say, the recording at a moment, what the screen shows of it, and the replay's clock."""
+"""Demonstrations: demo.yaml, the recording at a moment, its screen, and the replay's clock."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ SCENARIOS = having(script.FILE)
 
 
 def terminal(width: int = 80, height: int = 24) -> Console:
-    """A terminal of a size that keeps what is printed."""
+    """A terminal of this size that records its output."""
     return Console(width=width, height=height, record=True, force_terminal=True, file=open(os.devnull, "w"))  # noqa: PTH123
 
 
-def drawn(what: Any, width: int = 80, height: int = 24) -> str:
-    """What a terminal of a size shows."""
+def drawn(content: Any, width: int = 80, height: int = 24) -> str:
+    """The text on a terminal of this size."""
     console = terminal(width, height)
-    console.print(what)
+    console.print(content)
     return console.export_text()
 
 
@@ -61,17 +61,17 @@ def drawn(what: Any, width: int = 80, height: int = 24) -> str:
 
 @pytest.fixture(scope="module")
 def vanish() -> model.Scenario:
-    """The scenario with the most to show."""
+    """A scenario whose demonstration has every part."""
     return loader.load(ROOT, "socket-vanish")
 
 
-def content(found: model.Scenario) -> dict[str, Any]:
-    """Its demo.yaml, to be spoilt."""
-    return yaml.safe_load((found.directory / script.FILE).read_text(encoding="utf-8"))
+def content(scenario: model.Scenario) -> dict[str, Any]:
+    """The content of its demo.yaml."""
+    return yaml.safe_load((scenario.directory / script.FILE).read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("break_content", "message"),
     [
         (lambda c: c.update(opning="x"), "unknown key opning (did you mean opening?)"),
         (lambda c: c.pop("opening"), "opening is ''"),
@@ -89,20 +89,20 @@ def content(found: model.Scenario) -> dict[str, Any]:
         (lambda c: c.update(experiment="vanished"), "did you mean vanish?"),
     ],
 )
-def test_a_mistake_in_demo_yaml_is_named(vanish: model.Scenario, spoil: Any, told: str) -> None:
-    """A mistake is told with the place, the key, and what was expected; nobody finds it out on the stage."""
-    spoilt = content(vanish)
-    spoil(spoilt)
+def test_a_mistake_in_demo_yaml_is_named(vanish: model.Scenario, break_content: Any, message: str) -> None:
+    """The error has the place, the key and the expected value."""
+    broken = content(vanish)
+    break_content(broken)
     with pytest.raises(UsageError) as raised:
-        script.parse(vanish, spoilt, "demo.yaml")
-    assert told in str(raised.value)
+        script.parse(vanish, broken, "demo.yaml")
+    assert message in str(raised.value)
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_what_a_demonstration_says_holds_no_measured_figure(name: str) -> None:
-    """A number on the stage comes from measurement: the texts hold the document's own settings alone."""
-    found = loader.load(ROOT, name)
-    demo = script.load(found)
+def test_the_texts_of_a_demonstration_have_no_measured_figure(name: str) -> None:
+    """The figures of a demonstration are measured; its texts have only settings of the document."""
+    scenario = loader.load(ROOT, name)
+    demo = script.load(scenario)
     texts = [demo.opening, demo.cause, demo.ask, *(t for act in demo.acts for t in (act.say, act.expect, act.reveal))]
     for text in texts:
         assert not re.search(r"\d+(\.\d+)? ?(%|ms|req/s|per second|/s)", text), text
@@ -111,68 +111,68 @@ def test_what_a_demonstration_says_holds_no_measured_figure(name: str) -> None:
 # -- the recording -----------------------------------------------------------------------------------
 
 
-def looks(*seen: tuple[float, list[int], bool | None]) -> list[Look]:
+def looks(*rows: tuple[float, list[int], bool | None]) -> list[Look]:
     """Looks at a server 7 with workers."""
     server = ProcessState(7, 1, "gunicorn")
     return [
-        Look(at, (server, *(ProcessState(pid, 7, "gunicorn", 5) for pid in pids)), present)
-        for at, pids, present in seen
+        Look(at_ms, (server, *(ProcessState(pid, 7, "gunicorn", 5) for pid in pids)), present)
+        for at_ms, pids, present in rows
     ]
 
 
 @pytest.fixture
 def grown() -> Recording:
-    """Ten seconds: 200 for two of them, then 502; the file goes, and one worker with another in its place."""
-    found = Recording(seen_ms=10_000, length_ms=10_000)
+    """Ten seconds: 200 for two of them, then 502. The file is removed, and a worker is replaced."""
+    growing = Recording(seen_ms=10_000, length_ms=10_000)
     for step in range(20):
-        found.count("200", step, 10)
+        growing.count("200", step, 10)
     for step in range(20, 100):
-        found.count("502", step, 1000)
-    found.looks += looks((0, [10, 11], True), (1000, [10, 11], True), (2500, [11, 12], False))
-    found.events.append(Event(2100, "gone", "the file is gone", "witness"))
-    return found
+        growing.count("502", step, 1000)
+    growing.looks += looks((0, [10, 11], True), (1000, [10, 11], True), (2500, [11, 12], False))
+    growing.events.append(Event(2100, "gone", "the file is gone", "witness"))
+    return growing
 
 
-def test_a_frame_holds_nothing_that_had_not_happened(grown: Recording) -> None:
-    """At a moment the screen has what was seen until then: counts, looks and events."""
-    seen = frame(grown, 2000, 40, 10)
-    assert [(line.label, line.total) for line in seen.lines] == [("200", 200), ("502", 0)]
-    assert seen.present is True and seen.gone_ms is None and not seen.events
-    assert seen.rows is not None and all(row.gone_ms is None for row in seen.rows)
+def test_a_frame_has_nothing_from_after_its_moment(grown: Recording) -> None:
+    """Counts, looks and events after the moment are not in the frame."""
+    state = frame(grown, 2000, 40, 10)
+    assert [(line.label, line.total) for line in state.lines] == [("200", 200), ("502", 0)]
+    assert state.present is True and state.gone_ms is None and not state.events
+    assert state.rows is not None and all(row.gone_ms is None for row in state.rows)
 
 
 def test_a_frame_tells_rates_of_the_last_second(grown: Recording) -> None:
-    """The rate is that of the last second, the total that of all."""
+    """The rate is of the last second, the total is of all seconds."""
     ok, refused = frame(grown, 5000, 40, 10).lines
     assert (ok.rate, ok.total) == (0, 200)
     assert (refused.rate, refused.total) == (10_000, 30_000)
 
 
-def test_one_line_is_no_rate() -> None:
-    """What came once is one in a second, however soon after the start and however short the steps are."""
-    found = Recording(seen_ms=60)
-    found.count("tick", 0, 1)
-    (line,) = frame(found, 60, 40, 10).lines
+def test_one_line_is_one_in_a_second() -> None:
+    """One line counts as one in a second, also right after the start."""
+    single = Recording(seen_ms=60)
+    single.count("tick", 0, 1)
+    (line,) = frame(single, 60, 40, 10).lines
     assert (line.rate, line.peak, line.total) == (1, 1, 1)
 
 
 def test_a_frame_marks_new_and_gone_processes(grown: Recording) -> None:
-    """Who was not in the first look is new, who is not in the last one is gone, with the moment of that look."""
+    """A process that the first look lacks is new; one that the last look lacks has ended, at that look."""
     rows = {row.process.pid: row for row in frame(grown, 3000, 40, 10).rows or ()}
     assert (rows[10].gone_ms, rows[10].new) == (2500, False)
     assert (rows[12].gone_ms, rows[12].new, rows[12].since_ms) == (None, True, 2500)
     assert (rows[11].gone_ms, rows[11].new, rows[11].depth) == (None, False, 1)
 
 
-def test_what_is_not_counted_yet_is_not_drawn_as_nothing(grown: Recording) -> None:
-    """A column behind the last look at the log is empty, not zero."""
+def test_a_column_that_is_not_counted_yet_is_empty(grown: Recording) -> None:
+    """A column after the last count is None, not zero."""
     grown.seen_ms = 3000
     columns = frame(grown, 5000, 50, 10).lines[1].columns
     assert columns[-1] is None and columns[14] is not None
 
 
-def test_a_recording_comes_back_from_its_file(tmp_path: Path, grown: Recording) -> None:
-    """What a demonstration saw can be read again, a torn last line but for itself."""
+def test_a_recording_is_read_from_its_file(tmp_path: Path, grown: Recording) -> None:
+    """The file has the whole recording; an incomplete last line is skipped."""
     path = tmp_path / recording.FILE
     writer = recording.RecordingWriter(path)
     for look in grown.looks:
@@ -182,16 +182,16 @@ def test_a_recording_comes_back_from_its_file(tmp_path: Path, grown: Recording) 
     writer.write(length_ms=10_000.0)
     writer.close()
     path.write_bytes(path.read_bytes() + b'{"at_ms": 99')
-    found = recording.read(path)
-    assert found.looks == grown.looks and found.events == grown.events
-    assert found.counts == {"200": {3: 7}} and found.length_ms == 10_000
+    restored = recording.read(path)
+    assert restored.looks == grown.looks and restored.events == grown.events
+    assert restored.counts == {"200": {3: 7}} and restored.length_ms == 10_000
 
 
-# -- the sampler's readings --------------------------------------------------------------------------
+# -- the sampler -------------------------------------------------------------------------------------
 
 
 def test_processes_below_the_first_are_the_servers() -> None:
-    """A look's own shell has no parent in the container, and stays out; so do the init and what is dead."""
+    """The shell of a look has no parent in the container and is excluded; so are the init and zombies."""
     tail = " ".join(["0"] * 15) + " 3 0"
     lines = [
         f"1 (docker-init) S 0 {tail}",
@@ -202,12 +202,15 @@ def test_processes_below_the_first_are_the_servers() -> None:
         f"100 (cat) R 99 {tail}",
         "garbage",
     ]
-    found = sampler.parse_processes(lines)
-    assert [(p.pid, p.parent, p.name) for p in found] == [(7, 1, "gunicorn: (a) b"), (10, 7, "gunicorn")]
+    processes = sampler.parse_processes(lines)
+    assert [(process.pid, process.parent, process.name) for process in processes] == [
+        (7, 1, "gunicorn: (a) b"),
+        (10, 7, "gunicorn"),
+    ]
 
 
 def test_the_access_log_is_counted_as_the_evidence_counts_it(tmp_path: Path) -> None:
-    """The command that counts a log's lines while it grows leaves out the lab's probes and what is no access line."""
+    """The command does not count the lab's own requests and lines that are no access lines."""
     log = tmp_path / "access.log"
     line = '127.0.0.1 - - [21/Nov/2026:06:55:32 +0000] "GET / HTTP/1.1" {} 25 "-" "{}" {} {}\n'
     log.write_text(
@@ -217,53 +220,53 @@ def test_the_access_log_is_counted_as_the_evidence_counts_it(tmp_path: Path) -> 
         + "the proxy says something\n"
     )
     count = sampler.COUNT.format(zero=1795244132000, step=100)
-    done = subprocess.run(["sh", "-c", f"cat '{log}' | {count}"], capture_output=True, text=True, check=True)
-    assert sampler.parse_counts(done.stdout) == ([("200", 2, 1), ("502", 5, 1)], log.stat().st_size)
+    finished = subprocess.run(["sh", "-c", f"cat '{log}' | {count}"], capture_output=True, text=True, check=True)
+    assert sampler.parse_counts(finished.stdout) == ([("200", 2, 1), ("502", 5, 1)], log.stat().st_size)
 
 
-def test_a_look_that_fails_is_told_and_harms_nothing(tmp_path: Path) -> None:
-    """The experiment goes on without it; the screen says so, and the recording keeps it."""
+def test_a_look_that_fails_is_reported(tmp_path: Path) -> None:
+    """The experiment continues; the screen and the recording have the error."""
 
     def fails(*_: Any) -> Any:
         raise InvalidTrial("the container went away\nwith details")
 
     stack: Any = SimpleNamespace(evidence=TrialDirectory(tmp_path), front="app", execute=fails, exists=fails)
-    with sampler.Sampler(stack, script.Watch(processes="app"), tick=0.01) as looking:
-        while "looks" not in looking.recording.missing:
+    with sampler.Sampler(stack, script.Watch(processes="app"), tick=0.01) as running:
+        while "looks" not in running.recording.missing:
             time.sleep(0.01)
-    (told,) = live_view.process_lines(frame(looking.recording, 1000, 40, 10), 5)
-    assert told.plain.startswith("a look failed at ") and told.plain.endswith(": the container went away")
-    assert recording.read(tmp_path / recording.FILE).missing == looking.recording.missing
+    (line,) = live_view.process_lines(frame(running.recording, 1000, 40, 10), 5)
+    assert line.plain.startswith("a look failed at ") and line.plain.endswith(": the container went away")
+    assert recording.read(tmp_path / recording.FILE).missing == running.recording.missing
 
 
 # -- the screen --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (160, 50)])
-def test_the_live_page_fits_its_terminal(vanish: model.Scenario, grown: Recording, width: int, height: int) -> None:
-    """In 80 by 24 and on a projector the page has lines, the file's state, processes and events, and no more rows."""
+def test_the_live_slide_fits_its_terminal(vanish: model.Scenario, grown: Recording, width: int, height: int) -> None:
+    """In both sizes the slide has lines, the state of the file, processes and events, and not too many rows."""
     watch = script.load(vanish).watch
-    seen = frame(grown, 4000, live_view.columns_for(width), watch.window)
-    page = Slide("socket-vanish · 1/3", "live", live_view.Live(seen, watch, height - 4), "q: leave")
-    text = drawn(page, width, height)
+    state = frame(grown, 4000, live_view.columns_for(width), watch.window)
+    slide = Slide("socket-vanish · 1/3", "live", live_view.Live(state, watch, height - 4), "q: leave")
+    text = drawn(slide, width, height)
     assert len(text.rstrip("\n").split("\n")) <= height
     assert max(map(len, text.split("\n"))) <= width
     for part in ("200", "502", "10 000/s", "GONE", "seen gone at 2.5 s", "12 gunicorn 5 threads", "the file is gone"):
         assert part in text, f"{part!r} is not on the page:\n{text}"
 
 
-def test_many_workers_do_not_push_the_living_off_the_page() -> None:
-    """Of many processes those that went first are left out, and counted."""
-    found = Recording(length_ms=60_000)
-    found.looks += looks(*((1000 * n, [100 + n, 101 + n], None) for n in range(50)))
-    lines = [line.plain for line in live_view.process_lines(frame(found, 60_000, 40, 10), 10)]
+def test_running_processes_stay_on_a_full_slide() -> None:
+    """If there are too many processes, the first that ended are omitted and counted."""
+    crowded = Recording(length_ms=60_000)
+    crowded.looks += looks(*((1000 * n, [100 + n, 101 + n], None) for n in range(50)))
+    lines = [line.plain for line in live_view.process_lines(frame(crowded, 60_000, 40, 10), 10)]
     assert len(lines) == 10
     assert any("150 gunicorn" in line and "gone" not in line for line in lines)
     assert lines[-1] == "… 43 more gone"
 
 
-def test_a_small_bar_is_still_seen() -> None:
-    """One answer among thousands has a mark, none has a dot, and what is not known has nothing."""
+def test_a_small_bar_is_visible() -> None:
+    """One response among thousands has a bar, zero has a dot, and an unknown number has a space."""
     assert live_view.block(1, 30_000, 0, 4) == "▁"
     assert live_view.block(0, 30_000, 0, 4) == "·"
     assert live_view.block(None, 30_000, 0, 4) == " "
@@ -281,34 +284,34 @@ def whole(tmp_path: Path) -> RunDirectory:
 
 @pytest.mark.parametrize("speed", [1.0, 4.0])
 def test_a_replay_keeps_the_recorded_time(vanish: model.Scenario, whole: RunDirectory, speed: float) -> None:
-    """After a second of its clock a replay is a second into the trial, or as many as the speed says, up to its end."""
+    """After one second of the clock a replay is ``speed`` seconds into the trial, up to its end."""
     clock = Clock()
     player = Replay(vanish, script.load(vanish), whole, speed, clock)
     act = player.script.acts[0]
     player.prepare(act)
-    seen = player.start(act, lambda state: None)
+    played = player.start(act, lambda state: None)
     clock.now += 1
     assert player.now_ms() == pytest.approx(1000 * speed) and not player.over()
     clock.now += 3600
-    assert player.over() and player.now_ms() == seen.length_ms
+    assert player.over() and player.now_ms() == played.length_ms
 
 
-def test_a_replay_draws_what_the_evidence_holds(vanish: model.Scenario, whole: RunDirectory) -> None:
-    """Of an ordinary run the answers come from the proxy's log, the workers from the server's own lines, said so."""
+def test_a_replay_shows_the_evidence(vanish: model.Scenario, whole: RunDirectory) -> None:
+    """In an ordinary run the responses are from the proxy's log, and the workers from the server's lines."""
     demo = script.load(vanish)
     player = Replay(vanish, demo, whole)
     act = demo.acts[0]
     player.prepare(act)
-    seen = frame(player._recording, player._recording.length_ms, 40, 20)
-    # Of the proxy's log the test data hold a part.
+    state = frame(player._recording, player._recording.length_ms, 40, 20)
+    # The test data have a part of the proxy's log.
     log = access_log.access_summary(whole.trial("vanish", "documented", 1).lines("proxy"), 0)
-    assert {line.label: line.total for line in seen.lines} == {str(s): n for s, n in log.statuses.items()}
-    assert seen.missing["processes"] == from_logs.PIDS_FROM_LOG
-    assert sum(row.gone_ms is not None for row in seen.rows or ()) > 0
+    assert {line.label: line.total for line in state.lines} == {str(s): n for s, n in log.statuses.items()}
+    assert state.missing["processes"] == from_logs.PIDS_FROM_LOG
+    assert sum(row.gone_ms is not None for row in state.rows or ()) > 0
 
 
-def test_what_the_lab_ended_is_no_end_of_the_servers_own(tmp_path: Path) -> None:
-    """A frozen request that the lab freed is marked in the graph and, before the line that follows, in the log."""
+def test_a_request_that_the_lab_freed_is_marked(tmp_path: Path) -> None:
+    """It is marked in the graph, and in the log before the line that follows."""
     events = (Event(900, "note", "request 1: frozen", "frozen request", 2000), Event(2000, "killed", "freed", "lab"))
     (tmp_path / "app").mkdir()
     evidence = TrialDirectory(tmp_path / "app")
@@ -316,42 +319,42 @@ def test_what_the_lab_ended_is_no_end_of_the_servers_own(tmp_path: Path) -> None
         log.write(b"1970-01-01T00:00:03.000000000Z request 1 ends\n")
     source = script.LineSource("app", re.compile("request 1 ends"), "", "ends")
     watch = script.Watch("", None, "", (source,), (source,), 20.0)
-    line = Timeline(1_000_000_000, 3000, 100, {}, events)
-    found = from_logs.from_evidence(watch, line, evidence, TrialRecord("vanish", "documented", 1, {}, {}))
-    assert [event.text for event in found.events] == ["freed", "request 1 ends"]
-    assert found.counts == {"lab ended": {20: 1}, "ends": {20: 1}}
-    text = drawn(live_view.Live(frame(found, 3000, 40, 20), watch, 20))
+    trial_timeline = Timeline(1_000_000_000, 3000, 100, {}, events)
+    replayed = from_logs.from_evidence(watch, trial_timeline, evidence, TrialRecord("vanish", "documented", 1, {}, {}))
+    assert [event.text for event in replayed.events] == ["freed", "request 1 ends"]
+    assert replayed.counts == {"lab ended": {20: 1}, "ends": {20: 1}}
+    text = drawn(live_view.Live(frame(replayed, 3000, 40, 20), watch, 20))
     assert "lab ended: frozen, freed by the lab" in text
     assert "what the lab did" in text
 
 
 def test_a_long_heading_is_not_cut() -> None:
-    """It goes on in a second line, and the foot stays."""
+    """It continues in a second line, and the foot stays."""
     heading = "socket-vanish · gunicorn 19.6.0 removes its own Unix socket"
     text = drawn(Slide(heading, "replay of 20260102T120000Z", "the body", "q: leave"))
     assert "…" not in text
     assert all(word in text for word in [*heading.split(), "20260102T120000Z", "the body", "q: leave"])
 
 
-@pytest.mark.parametrize(("given", "told"), [(["--auto=abc"], "AUTO=8"), (["--speed", "fast"], "SPEED=4")])
-def test_a_presenter_is_told_which_number_is_expected(given: list[str], told: str) -> None:
-    """In make's words, as the demonstration was called."""
-    result = CliRunner().invoke(main.main, ["demo", "socket-vanish", *given])
+@pytest.mark.parametrize(("arguments", "example"), [(["--auto=abc"], "AUTO=8"), (["--speed", "fast"], "SPEED=4")])
+def test_a_wrong_number_is_a_usage_error(arguments: list[str], example: str) -> None:
+    """The error has an example in the words of make."""
+    result = CliRunner().invoke(main.main, ["demo", "socket-vanish", *arguments])
     assert result.exit_code == Exit.USAGE
-    assert "expected: " in result.output and told in result.output
+    assert "expected: " in result.output and example in result.output
 
 
-def test_a_replay_says_what_was_not_recorded(tmp_path: Path, vanish: model.Scenario, whole: RunDirectory) -> None:
-    """Evidence that is not there is told as such, on the screen and of each act; nothing is drawn in its place."""
-    record = next(t for t in whole.trials() if t.variant == "documented")
-    found = from_logs.from_evidence(script.load(vanish).watch, None, TrialDirectory(tmp_path / "empty"), record)
-    assert set(found.missing) == {"processes", "file", "counts", "events"}
-    text = drawn(live_view.Live(frame(found, 1000, 40, 10), script.load(vanish).watch, 20))
+def test_a_replay_marks_missing_parts(tmp_path: Path, vanish: model.Scenario, whole: RunDirectory) -> None:
+    """Every missing part is marked on the screen."""
+    record = next(row for row in whole.trials() if row.variant == "documented")
+    replayed = from_logs.from_evidence(script.load(vanish).watch, None, TrialDirectory(tmp_path / "empty"), record)
+    assert set(replayed.missing) == {"processes", "file", "counts", "events"}
+    text = drawn(live_view.Live(frame(replayed, 1000, 40, 10), script.load(vanish).watch, 20))
     assert text.count(from_logs.NOT_RECORDED) == 4
 
 
-def test_a_run_of_something_else_is_refused(vanish: model.Scenario, whole: RunDirectory) -> None:
-    """A replay needs a run of its scenario with a valid trial of an act; else it says which."""
+def test_a_run_of_another_scenario_is_refused(vanish: model.Scenario, whole: RunDirectory) -> None:
+    """A replay needs a run of its scenario with a valid trial of an act."""
     (whole.path / "trials.jsonl").write_text("")
     with pytest.raises(UsageError, match="no valid trial that the demonstration shows"):
         Replay(vanish, script.load(vanish), whole)
@@ -361,7 +364,7 @@ def test_a_run_of_something_else_is_refused(vanish: model.Scenario, whole: RunDi
 
 
 def test_a_replay_plays_to_the_finding(vanish: model.Scenario, whole: RunDirectory) -> None:
-    """Text, question, live lines, figures, an act without a trial, and the claims with their verdicts."""
+    """It shows texts, questions, live lines, figures, an act without a trial, and the claims with their verdicts."""
     lines = (whole.path / "trials.jsonl").read_text().splitlines(keepends=True)
     (whole.path / "trials.jsonl").write_text("".join(line for line in lines if '"creator-only"' not in line))
     clock = Clock()
@@ -384,16 +387,16 @@ def test_a_replay_plays_to_the_finding(vanish: model.Scenario, whole: RunDirecto
 
 
 def test_a_replay_needs_no_docker(tmp_path: Path, whole: RunDirectory) -> None:
-    """With no engine to be had, the command plays a run all the same, in plain lines where there is no terminal."""
+    """The command plays a run without an engine; without a terminal it prints plain lines."""
     environment = {**os.environ, "DOCKER_HOST": "tcp://127.0.0.1:1", "REPROLAB_ROOT": str(ROOT), "PATH": "/nowhere"}
     command = [str(Path(sys.executable).with_name("reprolab")), "demo", "socket-vanish", "--replay", str(whole.path)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert "502" in done.stdout and "\x1b" not in done.stdout
+    finished = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert finished.returncode == 0, finished.stderr
+    assert "502" in finished.stdout and "\x1b" not in finished.stdout
 
 
-def test_a_trial_that_came_out_otherwise_is_not_explained_away(vanish: model.Scenario, whole: RunDirectory) -> None:
-    """Where a sign is not what is on record, the page says so in place of the text that was written for it."""
+def test_a_trial_that_differs_from_the_record_is_reported(vanish: model.Scenario, whole: RunDirectory) -> None:
+    """If a sign differs from the record, the slide says so in the place of the prepared text."""
     lines = [json.loads(line) for line in (whole.path / "trials.jsonl").read_text().splitlines()]
     for line in lines:
         line["observation"]["socket_after"] = True
@@ -411,7 +414,7 @@ def test_a_trial_that_came_out_otherwise_is_not_explained_away(vanish: model.Sce
 
 
 class FakeRunner:
-    """A runner whose trial is nothing but the drive, on a stack that has nothing to look at."""
+    """A runner whose trial is only the drive, on a stack without containers."""
 
     playing: Any = None
 
@@ -420,7 +423,6 @@ class FakeRunner:
         self.ended = threading.Event()
 
     def trial(self, prepared: Any, number: int) -> TrialRecord:
-        """Call the drive as it was staged."""
         stack = SimpleNamespace(evidence=TrialDirectory(self.path), front="app", ended=self.ended)
         stack.execute = lambda *_: (0, "0")
         try:
@@ -431,12 +433,11 @@ class FakeRunner:
         return TrialRecord("vanish", "documented", number, {}, observation)
 
     def end_stacks(self) -> None:
-        """What removing the containers does: who works with them meets an error."""
         self.ended.set()
 
 
 def staged(vanish: model.Scenario, tmp_path: Path, drive: Any) -> tuple[Any, FakeRunner]:
-    """A trial that waits for its audience, its experiment's drive replaced."""
+    """A trial that waits for the presenter, with this drive."""
     demo = script.load(vanish)
     demo = replace(demo, watch=script.Watch(), experiment=replace(demo.experiment, drive=drive))
     runner: Any = FakeRunner(tmp_path)
@@ -445,8 +446,8 @@ def staged(vanish: model.Scenario, tmp_path: Path, drive: Any) -> tuple[Any, Fak
     return runner.playing, runner
 
 
-def test_nothing_is_driven_before_the_audience_is_ready(vanish: model.Scenario, tmp_path: Path) -> None:
-    """The stack comes up while the question is on the screen; the drive begins with the key."""
+def test_the_drive_waits_for_the_presenter(vanish: model.Scenario, tmp_path: Path) -> None:
+    """The stack starts while the question is on the screen; the drive starts with the key."""
     driven: list[Any] = []
     playing, _ = staged(vanish, tmp_path, lambda stack: driven.append(stack) or {"seen": 1})
     playing.start()
@@ -457,8 +458,8 @@ def test_nothing_is_driven_before_the_audience_is_ready(vanish: model.Scenario, 
     assert (tmp_path / recording.FILE).exists()
 
 
-def test_who_leaves_ends_the_trial(vanish: model.Scenario, tmp_path: Path) -> None:
-    """Before the drive it does not begin; during it the containers go, and the drive with them."""
+def test_a_presenter_who_leaves_ends_the_trial(vanish: model.Scenario, tmp_path: Path) -> None:
+    """Before the drive it does not start; during it the containers are removed, and the drive ends."""
     driven: list[Any] = []
     playing, runner = staged(vanish, tmp_path, driven.append)
     playing.start()
@@ -478,13 +479,11 @@ def test_who_leaves_ends_the_trial(vanish: model.Scenario, tmp_path: Path) -> No
     assert not playing.is_alive() and runner.ended.is_set() and playing.record.invalid
 
 
-def test_what_the_run_tells_is_on_the_screen_during_the_show(
-    vanish: model.Scenario, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Before and after it the lines go where those of every run go, also where the presenter leaves."""
-    said: list[str] = []
+def test_messages_are_on_the_screen_during_the_show(vanish: model.Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages before and after the show go to ``on_progress``, also if the presenter leaves."""
+    messages: list[str] = []
     nothing: Any = nullcontext()
-    demonstration = live.Demonstration(script.load(vanish), nothing, nothing, said.append)
+    demonstration = live.Demonstration(script.load(vanish), nothing, nothing, messages.append)
 
     def play(show: Any) -> None:
         demonstration.progress("waiting")
@@ -498,11 +497,11 @@ def test_what_the_run_tells_is_on_the_screen_during_the_show(
     with pytest.raises(Left):
         demonstration.play(runner, [])
     demonstration.progress("aborted")
-    assert said == ["building", "aborted"]
+    assert messages == ["building", "aborted"]
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("arguments", "words"),
     [
         (["demo-socket-vanish"], ["demo", "socket-vanish"]),
         (
@@ -513,34 +512,34 @@ def test_what_the_run_tells_is_on_the_screen_during_the_show(
         (["bundle", "SCENARIOS=a b", "ARGS=--all-variants"], ["bundle", "a", "b", "--all-variants"]),
     ],
 )
-def test_make_hands_over_what_it_was_given(given: list[str], words: list[str]) -> None:
-    """The words of the stage become options; none of them is taken for a factor."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
-    done = subprocess.run(
-        ["make", "-n", "-o", "setup", *given], cwd=ROOT, env=kept, capture_output=True, text=True, check=True
+def test_make_passes_its_variables_as_options(arguments: list[str], words: list[str]) -> None:
+    """The variables of make become options; none of them is taken for a factor."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    finished = subprocess.run(
+        ["make", "-n", "-o", "setup", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     )
-    assert shlex.split(done.stdout) == [".venv/bin/reprolab", *words]
+    assert shlex.split(finished.stdout) == [".venv/bin/reprolab", *words]
 
 
-def test_a_presenter_is_told_what_does_not_go_together() -> None:
-    """A speed is for a replay, and a scenario that does not exist is named with those that do."""
-    for words, told in ((["socket-vanish", "--speed", "2"], "--replay RUN"), (["socket-vansh"], "did you mean")):
+def test_wrong_options_are_usage_errors() -> None:
+    """A speed needs a replay; an unknown scenario gets a suggestion."""
+    for words, message in ((["socket-vanish", "--speed", "2"], "--replay RUN"), (["socket-vansh"], "did you mean")):
         command = [str(Path(sys.executable).with_name("reprolab")), "demo", *words]
         environment = {**os.environ, "REPROLAB_ROOT": str(ROOT), "DOCKER_HOST": "tcp://127.0.0.1:1"}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 2 and told in done.stderr, done.stderr
+        finished = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        assert finished.returncode == 2 and message in finished.stderr, finished.stderr
 
 
 # -- keys --------------------------------------------------------------------------------------------
 
 
 def at_keyboard(pressed: bytes, wait: Any, rhythm: float | None = None) -> BaseException | None:
-    """What comes of a wait at a terminal in which somebody presses keys a little later."""
+    """The exception of a wait at a terminal on which keys are pressed a little later; None without one."""
     master, slave = pty.openpty()
     before = os.ttyname(slave)
     outcome: list[BaseException | None] = []
 
-    def sit() -> None:
+    def wait_for_key() -> None:
         try:
             with Keyboard(slave, rhythm) as keys:
                 ready.set()
@@ -550,10 +549,10 @@ def at_keyboard(pressed: bytes, wait: Any, rhythm: float | None = None) -> BaseE
             outcome.append(left)
 
     ready = threading.Event()
-    thread = threading.Thread(target=sit, daemon=True)
+    thread = threading.Thread(target=wait_for_key, daemon=True)
     thread.start()
     assert ready.wait(5), before
-    # Not before the pause has thrown away what was pressed earlier.
+    # The keys must come after the pause has discarded earlier keys.
     thread.join(0.2)
     os.write(master, pressed)
     thread.join(5)
@@ -563,14 +562,14 @@ def at_keyboard(pressed: bytes, wait: Any, rhythm: float | None = None) -> BaseE
     return outcome[0]
 
 
-def test_any_key_goes_on() -> None:
-    """Space, Return and a remote control's Page Down end a pause alike, each as one key."""
+def test_any_key_continues() -> None:
+    """Space, Return and Page Down of a remote control each end a pause."""
     for pressed in (b" ", b"\n", b"\x1b[6~"):
         assert at_keyboard(pressed, lambda keys: keys.pause()) is None
 
 
 def test_q_leaves_a_pause_and_a_live_screen() -> None:
-    """q is heard wherever the show waits."""
+    """q works in both."""
     assert isinstance(at_keyboard(b"q", lambda keys: keys.pause()), Left)
     assert isinstance(at_keyboard(b"q", lambda keys: keys.wait(5)), Left)
 
@@ -580,8 +579,8 @@ def test_a_rhythm_needs_no_key() -> None:
     assert at_keyboard(b"", lambda keys: keys.pause(), rhythm=0.05) is None
 
 
-def test_a_terminal_is_left_as_it_was() -> None:
-    """After the show the terminal echoes and waits for lines again."""
+def test_the_terminal_is_restored() -> None:
+    """After the show the terminal has its settings back."""
     import termios
 
     master, slave = pty.openpty()

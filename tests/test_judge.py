@@ -1,4 +1,4 @@
-"""From trials to verdicts: each rule, the content of verdict.json, drift and exit statuses."""
+"""Verdicts from trials: each rule, the content of verdict.json, drift and exit statuses."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ PAIR = claim(shows=["documented"], absent=["old"])
 CONFIRMED, REFUTED, INCONCLUSIVE = Verdict.CONFIRMED, Verdict.REFUTED, Verdict.INCONCLUSIVE
 
 
-def verdict_on(one: Claim, **shown: str) -> tuple[Verdict, str]:
-    """The verdict on one claim, and why."""
-    (row,) = judge(in_memory(one), "run", trials(**shown)).claims
+def verdict_on(tested: Claim, **shown: str) -> tuple[Verdict, str]:
+    """The verdict on a claim, and its reason."""
+    (row,) = judge(in_memory(tested), "run", trials(**shown)).claims
     return row.verdict, row.why
 
 
-def test_a_verdict_points_to_where_the_claim_ends() -> None:
-    """Whichever way it comes out, the reason names the claims that limit it."""
-    one = claim(shows=["documented"], but=["B-2"])
-    assert verdict_on(one, documented="+") == (Verdict.CONFIRMED, "documented 1/1 · but see B-2")
+def test_a_reason_names_the_claims_that_limit_it() -> None:
+    """``but`` must be a list of claims."""
+    limited = claim(shows=["documented"], but=["B-2"])
+    assert verdict_on(limited, documented="+") == (Verdict.CONFIRMED, "documented 1/1 · but see B-2")
     with pytest.raises(TypeError, match="but is 'B-2', not a list of claims"):
         claim(shows=["documented"], but="B-2")
 
@@ -45,7 +45,7 @@ def test_a_verdict_points_to_where_the_claim_ends() -> None:
         ({"documented": "---", "old": "---"}, REFUTED),
         ({"documented": "+++", "old": "--+"}, REFUTED),
         ({"documented": "---", "old": "+++"}, REFUTED),
-        # What has not been tried or could not be read decides nothing ...
+        # A variant without a trial, or whose sign raised, decides nothing ...
         ({"documented": "+++"}, INCONCLUSIVE),
         ({"old": "---"}, INCONCLUSIVE),
         ({}, INCONCLUSIVE),
@@ -53,12 +53,12 @@ def test_a_verdict_points_to_where_the_claim_ends() -> None:
         ({"documented": "+++", "old": "xxx"}, INCONCLUSIVE),
         ({"documented": "++!", "old": "---"}, INCONCLUSIVE),
         ({"documented": "+++", "old": "!!!"}, INCONCLUSIVE),
-        # ... but one contradiction refutes, whatever else is missing.
+        # ... but one contradiction refutes, also if other variants are missing.
         ({"documented": "---"}, REFUTED),
         ({"documented": "-xx", "old": "xxx"}, REFUTED),
         ({"documented": "xxx", "old": "+--"}, REFUTED),
         ({"documented": "!!-", "old": "!!!"}, REFUTED),
-        # An invalid trial is neither for nor against.
+        # An invalid trial counts neither for nor against the claim.
         ({"documented": "+xx", "old": "x--"}, CONFIRMED),
     ],
 )
@@ -72,49 +72,49 @@ def test_every_rule(shown: dict[str, str], verdict: Verdict) -> None:
     [("+--", CONFIRMED), ("+++", CONFIRMED), ("---", REFUTED), ("xx+", CONFIRMED), ("xxx", INCONCLUSIVE)],
 )
 def test_sometimes_means_in_at_least_one_trial(shown: str, verdict: Verdict) -> None:
-    """A race needs to show once; it may not show in the controls even once."""
+    """A race must show once; in the controls it must not show even once."""
     race = claim(shows=["documented"], absent=["old"], sometimes=True)
     assert verdict_on(race, documented=shown, old="---")[0] is verdict
     assert verdict_on(race, documented="+++", old="--+")[0] is REFUTED
 
 
 def test_an_invalid_trial_is_never_read_as_the_sign() -> None:
-    """What could not start has reproduced nothing, even where its observation says otherwise."""
-    started_not = [trial(invalid="app did not start"), trial("old", shown=False)]
-    (row,) = judge(in_memory(PAIR), "run", started_not).claims
+    """It does not count, also if its observation has the sign."""
+    rows = [trial(invalid="app did not start"), trial("old", shown=False)]
+    (row,) = judge(in_memory(PAIR), "run", rows).claims
     assert row.verdict is INCONCLUSIVE
     assert row.variants["documented"] == ClaimVariant(True, SignCount(0, 0), (0.0, 1.0))
 
 
 @pytest.mark.parametrize("answer", [1, 0, "yes", None, [], 0.0])
 def test_a_sign_that_returns_no_bool_is_an_error(answer: Any) -> None:
-    """Something truthy is not True: the sign's mistake is told, and is not counted for or against."""
-    seen = count(claim(), [trial(shown=answer)])
-    assert (seen.shown, seen.trials) == (0, 0)
-    assert seen.errors == (f"trial 1: TypeError: the sign returned {answer!r}, not a bool",)
+    """A truthy value is not True: it is an error, and counts neither for nor against the claim."""
+    total = count(claim(), [trial(shown=answer)])
+    assert (total.shown, total.trials) == (0, 0)
+    assert total.errors == (f"trial 1: TypeError: the sign returned {answer!r}, not a bool",)
 
 
-def test_a_sign_that_raises_says_what_and_where() -> None:
+def test_a_sign_that_raises_is_in_the_reason() -> None:
     """The reason names the variant, the trial and the error."""
     rows = [trial(observation={}, number=2), trial("old", shown=False)]
     verdict, why = decide(
-        PAIR, {name: count(PAIR, [r for r in rows if r.variant == name]) for name in ("documented", "old")}
+        PAIR, {name: count(PAIR, [row for row in rows if row.variant == name]) for name in ("documented", "old")}
     )
     assert verdict is INCONCLUSIVE
     assert why == "documented: the sign could not be read (trial 2: KeyError: 'blinked')"
 
 
 def test_reasons_name_every_contradiction_and_every_gap() -> None:
-    """All that speaks against is told, not the first alone."""
+    """All of them are in the reason, not only the first."""
     wide = claim(shows=["documented", "new"], absent=["old", "older"])
-    told = verdict_on(wide, documented="+--", new="+", old="+-", older="-")[1]
-    assert told == "documented showed it in 1/3, expected in every trial; old showed it in 1/2, expected in none"
+    reason = verdict_on(wide, documented="+--", new="+", old="+-", older="-")[1]
+    assert reason == "documented showed it in 1/3, expected in every trial; old showed it in 1/2, expected in none"
     assert verdict_on(wide, documented="+", old="-")[1] == "new was not run; older was not run"
     assert verdict_on(claim(sometimes=True), documented="--")[1].endswith("0/2, expected in some trial")
 
 
-def test_agreement_is_told_in_counts() -> None:
-    """Controls with the same number of trials share a word; others are told one by one."""
+def test_the_reason_of_an_agreement_has_the_counts() -> None:
+    """Controls with the same number of trials are counted together; others are listed one by one."""
     wide = claim(shows=["documented"], absent=["old", "older"])
     assert verdict_on(wide, documented="+++", old="--", older="--")[1] == "documented 3/3 · 2 controls 0/2 each"
     assert verdict_on(wide, documented="+", old="--", older="-")[1] == "documented 1/1 · old 0/2 · older 0/1"
@@ -157,10 +157,10 @@ def test_the_keys_of_verdict_json() -> None:
 
 
 def test_signs_cover_variants_that_no_claim_names() -> None:
-    """What --set ran (custom) is judged by every sign, and asks nothing of the claims."""
+    """A variant of --set (custom) is judged by every sign, and the run asks no claim."""
     rows = [trial("custom", shown, n, factors={"RELEASE": "2"}) for n, shown in enumerate((True, False), 1)]
-    other = claim("B-2", shows=["old"], sign=lambda o: not o["blinked"])
-    verdict = judge(in_memory(PAIR, other), "run", rows)
+    second = claim("B-2", shows=["old"], sign=lambda o: not o["blinked"])
+    verdict = judge(in_memory(PAIR, second), "run", rows)
     assert verdict.signs == {name: {"custom": SignCount(1, 2)} for name in ("B-1", "B-2")}
     assert verdict.variants["custom"].factors == {"RELEASE": "2"}
     assert not any(verdict.asked(row) for row in verdict.claims)
@@ -168,7 +168,7 @@ def test_signs_cover_variants_that_no_claim_names() -> None:
 
 
 def test_several_experiments_qualify_their_variants() -> None:
-    """With two experiments each variant is named experiment/variant, and no trial counts for the other's claims."""
+    """The name of a variant is experiment/variant, and no trial counts for the claims of the other experiment."""
     bulb = Experiment("bulb", {"documented": {}}, 1, lambda stack: {}, (claim("B-2"),))
     both = in_memory(claim("B-1"), also=(bulb,))
     rows = [trial(shown=True), trial(shown=False, experiment="bulb")]
@@ -179,10 +179,10 @@ def test_several_experiments_qualify_their_variants() -> None:
     assert set(verdict.claims[1].variants) == {"bulb/documented"}
 
 
-def test_what_was_measured_stands_beside_the_counts() -> None:
-    """Each variant's different words once; of an invalid trial none, and "?" where an observation has no word."""
-    one = claim(shows=["documented"], absent=["old"], measured=lambda o: {True: "on", False: "off"}[o["blinked"]])
-    (row,) = judge(in_memory(one), "run", trials(documented="++x-", old="-!")).claims
+def test_measured_texts_are_kept_with_the_counts() -> None:
+    """Each variant has its distinct texts; an invalid trial has none; "?" stands for a function that raised."""
+    worded = claim(shows=["documented"], absent=["old"], measured=lambda o: {True: "on", False: "off"}[o["blinked"]])
+    (row,) = judge(in_memory(worded), "run", trials(documented="++x-", old="-!")).claims
     assert row.variants["documented"].measured == ("on", "off")
     assert row.variants["old"].measured == ("off", "?")
     (bare,) = judge(in_memory(PAIR), "run", trials(documented="+", old="-")).claims
@@ -190,7 +190,7 @@ def test_what_was_measured_stands_beside_the_counts() -> None:
 
 
 def test_judging_changes_nothing_and_repeats() -> None:
-    """It is a function of the trials: the same ones give the same verdict, in whatever order they ended."""
+    """The same trials give the same verdict, also in another order."""
     rows = trials(documented="+-+", old="-x-")
     first = judge(in_memory(PAIR), "run", rows)
     assert judge(in_memory(PAIR), "run", rows) == first
@@ -201,13 +201,13 @@ def test_judging_changes_nothing_and_repeats() -> None:
 
 
 def on_record(**verdicts: str) -> VerdictDocument:
-    """A record with these verdicts (B_1="confirmed")."""
+    """A recorded verdict with these claims (B_1="confirmed")."""
     claims = [{"id": name.replace("_", "-"), "verdict": word} for name, word in verdicts.items()]
     return VerdictDocument.from_json({"claims": claims})
 
 
 def judged(recorded: str | None, **shown: str) -> VerdictDocument:
-    """The verdict on the pair, with another one on record."""
+    """The verdict on the pair, with this recorded verdict."""
     return judge(in_memory(PAIR), "run", trials(**shown), on_record(B_1=recorded) if recorded else None)
 
 
@@ -225,15 +225,14 @@ GOOD, BAD, OPEN = ({"documented": d, "old": o} for d, o in (("+", "-"), ("-", "-
     ],
 )
 def test_a_status_in_words(recorded: str | None, shown: dict[str, str], words: str) -> None:
-    """Nothing is called as recorded of which nothing is on record."""
+    """A claim without a recorded verdict is not called "as recorded"."""
     verdict = judged(recorded, **shown)
     assert exit_words(exit_status(verdict), verdict) == words
 
 
-def test_a_claim_that_is_new_is_told_apart() -> None:
-    """Of two claims one is on record: the other is not as recorded."""
-    found = in_memory(PAIR, claim("B-2"))
-    verdict = judge(found, "run", trials(**GOOD), on_record(B_1="confirmed"))
+def test_a_new_claim_is_counted_separately() -> None:
+    """Only one of the two claims has a recorded verdict."""
+    verdict = judge(in_memory(PAIR, claim("B-2")), "run", trials(**GOOD), on_record(B_1="confirmed"))
     assert exit_words(exit_status(verdict), verdict) == "as recorded, but for 1 not on record yet"
 
 
@@ -250,17 +249,17 @@ def test_a_claim_that_is_new_is_told_apart() -> None:
         ("refuted", BAD, Exit.AS_RECORDED),
         ("inconclusive", GOOD, Exit.DRIFT),
         ("inconclusive", OPEN, Exit.AS_RECORDED),
-        # Not asked: a run of some variants only.
+        # The run does not ask the claim: it has only some variants.
         ("confirmed", {"documented": "+"}, Exit.AS_RECORDED),
         ("confirmed", {"documented": "-"}, Exit.DRIFT),
-        # Nothing valid at all says nothing at all.
+        # Without any valid trial the run is inconclusive.
         ("confirmed", {"documented": "xxx"}, Exit.INCONCLUSIVE),
         ("inconclusive", {"documented": "x", "old": "x"}, Exit.INCONCLUSIVE),
         (None, {}, Exit.INCONCLUSIVE),
     ],
 )
 def test_exit_statuses(recorded: str | None, shown: dict[str, str], status: Exit) -> None:
-    """0 as recorded, 1 drift, 3 inconclusive; what was not asked is no failure."""
+    """0 as recorded, 1 drift, 3 inconclusive; a claim that was not asked is no failure."""
     verdict = judged(recorded, **shown)
     assert exit_status(verdict) is status
     assert verdict.drifted == (["B-1"] if status is Exit.DRIFT else [])
@@ -268,10 +267,10 @@ def test_exit_statuses(recorded: str | None, shown: dict[str, str], status: Exit
 
 
 def test_drift_beats_inconclusive() -> None:
-    """One claim that changed is told even where another stayed undecided."""
-    open_one = claim("B-2", sign=lambda o: o["no such key"])
+    """One claim that changed is a drift, also if another one is inconclusive."""
+    unreadable = claim("B-2", sign=lambda o: o["no such key"])
     before = on_record(B_1="refuted", B_2="confirmed")
-    verdict = judge(in_memory(PAIR, open_one), "run", trials(documented="+", old="-"), before)
+    verdict = judge(in_memory(PAIR, unreadable), "run", trials(documented="+", old="-"), before)
     assert [row.verdict for row in verdict.claims] == [CONFIRMED, INCONCLUSIVE]
     assert exit_status(verdict) is Exit.DRIFT
     assert verdict.drifted == ["B-1"]
@@ -282,7 +281,7 @@ def test_drift_beats_inconclusive() -> None:
 
 @pytest.fixture(scope="module")
 def vanish() -> Scenario:
-    """The scenario the recorded runs are of."""
+    """The scenario of the recorded runs."""
     return loader.load(ROOT, "socket-vanish")
 
 
@@ -293,10 +292,10 @@ def whole(tmp_path: Any) -> RunDirectory:
 
 
 def test_a_whole_run_confirms_every_claim(vanish: Scenario, whole: RunDirectory) -> None:
-    """50 trials of 24 variants: every claim confirmed; the release that cannot start is invalid, not a sign."""
+    """50 trials of 24 variants: every claim is confirmed; the release that cannot start is invalid."""
     verdict = judge(vanish, whole.name, whole.trials())
-    found = {row.id: row.verdict for row in verdict.claims}
-    assert {f"SV-{n}": found[f"SV-{n}"] for n in range(1, 13)} == {f"SV-{n}": "confirmed" for n in range(1, 13)}
+    verdicts = {row.id: row.verdict for row in verdict.claims}
+    assert {f"SV-{n}": verdicts[f"SV-{n}"] for n in range(1, 13)} == {f"SV-{n}": "confirmed" for n in range(1, 13)}
     assert sum(row.trials for row in verdict.variants.values()) == 50
     assert len(verdict.variants) == 24
     assert verdict.variants["gunicorn-19.7.1"].valid == 0
@@ -306,8 +305,8 @@ def test_a_whole_run_confirms_every_claim(vanish: Scenario, whole: RunDirectory)
     assert exit_status(verdict) is Exit.AS_RECORDED
 
 
-def test_one_changed_observation_turns_the_verdict(vanish: Scenario, whole: RunDirectory) -> None:
-    """If the socket were still there in one trial of the documented stack, the claims on it would be refuted."""
+def test_one_changed_observation_changes_the_verdict(vanish: Scenario, whole: RunDirectory) -> None:
+    """If the socket still exists in one trial of the documented stack, the claims about it are refuted."""
     rows = whole.trials()
     first = next(row for row in rows if row.variant == "documented")
     assert isinstance(first.observation, dict)
@@ -315,12 +314,12 @@ def test_one_changed_observation_turns_the_verdict(vanish: Scenario, whole: RunD
     verdict = judge(vanish, whole.name, rows)
     refuted = {row.id for row in verdict.claims if row.verdict is REFUTED}
     assert {f"SV-{n}" for n in (1, 3, 4, 5, 7, 9, 10, 11)} <= refuted
-    # Those that look at something else, or ask for one trial only, stand.
+    # The other claims do not depend on the socket, or need only one trial.
     assert not {"SV-2", "SV-6", "SV-8", "SV-12"} & refuted
 
 
 def test_a_run_of_three_variants_asks_no_claim(vanish: Scenario, tmp_path: Any) -> None:
-    """documented, eventlet and gevent hold all variants of no claim: nothing was asked, and that is no failure."""
+    """documented, eventlet and gevent are not all variants of any claim. This is no failure."""
     run = recorded_run(tmp_path, "partial")
     verdict = judge(vanish, run.name, run.trials())
     assert [row.id for row in verdict.claims if verdict.asked(row)] == []
@@ -329,8 +328,8 @@ def test_a_run_of_three_variants_asks_no_claim(vanish: Scenario, tmp_path: Any) 
     assert exit_status(verdict) is Exit.AS_RECORDED
 
 
-def test_an_unreadable_trial_leaves_a_sometimes_claim_open() -> None:
-    """Where a sign raised, the trial that showed it may be the one that could not be read: not refuted."""
+def test_an_unreadable_trial_makes_a_sometimes_claim_inconclusive() -> None:
+    """The trial whose sign raised may have shown it, so the claim is not refuted."""
     claim = Claim("X-1", "it happens", sign=bool, shows=("documented",), sometimes=True)
     verdict, why = decide(claim, {"documented": Count(0, 2, ("trial 3: KeyError: 'x'",))})
     assert verdict is Verdict.INCONCLUSIVE and "could not be read" in why
@@ -341,33 +340,33 @@ def test_an_unreadable_trial_leaves_a_sometimes_claim_open() -> None:
 
 
 def flashes(observation: Any) -> tuple[int, int]:
-    """How often the lamp flashed, of ten tries."""
+    """How often the lamp flashed in ten tries."""
     return observation["blinked"], 10
 
 
 def test_a_rate_is_summed_over_the_trials() -> None:
-    """The sign decides by trial; the rate stands beside it, with the interval of all tries."""
+    """The sign decides for each trial; the rate has the interval of all tries."""
     rated = claim("B-1", sign=lambda o: o["blinked"] > 0, shows=["documented"], absent=["old"], rate=flashes)
     rows = [trial(shown=7), trial(shown=9, number=2), trial("old", shown=0)]
     verdict = judge(in_memory(rated), "now", rows)
-    (told,) = verdict.claims
-    assert told.why == "documented 2/2 [16/20 (58–92 %)] · old 0/1 [0/10 (0–28 %)]"
-    assert told.variants["documented"].count.rate == Rate(16, 20, (0.584, 0.9193))
+    (row,) = verdict.claims
+    assert row.why == "documented 2/2 [16/20 (58–92 %)] · old 0/1 [0/10 (0–28 %)]"
+    assert row.variants["documented"].count.rate == Rate(16, 20, (0.584, 0.9193))
     old = verdict.signs["B-1"]["old"].rate
     assert old is not None and old.shown == 0
     assert "9/10" in judge(in_memory(rated), "now", [trial(shown=9), trial("old", shown=9)]).claims[0].why
 
 
-def test_a_rate_that_is_none_is_an_error() -> None:
-    """More hits than tries: the sign cannot be read, and no interval is made up."""
+def test_an_impossible_rate_is_an_error() -> None:
+    """With more hits than tries the sign cannot be read."""
     rated = claim("B-1", sign=lambda o: True, shows=["documented"], rate=lambda o: (11, 10))
-    told = judge(in_memory(rated), "now", [trial()]).claims[0]
-    assert told.verdict is INCONCLUSIVE and "11 of 10" in told.why
+    row = judge(in_memory(rated), "now", [trial()]).claims[0]
+    assert row.verdict is INCONCLUSIVE and "11 of 10" in row.why
 
 
 def test_a_rate_counts_valid_trials_only() -> None:
-    """As the sign does."""
+    """An invalid trial counts neither for the sign nor for the rate."""
     rated = claim("B-1", sign=lambda o: True, shows=["documented"], rate=flashes)
-    told = judge(in_memory(rated), "now", [trial(shown=3), trial(shown=9, number=2, invalid="down")]).claims[0]
-    rate = told.variants["documented"].count.rate
+    row = judge(in_memory(rated), "now", [trial(shown=3), trial(shown=9, number=2, invalid="down")]).claims[0]
+    rate = row.variants["documented"].count.rate
     assert rate is not None and rate.of == 10

@@ -1,4 +1,4 @@
-"""Logs: fetched from containers, and read back as streams, garbled lines and all."""
+"""Logs: copied from containers, and read as streams, also with garbled lines."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ EPOCH = 1_795_239_009 * SECOND  # 2026-11-21T05:30:09Z
     ],
 )
 def test_moments(stamp: str | bytes, nanoseconds: int) -> None:
-    """An engine's timestamp keeps every nanosecond: no detour by a float."""
+    """An engine's timestamp keeps every nanosecond, which a float would not."""
     assert moment_ns(stamp) == nanoseconds
 
 
@@ -48,8 +48,8 @@ def test_moments(stamp: str | bytes, nanoseconds: int) -> None:
     "stamp",
     ["", "now", "2026-11-21", "2026-13-21T05:30:09Z", "2026-11-21T05:30:09+09:00", "2026-11-21T05:30:09Zzz", "é"],
 )
-def test_what_is_no_moment(stamp: str) -> None:
-    """Anything else raises ValueError, a time in another zone included: read as UTC it would be hours off."""
+def test_other_text_is_no_moment(stamp: str) -> None:
+    """Other text raises ValueError, also a time in another zone."""
     with pytest.raises(ValueError, match=r".*"):
         moment_ns(stamp)
     with pytest.raises(ValueError, match=r".*"):
@@ -57,7 +57,7 @@ def test_what_is_no_moment(stamp: str) -> None:
 
 
 def test_the_clock_reads_lines_in_any_order() -> None:
-    """It remembers the last second only to be quick; lines that jump back and forth come out right."""
+    """The remembered second does not change the result for lines that are not in order."""
     clock = Clock()
     lines = [
         (b"2026-11-21T05:30:09.686806291Z [7] [INFO] Starting", 686_806_291),
@@ -73,7 +73,7 @@ def test_the_clock_reads_lines_in_any_order() -> None:
 
 
 def test_the_clock_refuses_a_line_without_a_timestamp() -> None:
-    """A line from elsewhere is not silently given the time of the line before."""
+    """Such a line does not get the time of the line before."""
     clock = Clock()
     clock(b"2026-11-21T05:30:09.5Z fine")
     with pytest.raises(ValueError, match="Traceback"):
@@ -94,8 +94,8 @@ def test_the_clock_refuses_a_line_without_a_timestamp() -> None:
         ("", "", ""),
     ],
 )
-def test_a_line_is_split_behind_the_engines_timestamp(line: str, stamp: str, text: str) -> None:
-    """Text and bytes alike; a line without a timestamp stays whole."""
+def test_a_line_is_split_after_the_engines_timestamp(line: str, stamp: str, text: str) -> None:
+    """Text and bytes give the same; a line without a timestamp stays whole."""
     assert split_timestamp(line) == (stamp, text)
     assert split_timestamp(line.encode()) == (stamp.encode(), text.encode())
 
@@ -112,7 +112,7 @@ def access(
 
 
 def test_responses_count_at_their_end() -> None:
-    """The log tells when a request came and how long it took; a response belongs where it ended."""
+    """The log has the request's moment and its duration; the response counts at the end."""
     summary = access_summary([access(10, took="0.0955"), access(20)], EPOCH)
     assert summary.first_ns == {200: EPOCH + 105_500_000}
     assert summary.last_ns == {200: EPOCH + 105_500_000}
@@ -120,7 +120,7 @@ def test_responses_count_at_their_end() -> None:
 
 
 def test_figures_per_status() -> None:
-    """Counts, shares, the last 2xx, and the first 502 that no 2xx followed."""
+    """Counts, shares, the last 2xx, and the first 502 after the last 2xx."""
     lines = [access(5), access(40, 502), access(50, 204), access(60, 502), access(70, 502), access(160, 302)]
     summary = access_summary(lines, EPOCH)
     assert (summary.lines, summary.ok, summary.other_lines) == (6, 2, 0)
@@ -132,8 +132,8 @@ def test_figures_per_status() -> None:
     assert summary.timeline() == {"200": [[0, 1]], "204": [[0, 1]], "302": [[100, 1]], "502": [[0, 3]]}
 
 
-def test_a_2xx_after_all_takes_back_what_looked_permanent() -> None:
-    """After the last line there is no 502 that lasted."""
+def test_a_2xx_after_a_502_clears_it() -> None:
+    """There is no 502 after the last 2xx."""
     assert access_summary([access(5, 502), access(6, 200)], EPOCH).first_after_ok_ns == {}
 
 
@@ -144,8 +144,8 @@ def test_an_empty_log() -> None:
     assert summary.timeline() == {}
 
 
-def test_probes_stay_out_by_their_agent() -> None:
-    """The lab's own requests would count as answers to wrk; they are other lines."""
+def test_probes_are_excluded_by_their_agent() -> None:
+    """The lab's own requests are other lines, not responses to wrk."""
     lines = [access(1, agent="reprolab-probe"), access(2), access(3, agent="x-"), access(4, agent="")]
     summary = access_summary(lines, EPOCH)
     assert (summary.lines, summary.other_lines) == (1, 3)
@@ -174,19 +174,19 @@ def test_probes_stay_out_by_their_agent() -> None:
         access(5)[:40],
     ],
 )
-def test_garbled_and_torn_lines(line: bytes) -> None:
-    """Whatever is no whole access line is counted apart and changes no figure."""
+def test_garbled_and_incomplete_lines(line: bytes) -> None:
+    """A line that is no complete access line is counted as another line and changes no figure."""
     summary = access_summary([access(1), line, access(2)], EPOCH)
     assert (summary.lines, summary.other_lines, dict(summary.statuses)) == (2, 1, {200: 2})
 
 
 def test_a_last_line_without_newline_counts() -> None:
-    """A whole line is one, with or without its end."""
+    """A complete line counts with or without a newline."""
     assert access_summary([access(1).rstrip()], EPOCH).lines == 1
 
 
 def test_responses_before_the_start_are_before_it() -> None:
-    """A clock that is behind gives a negative step, not a wrong one."""
+    """A clock that is behind gives a negative step."""
     assert access_summary([access(-50)], EPOCH).timeline() == {"200": [[-100, 1]]}
 
 
@@ -194,7 +194,7 @@ def test_responses_before_the_start_are_before_it() -> None:
 
 
 def stamped(text: str) -> list[bytes]:
-    """A text as the engine logs it: each line behind a timestamp, a millisecond apart."""
+    """A text as the engine logs it: each line has a timestamp, and they are a millisecond apart."""
     rows = text.strip("\n").split("\n")
     return [f"2026-11-21T05:30:09.{n:03}Z {row}\n".encode() for n, row in enumerate(rows)]
 
@@ -212,20 +212,20 @@ FileNotFoundError: [Errno 2] No such file or directory: '/run/one.sock'
 
 
 def test_a_traceback() -> None:
-    """When, what, the message, and the frames from the outside in."""
-    (found,) = tracebacks(stamped(UNLINK))
-    assert found.moment_ns == EPOCH + 6_000_000
-    assert found.exception == "FileNotFoundError"
-    assert found.message == "[Errno 2] No such file or directory: '/run/one.sock'"
-    assert found.frames == (
+    """The moment, the exception, its message, and the frames with the outermost first."""
+    (trace,) = tracebacks(stamped(UNLINK))
+    assert trace.moment_ns == EPOCH + 6_000_000
+    assert trace.exception == "FileNotFoundError"
+    assert trace.message == "[Errno 2] No such file or directory: '/run/one.sock'"
+    assert trace.frames == (
         ("/x/outer.py", 24, "serve"),
         ("/x/inner.py", 12, "shut"),
     )
-    assert found.place == "inner.py shut"
+    assert trace.place == "inner.py shut"
 
 
 def test_a_traceback_mixed_with_other_lines() -> None:
-    """What other workers print in between changes nothing."""
+    """Lines of other workers between its lines change nothing."""
     lines = stamped(UNLINK)
     others = [
         b' - - [21/Nov/2026:05:30:09 +0000] "GET / HTTP/1.1" 200 11 "-" "-"',
@@ -238,8 +238,8 @@ def test_a_traceback_mixed_with_other_lines() -> None:
 
 
 def test_chained_tracebacks() -> None:
-    """An error raised while another was handled gives two, each with its own frames."""
-    found = list(
+    """An error that is raised while another is handled gives two tracebacks, each with its frames."""
+    traces = list(
         tracebacks(
             stamped("""
 Traceback (most recent call last):
@@ -255,7 +255,7 @@ ValueError
 """)
         )
     )
-    assert [(one.exception, one.message, one.place) for one in found] == [
+    assert [(trace.exception, trace.message, trace.place) for trace in traces] == [
         ("KeyError", "'x'", "a.py first"),
         ("ValueError", "", "b.py second"),
     ]
@@ -274,30 +274,30 @@ ValueError
     ],
 )
 def test_exceptions_of_every_name(line: str, exception: str) -> None:
-    """Plain ones, and classes that do not end in Error."""
-    (found,) = tracebacks(stamped(f'Traceback (most recent call last):\n  File "a.py", line 1, in f\n{line}'))
-    assert found.exception == exception
+    """Builtin exceptions, and classes whose name does not end in Error."""
+    (trace,) = tracebacks(stamped(f'Traceback (most recent call last):\n  File "a.py", line 1, in f\n{line}'))
+    assert trace.exception == exception
 
 
-def test_a_traceback_without_an_end_is_forgotten() -> None:
-    """The frames of one that was torn off do not become part of the next."""
-    torn = stamped(UNLINK)[:5]
-    (found,) = tracebacks([*torn, *stamped(UNLINK)])
-    assert len(found.frames) == 2
+def test_a_traceback_without_an_end_is_dropped() -> None:
+    """Its frames do not become part of the next traceback."""
+    incomplete = stamped(UNLINK)[:5]
+    (trace,) = tracebacks([*incomplete, *stamped(UNLINK)])
+    assert len(trace.frames) == 2
 
 
 def test_an_error_line_without_frames_is_none() -> None:
-    """A log line that looks like an error's last line is no traceback."""
-    alone = "OSError: [Errno 98] Address already in use"
-    assert list(tracebacks(stamped(alone))) == []
-    assert len(list(tracebacks(stamped(UNLINK + alone)))) == 1
+    """A line that looks like the last line of a traceback is no traceback."""
+    line = "OSError: [Errno 98] Address already in use"
+    assert list(tracebacks(stamped(line))) == []
+    assert len(list(tracebacks(stamped(UNLINK + line)))) == 1
 
 
 def test_a_name_that_is_no_utf8() -> None:
-    """Bytes that no text can hold are replaced, not fatal."""
+    """Invalid bytes are replaced; they raise nothing."""
     lines = [b'2026-11-21T05:30:09Z   File "\xff.py", line 3, in f\n', b"2026-11-21T05:30:09Z OSError: \xfe\n"]
-    (found,) = tracebacks(lines)
-    assert found.message == "\ufffd"
+    (trace,) = tracebacks(lines)
+    assert trace.message == "\ufffd"
 
 
 def test_the_tail_of_a_log() -> None:
@@ -307,21 +307,20 @@ def test_the_tail_of_a_log() -> None:
     assert capture.tail([b"a file of its own has no timestamps\n"]) == ["a file of its own has no timestamps"]
 
 
-# -- fetching -------------------------------------------------------------------------------------
+# -- copying --------------------------------------------------------------------------------------
 
 
 class FakeContainer:
-    """A container that hands out one archive, in chunks of a given size."""
+    """A container with one archive, in chunks of ``size`` bytes."""
 
     def __init__(self, archive: bytes | None, size: int) -> None:
         self.archive, self.size = archive, size
 
     def get_archive(self, path: str, chunk_size: int) -> tuple[Iterator[bytes], dict[str, Any]]:
-        """As docker.models.containers.Container's."""
         if self.archive is None:
             raise NotFound(path)
-        whole = self.archive
-        return (whole[at : at + self.size] for at in range(0, len(whole), self.size)), {}
+        content = self.archive
+        return (content[at : at + self.size] for at in range(0, len(content), self.size)), {}
 
 
 def archive(content: bytes, name: str = "access.log") -> bytes:
@@ -338,8 +337,8 @@ CONTENT = b"".join(access(n) for n in range(2000))
 
 
 @pytest.mark.parametrize("size", [1, 7, 511, 512, 513, 4096, 1 << 21])
-def test_a_file_comes_whole_in_chunks_of_any_size(tmp_path: Path, size: int) -> None:
-    """Chunk borders fall anywhere: in a header, in the content, in the padding."""
+def test_a_file_is_complete_with_chunks_of_any_size(tmp_path: Path, size: int) -> None:
+    """A chunk may end in a header, in the content or in the padding."""
     content = CONTENT if size > 100 else CONTENT[:3001]
     container: Any = FakeContainer(archive(content), size)
     target = tmp_path / "trial" / "proxy.log.gz"
@@ -348,31 +347,31 @@ def test_a_file_comes_whole_in_chunks_of_any_size(tmp_path: Path, size: int) -> 
 
 
 def test_a_file_larger_than_a_chunk_of_the_lab(tmp_path: Path) -> None:
-    """The lab reads by the megabyte; a log of several arrives complete."""
+    """A log of several megabytes, the size of a chunk, is complete."""
     content = bytes(range(256)) * (3 * 4096 + 1)
     container: Any = FakeContainer(archive(content), 65_537)
     assert capture.capture_file(container, "/log", tmp_path / "log.gz") == len(content)
     assert gzip.decompress((tmp_path / "log.gz").read_bytes()) == content
 
 
-@pytest.mark.parametrize("given", [None, b"", archive(b"")])
-def test_no_file_and_an_empty_one(tmp_path: Path, given: bytes | None) -> None:
-    """A server that wrote no log leaves an empty one: its lines can be read, there are none."""
-    container: Any = FakeContainer(given, 512)
+@pytest.mark.parametrize("stream", [None, b"", archive(b"")])
+def test_no_file_and_an_empty_one(tmp_path: Path, stream: bytes | None) -> None:
+    """Without a file there is an empty log on disk, which can be read."""
+    container: Any = FakeContainer(stream, 512)
     assert capture.capture_file(container, "/log", tmp_path / "log.gz") == 0
     assert gzip.decompress((tmp_path / "log.gz").read_bytes()) == b""
 
 
 @pytest.mark.parametrize("length", [100, 700, 512 + 3000])
-def test_a_torn_archive_is_an_error(tmp_path: Path, length: int) -> None:
-    """Half a log is not taken for a whole one: the engine's failure is named, with the file."""
+def test_an_incomplete_archive_is_an_error(tmp_path: Path, length: int) -> None:
+    """The error names the file."""
     container: Any = FakeContainer(archive(CONTENT)[:length], 512)
     with pytest.raises(EngineError, match=r"/srv/access\.log"):
         capture.capture_file(container, "/srv/access.log", tmp_path / "log.gz")
 
 
 def program(folder: Path, text: str) -> str:
-    """A stand-in for the engine's command line."""
+    """A program in the place of the engine's command line client."""
     path = folder / "docker"
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o755)
@@ -380,15 +379,15 @@ def program(folder: Path, text: str) -> str:
 
 
 def test_a_log_is_streamed_into_a_file(tmp_path: Path) -> None:
-    """Both streams, with timestamps, of the container that was named."""
+    """Both streams are captured, with timestamps."""
     docker = program(tmp_path, 'echo "$@"; echo oops >&2')
     target = tmp_path / "trial" / "app.log.gz"
     assert capture.capture(docker, "abc", target) == 27
     assert gzip.decompress(target.read_bytes()) == b"logs --timestamps abc\noops\n"
 
 
-def test_a_log_that_cannot_be_had(tmp_path: Path) -> None:
-    """The engine's refusal is the engine's error, and what it printed is kept."""
+def test_a_log_that_the_engine_refuses(tmp_path: Path) -> None:
+    """The refusal is an EngineError, and its output is kept."""
     docker = program(tmp_path, "echo no such container; exit 3")
     with pytest.raises(EngineError, match=r"log of abc \(exit code 3\)"):
         capture.capture(docker, "abc", tmp_path / "app.log.gz")
@@ -396,13 +395,13 @@ def test_a_log_that_cannot_be_had(tmp_path: Path) -> None:
 
 
 def test_no_client_program(tmp_path: Path) -> None:
-    """A client that is not there is no full disk."""
+    """A missing client is an EngineError, not an error of the disk."""
     with pytest.raises(EngineError, match="cannot be started"):
         capture.capture(str(tmp_path / "none"), "abc", tmp_path / "app.log.gz")
 
 
 def test_an_engine_that_stops_answering(tmp_path: Path) -> None:
-    """At the limit the client is ended and the error says so; nobody waits for ever."""
+    """At the limit the client is killed, and the error tells the limit."""
     docker = program(tmp_path, "echo begun; exec sleep 60")
     begun = time.monotonic()
     with pytest.raises(EngineError, match=r"log of abc .*0\.3 s"):
@@ -412,7 +411,7 @@ def test_an_engine_that_stops_answering(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No room for a log is an evidence error that says which file and what to do."""
+    """A full disk is an EvidenceError that names the file."""
 
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -1,4 +1,4 @@
-"""Normalized lines: what always differs is gone, what tells runs apart is not; on lines of all five scenarios' logs."""
+"""Normalized lines: parts that always differ are replaced, differences between runs stay."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ LOGS = sorted(
     [*RUNS.glob("whole/**/*.log.gz"), *DATA.glob("pool-freeze/**/*.log.gz"), DATA / "spawn-workers/app.log.gz"]
 )
 
-# Two lines of one kind each, as the five scenarios' servers wrote them, and what both become.
-ALIKE = {
+# Two lines of each kind, as the servers of the five scenarios wrote them, and their normalized line.
+EQUAL = {
     "gunicorn": (
         "[2026-11-21 05:52:25 +0000] [10] [INFO] Booting worker with pid: 10",
         "[2026-11-21 06:02:55 +0000] [348] [INFO] Booting worker with pid: 348",
@@ -109,8 +109,8 @@ ALIKE = {
     "colours": ("\x1b[32mINFO\x1b[0m:  up", "INFO:  up", "INFO:  up"),
 }
 
-# Pairs that tell two runs apart, in the forms in which the scenarios' logs have them.
-TELLING = {
+# Two values that distinguish two runs, in the forms of the scenarios' logs.
+DIFFERENT = {
     "a status": (' - - [21/Nov/2026:05:52:25 +0000] "GET / HTTP/1.1" {} 11 "-" "-"', "200", "502"),
     "a size": (
         '127.0.0.1 - - [21/Nov/2026:05:52:36 +0000] "GET / HTTP/1.1" 502 {} "-" "-" 1795240356173403 0',
@@ -138,34 +138,34 @@ def real_lines() -> Iterator[str]:
     for path in LOGS:
         with gzip.open(path, "rb") as stream:
             yield from (without_stamp(line) for line in stream)
-    for one, other, _ in ALIKE.values():
-        yield from (one, other)
-    for form, *values in TELLING.values():
+    for first, second, _ in EQUAL.values():
+        yield from (first, second)
+    for form, *values in DIFFERENT.values():
         yield from (form.format(value) for value in values)
 
 
-@pytest.mark.parametrize("name", ALIKE)
-def test_what_always_differs_goes(name: str) -> None:
-    """Clock, process, address, port, duration and the like: two lines of one kind become the same."""
-    one, other, normalized = ALIKE[name]
-    assert normalize.normalize_line(one) == normalized
-    assert normalize.normalize_line(other) == normalized
+@pytest.mark.parametrize("name", EQUAL)
+def test_parts_that_always_differ_are_replaced(name: str) -> None:
+    """Two lines that differ in a clock, process id, address, port, duration and so on become equal."""
+    first, second, normalized = EQUAL[name]
+    assert normalize.normalize_line(first) == normalized
+    assert normalize.normalize_line(second) == normalized
 
 
-@pytest.mark.parametrize("name", TELLING)
-def test_what_tells_runs_apart_is_kept(name: str) -> None:
-    """A status, a size, errno, an exception, a line of code, a release, a setting: never made equal."""
-    form, one, other = TELLING[name]
-    assert normalize.normalize_line(form.format(one)) != normalize.normalize_line(form.format(other))
+@pytest.mark.parametrize("name", DIFFERENT)
+def test_differences_between_runs_are_kept(name: str) -> None:
+    """Lines with another status, size, errno, exception, line of code, release or setting never become equal."""
+    form, first, second = DIFFERENT[name]
+    assert normalize.normalize_line(form.format(first)) != normalize.normalize_line(form.format(second))
 
 
-def test_to_normalize_twice_is_to_do_it_once() -> None:
-    """On every recorded line, and on lines put together from pieces of them."""
+def test_normalizing_twice_changes_nothing() -> None:
+    """For every recorded line, and for lines made of pieces of them."""
     lines = sorted(set(real_lines()))
     assert len(lines) > 1000
-    chance = random.Random(7)
-    pieces = [re.split(r"(?<=[ \[\](:,])", line) for line in chance.sample(lines, 200)]
-    mixed = ["".join(chance.choice(chance.choice(pieces)) for _ in range(12)) for _ in range(4000)]
+    generator = random.Random(7)
+    pieces = [re.split(r"(?<=[ \[\](:,])", line) for line in generator.sample(lines, 200)]
+    mixed = ["".join(generator.choice(generator.choice(pieces)) for _ in range(12)) for _ in range(4000)]
     for line in [*lines, *mixed]:
         normalized = normalize.normalize_line(line)
         assert normalize.normalize_line(normalized) == normalized, line
@@ -176,7 +176,7 @@ ERROR = re.compile(r"\b(?!Exception in)[A-Z]\w*(?:Error|Exception)\b")
 
 
 def test_another_status_or_exception_is_another_line() -> None:
-    """Put another status or exception into a recorded line: neither normalize_line() nor shape() makes them equal."""
+    """For a recorded line with another status or exception, neither normalize_line() nor shape() is the same."""
     tried = 0
     for line in sorted(set(real_lines())):
         for pattern, others in ((STATUS, ("200", "404", "500", "502", "599")), (ERROR, ("KeyError", "OSError"))):
@@ -191,32 +191,32 @@ def test_another_status_or_exception_is_another_line() -> None:
     assert tried > 1000
 
 
-def test_a_rule_is_asked_wherever_it_finds_something() -> None:
-    """What a rule names as needed stands in every line, half-normalized or not, in which it finds anything."""
-    asked = 0
+def test_a_rule_is_tried_on_every_line_that_it_matches() -> None:
+    """Every line that a rule matches contains one of the rule's needed words, also after the rules before it."""
+    matched = 0
     for line in sorted(set(real_lines())):
         text = line
         for pattern, replacement in normalize.FIRST:
             text = pattern.sub(replacement, text)
         for needed, pattern, replacement in normalize.RULES:
             if pattern.search(text):
-                asked += 1
+                matched += 1
                 assert any(word in text for word in needed), (pattern.pattern, text)
                 text = pattern.sub(replacement, text)
         assert text == normalize.normalize_line(line), line
-    assert asked > 500
+    assert matched > 500
 
 
 def test_every_status_stays_apart_from_every_other() -> None:
     """In each form of an access line, 500 statuses give 500 normalized lines and 500 shapes."""
     for name in ("a status", "uvicorn's status", "uWSGI's status"):
-        normalized = {normalize.normalize_line(TELLING[name][0].format(status)) for status in range(100, 600)}
+        normalized = {normalize.normalize_line(DIFFERENT[name][0].format(status)) for status in range(100, 600)}
         assert len(normalized) == 500, name
-        assert len({normalize.shape(one) for one in normalized}) == 500, name
+        assert len({normalize.shape(line) for line in normalized}) == 500, name
 
 
-def test_the_shape_leaves_numbering_out() -> None:
-    """Request 7 and request 8 are of one shape; a line of code and an errno keep their numbers."""
+def test_the_shape_has_no_plain_numbers() -> None:
+    """Request 7 and request 18 have one shape; a line of code and an errno keep their numbers."""
     assert normalize.shape("request 7 begins") == normalize.shape("request 18 begins") == "request # begins"
     assert normalize.shape('  File "x.py", line 17, in close') == '  File "x.py", line 17, in close'
     assert normalize.shape("[Errno 2] <clock>") == "[Errno 2] <clock>"

@@ -1,4 +1,4 @@
-"""Stacks are prepared: resolved, their base images found, their models made the lab's own."""
+"""Preparation of stacks: models are resolved, base images are resolved once."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ ENGINE: Any = SimpleNamespace(docker="docker")
 CLIENT: Any = None
 
 
-def test_the_base_images_of_all_stacks_are_found_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each model, in the order of the requests, is built on what stands for its base; the bases are remembered."""
+def test_the_base_images_of_all_stacks_are_resolved_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The models have the order of the requests and the resolved base images, which the preparer keeps."""
     (tmp_path / "Dockerfile").write_text("FROM $PYTHON_IMAGE\n")
-    asked: list[list[str]] = []
+    resolved: list[list[str]] = []
 
     def resolve(scenario: Any, factors: Any, compose: Any, experiment: Any, *, all_tools: bool) -> dict[str, Any]:
         build = {"context": str(tmp_path), "args": {"PYTHON_IMAGE": f"python:{factors['PYTHON']}"}}
         return {"name": "any", "services": {"blink-app": {"build": build}}}
 
     def resolve_bases(officials: Iterable[str], client: Any, **_: Any) -> dict[str, Base]:
-        asked.append(list(officials))
-        return {name: Base(name, f"local/{name}", f"id of {name}", Origin.LOCAL, "", "") for name in asked[-1]}
+        resolved.append(list(officials))
+        return {name: Base(name, f"local/{name}", f"id of {name}", Origin.LOCAL, "", "") for name in resolved[-1]}
 
     monkeypatch.setattr(prepare, "resolve", resolve)
     monkeypatch.setattr(prepare, "resolve_bases", resolve_bases)
     monkeypatch.setattr(prepare, "archived_bases", lambda models, bases, client, on_progress: bases)
-    found = load(tmp_path / "lab")
+    scenario = load(tmp_path / "lab")
     preparer = StackPreparer(ENGINE, CLIENT, Policy.AUTO, print)
     requests = [StackRequest({"PYTHON": release}) for release in ("3.12.1", "3.6.15", "3.12.1")]
-    models = preparer.models(found, requests, {"owner": "me"})
-    assert asked == [["python:3.12.1", "python:3.6.15"]]
+    models = preparer.models(scenario, requests, {"owner": "me"})
+    assert resolved == [["python:3.12.1", "python:3.6.15"]]
     apps = [model["services"]["blink-app"] for model in models]
     used = [app["build"]["args"]["PYTHON_IMAGE"] for app in apps]
     assert used == ["local/python:3.12.1", "local/python:3.6.15", "local/python:3.12.1"]
     assert apps[0]["image"] == apps[2]["image"] != apps[1]["image"]
     assert [app["labels"] for app in apps] == [{"owner": "me"}] * 3
-    preparer.models(found, [StackRequest({"PYTHON": "3.13.0"})], {})
+    preparer.models(scenario, [StackRequest({"PYTHON": "3.13.0"})], {})
     assert set(preparer.bases) == {"python:3.12.1", "python:3.6.15", "python:3.13.0"}

@@ -1,4 +1,4 @@
-"""The servers' dialects, on lines that the servers wrote: tests/data/servers, and the recorded runs."""
+"""The dialects, with lines that the servers wrote: tests/data/servers, and recorded runs."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ LOGS = {
     "h2o": (H2O, VANISH / "proxy.streams.log.gz"),
     "nginx-1": (NGINX, DATA / "servers/nginx-1.log"),
 }
-# What group 1 holds of each type of line, in the log's order; "" where the line has none.
-SAID: Mapping[str, Mapping[str, str]] = {
+# Group 1 of each line of a type, in the order of the log; "" if the pattern has no group.
+GROUPS: Mapping[str, Mapping[str, str]] = {
     "gunicorn-19": {
         "master_starting": "19.6.0",
         "listening": "unix:/tmp/gunicorn.sock",
@@ -81,7 +81,7 @@ SAID: Mapping[str, Mapping[str, str]] = {
 
 
 def recorded(path: Path) -> list[str]:
-    """The lines of a recorded log, behind the engine's timestamps."""
+    """The lines of a recorded log, with the engine's timestamps."""
     content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     return content.decode().splitlines()
 
@@ -92,41 +92,41 @@ def texts(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("name", LOGS)
-def test_what_a_server_says_is_recognised(name: str) -> None:
-    """Every type of line in every recorded log, no more and no less."""
+def test_the_lines_of_a_server_are_recognised(name: str) -> None:
+    """Every type in every recorded log matches exactly the expected lines."""
     dialect, path = LOGS[name]
-    found: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for line in recorded(path):
         for line_type in dialect.lines:
             if match := dialect.search(line_type, line):
-                found.setdefault(line_type, []).append(match[1] if match.re.groups else "")
-    assert {line_type: " ".join(values) for line_type, values in found.items()} == SAID[name]
+                groups.setdefault(line_type, []).append(match[1] if match.re.groups else "")
+    assert {line_type: " ".join(values) for line_type, values in groups.items()} == GROUPS[name]
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 def test_no_pattern_without_a_recorded_line(dialect: Dialect) -> None:
-    """A pattern that no recorded line matches is a guess."""
+    """Every pattern matches a line that the server wrote."""
     lines = [line for other, path in LOGS.values() if other is dialect for line in texts(path)]
     assert [
-        one for one, line in dialect.lines.items() if not any(re.search(line.pattern, text) for text in lines)
+        name for name, line in dialect.lines.items() if not any(re.search(line.pattern, text) for text in lines)
     ] == []
     assert any(dialect.begins.match(text) for text in lines)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
-def test_what_the_timeline_says(dialect: Dialect) -> None:
-    """A line has words for the timeline exactly if its type has a kind there, and one group to put into them."""
+def test_texts_for_the_timeline(dialect: Dialect) -> None:
+    """A pattern has an event's text only if its type has a kind of event; it has one group for the text."""
     for line_type, line in dialect.lines.items():
         assert bool(line.event) == (line_type in EVENT_KINDS), line_type
         assert not line.event or re.compile(line.pattern).groups == 1, line_type
 
 
-def test_bytes_and_text_are_searched_alike() -> None:
-    """A line is found with and without the engine's timestamp, which stands before the line's own beginning."""
+def test_bytes_and_text_match_in_the_same_way() -> None:
+    """A line matches with and without the engine's timestamp before it."""
     line = "spawned uWSGI worker 1 (pid: 11, cores: 1)"
     for text in (line, f"2026-11-26T01:19:43.553410043Z {line}"):
-        for given in (text, text.encode()):
-            match = UWSGI.search("started", given)
+        for line_or_bytes in (text, text.encode()):
+            match = UWSGI.search("started", line_or_bytes)
             assert match is not None
             assert int(match[1]) == 11
     with pytest.raises(ValueError, match="begun"):
@@ -148,24 +148,24 @@ def test_bytes_and_text_are_searched_alike() -> None:
         ("nginx-1", {"notice", "error", "alert"}, 5),
     ],
 )
-def test_levels_and_processes_in_front_of_messages(name: str, levels: set[str], pids: int) -> None:
-    """The level of each line that has one, and how many processes wrote to the log where lines name theirs."""
+def test_levels_and_processes_before_messages(name: str, levels: set[str], pids: int) -> None:
+    """The levels of the lines, and the number of processes in lines that name one."""
     dialect, path = LOGS[name]
-    found = [match.groupdict() for text in texts(path) if (match := dialect.begins.match(text))]
-    assert {one["level"] for one in found} == levels
-    assert len({one["pid"] for one in found if "pid" in one}) == pids
+    begins = [match.groupdict() for text in texts(path) if (match := dialect.begins.match(text))]
+    assert {groups["level"] for groups in begins} == levels
+    assert len({groups["pid"] for groups in begins if "pid" in groups}) == pids
 
 
 def test_gunicorns_clock_agrees_with_the_engines() -> None:
-    """Its clock has whole seconds and tells its zone; the engine read the line within the next two seconds."""
-    seen = 0
+    """Its clock has whole seconds and a zone; the engine read the line within the next two seconds."""
+    compared = 0
     for name in ("gunicorn-19", "gunicorn-20", "gunicorn-23"):
         for line in recorded(LOGS[name][1]):
             stamp, text = split_timestamp(line)
-            if (own := servers.server_moment_ns(text)) is not None:
-                seen += 1
-                assert 0 <= moment_ns(stamp) - own < 2e9, line
-    assert seen > 50
+            if (written := servers.server_moment_ns(text)) is not None:
+                compared += 1
+                assert 0 <= moment_ns(stamp) - written < 2e9, line
+    assert compared > 50
 
 
 def test_a_workers_zone_is_read() -> None:
@@ -176,7 +176,7 @@ def test_a_workers_zone_is_read() -> None:
 
 
 def test_a_clock_without_a_zone_is_no_moment() -> None:
-    """nginx does not say in which zone its clock is, uWSGI and uvicorn have none; an impossible time is an error."""
+    """nginx's clock has no zone, uWSGI and uvicorn have no clock; an impossible time is an error."""
     for name in ("nginx-1", "uwsgi-2", "uvicorn-0", "h2o"):
         assert {servers.server_moment_ns(text) for text in texts(LOGS[name][1])} == {None}
     assert moment(b"[2026-13-21 05:52:25 +0000] [10] [INFO] x") is None
@@ -185,19 +185,19 @@ def test_a_clock_without_a_zone_is_no_moment() -> None:
 
 
 def test_an_access_lines_moment_is_when_the_request_came() -> None:
-    """Of each of the proxy's own lines; they have no timestamp of the engine's."""
+    """Each line of the proxy's access log has a moment; it has no timestamp of the engine."""
     lines = texts(VANISH / "proxy.log.gz")
     moments = [access_log.request_ns(line) for line in lines]
     assert len(lines) > 400
-    assert all(one is not None and abs(one - 1_795_272_350 * 10**9) < 60e9 for one in moments)
+    assert all(value is not None and abs(value - 1_795_272_350 * 10**9) < 60e9 for value in moments)
     assert moments == [moment(line.encode()) for line in lines]
 
 
 def test_errors_by_level() -> None:
-    """nginx writes its levels in small letters, and its words need not tell of an error."""
-    told = [text for text in texts(LOGS["nginx-1"][1]) if servers.is_error(text)]
-    assert [re.sub(r".*#\d+: (\*\d+ )?", "", text)[:16] for text in told] == ["connect() failed", "worker process 1"]
-    assert all(Line(1, None, text).hot for text in told)
+    """A line is an error by its level, in small letters for nginx, and not by its words."""
+    errors = [text for text in texts(LOGS["nginx-1"][1]) if servers.is_error(text)]
+    assert [re.sub(r".*#\d+: (\*\d+ )?", "", text)[:16] for text in errors] == ["connect() failed", "worker process 1"]
+    assert all(Line(1, None, text).hot for text in errors)
     assert not any(servers.is_error(text) for name in ("uvicorn-0", "uwsgi-2") for text in texts(LOGS[name][1]))
     assert not servers.is_error("[2026-11-26 01:29:40 +0000] [8] [WARNING] Worker with pid 77 was terminated")
     assert servers.is_error("[2026-11-26 01:29:34 +0000] [8] [CRITICAL] WORKER TIMEOUT (pid:67)")
@@ -210,8 +210,8 @@ def test_errors_by_level() -> None:
     ("name", "left"),
     [("gunicorn-20", []), ("gunicorn-23", []), ("uwsgi-2", ["52", "53"]), ("uvicorn-0", []), ("nginx-1", [])],
 )
-def test_who_is_alive_by_the_log(name: str, left: list[str]) -> None:
-    """A worker that was killed or replaced is gone, and its successor there; uWSGI's end names no worker."""
+def test_the_workers_that_run_by_the_log(name: str, left: list[str]) -> None:
+    """Killed and replaced workers have ended, and their successors run; uWSGI's last line names no worker."""
     begins, ends = servers.any_pattern(servers.WORKER_BEGINS), servers.any_pattern(servers.WORKER_ENDS)
     alive: list[str] = []
     most = 0
@@ -222,12 +222,12 @@ def test_who_is_alive_by_the_log(name: str, left: list[str]) -> None:
             alive = [pid for pid in alive if pid not in match.groups()]
         most = max(most, len(alive))
     assert alive == left
-    # While workers are replaced, the new ones may be there before the old ones are gone.
+    # New workers may start before the old ones end.
     assert 2 <= most <= 4
 
 
 def test_statuses_in_every_form() -> None:
-    """Access lines as h2o and gunicorn, uvicorn, and uWSGI write them."""
+    """The access lines of h2o and gunicorn, of uvicorn, and of uWSGI."""
     pattern = re.compile(servers.status_pattern(r"5\d\d"))
     for line in ('"GET / HTTP/1.1" {} 11 "-" "-"', 'INFO:     127.0.0.1:5 - "GET / HTTP/1.1" {} X', "(HTTP/1.0 {}) 1"):
         assert pattern.search(line.format(502)), line
@@ -236,26 +236,26 @@ def test_statuses_in_every_form() -> None:
 
 # -- one place ----------------------------------------------------------------------------------------
 
-TELLTALES = re.compile(
+SERVER_WORDS = re.compile(
     r"Booting worker|Worker exiting|Autorestarting|WORKER TIMEOUT|Worker reloading|Handling signal|Listening at|"
     r"Started server process|Finished server process|Child process|Application startup|Uvicorn running|"
     r"spawned uWSGI|DAMN !|ready to serve|start worker process|\[INFO"
 )
 TABLE = ROOT / "scripts" / "reprolab" / "logs" / "servers.py"
-# YAML that authors write holds what a screen or a report shows of a log, not what the lab reads.
+# YAML files are not checked: they tell what a screen or a report shows of a log, not what the lab reads.
 GLOBS = ("scripts/reprolab/**/*.py", "scripts/reprolab/**/*.py.j2", "scenarios/*/*.py")
 READERS = sorted({path for glob in GLOBS for path in ROOT.glob(glob)})
 
 
 def test_no_other_module_knows_a_servers_lines() -> None:
-    """Whoever reads a server's lines takes them from the table."""
-    assert TELLTALES.search(TABLE.read_text(encoding="utf-8"))
+    """All readers of a server's lines take the patterns from the table."""
+    assert SERVER_WORDS.search(TABLE.read_text(encoding="utf-8"))
     assert len(READERS) > 150
-    knowing = [str(path.relative_to(ROOT)) for path in READERS if TELLTALES.search(path.read_text(encoding="utf-8"))]
-    assert knowing == [str(TABLE.relative_to(ROOT))]
+    modules = [str(path.relative_to(ROOT)) for path in READERS if SERVER_WORDS.search(path.read_text(encoding="utf-8"))]
+    assert modules == [str(TABLE.relative_to(ROOT))]
 
 
 def test_a_dialect_for_each_server() -> None:
-    """Names are the programs' own, as processes and syslog show them."""
+    """The names are those of the programs, as in process lists and in syslog."""
     assert servers.NAMES == ("gunicorn", "uwsgi", "uvicorn", "h2o", "nginx")
     assert {LineType.STARTED, LineType.DIED} <= set.intersection(*(set(d.lines) for d in DIALECTS if d is not H2O))

@@ -1,4 +1,4 @@
-"""A run from options to verdict: the plan, and what is kept however the run ends."""
+"""A run from options to verdict: the plan, and the files that every run leaves."""
 
 from __future__ import annotations
 
@@ -25,49 +25,49 @@ from reprolab.scenario.model import Experiment
 from rich.console import Console
 
 
-def planned(found: Any, **options: Any) -> list[tuple[str, str, dict[str, str], int]]:
-    """What would run: experiment, variant, factors, trials."""
-    plan = make_plan(found, RunOptions("blink", **options))
+def planned(scenario: Any, **options: Any) -> list[tuple[str, str, dict[str, str], int]]:
+    """The plan as (experiment, variant, factors, trials) rows."""
+    plan = make_plan(scenario, RunOptions("blink", **options))
     return [(v.experiment.name, v.name, dict(v.changes), v.trials) for v in plan.variants]
 
 
 # -- the plan -------------------------------------------------------------------------------------
 
 
-def test_without_wishes_everything_runs(tmp_path: Path) -> None:
-    """Every variant in the file's order, as often as the experiment says."""
-    found = load(tmp_path)
-    assert planned(found) == [("lamp", "documented", {}, 3), ("lamp", "old", {"RELEASE": "0.9"}, 3)]
-    assert make_plan(found, RunOptions("blink")).trials == 6
+def test_without_options_everything_runs(tmp_path: Path) -> None:
+    """Every variant runs, in the file's order, with the experiment's number of trials."""
+    scenario = load(tmp_path)
+    assert planned(scenario) == [("lamp", "documented", {}, 3), ("lamp", "old", {"RELEASE": "0.9"}, 3)]
+    assert make_plan(scenario, RunOptions("blink")).trials == 6
 
 
 def test_some_variants(tmp_path: Path) -> None:
-    """In the file's order, whatever the order of the options, and once each."""
-    found = load(tmp_path)
-    wanted = planned(found, variants=("old", "documented", "old"), trials=7)
-    assert [(name, n) for _, name, _, n in wanted] == [("documented", 7), ("old", 7)]
+    """They run in the file's order, and once each, whatever the order of the options."""
+    scenario = load(tmp_path)
+    rows = planned(scenario, variants=("old", "documented", "old"), trials=7)
+    assert [(name, n) for _, name, _, n in rows] == [("documented", 7), ("old", 7)]
 
 
 def test_set_makes_a_variant_of_its_own(tmp_path: Path) -> None:
-    """Documented plus the given factors, beside nothing else."""
-    found = load(tmp_path)
-    assert planned(found, settings={"WORKERS": "9"}) == [("lamp", "custom", {"WORKERS": "9"}, 3)]
-    assert planned(found, settings={"WORKERS": "9"}, trials=1)[0][3] == 1
+    """It has the documented values and these factors; no other variant runs."""
+    scenario = load(tmp_path)
+    assert planned(scenario, settings={"WORKERS": "9"}) == [("lamp", "custom", {"WORKERS": "9"}, 3)]
+    assert planned(scenario, settings={"WORKERS": "9"}, trials=1)[0][3] == 1
 
 
 def test_one_experiment_of_several() -> None:
-    """Named, it runs alone; a variant that only another has is then unknown."""
+    """Only this experiment runs; a variant of another experiment is then unknown."""
     bulb = Experiment("bulb", {"dim": {}}, 2, lambda stack: {}, ())
-    found = in_memory(claim(), also=(bulb,))
-    assert [row[0] for row in planned(found)] == ["lamp", "bulb"]
-    assert planned(found, experiment="bulb") == [("bulb", "dim", {}, 1)]
-    assert planned(found, variants=("dim",)) == [("bulb", "dim", {}, 1)]
+    scenario = in_memory(claim(), also=(bulb,))
+    assert [row[0] for row in planned(scenario)] == ["lamp", "bulb"]
+    assert planned(scenario, experiment="bulb") == [("bulb", "dim", {}, 1)]
+    assert planned(scenario, variants=("dim",)) == [("bulb", "dim", {}, 1)]
     with pytest.raises(UsageError, match="no variant 'dim'"):
-        planned(found, experiment="lamp", variants=("dim",))
+        planned(scenario, experiment="lamp", variants=("dim",))
 
 
-def test_side_by_side_only_where_nothing_is_disturbed(tmp_path: Path) -> None:
-    """Experiments that measure load run one at a time; those that say PARALLEL may not."""
+def test_only_parallel_experiments_run_in_parallel(tmp_path: Path) -> None:
+    """Trials of an experiment that measures load run one at a time."""
     with pytest.raises(UsageError, match="--jobs 2"):
         planned(load(tmp_path / "a"), jobs=2)
     quiet = load(tmp_path / "b", lamp=EXPERIMENT + "PARALLEL = True\n")
@@ -75,7 +75,7 @@ def test_side_by_side_only_where_nothing_is_disturbed(tmp_path: Path) -> None:
 
 
 def test_by_default_two_for_each_processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trials that wait run side by side unasked, eight at most; those that measure load never do."""
+    """Parallel experiments have at most eight jobs by default; an experiment with load has one."""
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     quiet = load(tmp_path / "b", lamp=EXPERIMENT + "PARALLEL = True\n")
     assert make_plan(quiet, RunOptions("blink")).jobs == 4
@@ -85,18 +85,18 @@ def test_by_default_two_for_each_processor(tmp_path: Path, monkeypatch: pytest.M
     assert make_plan(quiet, RunOptions("blink")).jobs == 8
 
 
-# -- a run, its engine played ---------------------------------------------------------------------
+# -- a run on a fake engine -----------------------------------------------------------------------
 
 
 class FakeRunner:
-    """Stands where the stacks would be: ends each trial as told."""
+    """A runner without stacks: ``behave`` ends the trials."""
 
     behave: Callable[[FakeRunner], None]
     invalid = ""
     images: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, plan: Any, run: Any, engine: Any, client: Any, policy: Any, observer: Any, *, watch: Any):
-        self.run, self.told = run, observer.trial_ends
+        self.run, self.trial_ends = run, observer.trial_ends
         self.bases: dict[str, Any] = {}
         self.plan = plan
         self.ready: dict[str, Any] = {}
@@ -104,26 +104,22 @@ class FakeRunner:
 
     @property
     def scenario(self) -> Any:
-        """As the runner's."""
         return self.plan.scenario
 
     def stop_builds(self) -> None:
-        """Noted."""
         self.stopped = True
 
     def prepare(self) -> list[Any]:
-        """Nothing needs to be built."""
         return [SimpleNamespace(variant=v, images=self.images, invalid=self.invalid) for v in self.plan.variants]
 
     def execute(self, prepared: list[Any]) -> list[Any]:
-        """As the test says."""
         type(self).behave(self)
         return prepared
 
 
 @pytest.fixture
 def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Session]:
-    """Make a session on a fake engine whose run behaves as given."""
+    """Make a session on a fake engine; its runner calls ``behave``."""
     lay_out(tmp_path)
     engine = SimpleNamespace(kernel="6.1", os="Fake", version="25", compose="2.26", buildx="0.13", cgroup="v2")
     monkeypatch.delenv("REPROLAB_RESULTS", raising=False)
@@ -134,39 +130,39 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sess
 
     def begin(behave: Callable[[FakeRunner], None], **options: Any) -> Session:
         monkeypatch.setattr(FakeRunner, "behave", behave, raising=False)
-        said: list[str] = []
+        messages: list[str] = []
         console = Console(file=io.StringIO(), width=150)
         plan = make_plan(loader.load(tmp_path, "blink"), RunOptions("blink", **options))
-        made = Session(tmp_path, plan, console, Progress(plan, console, said.append))
-        made.said = said  # type: ignore[attr-defined]
-        return made
+        started = Session(tmp_path, plan, console, Progress(plan, console, messages.append))
+        started.messages = messages  # type: ignore[attr-defined]
+        return started
 
     return begin
 
 
 def finish(*rows: Any, error: BaseException | None = None) -> Callable[[FakeRunner], None]:
-    """A run that ends these trials, then goes on or fails."""
+    """A run that ends these trials, and then raises the error if there is one."""
 
     def behave(runner: FakeRunner) -> None:
         for row in rows:
             runner.run.append(row)
-            runner.told(row)
+            runner.trial_ends(row)
         if error:
             raise error
 
     return behave
 
 
-def run_json(made: Session) -> dict[str, Any]:
+def run_json(started: Session) -> dict[str, Any]:
     """The run's run.json."""
-    assert made.run is not None
-    content: dict[str, Any] = files.read_json(made.run.path / "run.json")
+    assert started.run is not None
+    content: dict[str, Any] = files.read_json(started.run.path / "run.json")
     return content
 
 
-def shown(made: Session) -> str:
-    """What was printed."""
-    stream = made.console.file
+def shown(started: Session) -> str:
+    """The printed text."""
+    stream = started.console.file
     assert isinstance(stream, io.StringIO)
     return stream.getvalue()
 
@@ -175,10 +171,10 @@ GOOD = trials(documented="+++", old="---")
 
 
 def test_a_run_that_goes_well(start: Callable[..., Session]) -> None:
-    """Judged, reported, named latest; run.json holds plan, host and factors, and no name of host or user."""
-    made = start(finish(*GOOD))
-    assert made.execute() is Exit.AS_RECORDED
-    content = run_json(made)
+    """It is judged, reported and named latest; run.json has plan, host and factors, and no name of host or user."""
+    started = start(finish(*GOOD))
+    assert started.execute() is Exit.AS_RECORDED
+    content = run_json(started)
     assert list(content) == [
         *("schema", "scenario", "started", "status", "pid", "command", "factors", "plan", "host", "images", "times")
     ]
@@ -188,22 +184,20 @@ def test_a_run_that_goes_well(start: Callable[..., Session]) -> None:
     assert set(content["host"]) == {
         *("kernel", "cpu", "cpus", "memory_mib", "os", "engine", "compose", "buildx", "cgroup", "python")
     }
-    assert made.run is not None
-    assert lookup.open_run(made.root, "blink") == made.run
-    assert "1 confirmed" in (made.run.path / "report.txt").read_text(encoding="utf-8")
-    assert "[  6/6] old #3  blinked no" in shown(made)
-    assert "removed the leftovers of an earlier run that was killed: 2 containers" in made.said  # type: ignore[attr-defined]
+    assert started.run is not None
+    assert lookup.open_run(started.root, "blink") == started.run
+    assert "1 confirmed" in (started.run.path / "report.txt").read_text(encoding="utf-8")
+    assert "[  6/6] old #3  blinked no" in shown(started)
+    assert "removed the leftovers of an earlier run that was killed: 2 containers" in started.messages  # type: ignore[attr-defined]
 
 
-def test_the_page_is_written_last_and_costs_nothing(
-    start: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """report.html is there after a run; where it cannot be made, status, verdict and report are as without it."""
-    made = start(finish(*GOOD))
-    made.execute()
-    assert made.run is not None
-    assert "1 confirmed" in (made.run.path / "report.html").read_text(encoding="utf-8")
-    assert made.said[-1].endswith("report.html")  # type: ignore[attr-defined]
+def test_the_page_is_written_last_and_may_fail(start: Callable[..., Session], monkeypatch: pytest.MonkeyPatch) -> None:
+    """If report.html cannot be written, status, verdict and report are the same as with it."""
+    started = start(finish(*GOOD))
+    started.execute()
+    assert started.run is not None
+    assert "1 confirmed" in (started.run.path / "report.html").read_text(encoding="utf-8")
+    assert started.messages[-1].endswith("report.html")  # type: ignore[attr-defined]
 
     def broken(*_: Any) -> str:
         raise RuntimeError("no paper")
@@ -215,7 +209,7 @@ def test_the_page_is_written_last_and_costs_nothing(
     assert {path.name for path in again.run.path.glob("*.*")} == {
         *("run.json", "trials.jsonl", "verdict.json", "report.txt")
     }
-    assert "could not be written, but the verdict stands: RuntimeError: no paper" in again.said[-1]  # type: ignore[attr-defined]
+    assert "could not be written, but the verdict stands: RuntimeError: no paper" in again.messages[-1]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -227,78 +221,84 @@ def test_the_page_is_written_last_and_costs_nothing(
     ],
 )
 def test_a_run_that_is_cut_short(start: Callable[..., Session], error: BaseException, status: str) -> None:
-    """The error passes on; what was measured until then is marked, judged and shown."""
-    made = start(finish(GOOD[0], error=error))
+    """The error is raised; the trials until then are saved, judged and shown."""
+    started = start(finish(GOOD[0], error=error))
     with pytest.raises(type(error)):
-        made.execute()
-    content = run_json(made)
+        started.execute()
+    content = run_json(started)
     assert content["status"] == status
     assert content["reason"]
-    assert made.run is not None
-    assert [row.trial for row in made.run.trials()] == [1]
-    assert files.read_json(made.run.path / "verdict.json")["claims"][0]["verdict"] == "inconclusive"
-    assert f"this run is {status}" in shown(made)
+    assert started.run is not None
+    assert [row.trial for row in started.run.trials()] == [1]
+    assert files.read_json(started.run.path / "verdict.json")["claims"][0]["verdict"] == "inconclusive"
+    assert f"this run is {status}" in shown(started)
 
 
 def test_the_images_of_a_run_that_is_cut_short(start: Callable[..., Session]) -> None:
-    """Those that were there are on record, since trials ran in them; no build goes on."""
+    """The images of its trials are saved; no build continues."""
 
     def behave(runner: FakeRunner) -> None:
         details = BuiltImage(Image("app:1", "sha256:1"), {"pip": {"gunicorn": "23.0.0"}})
         runner.ready["lamp/documented"] = SimpleNamespace(variant=runner.plan.variants[0], images={"app": details})
         raise KeyboardInterrupt
 
-    made = start(behave)
+    started = start(behave)
     with pytest.raises(KeyboardInterrupt):
-        made.execute()
-    content = run_json(made)
+        started.execute()
+    content = run_json(started)
     assert content["images"]["documented"]["app"]["reference"] == "app:1"
     assert content["packages"] == {"documented/app": {"pip": {"gunicorn": "23.0.0"}}}
-    assert made.runner is not None and made.runner.stopped  # type: ignore[attr-defined]
+    assert started.runner is not None and started.runner.stopped  # type: ignore[attr-defined]
 
 
 def test_each_experiment_has_images_of_its_own(
     start: Callable[..., Session], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two experiments have variants of the same names, and what they were built from differs."""
+    """Two experiments have variants with the same names but with other images."""
 
     def prepare(runner: FakeRunner) -> list[Any]:
         return [
             SimpleNamespace(
-                variant=one,
-                images={"app": BuiltImage(Image(f"app:{one.experiment.name}"), {"pip": {one.experiment.name: "1"}})},
+                variant=variant,
+                images={
+                    "app": BuiltImage(Image(f"app:{variant.experiment.name}"), {"pip": {variant.experiment.name: "1"}})
+                },
                 invalid="",
             )
-            for one in runner.plan.variants
+            for variant in runner.plan.variants
         ]
 
     monkeypatch.setattr(FakeRunner, "prepare", prepare)
     (tmp_path / "scenarios" / "blink" / "bulb.py").write_text(EXPERIMENT.replace("B-1", "B-2"), encoding="utf-8")
-    made = start(finish(*GOOD))
-    assert made.execute() is Exit.AS_RECORDED
-    content = run_json(made)
-    of = {f"{experiment}/{variant}": experiment for experiment in ("bulb", "lamp") for variant in ("documented", "old")}
-    assert {name: own["app"]["reference"] for name, own in content["images"].items()} == {
-        name: f"app:{experiment}" for name, experiment in of.items()
+    started = start(finish(*GOOD))
+    assert started.execute() is Exit.AS_RECORDED
+    content = run_json(started)
+    experiments = {
+        f"{experiment}/{variant}": experiment for experiment in ("bulb", "lamp") for variant in ("documented", "old")
     }
-    assert content["packages"] == {f"{name}/app": {"pip": {experiment: "1"}} for name, experiment in of.items()}
-    assert made.run is not None
-    assert set(files.read_json(made.run.path / "verdict.json")["variants"]) <= set(of)
+    assert {name: services["app"]["reference"] for name, services in content["images"].items()} == {
+        name: f"app:{experiment}" for name, experiment in experiments.items()
+    }
+    assert content["packages"] == {
+        f"{name}/app": {"pip": {experiment: "1"}} for name, experiment in experiments.items()
+    }
+    assert started.run is not None
+    assert set(files.read_json(started.run.path / "verdict.json")["variants"]) <= set(experiments)
 
 
 def test_a_run_that_ended_before_its_first_trial(start: Callable[..., Session]) -> None:
-    """There is nothing to judge, and nothing is called latest."""
-    made = start(finish(error=EngineError("no room")))
+    """It has no verdict and is not named latest."""
+    started = start(finish(error=EngineError("no room")))
     with pytest.raises(EngineError):
-        made.execute()
-    assert made.run is not None
-    assert run_json(made)["status"] == "failed"
-    assert not (made.run.path / "verdict.json").exists()
-    assert not (made.run.path.parent / "latest").exists()
+        started.execute()
+    assert started.run is not None
+    assert run_json(started)["status"] == "failed"
+    assert not (started.run.path / "verdict.json").exists()
+    assert not (started.run.path.parent / "latest").exists()
 
 
 def test_a_disk_that_is_full_to_the_end(start: Callable[..., Session], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first error is the one that is reported, even where not even the run's mark can be written."""
+    """The first error is raised, also if the status of the run cannot be saved."""
 
     def full(*_: Any) -> None:
         raise EvidenceError("second")
@@ -307,10 +307,10 @@ def test_a_disk_that_is_full_to_the_end(start: Callable[..., Session], monkeypat
         monkeypatch.setattr(run_dir, "write_json", full)
         raise EvidenceError("first")
 
-    made = start(behave)
+    started = start(behave)
     with pytest.raises(EvidenceError, match="first"):
-        made.execute()
-    assert any("could not be marked failed: second" in line for line in made.said)  # type: ignore[attr-defined]
+        started.execute()
+    assert any("could not be marked failed: second" in line for line in started.messages)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -321,45 +321,43 @@ def test_a_disk_that_is_full_to_the_end(start: Callable[..., Session], monkeypat
     ],
 )
 def test_statuses(start: Callable[..., Session], rows: list[Any], status: Exit) -> None:
-    """With nothing on record a refuted claim is a result; an undecided one is told."""
+    """Without a recorded verdict a refuted claim is a result; an inconclusive one has its exit status."""
     assert start(finish(*rows)).execute() is status
 
 
-def test_drift_is_told_with_what_differs(start: Callable[..., Session]) -> None:
-    """The verdict on record, and another kernel."""
-    made = start(finish(*trials(documented="---", old="---")))
+def test_a_drift_is_reported_with_the_differences(start: Callable[..., Session]) -> None:
+    """The report has the claim and the other kernel."""
+    started = start(finish(*trials(documented="---", old="---")))
     recorded = {"claims": [{"id": "B-1", "verdict": "confirmed"}], "host": {"kernel": "5.10"}}
-    files.write_json(made.root / "scenarios" / "blink" / "recorded.json", recorded)
-    assert made.execute() is Exit.DRIFT
-    assert "DRIFT from the recorded verdict: B-1" in shown(made)
-    assert "differs: kernel: recorded 5.10, now 6.1" in shown(made)
+    files.write_json(started.root / "scenarios" / "blink" / "recorded.json", recorded)
+    assert started.execute() is Exit.DRIFT
+    assert "DRIFT from the recorded verdict: B-1" in shown(started)
+    assert "differs: kernel: recorded 5.10, now 6.1" in shown(started)
 
 
-def test_packages_that_changed_are_told_without_a_drift(
-    start: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The verdicts are as recorded, the packages are not: the run says so, and it is no drift."""
+def test_changed_packages_are_no_drift(start: Callable[..., Session], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report tells that a package changed, but the verdicts are as recorded."""
     newer = {"lamp": BuiltImage(Image("lamp:1"), {"deb": {"libc6": "2.37"}})}
     monkeypatch.setattr(FakeRunner, "images", newer)
-    made = start(finish(*GOOD))
+    started = start(finish(*GOOD))
     before = {"documented/lamp": {"deb": {"libc6": "2.36"}}}
     recorded = {"claims": [{"id": "B-1", "verdict": "confirmed"}], "packages": before, "variants": {}}
-    files.write_json(made.root / "scenarios" / "blink" / "recorded.json", recorded)
-    assert made.execute() is Exit.AS_RECORDED
-    assert "1 package is not as recorded" in shown(made)
-    assert "differs:" not in shown(made)
+    files.write_json(started.root / "scenarios" / "blink" / "recorded.json", recorded)
+    assert started.execute() is Exit.AS_RECORDED
+    assert "1 package is not as recorded" in shown(started)
+    assert "differs:" not in shown(started)
 
 
 def test_an_image_that_cannot_be_built(start: Callable[..., Session], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The others run all the same; the lab has failed, and says so by its status."""
+    """The other variants run, and the exit status tells that the lab failed."""
     monkeypatch.setattr(FakeRunner, "invalid", "image build failed: pip")
-    made = start(finish(*GOOD))
-    assert made.execute() is Exit.LAB_FAILED
-    assert run_json(made)["status"] == "complete"
+    started = start(finish(*GOOD))
+    assert started.execute() is Exit.LAB_FAILED
+    assert run_json(started)["status"] == "complete"
 
 
 def test_progress_of_an_invalid_trial(tmp_path: Path) -> None:
-    """What happened, the server's last word, and how long it took; brackets in it are text."""
+    """The line has the reason, the last line of the server and the duration; brackets are no markup."""
     console = Console(file=io.StringIO(), width=150)
     progress = Progress(make_plan(load(tmp_path), RunOptions("blink")), console, print)
     progress.trial_ends(trial(invalid="[7] did not start\nlast lines", seconds={"up": 1.25, "down": 0.5}))
@@ -381,7 +379,7 @@ def test_a_terminal_shows_what_runs_now(tmp_path: Path) -> None:
 
 
 def test_a_file_gets_no_moving_line(tmp_path: Path) -> None:
-    """In a log only the finished trials stand."""
+    """A log has only the finished trials."""
     console = Console(file=io.StringIO(), width=150)
     progress = Progress(make_plan(load(tmp_path), RunOptions("blink")), console, print)
     with progress.trials():

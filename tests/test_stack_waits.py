@@ -1,4 +1,4 @@
-"""Waiting for what a service prints, and the path that tells whether a stack is up."""
+"""Waits for the output of a service, and for a stack to be up."""
 
 from __future__ import annotations
 
@@ -14,23 +14,22 @@ from reprolab.stack.stack import Stack
 
 
 class Printing(Stack):
-    """A stack whose app prints a line more each time it is looked at."""
+    """A stack whose app has one more line each time its output is read."""
 
-    said = 0
-    asked: tuple[str, ...] = ()
+    count = 0
+    paths: tuple[str, ...] = ()
 
     def printed(self, role: str) -> list[str]:
-        """The lines so far."""
-        self.said += 1
-        return [f"worker {n} is up" for n in range(self.said)]
+        self.count += 1
+        return [f"worker {n} is up" for n in range(self.count)]
 
     def get(self, path: str = "/", role: str = "", **options: Any) -> Any:
-        """An answer, remembered."""
-        self.asked += (path,)
+        """A response with status 200; the path is kept."""
+        self.paths += (path,)
         return SimpleNamespace(status_code=200)
 
     def _fail_if_exited(self) -> None:
-        """It runs."""
+        """Every service runs."""
 
     def _tail(self, role: str, lines: int = 8) -> str:
         return "its last words"
@@ -44,27 +43,27 @@ def stack(tmp_path: Path, **labels: str) -> Printing:
 
 
 def test_waiting_for_a_line_to_come_several_times(tmp_path: Path) -> None:
-    """It returns the lines as soon as there are enough of them."""
+    """It returns the lines as soon as the pattern is printed often enough."""
     assert len(stack(tmp_path).wait_printed(r"worker \d+ is up", 3)) == 3
 
 
 def test_a_line_that_never_comes(tmp_path: Path) -> None:
-    """The trial is invalid, and says what was awaited, how long, and the last words."""
-    said = r"app has printed 'ready' 1 times: not so after 0.1 s; last state: 0 times; .* its last words"
-    with pytest.raises(InvalidTrial, match=said):
+    """The trial is invalid; the reason has the pattern, the limit and the last lines."""
+    reason = r"app has printed 'ready' 1 times: not so after 0.1 s; last state: 0 times; .* its last words"
+    with pytest.raises(InvalidTrial, match=reason):
         stack(tmp_path).wait_printed("ready", limit=0.1)
 
 
 @pytest.mark.parametrize(("labels", "path"), [({}, "/"), ({"reprolab.ready": "/health"}, "/health")])
 def test_the_path_that_tells_whether_it_is_up(tmp_path: Path, labels: dict[str, str], path: str) -> None:
-    """The front's label names it, for a server whose first page takes long."""
+    """It is in the label of the front, for a server whose first page takes long."""
     up = stack(tmp_path, **labels)
     up.wait_ready()
-    assert up.asked == (path,)
+    assert up.paths == (path,)
 
 
-def test_the_port_that_load_goes_to(tmp_path: Path) -> None:
-    """The first one that the front publishes, as it is inside; one that publishes none has no load."""
+def test_the_port_for_load(tmp_path: Path) -> None:
+    """It is the first port that the front publishes, inside the container; without one there is an error."""
     up = stack(tmp_path)
     with pytest.raises(InvalidTrial, match="app publishes no port"):
         up.port()
