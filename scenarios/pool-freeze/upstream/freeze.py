@@ -1,4 +1,4 @@
-"""A pool that never ends: its parent has a SIGTERM handler that returns. With `default` as argument, none."""
+"""A pool that never ends: its parent has a SIGTERM handler that returns. With the argument `default` it has none."""
 
 import multiprocessing
 import signal
@@ -7,7 +7,7 @@ import time
 
 
 def note(number, frame):
-    """Take note and return, as many servers' handlers do."""
+    """Return, as the handlers of many servers do after they have set a flag."""
 
 
 if __name__ == "__main__":

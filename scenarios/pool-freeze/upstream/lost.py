@@ -6,7 +6,7 @@ import time
 
 
 def large(seconds):
-    """A result of more than a pipe holds, a little later."""
+    """Return, a little later, a result that is larger than a pipe can hold."""
     time.sleep(seconds)
     return b"x" * 300000
 

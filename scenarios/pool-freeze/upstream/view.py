@@ -5,7 +5,7 @@ from multiprocessing import Pool
 
 
 def application(environ, start_response):
-    """Answer after the pool; under gunicorn this is never reached."""
+    """Answer after the pool's block; under gunicorn the block never ends."""
     with Pool(2) as pool:
         pool.apply_async(time.sleep, (1,))
         time.sleep(0.3)
