@@ -22,10 +22,10 @@ import pytest
 from cases import ROOT, having, recorded_run, trials_of
 from click.testing import CliRunner, Result
 from reprolab.bugreport import release_table, render, sections, spec
-from reprolab.bugreport.input import Material, gather, obstacles
+from reprolab.bugreport.input import BugReportInput, gather, obstacles
 from reprolab.bugreport.log_excerpt import LONGEST, MOST_LINES, excerpt
 from reprolab.bugreport.provenance import as_it_ran
-from reprolab.bugreport.spec import Logs, Report
+from reprolab.bugreport.spec import BugReport, Logs
 from reprolab.cli import main
 from reprolab.core.errors import Exit
 from reprolab.evidence.run_dir import RunDirectory
@@ -37,13 +37,13 @@ from reprolab.verdict.document import Verdict
 Change = Callable[[dict[str, Any]], None]
 
 
-def material(run: RunDirectory, name: str = "socket-vanish", only: str = "gunicorn") -> Material:
+def report_input(run: RunDirectory, name: str = "socket-vanish", only: str = "gunicorn") -> BugReportInput:
     """What a report is made from."""
     found = loader.load(ROOT, name)
     return gather(found, report_of(found, only), run, run.info())
 
 
-def report_of(found: scenario_model.Scenario, only: str) -> Report:
+def report_of(found: scenario_model.Scenario, only: str) -> BugReport:
     """One report of a scenario."""
     return next(one for one in spec.load(found).reports if one.name == only)
 
@@ -83,7 +83,7 @@ def run(tmp_path: Path) -> RunDirectory:
 @pytest.fixture
 def text(run: RunDirectory) -> str:
     """Its report."""
-    return render.write(material(run), ROOT)
+    return render.write(report_input(run), ROOT)
 
 
 # -- what it says ------------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ def test_it_names_the_document(text: str, tmp_path: Path) -> None:
         "- **Described in:** “Gunicorn起動中にUnixドメインソケットが消える”, 2017-02-18 (its log lines), Japanese."
         in text
     )
-    found = render.write(material(run_of(tmp_path / "run", "spawn-workers"), "spawn-workers", "uvicorn"), ROOT)
+    found = render.write(report_input(run_of(tmp_path / "run", "spawn-workers"), "spawn-workers", "uvicorn"), ROOT)
     assert ", Korean https://www.sysnet.pe.kr/2/0/13875." in found
 
 
@@ -193,7 +193,7 @@ def test_a_claim_beside_it_is_told_without_the_labs_names(text: str) -> None:
 def test_what_avoids_it_is_not_said_to_show_it(tmp_path: Path) -> None:
     """Beneath "any of these avoids it" stands what was counted: else 1/1 reads as if it had not helped."""
     run = run_of(tmp_path / "run", "pool-freeze")
-    text = render.write(material(run, "pool-freeze", "gunicorn"), ROOT)
+    text = render.write(report_input(run, "pool-freeze", "gunicorn"), ROOT)
     line = next(line for line in text.splitlines() if line.startswith("- Any of these avoids it"))
     assert "counted: “at least one request froze”: 1/1; in the controls 0/" in line
 
@@ -201,7 +201,7 @@ def test_what_avoids_it_is_not_said_to_show_it(tmp_path: Path) -> None:
 def test_a_sentence_that_another_limits_names_it(tmp_path: Path) -> None:
     """ "On Python 3.6.7 and later", and in 3.11.7 not seen: the claim that says where it ends stands beside it."""
     run = run_of(tmp_path / "run", "gunicorn-settings")
-    text = render.write(material(run, "gunicorn-settings", "syslog"), ROOT)
+    text = render.write(report_input(run, "gunicorn-settings", "syslog"), ROOT)
     line = next(line for line in text.splitlines() if line.startswith("- With Django on Python 3.6.7 and later"))
     assert "but see “The fix came with Python 3.11," in line
     assert "> **Already fixed in Python 3.11" in text
@@ -210,7 +210,7 @@ def test_a_sentence_that_another_limits_names_it(tmp_path: Path) -> None:
 def test_a_limit_that_the_run_did_not_decide_is_not_named(tmp_path: Path) -> None:
     """What was not measured limits nothing."""
     run = run_of(tmp_path / "run", "gunicorn-settings")
-    found = material(run, "gunicorn-settings", "syslog")
+    found = report_input(run, "gunicorn-settings", "syslog")
     undecided = [
         replace(row, verdict=Verdict.INCONCLUSIVE) if row.id == "GS-49" else row for row in found.verdict.claims
     ]
@@ -221,7 +221,7 @@ def test_a_limit_that_the_run_did_not_decide_is_not_named(tmp_path: Path) -> Non
 def test_the_first_report_is_of_the_cause_without_gunicorn(tmp_path: Path) -> None:
     """pool-freeze: CPython's report shows a plain script; its control differs in the handler alone."""
     run = run_of(tmp_path / "run", "pool-freeze", host={"kernel": "6.18"})
-    text = render.write(material(run, "pool-freeze", "cpython"), ROOT)
+    text = render.write(report_input(run, "pool-freeze", "cpython"), ROOT)
     assert "**Known upstream and open: add this to [python/cpython#82408]" in text
     assert "- **For:** CPython, https://github.com/python/cpython/issues/82408" in text
     assert "differs in one factor, `HANDLER`" in text
@@ -235,14 +235,14 @@ def test_where_the_newest_release_is_clean_nothing_is_to_be_filed(tmp_path: Path
     run = run_of(tmp_path / "run", "pool-freeze")
     for release in ("gunicorn-23.0.0", "gunicorn-27.0.1"):
         change(run, release, lambda trial: trial["observation"].update(frozen=0))
-    headline = render.headline(material(run, "pool-freeze", "gunicorn"))
+    headline = render.headline(report_input(run, "pool-freeze", "gunicorn"))
     assert headline.startswith("**The newest release measured does not show it: do not file this as it stands.**")
 
 
 def test_a_fix_that_is_none_is_told(run: RunDirectory) -> None:
     """Upstream calls it fixed, and the newest release measured shows it."""
     change(run, "gunicorn-27.0.1", lambda trial: trial["observation"].update(socket_after=False))
-    headline = render.headline(material(run))
+    headline = render.headline(report_input(run))
     assert headline.startswith("**Upstream calls it fixed")
     assert "the newest release measured here still shows it" in headline
 
@@ -257,7 +257,7 @@ def test_no_report_is_too_long_for_github(name: str, tmp_path: Path) -> None:
     """Every report that the kept trials bear stays below what a body may hold, and its texts are filled."""
     run = run_of(tmp_path / "run", name)
     for report in spec.load(loader.load(ROOT, name)).reports:
-        found = material(run, name, report.name)
+        found = report_input(run, name, report.name)
         if not obstacles(found):
             text = render.write(found, ROOT)
             assert len(text) <= render.MOST
@@ -267,7 +267,7 @@ def test_no_report_is_too_long_for_github(name: str, tmp_path: Path) -> None:
 def test_what_would_be_too_long_loses_the_folded_logs(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     """GitHub would refuse it; the lines that matter stay."""
     monkeypatch.setattr(render, "MOST", 5000)
-    text = render.write(material(run), ROOT)
+    text = render.write(report_input(run), ROOT)
     assert "FileNotFoundError: [Errno 2]" in text
     assert "lines, " not in text[text.index("### Logs") :]
     assert "<details><summary>the server's log" not in text
@@ -278,7 +278,7 @@ def test_what_would_be_too_long_loses_the_folded_logs(run: RunDirectory, monkeyp
 
 def test_the_whole_run_bears_it(run: RunDirectory) -> None:
     """No obstacle: so the cases below are refused for what they change."""
-    assert obstacles(material(run)) == []
+    assert obstacles(report_input(run)) == []
 
 
 @pytest.mark.parametrize("status", ["aborted", "failed", "running"])
@@ -287,7 +287,7 @@ def test_a_run_that_did_not_end_bears_none(run: RunDirectory, status: str) -> No
     content = json.loads((run.path / "run.json").read_text(encoding="utf-8"))
     content.update(status=status, reason="interrupted\nmore")
     (run.path / "run.json").write_text(json.dumps(content), encoding="utf-8")
-    assert obstacles(material(run)) == [f"the run is {status} (interrupted)"]
+    assert obstacles(report_input(run)) == [f"the run is {status} (interrupted)"]
 
 
 def test_a_control_that_shows_it_too_is_none(run: RunDirectory) -> None:
@@ -298,7 +298,7 @@ def test_a_control_that_shows_it_too_is_none(run: RunDirectory) -> None:
             trial["observation"]["socket_after"] = False
 
     change(run, "gunicorn-19.5.0", taint)
-    found = obstacles(material(run))
+    found = obstacles(report_input(run))
     assert found[0] == "the control gunicorn-19.5.0 did not come out clean: it showed the sign in 1/3"
     assert found[1].startswith("SV-1 is refuted")
 
@@ -306,7 +306,7 @@ def test_a_control_that_shows_it_too_is_none(run: RunDirectory) -> None:
 def test_a_variant_that_does_not_show_it(run: RunDirectory) -> None:
     """Nothing was reproduced, so there is nothing to report."""
     change(run, "documented", lambda trial: trial["observation"].update(socket_after=True))
-    assert "documented did not show the sign (0/3)" in obstacles(material(run))
+    assert "documented did not show the sign (0/3)" in obstacles(report_input(run))
 
 
 @pytest.mark.parametrize(
@@ -316,19 +316,19 @@ def test_a_variant_that_does_not_show_it(run: RunDirectory) -> None:
 def test_a_deciding_variant_that_was_not_run(run: RunDirectory, variant: str, part: str) -> None:
     """The showing one, the control, and the newest release."""
     without(run, variant)
-    assert obstacles(material(run)) == [f"{part}{variant} was not run"]
+    assert obstacles(report_input(run)) == [f"{part}{variant} was not run"]
 
 
 def test_a_deciding_variant_without_a_valid_trial(run: RunDirectory) -> None:
     """What did not start has shown nothing, and has not been clean either."""
     change(run, "gunicorn-19.5.0", lambda trial: trial.update(invalid="app did not start", observation={}))
-    assert obstacles(material(run)) == ["the control gunicorn-19.5.0 has no valid trial: app did not start"]
+    assert obstacles(report_input(run)) == ["the control gunicorn-19.5.0 has no valid trial: app did not start"]
 
 
 def test_a_sign_that_cannot_be_read(run: RunDirectory) -> None:
     """An observation without what the sign looks at."""
     change(run, "documented", lambda trial: trial["observation"].pop("socket_after"))
-    assert obstacles(material(run))[0].startswith("the sign could not be read: trial 1: KeyError")
+    assert obstacles(report_input(run))[0].startswith("the sign could not be read: trial 1: KeyError")
 
 
 # -- the command -------------------------------------------------------------------------------------
@@ -496,7 +496,7 @@ def test_planted_secrets_are_in_no_report(run: RunDirectory, monkeypatch: pytest
     monkeypatch.setattr(platform, "node", lambda: "build7")
     monkeypatch.setattr(getpass, "getuser", lambda: "u4711")
     plant(run)
-    found = material(run)
+    found = report_input(run)
     assert obstacles(found) == []
     text = render.write(found, ROOT)
     assert text.count("[address]") > 5, "the planted texts did not get as far as the report"
@@ -512,7 +512,7 @@ def test_this_machines_own_names_and_paths_are_in_no_report(run: RunDirectory) -
     private = f"Exception in worker process on {host} in {ROOT}/scenarios, {run.path}/x and {home}/y\n"
     log = run.trial("vanish", "documented", 1).streams_path("app")
     log.write_bytes(gzip.compress(gzip.decompress(log.read_bytes()) + private.encode()))
-    text = render.write(material(run), ROOT)
+    text = render.write(report_input(run), ROOT)
     assert "in [checkout]/scenarios, [checkout]/x and [home]/y" in text
     assert str(ROOT) not in text
     assert str(run.path) not in text
@@ -522,7 +522,7 @@ def test_this_machines_own_names_and_paths_are_in_no_report(run: RunDirectory) -
 # -- whether the files are those that ran ------------------------------------------------------------
 
 
-def built(run: RunDirectory, image: str) -> Material:
+def built(run: RunDirectory, image: str) -> BugReportInput:
     """The same run, whose app had this image, built in another checkout on bases of its own."""
     content = json.loads((run.path / "run.json").read_text(encoding="utf-8"))
     content["bases"] = {"python:3.6.15-slim-bullseye": {"reference": "base:1", "id": "sha256:1", "origin": "hub"}}
@@ -530,7 +530,7 @@ def built(run: RunDirectory, image: str) -> Material:
     build = {"context": "/elsewhere/scenarios/socket-vanish", "dockerfile": "Dockerfile", "target": "app", "args": ARGS}
     model = {"services": {"socket-vanish-app": {"build": build, "image": image}}}
     run.trial("vanish", "documented", 1).write("compose.json", model)
-    return material(run)
+    return report_input(run)
 
 
 ARGS = {"PYTHON_IMAGE": "base:1", "GUNICORN": "19.6.0"}

@@ -13,7 +13,7 @@ from reprolab.compare.log_reader import moment
 from reprolab.logs import access_log, servers
 from reprolab.logs.servers import DIALECTS, EVENT_KINDS, GUNICORN, H2O, NGINX, UVICORN, UWSGI, Dialect, LineType
 from reprolab.logs.timestamps import moment_ns, split_timestamp
-from reprolab.report.html.log_digest import Line
+from reprolab.report.html.log_digest import DigestLine
 
 VANISH = RUNS / "whole/vanish/documented/1"
 LOGS = {
@@ -197,7 +197,7 @@ def test_errors_by_level() -> None:
     """A line is an error by its level, in small letters for nginx, and not by its words."""
     errors = [text for text in texts(LOGS["nginx-1"][1]) if servers.is_error(text)]
     assert [re.sub(r".*#\d+: (\*\d+ )?", "", text)[:16] for text in errors] == ["connect() failed", "worker process 1"]
-    assert all(Line(1, None, text).hot for text in errors)
+    assert all(DigestLine(1, None, text).hot for text in errors)
     assert not any(servers.is_error(text) for name in ("uvicorn-0", "uwsgi-2") for text in texts(LOGS[name][1]))
     assert not servers.is_error("[2026-11-26 01:29:40 +0000] [8] [WARNING] Worker with pid 77 was terminated")
     assert servers.is_error("[2026-11-26 01:29:34 +0000] [8] [CRITICAL] WORKER TIMEOUT (pid:67)")

@@ -28,7 +28,7 @@ REPORT: dict[str, Any] = {
 }
 
 
-def load(root: Path, *reports: Any, **top: Any) -> spec.Upstream:
+def load(root: Path, *reports: Any, **top: Any) -> spec.BugReportFile:
     """The small scenario's upstream.yaml with these reports."""
     directory = lay_out(root)
     content = {"reports": list(reports), **top}

@@ -16,7 +16,7 @@ from cases import ROOT
 from lab import engine
 from reprolab.baseimage.resolve import policy
 from reprolab.bugreport import spec
-from reprolab.bugreport.spec import Report
+from reprolab.bugreport.spec import BugReport
 from reprolab.engine.detect import client, ensure_engine
 from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
@@ -63,7 +63,7 @@ CASES = [
 ]
 
 
-def script(found: Scenario, report: Report, factors: Mapping[str, str]) -> str:
+def script(found: Scenario, report: BugReport, factors: Mapping[str, str]) -> str:
     """The steps as one shell script; it ends with 0, the status of the first check that fails, or LEFT."""
     lines = ["(cd $(mktemp -d)"]
     for step in report.steps:
@@ -85,7 +85,7 @@ def image(found: Scenario, factors: Mapping[str, str], workspace: Path) -> str:
     return str(model["services"][f"{found.name}-app"]["image"])
 
 
-def follow(found: Scenario, report: Report, variant: str, workspace: Path) -> tuple[int, str]:
+def follow(found: Scenario, report: BugReport, variant: str, workspace: Path) -> tuple[int, str]:
     """Follow the steps in one variant's image; its exit status and what it printed."""
     factors = {**found.factors, **report.experiment.variants[variant]}
     container = engine().containers.create(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from reprolab.bugreport.spec import Report
+from reprolab.bugreport.spec import BugReport
 from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
 from reprolab.evidence.run_info import RunInfo
 from reprolab.report.table import short_reason
@@ -16,19 +16,19 @@ from reprolab.verdict.judge import Count, count, judge
 
 
 @dataclass(frozen=True)
-class Material:
+class BugReportInput:
     """A finding and the run that bears it out; ``verdict`` is what judging gives now.
 
     ``also`` are other runs, which only add releases to the table.
     """
 
     scenario: Scenario
-    report: Report
+    report: BugReport
     run: RunDirectory
     info: RunInfo
     verdict: VerdictDocument
     trials: tuple[TrialRecord, ...]
-    also: tuple[Material, ...] = ()
+    also: tuple[BugReportInput, ...] = ()
 
     @property
     def sign(self) -> Claim:
@@ -70,42 +70,42 @@ class Material:
         return None
 
 
-def gather(scenario: Scenario, report: Report, run: RunDirectory, info: RunInfo) -> Material:
+def gather(scenario: Scenario, report: BugReport, run: RunDirectory, info: RunInfo) -> BugReportInput:
     """Read a run for a report, and judge it; writes nothing."""
     trials = tuple(run.trials())
-    return Material(scenario, report, run, info, judge(scenario, run.name, trials), trials)
+    return BugReportInput(scenario, report, run, info, judge(scenario, run.name, trials), trials)
 
 
-def obstacles(material: Material) -> list[str]:
+def obstacles(report_input: BugReportInput) -> list[str]:
     """Why this run does not bear a report: one line each; none where it does."""
-    info = material.info
+    info = report_input.info
     if not info.complete:
         reason = f" ({info.reason.splitlines()[0]})" if info.reason else ""
         return [f"the run is {info.status or 'unknown'}{reason}"]
-    report = material.report
-    if missing := [name for name in report.variants if not material.ran(name)]:
+    report = report_input.report
+    if missing := [name for name in report.variants if not report_input.ran(name)]:
         return [f"{_part(report, name)} was not run" for name in missing]
-    found = [text for name in report.variants if (text := _no_valid_trial(material, name))]
-    return found or [*_signs(material), *_claims(material)]
+    found = [text for name in report.variants if (text := _no_valid_trial(report_input, name))]
+    return found or [*_signs(report_input), *_claims(report_input)]
 
 
-def _part(report: Report, variant: str) -> str:
+def _part(report: BugReport, variant: str) -> str:
     """A variant with what it is for in the report."""
     newest = report.releases.newest if report.releases else ""
     part = {newest: "the newest release ", report.control: "the control "}.get(variant, "")
     return f"{part}{variant}"
 
 
-def _no_valid_trial(material: Material, variant: str) -> str:
-    if any(trial.valid for trial in material.of(variant)):
+def _no_valid_trial(report_input: BugReportInput, variant: str) -> str:
+    if any(trial.valid for trial in report_input.of(variant)):
         return ""
-    return f"{_part(material.report, variant)} has no valid trial: {material.invalid(variant)}"
+    return f"{_part(report_input.report, variant)} has no valid trial: {report_input.invalid(variant)}"
 
 
-def _signs(material: Material) -> Iterator[str]:
+def _signs(report_input: BugReportInput) -> Iterator[str]:
     """The showing variant must show the sign, and the control must not."""
-    report = material.report
-    shown, clean = material.count(report.shows), material.count(report.control)
+    report = report_input.report
+    shown, clean = report_input.count(report.shows), report_input.count(report.control)
     if shown.errors or clean.errors:
         yield f"the sign could not be read: {(shown.errors or clean.errors)[0]}"
     if clean.shown:
@@ -117,14 +117,14 @@ def _signs(material: Material) -> Iterator[str]:
         yield f"{report.shows} did not show the sign ({shown.shown}/{shown.trials}{shown.words})"
 
 
-def _claims(material: Material) -> Iterator[str]:
-    for claim in material.report.claims:
-        row = material.claim(claim)
+def _claims(report_input: BugReportInput) -> Iterator[str]:
+    for claim in report_input.report.claims:
+        row = report_input.claim(claim)
         if row.verdict != Verdict.CONFIRMED:
             yield f"{claim.id} is {row.verdict}: {row.why}"
 
 
-def command(scenario: Scenario, report: Report) -> str:
+def command(scenario: Scenario, report: BugReport) -> str:
     """The command whose run would bear the report; without VARIANT it also measures the other releases."""
     experiment = f" EXPERIMENT={report.experiment.name}" if len(scenario.experiments) > 1 else ""
     return f'make scenario-{scenario.name}{experiment} VARIANT="{" ".join(report.variants)}"'

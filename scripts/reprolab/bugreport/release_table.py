@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from reprolab.bugreport.input import Material
+from reprolab.bugreport.input import BugReportInput
 from reprolab.verdict.judge import Count
 
 AFFECTED, CLEAN, UNTESTED = "affected", "not seen", "not tested"
 
 
 @dataclass(frozen=True)
-class Row:
+class ReleaseRow:
     """One release as one variant measured it; ``also`` is what else that variant changes, ``reason`` why it was not.
 
     ``run`` is named where it was another run than the report's.
@@ -39,33 +39,37 @@ def order(release: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", release))
 
 
-def rows(material: Material) -> list[Row]:
+def rows(report_input: BugReportInput) -> list[ReleaseRow]:
     """A row for each variant that differs from the base in its release, and in what may change with it, alone."""
-    found = _rows(material)
-    for other in material.also:
+    found = _rows(report_input)
+    for other in report_input.also:
         found += [replace(row, run=other.run.name) for row in _rows(other) if row.variant != _base(other)]
     return sorted(found, key=lambda row: (order(row.release), row.also, row.run))
 
 
-def _base(material: Material) -> str:
-    return material.report.releases.of if material.report.releases else ""
+def _base(report_input: BugReportInput) -> str:
+    return report_input.report.releases.of if report_input.report.releases else ""
 
 
-def _rows(material: Material) -> list[Row]:
-    block = material.report.releases
+def _rows(report_input: BugReportInput) -> list[ReleaseRow]:
+    block = report_input.report.releases
     if block is None:
         return []
-    base = material.factors(block.of)
+    base = report_input.factors(block.of)
     found = []
-    for variant in dict.fromkeys(t.variant for t in material.trials if t.experiment == material.report.experiment.name):
-        factors = material.factors(variant)
-        changed = _changed(base, factors, material.report.measuring)
+    for variant in dict.fromkeys(
+        t.variant for t in report_input.trials if t.experiment == report_input.report.experiment.name
+    ):
+        factors = report_input.factors(variant)
+        changed = _changed(base, factors, report_input.report.measuring)
         others = changed - {block.factor}
         if variant != block.of and (block.factor not in changed or others - set(block.may_change)):
             continue
         also = " ".join(f"{name}={factors[name]}" for name in sorted(others))
-        reason = "" if material.count(variant).trials else material.invalid(variant) or "the sign could not be read"
-        found.append(Row(factors[block.factor], variant, also, material.count(variant), reason))
+        reason = (
+            "" if report_input.count(variant).trials else report_input.invalid(variant) or "the sign could not be read"
+        )
+        found.append(ReleaseRow(factors[block.factor], variant, also, report_input.count(variant), reason))
     return found
 
 
@@ -73,7 +77,7 @@ def _changed(base: Mapping[str, str], factors: Mapping[str, str], measuring: tup
     return {name for name in base if base[name] != factors.get(name) and name not in measuring}
 
 
-def verdicts(found: list[Row]) -> dict[str, str]:
+def verdicts(found: list[ReleaseRow]) -> dict[str, str]:
     """Each release that was measured, oldest first, with its word; affected where any of its variants was."""
     words: dict[str, str] = {}
     for row in found:
@@ -82,7 +86,7 @@ def verdicts(found: list[Row]) -> dict[str, str]:
     return words
 
 
-def summary(found: list[Row]) -> str:
+def summary(found: list[ReleaseRow]) -> str:
     """In one sentence, by this measurement alone: affected from where to where, and what comes after."""
     words = verdicts(found)
     affected = [release for release, word in words.items() if word == AFFECTED]
@@ -98,13 +102,13 @@ def summary(found: list[Row]) -> str:
     return "; ".join(parts)
 
 
-def newest_is_clean(found: list[Row]) -> bool | None:
+def newest_is_clean(found: list[ReleaseRow]) -> bool | None:
     """Whether the newest release measured did not show it; None where no release was measured."""
     words = verdicts(found)
     return words[list(words)[-1]] == CLEAN if words else None
 
 
-def first_clean(found: list[Row]) -> str:
+def first_clean(found: list[ReleaseRow]) -> str:
     """The first release measured after the last affected one; empty where there is none."""
     words = verdicts(found)
     affected = [release for release, word in words.items() if word == AFFECTED]

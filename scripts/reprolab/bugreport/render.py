@@ -8,35 +8,38 @@ from urllib.parse import urlsplit
 
 from reprolab.bugreport import release_table, sections
 from reprolab.bugreport.forms import FORMS
-from reprolab.bugreport.input import Material
+from reprolab.bugreport.input import BugReportInput
 from reprolab.bugreport.provenance import model
 from reprolab.bugreport.redact import Masker, masker
-from reprolab.bugreport.spec import Report, fill
+from reprolab.bugreport.spec import BugReport, fill
 from reprolab.evidence.lookup import results_root
 
 # GitHub refuses a body of more than 65536 characters.
 MOST = 60_000
 
 
-def write(material: Material, root: Path) -> str:
+def write(report_input: BugReportInput, root: Path) -> str:
     """The whole report as Markdown. The logs in full are left out where it would be too long for GitHub."""
-    clean = mask_of(material, root)
-    text = clean.text(_compose(material, whole=True))
-    return text if len(text) <= MOST else clean.text(_compose(material, whole=False))
+    clean = mask_of(report_input, root)
+    text = clean.text(_compose(report_input, whole=True))
+    return text if len(text) <= MOST else clean.text(_compose(report_input, whole=False))
 
 
-def mask_of(material: Material, root: Path) -> Masker:
+def mask_of(report_input: BugReportInput, root: Path) -> Masker:
     """What is private here and where the run took place, and the versions that only look it."""
-    services = model(material).get("services", {})
+    services = model(report_input).get("services", {})
     contexts = [Path(s["build"]["context"]) for s in services.values() if (s.get("build") or {}).get("context")]
     there = {place for context in contexts if (place := _checkout(context))}
-    variants = material.report.experiment.variants.values()
-    values = {value for factors in (material.scenario.factors, *variants) for value in factors.values()}
+    variants = report_input.report.experiment.variants.values()
+    values = {value for factors in (report_input.scenario.factors, *variants) for value in factors.values()}
     packages = {
-        version for kinds in material.info.packages.values() for names in kinds.values() for version in names.values()
+        version
+        for kinds in report_input.info.packages.values()
+        for names in kinds.values()
+        for version in names.values()
     }
-    hosts = [*services, *filter(None, [urlsplit(material.scenario.document.url).hostname])]
-    return masker([root, results_root(root), material.run.path, *sorted(there)], hosts, values | packages)
+    hosts = [*services, *filter(None, [urlsplit(report_input.scenario.document.url).hostname])]
+    return masker([root, results_root(root), report_input.run.path, *sorted(there)], hosts, values | packages)
 
 
 def _checkout(context: Path) -> Path | None:
@@ -47,10 +50,10 @@ def _checkout(context: Path) -> Path | None:
     return None
 
 
-def headline(material: Material) -> str:
+def headline(report_input: BugReportInput) -> str:
     """What is to be known before anything is filed, by what upstream says and by what was measured."""
-    report = material.report
-    rows = release_table.rows(material)
+    report = report_input.report
+    rows = release_table.rows(report_input)
     told = f" By this run's measurement: {release_table.summary(rows)}." if rows else ""
     links = ", ".join(f"[{one.thread}]({one.link})" for one in report.known) or "no thread that is known"
     status = f" {report.status}" if report.status else ""
@@ -84,23 +87,24 @@ def headline(material: Material) -> str:
     return f"**Not reported upstream, as far as was searched.**{near}{status}{told}"
 
 
-def _program(report: Report) -> str:
+def _program(report: BugReport) -> str:
     """Whose releases were measured, by its own name; that need not be the project's (Python beneath gunicorn)."""
     factor = report.releases.factor if report.releases else ""
     names = {form.package.upper(): form.package for form in FORMS.values()} | {"PYTHON": "Python"}
     return names.get(factor, factor.lower())
 
 
-def _compose(material: Material, *, whole: bool) -> str:
-    return "\n\n".join(_sections(material, whole)) + "\n"
+def _compose(report_input: BugReportInput, *, whole: bool) -> str:
+    return "\n\n".join(_sections(report_input, whole)) + "\n"
 
 
-def _sections(material: Material, whole: bool) -> Iterator[str]:
-    report, form = material.report, FORMS[material.report.project]
-    title = fill(report.title, material.factors(report.shows))
+def _sections(report_input: BugReportInput, whole: bool) -> Iterator[str]:
+    report, form = report_input.report, FORMS[report_input.report.project]
+    title = fill(report.title, report_input.factors(report.shows))
     place = report.known[0].link if report.state == "open" and report.known else form.place
-    yield f"<!-- Made by reprolab from run {material.scenario.name}/{material.run.name}. Form: {form.source}. -->"
-    yield f"> {headline(material)}"
+    run = f"{report_input.scenario.name}/{report_input.run.name}"
+    yield f"<!-- Made by reprolab from run {run}. Form: {form.source}. -->"
+    yield f"> {headline(report_input)}"
     yield (
         f"- **Title:** {form.prefix}{title}\n- **For:** {form.project}, {place}\n"
         "- What stands below the line is the report. Read it before you file it; look again at the threads it names."
@@ -108,13 +112,13 @@ def _sections(material: Material, whole: bool) -> Iterator[str]:
     yield "---"
     for field in form.fields:
         yield f"### {field.heading}"
-        yield _part(material, field.part, whole)
+        yield _part(report_input, field.part, whole)
 
 
-def _part(material: Material, name: str, whole: bool) -> str:
+def _part(report_input: BugReportInput, name: str, whole: bool) -> str:
     if name.startswith("answer:"):
-        answer = material.report.answers.get(name.partition(":")[2], "")
-        return fill(answer, material.factors(material.report.shows)) or "—"
+        answer = report_input.report.answers.get(name.partition(":")[2], "")
+        return fill(answer, report_input.factors(report_input.report.shows)) or "—"
     if name == "logs":
-        return sections.logs(material, whole=whole)
-    return sections.PARTS[name](material)
+        return sections.logs(report_input, whole=whole)
+    return sections.PARTS[name](report_input)

@@ -1,4 +1,4 @@
-"""The parts of a bug report, as Markdown: each a function of the material, under whatever heading a form gives it."""
+"""The sections of a bug report, as Markdown. Each is a function of the report's input; a form gives the headings."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 from reprolab.bugreport import release_table
 from reprolab.bugreport.forms import FORMS
-from reprolab.bugreport.input import Material
+from reprolab.bugreport.input import BugReportInput
 from reprolab.bugreport.log_excerpt import Excerpt, excerpt
 from reprolab.bugreport.provenance import as_it_ran, base_of, package
-from reprolab.bugreport.spec import Step, fill
+from reprolab.bugreport.spec import ReportStep, fill
 from reprolab.core.stats import rate_text
 from reprolab.report.table import changes_text
 from reprolab.scenario.model import Claim
@@ -47,35 +47,35 @@ def folded(summary: str, text: str) -> str:
 # -- what happened -------------------------------------------------------------------------------------
 
 
-def kind(material: Material) -> str:
+def kind(report_input: BugReportInput) -> str:
     """Bug or documentation."""
-    return TYPES[material.report.kind]
+    return TYPES[report_input.report.kind]
 
 
-def description(material: Material) -> str:
+def description(report_input: BugReportInput) -> str:
     """Expected, actual, how often, in which releases, and why."""
-    report, factors = material.report, material.factors(material.report.shows)
+    report, factors = report_input.report, report_input.factors(report_input.report.shows)
     parts = [
         f"**Expected.** {fill(report.expected, factors)}",
         f"**Actual.** {fill(report.actual, factors)}",
-        f"**How often.** {measured(material)}",
-        affected(material),
+        f"**How often.** {measured(report_input)}",
+        affected(report_input),
         f"**Why.** {fill(report.cause, factors)}" if report.cause else "",
-        supporting(material),
+        supporting(report_input),
     ]
     return "\n\n".join(part for part in parts if part)
 
 
-def measured(material: Material) -> str:
+def measured(report_input: BugReportInput) -> str:
     """The table of measurements: the stack that shows it, the control beside it, and what else tells the cause."""
-    report = material.report
-    base = material.factors(report.shows)
+    report = report_input.report
+    base = report_input.factors(report.shows)
     rows, tries = [], False
     for variant, words in report.stacks.items():
-        seen = material.count(variant)
+        seen = report_input.count(variant)
         if not seen.trials:
             continue
-        factors = material.factors(variant)
+        factors = report_input.factors(variant)
         changed = {n: v for n, v in factors.items() if v != base.get(n) and n not in report.measuring}
         tries = tries or bool(seen.tries)
         role = {report.shows: "shows it", report.control: "control"}.get(variant, "")
@@ -86,14 +86,14 @@ def measured(material: Material) -> str:
     if not tries:
         headings, *rows = [[*row[:3], row[4]] for row in (headings, *rows)]
     return (
-        f"Counted as shown: {sign_words(material.sign)}. The control differs in one factor, `{report.changed}`. "
+        f"Counted as shown: {sign_words(report_input.sign)}. The control differs in one factor, `{report.changed}`. "
         f"Intervals are 95 % Wilson.\n\n{grid(headings, rows)}"
     )
 
 
-def affected(material: Material) -> str:
+def affected(report_input: BugReportInput) -> str:
     """The releases that were measured, with a summary; empty where the report has no releases."""
-    block_, rows = material.report.releases, release_table.rows(material)
+    block_, rows = report_input.report.releases, release_table.rows(report_input)
     if block_ is None or not rows:
         return ""
     lines = []
@@ -105,18 +105,22 @@ def affected(material: Material) -> str:
         where = f" (in run {row.run})" if row.run else ""
         lines.append([f"{row.release}{where}", word, f"{rate}{tries}", f"`{row.also}`" if row.also else "—"])
     name = block_.factor.lower()
-    words = material.report.stacks.get(block_.of, "")
-    of = f", otherwise as: {fill(words, material.factors(block_.of))}" if block_.of != material.report.shows else ""
+    words = report_input.report.stacks.get(block_.of, "")
+    of = (
+        f", otherwise as: {fill(words, report_input.factors(block_.of))}"
+        if block_.of != report_input.report.shows
+        else ""
+    )
     table = grid([f"release ({name})", "", "runs that show it (95 %)", "also changed"], lines)
     return f"**Releases**, by this measurement{of}: {release_table.summary(rows)}.\n\n{table}"
 
 
-def supporting(material: Material) -> str:
+def supporting(report_input: BugReportInput) -> str:
     """Claims that the run decided beside those that carry the report."""
-    rows = [material.claim(claim) for claim in material.report.supporting]
+    rows = [report_input.claim(claim) for claim in report_input.report.supporting]
     lines = [
-        f"- {row.text} ({row.verdict}; {_tally(claim, row)}){_limits(material, claim)}"
-        for claim, row in zip(material.report.supporting, rows, strict=True)
+        f"- {row.text} ({row.verdict}; {_tally(claim, row)}){_limits(report_input, claim)}"
+        for claim, row in zip(report_input.report.supporting, rows, strict=True)
         if row.verdict != Verdict.INCONCLUSIVE
     ]
     return "\n".join(["**Also found** in the same run:", "", *lines]) if lines else ""
@@ -128,9 +132,9 @@ def sign_words(claim: Claim) -> str:
     return words if words[1:2].isupper() else words[0].lower() + words[1:]
 
 
-def _limits(material: Material, claim: Claim) -> str:
+def _limits(report_input: BugReportInput, claim: Claim) -> str:
     """The sentences that say where a claim ends, as far as the run decided them."""
-    rows = [row for name in claim.but if (row := material.verdict.claim(name))]
+    rows = [row for name in claim.but if (row := report_input.verdict.claim(name))]
     told = [f"“{row.text}” ({row.verdict})" for row in rows if row.verdict != Verdict.INCONCLUSIVE]
     return f", but see {' and '.join(told)}" if told else ""
 
@@ -142,8 +146,8 @@ def _tally(claim: Claim, row: ClaimVerdict) -> str:
     """
     sums = {}
     for expected in (True, False):
-        counts = [one.count for one in row.variants.values() if one.expected is expected]
-        sums[expected] = f"{sum(one.shown for one in counts)}/{sum(one.trials for one in counts)}" if counts else ""
+        counts = [variant.count for variant in row.variants.values() if variant.expected is expected]
+        sums[expected] = f"{sum(count.shown for count in counts)}/{sum(one.trials for one in counts)}" if counts else ""
     found = [sums[True]] if sums[True] else []
     found += [f"in the controls {sums[False]}"] if sums[False] else []
     return f"counted: “{sign_words(claim)}”: {'; '.join(found)}"
@@ -152,12 +156,12 @@ def _tally(claim: Claim, row: ClaimVerdict) -> str:
 # -- how to see it -------------------------------------------------------------------------------------
 
 
-def steps(material: Material) -> str:
+def steps(report_input: BugReportInput) -> str:
     """The shortest steps, with the scenario's own files in them."""
-    factors = material.factors(material.report.shows)
+    factors = report_input.factors(report_input.report.shows)
     parts: list[str] = []
     shell: list[str] = []
-    for step in [*material.report.steps, Step("text", "")]:
+    for step in [*report_input.report.steps, ReportStep("text", "")]:
         if step.kind in ("setup", "run", "check"):
             remark = "# status 0: it shows\n" if step.kind == "check" else ""
             shell.append(remark + fill(step.content, factors))
@@ -166,28 +170,28 @@ def steps(material: Material) -> str:
             parts.append(block("\n".join(shell), "sh"))
             shell = []
         if step.kind == "file":
-            parts.append(_file(material, step.content))
+            parts.append(_file(report_input, step.content))
         elif step.content:
             parts.append(fill(step.content, factors))
-    note = as_it_ran(material)
+    note = as_it_ran(report_input)
     parts.append(
         f"(These are the shortest steps; the figures were measured on the whole stack.{f' {note}.' if note else ''})"
     )
     return "\n\n".join(parts)
 
 
-def _file(material: Material, name: str) -> str:
-    path = material.scenario.directory / name
+def _file(report_input: BugReportInput, name: str) -> str:
+    path = report_input.scenario.directory / name
     text = path.read_text(encoding="utf-8")
     shown = block(text, LANGUAGES.get(path.suffix, ""))
     title = f"`{Path(name).name}`"
     return folded(Path(name).name, shown) if text.count("\n") > FOLD else f"{title}:\n\n{shown}"
 
 
-def configuration(material: Material) -> str:
+def configuration(report_input: BugReportInput) -> str:
     """The server's command line; and the factors of the stack that was measured."""
-    factors = material.factors(material.report.shows)
-    own = block(fill(material.report.configuration, factors), "sh") if material.report.configuration else ""
+    factors = report_input.factors(report_input.report.shows)
+    own = block(fill(report_input.report.configuration, factors), "sh") if report_input.report.configuration else ""
     values = "\n".join(f"{name}={value}" for name, value in factors.items())
     return "\n\n".join(part for part in (own, folded("All factors of the measured stack", block(values))) if part)
 
@@ -195,10 +199,10 @@ def configuration(material: Material) -> str:
 # -- what it said --------------------------------------------------------------------------------------
 
 
-def logs(material: Material, *, whole: bool = True) -> str:
+def logs(report_input: BugReportInput, *, whole: bool = True) -> str:
     """The lines that matter; with ``whole`` the rest of each log folded below."""
-    trial = material.example
-    found = [excerpt(trial, wanted) for wanted in material.report.logs] if trial else []
+    trial = report_input.example
+    found = [excerpt(trial, wanted) for wanted in report_input.report.logs] if trial else []
     parts = [_excerpt(one, whole) for one in found if one is not None]
     return "\n\n".join(part for part in parts if part) or "No log line tells more than the above."
 
@@ -216,39 +220,39 @@ def _excerpt(one: Excerpt, whole: bool) -> str:
 # -- on what -------------------------------------------------------------------------------------------
 
 
-def version(material: Material) -> str:
+def version(report_input: BugReportInput) -> str:
     """The program's release, from the packages of the image that ran."""
-    name = FORMS[material.report.project].package
-    own, words = package(material, name), release_table.verdicts(release_table.rows(material))
+    name = FORMS[report_input.report.project].package
+    own, words = package(report_input, name), release_table.verdicts(release_table.rows(report_input))
     newest = [release for release, word in words.items() if word == release_table.AFFECTED][-1:]
-    later = newest and material.report.releases and material.report.releases.factor == name.upper()
+    later = newest and report_input.report.releases and report_input.report.releases.factor == name.upper()
     more = f"; also seen in {newest[0]}" if later and release_table.order(newest[0]) > release_table.order(own) else ""
     return f"{name} {own}{more}"
 
 
-def python(material: Material) -> str:
+def python(report_input: BugReportInput) -> str:
     """The interpreter's release."""
-    return f"Python {material.factors(material.report.shows).get('PYTHON', 'unknown')}"
+    return f"Python {report_input.factors(report_input.report.shows).get('PYTHON', 'unknown')}"
 
 
-def system(material: Material) -> str:
+def system(report_input: BugReportInput) -> str:
     """Linux in a container: whose user land, which kernel."""
-    return f"Linux {material.info.host.kernel or '?'}, in a container of {base_of(material)}"
+    return f"Linux {report_input.info.host.kernel or '?'}, in a container of {base_of(report_input)}"
 
 
-def versions(material: Material) -> str:
+def versions(report_input: BugReportInput) -> str:
     """Program, interpreter and system in three lines."""
-    return block("\n".join((version(material), python(material), system(material))), "text")
+    return block("\n".join((version(report_input), python(report_input), system(report_input))), "text")
 
 
-def releases_tested(material: Material) -> str:
+def releases_tested(report_input: BugReportInput) -> str:
     """The releases that were measured, as a list."""
-    return ", ".join(release_table.verdicts(release_table.rows(material))) or python(material)
+    return ", ".join(release_table.verdicts(release_table.rows(report_input))) or python(report_input)
 
 
-def host(material: Material) -> str:
+def host(report_input: BugReportInput) -> str:
     """The machine, without its name."""
-    facts = material.info.host
+    facts = report_input.info.host
     return (
         f"{facts.cpus or '?'} × {facts.cpu or '?'}, {facts.memory_mib or '?'} MiB, kernel "
         f"{facts.kernel or '?'}, {facts.os or '?'}, Docker Engine {facts.engine or '?'}, "
@@ -256,28 +260,28 @@ def host(material: Material) -> str:
     )
 
 
-def context(material: Material) -> str:
+def context(report_input: BugReportInput) -> str:
     """Who described it, known threads, the control, the machine, and how it was measured."""
-    report, document = material.report, material.scenario.document
+    report, document = report_input.report, report_input.scenario.document
     pieces = [
-        f"- **Control:** {fill(report.stacks[report.control], material.factors(report.control))}; only "
-        f"`{report.changed}` differs. Seen in {rate_text(0, material.count(report.control).trials)} of its runs.",
-        f"- **Machine:** {host(material)}.",
-        f"- **Base image:** {base_of(material)}.",
-        f"- **Measured:** {material.info.started or '?'}, each run on a fresh stack of containers; "
+        f"- **Control:** {fill(report.stacks[report.control], report_input.factors(report.control))}; only "
+        f"`{report.changed}` differs. Seen in {rate_text(0, report_input.count(report.control).trials)} of its runs.",
+        f"- **Machine:** {host(report_input)}.",
+        f"- **Base image:** {base_of(report_input)}.",
+        f"- **Measured:** {report_input.info.started or '?'}, each run on a fresh stack of containers; "
         "the figures are counted from what the runs recorded.",
         f"- **Described in:** {' '.join(filter(None, (document.citation, document.url)))}.",
     ]
-    return "\n".join([*pieces, *_threads(material)])
+    return "\n".join([*pieces, *_threads(report_input)])
 
 
-def threads(material: Material) -> str:
+def threads(report_input: BugReportInput) -> str:
     """The known threads alone."""
-    return "\n".join(_threads(material)) or "None found."
+    return "\n".join(_threads(report_input)) or "None found."
 
 
-def _threads(material: Material) -> list[str]:
-    report = material.report
+def _threads(report_input: BugReportInput) -> list[str]:
+    report = report_input.report
     return [
         f"- **{word}:** [{one.thread}]({one.link}): {one.says}."
         for word, found in (("Known", report.known), ("Fixed by", report.fixed_by), ("Related", report.related))
@@ -285,25 +289,25 @@ def _threads(material: Material) -> list[str]:
     ]
 
 
-def checklist(material: Material) -> str:
+def checklist(report_input: BugReportInput) -> str:
     """What was searched; ticking is for whoever files."""
-    report = material.report
+    report = report_input.report
     known = ", ".join(one.thread for one in (*report.known, *report.fixed_by, *report.related))
     return f"- [ ] searched for duplicates: {known or 'none found'}\n- [ ] read the documentation"
 
 
-def whole(material: Material) -> str:
+def whole(report_input: BugReportInput) -> str:
     """Description, steps, logs and context in one field, for a form that has but one."""
     parts = [
-        ("", description(material)),
-        ("#### Reproduce\n\n", steps(material)),
-        ("#### What it looks like\n\n", logs(material)),
-        ("#### Context\n\n", context(material)),
+        ("", description(report_input)),
+        ("#### Reproduce\n\n", steps(report_input)),
+        ("#### What it looks like\n\n", logs(report_input)),
+        ("#### Context\n\n", context(report_input)),
     ]
     return "\n\n".join(heading + text for heading, text in parts)
 
 
-PARTS: Mapping[str, Callable[[Material], str]] = {
+PARTS: Mapping[str, Callable[[BugReportInput], str]] = {
     "type": kind,
     "description": description,
     "steps": steps,

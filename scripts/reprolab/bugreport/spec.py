@@ -28,7 +28,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
 @dataclass(frozen=True)
-class Step:
+class ReportStep:
     """One step of a reproduction: ``kind`` is text (prose), setup, run or check (shell), or file (a path).
 
     A check ends with status 0 where the sign shows. A file lies in the scenario's directory.
@@ -82,7 +82,7 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Report:
+class BugReport:
     """One finding for one project. Texts may name factors of the showing variant: ``{{ GUNICORN }}``.
 
     ``claims`` carry it and must be confirmed; the sign of the first is the one that is counted. ``supporting``
@@ -102,7 +102,7 @@ class Report:
     changed: str
     expected: str
     actual: str
-    steps: tuple[Step, ...]
+    steps: tuple[ReportStep, ...]
     stacks: Mapping[str, str]
     releases: Releases | None = None
     supporting: tuple[Claim, ...] = ()
@@ -134,14 +134,14 @@ class Nothing:
 
 
 @dataclass(frozen=True)
-class Upstream:
+class BugReportFile:
     """A scenario's reports, and the findings that are not worth one."""
 
-    reports: tuple[Report, ...]
+    reports: tuple[BugReport, ...]
     nothing: tuple[Nothing, ...]
 
 
-def load(scenario: Scenario) -> Upstream:
+def load(scenario: Scenario) -> BugReportFile:
     """Read a scenario's upstream.yaml. Raises UsageError that names the place and what belongs there."""
     where = f"scenarios/{scenario.name}/{FILE}"
     path = scenario.directory / FILE
@@ -153,7 +153,7 @@ def load(scenario: Scenario) -> Upstream:
             expected="what of the scenario is worth telling upstream; see docs/authoring.md",
             advice=how_to_add(scenario.name, "bugreport"),
         ) from error
-    top = Reader(content, where, scenario)
+    top = SpecReader(content, where, scenario)
     top.only("reports", "nothing")
     reports = tuple(_report(one) for one in top.children("reports"))
     nothing = tuple(_nothing(one) for one in top.children("nothing"))
@@ -163,7 +163,7 @@ def load(scenario: Scenario) -> Upstream:
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"{where}: two reports have the name {name}")
-    return Upstream(reports, nothing)
+    return BugReportFile(reports, nothing)
 
 
 def fill(text: str, factors: Mapping[str, str]) -> str:
@@ -178,7 +178,7 @@ def fill(text: str, factors: Mapping[str, str]) -> str:
 
 
 @dataclass(frozen=True)
-class Reader:
+class SpecReader:
     """A mapping of upstream.yaml with its place, so that every complaint names it."""
 
     content: Any
@@ -227,17 +227,17 @@ class Reader:
 
     def mapping(self, key: str, of: Iterable[str] = ()) -> dict[str, str]:
         """A mapping of texts to texts, empty where it is not given; with ``of`` its keys must be among these."""
-        block = Reader(self.content.get(key, {}), f"{self.where}: {key}", self.scenario)
+        block = SpecReader(self.content.get(key, {}), f"{self.where}: {key}", self.scenario)
         if known := list(of):
             block.only(*known)
         return {str(name): block.text(name) for name in block.content}
 
-    def children(self, key: str) -> list[Reader]:
+    def children(self, key: str) -> list[SpecReader]:
         """A list of mappings, empty where it is not given."""
         value = self.content.get(key, [])
         if not isinstance(value, list):
             raise UsageError(f"{self.where}: {key} is {value!r}", expected="a list")
-        return [Reader(one, f"{self.where}: {key}[{number}]", self.scenario) for number, one in enumerate(value, 1)]
+        return [SpecReader(one, f"{self.where}: {key}[{number}]", self.scenario) for number, one in enumerate(value, 1)]
 
     def claims(self, key: str, experiment: Experiment) -> tuple[Claim, ...]:
         """Claims of one experiment, by their ids."""
@@ -245,7 +245,7 @@ class Reader:
         return tuple(by_id[name] for name in self.texts(key, of=by_id))
 
 
-def _report(one: Reader) -> Report:
+def _report(one: SpecReader) -> BugReport:
     one.only(
         *("name", "project", "kind", "state", "status", "title", "experiment", "claims", "supporting", "shows"),
         *("control", "stacks", "measuring", "releases", "expected", "actual", "cause", "known", "related", "steps"),
@@ -261,7 +261,7 @@ def _report(one: Reader) -> Report:
     claims = one.claims("claims", experiment)
     if not claims:
         raise UsageError(f"{one.where}: no claims", expected="the ids of the claims that carry the report")
-    return Report(
+    return BugReport(
         name,
         one.text("project", of=FORMS),
         one.text("kind", of=KINDS),
@@ -290,14 +290,14 @@ def _report(one: Reader) -> Report:
     )
 
 
-def _experiment(one: Reader) -> Experiment:
+def _experiment(one: SpecReader) -> Experiment:
     """The experiment that is named; where there is only one, that one."""
     experiments = one.scenario.experiments
     only = next(iter(experiments)) if len(experiments) == 1 else None
     return experiments[one.text("experiment", default=only, of=experiments)]
 
 
-def _changed(one: Reader, experiment: Experiment, shows: str, control: str, measuring: tuple[str, ...]) -> str:
+def _changed(one: SpecReader, experiment: Experiment, shows: str, control: str, measuring: tuple[str, ...]) -> str:
     """The one factor in which the control differs; two would leave open which of them it was."""
     pair = [{**one.scenario.factors, **experiment.variants[name]} for name in (shows, control)]
     changed = [name for name in pair[0] if pair[0][name] != pair[1][name] and name not in measuring]
@@ -309,7 +309,7 @@ def _changed(one: Reader, experiment: Experiment, shows: str, control: str, meas
     return changed[0]
 
 
-def _stacks(one: Reader, experiment: Experiment, shows: str, control: str) -> dict[str, str]:
+def _stacks(one: SpecReader, experiment: Experiment, shows: str, control: str) -> dict[str, str]:
     """What the variants are, in words: the showing one first, then the control, then those beside them."""
     words = one.mapping("stacks", of=experiment.variants)
     if missing := [name for name in (shows, control) if name not in words]:
@@ -317,7 +317,7 @@ def _stacks(one: Reader, experiment: Experiment, shows: str, control: str) -> di
     return {name: words[name] for name in dict.fromkeys((shows, control, *words))}
 
 
-def _steps(one: Reader) -> tuple[Step, ...]:
+def _steps(one: SpecReader) -> tuple[ReportStep, ...]:
     found = []
     for step in one.children("steps"):
         step.only(*STEPS)
@@ -327,16 +327,16 @@ def _steps(one: Reader) -> tuple[Step, ...]:
         content = step.text(kind)
         if kind == "file" and not (one.scenario.directory / content).is_file():
             raise UsageError(f"{step.where}: there is no file {content}", expected="a file of the scenario's directory")
-        found.append(Step(kind, content))
+        found.append(ReportStep(kind, content))
     if not any(step.kind == "run" for step in found):
         raise UsageError(f"{one.where}: no steps with a run", expected="the shortest steps that show it")
     return tuple(found)
 
 
-def _releases(one: Reader, experiment: Experiment, shows: str) -> Releases | None:
+def _releases(one: SpecReader, experiment: Experiment, shows: str) -> Releases | None:
     if "releases" not in one.content:
         return None
-    block = Reader(one.content["releases"], f"{one.where}: releases", one.scenario)
+    block = SpecReader(one.content["releases"], f"{one.where}: releases", one.scenario)
     block.only("factor", "of", "may_change", "newest")
     newest = block.text("newest", default="", of=["", *experiment.variants])
     return Releases(
@@ -347,7 +347,7 @@ def _releases(one: Reader, experiment: Experiment, shows: str) -> Releases | Non
     )
 
 
-def _known(one: Reader) -> Known:
+def _known(one: SpecReader) -> Known:
     one.only("thread", "says")
     thread = one.text("thread")
     if not THREAD.fullmatch(thread):
@@ -355,7 +355,7 @@ def _known(one: Reader) -> Known:
     return Known(thread, one.text("says"))
 
 
-def _logs(one: Reader) -> Logs:
+def _logs(one: SpecReader) -> Logs:
     one.only("source", "title", "keep", "after", "drop")
     for pattern in (*one.texts("keep"), one.text("drop", default="")):
         try:
@@ -371,7 +371,7 @@ def _logs(one: Reader) -> Logs:
     )
 
 
-def _nothing(one: Reader) -> Nothing:
+def _nothing(one: SpecReader) -> Nothing:
     one.only("claims", "why")
     claims = one.texts("claims", of=[claim.id for claim in one.scenario.claims])
     return Nothing(claims, one.text("why"))

@@ -11,8 +11,8 @@ import click
 import yaml
 
 from reprolab.bugreport import render, spec
-from reprolab.bugreport.input import Material, command, gather, obstacles
-from reprolab.bugreport.spec import Report
+from reprolab.bugreport.input import BugReportInput, command, gather, obstacles
+from reprolab.bugreport.spec import BugReport
 from reprolab.cli.common import boundary, project_root
 from reprolab.core import command_text, files
 from reprolab.core.config_file import hint
@@ -30,8 +30,8 @@ STDOUT = "-"
 class Chosen:
     """One report with the run it is made from, or with why there is none."""
 
-    report: Report
-    material: Material | None
+    report: BugReport
+    report_input: BugReportInput | None
     why_not: tuple[str, ...] = ()
 
 
@@ -52,11 +52,11 @@ def make(root: Path, where: str, only: str, also: Sequence[str], output: str, wa
     chosen = [_choose(found, report, runs) for report in reports]
     written = 0
     for one in chosen:
-        if one.material is None:
+        if one.report_input is None:
             _refuse(found, one)
         else:
-            material = _with(one.material, others)
-            _put(render.write(material, root), material, output, several=len(reports) > 1)
+            report_input = _with(one.report_input, others)
+            _put(render.write(report_input, root), report_input, output, several=len(reports) > 1)
             written += 1
     for nothing in content.nothing if not only else ():
         click.echo(f"nothing to file: {', '.join(nothing.claims)}: {nothing.why}", err=True)
@@ -105,25 +105,25 @@ def _unfinished(info: RunInfo) -> str:
     return "" if info.complete else f", and {info.status or 'unknown'}"
 
 
-def _with(material: Material, others: list[RunDirectory]) -> Material:
+def _with(report_input: BugReportInput, others: list[RunDirectory]) -> BugReportInput:
     """The same with what other runs measured of its experiment."""
-    also = (gather(material.scenario, material.report, run, run.info()) for run in others)
-    return replace(material, also=tuple(also))
+    also = (gather(report_input.scenario, report_input.report, run, run.info()) for run in others)
+    return replace(report_input, also=tuple(also))
 
 
-def _choose(found: Scenario, report: Report, runs: list[RunDirectory]) -> Chosen:
+def _choose(found: Scenario, report: BugReport, runs: list[RunDirectory]) -> Chosen:
     """The newest run that bears the report; where none does, what the newest complete one lacks."""
     first: tuple[str, ...] = ()
-    for material in _materials(found, report, runs):
-        why_not = tuple(obstacles(material))
+    for report_input in _report_inputs(found, report, runs):
+        why_not = tuple(obstacles(report_input))
         if not why_not:
-            return Chosen(report, material)
-        name = f"run {material.run.name}: " if len(runs) > 1 else ""
+            return Chosen(report, report_input)
+        name = f"run {report_input.run.name}: " if len(runs) > 1 else ""
         first = first or tuple(name + reason for reason in why_not)
     return Chosen(report, None, first)
 
 
-def _materials(found: Scenario, report: Report, runs: list[RunDirectory]) -> Iterator[Material]:
+def _report_inputs(found: Scenario, report: BugReport, runs: list[RunDirectory]) -> Iterator[BugReportInput]:
     """Complete runs before those that are not, newest first."""
     told = [(run, run.info()) for run in runs]
     for run, info in sorted(told, key=lambda pair: not pair[1].complete):
@@ -141,33 +141,35 @@ def _refuse(found: Scenario, one: Chosen) -> None:
     click.echo(str(told), err=True)
 
 
-def _put(text: str, material: Material, output: str, *, several: bool) -> None:
+def _put(text: str, report_input: BugReportInput, output: str, *, several: bool) -> None:
     """Print a report, or write it beside the run or where it is wanted, and say where it went."""
     if output == STDOUT:
         sys.stdout.write(text)
         return
-    name = f"report-{material.report.name}.md"
-    target = Path(output) if output else material.run.path
+    name = f"report-{report_input.report.name}.md"
+    target = Path(output) if output else report_input.run.path
     if not output or several or target.is_dir():
         target = target / name
     with files.writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
-    click.echo(f"written: {files.display_path(target)}  ({len(text)} characters, from run {material.run.name})")
-    click.echo(f"  {render.headline(material).split('**')[1]}")
-    if attach := _reproducer(material):
+    click.echo(f"written: {files.display_path(target)}  ({len(text)} characters, from run {report_input.run.name})")
+    click.echo(f"  {render.headline(report_input).split('**')[1]}")
+    if attach := _reproducer(report_input):
         click.echo(f"  to attach: what `{attach}` writes shows it with Docker alone")
 
 
-def _reproducer(material: Material) -> str:
+def _reproducer(report_input: BugReportInput) -> str:
     """The command that exports the case for a maintainer, where the scenario has one for this experiment."""
-    path = material.scenario.directory / "reproducer.yaml"
+    path = report_input.scenario.directory / "reproducer.yaml"
     content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    if content.get("claim") not in {claim.id for claim in material.report.experiment.claims}:
+    if content.get("claim") not in {claim.id for claim in report_input.report.experiment.claims}:
         return ""
     own = content.get("variant", DOCUMENTED)
-    variant = "" if own == material.report.shows else f" {command_text.option('variant', material.report.shows)}"
-    name = material.scenario.name
+    variant = (
+        "" if own == report_input.report.shows else f" {command_text.option('variant', report_input.report.shows)}"
+    )
+    name = report_input.scenario.name
     return command_text.command(f"export {name}{variant}", f"export-{name}{variant}")
 
 

@@ -24,7 +24,7 @@ TELLING_WEIGHT = 2
 
 
 @dataclass(frozen=True)
-class Source:
+class LogPair:
     """One log of both sides: lines read per trial, the differences, the two side by side, and what was left out."""
 
     name: str
@@ -43,7 +43,7 @@ class Comparison:
     right: Side
     warnings: tuple[str, ...]
     facts: tuple[Facts, ...]
-    sources: tuple[Source, ...]
+    sources: tuple[LogPair, ...]
     around: Mapping[Finding, tuple[Stretch, ...]]
 
     @property
@@ -54,7 +54,7 @@ class Comparison:
     @property
     def findings(self) -> list[Finding]:
         """The differences of all logs, the most telling first."""
-        return sorted((one for source in self.sources for one in source.findings), key=lambda one: -one.score)
+        return sorted((finding for source in self.sources for finding in source.findings), key=lambda one: -one.score)
 
     def name(self, side: int) -> str:
         """What a side is called: its variant, with the run where the variants are the same."""
@@ -88,7 +88,7 @@ def compare(
     told = [*warnings, *(f"no log {name!r} here; there are {', '.join(names) or 'none'}" for name in missing)]
     if not names:
         told.append("no logs are left of these trials")
-    found = sorted((one for source in read for one in source.findings), key=lambda one: -one.score)
+    found = sorted((finding for source in read for finding in source.findings), key=lambda one: -one.score)
     return Comparison(left, right, tuple(told), facts(left, right, scenario), read, _surroundings(found, paths, zeros))
 
 
@@ -96,7 +96,7 @@ Paths = tuple[list[dict[str, Path]], ...]
 Zeros = tuple[list[int | None], ...]
 
 
-def _source(name: str, sides: tuple[Side, Side], paths: Paths, zeros: Zeros, on_progress: OnProgress) -> Source:
+def _source(name: str, sides: tuple[Side, Side], paths: Paths, zeros: Zeros, on_progress: OnProgress) -> LogPair:
     """Read one log of every trial that has it, count its kinds, and put the first trials' side by side."""
     having = tuple([trial for trial, own in enumerate(side) if name in own] for side in paths)
     on_progress(f"reading {name}: {sum(map(len, having))} logs")
@@ -113,7 +113,7 @@ def _source(name: str, sides: tuple[Side, Side], paths: Paths, zeros: Zeros, on_
     compared = tuple(sum(trial < len(sides[side].trials) for trial in having[side]) for side in (LEFT, RIGHT))
     lines = (tuple(tally.lines[LEFT][: compared[LEFT]]), tuple(tally.lines[RIGHT][: compared[RIGHT]]))
     if not all(compared):
-        return Source(name, lines, (), 0, None, (*notes, "nothing to compare it with"))
+        return LogPair(name, lines, (), 0, None, (*notes, "nothing to compare it with"))
     return _judged(name, paths, zeros, tally, (compared[LEFT], compared[RIGHT]), lines, notes)
 
 
@@ -125,7 +125,7 @@ def _judged(
     compared: tuple[int, int],
     lines: tuple[tuple[int, ...], tuple[int, ...]],
     notes: list[str],
-) -> Source:
+) -> LogPair:
     kinds = tally.kinds.values()
     found = findings(name, kinds, compared, (sum(lines[LEFT]) // compared[LEFT], sum(lines[RIGHT]) // compared[RIGHT]))
     telling = differing(kinds, found, compared)
@@ -137,7 +137,7 @@ def _judged(
     beyond = max(0, len(found) - MOST_FINDINGS)
     if beyond:
         notes.append(f"{beyond} more differences, of less weight, are left out")
-    return Source(name, lines, tuple(found[:MOST_FINDINGS]), alike(kinds, compared), aligned, tuple(notes))
+    return LogPair(name, lines, tuple(found[:MOST_FINDINGS]), alike(kinds, compared), aligned, tuple(notes))
 
 
 def _missing(name: str, side: Side, having: Sequence[int]) -> list[str]:

@@ -120,12 +120,12 @@ def findings(
     return sorted((_along(one, lines) for one in _paired(found)), key=lambda one: -one.score)
 
 
-def _along(one: Finding, lines: tuple[int, int]) -> Finding:
+def _along(finding: Finding, lines: tuple[int, int]) -> Finding:
     """A plain line of which there is more as there is more of the whole log says no more than that."""
-    if one.standing != Standing.MORE or one.weight >= GRAVE or not all(lines):
-        return one
-    times = [sum(one.counts[side]) / len(one.counts[side]) / lines[side] for side in (LEFT, RIGHT)]
-    return replace(one, standing=Standing.ALONG) if max(times) <= IN_STEP * min(times) else one
+    if finding.standing != Standing.MORE or finding.weight >= GRAVE or not all(lines):
+        return finding
+    times = [sum(finding.counts[side]) / len(finding.counts[side]) / lines[side] for side in (LEFT, RIGHT)]
+    return replace(finding, standing=Standing.ALONG) if max(times) <= IN_STEP * min(times) else finding
 
 
 def alike(kinds: Iterable[Kind], compared: tuple[int, int]) -> int:

@@ -27,7 +27,9 @@ def render(comparison: Comparison) -> str:
         changes=tuple(table.changes_text(side.trials[0].factors) for side in comparison.sides),
         marks=MARKS,
         top=top,
-        further={source.name: [one for one in source.findings if one not in top] for source in comparison.sources},
+        further={
+            source.name: [finding for finding in source.findings if finding not in top] for source in comparison.sources
+        },
         words=wording,
         Standing=Standing,
         short=SHORT,

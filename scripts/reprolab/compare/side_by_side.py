@@ -43,7 +43,7 @@ class Stretch:
 
 
 @dataclass(frozen=True)
-class Row:
+class AlignedRow:
     """Stretches beside each other; without any, ``folded`` lines of each side that both logs have."""
 
     left: Stretch | None = None
@@ -55,7 +55,7 @@ class Row:
 class Aligned:
     """The rows of one source, for one trial of each side; what was left out is counted, per side or in rows."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[AlignedRow, ...]
     beyond: tuple[int, int]
     more_rows: int
 
@@ -135,7 +135,7 @@ def _stretch(
     return Stretch(key, entry.number, seen.text, seen.at_ms, tuple(counts.most_common()), bool(told))
 
 
-def _rows(left: Sequence[Stretch], right: Sequence[Stretch]) -> Iterator[Row]:
+def _rows(left: Sequence[Stretch], right: Sequence[Stretch]) -> Iterator[AlignedRow]:
     """The stretches aligned; those that both sides have, here or elsewhere, are folded."""
     folded = [0, 0]
     # Popular stretches are no anchors (autojunk): two long logs would take minutes else.
@@ -150,11 +150,11 @@ def _rows(left: Sequence[Stretch], right: Sequence[Stretch]) -> Iterator[Row]:
             folded[RIGHT] += other[0]
             if one[1] or other[1]:
                 if any(folded):
-                    yield Row(folded=(folded[LEFT], folded[RIGHT]))
+                    yield AlignedRow(folded=(folded[LEFT], folded[RIGHT]))
                     folded = [0, 0]
-                yield Row(one[1], other[1])
+                yield AlignedRow(one[1], other[1])
     if any(folded):
-        yield Row(folded=(folded[LEFT], folded[RIGHT]))
+        yield AlignedRow(folded=(folded[LEFT], folded[RIGHT]))
 
 
 def _told(found: Iterable[Stretch]) -> Iterator[tuple[int, Stretch | None]]:

@@ -11,11 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from reprolab.compare import wording
-from reprolab.compare.comparison import Comparison, Source
+from reprolab.compare.comparison import Comparison, LogPair
 from reprolab.compare.differences import GRAVE, Finding, Standing
 from reprolab.compare.line_counts import LEFT, RIGHT
 from reprolab.compare.observations import Facts
-from reprolab.compare.side_by_side import Row, Stretch
+from reprolab.compare.side_by_side import AlignedRow, Stretch
 from reprolab.core import command_text
 from reprolab.report import table
 
@@ -85,23 +85,29 @@ def _outstanding(comparison: Comparison, wide: bool) -> Iterator[RenderableType]
 
 
 def _top(comparison: Comparison) -> list[Finding]:
-    return [one for one in comparison.findings if one.standing <= Standing.CHANGED][:OUTSTANDING]
+    return [finding for finding in comparison.findings if finding.standing <= Standing.CHANGED][:OUTSTANDING]
 
 
-def _finding(comparison: Comparison, one: Finding, source: str = "") -> RenderableType:
-    left, right = wording.counts(one.counts[LEFT]), wording.counts(one.counts[RIGHT])
+def _finding(comparison: Comparison, finding: Finding, source: str = "") -> RenderableType:
+    left, right = wording.counts(finding.counts[LEFT]), wording.counts(finding.counts[RIGHT])
     head = Text()
-    style = STYLES[one.side] if one.standing <= Standing.MORE else "cyan" if one.standing == Standing.CHANGED else "dim"
+    style = (
+        STYLES[finding.side]
+        if finding.standing <= Standing.MORE
+        else "cyan"
+        if finding.standing == Standing.CHANGED
+        else "dim"
+    )
     head.append(f"{source:<14} " if source else "")
-    head.append(wording.where(comparison, one), style=style)
+    head.append(wording.where(comparison, finding), style=style)
     head.append(f"  {left} | {right}", style="bold")
-    head.append(f"  first at {wording.first(one)}", style="dim")
-    lines = [Text(_cut(wording.example(one)), style="bold" if one.weight >= GRAVE else "")]
-    if one.standing == Standing.CHANGED:
-        lines = [Text(f"{MARKS[s]} {_cut(wording.example(one, s))}", style=STYLES[s]) for s in (LEFT, RIGHT)]
-    if one.more:
-        lines.append(Text(wording.more(one), style="dim"))
-    if text := wording.frames(one):
+    head.append(f"  first at {wording.first(finding)}", style="dim")
+    lines = [Text(_cut(wording.example(finding)), style="bold" if finding.weight >= GRAVE else "")]
+    if finding.standing == Standing.CHANGED:
+        lines = [Text(f"{MARKS[s]} {_cut(wording.example(finding, s))}", style=STYLES[s]) for s in (LEFT, RIGHT)]
+    if finding.more:
+        lines.append(Text(wording.more(finding), style="dim"))
+    if text := wording.frames(finding):
         lines.append(Text(_innermost(text), style="dim"))
     return Group(head, *(Padding(line, (0, 0, 0, 2)) for line in lines))
 
@@ -115,9 +121,9 @@ def _innermost(frames: str) -> str:
     return left_out + "\n".join(kept)
 
 
-def _near(one: Finding, near: tuple[Stretch, ...], wide: bool) -> RenderableType:
+def _near(finding: Finding, near: tuple[Stretch, ...], wide: bool) -> RenderableType:
     """The lines around the first, each stretch with its moment and number; in a narrow terminal they wrap."""
-    seen = one.first[one.side]
+    seen = finding.first[finding.side]
     heads = [(wording.at(stretch.at_ms), *wording.stretch(stretch)) for stretch in near]
     at, times = (max(len(head[column]) for head in heads) for column in (0, 1))
     lines = []
@@ -162,14 +168,14 @@ def _same(group: Facts) -> str:
     return "none the same" if group.rows else "nothing to compare"
 
 
-def _source(comparison: Comparison, source: Source, wide: bool, shown: set[Finding]) -> Iterator[RenderableType]:
+def _source(comparison: Comparison, source: LogPair, wide: bool, shown: set[Finding]) -> Iterator[RenderableType]:
     yield _title(f"log {source.name}: {wording.total(source.lines)}")
     for note in source.notes:
         yield Text(f"! {note}", style="yellow")
     if not source.findings:
         yield Text(f"no difference: {wording.plural(source.alike, 'kind')} of line on both sides", style="dim")
         return
-    further = [one for one in source.findings if one not in shown]
+    further = [finding for finding in source.findings if finding not in shown]
     for one in further[:MOST_FINDINGS]:
         yield _finding(comparison, one)
     beyond = len(further) - MOST_FINDINGS
@@ -184,7 +190,7 @@ def _source(comparison: Comparison, source: Source, wide: bool, shown: set[Findi
         yield from _aligned(comparison, source, wide)
 
 
-def _aligned(comparison: Comparison, source: Source, wide: bool) -> Iterator[RenderableType]:
+def _aligned(comparison: Comparison, source: LogPair, wide: bool) -> Iterator[RenderableType]:
     aligned = source.aligned
     assert aligned is not None
     first = " | ".join(side.name_of(side.trials[0]) for side in comparison.sides)
@@ -204,7 +210,7 @@ def _aligned(comparison: Comparison, source: Source, wide: bool) -> Iterator[Ren
             yield Text(f"{MARKS[side]} {lines} at its end were not put side by side", style="dim")
 
 
-def _two_columns(comparison: Comparison, rows: tuple[Row, ...]) -> Table:
+def _two_columns(comparison: Comparison, rows: tuple[AlignedRow, ...]) -> Table:
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, expand=True)
     for side in (LEFT, RIGHT):
         grid.add_column(comparison.name(side), ratio=1, no_wrap=True, overflow="ellipsis")
@@ -216,7 +222,7 @@ def _two_columns(comparison: Comparison, rows: tuple[Row, ...]) -> Table:
     return grid
 
 
-def _one_column(rows: tuple[Row, ...]) -> Text:
+def _one_column(rows: tuple[AlignedRow, ...]) -> Text:
     lines = []
     for row in rows:
         if row.left is None and row.right is None:

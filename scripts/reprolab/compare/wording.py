@@ -5,7 +5,7 @@ from __future__ import annotations
 from reprolab.compare.comparison import Comparison
 from reprolab.compare.differences import Finding, Standing
 from reprolab.compare.line_counts import LEFT, RIGHT
-from reprolab.compare.side_by_side import Row, Stretch
+from reprolab.compare.side_by_side import AlignedRow, Stretch
 
 NORMALIZED = (
     "what always differs is normalized before lines are compared: clocks, processes, addresses, ports, durations, "
@@ -78,7 +78,7 @@ def more(finding: Finding) -> str:
     return f"and {plural(finding.more, 'kind')} like it, other numbers" if finding.more else ""
 
 
-def folded(row: Row) -> str:
+def folded(row: AlignedRow) -> str:
     """What stands for folded lines."""
     left, right = row.folded
     if left == right:

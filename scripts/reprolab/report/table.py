@@ -90,13 +90,15 @@ Tables = Mapping[str, list[Row]]
 
 def tables(scenario: Scenario, trials: list[TrialRecord]) -> Tables:
     """The rows of each experiment that ran."""
-    found = {one.name: rows(one, trials) for one in scenario.experiments.values()}
+    found = {experiment.name: rows(experiment, trials) for experiment in scenario.experiments.values()}
     return {name: own for name, own in found.items() if own}
 
 
 def recorded_tables(scenario: Scenario, record: RecordedRun) -> Tables:
     """The rows of each experiment that is on record."""
-    found = {one.name: recorded_rows(scenario, one, record) for one in scenario.experiments.values()}
+    found = {
+        experiment.name: recorded_rows(scenario, experiment, record) for experiment in scenario.experiments.values()
+    }
     return {name: own for name, own in found.items() if own}
 
 

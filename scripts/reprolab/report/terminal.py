@@ -200,8 +200,9 @@ def _short(digest: str | None) -> str:
 def _package_differences(changes: Sequence[Change], named: Collection[str]) -> list[str]:
     """A line for each package that changed, not too many."""
     lines = [
-        f"{_images(one.images)}: {one.kind} {one.name}: recorded {one.recorded or '—'}, now {one.now or '—'}"
-        for one in sorted(changes, key=lambda one: one.name not in named)
+        f"{_images(change.images)}: {change.kind} {change.name}: "
+        f"recorded {change.recorded or '—'}, now {change.now or '—'}"
+        for change in sorted(changes, key=lambda one: one.name not in named)
     ]
     more = len(lines) - MOST_PACKAGES
     return [*lines[:MOST_PACKAGES], f"and {more} more packages"] if more > 0 else lines
@@ -217,7 +218,7 @@ def packages_changed(record: RecordedRun, run: RunInfo, named: Collection[str]) 
     changes = _changed(record, run)
     if not changes:
         return ""
-    count = len({(one.kind, one.name) for one in changes})
+    count = len({(change.kind, change.name) for change in changes})
     text = f"{count} package{'s are' if count > 1 else ' is'} not as recorded"
     told = dict.fromkeys(f"{c.name} {c.recorded or '—'} → {c.now or '—'}" for c in changes if c.name in named)
     shown = [*list(told)[:MOST_NAMED], *(["…"] if len(told) > MOST_NAMED else [])]

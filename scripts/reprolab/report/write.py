@@ -23,15 +23,15 @@ REPORT_WIDTH = 160
 REPORT = "report.txt"
 
 
-def write_page(found: Scenario, run: RunDirectory) -> Path:
+def write_page(scenario: Scenario, run: RunDirectory) -> Path:
     """Write a run's report.html from its files; returns its path."""
-    return html_report.write(found, run, read_record(found))
+    return html_report.write(scenario, run, read_record(scenario))
 
 
-def add_page(found: Scenario, run: RunDirectory, on_progress: OnProgress) -> None:
+def add_page(scenario: Scenario, run: RunDirectory, on_progress: OnProgress) -> None:
     """Write report.html, after all else: that it cannot be written must not cost the user the verdict."""
     try:
-        path = write_page(found, run)
+        path = write_page(scenario, run)
     except Exception as error:
         told = str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
         on_progress(f"{run_dir.PAGE} could not be written, but the verdict stands: {told}")
@@ -39,27 +39,27 @@ def add_page(found: Scenario, run: RunDirectory, on_progress: OnProgress) -> Non
         on_progress(f"page: {files.display_path(path)}")
 
 
-def report(console: Console, found: Scenario, run: RunDirectory) -> None:
+def report(console: Console, scenario: Scenario, run: RunDirectory) -> None:
     """Print a run's report and keep it as text beside the evidence. Raises UsageError for a run without a verdict."""
     info, verdict = run.info(), read_verdict(run)
     if verdict is None:
         raise UsageError(f"{run.path} has no verdict.json", expected="a run that was judged")
-    tables = table.tables(found, run.trials())
-    terminal.render(console, found, info, tables, verdict, f"{files.display_path(run.path)}/")
-    if (record := read_record(found)) is not None:
-        named = packages.named_in_dockerfiles(found)
+    tables = table.tables(scenario, run.trials())
+    terminal.render(console, scenario, info, tables, verdict, f"{files.display_path(run.path)}/")
+    if (record := read_record(scenario)) is not None:
+        named = packages.named_in_dockerfiles(scenario)
         if verdict.drifted:
             for line in terminal.differences(record, info, named):
                 console.print(f"  differs: {line}", style="yellow", highlight=False)
         elif told := terminal.packages_changed(record, info, named):
             console.print(f"  {told}", style="dim", highlight=False, soft_wrap=True)
     with files.replacing(run.path / REPORT) as draft:
-        draft.write_text(_text(found, info, tables, verdict), encoding="utf-8")
+        draft.write_text(_text(scenario, info, tables, verdict), encoding="utf-8")
 
 
-def _text(found: Scenario, info: RunInfo, tables: table.Tables, verdict: VerdictDocument) -> str:
+def _text(scenario: Scenario, info: RunInfo, tables: table.Tables, verdict: VerdictDocument) -> str:
     """The report as plain text. It may be published: it names no folder of this machine."""
     stream = StringIO()
     plain = Console(file=stream, width=REPORT_WIDTH, no_color=True, highlight=False)
-    terminal.render(plain, found, info, tables, verdict, f"results/{found.name}/{verdict.run}/")
+    terminal.render(plain, scenario, info, tables, verdict, f"results/{scenario.name}/{verdict.run}/")
     return stream.getvalue()

@@ -13,17 +13,17 @@ from reprolab.scenario.trial import TrialRecord
 from reprolab.verdict.document import ClaimVariant, ClaimVerdict, Rate, VerdictDocument
 
 
-def claims(verdict: VerdictDocument, run: RunDirectory, trials: list[TrialRecord], found: Scenario) -> list[Any]:
+def claims(verdict: VerdictDocument, run: RunDirectory, trials: list[TrialRecord], scenario: Scenario) -> list[Any]:
     """A mapping per claim, by their numbers: what verdict.json says of it, a row per variant, the rates' chart."""
     ordered = sorted(verdict.claims, key=lambda claim: int((re.findall(r"\d+", claim.id) or [0])[-1]))
-    return [_claim(verdict, claim, run, trials, found) for claim in ordered]
+    return [_claim(verdict, claim, run, trials, scenario) for claim in ordered]
 
 
 def _claim(
-    verdict: VerdictDocument, claim: ClaimVerdict, run: RunDirectory, trials: list[TrialRecord], found: Scenario
+    verdict: VerdictDocument, claim: ClaimVerdict, run: RunDirectory, trials: list[TrialRecord], scenario: Scenario
 ) -> dict[str, Any]:
-    known = same(found, claim)
-    rows = [_row(name, seen, run, trials, found) for name, seen in claim.variants.items()]
+    known = same(scenario, claim)
+    rows = [_row(name, seen, run, trials, scenario) for name, seen in claim.variants.items()]
     rated = [row for row in rows if row["rate"]]
     return {
         **{key: getattr(claim, key) for key in ("id", "text", "verdict", "recorded", "why")},
@@ -38,12 +38,12 @@ def _claim(
     }
 
 
-def same(found: Scenario, claim: ClaimVerdict) -> Claim | None:
+def same(scenario: Scenario, claim: ClaimVerdict) -> Claim | None:
     """The scenario's claim that a verdict is about; None where that id now stands for another sentence."""
-    return next((one for one in found.claims if (one.id, one.text) == (claim.id, claim.text)), None)
+    return next((one for one in scenario.claims if (one.id, one.text) == (claim.id, claim.text)), None)
 
 
-def _row(name: str, seen: ClaimVariant, run: RunDirectory, trials: list[TrialRecord], found: Scenario) -> Any:
+def _row(name: str, seen: ClaimVariant, run: RunDirectory, trials: list[TrialRecord], scenario: Scenario) -> Any:
     rate = seen.count.rate
     return {
         "variant": name,
@@ -54,7 +54,7 @@ def _row(name: str, seen: ClaimVariant, run: RunDirectory, trials: list[TrialRec
         "rate": rate.text if rate else "",
         "figures": _figures(name, seen.expected, rate) if rate else None,
         "measured": ", ".join(seen.measured or ()),
-        "places": places(name, run, trials, found),
+        "places": places(name, run, trials, scenario),
     }
 
 
@@ -65,9 +65,9 @@ def _figures(name: str, expected: bool, rate: Rate) -> dict[str, Any]:
     return {"variant": short, "k": rate.shown, "n": rate.of, "low": low, "high": high, "expected": expected}
 
 
-def places(name: str, run: RunDirectory, trials: list[TrialRecord], found: Scenario) -> list[tuple[str, str, bool]]:
+def places(name: str, run: RunDirectory, trials: list[TrialRecord], scenario: Scenario) -> list[tuple[str, str, bool]]:
     """Where the evidence of a variant lies: (number, directory relative to the run, valid) of each trial."""
-    own = [trial for trial in trials if found.variant_key(trial.experiment, trial.variant) == name]
+    own = [trial for trial in trials if scenario.variant_key(trial.experiment, trial.variant) == name]
     return [
         (str(trial.trial), f"{trial.experiment}/{trial.variant}/{trial.trial}/", trial.valid)
         for trial in own

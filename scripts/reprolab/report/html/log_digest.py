@@ -34,7 +34,7 @@ HOT = re.compile(r"\b(?:ERROR|CRITICAL|FATAL|Traceback|TIMEOUT|SIG[A-Z]{3,}|died
 
 
 @dataclass(frozen=True)
-class Line:
+class DigestLine:
     """A line that is shown: its number from 1, when the engine read it (ms since the zero; None: it does not say)."""
 
     number: int
@@ -48,7 +48,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Excerpt:
+class LogDigest:
     """What a page shows of one log.
 
     ``lines`` in the log's order; those between their numbers are left out. ``counted`` holds the commonest shapes that
@@ -58,7 +58,7 @@ class Excerpt:
     file: str
     role: str
     total: int
-    lines: tuple[Line, ...]
+    lines: tuple[DigestLine, ...]
     counted: tuple[tuple[int, str], ...] = ()
 
     def gap_before(self, index: int) -> int:
@@ -84,12 +84,12 @@ def log_files(trial: Path) -> list[Path]:
     return sorted(filled, key=lambda path: (not path.name.startswith("app"), path.name))
 
 
-def excerpts(evidence: TrialDirectory, zero_ns: int, most_lines: int = MOST_LINES) -> list[Excerpt]:
+def excerpts(evidence: TrialDirectory, zero_ns: int, most_lines: int = MOST_LINES) -> list[LogDigest]:
     """An excerpt of each log of a trial. ``zero_ns``: the timeline's zero; 0 where there is none."""
     return [excerpt(path, zero_ns, most_lines) for path in log_files(evidence.path)]
 
 
-def excerpt(path: Path, zero_ns: int, most_lines: int = MOST_LINES) -> Excerpt:
+def excerpt(path: Path, zero_ns: int, most_lines: int = MOST_LINES) -> LogDigest:
     """An excerpt of one log, plain or compressed; of a torn file, what can be read."""
     begin: list[bytes] = []
     total, shapes = _shapes(_noting(_lines(path), begin, most_lines))
@@ -102,7 +102,7 @@ def excerpt(path: Path, zero_ns: int, most_lines: int = MOST_LINES) -> Excerpt:
         head = most_lines * 2 // 3
         numbers = numbers[:head] + numbers[head - most_lines :]
     shown = set(numbers)
-    return Excerpt(
+    return LogDigest(
         path.name,
         path.name.removesuffix(".gz").removesuffix(".log"),
         total,
@@ -168,10 +168,10 @@ def _empty(path: Path) -> bool:
     return next(_lines(path), None) is None
 
 
-def _line(number: int, line: bytes, zero_ns: int) -> Line:
+def _line(number: int, line: bytes, zero_ns: int) -> DigestLine:
     stamp, text = split_timestamp(line)
     at = round((moment_ns(stamp) - zero_ns) / 1e6, 1) if stamp and zero_ns else None
-    return Line(number, at, _text(text))
+    return DigestLine(number, at, _text(text))
 
 
 def _text(line: bytes) -> str:

@@ -16,7 +16,7 @@ ALL_LINES = 8000
 FEWEST_LINES = 6
 
 
-def logs(found: Scenario, trials: Sequence[Shown]) -> dict[str, Any]:
+def logs(scenario: Scenario, trials: Sequence[Shown]) -> dict[str, Any]:
     """The excerpts of one trial of each variant, and which two stand side by side at first; empty without any."""
     chosen = _one_each(trials)
     files = sum(len(log_digest.log_files(one.evidence.path)) for one in chosen)
@@ -26,16 +26,16 @@ def logs(found: Scenario, trials: Sequence[Shown]) -> dict[str, Any]:
         zero = one.timeline.zero_ns if one.timeline else zero_of(one.evidence, one.record.observation)
         found_here = log_digest.excerpts(one.evidence, zero, most)
         if found_here:
-            entries.append(_entry(found, one, found_here))
+            entries.append(_entry(scenario, one, found_here))
     names = [entry["key"] for entry in entries]
     roles = sorted({log.file for entry in entries for log in entry["logs"]})
-    return {"entries": entries, "first": _side_by_side(found, names), "files": roles} if entries else {}
+    return {"entries": entries, "first": _side_by_side(scenario, names), "files": roles} if entries else {}
 
 
-def _entry(found: Scenario, one: Shown, own: Sequence[log_digest.Excerpt]) -> dict[str, Any]:
+def _entry(scenario: Scenario, one: Shown, own: Sequence[log_digest.LogDigest]) -> dict[str, Any]:
     record = one.record
     return {
-        "key": found.variant_key(record.experiment, record.variant),
+        "key": scenario.variant_key(record.experiment, record.variant),
         "trial": record.trial,
         "valid": record.valid,
         "changes": table.changes_text(record.factors),
@@ -47,19 +47,19 @@ def _entry(found: Scenario, one: Shown, own: Sequence[log_digest.Excerpt]) -> di
 def _one_each(trials: Sequence[Shown]) -> list[Shown]:
     """The first valid trial of each variant; the first of all where none is valid."""
     by_variant: dict[tuple[str, str], Shown] = {}
-    for one in trials:
-        key = (one.record.experiment, one.record.variant)
-        if key not in by_variant or (one.record.valid and not by_variant[key].record.valid):
-            by_variant[key] = one
+    for trial in trials:
+        key = (trial.record.experiment, trial.record.variant)
+        if key not in by_variant or (trial.record.valid and not by_variant[key].record.valid):
+            by_variant[key] = trial
     return list(by_variant.values())
 
 
-def _side_by_side(found: Scenario, names: Sequence[str]) -> list[str]:
+def _side_by_side(scenario: Scenario, names: Sequence[str]) -> list[str]:
     """Two that differ in what a claim looks for: where it must show, and where it must not."""
-    for experiment in found.experiments.values():
+    for experiment in scenario.experiments.values():
         for claim in experiment.claims:
             pair = [
-                found.variant_key(experiment.name, variant[0]) for variant in (claim.shows, claim.absent) if variant
+                scenario.variant_key(experiment.name, variant[0]) for variant in (claim.shows, claim.absent) if variant
             ]
             if len(pair) == 2 and set(pair) <= set(names):
                 return pair

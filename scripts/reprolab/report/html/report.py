@@ -29,48 +29,48 @@ from reprolab.verdict.record import RecordedRun
 FILES = ("report.txt", "verdict.json", "run.json", "trials.jsonl")
 
 
-def write(found: Scenario, run: RunDirectory, recorded: RecordedRun | None) -> Path:
+def write(scenario: Scenario, run: RunDirectory, recorded: RecordedRun | None) -> Path:
     """Write a run's report.html, whole or not at all; returns its path.
 
     ``recorded`` is what the scenario has on record. Raises UsageError for a run whose files cannot be read.
     """
-    text = page(found, run, recorded)
+    text = page(scenario, run, recorded)
     path = run.path / run_dir.PAGE
     with files.replacing(path) as draft:
         draft.write_text(text, encoding="utf-8")
     return path
 
 
-def page(found: Scenario, run: RunDirectory, recorded: RecordedRun | None) -> str:
+def page(scenario: Scenario, run: RunDirectory, recorded: RecordedRun | None) -> str:
     """The page's text."""
     info, trials = run.info(), run.trials()
     # A run that was killed left no verdict.
-    verdict = read_verdict(run) or judge(found, run.name, trials, recorded.verdict if recorded else None)
+    verdict = read_verdict(run) or judge(scenario, run.name, trials, recorded.verdict if recorded else None)
     drawn = trials_html.Charts()
-    shown = trials_html.shown(found, run, trials)
-    claims = claims_html.claims(verdict, run, trials, found)
+    shown = trials_html.shown(scenario, run, trials)
+    claims = claims_html.claims(verdict, run, trials, scenario)
     for claim in claims:
         if chart := claim["chart"]:
             claim["chart"] = drawn.add(chart["spec"], kind="rates", rows=chart["data"]["rates"])
-    sections = trials_html.timelines(found, shown, drawn)
+    sections = trials_html.timelines(scenario, shown, drawn)
     return render(
         __package__,
         "report.html.j2",
-        scenario=found,
+        scenario=scenario,
         run=run.name,
         status=info.status or "of unknown status",
         reason=info.reason,
         headline=_headline(verdict),
-        drift=_drift(found, verdict, info, recorded),
-        facts=_facts(found, info),
+        drift=_drift(scenario, verdict, info, recorded),
+        facts=_facts(scenario, info),
         hosts=sum(base.origin == "host" for base in info.bases.values()),
-        finding=_finding(found, recorded),
-        tables=_tables(found, run, trials),
-        customs=_customs(found, verdict),
+        finding=_finding(scenario, recorded),
+        tables=_tables(scenario, run, trials),
+        customs=_customs(scenario, verdict),
         claims=claims,
-        doubts="" if _customs(found, verdict) else terminal.doubts(verdict),
+        doubts="" if _customs(scenario, verdict) else terminal.doubts(verdict),
         sections=sections,
-        logs=logs.logs(found, shown),
+        logs=logs.logs(scenario, shown),
         files=[name for name in FILES if (run.path / name).exists()],
         charts=script_json(drawn.to_json()),
         library=vega.library() if drawn.items else "",
@@ -85,20 +85,20 @@ def _headline(verdict: VerdictDocument) -> list[tuple[int, str]]:
     return [*words, *([(left_out, "not asked")] if left_out else [])]
 
 
-def _drift(found: Scenario, verdict: VerdictDocument, info: RunInfo, recorded: RecordedRun | None) -> Any:
+def _drift(scenario: Scenario, verdict: VerdictDocument, info: RunInfo, recorded: RecordedRun | None) -> Any:
     if not verdict.drifted:
         return None
     # The record may have gone since the run was judged.
-    differs = terminal.differences(recorded, info, packages.named_in_dockerfiles(found)) if recorded else []
+    differs = terminal.differences(recorded, info, packages.named_in_dockerfiles(scenario)) if recorded else []
     return {"claims": verdict.drifted, "differs": differs}
 
 
-def _finding(found: Scenario, recorded: RecordedRun | None) -> dict[str, str] | None:
+def _finding(scenario: Scenario, recorded: RecordedRun | None) -> dict[str, str] | None:
     """What the scenario found on record: it is not this run that says so, and the page must not look as if it were."""
-    return {"text": found.finding, "run": recorded.verdict.run if recorded else ""} if found.finding else None
+    return {"text": scenario.finding, "run": recorded.verdict.run if recorded else ""} if scenario.finding else None
 
 
-def _facts(found: Scenario, info: RunInfo) -> list[tuple[str, list[str]]]:
+def _facts(scenario: Scenario, info: RunInfo) -> list[tuple[str, list[str]]]:
     """Of what document, when, on what, how long, in lines; only what the run has."""
     host = info.host
     bases = sorted({base.detail or "" for base in info.bases.values()})
@@ -106,7 +106,7 @@ def _facts(found: Scenario, info: RunInfo) -> list[tuple[str, list[str]]]:
     machine = " · ".join(f"{name} {value}" for name, value in known if value)
     processor = f"{host.cpus} × {host.cpu}" if host.cpu and host.cpus else ""
     facts = [
-        ("document", [part for part in (found.document.citation, found.document.url) if part]),
+        ("document", [part for part in (scenario.document.citation, scenario.document.url) if part]),
         ("run", [info.started]),
         ("command", [" ".join(info.command)]),
         ("host", [" · ".join(part for part in (processor, machine) if part)]),
@@ -117,38 +117,38 @@ def _facts(found: Scenario, info: RunInfo) -> list[tuple[str, list[str]]]:
     return [(name, lines) for name, lines in facts if any(lines)]
 
 
-def _tables(found: Scenario, run: RunDirectory, trials: list[TrialRecord]) -> list[dict[str, Any]]:
+def _tables(scenario: Scenario, run: RunDirectory, trials: list[TrialRecord]) -> list[dict[str, Any]]:
     """The variants of each experiment that ran, in the cells of every report."""
     parts = []
-    for name, rows in table.tables(found, trials).items():
-        experiment = found.experiments[name]
-        keys = [found.variant_key(name, row.variant) for row in rows]
+    for name, rows in table.tables(scenario, trials).items():
+        experiment = scenario.experiments[name]
+        keys = [scenario.variant_key(name, row.variant) for row in rows]
         parts.append(
             {
-                "name": name if len(found.experiments) > 1 else "",
+                "name": name if len(scenario.experiments) > 1 else "",
                 "summary": experiment.summary,
                 "basis": table.BASIS if table.has_several(rows) else "",
                 "headings": table.headings(experiment),
                 "mistakes": table.mistakes(experiment, rows),
                 "rows": rows,
                 "reasons": [table.short_reason(row.invalid) for row in rows],
-                "places": [claims_html.places(key, run, trials, found) for key in keys],
+                "places": [claims_html.places(key, run, trials, scenario) for key in keys],
                 "notes": any(row.notes or row.invalid for row in rows),
             }
         )
     return parts
 
 
-def _customs(found: Scenario, verdict: VerdictDocument) -> list[dict[str, Any]]:
+def _customs(scenario: Scenario, verdict: VerdictDocument) -> list[dict[str, Any]]:
     """For a variant that --set made: every sign, in its own words; no claim is judged by it."""
     names = [name for name in verdict.variants if name.rpartition("/")[2] == CUSTOM]
-    return [{"name": name, "signs": list(_signs(found, verdict, name))} for name in names]
+    return [{"name": name, "signs": list(_signs(scenario, verdict, name))} for name in names]
 
 
-def _signs(found: Scenario, verdict: VerdictDocument, name: str) -> Iterable[dict[str, Any]]:
+def _signs(scenario: Scenario, verdict: VerdictDocument, name: str) -> Iterable[dict[str, Any]]:
     for claim in verdict.claims:
         seen = verdict.signs.get(claim.id, {}).get(name)
         if seen is not None:
-            known = claims_html.same(found, claim)
+            known = claims_html.same(scenario, claim)
             words = " ".join(((known.sign.__doc__ if known else "") or claim.text).split())
             yield {"id": claim.id, "words": words, "answer": terminal.sign_answer(seen)}

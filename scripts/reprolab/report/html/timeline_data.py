@@ -31,13 +31,13 @@ def axis(timelines: Iterable[Timeline]) -> tuple[float, float]:
 
 def lanes(timelines: Iterable[Timeline]) -> list[str]:
     """The lanes that any of them needs: those of the kinds, then the experiment's own."""
-    found = list(dict.fromkeys(lane(event) for one in timelines for event in one.events))
+    found = list(dict.fromkeys(lane(event) for timeline in timelines for event in timeline.events))
     return [kind for kind in KINDS if kind in found] + [name for name in found if name not in KINDS]
 
 
 def statuses(timelines: Iterable[Timeline]) -> list[str]:
     """Every status that any of them counts."""
-    return sorted({status for one in timelines for status in one.responses})
+    return sorted({status for timeline in timelines for status in timeline.responses})
 
 
 def timeline_data(

@@ -50,12 +50,12 @@ class Charts:
         return {"specs": self.specs, "charts": self.items, "kinds": list(KINDS)}
 
 
-def shown(found: Scenario, run: RunDirectory, trials: Iterable[TrialRecord]) -> list[Shown]:
+def shown(scenario: Scenario, run: RunDirectory, trials: Iterable[TrialRecord]) -> list[Shown]:
     """The trials with their timelines; a mistake in an experiment's events costs that timeline only."""
     return [
-        _shown(found.experiments[record.experiment], run, record)
+        _shown(scenario.experiments[record.experiment], run, record)
         for record in trials
-        if record.experiment in found.experiments
+        if record.experiment in scenario.experiments
     ]
 
 
@@ -71,12 +71,12 @@ def _shown(experiment: Experiment, run: RunDirectory, record: TrialRecord) -> Sh
         return Shown(record, evidence, None, f"{type(error).__name__}: {error}")
 
 
-def timelines(found: Scenario, trials: Sequence[Shown], drawn: Charts) -> list[dict[str, Any]]:
+def timelines(scenario: Scenario, trials: Sequence[Shown], drawn: Charts) -> list[dict[str, Any]]:
     """A section for each experiment whose trials have timelines, all of them on one axis."""
     most = max(FEWEST_MARKS, min(timeline_data.MOST_MARKS, ALL_MARKS // max(1, len(trials))))
     sections = []
-    for experiment in found.experiments.values():
-        own = [one for one in trials if one.record.experiment == experiment.name]
+    for experiment in scenario.experiments.values():
+        own = [trial for trial in trials if trial.record.experiment == experiment.name]
         lines = [one.timeline for one in own if one.timeline]
         faults = _faults(own)
         if lines or faults:
