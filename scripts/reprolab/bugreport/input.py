@@ -53,8 +53,8 @@ class BugReportInput:
 
     def factors(self, variant: str) -> dict[str, str]:
         """The values in force in a variant, by the run's own record: the documented ones and what it changed."""
-        own = self.of(variant)
-        changed = own[0].factors if own else self.report.experiment.variants.get(variant, {})
+        trials = self.of(variant)
+        changed = trials[0].factors if trials else self.report.experiment.variants.get(variant, {})
         return {**self.scenario.factors, **self.info.factors, **changed}
 
     def claim(self, claim: Claim) -> ClaimVerdict:
@@ -85,8 +85,8 @@ def obstacles(report_input: BugReportInput) -> list[str]:
     report = report_input.report
     if missing := [name for name in report.variants if not report_input.ran(name)]:
         return [f"{_part(report, name)} was not run" for name in missing]
-    found = [text for name in report.variants if (text := _no_valid_trial(report_input, name))]
-    return found or [*_signs(report_input), *_claims(report_input)]
+    reasons = [text for name in report.variants if (text := _no_valid_trial(report_input, name))]
+    return reasons or [*_signs(report_input), *_claims(report_input)]
 
 
 def _part(report: BugReport, variant: str) -> str:

@@ -41,12 +41,12 @@ class Excerpt:
 
 def excerpt(trial: TrialDirectory, wanted: Logs) -> Excerpt | None:
     """Read one log of a trial; None where the trial has no such log."""
-    if not (found := _lines(trial, wanted.source)):
+    if not (lines := _lines(trial, wanted.source)):
         return None
     keep = re.compile("|".join(f"(?:{pattern})" for pattern in wanted.keep)) if wanted.keep else None
     drop = re.compile(wanted.drop) if wanted.drop else None
     result, following = Excerpt(wanted.title or wanted.source), 0
-    for line in found:
+    for line in lines:
         result.total += 1
         if drop and drop.search(line):
             result.dropped += 1

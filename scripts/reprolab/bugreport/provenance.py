@@ -19,8 +19,8 @@ def model(report_input: BugReportInput) -> dict[str, Any]:
     for trial in report_input.of(report_input.report.shows):
         path = report_input.run.trial(trial.experiment, trial.variant, trial.trial).path / "compose.json"
         if path.exists():
-            found: dict[str, Any] = read_json(path)
-            return found
+            content: dict[str, Any] = read_json(path)
+            return content
     return {}
 
 
@@ -56,10 +56,10 @@ def as_it_ran(report_input: BugReportInput) -> str:
     build = recorded.get("build")
     if not build:
         return "The run did not keep what it was built from, so the files above are the scenario's as they are now"
-    here = build | {"context": str(_context(report_input, Path(build["context"])))}
+    local_build = build | {"context": str(_context(report_input, Path(build["context"])))}
     bases = [(base.reference or "", base.id or "") for base in report_input.info.bases.values()]
     try:
-        same = image_name(here, service, bases) == recorded.get("image")
+        same = image_name(local_build, service, bases) == recorded.get("image")
     except (OSError, UsageError):
         same = False
     return "" if same else "Some of the scenario's files have changed since this run; those above are as they are now"

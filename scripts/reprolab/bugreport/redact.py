@@ -63,8 +63,8 @@ class Masker:
         """The text without what is private; words in square brackets stand for it."""
         for path, word in sorted(self.paths.items(), key=lambda pair: -len(pair[0])):
             text = re.sub(rf"(?<![\w.]){re.escape(path)}(?![\w-])", word, text)
-        learned = {found[2] for found in HOMES.finditer(text)} - ORDINARY
-        text = HOMES.sub(lambda found: f"{found[1]}[user]", text)
+        learned = {match[2] for match in HOMES.finditer(text)} - ORDINARY
+        text = HOMES.sub(lambda match: f"{match[1]}[user]", text)
         text = ROOT_HOME.sub("[home]", text)
         text = URL.sub(self._url, text)
         text = MAIL.sub("[e-mail]", text)
@@ -84,19 +84,19 @@ class Masker:
             text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", word, text, flags=re.I)
         return text
 
-    def _address(self, found: re.Match[str]) -> str:
+    def _address(self, match: re.Match[str]) -> str:
         """Loopback, unspecified, versions and what is no address stay."""
-        if found[0] in self.keep:
-            return found[0]
+        if match[0] in self.keep:
+            return match[0]
         try:
-            address = ipaddress.ip_address(found[0])
+            address = ipaddress.ip_address(match[0])
         except ValueError:
-            return found[0]
-        return found[0] if address.is_loopback or address.is_unspecified else "[address]"
+            return match[0]
+        return match[0] if address.is_loopback or address.is_unspecified else "[address]"
 
-    def _url(self, found: re.Match[str]) -> str:
+    def _url(self, match: re.Match[str]) -> str:
         """A host in a URL stays where everybody may know it; an address is left to the rule for addresses."""
-        scheme, credentials, name = found.groups()
+        scheme, credentials, name = match.groups()
         known = name in self.hosts or name in HOSTS_OF_THREADS or name == "localhost"
         host = name if known or name.startswith("[") or IPV4.fullmatch(name) else "[host]"
         return f"{scheme}{'[credentials]@' if credentials else ''}{host}"
@@ -108,7 +108,7 @@ def masker(places: Iterable[Path], services: Iterable[str] = (), versions: Itera
     ``services`` are host names within the stack, ``versions`` texts that may look like an address.
     """
     paths = {str(place): "[checkout]" for place in _spellings(places)} | {str(Path.home()): "[home]"}
-    learned = {found[2] for path in paths for found in [HOMES.match(path)] if found}
+    learned = {match[2] for path in paths for match in [HOMES.match(path)] if match}
     names = dict.fromkeys(_users() | learned, "[user]") | dict.fromkeys(_hosts(), "[host]")
     return Masker(
         {path: word for path, word in paths.items() if path not in SYSTEM},
@@ -126,10 +126,10 @@ def _spellings(places: Iterable[Path]) -> Iterator[Path]:
 
 
 def _users() -> set[str]:
-    found = {os.environ.get(name, "") for name in ("USER", "LOGNAME", "SUDO_USER", "USERNAME")}
+    names = {os.environ.get(name, "") for name in ("USER", "LOGNAME", "SUDO_USER", "USERNAME")}
     with suppress(KeyError, OSError, ImportError):
-        found.add(getpass.getuser())
-    return found - {""}
+        names.add(getpass.getuser())
+    return names - {""}
 
 
 def _hosts() -> set[str]:

@@ -41,10 +41,10 @@ def order(release: str) -> tuple[int, ...]:
 
 def rows(report_input: BugReportInput) -> list[ReleaseRow]:
     """A row for each variant that differs from the base in its release, and in what may change with it, alone."""
-    found = _rows(report_input)
+    rows = _rows(report_input)
     for other in report_input.also:
-        found += [replace(row, run=other.run.name) for row in _rows(other) if row.variant != _base(other)]
-    return sorted(found, key=lambda row: (order(row.release), row.also, row.run))
+        rows += [replace(row, run=other.run.name) for row in _rows(other) if row.variant != _base(other)]
+    return sorted(rows, key=lambda row: (order(row.release), row.also, row.run))
 
 
 def _base(report_input: BugReportInput) -> str:
@@ -56,7 +56,7 @@ def _rows(report_input: BugReportInput) -> list[ReleaseRow]:
     if block is None:
         return []
     base = report_input.factors(block.of)
-    found = []
+    rows = []
     for variant in dict.fromkeys(
         t.variant for t in report_input.trials if t.experiment == report_input.report.experiment.name
     ):
@@ -69,26 +69,26 @@ def _rows(report_input: BugReportInput) -> list[ReleaseRow]:
         reason = (
             "" if report_input.count(variant).trials else report_input.invalid(variant) or "the sign could not be read"
         )
-        found.append(ReleaseRow(factors[block.factor], variant, also, report_input.count(variant), reason))
-    return found
+        rows.append(ReleaseRow(factors[block.factor], variant, also, report_input.count(variant), reason))
+    return rows
 
 
 def _changed(base: Mapping[str, str], factors: Mapping[str, str], measuring: tuple[str, ...]) -> set[str]:
     return {name for name in base if base[name] != factors.get(name) and name not in measuring}
 
 
-def verdicts(found: list[ReleaseRow]) -> dict[str, str]:
+def verdicts(rows: list[ReleaseRow]) -> dict[str, str]:
     """Each release that was measured, oldest first, with its word; affected where any of its variants was."""
     words: dict[str, str] = {}
-    for row in found:
+    for row in rows:
         if row.word != UNTESTED and words.get(row.release) != AFFECTED:
             words[row.release] = row.word
     return words
 
 
-def summary(found: list[ReleaseRow]) -> str:
+def summary(rows: list[ReleaseRow]) -> str:
     """In one sentence, by this measurement alone: affected from where to where, and what comes after."""
-    words = verdicts(found)
+    words = verdicts(rows)
     affected = [release for release, word in words.items() if word == AFFECTED]
     if not words:
         return "no release was measured"
@@ -102,15 +102,15 @@ def summary(found: list[ReleaseRow]) -> str:
     return "; ".join(parts)
 
 
-def newest_is_clean(found: list[ReleaseRow]) -> bool | None:
+def newest_is_clean(rows: list[ReleaseRow]) -> bool | None:
     """Whether the newest release measured did not show it; None where no release was measured."""
-    words = verdicts(found)
+    words = verdicts(rows)
     return words[list(words)[-1]] == CLEAN if words else None
 
 
-def first_clean(found: list[ReleaseRow]) -> str:
+def first_clean(rows: list[ReleaseRow]) -> str:
     """The first release measured after the last affected one; empty where there is none."""
-    words = verdicts(found)
+    words = verdicts(rows)
     affected = [release for release, word in words.items() if word == AFFECTED]
     return next(iter(_later(words, affected[-1])), "") if affected else ""
 

@@ -54,13 +54,13 @@ def headline(report_input: BugReportInput) -> str:
     """What is to be known before anything is filed, by what upstream says and by what was measured."""
     report = report_input.report
     rows = release_table.rows(report_input)
-    told = f" By this run's measurement: {release_table.summary(rows)}." if rows else ""
-    links = ", ".join(f"[{one.thread}]({one.link})" for one in report.known) or "no thread that is known"
+    ours = f" By this run's measurement: {release_table.summary(rows)}." if rows else ""
+    links = ", ".join(f"[{thread.thread}]({thread.link})" for thread in report.known) or "no thread that is known"
     status = f" {report.status}" if report.status else ""
     clean = release_table.newest_is_clean(rows)
     if report.state == "fixed" and clean is False:
         return (
-            f"**Upstream calls it fixed ({links}), but the newest release measured here still shows it.**{status}{told}"
+            f"**Upstream calls it fixed ({links}), but the newest release measured here still shows it.**{status}{ours}"
         )
     if report.state == "fixed":
         first = release_table.first_clean(rows)
@@ -69,22 +69,22 @@ def headline(report_input: BugReportInput) -> str:
             if first
             else " (this run measured no later release)"
         )
-        by = ", ".join(f"[{one.thread}]({one.link})" for one in report.fixed_by)
+        by = ", ".join(f"[{thread.thread}]({thread.link})" for thread in report.fixed_by)
         fix = f"; fixed by {by}" if by else ""
-        return f"**Already fixed{since}: there is nothing to file.** Known as {links}{fix}.{status}{told}"
+        return f"**Already fixed{since}: there is nothing to file.** Known as {links}{fix}.{status}{ours}"
     if report.state == "intended":
-        return f"**It works as it is meant to: there is no bug to file.**{status}{told}"
+        return f"**It works as it is meant to: there is no bug to file.**{status}{ours}"
     if clean:
-        return f"**The newest release measured does not show it: do not file this as it stands.**{status}{told}"
+        return f"**The newest release measured does not show it: do not file this as it stands.**{status}{ours}"
     if report.state == "open":
-        return f"**Known upstream and open: add this to {links} instead of filing anew.**{status}{told}"
+        return f"**Known upstream and open: add this to {links} instead of filing anew.**{status}{ours}"
     if report.state == "closed":
         return (
-            f"**Reported before ({links}) and closed; the newest release measured here still shows it.**{status}{told}"
+            f"**Reported before ({links}) and closed; the newest release measured here still shows it.**{status}{ours}"
         )
-    beside = ", ".join(f"[{one.thread}]({one.link})" for one in (*report.known, *report.related))
+    beside = ", ".join(f"[{thread.thread}]({thread.link})" for thread in (*report.known, *report.related))
     near = f" Near it: {beside}." if beside else ""
-    return f"**Not reported upstream, as far as was searched.**{near}{status}{told}"
+    return f"**Not reported upstream, as far as was searched.**{near}{status}{ours}"
 
 
 def _program(report: BugReport) -> str:

@@ -135,8 +135,8 @@ def sign_words(claim: Claim) -> str:
 def _limits(report_input: BugReportInput, claim: Claim) -> str:
     """The sentences that say where a claim ends, as far as the run decided them."""
     rows = [row for name in claim.but if (row := report_input.verdict.claim(name))]
-    told = [f"“{row.text}” ({row.verdict})" for row in rows if row.verdict != Verdict.INCONCLUSIVE]
-    return f", but see {' and '.join(told)}" if told else ""
+    limits = [f"“{row.text}” ({row.verdict})" for row in rows if row.verdict != Verdict.INCONCLUSIVE]
+    return f", but see {' and '.join(limits)}" if limits else ""
 
 
 def _tally(claim: Claim, row: ClaimVerdict) -> str:
@@ -147,10 +147,12 @@ def _tally(claim: Claim, row: ClaimVerdict) -> str:
     sums = {}
     for expected in (True, False):
         counts = [variant.count for variant in row.variants.values() if variant.expected is expected]
-        sums[expected] = f"{sum(count.shown for count in counts)}/{sum(one.trials for one in counts)}" if counts else ""
-    found = [sums[True]] if sums[True] else []
-    found += [f"in the controls {sums[False]}"] if sums[False] else []
-    return f"counted: “{sign_words(claim)}”: {'; '.join(found)}"
+        sums[expected] = (
+            f"{sum(count.shown for count in counts)}/{sum(count.trials for count in counts)}" if counts else ""
+        )
+    sums_text = [sums[True]] if sums[True] else []
+    sums_text += [f"in the controls {sums[False]}"] if sums[False] else []
+    return f"counted: “{sign_words(claim)}”: {'; '.join(sums_text)}"
 
 
 # -- how to see it -------------------------------------------------------------------------------------
@@ -191,9 +193,11 @@ def _file(report_input: BugReportInput, name: str) -> str:
 def configuration(report_input: BugReportInput) -> str:
     """The server's command line; and the factors of the stack that was measured."""
     factors = report_input.factors(report_input.report.shows)
-    own = block(fill(report_input.report.configuration, factors), "sh") if report_input.report.configuration else ""
+    settings = (
+        block(fill(report_input.report.configuration, factors), "sh") if report_input.report.configuration else ""
+    )
     values = "\n".join(f"{name}={value}" for name, value in factors.items())
-    return "\n\n".join(part for part in (own, folded("All factors of the measured stack", block(values))) if part)
+    return "\n\n".join(part for part in (settings, folded("All factors of the measured stack", block(values))) if part)
 
 
 # -- what it said --------------------------------------------------------------------------------------
@@ -202,18 +206,18 @@ def configuration(report_input: BugReportInput) -> str:
 def logs(report_input: BugReportInput, *, whole: bool = True) -> str:
     """The lines that matter; with ``whole`` the rest of each log folded below."""
     trial = report_input.example
-    found = [excerpt(trial, wanted) for wanted in report_input.report.logs] if trial else []
-    parts = [_excerpt(one, whole) for one in found if one is not None]
+    excerpts = [excerpt(trial, wanted) for wanted in report_input.report.logs] if trial else []
+    parts = [_excerpt(log, whole) for log in excerpts if log is not None]
     return "\n\n".join(part for part in parts if part) or "No log line tells more than the above."
 
 
-def _excerpt(one: Excerpt, whole: bool) -> str:
-    more = [f"… {one.more} more such lines …"] if one.more else []
-    telling = f"{one.source}:\n\n{block(chr(10).join([*one.telling, *more]), 'text')}" if one.telling else ""
-    if not whole or not one.rest():
+def _excerpt(log: Excerpt, whole: bool) -> str:
+    more = [f"… {log.more} more such lines …"] if log.more else []
+    telling = f"{log.source}:\n\n{block(chr(10).join([*log.telling, *more]), 'text')}" if log.telling else ""
+    if not whole or not log.rest():
         return telling
-    dropped = f", {one.dropped} of them of requests and probes, left out" if one.dropped else ""
-    rest = folded(f"{one.source}: {one.total} lines{dropped}", block("\n".join(one.rest()), "text"))
+    dropped = f", {log.dropped} of them of requests and probes, left out" if log.dropped else ""
+    rest = folded(f"{log.source}: {log.total} lines{dropped}", block("\n".join(log.rest()), "text"))
     return f"{telling}\n\n{rest}" if telling else rest
 
 
@@ -223,11 +227,15 @@ def _excerpt(one: Excerpt, whole: bool) -> str:
 def version(report_input: BugReportInput) -> str:
     """The program's release, from the packages of the image that ran."""
     name = FORMS[report_input.report.project].package
-    own, words = package(report_input, name), release_table.verdicts(release_table.rows(report_input))
+    measured_version, words = package(report_input, name), release_table.verdicts(release_table.rows(report_input))
     newest = [release for release, word in words.items() if word == release_table.AFFECTED][-1:]
     later = newest and report_input.report.releases and report_input.report.releases.factor == name.upper()
-    more = f"; also seen in {newest[0]}" if later and release_table.order(newest[0]) > release_table.order(own) else ""
-    return f"{name} {own}{more}"
+    more = (
+        f"; also seen in {newest[0]}"
+        if later and release_table.order(newest[0]) > release_table.order(measured_version)
+        else ""
+    )
+    return f"{name} {measured_version}{more}"
 
 
 def python(report_input: BugReportInput) -> str:
@@ -283,16 +291,16 @@ def threads(report_input: BugReportInput) -> str:
 def _threads(report_input: BugReportInput) -> list[str]:
     report = report_input.report
     return [
-        f"- **{word}:** [{one.thread}]({one.link}): {one.says}."
-        for word, found in (("Known", report.known), ("Fixed by", report.fixed_by), ("Related", report.related))
-        for one in found
+        f"- **{word}:** [{thread.thread}]({thread.link}): {thread.says}."
+        for word, threads in (("Known", report.known), ("Fixed by", report.fixed_by), ("Related", report.related))
+        for thread in threads
     ]
 
 
 def checklist(report_input: BugReportInput) -> str:
     """What was searched; ticking is for whoever files."""
     report = report_input.report
-    known = ", ".join(one.thread for one in (*report.known, *report.fixed_by, *report.related))
+    known = ", ".join(thread.thread for thread in (*report.known, *report.fixed_by, *report.related))
     return f"- [ ] searched for duplicates: {known or 'none found'}\n- [ ] read the documentation"
 
 

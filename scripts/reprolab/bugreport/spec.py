@@ -155,8 +155,8 @@ def load(scenario: Scenario) -> BugReportFile:
         ) from error
     top = SpecReader(content, where, scenario)
     top.only("reports", "nothing")
-    reports = tuple(_report(one) for one in top.children("reports"))
-    nothing = tuple(_nothing(one) for one in top.children("nothing"))
+    reports = tuple(_report(entry) for entry in top.children("reports"))
+    nothing = tuple(_nothing(entry) for entry in top.children("nothing"))
     if not reports and not nothing:
         raise UsageError(f"{where} says nothing", expected="reports, or nothing: [{claims: [...], why: ...}]")
     names = [report.name for report in reports]
@@ -215,13 +215,13 @@ class SpecReader:
     def texts(self, key: str, of: Iterable[str] = ()) -> tuple[str, ...]:
         """A list of texts, empty where it is not given; with ``of`` each must be one of these."""
         value = self.content.get(key, [])
-        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
             raise UsageError(f"{self.where}: {key} is {value!r}", expected="a list of texts")
         known = list(of)
-        for one in value:
-            if known and one not in known:
+        for text in value:
+            if known and text not in known:
                 raise UsageError(
-                    f"{self.where}: {key} names {one!r}{hint(one, known)}", expected="one of " + ", ".join(known)
+                    f"{self.where}: {key} names {text!r}{hint(text, known)}", expected="text of " + ", ".join(known)
                 )
         return tuple(value)
 
@@ -237,7 +237,9 @@ class SpecReader:
         value = self.content.get(key, [])
         if not isinstance(value, list):
             raise UsageError(f"{self.where}: {key} is {value!r}", expected="a list")
-        return [SpecReader(one, f"{self.where}: {key}[{number}]", self.scenario) for number, one in enumerate(value, 1)]
+        return [
+            SpecReader(entry, f"{self.where}: {key}[{number}]", self.scenario) for number, entry in enumerate(value, 1)
+        ]
 
     def claims(self, key: str, experiment: Experiment) -> tuple[Claim, ...]:
         """Claims of one experiment, by their ids."""
@@ -245,133 +247,135 @@ class SpecReader:
         return tuple(by_id[name] for name in self.texts(key, of=by_id))
 
 
-def _report(one: SpecReader) -> BugReport:
-    one.only(
+def _report(reader: SpecReader) -> BugReport:
+    reader.only(
         *("name", "project", "kind", "state", "status", "title", "experiment", "claims", "supporting", "shows"),
         *("control", "stacks", "measuring", "releases", "expected", "actual", "cause", "known", "related", "steps"),
         *("fixed_by", "configuration", "logs", "answers"),
     )
-    name = one.text("name")
+    name = reader.text("name")
     if not NAME.fullmatch(name):
-        raise UsageError(f"{one.where}: name is {name!r}", expected="small letters, digits and dashes: it names a file")
-    experiment = _experiment(one)
-    variants, factors = experiment.variants, one.scenario.factors
-    measuring = one.texts("measuring", of=factors)
-    shows, control = one.text("shows", of=variants), one.text("control", of=variants)
-    claims = one.claims("claims", experiment)
+        raise UsageError(
+            f"{reader.where}: name is {name!r}", expected="small letters, digits and dashes: it names a file"
+        )
+    experiment = _experiment(reader)
+    variants, factors = experiment.variants, reader.scenario.factors
+    measuring = reader.texts("measuring", of=factors)
+    shows, control = reader.text("shows", of=variants), reader.text("control", of=variants)
+    claims = reader.claims("claims", experiment)
     if not claims:
-        raise UsageError(f"{one.where}: no claims", expected="the ids of the claims that carry the report")
+        raise UsageError(f"{reader.where}: no claims", expected="the ids of the claims that carry the report")
     return BugReport(
         name,
-        one.text("project", of=FORMS),
-        one.text("kind", of=KINDS),
-        one.text("state", of=STATES),
-        one.text("title"),
+        reader.text("project", of=FORMS),
+        reader.text("kind", of=KINDS),
+        reader.text("state", of=STATES),
+        reader.text("title"),
         experiment,
         claims,
         shows,
         control,
-        _changed(one, experiment, shows, control, measuring),
-        one.text("expected"),
-        one.text("actual"),
-        _steps(one),
-        _stacks(one, experiment, shows, control),
-        releases=_releases(one, experiment, shows),
-        supporting=one.claims("supporting", experiment),
+        _changed(reader, experiment, shows, control, measuring),
+        reader.text("expected"),
+        reader.text("actual"),
+        _steps(reader),
+        _stacks(reader, experiment, shows, control),
+        releases=_releases(reader, experiment, shows),
+        supporting=reader.claims("supporting", experiment),
         measuring=measuring,
-        known=tuple(_known(thread) for thread in one.children("known")),
-        fixed_by=tuple(_known(thread) for thread in one.children("fixed_by")),
-        related=tuple(_known(thread) for thread in one.children("related")),
-        logs=tuple(_logs(log) for log in one.children("logs")),
-        status=one.text("status", default=""),
-        cause=one.text("cause", default=""),
-        configuration=one.text("configuration", default=""),
-        answers=one.mapping("answers"),
+        known=tuple(_known(thread) for thread in reader.children("known")),
+        fixed_by=tuple(_known(thread) for thread in reader.children("fixed_by")),
+        related=tuple(_known(thread) for thread in reader.children("related")),
+        logs=tuple(_logs(log) for log in reader.children("logs")),
+        status=reader.text("status", default=""),
+        cause=reader.text("cause", default=""),
+        configuration=reader.text("configuration", default=""),
+        answers=reader.mapping("answers"),
     )
 
 
-def _experiment(one: SpecReader) -> Experiment:
+def _experiment(reader: SpecReader) -> Experiment:
     """The experiment that is named; where there is only one, that one."""
-    experiments = one.scenario.experiments
+    experiments = reader.scenario.experiments
     only = next(iter(experiments)) if len(experiments) == 1 else None
-    return experiments[one.text("experiment", default=only, of=experiments)]
+    return experiments[reader.text("experiment", default=only, of=experiments)]
 
 
-def _changed(one: SpecReader, experiment: Experiment, shows: str, control: str, measuring: tuple[str, ...]) -> str:
+def _changed(reader: SpecReader, experiment: Experiment, shows: str, control: str, measuring: tuple[str, ...]) -> str:
     """The one factor in which the control differs; two would leave open which of them it was."""
-    pair = [{**one.scenario.factors, **experiment.variants[name]} for name in (shows, control)]
+    pair = [{**reader.scenario.factors, **experiment.variants[name]} for name in (shows, control)]
     changed = [name for name in pair[0] if pair[0][name] != pair[1][name] and name not in measuring]
     if len(changed) != 1:
         raise UsageError(
-            f"{one.where}: {shows} and {control} differ in {', '.join(changed) or 'nothing'}",
-            expected="a control that differs in one factor, apart from those named under measuring",
+            f"{reader.where}: {shows} and {control} differ in {', '.join(changed) or 'nothing'}",
+            expected="a control that differs in reader factor, apart from those named under measuring",
         )
     return changed[0]
 
 
-def _stacks(one: SpecReader, experiment: Experiment, shows: str, control: str) -> dict[str, str]:
+def _stacks(reader: SpecReader, experiment: Experiment, shows: str, control: str) -> dict[str, str]:
     """What the variants are, in words: the showing one first, then the control, then those beside them."""
-    words = one.mapping("stacks", of=experiment.variants)
+    words = reader.mapping("stacks", of=experiment.variants)
     if missing := [name for name in (shows, control) if name not in words]:
-        raise UsageError(f"{one.where}: stacks does not say what {' and '.join(missing)} is", expected="NAME: words")
+        raise UsageError(f"{reader.where}: stacks does not say what {' and '.join(missing)} is", expected="NAME: words")
     return {name: words[name] for name in dict.fromkeys((shows, control, *words))}
 
 
-def _steps(one: SpecReader) -> tuple[ReportStep, ...]:
-    found = []
-    for step in one.children("steps"):
+def _steps(reader: SpecReader) -> tuple[ReportStep, ...]:
+    steps = []
+    for step in reader.children("steps"):
         step.only(*STEPS)
         if len(step.content) != 1:
             raise UsageError(f"{step.where} has {len(step.content)} keys", expected="one of " + ", ".join(STEPS))
         kind = next(iter(step.content))
         content = step.text(kind)
-        if kind == "file" and not (one.scenario.directory / content).is_file():
+        if kind == "file" and not (reader.scenario.directory / content).is_file():
             raise UsageError(f"{step.where}: there is no file {content}", expected="a file of the scenario's directory")
-        found.append(ReportStep(kind, content))
-    if not any(step.kind == "run" for step in found):
-        raise UsageError(f"{one.where}: no steps with a run", expected="the shortest steps that show it")
-    return tuple(found)
+        steps.append(ReportStep(kind, content))
+    if not any(step.kind == "run" for step in steps):
+        raise UsageError(f"{reader.where}: no steps with a run", expected="the shortest steps that show it")
+    return tuple(steps)
 
 
-def _releases(one: SpecReader, experiment: Experiment, shows: str) -> Releases | None:
-    if "releases" not in one.content:
+def _releases(reader: SpecReader, experiment: Experiment, shows: str) -> Releases | None:
+    if "releases" not in reader.content:
         return None
-    block = SpecReader(one.content["releases"], f"{one.where}: releases", one.scenario)
+    block = SpecReader(reader.content["releases"], f"{reader.where}: releases", reader.scenario)
     block.only("factor", "of", "may_change", "newest")
     newest = block.text("newest", default="", of=["", *experiment.variants])
     return Releases(
-        block.text("factor", of=one.scenario.factors),
+        block.text("factor", of=reader.scenario.factors),
         block.text("of", default=shows, of=experiment.variants),
-        block.texts("may_change", of=one.scenario.factors),
+        block.texts("may_change", of=reader.scenario.factors),
         newest,
     )
 
 
-def _known(one: SpecReader) -> Known:
-    one.only("thread", "says")
-    thread = one.text("thread")
+def _known(reader: SpecReader) -> Known:
+    reader.only("thread", "says")
+    thread = reader.text("thread")
     if not THREAD.fullmatch(thread):
-        raise UsageError(f"{one.where}: thread is {thread!r}", expected="owner/name#number")
-    return Known(thread, one.text("says"))
+        raise UsageError(f"{reader.where}: thread is {thread!r}", expected="owner/name#number")
+    return Known(thread, reader.text("says"))
 
 
-def _logs(one: SpecReader) -> Logs:
-    one.only("source", "title", "keep", "after", "drop")
-    for pattern in (*one.texts("keep"), one.text("drop", default="")):
+def _logs(reader: SpecReader) -> Logs:
+    reader.only("source", "title", "keep", "after", "drop")
+    for pattern in (*reader.texts("keep"), reader.text("drop", default="")):
         try:
             re.compile(pattern)
         except re.error as error:
-            raise UsageError(f"{one.where}: {pattern!r} is no pattern: {error}") from error
+            raise UsageError(f"{reader.where}: {pattern!r} is no pattern: {error}") from error
     return Logs(
-        one.text("source"),
-        one.texts("keep"),
-        one.number("after"),
-        one.text("drop", default=""),
-        one.text("title", default=""),
+        reader.text("source"),
+        reader.texts("keep"),
+        reader.number("after"),
+        reader.text("drop", default=""),
+        reader.text("title", default=""),
     )
 
 
-def _nothing(one: SpecReader) -> Nothing:
-    one.only("claims", "why")
-    claims = one.texts("claims", of=[claim.id for claim in one.scenario.claims])
-    return Nothing(claims, one.text("why"))
+def _nothing(reader: SpecReader) -> Nothing:
+    reader.only("claims", "why")
+    claims = reader.texts("claims", of=[claim.id for claim in reader.scenario.claims])
+    return Nothing(claims, reader.text("why"))

@@ -36,9 +36,9 @@ class Row:
 BASIS = "figures are the median of the valid trials; notes, and what is drawn first, are of the first trial"
 
 
-def has_several(found: Iterable[Row]) -> bool:
+def has_several(rows: Iterable[Row]) -> bool:
     """Whether some figure stands for more than one valid trial."""
-    return any(int(row.trials.partition("/")[0]) > 1 for row in found)
+    return any(int(row.trials.partition("/")[0]) > 1 for row in rows)
 
 
 def short_reason(invalid: str) -> str:
@@ -67,9 +67,9 @@ def rows(experiment: Experiment, trials: Iterable[TrialRecord]) -> list[Row]:
         if trial.experiment == experiment.name:
             by_variant.setdefault(trial.variant, []).append(trial)
     return [
-        _row(experiment, name, variant_result(own), measure(experiment.columns, own))
-        for name, own in by_variant.items()
-        if own
+        _row(experiment, name, variant_result(trials_of_variant), measure(experiment.columns, trials_of_variant))
+        for name, trials_of_variant in by_variant.items()
+        if trials_of_variant
     ]
 
 
@@ -90,22 +90,22 @@ Tables = Mapping[str, list[Row]]
 
 def tables(scenario: Scenario, trials: list[TrialRecord]) -> Tables:
     """The rows of each experiment that ran."""
-    found = {experiment.name: rows(experiment, trials) for experiment in scenario.experiments.values()}
-    return {name: own for name, own in found.items() if own}
+    by_experiment = {experiment.name: rows(experiment, trials) for experiment in scenario.experiments.values()}
+    return {name: rows for name, rows in by_experiment.items() if rows}
 
 
 def recorded_tables(scenario: Scenario, record: RecordedRun) -> Tables:
     """The rows of each experiment that is on record."""
-    found = {
+    by_experiment = {
         experiment.name: recorded_rows(scenario, experiment, record) for experiment in scenario.experiments.values()
     }
-    return {name: own for name, own in found.items() if own}
+    return {name: rows for name, rows in by_experiment.items() if rows}
 
 
-def mistakes(experiment: Experiment, found: Iterable[Row]) -> list[str]:
+def mistakes(experiment: Experiment, rows: Iterable[Row]) -> list[str]:
     """A line for each column that raised, with where and why; the verdicts do not depend on it."""
     where: dict[tuple[str, str], list[str]] = {}
-    for row in found:
+    for row in rows:
         for mistake in row.mistakes:
             where.setdefault(mistake, []).append(row.variant)
     return [

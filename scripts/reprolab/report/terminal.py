@@ -52,7 +52,7 @@ def results(scenario: Scenario, tables: table.Tables, width: int = 160) -> Rende
     narrow = width < WIDE_ENOUGH
     shown = NARROW_COLUMNS if narrow else None
     parts: list[RenderableType] = []
-    for name, found in tables.items():
+    for name, rows in tables.items():
         experiment = scenario.experiments[name]
         grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
         grid.add_column("variant", no_wrap=True)
@@ -61,7 +61,7 @@ def results(scenario: Scenario, tables: table.Tables, width: int = 160) -> Rende
         grid.add_column("valid", justify="right", no_wrap=True)
         for heading in table.headings(experiment)[:shown]:
             grid.add_column(heading, justify="right", no_wrap=True)
-        for row in found:
+        for row in rows:
             changes = () if narrow else (row.changes,)
             grid.add_row(row.variant, *changes, row.trials, *row.cells[:shown])
         if len(scenario.experiments) > 1:
@@ -71,21 +71,21 @@ def results(scenario: Scenario, tables: table.Tables, width: int = 160) -> Rende
             parts.append(
                 Text(f"fewer columns, as this terminal has {width}; all of them are in report.txt", style="dim")
             )
-        if table.has_several(found):
+        if table.has_several(rows):
             parts.append(Text(table.BASIS, style="dim"))
-        parts += [Text(line, style="yellow") for line in table.mistakes(experiment, found)]
-        parts += [Text(f"{names}: invalid: {reason}", style="yellow") for reason, names in reasons(found).items()]
-        parts += [Text(f"{row.variant}: {note}", style="dim") for row in found for note in row.notes]
+        parts += [Text(line, style="yellow") for line in table.mistakes(experiment, rows)]
+        parts += [Text(f"{names}: invalid: {reason}", style="yellow") for reason, names in reasons(rows).items()]
+        parts += [Text(f"{row.variant}: {note}", style="dim") for row in rows for note in row.notes]
     return Group(*parts)
 
 
 def reasons(rows: Iterable[table.Row]) -> dict[str, str]:
     """Each reason why trials are invalid, with the variants that it is about."""
-    found: dict[str, list[str]] = {}
+    by_reason: dict[str, list[str]] = {}
     for row in rows:
         if row.invalid:
-            found.setdefault(row.invalid, []).append(row.variant)
-    return {reason: table.some(names) for reason, names in found.items()}
+            by_reason.setdefault(row.invalid, []).append(row.variant)
+    return {reason: table.some(names) for reason, names in by_reason.items()}
 
 
 def claims(verdict: VerdictDocument) -> RenderableType:
@@ -134,17 +134,17 @@ def doubts(verdict: VerdictDocument) -> str:
     silent = dict.fromkeys(name for name, _ in named if not verdict.variants[name].valid)
     plain = [row for _, row in named if not row.count.rate and row.count.trials]
     rates = [row.count.rate for _, row in named if row.count.rate and row.count.rate.of]
-    told = []
+    sentences = []
     if plain and min(row.count.trials for row in plain) <= FEW_TRIALS:
         few = f"only {min(row.count.trials for row in plain)} valid trial(s) in some variants"
-        told.append(_still(few, [(row.interval[1], row.count.trials) for row in plain if row.count.shown == 0]))
+        sentences.append(_still(few, [(row.interval[1], row.count.trials) for row in plain if row.count.shown == 0]))
     if rates and min(rate.of for rate in rates) < ENOUGH_TRIES:
         nowhere = [(rate.interval[1], rate.of) for rate in rates if rate.shown == 0]
         fewest = min(nowhere, key=lambda row: row[1])[1] if nowhere else min(rate.of for rate in rates)
-        told.append(_still(f"only {fewest} tries in some variants", nowhere))
+        sentences.append(_still(f"only {fewest} tries in some variants", nowhere))
     parts = [f"no valid trial in {table.some(list(silent))}"] if silent else []
     more = command_text.option("trials", 20)
-    parts += [f"{'; '.join(told)}; run with {more} for a closer bound"] if told else []
+    parts += [f"{'; '.join(sentences)}; run with {more} for a closer bound"] if sentences else []
     return "; ".join(parts)
 
 
@@ -163,23 +163,23 @@ def closing(verdict: VerdictDocument, where: str) -> str:
     left_out = len(verdict.claims) - sum(counts.values())
     if left_out:
         words += f" · {left_out} not asked"
-    told = f" · DRIFT from the recorded verdict: {', '.join(verdict.drifted)}" if verdict.drifted else ""
-    return f"{words}{told}    evidence: {where}"
+    drift = f" · DRIFT from the recorded verdict: {', '.join(verdict.drifted)}" if verdict.drifted else ""
+    return f"{words}{drift}    evidence: {where}"
 
 
 def differences(record: RecordedRun, run: RunInfo, named: Collection[str] = ()) -> list[str]:
     """What else is not as it was when the verdict was recorded: host, bases, packages, those ``named`` first."""
-    found = []
+    lines = []
     before, now = record.info.host.to_json(), run.host.to_json()
     for key in sorted(before.keys() | now.keys()):
         if before.get(key) != now.get(key):
-            found.append(f"{key}: recorded {before.get(key)}, now {now.get(key)}")
+            lines.append(f"{key}: recorded {before.get(key)}, now {now.get(key)}")
     for key in sorted(record.info.bases.keys() & run.bases.keys()):
         old, new = record.info.bases[key], run.bases[key]
         known, facts = old.to_json(), new.to_json()
         if differing := [fact for fact in BASE_FACTS if fact in known and known[fact] != facts.get(fact)]:
-            found.append(f"base {key}: recorded {_base(old, differing)}, now {_base(new, differing)}")
-    return found + _package_differences(_changed(record, run), named)
+            lines.append(f"base {key}: recorded {_base(old, differing)}, now {_base(new, differing)}")
+    return lines + _package_differences(_changed(record, run), named)
 
 
 def _changed(record: RecordedRun, run: RunInfo) -> list[Change]:
@@ -202,7 +202,7 @@ def _package_differences(changes: Sequence[Change], named: Collection[str]) -> l
     lines = [
         f"{_images(change.images)}: {change.kind} {change.name}: "
         f"recorded {change.recorded or '—'}, now {change.now or '—'}"
-        for change in sorted(changes, key=lambda one: one.name not in named)
+        for change in sorted(changes, key=lambda change: change.name not in named)
     ]
     more = len(lines) - MOST_PACKAGES
     return [*lines[:MOST_PACKAGES], f"and {more} more packages"] if more > 0 else lines
@@ -220,8 +220,8 @@ def packages_changed(record: RecordedRun, run: RunInfo, named: Collection[str]) 
         return ""
     count = len({(change.kind, change.name) for change in changes})
     text = f"{count} package{'s are' if count > 1 else ' is'} not as recorded"
-    told = dict.fromkeys(f"{c.name} {c.recorded or '—'} → {c.now or '—'}" for c in changes if c.name in named)
-    shown = [*list(told)[:MOST_NAMED], *(["…"] if len(told) > MOST_NAMED else [])]
+    words = dict.fromkeys(f"{c.name} {c.recorded or '—'} → {c.now or '—'}" for c in changes if c.name in named)
+    shown = [*list(words)[:MOST_NAMED], *(["…"] if len(words) > MOST_NAMED else [])]
     return f"{text}: {', '.join(shown)}" if shown else text
 
 

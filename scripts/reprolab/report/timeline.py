@@ -46,15 +46,15 @@ def timeline(experiment: Experiment, evidence: TrialDirectory, observation: Mapp
     only distances are known, and nothing is read from logs. That a server started is by itself no story: None.
     """
     zero = experiment.zero(evidence, observation) if experiment.zero else zero_of(evidence, observation)
-    own = list(experiment.events(evidence, observation)) if experiment.events else []
+    from_experiment = list(experiment.events(evidence, observation)) if experiment.events else []
     usual = log_events(evidence, zero) + load_events(observation, zero) if zero else []
     if experiment.responses:
         responses = {status: tuple(n) for status, n in experiment.responses(evidence, observation).items()}
     else:
         responses = proxy_responses(evidence, zero) if zero else {}
-    if not (responses or own or any(event.kind not in ("started", "note") for event in usual)):
+    if not (responses or from_experiment or any(event.kind not in ("started", "note") for event in usual)):
         return None
-    events = usual + own
+    events = usual + from_experiment
     steps = max((len(counts) for counts in responses.values()), default=0)
     length = max([event.end_ms for event in events] + [float(steps * STEP_MS), float(STEP_MS)])
     factor = -(-steps // MOST_STEPS) or 1

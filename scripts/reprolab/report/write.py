@@ -33,8 +33,8 @@ def add_page(scenario: Scenario, run: RunDirectory, on_progress: OnProgress) -> 
     try:
         path = write_page(scenario, run)
     except Exception as error:
-        told = str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
-        on_progress(f"{run_dir.PAGE} could not be written, but the verdict stands: {told}")
+        reason = str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
+        on_progress(f"{run_dir.PAGE} could not be written, but the verdict stands: {reason}")
     else:
         on_progress(f"page: {files.display_path(path)}")
 
@@ -51,8 +51,8 @@ def report(console: Console, scenario: Scenario, run: RunDirectory) -> None:
         if verdict.drifted:
             for line in terminal.differences(record, info, named):
                 console.print(f"  differs: {line}", style="yellow", highlight=False)
-        elif told := terminal.packages_changed(record, info, named):
-            console.print(f"  {told}", style="dim", highlight=False, soft_wrap=True)
+        elif line := terminal.packages_changed(record, info, named):
+            console.print(f"  {line}", style="dim", highlight=False, soft_wrap=True)
     with files.replacing(run.path / REPORT) as draft:
         draft.write_text(_text(scenario, info, tables, verdict), encoding="utf-8")
 

@@ -40,7 +40,9 @@ def _claim(
 
 def same(scenario: Scenario, claim: ClaimVerdict) -> Claim | None:
     """The scenario's claim that a verdict is about; None where that id now stands for another sentence."""
-    return next((one for one in scenario.claims if (one.id, one.text) == (claim.id, claim.text)), None)
+    return next(
+        (candidate for candidate in scenario.claims if (candidate.id, candidate.text) == (claim.id, claim.text)), None
+    )
 
 
 def _row(name: str, seen: ClaimVariant, run: RunDirectory, trials: list[TrialRecord], scenario: Scenario) -> Any:
@@ -67,9 +69,9 @@ def _figures(name: str, expected: bool, rate: Rate) -> dict[str, Any]:
 
 def places(name: str, run: RunDirectory, trials: list[TrialRecord], scenario: Scenario) -> list[tuple[str, str, bool]]:
     """Where the evidence of a variant lies: (number, directory relative to the run, valid) of each trial."""
-    own = [trial for trial in trials if scenario.variant_key(trial.experiment, trial.variant) == name]
+    of_variant = [trial for trial in trials if scenario.variant_key(trial.experiment, trial.variant) == name]
     return [
         (str(trial.trial), f"{trial.experiment}/{trial.variant}/{trial.trial}/", trial.valid)
-        for trial in own
+        for trial in of_variant
         if (run.path / trial.experiment / trial.variant / str(trial.trial)).is_dir()
     ]

@@ -64,8 +64,8 @@ class LogDigest:
     def gap_before(self, index: int) -> int:
         """How many lines are left out before the line at ``index``; at the end, after the last."""
         before = self.lines[index - 1].number if index else 0
-        here = self.lines[index].number if index < len(self.lines) else self.total + 1
-        return here - before - 1
+        number = self.lines[index].number if index < len(self.lines) else self.total + 1
+        return number - before - 1
 
 
 @dataclass
@@ -79,8 +79,8 @@ class _Shape:
 
 def log_files(trial: Path) -> list[Path]:
     """The logs in a trial's directory that hold anything, the server's own first."""
-    found = [p for p in trial.glob("*") if p.is_file() and (p.name.endswith(".log.gz") or p.suffix in PLAIN)]
-    filled = [path for path in found if not _empty(path)]
+    paths = [p for p in trial.glob("*") if p.is_file() and (p.name.endswith(".log.gz") or p.suffix in PLAIN)]
+    filled = [path for path in paths if not _empty(path)]
     return sorted(filled, key=lambda path: (not path.name.startswith("app"), path.name))
 
 
@@ -113,7 +113,7 @@ def excerpt(path: Path, zero_ns: int, most_lines: int = MOST_LINES) -> LogDigest
 
 def _counted(shapes: dict[bytes, _Shape], shown: set[int]) -> Iterator[tuple[int, str]]:
     """The commonest shapes of which lines were left out."""
-    for shape in sorted(shapes.values(), key=lambda one: -one.count)[:MOST_COUNTED]:
+    for shape in sorted(shapes.values(), key=lambda shape: -shape.count)[:MOST_COUNTED]:
         left = shape.count - len({number for number, _ in [*shape.first, shape.last]} & shown)
         if left > 0:
             yield left, _text(split_timestamp(shape.last[1])[1])

@@ -19,28 +19,28 @@ FEWEST_LINES = 6
 def logs(scenario: Scenario, trials: Sequence[Shown]) -> dict[str, Any]:
     """The excerpts of one trial of each variant, and which two stand side by side at first; empty without any."""
     chosen = _one_each(trials)
-    files = sum(len(log_digest.log_files(one.evidence.path)) for one in chosen)
+    files = sum(len(log_digest.log_files(trial.evidence.path)) for trial in chosen)
     most = max(FEWEST_LINES, min(log_digest.MOST_LINES, ALL_LINES // max(1, files)))
     entries = []
-    for one in chosen:
-        zero = one.timeline.zero_ns if one.timeline else zero_of(one.evidence, one.record.observation)
-        found_here = log_digest.excerpts(one.evidence, zero, most)
-        if found_here:
-            entries.append(_entry(scenario, one, found_here))
+    for trial in chosen:
+        zero = trial.timeline.zero_ns if trial.timeline else zero_of(trial.evidence, trial.record.observation)
+        digests = log_digest.excerpts(trial.evidence, zero, most)
+        if digests:
+            entries.append(_entry(scenario, trial, digests))
     names = [entry["key"] for entry in entries]
     roles = sorted({log.file for entry in entries for log in entry["logs"]})
     return {"entries": entries, "first": _side_by_side(scenario, names), "files": roles} if entries else {}
 
 
-def _entry(scenario: Scenario, one: Shown, own: Sequence[log_digest.LogDigest]) -> dict[str, Any]:
-    record = one.record
+def _entry(scenario: Scenario, trial: Shown, digests: Sequence[log_digest.LogDigest]) -> dict[str, Any]:
+    record = trial.record
     return {
         "key": scenario.variant_key(record.experiment, record.variant),
         "trial": record.trial,
         "valid": record.valid,
         "changes": table.changes_text(record.factors),
         "place": f"{record.experiment}/{record.variant}/{record.trial}/",
-        "logs": own,
+        "logs": digests,
     }
 
 

@@ -48,7 +48,7 @@ def _rate_spec(letters: int) -> dict[str, Any]:
     ink = alt.Color(
         "e:N", legend=None, scale=alt.Scale(domain=["shows", "absent"], range=["var(--link)", "var(--note)"])
     )
-    told = [
+    fields = [
         alt.Tooltip("v:N", title="variant"),
         alt.Tooltip("d:N", title="rate"),
         alt.Tooltip("e:N", title="expected"),
@@ -56,6 +56,6 @@ def _rate_spec(letters: int) -> dict[str, Any]:
         alt.Tooltip("hi:Q", title="to (95 %)", format=".1%"),
     ]
     base = alt.Chart(alt.NamedData("rates"))
-    lines = base.mark_rule(strokeWidth=3, opacity=0.55).encode(x=x, x2="hi:Q", y=y, color=ink, tooltip=told)
-    points = base.mark_point(filled=True, size=80, opacity=1).encode(x="p:Q", y=y, color=ink, tooltip=told)
+    lines = base.mark_rule(strokeWidth=3, opacity=0.55).encode(x=x, x2="hi:Q", y=y, color=ink, tooltip=fields)
+    points = base.mark_point(filled=True, size=80, opacity=1).encode(x="p:Q", y=y, color=ink, tooltip=fields)
     return finished(alt.layer(lines, points), ROW)

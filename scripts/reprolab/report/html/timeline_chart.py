@@ -75,13 +75,13 @@ def _lane_layer(x: alt.X, names: Sequence[str], top: int) -> Any:
     kinds = list(KINDS)
     ink = alt.Color("k:N", legend=None, scale=alt.Scale(domain=kinds, range=[f"var(--{kind})" for kind in kinds]))
     shape = alt.Shape("k:N", legend=None, scale=alt.Scale(domain=kinds, range=[SHAPES[kind] for kind in kinds]))
-    told = [alt.Tooltip("d:N", title="when"), alt.Tooltip("x:N", title="what"), alt.Tooltip("f:N", title="told by")]
+    fields = [alt.Tooltip("d:N", title="when"), alt.Tooltip("x:N", title="what"), alt.Tooltip("f:N", title="told by")]
     base = alt.Chart(alt.NamedData("events"))
     spans = base.transform_filter("datum.u > datum.t").mark_bar(height=LANE - 6, opacity=0.75, cornerRadius=2)
     points = base.transform_filter("datum.u <= datum.t").mark_point(filled=True, size=52, opacity=0.95)
     return alt.layer(
-        spans.encode(x=x, x2="u:Q", y=y, color=ink, tooltip=told),
-        points.encode(x=x, y=y, color=ink, shape=shape, tooltip=told),
+        spans.encode(x=x, x2="u:Q", y=y, color=ink, tooltip=fields),
+        points.encode(x=x, y=y, color=ink, shape=shape, tooltip=fields),
     )
 
 
@@ -91,11 +91,11 @@ def _response_layer(x: alt.X, shown: Sequence[str], top: int, step_ms: int) -> A
     ticks = alt.Axis(tickCount=3, grid=False, format="~s", minExtent=LEFT, maxExtent=LEFT, title=None, orient="left")
     y = alt.Y("a:Q", title=None, scale=scale, axis=ticks)
     ink = alt.Color("s:N", legend=None, scale=alt.Scale(domain=list(shown), range=[colour(s) for s in shown]))
-    told = [alt.Tooltip("d:N", title="when"), alt.Tooltip("s:N", title="status"), alt.Tooltip("n:Q", title=title)]
+    fields = [alt.Tooltip("d:N", title="when"), alt.Tooltip("s:N", title="status"), alt.Tooltip("n:Q", title=title)]
     bars = (
         alt.Chart(alt.NamedData("steps"))
         .mark_rect(clip=True)
-        .encode(x=x, x2="u:Q", y=y, y2="b:Q", color=ink, tooltip=told)
+        .encode(x=x, x2="u:Q", y=y, y2="b:Q", color=ink, tooltip=fields)
     )
     through = alt.FieldOneOfPredicate(field="k", oneOf=list(THROUGH))
     lines = (

@@ -76,25 +76,30 @@ def timelines(scenario: Scenario, trials: Sequence[Shown], drawn: Charts) -> lis
     most = max(FEWEST_MARKS, min(timeline_data.MOST_MARKS, ALL_MARKS // max(1, len(trials))))
     sections = []
     for experiment in scenario.experiments.values():
-        own = [trial for trial in trials if trial.record.experiment == experiment.name]
-        lines = [one.timeline for one in own if one.timeline]
-        faults = _faults(own)
+        of_experiment = [trial for trial in trials if trial.record.experiment == experiment.name]
+        lines = [trial.timeline for trial in of_experiment if trial.timeline]
+        faults = _faults(of_experiment)
         if lines or faults:
-            sections.append(_section(experiment, own, lines, faults, most, drawn))
+            sections.append(_section(experiment, of_experiment, lines, faults, most, drawn))
     return sections
 
 
-def _faults(own: Sequence[Shown]) -> list[str]:
+def _faults(trials: Sequence[Shown]) -> list[str]:
     """Why there are timelines missing, each reason once with the variants it holds for."""
-    found: dict[str, list[str]] = {}
-    for one in own:
-        if one.fault:
-            found.setdefault(one.fault, []).append(one.record.variant)
-    return [f"{', '.join(dict.fromkeys(names))}: {fault}" for fault, names in found.items()]
+    by_fault: dict[str, list[str]] = {}
+    for trial in trials:
+        if trial.fault:
+            by_fault.setdefault(trial.fault, []).append(trial.record.variant)
+    return [f"{', '.join(dict.fromkeys(names))}: {fault}" for fault, names in by_fault.items()]
 
 
 def _section(
-    experiment: Experiment, own: Sequence[Shown], lines: Sequence[Timeline], faults: list[str], most: int, drawn: Charts
+    experiment: Experiment,
+    trials: Sequence[Shown],
+    lines: Sequence[Timeline],
+    faults: list[str],
+    most: int,
+    drawn: Charts,
 ) -> dict[str, Any]:
     section = {"name": experiment.name, "summary": experiment.summary, "faults": faults, "variants": [], "lanes": []}
     if not lines:
@@ -105,21 +110,21 @@ def _section(
         step: timeline_chart.timeline_spec(span, names, statuses, step) for step in {line.step_ms for line in lines}
     }
 
-    def chart(one: Shown, line: Timeline) -> dict[str, Any]:
+    def chart(trial: Shown, line: Timeline) -> dict[str, Any]:
         data = timeline_data.timeline_data(line, statuses, names, span, most)
         return {
             "id": drawn.add(specs[line.step_ms], kind="timeline", lanes=names, statuses=statuses, **data),
             "height": timeline_chart.height(names, statuses),
-            "trial": one.record.trial,
+            "trial": trial.record.trial,
             "told": _told(line),
             "early": data["early"],
         }
 
     by_variant: dict[str, list[dict[str, Any]]] = {}
-    for one in own:
-        if one.timeline:
-            by_variant.setdefault(one.record.variant, []).append(chart(one, one.timeline))
-    changes = {one.record.variant: table.changes_text(one.record.factors) for one in own}
+    for trial in trials:
+        if trial.timeline:
+            by_variant.setdefault(trial.record.variant, []).append(chart(trial, trial.timeline))
+    changes = {trial.record.variant: table.changes_text(trial.record.factors) for trial in trials}
     order = [name for name in experiment.variants if name in by_variant]
     order += [name for name in by_variant if name not in order]
     return section | {
@@ -129,7 +134,7 @@ def _section(
         "clock": any(line.zero_ns for line in lines),
         "step": max(line.step_ms for line in lines),
         "variants": [{"name": n, "changes": changes[n], "charts": by_variant[n]} for n in order],
-        "without": sorted({one.record.variant for one in own} - set(by_variant)),
+        "without": sorted({trial.record.variant for trial in trials} - set(by_variant)),
     }
 
 
