@@ -63,7 +63,7 @@ def _run_side(root: Path, word: str, variants: Sequence[str], force: bool) -> Si
         # Raises: that is the name of a run, and there is none of it.
         run = lookup.open_run(root, word)
     if run is None:
-        known = [name for one in by_hand.copied_names(root) for name in (one, one.partition("/")[2])]
+        known = [name for copy in by_hand.copied_names(root) for name in (copy, copy.partition("/")[2])]
         there = ", ".join(f"{FOLDER}/{copied_name}" for copied_name in by_hand.copied_names(root))
         raise UsageError(
             f"{word!r} is neither a copy of a stack by hand nor a run{hint(word, known)}",

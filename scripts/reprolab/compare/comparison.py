@@ -54,16 +54,16 @@ class Comparison:
     @property
     def findings(self) -> list[Finding]:
         """The differences of all logs, the most telling first."""
-        return sorted((finding for source in self.sources for finding in source.findings), key=lambda one: -one.score)
+        return sorted((finding for source in self.sources for finding in source.findings), key=lambda each: -each.score)
 
     def name(self, side: int) -> str:
         """What a side is called: its variant, with the run where the variants are the same."""
-        own, other = self.sides[side], self.sides[1 - side]
-        if own.by_hand and other.by_hand and own.label != other.label:
-            return own.label if own.scenario == other.scenario else f"{own.scenario} {own.label}"
-        if own.run.path == other.run.path:
-            return own.label if own.experiment == other.experiment else f"{own.experiment}/{own.label}"
-        return f"{own.run.name} {own.label}" if own.scenario == other.scenario else f"{own.scenario} {own.label}"
+        this, other = self.sides[side], self.sides[1 - side]
+        if this.by_hand and other.by_hand and this.label != other.label:
+            return this.label if this.scenario == other.scenario else f"{this.scenario} {this.label}"
+        if this.run.path == other.run.path:
+            return this.label if this.experiment == other.experiment else f"{this.experiment}/{this.label}"
+        return f"{this.run.name} {this.label}" if this.scenario == other.scenario else f"{this.scenario} {this.label}"
 
     @property
     def known_chance(self) -> bool:
@@ -81,15 +81,17 @@ def compare(
 ) -> Comparison:
     """Compare two sides. ``only`` names the logs to read (all where it is empty); ``say`` tells what is being read."""
     paths = tuple([sources(side.directory(trial)) for trial in side.every] for side in (left, right))
-    zeros = tuple([zero(own) for own in side] for side in paths)
-    names = dict.fromkeys(name for side in paths for own in side for name in own)
+    zeros = tuple([zero(logs_of_trial) for logs_of_trial in side] for side in paths)
+    names = dict.fromkeys(name for side in paths for logs_of_trial in side for name in logs_of_trial)
     read = tuple(_source(name, (left, right), paths, zeros, on_progress) for name in names if not only or name in only)
     missing = [name for name in only if name not in names]
-    told = [*warnings, *(f"no log {name!r} here; there are {', '.join(names) or 'none'}" for name in missing)]
+    notes = [*warnings, *(f"no log {name!r} here; there are {', '.join(names) or 'none'}" for name in missing)]
     if not names:
-        told.append("no logs are left of these trials")
-    found = sorted((finding for source in read for finding in source.findings), key=lambda one: -one.score)
-    return Comparison(left, right, tuple(told), facts(left, right, scenario), read, _surroundings(found, paths, zeros))
+        notes.append("no logs are left of these trials")
+    found_findings = sorted((finding for source in read for finding in source.findings), key=lambda each: -each.score)
+    return Comparison(
+        left, right, tuple(notes), facts(left, right, scenario), read, _surroundings(found_findings, paths, zeros)
+    )
 
 
 Paths = tuple[list[dict[str, Path]], ...]
@@ -98,7 +100,7 @@ Zeros = tuple[list[int | None], ...]
 
 def _source(name: str, sides: tuple[Side, Side], paths: Paths, zeros: Zeros, on_progress: OnProgress) -> LogPair:
     """Read one log of every trial that has it, count its kinds, and put the first trials' side by side."""
-    having = tuple([trial for trial, own in enumerate(side) if name in own] for side in paths)
+    having = tuple([trial for trial, logs_of_trial in enumerate(side) if name in logs_of_trial] for side in paths)
     on_progress(f"reading {name}: {sum(map(len, having))} logs")
     tally = Tally((len(having[LEFT]), len(having[RIGHT])))
     notes: list[str] = []
@@ -127,17 +129,19 @@ def _judged(
     notes: list[str],
 ) -> LogPair:
     kinds = tally.kinds.values()
-    found = findings(name, kinds, compared, (sum(lines[LEFT]) // compared[LEFT], sum(lines[RIGHT]) // compared[RIGHT]))
-    telling = differing(kinds, found, compared)
+    differences = findings(
+        name, kinds, compared, (sum(lines[LEFT]) // compared[LEFT], sum(lines[RIGHT]) // compared[RIGHT])
+    )
+    telling = differing(kinds, differences, compared)
     aligned = None
     if any(tally.left_out):
         notes.append("not put side by side: its lines are of too many kinds")
     elif telling:
         aligned = _aligned(name, paths, zeros, tally, telling)
-    beyond = max(0, len(found) - MOST_FINDINGS)
+    beyond = max(0, len(differences) - MOST_FINDINGS)
     if beyond:
         notes.append(f"{beyond} more differences, of less weight, are left out")
-    return LogPair(name, lines, tuple(found[:MOST_FINDINGS]), alike(kinds, compared), aligned, tuple(notes))
+    return LogPair(name, lines, tuple(differences[:MOST_FINDINGS]), alike(kinds, compared), aligned, tuple(notes))
 
 
 def _missing(name: str, side: Side, having: Sequence[int]) -> list[str]:
@@ -170,15 +174,19 @@ def _aligned(name: str, paths: Paths, zeros: Zeros, tally: Tally, telling: froze
     return align(logs, (zeros[LEFT][0], zeros[RIGHT][0]), (counts[LEFT], counts[RIGHT]), telling)
 
 
-def _surroundings(found: Sequence[Finding], paths: Paths, zeros: Zeros) -> dict[Finding, tuple[Stretch, ...]]:
+def _surroundings(found_findings: Sequence[Finding], paths: Paths, zeros: Zeros) -> dict[Finding, tuple[Stretch, ...]]:
     """For the most telling lines of few, what stands around the first; each log is read once for all of its own."""
-    chosen = [one for one in found if one.weight >= TELLING_WEIGHT and one.standing in (Standing.ONLY, Standing.CHANCE)]
+    chosen = [
+        finding
+        for finding in found_findings
+        if finding.weight >= TELLING_WEIGHT and finding.standing in (Standing.ONLY, Standing.CHANCE)
+    ]
     wanted: dict[tuple[int, int, str], dict[int, Finding]] = {}
-    for one in chosen[:MOST_SURROUNDED]:
-        if seen := one.first[one.side]:
-            wanted.setdefault((one.side, seen.trial, one.source), {})[seen.line] = one
+    for finding in chosen[:MOST_SURROUNDED]:
+        if seen := finding.first[finding.side]:
+            wanted.setdefault((finding.side, seen.trial, finding.source), {})[seen.line] = finding
     around: dict[Finding, tuple[Stretch, ...]] = {}
-    for (side, trial, name), own in wanted.items():
-        for line, near in neighbours(Log(paths[side][trial][name]), own, zeros[side][trial]).items():
-            around[own[line]] = near
+    for (side, trial, name), by_line in wanted.items():
+        for line, near in neighbours(Log(paths[side][trial][name]), by_line, zeros[side][trial]).items():
+            around[by_line[line]] = near
     return around

@@ -88,17 +88,17 @@ def weight(normalized: str) -> int:
     return next((value for value, pattern in WEIGHTS if pattern.search(normalized)), 1)
 
 
-def standing(own: Sequence[int], other: Sequence[int], compared: tuple[int, int]) -> Standing | None:
+def standing(counts: Sequence[int], other: Sequence[int], compared: tuple[int, int]) -> Standing | None:
     """How a kind stands that is more on its own side; ``compared`` of the trials (own, other) are compared.
 
     The trials behind those tell what differs by chance. None where it is not more, or not by a wide margin.
     """
-    mine, theirs = sum(own[: compared[0]]), sum(other[: compared[1]])
+    mine, theirs = sum(counts[: compared[0]]), sum(other[: compared[1]])
     if not mine:
         return None
     if not theirs:
-        return Standing.ONLY if min(own) and not sum(other) else Standing.CHANCE
-    if min(own) >= TIMES * max(other) and min(own) - max(other) >= LINES:
+        return Standing.ONLY if min(counts) and not sum(other) else Standing.CHANCE
+    if min(counts) >= TIMES * max(other) and min(counts) - max(other) >= LINES:
         return Standing.MORE
     return None
 
@@ -111,13 +111,13 @@ def findings(
     for kind in kinds:
         text = kind.normalized
         shapes.setdefault(text if "\n" in text else normalize.shape(text), []).append(kind)
-    found: list[Finding] = []
+    kept_findings: list[Finding] = []
     for alike in shapes.values():
         if len(alike) >= SAME_SHAPE:
-            found += _grouped(source, alike, compared)
+            kept_findings += _grouped(source, alike, compared)
         else:
-            found += [one for kind in alike if (one := _finding(source, kind, compared))]
-    return sorted((_along(one, lines) for one in _paired(found)), key=lambda one: -one.score)
+            kept_findings += [finding for kind in alike if (finding := _finding(source, kind, compared))]
+    return sorted((_along(finding, lines) for finding in _paired(kept_findings)), key=lambda finding: -finding.score)
 
 
 def _along(finding: Finding, lines: tuple[int, int]) -> Finding:
@@ -133,22 +133,24 @@ def alike(kinds: Iterable[Kind], compared: tuple[int, int]) -> int:
     return sum(_finding("", kind, compared) is None for kind in kinds)
 
 
-def differing(kinds: Iterable[Kind], found: Iterable[Finding], compared: tuple[int, int]) -> frozenset[str]:
+def differing(kinds: Iterable[Kind], kept_findings: Iterable[Finding], compared: tuple[int, int]) -> frozenset[str]:
     """The normalized lines that tell one log from the other: on one side only, or grave and far more often there."""
-    numbered = {normalize.shape(one.normalized) for one in found if one.standing == Standing.NUMBERS}
+    numbered = {
+        normalize.shape(finding.normalized) for finding in kept_findings if finding.standing == Standing.NUMBERS
+    }
     return frozenset(
         kind.normalized
         for kind in kinds
-        if (one := _finding("", kind, compared))
-        and (one.standing != Standing.MORE or one.weight >= GRAVE)
+        if (finding := _finding("", kind, compared))
+        and (finding.standing != Standing.MORE or finding.weight >= GRAVE)
         and ("\n" in kind.normalized or normalize.shape(kind.normalized) not in numbered)
     )
 
 
 def _finding(source: str, kind: Kind, compared: tuple[int, int]) -> Finding | None:
     left, right = kind.counts
-    for side, own, other, order in ((LEFT, left, right, compared), (RIGHT, right, left, compared[::-1])):
-        if (how := standing(own, other, order)) is not None:
+    for side, own_counts, other, order in ((LEFT, left, right, compared), (RIGHT, right, left, compared[::-1])):
+        if (how := standing(own_counts, other, order)) is not None:
             counts = (tuple(left[: compared[LEFT]]), tuple(right[: compared[RIGHT]]))
             first, text = (kind.first[0], kind.first[1]), kind.normalized
             return Finding(source, how, side, text, counts, first, weight(text))
@@ -157,13 +159,13 @@ def _finding(source: str, kind: Kind, compared: tuple[int, int]) -> Finding | No
 
 def _grouped(source: str, alike: list[Kind], compared: tuple[int, int]) -> list[Finding]:
     """Kinds that differ in plain numbers only, as one; where their sums do not differ, the numbers do."""
-    single = [one for kind in alike if (one := _finding(source, kind, compared))]
+    single = [finding for kind in alike if (finding := _finding(source, kind, compared))]
     if not single:
         return []
     sums = Kind(single[0].normalized, ([], []))
     for side in (LEFT, RIGHT):
         sums.counts[side][:] = [sum(column) for column in zip(*(kind.counts[side] for kind in alike), strict=True)]
-    leading = max(single, key=lambda one: one.score)
+    leading = max(single, key=lambda finding: finding.score)
     whole = _finding(source, sums, compared)
     # A count of each side's own: the sum over kinds of which some stand on both.
     how, side = (whole.standing, whole.side) if whole else (Standing.NUMBERS, leading.side)
@@ -171,29 +173,33 @@ def _grouped(source: str, alike: list[Kind], compared: tuple[int, int]) -> list[
     return [Finding(source, how, side, leading.normalized, counts, leading.first, leading.weight, len(alike) - 1)]
 
 
-def _paired(found: list[Finding]) -> list[Finding]:
+def _paired(kept_findings: list[Finding]) -> list[Finding]:
     """One kind only on the left and one only on the right that differ in numbers only: one line that changed."""
-    alone = [one for one in found if one.standing in (Standing.ONLY, Standing.CHANCE) and not one.more]
+    alone = [
+        finding
+        for finding in kept_findings
+        if finding.standing in (Standing.ONLY, Standing.CHANCE) and not finding.more
+    ]
     shapes: dict[str, list[Finding]] = {}
-    for one in alone:
-        shapes.setdefault(normalize.shape(one.normalized), []).append(one)
+    for finding in alone:
+        shapes.setdefault(normalize.shape(finding.normalized), []).append(finding)
     pairs = {key: pair for key, pair in shapes.items() if _same_line(pair)}
-    taken = {id(one) for pair in pairs.values() for one in pair}
-    kept = [one for one in found if id(one) not in taken]
-    return kept + [_changed(*sorted(pair, key=lambda one: one.side)) for pair in pairs.values()]
+    taken = {id(finding) for pair in pairs.values() for finding in pair}
+    kept = [finding for finding in kept_findings if id(finding) not in taken]
+    return kept + [_changed(*sorted(pair, key=lambda finding: finding.side)) for pair in pairs.values()]
 
 
 def _same_line(pair: list[Finding]) -> bool:
     """Whether these are one line of each side, about as often."""
-    if len(pair) != 2 or {one.side for one in pair} != {LEFT, RIGHT}:
+    if len(pair) != 2 or {finding.side for finding in pair} != {LEFT, RIGHT}:
         return False
-    fewer, more = sorted(sum(one.counts[one.side]) / len(one.counts[one.side]) for one in pair)
+    fewer, more = sorted(sum(finding.counts[finding.side]) / len(finding.counts[finding.side]) for finding in pair)
     return more <= 2 * fewer
 
 
 def _changed(left: Finding, right: Finding) -> Finding:
     how = Standing.CHANGED if left.standing == right.standing == Standing.ONLY else Standing.CHANCE
-    heavier = max(left, right, key=lambda one: one.weight)
+    heavier = max(left, right, key=lambda finding: finding.weight)
     return Finding(
         left.source,
         how,

@@ -25,12 +25,12 @@ OF_THE_TRIAL = re.compile(r"^name$|\.labels\.reprolab\.(?:run|owner)$|\.build\.c
 
 def facts(left: Side, right: Side, scenario: Scenario | None) -> tuple[Facts, ...]:
     """All groups, in the order in which a reader asks. ``scenario`` is None where both sides are not of the same."""
-    found = [factors(left, right), environment(left, right), stack(left, right), packages(left, right)]
+    groups = [factors(left, right), environment(left, right), stack(left, right), packages(left, right)]
     if scenario is not None:
-        found += [signs(left, right, scenario), columns(left, right, scenario)]
+        groups += [signs(left, right, scenario), columns(left, right, scenario)]
         if left.run.path != right.run.path:
-            found.append(verdicts(left, right))
-    return (*found, values(left, right))
+            groups.append(verdicts(left, right))
+    return (*groups, values(left, right))
 
 
 def factors(left: Side, right: Side) -> Facts:
@@ -90,15 +90,19 @@ def signs(left: Side, right: Side, scenario: Scenario) -> Facts:
     for claim in scenario.experiments[left.experiment].claims if left.experiment in scenario.experiments else ():
         counts = [count(claim, side.trials) for side in (left, right)]
         texts = [
-            f"{one.shown}/{one.trials}{one.words}" + (" (could not be read)" if one.errors else "") for one in counts
+            f"{count.shown}/{count.trials}{count.words}" + (" (could not be read)" if count.errors else "")
+            for count in counts
         ]
-        shares = [one.shown / one.trials if one.trials else None for one in counts]
+        shares = [count.shown / count.trials if count.trials else None for count in counts]
         if shares[0] == shares[1] and not _rates_apart(*counts):
             same += 1
         else:
             words = " ".join((claim.sign.__doc__ or claim.text).split())
             alike.setdefault((words, texts[0], texts[1]), []).append(f"{claim.id}{judged.get(claim.id, '')}")
-    rows = [Fact(f"{', '.join(ids)}: {words}", one, other) for (words, one, other), ids in alike.items()]
+    rows = [
+        Fact(f"{', '.join(ids)}: {words}", left_words, right_words)
+        for (words, left_words, right_words), ids in alike.items()
+    ]
     return Facts("signs (shown in trials)", tuple(rows), same)
 
 
@@ -118,19 +122,20 @@ def _judged(side: Side) -> dict[str, str]:
 
 def verdicts(left: Side, right: Side) -> Facts:
     """The verdicts of two runs."""
-    found: list[dict[str, str]] = []
+    by_claim: list[dict[str, str]] = []
     for side in (left, right):
         verdict = read_verdict(side.run)
         if verdict is None:
             name = f"{side.scenario}/{side.run.name}"
             judge = command_text.command(f"judge {name}", f"judge RUN={name}")
             return Facts(VERDICTS, (), notes=(f"{side.run.name} has no verdict.json: {judge} writes it",))
-        found.append({claim.id: f"{claim.verdict} ({claim.why})" for claim in verdict.claims})
-    words = [{name: text.partition(" (")[0] for name, text in each.items()} for each in found]
-    shared = found[0].keys() & found[1].keys()
-    rows = [Fact(n, found[0][n], found[1][n]) for n in found[0] if n in shared and words[0][n] != words[1][n]]
+        by_claim.append({claim.id: f"{claim.verdict} ({claim.why})" for claim in verdict.claims})
+    words = [{name: text.partition(" (")[0] for name, text in each.items()} for each in by_claim]
+    shared = by_claim[0].keys() & by_claim[1].keys()
+    rows = [Fact(n, by_claim[0][n], by_claim[1][n]) for n in by_claim[0] if n in shared and words[0][n] != words[1][n]]
     only = [
-        Fact(n, found[0].get(n, ABSENT), found[1].get(n, ABSENT)) for n in sorted(found[0].keys() ^ found[1].keys())
+        Fact(n, by_claim[0].get(n, ABSENT), by_claim[1].get(n, ABSENT))
+        for n in sorted(by_claim[0].keys() ^ by_claim[1].keys())
     ]
     return Facts(VERDICTS, (*rows, *only), len(shared) - len(rows))
 
@@ -138,10 +143,10 @@ def verdicts(left: Side, right: Side) -> Facts:
 def columns(left: Side, right: Side, scenario: Scenario) -> Facts:
     """The columns of the report's table, as it shows them."""
     experiment = scenario.experiments.get(left.experiment)
-    own = [column for column in experiment.columns if not column.note] if experiment else []
-    cells = [[table.cell(column, list(side.trials)) for column in own] for side in (left, right)]
-    rows = [Fact(c.heading, a, b) for c, a, b in zip(own, cells[0], cells[1], strict=True) if a != b]
-    return Facts("results", tuple(rows), len(own) - len(rows))
+    shown = [column for column in experiment.columns if not column.note] if experiment else []
+    cells = [[table.cell(column, list(side.trials)) for column in shown] for side in (left, right)]
+    rows = [Fact(c.heading, a, b) for c, a, b in zip(shown, cells[0], cells[1], strict=True) if a != b]
+    return Facts("results", tuple(rows), len(shown) - len(rows))
 
 
 def _differing(title: str, left: Mapping[str, Any], right: Mapping[str, Any]) -> Facts:

@@ -17,8 +17,8 @@ SHORT = 12
 
 def render(comparison: Comparison) -> str:
     """The page, whole: every value in it is escaped, and it needs no other file."""
-    found = comparison.findings
-    top = [one for one in found if one.standing <= Standing.CHANGED][:OUTSTANDING]
+    findings = comparison.findings
+    top = [finding for finding in findings if finding.standing <= Standing.CHANGED][:OUTSTANDING]
     return page.render(
         __package__,
         "compare.html.j2",

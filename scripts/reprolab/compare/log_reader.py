@@ -150,21 +150,21 @@ def moment(raw: bytes) -> int | None:
 
 def sources(trial: TrialDirectory) -> dict[str, Path]:
     """The logs of a trial by name: those of the services, and what the experiment kept; the app's first."""
-    found: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     for path in sorted(trial.path.iterdir()) if trial.path.is_dir() else []:
         if path.name.endswith(PACKED):
-            found[path.name.removesuffix(PACKED)] = path
+            paths[path.name.removesuffix(PACKED)] = path
         elif path.suffix in PLAIN:
-            found[path.name] = path
-    return dict(sorted(found.items(), key=lambda item: (item[0].partition(".")[0] not in FIRST_ROLES, item[0])))
+            paths[path.name] = path
+    return dict(sorted(paths.items(), key=lambda item: (item[0].partition(".")[0] not in FIRST_ROLES, item[0])))
 
 
 def zero(paths: dict[str, Path]) -> int | None:
     """The moment of a trial's first line, over all its logs; None where no line says when it was written."""
-    found = []
+    moments = []
     for path in paths.values():
         for raw in Log(path, most=20).raw_lines():
             if (when := moment(raw)) is not None:
-                found.append(when)
+                moments.append(when)
                 break
-    return min(found, default=None)
+    return min(moments, default=None)

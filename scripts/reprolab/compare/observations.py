@@ -47,41 +47,42 @@ def values(left: Side, right: Side) -> Facts:
     """The observations, value by value; figures whose ranges overlap are not told apart."""
     sides = [[dict(leaves("", trial.observation)) for trial in side.trials] for side in (left, right)]
     names = dict.fromkeys(name for trials in sides for trial in trials for name in trial)
-    found: list[tuple[float, Fact]] = []
+    by_size: list[tuple[float, Fact]] = []
     same = 0
     for name in names:
         texts = [[trial.get(name, ABSENT) for trial in trials] for trials in sides]
         if BY_CHANCE.search(name) or all(normalize_line(text) in MOMENTS for side in texts for text in side):
             continue
         if (size := _apart(*texts)) > 0:
-            found.append((size, Fact(name, _together(texts[0]), _together(texts[1]))))
+            by_size.append((size, Fact(name, _together(texts[0]), _together(texts[1]))))
         else:
             same += 1
-    rows = _branches([fact for _, fact in sorted(found, key=lambda pair: -pair[0])])
+    rows = _branches([fact for _, fact in sorted(by_size, key=lambda pair: -pair[0])])
     beyond = len(rows) - MOST_VALUES
     notes = (f"{beyond} more values differ, by less",) if beyond > 0 else ()
     return Facts("observations", tuple(rows[:MOST_VALUES]), same, notes)
 
 
-def _branches(found: Sequence[Fact]) -> list[Fact]:
+def _branches(facts: Sequence[Fact]) -> list[Fact]:
     """Values of one branch that one side does not have at all, as one: `order.a`, `order.b` ... are `order`."""
     branches: dict[tuple[str, bool], list[Fact]] = {}
-    for fact in found:
+    for fact in facts:
         if ABSENT in (fact.left, fact.right):
             branches.setdefault((BRANCH.split(fact.name)[0], fact.left == ABSENT), []).append(fact)
-    joined = {key: own for key, own in branches.items() if len(own) >= BRANCH_FROM}
+    joined = {key: members for key, members in branches.items() if len(members) >= BRANCH_FROM}
     rows: list[Fact] = []
-    for fact in found:
+    for fact in facts:
         key = (BRANCH.split(fact.name)[0], fact.left == ABSENT)
         if fact not in joined.get(key, ()):
             rows.append(fact)
         elif fact == joined[key][0]:
-            own = joined[key]
+            members = joined[key]
             texts = "; ".join(
-                f"{one.name[len(key[0]) :].lstrip('.')} {one.right if key[1] else one.left}" for one in own
+                f"{member.name[len(key[0]) :].lstrip('.')} {member.right if key[1] else member.left}"
+                for member in members
             )
             kept = texts if len(texts) <= LONGEST_TEXT else f"{texts[:LONGEST_TEXT]}…"
-            name = f"{key[0]} ({len(own)} values)"
+            name = f"{key[0]} ({len(members)} values)"
             rows.append(Fact(name, ABSENT, kept) if key[1] else Fact(name, kept, ABSENT))
     return rows
 

@@ -96,16 +96,16 @@ def choose(run: RunDirectory, wanted: Wanted, force: bool = False) -> Side:
     info = run.info()
     rows = run.trials()
     experiment = _experiment(run, info, rows, wanted)
-    own = [row for row in rows if (row.experiment, row.variant) == (experiment, wanted.variant)]
-    if not own:
+    of_variant = [row for row in rows if (row.experiment, row.variant) == (experiment, wanted.variant)]
+    if not of_variant:
         raise _nothing(run, info, experiment, wanted)
-    if wanted.trial is not None and not any(row.trial == wanted.trial for row in own):
-        numbers = ", ".join(str(row.trial) for row in sorted(own, key=lambda row: row.trial))
+    if wanted.trial is not None and not any(row.trial == wanted.trial for row in of_variant):
+        numbers = ", ".join(str(row.trial) for row in sorted(of_variant, key=lambda row: row.trial))
         raise UsageError(f"{run.name} has no trial {wanted.trial} of {wanted}", expected=f"one of {numbers}")
-    valid = [row for row in own if row.valid] or (own if force else [])
-    named = [row for row in own if row.trial == wanted.trial] if wanted.trial else valid
+    valid = [row for row in of_variant if row.valid] or (of_variant if force else [])
+    named = [row for row in of_variant if row.trial == wanted.trial] if wanted.trial else valid
     if not named or (not force and not all(row.valid for row in named)):
-        raise _invalid(info, wanted, own[0] if not wanted.trial else named[0])
+        raise _invalid(info, wanted, of_variant[0] if not wanted.trial else named[0])
     return _side(run, info, experiment, wanted, named, valid)
 
 
@@ -137,19 +137,19 @@ def _settled(runs: tuple[RunDirectory, RunDirectory], wanted: Both, ready: Calla
 
     Raises UsageError, with the commands that ``ready`` makes, where both may be of several.
     """
-    found = []
-    for run, one in zip(runs, wanted, strict=True):
+    experiments = []
+    for run, side in zip(runs, wanted, strict=True):
         info, rows = run.info(), run.trials()
-        found.append([e for e, v in _known(info, rows) if v == one.variant and one.experiment in ("", e)])
-        if not found[-1]:
-            # Raises: a name that is none comes before one that may be several.
-            _experiment(run, info, rows, one)
-    shared = [experiment for experiment in found[0] if experiment in found[1]]
-    if len(shared) == 1 and max(map(len, found)) > 1:
+        experiments.append([e for e, v in _known(info, rows) if v == side.variant and side.experiment in ("", e)])
+        if not experiments[-1]:
+            # Raises: a name that is none comes before a name that may be several.
+            _experiment(run, info, rows, side)
+    shared = [experiment for experiment in experiments[0] if experiment in experiments[1]]
+    if len(shared) == 1 and max(map(len, experiments)) > 1:
         return replace(wanted[0], experiment=shared[0]), replace(wanted[1], experiment=shared[0])
     if len(shared) > 1:
         commands = [ready((replace(wanted[0], experiment=e), replace(wanted[1], experiment=e))) for e in shared]
-        names = " and ".join(dict.fromkeys(repr(str(one)) for one in wanted))
+        names = " and ".join(dict.fromkeys(repr(str(side)) for side in wanted))
         raise UsageError(
             f"{runs[0].name} has {names} in several experiments: {', '.join(shared)}",
             expected="the experiment with it",
@@ -162,14 +162,14 @@ def _experiment(run: RunDirectory, info: RunInfo, rows: Sequence[TrialRecord], w
     """The experiment that a variant's name means in this run."""
     known = _known(info, rows)
     several = len({experiment for experiment, _ in known}) > 1
-    found = [e for e, v in known if v == wanted.variant and wanted.experiment in ("", e)]
-    if len(found) == 1:
-        return found[0]
+    experiments = [e for e, v in known if v == wanted.variant and wanted.experiment in ("", e)]
+    if len(experiments) == 1:
+        return experiments[0]
     names = [f"{e}/{v}" if several else v for e, v in known]
-    if found:
+    if experiments:
         raise UsageError(
             f"{run.name} has {wanted.variant!r} in several experiments",
-            expected="one of " + ", ".join(f"{experiment}/{wanted.variant}" for experiment in found),
+            expected="one of " + ", ".join(f"{experiment}/{wanted.variant}" for experiment in experiments),
         )
     raise UsageError(
         f"{run.name} has no variant {str(wanted)!r}{hint(str(wanted), names)}", expected="one of " + ", ".join(names)
@@ -254,10 +254,10 @@ def _unlike(reasons: Sequence[str]) -> UsageError:
 
 
 def _schema(left: Side, right: Side) -> str:
-    found = [side.info.schema for side in (left, right)]
-    if found[0] != found[1]:
-        return f"run.json is of schema {found[0]} on the left and {found[1]} on the right"
-    return "" if found[0] == SCHEMA else f"run.json is of schema {found[0]}, and this lab writes {SCHEMA}"
+    schemas = [side.info.schema for side in (left, right)]
+    if schemas[0] != schemas[1]:
+        return f"run.json is of schema {schemas[0]} on the left and {schemas[1]} on the right"
+    return "" if schemas[0] == SCHEMA else f"run.json is of schema {schemas[0]}, and this lab writes {SCHEMA}"
 
 
 def _subject(left: Side, right: Side) -> str:
@@ -301,7 +301,7 @@ def find(root: Path, words: Sequence[str], variants: Sequence[str], force: bool 
             (parse(words[1]), parse(words[2])),
             lambda pair: f"make compare RUN={words[0]} A={pair[0].text} B={pair[1].text}",
         )
-        left, right = (choose(first, one, force) for one in named)
+        left, right = (choose(first, variant, force) for variant in named)
     elif (second := _other_run(root, words[1])) is not None:
         names = [run.info().scenario for run in (first, second)]
         if names[0] != names[1] and not force:
@@ -313,16 +313,16 @@ def find(root: Path, words: Sequence[str], variants: Sequence[str], force: bool 
             (first, second),
             (parse(pair[0]), parse(pair[1])),
             lambda pair: (
-                f'make compare A={words[0]} B={words[1]} VARIANT="{" ".join(unique(one.text for one in pair))}"'
+                f'make compare A={words[0]} B={words[1]} VARIANT="{" ".join(unique(variant.text for variant in pair))}"'
             ),
         )
         left, right = choose(first, named[0], force), choose(second, named[1], force)
     else:
-        own = parse(words[1])
-        _check_word(root, first, words[1], own)
+        variant = parse(words[1])
+        _check_word(root, first, words[1], variant)
         named = _settled(
             (first, first),
-            (parse(variants[0] if variants else DOCUMENTED), own),
+            (parse(variants[0] if variants else DOCUMENTED), variant),
             lambda pair: f"make compare RUN={words[0]} A={pair[0].text} B={pair[1].text}",
         )
         right = choose(first, named[1], force)
@@ -343,9 +343,9 @@ def _check_word(root: Path, run: RunDirectory, word: str, wanted: Wanted) -> Non
         return
     folders = sorted(path.parent for path in lookup.results_root(root).glob("*/latest/run.json"))
     runs = unique(folder.parent.name for folder in folders)
-    if (told := hint(word, [*variants, *runs])) and told == hint(word, runs):
+    if (guess := hint(word, [*variants, *runs])) and guess == hint(word, runs):
         raise UsageError(
-            f"{word!r} is neither a run nor a variant of {run.name}{told}",
+            f"{word!r} is neither a run nor a variant of {run.name}{guess}",
             expected="a run (SCENARIO, SCENARIO/STAMP), or one of " + ", ".join(unique(v for _, v in known)),
         )
 

@@ -78,14 +78,14 @@ def align(
     return Aligned(tuple(rows[:MOST_ROWS]), (beyond[LEFT], beyond[RIGHT]), max(0, len(rows) - MOST_ROWS))
 
 
-def _limited(found: Iterator[Stretch]) -> tuple[list[Stretch], int]:
+def _limited(found_stretches: Iterator[Stretch]) -> tuple[list[Stretch], int]:
     kept: list[Stretch] = []
     left_out = 0
-    for one in found:
+    for stretch in found_stretches:
         if len(kept) < MOST_STRETCHES:
-            kept.append(one)
+            kept.append(stretch)
         else:
-            left_out += one.lines
+            left_out += stretch.lines
     return kept, left_out
 
 
@@ -95,13 +95,15 @@ def stretches(
     """A log as stretches: traffic up to WINDOW lines, then joined while it stays of the same kinds; others by kind."""
     open_: Stretch | None = None
     for group in _groups(entries, many):
-        one = _stretch(group, zero_ns, many, differing)
-        if open_ is not None and open_.key == one.key:
-            joined = Counter(dict(open_.counts)) + Counter(dict(one.counts))
-            one = Stretch(one.key, open_.line, open_.text, open_.at_ms, tuple(joined.most_common()), one.telling)
+        stretch = _stretch(group, zero_ns, many, differing)
+        if open_ is not None and open_.key == stretch.key:
+            joined = Counter(dict(open_.counts)) + Counter(dict(stretch.counts))
+            stretch = Stretch(
+                stretch.key, open_.line, open_.text, open_.at_ms, tuple(joined.most_common()), stretch.telling
+            )
         elif open_ is not None:
             yield open_
-        open_ = one
+        open_ = stretch
     if open_ is not None:
         yield open_
 
@@ -130,42 +132,42 @@ def _stretch(
 ) -> Stretch:
     entry, counts = group
     seen = sighting(0, entry, zero_ns)
-    told = frozenset(kind for kind, n in counts.items() if kind in differing and n > SELDOM * counts.total())
-    key: object = ("traffic", told) if entry.normalized in many else entry.normalized
-    return Stretch(key, entry.number, seen.text, seen.at_ms, tuple(counts.most_common()), bool(told))
+    meaningful = frozenset(kind for kind, n in counts.items() if kind in differing and n > SELDOM * counts.total())
+    key: object = ("traffic", meaningful) if entry.normalized in many else entry.normalized
+    return Stretch(key, entry.number, seen.text, seen.at_ms, tuple(counts.most_common()), bool(meaningful))
 
 
 def _rows(left: Sequence[Stretch], right: Sequence[Stretch]) -> Iterator[AlignedRow]:
     """The stretches aligned; those that both sides have, here or elsewhere, are folded."""
     folded = [0, 0]
     # Popular stretches are no anchors (autojunk): two long logs would take minutes else.
-    matcher = SequenceMatcher(None, [one.key for one in left], [one.key for one in right])
+    matcher = SequenceMatcher(None, [stretch.key for stretch in left], [stretch.key for stretch in right])
     for what, i, j, k, m in matcher.get_opcodes():
         if what == "equal":
-            folded[LEFT] += sum(one.lines for one in left[i:j])
-            folded[RIGHT] += sum(one.lines for one in right[k:m])
+            folded[LEFT] += sum(stretch.lines for stretch in left[i:j])
+            folded[RIGHT] += sum(stretch.lines for stretch in right[k:m])
             continue
-        for one, other in zip_longest(_told(left[i:j]), _told(right[k:m]), fillvalue=(0, None)):
-            folded[LEFT] += one[0]
-            folded[RIGHT] += other[0]
-            if one[1] or other[1]:
+        for left_one, right_one in zip_longest(_telling(left[i:j]), _telling(right[k:m]), fillvalue=(0, None)):
+            folded[LEFT] += left_one[0]
+            folded[RIGHT] += right_one[0]
+            if left_one[1] or right_one[1]:
                 if any(folded):
                     yield AlignedRow(folded=(folded[LEFT], folded[RIGHT]))
                     folded = [0, 0]
-                yield AlignedRow(one[1], other[1])
+                yield AlignedRow(left_one[1], right_one[1])
     if any(folded):
         yield AlignedRow(folded=(folded[LEFT], folded[RIGHT]))
 
 
-def _told(found: Iterable[Stretch]) -> Iterator[tuple[int, Stretch | None]]:
+def _telling(found_stretches: Iterable[Stretch]) -> Iterator[tuple[int, Stretch | None]]:
     """The stretches to show, each with how many lines before it are not; then the lines behind the last."""
     folded = 0
-    for one in found:
-        if one.telling:
-            yield folded, one
+    for stretch in found_stretches:
+        if stretch.telling:
+            yield folded, stretch
             folded = 0
         else:
-            folded += one.lines
+            folded += stretch.lines
     yield folded, None
 
 
@@ -174,23 +176,23 @@ def neighbours(log: Log, numbers: Iterable[int], zero_ns: int | None) -> dict[in
     wanted = sorted(set(numbers))
     before: deque[Entry] = deque(maxlen=AROUND)
     open_: dict[int, list[Entry]] = {}
-    found: dict[int, tuple[Stretch, ...]] = {}
+    around: dict[int, tuple[Stretch, ...]] = {}
     for entry in log.entries():
-        for number in [n for n, own in open_.items() if len(own) >= 2 * AROUND]:
-            found[number] = _around(number, open_.pop(number), zero_ns)
-        if not open_ and not any(number not in found for number in wanted):
+        for number in [n for n, entries in open_.items() if len(entries) >= 2 * AROUND]:
+            around[number] = _around(number, open_.pop(number), zero_ns)
+        if not open_ and not any(number not in around for number in wanted):
             break
-        if entry.number in wanted and entry.number not in found:
+        if entry.number in wanted and entry.number not in around:
             open_[entry.number] = list(before)
-        for own in open_.values():
-            own.append(entry)
+        for entries in open_.values():
+            entries.append(entry)
         before.append(entry)
-    return found | {number: _around(number, own, zero_ns) for number, own in open_.items()}
+    return around | {number: _around(number, entries, zero_ns) for number, entries in open_.items()}
 
 
 def _around(number: int, entries: list[Entry], zero_ns: int | None) -> tuple[Stretch, ...]:
     at = next(index for index, entry in enumerate(entries) if entry.number == number)
     none: set[str] = set()
     parts = (entries[:at], entries[at : at + 1], entries[at + 1 :])
-    before, own, behind = (list(stretches(part, zero_ns, none, frozenset())) for part in parts)
-    return (*before[-NEAR:], *own, *behind[:NEAR])
+    before, these, behind = (list(stretches(part, zero_ns, none, frozenset())) for part in parts)
+    return (*before[-NEAR:], *these, *behind[:NEAR])

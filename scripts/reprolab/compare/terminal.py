@@ -70,18 +70,18 @@ def _header(comparison: Comparison) -> Text:
 
 
 def _outstanding(comparison: Comparison, wide: bool) -> Iterator[RenderableType]:
-    found = _top(comparison)
-    if not found:
+    findings = _top(comparison)
+    if not findings:
         yield Text("no line stands on one side only, or more often by a wide margin", style="dim")
     seen: set[tuple[str, int, int]] = set()
-    for one in found:
-        yield _finding(comparison, one, one.source)
-        first = one.first[one.side]
-        near = comparison.around.get(one, ())
-        # Lines that stand together have one neighbourhood: it is shown with the first of them.
-        if first and near and (one.source, one.side, first.line) not in seen and len(seen) < MOST_AROUND:
-            seen |= {(one.source, one.side, stretch.line) for stretch in near}
-            yield Padding(_near(one, near, wide), (0, 0, 0, 4))
+    for finding in findings:
+        yield _finding(comparison, finding, finding.source)
+        first = finding.first[finding.side]
+        near = comparison.around.get(finding, ())
+        # Lines that stand together have finding neighbourhood: it is shown with the first of them.
+        if first and near and (finding.source, finding.side, first.line) not in seen and len(seen) < MOST_AROUND:
+            seen |= {(finding.source, finding.side, stretch.line) for stretch in near}
+            yield Padding(_near(finding, near, wide), (0, 0, 0, 4))
 
 
 def _top(comparison: Comparison) -> list[Finding]:
@@ -128,11 +128,11 @@ def _near(finding: Finding, near: tuple[Stretch, ...], wide: bool) -> Renderable
     at, times = (max(len(head[column]) for head in heads) for column in (0, 1))
     lines = []
     for stretch, (when, number, text) in zip(near, heads, strict=True):
-        own = seen is not None and stretch.line == seen.line
+        is_this = seen is not None and stretch.line == seen.line
         line = Text(
             f"{when:>{at}} {number:>{times}} ", style="dim", no_wrap=wide, overflow="ellipsis" if wide else "fold"
         )
-        lines.append(line.append(text, style="bold not dim" if own else ""))
+        lines.append(line.append(text, style="bold not dim" if is_this else ""))
     return Group(*lines)
 
 
@@ -176,8 +176,8 @@ def _source(comparison: Comparison, source: LogPair, wide: bool, shown: set[Find
         yield Text(f"no difference: {wording.plural(source.alike, 'kind')} of line on both sides", style="dim")
         return
     further = [finding for finding in source.findings if finding not in shown]
-    for one in further[:MOST_FINDINGS]:
-        yield _finding(comparison, one)
+    for finding in further[:MOST_FINDINGS]:
+        yield _finding(comparison, finding)
     beyond = len(further) - MOST_FINDINGS
     if beyond > 0:
         yield Text(

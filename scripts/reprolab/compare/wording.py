@@ -86,14 +86,14 @@ def folded(row: AlignedRow) -> str:
     return f"… {number(left)} | {number(right)} lines of kinds that both have"
 
 
-def stretch(one: Stretch) -> tuple[str, str]:
+def stretch(folded: Stretch) -> tuple[str, str]:
     """A stretch as its number of lines ("×14", empty for one) and its text; of several kinds, the most frequent."""
-    text = one.text.partition("\n")[0]
-    if len(one.counts) == 1:
-        return (f"×{number(one.lines)}" if one.lines > 1 else "", text)
-    parts = [f"{number(n)} × {kind.partition(chr(10))[0]}" for kind, n in one.counts[:3]]
-    rest = f"; {plural(len(one.counts) - 3, 'further kind')}" if len(one.counts) > 3 else ""
-    return f"×{number(one.lines)}", "; ".join(parts) + rest
+    text = folded.text.partition("\n")[0]
+    if len(folded.counts) == 1:
+        return (f"×{number(folded.lines)}" if folded.lines > 1 else "", text)
+    parts = [f"{number(n)} × {kind.partition(chr(10))[0]}" for kind, n in folded.counts[:3]]
+    rest = f"; {plural(len(folded.counts) - 3, 'further kind')}" if len(folded.counts) > 3 else ""
+    return f"×{number(folded.lines)}", "; ".join(parts) + rest
 
 
 def doubt(comparison: Comparison) -> str:
@@ -110,14 +110,14 @@ def doubt(comparison: Comparison) -> str:
 
 def trials(comparison: Comparison, side: int) -> str:
     """Which trials a side stands for."""
-    own = comparison.sides[side]
-    if own.by_hand:
-        return f"logs kept {own.run.name}"
-    words = plural(len(own.trials), "trial") if not own.named else f"trial {own.trials[0].trial}"
-    if own.others:
-        words += f", {len(own.others)} more to tell chance"
-    if own.left_out:
-        words += f", {own.left_out} more not read"
+    compared = comparison.sides[side]
+    if compared.by_hand:
+        return f"logs kept {compared.run.name}"
+    words = plural(len(compared.trials), "trial") if not compared.named else f"trial {compared.trials[0].trial}"
+    if compared.others:
+        words += f", {len(compared.others)} more to tell chance"
+    if compared.left_out:
+        words += f", {compared.left_out} more not read"
     return words
 
 
