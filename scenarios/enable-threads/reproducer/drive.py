@@ -6,17 +6,17 @@ import time
 
 from server import Server, Untold, main
 
-AFTER = 4.5  # seconds in which a thread that goes on prints two lines or three
+AFTER = 4.5  # seconds; in this time a thread that goes on prints two or three lines
 HOLD = 3
-SETTLE = 0.2  # threads go on a little before the view begins, and until the server is done with the request
+SETTLE = 0.2  # seconds; threads go on a little before the view begins, until the server is done with the request
 STUB = "def initialised():\n    return None\n"
 
 
 def drive():
-    """Whether the thread stands still between requests, and goes on during the next one."""
+    """Whether the thread stops between requests, and goes on during the next request."""
     server = Server(port=8000)
     if not os.path.exists(os.path.join(server.app, "gil.so")):
-        # The image has a module that tells of the interpreter's lock; here nobody asks it.
+        # The application imports a module that is built in the image. Its answer is not needed here.
         with open(os.path.join(server.app, "gil.py"), "w") as stream:
             stream.write(STUB)
     with server:
@@ -25,9 +25,9 @@ def drive():
         time.sleep(AFTER)
         ask(server, f"/hold/{HOLD}")
         known = "once" in json.loads(ask(server, "/state/after"))["threads"]
-        said = [json.loads(line[line.index("{") :]) for line in server.lines() if '"at": ' in line]
-    ticks = [one["at"] for one in said if one.get("tick") == "once"]
-    spans = [span(said, name) for name in ("once", "hold", "after")]
+        lines = [json.loads(line[line.index("{") :]) for line in server.lines() if '"at": ' in line]
+    ticks = [line["at"] for line in lines if line.get("tick") == "once"]
+    spans = [span(lines, name) for name in ("once", "hold", "after")]
     if not ticks or ticks[0] > spans[0][1] + SETTLE:
         raise Untold("the thread printed nothing during its own request")
     first, *later = [[at for at in ticks if begun - SETTLE <= at <= ended + SETTLE] for begun, ended in spans]
@@ -40,16 +40,16 @@ def drive():
 
 
 def ask(server, path):
-    """One request, which must be answered."""
+    """Send one request. Raises Untold if it is not answered with 200."""
     status, text = server.get(path)
     if status != 200:
         raise Untold(f"GET {path}: {status}")
     return text
 
 
-def span(said, name):
+def span(lines, name):
     """When a request began and ended, by the server's clock."""
-    moments = [one["at"] for one in said if name in (one.get("begin"), one.get("end"))]
+    moments = [line["at"] for line in lines if name in (line.get("begin"), line.get("end"))]
     if len(moments) != 2:
         raise Untold(f"the log has {len(moments)} of the 2 lines of the request {name}")
     return moments

@@ -1,4 +1,4 @@
-"""Sends eight requests at once to one worker and counts how many are in its hands at the same moment."""
+"""Sends eight requests at once to one worker and counts how many it handles at the same moment."""
 
 import os
 import shlex
@@ -12,7 +12,7 @@ COMMAND = ["-m", "gunicorn", "--bind", "{address}", "--workers", "1"]
 
 
 def drive():
-    """Whether the most at once is what worker_connections says."""
+    """Whether the worker handles at once as many requests as worker_connections says."""
     arguments = ["--worker-class", os.environ["WORKER_CLASS"], *shlex.split(os.environ["ARGUMENTS"])]
     command = [sys.executable, *COMMAND, *arguments, "lab.wsgi:application"]
     server = Server(command)
@@ -21,15 +21,15 @@ def drive():
     print("gunicorn " + " ".join(arguments))
     with server:
         server.ready()
-        found = []
+        statuses = []
         path = "/sleep/{}".format(os.environ["LASTS"])
-        clients = [threading.Thread(target=lambda: found.append(server.get(path)[0])) for _ in range(CLIENTS)]
+        clients = [threading.Thread(target=lambda: statuses.append(server.get(path)[0])) for _ in range(CLIENTS)]
         for client in clients:
             client.start()
         for client in clients:
             client.join()
-        if found != [200] * CLIENTS:
-            raise Untold(f"the requests were answered with {found}")
+        if statuses != [200] * CLIENTS:
+            raise Untold(f"the requests were answered with {statuses}")
         with open(notes) as stream:
             most = most_at_once(stream.read().splitlines())
     print(f"at once in one worker: {most} of {CLIENTS}")
@@ -37,7 +37,7 @@ def drive():
 
 
 def most_at_once(lines):
-    """The largest number of requests in their view at one moment; a line is WHEN PID PARENT begin|end PATH."""
+    """The most requests in their view at one moment. Each line is WHEN PID PARENT begin|end PATH."""
     events = sorted((float(words[0]), words[3]) for words in map(str.split, lines) if words[4].startswith("/sleep/"))
     inside, most = 0, 0
     for _, what in events:

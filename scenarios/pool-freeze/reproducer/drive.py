@@ -1,6 +1,6 @@
-"""Asks the view that makes the pool, again and again. What is not answered is freed by ending the pool's children.
+"""Sends requests to the view that makes the pool. If one is not answered, ends the pool's children to free it.
 
-If a request is then answered at once, it waited for nothing but them: it was frozen, not slow.
+If the request is then answered at once, it waited only for them: it was frozen, not slow.
 """
 
 import glob
@@ -20,10 +20,10 @@ EXPECTED = ("task 5 fails", "MaybeEncodingError", "NameError")
 
 
 class Site(BaseHTTPRequestHandler):
-    """In place of the public site that the tasks ask: answers after LATENCY_MS."""
+    """Replaces the public site that the tasks ask: answers after LATENCY_MS."""
 
     def do_GET(self):
-        """One request."""
+        """Answer one request."""
         time.sleep(float(os.environ["LATENCY_MS"]) / 1000)
         self.send_response(200)
         self.send_header("Content-Length", "2")
@@ -31,16 +31,16 @@ class Site(BaseHTTPRequestHandler):
         self.wfile.write(b"ok")
 
     def log_message(self, *words):
-        """Keep quiet."""
+        """Log nothing."""
 
 
 class Threads(ThreadingMixIn, HTTPServer):
-    """A thread for each request."""
+    """An HTTP server with a thread for each request."""
 
     daemon_threads = True
 
     def handle_error(self, request, client_address):
-        """A child that is ended takes its connection with it."""
+        """Ignore errors: a connection breaks when its child is ended."""
 
 
 def drive():
@@ -56,7 +56,7 @@ def drive():
 
 
 def attempt(server, number):
-    """One request; whether it froze."""
+    """Send one request; returns whether it froze."""
     answers = []
     begun = time.monotonic()
     asked = threading.Thread(target=lambda: answers.append(server.get(f"/run/{number}", limit=60)), daemon=True)
@@ -71,7 +71,7 @@ def attempt(server, number):
             os.kill(pid, signal.SIGKILL)
         asked.join(RELEASE)
         if not waiting or asked.is_alive():
-            raise Untold(f"request {number} is slow, but not for its pool's children")
+            raise Untold(f"request {number} is slow, but it does not wait for its pool's children")
         seconds = time.monotonic() - ended
         print(
             f"request {number}: FROZEN: worker {worker} waits for {waiting}; answered {seconds:.2f} s after their end"
@@ -79,30 +79,30 @@ def attempt(server, number):
     server.check()
     raised = server.until(f"request {number} ends", lambda: ends(server, number), 5)
     if not answers or (raised != "ends" and not any(word in raised for word in EXPECTED)):
-        raise Untold(f"request {number} failed otherwise: {raised}")
+        raise Untold(f"request {number} failed in an unexpected way: {raised}")
     if not frozen:
         print(f"request {number}: answered {answers[0][0]} after {time.monotonic() - begun:.2f} s")
     return frozen
 
 
 def begins(server, number):
-    """The worker that has the request: `[PID of PARENT] request NUMBER begins`."""
-    found = [re.match(rf"\[(\d+) of \d+\] request {number} begins", line) for line in server.lines()]
-    pids = [int(match.group(1)) for match in found if match]
+    """The pid of the worker that has the request, from `[PID of PARENT] request NUMBER begins`."""
+    matches = [re.match(rf"\[(\d+) of \d+\] request {number} begins", line) for line in server.lines()]
+    pids = [int(match.group(1)) for match in matches if match]
     if not pids:
         raise Untold(f"request {number} did not begin")
     return pids[-1]
 
 
 def ends(server, number):
-    """How the request ended: "ends", or "ends: " and what was raised; None while it has not."""
-    found = [re.search(rf"request {number} (ends.*)", line) for line in server.lines()]
-    return next((match.group(1) for match in found if match), None)
+    """How the request ended: "ends", or "ends: " and the exception; None while it has not ended."""
+    matches = [re.search(rf"request {number} (ends.*)", line) for line in server.lines()]
+    return next((match.group(1) for match in matches if match), None)
 
 
 def children(parent):
     """The living children of a process, from /proc."""
-    found = []
+    pids = []
     for path in glob.glob("/proc/[0-9]*/stat"):
         try:
             with open(path) as stream:
@@ -110,8 +110,8 @@ def children(parent):
         except OSError:
             continue
         if int(its_parent) == parent and state != "Z":
-            found.append(int(pid))
-    return found
+            pids.append(int(pid))
+    return pids
 
 
 if __name__ == "__main__":

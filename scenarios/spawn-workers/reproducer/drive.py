@@ -1,4 +1,4 @@
-"""Starts the server and counts in which process main.py, which prints a line whenever it is loaded, was loaded."""
+"""Starts the server and counts how often each process loads main.py, which prints a line at each load."""
 
 import os
 import re
@@ -21,7 +21,7 @@ def drive():
         server.ready("/openapi.json")
         text = "\n".join(server.lines())
         parent = str(server.process.pid)
-    # On a machine so busy that a worker loads for more than 5 s, uvicorn replaces it; it never served.
+    # On a very busy machine uvicorn replaces a worker that loads for more than 5 s. Such a worker never served.
     died = DIED.findall(text)
     loads = Counter(pid for pid in LOADED.findall(text) if pid not in died)
     workers = sorted({pid for pid in STARTED.findall(text) if pid not in died}, key=int)
