@@ -230,6 +230,7 @@ def checkout(tmp_path: Path) -> Iterator[Path]:
         shutil.rmtree(copy / "scenarios" / name)
     (copy / "compose.yaml").write_text("name: reprolab\ninclude:\n")
     scaffold.create(copy, NAME)
+    scaffold.add(copy, NAME, ["demo"])
     lock = copy / "requirements.lock"
     lock.write_text(without_tools(lock.read_text()))
     app = copy / "scenarios" / NAME / "app.py"

@@ -90,7 +90,7 @@ def test_memory_does_not_grow_with_a_log(tmp_path: Path) -> None:
         lines = (f'{STAMP}127.0.0.1 "GET /{word} HTTP/1.1" {200 + n % 5} {n}' for n, word in enumerate(words))
         path = log(tmp_path / f"{count}.log.gz", lines)
         program = (
-            "import resource, sys, pathlib; from reprolab.report.excerpts import excerpt; "
+            "import resource, sys, pathlib; from reprolab.report.html.log_digest import excerpt; "
             "found = excerpt(pathlib.Path(sys.argv[1]), 1); assert found.total == int(sys.argv[2]); "
             "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
         )
