@@ -14,7 +14,7 @@ from reprolab.engine.host_facts import Host
 from reprolab.evidence import packages
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import BaseImage, Image, PlanEntry, RunInfo
-from reprolab.publish.accept import measured_of
+from reprolab.publish.accept import measure_variants
 from reprolab.report import table
 from reprolab.scenario import loader
 from reprolab.scenario.model import Column, Experiment, Scenario
@@ -180,7 +180,7 @@ def test_a_verdict_that_is_none_is_named(tmp_path: Path, content: Any) -> None:
 def recorded(found: Scenario, rows: list[TrialRecord]) -> RecordedRun:
     """These trials on record, as they come back from the file."""
     record = RecordedRun(
-        judge(found, "now", rows), RunInfo(found.name, "2026-01-02", "complete"), measured_of(found, rows)
+        judge(found, "now", rows), RunInfo(found.name, "2026-01-02", "complete"), measure_variants(found, rows)
     )
     return RecordedRun.from_json(json.loads(text(record.to_json())))
 
