@@ -57,9 +57,8 @@ def bundle(names: tuple[str, ...], all_variants: bool, no_runs: bool, output: Pa
         size = bundler.write(parts, wheels, target, on_bytes)
     click.echo(f"bundle: {target} ({format_size(size)})")
     for part in parts:
-        click.echo(
-            f"  {part.scenario.name}: {len(part.variants)} variants, {f'run {part.run.name}' if part.run else 'no run'}"
-        )
+        run = f"run {part.run.name}" if part.run else "no run"
+        click.echo(f"  {part.scenario.name}: {len(part.variants)} variants, {run}")
     click.echo(f"on the other machine, in a copy of this checkout: make load BUNDLE={target.name}")
 
 
