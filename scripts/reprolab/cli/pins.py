@@ -17,9 +17,7 @@ EPILOG = (
     "looked up (engine, network, an index or mirror that does not answer)."
 )
 NAMES = click.argument("names", metavar="[SCENARIO]...", nargs=-1)
-VERBOSE = click.option(
-    "-v", "--verbose", is_flag=True, help="also list the available packages, with their exact versions"
-)
+VERBOSE = click.option("-v", "--verbose", is_flag=True, help="also list the available packages, with exact versions")
 
 
 @click.command(epilog=EPILOG)
