@@ -1,9 +1,9 @@
-"""What the lab itself costs. Prints ratios and seconds; decides nothing and fails nothing.
+"""Measures the cost of the lab itself. Prints ratios and seconds; no result makes it fail.
 
-1. Throughput of a healthy stack (socket-vanish, MAX_REQUESTS=0) under the lab, against the same gunicorn,
-   h2o and wrk without it: no witness, no reporting script, logs thrown away.
-2. A trial's time on top of its load, and the same for an access log of a million lines, with the lab's memory.
-3. The page of a run whose logs hold a million lines: time, memory, size (`--page`: this alone, without Docker).
+1. Throughput of a healthy stack (socket-vanish, MAX_REQUESTS=0) under the lab, compared with the same gunicorn,
+   h2o and wrk without it: no witness, no reporting script, no logs.
+2. The time of a trial in addition to its load, and the time and memory for an access log of a million lines.
+3. The page of a run whose logs hold a million lines: time, memory, size (`--page`: only this, without Docker).
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def images(results: Path) -> dict[str, str]:
 
 @contextmanager
 def bare_stack(references: dict[str, str]) -> Iterator[tuple[Any, str]]:
-    """The same images and settings, started by hand: nothing watches, what is logged goes to /dev/null."""
+    """The same images and settings without the lab and without logs; yields the engine and the proxy's id."""
     engine = client()
     owner = labels.own(SCENARIO, "bench")
     volume = engine.volumes.create(labels=owner, driver_opts={"type": "tmpfs", "device": "tmpfs", "o": "mode=1777"})
@@ -80,7 +80,7 @@ def bare_stack(references: dict[str, str]) -> Iterator[tuple[Any, str]]:
         "environment": {**settings, "HOME": "/var/tmp", "ACCESS_LOG": "/dev/null"},
     }
     conf = str(ROOT / "scenarios" / SCENARIO / "h2o.conf")
-    made = []
+    containers = []
     try:
         proxy = engine.containers.run(
             references[f"{SCENARIO}-proxy"],
@@ -92,21 +92,21 @@ def bare_stack(references: dict[str, str]) -> Iterator[tuple[Any, str]]:
             name=f"reprolab-bench-{secrets.token_hex(4)}",
             **common,
         )
-        made.append(proxy)
-        made.append(
+        containers.append(proxy)
+        containers.append(
             engine.containers.run(
                 references[f"{SCENARIO}-app"], volumes=socket, network_mode=f"container:{proxy.id}", **common
             )
         )
         yield engine, str(proxy.id)
     finally:
-        for container in reversed(made):
+        for container in reversed(containers):
             remove_container(container)
         volume.remove(force=True)
 
 
 def without_the_lab(references: dict[str, str]) -> float:
-    """wrk's own requests per second on the bare stack, all of them answered with 2xx."""
+    """wrk's requests per second on the bare stack. Exits if an answer has another status than 2xx."""
     with bare_stack(references) as (engine, proxy):
         common = {"network_mode": f"container:{proxy}", "remove": True, "labels": labels.own(SCENARIO, "bench")}
         end = time.monotonic() + 30
@@ -117,14 +117,14 @@ def without_the_lab(references: dict[str, str]) -> float:
         printed = engine.containers.run(references["wrk"], list(LOAD), **common).decode()
     if "Non-2xx" in printed:
         raise SystemExit(f"bench: the bare stack was not healthy:\n{printed}")
-    found = re.search(r"Requests/sec:\s+([\d.]+)", printed)
-    if found is None:
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", printed)
+    if rate is None:
         raise SystemExit(f"bench: wrk printed no rate:\n{printed}")
-    return float(found[1])
+    return float(rate[1])
 
 
 def throughput(rounds: int, results: Path) -> list[dict[str, Any]]:
-    """The two in turn, and their ratio, round by round."""
+    """Measure both in turn and print their ratio for each round; returns the trials' records."""
     records = []
     ratios = []
     under_the_lab(results)
@@ -140,7 +140,7 @@ def throughput(rounds: int, results: Path) -> list[dict[str, Any]]:
 
 
 def overhead(records: list[dict[str, Any]]) -> None:
-    """What a trial takes on top of its load, by stage."""
+    """Print the time of a trial in addition to its load, by stage."""
     spent = [
         {**r["seconds"], "drive": r["seconds"]["drive"] - r["observation"]["load"]["duration_us"] / 1e6}
         for r in records
@@ -152,13 +152,13 @@ def overhead(records: list[dict[str, Any]]) -> None:
 
 
 def log_size(container: Any) -> int:
-    """Bytes in the log so far; 0 while there is none."""
+    """The size of the log in bytes; 0 while there is none."""
     code, printed = container.exec_run(["stat", "-c", "%s", "/srv/proxy/access.log"])
     return int(printed) if code == 0 else 0
 
 
 def million_lines(reference: str) -> None:
-    """Fetch, compress and read a log of a million lines out of a real container; time and peak memory."""
+    """Fetch, compress and read a log of a million lines from a real container; print time and peak memory."""
     engine = client()
     script = f"awk 'BEGIN {{ for (i = 0; i < {MILLION}; i++) printf \"{_awk(LINE)}\", 1795000000000000 + i * 10 }}'"
     container = engine.containers.run(
@@ -182,7 +182,7 @@ def million_lines(reference: str) -> None:
             fetched = time.monotonic()
             summary = access_log.access_summary(trial.lines("proxy"), 1795000000000000000)
             done = time.monotonic()
-            grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+            growth = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
             with gzip.open(trial.log_path("proxy")) as packed:
                 assert packed.readline().decode() == LINE.format(1795000000000000)
     finally:
@@ -190,7 +190,7 @@ def million_lines(reference: str) -> None:
     assert summary.lines == MILLION, summary.lines
     print(
         f"a log of {MILLION:,} lines: fetched and compressed in {fetched - begun:.2f} s, "
-        f"read in {done - fetched:.2f} s, peak memory {grown:+.0f} MiB"
+        f"read in {done - fetched:.2f} s, peak memory {growth:+.0f} MiB"
     )
 
 
@@ -201,11 +201,11 @@ def _awk(line: str) -> str:
 def main() -> None:
     """Run all measurements."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=3, help="how often each is measured (default 3)")
-    parser.add_argument("--page", action="store_true", help="measure report.html alone, without Docker")
+    parser.add_argument("--rounds", type=int, default=3, help="number of measurements (default 3)")
+    parser.add_argument("--page", action="store_true", help="measure only report.html, without Docker")
     options = parser.parse_args()
-    bench_page.page(MILLION, 5)
-    bench_page.page(MILLION, 50)
+    bench_page.measure_page(MILLION, 5)
+    bench_page.measure_page(MILLION, 50)
     if options.page:
         return
     ensure_engine(show_progress)

@@ -1,4 +1,4 @@
-"""What the page of a run costs whose logs hold a million lines: seconds, memory, size. Needs no Docker."""
+"""Measures the page of a run whose logs hold a million lines: seconds, memory, size. Needs no Docker."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BOOTED = "2026-11-18T07:06:40.{:09d}Z [2026-11-18 07:06:40 +0000] [{}] [INFO] Bo
 GONE = (
     '2026-11-18T07:06:41.000000000Z {"witness": "watch", "t_ns": 1795000001000000000, "event": "gone", "name": "x"}\n'
 )
-# Reads everything but what it has itself written: the program's peak is that of a `reprolab html`.
+# A process of its own, so that its peak memory is that of `reprolab html`.
 PROGRAM = """
 import resource, sys, time
 from pathlib import Path
@@ -40,66 +40,66 @@ print(time.monotonic() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxr
 """
 
 
-def page(lines: int, trials: int) -> None:
-    """Print what the page costs of a run with so many lines, in the logs of so many trials of different variants."""
+def measure_page(lines: int, trials: int) -> None:
+    """Build a run with so many lines in the logs of so many trials, and print the cost of its page."""
     with tempfile.TemporaryDirectory() as folder:
         run = RunDirectory(Path(folder) / "20260101T000000Z")
-        written = build(run, lines, trials)
+        total = build_run(run, lines, trials)
         command = [sys.executable, "-c", PROGRAM, str(run.path), str(ROOT), SCENARIO]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
-        drawn = (run.path / run_dir.PAGE).read_text(encoding="utf-8").count('class="chart"')
-    assert drawn == trials, f"{drawn} of {trials} trials have a timeline"
+        charts = (run.path / run_dir.PAGE).read_text(encoding="utf-8").count('class="chart"')
+    assert charts == trials, f"{charts} of {trials} trials have a timeline"
     seconds, memory, size = map(float, done.stdout.split())
     print(
-        f"report.html of {trials} trials with {written:,} lines: {seconds:.1f} s, peak memory {memory:.0f} MiB, "
+        f"report.html of {trials} trials with {total:,} lines: {seconds:.1f} s, peak memory {memory:.0f} MiB, "
         f"{size:.1f} MB (aims: 20 s, 500 MiB, 5 MB for a million lines)"
     )
 
 
-def build(run: RunDirectory, lines: int, trials: int) -> int:
-    """A run of socket-vanish as its logs would be; returns how many lines they hold."""
-    found = loader.load(ROOT, SCENARIO)
+def build_run(run: RunDirectory, lines: int, trials: int) -> int:
+    """Write a run of socket-vanish with generated logs; returns their number of lines."""
+    scenario = loader.load(ROOT, SCENARIO)
     run.path.mkdir(parents=True)
     files.write_json(run.path / "run.json", {"scenario": SCENARIO, "status": "complete"})
-    names = list(found.experiments[EXPERIMENT].variants)
-    each = lines // trials
-    for number in range(trials):
-        name, count = names[number % len(names)], number // len(names) + 1
-        written(run.trial(EXPERIMENT, name, count).path, each)
-        run.append(TrialRecord(EXPERIMENT, name, count, {}, observation(each)))
-    return each * trials
+    names = list(scenario.experiments[EXPERIMENT].variants)
+    lines_per_trial = lines // trials
+    for index in range(trials):
+        name, number = names[index % len(names)], index // len(names) + 1
+        write_logs(run.trial(EXPERIMENT, name, number).path, lines_per_trial)
+        run.append(TrialRecord(EXPERIMENT, name, number, {}, observation(lines_per_trial)))
+    return lines_per_trial * trials
 
 
 def observation(lines: int) -> dict[str, object]:
-    """What a page needs of it; the responses are left to the proxy's log, which is the longest way."""
+    """An observation without responses, so that the page has to read them from the proxy's log."""
     load = {"started_ns": START * 1000, "finished_ns": (START + LOAD) * 1000, "requests": lines, "connections": 200}
     return {"load": load, "unlinks": []}
 
 
-def written(at: Path, lines: int) -> None:
-    """The logs of one trial: seven parts answers, two parts the proxy's complaints, one part the server's own."""
-    at.mkdir(parents=True)
+def write_logs(directory: Path, lines: int) -> None:
+    """Write the logs of one trial: 70 % access log, 20 % error log of the proxy, 10 % log of the server."""
+    directory.mkdir(parents=True)
     parts = {"proxy.log.gz": 7, "proxy.streams.log.gz": 2, "app.log.gz": 1}
-    makers = {"proxy.log.gz": answers, "proxy.streams.log.gz": complaints, "app.log.gz": server}
+    makers = {"proxy.log.gz": access_lines, "proxy.streams.log.gz": error_lines, "app.log.gz": server_lines}
     for name, part in parts.items():
-        with gzip.open(at / name, "wt", compresslevel=1) as stream:
+        with gzip.open(directory / name, "wt", compresslevel=1) as stream:
             stream.writelines(makers[name](lines * part // 10))
-    with gzip.open(at / "witness.log.gz", "wt") as stream:
+    with gzip.open(directory / "witness.log.gz", "wt") as stream:
         stream.write(GONE)
 
 
-def answers(count: int) -> Iterator[str]:
+def access_lines(count: int) -> Iterator[str]:
     """The proxy's access log."""
     return (ANSWER.format(200 if n % 3 else 502, START + n * LOAD // count) for n in range(count))
 
 
-def complaints(count: int) -> Iterator[str]:
+def error_lines(count: int) -> Iterator[str]:
     """The proxy's error log."""
     return (REFUSED.format(n * 999_999_999 // count) for n in range(count))
 
 
-def server(count: int) -> Iterator[str]:
-    """The server's log: an answer to each request, and a worker that begins after every thousand."""
+def server_lines(count: int) -> Iterator[str]:
+    """The server's log: a line for each request, and a worker that starts after every thousand requests."""
     for n in range(count):
         moment = n * 999_999_999 // count
         yield BOOTED.format(moment, n, n) if n % 1000 == 0 else SERVED.format(moment)

@@ -1,4 +1,4 @@
-"""What the tests without Docker share: a small scenario on disk, trials made by hand, recorded runs."""
+"""Helpers of the tests without Docker: a small scenario on disk, generated trials, recorded runs."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ COLUMNS = [Column("blinked", lambda o: "yes" if o["blinked"] else "no")]
 
 
 def having(*files: str) -> list[str]:
-    """The scenarios that have these files: an author need not keep those that are optional."""
+    """The names of the scenarios that have these files; some files are optional."""
     return [name for name in loader.names(ROOT) if all((ROOT / "scenarios" / name / file).is_file() for file in files)]
 
 
 def lay_out(root: Path, name: str = "blink", compose: str = COMPOSE, **files: str) -> Path:
-    """A checkout with one scenario; ``lamp="..."`` writes lamp.py, by default the experiment above."""
+    """Write a checkout with one scenario; ``lamp="..."`` writes lamp.py, by default the experiment above."""
     directory = root / "scenarios" / name
     directory.mkdir(parents=True)
     (root / "compose.yaml").write_text(f"name: reprolab\ninclude:\n  - scenarios/{name}/compose.yaml\n")
@@ -67,7 +67,7 @@ def lay_out(root: Path, name: str = "blink", compose: str = COMPOSE, **files: st
 
 
 def load(root: Path, **changes: str) -> Scenario:
-    """Lay the small scenario out and read it."""
+    """Write the small scenario and load it."""
     lay_out(root, **changes)
     return loader.load(root, "blink")
 
@@ -83,21 +83,21 @@ def claim(identifier: str = "B-1", **options: Any) -> Claim:
 
 
 def in_memory(*claims: Claim, columns: tuple[Column, ...] = (), also: tuple[Experiment, ...] = ()) -> Scenario:
-    """A scenario that no directory holds, with the experiment ``lamp``."""
-    variants = {name: {} for one in claims for name in one.expectations} or {"documented": {}}
+    """A scenario without a directory, with the experiment ``lamp``."""
+    variants = {name: {} for claim in claims for name in claim.expectations} or {"documented": {}}
     lamp = Experiment("lamp", variants, 3, lambda stack: {}, claims, columns=columns)
-    experiments = {one.name: one for one in (lamp, *also)}
+    experiments = {experiment.name: experiment for experiment in (lamp, *also)}
     return Scenario("blink", Path("blink"), "a lamp", Document("doc-1"), "", "", {"RELEASE": "1.0"}, experiments)
 
 
 def trial(variant: str = "documented", shown: Any = True, number: int = 1, **changes: Any) -> TrialRecord:
-    """A valid trial in which the lamp blinked, or what else ``shown`` says; ``invalid="..."`` makes it invalid."""
-    known: dict[str, Any] = {"experiment": "lamp", "factors": {}, "observation": {"blinked": shown}}
-    return TrialRecord(variant=variant, trial=number, **(known | changes))
+    """A valid trial whose observation has ``shown`` for the sign; ``invalid="..."`` makes it invalid."""
+    defaults: dict[str, Any] = {"experiment": "lamp", "factors": {}, "observation": {"blinked": shown}}
+    return TrialRecord(variant=variant, trial=number, **(defaults | changes))
 
 
 def trials(**shown: str) -> list[TrialRecord]:
-    """Trials by variant: + shows the sign, - does not, ! makes the sign raise, x is invalid."""
+    """Trials by variant, a character each: + shows the sign, - does not, ! makes the sign raise, x is invalid."""
     signs: dict[str, Any] = {"+": True, "-": False, "!": None, "x": True}
     return [
         trial(name.replace("_", "-"), signs[mark], number, invalid="not healthy" if mark == "x" else "")
@@ -107,7 +107,7 @@ def trials(**shown: str) -> list[TrialRecord]:
 
 
 def trials_of(name: str) -> bytes:
-    """The recorded trials of a scenario; empty where the tests keep none of it."""
+    """The recorded trials of a scenario; empty if the tests have none."""
     if name == "socket-vanish":
         return (RUNS / "whole" / "trials.jsonl").read_bytes()
     plain = DATA / name / "trials.jsonl"
@@ -118,12 +118,12 @@ def trials_of(name: str) -> bytes:
 
 
 def write_run_json(run: RunDirectory, **content: Any) -> None:
-    """A run.json of the small scenario with what is given, as a run of any release may have it."""
+    """Write a run.json of the small scenario with this content, as a run of any release may have it."""
     files.write_json(run.path / "run.json", {"schema": 1, "scenario": "blink", **content})
 
 
 def recorded_run(results: Path, name: str) -> RunDirectory:
-    """A copy of a recorded run of socket-vanish, so that judging it may write."""
+    """A copy of a recorded run of socket-vanish, in which judging may write."""
     target = results / "socket-vanish" / "20260101T000000Z"
     shutil.copytree(RUNS / name, target)
     return RunDirectory(target)

@@ -1,4 +1,4 @@
-"""Pages in Chromium, looked at as a reader does: in a container without a network, of the project's own image.
+"""Opens pages in Chromium as a reader does, in a container without a network, of the project's image.
 
 with browser() as chromium:
     seen = chromium.look(path, width=390, scheme="dark", open_details=True, selectors=["h1"], picture=(0, 1200))
@@ -26,18 +26,18 @@ from reprolab.engine.detect import client, ensure_engine
 from reprolab.scenario import loader
 from reprolab.stack.prepare import StackPreparer, StackRequest
 
-# The service with images/chromium; its runs and these tests use the same image, built once for both.
-OWNER, SERVICE = "enable-threads", "enable-threads-browser"
+# The scenario and the service with images/chromium: its runs and these tests share the image.
+SCENARIO, SERVICE = "enable-threads", "enable-threads-browser"
 WIDTHS = (390, 1600)
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A page as it was seen.
+    """What a reader sees of a page.
 
-    ``errors``: exceptions, console errors and warnings, requests to any network. ``overflow``: elements that reach
-    beyond the window (but in what scrolls) or are cut off. ``texts``: by selector, those of the visible elements.
-    ``value``: the script's. ``picture``: a PNG, if asked for.
+    ``errors``: exceptions, console errors and warnings, requests to any network. ``overflow``: elements that are wider
+    than the window (except inside of scrolling elements) or cut off. ``texts``: those of the visible elements, by
+    selector. ``value``: the value of the script. ``height`` in pixels. ``picture``: a PNG, if asked for.
     """
 
     errors: list[str]
@@ -66,9 +66,10 @@ class Chromium:
         script: str = "",
         picture: tuple[int, int] | None = None,
     ) -> Seen:
-        """Open a page (one file) in a window of this size (pixels) and say what is there.
+        """Open a page (one file) in a window of this size (pixels).
 
-        ``script`` is run before, for instance to click; ``picture`` is from where to where down the page.
+        ``script`` runs before anything is read, for instance to click. ``picture`` is the part of the page for a
+        screenshot, from and to in pixels from its top.
         """
         request = {
             "page": "/tmp/page.html",
@@ -100,20 +101,20 @@ class Chromium:
     def _get(self, path: str) -> bytes:
         chunks, _ = self.container.get_archive(path)
         with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
-            found = archive.extractfile(archive.next() or path)
-            assert found is not None
-            return found.read()
+            stream = archive.extractfile(archive.next() or path)
+            assert stream is not None
+            return stream.read()
 
 
 @contextmanager
 def browser() -> Iterator[Chromium]:
-    """A container with Chromium and no network; removed at the end, and by `reprolab clean` where it comes to none."""
+    """A container with Chromium and no network, removed at the end; `reprolab clean` removes a leftover."""
     container = client().containers.run(
         _image(),
         detach=True,
         init=True,
         network_mode="none",
-        labels=labels.own(OWNER, "tests"),
+        labels=labels.own(SCENARIO, "tests"),
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],
         mem_limit="2g",
@@ -128,10 +129,10 @@ def browser() -> Iterator[Chromium]:
 
 
 def _image() -> str:
-    """The image's name; built where it is not there yet, as a run builds it."""
-    found = loader.load(ROOT, OWNER)
+    """The name of the image; built if it is missing, as a run builds it."""
+    scenario = loader.load(ROOT, SCENARIO)
     preparer = StackPreparer(ensure_engine(print), client(), policy(os.environ), print)
-    (model,) = preparer.models(found, [StackRequest({}, found.experiments["two-clients"])], {})
+    (model,) = preparer.models(scenario, [StackRequest({}, scenario.experiments["two-clients"])], {})
     model["services"] = {SERVICE: model["services"][SERVICE]}
     with tempfile.TemporaryDirectory() as workspace:
         preparer.build(model, Path(workspace))

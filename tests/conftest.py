@@ -1,10 +1,10 @@
-"""Fast tests first, then those that run real programs, then those on real containers."""
+"""Order of the tests: fast ones first, then those that run real programs, then those on real containers."""
 
 import os
 
 import pytest
 
-# Whoever runs the tests by make does not run the lab by make: hints stand in the command line's words.
+# The tests may run by make, but they call the lab's command line: its hints must name commands, not make targets.
 os.environ.pop("MAKELEVEL", None)
 
 REAL_PROGRAM_FIXTURES = {"server", "deaf_port"}
@@ -18,7 +18,7 @@ def _rank(item: pytest.Item) -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what takes seconds, and order: a mistake shows before the first container starts."""
+    """Mark the slow tests and sort all, so that an error shows before the first container starts."""
     for item in items:
         if item.path.name in SLOW_FILES or REAL_PROGRAM_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker("slow")

@@ -1,4 +1,4 @@
-"""What the tests on real containers share: running the lab as a user does, and waiting for a state."""
+"""Helpers of the tests on real containers: run the lab as a user does, and wait for a state."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ TRIAL_LABEL = "reprolab.object=trial"
 
 
 def environment(results: Path, **more: str) -> dict[str, str]:
-    """The caller's environment with results of its own."""
+    """The environment of the tests with another results directory."""
     return {**os.environ, "REPROLAB_RESULTS": str(results), "REPROLAB_ROOT": str(ROOT), **more}
 
 
 def start(results: Path, *arguments: str, **more: str) -> subprocess.Popen[str]:
-    """Start the lab's command line, its output in a file beside the results."""
+    """Start the lab's command line; its output goes to a file beside the results."""
     results.parent.mkdir(parents=True, exist_ok=True)
     log = results.parent / f"{results.name}.{time.monotonic_ns()}.out"
     stream = log.open("w", encoding="utf-8")
@@ -43,13 +43,13 @@ def start(results: Path, *arguments: str, **more: str) -> subprocess.Popen[str]:
 
 
 def output(process: subprocess.Popen[str]) -> str:
-    """What a started lab has printed so far."""
+    """The output of a started lab so far."""
     log: Path = process.log  # type: ignore[attr-defined]
     return log.read_text(encoding="utf-8")
 
 
 def lab(results: Path, *arguments: str, limit: float = 900, **more: str) -> tuple[int, str]:
-    """Run the lab to its end; returns exit status and output."""
+    """Run the lab to its end; returns its exit status and output."""
     process = start(results, *arguments, **more)
     try:
         process.wait(timeout=limit)
@@ -61,7 +61,7 @@ def lab(results: Path, *arguments: str, limit: float = 900, **more: str) -> tupl
 
 
 def wait_for(what: str, state: Callable[[], Any], limit: float = 60.0) -> Any:
-    """Wait until ``state()`` is true and return it; fails with what was awaited, never just with a time."""
+    """Wait until ``state()`` is true and return it; the failure names what was awaited and the last state."""
     end = time.monotonic() + limit
     last: Any = None
     while time.monotonic() < end:
@@ -73,19 +73,19 @@ def wait_for(what: str, state: Callable[[], Any], limit: float = 60.0) -> Any:
 
 
 def engine() -> docker.DockerClient:
-    """The engine, which must be there: its absence is a failure, not a skip."""
-    found = connect()
-    found.ping()
-    return found
+    """A client of the engine. Without an engine the test fails; it is not skipped."""
+    client = connect()
+    client.ping()
+    return client
 
 
 def base(official: str) -> str:
-    """What stands for an official image on this machine, as the lab finds or builds it."""
+    """The image that the lab uses for an official image on this machine; built if it is missing."""
     return resolve_base(official, engine(), policy=policy(os.environ), on_progress=print).reference
 
 
 def left(client: docker.DockerClient, run: str | None = None) -> list[str]:
-    """Names of all trial objects on the engine, of one run where given."""
+    """Names of all trial objects on the engine; only those of one run if ``run`` is set."""
     label = f"reprolab.run={run}" if run else TRIAL_LABEL
     filters: dict[str, Any] = {"label": [label]}
     containers = [c.name for c in client.containers.list(all=True, ignore_removed=True, filters=filters)]
@@ -96,9 +96,9 @@ def left(client: docker.DockerClient, run: str | None = None) -> list[str]:
 
 def run_directory(results: Path, scenario: str = "socket-vanish") -> Path:
     """The only run below ``results``."""
-    found = sorted((results / scenario).glob("2*"))
-    assert len(found) == 1, f"expected one run below {results}, found {found}"
-    return found[0]
+    runs = sorted((results / scenario).glob("2*"))
+    assert len(runs) == 1, f"expected one run below {results}, found {runs}"
+    return runs[0]
 
 
 def read(path: Path) -> Any:

@@ -1,10 +1,10 @@
-"""Opens a page in Chromium, as a reader would, and prints what is there as one line of JSON. Runs beside tabs.py.
+"""Opens a page in Chromium and prints what a reader sees as one line of JSON. Runs in the container with tabs.py.
 
     look.py REQUEST.json
 
 The request: {page, width, height, scheme: "light" | "dark", open: open all <details>, script, selectors, pictures:
-[[from, to, file], ...]}. The answer: errors; overflow, what is wider than the window or cut off; the texts of the
-visible elements by selector; the script's value; how high the page is.
+[[from, to, file], ...]}. The answer: errors; overflow (elements that are wider than the window or cut off); the texts
+of the visible elements by selector; the script's value; the height of the page. Sizes are in pixels.
 """
 
 import base64
@@ -20,36 +20,37 @@ SETTLED = 0.4
 LIMIT = 30.0
 HIGHEST = 40_000
 
-# Charts are drawn when they come into view; what is begun must be done before one looks.
+# Charts are drawn when they come into view, so the program waits until all visible ones are drawn.
 BUSY = (
     """[...document.querySelectorAll('.chart')].filter(c => c.checkVisibility() && c.dataset.drawn !== 'done').length"""
 )
 OVERFLOW = """(() => {
-  const wide = document.documentElement.clientWidth, found = [];
+  const width = document.documentElement.clientWidth, faults = [];
   const name = e => [e.tagName, e.id, e.className.baseVal ?? e.className, e.textContent.trim().slice(0, 40)]
     .filter(Boolean).join(' ');
-  if (document.documentElement.scrollWidth > wide) found.push('the page: ' + document.documentElement.scrollWidth);
+  if (document.documentElement.scrollWidth > width) faults.push('the page: ' + document.documentElement.scrollWidth);
   for (const e of document.querySelectorAll('body *')) {
     if (!e.getClientRects().length || e.closest('template, script, style')) continue;
     const box = e.getBoundingClientRect(), style = getComputedStyle(e);
     const scrolls = e.parentElement.closest('.scroll, pre, select');
-    if (!scrolls && (box.right > wide + 1 || box.left < -1)) found.push(name(e) + ': ' + box.left + ' to ' + box.right);
+    if (!scrolls && (box.right > width + 1 || box.left < -1))
+      faults.push(name(e) + ': ' + box.left + ' to ' + box.right);
     if (['hidden', 'clip'].includes(style.overflowX) && e.scrollWidth > e.clientWidth + 1)
-      found.push('cut off: ' + name(e) + ': ' + e.scrollWidth + ' in ' + e.clientWidth);
+      faults.push('cut off: ' + name(e) + ': ' + e.scrollWidth + ' in ' + e.clientWidth);
   }
   for (const text of document.querySelectorAll('svg text')) {
     const box = text.getBoundingClientRect(), frame = text.closest('svg').getBoundingClientRect();
     if (box.width && (box.left < frame.left - 1 || box.right > frame.right + 1))
-      found.push('cut off in its drawing: ' + name(text));
+      faults.push('cut off in its drawing: ' + name(text));
   }
-  return found.slice(0, 20);
+  return faults.slice(0, 20);
 })()"""
 SEEN = """(selectors => Object.fromEntries(selectors.map(s => [s, [...document.querySelectorAll(s)]
   .filter(e => e.checkVisibility()).map(e => (e.innerText ?? e.textContent).trim())])))"""
 
 
 def evaluate(browser, session, expression):
-    """The value of an expression in the page; a mistake in it ends the look."""
+    """The value of an expression in the page; an error in it ends the program."""
     answer = browser.ask("Runtime.evaluate", session, expression=expression, returnByValue=True, awaitPromise=True)
     if "exceptionDetails" in answer:
         sys.exit(f"{expression[:200]}: {answer['exceptionDetails']}")
@@ -57,7 +58,7 @@ def evaluate(browser, session, expression):
 
 
 def settle(browser, session, done):
-    """Wait until an expression is falsy, and a little longer."""
+    """Wait until the expression ``done`` is falsy, and a little longer."""
     end = time.monotonic() + LIMIT
     while evaluate(browser, session, done) and time.monotonic() < end:
         time.sleep(0.1)
@@ -67,29 +68,29 @@ def settle(browser, session, done):
 
 
 def window(browser, request, height):
-    """Set the window's size."""
+    """The parameters of the window's size."""
     return {"width": request["width"], "height": height, "deviceScaleFactor": 1, "mobile": request["width"] < 600}
 
 
 def errors(browser):
-    """What the page complained about: exceptions, console errors, requests that failed."""
-    found = []
+    """The page's errors: exceptions, console errors and warnings, requests to a network."""
+    messages = []
     for event in browser.events:
         params = event["params"]
         if event["method"] == "Runtime.exceptionThrown":
             details = params["exceptionDetails"]
-            found.append(details.get("exception", {}).get("description") or details["text"])
+            messages.append(details.get("exception", {}).get("description") or details["text"])
         elif event["method"] == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning", "assert"):
-            found.append(" ".join(str(one.get("value", one.get("description"))) for one in params["args"]))
+            messages.append(" ".join(str(value.get("value", value.get("description"))) for value in params["args"]))
         elif event["method"] == "Log.entryAdded" and params["entry"]["level"] == "error":
-            found.append(params["entry"]["text"])
+            messages.append(params["entry"]["text"])
         elif event["method"] == "Network.requestWillBeSent" and params["request"]["url"].startswith("http"):
-            found.append(f"asked the network for {params['request']['url']}")
-    return found
+            messages.append(f"asked the network for {params['request']['url']}")
+    return messages
 
 
 def look(request, profile):
-    """Open the page and tell."""
+    """Open the page and return the answer."""
     browser = Browser(profile)
     try:
         session = browser.window(True)

@@ -1,4 +1,4 @@
-"""The bundle: what goes in, that nothing damaged comes out, and (marker docker) a machine without network."""
+"""Offline bundles: their contents, damaged files, and (marker docker) a machine without a network."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from reprolab.scenario import scaffold
 from test_authoring import NOT_COPIED
 
 NAME = "bundled-case"
-NOBODY: Any = None
+UNUSED: Any = None
 
 
-def unheard(size: int) -> None:
-    """Nobody looks at the progress."""
+def ignore_progress(size: int) -> None:
+    """Takes the progress of an archive and does nothing."""
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(bundle_archive, "PIECE", 10)
     (tmp_path / "run.json").write_text("{}")
     target = tmp_path / "results" / "small.tar"
-    with bundle_archive.Writer(target, unheard) as archive:
+    with bundle_archive.ArchiveWriter(target, ignore_progress) as archive:
         archive.add(bundle_archive.MANIFEST, json.dumps({"schema": 1, "architecture": "amd64"}).encode())
         archive.add_file("runs/blink/20260101T000000Z/run.json", tmp_path / "run.json")
         archive.add_stream(bundle_archive.IMAGES, iter([b"0123456", b"789abcdefghijklm", b"nopq"]))
@@ -53,50 +53,52 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 # -- the archive -------------------------------------------------------------------------------------
 
 
-def test_what_went_in_comes_out(written: Path, tmp_path: Path) -> None:
-    """The manifest, the files and the stream are what they were, in however many pieces."""
-    reader = bundle_archive.Reader(written)
-    assert reader.verify(unheard)["architecture"] == "amd64"
-    assert b"".join(reader.stream(bundle_archive.IMAGES, unheard)) == b"0123456789abcdefghijklmnopq"
-    assert reader.sizes(bundle_archive.IMAGES) == 27
+def test_an_archive_returns_what_was_written(written: Path, tmp_path: Path) -> None:
+    """The manifest, the files and the stream are unchanged, in any number of pieces."""
+    reader = bundle_archive.ArchiveReader(written)
+    assert reader.verify(ignore_progress)["architecture"] == "amd64"
+    assert b"".join(reader.stream(bundle_archive.IMAGES, ignore_progress)) == b"0123456789abcdefghijklmnopq"
+    assert reader.total_size(bundle_archive.IMAGES) == 27
     reader.unpack(bundle_archive.RUNS, tmp_path / "out", lambda name: name.startswith("blink/"))
     assert (tmp_path / "out/blink/20260101T000000Z/run.json").read_text() == "{}"
 
 
 def test_a_changed_byte_is_found(written: Path) -> None:
-    """The message names the part that is not what was written."""
+    """The message names the member."""
     content = written.read_bytes()
     written.write_bytes(content.replace(b"abcdefg", b"abcdXfg"))
-    with pytest.raises(BundleError, match="images/000002 is not what was written"):
-        bundle_archive.Reader(written).verify(unheard)
+    with pytest.raises(BundleError, match="images/000002 has another checksum than when it was written"):
+        bundle_archive.ArchiveReader(written).verify(ignore_progress)
 
 
 @pytest.mark.parametrize("part", [0.2, 0.4, 0.55])
-def test_a_bundle_that_was_cut_short_is_found(written: Path, part: float) -> None:
-    """Wherever a copy broke off, nothing of it is taken for whole."""
+def test_an_incomplete_bundle_is_damaged(written: Path, part: float) -> None:
+    """A copy that ended early is never taken for a complete bundle."""
     content = written.read_bytes()
     written.write_bytes(content[: int(len(content) * part)])
     with pytest.raises(BundleError, match="damaged"):
-        bundle_archive.Reader(written).verify(unheard)
+        bundle_archive.ArchiveReader(written).verify(ignore_progress)
 
 
-def test_what_is_no_bundle_is_said_so(tmp_path: Path) -> None:
-    """A missing file, and one that is something else."""
+def test_a_file_that_is_no_bundle_is_an_error(tmp_path: Path) -> None:
+    """A missing file, and a file of another kind."""
     with pytest.raises(BundleError, match="no bundle"):
-        bundle_archive.Reader(tmp_path / "nothing.tar")
+        bundle_archive.ArchiveReader(tmp_path / "nothing.tar")
     (tmp_path / "page.tar").write_text("<html>your session has expired</html>")
     with pytest.raises(BundleError, match="damaged"):
-        bundle_archive.Reader(tmp_path / "page.tar").verify(unheard)
+        bundle_archive.ArchiveReader(tmp_path / "page.tar").verify(ignore_progress)
 
 
 def test_no_member_is_written_elsewhere(tmp_path: Path) -> None:
-    """A name that leads out of its directory is refused."""
+    """A path outside of its directory is refused."""
     with tarfile.open(tmp_path / "bad.tar", "w") as archive:
         member = tarfile.TarInfo("runs/../../escaped")
         member.size = 1
         archive.addfile(member, io.BytesIO(b"x"))
-    with pytest.raises(BundleError, match="leads out of its directory"):
-        bundle_archive.Reader(tmp_path / "bad.tar").unpack(bundle_archive.RUNS, tmp_path / "in", lambda name: True)
+    with pytest.raises(BundleError, match="is outside of its directory"):
+        bundle_archive.ArchiveReader(tmp_path / "bad.tar").unpack(
+            bundle_archive.RUNS, tmp_path / "in", lambda name: True
+        )
     assert not (tmp_path / "escaped").exists()
 
 
@@ -108,9 +110,12 @@ def test_a_bundle_that_fails_leaves_nothing(tmp_path: Path) -> None:
         raise OSError(28, "No space left on device")
 
     target = tmp_path / "b.tar"
-    with pytest.raises(OSError, match="No space left"), bundle_archive.Writer(target, unheard) as archive:
+    with (
+        pytest.raises(OSError, match="No space left"),
+        bundle_archive.ArchiveWriter(target, ignore_progress) as archive,
+    ):
         archive.add_stream(bundle_archive.IMAGES, full(None))
-    archive = bundle_archive.Writer(target, unheard)
+    archive = bundle_archive.ArchiveWriter(target, ignore_progress)
     archive._tar.addfile = lambda member, stream: next(full(None)) and (_ for _ in ()).throw(OSError(28, "full"))  # type: ignore[method-assign,assignment]
     with pytest.raises(BundleError, match="could not be written: full"), archive:
         archive.add("a", b"x")
@@ -120,47 +125,47 @@ def test_a_bundle_that_fails_leaves_nothing(tmp_path: Path) -> None:
 # -- what goes in ------------------------------------------------------------------------------------
 
 
-def test_the_variants_on_stage_go_along() -> None:
+def test_the_variants_of_the_demonstration_are_bundled() -> None:
     """By default the documented variants and those of the demonstration, each once; with everything, all."""
-    found = scenario_loader.load(ROOT, "socket-vanish")
-    some = create.variants_of(found, everything=False)
-    assert some == [("vanish", name) for name in ("documented", "gunicorn-19.5.0", "creator-only")]
-    assert len(create.variants_of(found, everything=True)) == len(found.experiments["vanish"].variants)
+    scenario = scenario_loader.load(ROOT, "socket-vanish")
+    default = create.choose_variants(scenario, everything=False)
+    assert default == [("vanish", name) for name in ("documented", "gunicorn-19.5.0", "creator-only")]
+    assert len(create.choose_variants(scenario, everything=True)) == len(scenario.experiments["vanish"].variants)
 
 
-def test_a_scenario_without_a_demonstration_goes_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its documented variants do, and any run of it; that there is none holds nothing up."""
+def test_a_scenario_without_a_demonstration_is_bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its documented variants and any run of it; a missing run is no error."""
     monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path / "results"))
-    found = load(tmp_path)
-    assert create.variants_of(found, everything=False) == [("lamp", "documented")]
-    monkeypatch.setattr(create.Bundler, "_part", lambda *told: told[-1])
-    bundler = create.Bundler(tmp_path, NOBODY, NOBODY, NOBODY, print)
+    scenario = load(tmp_path)
+    assert create.choose_variants(scenario, everything=False) == [("lamp", "documented")]
+    monkeypatch.setattr(create.Bundler, "_bundle", lambda *arguments: arguments[-1])
+    bundler = create.Bundler(tmp_path, UNUSED, UNUSED, UNUSED, print)
     assert bundler.gather(["blink"], everything=False, runs=True) == [None]
     run = lookup.create_run(tmp_path, "blink")
     write_run_json(run, status="complete")
     assert bundler.gather(["blink"], everything=False, runs=True) == [run]
 
 
-def test_the_run_that_goes_along_can_be_played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The newest whole run that has every act; one that was broken off only where there is no other."""
+def test_the_bundled_run_can_be_replayed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest complete run that has every act; an aborted run only if there is no other."""
     monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path))
-    found = scenario_loader.load(ROOT, "socket-vanish")
-    assert create.playable(ROOT, found) is None
+    scenario = scenario_loader.load(ROOT, "socket-vanish")
+    assert create.find_replayable_run(ROOT, scenario) is None
     whole = recorded_run(tmp_path, "whole")
-    assert create.playable(ROOT, found) == whole
+    assert create.find_replayable_run(ROOT, scenario) == whole
     later = tmp_path / "socket-vanish" / "20270101T000000Z"
     shutil.copytree(whole.path, later)
     content = json.loads((later / "run.json").read_text())
     (later / "run.json").write_text(json.dumps(content | {"status": "aborted"}))
-    assert create.playable(ROOT, found) == whole
+    assert create.find_replayable_run(ROOT, scenario) == whole
     (whole.path / "trials.jsonl").write_text("")
-    assert create.playable(ROOT, found) == run_dir.RunDirectory(later)
+    assert create.find_replayable_run(ROOT, scenario) == run_dir.RunDirectory(later)
 
 
 def test_without_a_run_the_bundle_says_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A talk that has nothing to replay must not be found out at the venue."""
+    """A missing run must show when the bundle is made, not at the venue."""
     monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path))
-    bundler = create.Bundler(ROOT, NOBODY, NOBODY, NOBODY, print)
+    bundler = create.Bundler(ROOT, UNUSED, UNUSED, UNUSED, print)
     with pytest.raises(BundleError) as raised:
         bundler.gather(["pool-freeze"], everything=False, runs=True)
     assert "make demo-pool-freeze" in str(raised.value) and "--no-runs" in str(raised.value)
@@ -169,25 +174,25 @@ def test_without_a_run_the_bundle_says_how_to_get_one(tmp_path: Path, monkeypatc
 # -- loading -----------------------------------------------------------------------------------------
 
 
-def loader(written: Path, arch: str = "amd64", place: str = "/") -> Loader:
-    """A loader on an engine that only says what it is."""
-    client: Any = SimpleNamespace(version=lambda: {"Arch": arch}, info=lambda: {"DockerRootDir": place})
-    return Loader(ROOT, NOBODY, client, bundle_archive.Reader(written), print)
+def loader(written: Path, arch: str = "amd64", directory: str = "/") -> Loader:
+    """A loader with an engine that only gives its processor and its directory."""
+    client: Any = SimpleNamespace(version=lambda: {"Arch": arch}, info=lambda: {"DockerRootDir": directory})
+    return Loader(ROOT, UNUSED, client, bundle_archive.ArchiveReader(written), print)
 
 
 def test_images_of_another_processor_are_refused(written: Path) -> None:
-    """Before anything is loaded, with what can be done instead."""
+    """Before anything is loaded; the message says what can be done instead."""
     with pytest.raises(BundleError, match="are for amd64, this engine runs arm64") as raised:
         loader(written, "arm64").check_machine({"architecture": "amd64"})
     assert "--replay RUN" in str(raised.value)
 
 
-def test_a_full_disk_is_found_before_it_is_full(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The images' size is known; an engine elsewhere is not asked for its disk."""
+def test_too_little_disk_space_is_found_before_loading(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The size of the images is known; the disk of a remote engine is not checked."""
     monkeypatch.setattr(bundle_load.shutil, "disk_usage", lambda place: SimpleNamespace(free=26))
     with pytest.raises(BundleError, match="fewer scenarios"):
         loader(written).check_machine({"architecture": "amd64"})
-    loader(written, place="/no/such/place/here").check_machine({"architecture": "amd64"})
+    loader(written, directory="/no/such/directory").check_machine({"architecture": "amd64"})
 
 
 def load_script(bundle_file: Path, root: Path, **more: str) -> subprocess.CompletedProcess[str]:
@@ -200,9 +205,9 @@ def load_script(bundle_file: Path, root: Path, **more: str) -> subprocess.Comple
 
 
 def test_packages_for_another_python_are_refused(tmp_path: Path) -> None:
-    """The release that is needed is named, and what was tried."""
+    """The message names the release that is needed and the interpreters that were tried."""
     target = tmp_path / "b.tar"
-    with bundle_archive.Writer(target, unheard) as archive:
+    with bundle_archive.ArchiveWriter(target, ignore_progress) as archive:
         archive.add("wheels/PYTHON", b"2.7 amiga-m68k\n")
     done = load_script(target, tmp_path / "checkout")
     assert done.returncode == 4
@@ -210,7 +215,7 @@ def test_packages_for_another_python_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_bundle_must_be_named(tmp_path: Path) -> None:
-    """Without a file, or with one that is not there, the script says how it is called."""
+    """Without a bundle the script says how to call it."""
     done = load_script(tmp_path / "nothing.tar", tmp_path / "checkout")
     assert done.returncode == 2 and "no file" in done.stderr
     (tmp_path / "page.tar").write_text("<html>")
@@ -223,7 +228,7 @@ def test_a_bundle_must_be_named(tmp_path: Path) -> None:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Iterator[Path]:
-    """A copy of the checkout with a scenario of its own, whose images nobody else has; they go with it."""
+    """A copy of the checkout with one new scenario. Its images have unique content and are removed afterwards."""
     copy = tmp_path / "checkout"
     shutil.copytree(ROOT, copy, ignore=NOT_COPIED, symlinks=True)
     for name in scenario_loader.names(copy):
@@ -236,32 +241,32 @@ def checkout(tmp_path: Path) -> Iterator[Path]:
     app = copy / "scenarios" / NAME / "app.py"
     app.write_text(f"{app.read_text()}\n# {tmp_path.name} {os.getpid()}\n")
     yield copy
-    remove_own()
+    remove_test_images()
 
 
 def without_tools(lock: str) -> str:
-    """A lock file without the large packages that only developers need."""
+    """The text of a lock file without the large packages that only developers need."""
     blocks = re.split(r"^(?=\S)", lock, flags=re.M)
     return "".join(block for block in blocks if not block.startswith(("mypy==", "ruff==", "hadolint", "shellcheck")))
 
 
-def remove_own() -> None:
-    """Untag what this test made: the scenario's images and the names that loading gave to bases."""
+def remove_test_images() -> None:
+    """Remove the tags that this test made: of the scenario's images, and those that loading gave to base images."""
     client = engine()
-    for one in client.images.list():
-        for tag in one.tags:
+    for image in client.images.list():
+        for tag in image.tags:
             if tag.startswith((f"reprolab/{NAME}-", f"{BUNDLED}/")):
                 client.images.remove(tag, noprune=tag.startswith(BUNDLED))
 
 
 def at(checkout: Path, *words: str, cut_off: bool = False, **more: str) -> str:
-    """Run a command in the copy, with the code of the copy; ``cut_off`` from every network but the engine's socket."""
-    # pip's variables stay: what pip is told is part of what a base from this host is made from.
+    """Run a command in the copy, with the code of the copy; ``cut_off`` leaves it only the engine's socket."""
+    # pip's variables stay: pip's settings are part of the name of a fallback image.
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS", "PYTHON", "REPROLAB"))}
-    # Who is not root may do so in a user namespace of their own.
-    before = ["unshare", "-n" if os.geteuid() == 0 else "-rn"] if cut_off else []
+    # Without root this needs a user namespace.
+    prefix = ["unshare", "-n" if os.geteuid() == 0 else "-rn"] if cut_off else []
     done = subprocess.run(
-        [*before, *words], cwd=checkout, env=kept | more, capture_output=True, text=True, timeout=300, check=False
+        [*prefix, *words], cwd=checkout, env=kept | more, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, f"$ {' '.join(words)}\nexit {done.returncode}\n{done.stdout}{done.stderr}"
     return done.stdout + done.stderr
@@ -269,24 +274,24 @@ def at(checkout: Path, *words: str, cut_off: bool = False, **more: str) -> str:
 
 @pytest.mark.docker
 def test_a_machine_without_network_is_made_ready(checkout: Path) -> None:
-    """A new scenario is played, bundled, its images removed, loaded without any network: it runs, nothing is built."""
-    own = {"PYTHONPATH": str(checkout / "scripts"), "REPROLAB_ROOT": str(checkout)}
+    """A scenario is shown and bundled, its images are removed and loaded without a network: it runs without a build."""
+    variables = {"PYTHONPATH": str(checkout / "scripts"), "REPROLAB_ROOT": str(checkout)}
     lab = str(Path(sys.executable).with_name("reprolab"))
-    shown = at(checkout, lab, "demo", NAME, "--auto=0", **own)
+    shown = at(checkout, lab, "demo", NAME, "--auto=0", **variables)
     assert "confirmed in this run" in shown and "What do you expect?" in shown
     (trial,) = (checkout / "results" / NAME).glob("2*/claims/documented/1")
     run = trial.parents[2].name
-    looked = [json.loads(line) for line in (trial / "stage.jsonl").read_text().splitlines()]
-    assert any(line["look"]["processes"] for line in looked if "look" in line), "no look saw a process"
-    at(checkout, lab, "bundle", NAME, "--output", "luggage.tar", **own)
-    (checkout / "luggage.tar").rename(checkout.parent / "luggage.tar")
+    recorded = [json.loads(line) for line in (trial / "stage.jsonl").read_text().splitlines()]
+    assert any(line["look"]["processes"] for line in recorded if "look" in line), "no record has a process"
+    at(checkout, lab, "bundle", NAME, "--output", "offline.tar", **variables)
+    (checkout / "offline.tar").rename(checkout.parent / "offline.tar")
     shutil.rmtree(checkout / "results")
-    remove_own()
+    remove_test_images()
 
-    said = at(checkout, "make", "load", f"BUNDLE={checkout.parent / 'luggage.tar'}", cut_off=True)
-    assert f"ready:  make demo-{NAME}" in said and "loaded" in said
-    said = at(checkout, "make", f"scenario-{NAME}", "VARIANT=documented", "TRIALS=1")
-    assert "came in a bundle" in said
-    assert "building" not in said and "pulling" not in said
-    said = at(checkout, "make", f"demo-{NAME}", f"REPLAY={NAME}/{run}", cut_off=True, DOCKER_HOST="tcp://127.0.0.1:1")
-    assert f"replay of {run}" in said and "shown from what the demonstration saw" in said
+    output = at(checkout, "make", "load", f"BUNDLE={checkout.parent / 'offline.tar'}", cut_off=True)
+    assert f"ready:  make demo-{NAME}" in output and "loaded" in output
+    output = at(checkout, "make", f"scenario-{NAME}", "VARIANT=documented", "TRIALS=1")
+    assert "came in a bundle" in output
+    assert "building" not in output and "pulling" not in output
+    output = at(checkout, "make", f"demo-{NAME}", f"REPLAY={NAME}/{run}", cut_off=True, DOCKER_HOST="tcp://127.0.0.1:1")
+    assert f"replay of {run}" in output and "shown from what the demonstration saw" in output

@@ -1,4 +1,4 @@
-"""The command line: what it says, and with which status it ends."""
+"""The command line: its messages and exit statuses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from reprolab.evidence import lookup, run_dir
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A checkout of the test's own, and the signal handling as it was."""
+    """An empty checkout; restores the signal handling afterwards."""
     before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setenv("REPROLAB_ROOT", str(tmp_path))
     monkeypatch.delenv("REPROLAB_RESULTS", raising=False)
@@ -39,8 +39,8 @@ def run_of(root: Path, **shown: str) -> str:
     """A run of the small scenario on disk, with these trials; its path."""
     run = lookup.create_run(root, "blink")
     write_run_json(run, started="2026-01-02", status="complete", plan=[])
-    for one in trials(**shown):
-        run.append(one)
+    for record in trials(**shown):
+        run.append(record)
     return str(run.path)
 
 
@@ -48,7 +48,7 @@ def run_of(root: Path, **shown: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "texts"),
     [
         (["run", "blnk"], ["no scenario 'blnk' (did you mean blink?)", "expected: one of blink"]),
         (["run", "blink/lmap"], ["blink has no experiment 'lmap'", "expected: one of lamp"]),
@@ -71,12 +71,12 @@ def run_of(root: Path, **shown: str) -> str:
         (["new-scenario", "blink"], ["scenarios/blink is there already"]),
     ],
 )
-def test_usage_errors(home: Path, arguments: list[str], said: list[str]) -> None:
-    """Each ends with 2, before any engine is looked for, and names the values that were expected."""
+def test_usage_errors(home: Path, arguments: list[str], texts: list[str]) -> None:
+    """Each ends with status 2, before an engine is looked for, and names the expected values."""
     lay_out(home)
     result = lab(*arguments)
     assert result.exit_code == Exit.USAGE, result.output
-    for text in said:
+    for text in texts:
         assert text in result.output
     assert "Traceback" not in result.output
 
@@ -98,7 +98,7 @@ def make(*words: str) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_make_says_which_variable_is_missing(target: str, lacks: str, example: str) -> None:
-    """In make's own words: reprolab's usage line is of no use to who has only make."""
+    """The message has make's words: a user of make has no use for reprolab's usage line."""
     done = make(target)
     assert done.returncode == Exit.USAGE
     assert done.stderr.startswith(f"make {target}: {lacks}\n  expected: ")
@@ -107,7 +107,7 @@ def test_make_says_which_variable_is_missing(target: str, lacks: str, example: s
 
 @pytest.mark.parametrize("prefix", ["scenario", "bugreport", "export", "up", "wrk", "logs", "down", "demo"])
 def test_make_says_which_target_was_meant(prefix: str) -> None:
-    """A mistyped scenario runs nothing; one that is there keeps its own recipe."""
+    """A mistyped scenario runs nothing; the recipes of existing ones are unchanged."""
     target = f"{prefix}-soket-vanish"
     assert make("-n", target).stdout == f".venv/bin/reprolab no-target '{target}'\n"
     assert "no-target" not in make("-n", f"{prefix}-socket-vanish").stdout
@@ -118,14 +118,14 @@ def test_make_says_which_target_was_meant(prefix: str) -> None:
     assert "no-target" not in make("help").stdout
 
 
-def test_the_last_line_tells_the_status(home: Path) -> None:
-    """make turns every failure into 2, so the status stands in words as well."""
+def test_the_last_line_names_the_status(home: Path) -> None:
+    """make turns every failure into 2, so the last line gives the status in words."""
     lay_out(home)
     assert lab("run", "blnk").output.rstrip().endswith("reprolab: exit status 2 (usage)")
 
 
 def test_a_malformed_scenario_is_a_usage_error(home: Path) -> None:
-    """Listing names the file and what is wrong in it."""
+    """`list` names the file and the error in it."""
     lay_out(home, lamp=EXPERIMENT.replace("TRIALS = 3", "TRIALS = 0"))
     result = lab("list")
     assert result.exit_code == Exit.USAGE
@@ -133,30 +133,30 @@ def test_a_malformed_scenario_is_a_usage_error(home: Path) -> None:
 
 
 def test_no_checkout(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A REPROLAB_ROOT that leads nowhere is told, with what is looked for."""
+    """A wrong REPROLAB_ROOT is an error that says what is expected."""
     result = lab("list")
     assert result.exit_code == Exit.USAGE
     assert "expected: a folder with scenarios/ and compose.yaml, or REPROLAB_ROOT=DIR" in result.output
 
 
 def test_the_checkout_is_found_from_below(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From any folder inside it."""
+    """From any directory inside it."""
     directory = lay_out(home)
     monkeypatch.delenv("REPROLAB_ROOT")
     monkeypatch.chdir(directory)
     assert common.project_root() == home
 
 
-def test_the_exit_statuses_stand_in_the_help() -> None:
-    """Nobody has to look for them elsewhere."""
-    told = " ".join(lab("--help").output.split())
+def test_the_help_lists_the_exit_statuses() -> None:
+    """Each with its meaning."""
+    text = " ".join(lab("--help").output.split())
     for status, words in ((0, "as recorded"), (1, "drift"), (2, "usage"), (3, "inconclusive"), (4, "the lab failed")):
-        assert f"{status} {words}" in told or f"{status} verdicts {words}" in told
-    assert "130 interrupted" in told
+        assert f"{status} {words}" in text or f"{status} verdicts {words}" in text
+    assert "130 interrupted" in text
 
 
 def test_list_shows_what_can_be_asked(home: Path) -> None:
-    """Scenarios with title, factors with the documented values, experiments with variants."""
+    """Scenarios with their titles, factors with the documented values, experiments with their variants."""
     lay_out(home)
     result = lab("list")
     assert result.exit_code == 0
@@ -171,16 +171,18 @@ def test_list_shows_what_can_be_asked(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "said"),
+    ("error", "status", "message"),
     [
         (EngineError("no engine", advice="start it"), 4, "reprolab: no engine\n  to do:    start it"),
         (KeyboardInterrupt(), 130, "the evidence so far is kept"),
         (ZeroDivisionError("oops"), 4, "ZeroDivisionError: oops"),
-        (KeyError("scenario"), 4, "a mistake in the lab itself"),
+        (KeyError("scenario"), 4, "an error in the lab itself"),
     ],
 )
-def test_errors_become_statuses(monkeypatch: pytest.MonkeyPatch, error: BaseException, status: int, said: str) -> None:
-    """No error ends with 1, which means drift; a mistake of the lab's own shows where it is."""
+def test_errors_become_statuses(
+    monkeypatch: pytest.MonkeyPatch, error: BaseException, status: int, message: str
+) -> None:
+    """No error ends with 1, which means drift; for an error of the lab the traceback is printed."""
 
     def fail(*_: Any) -> Any:
         raise error
@@ -188,12 +190,12 @@ def test_errors_become_statuses(monkeypatch: pytest.MonkeyPatch, error: BaseExce
     monkeypatch.setattr(machine, "ensure_engine", fail)
     result = lab("doctor")
     assert result.exit_code == status
-    assert said in result.output
+    assert message in result.output
     assert f"exit status {status}" in result.output.splitlines()[-1]
 
 
 def test_sigterm_is_an_interrupt() -> None:
-    """A stop from outside tears down as Ctrl-C does."""
+    """SIGTERM removes the stack as Ctrl-C does."""
     lab("list")
     with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGTERM)
@@ -224,7 +226,7 @@ def test_judge_ends_with_the_runs_status(home: Path, recorded: str | None, shown
 
 
 def test_judging_again_gives_the_same_file(home: Path) -> None:
-    """Byte for byte; the report names no folder of this machine."""
+    """Byte for byte; the report names no directory of this machine."""
     lay_out(home)
     path = Path(run_of(home, documented="++x", old="---"))
     first, second = ((lab("judge", str(path)), (path / "verdict.json").read_bytes())[1] for _ in range(2))
@@ -232,8 +234,8 @@ def test_judging_again_gives_the_same_file(home: Path) -> None:
     assert str(home) not in (path / "report.txt").read_text(encoding="utf-8")
 
 
-def test_report_writes_the_page_anew(home: Path) -> None:
-    """From files alone, also for a run that was never judged; the page names no folder of this machine."""
+def test_html_writes_the_page_again(home: Path) -> None:
+    """From files alone, also for a run that was never judged; the page names no directory of this machine."""
     lay_out(home)
     path = Path(run_of(home, documented="+++", old="---"))
     result = lab("html", str(path))
@@ -242,14 +244,14 @@ def test_report_writes_the_page_anew(home: Path) -> None:
     text = (path / "report.html").read_text(encoding="utf-8")
     assert "1 confirmed" in text
     assert str(home) not in text
-    assert not (path / "verdict.json").exists(), "to report is not to judge"
+    assert not (path / "verdict.json").exists(), "html must not judge the run"
     missing = lab("html", "nowhere")
     assert missing.exit_code == Exit.USAGE
     assert "no run 'nowhere'" in missing.output
 
 
-def test_a_page_never_says_what_was_judged_before(home: Path) -> None:
-    """Judged anew, a run with a page gets it anew; one without gets none."""
+def test_judge_updates_an_existing_page(home: Path) -> None:
+    """A run with a page gets a new one; a run without a page gets none."""
     lay_out(home)
     path = Path(run_of(home, documented="+", old="-"))
     lab("judge", str(path))
@@ -261,7 +263,7 @@ def test_a_page_never_says_what_was_judged_before(home: Path) -> None:
 
 
 def test_a_run_with_a_torn_line_is_judged(home: Path) -> None:
-    """A machine that went down in mid-write costs that one trial."""
+    """If the machine stopped while a line was written, only that trial is lost."""
     lay_out(home)
     path = Path(run_of(home, documented="++", old="--"))
     with (path / "trials.jsonl").open("ab") as stream:
@@ -271,7 +273,7 @@ def test_a_run_with_a_torn_line_is_judged(home: Path) -> None:
 
 
 def test_a_broken_run_json_is_named(home: Path) -> None:
-    """The file and what is wrong with it, no traceback."""
+    """The message names the file and the error, without a traceback."""
     lay_out(home)
     path = Path(run_of(home))
     (path / "run.json").write_text("{")
@@ -281,7 +283,7 @@ def test_a_broken_run_json_is_named(home: Path) -> None:
 
 
 def test_judge_needs_no_docker(tmp_path: Path) -> None:
-    """With no docker on the PATH and no engine to reach, a real run is judged, twice to the same verdict."""
+    """Without docker on the PATH and without an engine, a real run is judged twice, with the same verdict."""
     run = recorded_run(tmp_path / "results", "whole")
     (tmp_path / "bin").mkdir()
     env = {
@@ -303,7 +305,7 @@ def test_judge_needs_no_docker(tmp_path: Path) -> None:
 
 
 def test_accept_records_and_writes_the_pages(home: Path) -> None:
-    """It says what it wrote; `docs --check` is content afterwards."""
+    """It names the files that it wrote; `docs --check` succeeds afterwards."""
     lay_out(home)
     page = home / "README.md"
     page.write_text("<!-- generated: claims/blink -->\n<!-- end -->\n")
@@ -320,7 +322,7 @@ def test_accept_records_and_writes_the_pages(home: Path) -> None:
 
 
 def test_docs_check_names_the_page_and_the_remedy(home: Path) -> None:
-    """And changes nothing."""
+    """It changes nothing."""
     lay_out(home)
     (home / "README.md").write_text("<!-- generated: scenarios -->\n<!-- end -->\n")
     result = lab("docs", "--check")
@@ -332,7 +334,7 @@ def test_docs_check_names_the_page_and_the_remedy(home: Path) -> None:
 
 
 def test_an_observation_that_changes_changes_the_verdict(home: Path) -> None:
-    """Judging reads trials.jsonl each time, not the verdict of before."""
+    """Judging reads trials.jsonl each time, not the earlier verdict."""
     lay_out(home)
     run = run_dir.RunDirectory(Path(run_of(home, documented="+", old="-")))
     assert "1 confirmed" in lab("judge", str(run.path)).output
@@ -341,7 +343,7 @@ def test_an_observation_that_changes_changes_the_verdict(home: Path) -> None:
 
 
 def test_nothing_is_up(home: Path) -> None:
-    """`down` with nothing to do is fine; `logs` says how to bring a stack up. Neither needs an engine."""
+    """`down` succeeds; `logs` says how to bring a stack up. Neither needs an engine."""
     lay_out(home)
     assert lab("down", "blink").exit_code == 0
     result = lab("logs", "blink")

@@ -1,4 +1,4 @@
-"""The variants of the end-to-end tests leave no claim with one side alone."""
+"""The variants of the end-to-end tests cover both outcomes of each claim."""
 
 import pytest
 from cases import having
@@ -9,14 +9,14 @@ NAMES = having("recorded.json")
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_need_is_met(name: str) -> None:
-    """A claim whose sign comes out both ways on record does so among the chosen variants."""
+    """A claim whose sign shows in some recorded variants and not in others has both among the chosen variants."""
     chosen = set(cover(name))
     assert [need for need in needs(name) if not need.variants & chosen] == []
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_claim_on_record_is_asked(name: str) -> None:
-    """No claim drops out of the tests: each needs something, and a refuted one its contradiction."""
+def test_every_recorded_claim_has_needs(name: str) -> None:
+    """No claim is left out of the tests, and a refuted claim needs a variant that contradicts it."""
     rows = recorded(name)["claims"]
     assert {row["id"] for row in rows} == {need.claim for need in needs(name)}
     refuted = {row["id"] for row in rows if row["verdict"] == "refuted"}

@@ -23,7 +23,7 @@ import yaml
 from cases import ROOT, having, recorded_run
 from click.testing import CliRunner
 from reprolab.cli import main
-from reprolab.cli.demo import Clock
+from reprolab.cli.demo import SimulatedClock
 from reprolab.core.errors import Exit, InvalidTrial, UsageError
 from reprolab.demo import from_logs, live, live_view, recording, sampler, script
 from reprolab.demo.frames import frame
@@ -285,7 +285,7 @@ def whole(tmp_path: Path) -> RunDirectory:
 @pytest.mark.parametrize("speed", [1.0, 4.0])
 def test_a_replay_keeps_the_recorded_time(vanish: model.Scenario, whole: RunDirectory, speed: float) -> None:
     """After one second of the clock a replay is ``speed`` seconds into the trial, up to its end."""
-    clock = Clock()
+    clock = SimulatedClock()
     player = Replay(vanish, script.load(vanish), whole, speed, clock)
     act = player.script.acts[0]
     player.prepare(act)
@@ -367,7 +367,7 @@ def test_a_replay_plays_to_the_finding(vanish: model.Scenario, whole: RunDirecto
     """It shows texts, questions, live lines, figures, an act without a trial, and the claims with their verdicts."""
     lines = (whole.path / "trials.jsonl").read_text().splitlines(keepends=True)
     (whole.path / "trials.jsonl").write_text("".join(line for line in lines if '"creator-only"' not in line))
-    clock = Clock()
+    clock = SimulatedClock()
     demo = script.load(vanish)
     console = Console(width=100, record=True, file=open(os.devnull, "w"))  # noqa: SIM115, PTH123
     keys = Rhythm(0, clock.sleep)
@@ -401,7 +401,7 @@ def test_a_trial_that_differs_from_the_record_is_reported(vanish: model.Scenario
     for line in lines:
         line["observation"]["socket_after"] = True
     (whole.path / "trials.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    clock, demo = Clock(), script.load(vanish)
+    clock, demo = SimulatedClock(), script.load(vanish)
     console = Console(width=100, record=True, file=open(os.devnull, "w"))  # noqa: SIM115, PTH123
     with Display(console) as display:
         Show(vanish, demo, Replay(vanish, demo, whole, 1, clock), display, Rhythm(0, clock.sleep)).play()

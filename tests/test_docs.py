@@ -1,4 +1,4 @@
-"""Generated parts of the pages, and putting a run on record, from which they are made."""
+"""Generated parts of the pages, and recording the run from which they are made."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HOST = {"kernel": "6.1", "engine": "20.10", "compose": "2.26", "cpus": 2, "cpu":
 
 
 def part(name: str, content: str = "") -> str:
-    """A generated part as it stands in a page."""
+    """A generated part with its markers."""
     return f"<!-- generated: {name} -->\n{content}<!-- end -->"
 
 
@@ -45,8 +45,8 @@ def finished(root: Path, *rows: Any, **changes: Any) -> RunDirectory:
 
 
 @pytest.fixture(autouse=True)
-def own_results(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Results lie in the test's own checkout."""
+def results_in_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results are written into the test's own checkout."""
     monkeypatch.delenv("REPROLAB_RESULTS", raising=False)
 
 
@@ -54,7 +54,7 @@ def own_results(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_recorded(tmp_path: Path) -> None:
-    """The verdict with what it holds for: host, bases, packages, and what the columns of the table say."""
+    """The verdict with its host, bases and packages, and the values of the table's columns."""
     lay_out(tmp_path)
     run = finished(tmp_path)
     path = accept(tmp_path, run)
@@ -71,7 +71,7 @@ def test_what_is_recorded(tmp_path: Path) -> None:
 
 
 def test_packages_are_recorded_once(tmp_path: Path) -> None:
-    """Variants that share an image's packages share the entry; one with others has its own."""
+    """Images with the same packages share an entry; an image with other packages has its own."""
     lay_out(tmp_path)
     same, other = {"pip": {"gunicorn": "20.1.0"}}, {"pip": {"gunicorn": "21.2.0"}}
     packages = {"documented/app": same, "documented/proxy": same, "old/app": same, "older/app": other}
@@ -84,7 +84,7 @@ def test_packages_are_recorded_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"status": "aborted"}, "is aborted"),
         ({"status": "running"}, "is running"),
@@ -92,26 +92,26 @@ def test_packages_are_recorded_once(tmp_path: Path) -> None:
         ({"plan": [{"experiment": "lamp", "variant": "custom"}]}, "left out lamp/documented, lamp/old"),
     ],
 )
-def test_only_a_whole_run_is_recorded(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
-    """Half a run, or one of a single variant, is refused with what is missing."""
+def test_only_a_whole_run_is_recorded(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    """A part of a run, or a run of one variant, is refused; the message names what is missing."""
     lay_out(tmp_path)
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         accept(tmp_path, finished(tmp_path, **changes))
     assert not (tmp_path / "scenarios" / "blink" / "recorded.json").exists()
 
 
 @pytest.mark.parametrize(
-    ("shown", "said"),
+    ("shown", "message"),
     [
         ({"documented": "+++"}, r"lacks trials of lamp/old \(0 of 3\)"),
         ({"documented": "+++", "old": "-"}, r"lacks trials of lamp/old \(1 of 3\)"),
     ],
 )
-def test_a_run_whose_trials_are_gone_is_not_recorded(tmp_path: Path, shown: dict[str, str], said: str) -> None:
-    """Planned, and not in trials.jsonl: nothing is written, neither in the checkout nor beside the run."""
+def test_a_run_whose_trials_are_gone_is_not_recorded(tmp_path: Path, shown: dict[str, str], message: str) -> None:
+    """Planned trials are missing in trials.jsonl: nothing is written, neither in the checkout nor beside the run."""
     directory = lay_out(tmp_path)
     run = finished(tmp_path, *trials(**shown))
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         record(tmp_path, run)
     assert not (directory / "recorded.json").exists()
     assert not (run.path / "verdict.json").exists()
@@ -126,8 +126,8 @@ def test_trials_that_are_invalid_with_a_reason_are_recorded(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("earlier", [False, True])
-def test_where_a_page_fails_the_record_is_put_back(tmp_path: Path, earlier: bool) -> None:
-    """Whether there was one before or not."""
+def test_if_a_page_fails_the_record_is_restored(tmp_path: Path, earlier: bool) -> None:
+    """With and without an earlier record."""
     path = lay_out(tmp_path) / "recorded.json"
     if earlier:
         record(tmp_path, finished(tmp_path))
@@ -139,11 +139,11 @@ def test_where_a_page_fails_the_record_is_put_back(tmp_path: Path, earlier: bool
 
 
 def test_pages_are_written_all_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The disk fills up at the second page: the first one and recorded.json are as they were."""
+    """If the disk is full at the second page, the first page and recorded.json are restored."""
     directory = lay_out(tmp_path)
     first, second = tmp_path / "README.md", directory / "README.md"
-    for one in (first, second):
-        one.write_text(part("claims/blink"), encoding="utf-8")
+    for path in (first, second):
+        path.write_text(part("claims/blink"), encoding="utf-8")
     plain = Path.write_text
 
     def write_text(self: Path, *words: Any, **options: Any) -> int:
@@ -158,8 +158,8 @@ def test_pages_are_written_all_or_none(tmp_path: Path, monkeypatch: pytest.Monke
     assert not (directory / "recorded.json").exists()
 
 
-def test_a_recorded_verdict_is_what_later_runs_are_held_against(tmp_path: Path) -> None:
-    """The next run names it, claim by claim."""
+def test_later_runs_are_compared_with_the_recorded_verdict(tmp_path: Path) -> None:
+    """The next run names it for each claim."""
     lay_out(tmp_path)
     accept(tmp_path, finished(tmp_path))
     later = finished(tmp_path, *trials(documented="---", old="---"))
@@ -179,25 +179,25 @@ def page(root: Path, *parts: str) -> str:
 
 
 def test_before_the_first_recorded_run(tmp_path: Path) -> None:
-    """Claims are listed all the same, and nothing is claimed of them."""
+    """Claims are listed without a verdict."""
     lay_out(tmp_path)
-    told = page(tmp_path, "claims/blink", "results/blink", "summary/blink: documented B-1", "scenarios: en")
-    assert "| B-1 | It blinks since 1.0. | not recorded yet | — |" in told
-    assert "```text\nnot recorded yet\n```" in told
-    assert "| [blink](scenarios/blink/README.md) | doc-1 | — | not recorded yet |" in told
+    text = page(tmp_path, "claims/blink", "results/blink", "summary/blink: documented B-1", "scenarios: en")
+    assert "| B-1 | It blinks since 1.0. | not recorded yet | — |" in text
+    assert "```text\nnot recorded yet\n```" in text
+    assert "| [blink](scenarios/blink/README.md) | doc-1 | — | not recorded yet |" in text
 
 
 def test_after_a_recorded_run(tmp_path: Path) -> None:
-    """Verdicts, figures, provenance and the short report stand where the markers are."""
+    """Verdicts, figures, provenance and the short report are written between the markers."""
     lay_out(tmp_path)
     accept(tmp_path, run := finished(tmp_path))
-    told = page(tmp_path, "claims/blink", "results/blink", "summary/blink: old B-1", "scenarios")
-    assert "| B-1 | It blinks since 1.0. | **confirmed** | documented 3/3 · old 0/3 |" in told
-    assert "| variant | changes | valid | blinked |\n|---|---|---|---|\n| documented | `—` | 3/3 | yes |" in told
-    assert f"Run {run.name}, 2026-01-02 12:00 UTC: kernel 6.1, engine 20.10, Compose 2.26, 2 × Some CPU." in told
-    assert "Base images: python:3.6 built on this host." in told
-    assert "| doc-1 | — | 1 confirmed |" in told
-    short = told.partition("```text\n")[2].partition("\n```")[0].splitlines()
+    text = page(tmp_path, "claims/blink", "results/blink", "summary/blink: old B-1", "scenarios")
+    assert "| B-1 | It blinks since 1.0. | **confirmed** | documented 3/3 · old 0/3 |" in text
+    assert "| variant | changes | valid | blinked |\n|---|---|---|---|\n| documented | `—` | 3/3 | yes |" in text
+    assert f"Run {run.name}, 2026-01-02 12:00 UTC: kernel 6.1, engine 20.10, Compose 2.26, 2 × Some CPU." in text
+    assert "Base images: python:3.6 built on this host." in text
+    assert "| doc-1 | — | 1 confirmed |" in text
+    short = text.partition("```text\n")[2].partition("\n```")[0].splitlines()
     assert short[0] == "blink · a server that blinks   2026-01-02 12:00 UTC"
     assert [line.split() for line in short[1:2] + short[3:4]] == [
         ["variant", "changes", "valid", "blinked"],
@@ -209,32 +209,32 @@ def test_after_a_recorded_run(tmp_path: Path) -> None:
 
 
 def test_the_short_report_keeps_to_what_it_is_told(tmp_path: Path) -> None:
-    """No claim and no variant but those that are named; one that the run has not is an error."""
+    """Claims and variants that are not named are left out; an unknown one is an error."""
     lay_out(tmp_path)
     accept(tmp_path, finished(tmp_path))
-    told = page(tmp_path, "summary/blink: documented")
-    assert "It blinks" not in told
-    assert "left out here: 1 variant, 1 claim" in told
+    text = page(tmp_path, "summary/blink: documented")
+    assert "It blinks" not in text
+    assert "left out here: 1 variant, 1 claim" in text
     with pytest.raises(UsageError, match="no variant B-2"):
         page(tmp_path, "summary/blink: documented B-2")
 
 
 def test_the_table_of_scenarios_in_three_languages(tmp_path: Path) -> None:
-    """Headings, finding and counts are in the language of the page; English stands in where a finding has none."""
+    """Headings, finding and counts are in the language of the page; a missing finding is given in English."""
     lay_out(tmp_path)
     accept(tmp_path, finished(tmp_path))
     compose = tmp_path / "scenarios" / "blink" / "compose.yaml"
-    said = "  headline: {en: It blinks., ko: 깜빡입니다.}\nservices:"
-    compose.write_text(compose.read_text(encoding="utf-8").replace("services:", said), encoding="utf-8")
-    told = page(tmp_path, "scenarios: en", "scenarios: ko", "scenarios: ja")
-    assert "| scenario | document | what was found | verdicts |" in told
-    assert "| doc-1 | It blinks. | 1 confirmed |" in told
-    assert "| doc-1 | 깜빡입니다. | 확인됨 1건 |" in told
-    assert "| doc-1 | It blinks. | 確認 1 件 |" in told
+    headline = "  headline: {en: It blinks., ko: 깜빡입니다.}\nservices:"
+    compose.write_text(compose.read_text(encoding="utf-8").replace("services:", headline), encoding="utf-8")
+    text = page(tmp_path, "scenarios: en", "scenarios: ko", "scenarios: ja")
+    assert "| scenario | document | what was found | verdicts |" in text
+    assert "| doc-1 | It blinks. | 1 confirmed |" in text
+    assert "| doc-1 | 깜빡입니다. | 확인됨 1건 |" in text
+    assert "| doc-1 | It blinks. | 確認 1 件 |" in text
 
 
 def test_the_list_of_documents(tmp_path: Path) -> None:
-    """A dash for what a document does not say of itself; the title links to it where it says where it is."""
+    """A missing fact is a dash; the title links to the document's address if there is one."""
     lay_out(tmp_path)
     assert "| doc-1 | — | — | — | — | [blink](../scenarios/blink/README.md) | — |" in page(tmp_path, "sources")
     compose = tmp_path / "scenarios" / "blink" / "compose.yaml"
@@ -245,22 +245,22 @@ def test_the_list_of_documents(tmp_path: Path) -> None:
 
 def test_the_table_by_setting(tmp_path: Path) -> None:
     """Setting, sentence, what was measured, verdict, number; a claim that names neither still has its row."""
-    named = EXPERIMENT.replace('absent=["old"]', 'absent=["old"], setting="lamp.mode", measured=said').replace(
-        "CLAIMS = ", 'def said(o):\n    return "on" if o["blinked"] else "off | dark"\n\n\nCLAIMS = '
+    named = EXPERIMENT.replace('absent=["old"]', 'absent=["old"], setting="lamp.mode", measured=state').replace(
+        "CLAIMS = ", 'def state(o):\n    return "on" if o["blinked"] else "off | dark"\n\n\nCLAIMS = '
     )
     lay_out(tmp_path, lamp=named)
     assert "| lamp.mode | B-1 | It blinks since 1.0. | — | not recorded yet | — | [lamp](lamp.py) |" in page(
         tmp_path, "settings/blink"
     )
     accept(tmp_path, finished(tmp_path))
-    told = page(tmp_path, "settings/blink")
+    text = page(tmp_path, "settings/blink")
     measured = "documented: on; old: off \\| dark"
     row = f"| {measured} | **confirmed** | shown 3/3 · control 0/3 | [lamp](lamp.py) |"
-    assert f"| lamp.mode | B-1 | It blinks since 1.0. {row}" in told
+    assert f"| lamp.mode | B-1 | It blinks since 1.0. {row}" in text
 
 
 def test_an_invalid_variant_in_the_table(tmp_path: Path) -> None:
-    """What happened and the server's last word stand where its figures would be; the table stays one."""
+    """The reason and the server's last line replace the figures; the row keeps its cells."""
     lay_out(tmp_path)
     rows = [trial(), trial("old", invalid="did not start | exit code 1\nlast lines")]
     plan = [{"experiment": "lamp", "variant": row.variant, "trials": 1} for row in rows]
@@ -271,31 +271,31 @@ def test_an_invalid_variant_in_the_table(tmp_path: Path) -> None:
 
 
 def test_an_experiment_without_columns(tmp_path: Path) -> None:
-    """A table of variants alone is one too."""
+    """The table lists the variants only."""
     lay_out(tmp_path, lamp=EXPERIMENT.split("COLUMNS")[0])
     accept(tmp_path, finished(tmp_path))
     assert "| documented | `—` | 3/3 |\n" in page(tmp_path, "results/blink")
 
 
 def test_some_variants_of_a_table(tmp_path: Path) -> None:
-    """In the order in which they are named, without notes; an unknown one is an error that names it."""
+    """The rows have the order of the names, without notes; an unknown name is an error that names it."""
     lay_out(tmp_path)
     accept(tmp_path, finished(tmp_path))
-    told = page(tmp_path, "results/blink: old documented")
-    assert [line.split(" | ")[0] for line in told.splitlines() if "RELEASE" in line or "`—`" in line] == [
+    text = page(tmp_path, "results/blink: old documented")
+    assert [line.split(" | ")[0] for line in text.splitlines() if "RELEASE" in line or "`—`" in line] == [
         "| old",
         "| documented",
     ]
-    assert "Run 2" not in told
+    assert "Run 2" not in text
     with pytest.raises(UsageError, match="no variant new"):
         page(tmp_path, "results/blink: old new")
 
 
 def test_a_note_of_several_lines_keeps_them() -> None:
-    """A drawing made of characters would be lost without its spaces."""
+    """A drawing made of characters needs its spaces."""
     rows = [Row("documented", "—", "1/1", (), notes=("spent: 3 s", "drawn: \n  A ──\nB   ──"))]
-    told = readme_sections._notes(rows).splitlines()
-    assert told[2:-2] == [
+    lines = readme_sections._notes(rows).splitlines()
+    assert lines[2:-2] == [
         "- documented: spent: 3 s",
         "- documented: drawn:",
         "",
@@ -313,9 +313,9 @@ def test_texts_cannot_break_a_table(tmp_path: Path) -> None:
     compose = tmp_path / "scenarios" / "blink" / "compose.yaml"
     compose.write_text(compose.read_text().replace("a server that blinks", "on | off").replace("doc-1", "doc | 1"))
     accept(tmp_path, finished(tmp_path))
-    told = page(tmp_path, "claims/blink", "scenarios")
-    assert "| It blinks \\| or not since 1.0. |" in told
-    for line in told.splitlines():
+    text = page(tmp_path, "claims/blink", "scenarios")
+    assert "| It blinks \\| or not since 1.0. |" in text
+    for line in text.splitlines():
         if line.startswith("|"):
             assert line.replace("\\|", "").count("|") in (5, 6)
 
@@ -324,17 +324,17 @@ def test_all_scenarios_under_headings(tmp_path: Path) -> None:
     """A page about all of them names each; one about a single scenario does not."""
     lay_out(tmp_path, "blink")
     lay_out(tmp_path, "glow")
-    told = page(tmp_path, "claims", "claims/glow")
-    assert told.count("## blink: a server that blinks") == 1
-    assert told.count("## glow: a server that blinks") == 1
-    assert told.count("| B-1 |") == 3
+    text = page(tmp_path, "claims", "claims/glow")
+    assert text.count("## blink: a server that blinks") == 1
+    assert text.count("## glow: a server that blinks") == 1
+    assert text.count("| B-1 |") == 3
 
 
 # -- pages ----------------------------------------------------------------------------------------
 
 
 def test_only_generated_parts_change(tmp_path: Path) -> None:
-    """What a person wrote around them stays, byte for byte; a second writing changes nothing."""
+    """The text around them stays, byte for byte; writing again changes nothing."""
     lay_out(tmp_path)
     old = part("claims/blink", "old\n")
     text = f"# Title\n\nbefore \\1 \\g<0>\n{old}\nafter <!-- end -->\n"
@@ -342,14 +342,14 @@ def test_only_generated_parts_change(tmp_path: Path) -> None:
     readme.write_text(text, encoding="utf-8")
     assert readme_sections.stale(tmp_path) == [readme]
     assert readme_sections.write(tmp_path) == [readme]
-    told = readme.read_text(encoding="utf-8")
-    assert told.startswith("# Title\n\nbefore \\1 \\g<0>\n<!-- generated: claims/blink -->\n| id |")
-    assert told.endswith("|\n<!-- end -->\nafter <!-- end -->\n")
+    text = readme.read_text(encoding="utf-8")
+    assert text.startswith("# Title\n\nbefore \\1 \\g<0>\n<!-- generated: claims/blink -->\n| id |")
+    assert text.endswith("|\n<!-- end -->\nafter <!-- end -->\n")
     assert readme_sections.stale(tmp_path) == readme_sections.write(tmp_path) == []
 
 
 def test_a_page_is_stale_once_a_run_is_recorded(tmp_path: Path) -> None:
-    """And a verdict edited by hand is found out."""
+    """A verdict edited by hand is noticed too."""
     lay_out(tmp_path)
     page(tmp_path, "claims/blink")
     accept(tmp_path, finished(tmp_path))
@@ -361,7 +361,7 @@ def test_a_page_is_stale_once_a_run_is_recorded(tmp_path: Path) -> None:
 
 
 def test_checking_writes_nothing(tmp_path: Path) -> None:
-    """The page that is out of date is still as it was."""
+    """The page that is out of date is unchanged."""
     lay_out(tmp_path)
     readme = tmp_path / "README.md"
     readme.write_text(part("scenarios"), encoding="utf-8")
@@ -371,7 +371,7 @@ def test_checking_writes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("clams", "unknown generated part 'clams'"),
         ("claims/blonk", "no scenario 'blonk'"),
@@ -382,10 +382,10 @@ def test_checking_writes_nothing(tmp_path: Path) -> None:
         ("summary/blink", "'summary' needs words"),
     ],
 )
-def test_a_misspelt_marker(tmp_path: Path, name: str, said: str) -> None:
-    """A part that nothing would ever fill is an error that names the page."""
+def test_a_misspelt_marker(tmp_path: Path, name: str, message: str) -> None:
+    """An unknown part is an error that names the page."""
     lay_out(tmp_path)
-    with pytest.raises(UsageError, match=said) as caught:
+    with pytest.raises(UsageError, match=message) as caught:
         page(tmp_path, name)
     assert "README.md" in str(caught.value)
 
@@ -394,7 +394,7 @@ def test_a_misspelt_marker(tmp_path: Path, name: str, said: str) -> None:
 
 
 def test_the_recorded_run_makes_the_pages(tmp_path: Path) -> None:
-    """With a real run: accepted, every claim of the scenario is judged in its README, and nothing is stale."""
+    """A real run is accepted: the README has a verdict for every claim, and no page is stale."""
     shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("compose.yaml", *readme_sections.PAGES):
         if (ROOT / name).exists():
@@ -404,10 +404,10 @@ def test_the_recorded_run_makes_the_pages(tmp_path: Path) -> None:
     readme.write_text(part("claims/socket-vanish") + part("results/socket-vanish"), encoding="utf-8")
     recorded = json.loads(accept(tmp_path, recorded_run(tmp_path / "results", "whole")).read_text(encoding="utf-8"))
     readme_sections.write(tmp_path)
-    told = readme.read_text(encoding="utf-8")
+    text = readme.read_text(encoding="utf-8")
     for claim in recorded["claims"]:
-        assert f"| {claim['id']} | {claim['text']} | **{claim['verdict']}** |" in told
-    assert "| gunicorn-19.7.1 | `GUNICORN=19.7.1` | 0/1 | invalid: app did not start: exit code 1" in told
+        assert f"| {claim['id']} | {claim['text']} | **{claim['verdict']}** |" in text
+    assert "| gunicorn-19.7.1 | `GUNICORN=19.7.1` | 0/1 | invalid: app did not start: exit code 1" in text
     assert readme_sections.stale(tmp_path) == []
 
 
@@ -422,7 +422,7 @@ def readme(name: str) -> str:
 
 @pytest.mark.parametrize("name", READMES)
 def test_a_readme_is_one_screen(name: str) -> None:
-    """More belongs to docs/usage.md or docs/verdicts.md; and it links to its translations at once."""
+    """The rest belongs to docs/usage.md or docs/verdicts.md; the links to its translations come first."""
     lines = readme(name).splitlines()
     assert len(lines) <= LONGEST_README, f"{name}: move something to docs/"
     for other in set(READMES) - {name}:
@@ -430,7 +430,7 @@ def test_a_readme_is_one_screen(name: str) -> None:
 
 
 def commands(text: str) -> list[str]:
-    """The commands of a page, without what is said of them."""
+    """The commands of a page, without their comments."""
     blocks = re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S)
     return [line.partition("#")[0].strip() for block in blocks for line in block.splitlines()]
 
@@ -452,12 +452,12 @@ def test_the_readmes_agree() -> None:
 
 
 @pytest.mark.parametrize("page", [*READMES, *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))])
-def test_links_lead_somewhere(page: str) -> None:
-    """To a file of this checkout, and to a heading of it."""
+def test_links_have_a_target(page: str) -> None:
+    """A file of this checkout, and a heading of it."""
     text = (ROOT / page).read_text(encoding="utf-8")
     for target, anchor in re.findall(r"\]\((?![a-z]+:)([^)#\s]*)(?:#([^)\s]+))?\)", text):
         path = (ROOT / page).parent / target if target else ROOT / page
-        assert path.exists(), f"{page}: {target} is not there"
+        assert path.exists(), f"{page}: {target} does not exist"
         if anchor:
             headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.M)
             anchors = [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
@@ -466,16 +466,16 @@ def test_links_lead_somewhere(page: str) -> None:
 
 @pytest.mark.parametrize("name", loader.names(ROOT))
 def test_each_scenario_names_its_document(name: str) -> None:
-    """By title and language; and what was found stands in the table of the READMEs, at least in English."""
-    found = loader.load(ROOT, name)
-    assert found.document.title, f"scenarios/{name}/compose.yaml: give x-reprolab.document a title"
-    assert found.document.language, f"scenarios/{name}/compose.yaml: give x-reprolab.document a language"
-    if (found.directory / RECORDED).exists():
-        assert found.headline.get("en"), f"scenarios/{name}/compose.yaml: give x-reprolab a headline, {{en: ...}}"
+    """By title and language; a recorded scenario has a headline for the READMEs, at least in English."""
+    scenario = loader.load(ROOT, name)
+    assert scenario.document.title, f"scenarios/{name}/compose.yaml: give x-reprolab.document a title"
+    assert scenario.document.language, f"scenarios/{name}/compose.yaml: give x-reprolab.document a language"
+    if (scenario.directory / RECORDED).exists():
+        assert scenario.headline.get("en"), f"scenarios/{name}/compose.yaml: give x-reprolab a headline, {{en: ...}}"
 
 
 def test_the_table_has_words_for_every_verdict_in_every_language() -> None:
-    """So that no count is left out of a page."""
+    """No count is left out of a page."""
     assert set(scenario_table.WORDS) == set(LANGUAGES)
     for words in scenario_table.WORDS.values():
         assert set(words.verdicts) == {str(verdict) for verdict in Verdict}

@@ -14,7 +14,7 @@ from reprolab.engine.host_facts import Host
 from reprolab.evidence import packages
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import BaseImage, Image, PlanEntry, RunInfo
-from reprolab.publish.accept import measured_of
+from reprolab.publish.accept import measure_variants
 from reprolab.report import table
 from reprolab.scenario import loader
 from reprolab.scenario.model import Column, Experiment, Scenario
@@ -180,7 +180,7 @@ def test_a_malformed_verdict_is_named(tmp_path: Path, content: Any) -> None:
 def recorded(scenario: Scenario, rows: list[TrialRecord]) -> RecordedRun:
     """Return the record of these trials, written and read again."""
     record = RecordedRun(
-        judge(scenario, "now", rows), RunInfo(scenario.name, "2026-01-02", "complete"), measured_of(scenario, rows)
+        judge(scenario, "now", rows), RunInfo(scenario.name, "2026-01-02", "complete"), measure_variants(scenario, rows)
     )
     return RecordedRun.from_json(json.loads(text(record.to_json())))
 

@@ -1,4 +1,4 @@
-"""The site: stories out of READMEs, claims out of what is on record, reports copied, and what is missing said."""
+"""The site: READMEs rendered, claims with their verdicts on record, reports copied, and missing parts named."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def lab(*arguments: str) -> Result:
 
 
 def record(home: Path, verdict: str = "confirmed") -> None:
-    """Put a verdict on record."""
+    """Write a recorded.json with this verdict."""
     row = {
         "id": "B-1",
         "text": "as it was",
@@ -78,52 +78,53 @@ def page(home: Path, name: str = "index.html") -> str:
 
 
 def test_a_story_is_the_readme_rendered() -> None:
-    """Title apart, tables that scroll, verdicts in their colour, the lab's own folds kept, all else that looks like
-    markup shown as the text it is."""
-    told = readme_page.read(README, lambda href: href)
-    assert told.title == "blink: a lamp"
-    assert "<h1>" not in told.html
-    assert '<strong class="verdict confirmed">confirmed</strong>' in told.html
-    assert '<div class="scroll"><table>' in told.html
-    assert "<details><summary>Notes</summary>" in told.html
-    assert "<script" not in told.html
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in told.html
-    assert "&lt;MaybeEncodingError: x&gt;" in told.html
-    assert "<code>&lt;traceback object&gt;</code>" in told.html
+    """The title is separate, tables scroll, verdicts have a colour, folds are kept, any other HTML is shown as text."""
+    story = readme_page.render_readme(README, lambda href: href)
+    assert story.title == "blink: a lamp"
+    assert "<h1>" not in story.html
+    assert '<strong class="verdict confirmed">confirmed</strong>' in story.html
+    assert '<div class="scroll"><table>' in story.html
+    assert "<details><summary>Notes</summary>" in story.html
+    assert "<script" not in story.html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in story.html
+    assert "&lt;MaybeEncodingError: x&gt;" in story.html
+    assert "<code>&lt;traceback object&gt;</code>" in story.html
 
 
 def test_sections_have_anchors_of_their_own() -> None:
-    """Two headings of the same words get two anchors, and each section has its text, tables and code included."""
-    told = readme_page.read(README, lambda href: href)
-    assert [(one.anchor, one.heading) for one in told.sections] == [
+    """Two headings with the same words get two anchors; a section's text includes its tables and code."""
+    story = readme_page.render_readme(README, lambda href: href)
+    assert [(section.anchor, section.heading) for section in story.sections] == [
         ("top", ""),
         ("the-cause", "The cause"),
         ("the-cause-2", "The cause"),
     ]
-    assert 'id="the-cause-2"' in told.html
-    assert "B-1" in told.sections[0].text
-    assert "<traceback object>" in told.sections[2].text
+    assert 'id="the-cause-2"' in story.html
+    assert "B-1" in story.sections[0].text
+    assert "<traceback object>" in story.sections[2].text
 
 
 @pytest.mark.parametrize("name", loader.names(ROOT))
 def test_every_real_story_is_whole(name: str) -> None:
-    """Of each README: every heading is an anchor, no table is left as text, nothing opens that is not closed."""
+    """In each README every heading has an anchor, every table is rendered, and every element is closed."""
     text = (ROOT / "scenarios" / name / "README.md").read_text(encoding="utf-8")
-    told = readme_page.read(text, lambda href: href)
+    story = readme_page.render_readme(text, lambda href: href)
     prose = re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)
-    assert len(re.findall(r"<h2 id=", told.html)) == len(re.findall(r"^## ", prose, flags=re.M))
+    assert len(re.findall(r"<h2 id=", story.html)) == len(re.findall(r"^## ", prose, flags=re.M))
     assert (
-        told.html.count("<table>") == told.html.count("</table></div>") == len(re.findall(r"^\|---", text, flags=re.M))
+        story.html.count("<table>")
+        == story.html.count("</table></div>")
+        == len(re.findall(r"^\|---", text, flags=re.M))
     )
-    assert told.html.count("<details>") == told.html.count("</details>")
-    assert "|---" not in told.html
+    assert story.html.count("<details>") == story.html.count("</details>")
+    assert "|---" not in story.html
 
 
 # -- the site ----------------------------------------------------------------------------------------
 
 
 def test_what_is_on_record_is_shown(home: Path) -> None:
-    """A claim with its verdict and why, the counts, the run on record; the sentence is the scenario's own."""
+    """A claim with its verdict and its reason, the counts, the run on record; the sentence is the scenario's."""
     record(home)
     result = lab()
     assert result.exit_code == 0, result.output
@@ -137,8 +138,8 @@ def test_what_is_on_record_is_shown(home: Path) -> None:
     assert "blink: a lamp" in page(home, "blink.html")
 
 
-def test_what_is_missing_is_said(home: Path) -> None:
-    """No record, no run, a run without its report, no README: each is said, none is drawn as a verdict."""
+def test_missing_parts_are_named(home: Path) -> None:
+    """A missing record, run, report or README is named, and none is shown as a verdict."""
     (home / "scenarios" / "blink" / "README.md").unlink()
     assert lab().exit_code == 0
     assert "not recorded yet" in page(home)
@@ -153,7 +154,7 @@ def test_what_is_missing_is_said(home: Path) -> None:
 
 
 def test_a_report_is_copied_and_its_links_lead_to_the_evidence(home: Path) -> None:
-    """Links within the page stay; those to the run's files lead to its directory; scripts are left as they are."""
+    """Links within the page stay; those to the run's files point to its directory; scripts are unchanged."""
     record(home)
     run = lookup.create_run(home, "blink")
     write_run_json(run, status="aborted")
@@ -163,9 +164,9 @@ def test_a_report_is_copied_and_its_links_lead_to_the_evidence(home: Path) -> No
     (run.path / run_dir.PAGE).write_text(report)
     assert lab().exit_code == 0
     copy = page(home, "reports/blink.html")
-    way = re.match(r'<a href="([^"]+)">t</a>', copy)
-    assert way
-    assert (home / "results" / "site" / "reports" / way[1]).read_text() == "kept"
+    link = re.match(r'<a href="([^"]+)">t</a>', copy)
+    assert link
+    assert (home / "results" / "site" / "reports" / link[1]).read_text() == "kept"
     assert copy.endswith(report[report.index('<a href="#x">') :])
     assert "report of the latest run</a> <span" in page(home)
     assert f"({run.name}, aborted)" in page(home, "blink.html")
@@ -173,7 +174,7 @@ def test_a_report_is_copied_and_its_links_lead_to_the_evidence(home: Path) -> No
 
 
 def test_links_of_a_story(home: Path) -> None:
-    """A file of the checkout is copied as text, other READMEs are pages of the site, the rest stays."""
+    """A file of the checkout is copied as text, other READMEs are pages of the site, other links stay."""
     lay_out(home / "other", "shine")
     (home / "scenarios" / "shine").mkdir()
     (home / "scenarios" / "shine" / "README.md").write_text("# shine\n")
@@ -187,17 +188,21 @@ def test_links_of_a_story(home: Path) -> None:
 
 
 def test_the_search_index_is_part_of_the_page(home: Path) -> None:
-    """The sections as JSON that no text in a story can end, each with its page and anchor."""
+    """The sections are JSON that no text of a README can end, each with its page and anchor."""
     assert lab().exit_code == 0
-    found = re.search(r'<script type="application/json" id="sections">(.*?)</script>', page(home), re.S)
-    assert found
-    sections = json.loads(found[1])
-    assert [one["href"] for one in sections] == ["blink.html#top", "blink.html#the-cause", "blink.html#the-cause-2"]
+    script = re.search(r'<script type="application/json" id="sections">(.*?)</script>', page(home), re.S)
+    assert script
+    sections = json.loads(script[1])
+    assert [section["href"] for section in sections] == [
+        "blink.html#top",
+        "blink.html#the-cause",
+        "blink.html#the-cause-2",
+    ]
     assert "<script>alert(1)" in sections[0]["text"]
 
 
 def test_a_site_replaces_a_site_and_nothing_else(home: Path) -> None:
-    """A page of yesterday is gone; a directory of the user's is left alone, with a message."""
+    """Old pages are removed; a directory of the user is left alone, with a message."""
     assert lab().exit_code == 0
     (home / "results" / "site" / "yesterday.html").write_text("x")
     assert lab().exit_code == 0
@@ -207,14 +212,14 @@ def test_a_site_replaces_a_site_and_nothing_else(home: Path) -> None:
     (mine / "letter.txt").write_text("dear")
     result = lab("--output", str(mine))
     assert result.exit_code == Exit.USAGE
-    assert "holds something else than a site" in result.output
+    assert "holds files that are no site of the lab" in result.output
     assert (mine / "letter.txt").read_text() == "dear"
     assert lab("--output", str(home / "new")).exit_code == 0
     assert sorted(path.name for path in home.glob(".new*")) == []
 
 
-def test_the_pages_ask_for_nothing_else(home: Path) -> None:
-    """No style sheet, script, font or picture from elsewhere: a page works from a file."""
+def test_the_pages_load_no_other_files(home: Path) -> None:
+    """No style sheet, script, font or picture: a page works as a single file."""
     record(home)
     assert lab().exit_code == 0
     for name in ("index.html", "blink.html"):
@@ -223,13 +228,13 @@ def test_the_pages_ask_for_nothing_else(home: Path) -> None:
 
 
 def test_the_whole_site_of_this_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every scenario has a page, every claim stands in the index once, every link within it leads somewhere."""
+    """Every scenario has a page, every claim is in the index once, every link within the site has a target."""
     monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path / "results"))
     first = site.build(ROOT, tmp_path / "site", lambda text: None)
     index = first.read_text(encoding="utf-8")
     for name in loader.names(ROOT):
-        found = loader.load(ROOT, name)
-        for claim in found.claims:
+        scenario = loader.load(ROOT, name)
+        for claim in scenario.claims:
             assert index.count(f'<li id="{claim.id}"') == 1
         for href in re.findall(r'href="([^"#]+)', (tmp_path / "site" / f"{name}.html").read_text(encoding="utf-8")):
             assert re.match(r"[a-z]+:", href) or (tmp_path / "site" / href).exists(), f"{name}: {href}"

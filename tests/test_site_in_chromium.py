@@ -1,4 +1,4 @@
-"""The site and a comparison in Chromium, without a network: all is there, the search narrows, nothing is cut off."""
+"""The site and a comparison in Chromium, without a network: complete, searchable, and nothing is cut off."""
 
 from __future__ import annotations
 
@@ -23,17 +23,20 @@ SEARCH = """(() => {
 
 STEPS = """(() => {
   const field = document.getElementById('search'), verdict = document.getElementById('verdict');
-  const shown = selector => [...document.querySelectorAll(selector)].filter(one => one.checkVisibility());
-  const found = () => document.getElementById('found').textContent;
+  const shown = selector => [...document.querySelectorAll(selector)].filter(element => element.checkVisibility());
+  const count = () => document.getElementById('count').textContent;
   const steps = {};
-  const set = (one, value) => { one.value = value; one.dispatchEvent(new Event(one === field ? 'input' : 'change')); };
+  const set = (input, value) => {
+    input.value = value;
+    input.dispatchEvent(new Event(input === field ? 'input' : 'change'));
+  };
   set(verdict, 'refuted');
-  steps.refuted = [...new Set(shown('.claims .verdict').map(one => one.textContent))];
+  steps.refuted = [...new Set(shown('.claims .verdict').map(element => element.textContent))];
   set(verdict, '');
   set(field, 'qwertz');
-  steps.nothing = [shown('.claims > li').length, shown('#hits a').length, found()];
+  steps.nothing = [shown('.claims > li').length, shown('#hits a').length, count()];
   set(field, '');
-  steps.all = [shown('.claims > li').length, found()];
+  steps.all = [shown('.claims > li').length, count()];
   return steps;
 })()"""
 
@@ -41,8 +44,8 @@ STEPS = """(() => {
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Chromium]:
     """One browser for all tests of this file."""
-    with browser() as one:
-        yield one
+    with browser() as container:
+        yield container
 
 
 @pytest.fixture(scope="module")
@@ -71,25 +74,25 @@ def test_the_index_holds_all_claims(chromium: Chromium, site: Path, width: int, 
 
 
 def test_the_search_narrows(chromium: Chromium, site: Path) -> None:
-    """All words must be there: a few claims are left, each with them; the stories that have them are linked."""
+    """Only claims with all the words are left, and the README sections with them are linked."""
     seen = chromium.look(
         site / "index.html",
         WIDTHS[0],
         script=SEARCH % "gthread Timeout",
-        selectors=[".claims > li", "#found", "#hits a", "section.case", ".card"],
+        selectors=[".claims > li", "#count", "#hits a", "section.case", ".card"],
     )
     assert seen.errors == []
     assert seen.overflow == []
     assert 0 < len(seen.texts[".claims > li"]) < 20
     assert all("timeout" in text.lower() for text in seen.texts[".claims > li"])
-    assert seen.texts["#found"][0].startswith(f"{len(seen.texts['.claims > li'])} of ")
+    assert seen.texts["#count"][0].startswith(f"{len(seen.texts['.claims > li'])} of ")
     assert "pool-freeze: And then the timeout" in seen.texts["#hits a"]
     assert 0 < len(seen.texts["section.case"]) < len(loader.names(ROOT))
     assert seen.texts[".card"] == []
 
 
 def test_the_search_by_verdict_and_for_nothing(chromium: Chromium, site: Path) -> None:
-    """A verdict alone narrows too; words that stand nowhere leave nothing; without both, all is back."""
+    """A verdict alone narrows too; an unknown word leaves nothing; without both, everything is shown again."""
     seen = chromium.look(site / "index.html", WIDTHS[1], script=STEPS)
     assert seen.errors == []
     everything = sum(len(loader.load(ROOT, name).claims) for name in loader.names(ROOT))
@@ -100,7 +103,7 @@ def test_the_search_by_verdict_and_for_nothing(chromium: Chromium, site: Path) -
 
 @pytest.mark.parametrize("name", loader.names(ROOT))
 def test_every_story_is_readable(chromium: Chromium, site: Path, name: str) -> None:
-    """On a phone, and the one with the widest table on a projector: all unfolded, no error, nothing cut off."""
+    """On a phone, and for the widest table on a projector: everything unfolded, no error, nothing cut off."""
     for width in WIDTHS if name == "gunicorn-settings" else WIDTHS[:1]:
         seen = chromium.look(site / f"{name}.html", width, open_details=True, selectors=["h1", "h2", "nav a"])
         assert seen.errors == []
@@ -112,12 +115,12 @@ def test_every_story_is_readable(chromium: Chromium, site: Path, name: str) -> N
 
 @pytest.mark.parametrize(("width", "scheme"), SIGHTS)
 def test_a_comparison_is_readable(chromium: Chromium, tmp_path: Path, width: int, scheme: str) -> None:
-    """The line that matters is the first that is read; both sides are named; no error, nothing cut off."""
+    """The most important line comes first; both sides are named; no error, nothing cut off."""
     run = recorded_run(tmp_path, "whole")
     left, right = select.find(ROOT, [str(run.path), "gunicorn-19.5.0"], [])
-    found = comparison.compare(left, right, loader.load(ROOT, "socket-vanish"), (), (), lambda text: None)
+    result = comparison.compare(left, right, loader.load(ROOT, "socket-vanish"), (), (), lambda text: None)
     file = tmp_path / "compare.html"
-    file.write_text(html.render(found), encoding="utf-8")
+    file.write_text(html.render(result), encoding="utf-8")
     seen = chromium.look(file, width, scheme=scheme, open_details=True, selectors=["h1", ".found .line", ".fold"])
     assert seen.errors == []
     assert seen.overflow == []

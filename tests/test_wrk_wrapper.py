@@ -50,9 +50,9 @@ class Recording:
 
 def recording(name: str) -> Recording:
     """Load a recorded run by name."""
-    found = RECORDING.fullmatch((DATA / f"{name}.txt").read_text())
-    assert found, f"{name}.txt is not a recording; run record.py"
-    return Recording(found["out"], found["err"], int(found["code"]))
+    match = RECORDING.fullmatch((DATA / f"{name}.txt").read_text())
+    assert match, f"{name}.txt is not a recording; run record.py"
+    return Recording(match["out"], match["err"], int(match["code"]))
 
 
 def test_the_recorded_numbers_are_read_exactly() -> None:
@@ -317,8 +317,8 @@ class Server:
 
     def answers(self, path: str) -> dict[int, int]:
         """How many responses of each status the server has sent for a path."""
-        found = ((*key.split(), count) for key, count in self.counts()["answers"].items())
-        return {int(status): count for name, status, count in found if name == path}
+        rows = ((*key.split(), count) for key, count in self.counts()["answers"].items())
+        return {int(status): count for name, status, count in rows if name == path}
 
     def kill(self) -> None:
         """End it without a word, as a crash would."""

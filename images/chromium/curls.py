@@ -1,4 +1,4 @@
-"""Two runs of curl, the second begun a little after the first; prints one line of JSON with what came when.
+"""Run curl twice, the second time LAG seconds after the first; print the times of both as one line of JSON.
 
 curls.py LAG URL_A URL_B
 """
@@ -9,24 +9,27 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-# No more than 25 s; after the body a line of its own with seconds since curl's begin.
+# At most 25 s. After the body curl prints a line of JSON, with times in seconds since its start.
 COMMAND = ("curl", "--silent", "--show-error", "--max-time", "25", "--write-out", r"\n%{json}")
 
 
-def ask(url):
-    """One run; its times, as seconds since the epoch. curl counts from when it runs, which its end tells best."""
+def fetch(url):
+    """Run curl once; returns its times in seconds since the epoch.
+
+    curl's times count from its own start. That is calculated from its end, which is known more exactly.
+    """
     asked = time.time()
     done = subprocess.run([*COMMAND, url], capture_output=True, text=True, check=False)
     ended = time.time()
     if done.returncode:
         sys.exit(f"curl: {done.returncode} {done.stderr}")
-    text, _, printed = done.stdout.rpartition("\n")
-    figures = json.loads(printed)
-    began = ended - figures["time_total"]
+    text, _, times_line = done.stdout.rpartition("\n")
+    times = json.loads(times_line)
+    started = ended - times["time_total"]
     return {
         "asked": asked,
-        "sent": began + figures["time_pretransfer"],
-        "first": began + figures["time_starttransfer"],
+        "sent": started + times["time_pretransfer"],
+        "first": started + times["time_starttransfer"],
         "complete": ended,
         "closed": ended,
         "text": text,
@@ -37,10 +40,10 @@ def main():
     """Start both, then wait for both."""
     lag, *urls = sys.argv[1:]
     with ThreadPoolExecutor(2) as pool:
-        a = pool.submit(ask, urls[0])
+        first = pool.submit(fetch, urls[0])
         time.sleep(float(lag))
-        b = pool.submit(ask, urls[1])
-        print(json.dumps({"version": "curl", "A": a.result(), "B": b.result()}))
+        second = pool.submit(fetch, urls[1])
+        print(json.dumps({"version": "curl", "A": first.result(), "B": second.result()}))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Two pages in Chromium, the second asked for a little after the first; prints one line of JSON with what came when.
+"""Open two pages in Chromium, the second LAG seconds after the first; print the times of both as one line of JSON.
 
     tabs.py HOW LAG URL_A URL_B [BEFORE]
 
 HOW is one-browser (two windows of one browser, as a user opens them), no-cache (the same with its cache off),
-two-browsers (each with a profile of its own), or no-spare (two browsers that open no connection ahead of a request).
-BEFORE is a page that each browser visits first. Chromium is spoken to over its debugging pipe. All times are seconds
-since the epoch: the browser's own monotonic clock, moved by the difference that it tells with each request.
+two-browsers (each with its own profile), or no-spare (two browsers that open no connection ahead of a request).
+BEFORE is a page that each browser visits first. The program controls Chromium over its debugging pipe. All times are
+in seconds since the epoch: the browser's monotonic clock plus the difference that it reports with each request.
 """
 
 import fcntl
@@ -19,9 +19,10 @@ import time
 from pathlib import Path
 
 HOW = ("one-browser", "no-cache", "two-browsers", "no-spare")
-LIMIT = 25.0  # seconds for both pages
-START = 20.0  # seconds for the browser to start
-AFTERWARDS = 5.0  # seconds after which a page that is loaded and not painted will not be
+# Seconds.
+LIMIT = 25.0  # for both pages
+START = 20.0  # for the browser to start
+PAINT_LIMIT = 5.0  # from a page's load to its first paint
 FLAGS = (
     "--headless=new",
     "--no-sandbox",
@@ -37,14 +38,14 @@ FLAGS = (
 
 
 def write_preferences(profile):
-    """What a user who turns off "preload pages" has in the profile."""
+    """Turn off "preload pages" in a new profile, as a user can."""
     default = Path(profile) / "Default"
     default.mkdir(parents=True)
     (default / "Preferences").write_text(json.dumps({"net": {"network_prediction_options": 2}}))
 
 
 class Browser:
-    """One Chromium with a profile of its own."""
+    """One Chromium with its own profile."""
 
     def __init__(self, profile, spare=True):
         if not spare:
@@ -52,7 +53,7 @@ class Browser:
         commands, self.writing = os.pipe()
         self.reading, answers = os.pipe()
         self.buffer, self.number, self.events = b"", 0, []
-        # Chromium reads commands from descriptor 3 and writes to 4, which may be in use here: so first out of the way.
+        # Chromium reads commands from descriptor 3 and writes to 4. Both may be in use here, so ours get high numbers.
         high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in (commands, answers)]
 
         def place():
@@ -61,7 +62,7 @@ class Browser:
 
         self.log = Path(f"{profile}.log").open("w+b")  # noqa: SIM115
         command = ["chromium", *FLAGS, f"--user-data-dir={profile}", "about:blank"]
-        # All other descriptors of Python's are closed by exec.
+        # exec closes Python's other descriptors.
         self.process = subprocess.Popen(
             command, preexec_fn=place, close_fds=False, stdout=self.log, stderr=subprocess.STDOUT
         )
@@ -71,7 +72,7 @@ class Browser:
         self.selector.register(self.reading, selectors.EVENT_READ)
 
     def send(self, method, session=None, **params):
-        """A command, not waiting for its answer; returns its number."""
+        """Send a command without waiting for its answer; returns its number."""
         self.number += 1
         message = {"id": self.number, "method": method, "params": params}
         if session:
@@ -80,7 +81,7 @@ class Browser:
         return self.number
 
     def ask(self, method, session=None, **params):
-        """A command and its answer; events that come before it are kept."""
+        """Send a command and return its answer; keeps the events that come before it."""
         wanted, end = self.send(method, session, **params), time.monotonic() + START
         while time.monotonic() < end:
             for message in self.messages(0.1):
@@ -92,7 +93,7 @@ class Browser:
         sys.exit(f"{method}: no answer in {START:g} s; {self.log.read()[-500:]!r}")
 
     def messages(self, seconds):
-        """What has come, waiting for it for so long."""
+        """The messages that have arrived; waits at most so many seconds for the first. Keeps the events."""
         if not self.selector.select(seconds):
             return []
         part = os.read(self.reading, 1 << 16)
@@ -100,12 +101,12 @@ class Browser:
             self.log.seek(0)
             sys.exit(f"chromium ended: {self.log.read()[-500:]!r}")
         *whole, self.buffer = (self.buffer + part).split(b"\0")
-        found = [json.loads(message) for message in whole]
-        self.events += [message for message in found if "method" in message]
-        return found
+        messages = [json.loads(message) for message in whole]
+        self.events += [message for message in messages if "method" in message]
+        return messages
 
     def window(self, cache):
-        """A new window that tells of its requests; returns its session."""
+        """Open a window that reports its requests; returns its session."""
         target = self.ask("Target.createTarget", url="about:blank", newWindow=True)["targetId"]
         session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for method in ("Network.enable", "Page.enable", "Runtime.enable"):
@@ -116,20 +117,20 @@ class Browser:
         return session
 
     def end(self):
-        """Close it, at once: nothing of its profile is kept."""
+        """Kill the browser; its profile is not kept."""
         self.process.kill()
         self.process.wait()
 
 
 class Page:
-    """What one window told about one navigation."""
+    """One navigation of one window, with its events."""
 
     def __init__(self, browser, cache):
         self.browser, self.session = browser, browser.window(cache)
         self.asked = self.command = None
 
     def go(self, url):
-        """Ask for the page."""
+        """Request the page."""
         self.asked = time.time()
         self.command = self.browser.send("Page.navigate", self.session, url=url)
 
@@ -137,41 +138,41 @@ class Page:
         """This window's events, as (method, parameters)."""
         return [(e["method"], e["params"]) for e in self.browser.events if e.get("sessionId") == self.session]
 
-    def had(self, name):
-        """Whether the page has come to some point of its life."""
-        own = self.document()
-        return own is not None and any(
-            method == "Page.lifecycleEvent" and p["name"] == name and p["loaderId"] == own["loaderId"]
+    def reached(self, name):
+        """Whether the page has reached this point of its life cycle."""
+        document = self.document()
+        return document is not None and any(
+            method == "Page.lifecycleEvent" and p["name"] == name and p["loaderId"] == document["loaderId"]
             for method, p in self.events()
         )
 
     def loaded(self):
-        """Whether the page, with all that belongs to it, is there."""
-        return self.had("load")
+        """Whether the page and all its resources are loaded."""
+        return self.reached("load")
 
     def painted(self):
-        """Whether anything of it is on the screen."""
-        return self.had("firstContentfulPaint")
+        """Whether a part of the page has been painted."""
+        return self.reached("firstContentfulPaint")
 
     def document(self):
-        """The request for the page itself."""
+        """The event of the request for the page itself; None before it was sent."""
         for method, params in self.events():
             if method == "Network.requestWillBeSent" and params["request"]["url"].startswith("http"):
                 return params
         return None
 
-    def told(self):
-        """The page's times, its text, and its other requests."""
-        own = self.document()
-        if own is None:
+    def result(self):
+        """The page's times, its text, and all its requests."""
+        document = self.document()
+        if document is None:
             return {"asked": self.asked, "requests": []}
-        shift = own["wallTime"] - own["timestamp"]
-        ids = [p["requestId"] for m, p in self.events() if m == "Network.requestWillBeSent"]
-        requests = [self.request(one, shift) for one in dict.fromkeys(ids)]
-        paints = {
+        shift = document["wallTime"] - document["timestamp"]
+        ids = [p["requestId"] for method, p in self.events() if method == "Network.requestWillBeSent"]
+        requests = [self.request(identifier, shift) for identifier in dict.fromkeys(ids)]
+        points = {
             p["name"]: p["timestamp"] + shift
-            for m, p in self.events()
-            if m == "Page.lifecycleEvent" and p["loaderId"] == own["loaderId"]
+            for method, p in self.events()
+            if method == "Page.lifecycleEvent" and p["loaderId"] == document["loaderId"]
         }
         text = self.browser.ask(
             "Runtime.evaluate", self.session, expression="document.body ? document.body.innerText : ''"
@@ -179,40 +180,40 @@ class Page:
         return {
             "asked": self.asked,
             **{name: requests[0][name] for name in ("sent", "first", "complete")},
-            "load": paints.get("load"),
-            "shown": paints.get("firstContentfulPaint"),
+            "load": points.get("load"),
+            "shown": points.get("firstContentfulPaint"),
             "text": text["result"].get("value", ""),
             "requests": requests,
         }
 
     def request(self, identifier, shift):
-        """One request's times. `sent` is when its bytes went out, not when the page asked for it."""
-        found = {"url": None, "asked": None, "sent": None, "first": None, "complete": None}
+        """The times of one request. `sent` is when its bytes were sent, `asked` when the page requested it."""
+        times = {"url": None, "asked": None, "sent": None, "first": None, "complete": None}
         for method, params in self.events():
             if params.get("requestId") != identifier:
                 continue
             if method == "Network.requestWillBeSent":
-                found |= {"url": params["request"]["url"], "asked": params["timestamp"] + shift}
+                times |= {"url": params["request"]["url"], "asked": params["timestamp"] + shift}
             elif method == "Network.responseReceived" and (timing := params["response"].get("timing")):
                 zero = timing["requestTime"] + shift
-                found["sent"] = zero + timing["sendStart"] / 1000
-                found["first"] = zero + (timing.get("receiveHeadersStart") or timing["receiveHeadersEnd"]) / 1000
-                found["headers"] = {k.lower(): v for k, v in params["response"]["headers"].items()}
-                found |= {"connection": params["response"]["connectionId"], "opened": opened(timing, zero)}
+                times["sent"] = zero + timing["sendStart"] / 1000
+                times["first"] = zero + (timing.get("receiveHeadersStart") or timing["receiveHeadersEnd"]) / 1000
+                times["headers"] = {k.lower(): v for k, v in params["response"]["headers"].items()}
+                times |= {"connection": params["response"]["connectionId"], "opened": opened(timing, zero)}
             elif method == "Network.loadingFinished":
-                found["complete"] = params["timestamp"] + shift
+                times["complete"] = params["timestamp"] + shift
             elif method == "Network.loadingFailed":
-                found["failed"] = params["errorText"]
-        return found
+                times["failed"] = params["errorText"]
+        return times
 
 
 def opened(timing, zero):
-    """When the request's connection was begun; None if it was there already, opened ahead or used before."""
+    """When the browser began to open the request's connection; None if the connection existed before the request."""
     return zero + timing["connectStart"] / 1000 if timing["connectStart"] >= 0 else None
 
 
 def listen(browsers, seconds, done=lambda: False):
-    """Hear the browsers for a while."""
+    """Read the browsers' messages for so many seconds, or until ``done()``."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and not done():
         for browser in browsers:
@@ -220,15 +221,15 @@ def listen(browsers, seconds, done=lambda: False):
 
 
 def visit(browser, url):
-    """Load a page and leave it, so that the browser knows the site."""
+    """Load a page, so that the browser knows the site."""
     page = Page(browser, True)
     page.go(url)
     listen([browser], LIMIT, page.loaded)
-    listen([browser], AFTERWARDS, page.painted)
+    listen([browser], PAINT_LIMIT, page.painted)
 
 
 def main():
-    """Open, wait, tell."""
+    """Open both pages, wait for them, print their results."""
     how, lag, *urls = sys.argv[1:]
     before = urls[2:]
     if how not in HOW:
@@ -246,9 +247,9 @@ def main():
             listen(browsers, float(lag))
             pages[1].go(urls[1])
             listen(browsers, LIMIT - float(lag), lambda: all(page.loaded() for page in pages))
-            listen(browsers, AFTERWARDS, lambda: all(page.painted() for page in pages))
+            listen(browsers, PAINT_LIMIT, lambda: all(page.painted() for page in pages))
             version = browsers[0].ask("Browser.getVersion")["product"]
-            print(json.dumps({"version": version, "A": pages[0].told(), "B": pages[1].told()}))
+            print(json.dumps({"version": version, "A": pages[0].result(), "B": pages[1].result()}))
         finally:
             for browser in browsers:
                 browser.end()

@@ -1,7 +1,7 @@
-"""Print what /proc says of every process in this process namespace, undecoded, as one line of JSON.
+"""Print the entries of /proc for every process in this process namespace, as one line of JSON.
 
-State, signals, what each thread waits for, open files and shared mappings, by `python snapshot.py`. It runs
-inside the forensics container and decodes nothing: reprolab.proc does, from the kept text.
+The entries give state, signals, what each thread waits for, open files and shared mappings. The program runs in the
+forensics container and decodes nothing: scripts/reprolab/processes/snapshot.py decodes its output.
 """
 
 import json
@@ -10,7 +10,7 @@ import time
 
 
 def text(path):
-    """A file's text; None where the process is gone or may not be looked at."""
+    """A file's text; None if the process has ended or may not be read."""
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:
             return stream.read()
@@ -19,7 +19,7 @@ def text(path):
 
 
 def entries(path):
-    """The names in a directory; none where it is gone or may not be looked at."""
+    """The names in a directory; none if the process has ended or may not be read."""
     try:
         return sorted(os.listdir(path), key=lambda name: (len(name), name))
     except OSError:
@@ -27,8 +27,8 @@ def entries(path):
 
 
 def files(base):
-    """Open file descriptors: number -> [what it is, the flags line of fdinfo]."""
-    found = {}
+    """Open file descriptors: number -> [the target of its link, the flags line of fdinfo]."""
+    descriptors = {}
     for number in entries(base + "/fd"):
         try:
             target = os.readlink(base + "/fd/" + number)
@@ -36,8 +36,8 @@ def files(base):
             continue
         info = text(base + "/fdinfo/" + number) or ""
         flags = [line.partition(":")[2].strip() for line in info.splitlines() if line.startswith("flags:")]
-        found[number] = [target, flags[0] if flags else ""]
-    return found
+        descriptors[number] = [target, flags[0] if flags else ""]
+    return descriptors
 
 
 def tasks(base):
@@ -54,7 +54,7 @@ def shared(maps):
 
 
 def process(pid):
-    """One process; None if it ended meanwhile."""
+    """The entries of one process; None if it has ended."""
     base = "/proc/" + pid
     stat, status = text(base + "/stat"), text(base + "/status")
     if stat is None or status is None:
@@ -70,21 +70,21 @@ def process(pid):
 
 
 def main():
-    """Everything but this program itself and what else runs in this container."""
-    own = os.stat("/proc/self/ns/mnt").st_ino
-    found = {}
+    """Print all processes except those of the forensics container."""
+    forensics_container = os.stat("/proc/self/ns/mnt").st_ino
+    processes = {}
     for pid in entries("/proc"):
         if not pid.isdigit():
             continue
         try:
-            if os.stat("/proc/" + pid + "/ns/mnt").st_ino == own:
+            if os.stat("/proc/" + pid + "/ns/mnt").st_ino == forensics_container:
                 continue
         except OSError:
             continue
-        seen = process(pid)
-        if seen is not None:
-            found[pid] = seen
-    print(json.dumps({"taken_ns": time.time_ns(), "machine": os.uname().machine, "processes": found}))
+        content = process(pid)
+        if content is not None:
+            processes[pid] = content
+    print(json.dumps({"taken_ns": time.time_ns(), "machine": os.uname().machine, "processes": processes}))
 
 
 main()

@@ -1,7 +1,7 @@
-"""Answer every HTTP request with 200 after LATENCY_MS milliseconds, as a site that far away would.
+"""Answer every HTTP request with 200 after LATENCY_MS milliseconds, as a distant site does.
 
-It stands in for a public site: the lab loads nobody else's servers. Each request is logged when it came and
-when it was answered; a path that ends in /now is answered at once.
+It replaces a public site: the lab puts no load on other people's servers. Each request is logged with the times of its
+arrival and its answer. A path that ends in /now is answered at once.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\nCon
 
 
 def latency():
-    """Seconds before an answer; ends the program where the setting is no figure from 0 to 60 000."""
+    """Seconds before an answer; ends the program if LATENCY_MS is no number from 0 to 60 000."""
     setting = os.environ.get("LATENCY_MS", "")
     try:
         value = float(setting)
@@ -27,18 +27,18 @@ def latency():
 
 
 async def answer(reader, writer, delay):
-    """One request on one connection."""
+    """Answer one request and close its connection."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
         path = head.split(b" ", 2)[1].decode("latin-1")
-        came = time.time()
+        arrived = time.time()
         if not path.endswith("/now"):
             await asyncio.sleep(delay)
         writer.write(HEAD + BODY)
         await writer.drain()
-        print(f"{came:.6f} {time.time():.6f} {path}")
+        print(f"{arrived:.6f} {time.time():.6f} {path}")
     except (asyncio.IncompleteReadError, ConnectionError, IndexError):
-        pass  # the client went, or spoke something else than HTTP
+        pass  # the client closed the connection, or did not speak HTTP
     finally:
         writer.close()
 

@@ -1,4 +1,4 @@
-"""What can go wrong with a run of wrk, one class per cause."""
+"""The errors of a run of wrk, one class for each cause."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ TAIL_LINES = 20
 
 
 class WrkError(Exception):
-    """A run that gives no usable numbers; the base of every error of this library but ValueError."""
+    """A run without usable numbers; the base of every error of this library except ValueError."""
 
 
 class TargetDown(WrkError):
-    """Nothing accepted a connection when wrk started: it printed "unable to connect", exit code 1.
+    """No server accepted a connection when wrk started: wrk printed "unable to connect" and ended with exit code 1.
 
-    A server that dies later is no error for wrk, and raises nothing: see ``WrkResult.errors``.
+    A server that dies later is no error for wrk and raises nothing: see ``WrkResult.errors``.
     """
 
 
 class WrkFailed(WrkError):
-    """wrk itself failed: not found, a refused option, a host name unknown, killed, cut short, silent.
+    """wrk itself failed: not found, a refused option, an unknown host name, killed, ended early, no numbers printed.
 
-    The message shows the reason, the command, the exit code and the last lines of output.
+    The message gives the reason, the command, the exit code and the last lines of output.
     """
 
 
@@ -36,12 +36,12 @@ class NoRequests(WrkError):
         self.result = result
 
     def __reduce__(self) -> tuple[type[NoRequests], tuple[str, WrkResult]]:
-        """Let the error cross process borders whole (pickle would call ``__init__`` without a result)."""
+        # pickle would call __init__ without a result.
         return type(self), (str(self), self.result)
 
 
 def describe(reason: str, command: Sequence[str], exit_code: int | None, output: str) -> str:
-    """Write the message of an error: why, which command, its exit code (None: none), its last lines."""
+    """The message of an error: its reason, the command, the exit code (None: none) and the last lines of output."""
     code = "no exit code" if exit_code is None else f"exit code {exit_code}"
     tail = "\n".join(output.strip().splitlines()[-TAIL_LINES:])
     return f"{reason} ({code}): {shlex.join(command)}\n{tail}".rstrip()

@@ -11,17 +11,17 @@ MICROSECONDS = 1_000_000
 
 @dataclass(frozen=True)
 class ErrorCounts:
-    """wrk's five error counters: how often each event happened, in all threads together.
+    """wrk's five error counters: the number of events in all threads together.
 
     Source: ``summary.errors`` in wrk's Lua ``done()``. As measured on wrk 4.1.0:
 
-    - ``connect``: sockets that could not be opened here (no file descriptor left), one per
-      connection. A refused connection is *not* among them.
+    - ``connect``: sockets that could not be opened on wrk's side (no file descriptor left), one per
+      connection. Refused connections are *not* counted here.
     - ``read``: connections reset, or closed before or inside a response, and bytes that are not HTTP.
       A response whose body ends by closing the connection counts as a request and as a read error.
-    - ``write``: attempts on a connection that was refused. wrk tries again at once, so a dead
-      server yields thousands per second; the number is not one of requests or clients.
-    - ``timeout``: responses that came, later than the time limit. They also count as requests but
+    - ``write``: attempts on a refused connection. wrk tries again at once, so a dead server gives
+      thousands per second. This is not a number of requests or clients.
+    - ``timeout``: responses that came later than the time limit. They also count as requests but
       have no latency. A response that never came is counted nowhere.
     - ``status_above_399``: responses with a status above 399, printed as "Non-2xx or 3xx responses".
       They also count as requests.
@@ -41,8 +41,8 @@ class Latency:
     Source: the ``latency`` statistics in wrk's Lua ``done()``, percentiles included; ``p99_9`` is the
     99.9th. Responses after the time limit are left out. Every field is None when there was no
     sample (no request, or all of them timed out). wrk *corrects* these numbers: after a slow
-    response it adds samples for the requests that it would have sent meanwhile, so that one stall
-    of a second weighs on the percentiles for that second.
+    response it adds samples for the requests that it would have sent in the meantime, so that a
+    stall of one second has the weight of one second in the percentiles.
     """
 
     min: int | None = None
@@ -63,11 +63,11 @@ class WrkResult:
     - ``url``: the address that was loaded.
     - ``threads``, ``connections``: as asked for. wrk opens ``connections // threads`` in each thread.
     - ``duration_us``: microseconds from start to the last thread's end; up to 0.1 s over the asked time.
-    - ``requests``: complete responses, whatever their status.
+    - ``requests``: complete responses, with any status.
     - ``bytes``: bytes read, headers included, unfinished responses too.
     - ``errors``, ``latency``: see their classes.
     - ``statuses``: responses by HTTP status; None unless asked for. Responses without any header
-      are missing from it.
+      are not counted.
     - ``text``: what wrk printed, without the line of JSON that the numbers come from.
     """
 
@@ -84,7 +84,7 @@ class WrkResult:
 
     @property
     def requests_per_second(self) -> float:
-        """Complete responses per second of ``duration_us``, whatever their status: not a sign of health."""
+        """Complete responses per second of ``duration_us``, with any status: a high rate is no proof of health."""
         return self.requests * MICROSECONDS / self.duration_us
 
     def to_json(self) -> dict[str, Any]:
@@ -110,7 +110,7 @@ class WrkResult:
         )
 
     def summary(self) -> dict[str, Any]:
-        """Return the few numbers for a table: counts, requests per second, latency in microseconds."""
+        """Return the numbers for a table: counts, requests per second, latency in microseconds."""
         return {
             "requests": self.requests,
             "requests_per_second": round(self.requests_per_second, 1),

@@ -1,4 +1,4 @@
-"""From what wrk printed to numbers, or to the error that says why there are none."""
+"""Reads the output of wrk: returns its numbers, or raises the error that says why there are none."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from wrk_wrapper.errors import NoRequests, TargetDown, WrkFailed, describe
 from wrk_wrapper.model import MICROSECONDS, ErrorCounts, Latency, WrkResult, counts_by_status
 
 PREFIX = "wrk_wrapper-json: "
+# The shortest run that counts as complete, as a part of the requested duration.
 SHORTEST = 0.9
 _DOWN = re.compile(r"^unable to connect to .*", re.MULTILINE)
 
@@ -54,7 +55,7 @@ def parse(
 
 
 def _split(stdout: str) -> tuple[str, list[str]]:
-    """Separate wrk's own text from the lines of JSON (one, where all went well)."""
+    """Separate wrk's text from the lines of JSON. A run without errors has one."""
     lines = stdout.splitlines(keepends=True)
     text = "".join(line for line in lines if not line.startswith(PREFIX))
     return text, [line.removeprefix(PREFIX) for line in lines if line.startswith(PREFIX)]

@@ -1,4 +1,4 @@
-"""The options of wrk, its command line, and running it."""
+"""The options of wrk, its command line, and a function that runs it."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ SCRIPT = "report.lua"
 
 @dataclass(frozen=True)
 class Wrk:
-    """How to load a URL with wrk: options, checked when made. Reusable, and safe to share.
+    """The options of a load test with wrk, checked when the object is made. Reusable and immutable.
 
     - ``threads``: threads of wrk. ``connections``: kept open in all, at least one per thread; wrk opens
       ``connections // threads`` in each, so choose a multiple.
-    - ``duration``: seconds of load. ``timeout``: seconds after which a response is late (it is still
-      awaited). wrk knows whole seconds only, from 1.
+    - ``duration``: seconds of load. ``timeout``: seconds after which a response is late (wrk still
+      waits for it). Both are whole seconds, from 1.
     - ``headers``: sent with each request.
-    - ``statuses``: count responses by HTTP status. wrk then hands every response to Lua, which costs
+    - ``statuses``: count responses by HTTP status. wrk then calls Lua for every response, which costs
       throughput.
     - ``executable``: how to start wrk, for instance ``("docker", "exec", "NAME", "wrk")``.
-    - ``script_dir``: the directory of report.lua *as wrk sees it*; None means this package's own. Where
-      wrk runs in a container, copy the script there and name that place.
+    - ``script_dir``: the directory of report.lua *as wrk sees it*; None means this package's own. If wrk
+      runs in a container, copy the script into it and name that directory.
     - ``grace``: seconds that ``run`` waits beyond ``duration + timeout`` before it ends wrk.
 
     Raises ValueError, which names the option, for values that wrk refuses or misreads.
@@ -54,7 +54,7 @@ class Wrk:
             raise ValueError(f"executable: a sequence of words is needed, got {self.executable!r}")
         if self.grace < 0:
             raise ValueError(f"grace: seconds from 0 are needed, got {self.grace!r}")
-        object.__setattr__(self, "headers", dict(self.headers))  # copies, so that what was checked stays
+        object.__setattr__(self, "headers", dict(self.headers))  # a copy: the caller may change the original
         object.__setattr__(self, "executable", tuple(self.executable))
 
     @property
@@ -63,7 +63,7 @@ class Wrk:
         return self.duration + self.timeout + self.grace
 
     def command(self, url: str) -> tuple[str, ...]:
-        """Return the whole command line that loads ``url``, program first. Starts nothing."""
+        """Return the command line that loads ``url``, program first. Starts nothing."""
         options = [f"-t{self.threads}", f"-c{self.connections}", f"-d{self.duration:.0f}s"]
         options += ["--timeout", f"{self.timeout:.0f}s", "-s", self._script()]
         for name, value in self.headers.items():
@@ -71,7 +71,7 @@ class Wrk:
         return (*self.executable, *options, "--", url, *(["statuses"] if self.statuses else []))
 
     def parse(self, stdout: str, stderr: str, exit_code: int, url: str) -> WrkResult:
-        """Read what a run of ``command(url)`` printed; ``exit_code`` is negative for a signal's number.
+        """Read the output of a run of ``command(url)``; ``exit_code`` is the negative number of a signal that ended it.
 
         Raises TargetDown if nothing listened at the start, NoRequests if the run completed no request,
         WrkFailed for anything else: see the classes. A server that died during the run is no error.
@@ -90,9 +90,9 @@ class Wrk:
     def run(self, url: str) -> WrkResult:
         """Load ``url`` for ``duration`` seconds and return the numbers; blocks at most ``limit`` seconds.
 
-        wrk gets a process group of its own: a Ctrl-C reaches Python alone, which then ends wrk, where
-        wrk would have stopped early and reported success. Raises as ``parse`` does, and WrkFailed where
-        wrk cannot be started or does not end (it waits for ever to connect if the target's queue is full).
+        wrk gets its own process group, so that Ctrl-C reaches only Python, which then kills wrk. On SIGINT
+        wrk itself would stop early and report success. Raises as ``parse`` does, and WrkFailed if wrk cannot
+        be started or does not end (it waits for ever to connect if the target's queue is full).
         """
         command = self.command(url)
         try:
@@ -156,5 +156,5 @@ def _check_headers(headers: Mapping[str, str]) -> None:
 
 
 def _spelled(name: str) -> str:
-    """Spell Host as wrk does, which would else send a second one beside it."""
+    """Spell Host as wrk does; with another spelling wrk would send a second Host header."""
     return "Host" if name.lower() == "host" else name

@@ -1,1 +1,1 @@
-"""All that a machine without a network needs, in one file."""
+"""Offline bundles: everything that a machine without a network needs, in one file."""

@@ -1,7 +1,8 @@
-"""The archive that a machine without network is made ready from: a tar with checksums, written and read as a stream.
+"""The file of an offline bundle: a tar with checksums, written and read as a stream.
 
-Its members: manifest.json, wheels/, runs/, then the engine's image stream in pieces (images/000001 ...), whose length
-nobody knows before, and last SHA256SUMS over all of them. An archive without its last member is cut short.
+Its members are manifest.json, wheels/, runs/, the engine's image stream in pieces (images/000001 ...), and last
+SHA256SUMS over all of them. The image stream comes in pieces because its length is not known in advance. An archive
+without its last member is incomplete.
 """
 
 from __future__ import annotations
@@ -27,25 +28,27 @@ SUMS = "SHA256SUMS"
 IMAGES = "images/"
 RUNS = "runs/"
 WHEELS = "wheels/"
+# Bytes.
 PIECE = 16 << 20
 CHUNK = 1 << 20
-Heard = Callable[[int], None]
+# Called with the number of bytes each time some have been read or written.
+OnBytes = Callable[[int], None]
 
 
-class Writer:
-    """A bundle in the making; a context manager. Until it is whole it has another name; it goes if that fails."""
+class ArchiveWriter:
+    """Writes an archive; a context manager. The file gets its name when it is complete and is removed on an error."""
 
-    def __init__(self, path: Path, heard: Heard) -> None:
+    def __init__(self, path: Path, on_bytes: OnBytes) -> None:
         self.path = path
         self.size = 0
         self._draft = path.with_name(f".{path.name}.part")
-        self._heard = heard
+        self._on_bytes = on_bytes
         self._sums: list[str] = []
         with _writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._tar = tarfile.open(self._draft, "w")  # noqa: SIM115  # closed in __exit__
 
-    def __enter__(self) -> Writer:
+    def __enter__(self) -> ArchiveWriter:
         return self
 
     def __exit__(
@@ -62,18 +65,18 @@ class Writer:
             self._draft.unlink(missing_ok=True)
 
     def add(self, name: str, data: bytes) -> None:
-        """One member from memory."""
+        """Add a member with this content."""
         self._put(name, len(data), BytesIO(data), hashlib.sha256(data).hexdigest())
 
     def add_file(self, name: str, path: Path) -> None:
-        """One member from disk."""
+        """Add a file as a member."""
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
             stream.seek(0)
             self._put(name, path.stat().st_size, stream, digest)
 
     def add_stream(self, prefix: str, chunks: Iterable[bytes]) -> None:
-        """A stream of unknown length as members PREFIX000001 and so on."""
+        """Add a stream of unknown length as members PREFIX000001, PREFIX000002 and so on."""
         for number, piece in enumerate(_pieces(chunks), 1):
             self.add(f"{prefix}{number:06}", piece)
 
@@ -84,7 +87,7 @@ class Writer:
             self._tar.addfile(member, stream)
         self._sums.append(f"{digest}  {name}\n")
         self.size += size
-        self._heard(size)
+        self._on_bytes(size)
 
 
 @contextmanager
@@ -94,7 +97,7 @@ def _writing(path: Path) -> Iterator[None]:
     except OSError as error:
         raise BundleError(
             f"the bundle could not be written: {error.strerror or error} ({path})",
-            expected="room for all images and runs",
+            expected="enough disk space for all images and runs",
             advice="free some space, take fewer scenarios, or name another place: "
             + command_text.option("output", "FILE"),
         ) from error
@@ -109,18 +112,18 @@ def _copy(stream: IO[bytes], path: Path) -> None:
 
 
 def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    held = bytearray()
+    buffer = bytearray()
     for chunk in chunks:
-        held += chunk
-        while len(held) >= PIECE:
-            yield bytes(held[:PIECE])
-            del held[:PIECE]
-    if held:
-        yield bytes(held)
+        buffer += chunk
+        while len(buffer) >= PIECE:
+            yield bytes(buffer[:PIECE])
+            del buffer[:PIECE]
+    if buffer:
+        yield bytes(buffer)
 
 
-class Reader:
-    """A bundle on disk."""
+class ArchiveReader:
+    """Reads an archive."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -129,32 +132,32 @@ class Reader:
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """The size of the file in bytes."""
         return self.path.stat().st_size
 
-    def verify(self, heard: Heard) -> Mapping[str, Any]:
-        """Read all of it and compare each member with its checksum; its manifest. Raises BundleError."""
-        found: dict[str, str] = {}
-        kept = {MANIFEST: b"", SUMS: b""}
+    def verify(self, on_bytes: OnBytes) -> Mapping[str, Any]:
+        """Read the whole archive and return its manifest. Raises BundleError if a checksum or the schema differs."""
+        digests: dict[str, str] = {}
+        contents = {MANIFEST: b"", SUMS: b""}
         with self._reading():
             for member, stream in self._members():
                 digest = hashlib.sha256()
                 while chunk := stream.read(CHUNK):
                     digest.update(chunk)
-                    heard(len(chunk))
-                    if member.name in kept:
-                        kept[member.name] += chunk
-                found[member.name] = digest.hexdigest()
-        found.pop(SUMS, None)
-        return self._checked(found, kept[SUMS], kept[MANIFEST])
+                    on_bytes(len(chunk))
+                    if member.name in contents:
+                        contents[member.name] += chunk
+                digests[member.name] = digest.hexdigest()
+        digests.pop(SUMS, None)
+        return self._check(digests, contents[SUMS], contents[MANIFEST])
 
-    def _checked(self, found: Mapping[str, str], sums: bytes, manifest: bytes) -> Mapping[str, Any]:
+    def _check(self, digests: Mapping[str, str], sums: bytes, manifest: bytes) -> Mapping[str, Any]:
         if not sums:
-            raise self._damaged("its end is missing, with the checksums")
+            raise self._damaged("its end with the checksums is missing")
         wanted = {name: digest for digest, _, name in (line.partition("  ") for line in sums.decode().splitlines())}
-        for name in sorted(wanted.keys() | found.keys()):
-            if wanted.get(name) != found.get(name):
-                raise self._damaged(f"{name} is not what was written")
+        for name in sorted(wanted.keys() | digests.keys()):
+            if wanted.get(name) != digests.get(name):
+                raise self._damaged(f"{name} has another checksum than when it was written")
         content: Mapping[str, Any] = json.loads(manifest)
         if content.get("schema") != SCHEMA:
             raise BundleError(
@@ -164,21 +167,21 @@ class Reader:
             )
         return content
 
-    def sizes(self, prefix: str) -> int:
-        """The bytes of all members below a prefix."""
+    def total_size(self, prefix: str) -> int:
+        """The size of all members below a prefix, in bytes."""
         with self._reading():
             return sum(member.size for member, _ in self._members() if member.name.startswith(prefix))
 
-    def stream(self, prefix: str, heard: Heard) -> Iterator[bytes]:
-        """What ``add_stream`` was given, again."""
+    def stream(self, prefix: str, on_bytes: OnBytes) -> Iterator[bytes]:
+        """The stream that ``add_stream`` wrote below this prefix."""
         with self._reading():
             for member, stream in self._members():
                 while member.name.startswith(prefix) and (chunk := stream.read(CHUNK)):
-                    heard(len(chunk))
+                    on_bytes(len(chunk))
                     yield chunk
 
     def unpack(self, prefix: str, target: Path, wanted: Callable[[str], bool]) -> None:
-        """Write the members below a prefix whose rest of the name is wanted into a directory, names without prefix."""
+        """Write members below a prefix into ``target``, without the prefix; ``wanted`` gets the rest of each name."""
         with self._reading():
             for member, stream in self._members():
                 name = member.name.removeprefix(prefix)
@@ -186,7 +189,7 @@ class Reader:
                     continue
                 path = target / name
                 if not path.resolve().is_relative_to(target.resolve()):
-                    raise self._damaged(f"{member.name} leads out of its directory")
+                    raise self._damaged(f"the path {member.name} is outside of its directory")
                 _copy(stream, path)
 
     def _members(self) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
@@ -194,7 +197,7 @@ class Reader:
             for member in archive:
                 stream = archive.extractfile(member)
                 if stream is None:
-                    raise self._damaged(f"{member.name} is no plain file")
+                    raise self._damaged(f"{member.name} is not a regular file")
                 yield member, stream
 
     @contextmanager
@@ -212,5 +215,5 @@ class Reader:
         return BundleError(
             f"the bundle {self.path} is damaged: {what}",
             expected="the file as `make bundle` wrote it",
-            advice="copy it again, and compare its size; nothing was changed here",
+            advice="copy it again and compare the sizes; nothing was changed on this machine",
         )

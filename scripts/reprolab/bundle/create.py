@@ -1,4 +1,4 @@
-"""`reprolab bundle`: all that a machine with Docker and no network needs, in one archive."""
+"""Creates an offline bundle: everything that a machine with Docker and no network needs, in one archive."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ LOCK_FILE = "requirements.lock"
 
 
 @dataclass(frozen=True)
-class Part:
-    """One scenario in a bundle: its variants (experiment, name), their models, and a run for replays."""
+class BundledScenario:
+    """One scenario of a bundle: its variants (experiment, name), their Compose models, and a run to replay."""
 
     scenario: Scenario
     variants: tuple[tuple[str, str], ...]
@@ -49,42 +49,47 @@ class Part:
     run: RunDirectory | None
 
     def images(self) -> dict[str, dict[str, str]]:
-        """Variant -> service -> the tag of its image."""
-        named = zip(self.variants, self.models, strict=True)
+        """The tag of each image, by variant and service."""
         return {
             "/".join(variant): {name: service["image"] for name, service in model["services"].items()}
-            for variant, model in named
+            for variant, model in zip(self.variants, self.models, strict=True)
         }
 
 
-def variants_of(found: Scenario, *, everything: bool) -> list[tuple[str, str]]:
-    """Which variants go along: the documented ones and those of the demonstration, or all."""
-    wanted = [(e.name, v) for e in found.experiments.values() for v in e.variants if everything or v == DOCUMENTED]
-    return list(dict.fromkeys([*wanted, *_acts(found)]))
+def choose_variants(scenario: Scenario, *, everything: bool) -> list[tuple[str, str]]:
+    """The documented variants and those of the demonstration, as (experiment, name); or all variants."""
+    variants = [
+        (experiment.name, variant)
+        for experiment in scenario.experiments.values()
+        for variant in experiment.variants
+        if everything or variant == DOCUMENTED
+    ]
+    return list(dict.fromkeys([*variants, *_demo_variants(scenario)]))
 
 
-def _acts(found: Scenario) -> list[tuple[str, str]]:
-    """What its demonstration plays; nothing where it has none."""
-    if not demo_script.exists(found):
+def _demo_variants(scenario: Scenario) -> list[tuple[str, str]]:
+    """The variants of the demonstration; empty for a scenario without one."""
+    if not demo_script.exists(scenario):
         return []
-    script = demo_script.load(found)
+    script = demo_script.load(scenario)
     return [(script.experiment.name, act.variant) for act in script.acts]
 
 
-def playable(root: Path, found: Scenario) -> RunDirectory | None:
-    """The newest run of a scenario whose trials hold every act of its demonstration; a whole one if there is."""
-    needed = set(_acts(found))
-    fit = []
-    for one in lookup.runs_of(root, found.name):
-        if needed <= {(trial.experiment, trial.variant) for trial in one.trials() if trial.valid}:
-            fit.append(one)
-    whole = [one for one in fit if one.info().complete]
-    return next(reversed(whole or fit), None)
+def find_replayable_run(root: Path, scenario: Scenario) -> RunDirectory | None:
+    """The newest run with a valid trial of every variant of the demonstration; a complete run is preferred."""
+    needed = set(_demo_variants(scenario))
+    runs = [
+        run
+        for run in lookup.runs_of(root, scenario.name)
+        if needed <= {(trial.experiment, trial.variant) for trial in run.trials() if trial.valid}
+    ]
+    complete = [run for run in runs if run.info().complete]
+    return next(reversed(complete or runs), None)
 
 
 @dataclass
 class Bundler:
-    """Gathers and writes one bundle."""
+    """Collects the contents of a bundle and writes it."""
 
     root: Path
     engine: Engine
@@ -95,50 +100,64 @@ class Bundler:
     def __post_init__(self) -> None:
         self.preparer = StackPreparer(self.engine, self.client, self.policy, self.on_progress)
 
-    def gather(self, names: Sequence[str], *, everything: bool, runs: bool) -> list[Part]:
-        """Resolve the variants, build what is not there, find a run of each. Raises BundleError without a run."""
-        found = [loader.load(self.root, name) for name in names]
-        chosen = {one.name: variants_of(one, everything=everything) for one in found}
-        recorded = {one.name: playable(self.root, one) if runs else None for one in found}
-        if without := [one.name for one in found if runs and demo_script.exists(one) and recorded[one.name] is None]:
+    def gather(self, names: Sequence[str], *, everything: bool, runs: bool) -> list[BundledScenario]:
+        """Resolve the variants, build missing images, and find a run of each scenario if ``runs``.
+
+        Raises BundleError if a scenario with a demonstration has no run to replay.
+        """
+        scenarios = [loader.load(self.root, name) for name in names]
+        replays = {scenario.name: find_replayable_run(self.root, scenario) if runs else None for scenario in scenarios}
+        missing = [
+            scenario.name
+            for scenario in scenarios
+            if runs and demo_script.exists(scenario) and replays[scenario.name] is None
+        ]
+        if missing:
             raise BundleError(
-                f"no run of {', '.join(without)} that its demonstration could replay",
-                expected="one recorded run of each scenario, for when there are no containers",
-                advice=f"make demo-{without[0]} AUTO=1 (or make scenario-{without[0]}), or leave runs out: "
+                f"no run of {', '.join(missing)} that its demonstration could replay",
+                expected="one recorded run of each scenario, to show it without containers",
+                advice=f"make demo-{missing[0]} AUTO=1 (or make scenario-{missing[0]}), or leave runs out: "
                 f"{command_text.option('no-runs')}",
             )
-        return [self._part(one, chosen[one.name], recorded[one.name]) for one in found]
+        return [
+            self._bundle(scenario, choose_variants(scenario, everything=everything), replays[scenario.name])
+            for scenario in scenarios
+        ]
 
-    def _part(self, found: Scenario, variants: list[tuple[str, str]], recorded: RunDirectory | None) -> Part:
-        chosen = [(found.experiments[experiment], name) for experiment, name in variants]
-        requests = [StackRequest(experiment.variants[name], experiment) for experiment, name in chosen]
-        # A person may put load on any stack, so wrk goes along with all.
-        models = self.preparer.models(found, requests, labels.own(found.name, "bundle"), all_tools=True)
+    def _bundle(
+        self, scenario: Scenario, variants: list[tuple[str, str]], replay: RunDirectory | None
+    ) -> BundledScenario:
+        pairs = [(scenario.experiments[experiment], name) for experiment, name in variants]
+        requests = [StackRequest(experiment.variants[name], experiment) for experiment, name in pairs]
+        # A person may put load on any stack, so every stack includes wrk.
+        models = self.preparer.models(scenario, requests, labels.own(scenario.name, "bundle"), all_tools=True)
         kept, built = [], []
         for variant, model in zip(variants, models, strict=True):
             try:
                 workspace = lookup.results_root(self.root) / ".cache" / "bundle"
                 self.preparer.build(model, workspace)
             except LabError as error:
-                # A variant that cannot be built is part of some cases; it has nothing to carry.
-                self.on_progress(f"{found.name}, {'/'.join(variant)}: left out, as its image cannot be built: {error}")
+                # Some scenarios have a variant whose image cannot be built. It has no image to bundle.
+                self.on_progress(
+                    f"{scenario.name}, {'/'.join(variant)}: left out, as its image cannot be built: {error}"
+                )
                 continue
             kept.append(variant)
             built.append(model)
-        return Part(found, tuple(kept), tuple(built), recorded)
+        return BundledScenario(scenario, tuple(kept), tuple(built), replay)
 
-    def images_of(self, parts: Sequence[Part]) -> list[str]:
-        """The tags to save, each once: those of the services and of the bases below them."""
+    def images_of(self, parts: Sequence[BundledScenario]) -> list[str]:
+        """The tags of the services' images and of their base images, each once."""
         tags = [tag for part in parts for services in part.images().values() for tag in services.values()]
         return sorted(dict.fromkeys([*tags, *(base.reference for base in self.preparer.bases.values())]))
 
-    def manifest(self, parts: Sequence[Part], wheels: Sequence[Path]) -> dict[str, Any]:
-        """What the bundle holds, and for which kind of machine."""
+    def manifest(self, parts: Sequence[BundledScenario], wheels: Sequence[Path]) -> dict[str, Any]:
+        """The contents of the bundle, and the kind of machine that it is for, as manifest.json has them."""
         return {
             "schema": bundle_archive.SCHEMA,
             "created": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             "architecture": self.client.version()["Arch"],
-            "python": python_words(),
+            "python": describe_python(),
             "scenarios": {
                 part.scenario.name: {
                     "images": part.images(),
@@ -153,31 +172,33 @@ class Bundler:
             "wheels": [wheel.name for wheel in wheels],
         }
 
-    def write(self, parts: Sequence[Part], wheels: Sequence[Path], target: Path, heard: bundle_archive.Heard) -> int:
-        """Write the archive; its size in bytes."""
-        with bundle_archive.Writer(target, heard) as archive:
+    def write(
+        self, parts: Sequence[BundledScenario], wheels: Sequence[Path], target: Path, on_bytes: bundle_archive.OnBytes
+    ) -> int:
+        """Write the archive and return its size in bytes."""
+        with bundle_archive.ArchiveWriter(target, on_bytes) as archive:
             archive.add(bundle_archive.MANIFEST, json.dumps(self.manifest(parts, wheels), indent=2).encode())
-            archive.add(f"{bundle_archive.WHEELS}PYTHON", f"{python_words()}\n".encode())
+            archive.add(f"{bundle_archive.WHEELS}PYTHON", f"{describe_python()}\n".encode())
             for wheel in wheels:
                 archive.add_file(f"{bundle_archive.WHEELS}{wheel.name}", wheel)
-            for one in (part.run for part in parts if part.run):
-                for path in _files(one):
-                    archive.add_file(f"{bundle_archive.RUNS}{path.relative_to(one.path.parents[1])}", path)
-            archive.add_stream(bundle_archive.IMAGES, saved(self.engine.docker, self.images_of(parts)))
+            for run in (part.run for part in parts if part.run):
+                for path in _files(run):
+                    archive.add_file(f"{bundle_archive.RUNS}{path.relative_to(run.path.parents[1])}", path)
+            archive.add_stream(bundle_archive.IMAGES, save_images(self.engine.docker, self.images_of(parts)))
         return target.stat().st_size
 
 
-def _files(one: RunDirectory) -> list[Path]:
-    return sorted(path for path in one.path.rglob("*") if path.is_file() and not path.is_symlink())
+def _files(run: RunDirectory) -> list[Path]:
+    return sorted(path for path in run.path.rglob("*") if path.is_file() and not path.is_symlink())
 
 
-def python_words() -> str:
+def describe_python() -> str:
     """The kind of Python that the wheels are for: '3.11 linux-x86_64'."""
     return f"{sys.version_info[0]}.{sys.version_info[1]} {sysconfig.get_platform()}"
 
 
-def saved(docker_cli: str, images: Sequence[str]) -> Iterator[bytes]:
-    """The engine's stream of images, layers that they share but once. Raises BundleError where it breaks off."""
+def save_images(docker_cli: str, images: Sequence[str]) -> Iterator[bytes]:
+    """The output of `docker save`, with shared layers only once. Raises BundleError if the command fails."""
     reading, writing = os.pipe()
     failure: list[CommandError] = []
 
@@ -196,16 +217,16 @@ def saved(docker_cli: str, images: Sequence[str]) -> Iterator[bytes]:
             yield chunk
     thread.join()
     if failure:
-        raise BundleError(f"the engine did not hand out the images: {failure[0]}") from failure[0]
+        raise BundleError(f"the engine could not save the images: {failure[0]}") from failure[0]
 
 
-def wheels(root: Path, on_progress: OnProgress) -> list[Path]:
-    """The packages of requirements.lock as files, downloaded once for each lock and kind of Python."""
+def download_wheels(root: Path, on_progress: OnProgress) -> list[Path]:
+    """The packages of requirements.lock as files; downloads them once for each lock file and kind of Python."""
     lock = root / LOCK_FILE
     target = lookup.results_root(root) / ".cache" / "wheels" / _stamp(lock)
     done = target / ".done"
     if not done.exists():
-        on_progress("downloading the packages of requirements.lock, for a machine that has no index")
+        on_progress("downloading the packages of requirements.lock, for a machine without a package index")
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
         try:
             run(
@@ -216,21 +237,21 @@ def wheels(root: Path, on_progress: OnProgress) -> list[Path]:
             raise BundleError(
                 f"the packages of {LOCK_FILE} could not be downloaded: {error.finished.tail}",
                 expected="a package index that pip can reach",
-                advice="make the bundle while there is a network",
+                advice="make the bundle on a machine with a network",
             ) from error
         done.touch()
     return sorted(path for path in target.iterdir() if path.name != done.name)
 
 
 def _stamp(lock: Path) -> str:
-    parts = f"{python_words()} {platform.libc_ver()}".encode() + lock.read_bytes()
+    parts = f"{describe_python()} {platform.libc_ver()}".encode() + lock.read_bytes()
     return hashlib.sha256(parts).hexdigest()[:16]
 
 
-def chosen(root: Path, names: Sequence[str]) -> list[str]:
-    """The scenarios to take: those named, or all. Raises UsageError for an unknown one."""
+def choose_scenarios(root: Path, names: Sequence[str]) -> list[str]:
+    """The named scenarios, or all. Raises UsageError for an unknown name."""
     known = loader.names(root)
     for name in names:
         if name not in known:
-            raise UsageError(f"no scenario {name!r}{hint(name, known)}", expected="of " + ", ".join(known))
+            raise UsageError(f"no scenario {name!r}{hint(name, known)}", expected="one of " + ", ".join(known))
     return list(names) or known

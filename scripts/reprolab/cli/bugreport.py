@@ -1,4 +1,4 @@
-"""`reprolab bugreport`: what a run has found, as reports to file upstream."""
+"""`reprolab bugreport`: bug reports from a run's files, to file upstream."""
 
 from __future__ import annotations
 
@@ -27,59 +27,60 @@ STDOUT = "-"
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """One report with the run it is made from, or with why there is none."""
+class Candidate:
+    """One report with its input from the chosen run, or with the reasons why no run supports it."""
 
     report: BugReport
     report_input: BugReportInput | None
-    why_not: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
 
 
-def make(root: Path, where: str, only: str, also: Sequence[str], output: str, wanted: str = "") -> Exit:
-    """Write the reports that a run bears, and say why there are not more; 3 (inconclusive) where there is none.
+def write_reports(root: Path, where: str, only: str, also: Sequence[str], output: str, wanted: str = "") -> Exit:
+    """Write the reports that a run supports, and name the reasons for the others; 3 (inconclusive) if there is none.
 
-    Raises UsageError where a scenario is ``wanted`` and the run is another's.
+    Raises UsageError if a scenario is ``wanted`` and the run is of another one.
     """
-    found, runs = _runs(root, where, wanted)
-    content = spec.load(found)
+    scenario, runs = _find_runs(root, where, wanted)
+    content = spec.load(scenario)
     reports = [report for report in content.reports if only in ("", report.name)]
     if only and not reports:
+        names = [report.name for report in content.reports]
         raise UsageError(
-            f"{found.name} has no report {only!r}{hint(only, names := [r.name for r in content.reports])}",
+            f"{scenario.name} has no report {only!r}{hint(only, names)}",
             expected="one of " + (", ".join(names) or "(none)"),
         )
-    others = [_other(root, found, one) for one in also]
-    chosen = [_choose(found, report, runs) for report in reports]
+    others = [_open_other_run(root, scenario, name) for name in also]
+    candidates = [_choose_run(scenario, report, runs) for report in reports]
     written = 0
-    for one in chosen:
-        if one.report_input is None:
-            _refuse(found, one)
+    for candidate in candidates:
+        if candidate.report_input is None:
+            _explain(scenario, candidate)
         else:
-            report_input = _with(one.report_input, others)
-            _put(render.write(report_input, root), report_input, output, several=len(reports) > 1)
+            report_input = _add_runs(candidate.report_input, others)
+            _write(render.write(report_input, root), report_input, output, several=len(reports) > 1)
             written += 1
     for nothing in content.nothing if not only else ():
         click.echo(f"nothing to file: {', '.join(nothing.claims)}: {nothing.why}", err=True)
     return Exit.AS_RECORDED if written or not reports else Exit.INCONCLUSIVE
 
 
-def _runs(root: Path, where: str, wanted: str) -> tuple[Scenario, list[RunDirectory]]:
-    """The scenario, and the runs to look at, newest first: all of a scenario's, or the one that is named."""
+def _find_runs(root: Path, where: str, wanted: str) -> tuple[Scenario, list[RunDirectory]]:
+    """The scenario and its runs, newest first; only the named run if ``where`` names one."""
     if where in loader.names(root):
-        _same(where, where, wanted)
-        found = loader.load(root, where)
+        _check_scenario(where, where, wanted)
+        scenario = loader.load(root, where)
         runs = lookup.runs_of(root, where)[::-1]
         if not runs:
             raise lookup.no_run(root, where)
-        return found, runs
+        return scenario, runs
     run = lookup.open_run(root, where)
     name = run.info().scenario
-    _same(where, name, wanted)
+    _check_scenario(where, name, wanted)
     return loader.load(root, name), [run]
 
 
-def _same(where: str, name: str, wanted: str) -> None:
-    """Refuse a run of another scenario than the one that was asked for: its reports are of another case."""
+def _check_scenario(where: str, name: str, wanted: str) -> None:
+    """Raise UsageError for a run of another scenario than the wanted one."""
     if wanted and name != wanted:
         raise UsageError(
             f"{where} is a run of {name}",
@@ -88,61 +89,61 @@ def _same(where: str, name: str, wanted: str) -> None:
         )
 
 
-def _other(root: Path, found: Scenario, where: str) -> RunDirectory:
-    """A run that only adds releases. Raises UsageError where it is another scenario's, or did not come to its end."""
+def _open_other_run(root: Path, scenario: Scenario, where: str) -> RunDirectory:
+    """A run that adds releases to the table. Raises UsageError if it is incomplete or of another scenario."""
     run = lookup.open_run(root, where)
     info = run.info()
-    if info.scenario != found.name or not info.complete:
+    if info.scenario != scenario.name or not info.complete:
         raise UsageError(
-            f"{command_text.option('also', where)} is a run of {info.scenario}{_unfinished(info)}",
-            expected=f"a complete run of {found.name}",
+            f"{command_text.option('also', where)} is a run of {info.scenario}{_describe_status(info)}",
+            expected=f"a complete run of {scenario.name}",
         )
     return run
 
 
-def _unfinished(info: RunInfo) -> str:
-    """What to add to a run's description where it did not come to its end."""
+def _describe_status(info: RunInfo) -> str:
     return "" if info.complete else f", and {info.status or 'unknown'}"
 
 
-def _with(report_input: BugReportInput, others: list[RunDirectory]) -> BugReportInput:
-    """The same with what other runs measured of its experiment."""
+def _add_runs(report_input: BugReportInput, others: list[RunDirectory]) -> BugReportInput:
+    """The same input with the trials of other runs."""
     also = (gather(report_input.scenario, report_input.report, run, run.info()) for run in others)
     return replace(report_input, also=tuple(also))
 
 
-def _choose(found: Scenario, report: BugReport, runs: list[RunDirectory]) -> Chosen:
-    """The newest run that bears the report; where none does, what the newest complete one lacks."""
+def _choose_run(scenario: Scenario, report: BugReport, runs: list[RunDirectory]) -> Candidate:
+    """The newest run that supports the report; if there is none, the reasons of the newest complete run."""
     first: tuple[str, ...] = ()
-    for report_input in _report_inputs(found, report, runs):
-        why_not = tuple(obstacles(report_input))
-        if not why_not:
-            return Chosen(report, report_input)
-        name = f"run {report_input.run.name}: " if len(runs) > 1 else ""
-        first = first or tuple(name + reason for reason in why_not)
-    return Chosen(report, None, first)
+    for report_input in _gather_all(scenario, report, runs):
+        reasons = tuple(obstacles(report_input))
+        if not reasons:
+            return Candidate(report, report_input)
+        prefix = f"run {report_input.run.name}: " if len(runs) > 1 else ""
+        first = first or tuple(prefix + reason for reason in reasons)
+    return Candidate(report, None, first)
 
 
-def _report_inputs(found: Scenario, report: BugReport, runs: list[RunDirectory]) -> Iterator[BugReportInput]:
-    """Complete runs before those that are not, newest first."""
-    told = [(run, run.info()) for run in runs]
-    for run, info in sorted(told, key=lambda pair: not pair[1].complete):
-        yield gather(found, report, run, info)
+def _gather_all(scenario: Scenario, report: BugReport, runs: list[RunDirectory]) -> Iterator[BugReportInput]:
+    """The report's input from each run: complete runs first, then the others, newest first."""
+    pairs = [(run, run.info()) for run in runs]
+    for run, info in sorted(pairs, key=lambda pair: not pair[1].complete):
+        yield gather(scenario, report, run, info)
 
 
-def _refuse(found: Scenario, one: Chosen) -> None:
-    report = one.report
-    told = LabError(
-        f"not written: {report.name} ({report.project}): {'; '.join(one.why_not)}",
+def _explain(scenario: Scenario, candidate: Candidate) -> None:
+    """Print why a report is not written, and the run that it needs."""
+    report = candidate.report
+    message = LabError(
+        f"not written: {report.name} ({report.project}): {'; '.join(candidate.reasons)}",
         expected=f"one complete run of {', '.join(report.variants)}, with the sign in {report.shows} "
         f"and not in the control {report.control}",
-        advice=command(found, report),
+        advice=command(scenario, report),
     )
-    click.echo(str(told), err=True)
+    click.echo(str(message), err=True)
 
 
-def _put(text: str, report_input: BugReportInput, output: str, *, several: bool) -> None:
-    """Print a report, or write it beside the run or where it is wanted, and say where it went."""
+def _write(text: str, report_input: BugReportInput, output: str, *, several: bool) -> None:
+    """Print a report, or write it to ``output`` or into the run's directory and print the path."""
     if output == STDOUT:
         sys.stdout.write(text)
         return
@@ -155,31 +156,30 @@ def _put(text: str, report_input: BugReportInput, output: str, *, several: bool)
         target.write_text(text, encoding="utf-8")
     click.echo(f"written: {files.display_path(target)}  ({len(text)} characters, from run {report_input.run.name})")
     click.echo(f"  {render.headline(report_input).split('**')[1]}")
-    if attach := _reproducer(report_input):
-        click.echo(f"  to attach: what `{attach}` writes shows it with Docker alone")
+    if export := _export_command(report_input):
+        click.echo(f"  to attach: `{export}` writes a reproducer that needs only Docker")
 
 
-def _reproducer(report_input: BugReportInput) -> str:
-    """The command that exports the case for a maintainer, where the scenario has one for this experiment."""
+def _export_command(report_input: BugReportInput) -> str:
+    """The command that exports a reproducer; empty if the scenario has none for this experiment."""
     path = report_input.scenario.directory / "reproducer.yaml"
     content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
     if content.get("claim") not in {claim.id for claim in report_input.report.experiment.claims}:
         return ""
-    own = content.get("variant", DOCUMENTED)
-    variant = (
-        "" if own == report_input.report.shows else f" {command_text.option('variant', report_input.report.shows)}"
-    )
+    default = content.get("variant", DOCUMENTED)
+    shows = report_input.report.shows
+    variant = "" if default == shows else f" {command_text.option('variant', shows)}"
     name = report_input.scenario.name
     return command_text.command(f"export {name}{variant}", f"export-{name}{variant}")
 
 
 @click.command()
 @click.argument("where", metavar="RUN|SCENARIO")
-@click.option("--scenario", "wanted", default="", metavar="NAME", help="refuse a run of any other scenario")
-@click.option("--only", default="", metavar="NAME", help="this report alone (upstream.yaml names them)")
+@click.option("--scenario", "wanted", default="", metavar="NAME", help="accept only runs of this scenario")
+@click.option("--only", default="", metavar="NAME", help="only this report (upstream.yaml names them)")
 @click.option("--also", multiple=True, metavar="RUN", help="add the releases that another run measured (by --set, say)")
-@click.option("--output", default="", metavar="PATH", help="a file or folder instead of the run's; - prints it")
+@click.option("--output", default="", metavar="PATH", help="a file or directory instead of the run's; - prints it")
 @boundary
 def bugreport(where: str, wanted: str, only: str, also: tuple[str, ...], output: str) -> Exit:
-    """Write bug reports to file upstream, from a run's files; 3 where the run does not bear one."""
-    return make(project_root(), where, only, also, output, wanted)
+    """Write bug reports from a run's files, to file upstream; exit status 3 if the run supports none."""
+    return write_reports(project_root(), where, only, also, output, wanted)

@@ -1,4 +1,4 @@
-"""`reprolab bundle` and `reprolab load`: a talk's luggage."""
+"""`reprolab bundle` and `reprolab load`: offline bundles."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from reprolab.baseimage.resolve import policy
 from reprolab.bundle import archive, create
-from reprolab.bundle.load import Loader, gigabytes
+from reprolab.bundle.load import Loader, format_size
 from reprolab.cli.common import boundary, console, project_root, show_progress
 from reprolab.core.errors import BundleError
 from reprolab.demo import script
@@ -23,8 +23,12 @@ from reprolab.evidence import lookup
 from reprolab.scenario import loader as scenario_loader
 
 NAMES = click.argument("names", nargs=-1, metavar="[SCENARIO]...")
-EVERYTHING = click.option("--all-variants", is_flag=True, help="the images of all variants, not only of those on stage")
-NO_RUNS = click.option("--no-runs", is_flag=True, help="without recorded runs: nothing can be replayed then")
+EVERYTHING = click.option(
+    "--all-variants",
+    is_flag=True,
+    help="the images of all variants, not only of the documented ones and those of the demonstration",
+)
+NO_RUNS = click.option("--no-runs", is_flag=True, help="leave recorded runs out; without them nothing can be replayed")
 OUTPUT = click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path), help="default: results/bundle-DATE.tar"
 )
@@ -38,52 +42,48 @@ WHERE = click.argument("where", metavar="BUNDLE", type=click.Path(path_type=Path
 @OUTPUT
 @boundary
 def bundle(names: tuple[str, ...], all_variants: bool, no_runs: bool, output: Path | None) -> None:
-    """Put images, a run of each scenario and the packages into one file, for a machine without network."""
+    """Write images, a run of each scenario and the packages into one file, for a machine without a network."""
     root = project_root()
-    found = create.chosen(root, names)
+    scenarios = create.choose_scenarios(root, names)
     engine = ensure_engine(show_progress)
     bundler = create.Bundler(root, engine, client(), policy(os.environ), show_progress)
-    parts = bundler.gather(found, everything=all_variants, runs=not no_runs)
-    wheels = create.wheels(root, show_progress)
+    parts = bundler.gather(scenarios, everything=all_variants, runs=not no_runs)
+    wheels = create.download_wheels(root, show_progress)
     target = output or lookup.results_root(root) / f"bundle-{datetime.now(UTC):%Y%m%d}.tar"
     images = bundler.images_of(parts)
-    show_progress(
-        f"writing {len(images)} images, {len(wheels)} packages and {sum(p.run is not None for p in parts)} runs"
-    )
-    with progress(console(), "written", None) as heard:
-        size = bundler.write(parts, wheels, target, heard)
-    click.echo(f"bundle: {target} ({gigabytes(size)})")
+    runs = sum(part.run is not None for part in parts)
+    show_progress(f"writing {len(images)} images, {len(wheels)} packages and {runs} runs")
+    with progress(console(), "written", None) as on_bytes:
+        size = bundler.write(parts, wheels, target, on_bytes)
+    click.echo(f"bundle: {target} ({format_size(size)})")
     for part in parts:
-        click.echo(f"  {part.scenario.name}: {len(part.variants)} variants, {_run_words(part)}")
+        run = f"run {part.run.name}" if part.run else "no run"
+        click.echo(f"  {part.scenario.name}: {len(part.variants)} variants, {run}")
     click.echo(f"on the other machine, in a copy of this checkout: make load BUNDLE={target.name}")
-
-
-def _run_words(part: create.Part) -> str:
-    return f"run {part.run.name}" if part.run else "no run"
 
 
 @click.command()
 @WHERE
 @boundary
 def load(where: Path) -> None:
-    """Check a bundle, hand its images to the engine, unpack its runs; afterwards no registry is needed."""
+    """Check a bundle, load its images into the engine, unpack its runs. Afterwards no registry is needed."""
     root = project_root()
-    reader = archive.Reader(where)
-    with progress(console(), "checked", reader.size) as heard:
-        manifest = reader.verify(heard)
-    show_progress(f"the bundle of {manifest['created']} is whole ({gigabytes(reader.size)})")
+    reader = archive.ArchiveReader(where)
+    with progress(console(), "checked", reader.size) as on_bytes:
+        manifest = reader.verify(on_bytes)
+    show_progress(f"the bundle of {manifest['created']} is complete ({format_size(reader.size)})")
     loader = Loader(root, ensure_engine(show_progress), client(), reader, show_progress)
     loader.check_machine(manifest)
-    with progress(console(), "loaded", reader.sizes(archive.IMAGES)) as heard:
-        loaded = loader.images(manifest, heard)
-    loader.bases(manifest)
-    click.echo(f"images: {len(manifest['images'])} {'loaded' if loaded else 'were here already'}")
-    for run in loader.runs(manifest):
+    with progress(console(), "loaded", reader.total_size(archive.IMAGES)) as on_bytes:
+        loaded = loader.load_images(manifest, on_bytes)
+    loader.register_bases(manifest)
+    click.echo(f"images: {len(manifest['images'])} {'loaded' if loaded else 'were loaded already'}")
+    for run in loader.unpack_runs(manifest):
         click.echo(f"run:    {run}")
-    if unready := list(loader.unready(manifest)):
+    if missing := list(loader.describe_missing(manifest)):
         raise BundleError(
-            "not all of it is ready, and would be built or fetched anew:\n  " + "\n  ".join(unready),
-            expected="a checkout with the same files as where the bundle was made",
+            "some variants are not ready; a run would have to build or fetch their images:\n  " + "\n  ".join(missing),
+            expected="a checkout with the same files as the one that made the bundle",
             advice="copy that checkout, then load again",
         )
     for name, part in manifest["scenarios"].items():
@@ -95,9 +95,9 @@ def load(where: Path) -> None:
 
 
 @contextmanager
-def progress(console: Console, word: str, total: int | None) -> Iterator[archive.Heard]:
-    """A bar in a terminal; nothing where there is none. Hears how many bytes more have passed."""
-    columns = (TextColumn(word), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+def progress(console: Console, label: str, total: int | None) -> Iterator[archive.OnBytes]:
+    """Show a progress bar if the console is a terminal; yields a function that adds bytes to it."""
+    columns = (TextColumn(label), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task(word, total=total)
+        task = bar.add_task(label, total=total)
         yield lambda size: bar.update(task, advance=size)

@@ -1,4 +1,4 @@
-"""What all commands share: the checkout, the terminal, errors as messages and exit statuses."""
+"""Functions that all commands use: the checkout, the terminal, errors as messages and exit statuses."""
 
 from __future__ import annotations
 
@@ -23,36 +23,40 @@ ROOT_VARIABLE = "REPROLAB_ROOT"
 
 
 def project_root() -> Path:
-    """The checkout: REPROLAB_ROOT, or the nearest folder upwards that has scenarios/ and compose.yaml."""
-    named = os.environ.get(ROOT_VARIABLE)
-    starts = [Path(named)] if named else [Path.cwd(), Path(__file__).resolve().parent]
+    """The directory of the checkout: the nearest one with scenarios/ and compose.yaml.
+
+    The search starts at REPROLAB_ROOT if that is set, else at the working directory and then at this file, and goes
+    upwards. Raises UsageError if there is none.
+    """
+    variable = os.environ.get(ROOT_VARIABLE)
+    starts = [Path(variable)] if variable else [Path.cwd(), Path(__file__).resolve().parent]
     for start in starts:
         for folder in (start, *start.parents):
             if (folder / "scenarios").is_dir() and (folder / "compose.yaml").is_file():
                 return folder
     raise UsageError(
-        "no reprolab checkout here",
+        "no reprolab checkout found",
         expected=f"a folder with scenarios/ and compose.yaml, or {ROOT_VARIABLE}=DIR",
     )
 
 
 def show_progress(message: str) -> None:
-    """One line of progress, on standard error."""
+    """Print a line of progress on standard error."""
     Console(stderr=True).print(f"· {message}", markup=False, highlight=False, soft_wrap=True)
 
 
 def console() -> Console:
-    """The terminal as it is; where output goes to a file or a pipe, wide enough for the tables."""
-    here = Console()
-    return here if here.is_terminal else Console(width=write.REPORT_WIDTH)
+    """The terminal with its own width; for a file or a pipe, a console that is wide enough for the tables."""
+    terminal = Console()
+    return terminal if terminal.is_terminal else Console(width=write.REPORT_WIDTH)
 
 
 def boundary(command: Callable[..., Exit | None]) -> Callable[..., None]:
-    """The one place where errors become a message and an exit status."""
+    """Decorate a command: errors become a message and an exit status. No other code does this."""
 
     @wraps(command)
     def guarded(*arguments: Any, **options: Any) -> None:
-        # SIGINT too: a shell that starts the lab in the background has it ignored, and Python then keeps it so.
+        # SIGINT too: it is ignored in a process that a shell starts in the background, and Python leaves it so.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _interrupt)
         try:
@@ -65,12 +69,12 @@ def boundary(command: Callable[..., Exit | None]) -> Callable[..., None]:
             sys.stderr.close()
             sys.exit(Exit.LAB_FAILED)
         except Exception:
-            # Python would end with 1, which here means drift.
+            # Python would end with status 1, which means drift.
             traceback.print_exc()
-            _finish(Exit.LAB_FAILED, "reprolab: a mistake in the lab itself; the traceback says where")
+            _finish(Exit.LAB_FAILED, "reprolab: an error in the lab itself; the traceback above shows where")
         else:
             if status:
-                # make has one status of its own for all failures.
+                # make turns every status except 0 into 2.
                 click.echo(f"reprolab: exit status {int(status)}", err=True)
             sys.exit(status)
 
@@ -78,13 +82,13 @@ def boundary(command: Callable[..., Exit | None]) -> Callable[..., None]:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    # From here on the stack comes down, in limited time; a second Ctrl-C must not stop that half-way.
-    for again in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(again, _patience)
+    # The stack is removed next, in limited time. A second Ctrl-C must not interrupt that.
+    for later in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(later, _report_stopping)
     raise KeyboardInterrupt
 
 
-def _patience(number: int, frame: FrameType | None) -> None:
+def _report_stopping(number: int, frame: FrameType | None) -> None:
     os.write(2, "\n· already stopping: keeping the evidence and taking the stack down\n".encode())
 
 
@@ -95,11 +99,11 @@ def _finish(status: Exit, message: str) -> NoReturn:
 
 
 def settings_of(pairs: tuple[str, ...]) -> dict[str, str]:
-    """Factors from FACTOR=VALUE words. Raises UsageError."""
-    found = {}
+    """Factors from FACTOR=VALUE pairs. Raises UsageError for a malformed pair."""
+    factors = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
             raise UsageError(command_text.option("set", repr(pair)), expected="FACTOR=VALUE")
-        found[name] = value
-    return found
+        factors[name] = value
+    return factors

@@ -25,8 +25,8 @@ from reprolab.scenario.model import Scenario
 from reprolab.verdict.document import Verdict
 
 EPILOG = (
-    "Exit status: 0 compared, whatever differs; 1 two runs that decided a claim differently; 2 refused, with the "
-    "reason: unlike things, or nothing to compare."
+    "Exit status: 0 compared, whatever differs; 1 two runs decided a claim differently; 2 not compared, with the "
+    "reason: the two are not of one kind, or there is nothing to compare."
 )
 WITHOUT = "signs and columns are left out: they belong to one experiment of one scenario of this checkout"
 
@@ -35,7 +35,7 @@ BY_HAND = "a stack by hand has no trials: signs, columns and verdicts are left o
 
 @dataclass(frozen=True)
 class CompareOptions:
-    """What the command line says: a run and variants, or two runs; which logs; a page; whether by force."""
+    """The options of the command: a run and variants, or two runs; the logs; a page; whether checks are skipped."""
 
     words: Sequence[str]
     variants: Sequence[str] = ()
@@ -45,52 +45,52 @@ class CompareOptions:
 
 
 def _compare(root: Path, options: CompareOptions, console: Console, show_progress: OnProgress) -> Exit:
-    """Compare, print, write the page where one is wanted. Raises UsageError for what cannot be compared."""
+    """Compare, print, and write the page if one is wanted. Raises UsageError if the two cannot be compared."""
     if options.html:
         _check_page(options.html)
-    how = (options.words, options.variants, options.force)
-    left, right = by_hand.find(root, *how) or select.find(root, *how)
+    selection = (options.words, options.variants, options.force)
+    left, right = by_hand.find(root, *selection) or select.find(root, *selection)
     warnings = select.check(left, right, options.force)
-    found = _scenario(root, left, right)
-    if found is None:
+    scenario = _common_scenario(root, left, right)
+    if scenario is None:
         warnings = (*warnings, BY_HAND if left.by_hand or right.by_hand else WITHOUT)
-    comparison = comparing.compare(left, right, found, warnings, options.logs, show_progress)
+    comparison = comparing.compare(left, right, scenario, warnings, options.logs, show_progress)
     terminal.render(console, comparison)
     if options.html:
         try:
             options.html.write_text(compare_html.render(comparison), encoding="utf-8")
         except OSError as error:
-            raise _no_page(options.html, error.strerror or str(error)) from error
+            raise _page_error(options.html, error.strerror or str(error)) from error
         click.echo(f"written: {options.html}")
     return _status(comparison)
 
 
 def _check_page(path: Path) -> None:
-    """Raise UsageError where the page could not be written: comparing takes its time, and would be for nothing."""
+    """Raise UsageError if the page cannot be written. Checked first, because a comparison takes time."""
     folder = path.parent
     if not folder.is_dir():
-        raise _no_page(path, f"there is no directory {folder}")
+        raise _page_error(path, f"there is no directory {folder}")
     if not os.access(path if path.exists() else folder, os.W_OK):
-        raise _no_page(path, "no permission")
+        raise _page_error(path, "no permission")
 
 
-def _no_page(path: Path, why: str) -> UsageError:
+def _page_error(path: Path, reason: str) -> UsageError:
     return UsageError(
-        f"{path} could not be written: {why}",
-        expected="a file in a directory that is there",
+        f"{path} could not be written: {reason}",
+        expected="a file in an existing directory",
         advice=f"name another file: {command_text.option('html', 'FILE')}",
     )
 
 
-def _scenario(root: Path, left: Side, right: Side) -> Scenario | None:
-    """The scenario of both sides, where they are of one experiment and this checkout has it."""
+def _common_scenario(root: Path, left: Side, right: Side) -> Scenario | None:
+    """The scenario of both sides if they are of one experiment and this checkout has it."""
     alike = left.scenario == right.scenario and left.experiment == right.experiment
     alike = alike and not (left.by_hand or right.by_hand)
     return loader.load(root, left.scenario) if alike and left.scenario in loader.names(root) else None
 
 
 def _status(comparison: Comparison) -> Exit:
-    """Drift where both runs decided a claim, and differently; what one left undecided is none."""
+    """Drift if both runs decided a claim and decided it differently; a claim that one left undecided does not count."""
     rows = [row for group in comparison.facts if group.title == VERDICTS for row in group.rows]
     words = [{text.partition(" ")[0] for text in (row.left, row.right)} for row in rows]
     return Exit.DRIFT if {Verdict.CONFIRMED, Verdict.REFUTED} in words else Exit.AS_RECORDED
@@ -98,15 +98,15 @@ def _status(comparison: Comparison) -> Exit:
 
 @click.command(epilog=EPILOG)
 @click.argument("words", metavar="RUN VARIANT VARIANT | RUN VARIANT | RUN RUN | COPY COPY", nargs=-1, required=True)
-@click.option("--variant", "variants", multiple=True, help="of two runs: the variant (given twice: one for each)")
+@click.option("--variant", "variants", multiple=True, help="the variant of two runs (given twice: one for each run)")
 @click.option("--log", "logs", multiple=True, help="read only this log, such as app or proxy.streams")
 @click.option("--html", "page", type=click.Path(dir_okay=False, path_type=Path), help="also write a page")
-@click.option("--force", is_flag=True, help="compare unlike things, and invalid trials, all the same")
+@click.option("--force", is_flag=True, help="compare two of different kinds, and invalid trials, all the same")
 @boundary
 def compare(
     words: tuple[str, ...], variants: tuple[str, ...], logs: tuple[str, ...], page: Path | None, force: bool
 ) -> Exit:
-    """What differs between two variants of a run, or two runs: facts, measurements, then the logs.
+    """Show what differs between two variants of a run, or two runs: facts, measurements, then the logs.
 
     RUN is a directory, SCENARIO/STAMP or SCENARIO; VARIANT is [EXPERIMENT/]VARIANT[:TRIAL]. With one VARIANT, it is
     compared with the documented one. COPY is by-hand/SCENARIO/NAME, the latest that `logs` kept of a stack by hand, or

@@ -1,9 +1,10 @@
-"""`reprolab demo`: a case on a stage, on real containers or from a run on disk."""
+"""`reprolab demo`: the demonstration of a scenario, on real containers or as a replay of a run."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,17 @@ from reprolab.demo.replay import Replay
 from reprolab.evidence import lookup, run_dir
 from reprolab.scenario import loader, model
 
-RHYTHM = 8.0  # seconds
+DEFAULT_PAUSE = 8.0  # seconds
 
 
 class Number(click.FloatRange):
-    """A number that says, in make's words too, what it should have been."""
+    """A number whose error message says what was expected, for make and for the command line."""
 
     def __init__(self, low: float, expected: str, *, min_open: bool = False) -> None:
         super().__init__(low, min_open=min_open)
         self.expected = expected
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The number. Fails with what was expected."""
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter:
@@ -40,18 +40,18 @@ class Number(click.FloatRange):
 
 AUTO = click.option(
     "--auto",
-    type=Number(0, f"seconds until it goes on, such as AUTO={RHYTHM:g} (--auto={RHYTHM:g})"),
+    type=Number(0, f"seconds to the next step, such as AUTO={DEFAULT_PAUSE:g} (--auto={DEFAULT_PAUSE:g})"),
     is_flag=False,
-    flag_value=RHYTHM,
+    flag_value=DEFAULT_PAUSE,
     metavar="[SECONDS]",
-    help=f"go on without a key, after {RHYTHM:g} seconds or as many as are given",
+    help=f"go on without a key, after {DEFAULT_PAUSE:g} seconds or the number that is given",
 )
-REPLAY = click.option("--replay", metavar="RUN", help="play a run on disk: no Docker, no network")
+REPLAY = click.option("--replay", metavar="RUN", help="replay a run from its files, without Docker and network")
 SPEED = click.option(
     "--speed",
     type=Number(0, "how many times as fast, above 0, such as SPEED=4 (--speed 4)", min_open=True),
     default=1.0,
-    help="of a replay; 4 is fast",
+    help="speed of a replay; 4 is four times as fast",
 )
 NAME = click.argument("name", metavar="SCENARIO")
 
@@ -63,75 +63,75 @@ NAME = click.argument("name", metavar="SCENARIO")
 @SPEED
 @boundary
 def demo(name: str, auto: float | None, replay: str | None, speed: float) -> Exit:
-    """Play a case on a stage: text, live state, control, finding. q leaves, any other key goes on."""
+    """Show a scenario to an audience: text, live state, control, finding. q leaves, any other key goes on."""
     root = project_root()
-    found = loader.load(root, name)
-    script = demo_script.load(found)
+    scenario = loader.load(root, name)
+    script = demo_script.load(scenario)
     if replay is None:
         if speed != 1:
             raise UsageError(
-                f"{command_text.option('speed', f'{speed:g}')} is for a replay: containers take their own time",
+                f"{command_text.option('speed', f'{speed:g}')} is only for a replay",
                 expected=command_text.option("replay", "RUN"),
             )
-        return _live(root, found, script, auto)
-    return _replay(found, script, lookup.open_run(root, replay), auto, speed)
+        return _show_live(root, scenario, script, auto)
+    return _show_replay(scenario, script, lookup.open_run(root, replay), auto, speed)
 
 
-def _live(root: Path, found: model.Scenario, script: demo_script.Script, auto: float | None) -> Exit:
-    # Only here: a replay needs no Docker, not even its library at work.
+def _show_live(root: Path, scenario: model.Scenario, script: demo_script.Script, auto: float | None) -> Exit:
+    # Imported here because a replay must work without Docker's library.
     from reprolab.demo import live
 
-    stage = console()
-    show = live.session(root, found, script, stage, keys(stage, auto), show_progress)
+    terminal = console()
+    session = live.session(root, scenario, script, terminal, choose_keys(terminal, auto), show_progress)
     try:
-        status = show.execute()
+        status = session.execute()
     except Left:
-        click.echo(f"reprolab: left; the stack is down, the evidence so far is in {_where(show)}")
+        click.echo(f"reprolab: left; the stack is down, the evidence so far is in {_run_name(session)}")
         return Exit.AS_RECORDED
-    click.echo(f"evidence: {_where(show)}   again without Docker: make demo-{found.name} REPLAY={_where(show)}")
+    run = _run_name(session)
+    click.echo(f"evidence: {run}   again without Docker: make demo-{scenario.name} REPLAY={run}")
     click.echo(f"reprolab: exit status {int(status)} ({status.name.lower().replace('_', ' ')})")
     sys.exit(status)
 
 
-def _where(show: Any) -> str:
-    return f"{show.run.path.parent.name}/{show.run.name}" if show.run else "no run"
+def _run_name(session: Any) -> str:
+    return f"{session.run.path.parent.name}/{session.run.name}" if session.run else "no run"
 
 
-def _replay(
-    found: model.Scenario, script: demo_script.Script, run: run_dir.RunDirectory, auto: float | None, speed: float
+def _show_replay(
+    scenario: model.Scenario, script: demo_script.Script, run: run_dir.RunDirectory, auto: float | None, speed: float
 ) -> Exit:
-    stage = console()
-    waits, clock = keys(stage, auto), time.monotonic
-    if not stage.is_terminal and auto is None:
-        # Nobody watches: the lines come at once, on a clock of their own.
-        own = Clock()
-        waits, clock = Rhythm(0, own.sleep), own
-    player = Replay(found, script, run, speed, clock)
+    terminal = console()
+    keys: Keys = choose_keys(terminal, auto)
+    clock: Callable[[], float] = time.monotonic
+    if not terminal.is_terminal and auto is None:
+        # Nobody watches, so nothing waits: a simulated clock moves the replay on at once.
+        simulated = SimulatedClock()
+        keys, clock = Rhythm(0, simulated.sleep), simulated
+    player = Replay(scenario, script, run, speed, clock)
     try:
-        with waits, Display(stage) as display:
-            Show(found, script, player, display, waits).play()
+        with keys, Display(terminal) as display:
+            Show(scenario, script, player, display, keys).play()
     except Left:
         click.echo("reprolab: left")
     return Exit.AS_RECORDED
 
 
-class Clock:
-    """Time that passes when somebody sleeps."""
+class SimulatedClock:
+    """A clock in seconds that only ``sleep`` moves on; ``sleep`` returns at once."""
 
     def __init__(self) -> None:
         self.now = 0.0
 
     def __call__(self) -> float:
-        """Seconds."""
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        """Let them pass at once."""
         self.now += seconds
 
 
-def keys(stage: Console, auto: float | None) -> Keys:
-    """The keyboard where there is one and somebody to see the screen, else a rhythm."""
-    if sys.stdin.isatty() and stage.is_terminal:
+def choose_keys(terminal: Console, auto: float | None) -> Keys:
+    """The keyboard in a terminal that can be read, else fixed pauses of ``auto`` seconds."""
+    if sys.stdin.isatty() and terminal.is_terminal:
         return Keyboard(rhythm=auto)
-    return Rhythm(RHYTHM if auto is None and stage.is_terminal else auto or 0.0)
+    return Rhythm(DEFAULT_PAUSE if auto is None and terminal.is_terminal else auto or 0.0)

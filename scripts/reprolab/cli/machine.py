@@ -1,4 +1,4 @@
-"""This machine: `reprolab doctor` and `reprolab clean`."""
+"""Commands about this machine: `reprolab doctor` and `reprolab clean`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COMMON_BASE = "debian:bookworm-slim"
 @click.command()
 @boundary
 def doctor() -> None:
-    """What the lab finds on this machine: engine, Compose, bases; sets up what is missing."""
+    """Show the engine, Compose and the base images of this machine; set up what is missing."""
     engine = ensure_engine(show_progress)
     base = resolve_base(COMMON_BASE, client(), policy=policy(os.environ), on_progress=show_progress)
     out = console()
@@ -32,17 +32,17 @@ def doctor() -> None:
     )
     for fact in facts:
         out.print(fact, highlight=False, markup=False)
-    # What was built by hand from a base bears the base's labels too, but not its name.
+    # An image that a person built from a base image has its labels too, but another name.
     images = client().images.list(name=f"{fallback.NAME}/*", filters={"label": "reprolab.object=base"})
     for tag in sorted(tag for image in images for tag in image.tags):
         out.print(f"  made by the lab: {tag}", highlight=False)
 
 
 @click.command()
-@click.option("--images", is_flag=True, help="also remove the images the lab built (bases included)")
+@click.option("--images", is_flag=True, help="also remove the images that the lab built, base images too")
 @boundary
 def clean(images: bool) -> None:
-    """Remove what killed runs left behind, and this checkout's stacks by hand; only what the lab made."""
+    """Remove leftovers of killed runs and this checkout's manual stacks; only objects that the lab made."""
     ensure_engine(show_progress)
     removed = labels.remove_leftovers(client(), by_hand=manual.stamp(project_root()))
     click.echo(f"removed: {removed}")

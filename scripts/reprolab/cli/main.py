@@ -1,4 +1,4 @@
-"""The command line: `reprolab run socket-vanish`. make calls it."""
+"""The command line, such as `reprolab run socket-vanish`. make calls it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ EPILOG = (
     "Exit status: 0 verdicts as recorded; 1 drift from the recorded verdict; 2 usage or a malformed "
     "scenario; 3 inconclusive; 4 the lab failed (engine, build, disk); 130 interrupted."
 )
-# Each command with its module in this package and its name there.
+# Each command with its module in this package and its function there.
 COMMANDS = {
     "accept": ("publish", "accept"),
     "bugreport": ("bugreport", "bugreport"),
@@ -37,15 +37,13 @@ COMMANDS = {
 }
 
 
-class Commands(click.Group):
-    """The commands, each loaded when it is asked for: the libraries of one take up to half a second to load."""
+class LazyCommands(click.Group):
+    """Imports the module of a command when it is called: the libraries of one command take up to half a second."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All names, in alphabetical order."""
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command with a name; None where there is none."""
         if cmd_name not in COMMANDS:
             return None
         module, name = COMMANDS[cmd_name]
@@ -53,10 +51,10 @@ class Commands(click.Group):
         return command
 
 
-@click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyCommands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="reprolab")
 def main() -> None:
-    """Puts published claims about Python application servers to the test, on real stacks."""
+    """Test published claims about Python application servers on real stacks."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`reprolab pins`: whether every pin of every image can still be had."""
+"""`reprolab pins`: whether every pinned package of every image is still available."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from reprolab.pins import asking, table
 from reprolab.scenario import loader
 
 EPILOG = (
-    "Exit status: 0 all can be had; 1 one is gone; 2 a Dockerfile cannot be read; 4 something could not be asked "
-    "(engine, network, an index or mirror that does not answer)."
+    "Exit status: 0 all packages are available; 1 one is gone; 2 a Dockerfile cannot be read; 4 a package could not be "
+    "looked up (engine, network, an index or mirror that does not answer)."
 )
 NAMES = click.argument("names", metavar="[SCENARIO]...", nargs=-1)
-VERBOSE = click.option("-v", "--verbose", is_flag=True, help="also those that can be had, with their exact versions")
+VERBOSE = click.option("-v", "--verbose", is_flag=True, help="also list the available packages, with exact versions")
 
 
 @click.command(epilog=EPILOG)
@@ -25,7 +25,7 @@ VERBOSE = click.option("-v", "--verbose", is_flag=True, help="also those that ca
 @VERBOSE
 @boundary
 def pins(names: tuple[str, ...], verbose: bool) -> Exit:
-    """Ask the package archives whether every pin of every image can be had. Nothing is built."""
+    """Ask the package archives whether every pinned package of every image is available. Builds nothing."""
     began = time.monotonic()
     root = project_root()
     scenarios = [loader.load(root, name) for name in names or loader.names(root)]
@@ -33,10 +33,13 @@ def pins(names: tuple[str, ...], verbose: bool) -> Exit:
     engine = client()
     machine = str(engine.info()["Architecture"])
     users = asking.pins_of(root, scenarios, machine)
-    asked, warnings = asking.ask(users, engine, machine, show_progress)
-    totals = {found.name: sum(len(one.variants) for one in found.experiments.values()) for found in scenarios}
-    table.render(console(), table.rows(asked, users, totals), everything=verbose)
+    answers, warnings = asking.ask(users, engine, machine, show_progress)
+    totals = {
+        scenario.name: sum(len(experiment.variants) for experiment in scenario.experiments.values())
+        for scenario in scenarios
+    }
+    table.render(console(), table.rows(answers, users, totals), everything=verbose)
     for warning in warnings:
         click.echo(f"warning: {warning}")
-    click.echo(f"{table.summary(asked, users)} ({time.monotonic() - began:.0f} s)")
-    return asking.status(asked)
+    click.echo(f"{table.summary(answers, users)} ({time.monotonic() - began:.0f} s)")
+    return asking.status(answers)

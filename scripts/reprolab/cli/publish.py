@@ -1,4 +1,4 @@
-"""Verdicts on record and pages: `reprolab accept`, `docs`, `site`."""
+"""Commands for verdicts on record and for pages: `reprolab accept`, `docs`, `site`."""
 
 from __future__ import annotations
 
@@ -18,32 +18,34 @@ from reprolab.publish import site as site_pages
 @click.argument("where", metavar="RUN")
 @boundary
 def accept(where: str) -> None:
-    """Put a reviewed run on record, and write the pages that are generated from it."""
+    """Put a reviewed run on record, and write the generated pages."""
     root = project_root()
     path, pages = acceptance.record(root, lookup.open_run(root, where))
     click.echo(f"recorded: {path.relative_to(root)}")
-    for changed in pages:
-        click.echo(f"written:  {changed.relative_to(root)}")
+    for page in pages:
+        click.echo(f"written:  {page.relative_to(root)}")
 
 
 @click.command("docs")
-@click.option("--check", is_flag=True, help="only say whether the generated parts are up to date")
+@click.option("--check", is_flag=True, help="write nothing, only check whether the generated parts are up to date")
 @boundary
 def docs_(check: bool) -> None:
     """Write the generated parts of the READMEs and of the pages in docs/."""
     root = project_root()
-    stale = readme_sections.stale(root) if check else readme_sections.write(root)
-    for path in stale:
-        click.echo(f"{'out of date' if check else 'written'}: {path.relative_to(root)}")
-    if check and stale:
+    pages = readme_sections.stale(root) if check else readme_sections.write(root)
+    for page in pages:
+        click.echo(f"{'out of date' if check else 'written'}: {page.relative_to(root)}")
+    if check and pages:
         raise UsageError("generated pages are out of date", advice="run `make docs` and commit the result")
 
 
 @click.command()
-@click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="where to (default: results/site)")
+@click.option(
+    "--output", type=click.Path(file_okay=False, path_type=Path), help="directory of the site (default: results/site)"
+)
 @boundary
 def site(output: Path | None) -> None:
-    """Write all scenarios, their claims, stories and latest reports as pages that need no network."""
+    """Write all scenarios, their claims, READMEs and latest reports as pages that need no network."""
     root = project_root()
     target = output or lookup.results_root(root) / site_pages.NAME
     click.echo(f"written: {site_pages.build(root, target.absolute(), show_progress)}")

@@ -1,4 +1,4 @@
-"""`reprolab run`, and what reads a run again: `judge` and `html`."""
+"""`reprolab run`, and the commands that read a run again: `judge` and `html`."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from reprolab.verdict.judge import exit_status
 @click.command()
 @click.argument("target", metavar="SCENARIO[/EXPERIMENT]")
 @click.option("--variant", "variants", multiple=True, help="run only this variant (may be given several times)")
-@click.option("--set", "pairs", multiple=True, metavar="FACTOR=VALUE", help="run a variant of your own")
-@click.option("--trials", type=click.IntRange(1), help="trials of every variant")
+@click.option("--set", "pairs", multiple=True, metavar="FACTOR=VALUE", help="run a new variant with these factors")
+@click.option("--trials", type=click.IntRange(1), help="number of trials of every variant")
 @click.option(
-    "--jobs", type=click.IntRange(1), help="trials side by side, where no load is measured (default: 2 per core)"
+    "--jobs", type=click.IntRange(1), help="number of parallel trials, where no load is measured (default: 2 per core)"
 )
-@click.option("--keep-going", is_flag=True, help="run the other variants where the documented stack cannot be built")
-@click.option("--keep", is_flag=True, help="afterwards bring the documented (or custom) stack up, to look at it")
+@click.option("--keep-going", is_flag=True, help="run the other variants even if the documented stack cannot be built")
+@click.option("--keep", is_flag=True, help="afterwards start the documented (or custom) stack, to look at it")
 @boundary
 def run(
     target: str,
@@ -38,17 +38,17 @@ def run(
     keep_going: bool,
     keep: bool,
 ) -> NoReturn:
-    """Run a scenario's experiments, judge its claims, show the result."""
+    """Run a scenario's experiments, judge its claims, and show the verdicts."""
     name, _, experiment = target.partition("/")
     options = plan.RunOptions(name, experiment, variants, settings_of(pairs), trials, jobs, keep_going)
     root = project_root()
-    planned = plan.make_plan(loader.load(root, name), options)
+    run_plan = plan.make_plan(loader.load(root, name), options)
     terminal = console()
-    made = session.Session(root, planned, terminal, Progress(planned, terminal, show_progress))
-    status = made.execute()
+    run_session = session.Session(root, run_plan, terminal, Progress(run_plan, terminal, show_progress))
+    status = run_session.execute()
     if keep:
         manual.up(root, name, settings_of(pairs), show_progress)
-    click.echo(f"reprolab: exit status {int(status)} ({made.words(status)})")
+    click.echo(f"reprolab: exit status {int(status)} ({run_session.words(status)})")
     sys.exit(status)
 
 
@@ -58,13 +58,13 @@ def run(
 def judge(where: str) -> Exit:
     """Judge a run again from its files, without Docker. RUN: a directory, SCENARIO/STAMP or SCENARIO."""
     root = project_root()
-    found_run = lookup.open_run(root, where)
-    found = loader.load(root, found_run.info().scenario)
-    verdict = record.judge_run(found, found_run)
-    write.report(console(), found, found_run)
-    if (found_run.path / run_dir.PAGE).exists():
-        # It must not go on saying what was judged before.
-        write.add_page(found, found_run, show_progress)
+    directory = lookup.open_run(root, where)
+    scenario = loader.load(root, directory.info().scenario)
+    verdict = record.judge_run(scenario, directory)
+    write.report(console(), scenario, directory)
+    if (directory.path / run_dir.PAGE).exists():
+        # An existing page must show the new verdict.
+        write.add_page(scenario, directory, show_progress)
     return exit_status(verdict)
 
 
@@ -72,8 +72,8 @@ def judge(where: str) -> Exit:
 @click.argument("where", metavar="RUN")
 @boundary
 def html(where: str) -> None:
-    """Write a run's report.html anew, from its files, without Docker. RUN: a directory, SCENARIO/STAMP or SCENARIO."""
+    """Write a run's report.html again from its files, without Docker. RUN: a directory, SCENARIO/STAMP or SCENARIO."""
     root = project_root()
-    found_run = lookup.open_run(root, where)
-    found = loader.load(root, found_run.info().scenario)
-    click.echo(f"written: {write.write_page(found, found_run)}")
+    directory = lookup.open_run(root, where)
+    scenario = loader.load(root, directory.info().scenario)
+    click.echo(f"written: {write.write_page(scenario, directory)}")

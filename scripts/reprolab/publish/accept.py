@@ -1,7 +1,8 @@
-"""Puts a reviewed run on record: recorded.json is its verdict, with the host and versions it holds for."""
+"""Puts a reviewed run on record: recorded.json holds its verdict, with the host and the versions of the run."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
 
 from reprolab.core.errors import UsageError
@@ -21,28 +22,28 @@ def accept(root: Path, run: RunDirectory) -> Path:
     Raises UsageError, before anything is written, for a run that was aborted, left variants out, or lacks trials.
     """
     info = run.info()
-    found = loader.load(root, info.scenario)
+    scenario = loader.load(root, info.scenario)
     if not info.complete:
         raise UsageError(f"{run.name} is {info.status or 'of unknown status'}", expected="a complete run")
-    ran = {(planned.experiment, planned.variant) for planned in info.plan}
-    wanted = {(e.name, v) for e in found.experiments.values() for v in e.variants}
-    if missing := wanted - ran:
-        names = ", ".join(sorted(f"{e}/{v}" for e, v in missing))
+    planned = {(variant.experiment, variant.variant) for variant in info.plan}
+    wanted = {(e.name, variant) for e in scenario.experiments.values() for variant in e.variants}
+    if missing := wanted - planned:
+        names = ", ".join(sorted(f"{experiment}/{variant}" for experiment, variant in missing))
         raise UsageError(f"{run.name} left out {names}", expected="a run of all variants")
     trials = run.trials()
-    if lacking := _lacking(info, trials):
+    if incomplete := _incomplete_variants(info, trials):
         raise UsageError(
-            f"{run.name} lacks trials of {', '.join(lacking)} in trials.jsonl",
-            expected="a trial, valid or invalid with its reason, for each that was planned",
-            advice=f"run it again: make scenario-{found.name}; nothing was written",
+            f"{run.name} lacks trials of {', '.join(incomplete)} in trials.jsonl",
+            expected="every planned trial, either valid or invalid with a reason",
+            advice=f"run it again: make scenario-{scenario.name}; nothing was written",
         )
-    return write_record(found, RecordedRun(judge_run(found, run), info, measured_of(found, trials)))
+    return write_record(scenario, RecordedRun(judge_run(scenario, run), info, measure_variants(scenario, trials)))
 
 
 def record(root: Path, run: RunDirectory) -> tuple[Path, list[Path]]:
-    """Accept a run and write the generated pages; returns recorded.json and the pages that changed.
+    """Accept a run and write the generated pages; returns the path of recorded.json and the pages that changed.
 
-    Where a page cannot be written, recorded.json is put back: the checkout is as it was.
+    If a page cannot be written, recorded.json is restored.
     """
     path = recorded_path(loader.load(root, run.info().scenario))
     before = path.read_bytes() if path.exists() else None
@@ -57,22 +58,26 @@ def record(root: Path, run: RunDirectory) -> tuple[Path, list[Path]]:
         raise
 
 
-def _lacking(info: RunInfo, trials: list[TrialRecord]) -> list[str]:
-    """The planned variants of which trials are missing, with how many there are; an invalid trial is one too."""
-    there: dict[tuple[str, str], set[int]] = {}
+def _incomplete_variants(info: RunInfo, trials: list[TrialRecord]) -> list[str]:
+    """The planned variants with fewer trials than planned, with both numbers. Invalid trials count."""
+    numbers: dict[tuple[str, str], set[int]] = defaultdict(set)
     for trial in trials:
-        there.setdefault((trial.experiment, trial.variant), set()).add(trial.trial)
-    rows = [(row, len(there.get((row.experiment, row.variant), ()))) for row in info.plan]
-    return [f"{row.experiment}/{row.variant} ({n} of {row.trials})" for row, n in rows if n < row.trials]
+        numbers[trial.experiment, trial.variant].add(trial.trial)
+    counts = [(variant, len(numbers[variant.experiment, variant.variant])) for variant in info.plan]
+    return [
+        f"{variant.experiment}/{variant.variant} ({count} of {variant.trials})"
+        for variant, count in counts
+        if count < variant.trials
+    ]
 
 
-def measured_of(found: Scenario, trials: list[TrialRecord]) -> dict[str, Measured]:
-    """What the columns say of each variant."""
-    own: dict[tuple[str, str], list[TrialRecord]] = {}
+def measure_variants(scenario: Scenario, trials: list[TrialRecord]) -> dict[str, Measured]:
+    """The values of the columns for each variant, by the variant's key in the verdict."""
+    by_variant: dict[tuple[str, str], list[TrialRecord]] = defaultdict(list)
     for trial in trials:
-        own.setdefault((trial.experiment, trial.variant), []).append(trial)
+        by_variant[trial.experiment, trial.variant].append(trial)
     return {
-        found.variant_key(experiment, variant): measure(found.experiments[experiment].columns, rows)
-        for (experiment, variant), rows in own.items()
-        if experiment in found.experiments
+        scenario.variant_key(experiment, variant): measure(scenario.experiments[experiment].columns, records)
+        for (experiment, variant), records in by_variant.items()
+        if experiment in scenario.experiments
     }

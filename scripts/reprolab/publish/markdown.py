@@ -1,8 +1,8 @@
-"""Markdown that the generated parts are made of."""
+"""Markdown for the generated parts of pages."""
 
 from __future__ import annotations
 
 
 def cell(text: str) -> str:
-    """A text as a cell of a table: in one line, without a bar that would end the cell."""
+    """A text as a table cell: in one line, with its bars escaped."""
     return " ".join(str(text).replace("|", "\\|").split())

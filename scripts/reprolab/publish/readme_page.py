@@ -1,4 +1,4 @@
-"""A scenario's README as a part of a page, and as sections to search in."""
+"""A scenario's README as HTML for a page of the site, and as sections for the search."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
-# The pages' own markup; anything else that looks like some is text, such as <traceback object> out of a log.
-OWN = re.compile(r"\s*(?:</?(?:details|summary)>|<!--.*?-->|[^<])*\s*", re.S)
+# The only HTML that READMEs use. Anything else that looks like a tag is text, such as <traceback object> from a log.
+ALLOWED_HTML = re.compile(r"\s*(?:</?(?:details|summary)>|<!--.*?-->|[^<])*\s*", re.S)
 VERDICTS = ("confirmed", "refuted", "inconclusive")
 LONGEST_SECTION = 20_000
-# Characters.
+# In characters. Short cells are not wrapped; long cells get a minimum width.
 SHORT_CELL, LONG_CELL = 20, 60
 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading of a story with the text below it."""
+    """A heading of a README with the text below it."""
 
     anchor: str
     heading: str
@@ -31,15 +31,15 @@ class Section:
 
 @dataclass(frozen=True)
 class Story:
-    """A README rendered: its title, the HTML below the title, and its sections."""
+    """A rendered README: its title, the HTML below the title, and its sections."""
 
     title: str
     html: Markup
     sections: tuple[Section, ...]
 
 
-def read(text: str, link: Callable[[str], str]) -> Story:
-    """Render a README. ``link`` gives each of its links the target that it has in the site."""
+def render_readme(text: str, link: Callable[[str], str]) -> Story:
+    """Render a README. ``link`` turns the target of a link into its target in the site."""
     parser = MarkdownIt("commonmark", {"html": True}).enable("table")
     for name in ("html_block", "html_inline"):
         parser.add_render_rule(name, _markup)
@@ -49,7 +49,7 @@ def read(text: str, link: Callable[[str], str]) -> Story:
     title = _take_title(tokens)
     sections = _sections(tokens)
     for token, following in zip(tokens, tokens[1:] + tokens[-1:], strict=True):
-        if token.type == "td_open" and (size := _size(following)):
+        if token.type == "td_open" and (size := _cell_class(following)):
             token.attrSet("class", size)
         for inner in token.children or ():
             if inner.type == "link_open":
@@ -57,17 +57,17 @@ def read(text: str, link: Callable[[str], str]) -> Story:
     html = parser.renderer.render(tokens, parser.options, {})
     for word in VERDICTS:
         html = html.replace(f"<strong>{word}</strong>", f'<strong class="verdict {word}">{word}</strong>')
-    # All that is not the README's own Markdown was escaped by the renderer.
+    # The renderer has escaped all HTML except ALLOWED_HTML.
     return Story(title, Markup(html), sections)
 
 
 def _markup(renderer: Any, tokens: Sequence[Token], index: int, options: Any, environment: Any) -> str:
     content = tokens[index].content
-    return content if OWN.fullmatch(content) else escape(content, quote=False)
+    return content if ALLOWED_HTML.fullmatch(content) else escape(content, quote=False)
 
 
-def _size(cell: Token) -> str:
-    """A cell of a few words is not broken, one of sentences is not squeezed."""
+def _cell_class(cell: Token) -> str:
+    """The CSS class that keeps a short cell on one line and a long cell wide; empty for other cells."""
     length = len(_plain(cell))
     return "short" if length <= SHORT_CELL else "long" if length >= LONG_CELL else ""
 
@@ -81,7 +81,7 @@ def _table_close(renderer: Any, tokens: Sequence[Token], index: int, options: An
 
 
 def _take_title(tokens: list[Token]) -> str:
-    """The first heading of the first rank, taken out: the page has it in its own place."""
+    """Remove the first heading of level 1 and return its text; the page's template shows the title."""
     for index, token in enumerate(tokens):
         if token.type == "heading_open" and token.tag == "h1":
             title = _plain(tokens[index + 1])
@@ -91,23 +91,28 @@ def _take_title(tokens: list[Token]) -> str:
 
 
 def _sections(tokens: Sequence[Token]) -> tuple[Section, ...]:
-    """The sections in order; each heading gets an anchor that no other has."""
-    found: list[tuple[str, str, list[str]]] = [("top", "", [])]
-    taken: set[str] = {"top"}
+    """The sections in order. Sets a unique id on each heading."""
+    sections: list[tuple[str, str, list[str]]] = [("top", "", [])]
+    anchors: set[str] = {"top"}
     for index, token in enumerate(tokens):
         if token.type == "heading_open":
             heading = _plain(tokens[index + 1])
-            anchor = _anchor(heading, taken)
+            anchor = _anchor(heading, anchors)
             token.attrSet("id", anchor)
-            found.append((anchor, heading, []))
+            sections.append((anchor, heading, []))
         elif token.type == "inline" and tokens[index - 1].type != "heading_open":
-            found[-1][2].append(_plain(token))
+            sections[-1][2].append(_plain(token))
         elif token.type in ("fence", "code_block"):
-            found[-1][2].append(" ".join(token.content.split()))
-    return tuple(Section(a, h, " ".join(parts)[:LONGEST_SECTION]) for a, h, parts in found if h or parts)
+            sections[-1][2].append(" ".join(token.content.split()))
+    return tuple(
+        Section(anchor, heading, " ".join(texts)[:LONGEST_SECTION])
+        for anchor, heading, texts in sections
+        if heading or texts
+    )
 
 
 def _anchor(heading: str, taken: set[str]) -> str:
+    """A new anchor for a heading; adds it to ``taken``."""
     plain = re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-") or "section"
     anchor, number = plain, 2
     while anchor in taken:
@@ -117,11 +122,11 @@ def _anchor(heading: str, taken: set[str]) -> str:
 
 
 def _plain(token: Token) -> str:
-    """The text of a line without its markup."""
-    kept = [
+    """The text of a token without its markup."""
+    texts = [
         " " if inner.type == "softbreak" else inner.content
         for inner in token.children or ()
         if inner.type in ("text", "code_inline", "softbreak")
-        or (inner.type == "html_inline" and not OWN.fullmatch(inner.content))
+        or (inner.type == "html_inline" and not ALLOWED_HTML.fullmatch(inner.content))
     ]
-    return "".join(kept).strip()
+    return "".join(texts).strip()

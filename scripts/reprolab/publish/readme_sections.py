@@ -1,8 +1,8 @@
-"""The generated parts of the pages: tables and verdicts come from recorded.json, never from a hand.
+"""Writes the generated parts of the pages: their tables and verdicts come from recorded.json and the definitions.
 
-A generated part stands between two markers, `<!-- generated: NAME -->` and `<!-- end -->`. Some parts take words behind
-a colon: `scenarios: ko` is the table in Korean, `results/SCENARIO: a b` shows these variants alone, without notes, and
-`summary/SCENARIO: a b SV-1` is a report cut to these variants and claims.
+A generated part stands between two markers, `<!-- generated: NAME -->` and `<!-- end -->`. Some parts take arguments
+after a colon: `scenarios: ko` is the table in Korean, `results/SCENARIO: a b` has only these variants and no notes,
+`summary/SCENARIO: a b SV-1` is a report of only these variants and claims.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ PAGES = (
 
 
 def pages(root: Path) -> dict[Path, str]:
-    """Every page with generated parts, as it should read."""
-    found = [loader.load(root, name) for name in loader.names(root)]
-    wanted: dict[Path, str] = {}
-    for path in [*(root / page for page in PAGES), *(s.directory / "README.md" for s in found)]:
-        if path.exists():
-            wanted[path] = _fill(path, found)
-    return wanted
+    """The text of every page, with its generated parts made anew."""
+    scenarios = [loader.load(root, name) for name in loader.names(root)]
+    paths = [*(root / page for page in PAGES), *(scenario.directory / "README.md" for scenario in scenarios)]
+    return {path: _fill(path, scenarios) for path in paths if path.exists()}
 
 
 def stale(root: Path) -> list[Path]:
-    """The pages whose generated parts are not what the recorded verdicts say."""
+    """The pages whose generated parts are out of date."""
     return [path for path, text in pages(root).items() if path.read_text(encoding="utf-8") != text]
 
 
 def write(root: Path) -> list[Path]:
-    """Bring the pages up to date; returns those that changed. All or none: what was written is put back."""
+    """Bring the pages up to date; returns those that changed.
+
+    Raises EvidenceError if a page cannot be written; the pages written before are restored.
+    """
     before: dict[Path, bytes] = {}
     wanted = {path: text for path, text in pages(root).items() if path.read_text(encoding="utf-8") != text}
     try:
@@ -60,119 +60,121 @@ def write(root: Path) -> list[Path]:
             path.write_text(text, encoding="utf-8")
     except OSError as error:
         for path, content in before.items():
-            # The one that failed may refuse this too: the others are put back all the same.
+            # The page that failed may fail again; the others are restored all the same.
             with suppress(OSError):
                 path.write_bytes(content)
         raise EvidenceError(f"the pages could not be written: {error}", expected="permission and room") from error
     return list(wanted)
 
 
-def _fill(path: Path, found: list[Scenario]) -> str:
-    def replace(part: re.Match[str]) -> str:
-        kind, _, name = part[2].partition("/")
-        return f"{part[1]}{_content(path, kind, name, (part[3] or '').split(), found)}\n{part[5]}"
+def _fill(path: Path, scenarios: list[Scenario]) -> str:
+    def replace(match: re.Match[str]) -> str:
+        kind, _, name = match[2].partition("/")
+        return f"{match[1]}{_content(path, kind, name, (match[3] or '').split(), scenarios)}\n{match[5]}"
 
     return PART.sub(replace, path.read_text(encoding="utf-8"))
 
 
-def _judged(one: Scenario) -> dict[str, ClaimVerdict]:
-    """The verdicts on record, by the claims' ids; none where nothing is on record."""
-    verdict = recorded_verdict(one)
+def _recorded_claims(scenario: Scenario) -> dict[str, ClaimVerdict]:
+    """The verdicts on record, by the claims' ids; empty where nothing is on record."""
+    verdict = recorded_verdict(scenario)
     return {claim.id: claim for claim in verdict.claims} if verdict else {}
 
 
-def _content(path: Path, kind: str, name: str, words: list[str], found: list[Scenario]) -> str:
-    """One generated part. Raises UsageError that names the page for a marker that nothing would ever fill."""
-    chosen = [scenario for scenario in found if name in ("", scenario.name)]
+def _content(path: Path, kind: str, name: str, words: list[str], scenarios: list[Scenario]) -> str:
+    """The content of one part. Raises UsageError that names the page for a marker with a wrong name or arguments."""
+    chosen = [scenario for scenario in scenarios if name in ("", scenario.name)]
     if name and not chosen:
         raise UsageError(f"{path}: no scenario {name!r} for the generated part {kind!r}")
     if kind not in PARTS | WITH_WORDS:
         raise UsageError(f"{path}: unknown generated part {kind!r}", expected=", ".join(PARTS | WITH_WORDS))
-    if words and (kind not in WITH_WORDS or (kind in OF_ONE and not name)):
+    if words and (kind not in WITH_WORDS or (kind in SINGLE_SCENARIO and not name)):
         raise UsageError(f"{path}: the generated part {kind!r} takes no words", expected="; ".join(WORDS_EXPECTED))
     if not words and kind not in PARTS:
         raise UsageError(f"{path}: the generated part {kind!r} needs words", expected="; ".join(WORDS_EXPECTED))
     return WITH_WORDS[kind](path, chosen, words) if words else PARTS[kind](chosen)
 
 
-def _scenarios(path: Path, found: list[Scenario], words: list[str]) -> str:
-    """The table in one language."""
+def _scenario_table(path: Path, scenarios: list[Scenario], words: list[str]) -> str:
+    """The table of scenarios in one language."""
     if len(words) != 1 or words[0] not in scenario_table.WORDS:
         raise UsageError(
             f"{path}: the table of scenarios in {' '.join(words)!r}", expected=", ".join(scenario_table.WORDS)
         )
-    return scenario_table.render(found, words[0])
+    return scenario_table.render(scenarios, words[0])
 
 
-def _claims(found: list[Scenario]) -> str:
+def _claims(scenarios: list[Scenario]) -> str:
     parts = []
-    for one in found:
-        judged = _judged(one)
-        lines = [f"## {one.name}: {one.title}", "", f"Document: {one.document.citation}.", ""] if len(found) > 1 else []
+    for scenario in scenarios:
+        recorded = _recorded_claims(scenario)
+        lines = []
+        if len(scenarios) > 1:
+            lines += [f"## {scenario.name}: {scenario.title}", "", f"Document: {scenario.document.citation}.", ""]
         lines += ["| id | claim | verdict | why |", "|---|---|---|---|"]
-        for _, claim in _by_number(one):
-            row = judged.get(claim.id)
+        for _, claim in _claims_by_number(scenario):
+            row = recorded.get(claim.id)
             word, why = (f"**{row.verdict}**", row.why) if row else (NOT_RUN, "—")
             lines.append(f"| {claim.id} | {_cell(claim.text)} | {word} | {_cell(why)} |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
 
 
-def _settings(found: list[Scenario]) -> str:
-    """Every claim as an engineer looks it up: by setting, with what was measured and where it is written down."""
+def _settings(scenarios: list[Scenario]) -> str:
+    """A row for each claim: its setting, the measured values, the verdict and the experiment's file."""
     lines = [
         "| setting | id | sentence | what was measured | verdict | number | experiment |",
         "|---|---|---|---|---|---|---|",
     ]
-    for one in found:
-        judged = _judged(one)
-        for experiment, claim in _by_number(one):
-            row = judged.get(claim.id)
+    for scenario in scenarios:
+        recorded = _recorded_claims(scenario)
+        for experiment, claim in _claims_by_number(scenario):
+            row = recorded.get(claim.id)
             word = f"**{row.verdict}**" if row else NOT_RUN
             if row and claim.but:
                 word += f", but see {', '.join(claim.but)}"
-            cells = [claim.setting or experiment, claim.id, claim.text, measured(row), word, _number(row)]
-            place = f"[{experiment}]({experiment}.py)"
-            lines.append("| " + " | ".join([_cell(text) for text in cells] + [place]) + " |")
+            cells = [claim.setting or experiment, claim.id, claim.text, measured(row), word, _sign_counts(row)]
+            link = f"[{experiment}]({experiment}.py)"
+            lines.append("| " + " | ".join([_cell(text) for text in cells] + [link]) + " |")
     return "\n".join(lines)
 
 
-def _by_number(one: Scenario) -> list[tuple[str, Claim]]:
-    """Each claim with its experiment, in the order of the document's sentences."""
-    pairs = [(e.name, claim) for e in one.experiments.values() for claim in e.claims]
+def _claims_by_number(scenario: Scenario) -> list[tuple[str, Claim]]:
+    """Each claim with its experiment's name, in the order of the document's sentences."""
+    pairs = [(experiment.name, claim) for experiment in scenario.experiments.values() for claim in experiment.claims]
     return sorted(pairs, key=lambda pair: int(re.findall(r"\d+", pair[1].id)[-1]))
 
 
 def measured(row: ClaimVerdict | None) -> str:
-    """What each variant found, those with the same words together."""
-    found: dict[str, list[str]] = {}
+    """What the claim's `measured` said of each variant; variants with the same text are named together."""
+    names: dict[str, list[str]] = {}
     for name, variant in row.variants.items() if row else ():
-        words = ", ".join(variant.measured or ()) or "—"
-        found.setdefault(words, []).append(name.partition("/")[2] or name)
-    return "; ".join(f"{', '.join(names)}: {words}" for words, names in found.items()) or "—"
+        text = ", ".join(variant.measured or ()) or "—"
+        names.setdefault(text, []).append(name.partition("/")[2] or name)
+    return "; ".join(f"{', '.join(variants)}: {text}" for text, variants in names.items()) or "—"
 
 
-def _number(row: ClaimVerdict | None) -> str:
-    """In how many trials the sign showed, where it was to show and where it was not."""
+def _sign_counts(row: ClaimVerdict | None) -> str:
+    """The number of trials with the sign, for the variants that must show it and for the controls."""
     parts = []
-    for expected, words in ((True, "shown"), (False, "control")):
-        counts = [one.count for one in row.variants.values() if one.expected is expected] if row else []
+    for expected, word in ((True, "shown"), (False, "control")):
+        counts = [variant.count for variant in row.variants.values() if variant.expected is expected] if row else []
         if counts:
-            parts.append(f"{words} {sum(one.shown for one in counts)}/{sum(one.trials for one in counts)}")
+            parts.append(f"{word} {sum(count.shown for count in counts)}/{sum(count.trials for count in counts)}")
     return " · ".join(parts) or "—"
 
 
-def _results(found: list[Scenario]) -> str:
+def _results(scenarios: list[Scenario]) -> str:
     parts = []
-    for one in found:
-        record = read_record(one)
+    for scenario in scenarios:
+        record = read_record(scenario)
         if not record:
             parts.append(NOT_RUN)
             continue
-        for name, rows in table.recorded_tables(one, record).items():
-            if len(one.experiments) > 1:
+        for name, rows in table.recorded_tables(scenario, record).items():
+            if len(scenario.experiments) > 1:
                 parts.append(f"**{name}**")
-            parts.append(_grid(one.experiments[name], rows))
+            parts.append(_grid(scenario.experiments[name], rows))
             parts.append(_notes(rows))
         parts.append(_provenance(record))
     return "\n\n".join(part for part in parts if part)
@@ -191,39 +193,41 @@ def _grid(experiment: Experiment, rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def _rows(path: Path, found: list[Scenario], variants: list[str]) -> str:
-    """The results of some variants."""
-    record = read_record(found[0])
-    return _grid(*_chosen(path, found[0], record, variants)) if record else NOT_RUN
+def _some_results(path: Path, scenarios: list[Scenario], variants: list[str]) -> str:
+    """The rows of some variants, without notes."""
+    record = read_record(scenarios[0])
+    return _grid(*_choose_rows(path, scenarios[0], record, variants)) if record else NOT_RUN
 
 
-def _chosen(path: Path, one: Scenario, record: RecordedRun, variants: list[str]) -> tuple[Experiment, list[Row]]:
-    """The rows, in the order in which they are named, of the first experiment that has them all."""
+def _choose_rows(
+    path: Path, scenario: Scenario, record: RecordedRun, variants: list[str]
+) -> tuple[Experiment, list[Row]]:
+    """The first experiment that has all the variants, and their rows in the order of ``variants``."""
     fewest = variants
-    for experiment, rows in table.recorded_tables(one, record).items():
+    for experiment, rows in table.recorded_tables(scenario, record).items():
         by_name = {row.variant: row for row in rows}
         missing = [name for name in variants if name not in by_name]
         if not missing:
-            return one.experiments[experiment], [by_name[name] for name in variants]
+            return scenario.experiments[experiment], [by_name[name] for name in variants]
         fewest = min(fewest, missing, key=len)
-    raise UsageError(f"{path}: {one.name}'s recorded run has no variant {', '.join(fewest)}")
+    raise UsageError(f"{path}: {scenario.name}'s recorded run has no variant {', '.join(fewest)}")
 
 
-def _summary(path: Path, found: list[Scenario], words: list[str]) -> str:
-    """A short report; words that are ids of claims choose claims, the others variants."""
-    one = found[0]
-    record = read_record(one)
+def _summary(path: Path, scenarios: list[Scenario], words: list[str]) -> str:
+    """A short report. Words that are ids of claims choose claims, all others choose variants."""
+    scenario = scenarios[0]
+    record = read_record(scenario)
     if not record:
         return f"```text\n{NOT_RUN}\n```"
     claims = {claim.id: claim for claim in record.verdict.claims}
-    experiment, rows = _chosen(path, one, record, [word for word in words if word not in claims])
+    experiment, rows = _choose_rows(path, scenario, record, [word for word in words if word not in claims])
     headings = table.headings(experiment)
-    text = short_report.render(one, record, headings, rows, [claims[word] for word in words if word in claims])
+    text = short_report.render(scenario, record, headings, rows, [claims[word] for word in words if word in claims])
     return f"```text\n{text}\n```"
 
 
 def _notes(rows: list[Row]) -> str:
-    """What stands below the table, folded: of each variant's first trial."""
+    """The notes of each variant's first trial, in a folded element."""
     lines = [line for row in rows for note in row.notes for line in _note(row.variant, note)]
     if not lines:
         return ""
@@ -233,7 +237,7 @@ def _notes(rows: list[Row]) -> str:
 
 
 def _note(variant: str, note: str) -> list[str]:
-    """One item of the list; what has several lines keeps them, and their spaces."""
+    """One item of the list; a note of several lines keeps its lines and spaces."""
     first, *rest = note.split("\n")
     if not rest:
         return [f"- {variant}: {_cell(note)}"]
@@ -250,17 +254,17 @@ def _provenance(record: RecordedRun) -> str:
 
 
 PARTS: dict[str, Callable[[list[Scenario]], str]] = {
-    "scenarios": lambda found: scenario_table.render(found, "en"),
+    "scenarios": lambda scenarios: scenario_table.render(scenarios, "en"),
     "claims": _claims,
     "settings": _settings,
     "results": _results,
     "sources": sources.render,
 }
 WITH_WORDS: dict[str, Callable[[Path, list[Scenario], list[str]], str]] = {
-    "scenarios": _scenarios,
-    "results": _rows,
+    "scenarios": _scenario_table,
+    "results": _some_results,
     "summary": _summary,
 }
-# Those of WITH_WORDS that are about a single scenario, and how each is written.
-OF_ONE = ("results", "summary")
+# The parts of WITH_WORDS that need the name of a scenario.
+SINGLE_SCENARIO = ("results", "summary")
 WORDS_EXPECTED = ("scenarios: LANGUAGE", "results/SCENARIO: VARIANTS", "summary/SCENARIO: VARIANTS and CLAIMS")

@@ -1,4 +1,4 @@
-"""The table of scenarios in the READMEs, in the language of each."""
+"""The table of scenarios in the READMEs, in English, Korean and Japanese."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reprolab.verdict.record import recorded_verdict
 
 @dataclass(frozen=True)
 class Words:
-    """The fixed words of the table in one language; ``verdicts`` says for each verdict how its number is given."""
+    """The fixed words of the table in one language; ``verdicts`` has a format for the number of each verdict."""
 
     headings: tuple[str, str, str, str]
     verdicts: Mapping[str, str]
@@ -41,7 +41,7 @@ WORDS = {
 
 
 def render(scenarios: Iterable[Scenario], language: str) -> str:
-    """A row for each scenario: its story, its document, its finding in one sentence, its verdicts on record."""
+    """A row for each scenario: a link to its README, its document, its finding and its verdicts on record."""
     words = WORDS[language]
     lines = ["| " + " | ".join(words.headings) + " |", "|---|---|---|---|"]
     for scenario in scenarios:
@@ -53,7 +53,7 @@ def render(scenarios: Iterable[Scenario], language: str) -> str:
 
 
 def counts(verdict: VerdictDocument | None, words: Words) -> str:
-    """How many claims of a recorded run have which verdict."""
+    """The number of claims for each verdict of a recorded run."""
     if not verdict:
         return words.not_run
     numbers = Counter(str(claim.verdict) for claim in verdict.claims)

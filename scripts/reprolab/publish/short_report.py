@@ -1,4 +1,4 @@
-"""A report cut to one screen: some variants and some claims of the run on record, in the layout of the whole one."""
+"""A report of one screen: some variants and some claims of the run on record, in the layout of the full report."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def render(
     rows: Sequence[Row],
     claims: Sequence[ClaimVerdict],
 ) -> str:
-    """The text of the report. ``rows`` are those of the results table, ``claims`` those of the verdict, to be shown."""
+    """The text of the report, with these rows of the results table and these claims of the verdict."""
     verdict = record.verdict
     stream = io.StringIO()
     console = Console(file=stream, width=WIDTH, no_color=True, highlight=False)

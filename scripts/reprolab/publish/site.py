@@ -1,6 +1,6 @@
-"""Builds the site: an index with all claims, a page for each scenario's story, the reports and the files they name.
+"""Builds the site: an index of all claims, a page for each scenario's README, the reports, and the files they link to.
 
-What it shows is what is on record (recorded.json), and the reports that runs have left; what is missing, it says.
+The site shows the verdicts on record (recorded.json) and the reports of the latest runs, and says which are missing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from reprolab.core.progress import OnProgress
 from reprolab.evidence import lookup, run_dir
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.publish import readme_sections
-from reprolab.publish.readme_page import Story, read
+from reprolab.publish.readme_page import Story, render_readme
 from reprolab.report.html.page import render, script_json
 from reprolab.scenario import loader
 from reprolab.scenario.model import Claim, Scenario
@@ -33,8 +33,8 @@ RELATIVE = re.compile(r'(?P<before>\b(?:href|src)=")(?P<target>(?![a-z]+:|#|/)[^
 
 
 @dataclass(frozen=True)
-class Report:
-    """The report of a scenario's latest run: where its copy lies, or why there is none."""
+class ReportLink:
+    """The report of a scenario's latest run: the path of its copy, or the reason why there is none."""
 
     href: str = ""
     run: str = ""
@@ -44,7 +44,7 @@ class Report:
 
 @dataclass(frozen=True)
 class ClaimRow:
-    """A claim as it stands in the scenario, with what is on record of it; without a record, no verdict."""
+    """A claim of the scenario with its verdict on record; without a record the verdict is empty."""
 
     id: str
     text: str
@@ -56,33 +56,33 @@ class ClaimRow:
 
 
 @dataclass(frozen=True)
-class Case:
-    """One scenario as the site shows it: its claims in order, the record, the report, the story."""
+class ScenarioPage:
+    """One scenario as the site shows it: its claims in order, the record, the report, the README."""
 
     scenario: Scenario
     claims: tuple[ClaimRow, ...]
     recorded: RecordedRun | None
     counts: tuple[tuple[str, int], ...]
-    report: Report
+    report: ReportLink
     story: Story | None
 
     @property
     def href(self) -> str:
-        """The page of the story."""
+        """The file name of the scenario's page."""
         return f"{self.scenario.name}.html"
 
     @property
-    def numbers(self) -> str:
-        """Its counts in words."""
+    def summary(self) -> str:
+        """The number of claims for each verdict, as text."""
         return " · ".join(f"{n} {word}" for word, n in self.counts)
 
 
 def build(root: Path, target: Path, on_progress: OnProgress) -> Path:
-    """Write the site to ``target``, whole or not at all; returns the path of its first page.
+    """Write the site to ``target``, completely or not at all; returns the path of its first page.
 
-    Raises UsageError where ``target`` holds something that is no site.
+    Raises UsageError if ``target`` holds anything other than a site.
     """
-    _check(target)
+    _check_target(target)
     with files.replacing(target) as draft:
         draft.mkdir()
         (draft / MARKER).touch()
@@ -92,103 +92,109 @@ def build(root: Path, target: Path, on_progress: OnProgress) -> Path:
     return target / "index.html"
 
 
-def _check(target: Path) -> None:
-    """Only what the lab made is replaced."""
+def _check_target(target: Path) -> None:
     if target.exists() and not (target / MARKER).is_file() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(
-            f"{target} holds something else than a site", expected="a new or empty directory, or a site of the lab"
+            f"{target} holds files that are no site of the lab", expected="a new or empty directory, or such a site"
         )
 
 
 def _write(root: Path, draft: Path, target: Path, on_progress: OnProgress) -> None:
-    cases = [_case(root, name, draft, target) for name in loader.names(root)]
-    for case in cases:
+    pages = [_scenario_page(root, name, draft, target) for name in loader.names(root)]
+    for page in pages:
         on_progress(
-            f"{case.scenario.name}: {case.numbers or 'not recorded yet'}; {case.report.missing or 'report copied'}"
+            f"{page.scenario.name}: {page.summary or 'not recorded yet'}; {page.report.missing or 'report copied'}"
         )
-        (draft / case.href).write_text(render(__package__, "story.html.j2", case=case, cases=cases), encoding="utf-8")
+        html = render(__package__, "story.html.j2", page=page, pages=pages)
+        (draft / page.href).write_text(html, encoding="utf-8")
     sections = [
-        {"case": case.scenario.name, "href": f"{case.href}#{part.anchor}", "heading": part.heading, "text": part.text}
-        for case in cases
-        for part in (case.story.sections if case.story else ())
+        {
+            "scenario": page.scenario.name,
+            "href": f"{page.href}#{section.anchor}",
+            "heading": section.heading,
+            "text": section.text,
+        }
+        for page in pages
+        for section in (page.story.sections if page.story else ())
     ]
     totals = Counter(dict.fromkeys(VERDICTS, 0))
-    for case in cases:
-        totals.update(dict(case.counts))
+    for page in pages:
+        totals.update(dict(page.counts))
     index = render(
         __package__,
         "site.html.j2",
-        cases=cases,
+        pages=pages,
         totals=[(word, totals[word]) for word in VERDICTS],
         sections=script_json(sections),
     )
     (draft / "index.html").write_text(index, encoding="utf-8")
 
 
-def _case(root: Path, name: str, draft: Path, target: Path) -> Case:
-    found = loader.load(root, name)
-    recorded = read_record(found)
-    # In the order of the document's sentences, whichever experiment looks at them.
-    ordered = sorted(found.claims, key=lambda claim: int((re.findall(r"\d+", claim.id) or ["0"])[-1]))
-    claims = tuple(_claim(claim, recorded.verdict.claim(claim.id) if recorded else None) for claim in ordered)
-    counts = Counter(row.verdict for row in claims if row.verdict)
-    words = tuple((word, counts[word]) for word in VERDICTS if counts[word])
-    readme = found.directory / "README.md"
-    story = read(readme.read_text(encoding="utf-8"), _links(root, readme, draft)) if readme.exists() else None
-    return Case(found, claims, recorded, words, _report(root, name, draft, target), story)
+def _scenario_page(root: Path, name: str, draft: Path, target: Path) -> ScenarioPage:
+    scenario = loader.load(root, name)
+    record = read_record(scenario)
+    # In the order of the document's sentences, across experiments.
+    ordered = sorted(scenario.claims, key=lambda claim: int((re.findall(r"\d+", claim.id) or ["0"])[-1]))
+    claims = tuple(_claim_row(claim, record.verdict.claim(claim.id) if record else None) for claim in ordered)
+    numbers = Counter(row.verdict for row in claims if row.verdict)
+    counts = tuple((word, numbers[word]) for word in VERDICTS if numbers[word])
+    readme = scenario.directory / "README.md"
+    story = render_readme(readme.read_text(encoding="utf-8"), _links(root, readme, draft)) if readme.exists() else None
+    return ScenarioPage(scenario, claims, record, counts, _copy_report(root, name, draft, target), story)
 
 
-def _claim(claim: Claim, row: ClaimVerdict | None) -> ClaimRow:
+def _claim_row(claim: Claim, row: ClaimVerdict | None) -> ClaimRow:
     if row is None:
         return ClaimRow(claim.id, claim.text, claim.setting)
-    says = any(one.measured is not None for one in row.variants.values())
+    has_measured = any(variant.measured is not None for variant in row.variants.values())
     variants = tuple(sorted({name.rpartition("/")[2] for name in row.variants}))
-    measured = readme_sections.measured(row) if says else ""
+    measured = readme_sections.measured(row) if has_measured else ""
     return ClaimRow(claim.id, claim.text, claim.setting, str(row.verdict), row.why, measured, variants)
 
 
-def _report(root: Path, name: str, draft: Path, target: Path) -> Report:
-    """Copy the latest run's report; its links to evidence lead to the run's directory."""
+def _copy_report(root: Path, name: str, draft: Path, target: Path) -> ReportLink:
+    """Copy the latest run's report; the copy's links to evidence point to the run's directory."""
     try:
         run = lookup.open_run(root, name)
     except UsageError:
-        return Report(missing=f"no run of it here; make scenario-{name} makes one, with its report")
+        return ReportLink(missing=f"no run of it here; make scenario-{name} makes one, with its report")
     source = run.path / run_dir.PAGE
     if not source.is_file():
-        return Report(run=run.name, missing=f"the latest run has no {run_dir.PAGE}; make html RUN={name} writes it")
+        missing = f"the latest run has no {run_dir.PAGE}; make html RUN={name} writes it"
+        return ReportLink(run=run.name, missing=missing)
     href = f"reports/{name}.html"
     copy = draft / href
     copy.parent.mkdir(exist_ok=True)
     text = source.read_text(encoding="utf-8")
-    copy.write_text(_pointed(text, run, target / "reports"), encoding="utf-8")
-    return Report(href, run.name, run.info().status)
+    copy.write_text(_with_links_to_run(text, run, target / "reports"), encoding="utf-8")
+    return ReportLink(href, run.name, run.info().status)
 
 
-def _pointed(text: str, run: RunDirectory, place: Path) -> str:
-    """A report with its relative links as they read from the site: evidence is not copied."""
-    way = Path(os.path.relpath(run.path, place)).as_posix()
+def _with_links_to_run(text: str, run: RunDirectory, place: Path) -> str:
+    """A report whose relative links point from ``place`` to the run's directory, as evidence is not copied."""
+    path = Path(os.path.relpath(run.path, place)).as_posix()
     begin, script, rest = text.partition("<script")
-    return RELATIVE.sub(rf"\g<before>{way}/\g<target>", begin) + script + rest
+    return RELATIVE.sub(rf"\g<before>{path}/\g<target>", begin) + script + rest
 
 
 def _links(root: Path, page: Path, draft: Path) -> Callable[[str], str]:
-    """Where a README's links lead in the site: to other stories, or to copies of the files they name."""
+    """A function that turns a README's link into a link of the site; copies the file that the link names."""
 
     def link(href: str) -> str:
         path, mark, anchor = href.partition("#")
         if not path or re.match(r"[a-z]+:", href):
             return href
-        named = Path(os.path.normpath(page.parent / path))
-        if not named.is_relative_to(root) or not named.exists():
+        source = Path(os.path.normpath(page.parent / path))
+        if not source.is_relative_to(root) or not source.exists():
             return href
-        inside = PurePosixPath(named.relative_to(root).as_posix())
-        if named.name == "README.md" or named.is_dir():
-            where = inside.parent if named.name == "README.md" else inside
-            return f"{where.name}.html{mark}{anchor}" if where.parent.name == "scenarios" else "index.html"
-        # As text: a browser shows it instead of keeping it.
-        copy = draft / "files" / f"{inside}.txt"
+        relative = PurePosixPath(source.relative_to(root).as_posix())
+        if source.name == "README.md" or source.is_dir():
+            directory = relative.parent if source.name == "README.md" else relative
+            return f"{directory.name}.html{mark}{anchor}" if directory.parent.name == "scenarios" else "index.html"
+        # With the suffix .txt a browser shows the file instead of saving it.
+        copy = draft / "files" / f"{relative}.txt"
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(named, copy)
+        shutil.copyfile(source, copy)
         return copy.relative_to(draft).as_posix() + mark + anchor
 
     return link

@@ -12,7 +12,7 @@ NOTHING = "—"
 
 
 def render(scenarios: Iterable[Scenario]) -> str:
-    """A row for each document; a dash for what it does not say of itself."""
+    """A row for each document, with a dash for each fact that the scenario does not give."""
     lines = ["| " + " | ".join(HEADINGS) + " |", "|" + "---|" * len(HEADINGS)]
     for scenario in scenarios:
         document = scenario.document
