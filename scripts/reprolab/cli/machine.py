@@ -42,7 +42,7 @@ def doctor() -> None:
 @click.option("--images", is_flag=True, help="also remove the images that the lab built, base images too")
 @boundary
 def clean(images: bool) -> None:
-    """Remove leftovers of killed runs and this checkout's manual stacks; only objects that the lab made."""
+    """Remove leftovers of killed runs and this checkout's stacks by hand; only objects that the lab made."""
     ensure_engine(show_progress)
     removed = labels.remove_leftovers(client(), by_hand=manual.stamp(project_root()))
     click.echo(f"removed: {removed}")
