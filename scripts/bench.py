@@ -68,7 +68,7 @@ def images(results: Path) -> dict[str, str]:
 def bare_stack(references: dict[str, str]) -> Iterator[tuple[Any, str]]:
     """The same images and settings without the lab and without logs; yields the engine and the proxy's id."""
     engine = client()
-    owner = labels.own(SCENARIO, "bench")
+    owner = labels.object_labels(SCENARIO, "bench")
     volume = engine.volumes.create(labels=owner, driver_opts={"type": "tmpfs", "device": "tmpfs", "o": "mode=1777"})
     socket = {volume.name: {"bind": "/tmp", "mode": "rw"}}
     settings = {**loader.load(ROOT, SCENARIO).factors, **dict([HEALTHY.split("=")]), "WITNESS": "off"}
@@ -108,7 +108,11 @@ def bare_stack(references: dict[str, str]) -> Iterator[tuple[Any, str]]:
 def without_the_lab(references: dict[str, str]) -> float:
     """wrk's requests per second on the bare stack. Exits if an answer has another status than 2xx."""
     with bare_stack(references) as (engine, proxy):
-        common = {"network_mode": f"container:{proxy}", "remove": True, "labels": labels.own(SCENARIO, "bench")}
+        common = {
+            "network_mode": f"container:{proxy}",
+            "remove": True,
+            "labels": labels.object_labels(SCENARIO, "bench"),
+        }
         end = time.monotonic() + 30
         while time.monotonic() < end:
             printed = engine.containers.run(references["wrk"], ["-t1", "-c1", "-d1s", LOAD[-1]], **common).decode()
@@ -167,7 +171,7 @@ def million_lines(reference: str) -> None:
         entrypoint=["sh"],
         detach=True,
         init=True,
-        labels=labels.own(SCENARIO, "bench"),
+        labels=labels.object_labels(SCENARIO, "bench"),
     )
     try:
         with tempfile.TemporaryDirectory() as folder:

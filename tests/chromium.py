@@ -114,7 +114,7 @@ def browser() -> Iterator[Chromium]:
         detach=True,
         init=True,
         network_mode="none",
-        labels=labels.own(SCENARIO, "tests"),
+        labels=labels.object_labels(SCENARIO, "tests"),
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],
         mem_limit="2g",

@@ -16,7 +16,7 @@ from reprolab.engine.labels import (
     OBJECT,
     OWNER,
     Removed,
-    own,
+    object_labels,
     owner_lives,
     process_identity,
     remove_leftovers,
@@ -30,11 +30,11 @@ DEAD = {OBJECT: "trial", OWNER: "00000000-0000:1:1"}
 
 def test_this_process_is_alive() -> None:
     """Its objects are not leftovers."""
-    mine = own("blink", "20260101T000000Z")
+    mine = object_labels("blink", "20260101T000000Z")
     assert set(mine) == {OBJECT, labels.SCENARIO, labels.RUN, OWNER}
     assert mine[OBJECT] == "trial"
     assert owner_lives(mine)
-    assert own("blink", "by-hand", HAND)[OBJECT] == HAND
+    assert object_labels("blink", "by-hand", HAND)[OBJECT] == HAND
 
 
 def test_an_ended_process_is_not_alive() -> None:
@@ -134,8 +134,12 @@ def conflict(code: int) -> APIError:
 def test_exactly_the_leftovers_go(kind: str, by_hand: str) -> None:
     """A dead run's objects go; a live run's, a stranger's and an image's stay; stacks by hand only on request,
     and never another checkout's."""
-    dead, live, hand = Thing(DEAD), Thing(own("blink", "run")), Thing(own("blink", "by-hand-1", HAND))
-    other = Thing(own("blink", "by-hand-2", HAND))
+    dead, live, hand = (
+        Thing(DEAD),
+        Thing(object_labels("blink", "run")),
+        Thing(object_labels("blink", "by-hand-1", HAND)),
+    )
+    other = Thing(object_labels("blink", "by-hand-2", HAND))
     stranger, bare, image = Thing({"some": "one"}), Thing(None), Thing({OBJECT: IMAGE})
     api = engine(**{kind: Kind(dead, live, hand, other, stranger, bare, image)})
     removed = remove_leftovers(api, by_hand=by_hand)

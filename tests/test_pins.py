@@ -351,7 +351,11 @@ def test_a_pin_that_never_existed_is_gone(impossible: Path, monkeypatch: pytest.
     assert "six==1.16.0" not in lines
     assert "tzdata" not in lines
     assert "5 pins of 1 files asked for: 2 gone" in result.output
-    assert not [container for container in ours() if container.labels[labels.OWNER] == labels.own("", "")[labels.OWNER]]
+    assert not [
+        container
+        for container in ours()
+        if container.labels[labels.OWNER] == labels.object_labels("", "")[labels.OWNER]
+    ]
 
 
 @pytest.mark.docker

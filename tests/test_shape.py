@@ -41,7 +41,7 @@ SERVICES = [
 ]
 # What a root master needs that gives its workers another user (a variant of user.py); nothing in it reaches the host.
 CAPABILITIES = {"gunicorn-settings-app": ["CHOWN", "KILL", "SETGID", "SETUID"]}
-# A stand-in for an official image: it has what those have, a root user included.
+# It replaces an official image: it has what official images have, a root user included.
 BASE = ROOT / "images" / "base" / "Dockerfile"
 # What a new scenario begins with.
 SCAFFOLD = ROOT / "scripts" / "reprolab" / "scenario" / "templates" / "Dockerfile.j2"

@@ -130,7 +130,7 @@ class Bundler:
         pairs = [(scenario.experiments[experiment], name) for experiment, name in variants]
         requests = [StackRequest(experiment.variants[name], experiment) for experiment, name in pairs]
         # A person may put load on any stack, so every stack includes wrk.
-        models = self.preparer.models(scenario, requests, labels.own(scenario.name, "bundle"), all_tools=True)
+        models = self.preparer.models(scenario, requests, labels.object_labels(scenario.name, "bundle"), all_tools=True)
         kept, built = [], []
         for variant, model in zip(variants, models, strict=True):
             try:

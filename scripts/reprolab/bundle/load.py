@@ -124,7 +124,7 @@ class Loader:
                 yield f"{variant} (this checkout does not have it)"
                 continue
             request = StackRequest(experiment.variants[variant_name], experiment)
-            (model,) = preparer.models(scenario, [request], labels.own(name, "load"), all_tools=True)
+            (model,) = preparer.models(scenario, [request], labels.object_labels(name, "load"), all_tools=True)
             if missing_images(model, tags.__contains__):
                 yield variant
 

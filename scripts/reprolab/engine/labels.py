@@ -35,7 +35,7 @@ def process_identity(pid: int) -> str:
     return "" if state == "Z" else f"{boot}:{pid}:{rest[18]}"
 
 
-def own(scenario: str, run: str, kind: str = TRIAL) -> dict[str, str]:
+def object_labels(scenario: str, run: str, kind: str = TRIAL) -> dict[str, str]:
     """Return the labels for an object that this process creates."""
     return {OBJECT: kind, SCENARIO: scenario, RUN: run, OWNER: process_identity(os.getpid())}
 

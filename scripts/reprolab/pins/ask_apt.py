@@ -79,7 +79,7 @@ def ask(reference: str, sets: Iterable[Packages], client: docker.DockerClient) -
             reference,
             entrypoint=["sh", "-c", script(sets)],
             user="root",
-            labels=labels.own("", RUN),
+            labels=labels.object_labels("", RUN),
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
             pids_limit=64,

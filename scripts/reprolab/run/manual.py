@@ -121,7 +121,7 @@ def _names_up(root: Path, name: str) -> list[str]:
 
 
 def _hand(root: Path, name: str) -> dict[str, str]:
-    return labels.own(name, stamp(root), labels.HAND)
+    return labels.object_labels(name, stamp(root), labels.HAND)
 
 
 def _standing(root: Path, name: str, label: str) -> Stack:

@@ -115,7 +115,7 @@ class Runner:
         preparer = StackPreparer(self.engine, self.client, self.policy, self.observer.progress)
         requests = [StackRequest(variant.changes, variant.experiment) for variant in self.plan.variants]
         with self.watch.stage("set-up"):
-            models = preparer.models(self.scenario, requests, labels.own(self.scenario.name, self.run.name))
+            models = preparer.models(self.scenario, requests, labels.object_labels(self.scenario.name, self.run.name))
         self.bases = preparer.bases
         prepared = [Prepared(*pair) for pair in zip(self.plan.variants, models, strict=True)]
         cache = self.run.path.parents[1] / ".cache" / "packages"
@@ -277,7 +277,7 @@ class Runner:
             return drive(experiment, stack, evidence)
 
     def _stack(self, prepared: Prepared, evidence: TrialDirectory) -> Stack:
-        owner = labels.own(self.scenario.name, self.run.name)
+        owner = labels.object_labels(self.scenario.name, self.run.name)
         model = {
             **prepared.model,
             "name": f"reprolab-{self.scenario.name}-{secrets.token_hex(4)}",
