@@ -11,10 +11,10 @@ from reprolab.publish import readme_sections
 from reprolab.scenario import loader, model, scaffold
 
 
-def _factor_words(found: model.Scenario, name: str) -> str:
+def _factor_words(scenario: model.Scenario, name: str) -> str:
     """A factor with its documented value, and the others where they are few."""
-    others = [value for value in found.values.get(name, ()) if value != found.factors[name]]
-    return f"{name}={found.factors[name]}" + (f" (or {' '.join(others)})" if others else "")
+    others = [value for value in scenario.values.get(name, ()) if value != scenario.factors[name]]
+    return f"{name}={scenario.factors[name]}" + (f" (or {' '.join(others)})" if others else "")
 
 
 @click.command("list")
@@ -24,11 +24,11 @@ def list_() -> None:
     root = project_root()
     out = console()
     for name in loader.names(root):
-        found = loader.load(root, name)
-        out.print(f"[bold]{found.name}[/]  {found.title}", highlight=False)
-        factors = ", ".join(_factor_words(found, name) for name in found.factors)
+        scenario = loader.load(root, name)
+        out.print(f"[bold]{scenario.name}[/]  {scenario.title}", highlight=False)
+        factors = ", ".join(_factor_words(scenario, name) for name in scenario.factors)
         out.print(f"  factors:  {factors}", highlight=False, markup=False)
-        for experiment in found.experiments.values():
+        for experiment in scenario.experiments.values():
             out.print(f"  {experiment.name}: {', '.join(experiment.variants)}", highlight=False, markup=False)
 
 
@@ -64,7 +64,7 @@ def no_target(target: str) -> None:
     """For the Makefile: says which target was meant where a name of a scenario is mistyped; runs nothing."""
     prefix, _, name = target.partition("-")
     names = loader.names(project_root())
-    known, meant = [f"{prefix}-{one}" for one in names], near(name, names)
+    known, meant = [f"{prefix}-{known_name}" for known_name in names], near(name, names)
     guess = f" (did you mean {prefix}-{meant}?)" if meant else ""
     raise UsageError(
         f"make has no target {target!r}{guess}",

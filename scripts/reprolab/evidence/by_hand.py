@@ -111,8 +111,8 @@ def create_copy(root: Path, scenario: str, name: str) -> TrialDirectory:
 
 def copied_names(root: Path, scenario: str = "*") -> list[str]:
     """The stacks of which there is a copy, as SCENARIO/NAME."""
-    found = (lookup.results_root(root) / FOLDER).glob(f"{scenario}/*/{STAMPS}/{STACK}")
-    return sorted({f"{path.parents[2].name}/{path.parents[1].name}" for path in found})
+    paths = (lookup.results_root(root) / FOLDER).glob(f"{scenario}/*/{STAMPS}/{STACK}")
+    return sorted({f"{path.parents[2].name}/{path.parents[1].name}" for path in paths})
 
 
 def named_copy(root: Path, where: str) -> StackCopy | None:
@@ -136,22 +136,23 @@ def copy_by_name(root: Path, name: str) -> StackCopy | None:
     """The latest copy of the stack of this name; None where there is none. Raises UsageError for names of several."""
     if "/" in name:
         return None
-    found = [one for one in copied_names(root) if one.endswith(f"/{name}")]
-    if len(found) > 1:
+    names_found = [known for known in copied_names(root) if known.endswith(f"/{name}")]
+    if len(names_found) > 1:
         raise UsageError(
-            f"several scenarios have a stack {name!r}", expected="one of " + ", ".join(f"{FOLDER}/{n}" for n in found)
+            f"several scenarios have a stack {name!r}",
+            expected="one of " + ", ".join(f"{FOLDER}/{n}" for n in names_found),
         )
-    return named_copy(root, f"{FOLDER}/{found[0]}") if found else None
+    return named_copy(root, f"{FOLDER}/{names_found[0]}") if names_found else None
 
 
 def no_copy(root: Path, where: str) -> UsageError:
     """What to say of SCENARIO/NAME of which there is no copy: what was meant, what there is, how to get one."""
     scenario, _, name = where.partition("/")
     known = copied_names(root)
-    there = f"; there are {', '.join(f'{FOLDER}/{one}' for one in known)}" if known else "; there is none yet"
+    there = f"; there are {', '.join(f'{FOLDER}/{copied}' for copied in known)}" if known else "; there is none yet"
     up = name in names(root, scenario)
-    own = [one.partition("/")[2] for one in known if one.startswith(f"{scenario}/")]
-    guess = "" if up else hint(name, own) if own else hint(where, known)
+    of_scenario = [copied.partition("/")[2] for copied in known if copied.startswith(f"{scenario}/")]
+    guess = "" if up else hint(name, of_scenario) if of_scenario else hint(where, known)
     advice = f"make logs-{scenario or 'SCENARIO'}" + (f" AS={name}" if name not in ("", DEFAULT) else "")
     return UsageError(
         f"no copy of the logs of a stack {FOLDER}/{where}{guess}",

@@ -41,22 +41,22 @@ def up(root: Path, name: str, settings: Mapping[str, str], on_progress: OnProgre
     ``label`` is its name, as in the functions below: "" for the one without. Raises UsageError for what is no name.
     """
     where = by_hand.place(root, name, by_hand.checked_name(label))
-    found = loader.load(root, name)
-    found.check_factors(settings, "up")
+    scenario = loader.load(root, name)
+    scenario.check_factors(settings, "up")
     engine = ensure_engine(on_progress)
     api = client()
     preparer = StackPreparer(engine, api, policy(os.environ), on_progress)
     owner = _hand(root, name)
-    (model,) = preparer.models(found, [StackRequest(settings)], owner, project=_project(root, name, label))
+    (model,) = preparer.models(scenario, [StackRequest(settings)], owner, project=_project(root, name, label))
     preparer.build(model, where.path / "builds")
-    factors = {**found.factors, **settings}
+    factors = {**scenario.factors, **settings}
     stack = Stack(name, model, where.path / by_hand.MODEL, api, compose_command(engine), where, owner, factors)
     if _is_up(api, stack.project):
         on_progress(f"taking the stack {_words(name, label)} down that was up before")
     stack.down()
     for file in LOAD_FILES:
         (where.path / file).unlink(missing_ok=True)
-    info = by_hand.StackInfo(name, where.path.name, found.factors, dict(settings), host_facts.facts(engine))
+    info = by_hand.StackInfo(name, where.path.name, scenario.factors, dict(settings), host_facts.facts(engine))
     info.write(where.path / by_hand.UP)
     try:
         stack.up()
@@ -68,22 +68,24 @@ def up(root: Path, name: str, settings: Mapping[str, str], on_progress: OnProgre
     shown = " ".join(f"{key}={value}" for key, value in settings.items()) or "the documented values"
     click.echo(f"up: {_words(name, label)} with {shown}")
     click.echo(f"  requests   curl -i {stack.url('/')}")
-    if any(not experiment.parallel for experiment in found.experiments.values()):
+    if any(not experiment.parallel for experiment in scenario.experiments.values()):
         click.echo(f"  load       {_make('wrk', name, label)}")
     click.echo(f"  logs       {_make('logs', name, label)}")
     click.echo(f"  inside     docker exec {stack.container('app').name} ls -l /tmp")
     click.echo(f"  down       {_make('down', name, label)}")
-    click.echo(f"  compose    {by_compose(found, settings, model, preparer.bases)}")
+    click.echo(f"  compose    {by_compose(scenario, settings, model, preparer.bases)}")
 
 
-def by_compose(found: Scenario, settings: Mapping[str, str], model: Model, bases: Mapping[str, Base]) -> str:
+def by_compose(scenario: Scenario, settings: Mapping[str, str], model: Model, bases: Mapping[str, Base]) -> str:
     """The command that starts the same stack by Compose alone, with the base images that the lab built or loaded."""
     # An official image that is there under its own name needs no variable.
-    images = {variable: image for variable, image in image_variables(model, found).items() if image not in bases}
+    images = {variable: image for variable, image in image_variables(model, scenario).items() if image not in bases}
     words = [f"{key}={shlex.quote(value)}" for key, value in {**images, **settings}.items()]
     # A service that the documented stack does without has a profile of its own.
-    optional = [service for role, service in services_by_role(model, found.name).items() if not found.needs(role, {})]
-    profiles = [word for profile in (found.name, *optional) for word in ("--profile", profile)]
+    optional = [
+        service for role, service in services_by_role(model, scenario.name).items() if not scenario.needs(role, {})
+    ]
+    profiles = [word for profile in (scenario.name, *optional) for word in ("--profile", profile)]
     return " ".join([*words, "docker compose", *profiles, "up --wait"])
 
 
@@ -94,8 +96,8 @@ def stamp(root: Path) -> str:
 
 def _project(root: Path, name: str, label: str) -> str:
     """The name of a stack's Compose project."""
-    own = by_hand.checked_name(label)
-    return f"reprolab-{name}-{stamp(root)}" + (f"-{own}" if own != by_hand.DEFAULT else "")
+    checked = by_hand.checked_name(label)
+    return f"reprolab-{name}-{stamp(root)}" + (f"-{checked}" if checked != by_hand.DEFAULT else "")
 
 
 def _make(target: str, name: str, label: str) -> str:
@@ -113,11 +115,13 @@ def _is_up(api: docker.DockerClient, project: str) -> bool:
 
 def _names_up(root: Path, name: str) -> list[str]:
     """The names under which stacks of this scenario are up, "default" among them."""
-    noted = [one for one in by_hand.names(root, name) if (by_hand.place(root, name, one).path / by_hand.MODEL).exists()]
-    if not noted:
+    names = [
+        known for known in by_hand.names(root, name) if (by_hand.place(root, name, known).path / by_hand.MODEL).exists()
+    ]
+    if not names:
         return []
     api = client()
-    return [one for one in noted if _is_up(api, _project(root, name, one))]
+    return [known for known in names if _is_up(api, _project(root, name, known))]
 
 
 def _hand(root: Path, name: str) -> dict[str, str]:
@@ -140,13 +144,13 @@ def _standing(root: Path, name: str, label: str) -> Stack:
 
 
 def _not_up(root: Path, name: str, label: str) -> UsageError:
-    own, others = by_hand.checked_name(label), _names_up(root, name)
+    checked, others = by_hand.checked_name(label), _names_up(root, name)
     up_again = _make("up", name, label)
     if not others:
         return UsageError(f"{_words(name, label)} is not up", advice=up_again)
-    what = f"{name} is not up without a name" if own == by_hand.DEFAULT else f"{_words(name, own)} is not up"
-    there = ", ".join(f"AS={one}" if one != by_hand.DEFAULT else "no AS" for one in others)
-    meant = hint(own, others)
+    what = f"{name} is not up without a name" if checked == by_hand.DEFAULT else f"{_words(name, checked)} is not up"
+    there = ", ".join(f"AS={other}" if other != by_hand.DEFAULT else "no AS" for other in others)
+    meant = hint(checked, others)
     advice = "" if meant else f"{up_again} brings it up"
     return UsageError(f"{what}{meant}", expected=f"one that is up: {there}", advice=advice)
 
@@ -154,8 +158,8 @@ def _not_up(root: Path, name: str, label: str) -> UsageError:
 def down(root: Path, name: str, label: str = "") -> None:
     """Remove the stack, and say which others stay up; nothing to do is fine, a name that never was is a UsageError."""
     loader.load(root, name)
-    own = by_hand.checked_name(label)
-    where = by_hand.place(root, name, own)
+    checked = by_hand.checked_name(label)
+    where = by_hand.place(root, name, checked)
     file = where.path / by_hand.MODEL
     if file.exists():
         engine = ensure_engine(click.echo)
@@ -163,7 +167,7 @@ def down(root: Path, name: str, label: str = "") -> None:
         stack.down()
         file.unlink(missing_ok=True)
         click.echo(f"down: {_words(name, label)}")
-    elif own != by_hand.DEFAULT and own not in by_hand.names(root, name):
+    elif checked != by_hand.DEFAULT and checked not in by_hand.names(root, name):
         raise _not_up(root, name, label)
     else:
         click.echo(f"{_words(name, label)} is not up")
@@ -209,10 +213,10 @@ def _keep(root: Path, stack: Stack, on_progress: OnProgress) -> None:
     by_hand.StackInfo.read(source / by_hand.UP).write(target / by_hand.STACK)
     on_progress(f"kept: {files.display_path(target)}")
     copies = by_hand.copied_names(root, stack.scenario)
-    own = f"{stack.scenario}/{source.name}"
+    this_stack = f"{stack.scenario}/{source.name}"
     for other in copies:
-        if other != own:
-            on_progress(f"compare: make compare A={by_hand.FOLDER}/{other} B={by_hand.FOLDER}/{own}")
+        if other != this_stack:
+            on_progress(f"compare: make compare A={by_hand.FOLDER}/{other} B={by_hand.FOLDER}/{this_stack}")
 
 
 def put_load(root: Path, name: str, *, threads: int, connections: int, duration: int, label: str = "") -> None:
