@@ -593,3 +593,25 @@ def meanings(directory: Path) -> Iterator[tuple[str, set[str]]]:
                 keys = table.keys if isinstance(table, ast.Dict) else []
                 if keys and None not in keys:
                     yield ast.literal_eval(call.args[0]), {ast.literal_eval(key) for key in keys if key}
+
+
+# They say nothing of what they hold: a scenario, a run, a line.
+EMPTY_NAMES = {"found", "one", "own", "told", "say", "made"}
+CODE = sorted({*(ROOT / "scripts").rglob("*.py"), *(ROOT / "scenarios").glob("*/*.py")})
+
+
+def bound_names(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Every variable and parameter of functions and modules, with its line; a field of a class is none."""
+    fields = {id(node.target) for node in ast.walk(tree) if isinstance(node, ast.AnnAssign)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg):
+            yield node.arg, node.lineno
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and id(node) not in fields:
+            yield node.id, node.lineno
+
+
+@pytest.mark.parametrize("path", CODE, ids=relative)
+def test_variables_are_named_after_what_they_hold(path: Path) -> None:
+    """A reader knows what a name stands for without looking where it was set."""
+    names = bound_names(ast.parse(path.read_text(encoding="utf-8")))
+    assert [f"line {line}: {name}" for name, line in names if name in EMPTY_NAMES] == []

@@ -28,7 +28,7 @@ def main(name):
     with open(path) as stream:
         text = stream.read()
     body = BODIES[name] + "        super(UnixSocket, self).close()\n"
-    changed, count = CLOSE.subn(lambda found: found.group(1) + body, text, count=1)
+    changed, count = CLOSE.subn(lambda match: match.group(1) + body, text, count=1)
     if count != 1:
         sys.exit("this release's UnixSocket has no close() to patch")
     with open(path, "w") as stream:

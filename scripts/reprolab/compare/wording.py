@@ -20,9 +20,9 @@ def number(value: int) -> str:
     return f"{value:,}".replace(",", "\u00a0")
 
 
-def plural(value: int, one: str, many: str = "") -> str:
+def plural(value: int, singular: str, plural_form: str = "") -> str:
     """ "1 line", "1 204 lines"."""
-    return f"{number(value)} {one if value == 1 else many or one + 's'}"
+    return f"{number(value)} {singular if value == 1 else plural_form or singular + 's'}"
 
 
 def counts(values: tuple[int, ...]) -> str:
