@@ -78,3 +78,23 @@ def test_no_message_names_an_option_by_itself(path: Path) -> None:
         for text in texts(node) if shows_text(node) else ():
             hint = "by command_text.option() or command_text.command()"
             assert not WORDS.search(text), f"{path.name}: write {text!r} {hint}"
+
+
+def advised_targets() -> Iterator[tuple[str, str]]:
+    """The beginning of each make target that a message names by `command_text.command`, with its file."""
+    for path in sorted((ROOT / "scripts" / "reprolab").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("command_text.command"):
+                make = node.args[1]
+                first = make.values[0] if isinstance(make, ast.JoinedStr) else make
+                if isinstance(first, ast.Constant):
+                    yield path.name, str(first.value)
+
+
+@pytest.mark.parametrize(("file", "target"), sorted(set(advised_targets())))
+def test_a_message_names_a_target_that_exists(file: str, target: str) -> None:
+    """A user who follows the advice must not be told that there is no such target."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    names = re.findall(r"^\$\(addprefix ([a-z]+-),|^([a-z-]+):", makefile, re.M)
+    word = target.split()[0]
+    assert any(word.startswith(prefix) if prefix else word == name for prefix, name in names), f"{file}: make {target}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Field:
-    """One heading of a form, and the part of the report that stands under it (see report/bugparts.py).
+    """One heading of a form, and the part of the report that stands under it (see sections.py).
 
     ``answer:KEY`` is the text that upstream.yaml gives under ``answers``.
     """

@@ -85,7 +85,7 @@ def _check_scenario(where: str, name: str, wanted: str) -> None:
         raise UsageError(
             f"{where} is a run of {name}",
             expected=f"a run of {wanted}",
-            advice=command_text.command(f"bugreport {where}", f"report-{name} RUN={where}"),
+            advice=command_text.command(f"bugreport {where}", f"bugreport-{name} RUN={where}"),
         )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from reprolab.core.errors import EvidenceError, UsageError
@@ -219,7 +220,9 @@ def _summary(path: Path, scenarios: list[Scenario], words: list[str]) -> str:
     record = read_record(scenario)
     if not record:
         return f"```text\n{NOT_RUN}\n```"
-    claims = {claim.id: claim for claim in record.verdict.claims}
+    # As the scenario words them now: the record keeps the words of its run.
+    texts = {claim.id: claim.text for claim in scenario.claims}
+    claims = {claim.id: replace(claim, text=texts.get(claim.id, claim.text)) for claim in record.verdict.claims}
     experiment, rows = _choose_rows(path, scenario, record, [word for word in words if word not in claims])
     headings = table.headings(experiment)
     text = short_report.render(scenario, record, headings, rows, [claims[word] for word in words if word in claims])
