@@ -72,7 +72,7 @@ $(addprefix up-,$(SCENARIOS)): up-%: setup ## bring the stack up: make up-... GU
 	@$(REPROLAB) up $* $(NAMED) $(SET)
 
 .PHONY: $(addprefix wrk-,$(SCENARIOS))
-$(addprefix wrk-,$(SCENARIOS)): wrk-%: setup ## put the documented load on it
+$(addprefix wrk-,$(SCENARIOS)): wrk-%: setup ## put load on it: 10 threads, 200 connections, 10 s; ARGS="--connections 25"
 	@$(REPROLAB) wrk $* $(NAMED) $(ARGS)
 
 .PHONY: $(addprefix logs-,$(SCENARIOS))
