@@ -94,14 +94,22 @@ def test_a_mistake_is_told_with_its_place(tmp_path: Path, change: dict[str, Any]
     assert "expected:" in str(caught.value) or "pattern" in str(caught.value)
 
 
+def test_an_unknown_name_in_a_list_is_told_with_the_known_ones(tmp_path: Path) -> None:
+    """The message lists the names that the key takes."""
+    with pytest.raises(UsageError, match="claims names 'B-2'") as caught:
+        load(tmp_path, {**REPORT, "claims": ["B-2"]})
+    assert "expected: one of B-1" in str(caught.value)
+
+
 def test_two_controls_at_once_are_none(tmp_path: Path) -> None:
     """Where two factors differ, nobody knows which it was."""
     directory = lay_out(tmp_path)
     text = (directory / "lamp.py").read_text(encoding="utf-8")
     (directory / "lamp.py").write_text(text.replace('{"RELEASE": "0.9"}', '{"RELEASE": "0.9", "WORKERS": "1"}'))
     (directory / "upstream.yaml").write_text(yaml.safe_dump({"reports": [REPORT]}), encoding="utf-8")
-    with pytest.raises(UsageError, match="documented and old differ in RELEASE, WORKERS"):
+    with pytest.raises(UsageError, match="documented and old differ in RELEASE, WORKERS") as caught:
         spec.load(loader.load(tmp_path, "blink"))
+    assert "expected: a control that differs in one factor" in str(caught.value)
 
 
 def test_a_missing_file(tmp_path: Path) -> None:

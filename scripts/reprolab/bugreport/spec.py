@@ -221,7 +221,7 @@ class SpecReader:
         for text in value:
             if known and text not in known:
                 raise UsageError(
-                    f"{self.where}: {key} names {text!r}{hint(text, known)}", expected="text of " + ", ".join(known)
+                    f"{self.where}: {key} names {text!r}{hint(text, known)}", expected="one of " + ", ".join(known)
                 )
         return tuple(value)
 
@@ -308,7 +308,7 @@ def _changed(reader: SpecReader, experiment: Experiment, shows: str, control: st
     if len(changed) != 1:
         raise UsageError(
             f"{reader.where}: {shows} and {control} differ in {', '.join(changed) or 'nothing'}",
-            expected="a control that differs in reader factor, apart from those named under measuring",
+            expected="a control that differs in one factor, apart from those named under measuring",
         )
     return changed[0]
 

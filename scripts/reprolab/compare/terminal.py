@@ -78,7 +78,7 @@ def _outstanding(comparison: Comparison, wide: bool) -> Iterator[RenderableType]
         yield _finding(comparison, finding, finding.source)
         first = finding.first[finding.side]
         near = comparison.around.get(finding, ())
-        # Lines that stand together have finding neighbourhood: it is shown with the first of them.
+        # Findings close to each other have the same surrounding lines: these are shown with the first finding only.
         if first and near and (finding.source, finding.side, first.line) not in seen and len(seen) < MOST_AROUND:
             seen |= {(finding.source, finding.side, stretch.line) for stretch in near}
             yield Padding(_near(finding, near, wide), (0, 0, 0, 4))
