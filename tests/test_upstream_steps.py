@@ -1,8 +1,8 @@
-"""The steps that reports give, followed: in the stack that shows it they end with status 0, in the control they do not.
+"""The steps of the bug reports are run. They end with status 0 in the showing stack, and not in the control.
 
-However they end, they leave no process and no listener behind: whoever pastes them again, or goes on, needs the port.
-They run in a container of the app's image, where everything is installed, without network; steps of the kind
-`setup` are left out for that reason.
+The steps must leave no process and no listener behind, because a reader may run them again and then needs the port.
+They run without network in a container of the app's image, where everything is installed. So steps of the kind
+`setup` are left out.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from reprolab.stack.prepare import StackPreparer, StackRequest
 pytestmark = [pytest.mark.docker, pytest.mark.alone]
 
 LEFT = 99  # the status of steps that leave something behind
-# What ends by itself has a moment to do so. Process 1 is Docker's init.
+# Processes that are ending get three seconds. Process 1 is Docker's init.
 LOOK = """
 import glob, os, sys, time
 def left():
@@ -42,15 +42,16 @@ def left():
         with open("/proc/net/" + name) as table:
             yield from ("listener: " + line for line in table.readlines()[1:] if line.split()[column] == word)
 for _ in range(30):
-    found = list(left())
-    if not found:
+    remains = list(left())
+    if not remains:
         sys.exit(0)
     time.sleep(0.1)
-print("left behind:", *found, sep=chr(10))
+print("left behind:", *remains, sep=chr(10))
 sys.exit(1)
 """
 
-# A control that these steps can tell: where the patch or the setting is of the lab's making, that of the report is not.
+# The last value: whether the steps can be run with the control's factors. They cannot where the control is a patch or
+# a setting of the lab that is not part of the steps.
 CASES = [
     ("socket-vanish", "gunicorn", True),
     ("pool-freeze", "cpython", False),
@@ -63,12 +64,12 @@ CASES = [
 ]
 
 
-def script(found: Scenario, report: BugReport, factors: Mapping[str, str]) -> str:
+def script(scenario: Scenario, report: BugReport, factors: Mapping[str, str]) -> str:
     """The steps as one shell script; it ends with 0, the status of the first check that fails, or LEFT."""
     lines = ["(cd $(mktemp -d)"]
     for step in report.steps:
         if step.kind == "file":
-            text = (found.directory / step.content).read_text(encoding="utf-8").rstrip("\n")
+            text = (scenario.directory / step.content).read_text(encoding="utf-8").rstrip("\n")
             lines.append(f"cat > {Path(step.content).name} <<'THE-FILE'\n{text}\nTHE-FILE")
         elif step.kind == "run":
             lines.append(spec.fill(step.content, factors))
@@ -77,20 +78,20 @@ def script(found: Scenario, report: BugReport, factors: Mapping[str, str]) -> st
     return "\n".join([*lines, f"); status=$?\npython - <<'LEFT' || exit {LEFT}\n{LOOK}LEFT\nexit $status"])
 
 
-def image(found: Scenario, factors: Mapping[str, str], workspace: Path) -> str:
+def image(scenario: Scenario, factors: Mapping[str, str], workspace: Path) -> str:
     """The app's image under these factors, built where it is missing."""
     preparer = StackPreparer(ensure_engine(print), client(), policy(os.environ), print)
-    (model,) = preparer.models(found, [StackRequest(factors)], {})
+    (model,) = preparer.models(scenario, [StackRequest(factors)], {})
     preparer.build(model, workspace)
-    return str(model["services"][f"{found.name}-app"]["image"])
+    return str(model["services"][f"{scenario.name}-app"]["image"])
 
 
-def follow(found: Scenario, report: BugReport, variant: str, workspace: Path) -> tuple[int, str]:
-    """Follow the steps in one variant's image; its exit status and what it printed."""
-    factors = {**found.factors, **report.experiment.variants[variant]}
+def follow(scenario: Scenario, report: BugReport, variant: str, workspace: Path) -> tuple[int, str]:
+    """Run the steps in the image of a variant; returns the exit status and the output."""
+    factors = {**scenario.factors, **report.experiment.variants[variant]}
     container = engine().containers.create(
-        image(found, factors, workspace),
-        entrypoint=["sh", "-c", script(found, report, factors)],
+        image(scenario, factors, workspace),
+        entrypoint=["sh", "-c", script(scenario, report, factors)],
         network_mode="none",
         init=True,
         working_dir="/tmp",
@@ -110,12 +111,12 @@ def follow(found: Scenario, report: BugReport, variant: str, workspace: Path) ->
 
 @pytest.mark.parametrize(("name", "only", "control"), CASES, ids=[f"{name}-{only}" for name, only, _ in CASES])
 def test_the_steps_show_it(name: str, only: str, control: bool, tmp_path: Path) -> None:
-    """Whoever follows them sees it; and with the control's factors in their place, does not."""
-    found = loader.load(ROOT, name)
-    report = next(one for one in spec.load(found).reports if one.name == only)
-    status, told = follow(found, report, report.shows, tmp_path)
-    assert status == 0, f"the steps did not show it in {report.shows}:\n{told[-2000:]}"
+    """The steps show the sign; with the control's factors they do not."""
+    scenario = loader.load(ROOT, name)
+    report = next(report for report in spec.load(scenario).reports if report.name == only)
+    status, output = follow(scenario, report, report.shows, tmp_path)
+    assert status == 0, f"the steps did not show it in {report.shows}:\n{output[-2000:]}"
     if control:
-        status, told = follow(found, report, report.control, tmp_path)
-        assert status != LEFT, f"in the control {report.control}:\n{told[-2000:]}"
-        assert status != 0, f"the steps showed it in the control {report.control}:\n{told[-2000:]}"
+        status, output = follow(scenario, report, report.control, tmp_path)
+        assert status != LEFT, f"in the control {report.control}:\n{output[-2000:]}"
+        assert status != 0, f"the steps showed it in the control {report.control}:\n{output[-2000:]}"

@@ -1,4 +1,4 @@
-"""What a published report must not tell, and what it must go on telling."""
+"""What is removed from a report before it is published, and what stays in it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reprolab.bugreport.redact import Masker, masker
 
 @pytest.fixture
 def mask(monkeypatch: pytest.MonkeyPatch) -> Masker:
-    """What is private on a machine that is not this one."""
+    """A masker with the private names and paths of a made-up machine."""
     monkeypatch.setattr(socket, "gethostname", lambda: "build7")
     monkeypatch.setattr(socket, "getfqdn", lambda: "build7.corp.example")
     monkeypatch.setattr(platform, "node", lambda: "build7")
@@ -52,8 +52,8 @@ def mask(monkeypatch: pytest.MonkeyPatch) -> Masker:
         ("GET http://intranet/status", "GET http://[host]/status"),
     ],
 )
-def test_what_is_private_goes(mask: Masker, private: str, clean: str) -> None:
-    """Hosts, users, homes, checkouts, addresses, ids, mail: each is replaced by a word for its kind."""
+def test_private_texts_are_replaced(mask: Masker, private: str, clean: str) -> None:
+    """A word for the kind replaces each host, user, home, checkout, address, id and mail address."""
     assert mask.text(private) == clean
 
 
@@ -74,13 +74,13 @@ def test_what_is_private_goes(mask: Masker, private: str, clean: str) -> None:
         "words[1::2] [::1] 10:52:57 {1:2}",
     ],
 )
-def test_what_tells_stays(mask: Masker, text: str) -> None:
+def test_public_texts_stay(mask: Masker, text: str) -> None:
     """Loopback, versions, paths inside containers, times, process ids, names within the stack and public threads."""
     assert mask.text(text) == text
 
 
 def test_an_ordinary_name_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Root says nothing about anybody; a report without the word python could not be read."""
+    """A name such as root or python identifies nobody, and the report needs these words."""
     monkeypatch.setattr(socket, "gethostname", lambda: "localhost")
     monkeypatch.setattr(getpass, "getuser", lambda: "python")
     monkeypatch.setenv("USER", "root")
@@ -88,7 +88,7 @@ def test_an_ordinary_name_stays(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_this_machine(tmp_path: Path) -> None:
-    """The real names of this host and user, and real paths, go too, where they are anybody's."""
+    """The real host name, user name and paths of this machine are replaced, except ordinary names."""
     private = f"{socket.gethostname()} {tmp_path}/x {Path.home()}/y"
     clean = masker([tmp_path]).text(private)
     assert str(tmp_path) not in clean
@@ -96,6 +96,6 @@ def test_this_machine(tmp_path: Path) -> None:
     assert socket.gethostname() in ("localhost", "") or socket.gethostname() not in clean.split()
 
 
-def test_a_results_directory_in_tmp_does_not_take_every_socket_away() -> None:
-    """/tmp is the container's as well: a report without /tmp/gunicorn.sock would tell nothing."""
+def test_paths_in_tmp_stay_if_the_results_are_in_tmp() -> None:
+    """Containers have a /tmp too, and the report needs the path of a socket in it."""
     assert masker([Path("/tmp")]).text("/tmp/gunicorn.sock") == "/tmp/gunicorn.sock"

@@ -1,4 +1,4 @@
-"""upstream.yaml: what may stand in it, and how a mistake is told."""
+"""upstream.yaml: its keys, and the messages about mistakes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def load(root: Path, *reports: Any, **top: Any) -> spec.BugReportFile:
 
 
 def test_a_report_is_read(tmp_path: Path) -> None:
-    """The factor in which the control differs is found; the showing variant stands first."""
+    """The reader determines the factor in which the control differs. The showing variant is first."""
     (report,) = load(tmp_path, REPORT).reports
     assert report.changed == "RELEASE"
     assert list(report.stacks) == ["documented", "old"]
@@ -45,22 +45,22 @@ def test_a_report_is_read(tmp_path: Path) -> None:
     assert spec.fill(report.title, {"RELEASE": "1.0"}) == "It blinks since 1.0"
 
 
-def test_the_newest_release_is_among_those_that_decide(tmp_path: Path) -> None:
-    """A report that leaves it out would be out of date."""
+def test_the_newest_release_is_read(tmp_path: Path) -> None:
+    """The base variant is the showing variant by default."""
     (report,) = load(tmp_path, {**REPORT, "releases": {"factor": "RELEASE", "newest": "old"}}).reports
     assert report.releases is not None
     assert (report.releases.of, report.releases.newest) == ("documented", "old")
 
 
-def test_nothing_to_file_is_an_answer(tmp_path: Path) -> None:
-    """With the reason, and without any report."""
-    found = load(tmp_path, nothing=[{"claims": ["B-1"], "why": "lamps do that"}])
-    assert found.reports == ()
-    assert found.nothing[0].why == "lamps do that"
+def test_a_file_may_hold_no_report(tmp_path: Path) -> None:
+    """It gives the reason instead."""
+    content = load(tmp_path, nothing=[{"claims": ["B-1"], "why": "lamps do that"}])
+    assert content.reports == ()
+    assert content.nothing[0].why == "lamps do that"
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"projekt": "x"}, "unknown key projekt (did you mean project?)"),
         ({"project": "gunicron"}, "project is 'gunicron' (did you mean gunicorn?)"),
@@ -85,24 +85,24 @@ def test_nothing_to_file_is_an_answer(tmp_path: Path) -> None:
         ({"measuring": ["RELEASE"]}, "documented and old differ in nothing"),
     ],
 )
-def test_a_mistake_is_told_with_its_place(tmp_path: Path, change: dict[str, Any], told: str) -> None:
-    """The file, the report's number, what is wrong and what belongs there."""
+def test_a_mistake_is_reported_with_its_place(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    """The message names the file, the report's number, what is wrong and what is expected."""
     with pytest.raises(UsageError) as caught:
         load(tmp_path, {**REPORT, **change})
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert "scenarios/blink/upstream.yaml: reports[1]" in str(caught.value)
     assert "expected:" in str(caught.value) or "pattern" in str(caught.value)
 
 
-def test_an_unknown_name_in_a_list_is_told_with_the_known_ones(tmp_path: Path) -> None:
+def test_an_unknown_name_in_a_list_is_reported_with_the_known_names(tmp_path: Path) -> None:
     """The message lists the names that the key takes."""
     with pytest.raises(UsageError, match="claims names 'B-2'") as caught:
         load(tmp_path, {**REPORT, "claims": ["B-2"]})
     assert "expected: one of B-1" in str(caught.value)
 
 
-def test_two_controls_at_once_are_none(tmp_path: Path) -> None:
-    """Where two factors differ, nobody knows which it was."""
+def test_a_control_that_differs_in_two_factors_is_refused(tmp_path: Path) -> None:
+    """Two changed factors do not tell which of them matters."""
     directory = lay_out(tmp_path)
     text = (directory / "lamp.py").read_text(encoding="utf-8")
     (directory / "lamp.py").write_text(text.replace('{"RELEASE": "0.9"}', '{"RELEASE": "0.9", "WORKERS": "1"}'))
@@ -113,34 +113,34 @@ def test_two_controls_at_once_are_none(tmp_path: Path) -> None:
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
-    """It is named, and where it is explained."""
+    """The message names the missing file."""
     lay_out(tmp_path)
     with pytest.raises(UsageError, match=r"scenarios/blink/upstream\.yaml is missing"):
         spec.load(loader.load(tmp_path, "blink"))
 
 
 def test_an_empty_file(tmp_path: Path) -> None:
-    """Neither a report nor a reason why there is none."""
+    """A file needs a report, or a reason why there is none."""
     with pytest.raises(UsageError, match="says nothing"):
         load(tmp_path)
 
 
 def test_two_reports_of_one_name(tmp_path: Path) -> None:
-    """One would overwrite the other."""
+    """Two reports with the same name would be written to the same file."""
     with pytest.raises(UsageError, match="two reports have the name gunicorn"):
         load(tmp_path, REPORT, REPORT)
 
 
-def test_a_factor_that_is_none() -> None:
-    """A text that names it says which there are."""
+def test_an_unknown_factor_in_a_text() -> None:
+    """The message names the unknown factor."""
     with pytest.raises(UsageError, match="VERSION"):
         spec.fill("since {{ VERSION }}", {"RELEASE": "1.0"})
 
 
 def test_every_known_thread_is_a_link() -> None:
-    """What is cited can be opened."""
+    """The threads in all upstream.yaml files have GitHub addresses."""
     for name in having(spec.FILE):
         for report in spec.load(loader.load(ROOT, name)).reports:
-            for one in (*report.known, *report.related):
-                assert one.link.startswith("https://github.com/")
-                assert one.link.rpartition("/")[2].isdigit()
+            for thread in (*report.known, *report.related):
+                assert thread.link.startswith("https://github.com/")
+                assert thread.link.rpartition("/")[2].isdigit()
