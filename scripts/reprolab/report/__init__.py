@@ -1,1 +1,1 @@
-"""A run's report: tables, terminal, timeline, page."""
+"""The report of a run: tables, terminal, timeline, HTML page."""

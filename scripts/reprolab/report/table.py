@@ -1,4 +1,4 @@
-"""The results table of a run as plain cells, for every kind of report."""
+"""The results table of a run as plain cells, for all kinds of report."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ SHOWN_VARIANTS = 3
 
 @dataclass(frozen=True)
 class Row:
-    """One variant: its name, what it changes, how many trials were valid, and a cell per column.
+    """One variant: its name, its changed factors, "valid/all" trials, and one cell per column.
 
-    ``mistakes`` are the columns that raised: heading and error.
+    ``mistakes`` holds (heading, error) for each column that raised an error.
     """
 
     variant: str
@@ -37,31 +37,31 @@ BASIS = "figures are the median of the valid trials; notes, and what is drawn fi
 
 
 def has_several(rows: Iterable[Row]) -> bool:
-    """Whether some figure stands for more than one valid trial."""
+    """Whether any variant has more than one valid trial."""
     return any(int(row.trials.partition("/")[0]) > 1 for row in rows)
 
 
 def short_reason(invalid: str) -> str:
-    """Why a trial is invalid, in one line: what happened and, of a server's last words, the error."""
+    """Why a trial is invalid, in one line: what happened, and the last line of the log that names an error."""
     lines = [line.strip() for line in invalid.splitlines() if line.strip()]
     if len(lines) < 2:
         return "".join(lines)
-    telling = next((line for line in reversed(lines[1:]) if "rror" in line), lines[-1])
-    return f"{lines[0].partition('; last lines:')[0].rstrip(':')}: … {telling}"
+    error_line = next((line for line in reversed(lines[1:]) if "rror" in line), lines[-1])
+    return f"{lines[0].partition('; last lines:')[0].rstrip(':')}: … {error_line}"
 
 
 def changes_text(factors: Mapping[str, str]) -> str:
-    """The factors of a variant in one cell; a dash for the documented stack."""
+    """The changed factors of a variant as one text; a dash if there is none."""
     return " ".join(f"{name}={value}" for name, value in factors.items()) or "—"
 
 
 def headings(experiment: Experiment) -> tuple[str, ...]:
-    """The headings over a row's cells."""
+    """The headings of a row's cells."""
     return tuple(column.heading for column in experiment.columns if not column.note)
 
 
 def rows(experiment: Experiment, trials: Iterable[TrialRecord]) -> list[Row]:
-    """A row per variant, in the experiment's order: side by side, trials end in any."""
+    """One row per variant, in the experiment's order. ``trials`` may have any order, as trials may run in parallel."""
     by_variant: dict[str, list[TrialRecord]] = {name: [] for name in experiment.variants}
     for trial in trials:
         if trial.experiment == experiment.name:
@@ -74,7 +74,7 @@ def rows(experiment: Experiment, trials: Iterable[TrialRecord]) -> list[Row]:
 
 
 def recorded_rows(scenario: Scenario, experiment: Experiment, record: RecordedRun) -> list[Row]:
-    """The same of the run on record; a column that it lacks has nothing in its cells."""
+    """One row per variant of the recorded run. A value that is not on record gives a dash."""
     prefix = scenario.variant_key(experiment.name, "")
     known = [key.removeprefix(prefix) for key in record.verdict.variants if key.startswith(prefix)]
     names = [name for name in experiment.variants if name in known]
@@ -89,13 +89,13 @@ Tables = Mapping[str, list[Row]]
 
 
 def tables(scenario: Scenario, trials: list[TrialRecord]) -> Tables:
-    """The rows of each experiment that ran."""
+    """The rows of each experiment that ran, by its name."""
     by_experiment = {experiment.name: rows(experiment, trials) for experiment in scenario.experiments.values()}
     return {name: rows for name, rows in by_experiment.items() if rows}
 
 
 def recorded_tables(scenario: Scenario, record: RecordedRun) -> Tables:
-    """The rows of each experiment that is on record."""
+    """The rows of each experiment that is on record, by its name."""
     by_experiment = {
         experiment.name: recorded_rows(scenario, experiment, record) for experiment in scenario.experiments.values()
     }
@@ -103,46 +103,47 @@ def recorded_tables(scenario: Scenario, record: RecordedRun) -> Tables:
 
 
 def mistakes(experiment: Experiment, rows: Iterable[Row]) -> list[str]:
-    """A line for each column that raised, with where and why; the verdicts do not depend on it."""
+    """One line for each column that raised an error: the column, the variants and the error."""
     where: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         for mistake in row.mistakes:
             where.setdefault(mistake, []).append(row.variant)
     return [
-        f"{UNREADABLE} the column {heading!r} of {experiment.name} cannot be read in {some(variants)}: {error}"
+        f"{UNREADABLE} the column {heading!r} of {experiment.name} cannot be read in {list_first(variants)}: {error}"
         for (heading, error), variants in where.items()
     ]
 
 
-def some(names: list[str]) -> str:
-    """The first few of many variants, and how many more."""
+def list_first(names: list[str]) -> str:
+    """The first few names, and the number of the others."""
     more = len(names) - SHOWN_VARIANTS
     return ", ".join(names[:SHOWN_VARIANTS]) + (f" and {more} more" if more > 0 else "")
 
 
 def _row(experiment: Experiment, name: str, result: VariantResult, measured: Measured) -> Row:
-    read = [(column, *_shown(column, measured)) for column in experiment.columns]
+    cells = [(column, *_cell(column, measured)) for column in experiment.columns]
     return Row(
         name,
         changes_text(result.factors),
         f"{result.valid}/{result.trials}",
-        tuple(text for column, text, _ in read if not column.note) if result.valid else (),
-        tuple(f"{column.heading}: {text}" for column, text, _ in read if column.note and text != NOTHING),
+        tuple(text for column, text, _ in cells if not column.note) if result.valid else (),
+        tuple(f"{column.heading}: {text}" for column, text, _ in cells if column.note and text != NOTHING),
         next(iter(result.invalid), ""),
-        tuple((column.heading, error) for column, _, error in read if error),
+        tuple((column.heading, error) for column, _, error in cells if error),
     )
 
 
 def cell(column: Column, trials: list[TrialRecord]) -> str:
-    """The median of a figure over the trials, the sum of a rate, each distinct text; a dash for nothing.
+    """The text of one cell: the median of numbers, the sum of rates, or each distinct text; a dash without a value.
 
-    A note is that of its first trial. Where the column raises, a question mark, after what the other trials gave.
+    A note is that of the first trial. If the column raises an error in a trial, a question mark follows the value of
+    the others.
     """
-    return _shown(column, measure([column], trials))[0]
+    return _cell(column, measure([column], trials))[0]
 
 
-def _shown(column: Column, measured: Measured) -> tuple[str, str]:
-    """A cell, and what its column raised: a mistake must not cost the reader the verdict."""
+def _cell(column: Column, measured: Measured) -> tuple[str, str]:
+    """The text of a cell and the error of its column. A mistake in a column must not stop the report."""
     text, error = "", measured.errors.get(column.heading, "")
     try:
         if column.heading in measured.values:

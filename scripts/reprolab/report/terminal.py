@@ -1,4 +1,4 @@
-"""What a run prints at its end: the table of variants, the verdicts, where the time went."""
+"""What a run prints at its end: the table of variants, the verdicts, and the time that each part took."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BASE_FACTS = ("origin", "id", "digest")
 
 
 def header(scenario: Scenario, run: RunInfo) -> Text:
-    """Title, time, the document, and on what it all ran."""
+    """The scenario's title, the time, the document, the base images and the host."""
     host = run.host
     bases = sorted({base.detail or "?" for base in run.bases.values()})
     facts = [
@@ -48,7 +48,7 @@ def header(scenario: Scenario, run: RunInfo) -> Text:
 
 
 def results(scenario: Scenario, tables: table.Tables, width: int = 160) -> RenderableType:
-    """One table for each experiment that ran; in a terminal too narrow for it, its first columns."""
+    """One table for each experiment that ran. In a narrow terminal it has only the first columns."""
     narrow = width < WIDE_ENOUGH
     shown = NARROW_COLUMNS if narrow else None
     parts: list[RenderableType] = []
@@ -80,16 +80,16 @@ def results(scenario: Scenario, tables: table.Tables, width: int = 160) -> Rende
 
 
 def reasons(rows: Iterable[table.Row]) -> dict[str, str]:
-    """Each reason why trials are invalid, with the variants that it is about."""
+    """Each reason why trials are invalid, with the names of its variants."""
     by_reason: dict[str, list[str]] = {}
     for row in rows:
         if row.invalid:
             by_reason.setdefault(row.invalid, []).append(row.variant)
-    return {reason: table.some(names) for reason, names in by_reason.items()}
+    return {reason: table.list_first(names) for reason, names in by_reason.items()}
 
 
 def claims(verdict: VerdictDocument) -> RenderableType:
-    """A line for each claim the run could judge, the others in one line at the end."""
+    """One line for each claim that the run could judge. The last line names the other claims."""
     grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
@@ -107,7 +107,7 @@ def claims(verdict: VerdictDocument) -> RenderableType:
 
 
 def custom_signs(scenario: Scenario, verdict: VerdictDocument, variant: str) -> RenderableType:
-    """Every sign on the variant that --set made, in its own words: a claim's sentence is about other variants."""
+    """How often each sign showed in the variant that --set defines. The claims are about other variants."""
     if not verdict.variants[variant].valid:
         return Text("no valid trial: no sign was looked for", style="yellow")
     answers: dict[tuple[str, str], list[str]] = {}
@@ -124,12 +124,12 @@ def custom_signs(scenario: Scenario, verdict: VerdictDocument, variant: str) -> 
 
 
 def sign_answer(seen: SignCount) -> str:
-    """How often a sign showed, with the rate where the claim has one."""
+    """How often a sign showed, with the rate if the claim has one."""
     return seen.text if seen.trials else "could not be read"
 
 
 def doubts(verdict: VerdictDocument) -> str:
-    """What the numbers do not allow one to say, with the next step."""
+    """The limits of the result (no valid trial, few trials, few tries) and the option for more trials."""
     named = [pair for claim in verdict.claims if verdict.asked(claim) for pair in claim.variants.items()]
     silent = dict.fromkeys(name for name, _ in named if not verdict.variants[name].valid)
     plain = [row for _, row in named if not row.count.rate and row.count.trials]
@@ -137,19 +137,21 @@ def doubts(verdict: VerdictDocument) -> str:
     sentences = []
     if plain and min(row.count.trials for row in plain) <= FEW_TRIALS:
         few = f"only {min(row.count.trials for row in plain)} valid trial(s) in some variants"
-        sentences.append(_still(few, [(row.interval[1], row.count.trials) for row in plain if row.count.shown == 0]))
+        sentences.append(
+            _add_bound(few, [(row.interval[1], row.count.trials) for row in plain if row.count.shown == 0])
+        )
     if rates and min(rate.of for rate in rates) < ENOUGH_TRIES:
         nowhere = [(rate.interval[1], rate.of) for rate in rates if rate.shown == 0]
         fewest = min(nowhere, key=lambda row: row[1])[1] if nowhere else min(rate.of for rate in rates)
-        sentences.append(_still(f"only {fewest} tries in some variants", nowhere))
-    parts = [f"no valid trial in {table.some(list(silent))}"] if silent else []
+        sentences.append(_add_bound(f"only {fewest} tries in some variants", nowhere))
+    parts = [f"no valid trial in {table.list_first(list(silent))}"] if silent else []
     more = command_text.option("trials", 20)
     parts += [f"{'; '.join(sentences)}; run with {more} for a closer bound"] if sentences else []
     return "; ".join(parts)
 
 
-def _still(few: str, nowhere: list[tuple[float, int]]) -> str:
-    """What the few do not rule out, by the widest of their intervals (upper limit, tries)."""
+def _add_bound(few: str, nowhere: list[tuple[float, int]]) -> str:
+    """Add the highest rate that is still possible. ``nowhere`` holds (upper limit, tries) where no sign showed."""
     if not nowhere:
         return few
     limit, tried = max(nowhere)
@@ -157,7 +159,7 @@ def _still(few: str, nowhere: list[tuple[float, int]]) -> str:
 
 
 def closing(verdict: VerdictDocument, where: str) -> str:
-    """The last line: counts, drift, and where the evidence lies."""
+    """The last line: the number of claims with each verdict, drift, and the directory of the evidence."""
     counts = Counter(str(claim.verdict) for claim in verdict.claims if verdict.asked(claim))
     words = " · ".join(f"{counts.get(name, 0)} {name}" for name in STYLES)
     left_out = len(verdict.claims) - sum(counts.values())
@@ -168,7 +170,7 @@ def closing(verdict: VerdictDocument, where: str) -> str:
 
 
 def differences(record: RecordedRun, run: RunInfo, named: Collection[str] = ()) -> list[str]:
-    """What else is not as it was when the verdict was recorded: host, bases, packages, those ``named`` first."""
+    """How host, base images and packages differ from the recorded run; the packages in ``named`` are first."""
     lines = []
     before, now = record.info.host.to_json(), run.host.to_json()
     for key in sorted(before.keys() | now.keys()):
@@ -187,7 +189,7 @@ def _changed(record: RecordedRun, run: RunInfo) -> list[Change]:
 
 
 def _base(base: BaseImage, differing: Sequence[str]) -> str:
-    """Where a base came from, and the start of its id and digest where they differ."""
+    """The origin of a base image, and the start of its id and digest if they differ."""
     facts = base.to_json()
     parts = ", ".join(f"{fact} {_short(facts.get(fact))}" for fact in differing if fact != "origin")
     return f"{base.origin} ({parts})" if parts else str(base.origin)
@@ -198,7 +200,7 @@ def _short(digest: str | None) -> str:
 
 
 def _package_differences(changes: Sequence[Change], named: Collection[str]) -> list[str]:
-    """A line for each package that changed, not too many."""
+    """One line for each package that changed, up to MOST_PACKAGES."""
     lines = [
         f"{_images(change.images)}: {change.kind} {change.name}: "
         f"recorded {change.recorded or '—'}, now {change.now or '—'}"
@@ -214,7 +216,7 @@ def _images(names: Sequence[str]) -> str:
 
 
 def packages_changed(record: RecordedRun, run: RunInfo, named: Collection[str]) -> str:
-    """In one line, how many packages are not as recorded, and which of those ``named``; empty where all are."""
+    """How many packages differ from the recorded run, and which of ``named``, in one line; empty if none differs."""
     changes = _changed(record, run)
     if not changes:
         return ""

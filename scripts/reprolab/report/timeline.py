@@ -1,4 +1,4 @@
-"""What happened in a trial, on one clock: the responses in steps of time, and over them the events of all logs."""
+"""The timeline of a trial: the responses in steps of time, and the events of all logs, on one clock."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from reprolab.scenario.model import Experiment
 __all__ = ["KINDS", "Event", "Timeline", "timeline"]
 
 STEP_MS = access_log.BUCKET_MS
-# Beyond that many steps (two minutes) a page cannot show them apart; they are then made longer.
+# A page can show this many steps (two minutes). Of a longer timeline, the steps are made longer.
 MOST_STEPS = 1200
-# A log that is not a proxy's shows it in its first lines.
+# Whether a log is an access log is decided by its first lines.
 ENOUGH_LINES = 2000
 
 
@@ -27,8 +27,8 @@ ENOUGH_LINES = 2000
 class Timeline:
     """A trial on one clock.
 
-    ``zero_ns`` is the moment 0 in nanoseconds since the epoch (0 where only distances are known), ``length_ms`` the
-    end of the axis; ``responses`` counts, per status, the responses in each step of ``step_ms`` milliseconds.
+    ``zero_ns`` is the moment 0 in nanoseconds since the epoch, or 0 if only distances are known. ``length_ms`` is the
+    end of the axis. ``responses`` counts, per status, the responses in each step of ``step_ms`` milliseconds.
     """
 
     zero_ns: int
@@ -39,22 +39,22 @@ class Timeline:
 
 
 def timeline(experiment: Experiment, evidence: TrialDirectory, observation: Mapping[str, Any]) -> Timeline | None:
-    """The timeline of one trial; None where its evidence holds no moment to show.
+    """The timeline of one trial; None if there is nothing to show, or only the start of a server.
 
-    The lab reads the servers' own log lines, the load's beginning and end, and the proxy's access log; an
-    experiment's ``events`` come on top, its ``responses`` and ``zero`` in place of the lab's. Where ``zero`` returns 0
-    only distances are known, and nothing is read from logs. That a server started is by itself no story: None.
+    The lab reads the log lines of the servers, the start and the end of the load, and the access log of the proxy. The
+    experiment's ``events`` are added to these; its ``responses`` and ``zero`` replace those of the lab. If ``zero``
+    returns 0, only distances are known, and no log is read.
     """
     zero = experiment.zero(evidence, observation) if experiment.zero else zero_of(evidence, observation)
     from_experiment = list(experiment.events(evidence, observation)) if experiment.events else []
-    usual = log_events(evidence, zero) + load_events(observation, zero) if zero else []
+    lab_events = log_events(evidence, zero) + load_events(observation, zero) if zero else []
     if experiment.responses:
         responses = {status: tuple(n) for status, n in experiment.responses(evidence, observation).items()}
     else:
         responses = proxy_responses(evidence, zero) if zero else {}
-    if not (responses or from_experiment or any(event.kind not in ("started", "note") for event in usual)):
+    if not (responses or from_experiment or any(event.kind not in ("started", "note") for event in lab_events)):
         return None
-    events = usual + from_experiment
+    events = lab_events + from_experiment
     steps = max((len(counts) for counts in responses.values()), default=0)
     length = max([event.end_ms for event in events] + [float(steps * STEP_MS), float(STEP_MS)])
     factor = -(-steps // MOST_STEPS) or 1
@@ -63,7 +63,7 @@ def timeline(experiment: Experiment, evidence: TrialDirectory, observation: Mapp
 
 
 def zero_of(evidence: TrialDirectory, observation: Mapping[str, Any]) -> int:
-    """The moment 0: when the load began, else the first line of the server's log; 0 where neither is known."""
+    """The moment 0 in ns since the epoch: the start of the load, else the first log line of the app; 0 if unknown."""
     started = _load(observation).get("started_ns")
     if started:
         return int(started)
@@ -74,14 +74,14 @@ def zero_of(evidence: TrialDirectory, observation: Mapping[str, Any]) -> int:
 
 
 def log_events(evidence: TrialDirectory, zero_ns: int) -> list[Event]:
-    """What the server's log tells (its streams, with the engine's timestamps); nothing where it cannot be read."""
+    """The events in the log of the app, by the engine's timestamps; empty if the log cannot be read."""
     with suppress(OSError, EOFError):
         return from_log(evidence.streams("app"), zero_ns, "app")
     return []
 
 
 def load_events(observation: Mapping[str, Any], zero_ns: int) -> list[Event]:
-    """How long the load was on, where there was one."""
+    """One event that lasts as long as the load; empty without a load."""
     load = _load(observation)
     if not (load.get("started_ns") and load.get("finished_ns")):
         return []
@@ -91,7 +91,7 @@ def load_events(observation: Mapping[str, Any], zero_ns: int) -> list[Event]:
 
 
 def proxy_responses(evidence: TrialDirectory, zero_ns: int) -> dict[str, tuple[int, ...]]:
-    """The proxy's answers per status and step, from its access log; empty where that has no clock of its own."""
+    """The proxy's responses per status and step, from its access log; empty if the log has no times."""
     with suppress(OSError, EOFError):
         if not access_log.access_summary(islice(evidence.lines("proxy"), ENOUGH_LINES), zero_ns).lines:
             return {}
@@ -100,7 +100,7 @@ def proxy_responses(evidence: TrialDirectory, zero_ns: int) -> dict[str, tuple[i
 
 
 def _joined(counts: tuple[int, ...], factor: int) -> tuple[int, ...]:
-    """Each ``factor`` steps in one."""
+    """The sums of every ``factor`` steps."""
     return tuple(sum(counts[start : start + factor]) for start in range(0, len(counts), factor))
 
 

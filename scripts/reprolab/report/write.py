@@ -1,4 +1,4 @@
-"""A run's report in the terminal and in files."""
+"""Writes the report of a run to the terminal and to files."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ REPORT = "report.txt"
 
 
 def write_page(scenario: Scenario, run: RunDirectory) -> Path:
-    """Write a run's report.html from its files; returns its path."""
+    """Write the report.html of a run from its files; returns the path."""
     return html_report.write(scenario, run, read_record(scenario))
 
 
 def add_page(scenario: Scenario, run: RunDirectory, on_progress: OnProgress) -> None:
-    """Write report.html, after all else: that it cannot be written must not cost the user the verdict."""
+    """Write report.html. An error is reported in one line and not raised, as the verdict is valid without the page."""
     try:
         path = write_page(scenario, run)
     except Exception as error:
@@ -40,7 +40,7 @@ def add_page(scenario: Scenario, run: RunDirectory, on_progress: OnProgress) -> 
 
 
 def report(console: Console, scenario: Scenario, run: RunDirectory) -> None:
-    """Print a run's report and keep it as text beside the evidence. Raises UsageError for a run without a verdict."""
+    """Print the report of a run, and write it to report.txt. Raises UsageError for a run without a verdict."""
     info, verdict = run.info(), read_verdict(run)
     if verdict is None:
         raise UsageError(f"{run.path} has no verdict.json", expected="a run that was judged")
@@ -58,7 +58,7 @@ def report(console: Console, scenario: Scenario, run: RunDirectory) -> None:
 
 
 def _text(scenario: Scenario, info: RunInfo, tables: table.Tables, verdict: VerdictDocument) -> str:
-    """The report as plain text. It may be published: it names no folder of this machine."""
+    """The report as plain text. It may be published, so it names no directory of this machine."""
     stream = StringIO()
     plain = Console(file=stream, width=REPORT_WIDTH, no_color=True, highlight=False)
     terminal.render(plain, scenario, info, tables, verdict, f"results/{scenario.name}/{verdict.run}/")

@@ -1,4 +1,4 @@
-"""The claims of a run as the page shows them: each with the evidence for its verdict."""
+"""The claims of a run for the page, each with the evidence for its verdict."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reprolab.verdict.document import ClaimVariant, ClaimVerdict, Rate, VerdictD
 
 
 def claims(verdict: VerdictDocument, run: RunDirectory, trials: list[TrialRecord], scenario: Scenario) -> list[Any]:
-    """A mapping per claim, by their numbers: what verdict.json says of it, a row per variant, the rates' chart."""
+    """One mapping per claim: the verdict, a row per variant, the chart of its rates. Ordered by the number in the id."""
     ordered = sorted(verdict.claims, key=lambda claim: int((re.findall(r"\d+", claim.id) or [0])[-1]))
     return [_claim(verdict, claim, run, trials, scenario) for claim in ordered]
 
@@ -22,7 +22,7 @@ def claims(verdict: VerdictDocument, run: RunDirectory, trials: list[TrialRecord
 def _claim(
     verdict: VerdictDocument, claim: ClaimVerdict, run: RunDirectory, trials: list[TrialRecord], scenario: Scenario
 ) -> dict[str, Any]:
-    known = same(scenario, claim)
+    known = current_claim(scenario, claim)
     rows = [_row(name, seen, run, trials, scenario) for name, seen in claim.variants.items()]
     rated = [row for row in rows if row["rate"]]
     return {
@@ -38,8 +38,8 @@ def _claim(
     }
 
 
-def same(scenario: Scenario, claim: ClaimVerdict) -> Claim | None:
-    """The scenario's claim that a verdict is about; None where that id now stands for another sentence."""
+def current_claim(scenario: Scenario, claim: ClaimVerdict) -> Claim | None:
+    """The scenario's claim with the id and the sentence of a verdict; None if the sentence has changed."""
     return next(
         (candidate for candidate in scenario.claims if (candidate.id, candidate.text) == (claim.id, claim.text)), None
     )
@@ -56,19 +56,21 @@ def _row(name: str, seen: ClaimVariant, run: RunDirectory, trials: list[TrialRec
         "rate": rate.text if rate else "",
         "figures": _figures(name, seen.expected, rate) if rate else None,
         "measured": ", ".join(seen.measured or ()),
-        "places": places(name, run, trials, scenario),
+        "places": trial_places(name, run, trials, scenario),
     }
 
 
 def _figures(name: str, expected: bool, rate: Rate) -> dict[str, Any]:
     low, high = rate.interval
-    # All variants of a claim are of one experiment, whose name would only take the figures' room.
+    # All variants of a claim belong to one experiment: without its name the chart has more room.
     short = name.rpartition("/")[2]
     return {"variant": short, "k": rate.shown, "n": rate.of, "low": low, "high": high, "expected": expected}
 
 
-def places(name: str, run: RunDirectory, trials: list[TrialRecord], scenario: Scenario) -> list[tuple[str, str, bool]]:
-    """Where the evidence of a variant lies: (number, directory relative to the run, valid) of each trial."""
+def trial_places(
+    name: str, run: RunDirectory, trials: list[TrialRecord], scenario: Scenario
+) -> list[tuple[str, str, bool]]:
+    """The evidence of a variant: (number, directory relative to the run, valid) of each trial with a directory."""
     of_variant = [trial for trial in trials if scenario.variant_key(trial.experiment, trial.variant) == name]
     return [
         (str(trial.trial), f"{trial.experiment}/{trial.variant}/{trial.trial}/", trial.valid)

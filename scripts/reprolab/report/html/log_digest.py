@@ -1,6 +1,6 @@
-"""Short excerpts of long logs: lines of the same shape are told once or twice and counted, all others shown.
+"""Digests of long logs: of each kind of line, the first two and the last, and the number of the others.
 
-A log of a million lines is read once, line by line; what is kept of it has an upper bound.
+A log is read once, line by line, and the number of lines in memory has a limit.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.logs import servers
 from reprolab.logs.timestamps import moment_ns, split_timestamp
 
-# Of each shape so many lines are kept from the beginning, and its last one.
+# The number of lines that are kept from the start of each shape; the last one is kept too.
 FIRST = 2
 MOST_SHAPES = 400
 MOST_LINES = 60
@@ -35,7 +35,7 @@ HOT = re.compile(r"\b(?:ERROR|CRITICAL|FATAL|Traceback|TIMEOUT|SIG[A-Z]{3,}|died
 
 @dataclass(frozen=True)
 class DigestLine:
-    """A line that is shown: its number from 1, when the engine read it (ms since the zero; None: it does not say)."""
+    """A line that is shown: its number from 1, and when the engine read it, in ms since the zero (None if unknown)."""
 
     number: int
     at_ms: float | None
@@ -43,7 +43,7 @@ class DigestLine:
 
     @property
     def hot(self) -> bool:
-        """Whether it tells of an error, to be found at a glance."""
+        """Whether the line reports an error, and the page highlights it."""
         return bool(HOT.search(self.text)) or servers.is_error(self.text)
 
 
@@ -51,8 +51,8 @@ class DigestLine:
 class LogDigest:
     """What a page shows of one log.
 
-    ``lines`` in the log's order; those between their numbers are left out. ``counted`` holds the commonest shapes that
-    were left out, as (lines, an example).
+    ``lines`` are in the log's order; a gap in their numbers is a part that is left out. ``counted`` holds the most
+    frequent shapes that were left out, as (lines, an example).
     """
 
     file: str
@@ -62,7 +62,7 @@ class LogDigest:
     counted: tuple[tuple[int, str], ...] = ()
 
     def gap_before(self, index: int) -> int:
-        """How many lines are left out before the line at ``index``; at the end, after the last."""
+        """How many lines are left out before ``lines[index]``; with ``len(lines)``, after the last one."""
         before = self.lines[index - 1].number if index else 0
         number = self.lines[index].number if index < len(self.lines) else self.total + 1
         return number - before - 1
@@ -70,7 +70,7 @@ class LogDigest:
 
 @dataclass
 class _Shape:
-    """Lines alike: the first of them, the last, how many."""
+    """Similar lines: the first ones, the last one, and their number."""
 
     first: list[tuple[int, bytes]]
     last: tuple[int, bytes]
@@ -78,27 +78,27 @@ class _Shape:
 
 
 def log_files(trial: Path) -> list[Path]:
-    """The logs in a trial's directory that hold anything, the server's own first."""
+    """The logs in a trial's directory that are not empty, the server's first."""
     paths = [p for p in trial.glob("*") if p.is_file() and (p.name.endswith(".log.gz") or p.suffix in PLAIN)]
     filled = [path for path in paths if not _empty(path)]
     return sorted(filled, key=lambda path: (not path.name.startswith("app"), path.name))
 
 
-def excerpts(evidence: TrialDirectory, zero_ns: int, most_lines: int = MOST_LINES) -> list[LogDigest]:
-    """An excerpt of each log of a trial. ``zero_ns``: the timeline's zero; 0 where there is none."""
-    return [excerpt(path, zero_ns, most_lines) for path in log_files(evidence.path)]
+def digest_logs(evidence: TrialDirectory, zero_ns: int, most_lines: int = MOST_LINES) -> list[LogDigest]:
+    """A digest of each log of a trial. ``zero_ns`` is the timeline's zero, or 0 if there is none."""
+    return [digest_log(path, zero_ns, most_lines) for path in log_files(evidence.path)]
 
 
-def excerpt(path: Path, zero_ns: int, most_lines: int = MOST_LINES) -> LogDigest:
-    """An excerpt of one log, plain or compressed; of a torn file, what can be read."""
+def digest_log(path: Path, zero_ns: int, most_lines: int = MOST_LINES) -> LogDigest:
+    """A digest of one log, plain or compressed; of a torn file, of the part that can be read."""
     begin: list[bytes] = []
-    total, shapes = _shapes(_noting(_lines(path), begin, most_lines))
+    total, shapes = _shapes(_copy_first(_lines(path), begin, most_lines))
     kept = {number: line for shape in shapes.values() for number, line in [*shape.first, shape.last]}
     if total <= most_lines:
         kept = dict(enumerate(begin, 1))
     numbers = sorted(kept)
     if len(numbers) > most_lines:
-        # How it began says most; how it ended is needed too.
+        # Most lines are from the start of the log, which says most.
         head = most_lines * 2 // 3
         numbers = numbers[:head] + numbers[head - most_lines :]
     shown = set(numbers)
@@ -112,7 +112,7 @@ def excerpt(path: Path, zero_ns: int, most_lines: int = MOST_LINES) -> LogDigest
 
 
 def _counted(shapes: dict[bytes, _Shape], shown: set[int]) -> Iterator[tuple[int, str]]:
-    """The commonest shapes of which lines were left out."""
+    """The most frequent shapes with lines that were left out."""
     for shape in sorted(shapes.values(), key=lambda shape: -shape.count)[:MOST_COUNTED]:
         left = shape.count - len({number for number, _ in [*shape.first, shape.last]} & shown)
         if left > 0:
@@ -120,7 +120,7 @@ def _counted(shapes: dict[bytes, _Shape], shown: set[int]) -> Iterator[tuple[int
 
 
 def _shapes(lines: Iterable[bytes]) -> tuple[int, dict[bytes, _Shape]]:
-    """How many lines there are, and what is kept of each shape."""
+    """The number of lines, and what is kept of each shape."""
     shapes: dict[bytes, _Shape] = {}
     number = 0
     for number, line in enumerate(lines, 1):
@@ -138,7 +138,7 @@ def _shapes(lines: Iterable[bytes]) -> tuple[int, dict[bytes, _Shape]]:
 
 
 def _shape(line: bytes) -> bytes:
-    """What lines alike have in common: all but the digits; of an answer, the request and its status."""
+    """What similar lines have in common: the line without digits; in an access log, the request and the status."""
     if ACCESS in line:
         parts = line.split(b'"', 3)
         if len(parts) > 2:
@@ -146,19 +146,19 @@ def _shape(line: bytes) -> bytes:
     return line.translate(None, DIGITS)
 
 
-def _noting(lines: Iterable[bytes], begin: list[bytes], most: int) -> Iterator[bytes]:
-    """The lines, passed on, with the first of them put into ``begin``: a short log is shown whole."""
-    every = iter(lines)
-    for line in islice(every, most):
+def _copy_first(lines: Iterable[bytes], begin: list[bytes], most: int) -> Iterator[bytes]:
+    """The lines; the first ``most`` are also added to ``begin``, as a short log is shown whole."""
+    iterator = iter(lines)
+    for line in islice(iterator, most):
         begin.append(line)
         yield line
-    yield from every
+    yield from iterator
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    """A log's lines, none longer than a page can use; of a torn file, those that can be read."""
+    """The lines of a log, cut to a length that a page can show; of a torn file, those that can be read."""
     with suppress(OSError, EOFError, ZlibError), path.open("rb") as plain:
-        # Lines are taken from a buffer of its own: gzip's costs twice as much for each (and a tear one buffer).
+        # A buffer of this size takes half the time of gzip's own. A tear loses one buffer.
         stream = io.BufferedReader(gzip.GzipFile(fileobj=plain), BUFFER) if path.suffix == ".gz" else plain
         for line in stream:
             yield line[: 4 * LONGEST]
@@ -176,6 +176,6 @@ def _line(number: int, line: bytes, zero_ns: int) -> DigestLine:
 
 def _text(line: bytes) -> str:
     text = line.decode("utf-8", "replace").rstrip()
-    # Control characters do not belong on a page: a terminal's colours, for instance.
+    # Control characters, such as a terminal's colours, are replaced.
     plain = "".join(sign if sign.isprintable() or sign == "\t" else "�" for sign in text)
     return plain if len(plain) <= LONGEST else f"{plain[:LONGEST]} …"

@@ -1,4 +1,4 @@
-"""The logs of a run as the page shows them: excerpts of one trial of each variant, any two side by side."""
+"""The logs of a run for the page: digests of one trial of each variant; the reader puts two side by side."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from typing import Any
 
 from reprolab.report import table
 from reprolab.report.html import log_digest
-from reprolab.report.html.trials import Shown
+from reprolab.report.html.trials import ShownTrial
 from reprolab.report.timeline import zero_of
 from reprolab.scenario.model import DOCUMENTED, Scenario
 
-# What all excerpts of a page may have together; it stays below 5 MB with them.
+# The lines of all digests of a page together: it stays below 5 MB.
 ALL_LINES = 8000
 FEWEST_LINES = 6
 
 
-def logs(scenario: Scenario, trials: Sequence[Shown]) -> dict[str, Any]:
-    """The excerpts of one trial of each variant, and which two stand side by side at first; empty without any."""
-    chosen = _one_each(trials)
+def logs(scenario: Scenario, trials: Sequence[ShownTrial]) -> dict[str, Any]:
+    """The digests of one trial of each variant, and the two variants that are shown first; empty without logs."""
+    chosen = _choose_trials(trials)
     files = sum(len(log_digest.log_files(trial.evidence.path)) for trial in chosen)
     most = max(FEWEST_LINES, min(log_digest.MOST_LINES, ALL_LINES // max(1, files)))
     entries = []
     for trial in chosen:
         zero = trial.timeline.zero_ns if trial.timeline else zero_of(trial.evidence, trial.record.observation)
-        digests = log_digest.excerpts(trial.evidence, zero, most)
+        digests = log_digest.digest_logs(trial.evidence, zero, most)
         if digests:
             entries.append(_entry(scenario, trial, digests))
     names = [entry["key"] for entry in entries]
     roles = sorted({log.file for entry in entries for log in entry["logs"]})
-    return {"entries": entries, "first": _side_by_side(scenario, names), "files": roles} if entries else {}
+    return {"entries": entries, "first": _choose_pair(scenario, names), "files": roles} if entries else {}
 
 
-def _entry(scenario: Scenario, trial: Shown, digests: Sequence[log_digest.LogDigest]) -> dict[str, Any]:
+def _entry(scenario: Scenario, trial: ShownTrial, digests: Sequence[log_digest.LogDigest]) -> dict[str, Any]:
     record = trial.record
     return {
         "key": scenario.variant_key(record.experiment, record.variant),
@@ -44,9 +44,9 @@ def _entry(scenario: Scenario, trial: Shown, digests: Sequence[log_digest.LogDig
     }
 
 
-def _one_each(trials: Sequence[Shown]) -> list[Shown]:
-    """The first valid trial of each variant; the first of all where none is valid."""
-    by_variant: dict[tuple[str, str], Shown] = {}
+def _choose_trials(trials: Sequence[ShownTrial]) -> list[ShownTrial]:
+    """The first valid trial of each variant, or its first trial if none is valid."""
+    by_variant: dict[tuple[str, str], ShownTrial] = {}
     for trial in trials:
         key = (trial.record.experiment, trial.record.variant)
         if key not in by_variant or (trial.record.valid and not by_variant[key].record.valid):
@@ -54,8 +54,8 @@ def _one_each(trials: Sequence[Shown]) -> list[Shown]:
     return list(by_variant.values())
 
 
-def _side_by_side(scenario: Scenario, names: Sequence[str]) -> list[str]:
-    """Two that differ in what a claim looks for: where it must show, and where it must not."""
+def _choose_pair(scenario: Scenario, names: Sequence[str]) -> list[str]:
+    """Two variants of one claim: one must show the sign, the other must not. Else the documented one and another."""
     for experiment in scenario.experiments.values():
         for claim in experiment.claims:
             pair = [

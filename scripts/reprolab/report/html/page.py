@@ -1,7 +1,7 @@
-"""HTML pages from the lab's templates: each is one file that needs no network and no other file.
+"""HTML pages from the lab's templates: each page is one file that needs no network and no other file.
 
-`page.html.j2` is the frame of all of them, with the blocks `title`, `style`, `head` and `body`; a page begins with
-`{% extends "page.html.j2" %}`. Its style sheet, `page.css`, goes into the page.
+All pages extend `page.html.j2`, which has the blocks `title`, `style`, `head` and `body`, and contains the style
+sheet `page.css`.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from reprolab.core.templates import environment
 
 @cache
 def _templates(package: str) -> Environment:
-    # What a page shows comes out of logs and observations: it is text, whatever it looks like.
+    # Values come from logs and observations, so all of them are escaped.
     templates = environment(package, __package__, autoescape=True)
     templates.filters["code"] = code
     return templates
 
 
 def code(text: str) -> Markup:
-    """A claim's sentence, what stands between backticks as code; everything in it is text."""
+    """A text as HTML: escaped, with the parts between backticks as code."""
     parts = str(text).split("`")
-    if len(parts) % 2 == 0:  # an odd backtick means itself
+    if len(parts) % 2 == 0:  # a backtick without a partner is a plain character
         return escape(text)
     return Markup("").join(Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(parts))
 
@@ -34,15 +34,15 @@ def code(text: str) -> Markup:
 def render(package: str, template: str, **values: object) -> str:
     """A page from a template of a package, such as "report.html.j2" of "reprolab.report.html".
 
-    All values are escaped; a value that the template asks for and does not get is an error.
+    All values are escaped. A value that the template needs and does not get is an error.
     """
     return _templates(package).get_template(template).render(**values)
 
 
 def script_json(data: object) -> Markup:
-    """Data for a `<script type="application/json">`: no text in it can end the element."""
+    """Data as JSON for a `<script type="application/json">` element. No text in it can end the element."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    # A script's content is not escaped as HTML is: JSON's own escapes keep it from being read as markup.
+    # HTML escapes do not work in a script element, so these characters become escapes of JSON.
     for sign in "<>&\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return Markup(text)

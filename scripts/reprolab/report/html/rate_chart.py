@@ -1,4 +1,4 @@
-"""The chart of a claim that counts tries: k of n in each variant, with the interval."""
+"""The chart of a claim that counts tries: k of n with the interval, for each variant."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ ROW = 24
 
 
 def rate_chart(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """A claim's rates: for each variant k of n, with the interval; rows of {variant, k, n, low, high, expected}."""
-    every = [
+    """The chart of a claim's rates; ``rows`` are mappings with variant, k, n, low, high, expected."""
+    values = [
         {
             "v": row["variant"],
             "p": row["k"] / row["n"] if row["n"] else None,
@@ -27,15 +27,15 @@ def rate_chart(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         }
         for row in rows
     ]
-    longest = max((len(row["v"]) for row in every), default=0)
-    return {"spec": _rate_spec(-(-longest // 6) * 6), "data": {"rates": every}}
+    longest = max((len(row["v"]) for row in values), default=0)
+    return {"spec": _rate_spec(-(-longest // 6) * 6), "data": {"rates": values}}
 
 
 @cache
 def _rate_spec(letters: int) -> dict[str, Any]:
-    """A specification for many claims, a row for each variant, in their order; the page's script sets the height.
+    """The specification, which many claims share: one row for each variant. The page's script sets the height.
 
-    ``letters``: room for the variants' names.
+    ``letters`` is the room for the names of the variants, in letters.
     """
     room = min(letters * LETTER, LEFT * 2)
     y = alt.Y(

@@ -1,7 +1,7 @@
-"""report.html: a run as one page that needs no network, with its claims, its timelines and its logs.
+"""report.html: one page with the claims, the timelines and the logs of a run. It needs no network.
 
-It is made from the run's files alone, and links to them by relative paths, so that it can be read wherever the run's
-directory lies; everything but these links works from the file alone.
+The page is made from the run's files only, and has relative links to them, so the run's directory may be moved. All
+other parts of the page work without these files.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ FILES = ("report.txt", "verdict.json", "run.json", "trials.jsonl")
 
 
 def write(scenario: Scenario, run: RunDirectory, recorded: RecordedRun | None) -> Path:
-    """Write a run's report.html, whole or not at all; returns its path.
+    """Write the report.html of a run; returns the path. After an error there is no partial file.
 
-    ``recorded`` is what the scenario has on record. Raises UsageError for a run whose files cannot be read.
+    ``recorded`` is the recorded run of the scenario. Raises UsageError for a run whose files cannot be read.
     """
     text = page(scenario, run, recorded)
     path = run.path / run_dir.PAGE
@@ -42,17 +42,17 @@ def write(scenario: Scenario, run: RunDirectory, recorded: RecordedRun | None) -
 
 
 def page(scenario: Scenario, run: RunDirectory, recorded: RecordedRun | None) -> str:
-    """The page's text."""
+    """The HTML text of the page."""
     info, trials = run.info(), run.trials()
-    # A run that was killed left no verdict.
+    # A run that was killed has no verdict.json.
     verdict = read_verdict(run) or judge(scenario, run.name, trials, recorded.verdict if recorded else None)
-    drawn = trials_html.Charts()
-    shown = trials_html.shown(scenario, run, trials)
+    charts = trials_html.Charts()
+    shown = trials_html.read_trials(scenario, run, trials)
     claims = claims_html.claims(verdict, run, trials, scenario)
     for claim in claims:
         if chart := claim["chart"]:
-            claim["chart"] = drawn.add(chart["spec"], kind="rates", rows=chart["data"]["rates"])
-    sections = trials_html.timelines(scenario, shown, drawn)
+            claim["chart"] = charts.add(chart["spec"], kind="rates", rows=chart["data"]["rates"])
+    sections = trials_html.timelines(scenario, shown, charts)
     return render(
         __package__,
         "report.html.j2",
@@ -72,13 +72,13 @@ def page(scenario: Scenario, run: RunDirectory, recorded: RecordedRun | None) ->
         sections=sections,
         logs=logs.logs(scenario, shown),
         files=[name for name in FILES if (run.path / name).exists()],
-        charts=script_json(drawn.to_json()),
-        library=vega.library() if drawn.items else "",
+        charts=script_json(charts.to_json()),
+        library=vega.library() if charts.items else "",
     )
 
 
 def _headline(verdict: VerdictDocument) -> list[tuple[int, str]]:
-    """How many claims came out how, and how many were not asked."""
+    """The number of claims with each verdict, and of those that were not asked."""
     counts = Counter(str(claim.verdict) for claim in verdict.claims if verdict.asked(claim))
     left_out = len(verdict.claims) - sum(counts.values())
     words = [(counts.get(name, 0), name) for name in terminal.STYLES]
@@ -88,18 +88,18 @@ def _headline(verdict: VerdictDocument) -> list[tuple[int, str]]:
 def _drift(scenario: Scenario, verdict: VerdictDocument, info: RunInfo, recorded: RecordedRun | None) -> Any:
     if not verdict.drifted:
         return None
-    # The record may have gone since the run was judged.
+    # The record may have been removed after the run was judged.
     differs = terminal.differences(recorded, info, packages.named_in_dockerfiles(scenario)) if recorded else []
     return {"claims": verdict.drifted, "differs": differs}
 
 
 def _finding(scenario: Scenario, recorded: RecordedRun | None) -> dict[str, str] | None:
-    """What the scenario found on record: it is not this run that says so, and the page must not look as if it were."""
+    """The finding of the scenario with the name of the recorded run, as it may not be the run of this page."""
     return {"text": scenario.finding, "run": recorded.verdict.run if recorded else ""} if scenario.finding else None
 
 
 def _facts(scenario: Scenario, info: RunInfo) -> list[tuple[str, list[str]]]:
-    """Of what document, when, on what, how long, in lines; only what the run has."""
+    """The facts of a run as (name, lines): document, time, command, host and so on. Unknown facts are left out."""
     host = info.host
     bases = sorted({base.detail or "" for base in info.bases.values()})
     known = (("kernel", host.kernel), ("engine", host.engine), ("Compose", host.compose), ("cgroup", host.cgroup))
@@ -118,7 +118,7 @@ def _facts(scenario: Scenario, info: RunInfo) -> list[tuple[str, list[str]]]:
 
 
 def _tables(scenario: Scenario, run: RunDirectory, trials: list[TrialRecord]) -> list[dict[str, Any]]:
-    """The variants of each experiment that ran, in the cells of every report."""
+    """The table of each experiment that ran, with the same cells as in the terminal."""
     parts = []
     for name, rows in table.tables(scenario, trials).items():
         experiment = scenario.experiments[name]
@@ -132,7 +132,7 @@ def _tables(scenario: Scenario, run: RunDirectory, trials: list[TrialRecord]) ->
                 "mistakes": table.mistakes(experiment, rows),
                 "rows": rows,
                 "reasons": [table.short_reason(row.invalid) for row in rows],
-                "places": [claims_html.places(key, run, trials, scenario) for key in keys],
+                "places": [claims_html.trial_places(key, run, trials, scenario) for key in keys],
                 "notes": any(row.notes or row.invalid for row in rows),
             }
         )
@@ -140,7 +140,7 @@ def _tables(scenario: Scenario, run: RunDirectory, trials: list[TrialRecord]) ->
 
 
 def _customs(scenario: Scenario, verdict: VerdictDocument) -> list[dict[str, Any]]:
-    """For a variant that --set made: every sign, in its own words; no claim is judged by it."""
+    """For each variant that --set defines: how often each sign showed. No claim is judged by it."""
     names = [name for name in verdict.variants if name.rpartition("/")[2] == CUSTOM]
     return [{"name": name, "signs": list(_signs(scenario, verdict, name))} for name in names]
 
@@ -149,6 +149,6 @@ def _signs(scenario: Scenario, verdict: VerdictDocument, name: str) -> Iterable[
     for claim in verdict.claims:
         seen = verdict.signs.get(claim.id, {}).get(name)
         if seen is not None:
-            known = claims_html.same(scenario, claim)
+            known = claims_html.current_claim(scenario, claim)
             words = " ".join(((known.sign.__doc__ if known else "") or claim.text).split())
             yield {"id": claim.id, "words": words, "answer": terminal.sign_answer(seen)}

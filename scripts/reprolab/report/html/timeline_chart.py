@@ -1,4 +1,4 @@
-"""The chart of a timeline: a specification by altair that serves all trials of an experiment, their figures apart."""
+"""The chart of a timeline: one specification for all trials of an experiment; the data of each trial is separate."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ THROUGH = ("gone", "killed")
 
 
 def colour(status: str) -> str:
-    """The style sheet's name for an answer's class."""
+    """The style sheet's colour for the class of a status."""
     names = {"2": "--ok", "3": "--moved", "4": "--client", "5": "--server"}
     return f"var({names.get(status[:1], '--note')})"
 
@@ -36,7 +36,7 @@ def colour(status: str) -> str:
 def timeline_spec(
     span: tuple[float, float], names: Sequence[str], shown: Sequence[str], step_ms: int
 ) -> dict[str, Any]:
-    """The specification of a timeline: lanes of events, below them the responses per step, stacked by status.
+    """The specification of a timeline: lanes of events, and below them the responses per step, stacked by status.
 
     Data: `steps` (t, u: from and to in seconds; a, b: from and to on the stack; s: status; n: responses) and
     `events` (t, u: from and to in seconds; l: lane; k: kind; x: what happened; d: when).
@@ -117,5 +117,5 @@ def _response_layer(x: alt.X, shown: Sequence[str], top: int, step_ms: int) -> A
 
 
 def height(names: Sequence[str], shown: Sequence[str]) -> int:
-    """How high a timeline is drawn, its axis included, in pixels: room is kept before it is there."""
+    """The height of a timeline with its axis in pixels. The page reserves it before the chart is drawn."""
     return LANE * len(names) + (GAP + HEIGHT if shown else 0) + AXIS

@@ -1,4 +1,4 @@
-"""The trials of a run as the page shows them in time: those of an experiment on one axis."""
+"""The timelines of a run for the page: those of an experiment have one axis."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from reprolab.scenario.event import KINDS, Event
 from reprolab.scenario.model import Experiment, Scenario
 from reprolab.scenario.trial import TrialRecord
 
-# What all timelines of a page may have together; it stays below 5 MB with them.
+# The marks of all timelines of a page together: it stays below 5 MB.
 ALL_MARKS = 12_000
 FEWEST_MARKS = 40
 
 
 @dataclass(frozen=True)
-class Shown:
-    """One trial of the page: its timeline, or why there is none (empty where its evidence has no moments)."""
+class ShownTrial:
+    """One trial of the page: its timeline, or in ``fault`` the error (empty if the evidence has no events)."""
 
     record: TrialRecord
     evidence: TrialDirectory
@@ -32,13 +32,13 @@ class Shown:
 
 @dataclass
 class Charts:
-    """The charts of a page: specifications and data, by the name of the element that they are drawn in."""
+    """The charts of a page: specifications, and data by the id of the HTML element."""
 
     specs: list[Any] = field(default_factory=list)
     items: dict[str, Any] = field(default_factory=dict)
 
     def add(self, spec: Any, **item: Any) -> str:
-        """Keep a chart; returns its name. A specification that is kept already is not kept twice."""
+        """Add a chart; returns its id. Equal specifications are stored once."""
         if spec not in self.specs:
             self.specs.append(spec)
         name = f"chart-{len(self.items)}"
@@ -46,33 +46,33 @@ class Charts:
         return name
 
     def to_json(self) -> dict[str, Any]:
-        """All of it, for the page's script."""
+        """The data for the page's script."""
         return {"specs": self.specs, "charts": self.items, "kinds": list(KINDS)}
 
 
-def shown(scenario: Scenario, run: RunDirectory, trials: Iterable[TrialRecord]) -> list[Shown]:
-    """The trials with their timelines; a mistake in an experiment's events costs that timeline only."""
+def read_trials(scenario: Scenario, run: RunDirectory, trials: Iterable[TrialRecord]) -> list[ShownTrial]:
+    """Read the timelines of trials. If an experiment's events raise an error, only that timeline is missing."""
     return [
-        _shown(scenario.experiments[record.experiment], run, record)
+        _read_trial(scenario.experiments[record.experiment], run, record)
         for record in trials
         if record.experiment in scenario.experiments
     ]
 
 
-def _shown(experiment: Experiment, run: RunDirectory, record: TrialRecord) -> Shown:
+def _read_trial(experiment: Experiment, run: RunDirectory, record: TrialRecord) -> ShownTrial:
     evidence = run.trial(record.experiment, record.variant, record.trial)
     if not (record.valid and evidence.path.is_dir()):
-        return Shown(record, evidence, None)
+        return ShownTrial(record, evidence, None)
     try:
-        return Shown(record, evidence, timeline(experiment, evidence, record.observation))
+        return ShownTrial(record, evidence, timeline(experiment, evidence, record.observation))
     except KeyError as error:
-        return Shown(record, evidence, None, f"its observation has no {error}; it may be of an older release")
+        return ShownTrial(record, evidence, None, f"its observation has no {error}; it may be of an older release")
     except Exception as error:
-        return Shown(record, evidence, None, f"{type(error).__name__}: {error}")
+        return ShownTrial(record, evidence, None, f"{type(error).__name__}: {error}")
 
 
-def timelines(scenario: Scenario, trials: Sequence[Shown], drawn: Charts) -> list[dict[str, Any]]:
-    """A section for each experiment whose trials have timelines, all of them on one axis."""
+def timelines(scenario: Scenario, trials: Sequence[ShownTrial], charts: Charts) -> list[dict[str, Any]]:
+    """One section for each experiment whose trials have timelines."""
     most = max(FEWEST_MARKS, min(timeline_data.MOST_MARKS, ALL_MARKS // max(1, len(trials))))
     sections = []
     for experiment in scenario.experiments.values():
@@ -80,12 +80,12 @@ def timelines(scenario: Scenario, trials: Sequence[Shown], drawn: Charts) -> lis
         lines = [trial.timeline for trial in of_experiment if trial.timeline]
         faults = _faults(of_experiment)
         if lines or faults:
-            sections.append(_section(experiment, of_experiment, lines, faults, most, drawn))
+            sections.append(_section(experiment, of_experiment, lines, faults, most, charts))
     return sections
 
 
-def _faults(trials: Sequence[Shown]) -> list[str]:
-    """Why there are timelines missing, each reason once with the variants it holds for."""
+def _faults(trials: Sequence[ShownTrial]) -> list[str]:
+    """Each reason why timelines are missing, with the names of its variants."""
     by_fault: dict[str, list[str]] = {}
     for trial in trials:
         if trial.fault:
@@ -95,11 +95,11 @@ def _faults(trials: Sequence[Shown]) -> list[str]:
 
 def _section(
     experiment: Experiment,
-    trials: Sequence[Shown],
+    trials: Sequence[ShownTrial],
     lines: Sequence[Timeline],
     faults: list[str],
     most: int,
-    drawn: Charts,
+    charts: Charts,
 ) -> dict[str, Any]:
     section = {"name": experiment.name, "summary": experiment.summary, "faults": faults, "variants": [], "lanes": []}
     if not lines:
@@ -110,13 +110,13 @@ def _section(
         step: timeline_chart.timeline_spec(span, names, statuses, step) for step in {line.step_ms for line in lines}
     }
 
-    def chart(trial: Shown, line: Timeline) -> dict[str, Any]:
+    def chart(trial: ShownTrial, line: Timeline) -> dict[str, Any]:
         data = timeline_data.timeline_data(line, statuses, names, span, most)
         return {
-            "id": drawn.add(specs[line.step_ms], kind="timeline", lanes=names, statuses=statuses, **data),
+            "id": charts.add(specs[line.step_ms], kind="timeline", lanes=names, statuses=statuses, **data),
             "height": timeline_chart.height(names, statuses),
             "trial": trial.record.trial,
-            "told": _told(line),
+            "summary": _summarize(line),
             "early": data["early"],
         }
 
@@ -138,8 +138,8 @@ def _section(
     }
 
 
-def _told(line: Timeline) -> str:
-    """A timeline in words: how many answers of each status, what happened how often, and when first."""
+def _summarize(line: Timeline) -> str:
+    """A timeline in words: the number of responses of each status, and of each kind of event, and when it was first."""
     parts = [f"{sum(counts):,} × {status}".replace(",", " ") for status, counts in sorted(line.responses.items())]
     counts = Counter(event.kind for event in line.events if event.kind != "note")
     first = {event.kind: event.at_ms for event in reversed(line.events)}
@@ -152,14 +152,14 @@ def _told(line: Timeline) -> str:
     for event in line.events:
         if event.kind == "note":
             lanes.setdefault(event.source, []).append(event)
-    parts += [_lane_told(name, events) for name, events in lanes.items()]
+    parts += [_summarize_notes(name, events) for name, events in lanes.items()]
     return " · ".join(parts)
 
 
-def _lane_told(name: str, events: Sequence[Event]) -> str:
-    """A lane of an experiment's own, in words."""
+def _summarize_notes(source: str, events: Sequence[Event]) -> str:
+    """The notes of one source in words."""
     if len(events) > 1:
-        return f"{name} {len(events)} times"
-    (only,) = events
-    begun, ended = only.at_ms / 1000, only.end_ms / 1000
-    return f"{name} {begun:.2f}–{ended:.2f} s" if ended > begun else f"{name} at {begun:.2f} s"
+        return f"{source} {len(events)} times"
+    (event,) = events
+    start, end = event.at_ms / 1000, event.end_ms / 1000
+    return f"{source} {start:.2f}–{end:.2f} s" if end > start else f"{source} at {start:.2f} s"

@@ -1,6 +1,7 @@
-"""What all charts of a page share: the drawing library inside the page, and how a chart becomes data.
+"""The common part of all charts of a page: the drawing library, and the specification of a chart as data.
 
-Vega draws in the reader's browser. Colours are names of the page's style sheet, which knows light and dark.
+Vega draws the charts in the reader's browser. The colours are variables of the page's style sheet, which has a light
+and a dark scheme.
 """
 
 from __future__ import annotations
@@ -10,21 +11,23 @@ from typing import Any
 
 import vl_convert
 
-# Room for a lane's name at the left, the same in every chart, so that the axes stand one under the other.
+# Room for the names of lanes at the left, the same in all charts, so that the axes are aligned.
 LEFT = 96
 
 
 @cache
 def library() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script, to go into the page: it sets `vegaEmbed`."""
+    """Vega, Vega-Lite and Vega-Embed as one script for the page. The script defines `vegaEmbed`."""
     bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    whose = f"Vega {vl_convert.get_vega_version()}, Vega-Lite and Vega-Embed, BSD 3-Clause, brought here by vl-convert"
-    # A script element ends at these characters even where they stand in a text of the program.
-    return f"/*! {whose} */\n" + bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    licence = (
+        f"Vega {vl_convert.get_vega_version()}, Vega-Lite and Vega-Embed, BSD 3-Clause, brought here by vl-convert"
+    )
+    # These characters end a script element, even within a string of the program.
+    return f"/*! {licence} */\n" + bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
 def finished(chart: Any, height: int) -> dict[str, Any]:
-    """The chart as data, as wide as the page lets it be, in the page's colours."""
+    """The chart's specification as data, with the width of its element and the colours of the page."""
     spec: dict[str, Any] = chart.properties(width="container", height=height).to_dict()
     spec.pop("$schema", None)
     spec["config"] = {

@@ -41,20 +41,20 @@ function draw(element) {
   );
 }
 
-// A chart has no width before it is on the screen: one in a closed <details> waits until that is opened.
+// A chart has no width before it is visible. A chart in a closed <details> is drawn when that is opened.
 const watcher = new IntersectionObserver((entries) => {
   for (const entry of entries) if (entry.isIntersecting) { watcher.unobserve(entry.target); draw(entry.target); }
 }, { rootMargin: "600px" });
 for (const element of document.querySelectorAll(".chart")) watcher.observe(element);
 
-// On paper everything is unfolded, so everything is drawn; afterwards what was closed is closed again.
+// Before printing, all charts are opened and drawn. After printing, those that were closed are closed again.
 let unfolded = [];
 addEventListener("beforeprint", () => {
-  unfolded = [...document.querySelectorAll("details:not([open])")].filter((one) => one.querySelector(".chart"));
-  for (const one of unfolded) one.open = true;
+  unfolded = [...document.querySelectorAll("details:not([open])")].filter((details) => details.querySelector(".chart"));
+  for (const details of unfolded) details.open = true;
   document.querySelectorAll(".chart").forEach(draw);
 });
-addEventListener("afterprint", () => { for (const one of unfolded) one.open = false; unfolded = []; });
+addEventListener("afterprint", () => { for (const details of unfolded) details.open = false; unfolded = []; });
 
 function fill(pane) {
   const chosen = document.getElementById("logs-of-" + pane.querySelector("select").value);
@@ -66,7 +66,7 @@ function fill(pane) {
 const panes = [...document.querySelectorAll(".pane")];
 for (const pane of panes) {
   pane.querySelector("select").addEventListener("change", () => fill(pane));
-  // A browser that comes back to the page may have kept another choice.
+  // A browser that returns to the page may have kept another choice.
   fill(pane);
 }
 const which = document.getElementById("which-log");
