@@ -1,4 +1,4 @@
-"""Bug reports on recorded runs: what they say, when they are refused, and that nothing private is in them."""
+"""Bug reports from recorded runs: their text, the refusals, and the removal of private data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from click.testing import CliRunner, Result
 from reprolab.bugreport import release_table, render, sections, spec
 from reprolab.bugreport.input import BugReportInput, gather, obstacles
 from reprolab.bugreport.log_excerpt import LONGEST, MOST_LINES, excerpt
-from reprolab.bugreport.provenance import as_it_ran
+from reprolab.bugreport.provenance import changed_files_note
 from reprolab.bugreport.spec import BugReport, Logs
 from reprolab.cli import main
 from reprolab.core.errors import Exit
@@ -38,18 +38,18 @@ Change = Callable[[dict[str, Any]], None]
 
 
 def report_input(run: RunDirectory, name: str = "socket-vanish", only: str = "gunicorn") -> BugReportInput:
-    """What a report is made from."""
-    found = loader.load(ROOT, name)
-    return gather(found, report_of(found, only), run, run.info())
+    """The input of one report."""
+    scenario = loader.load(ROOT, name)
+    return gather(scenario, report_of(scenario, only), run, run.info())
 
 
-def report_of(found: scenario_model.Scenario, only: str) -> BugReport:
+def report_of(scenario: scenario_model.Scenario, only: str) -> BugReport:
     """One report of a scenario."""
-    return next(one for one in spec.load(found).reports if one.name == only)
+    return next(report for report in spec.load(scenario).reports if report.name == only)
 
 
 def run_of(path: Path, name: str, **more: Any) -> RunDirectory:
-    """A run made from the trials that are kept of a scenario."""
+    """A run made from the trials of a scenario in tests/data."""
     path.mkdir(parents=True)
     (path / "trials.jsonl").write_bytes(trials_of(name))
     content = {"schema": 1, "scenario": name, "status": "complete", "started": "2026-11-21 09:12 UTC"} | more
@@ -57,18 +57,18 @@ def run_of(path: Path, name: str, **more: Any) -> RunDirectory:
     return RunDirectory(path)
 
 
-def change(run: RunDirectory, variant: str, how: Change) -> None:
+def change(run: RunDirectory, variant: str, change_trial: Change) -> None:
     """Change the trials of one variant."""
     path = run.path / "trials.jsonl"
     trials = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     for trial in trials:
         if trial["variant"] == variant:
-            how(trial)
+            change_trial(trial)
     path.write_text("".join(json.dumps(trial) + "\n" for trial in trials), encoding="utf-8")
 
 
-def without(run: RunDirectory, variant: str) -> None:
-    """Take one variant out."""
+def remove(run: RunDirectory, variant: str) -> None:
+    """Remove the trials of one variant."""
     path = run.path / "trials.jsonl"
     kept = [line for line in path.read_text(encoding="utf-8").splitlines() if json.loads(line)["variant"] != variant]
     path.write_text("\n".join(kept) + "\n", encoding="utf-8")
@@ -82,15 +82,15 @@ def run(tmp_path: Path) -> RunDirectory:
 
 @pytest.fixture
 def text(run: RunDirectory) -> str:
-    """Its report."""
+    """The report of that run."""
     return render.write(report_input(run), ROOT)
 
 
-# -- what it says ------------------------------------------------------------------------------------
+# -- the text ----------------------------------------------------------------------------------------
 
 
-def test_it_follows_the_projects_form(text: str) -> None:
-    """The headings of gunicorn's discussion form, in its order, each with something under it."""
+def test_the_report_follows_the_projects_form(text: str) -> None:
+    """It has the headings of gunicorn's discussion form in the same order, each with a text."""
     parts = re.split(r"^### (.+)$", text, flags=re.M)[1:]
     assert parts[::2] == [
         "Type",
@@ -108,8 +108,8 @@ def test_it_follows_the_projects_form(text: str) -> None:
     assert all(part.strip() for part in parts[1::2])
 
 
-def test_a_fixed_bug_says_so_first_and_by_our_measurement(text: str) -> None:
-    """The first words to be read are that there is nothing to file, and which release came out clean."""
+def test_the_report_of_a_fixed_bug_begins_with_the_fix(text: str) -> None:
+    """The first sentence says that there is nothing to file, and names the first clean release."""
     first = next(line for line in text.splitlines() if line.startswith(">"))
     assert first.startswith(
         "> **Already fixed in gunicorn 19.7.1, the first release measured after: there is nothing to file.**"
@@ -120,24 +120,24 @@ def test_a_fixed_bug_says_so_first_and_by_our_measurement(text: str) -> None:
 
 
 def test_rates_have_intervals_and_the_control_differs_in_one_factor(text: str) -> None:
-    """3 of 3 and 0 of 3, with what three runs allow, and which factor it is."""
+    """The table has 3 of 3 and 0 of 3 with their intervals, and the changed factor."""
     assert "| shows it | 3/3 (44–100 %) |" in text
     assert "| control | 0/3 (0–56 %) | `GUNICORN=19.5.0` |" in text
     assert "The control differs in one factor, `GUNICORN`." in text
 
 
-def test_it_names_the_document(text: str, tmp_path: Path) -> None:
-    """By title, author and date; a link to it is not taken for a private host."""
+def test_the_report_names_the_document(text: str, tmp_path: Path) -> None:
+    """It has title, date and language; the host in its link is not masked."""
     assert (
         "- **Described in:** “Gunicorn起動中にUnixドメインソケットが消える”, 2017-02-18 (its log lines), Japanese."
         in text
     )
-    found = render.write(report_input(run_of(tmp_path / "run", "spawn-workers"), "spawn-workers", "uvicorn"), ROOT)
-    assert ", Korean https://www.sysnet.pe.kr/2/0/13875." in found
+    other = render.write(report_input(run_of(tmp_path / "run", "spawn-workers"), "spawn-workers", "uvicorn"), ROOT)
+    assert ", Korean https://www.sysnet.pe.kr/2/0/13875." in other
 
 
 def test_the_table_of_releases(text: str) -> None:
-    """One row for each release that was measured; an invalid one is not tested, with its reason; no other release."""
+    """One row for each measured release; a release without a valid trial is not tested, with the reason."""
     table = text[text.index("| release (gunicorn)") :].split("\n\n")[0]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
     assert [row[0] for row in rows] == [
@@ -158,16 +158,16 @@ def test_the_table_of_releases(text: str) -> None:
     assert [row[0] for row in rows if row[1] == "shows it"] == ["19.6.0"]
 
 
-def test_the_steps_hold_the_scenarios_own_file_and_the_runs_own_values(text: str) -> None:
-    """web.py as it lies there, and the release and settings that were in force."""
+def test_the_steps_have_the_scenarios_file_and_the_runs_values(text: str) -> None:
+    """The steps contain web.py, and the release and settings of the run."""
     assert (ROOT / "scenarios" / "socket-vanish" / "web.py").read_text(encoding="utf-8").rstrip() in text
     assert "pip install gunicorn==19.6.0 bottle==0.12.13" in text
     assert "--workers 5 --threads 5 --max-requests 512" in text
     assert "{{" not in text
 
 
-def test_the_telling_lines_stand_open_and_the_rest_is_folded(text: str) -> None:
-    """The traceback of the document is there to be seen; the start of the server opens on demand."""
+def test_the_important_lines_are_open_and_the_rest_is_folded(text: str) -> None:
+    """The traceback of the document is open; the start of the server is in a folded block."""
     logs = text[text.index("### Logs") : text.index("### Gunicorn Version")]
     open_part, _, rest = logs.partition("<details>")
     assert "FileNotFoundError: [Errno 2] No such file or directory: '/tmp/gunicorn.sock'" in open_part
@@ -177,29 +177,29 @@ def test_the_telling_lines_stand_open_and_the_rest_is_folded(text: str) -> None:
 
 
 def test_fences_and_folds_are_closed(text: str) -> None:
-    """So that GitHub shows what was meant."""
+    """Each code block and each folded block ends, so that GitHub renders the report correctly."""
     assert len(re.findall(r"^```", text, re.M)) % 2 == 0
     assert text.count("<details>") == text.count("</details>")
 
 
-def test_a_claim_beside_it_is_told_without_the_labs_names(text: str) -> None:
-    """A maintainer does not know what `creator-only` is."""
-    found = text[text.index("**Also found**") : text.index("### Steps")]
-    assert "still runs”: 6/6; in the controls 0/6)" in found
-    assert "counted: “a FileNotFoundError that ends in sock.py" in found
-    assert "creator-only" not in found
+def test_a_supporting_claim_has_no_names_of_the_lab(text: str) -> None:
+    """A maintainer does not know the name of a variant such as `creator-only`."""
+    part = text[text.index("**Also found**") : text.index("### Steps")]
+    assert "still runs”: 6/6; in the controls 0/6)" in part
+    assert "counted: “a FileNotFoundError that ends in sock.py" in part
+    assert "creator-only" not in part
 
 
-def test_what_avoids_it_is_not_said_to_show_it(tmp_path: Path) -> None:
-    """Beneath "any of these avoids it" stands what was counted: else 1/1 reads as if it had not helped."""
+def test_a_claim_about_what_avoids_a_bug_names_its_sign(tmp_path: Path) -> None:
+    """Without the sign, a count of 1/1 after "any of these avoids it" would read as a failure."""
     run = run_of(tmp_path / "run", "pool-freeze")
     text = render.write(report_input(run, "pool-freeze", "gunicorn"), ROOT)
     line = next(line for line in text.splitlines() if line.startswith("- Any of these avoids it"))
     assert "counted: “at least one request froze”: 1/1; in the controls 0/" in line
 
 
-def test_a_sentence_that_another_limits_names_it(tmp_path: Path) -> None:
-    """ "On Python 3.6.7 and later", and in 3.11.7 not seen: the claim that says where it ends stands beside it."""
+def test_a_limited_claim_names_the_claim_that_limits_it(tmp_path: Path) -> None:
+    """The claim about Python 3.6.7 and later refers to the claim that the fix came with 3.11."""
     run = run_of(tmp_path / "run", "gunicorn-settings")
     text = render.write(report_input(run, "gunicorn-settings", "syslog"), ROOT)
     line = next(line for line in text.splitlines() if line.startswith("- With Django on Python 3.6.7 and later"))
@@ -207,19 +207,19 @@ def test_a_sentence_that_another_limits_names_it(tmp_path: Path) -> None:
     assert "> **Already fixed in Python 3.11" in text
 
 
-def test_a_limit_that_the_run_did_not_decide_is_not_named(tmp_path: Path) -> None:
-    """What was not measured limits nothing."""
+def test_an_undecided_limit_is_not_named(tmp_path: Path) -> None:
+    """An inconclusive claim does not limit another one."""
     run = run_of(tmp_path / "run", "gunicorn-settings")
-    found = report_input(run, "gunicorn-settings", "syslog")
+    judged = report_input(run, "gunicorn-settings", "syslog")
     undecided = [
-        replace(row, verdict=Verdict.INCONCLUSIVE) if row.id == "GS-49" else row for row in found.verdict.claims
+        replace(row, verdict=Verdict.INCONCLUSIVE) if row.id == "GS-49" else row for row in judged.verdict.claims
     ]
-    found = replace(found, verdict=replace(found.verdict, claims=tuple(undecided)))
-    assert "but see" not in sections.supporting(found)
+    judged = replace(judged, verdict=replace(judged.verdict, claims=tuple(undecided)))
+    assert "but see" not in sections.supporting(judged)
 
 
-def test_the_first_report_is_of_the_cause_without_gunicorn(tmp_path: Path) -> None:
-    """pool-freeze: CPython's report shows a plain script; its control differs in the handler alone."""
+def test_cpythons_report_has_a_plain_script(tmp_path: Path) -> None:
+    """pool-freeze: the report for CPython does not need gunicorn, and its control differs only in the handler."""
     run = run_of(tmp_path / "run", "pool-freeze", host={"kernel": "6.18"})
     text = render.write(report_input(run, "pool-freeze", "cpython"), ROOT)
     assert "**Known upstream and open: add this to [python/cpython#82408]" in text
@@ -230,8 +230,8 @@ def test_the_first_report_is_of_the_cause_without_gunicorn(tmp_path: Path) -> No
     assert "### CPython versions tested on:\n\n3.6.15, 3.7.16" in text
 
 
-def test_where_the_newest_release_is_clean_nothing_is_to_be_filed(tmp_path: Path) -> None:
-    """Whatever upstream.yaml says of a bug: the measurement decides."""
+def test_a_bug_that_the_newest_release_does_not_show_is_not_filed(tmp_path: Path) -> None:
+    """The measurement has priority over the state in upstream.yaml."""
     run = run_of(tmp_path / "run", "pool-freeze")
     for release in ("gunicorn-23.0.0", "gunicorn-27.0.1"):
         change(run, release, lambda trial: trial["observation"].update(frozen=0))
@@ -239,8 +239,8 @@ def test_where_the_newest_release_is_clean_nothing_is_to_be_filed(tmp_path: Path
     assert headline.startswith("**The newest release measured does not show it: do not file this as it stands.**")
 
 
-def test_a_fix_that_is_none_is_told(run: RunDirectory) -> None:
-    """Upstream calls it fixed, and the newest release measured shows it."""
+def test_a_fix_that_does_not_work_is_reported(run: RunDirectory) -> None:
+    """The state is `fixed`, but the newest measured release shows the sign."""
     change(run, "gunicorn-27.0.1", lambda trial: trial["observation"].update(socket_after=False))
     headline = render.headline(report_input(run))
     assert headline.startswith("**Upstream calls it fixed")
@@ -252,20 +252,20 @@ def test_releases_are_ordered_by_number() -> None:
     assert sorted(["2.0.27", "2.0.9", "2.0.19.1"], key=release_table.order) == ["2.0.9", "2.0.19.1", "2.0.27"]
 
 
-@pytest.mark.parametrize("name", [one for one in having(spec.FILE) if trials_of(one)])
+@pytest.mark.parametrize("name", [name for name in having(spec.FILE) if trials_of(name)])
 def test_no_report_is_too_long_for_github(name: str, tmp_path: Path) -> None:
-    """Every report that the kept trials bear stays below what a body may hold, and its texts are filled."""
+    """All reports that the kept trials support are short enough, and have no unfilled factor."""
     run = run_of(tmp_path / "run", name)
     for report in spec.load(loader.load(ROOT, name)).reports:
-        found = report_input(run, name, report.name)
-        if not obstacles(found):
-            text = render.write(found, ROOT)
+        judged = report_input(run, name, report.name)
+        if not obstacles(judged):
+            text = render.write(judged, ROOT)
             assert len(text) <= render.MOST
             assert "{{" not in text
 
 
-def test_what_would_be_too_long_loses_the_folded_logs(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """GitHub would refuse it; the lines that matter stay."""
+def test_a_report_that_is_too_long_has_no_folded_logs(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The important lines stay in the report."""
     monkeypatch.setattr(render, "MOST", 5000)
     text = render.write(report_input(run), ROOT)
     assert "FileNotFoundError: [Errno 2]" in text
@@ -273,38 +273,38 @@ def test_what_would_be_too_long_loses_the_folded_logs(run: RunDirectory, monkeyp
     assert "<details><summary>the server's log" not in text
 
 
-# -- when there is none ------------------------------------------------------------------------------
+# -- reasons against a report ------------------------------------------------------------------------
 
 
-def test_the_whole_run_bears_it(run: RunDirectory) -> None:
-    """No obstacle: so the cases below are refused for what they change."""
+def test_the_whole_run_supports_a_report(run: RunDirectory) -> None:
+    """Without changes there is no obstacle; the next tests change one thing each."""
     assert obstacles(report_input(run)) == []
 
 
 @pytest.mark.parametrize("status", ["aborted", "failed", "running"])
-def test_a_run_that_did_not_end_bears_none(run: RunDirectory, status: str) -> None:
-    """Half a run may lack what would contradict it."""
+def test_an_incomplete_run_supports_no_report(run: RunDirectory, status: str) -> None:
+    """The missing trials might contradict the report."""
     content = json.loads((run.path / "run.json").read_text(encoding="utf-8"))
     content.update(status=status, reason="interrupted\nmore")
     (run.path / "run.json").write_text(json.dumps(content), encoding="utf-8")
     assert obstacles(report_input(run)) == [f"the run is {status} (interrupted)"]
 
 
-def test_a_control_that_shows_it_too_is_none(run: RunDirectory) -> None:
-    """One of three is enough."""
+def test_a_control_that_shows_the_sign_is_an_obstacle(run: RunDirectory) -> None:
+    """One of three trials is enough."""
 
     def taint(trial: dict[str, Any]) -> None:
         if trial["trial"] == 2:
             trial["observation"]["socket_after"] = False
 
     change(run, "gunicorn-19.5.0", taint)
-    found = obstacles(report_input(run))
-    assert found[0] == "the control gunicorn-19.5.0 did not come out clean: it showed the sign in 1/3"
-    assert found[1].startswith("SV-1 is refuted")
+    reasons = obstacles(report_input(run))
+    assert reasons[0] == "the control gunicorn-19.5.0 did not come out clean: it showed the sign in 1/3"
+    assert reasons[1].startswith("SV-1 is refuted")
 
 
-def test_a_variant_that_does_not_show_it(run: RunDirectory) -> None:
-    """Nothing was reproduced, so there is nothing to report."""
+def test_a_variant_that_does_not_show_the_sign_is_an_obstacle(run: RunDirectory) -> None:
+    """Nothing was reproduced."""
     change(run, "documented", lambda trial: trial["observation"].update(socket_after=True))
     assert "documented did not show the sign (0/3)" in obstacles(report_input(run))
 
@@ -313,20 +313,20 @@ def test_a_variant_that_does_not_show_it(run: RunDirectory) -> None:
     ("variant", "part"),
     [("documented", ""), ("gunicorn-19.5.0", "the control "), ("gunicorn-27.0.1", "the newest release ")],
 )
-def test_a_deciding_variant_that_was_not_run(run: RunDirectory, variant: str, part: str) -> None:
-    """The showing one, the control, and the newest release."""
-    without(run, variant)
+def test_a_missing_variant_is_an_obstacle(run: RunDirectory, variant: str, part: str) -> None:
+    """A report needs the showing variant, the control and the newest release."""
+    remove(run, variant)
     assert obstacles(report_input(run)) == [f"{part}{variant} was not run"]
 
 
-def test_a_deciding_variant_without_a_valid_trial(run: RunDirectory) -> None:
-    """What did not start has shown nothing, and has not been clean either."""
+def test_a_variant_without_a_valid_trial_is_an_obstacle(run: RunDirectory) -> None:
+    """A server that did not start neither shows the sign nor is clean."""
     change(run, "gunicorn-19.5.0", lambda trial: trial.update(invalid="app did not start", observation={}))
     assert obstacles(report_input(run)) == ["the control gunicorn-19.5.0 has no valid trial: app did not start"]
 
 
-def test_a_sign_that_cannot_be_read(run: RunDirectory) -> None:
-    """An observation without what the sign looks at."""
+def test_a_sign_that_cannot_be_read_is_an_obstacle(run: RunDirectory) -> None:
+    """The observation lacks the value that the sign reads."""
     change(run, "documented", lambda trial: trial["observation"].pop("socket_after"))
     assert obstacles(report_input(run))[0].startswith("the sign could not be read: trial 1: KeyError")
 
@@ -341,8 +341,8 @@ def call(monkeypatch: pytest.MonkeyPatch, results: Path, *arguments: str) -> Res
     return CliRunner().invoke(main.main, ["bugreport", *arguments])
 
 
-def test_it_writes_beside_the_run(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And says where, and what matters most."""
+def test_the_report_is_written_to_the_runs_directory(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command prints the path and the headline."""
     done = call(monkeypatch, run.path.parents[1], "socket-vanish")
     assert done.exit_code == Exit.AS_RECORDED
     assert f"written: {run.path / 'report-gunicorn.md'}" in done.output
@@ -350,25 +350,25 @@ def test_it_writes_beside_the_run(run: RunDirectory, monkeypatch: pytest.MonkeyP
     assert (run.path / "report-gunicorn.md").read_text(encoding="utf-8").startswith("<!-- Made by reprolab")
 
 
-def test_it_prints(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With `--output -`, and writes nothing then."""
+def test_the_report_can_be_printed(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `--output -` no file is written."""
     done = call(monkeypatch, run.path.parents[1], str(run.path), "--output", "-")
     assert "### Steps to Reproduce" in done.output
     assert not (run.path / "report-gunicorn.md").exists()
 
 
-def test_the_newest_run_that_bears_it_is_taken(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Newer runs of fewer variants, or that were aborted, do not hide it."""
+def test_the_newest_run_that_supports_the_report_is_used(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A newer run that is aborted, or lacks a variant, is not used."""
     newer = run_of(run.path.parent / "20270101T000000Z", "socket-vanish", status="aborted")
-    without(newer, "gunicorn-27.0.1")
+    remove(newer, "gunicorn-27.0.1")
     done = call(monkeypatch, run.path.parents[1], "socket-vanish")
     assert f"from run {run.name}" in done.output
     assert not (newer.path / "report-gunicorn.md").exists()
 
 
-def test_a_refusal_says_why_and_what_to_do(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exit status 3, and the command whose run would bear it; nothing is written."""
-    without(run, "gunicorn-27.0.1")
+def test_a_refusal_has_the_reason_and_the_command(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exit status is 3, and no file is written."""
+    remove(run, "gunicorn-27.0.1")
     done = call(monkeypatch, run.path.parents[1], "socket-vanish")
     assert done.exit_code == Exit.INCONCLUSIVE
     assert "not written: gunicorn (gunicorn): the newest release gunicorn-27.0.1 was not run" in done.output
@@ -377,22 +377,22 @@ def test_a_refusal_says_why_and_what_to_do(run: RunDirectory, monkeypatch: pytes
     assert not list(run.path.glob("report-*.md"))
 
 
-def test_no_run_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says which command makes one."""
+def test_a_scenario_without_a_run_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message has the command that makes a run."""
     done = call(monkeypatch, tmp_path, "socket-vanish")
     assert done.exit_code == Exit.USAGE
     assert "make scenario-socket-vanish" in done.output
 
 
-def test_an_unknown_report(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The known ones are named."""
+def test_an_unknown_report_is_refused(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the known report."""
     done = call(monkeypatch, run.path.parents[1], "socket-vanish", "--only", "gunicron")
     assert done.exit_code == Exit.USAGE
     assert "did you mean gunicorn?" in done.output
 
 
 def custom_run(run: RunDirectory, **changes: Any) -> RunDirectory:
-    """A run of one trial with factors of one's own, which did not show it."""
+    """A run of one trial with other factors, which did not show the sign."""
     other = run_of(run.path.parent / "20270102T000000Z", "socket-vanish", **changes)
     trial = json.loads((other.path / "trials.jsonl").read_text(encoding="utf-8").splitlines()[0])
     trial["factors"] = {"GUNICORN": "27.0.1", "PYTHON": "3.12.1", "BOTTLE": "0.12.25"}
@@ -402,7 +402,7 @@ def custom_run(run: RunDirectory, **changes: Any) -> RunDirectory:
 
 
 def test_another_run_adds_a_release(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What --set measured stands in the table, with its run; everything else is the report's own run's."""
+    """The table has the release of the other run, with its name. All other figures are of the report's run."""
     other = custom_run(run)
     done = call(monkeypatch, run.path.parents[1], str(run.path), "--also", str(other.path), "--output", "-")
     row = "| 27.0.1 (in run 20270102T000000Z) | not seen | 0/1 (0–79 %) | `BOTTLE=0.12.25 PYTHON=3.12.1` |"
@@ -411,8 +411,8 @@ def test_another_run_adds_a_release(run: RunDirectory, monkeypatch: pytest.Monke
     assert "| 19.6.0 | shows it | 3/3 (44–100 %) | — |" in done.output
 
 
-def test_a_run_that_did_not_end_adds_nothing(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is refused, with what was expected."""
+def test_an_incomplete_other_run_is_refused(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message has its status and what is expected."""
     other = custom_run(run, status="aborted")
     done = call(monkeypatch, run.path.parents[1], str(run.path), "--also", str(other.path))
     assert done.exit_code == Exit.USAGE
@@ -421,7 +421,7 @@ def test_a_run_that_did_not_end_adds_nothing(run: RunDirectory, monkeypatch: pyt
 
 
 def test_a_run_of_another_scenario_is_refused(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """make bugreport-pool-freeze RUN=socket-vanish would write reports of a case that was not asked for."""
+    """make bugreport-pool-freeze RUN=socket-vanish must not write reports of socket-vanish."""
     results = run.path.parents[1]
     for where in ("socket-vanish", str(run.path)):
         done = call(monkeypatch, results, where, "--scenario", "pool-freeze")
@@ -432,15 +432,15 @@ def test_a_run_of_another_scenario_is_refused(run: RunDirectory, monkeypatch: py
     assert call(monkeypatch, results, "socket-vanish", "--scenario", "socket-vanish").exit_code == Exit.AS_RECORDED
 
 
-def test_another_scenarios_run_adds_no_release(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And the refusal is a sentence."""
+def test_another_run_must_be_of_the_same_scenario(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--also refuses a run of another scenario."""
     other = run_of(run.path.parents[1] / "pool-freeze" / "20270102T000000Z", "pool-freeze")
     done = call(monkeypatch, run.path.parents[1], str(run.path), "--also", str(other.path))
     assert done.exit_code == Exit.USAGE
     assert f"--also {other.path} is a run of pool-freeze\n  expected: a complete run of socket-vanish" in done.output
 
 
-# -- nothing private ---------------------------------------------------------------------------------
+# -- private data ------------------------------------------------------------------------------------
 
 SECRETS = (
     "build7",
@@ -463,7 +463,7 @@ PLANTED = (
 
 
 def plant(run: RunDirectory) -> None:
-    """Secrets in everything a report may draw on: run.json, observations, reasons, logs, the Compose model."""
+    """Put secrets into all sources of a report: run.json, observations, reasons, logs, the Compose model."""
     content = json.loads((run.path / "run.json").read_text(encoding="utf-8"))
     content["host"] = {key: f"{value} {PLANTED}" for key, value in content["host"].items()}
     content["bases"] = {
@@ -490,24 +490,24 @@ def plant(run: RunDirectory) -> None:
 
 
 def test_planted_secrets_are_in_no_report(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names, paths, addresses, ids, mail, credentials: planted in all that a report draws on, found nowhere."""
+    """Names, paths, addresses, ids, mail addresses and credentials in the sources are not in the report."""
     monkeypatch.setattr(socket, "gethostname", lambda: "build7")
     monkeypatch.setattr(socket, "getfqdn", lambda: "build7.corp.example")
     monkeypatch.setattr(platform, "node", lambda: "build7")
     monkeypatch.setattr(getpass, "getuser", lambda: "u4711")
     plant(run)
-    found = report_input(run)
-    assert obstacles(found) == []
-    text = render.write(found, ROOT)
-    assert text.count("[address]") > 5, "the planted texts did not get as far as the report"
+    planted = report_input(run)
+    assert obstacles(planted) == []
+    text = render.write(planted, ROOT)
+    assert text.count("[address]") > 5, "the planted texts are not in the report"
     for place in ("not tested: app did not start", "Exception in worker process", "H2O=", "- **Machine:**"):
         assert place in text
     for secret in SECRETS:
         assert secret not in text, f"{secret} is in the report: {text[text.index(secret) - 80 :][:160]!r}"
 
 
-def test_this_machines_own_names_and_paths_are_in_no_report(run: RunDirectory) -> None:
-    """With the real host name, user, home and checkout in a log, and a run that lies in a real place."""
+def test_this_machines_names_and_paths_are_in_no_report(run: RunDirectory) -> None:
+    """The log has the real host name, home, checkout and run directory."""
     host, home = socket.gethostname(), str(Path.home())
     private = f"Exception in worker process on {host} in {ROOT}/scenarios, {run.path}/x and {home}/y\n"
     log = run.trial("vanish", "documented", 1).streams_path("app")
@@ -519,11 +519,11 @@ def test_this_machines_own_names_and_paths_are_in_no_report(run: RunDirectory) -
     assert host in ("", "localhost") or not re.search(rf"(?<![\w-]){re.escape(host)}(?![\w-])", text)
 
 
-# -- whether the files are those that ran ------------------------------------------------------------
+# -- files that have changed since the run -----------------------------------------------------------
 
 
 def built(run: RunDirectory, image: str) -> BugReportInput:
-    """The same run, whose app had this image, built in another checkout on bases of its own."""
+    """The input of the run, with this image of the app, built in another checkout."""
     content = json.loads((run.path / "run.json").read_text(encoding="utf-8"))
     content["bases"] = {"python:3.6.15-slim-bullseye": {"reference": "base:1", "id": "sha256:1", "origin": "hub"}}
     (run.path / "run.json").write_text(json.dumps(content), encoding="utf-8")
@@ -537,39 +537,39 @@ ARGS = {"PYTHON_IMAGE": "base:1", "GUNICORN": "19.6.0"}
 
 
 def test_the_files_of_the_run_are_recognised(run: RunDirectory) -> None:
-    """An image's name is a digest of what went into it: the same name, the same files, wherever they lay."""
+    """The name of an image is a digest of its files, so the same name means the same files in any checkout."""
     context = str(ROOT / "scenarios" / "socket-vanish")
-    here = {"context": context, "dockerfile": "Dockerfile", "target": "app", "args": ARGS}
-    name = image_name(here, "socket-vanish-app", [("base:1", "sha256:1")])
-    assert as_it_ran(built(run, name)) == ""
+    build = {"context": context, "dockerfile": "Dockerfile", "target": "app", "args": ARGS}
+    name = image_name(build, "socket-vanish-app", [("base:1", "sha256:1")])
+    assert changed_files_note(built(run, name)) == ""
 
 
-def test_files_that_have_changed_since_are_told(run: RunDirectory) -> None:
-    """Else a reader would take today's files for those that were measured."""
-    found = built(run, "reprolab/socket-vanish-app:0123456789abcdef")
-    assert "files have changed since this run" in as_it_ran(found)
-    assert "files have changed since this run" in render.write(found, ROOT)
+def test_the_report_notes_files_that_have_changed(run: RunDirectory) -> None:
+    """Without the note a reader would assume that these files were measured."""
+    changed = built(run, "reprolab/socket-vanish-app:0123456789abcdef")
+    assert "files have changed since this run" in changed_files_note(changed)
+    assert "files have changed since this run" in render.write(changed, ROOT)
 
 
 # -- excerpts ----------------------------------------------------------------------------------------
 
 
-def test_an_excerpt_is_short_whatever_the_log(run: RunDirectory) -> None:
-    """Ten thousand telling lines and one that is very long: the first are shown, the others counted."""
+def test_an_excerpt_of_a_long_log_is_short(run: RunDirectory) -> None:
+    """Of ten thousand matching lines the first are shown and the others counted. A very long line is cut."""
     trial = run.trial("vanish", "documented", 1)
     lines = b"".join(b"2026-11-21T05:52:25.851813286Z boom %d\n" % n for n in range(10_000)) + b"x" * 5000
     trial.streams_path("app").write_bytes(gzip.compress(lines))
-    found = excerpt(trial, Logs("app", ("boom",)))
-    assert found is not None
-    assert len(found.telling) == MOST_LINES
-    assert found.telling[0] == "boom 0"
-    assert found.more == 10_000 - MOST_LINES
-    assert max(len(line) for line in found.rest()) == LONGEST + 1
-    assert any("lines left out" in line for line in found.rest())
+    log = excerpt(trial, Logs("app", ("boom",)))
+    assert log is not None
+    assert len(log.matching) == MOST_LINES
+    assert log.matching[0] == "boom 0"
+    assert log.more == 10_000 - MOST_LINES
+    assert max(len(line) for line in log.rest()) == LONGEST + 1
+    assert any("lines left out" in line for line in log.rest())
 
 
-def test_a_log_that_is_not_there_is_none(run: RunDirectory) -> None:
-    """Nor is a file outside the trial's directory."""
+def test_a_missing_log_has_no_excerpt(run: RunDirectory) -> None:
+    """A file outside the trial's directory has none either."""
     trial = run.trial("vanish", "documented", 1)
     assert excerpt(trial, Logs("nobody", ())) is None
     assert excerpt(trial, Logs("../../../run.json", ())) is None
@@ -581,16 +581,16 @@ def test_a_log_that_is_not_there_is_none(run: RunDirectory) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("argument", "ends"), [("default", True), ("", False)])
 def test_the_frozen_pool_in_one_file(argument: str, ends: bool) -> None:
-    """pool-freeze's shortest steps: with the handler the pool never ends, without it it does; nothing else differs."""
+    """The shortest steps of pool-freeze: the pool freezes with the handler, and ends with the default one."""
     file = ROOT / "scenarios" / "pool-freeze" / "upstream" / "freeze.py"
     command = [sys.executable, str(file), *([argument] if argument else [])]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         try:
-            told, _ = process.communicate(timeout=3 if not ends else 8)
+            output, _ = process.communicate(timeout=3 if not ends else 8)
         except subprocess.TimeoutExpired:
-            told = "frozen"
+            output = "frozen"
         finally:
-            # The pool's children too: they outlive their parent.
+            # The children of the pool outlive their parent.
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-    assert told.strip() == ("ended" if ends else "frozen")
+    assert output.strip() == ("ended" if ends else "frozen")

@@ -1,1 +1,1 @@
-"""Bug reports for the projects upstream, filled in from a run."""
+"""Bug reports for upstream projects, made from a run."""

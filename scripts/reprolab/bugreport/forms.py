@@ -1,7 +1,7 @@
-"""The forms in which the upstream projects want a report: which headings, in which order, and where it goes.
+"""The forms of the upstream projects: the headings of a report, their order, and where to file it.
 
-The field names are those of the projects' own forms; ``source`` says where each was read (November 2026).
-No other text is taken from them.
+The headings are those of the projects' own forms; ``source`` names the file of each (read in November 2026). No other
+text is taken from these files.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Field:
-    """One heading of a form, and the part of the report that stands under it (see sections.py).
+    """One heading of a form, and the part of the report below it: a name of sections.PARTS.
 
-    ``answer:KEY`` is the text that upstream.yaml gives under ``answers``.
+    ``answer:KEY`` is the text under ``answers`` in upstream.yaml.
     """
 
     heading: str
@@ -22,9 +22,9 @@ class Field:
 
 @dataclass(frozen=True)
 class Form:
-    """How one project takes reports: ``place`` is where it is filed, ``prefix`` what a title begins with.
+    """The form of one project: ``place`` is where reports are filed, ``prefix`` the start of each title.
 
-    ``package`` is the name under which pip knows the program.
+    ``package`` is the name of the program's package for pip.
     """
 
     project: str
@@ -81,7 +81,7 @@ UVICORN = Form(
     ),
     package="uvicorn",
 )
-# Neither repository has a form: their .github holds workflows only.
+# These two repositories have no form: their .github directories contain only workflows.
 _FREE = (
     Field("Description", "description"),
     Field("Steps to reproduce", "steps"),

@@ -1,4 +1,4 @@
-"""What a bug report is made from: one finding, one run, judged anew; and why there may be none to file."""
+"""The input of a bug report: a finding and a run, which is judged again; and the reasons against a report."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from reprolab.verdict.judge import Count, count, judge
 
 @dataclass(frozen=True)
 class BugReportInput:
-    """A finding and the run that bears it out; ``verdict`` is what judging gives now.
+    """A finding and the run that supports it; ``verdict`` is the result of judging the run again.
 
-    ``also`` are other runs, which only add releases to the table.
+    ``also`` are other runs, which only add rows to the table of releases.
     """
 
     scenario: Scenario
@@ -35,49 +35,47 @@ class BugReportInput:
         """The claim whose sign is counted."""
         return self.report.claims[0]
 
-    def of(self, variant: str) -> list[TrialRecord]:
+    def trials_of(self, variant: str) -> list[TrialRecord]:
         """The trials of one variant, in the report's experiment."""
         return [t for t in self.trials if (t.experiment, t.variant) == (self.report.experiment.name, variant)]
 
     def ran(self, variant: str) -> bool:
-        """Whether the run has any trial of it."""
-        return bool(self.of(variant))
+        return bool(self.trials_of(variant))
 
     def count(self, variant: str) -> Count:
         """How often the sign showed in a variant."""
-        return count(self.sign, self.of(variant))
+        return count(self.sign, self.trials_of(variant))
 
     def invalid(self, variant: str) -> str:
-        """Why a variant's first invalid trial says nothing, in one line; empty where there is none."""
-        return next((short_reason(trial.invalid) for trial in self.of(variant) if trial.invalid), "")
+        """Why the first invalid trial of a variant is invalid, in one line; empty if there is none."""
+        return next((short_reason(trial.invalid) for trial in self.trials_of(variant) if trial.invalid), "")
 
     def factors(self, variant: str) -> dict[str, str]:
-        """The values in force in a variant, by the run's own record: the documented ones and what it changed."""
-        trials = self.of(variant)
+        """The values of all factors in a variant, as the run recorded them."""
+        trials = self.trials_of(variant)
         changed = trials[0].factors if trials else self.report.experiment.variants.get(variant, {})
         return {**self.scenario.factors, **self.info.factors, **changed}
 
     def claim(self, claim: Claim) -> ClaimVerdict:
-        """The verdict on a claim."""
         return next(row for row in self.verdict.claims if row.id == claim.id)
 
     @property
     def example(self) -> TrialDirectory | None:
         """The evidence of the first valid trial in which the sign showed."""
-        for trial in self.of(self.report.shows):
+        for trial in self.trials_of(self.report.shows):
             if trial.valid and count(self.sign, [trial]).shown:
                 return self.run.trial(trial.experiment, trial.variant, trial.trial)
         return None
 
 
 def gather(scenario: Scenario, report: BugReport, run: RunDirectory, info: RunInfo) -> BugReportInput:
-    """Read a run for a report, and judge it; writes nothing."""
+    """Read a run for a report, and judge it. Nothing is written."""
     trials = tuple(run.trials())
     return BugReportInput(scenario, report, run, info, judge(scenario, run.name, trials), trials)
 
 
 def obstacles(report_input: BugReportInput) -> list[str]:
-    """Why this run does not bear a report: one line each; none where it does."""
+    """The reasons why this run does not support a report, one line each; empty if it does."""
     info = report_input.info
     if not info.complete:
         reason = f" ({info.reason.splitlines()[0]})" if info.reason else ""
@@ -90,14 +88,14 @@ def obstacles(report_input: BugReportInput) -> list[str]:
 
 
 def _part(report: BugReport, variant: str) -> str:
-    """A variant with what it is for in the report."""
+    """A variant with its part in the report."""
     newest = report.releases.newest if report.releases else ""
     part = {newest: "the newest release ", report.control: "the control "}.get(variant, "")
     return f"{part}{variant}"
 
 
 def _no_valid_trial(report_input: BugReportInput, variant: str) -> str:
-    if any(trial.valid for trial in report_input.of(variant)):
+    if any(trial.valid for trial in report_input.trials_of(variant)):
         return ""
     return f"{_part(report_input.report, variant)} has no valid trial: {report_input.invalid(variant)}"
 
@@ -125,6 +123,6 @@ def _claims(report_input: BugReportInput) -> Iterator[str]:
 
 
 def command(scenario: Scenario, report: BugReport) -> str:
-    """The command whose run would bear the report; without VARIANT it also measures the other releases."""
+    """The command for a run that supports the report. Without VARIANT it measures the other releases too."""
     experiment = f" EXPERIMENT={report.experiment.name}" if len(scenario.experiments) > 1 else ""
     return f'make scenario-{scenario.name}{experiment} VARIANT="{" ".join(report.variants)}"'

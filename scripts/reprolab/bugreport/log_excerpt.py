@@ -1,4 +1,4 @@
-"""The few lines of a log that matter, and the rest of it in short: read as a stream, never whole in memory."""
+"""The important lines of a log, and the start and the end of the rest. A log is read as a stream."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ LONGEST = 240
 
 @dataclass
 class Excerpt:
-    """What is shown of a log: ``telling`` lines, and the rest as its ``head`` and ``tail``.
+    """What is shown of a log: the ``matching`` lines, and the ``head`` and the ``tail`` of the rest.
 
-    ``more`` telling lines were too many; ``dropped`` lines were left out by name, ``total`` is all there were.
+    ``more`` is the number of matching lines beyond MOST_LINES, ``dropped`` the number of lines that match
+    ``Logs.drop``, and ``total`` the number of all lines.
     """
 
     source: str
-    telling: list[str] = field(default_factory=list)
+    matching: list[str] = field(default_factory=list)
     head: list[str] = field(default_factory=list)
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL))
     more: int = 0
@@ -33,14 +34,14 @@ class Excerpt:
     total: int = 0
 
     def rest(self) -> list[str]:
-        """The head and the tail with what lies between them counted."""
+        """The head and the tail, and between them the number of lines that are left out."""
         left_out = self.total - self.dropped - len(self.head) - len(self.tail)
         gap = [f"… {left_out} lines left out …"] if left_out else []
         return [*self.head, *gap, *self.tail]
 
 
 def excerpt(trial: TrialDirectory, wanted: Logs) -> Excerpt | None:
-    """Read one log of a trial; None where the trial has no such log."""
+    """Read one log of a trial; None if the trial has no such log."""
     if not (lines := _lines(trial, wanted.source)):
         return None
     keep = re.compile("|".join(f"(?:{pattern})" for pattern in wanted.keep)) if wanted.keep else None
@@ -57,16 +58,16 @@ def excerpt(trial: TrialDirectory, wanted: Logs) -> Excerpt | None:
     return result
 
 
-def _add(result: Excerpt, line: str, tells: bool) -> None:
-    if tells and len(result.telling) < MOST_LINES:
-        result.telling.append(line)
+def _add(result: Excerpt, line: str, matches: bool) -> None:
+    if matches and len(result.matching) < MOST_LINES:
+        result.matching.append(line)
     else:
-        result.more += tells
+        result.more += matches
     (result.head if len(result.head) < HEAD else result.tail).append(line)
 
 
 def _lines(trial: TrialDirectory, source: str) -> Iterator[str] | None:
-    """The lines of a service's log, without the engine's stamps, or of a file of the trial."""
+    """The lines of a service's log without timestamps, or of a file of the trial; None if there is none."""
     if trial.log_path(source).exists():
         return _plain(trial.streams(source), stamped=True)
     path = Path(trial.path / source)

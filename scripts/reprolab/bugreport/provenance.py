@@ -1,4 +1,4 @@
-"""On what a trial ran: packages and base of its image, and whether the scenario's files are still those it had."""
+"""The packages and the base image of a trial, and whether the scenario's files have changed since."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from reprolab.stack.compose import BASE_ARGUMENT, image_name
 APP = "{}-app"
 
 
-def model(report_input: BugReportInput) -> dict[str, Any]:
-    """The Compose model of the showing variant's first trial; empty where it was not kept."""
-    for trial in report_input.of(report_input.report.shows):
+def recorded_model(report_input: BugReportInput) -> dict[str, Any]:
+    """The Compose model of the first trial of the showing variant; empty if the run did not keep it."""
+    for trial in report_input.trials_of(report_input.report.shows):
         path = report_input.run.trial(trial.experiment, trial.variant, trial.trial).path / "compose.json"
         if path.exists():
             content: dict[str, Any] = read_json(path)
@@ -24,8 +24,8 @@ def model(report_input: BugReportInput) -> dict[str, Any]:
     return {}
 
 
-def package(report_input: BugReportInput, name: str) -> str:
-    """A package's version in the app's image; where the run did not note it, the factor of that name."""
+def package_version(report_input: BugReportInput, name: str) -> str:
+    """The version of a package in the app's image; if the run did not record it, the value of the factor NAME."""
     report = report_input.report
     services = of_variant(report_input.info.packages, report.experiment.name, report.shows)
     installed = services.get(APP.format(report_input.scenario.name), {})
@@ -33,9 +33,9 @@ def package(report_input: BugReportInput, name: str) -> str:
     return str(kept.get(name.lower()) or report_input.factors(report.shows).get(name.upper(), "unknown"))
 
 
-def base_of(report_input: BugReportInput) -> str:
-    """What the app's image was built on: the official image, or what stood in for it."""
-    service = model(report_input).get("services", {}).get(APP.format(report_input.scenario.name), {})
+def base_image(report_input: BugReportInput) -> str:
+    """The base of the app's image: the official image, or the fallback image in its place."""
+    service = recorded_model(report_input).get("services", {}).get(APP.format(report_input.scenario.name), {})
     arguments = (service.get("build") or {}).get("args") or {}
     used = [value for name, value in arguments.items() if name.startswith("PYTHON") and name.endswith(BASE_ARGUMENT)]
     for official, base in report_input.info.bases.items():
@@ -44,15 +44,16 @@ def base_of(report_input: BugReportInput) -> str:
     return "unknown base image"
 
 
-def as_it_ran(report_input: BugReportInput) -> str:
-    """A note where the files shown may not be those that ran; empty where the image's name proves they are.
+def changed_files_note(report_input: BugReportInput) -> str:
+    """A note if the files in the report may not be those of the run; empty if they are the same.
 
-    An image's name is a digest of what went into it, so the files of today give the same name or have changed.
+    The name of an image is a digest of its files and factors. So the files of today give another name if they have
+    changed.
     """
     if all(step.kind != "file" or step.content.startswith("upstream/") for step in report_input.report.steps):
         return ""
     service = APP.format(report_input.scenario.name)
-    recorded = model(report_input).get("services", {}).get(service, {})
+    recorded = recorded_model(report_input).get("services", {}).get(service, {})
     build = recorded.get("build")
     if not build:
         return "The run did not keep what it was built from, so the files above are the scenario's as they are now"
@@ -66,7 +67,7 @@ def as_it_ran(report_input: BugReportInput) -> str:
 
 
 def _context(report_input: BugReportInput, recorded: Path) -> Path:
-    """A build's directory in this checkout: what follows the scenario's name in the recorded path."""
+    """The directory of a build in this checkout: the part of the recorded path below the scenario's directory."""
     parts = recorded.parts
     name = report_input.scenario.directory.name
     below = parts[parts.index(name) + 1 :] if name in parts else ()

@@ -1,8 +1,8 @@
-"""Takes out of a text what a published report must not tell: hosts, users, home and checkout paths, addresses, ids.
+"""Removes private data from a report: hosts, users, paths of home directories and checkouts, addresses, ids.
 
-What is known of this machine and of the one the run took place on is replaced literally; the rest by its
-shape. Loopback and unspecified addresses stay, as they say nothing, and so do versions that look like an
-address (uWSGI 2.0.19.1), where they are named as such.
+Known names and paths of this machine and of the run's machine are replaced literally, all other private data by
+patterns. Loopback and unspecified addresses stay, because all machines have them. Known versions that look like an
+address (uWSGI 2.0.19.1) stay too.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from pathlib import Path
 
 from reprolab.logs import servers
 
-# Names that say nothing about anybody, and that a report needs as words.
+# Names that identify nobody, and that a report needs as words.
 ORDINARY = frozenset(
     {"root", "nobody", "app", "user", "test", "runner", "build", "ci", "vagrant", "admin", "ubuntu", "debian"}
     | {"docker", "python", *servers.NAMES, "linux", "localhost", "localdomain"}
 )
-# Where a report speaks of them, they are the container's; a checkout that is one of them is not told apart.
+# In a report these are directories of a container, so they stay, even if the checkout is one of them.
 SYSTEM = frozenset({"/", "/tmp", "/var/tmp", "/srv", "/usr", "/usr/local", "/opt", "/etc", "/var", "/run", "/home"})
 HOSTS_OF_THREADS = ("github.com", "docs.python.org", "docs.gunicorn.org", "gunicorn.org", "uwsgi-docs.readthedocs.io")
 
@@ -34,24 +34,24 @@ ROOT_HOME = re.compile(r"(?<![\w./-])/root(?=[/\s:\"'`,;)\]]|$)", re.M)
 URL = re.compile(r"(\w+://)([^/\s@\"'`]+@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)")
 MAIL = re.compile(r"[\w.+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)")
-# Every address in use begins with a group of three digits or four; `words[1::2]` does not.
+# An address in use starts with a group of three or four digits; text such as `words[1::2]` does not.
 IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{3,4}:(?:[0-9A-Fa-f]{0,4}:){1,6}[0-9A-Fa-f]{0,4}(?:%\w+)?(?![\w:])")
 MAC = re.compile(r"(?<![\w:])(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}(?![\w:])")
 UUID = re.compile(r"(?<!\w)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?!\w)", re.I)
 LONG_ID = re.compile(r"(?<!\w)[0-9a-f]{64}(?!\w)")
-# Twelve characters of which some are digits and some letters: how Docker names a container for short.
+# The short id of a container in Docker: twelve hexadecimal characters, with at least one letter and one digit.
 SHORT_ID = re.compile(r"(?<!\w)(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{12}(?!\w)")
-# How clouds name their machines.
+# Host names that clouds give to their machines.
 CLOUD_HOST = re.compile(r"(?<![\w-])ip(?:-\d{1,3}){4}(?!\w)")
 NODE = re.compile(r"(nodename: )\S+")
 
 
 @dataclass(frozen=True)
 class Masker:
-    """Replaces what is private in texts.
+    """Replaces private data in texts by words in square brackets.
 
-    ``paths`` maps a path to the word for it, ``names`` the name of a host or user to its word; ``keep`` are
-    texts that look like an address and are none; ``hosts`` those that a URL may name.
+    ``paths`` maps each private path to its word, and ``names`` each name of a host or a user. ``keep`` holds texts
+    that only look like an address. ``hosts`` holds host names that stay in URLs.
     """
 
     paths: Mapping[str, str]
@@ -60,7 +60,6 @@ class Masker:
     hosts: frozenset[str] = frozenset()
 
     def text(self, text: str) -> str:
-        """The text without what is private; words in square brackets stand for it."""
         for path, word in sorted(self.paths.items(), key=lambda pair: -len(pair[0])):
             text = re.sub(rf"(?<![\w.]){re.escape(path)}(?![\w-])", word, text)
         learned = {match[2] for match in HOMES.finditer(text)} - ORDINARY
@@ -85,7 +84,7 @@ class Masker:
         return text
 
     def _address(self, match: re.Match[str]) -> str:
-        """Loopback, unspecified, versions and what is no address stay."""
+        """Replace an address. Loopback and unspecified addresses, versions and other texts stay."""
         if match[0] in self.keep:
             return match[0]
         try:
@@ -95,7 +94,7 @@ class Masker:
         return match[0] if address.is_loopback or address.is_unspecified else "[address]"
 
     def _url(self, match: re.Match[str]) -> str:
-        """A host in a URL stays where everybody may know it; an address is left to the rule for addresses."""
+        """Replace a private host and credentials in a URL. Addresses are replaced later, by their own rule."""
         scheme, credentials, name = match.groups()
         known = name in self.hosts or name in HOSTS_OF_THREADS or name == "localhost"
         host = name if known or name.startswith("[") or IPV4.fullmatch(name) else "[host]"
@@ -103,9 +102,9 @@ class Masker:
 
 
 def masker(places: Iterable[Path], services: Iterable[str] = (), versions: Iterable[str] = ()) -> Masker:
-    """What is private on this machine, and in the given places: checkouts and results, here or where the run was.
+    """A masker for the names of this machine and for ``places``: checkouts and results of this and the run's machine.
 
-    ``services`` are host names within the stack, ``versions`` texts that may look like an address.
+    ``services`` are host names within the stack. ``versions`` are texts that may look like an address.
     """
     paths = {str(place): "[checkout]" for place in _spellings(places)} | {str(Path.home()): "[home]"}
     learned = {match[2] for path in paths for match in [HOMES.match(path)] if match}
@@ -119,7 +118,7 @@ def masker(places: Iterable[Path], services: Iterable[str] = (), versions: Itera
 
 
 def _spellings(places: Iterable[Path]) -> Iterator[Path]:
-    """A place as it is written, and as it is without links."""
+    """Each path as it is given, and without symbolic links."""
     for place in places:
         yield place
         yield place.resolve()

@@ -1,9 +1,9 @@
-"""The table of releases: which were measured, and whether the sign showed. One that was not measured is not in it."""
+"""The table of releases that were measured, with and without the sign."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from reprolab.bugreport.input import BugReportInput
@@ -14,9 +14,9 @@ AFFECTED, CLEAN, UNTESTED = "affected", "not seen", "not tested"
 
 @dataclass(frozen=True)
 class ReleaseRow:
-    """One release as one variant measured it; ``also`` is what else that variant changes, ``reason`` why it was not.
+    """One release, measured in one variant. ``also`` names the other factors that the variant changes.
 
-    ``run`` is named where it was another run than the report's.
+    ``reason`` says why there is no valid trial. ``run`` is the name of the run if it is not the report's own.
     """
 
     release: str
@@ -28,19 +28,18 @@ class ReleaseRow:
 
     @property
     def word(self) -> str:
-        """Affected, not seen, or not tested."""
         if not self.count.trials:
             return UNTESTED
         return AFFECTED if self.count.shown else CLEAN
 
 
 def order(release: str) -> tuple[int, ...]:
-    """Releases by their numbers: 2.0.9 before 2.0.27."""
+    """The numbers of a release as a sort key: 2.0.9 comes before 2.0.27."""
     return tuple(int(number) for number in re.findall(r"\d+", release))
 
 
 def rows(report_input: BugReportInput) -> list[ReleaseRow]:
-    """A row for each variant that differs from the base in its release, and in what may change with it, alone."""
+    """One row for each variant that differs from the base variant only in its release and in ``may_change`` factors."""
     rows = _rows(report_input)
     for other in report_input.also:
         rows += [replace(row, run=other.run.name) for row in _rows(other) if row.variant != _base(other)]
@@ -78,7 +77,7 @@ def _changed(base: Mapping[str, str], factors: Mapping[str, str], measuring: tup
 
 
 def verdicts(rows: list[ReleaseRow]) -> dict[str, str]:
-    """Each release that was measured, oldest first, with its word; affected where any of its variants was."""
+    """Each release that was measured, oldest first: affected or not seen. One affected variant is enough."""
     words: dict[str, str] = {}
     for row in rows:
         if row.word != UNTESTED and words.get(row.release) != AFFECTED:
@@ -87,7 +86,7 @@ def verdicts(rows: list[ReleaseRow]) -> dict[str, str]:
 
 
 def summary(rows: list[ReleaseRow]) -> str:
-    """In one sentence, by this measurement alone: affected from where to where, and what comes after."""
+    """One sentence: the releases with the sign, and the clean ones before, after and between them."""
     words = verdicts(rows)
     affected = [release for release, word in words.items() if word == AFFECTED]
     if not words:
@@ -95,33 +94,32 @@ def summary(rows: list[ReleaseRow]) -> str:
     if not affected:
         return f"not seen in any release measured ({', '.join(words)})"
     parts = [f"seen in {', '.join(affected)}"]
-    for place, sides in (("before", _before(words, affected[0])), ("later", _later(words, affected[-1]))):
-        parts += [f"not seen in {', '.join(sides)} ({place})"] if sides else []
-    between = [r for r in words if words[r] == CLEAN and order(affected[0]) < order(r) < order(affected[-1])]
+    for place, releases in (
+        ("before", _clean_before(words, affected[0])),
+        ("later", _clean_after(words, affected[-1])),
+    ):
+        parts += [f"not seen in {', '.join(releases)} ({place})"] if releases else []
+    between = [name for name in _clean_after(words, affected[0]) if order(name) < order(affected[-1])]
     parts += [f"not seen in {', '.join(between)} (between)"] if between else []
     return "; ".join(parts)
 
 
 def newest_is_clean(rows: list[ReleaseRow]) -> bool | None:
-    """Whether the newest release measured did not show it; None where no release was measured."""
+    """Whether the newest measured release did not show the sign; None if no release was measured."""
     words = verdicts(rows)
     return words[list(words)[-1]] == CLEAN if words else None
 
 
 def first_clean(rows: list[ReleaseRow]) -> str:
-    """The first release measured after the last affected one; empty where there is none."""
+    """The first measured release after the last affected one; empty if there is none."""
     words = verdicts(rows)
     affected = [release for release, word in words.items() if word == AFFECTED]
-    return next(iter(_later(words, affected[-1])), "") if affected else ""
+    return next(iter(_clean_after(words, affected[-1])), "") if affected else ""
 
 
-def _before(words: Mapping[str, str], release: str) -> list[str]:
-    return list(_sides(words, lambda other: other < order(release)))
+def _clean_before(words: Mapping[str, str], release: str) -> list[str]:
+    return [other for other, word in words.items() if word == CLEAN and order(other) < order(release)]
 
 
-def _later(words: Mapping[str, str], release: str) -> list[str]:
-    return list(_sides(words, lambda other: other > order(release)))
-
-
-def _sides(words: Mapping[str, str], wanted: Callable[[tuple[int, ...]], bool]) -> Iterator[str]:
-    return (release for release, word in words.items() if word == CLEAN and wanted(order(release)))
+def _clean_after(words: Mapping[str, str], release: str) -> list[str]:
+    return [other for other, word in words.items() if word == CLEAN and order(other) > order(release)]

@@ -1,4 +1,4 @@
-"""A bug report to file upstream: the project's own form filled from a run, and nothing private in it."""
+"""Makes the text of a bug report: the project's form, filled from a run, without private data."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from reprolab.bugreport import release_table, sections
+from reprolab.bugreport import redact, release_table, sections
 from reprolab.bugreport.forms import FORMS
 from reprolab.bugreport.input import BugReportInput
-from reprolab.bugreport.provenance import model
-from reprolab.bugreport.redact import Masker, masker
+from reprolab.bugreport.provenance import recorded_model
+from reprolab.bugreport.redact import Masker
 from reprolab.bugreport.spec import BugReport, fill
 from reprolab.evidence.lookup import results_root
 
@@ -19,17 +19,17 @@ MOST = 60_000
 
 
 def write(report_input: BugReportInput, root: Path) -> str:
-    """The whole report as Markdown. The logs in full are left out where it would be too long for GitHub."""
-    clean = mask_of(report_input, root)
-    text = clean.text(_compose(report_input, whole=True))
-    return text if len(text) <= MOST else clean.text(_compose(report_input, whole=False))
+    """The whole report as Markdown. The folded logs are left out if it would be too long for GitHub."""
+    masker = build_masker(report_input, root)
+    text = masker.text(_compose(report_input, whole=True))
+    return text if len(text) <= MOST else masker.text(_compose(report_input, whole=False))
 
 
-def mask_of(report_input: BugReportInput, root: Path) -> Masker:
-    """What is private here and where the run took place, and the versions that only look it."""
-    services = model(report_input).get("services", {})
+def build_masker(report_input: BugReportInput, root: Path) -> Masker:
+    """A masker for the names and paths of this machine and of the run's machine."""
+    services = recorded_model(report_input).get("services", {})
     contexts = [Path(s["build"]["context"]) for s in services.values() if (s.get("build") or {}).get("context")]
-    there = {place for context in contexts if (place := _checkout(context))}
+    checkouts = {place for context in contexts if (place := _checkout(context))}
     variants = report_input.report.experiment.variants.values()
     values = {value for factors in (report_input.scenario.factors, *variants) for value in factors.values()}
     packages = {
@@ -39,11 +39,13 @@ def mask_of(report_input: BugReportInput, root: Path) -> Masker:
         for version in names.values()
     }
     hosts = [*services, *filter(None, [urlsplit(report_input.scenario.document.url).hostname])]
-    return masker([root, results_root(root), report_input.run.path, *sorted(there)], hosts, values | packages)
+    return redact.masker(
+        [root, results_root(root), report_input.run.path, *sorted(checkouts)], hosts, values | packages
+    )
 
 
 def _checkout(context: Path) -> Path | None:
-    """The checkout in which a run was made, from where it built an image."""
+    """The checkout of a run, found from the directory of one of its image builds."""
     for parent in context.parents:
         if parent.name in ("scenarios", "images"):
             return parent.parent
@@ -51,7 +53,7 @@ def _checkout(context: Path) -> Path | None:
 
 
 def headline(report_input: BugReportInput) -> str:
-    """What is to be known before anything is filed, by what upstream says and by what was measured."""
+    """What to know before the report is filed: its state upstream, and the releases that were measured."""
     report = report_input.report
     rows = release_table.rows(report_input)
     ours = f" By this run's measurement: {release_table.summary(rows)}." if rows else ""
@@ -88,7 +90,7 @@ def headline(report_input: BugReportInput) -> str:
 
 
 def _program(report: BugReport) -> str:
-    """Whose releases were measured, by its own name; that need not be the project's (Python beneath gunicorn)."""
+    """The program whose releases were measured; it may differ from the project (Python for gunicorn's report)."""
     factor = report.releases.factor if report.releases else ""
     names = {form.package.upper(): form.package for form in FORMS.values()} | {"PYTHON": "Python"}
     return names.get(factor, factor.lower())

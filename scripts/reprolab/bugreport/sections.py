@@ -1,4 +1,4 @@
-"""The sections of a bug report, as Markdown. Each is a function of the report's input; a form gives the headings."""
+"""The sections of a bug report as Markdown. Each is a function of the report's input; the form gives the headings."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from reprolab.bugreport import release_table
 from reprolab.bugreport.forms import FORMS
 from reprolab.bugreport.input import BugReportInput
 from reprolab.bugreport.log_excerpt import Excerpt, excerpt
-from reprolab.bugreport.provenance import as_it_ran, base_of, package
+from reprolab.bugreport.provenance import base_image, changed_files_note, package_version
 from reprolab.bugreport.spec import ReportStep, fill
 from reprolab.core.stats import rate_text
 from reprolab.report.table import changes_text
 from reprolab.scenario.model import Claim
 from reprolab.verdict.document import ClaimVerdict, Verdict
 
-FOLD = 30  # lines, from which on a file is folded
+FOLD = 30  # a file with more lines is folded
 LANGUAGES = {".py": "python", ".sh": "sh", ".conf": "", ".yaml": "yaml", ".txt": "text"}
 TYPES = {"bug": "Bug Report", "documentation": "Documentation Issue", "comment": "Bug Report"}
 
@@ -32,7 +32,7 @@ def _cell(text: str) -> str:
 
 
 def block(text: str, language: str = "") -> str:
-    """A code block, with a fence longer than any inside."""
+    """A code block. Its fence is longer than any fence in the text."""
     fence = "```"
     while fence in text:
         fence += "`"
@@ -40,7 +40,7 @@ def block(text: str, language: str = "") -> str:
 
 
 def folded(summary: str, text: str) -> str:
-    """What opens on demand."""
+    """A block that the reader opens."""
     return f"<details><summary>{summary}</summary>\n\n{text}\n\n</details>"
 
 
@@ -48,12 +48,12 @@ def folded(summary: str, text: str) -> str:
 
 
 def kind(report_input: BugReportInput) -> str:
-    """Bug or documentation."""
+    """The type of the report in gunicorn's form."""
     return TYPES[report_input.report.kind]
 
 
 def description(report_input: BugReportInput) -> str:
-    """Expected, actual, how often, in which releases, and why."""
+    """What is expected, what happens, how often, in which releases, and why."""
     report, factors = report_input.report, report_input.factors(report_input.report.shows)
     parts = [
         f"**Expected.** {fill(report.expected, factors)}",
@@ -67,7 +67,7 @@ def description(report_input: BugReportInput) -> str:
 
 
 def measured(report_input: BugReportInput) -> str:
-    """The table of measurements: the stack that shows it, the control beside it, and what else tells the cause."""
+    """The table of measurements: the showing stack, the control, and other stacks that point to the cause."""
     report = report_input.report
     base = report_input.factors(report.shows)
     rows, tries = [], False
@@ -92,7 +92,7 @@ def measured(report_input: BugReportInput) -> str:
 
 
 def affected(report_input: BugReportInput) -> str:
-    """The releases that were measured, with a summary; empty where the report has no releases."""
+    """The measured releases with a summary; empty if the report has no releases."""
     block_, rows = report_input.report.releases, release_table.rows(report_input)
     if block_ is None or not rows:
         return ""
@@ -116,7 +116,7 @@ def affected(report_input: BugReportInput) -> str:
 
 
 def supporting(report_input: BugReportInput) -> str:
-    """Claims that the run decided beside those that carry the report."""
+    """The supporting claims that the run decided."""
     rows = [report_input.claim(claim) for claim in report_input.report.supporting]
     lines = [
         f"- {row.text} ({row.verdict}; {_tally(claim, row)}){_limits(report_input, claim)}"
@@ -127,22 +127,22 @@ def supporting(report_input: BugReportInput) -> str:
 
 
 def sign_words(claim: Claim) -> str:
-    """What a claim's sign counts, in the sign's own words, to stand inside a sentence."""
+    """The description of a claim's sign, as a part of a sentence."""
     words = " ".join((claim.sign.__doc__ or claim.text).split()).rstrip(".")
     return words if words[1:2].isupper() else words[0].lower() + words[1:]
 
 
 def _limits(report_input: BugReportInput, claim: Claim) -> str:
-    """The sentences that say where a claim ends, as far as the run decided them."""
+    """The claims that limit a claim, if the run decided them."""
     rows = [row for name in claim.but if (row := report_input.verdict.claim(name))]
     limits = [f"“{row.text}” ({row.verdict})" for row in rows if row.verdict != Verdict.INCONCLUSIVE]
     return f", but see {' and '.join(limits)}" if limits else ""
 
 
 def _tally(claim: Claim, row: ClaimVerdict) -> str:
-    """What was counted and how often it showed; a sentence may say what avoids it, so the sign's words stand by it.
+    """The description of the sign, and how often it showed: in the claim's variants, and in all controls together.
 
-    Controls in one sum: names of variants tell nobody.
+    The description is needed, as a claim may say what avoids a bug: its sign then shows in the controls.
     """
     sums = {}
     for expected in (True, False):
@@ -159,7 +159,7 @@ def _tally(claim: Claim, row: ClaimVerdict) -> str:
 
 
 def steps(report_input: BugReportInput) -> str:
-    """The shortest steps, with the scenario's own files in them."""
+    """The shortest steps, with the files of the scenario that they need."""
     factors = report_input.factors(report_input.report.shows)
     parts: list[str] = []
     shell: list[str] = []
@@ -175,7 +175,7 @@ def steps(report_input: BugReportInput) -> str:
             parts.append(_file(report_input, step.content))
         elif step.content:
             parts.append(fill(step.content, factors))
-    note = as_it_ran(report_input)
+    note = changed_files_note(report_input)
     parts.append(
         f"(These are the shortest steps; the figures were measured on the whole stack.{f' {note}.' if note else ''})"
     )
@@ -191,7 +191,7 @@ def _file(report_input: BugReportInput, name: str) -> str:
 
 
 def configuration(report_input: BugReportInput) -> str:
-    """The server's command line; and the factors of the stack that was measured."""
+    """The server's command line, and the factors of the stack that was measured."""
     factors = report_input.factors(report_input.report.shows)
     settings = (
         block(fill(report_input.report.configuration, factors), "sh") if report_input.report.configuration else ""
@@ -200,11 +200,11 @@ def configuration(report_input: BugReportInput) -> str:
     return "\n\n".join(part for part in (settings, folded("All factors of the measured stack", block(values))) if part)
 
 
-# -- what it said --------------------------------------------------------------------------------------
+# -- logs ----------------------------------------------------------------------------------------------
 
 
 def logs(report_input: BugReportInput, *, whole: bool = True) -> str:
-    """The lines that matter; with ``whole`` the rest of each log folded below."""
+    """The important lines of each log; with ``whole`` also the folded rest."""
     trial = report_input.example
     excerpts = [excerpt(trial, wanted) for wanted in report_input.report.logs] if trial else []
     parts = [_excerpt(log, whole) for log in excerpts if log is not None]
@@ -213,21 +213,24 @@ def logs(report_input: BugReportInput, *, whole: bool = True) -> str:
 
 def _excerpt(log: Excerpt, whole: bool) -> str:
     more = [f"… {log.more} more such lines …"] if log.more else []
-    telling = f"{log.source}:\n\n{block(chr(10).join([*log.telling, *more]), 'text')}" if log.telling else ""
+    matching = f"{log.source}:\n\n{block(chr(10).join([*log.matching, *more]), 'text')}" if log.matching else ""
     if not whole or not log.rest():
-        return telling
+        return matching
     dropped = f", {log.dropped} of them of requests and probes, left out" if log.dropped else ""
     rest = folded(f"{log.source}: {log.total} lines{dropped}", block("\n".join(log.rest()), "text"))
-    return f"{telling}\n\n{rest}" if telling else rest
+    return f"{matching}\n\n{rest}" if matching else rest
 
 
-# -- on what -------------------------------------------------------------------------------------------
+# -- versions and machine ------------------------------------------------------------------------------
 
 
 def version(report_input: BugReportInput) -> str:
-    """The program's release, from the packages of the image that ran."""
+    """The program's release in the image that ran, and the newest release that shows the sign, if it is newer."""
     name = FORMS[report_input.report.project].package
-    measured_version, words = package(report_input, name), release_table.verdicts(release_table.rows(report_input))
+    measured_version, words = (
+        package_version(report_input, name),
+        release_table.verdicts(release_table.rows(report_input)),
+    )
     newest = [release for release, word in words.items() if word == release_table.AFFECTED][-1:]
     later = newest and report_input.report.releases and report_input.report.releases.factor == name.upper()
     more = (
@@ -244,8 +247,8 @@ def python(report_input: BugReportInput) -> str:
 
 
 def system(report_input: BugReportInput) -> str:
-    """Linux in a container: whose user land, which kernel."""
-    return f"Linux {report_input.info.host.kernel or '?'}, in a container of {base_of(report_input)}"
+    """The kernel, and the base image of the container."""
+    return f"Linux {report_input.info.host.kernel or '?'}, in a container of {base_image(report_input)}"
 
 
 def versions(report_input: BugReportInput) -> str:
@@ -254,7 +257,7 @@ def versions(report_input: BugReportInput) -> str:
 
 
 def releases_tested(report_input: BugReportInput) -> str:
-    """The releases that were measured, as a list."""
+    """The measured releases as a list; without any, the interpreter's."""
     return ", ".join(release_table.verdicts(release_table.rows(report_input))) or python(report_input)
 
 
@@ -269,13 +272,13 @@ def host(report_input: BugReportInput) -> str:
 
 
 def context(report_input: BugReportInput) -> str:
-    """Who described it, known threads, the control, the machine, and how it was measured."""
+    """The control, the machine, the measurement, the document and the known threads."""
     report, document = report_input.report, report_input.scenario.document
     pieces = [
         f"- **Control:** {fill(report.stacks[report.control], report_input.factors(report.control))}; only "
         f"`{report.changed}` differs. Seen in {rate_text(0, report_input.count(report.control).trials)} of its runs.",
         f"- **Machine:** {host(report_input)}.",
-        f"- **Base image:** {base_of(report_input)}.",
+        f"- **Base image:** {base_image(report_input)}.",
         f"- **Measured:** {report_input.info.started or '?'}, each run on a fresh stack of containers; "
         "the figures are counted from what the runs recorded.",
         f"- **Described in:** {' '.join(filter(None, (document.citation, document.url)))}.",
@@ -284,7 +287,7 @@ def context(report_input: BugReportInput) -> str:
 
 
 def threads(report_input: BugReportInput) -> str:
-    """The known threads alone."""
+    """The known threads."""
     return "\n".join(_threads(report_input)) or "None found."
 
 
@@ -298,14 +301,14 @@ def _threads(report_input: BugReportInput) -> list[str]:
 
 
 def checklist(report_input: BugReportInput) -> str:
-    """What was searched; ticking is for whoever files."""
+    """A checklist with the threads that were found. The person who files the report ticks it."""
     report = report_input.report
     known = ", ".join(thread.thread for thread in (*report.known, *report.fixed_by, *report.related))
     return f"- [ ] searched for duplicates: {known or 'none found'}\n- [ ] read the documentation"
 
 
 def whole(report_input: BugReportInput) -> str:
-    """Description, steps, logs and context in one field, for a form that has but one."""
+    """Description, steps, logs and context in one text, for a form with one field."""
     parts = [
         ("", description(report_input)),
         ("#### Reproduce\n\n", steps(report_input)),

@@ -1,7 +1,7 @@
-"""What of a scenario is worth telling upstream: scenarios/<name>/upstream.yaml, read and checked.
+"""Reads and checks scenarios/<name>/upstream.yaml: the findings of a scenario that are reported upstream.
 
-It holds what no run can know: which finding concerns which project, what is known there, and how to show it in few
-steps. Every figure in a report comes from a run.
+The file holds what a run cannot know: the project of each finding, the known threads, and the shortest steps. All
+figures in a report come from a run.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 class ReportStep:
     """One step of a reproduction: ``kind`` is text (prose), setup, run or check (shell), or file (a path).
 
-    A check ends with status 0 where the sign shows. A file lies in the scenario's directory.
+    A check ends with status 0 if the sign shows. The path is relative to the scenario's directory.
     """
 
     kind: str
@@ -40,10 +40,10 @@ class ReportStep:
 
 @dataclass(frozen=True)
 class Logs:
-    """A log of a trial: a service's role or a file of the trial's directory, and which of its lines matter.
+    """A log of a trial and its important lines. ``source`` is a service's role or a file in the trial's directory.
 
-    ``after`` lines follow each that matches ``keep``; lines that match ``drop`` are counted, not shown. ``title``
-    is what it is, where its name does not say so.
+    Lines that match ``keep`` are shown, each with the ``after`` lines that follow. Lines that match ``drop`` are
+    counted, not shown. ``title`` replaces the name of the log.
     """
 
     source: str
@@ -55,10 +55,10 @@ class Logs:
 
 @dataclass(frozen=True)
 class Releases:
-    """Which factor is the release. Its rows are the variants that differ from ``of`` in it alone.
+    """The factor that is the release. The rows of the table are the variants that differ from ``of`` only in it.
 
-    ``may_change`` are factors that may differ too (an interpreter that a release needs); the table names them.
-    ``newest`` is the variant of the newest release that there was: without it a report is out of date.
+    ``may_change`` are factors that may differ too, such as an interpreter that a release needs; the table names them.
+    ``newest`` is the variant of the newest release: without a trial of it there is no report.
     """
 
     factor: str
@@ -76,18 +76,18 @@ class Known:
 
     @property
     def link(self) -> str:
-        """Its address; GitHub leads from issues to pull requests by itself."""
+        """The address of the thread. GitHub redirects from an issue to a pull request of the same number."""
         repository, _, number = self.thread.partition("#")
         return f"https://github.com/{repository}/issues/{number}"
 
 
 @dataclass(frozen=True)
 class BugReport:
-    """One finding for one project. Texts may name factors of the showing variant: ``{{ GUNICORN }}``.
+    """One finding for one project. Texts may contain factors of the showing variant: ``{{ GUNICORN }}``.
 
-    ``claims`` carry it and must be confirmed; the sign of the first is the one that is counted. ``supporting``
-    claims are told where a run decided them. ``measuring`` factors say only how much is measured. ``stacks``
-    says of each variant in the table of measurements what it is, in words that need no knowledge of the lab.
+    ``claims`` must be confirmed; the sign of the first is counted. ``supporting`` claims are added if the run decided
+    them. ``measuring`` factors only change how much is measured. ``stacks`` describes each variant in the table of
+    measurements for a reader who does not know the lab.
     """
 
     name: str
@@ -118,7 +118,7 @@ class BugReport:
 
     @property
     def variants(self) -> tuple[str, ...]:
-        """The variants without which there is no report, in the experiment's order."""
+        """The variants that a run must have for the report, in the experiment's order."""
         wanted = {self.shows, self.control} | {name for claim in self.claims for name in claim.expectations}
         if self.releases and self.releases.newest:
             wanted.add(self.releases.newest)
@@ -127,7 +127,7 @@ class BugReport:
 
 @dataclass(frozen=True)
 class Nothing:
-    """Findings that are nobody's bug, and why."""
+    """Claims that are not a bug of any project, and why."""
 
     claims: tuple[str, ...]
     why: str
@@ -135,14 +135,14 @@ class Nothing:
 
 @dataclass(frozen=True)
 class BugReportFile:
-    """A scenario's reports, and the findings that are not worth one."""
+    """The reports of a scenario, and the findings without a report."""
 
     reports: tuple[BugReport, ...]
     nothing: tuple[Nothing, ...]
 
 
 def load(scenario: Scenario) -> BugReportFile:
-    """Read a scenario's upstream.yaml. Raises UsageError that names the place and what belongs there."""
+    """Read a scenario's upstream.yaml. Raises UsageError with the place of a mistake and what is expected there."""
     where = f"scenarios/{scenario.name}/{FILE}"
     path = scenario.directory / FILE
     try:
@@ -167,7 +167,7 @@ def load(scenario: Scenario) -> BugReportFile:
 
 
 def fill(text: str, factors: Mapping[str, str]) -> str:
-    """A text with the factors' values in the places that name them. Raises UsageError for an unknown one."""
+    """Put the values of factors into a text. Raises UsageError for an unknown factor."""
     try:
         filled: str = Environment(undefined=StrictUndefined).from_string(text).render(**factors)
     except TemplateError as error:
@@ -179,7 +179,7 @@ def fill(text: str, factors: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True)
 class SpecReader:
-    """A mapping of upstream.yaml with its place, so that every complaint names it."""
+    """A mapping in upstream.yaml, with its place for messages."""
 
     content: Any
     where: str
@@ -190,11 +190,11 @@ class SpecReader:
             raise UsageError(f"{self.where} is {self.content!r:.60}", expected="a mapping")
 
     def only(self, *known: str) -> None:
-        """Raise UsageError for a key that is not one of these."""
+        """Raise UsageError for an unknown key."""
         reject_unknown_keys(self.content, known, self.where)
 
     def text(self, key: str, default: str | None = None, of: Iterable[str] = ()) -> str:
-        """A text; without a default it must be there, with ``of`` it must be one of these."""
+        """A text. Without a default it is required. With ``of`` it must be one of these."""
         value = self.content.get(key, default)
         if not isinstance(value, str) or (default is None and not value.strip()):
             raise UsageError(f"{self.where}: {key} is {value!r}", expected="a text")
@@ -206,14 +206,14 @@ class SpecReader:
         return value.strip()
 
     def number(self, key: str) -> int:
-        """A whole number; 0 where it is not given."""
+        """A whole number of 0 or more; 0 if the key is missing."""
         value = self.content.get(key, 0)
         if not isinstance(value, int) or value < 0:
             raise UsageError(f"{self.where}: {key} is {value!r}", expected="a whole number")
         return value
 
     def texts(self, key: str, of: Iterable[str] = ()) -> tuple[str, ...]:
-        """A list of texts, empty where it is not given; with ``of`` each must be one of these."""
+        """A list of texts; empty if the key is missing. With ``of`` each must be one of these."""
         value = self.content.get(key, [])
         if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
             raise UsageError(f"{self.where}: {key} is {value!r}", expected="a list of texts")
@@ -226,14 +226,14 @@ class SpecReader:
         return tuple(value)
 
     def mapping(self, key: str, of: Iterable[str] = ()) -> dict[str, str]:
-        """A mapping of texts to texts, empty where it is not given; with ``of`` its keys must be among these."""
+        """A mapping of texts to texts; empty if the key is missing. With ``of`` each key must be one of these."""
         block = SpecReader(self.content.get(key, {}), f"{self.where}: {key}", self.scenario)
         if known := list(of):
             block.only(*known)
         return {str(name): block.text(name) for name in block.content}
 
     def children(self, key: str) -> list[SpecReader]:
-        """A list of mappings, empty where it is not given."""
+        """A list of mappings; empty if the key is missing."""
         value = self.content.get(key, [])
         if not isinstance(value, list):
             raise UsageError(f"{self.where}: {key} is {value!r}", expected="a list")
@@ -242,7 +242,7 @@ class SpecReader:
         ]
 
     def claims(self, key: str, experiment: Experiment) -> tuple[Claim, ...]:
-        """Claims of one experiment, by their ids."""
+        """Claims of an experiment, given by their ids."""
         by_id = {claim.id: claim for claim in experiment.claims}
         return tuple(by_id[name] for name in self.texts(key, of=by_id))
 
@@ -295,14 +295,14 @@ def _report(reader: SpecReader) -> BugReport:
 
 
 def _experiment(reader: SpecReader) -> Experiment:
-    """The experiment that is named; where there is only one, that one."""
+    """The named experiment; the key may be missing if the scenario has only one."""
     experiments = reader.scenario.experiments
     only = next(iter(experiments)) if len(experiments) == 1 else None
     return experiments[reader.text("experiment", default=only, of=experiments)]
 
 
 def _changed(reader: SpecReader, experiment: Experiment, shows: str, control: str, measuring: tuple[str, ...]) -> str:
-    """The one factor in which the control differs; two would leave open which of them it was."""
+    """The factor in which the control differs. Raises UsageError if it is not exactly one."""
     pair = [{**reader.scenario.factors, **experiment.variants[name]} for name in (shows, control)]
     changed = [name for name in pair[0] if pair[0][name] != pair[1][name] and name not in measuring]
     if len(changed) != 1:
@@ -314,7 +314,7 @@ def _changed(reader: SpecReader, experiment: Experiment, shows: str, control: st
 
 
 def _stacks(reader: SpecReader, experiment: Experiment, shows: str, control: str) -> dict[str, str]:
-    """What the variants are, in words: the showing one first, then the control, then those beside them."""
+    """The descriptions of variants: first the showing one, then the control, then the others."""
     words = reader.mapping("stacks", of=experiment.variants)
     if missing := [name for name in (shows, control) if name not in words]:
         raise UsageError(f"{reader.where}: stacks does not say what {' and '.join(missing)} is", expected="NAME: words")

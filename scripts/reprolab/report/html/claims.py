@@ -14,7 +14,7 @@ from reprolab.verdict.document import ClaimVariant, ClaimVerdict, Rate, VerdictD
 
 
 def claims(verdict: VerdictDocument, run: RunDirectory, trials: list[TrialRecord], scenario: Scenario) -> list[Any]:
-    """One mapping per claim: the verdict, a row per variant, the chart of its rates. Ordered by the number in the id."""
+    """One mapping per claim, by the number in its id: the verdict, a row per variant, the chart of its rates."""
     ordered = sorted(verdict.claims, key=lambda claim: int((re.findall(r"\d+", claim.id) or [0])[-1]))
     return [_claim(verdict, claim, run, trials, scenario) for claim in ordered]
 
