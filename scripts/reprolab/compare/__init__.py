@@ -1,1 +1,1 @@
-"""What differs between two variants or two runs."""
+"""Compares two variants or two runs."""

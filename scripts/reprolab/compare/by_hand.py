@@ -1,4 +1,4 @@
-"""Copies of stacks by hand as sides of a comparison: they have logs, factors and a load, but no trials and verdicts."""
+"""Copies of stacks by hand as sides of a comparison. They have logs, factors and a load, but no trials or verdicts."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from reprolab.scenario.trial import TrialRecord
 
 
 def find(root: Path, words: Sequence[str], variants: Sequence[str], force: bool = False) -> tuple[Side, Side] | None:
-    """The two sides, where a word of the command line names a copy of a stack by hand; None where none does.
+    """The two sides if a word of the command line names a copy of a stack by hand; None if no word does.
 
-    `COPY COPY`, `by-hand/SCENARIO NAME NAME`, `NAME NAME` where these are unambiguous, or `RUN COPY` with a variant for
-    the run. Raises UsageError for a name of neither a copy nor a run, and for one copy on both sides.
+    The words are `COPY COPY`, `by-hand/SCENARIO NAME NAME`, `NAME NAME` if these are unambiguous, or `RUN COPY` with a
+    variant for the run. Raises UsageError for an unknown name, and for the same copy on both sides.
     """
     if len(words) == 3 and FOLDER in Path(words[0]).parts:
         words = [f"{words[0].rstrip('/')}/{name}" for name in words[1:]]
@@ -60,20 +60,20 @@ def _run(root: Path, word: str) -> RunDirectory | None:
 def _run_side(root: Path, word: str, variants: Sequence[str], force: bool) -> Side:
     run = _run(root, word)
     if run is None and word.partition("/")[0] in loader.names(root):
-        # Raises: that is the name of a run, and there is none of it.
+        # The word names a scenario without such a run: this raises the UsageError.
         run = lookup.open_run(root, word)
     if run is None:
         known = [name for copy in by_hand.copied_names(root) for name in (copy, copy.partition("/")[2])]
-        there = ", ".join(f"{FOLDER}/{copied_name}" for copied_name in by_hand.copied_names(root))
+        copy_names = ", ".join(f"{FOLDER}/{copied_name}" for copied_name in by_hand.copied_names(root))
         raise UsageError(
             f"{word!r} is neither a copy of a stack by hand nor a run{hint(word, known)}",
-            expected=f"one of {there}, or a run (SCENARIO, SCENARIO/STAMP)",
+            expected=f"one of {copy_names}, or a run (SCENARIO, SCENARIO/STAMP)",
         )
     return select.choose(run, select.parse(variants[0] if variants else DOCUMENTED), force)
 
 
 def _side(copy: StackCopy) -> Side:
-    """A copy as the one trial of a variant that has the stack's name."""
+    """A copy as a variant with the name of the stack and a single trial."""
     info = copy.info
     run = RunInfo(info.scenario, status=COMPLETE, factors=info.factors, host=info.host)
     load = copy.load()

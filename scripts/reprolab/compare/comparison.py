@@ -1,4 +1,4 @@
-"""The whole comparison of two sides, as plain data for the terminal and for the page."""
+"""The whole comparison of two sides as plain data, for the terminal and the page."""
 
 from __future__ import annotations
 
@@ -17,15 +17,18 @@ from reprolab.compare.side_by_side import Aligned, Stretch, align, neighbours
 from reprolab.core.progress import OnProgress
 from reprolab.scenario.model import Scenario
 
-# So many of the most telling lines are shown with what stands around them.
+# The number of findings that are shown with the lines around them, and the least weight of these.
 MOST_SURROUNDED = 8
+SURROUNDED_WEIGHT = 2
 MOST_FINDINGS = 200
-TELLING_WEIGHT = 2
 
 
 @dataclass(frozen=True)
 class LogPair:
-    """One log of both sides: lines read per trial, the differences, the two side by side, and what was left out."""
+    """One log of both sides: its lines per trial, the findings, and the first trials side by side.
+
+    ``alike`` is the number of kinds of line without a difference. ``notes`` say what was left out.
+    """
 
     name: str
     lines: tuple[tuple[int, ...], tuple[int, ...]]
@@ -37,7 +40,7 @@ class LogPair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two sides, what differs in facts, and in each log; ``around`` maps a finding to the lines around its first."""
+    """Two sides with the differences in facts and in logs. ``around`` maps a finding to the lines around its first."""
 
     left: Side
     right: Side
@@ -48,16 +51,15 @@ class Comparison:
 
     @property
     def sides(self) -> tuple[Side, Side]:
-        """Both."""
         return self.left, self.right
 
     @property
     def findings(self) -> list[Finding]:
-        """The differences of all logs, the most telling first."""
-        return sorted((finding for source in self.sources for finding in source.findings), key=lambda each: -each.score)
+        """The findings of all logs, by descending score."""
+        return sorted((finding for source in self.sources for finding in source.findings), key=_by_score)
 
     def name(self, side: int) -> str:
-        """What a side is called: its variant, with the run where the variants are the same."""
+        """The name of a side: its variant, with the run or the scenario if these differ."""
         this, other = self.sides[side], self.sides[1 - side]
         if this.by_hand and other.by_hand and this.label != other.label:
             return this.label if this.scenario == other.scenario else f"{this.scenario} {this.label}"
@@ -67,7 +69,7 @@ class Comparison:
 
     @property
     def known_chance(self) -> bool:
-        """Whether any side has a second trial, so that it can be told what differs by chance."""
+        """Whether a side has a second trial, which shows differences by chance."""
         return any(len(side.every) > 1 for side in self.sides)
 
 
@@ -79,27 +81,33 @@ def compare(
     only: Sequence[str],
     on_progress: OnProgress,
 ) -> Comparison:
-    """Compare two sides. ``only`` names the logs to read (all where it is empty); ``say`` tells what is being read."""
+    """Compare two sides. ``only`` names the logs to read; if it is empty, all are read."""
     paths = tuple([sources(side.directory(trial)) for trial in side.every] for side in (left, right))
     zeros = tuple([zero(logs_of_trial) for logs_of_trial in side] for side in paths)
     names = dict.fromkeys(name for side in paths for logs_of_trial in side for name in logs_of_trial)
-    read = tuple(_source(name, (left, right), paths, zeros, on_progress) for name in names if not only or name in only)
+    pairs = tuple(
+        _compare_log(name, (left, right), paths, zeros, on_progress) for name in names if not only or name in only
+    )
     missing = [name for name in only if name not in names]
     notes = [*warnings, *(f"no log {name!r} here; there are {', '.join(names) or 'none'}" for name in missing)]
     if not names:
         notes.append("no logs are left of these trials")
-    found_findings = sorted((finding for source in read for finding in source.findings), key=lambda each: -each.score)
+    all_findings = sorted((finding for pair in pairs for finding in pair.findings), key=_by_score)
     return Comparison(
-        left, right, tuple(notes), facts(left, right, scenario), read, _surroundings(found_findings, paths, zeros)
+        left, right, tuple(notes), facts(left, right, scenario), pairs, _surroundings(all_findings, paths, zeros)
     )
+
+
+def _by_score(finding: Finding) -> float:
+    return -finding.score
 
 
 Paths = tuple[list[dict[str, Path]], ...]
 Zeros = tuple[list[int | None], ...]
 
 
-def _source(name: str, sides: tuple[Side, Side], paths: Paths, zeros: Zeros, on_progress: OnProgress) -> LogPair:
-    """Read one log of every trial that has it, count its kinds, and put the first trials' side by side."""
+def _compare_log(name: str, sides: tuple[Side, Side], paths: Paths, zeros: Zeros, on_progress: OnProgress) -> LogPair:
+    """Read one log of all trials that have it, and compare it: counts of all trials, the first trials side by side."""
     having = tuple([trial for trial, logs_of_trial in enumerate(side) if name in logs_of_trial] for side in paths)
     on_progress(f"reading {name}: {sum(map(len, having))} logs")
     tally = Tally((len(having[LEFT]), len(having[RIGHT])))
@@ -116,10 +124,10 @@ def _source(name: str, sides: tuple[Side, Side], paths: Paths, zeros: Zeros, on_
     lines = (tuple(tally.lines[LEFT][: compared[LEFT]]), tuple(tally.lines[RIGHT][: compared[RIGHT]]))
     if not all(compared):
         return LogPair(name, lines, (), 0, None, (*notes, "nothing to compare it with"))
-    return _judged(name, paths, zeros, tally, (compared[LEFT], compared[RIGHT]), lines, notes)
+    return _log_pair(name, paths, zeros, tally, (compared[LEFT], compared[RIGHT]), lines, notes)
 
 
-def _judged(
+def _log_pair(
     name: str,
     paths: Paths,
     zeros: Zeros,
@@ -132,12 +140,12 @@ def _judged(
     differences = findings(
         name, kinds, compared, (sum(lines[LEFT]) // compared[LEFT], sum(lines[RIGHT]) // compared[RIGHT])
     )
-    telling = differing(kinds, differences, compared)
+    shown_kinds = differing(kinds, differences, compared)
     aligned = None
     if any(tally.left_out):
         notes.append("not put side by side: its lines are of too many kinds")
-    elif telling:
-        aligned = _aligned(name, paths, zeros, tally, telling)
+    elif shown_kinds:
+        aligned = _aligned(name, paths, zeros, tally, shown_kinds)
     beyond = max(0, len(differences) - MOST_FINDINGS)
     if beyond:
         notes.append(f"{beyond} more differences, of less weight, are left out")
@@ -145,25 +153,25 @@ def _judged(
 
 
 def _missing(name: str, side: Side, having: Sequence[int]) -> list[str]:
-    """Which trials of a side have no such log, in words."""
+    """A note with the trials of a side that do not have this log."""
     numbers = [str(row.trial) for trial, row in enumerate(side.every) if trial not in having]
     if side.by_hand and numbers:
         return [f"{side.variant}: no log {name}"]
     return [f"{side.variant}: no log {name} of trial {', '.join(numbers)}"] if numbers else []
 
 
-def _limits(whose: str, log: Log) -> list[str]:
-    """What reading a log did not cover, in words."""
+def _limits(trial_name: str, log: Log) -> list[str]:
+    """Notes about lines of a log that were not read."""
     notes = []
     if log.cut:
-        notes.append(f"{whose}: only the first {log.most} lines were read")
+        notes.append(f"{trial_name}: only the first {log.most} lines were read")
     if log.torn:
-        notes.append(f"{whose}: the file is torn after {log.lines} lines")
+        notes.append(f"{trial_name}: the file is torn after {log.lines} lines")
     return notes
 
 
-def _aligned(name: str, paths: Paths, zeros: Zeros, tally: Tally, telling: frozenset[str]) -> Aligned | None:
-    """The first trials' logs side by side; None where one has none."""
+def _aligned(name: str, paths: Paths, zeros: Zeros, tally: Tally, shown_kinds: frozenset[str]) -> Aligned | None:
+    """The logs of the first trials side by side; None if one of them is missing."""
     left, right = (paths[side][0].get(name) for side in (LEFT, RIGHT))
     if left is None or right is None:
         return None
@@ -171,15 +179,15 @@ def _aligned(name: str, paths: Paths, zeros: Zeros, tally: Tally, telling: froze
     counts = tuple(
         Counter({kind.normalized: kind.counts[side][0] for kind in tally.kinds.values()}) for side in (LEFT, RIGHT)
     )
-    return align(logs, (zeros[LEFT][0], zeros[RIGHT][0]), (counts[LEFT], counts[RIGHT]), telling)
+    return align(logs, (zeros[LEFT][0], zeros[RIGHT][0]), (counts[LEFT], counts[RIGHT]), shown_kinds)
 
 
-def _surroundings(found_findings: Sequence[Finding], paths: Paths, zeros: Zeros) -> dict[Finding, tuple[Stretch, ...]]:
-    """For the most telling lines of few, what stands around the first; each log is read once for all of its own."""
+def _surroundings(all_findings: Sequence[Finding], paths: Paths, zeros: Zeros) -> dict[Finding, tuple[Stretch, ...]]:
+    """The lines around the first line of the findings with the highest scores. Each log is read once."""
     chosen = [
         finding
-        for finding in found_findings
-        if finding.weight >= TELLING_WEIGHT and finding.standing in (Standing.ONLY, Standing.CHANCE)
+        for finding in all_findings
+        if finding.weight >= SURROUNDED_WEIGHT and finding.standing in (Standing.ONLY, Standing.CHANCE)
     ]
     wanted: dict[tuple[int, int, str], dict[int, Finding]] = {}
     for finding in chosen[:MOST_SURROUNDED]:

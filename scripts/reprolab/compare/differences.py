@@ -1,6 +1,6 @@
-"""Which kinds of line differ between two sides, how surely, and how much they say.
+"""The kinds of line that differ between two sides, ranked by certainty and by the weight of the line.
 
-What differs between two trials of one variant as well may be chance, and ranks below what does not.
+A difference that also occurs between two trials of the same variant may be chance, and has a lower rank.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from reprolab.compare.line_counts import LEFT, RIGHT, Kind, Sighting
 from reprolab.logs import normalize
 from reprolab.logs.servers import status_pattern
 
-# "More often by a wide margin": so many times as often, in every trial, and by so many lines.
+# "More often by a wide margin": TIMES times as often in all trials, and at least LINES more lines.
 TIMES, LINES = 4, 8
 IN_STEP = 2
-# So many kinds that differ in plain numbers only are one: "request 7 begins", "request 8 begins".
+# This number of kinds that differ only in plain numbers are one finding: "request 7 begins", "request 8 begins".
 SAME_SHAPE = 4
 GRAVE = 3
 SERVER_FAULT, CLIENT_FAULT = status_pattern(r"5\d\d"), status_pattern(r"4\d\d")
@@ -40,7 +40,7 @@ PROBE = re.compile(r'"reprolab-probe"')
 
 
 class Standing(IntEnum):
-    """How a kind of line differs between the sides; the smaller, the further up."""
+    """How a kind of line differs between the sides; small values are first."""
 
     ONLY = 0
     MORE = 1
@@ -62,7 +62,11 @@ RANK = {
 
 @dataclass(frozen=True)
 class Finding:
-    """A difference: of which kind, on which side there is more of it, how often in each trial, where first."""
+    """A kind of line that differs. ``side`` has more of it; ``counts`` is its number in each trial of both sides.
+
+    ``normalized`` is the kind, ``first`` its first line on each side, and ``more`` the number of other kinds that
+    differ from it only in numbers.
+    """
 
     source: str
     standing: Standing
@@ -75,28 +79,29 @@ class Finding:
 
     @property
     def score(self) -> float:
-        """The larger, the further up: how sure the difference is, what the line says, how many there are."""
+        """The rank of a finding, from its standing, its weight and its counts; high values are first."""
         sums = sum(self.counts[LEFT]), sum(self.counts[RIGHT])
         times = 4 * math.log10(max(sums) / max(1, min(sums))) if self.standing == Standing.MORE else 0.0
         return RANK[self.standing] + 12 * self.weight + min(10.0, 2 * math.log10(max(sums) + 1)) + min(20.0, times)
 
 
 def weight(normalized: str) -> int:
-    """How much a line says by itself, 0 to 5: a traceback 5, an error 4, an answer of 5xx 3, a warning 2."""
+    """The weight of a line by its text, 0 to 5: a traceback 5, an error 4, a status of 5xx 3, a warning 2."""
     if not normalized.strip() or PROBE.search(normalized):
         return 0
     return next((value for value, pattern in WEIGHTS if pattern.search(normalized)), 1)
 
 
 def standing(counts: Sequence[int], other: Sequence[int], compared: tuple[int, int]) -> Standing | None:
-    """How a kind stands that is more on its own side; ``compared`` of the trials (own, other) are compared.
+    """The standing of a kind with ``counts`` in the trials of a side and ``other`` in those of the other side.
 
-    The trials behind those tell what differs by chance. None where it is not more, or not by a wide margin.
+    The first ``compared`` trials of each are compared; the others only show differences by chance. None if the kind is
+    not more frequent on this side, or not by a wide margin.
     """
-    mine, theirs = sum(counts[: compared[0]]), sum(other[: compared[1]])
-    if not mine:
+    count, other_count = sum(counts[: compared[0]]), sum(other[: compared[1]])
+    if not count:
         return None
-    if not theirs:
+    if not other_count:
         return Standing.ONLY if min(counts) and not sum(other) else Standing.CHANCE
     if min(counts) >= TIMES * max(other) and min(counts) - max(other) >= LINES:
         return Standing.MORE
@@ -106,22 +111,22 @@ def standing(counts: Sequence[int], other: Sequence[int], compared: tuple[int, i
 def findings(
     source: str, kinds: Iterable[Kind], compared: tuple[int, int], lines: tuple[int, int] = (0, 0)
 ) -> list[Finding]:
-    """All differences of one source, the most telling first; ``lines`` is how long it is on either side."""
+    """The findings of one log, by descending score. ``lines`` is the length of the log on each side."""
     shapes: dict[str, list[Kind]] = {}
     for kind in kinds:
         text = kind.normalized
         shapes.setdefault(text if "\n" in text else normalize.shape(text), []).append(kind)
-    kept_findings: list[Finding] = []
-    for alike in shapes.values():
-        if len(alike) >= SAME_SHAPE:
-            kept_findings += _grouped(source, alike, compared)
+    by_kind: list[Finding] = []
+    for group in shapes.values():
+        if len(group) >= SAME_SHAPE:
+            by_kind += _grouped(source, group, compared)
         else:
-            kept_findings += [finding for kind in alike if (finding := _finding(source, kind, compared))]
-    return sorted((_along(finding, lines) for finding in _paired(kept_findings)), key=lambda finding: -finding.score)
+            by_kind += [finding for kind in group if (finding := _finding(source, kind, compared))]
+    return sorted((_along(finding, lines) for finding in _paired(by_kind)), key=lambda finding: -finding.score)
 
 
 def _along(finding: Finding, lines: tuple[int, int]) -> Finding:
-    """A plain line of which there is more as there is more of the whole log says no more than that."""
+    """Lower the standing of a plain line that is more frequent only because the whole log is longer."""
     if finding.standing != Standing.MORE or finding.weight >= GRAVE or not all(lines):
         return finding
     times = [sum(finding.counts[side]) / len(finding.counts[side]) / lines[side] for side in (LEFT, RIGHT)]
@@ -129,15 +134,13 @@ def _along(finding: Finding, lines: tuple[int, int]) -> Finding:
 
 
 def alike(kinds: Iterable[Kind], compared: tuple[int, int]) -> int:
-    """How many kinds stand on both sides, and nowhere by a wide margin more often."""
+    """The number of kinds without a difference."""
     return sum(_finding("", kind, compared) is None for kind in kinds)
 
 
-def differing(kinds: Iterable[Kind], kept_findings: Iterable[Finding], compared: tuple[int, int]) -> frozenset[str]:
-    """The normalized lines that tell one log from the other: on one side only, or grave and far more often there."""
-    numbered = {
-        normalize.shape(finding.normalized) for finding in kept_findings if finding.standing == Standing.NUMBERS
-    }
+def differing(kinds: Iterable[Kind], log_findings: Iterable[Finding], compared: tuple[int, int]) -> frozenset[str]:
+    """The normalized lines to show side by side: those on one side only, and grave ones that are more frequent."""
+    numbered = {normalize.shape(finding.normalized) for finding in log_findings if finding.standing == Standing.NUMBERS}
     return frozenset(
         kind.normalized
         for kind in kinds
@@ -157,40 +160,38 @@ def _finding(source: str, kind: Kind, compared: tuple[int, int]) -> Finding | No
     return None
 
 
-def _grouped(source: str, alike: list[Kind], compared: tuple[int, int]) -> list[Finding]:
-    """Kinds that differ in plain numbers only, as one; where their sums do not differ, the numbers do."""
-    single = [finding for kind in alike if (finding := _finding(source, kind, compared))]
+def _grouped(source: str, group: list[Kind], compared: tuple[int, int]) -> list[Finding]:
+    """One finding for kinds that differ only in plain numbers. If their sums are the same, only the numbers differ."""
+    single = [finding for kind in group if (finding := _finding(source, kind, compared))]
     if not single:
         return []
     sums = Kind(single[0].normalized, ([], []))
     for side in (LEFT, RIGHT):
-        sums.counts[side][:] = [sum(column) for column in zip(*(kind.counts[side] for kind in alike), strict=True)]
+        sums.counts[side][:] = [sum(column) for column in zip(*(kind.counts[side] for kind in group), strict=True)]
     leading = max(single, key=lambda finding: finding.score)
     whole = _finding(source, sums, compared)
-    # A count of each side's own: the sum over kinds of which some stand on both.
+    # The counts are sums over all kinds of the group; some of these kinds are on both sides.
     how, side = (whole.standing, whole.side) if whole else (Standing.NUMBERS, leading.side)
     counts = (tuple(sums.counts[LEFT][: compared[LEFT]]), tuple(sums.counts[RIGHT][: compared[RIGHT]]))
-    return [Finding(source, how, side, leading.normalized, counts, leading.first, leading.weight, len(alike) - 1)]
+    return [Finding(source, how, side, leading.normalized, counts, leading.first, leading.weight, len(group) - 1)]
 
 
-def _paired(kept_findings: list[Finding]) -> list[Finding]:
-    """One kind only on the left and one only on the right that differ in numbers only: one line that changed."""
-    alone = [
-        finding
-        for finding in kept_findings
-        if finding.standing in (Standing.ONLY, Standing.CHANCE) and not finding.more
+def _paired(by_kind: list[Finding]) -> list[Finding]:
+    """Join pairs, one kind on the left and one on the right, that differ only in numbers: these are a changed line."""
+    one_sided = [
+        finding for finding in by_kind if finding.standing in (Standing.ONLY, Standing.CHANCE) and not finding.more
     ]
     shapes: dict[str, list[Finding]] = {}
-    for finding in alone:
+    for finding in one_sided:
         shapes.setdefault(normalize.shape(finding.normalized), []).append(finding)
     pairs = {key: pair for key, pair in shapes.items() if _same_line(pair)}
-    taken = {id(finding) for pair in pairs.values() for finding in pair}
-    kept = [finding for finding in kept_findings if id(finding) not in taken]
-    return kept + [_changed(*sorted(pair, key=lambda finding: finding.side)) for pair in pairs.values()]
+    joined = {id(finding) for pair in pairs.values() for finding in pair}
+    others = [finding for finding in by_kind if id(finding) not in joined]
+    return others + [_changed(*sorted(pair, key=lambda finding: finding.side)) for pair in pairs.values()]
 
 
 def _same_line(pair: list[Finding]) -> bool:
-    """Whether these are one line of each side, about as often."""
+    """Whether these are one kind on each side, with about the same counts."""
     if len(pair) != 2 or {finding.side for finding in pair} != {LEFT, RIGHT}:
         return False
     fewer, more = sorted(sum(finding.counts[finding.side]) / len(finding.counts[finding.side]) for finding in pair)

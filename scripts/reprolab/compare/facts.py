@@ -1,4 +1,4 @@
-"""What differs apart from the logs: factors, host, bases, stack, packages, what was measured, signs, verdicts."""
+"""The differences outside the logs: factors, host, base images, stack, packages, measurements, signs, verdicts."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from reprolab.verdict.document import read_verdict
 from reprolab.verdict.judge import Count, count
 
 VERDICTS = "verdicts"
-# What names a trial or a place on the host, not the stack.
+# Values that belong to a trial or to a directory of the host, not to the stack.
 OF_THE_TRIAL = re.compile(r"^name$|\.labels\.reprolab\.(?:run|owner)$|\.build\.context$|\.source$|\.image$")
 
 
 def facts(left: Side, right: Side, scenario: Scenario | None) -> tuple[Facts, ...]:
-    """All groups, in the order in which a reader asks. ``scenario`` is None where both sides are not of the same."""
+    """All groups of facts, in the order of the report. ``scenario`` is None if the sides are of two scenarios."""
     groups = [factors(left, right), environment(left, right), stack(left, right), packages(left, right)]
     if scenario is not None:
         groups += [signs(left, right, scenario), columns(left, right, scenario)]
@@ -34,16 +34,16 @@ def facts(left: Side, right: Side, scenario: Scenario | None) -> tuple[Facts, ..
 
 
 def factors(left: Side, right: Side) -> Facts:
-    """The factors in force."""
+    """The values of the factors."""
     sides = [{**side.info.factors, **side.trials[0].factors} for side in (left, right)]
     return _differing("factors", sides[0], sides[1])
 
 
 def environment(left: Side, right: Side) -> Facts:
-    """The host and its engine, and the base images by the official name."""
+    """The host, the engine, and the base images by their official names."""
     sides = [_environment(side) for side in (left, right)]
     if left.by_hand or right.by_hand:
-        # The bases of a stack by hand stand in its Compose model alone.
+        # The base images of a stack by hand are only in its Compose model.
         sides = [{name: text for name, text in side.items() if not name.startswith("base ")} for side in sides]
     return _differing("environment", sides[0], sides[1])
 
@@ -55,7 +55,7 @@ def _environment(side: Side) -> dict[str, str]:
 
 
 def stack(left: Side, right: Side) -> Facts:
-    """The Compose model that ran, but for names of the trial and of this machine."""
+    """The Compose models of the first trials, without names of the trial and of this machine."""
     models: list[dict[str, str]] = []
     for side in (left, right):
         try:
@@ -83,8 +83,8 @@ def _packages(side: Side) -> Iterator[tuple[str, str]]:
 
 
 def signs(left: Side, right: Side, scenario: Scenario) -> Facts:
-    """In how many of the trials compared each claim's sign showed; within a run, with the run's verdict."""
-    alike: dict[tuple[str, str, str], list[str]] = {}
+    """In how many of the compared trials each claim's sign showed; within a run, also the verdicts."""
+    by_text: dict[tuple[str, str, str], list[str]] = {}
     judged = _judged(left) if left.run.path == right.run.path else {}
     same = 0
     for claim in scenario.experiments[left.experiment].claims if left.experiment in scenario.experiments else ():
@@ -98,16 +98,16 @@ def signs(left: Side, right: Side, scenario: Scenario) -> Facts:
             same += 1
         else:
             words = " ".join((claim.sign.__doc__ or claim.text).split())
-            alike.setdefault((words, texts[0], texts[1]), []).append(f"{claim.id}{judged.get(claim.id, '')}")
+            by_text.setdefault((words, texts[0], texts[1]), []).append(f"{claim.id}{judged.get(claim.id, '')}")
     rows = [
         Fact(f"{', '.join(ids)}: {words}", left_words, right_words)
-        for (words, left_words, right_words), ids in alike.items()
+        for (words, left_words, right_words), ids in by_text.items()
     ]
     return Facts("signs (shown in trials)", tuple(rows), same)
 
 
 def _rates_apart(left: Count, right: Count) -> bool:
-    """Whether the rates of two counts differ by more than their intervals allow."""
+    """Whether the intervals of two rates do not overlap."""
     if left.tries is None or right.tries is None:
         return False
     (low, high), (other_low, other_high) = wilson(*left.tries), wilson(*right.tries)
@@ -115,7 +115,7 @@ def _rates_apart(left: Count, right: Count) -> bool:
 
 
 def _judged(side: Side) -> dict[str, str]:
-    """The verdict of each claim in a run, in brackets; nothing for a run that was not judged."""
+    """The verdict of each claim in a run, in brackets; empty for a run without verdicts."""
     verdict = read_verdict(side.run)
     return {claim.id: f" ({claim.verdict})" for claim in verdict.claims} if verdict else {}
 
@@ -130,7 +130,7 @@ def verdicts(left: Side, right: Side) -> Facts:
             judge = command_text.command(f"judge {name}", f"judge RUN={name}")
             return Facts(VERDICTS, (), notes=(f"{side.run.name} has no verdict.json: {judge} writes it",))
         by_claim.append({claim.id: f"{claim.verdict} ({claim.why})" for claim in verdict.claims})
-    words = [{name: text.partition(" (")[0] for name, text in each.items()} for each in by_claim]
+    words = [{name: text.partition(" (")[0] for name, text in claims.items()} for claims in by_claim]
     shared = by_claim[0].keys() & by_claim[1].keys()
     rows = [Fact(n, by_claim[0][n], by_claim[1][n]) for n in by_claim[0] if n in shared and words[0][n] != words[1][n]]
     only = [
@@ -141,7 +141,7 @@ def verdicts(left: Side, right: Side) -> Facts:
 
 
 def columns(left: Side, right: Side, scenario: Scenario) -> Facts:
-    """The columns of the report's table, as it shows them."""
+    """The columns of the report's table, with the same texts."""
     experiment = scenario.experiments.get(left.experiment)
     shown = [column for column in experiment.columns if not column.note] if experiment else []
     cells = [[table.cell(column, list(side.trials)) for column in shown] for side in (left, right)]

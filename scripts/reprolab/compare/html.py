@@ -11,12 +11,12 @@ from reprolab.report import table
 from reprolab.report.html import page
 
 OUTSTANDING = 16
-# A table of so many rows is open from the start.
+# A table with at most this number of rows is open at first.
 SHORT = 12
 
 
 def render(comparison: Comparison) -> str:
-    """The page, whole: every value in it is escaped, and it needs no other file."""
+    """The HTML text of the page. All values are escaped, and the page needs no other file."""
     findings = comparison.findings
     top = [finding for finding in findings if finding.standing <= Standing.CHANGED][:OUTSTANDING]
     return page.render(

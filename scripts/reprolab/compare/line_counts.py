@@ -1,6 +1,6 @@
-"""Two sides' logs as counts of kinds: how often each normalized line stands in each trial of each side.
+"""Counts of the kinds of line in the logs of two sides: how often each normalized line is in each trial.
 
-With workers side by side the order of lines differs between any two trials, so counts come first.
+Parallel workers write their lines in a different order in each trial, so counts are compared, not the order.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from reprolab.compare.log_reader import Entry, Log, moment
 
 LEFT, RIGHT = 0, 1
 MOST_KINDS = 40_000
-# Kinds without a place that are remembered, by a number each; beyond them no further kind gets one.
+# Kinds without room in the table are remembered by their hash, up to this number. Then no new kind is added.
 MOST_REFUSED = 200_000
 
 
@@ -27,7 +27,7 @@ class Sighting:
 
 @dataclass
 class Kind:
-    """A normalized line and how often it stood in each trial of each side."""
+    """A normalized line, its number in each trial of each side, and its first line on each side."""
 
     normalized: str
     counts: tuple[list[int], list[int]]
@@ -35,10 +35,10 @@ class Kind:
 
 
 class Tally:
-    """Counts the kinds of one source, over the trials of both sides. Holds MOST_KINDS kinds at most.
+    """Counts the kinds of one log in the trials of both sides. The table holds at most MOST_KINDS kinds.
 
-    A kind that has a place is counted everywhere; one for which there was no room is left out on both sides, so what
-    stands here on one side only does so in all that was read.
+    A kind without room in the table is left out on both sides. So a kind that the table has on one side only is on
+    that side only in all lines that were read.
     """
 
     def __init__(self, trials: tuple[int, int], most: int = MOST_KINDS) -> None:
@@ -50,7 +50,7 @@ class Tally:
         self.lines = ([0] * trials[LEFT], [0] * trials[RIGHT])
 
     def add(self, side: int, column: int, log: Log, zero_ns: int | None, trial: int) -> None:
-        """Read the log of a trial into a column of the table. The left side takes half of the room at most."""
+        """Count the lines of a trial's log in a column of the table. The left side uses at most half of the room."""
         for entry in log.entries():
             kind = self.kinds.get(entry.normalized)
             if kind is None:
@@ -64,7 +64,7 @@ class Tally:
         self.lines[side][column] = log.lines
 
     def _room(self, side: int, kind: int) -> bool:
-        """Whether a new kind has a place. One that the left had no room for is none of the right's alone."""
+        """Whether the table has room for a new kind. A kind that was left out on the left is left out on the right."""
         if kind in self._refused or len(self._refused) >= MOST_REFUSED:
             return False
         if len(self.kinds) < (self._most // 2 if side == LEFT else self._most):
@@ -77,7 +77,7 @@ class Tally:
 
 
 def sighting(trial: int, entry: Entry, zero_ns: int | None) -> Sighting:
-    """Where and when an entry stood."""
+    """The place and the time of an entry."""
     when = moment(entry.raw)
     at = None if when is None or zero_ns is None else (when - zero_ns) / 1e6
     return Sighting(trial, entry.number, entry.text, at)

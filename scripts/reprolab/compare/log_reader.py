@@ -1,7 +1,6 @@
-"""A trial's logs as a stream of entries: a line, or a whole Python traceback, normalized and as it was.
+"""Reads a trial's logs as a stream of entries. An entry is a line or a whole Python traceback.
 
-Logs may hold a million lines, and a line may be of any length: what is held at once is limited, and what was left
-out is counted.
+A log may have a million lines of any length, so the amount of data in memory is limited. What is left out is counted.
 """
 
 from __future__ import annotations
@@ -32,9 +31,10 @@ ENDING = re.compile(
 
 
 class Entry(NamedTuple):
-    """One line, or one traceback with its exception first; ``number`` is the (first) line's, from 1.
+    """One line, or one traceback with its exception first. ``number`` is the number of the (first) line, from 1.
 
-    ``raw`` holds the line as it was, with the engine's timestamp; ``text`` without it; ``normalized`` what is compared.
+    ``raw`` is the line with the engine's timestamp, ``text`` the line without it, and ``normalized`` the text that is
+    compared.
     """
 
     number: int
@@ -45,7 +45,7 @@ class Entry(NamedTuple):
 
 @dataclass
 class Log:
-    """One file of a trial, and what reading it found: lines read, whether there was more, whether it is torn."""
+    """One log file of a trial. After reading: the number of ``lines``; ``cut`` if there are more; ``torn`` or not."""
 
     path: Path
     most: int = MOST_LINES
@@ -54,7 +54,7 @@ class Log:
     torn: bool = False
 
     def raw_lines(self) -> Iterator[bytes]:
-        """The lines, each no longer than LONGEST bytes; a file that ends in the middle just ends."""
+        """The lines, each cut to LONGEST bytes. A torn file gives the lines before the tear."""
         self.lines, self.cut, self.torn = 0, False, False
         raw = _Unpacked(self.path) if self.path.name.endswith(".gz") else io.FileIO(self.path)
         with io.BufferedReader(raw, 1 << 18) as stream:
@@ -67,7 +67,7 @@ class Log:
             self.torn = isinstance(raw, _Unpacked) and raw.torn
 
     def entries(self) -> Iterator[Entry]:
-        """The entries in the order in which they begin to be complete; other lines may stand within a traceback."""
+        """The entries in the order of their last lines. Lines of other threads may be within a traceback."""
         held: list[tuple[int, bytes, str]] = []
         for number, raw in enumerate(self.raw_lines(), 1):
             text = without_stamp(raw)
@@ -92,7 +92,7 @@ class Log:
 
 
 def _short(stream: io.BufferedIOBase) -> Iterator[bytes]:
-    """Lines without what is beyond LONGEST bytes."""
+    """Lines, each cut to LONGEST bytes."""
     beyond = False
     while part := stream.readline(LONGEST):
         if not beyond:
@@ -101,18 +101,16 @@ def _short(stream: io.BufferedIOBase) -> Iterator[bytes]:
 
 
 class _Unpacked(io.RawIOBase):
-    """A gzip file that gives all it has and then ends, torn or not; GzipFile loses what one read began."""
+    """A gzip file that gives all data before a tear. GzipFile loses the data of the last read."""
 
     def __init__(self, path: Path) -> None:
         self._packed = gzip.GzipFile(path, "rb")
         self.torn = False
 
     def readable(self) -> bool:
-        """It is."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """What is there, up to the room in ``buffer``."""
         try:
             chunk = self._packed.read1(len(buffer))
         except (EOFError, zlib.error, gzip.BadGzipFile):
@@ -122,24 +120,23 @@ class _Unpacked(io.RawIOBase):
         return len(chunk)
 
     def close(self) -> None:
-        """The file too."""
         self._packed.close()
         super().close()
 
 
 def _loose(held: list[tuple[int, bytes, str]]) -> Iterator[Entry]:
-    """The lines of a traceback that never ended, one by one."""
+    """The lines of an incomplete traceback as single entries."""
     for number, raw, text in held:
         yield Entry(number, raw, text, normalize.normalize_line(text))
 
 
 def without_stamp(raw: bytes) -> str:
-    """A line without the engine's timestamp and its end."""
+    """A line without the engine's timestamp and the line end."""
     return split_timestamp(raw)[1].decode("utf-8", "replace").rstrip("\r\n")
 
 
 def moment(raw: bytes) -> int | None:
-    """When a line was written, nanoseconds since the epoch: by the engine's stamp, else by the line's own clock."""
+    """The time of a line in ns since the epoch: the engine's timestamp, else the time in the line; None without."""
     stamp, text = split_timestamp(raw)
     line = text.decode("utf-8", "replace").rstrip()
     try:
@@ -149,7 +146,7 @@ def moment(raw: bytes) -> int | None:
 
 
 def sources(trial: TrialDirectory) -> dict[str, Path]:
-    """The logs of a trial by name: those of the services, and what the experiment kept; the app's first."""
+    """The logs of a trial by name: those of the services, and those that the experiment kept. The app's are first."""
     paths: dict[str, Path] = {}
     for path in sorted(trial.path.iterdir()) if trial.path.is_dir() else []:
         if path.name.endswith(PACKED):
@@ -160,7 +157,7 @@ def sources(trial: TrialDirectory) -> dict[str, Path]:
 
 
 def zero(paths: dict[str, Path]) -> int | None:
-    """The moment of a trial's first line, over all its logs; None where no line says when it was written."""
+    """The time of the first line in all logs of a trial, in ns since the epoch; None if no line has a time."""
     moments = []
     for path in paths.values():
         for raw in Log(path, most=20).raw_lines():

@@ -1,4 +1,4 @@
-"""Facts that differ, and the observations of two sides value by value."""
+"""The observations of two sides, compared value by value; and the classes for facts that differ."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ ABSENT = "—"
 MOST_VALUES = 40
 LONGEST_LIST = 6
 LONGEST_TEXT = 160
-# So many values of a branch that one side lacks are one row.
+# If one side lacks at least BRANCH_FROM values of a branch, they are one row.
 BRANCH = re.compile(r"[.\[ ]")
 BRANCH_FROM = 3
-# With one trial on a side, figures nearer to each other than this are not told apart.
+# With one trial on each side, numbers whose relative difference is less than this count as the same.
 NEAR = 0.2
 BY_CHANCE = re.compile(r"(?:^|[._])(?:pids?|tid|ppid|worker|t_ns|started_ns|finished_ns|thread|token)$")
 MOMENTS = ("<clock>", "<id>", ABSENT)
@@ -26,7 +26,7 @@ MOMENTS = ("<clock>", "<id>", ABSENT)
 
 @dataclass(frozen=True)
 class Fact:
-    """One thing that differs: its name, and what it is on either side."""
+    """A fact that differs: its name, and its value on each side."""
 
     name: str
     left: str
@@ -35,7 +35,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Facts:
-    """One group of facts: those that differ, how many are the same, and in words what could not be compared."""
+    """A group of facts: those that differ, the number of the others, and notes on what could not be compared."""
 
     title: str
     rows: tuple[Fact, ...]
@@ -44,7 +44,7 @@ class Facts:
 
 
 def values(left: Side, right: Side) -> Facts:
-    """The observations, value by value; figures whose ranges overlap are not told apart."""
+    """The values of the observations that differ. Numbers whose ranges overlap count as the same."""
     sides = [[dict(leaves("", trial.observation)) for trial in side.trials] for side in (left, right)]
     names = dict.fromkeys(name for trials in sides for trial in trials for name in trial)
     by_size: list[tuple[float, Fact]] = []
@@ -64,7 +64,7 @@ def values(left: Side, right: Side) -> Facts:
 
 
 def _branches(facts: Sequence[Fact]) -> list[Fact]:
-    """Values of one branch that one side does not have at all, as one: `order.a`, `order.b` ... are `order`."""
+    """Join the values of a branch that one side lacks into one fact: `order.a`, `order.b` ... become `order`."""
     branches: dict[tuple[str, bool], list[Fact]] = {}
     for fact in facts:
         if ABSENT in (fact.left, fact.right):
@@ -88,7 +88,7 @@ def _branches(facts: Sequence[Fact]) -> list[Fact]:
 
 
 def _apart(left: Sequence[str], right: Sequence[str]) -> float:
-    """How far apart two sets of values are, 0 for not: texts that never meet count as much as a tenfold figure."""
+    """The size of the difference, 0 for none. Texts without a common value count as much as a tenfold number."""
     numbers = [[_number(text) for text in side] for side in (left, right)]
     if any(value is None for side in numbers for value in side):
         return 0.0 if set(map(normalize_line, left)) & set(map(normalize_line, right)) else 1.0
@@ -109,7 +109,7 @@ def _number(text: str) -> float | None:
 
 
 def _together(texts: Sequence[str]) -> str:
-    """The values of a side's trials in one cell: each distinct text, or a range of figures."""
+    """The values of a side's trials in one cell: each distinct text, or the range of numbers."""
     distinct = list(dict.fromkeys(texts))
     numbers = [_number(text) for text in distinct]
     if len(distinct) == 1 or any(number is None for number in numbers):
@@ -119,7 +119,7 @@ def _together(texts: Sequence[str]) -> str:
 
 
 def leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    """The single values of JSON data by their path; of long lists their length only."""
+    """The single values of JSON data by their paths; of a long list, only its length."""
     if isinstance(value, Mapping) and value:
         for key, inner in value.items():
             yield from leaves(f"{name}.{key}" if name else str(key), inner)

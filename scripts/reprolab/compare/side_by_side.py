@@ -1,7 +1,7 @@
-"""Two logs side by side: repeated lines collapsed with their number, stretches that both have folded.
+"""Two logs side by side. Repeated lines are one row with their number; parts that both logs have are folded.
 
-Lines of which there are many make stretches, whatever their order; what stands between them is aligned. So the rows
-that are left show where one log goes another way than the other.
+Frequent lines that follow each other are joined to a stretch, in any order. The stretches of both logs are aligned, so
+the rows that are not folded show where the logs differ.
 """
 
 from __future__ import annotations
@@ -15,36 +15,40 @@ from itertools import zip_longest
 from reprolab.compare.line_counts import LEFT, RIGHT, sighting
 from reprolab.compare.log_reader import Entry, Log
 
-# From so many on, in either log, a kind is traffic: its lines stand for each other.
+# A kind with more lines in either log is traffic: its lines are interchangeable.
 MANY = 20
 WINDOW = 1000
 MOST_STRETCHES = 1500
 MOST_ROWS = 400
-# A kind that is rarer than this within a window does not make it another.
+# A kind with a smaller share of a stretch does not change the stretch's key.
 SELDOM = 0.01
 AROUND, NEAR = 60, 3
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """Lines that follow each other: the first one's number, text and moment, and how many there are of each kind."""
+    """Lines that follow each other: number, text and time of the first line, and the number of lines of each kind.
+
+    Stretches with the same ``key`` are the same for the alignment. ``differs`` is whether the lines are of a kind that
+    differs between the logs.
+    """
 
     key: object
     line: int
     text: str
     at_ms: float | None
     counts: tuple[tuple[str, int], ...]
-    telling: bool
+    differs: bool
 
     @property
     def lines(self) -> int:
-        """How many lines it stands for (a traceback is one)."""
+        """The number of entries (a traceback is one)."""
         return sum(n for _, n in self.counts)
 
 
 @dataclass(frozen=True)
 class AlignedRow:
-    """Stretches beside each other; without any, ``folded`` lines of each side that both logs have."""
+    """A row of stretches; without any, the number of ``folded`` lines of each side."""
 
     left: Stretch | None = None
     right: Stretch | None = None
@@ -53,7 +57,10 @@ class AlignedRow:
 
 @dataclass(frozen=True)
 class Aligned:
-    """The rows of one source, for one trial of each side; what was left out is counted, per side or in rows."""
+    """The rows of one log for one trial of each side.
+
+    ``beyond`` is the number of lines of each side that were not aligned, and ``more_rows`` of rows that were left out.
+    """
 
     rows: tuple[AlignedRow, ...]
     beyond: tuple[int, int]
@@ -66,8 +73,8 @@ def align(
     counts: tuple[Counter[str], Counter[str]],
     differing: frozenset[str],
 ) -> Aligned:
-    """Put two logs side by side: ``counts`` says how often each kind stands in them, ``differing`` which to show."""
-    many = {kind for each in counts for kind, n in each.items() if n > MANY}
+    """Put two logs side by side. ``counts`` has the number of lines of each kind; kinds in ``differing`` are shown."""
+    many = {kind for by_kind in counts for kind, n in by_kind.items() if n > MANY}
     sides: list[list[Stretch]] = []
     beyond = []
     for side in (LEFT, RIGHT):
@@ -78,10 +85,10 @@ def align(
     return Aligned(tuple(rows[:MOST_ROWS]), (beyond[LEFT], beyond[RIGHT]), max(0, len(rows) - MOST_ROWS))
 
 
-def _limited(found_stretches: Iterator[Stretch]) -> tuple[list[Stretch], int]:
+def _limited(all_stretches: Iterator[Stretch]) -> tuple[list[Stretch], int]:
     kept: list[Stretch] = []
     left_out = 0
-    for stretch in found_stretches:
+    for stretch in all_stretches:
         if len(kept) < MOST_STRETCHES:
             kept.append(stretch)
         else:
@@ -92,14 +99,14 @@ def _limited(found_stretches: Iterator[Stretch]) -> tuple[list[Stretch], int]:
 def stretches(
     entries: Iterable[Entry], zero_ns: int | None, many: set[str], differing: frozenset[str]
 ) -> Iterator[Stretch]:
-    """A log as stretches: traffic up to WINDOW lines, then joined while it stays of the same kinds; others by kind."""
+    """A log as stretches. Traffic makes stretches of WINDOW lines; neighbours with the same key are joined."""
     open_: Stretch | None = None
     for group in _groups(entries, many):
         stretch = _stretch(group, zero_ns, many, differing)
         if open_ is not None and open_.key == stretch.key:
             joined = Counter(dict(open_.counts)) + Counter(dict(stretch.counts))
             stretch = Stretch(
-                stretch.key, open_.line, open_.text, open_.at_ms, tuple(joined.most_common()), stretch.telling
+                stretch.key, open_.line, open_.text, open_.at_ms, tuple(joined.most_common()), stretch.differs
             )
         elif open_ is not None:
             yield open_
@@ -109,7 +116,7 @@ def stretches(
 
 
 def _groups(entries: Iterable[Entry], many: set[str]) -> Iterator[tuple[Entry, Counter[str]]]:
-    """Runs of traffic, WINDOW lines at most, and single entries between them; the first entry and the counts."""
+    """Groups of at most WINDOW lines of traffic, and single entries between them: (first entry, counts)."""
     first: Entry | None = None
     counts: Counter[str] = Counter()
     for entry in entries:
@@ -132,38 +139,39 @@ def _stretch(
 ) -> Stretch:
     entry, counts = group
     seen = sighting(0, entry, zero_ns)
-    meaningful = frozenset(kind for kind, n in counts.items() if kind in differing and n > SELDOM * counts.total())
-    key: object = ("traffic", meaningful) if entry.normalized in many else entry.normalized
-    return Stretch(key, entry.number, seen.text, seen.at_ms, tuple(counts.most_common()), bool(meaningful))
+    shown_kinds = frozenset(kind for kind, n in counts.items() if kind in differing and n > SELDOM * counts.total())
+    key: object = ("traffic", shown_kinds) if entry.normalized in many else entry.normalized
+    return Stretch(key, entry.number, seen.text, seen.at_ms, tuple(counts.most_common()), bool(shown_kinds))
 
 
 def _rows(left: Sequence[Stretch], right: Sequence[Stretch]) -> Iterator[AlignedRow]:
-    """The stretches aligned; those that both sides have, here or elsewhere, are folded."""
+    """The aligned stretches. Those that both sides have, at any place, are folded."""
     folded = [0, 0]
-    # Popular stretches are no anchors (autojunk): two long logs would take minutes else.
+    # SequenceMatcher ignores frequent stretches (autojunk). Without that, two long logs would take minutes.
     matcher = SequenceMatcher(None, [stretch.key for stretch in left], [stretch.key for stretch in right])
-    for what, i, j, k, m in matcher.get_opcodes():
-        if what == "equal":
+    for operation, i, j, k, m in matcher.get_opcodes():
+        if operation == "equal":
             folded[LEFT] += sum(stretch.lines for stretch in left[i:j])
             folded[RIGHT] += sum(stretch.lines for stretch in right[k:m])
             continue
-        for left_one, right_one in zip_longest(_telling(left[i:j]), _telling(right[k:m]), fillvalue=(0, None)):
-            folded[LEFT] += left_one[0]
-            folded[RIGHT] += right_one[0]
-            if left_one[1] or right_one[1]:
+        pairs = zip_longest(_differing(left[i:j]), _differing(right[k:m]), fillvalue=(0, None))
+        for (left_lines, left_stretch), (right_lines, right_stretch) in pairs:
+            folded[LEFT] += left_lines
+            folded[RIGHT] += right_lines
+            if left_stretch or right_stretch:
                 if any(folded):
                     yield AlignedRow(folded=(folded[LEFT], folded[RIGHT]))
                     folded = [0, 0]
-                yield AlignedRow(left_one[1], right_one[1])
+                yield AlignedRow(left_stretch, right_stretch)
     if any(folded):
         yield AlignedRow(folded=(folded[LEFT], folded[RIGHT]))
 
 
-def _telling(found_stretches: Iterable[Stretch]) -> Iterator[tuple[int, Stretch | None]]:
-    """The stretches to show, each with how many lines before it are not; then the lines behind the last."""
+def _differing(all_stretches: Iterable[Stretch]) -> Iterator[tuple[int, Stretch | None]]:
+    """(folded lines before it, stretch) for each stretch that differs; then (folded lines at the end, None)."""
     folded = 0
-    for stretch in found_stretches:
-        if stretch.telling:
+    for stretch in all_stretches:
+        if stretch.differs:
             yield folded, stretch
             folded = 0
         else:
@@ -172,7 +180,7 @@ def _telling(found_stretches: Iterable[Stretch]) -> Iterator[tuple[int, Stretch 
 
 
 def neighbours(log: Log, numbers: Iterable[int], zero_ns: int | None) -> dict[int, tuple[Stretch, ...]]:
-    """What stands around each of these lines: NEAR stretches before it, the line, NEAR behind it."""
+    """The lines around each of these lines: NEAR stretches before it, the line, and NEAR stretches after it."""
     wanted = sorted(set(numbers))
     before: deque[Entry] = deque(maxlen=AROUND)
     open_: dict[int, list[Entry]] = {}
@@ -194,5 +202,5 @@ def _around(number: int, entries: list[Entry], zero_ns: int | None) -> tuple[Str
     at = next(index for index, entry in enumerate(entries) if entry.number == number)
     none: set[str] = set()
     parts = (entries[:at], entries[at : at + 1], entries[at + 1 :])
-    before, these, behind = (list(stretches(part, zero_ns, none, frozenset())) for part in parts)
-    return (*before[-NEAR:], *these, *behind[:NEAR])
+    before, line, after = (list(stretches(part, zero_ns, none, frozenset())) for part in parts)
+    return (*before[-NEAR:], *line, *after[:NEAR])

@@ -1,4 +1,4 @@
-"""A comparison for the terminal: what stands out first, then the facts, then log by log."""
+"""The comparison in the terminal: the most important findings, the facts, and each log."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LONGEST = 400
 
 
 def render(console: Console, comparison: Comparison) -> None:
-    """Print the whole comparison; every part that is cut says so."""
+    """Print the whole comparison. A part that is not complete says so."""
     wide = console.width >= WIDE_ENOUGH
     console.print(_header(comparison))
     for warning in comparison.warnings:
@@ -113,7 +113,7 @@ def _finding(comparison: Comparison, finding: Finding, source: str = "") -> Rend
 
 
 def _innermost(frames: str) -> str:
-    """The last two frames of a traceback: where it happened, and who called."""
+    """The last two frames of a traceback: the place of the error, and its caller."""
     lines = frames.split("\n")
     starts = [index for index, line in enumerate(lines) if line.startswith('  File "')]
     kept = lines[starts[-2] :] if len(starts) > 1 else lines
@@ -122,7 +122,7 @@ def _innermost(frames: str) -> str:
 
 
 def _near(finding: Finding, near: tuple[Stretch, ...], wide: bool) -> RenderableType:
-    """The lines around the first, each stretch with its moment and number; in a narrow terminal they wrap."""
+    """The lines around the first line of a finding, with time and number. In a narrow terminal they wrap."""
     seen = finding.first[finding.side]
     heads = [(wording.at(stretch.at_ms), *wording.stretch(stretch)) for stretch in near]
     at, times = (max(len(head[column]) for head in heads) for column in (0, 1))

@@ -1,4 +1,4 @@
-"""The words and figures that the terminal and the page share."""
+"""Words and numbers that the terminal and the page share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CLOCK = "times are seconds since the first line of the trial, in whichever of it
 
 
 def number(value: int) -> str:
-    """A figure with spaces between its thousands, at which no line breaks."""
+    """A number with no-break spaces between its thousands."""
     return f"{value:,}".replace(",", "\u00a0")
 
 
@@ -26,7 +26,7 @@ def plural(value: int, singular: str, plural_form: str = "") -> str:
 
 
 def counts(values: tuple[int, ...]) -> str:
-    """How often in each trial: one figure where it is the same in all, else a range."""
+    """The counts of all trials: one number if they are the same, else the range."""
     if not values:
         return "—"
     low, high = min(values), max(values)
@@ -34,12 +34,12 @@ def counts(values: tuple[int, ...]) -> str:
 
 
 def at(milliseconds: float | None) -> str:
-    """A moment since the trial's first line."""
+    """A time since the first line of the trial, in seconds."""
     return "" if milliseconds is None else f"{milliseconds / 1000:.2f} s"
 
 
 def where(comparison: Comparison, finding: Finding) -> str:
-    """Which side has it, in words."""
+    """The side that has a finding, and its standing."""
     name = comparison.name(finding.side)
     words = {
         Standing.ONLY: f"only {name}",
@@ -53,7 +53,7 @@ def where(comparison: Comparison, finding: Finding) -> str:
 
 
 def first(finding: Finding) -> str:
-    """When and where it stood first on its side."""
+    """The time and the line number of a finding's first line."""
     seen = finding.first[finding.side]
     if seen is None:
         return ""
@@ -62,42 +62,42 @@ def first(finding: Finding) -> str:
 
 
 def example(finding: Finding, side: int | None = None) -> str:
-    """The line as it was, where it stood first on a side; of a traceback its exception."""
+    """The first line of a finding on a side; of a traceback, the exception."""
     seen = finding.first[finding.side if side is None else side]
     return (seen.text if seen else finding.normalized).partition("\n")[0]
 
 
 def frames(finding: Finding) -> str:
-    """The frames of a traceback; empty for a line."""
+    """The frames of a traceback; empty for another line."""
     seen = finding.first[finding.side]
     return (seen.text if seen else finding.normalized).partition("\n")[2]
 
 
 def more(finding: Finding) -> str:
-    """How many further kinds stand behind this one."""
+    """The number of kinds that differ from a finding only in numbers."""
     return f"and {plural(finding.more, 'kind')} like it, other numbers" if finding.more else ""
 
 
 def folded(row: AlignedRow) -> str:
-    """What stands for folded lines."""
+    """The text in place of folded lines."""
     left, right = row.folded
     if left == right:
         return f"… {plural(left, 'identical line')}"
     return f"… {number(left)} | {number(right)} lines of kinds that both have"
 
 
-def stretch(folded: Stretch) -> tuple[str, str]:
-    """A stretch as its number of lines ("×14", empty for one) and its text; of several kinds, the most frequent."""
-    text = folded.text.partition("\n")[0]
-    if len(folded.counts) == 1:
-        return (f"×{number(folded.lines)}" if folded.lines > 1 else "", text)
-    parts = [f"{number(n)} × {kind.partition(chr(10))[0]}" for kind, n in folded.counts[:3]]
-    rest = f"; {plural(len(folded.counts) - 3, 'further kind')}" if len(folded.counts) > 3 else ""
-    return f"×{number(folded.lines)}", "; ".join(parts) + rest
+def stretch(lines: Stretch) -> tuple[str, str]:
+    """A stretch as the number of its lines ("×14", empty for 1) and its text; of several kinds, the most frequent."""
+    text = lines.text.partition("\n")[0]
+    if len(lines.counts) == 1:
+        return (f"×{number(lines.lines)}" if lines.lines > 1 else "", text)
+    parts = [f"{number(n)} × {kind.partition(chr(10))[0]}" for kind, n in lines.counts[:3]]
+    rest = f"; {plural(len(lines.counts) - 3, 'further kind')}" if len(lines.counts) > 3 else ""
+    return f"×{number(lines.lines)}", "; ".join(parts) + rest
 
 
 def doubt(comparison: Comparison) -> str:
-    """What the number of trials does not allow one to say, with the next step."""
+    """A warning if the trials do not show differences by chance, with the next step; empty if they do."""
     if comparison.known_chance:
         return ""
     if any(side.by_hand for side in comparison.sides):
@@ -109,7 +109,7 @@ def doubt(comparison: Comparison) -> str:
 
 
 def trials(comparison: Comparison, side: int) -> str:
-    """Which trials a side stands for."""
+    """The trials of a side."""
     compared = comparison.sides[side]
     if compared.by_hand:
         return f"logs kept {compared.run.name}"
@@ -122,5 +122,5 @@ def trials(comparison: Comparison, side: int) -> str:
 
 
 def total(lines: tuple[tuple[int, ...], tuple[int, ...]]) -> str:
-    """The lines of one log on either side."""
+    """The number of lines of a log on each side."""
     return f"{counts(lines[LEFT])} | {counts(lines[RIGHT])} lines"
