@@ -1,4 +1,4 @@
-"""compare: the two sides, the facts, the kinds of lines, the logs side by side, the terminal and the page."""
+"""compare: the two sides, the facts, the kinds of line, the logs side by side, the terminal and the page."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ FileNotFoundError: [Errno 2] No such file or directory: '/tmp/s'
 
 
 def stamped(text: str, second: int = 0) -> bytes:
-    """A log as the engine hands it out: each line behind a timestamp, a millisecond apart."""
+    """A log with the engine's timestamps; the lines are one millisecond apart."""
     rows = [(second * 1000 + n, row) for n, row in enumerate(text.splitlines())]
     return b"".join(f"2026-01-02T12:00:{ms // 1000:02}.{ms % 1000:03}000000Z {row}\n".encode() for ms, row in rows)
 
 
 def write_log(run: RunDirectory, variant: str, number: int, content: bytes, name: str = "app.log.gz") -> Path:
-    """Put a log into a trial's directory."""
+    """Write a log to a trial's directory."""
     path = run.trial("lamp", variant, number).path / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
@@ -51,7 +51,7 @@ def write_log(run: RunDirectory, variant: str, number: int, content: bytes, name
 
 
 def make_run(root: Path, logs: dict[str, Sequence[str]], **changes: Any) -> RunDirectory:
-    """A run of the small scenario: per variant a log for each trial."""
+    """A run of the small scenario; each variant has one log per trial."""
     run = lookup.create_run(root, "blink")
     plan = [{"experiment": "lamp", "variant": name, "factors": {}, "trials": len(of)} for name, of in logs.items()]
     content = {"started": "2026-01-02", "status": "complete", "plan": plan}
@@ -65,27 +65,27 @@ def make_run(root: Path, logs: dict[str, Sequence[str]], **changes: Any) -> RunD
 
 
 def compared(root: Path, *words: str, **options: Any) -> Comparison:
-    """Compare as the command line does."""
+    """Compare two sides like the command line."""
     left, right = select.find(root, words, options.get("variants", ()), options.get("force", False))
     warnings = select.check(left, right, options.get("force", False))
     return compare(left, right, options.get("scenario"), warnings, options.get("only", ()), lambda text: None)
 
 
 def printed(comparison: Comparison, width: int = 160) -> str:
-    """What a terminal of this width shows."""
+    """The output in a terminal of this width."""
     stream = io.StringIO()
     terminal.render(Console(file=stream, width=width, no_color=True), comparison)
     return stream.getvalue()
 
 
-def found(comparison: Comparison) -> dict[str, Finding]:
-    """The differences by normalized line."""
-    return {one.normalized.partition("\n")[0]: one for one in comparison.findings}
+def by_line(comparison: Comparison) -> dict[str, Finding]:
+    """The findings by their normalized lines."""
+    return {finding.normalized.partition("\n")[0]: finding for finding in comparison.findings}
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout of the test's own with the small scenario."""
+    """A temporary checkout with the small scenario."""
     monkeypatch.setenv("REPROLAB_ROOT", str(tmp_path))
     monkeypatch.delenv("REPROLAB_RESULTS", raising=False)
     lay_out(tmp_path)
@@ -93,33 +93,33 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def lab(*arguments: str) -> Result:
-    """Call the command line."""
+    """Run `reprolab compare`."""
     return CliRunner().invoke(main.main, ["compare", *arguments])
 
 
-# -- which two things ------------------------------------------------------------------------------
+# -- the two sides ---------------------------------------------------------------------------------
 
 
 def test_the_forms_of_the_command_line(home: Path) -> None:
-    """A run and two variants; a run and one, against the documented; two runs; two runs and a variant for each."""
-    one = make_run(home, {"documented": ["a", "b"], "old": ["c"]})
+    """A run and two variants, a run and one variant, two runs, or two runs and two variants."""
+    run = make_run(home, {"documented": ["a", "b"], "old": ["c"]})
     other = make_run(home, {"documented": ["d"], "custom": ["e"]})
 
     def pair(*words: str, variants: Sequence[str] = ()) -> list[tuple[str, str]]:
         return [(side.run.name, side.label) for side in select.find(home, words, variants)]
 
-    assert pair(str(one.path), "old", "documented") == [(one.name, "old"), (one.name, "documented")]
-    assert pair(str(one.path), "old") == [(one.name, "documented"), (one.name, "old")]
-    assert pair(str(one.path), "documented:2", "lamp/old:1") == [(one.name, "documented:2"), (one.name, "old:1")]
-    assert pair(str(one.path), str(other.path)) == [(one.name, "documented"), (other.name, "documented")]
-    assert pair(str(one.path), str(other.path), variants=["old", "custom"]) == [
-        (one.name, "old"),
+    assert pair(str(run.path), "old", "documented") == [(run.name, "old"), (run.name, "documented")]
+    assert pair(str(run.path), "old") == [(run.name, "documented"), (run.name, "old")]
+    assert pair(str(run.path), "documented:2", "lamp/old:1") == [(run.name, "documented:2"), (run.name, "old:1")]
+    assert pair(str(run.path), str(other.path)) == [(run.name, "documented"), (other.name, "documented")]
+    assert pair(str(run.path), str(other.path), variants=["old", "custom"]) == [
+        (run.name, "old"),
         (other.name, "custom"),
     ]
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "texts"),
     [
         (["RUN"], ["a run and two variants, or two runs", "RUN VARIANT VARIANT"]),
         (["RUN", "documented"], ["is on both sides"]),
@@ -132,8 +132,8 @@ def test_the_forms_of_the_command_line(home: Path) -> None:
         (["RUN", "OTHER"], ["the scenarios differ (blink, shine)", "--force"]),
     ],
 )
-def test_refusals_say_what_to_do(home: Path, words: list[str], said: list[str]) -> None:
-    """Unlike things, a variant without a valid trial, a run that ended before it: status 2, why, and what to do."""
+def test_refusals_say_what_to_do(home: Path, words: list[str], texts: list[str]) -> None:
+    """Different scenarios and variants without a valid trial end with status 2, the reason and the next step."""
     run = make_run(
         home, {"documented": ["a"], "old": ["b"], "broken": [], "later": []}, status="aborted", reason="Ctrl-C"
     )
@@ -141,12 +141,12 @@ def test_refusals_say_what_to_do(home: Path, words: list[str], said: list[str]) 
     other = make_run(home, {"documented": ["a"]}, scenario="shine")
     result = lab(*[{"RUN": str(run.path), "OTHER": str(other.path)}.get(word, word) for word in words])
     assert result.exit_code == Exit.USAGE, result.output
-    for text in said:
+    for text in texts:
         assert text in result.output
 
 
-def test_what_is_forced_is_said(home: Path) -> None:
-    """--force compares other scenarios and invalid trials; the warning says that they are unlike."""
+def test_force_gives_a_warning(home: Path) -> None:
+    """--force compares different scenarios and invalid trials, with a warning."""
     run = make_run(home, {"documented": ["a"], "broken": []})
     run.append(trial("broken", invalid="it did not start"))
     write_log(run, "broken", 1, stamped("ImportError: no"))
@@ -158,23 +158,23 @@ def test_what_is_forced_is_said(home: Path) -> None:
     assert "ImportError: no" in lab(str(run.path), "broken", "--force").output
 
 
-def test_an_invalid_variant_that_is_forced_is_said_to_be_one(home: Path) -> None:
-    """The warning has the reason; so has the one for a single invalid trial of a variant that has valid ones."""
+def test_the_warning_has_the_reason_of_an_invalid_trial(home: Path) -> None:
+    """This holds for a variant without valid trials, and for one invalid trial of a variant with valid ones."""
     run = make_run(home, {"documented": ["a"], "broken": [], "old": ["b"]})
     run.append(trial("broken", invalid="it did not start\nlast words"))
     run.append(trial("old", number=2, invalid="it fell over"))
-    said = compared(home, str(run.path), "broken", force=True)
+    comparison = compared(home, str(run.path), "broken", force=True)
     reason = "compared by force, though broken has no valid trial; trial 1: it did not start"
-    assert said.warnings == (reason,)
-    assert f"! {reason}" in printed(said)
-    assert reason in html.render(said)
+    assert comparison.warnings == (reason,)
+    assert f"! {reason}" in printed(comparison)
+    assert reason in html.render(comparison)
     assert compared(home, str(run.path), "old:2", force=True).warnings == (
         "compared by force, though trial 2 of old is invalid; trial 2: it fell over",
     )
 
 
 def several(root: Path) -> RunDirectory:
-    """A run of two experiments that share a variant and have one each; logs do not matter."""
+    """A run of two experiments that share one variant, without logs."""
     run = lookup.create_run(root, "blink")
     known = [("lamp", "documented"), ("lamp", "old"), ("bell", "documented"), ("bell", "loud")]
     plan = [{"experiment": e, "variant": v, "factors": {}, "trials": 1} for e, v in known]
@@ -186,14 +186,14 @@ def several(root: Path) -> RunDirectory:
 
 
 @pytest.mark.parametrize("words", [("documented", "loud"), ("loud", "documented"), ("loud",)])
-def test_the_other_side_tells_the_experiment(home: Path, words: tuple[str, ...]) -> None:
-    """Documented is in both experiments; loud in one: that one is meant."""
+def test_the_other_side_decides_the_experiment(home: Path, words: tuple[str, ...]) -> None:
+    """`documented` is in both experiments, but `loud` only in one."""
     run = several(home)
     assert [side.experiment for side in select.find(home, (str(run.path), *words), ())] == ["bell", "bell"]
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "texts"),
     [
         (
             ["blink", "documented:1", "documented"],
@@ -214,18 +214,18 @@ def test_the_other_side_tells_the_experiment(home: Path, words: tuple[str, ...])
         ),
     ],
 )
-def test_what_may_be_several_or_nothing_comes_with_the_next_step(home: Path, words: list[str], said: list[str]) -> None:
-    """Commands that work as they stand; a run that was meant; two things that can differ."""
+def test_ambiguous_and_unknown_names_are_refused(home: Path, words: list[str], texts: list[str]) -> None:
+    """The message has complete commands, or the most similar name."""
     other = several(home)
     several(home)
     result = lab(*[str(other.path) if word == "OTHER" else word for word in words])
     assert result.exit_code == Exit.USAGE, result.output
-    for text in said:
+    for text in texts:
         assert text.replace("OTHER", str(other.path)) in result.output
 
 
-def test_a_page_that_cannot_be_written_is_told_before(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No directory for it: status 2, another file, and nothing was compared. So it is where the disk is full."""
+def test_a_page_that_cannot_be_written_is_a_usage_error(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing directory is reported before the comparison. A full disk is reported too."""
     run = make_run(home, {"documented": ["a"], "old": ["b"]})
     result = lab(str(run.path), "old", "--html", str(home / "nowhere" / "x.html"))
     assert result.exit_code == Exit.USAGE
@@ -242,16 +242,16 @@ def test_a_page_that_cannot_be_written_is_told_before(home: Path, monkeypatch: p
     assert "x.html could not be written: No space left on device" in result.output
 
 
-def test_the_zero_of_its_times_is_said(home: Path) -> None:
-    """In the terminal and on the page."""
+def test_the_zero_of_the_times_is_explained(home: Path) -> None:
+    """The terminal and the page explain it."""
     run = make_run(home, {"documented": ["a"], "old": ["b"]})
-    said = compared(home, str(run.path), "old")
-    for text in (printed(said), html.render(said)):
+    comparison = compared(home, str(run.path), "old")
+    for text in (printed(comparison), html.render(comparison)):
         assert "imes are seconds since the first line of the trial" in text
 
 
-def test_an_unfinished_run_is_named(home: Path) -> None:
-    """What an aborted run measured before its end is compared, and the page says that it was aborted."""
+def test_an_aborted_run_gives_a_warning(home: Path) -> None:
+    """The trials that an aborted run completed are compared."""
     run = make_run(home, {"documented": ["a"], "old": ["b"]}, status="aborted")
     warnings = compared(home, str(run.path), "old").warnings
     assert warnings == (f"the run {run.name} is aborted: what ended before is compared",)
@@ -261,7 +261,7 @@ def test_an_unfinished_run_is_named(home: Path) -> None:
 
 
 def test_a_traceback_is_one_entry(tmp_path: Path) -> None:
-    """With its exception first; lines that others wrote in between stay entries of their own."""
+    """Its exception is first. Lines of other threads within it are entries of their own."""
     torn = TRACEBACK.replace("    os.unlink", "GET / 200\n    os.unlink")
     path = tmp_path / "app.log.gz"
     path.write_bytes(gzip.compress(stamped(f"begin\n{torn}end")))
@@ -271,8 +271,8 @@ def test_a_traceback_is_one_entry(tmp_path: Path) -> None:
     assert entries == [["begin"], ["GET / 200"], [error, *frames], ["end"]]
 
 
-def test_a_traceback_without_an_end_is_lines(tmp_path: Path) -> None:
-    """A server killed in the middle leaves one: nothing of it is lost."""
+def test_an_incomplete_traceback_is_single_lines(tmp_path: Path) -> None:
+    """A server that was killed may leave one; no line of it is lost."""
     path = tmp_path / "app.err"
     path.write_text("Traceback (most recent call last):\n  File x\n")
     assert [entry.text for entry in log_reader.Log(path).entries()] == [
@@ -282,7 +282,7 @@ def test_a_traceback_without_an_end_is_lines(tmp_path: Path) -> None:
 
 
 def test_a_torn_file_and_a_long_line(tmp_path: Path) -> None:
-    """A gzip file that ends in the middle gives what it has; a line of megabytes gives its beginning, once."""
+    """A torn gzip file gives the lines before the tear. A line of megabytes is cut once."""
     path = tmp_path / "app.log.gz"
     path.write_bytes(gzip.compress(b"a" * 9_000 + b"\nb\n" + b"c" * 90_000, compresslevel=0)[:-12])
     log = log_reader.Log(path)
@@ -292,8 +292,8 @@ def test_a_torn_file_and_a_long_line(tmp_path: Path) -> None:
     assert not log.cut
 
 
-def test_a_limit_on_lines_is_said(tmp_path: Path) -> None:
-    """Beyond it nothing is read, and the log knows."""
+def test_the_number_of_lines_is_limited(tmp_path: Path) -> None:
+    """The log notes whether it has more lines."""
     path = tmp_path / "app.log"
     path.write_bytes(b"x\n" * 10)
     log = log_reader.Log(path, most=4)
@@ -314,8 +314,8 @@ def test_a_limit_on_lines_is_said(tmp_path: Path) -> None:
         (b"no clock\n", None),
     ],
 )
-def test_the_moment_of_a_line(line: bytes, nanoseconds: int | None) -> None:
-    """The engine's stamp, else the line's own clock where it tells its zone; else nothing, rather than a guess."""
+def test_the_time_of_a_line(line: bytes, nanoseconds: int | None) -> None:
+    """The engine's timestamp, or the time in the line if it has a time zone; else None."""
     assert log_reader.moment(line) == nanoseconds
 
 
@@ -323,7 +323,7 @@ def test_the_moment_of_a_line(line: bytes, nanoseconds: int | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("own", "other", "trials", "expected"),
+    ("counts", "other", "trials", "expected"),
     [
         ((4, 4, 4), (0, 0, 0), (3, 3), Standing.ONLY),
         ((4, 0, 4), (0, 0, 0), (3, 3), Standing.CHANCE),
@@ -335,64 +335,66 @@ def test_the_moment_of_a_line(line: bytes, nanoseconds: int | None) -> None:
         ((0,), (5,), (1, 1), None),
     ],
 )
-def test_how_a_kind_stands(own: Any, other: Any, trials: Any, expected: Standing | None) -> None:
-    """Only on one side in every trial; perhaps by chance where trials of one variant differ; more by a wide margin."""
-    assert differences.standing(own, other, trials) is expected
+def test_the_standing_of_a_kind(counts: Any, other: Any, trials: Any, expected: Standing | None) -> None:
+    """In all trials of one side only; perhaps by chance; more often by a wide margin; no difference."""
+    assert differences.standing(counts, other, trials) is expected
 
 
-def test_chance_ranks_below_what_is_sure(home: Path) -> None:
-    """A grave line in one of two trials of a variant stands below a plain one in both."""
+def test_a_certain_difference_is_before_a_possible_chance(home: Path) -> None:
+    """A grave line in one of two trials of a variant is after a plain line in both."""
     run = make_run(home, {"documented": ["sure\nERROR: by chance", "sure"], "old": ["other", "other"]})
     comparison = compared(home, str(run.path), "old", "documented")
-    order = [one.normalized for one in comparison.findings]
+    order = [finding.normalized for finding in comparison.findings]
     assert order.index("sure") < order.index("ERROR: by chance")
-    assert found(comparison)["ERROR: by chance"].standing is Standing.CHANCE
+    assert by_line(comparison)["ERROR: by chance"].standing is Standing.CHANCE
     assert "not in every trial of a variant" in printed(comparison)
 
 
-def test_another_trial_of_the_variant_tells_chance(home: Path) -> None:
-    """With one trial named, the variant's others still tell that a line comes and goes."""
+def test_other_trials_of_a_variant_show_chance(home: Path) -> None:
+    """If one trial is named, the other trials of its variant still show that a line may be missing by chance."""
     run = make_run(home, {"documented": ["a\nnow and then", "a"], "old": ["a", "a"]})
     comparison = compared(home, str(run.path), "documented:1", "old:1")
-    one = found(comparison)["now and then"]
-    assert one.standing is Standing.CHANCE
-    assert one.counts == ((1,), (0,))
+    finding = by_line(comparison)["now and then"]
+    assert finding.standing is Standing.CHANCE
+    assert finding.counts == ((1,), (0,))
 
 
 def test_the_order_of_lines_is_no_difference(home: Path) -> None:
-    """Workers side by side write in any order: the same lines in another one are the same."""
+    """Parallel workers write the same lines in any order."""
     rows = [f"worker {n} begins\nworker {n} ends" for n in range(4)]
     run = make_run(home, {"documented": ["\n".join(rows)], "old": ["\n".join(reversed(rows))]})
     assert compared(home, str(run.path), "old").findings == []
 
 
-def test_more_of_all_is_said_to_be_so(home: Path) -> None:
-    """Where a log is ten times as long, ten times as many plain lines say no more; ten times as many errors do."""
+def test_more_lines_in_a_longer_log(home: Path) -> None:
+    """In a log of ten times the length, more plain lines have a low standing; more errors do not."""
     text = "GET 200\nstep\nERROR: boom\n"
     run = make_run(home, {"documented": [text * 30], "old": [text * 3]})
-    standings = {normalized: one.standing for normalized, one in found(compared(home, str(run.path), "old")).items()}
+    standings = {
+        normalized: finding.standing for normalized, finding in by_line(compared(home, str(run.path), "old")).items()
+    }
     assert standings == {"GET 200": Standing.ALONG, "step": Standing.ALONG, "ERROR: boom": Standing.MORE}
 
 
-def test_one_line_that_changed_is_one_difference(home: Path) -> None:
-    """A release in a line, once on each side: shown as a pair, not as two strangers."""
+def test_a_changed_line_is_one_finding(home: Path) -> None:
+    """A line with another release on each side is one finding with both lines."""
     run = make_run(home, {"documented": ["Starting gunicorn 19.6.0"], "old": ["Starting gunicorn 19.5.0"]})
-    (one,) = compared(home, str(run.path), "old").findings
-    assert one.standing is Standing.CHANGED
-    assert [seen.text for seen in one.first if seen] == ["Starting gunicorn 19.6.0", "Starting gunicorn 19.5.0"]
+    (finding,) = compared(home, str(run.path), "old").findings
+    assert finding.standing is Standing.CHANGED
+    assert [seen.text for seen in finding.first if seen] == ["Starting gunicorn 19.6.0", "Starting gunicorn 19.5.0"]
 
 
-def test_numbering_is_one_difference(home: Path) -> None:
-    """Requests 1 to 9 on one side, 4 to 12 on the other: as many, so other numbers is all there is to say."""
+def test_numbered_lines_are_one_finding(home: Path) -> None:
+    """Requests 1 to 9 and 4 to 12 have the same count; only the numbers differ."""
     text = ["\n".join(f"request {n} begins" for n in numbers) for numbers in (range(1, 10), range(4, 13))]
     run = make_run(home, {"documented": [text[0]], "old": [text[1]]})
-    (one,) = compared(home, str(run.path), "old").findings
-    assert one.standing is Standing.NUMBERS
-    assert one.counts == ((9,), (9,))
+    (finding,) = compared(home, str(run.path), "old").findings
+    assert finding.standing is Standing.NUMBERS
+    assert finding.counts == ((9,), (9,))
 
 
-def test_room_for_kinds_is_limited(tmp_path: Path) -> None:
-    """A log of ever new lines fills its half of the table; the rest is counted, and no kind has a false side."""
+def test_the_number_of_kinds_is_limited(tmp_path: Path) -> None:
+    """The left log uses half of the table. The other lines are counted, and no kind is on a wrong side."""
     path = [tmp_path / "left.log", tmp_path / "right.log"]
     path[0].write_text("".join(f"left {n}-{n}a\n" for n in range(50)) + "shared\n")
     path[1].write_text("".join(f"right {n}-{n}b\n" for n in range(3)) + "shared\n")
@@ -400,15 +402,15 @@ def test_room_for_kinds_is_limited(tmp_path: Path) -> None:
     for side in (0, 1):
         tally.add(side, 0, log_reader.Log(path[side]), None, 0)
     assert tally.left_out == [41, 1]
-    # The left had no room for it, so that it stands on the right alone would not be true.
+    # The left log has the line too, but no room for it: the table must not have it on the right only.
     assert "shared" not in tally.kinds
     assert len(tally.kinds) == 13
 
 
-def test_too_many_differences_are_limited_and_counted(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The weightiest are kept; how many are left out is said, as is that such logs are not put side by side."""
+def test_the_number_of_findings_is_limited(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The findings of most weight are kept, and the notes say what is left out."""
     letters = "abcdefghijklmnopqrst"
-    text = "\n".join(f"{one}{other} happened" for one in letters for other in letters) + "\nERROR: boom"
+    text = "\n".join(f"{letter}{other} happened" for letter in letters for other in letters) + "\nERROR: boom"
     run = make_run(home, {"documented": [text], "old": ["fine"]})
     (source,) = compared(home, str(run.path), "documented", "old").sources
     assert len(source.findings) == compare_runs.MOST_FINDINGS
@@ -433,7 +435,7 @@ def side_by_side(home: Path, left: str, right: str) -> aligned.Aligned:
 
 
 def test_identical_stretches_are_folded(home: Path) -> None:
-    """What both have is a number; the line that only one has stands between, beside nothing."""
+    """A part that both logs have is a number. A line of one log only has an empty side."""
     common = "\n".join(f"step {'abcdefghij'[n]}" for n in range(10))
     rows = side_by_side(home, f"{common}\nERROR: boom\nthe end", f"{common}\nthe end").rows
     assert [row.folded for row in rows] == [(10, 10), (0, 0), (1, 1)]
@@ -443,15 +445,15 @@ def test_identical_stretches_are_folded(home: Path) -> None:
 
 
 def test_repeated_lines_are_one_row_with_their_number(home: Path) -> None:
-    """A thousand refusals on one side are one row."""
+    """2500 equal lines are one row."""
     rows = side_by_side(home, "begin\n" + "connection refused\n" * 2500, "begin").rows
     (row,) = [row for row in rows if row.left]
     assert row.left is not None
     assert row.left.lines == 2500
 
 
-def test_many_rows_are_limited_and_counted(home: Path) -> None:
-    """What does not fit is left out by number, never silently."""
+def test_the_number_of_rows_is_limited(home: Path) -> None:
+    """The rows that are left out are counted."""
     noise = "".join(
         f"failed: {'abcdefghijklmnop'[n % 16]}{'qrstuvwxyz'[n // 16 % 10]}{'abcdefghi'[n // 160]}\nbegin\n"
         for n in range(900)
@@ -463,7 +465,7 @@ def test_many_rows_are_limited_and_counted(home: Path) -> None:
 
 
 def test_many_lines_in_little_memory(tmp_path: Path) -> None:
-    """Two logs of 60 000 lines (10 MB) are counted within 6 MB: lines are streamed, kinds are few."""
+    """Two logs of 60 000 lines (10 MB) are counted in less than 6 MB of memory."""
     row = '127.0.0.1 - - [02/Jan/2026:12:00:{:02} +0000] "GET / HTTP/1.1" {} 25 "-" "-" 17673552{:08} 0.{:06}\n'
     path = tmp_path / "proxy.log.gz"
     with gzip.open(path, "wt", compresslevel=1) as stream:
@@ -485,47 +487,47 @@ def test_many_lines_in_little_memory(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def vanish(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
-    """The recorded run of socket-vanish: the documented stack against the release before."""
+    """The recorded run of socket-vanish: the documented stack and the release before it."""
 
     run = recorded_run(tmp_path_factory.mktemp("results"), "whole")
-    found = loader.load(ROOT, "socket-vanish")
-    return compared(ROOT, str(run.path), "documented", "gunicorn-19.5.0", scenario=found)
+    scenario = loader.load(ROOT, "socket-vanish")
+    return compared(ROOT, str(run.path), "documented", "gunicorn-19.5.0", scenario=scenario)
 
 
-def test_the_line_that_matters_stands_at_the_top(vanish: Comparison) -> None:
-    """Of a real case: the FileNotFoundError with sock.py's frame, only in the documented variant."""
+def test_the_most_important_line_is_first(vanish: Comparison) -> None:
+    """The FileNotFoundError with the frame in sock.py is only in the documented variant."""
     first = vanish.findings[0]
     assert first.normalized.startswith("FileNotFoundError: [Errno 2] No such file or directory: '/tmp/gunicorn.sock'\n")
     assert 'gunicorn/sock.py", line 123, in close' in first.normalized
     assert first.counts == ((4,), (0,))
     assert first.standing is Standing.ONLY
-    top = [one.normalized for one in vanish.findings[:7]]
+    top = [finding.normalized for finding in vanish.findings[:7]]
     assert any('"event": "gone"' in text for text in top)
     assert any('" 502 25 ' in text for text in top)
 
 
-def test_what_stands_around_it(vanish: Comparison) -> None:
-    """The worker's own error line before it, its exit behind it; repeated lines are one row."""
+def test_the_lines_around_a_finding(vanish: Comparison) -> None:
+    """The worker's error line is before it and its exit after it."""
     near = [stretch.text.partition("\n")[0] for stretch in vanish.around[vanish.findings[0]]]
     assert any("Exception in worker process" in text for text in near)
     assert any("Worker exiting" in text for text in near)
 
 
-def test_rates_that_differ_within_the_same_sign(home: Path) -> None:
-    """Both sides show the sign in their one trial, one in 9 of 10 tries, the other in 1 of 10: that is a difference."""
+def test_different_rates_of_the_same_sign(home: Path) -> None:
+    """The sign shows in one of one trials on both sides, but in 9 and 1 of 10 tries."""
     run = make_run(home, {"documented": ["a"], "old": ["b"], "third": ["c"]})
     left, right = select.find(home, [str(run.path), "documented", "old"], [])
     tries = {"documented": (9, 10), "old": (1, 10)}
-    one = claim(sign=lambda o: True, rate=lambda o: tries[o["of"]])
+    rated = claim(sign=lambda o: True, rate=lambda o: tries[o["of"]])
     rows = [replace(side, trials=(trial(observation={"of": side.variant}),)) for side in (left, right)]
-    group = facts.signs(rows[0], rows[1], in_memory(one))
+    group = facts.signs(rows[0], rows[1], in_memory(rated))
     assert [(row.left, row.right) for row in group.rows] == [("1/1 [9/10 (60–98 %)]", "1/1 [1/10 (2–40 %)]")]
     tries["old"] = (6, 10)
-    assert facts.signs(rows[0], rows[1], in_memory(one)).rows == ()
+    assert facts.signs(rows[0], rows[1], in_memory(rated)).rows == ()
 
 
 def test_the_facts_of_a_recorded_run(vanish: Comparison) -> None:
-    """One factor differs, the signs turn over, the columns and values that differ are shown."""
+    """One factor differs; the signs, columns and values that differ are shown."""
     groups = {group.title: group for group in vanish.facts}
     assert [(row.name, row.left, row.right) for row in groups["factors"].rows] == [("GUNICORN", "19.6.0", "19.5.0")]
     signs = groups["signs (shown in trials)"].rows
@@ -535,13 +537,13 @@ def test_the_facts_of_a_recorded_run(vanish: Comparison) -> None:
     (order,) = [row for row in groups["observations"].rows if row.name.startswith("order")]
     assert order.right == "—"
     assert "unlinked_ms" in order.left
-    # The recorded trials came without the stack's model: that is said, not drawn as sameness.
+    # The recorded trials have no Compose model: the note says so.
     assert groups["stack"].notes == ("documented has no compose.json to compare",)
 
 
 @pytest.mark.parametrize("width", [60, 100, 160])
 def test_the_terminal_at_any_width(vanish: Comparison, width: int) -> None:
-    """Both sides are named, the top line is whole, no line is wider than the terminal, and normalizing is explained."""
+    """Both sides are named, the first finding is complete, and no line is wider than the terminal."""
     text = printed(vanish, width)
     assert max(len(line.rstrip()) for line in text.split("\n")) <= width
     joined = " ".join(text.split())
@@ -550,8 +552,8 @@ def test_the_terminal_at_any_width(vanish: Comparison, width: int) -> None:
     assert "what always differs is normalized" in joined
 
 
-def test_the_page_holds_it_all_and_escapes_it(home: Path) -> None:
-    """Every difference and fact; what looks like markup in a log stays text; it asks for no other file."""
+def test_the_page_is_complete_and_escaped(home: Path) -> None:
+    """Markup in a log is text, and the page needs no other file."""
     run = make_run(home, {"documented": [f"<script>alert(1)</script>\n{TRACEBACK}"], "old": ["fine"]})
     text = html.render(compared(home, str(run.path), "documented", "old", scenario=load_again(home)))
     assert "<script" not in text
@@ -562,7 +564,7 @@ def test_the_page_holds_it_all_and_escapes_it(home: Path) -> None:
 
 
 def load_again(home: Path) -> Any:
-    """The small scenario, laid out already."""
+    """The small scenario of the temporary checkout."""
 
     return loader.load(home, "blink")
 
@@ -571,7 +573,7 @@ def load_again(home: Path) -> Any:
 
 
 def test_compare_ends_with_0_and_writes_the_page(home: Path) -> None:
-    """Differences are no failure; --html writes a file that names both; --log reads only that log."""
+    """--html writes a file that names both sides; --log selects logs."""
     run = make_run(home, {"documented": ["a"], "old": ["b"]})
     write_log(run, "old", 1, stamped("c"), "proxy.log.gz")
     target = home / "out.html"
@@ -583,8 +585,8 @@ def test_compare_ends_with_0_and_writes_the_page(home: Path) -> None:
     assert "documented and old" in target.read_text(encoding="utf-8")
 
 
-def test_two_runs_with_other_verdicts_end_with_1(home: Path) -> None:
-    """A drift between two runs is a drift: status 1, the claim named with both verdicts."""
+def test_two_runs_with_different_verdicts_end_with_1(home: Path) -> None:
+    """The output names the claim with both verdicts. An inconclusive verdict is no drift."""
     first = make_run(home, {"documented": ["a"], "old": ["a"]})
     second = make_run(home, {"documented": ["a"], "old": ["a"]})
     for run, word in ((first, "confirmed"), (second, "refuted")):
@@ -601,18 +603,18 @@ def test_two_runs_with_other_verdicts_end_with_1(home: Path) -> None:
 
 
 def test_trials_without_logs_are_named(home: Path) -> None:
-    """A log that is not there is no log of zero lines: the trial is left out of the counts, and named."""
+    """A trial without the log is left out of the counts, and a note names it."""
     run = make_run(home, {"documented": ["only here", "only here"], "old": ["b"]})
     (run.trial("lamp", "documented", 2).path / "app.log.gz").unlink()
     comparison = compared(home, str(run.path), "documented", "old")
     (source,) = comparison.sources
     assert source.notes == ("documented: no log app of trial 2",)
-    assert found(comparison)["only here"].standing is Standing.ONLY
-    assert found(comparison)["only here"].counts == ((1,), (0,))
+    assert by_line(comparison)["only here"].standing is Standing.ONLY
+    assert by_line(comparison)["only here"].counts == ((1,), (0,))
 
 
-def test_no_logs_at_all(home: Path) -> None:
-    """The facts are compared all the same, and it says that no logs are left."""
+def test_a_run_without_logs(home: Path) -> None:
+    """The facts are compared, with a warning that there are no logs."""
     run = make_run(home, {"documented": ["a"], "old": ["b"]})
     for variant in ("documented", "old"):
         (run.trial("lamp", variant, 1).path / "app.log.gz").unlink()
@@ -621,12 +623,12 @@ def test_no_logs_at_all(home: Path) -> None:
     assert "RELEASE" in printed(comparison)
 
 
-def test_counts_are_of_the_first_trials(tmp_path: Path) -> None:
-    """A kind of which there are many in either log is traffic; its stretches join while their kinds stay the same."""
+def test_stretches_of_traffic_are_joined(tmp_path: Path) -> None:
+    """Frequent lines make stretches, and neighbours with the same kinds are joined."""
     path = tmp_path / "app.log"
     path.write_text("GET 200\n" * 1500 + "boom\n" + "GET 200\n" * 10)
     entries = log_reader.Log(path).entries()
-    made = list(aligned.stretches(entries, None, {"GET 200"}, frozenset({"boom"})))
-    assert [(one.lines, one.telling) for one in made] == [(1500, False), (1, True), (10, False)]
-    assert Counter(dict(made[0].counts)) == Counter({"GET 200": 1500})
-    assert json.dumps(made[1].text) == '"boom"'
+    stretches = list(aligned.stretches(entries, None, {"GET 200"}, frozenset({"boom"})))
+    assert [(stretch.lines, stretch.differs) for stretch in stretches] == [(1500, False), (1, True), (10, False)]
+    assert Counter(dict(stretches[0].counts)) == Counter({"GET 200": 1500})
+    assert json.dumps(stretches[1].text) == '"boom"'

@@ -1,4 +1,4 @@
-"""The frame of every page: one file, escaped, with nothing fetched from anywhere."""
+"""The frame of all pages: one file, with escaped values, that loads nothing."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from reprolab.report.html import page
 
 @pytest.fixture
 def template(monkeypatch):
-    """Renders a template given as text, below the lab's own."""
+    """Renders a template that is given as text, with the lab's templates."""
 
     def render(text, **values):
         lab = page._templates("reprolab.report.html")
@@ -23,7 +23,7 @@ def template(monkeypatch):
 
 
 def test_a_page_is_one_file_for_phones_and_in_both_colours():
-    """The frame fits a phone, has light and dark colours, and fetches nothing."""
+    """The frame fits a phone, has a light and a dark scheme, and loads nothing."""
     text = page.render("reprolab.report.html", "page.html.j2")
     assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in text
     assert "prefers-color-scheme: dark" in text
@@ -32,27 +32,27 @@ def test_a_page_is_one_file_for_phones_and_in_both_colours():
 
 
 def test_every_value_is_escaped(template):
-    """A log line that looks like markup stays text."""
+    """A log line that looks like markup is text."""
     text = template('{% extends "page.html.j2" %}{% block body %}{{ line }}{% endblock %}', line="<script>alert(1)")
     assert "&lt;script&gt;" in text
     assert "<script>" not in text
 
 
-def test_a_value_that_was_not_given_is_an_error(template):
-    """A template cannot silently show nothing where a value is missing."""
+def test_a_missing_value_is_an_error(template):
+    """A template cannot leave out a missing value."""
     with pytest.raises(UndefinedError):
         template("{{ missing }}")
 
 
 def test_data_for_a_script_cannot_end_it():
-    """Text in data for a script never ends the script element, and reads back as it was."""
+    """Text in the data of a script does not end the script element, and is unchanged when it is parsed."""
     text = str(page.script_json({"line": "</script><!-- & \u2028"}))
     assert not re.search("[<>&\u2028]", text)
     assert json.loads(text) == {"line": "</script><!-- & \u2028"}
 
 
 def test_backticks_make_code_and_nothing_else():
-    """What stands between backticks is code; markup in it, and an odd backtick, stay text."""
+    """Text between backticks is code. Markup in it, and a backtick without a partner, are text."""
     assert page.code("`g_var` is <b> and `</code>`") == (
         "<code>g_var</code> is &lt;b&gt; and <code>&lt;/code&gt;</code>"
     )

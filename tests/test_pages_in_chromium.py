@@ -1,4 +1,4 @@
-"""The lab's pages as readers see them: in Chromium, on a phone and on a projector, in light and dark."""
+"""The lab's pages in Chromium: with the widths of a phone and a projector, in the light and the dark scheme."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ pytestmark = pytest.mark.docker
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Chromium]:
     """One browser for all pages."""
-    with browser() as found:
-        yield found
+    with browser() as chromium_browser:
+        yield chromium_browser
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """report.html of the recorded run of socket-vanish."""
     run = recorded_run(tmp_path_factory.mktemp("results"), "whole")
-    found = loader.load(ROOT, "socket-vanish")
-    record.judge_run(found, run)
-    return report.write(found, run, record.read_record(found))
+    scenario = loader.load(ROOT, "socket-vanish")
+    record.judge_run(scenario, run)
+    return report.write(scenario, run, record.read_record(scenario))
 
 
 @pytest.mark.parametrize(("width", "scheme"), list(zip(WIDTHS, ("dark", "light"), strict=True)))
-def test_the_report_is_whole_at_both_widths(chromium: Chromium, page: Path, width: int, scheme: str) -> None:
-    """Everything is there, nothing is cut off or wider than the window, and the page complains of nothing."""
+def test_the_report_is_complete_at_both_widths(chromium: Chromium, page: Path, width: int, scheme: str) -> None:
+    """All parts are shown, nothing is cut or wider than the window, and the browser reports no error."""
     seen = chromium.look(
         page,
         width,
@@ -69,17 +69,17 @@ def test_the_report_is_whole_at_both_widths(chromium: Chromium, page: Path, widt
 
 
 def test_a_timeline_has_marks(chromium: Chromium, page: Path) -> None:
-    """The lanes have marks, the steps bars, and the moment at which the socket went a line through them."""
+    """Lanes have marks, steps have bars, and a line marks the time at which the socket was removed."""
     marks = [".chart .mark-symbol path", ".chart .mark-rect path", ".chart .role-mark.mark-rule line"]
     seen = chromium.look(page, 1600, selectors=marks)
     counts = {selector: len(texts) for selector, texts in seen.texts.items()}
-    assert all(counts[one] > 5 for one in marks[:2]), counts
+    assert all(counts[selector] > 5 for selector in marks[:2]), counts
     assert counts[marks[2]] == 1, "the socket's going is drawn through the responses"
     assert seen.errors == []
 
 
-def test_a_mark_says_more_when_it_is_touched(chromium: Chromium, page: Path) -> None:
-    """The moment, what happened and who tells of it stand beside the mark."""
+def test_a_mark_has_a_tooltip(chromium: Chromium, page: Path) -> None:
+    """It has the time, the text and the source of the event."""
     script = """(async () => {
       const pause = () => new Promise(done => setTimeout(done, 50));
       const wait = async look => { for (let n = 0; n < 100 && !look(); n++) await pause(); };
@@ -98,8 +98,8 @@ def test_a_mark_says_more_when_it_is_touched(chromium: Chromium, page: Path) -> 
     assert re.search(r"-?\d+\.\d+ s", " ".join(words))
 
 
-def test_any_two_variants_stand_side_by_side(chromium: Chromium, page: Path) -> None:
-    """Another variant chosen in a pane shows its logs there, and one log alone may be chosen."""
+def test_any_two_variants_can_be_side_by_side(chromium: Chromium, page: Path) -> None:
+    """A pane shows the logs of the chosen variant, or only the chosen log."""
     script = """(() => {
       const pane = document.querySelectorAll('.pane')[1], select = pane.querySelector('select');
       select.value = '0'; select.dispatchEvent(new Event('change'));
@@ -115,29 +115,29 @@ def test_any_two_variants_stand_side_by_side(chromium: Chromium, page: Path) -> 
 
 @pytest.fixture
 def folded(tmp_path: Path) -> Path:
-    """A page whose only chart is that of a claim which counts tries, folded."""
+    """A page with one chart: that of a claim which counts tries, in a closed element."""
     rated = claim(absent=["old"], sign=lambda o: o["blinked"] > 5, rate=lambda o: (o["blinked"], 10))
-    found, rows = in_memory(rated), [trial(shown=9), trial("old", shown=0)]
+    scenario, rows = in_memory(rated), [trial(shown=9), trial("old", shown=0)]
     run = RunDirectory(tmp_path / "run")
     files.write_json(run.path / "run.json", {"scenario": "blink", "status": "complete"})
-    write_verdict(run, judge(found, "run", rows))
+    write_verdict(run, judge(scenario, "run", rows))
     for row in rows:
         run.append(row)
-    return report.write(found, run, None)
+    return report.write(scenario, run, None)
 
 
 def test_a_claim_shows_its_rates_when_it_is_opened(chromium: Chromium, folded: Path) -> None:
-    """The chart of a claim that counts tries is drawn once the claim is open, a point and a line for each variant."""
+    """The chart is drawn when the claim is opened, with a point and a line for each variant."""
     marks = [".chart .mark-symbol path", ".chart .role-mark.mark-rule line"]
     closed = chromium.look(folded, 390, selectors=marks)
-    assert [len(closed.texts[one]) for one in marks] == [0, 0]
+    assert [len(closed.texts[selector]) for selector in marks] == [0, 0]
     opened = chromium.look(folded, 390, selectors=marks, open_details=True)
-    assert [len(opened.texts[one]) for one in marks] == [2, 2]
+    assert [len(opened.texts[selector]) for selector in marks] == [2, 2]
     assert opened.errors == opened.overflow == []
 
 
-def test_on_paper_every_chart_is_drawn(chromium: Chromium, folded: Path) -> None:
-    """Those of folded parts as well, with a width; what was folded is folded again when the paper is out."""
+def test_every_chart_is_drawn_before_printing(chromium: Chromium, folded: Path) -> None:
+    """Charts in closed elements are drawn too, and these are closed again after printing."""
     script = """(async () => {
       const drawn = () => [...document.querySelectorAll('.chart')].filter(one => one.dataset.drawn === 'done');
       const open = () => document.querySelectorAll('details[open]').length;
@@ -156,8 +156,8 @@ def test_on_paper_every_chart_is_drawn(chromium: Chromium, folded: Path) -> None
     assert value["before"][1] == value["folded"] < value["after"][1]
 
 
-def test_the_harness_sees_what_is_wrong(chromium: Chromium, tmp_path: Path) -> None:
-    """A page that is too wide, cut off, complains or asks a network is not taken for a good one."""
+def test_the_harness_reports_faults(chromium: Chromium, tmp_path: Path) -> None:
+    """It reports text that is too wide or cut, script errors, and network requests."""
     path = tmp_path / "bad.html"
     narrow = "overflow:hidden;width:20px;white-space:nowrap"
     path.write_text(
@@ -165,9 +165,9 @@ def test_the_harness_sees_what_is_wrong(chromium: Chromium, tmp_path: Path) -> N
         '<script>console.error("oh"); fetch("http://127.0.0.1:9/x"); missing();</script>'
     )
     seen = chromium.look(path, 390)
-    told = "\n".join(seen.errors)
-    assert "oh" in told
-    assert "missing is not defined" in told
-    assert "asked the network for http://127.0.0.1:9/x" in told
-    assert any("wide" in one for one in seen.overflow)
-    assert any(one.startswith("cut off") for one in seen.overflow)
+    errors = "\n".join(seen.errors)
+    assert "oh" in errors
+    assert "missing is not defined" in errors
+    assert "asked the network for http://127.0.0.1:9/x" in errors
+    assert any("wide" in text for text in seen.overflow)
+    assert any(text.startswith("cut off") for text in seen.overflow)

@@ -1,4 +1,4 @@
-"""Reports: cells, the table, the verdicts, the doubts and the last line, all from files."""
+"""The report: cells, the table, the verdicts, the doubts and the last line."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ RUN = RunInfo("blink", "2026-01-02 12:00 UTC", COMPLETE, host=Host.from_json(HOS
 
 
 def printed(part: RenderableType, width: int = 150) -> str:
-    """What a terminal of this width shows."""
+    """The output in a terminal of this width."""
     stream = io.StringIO()
     Console(file=stream, width=width, no_color=True).print(part)
     return stream.getvalue()
 
 
-def whole_report(found: Any, rows: list[Any], run: RunInfo = RUN) -> str:
-    """The whole report of some trials."""
+def whole_report(scenario: Any, rows: list[Any], run: RunInfo = RUN) -> str:
+    """The output of the whole report for some trials."""
     stream = io.StringIO()
     console = Console(file=stream, width=150, no_color=True)
-    tables = table.tables(found, rows)
-    terminal.render(console, found, run, tables, judge(found, "now", rows), "results/blink/now/")
+    tables = table.tables(scenario, rows)
+    terminal.render(console, scenario, run, tables, judge(scenario, "now", rows), "results/blink/now/")
     return stream.getvalue()
 
 
 def info(**content: Any) -> RunInfo:
-    """A run with what run.json says."""
+    """A RunInfo with this content of run.json."""
     return RunInfo.from_json({"scenario": "blink", **content})
 
 
 def record(**content: Any) -> RecordedRun:
-    """A record with what recorded.json says."""
+    """A RecordedRun with this content of recorded.json."""
     return RecordedRun.from_json(content)
 
 
@@ -69,14 +69,14 @@ def record(**content: Any) -> RecordedRun:
     ],
 )
 def test_a_cell(values: list[Any], form: str, cell: str) -> None:
-    """Figures give their median, texts each distinct one, nothing a dash."""
+    """Numbers give their median, texts each distinct text, and no value gives a dash."""
     column = Column("x", lambda o: o["blinked"], form)
     assert table.cell(column, [trial(shown=value) for value in values]) == cell
 
 
 @pytest.mark.parametrize("error", [KeyError, TypeError, ValueError, ZeroDivisionError])
-def test_a_column_that_raises_is_seen(error: type[Exception]) -> None:
-    """It costs neither the report nor the verdict, and is not taken for a figure that is not there."""
+def test_a_column_that_raises_is_reported(error: type[Exception]) -> None:
+    """The error stops neither the report nor the verdict, and its cell differs from that of a missing value."""
 
     def value(observation: Any) -> Any:
         raise error("seen")
@@ -84,36 +84,36 @@ def test_a_column_that_raises_is_seen(error: type[Exception]) -> None:
     column = Column("x", value)
     assert table.cell(column, [trial()]) == "?"
     assert table.cell(Column("x", lambda o: o.get("seen")), [trial()]) == "—"
-    told = whole_report(in_memory(PAIR, columns=(column,)), trials(documented="+++", old="---"))
-    (line,) = [line for line in told.splitlines() if line.startswith("?")]
+    output = whole_report(in_memory(PAIR, columns=(column,)), trials(documented="+++", old="---"))
+    (line,) = [line for line in output.splitlines() if line.startswith("?")]
     assert line.startswith(f"? the column 'x' of lamp cannot be read in documented, old: {error.__name__}: ")
-    assert "1 confirmed" in told
+    assert "1 confirmed" in output
 
 
 def test_a_column_that_raises_in_some_trials_marks_its_cell() -> None:
-    """The figure is of the other trials, and the mark says that it is not of all."""
+    """The value is that of the other trials, with a question mark."""
     rows = [trial(shown=4), trial(shown=None, number=2), trial(shown=8, number=3)]
     assert table.cell(Column("x", lambda o: o["blinked"] / 2), rows) == "3 ?"
 
 
 @pytest.mark.parametrize(("values", "form"), [([(3, 2)], "{}"), ([1], "{:d"), ([("a", "b")], "{}")])
-def test_a_value_that_cannot_be_shown_is_seen(values: list[Any], form: str) -> None:
-    """A rate above one, a form that is none, a pair of texts: a mistake in the column, not in the lab."""
+def test_a_value_that_cannot_be_shown_is_marked(values: list[Any], form: str) -> None:
+    """A rate above 1, an invalid form and a pair of texts are mistakes in the column, not in the lab."""
     assert table.cell(Column("x", lambda o: o["blinked"], form), [trial(shown=value) for value in values]) == "?"
 
 
 @pytest.mark.parametrize("name", [name for name in loader.names(ROOT) if trials_of(name)])
-def test_every_column_reads_what_is_kept_of_its_scenario(name: str) -> None:
-    """No column of any scenario raises on the trials that the tests keep."""
-    found = loader.load(ROOT, name)
+def test_every_column_reads_the_kept_trials(name: str) -> None:
+    """No column of a scenario raises an error for the trials in tests/data."""
+    scenario = loader.load(ROOT, name)
     rows = [json.loads(line) for line in trials_of(name).decode().splitlines()]
     kept = [TrialRecord(r["experiment"], r["variant"], 1, {}, r["observation"], r.get("invalid", "")) for r in rows]
-    for experiment in found.experiments.values():
+    for experiment in scenario.experiments.values():
         assert table.mistakes(experiment, table.rows(experiment, kept)) == []
 
 
-def test_a_note_that_raises_is_seen() -> None:
-    """It stands where the note would, and is explained as a cell is."""
+def test_a_note_that_raises_is_reported() -> None:
+    """The note has a question mark, and the error is reported like that of a cell."""
     note = Column("said", lambda o: o["sadi"], note=True)
     lamp = in_memory(PAIR, columns=(note,)).experiments["lamp"]
     (row,) = table.rows(lamp, trials(documented="+"))
@@ -124,10 +124,10 @@ def test_a_note_that_raises_is_seen() -> None:
     ]
 
 
-def test_rows_stand_in_the_order_of_the_experiment() -> None:
-    """One per variant, however the trials ended side by side; invalid trials count, and give no figures."""
-    found = in_memory(PAIR, columns=(Column("n", lambda o: 7), Column("why", lambda o: "because", note=True)))
-    (experiment,) = found.experiments.values()
+def test_rows_have_the_order_of_the_experiment() -> None:
+    """One row per variant, for trials in any order; invalid trials are counted and give no values."""
+    scenario = in_memory(PAIR, columns=(Column("n", lambda o: 7), Column("why", lambda o: "because", note=True)))
+    (experiment,) = scenario.experiments.values()
     rows = [
         trial("old", factors={"RELEASE": "0.9", "WORKERS": "2"}),
         trial("old", number=2, invalid="did not start\nlast lines"),
@@ -145,17 +145,17 @@ def test_rows_stand_in_the_order_of_the_experiment() -> None:
 # -- parts ----------------------------------------------------------------------------------------
 
 
-def test_claims_that_were_not_asked_stand_in_one_line() -> None:
-    """A run of some variants judges what it can and names the rest."""
+def test_claims_that_were_not_asked_are_in_one_line() -> None:
+    """A run of some variants judges the claims about these, and names the others."""
     verdict = judge(in_memory(PAIR, claim("B-2")), "now", trials(documented="+++"))
-    told = printed(terminal.claims(verdict))
-    assert "B-2  claim B-2  confirmed  documented 3/3" in told
-    assert "not judged, as not all their variants ran: B-1" in told
-    assert "B-1  " not in told
+    output = printed(terminal.claims(verdict))
+    assert "B-2  claim B-2  confirmed  documented 3/3" in output
+    assert "not judged, as not all their variants ran: B-1" in output
+    assert "B-1  " not in output
 
 
 @pytest.mark.parametrize(
-    ("shown", "said"),
+    ("shown", "beginning"),
     [
         (
             {"documented": "+++", "old": "---"},
@@ -177,16 +177,16 @@ def test_claims_that_were_not_asked_stand_in_one_line() -> None:
         ({"documented": "+"}, ""),
     ],
 )
-def test_doubts(shown: dict[str, str], said: str) -> None:
-    """Few trials are told with what they still allow, in figures that belong together, and what to do."""
-    told = terminal.doubts(judge(in_memory(PAIR), "now", trials(**shown)))
-    assert told.startswith(said)
-    assert bool(told) == bool(said)
-    assert told.endswith("run with --trials 20 for a closer bound") == ("only" in said)
+def test_doubts(shown: dict[str, str], beginning: str) -> None:
+    """Few trials are reported with the rate that they still allow, and the option for more."""
+    doubts = terminal.doubts(judge(in_memory(PAIR), "now", trials(**shown)))
+    assert doubts.startswith(beginning)
+    assert bool(doubts) == bool(beginning)
+    assert doubts.endswith("run with --trials 20 for a closer bound") == ("only" in beginning)
 
 
 def test_no_tries_have_no_bound() -> None:
-    """A rate of no tries allows nothing to be said, and nothing is: neither beside it nor below."""
+    """A rate of zero tries has no interval, in the claim and in the doubts."""
     rated = claim(absent=["old"], rate=lambda o: (0, 0))
     verdict = judge(in_memory(rated), "now", trials(documented="+", old="-"))
     assert terminal.doubts(verdict) == ""
@@ -194,7 +194,7 @@ def test_no_tries_have_no_bound() -> None:
 
 
 def test_the_last_line() -> None:
-    """Counts of what was asked, drift by id, and where the evidence lies."""
+    """It has the number of claims with each verdict, the drift, and the directory of the evidence."""
     recorded = record(claims=[{"id": "B-1", "verdict": "refuted"}]).verdict
     verdict = judge(in_memory(PAIR, claim("B-2", shows=["new"])), "now", trials(documented="+", old="-"), recorded)
     assert (
@@ -203,8 +203,8 @@ def test_the_last_line() -> None:
     )
 
 
-def test_what_differs_from_the_recorded_run() -> None:
-    """A drift is told with host, base and package, as they were and as they are."""
+def test_differences_from_the_recorded_run() -> None:
+    """Host, base images and packages are reported as recorded and as now."""
     then = {
         "host": HOST,
         "bases": {"python:3.6": {"origin": "hub"}, "gone": {"origin": "hub"}},
@@ -225,8 +225,8 @@ def test_what_differs_from_the_recorded_run() -> None:
     assert terminal.differences(record(), info()) == []
 
 
-def test_a_base_of_the_same_origin_may_be_another() -> None:
-    """Its id or its digest tells; a fact that an old record does not have is not compared."""
+def test_a_base_image_may_differ_in_its_id() -> None:
+    """Id and digest are compared, unless the record does not have them."""
     then = {"bases": {"b": {"origin": "hub", "id": f"sha256:{'1' * 64}", "digest": f"sha256:{'a' * 64}"}}}
     now = {"bases": {"b": {"origin": "hub", "id": f"sha256:{'2' * 64}", "digest": f"sha256:{'b' * 64}"}}}
     assert terminal.differences(record(**then), info(**now)) == [
@@ -235,23 +235,23 @@ def test_a_base_of_the_same_origin_may_be_another() -> None:
     assert terminal.differences(record(bases={"b": {"origin": "hub"}}), info(**now)) == []
 
 
-def test_many_packages_that_differ_are_told_shortly() -> None:
-    """One line each, those that the images install by name first; the rest are counted."""
+def test_the_list_of_changed_packages_is_short() -> None:
+    """One line per package, the named ones first; the last line has the number of the others."""
     debs = {f"lib{n:02}": "1" for n in range(14)} | {"wrk": "4.1"}
     images = {f"{variant}/app": {"deb": debs} for variant in ("documented", "old", "new")}
     newer = {image: {"deb": dict.fromkeys(debs, "9")} for image in images}
-    told = terminal.differences(record(packages=images), info(packages=newer), {"wrk"})
-    assert told[0] == "documented/app and 2 more images: deb wrk: recorded 4.1, now 9"
-    assert told[1] == "documented/app and 2 more images: deb lib00: recorded 1, now 9"
-    assert len(told) == 13 and told[-1] == "and 3 more packages"
+    lines = terminal.differences(record(packages=images), info(packages=newer), {"wrk"})
+    assert lines[0] == "documented/app and 2 more images: deb wrk: recorded 4.1, now 9"
+    assert lines[1] == "documented/app and 2 more images: deb lib00: recorded 1, now 9"
+    assert len(lines) == 13 and lines[-1] == "and 3 more packages"
 
 
-def test_packages_that_changed_are_told_in_one_line() -> None:
-    """How many, and which of those that the images install by name; nothing where none did."""
+def test_changed_packages_in_one_line() -> None:
+    """The number of changed packages and the named ones; empty if none has changed."""
     before = {"documented/app": {"deb": {"wrk": "4.1", "libc6": "2.36"}}}
     then, now = record(packages=before), {"documented/app": {"deb": {"wrk": "4.2", "libc6": "2.37"}}}
-    told = terminal.packages_changed(then, info(packages=now), {"wrk"})
-    assert told == "2 packages are not as recorded: wrk 4.1 → 4.2"
+    line = terminal.packages_changed(then, info(packages=now), {"wrk"})
+    assert line == "2 packages are not as recorded: wrk 4.1 → 4.2"
     assert terminal.packages_changed(then, info(packages=now), ()) == "2 packages are not as recorded"
     assert terminal.packages_changed(then, info(packages=before), {"wrk"}) == ""
 
@@ -259,79 +259,79 @@ def test_packages_that_changed_are_told_in_one_line() -> None:
 # -- the whole ------------------------------------------------------------------------------------
 
 
-def test_a_report_says_on_what_it_ran_and_what_it_found() -> None:
-    """Title, document, host, base, table, note, verdict, doubt, times, evidence."""
+def test_the_parts_of_a_report() -> None:
+    """Title, document, host, base image, table, note, verdict, times and the directory of the evidence."""
     columns = (Column("lamp", lambda o: "on" if blinked(o) else "off"), Column("seen", lambda o: "twice", note=True))
     base = {"detail": "python:3.6 built on this host"}
     bases = {name: BaseImage.from_json(base) for name in "ab"}
     run = replace(RUN, bases=bases, times="up 1.0 s")
-    told = whole_report(in_memory(PAIR, columns=columns), trials(documented="+++", old="---"), run)
-    assert told.startswith(
+    output = whole_report(in_memory(PAIR, columns=columns), trials(documented="+++", old="---"), run)
+    assert output.startswith(
         "blink · a lamp   2026-01-02 12:00 UTC\ndocument: “doc-1”\n"
         "base image: python:3.6 built on this host\nkernel 6.1"
     )
-    assert told.count("base image:") == 1
-    assert "documented: seen: twice" in told
-    assert "B-1  claim B-1  confirmed  documented 3/3 · old 0/3" in told
-    assert "time: up 1.0 s" in told
-    assert told.rstrip().endswith("1 confirmed · 0 refuted · 0 inconclusive    evidence: results/blink/now/")
+    assert output.count("base image:") == 1
+    assert "documented: seen: twice" in output
+    assert "B-1  claim B-1  confirmed  documented 3/3 · old 0/3" in output
+    assert "time: up 1.0 s" in output
+    assert output.rstrip().endswith("1 confirmed · 0 refuted · 0 inconclusive    evidence: results/blink/now/")
 
 
 def test_an_invalid_variant_shows_its_reason() -> None:
-    """The server's last lines stand below the table."""
-    told = whole_report(in_memory(PAIR), [trial(invalid="app did not start: exit code 1\nlast"), trial("old", False)])
-    assert "documented: invalid: app did not start: exit code 1\nlast" in told
-    assert "inconclusive" in told
+    """The last lines of the server are below the table."""
+    output = whole_report(in_memory(PAIR), [trial(invalid="app did not start: exit code 1\nlast"), trial("old", False)])
+    assert "documented: invalid: app did not start: exit code 1\nlast" in output
+    assert "inconclusive" in output
 
 
-def test_a_run_that_was_cut_short_says_so() -> None:
-    """What was measured is shown, as what it is."""
-    told = whole_report(in_memory(PAIR), trials(documented="+"), replace(RUN, status="aborted", reason="interrupted"))
-    assert "this run is aborted: interrupted" in told
+def test_the_report_of_an_aborted_run_has_its_status() -> None:
+    """A complete run has no such line."""
+    output = whole_report(in_memory(PAIR), trials(documented="+"), replace(RUN, status="aborted", reason="interrupted"))
+    assert "this run is aborted: interrupted" in output
     assert "this run is" not in whole_report(in_memory(PAIR), trials(documented="+"))
 
 
 def test_a_custom_variant_shows_every_sign_and_no_verdict() -> None:
-    """What --set ran is told sign by sign; a sign that cannot be read says so."""
+    """A variant of --set has one line per sign; a sign that cannot be read says so."""
     unreadable = claim("B-2", sign=lambda o: o["nothing"])
-    told = whole_report(in_memory(PAIR, unreadable), trials(custom="+-+"))
+    output = whole_report(in_memory(PAIR, unreadable), trials(custom="+-+"))
     # The sign in its own words: the claim's sentence is about other variants.
-    assert re.search(r"The small scenario's sign\. +2/3 +B-1\n", told)
-    assert re.search(r"claim B-2 +could not be read +B-2\n", told)
-    assert "not judged" not in told
+    assert re.search(r"The small scenario's sign\. +2/3 +B-1\n", output)
+    assert re.search(r"claim B-2 +could not be read +B-2\n", output)
+    assert "not judged" not in output
 
 
 def test_markup_in_a_text_is_text() -> None:
-    """A server's log may hold square brackets; they are printed, not obeyed."""
-    told = whole_report(in_memory(PAIR), [trial(invalid="[7] [INFO] [bold]x[/bold] [/]")])
-    assert "invalid: [7] [INFO] [bold]x[/bold] [/]" in told
+    """Square brackets in the log of a server are printed, not interpreted as markup."""
+    output = whole_report(in_memory(PAIR), [trial(invalid="[7] [INFO] [bold]x[/bold] [/]")])
+    assert "invalid: [7] [INFO] [bold]x[/bold] [/]" in output
 
 
 def test_several_experiments_have_a_table_each() -> None:
-    """Each under its name; one that did not run has none."""
+    """Each table has the name of its experiment. An experiment without trials has none."""
     others = tuple(
         Experiment(n, {"documented": {}}, 1, lambda s: {}, (), summary=f"about {n}") for n in ("bulb", "idle")
     )
-    told = whole_report(in_memory(PAIR, also=others), [trial(), trial(experiment="bulb")])
-    assert "bulb: about bulb" in told
-    assert "idle" not in told
+    output = whole_report(in_memory(PAIR, also=others), [trial(), trial(experiment="bulb")])
+    assert "bulb: about bulb" in output
+    assert "idle" not in output
 
 
 def test_the_recorded_run_renders(tmp_path: Any) -> None:
-    """The report of a real run: the table's rows, the tracebacks, who removed the file, the verdicts."""
+    """The report of a recorded run has its variants, notes, reasons and claims."""
     run = recorded_run(tmp_path, "whole")
-    found = loader.load(ROOT, "socket-vanish")
-    told = whole_report(found, run.trials(), run.info())
-    assert "socket-vanish · gunicorn 19.6.0 removes its own Unix socket" in told
-    for name in found.experiments["vanish"].variants:
-        assert f"\n {name} " in told
-    assert "documented: tracebacks: " in told
-    assert "gunicorn-19.7.1: invalid: app did not start" in told
-    assert "SV-1 " in told
+    scenario = loader.load(ROOT, "socket-vanish")
+    output = whole_report(scenario, run.trials(), run.info())
+    assert "socket-vanish · gunicorn 19.6.0 removes its own Unix socket" in output
+    for name in scenario.experiments["vanish"].variants:
+        assert f"\n {name} " in output
+    assert "documented: tracebacks: " in output
+    assert "gunicorn-19.7.1: invalid: app did not start" in output
+    assert "SV-1 " in output
 
 
-def test_the_short_reason_ends_with_the_servers_last_word() -> None:
-    """The line that says why is a traceback's last, not its first."""
+def test_the_short_reason_has_the_line_with_the_error() -> None:
+    """The reason of a traceback is its last line, not its first."""
     from reprolab.report.table import short_reason
 
     text = "app did not start: exit code 1; last lines: sock = sock_type(addr)\n  File x\nTypeError: no"
@@ -341,11 +341,11 @@ def test_the_short_reason_ends_with_the_servers_last_word() -> None:
     assert short_reason("") == ""
 
 
-def test_a_narrow_terminal_gets_fewer_columns_not_broken_ones() -> None:
-    """At 80 columns names and words stand whole; where the rest is, is said."""
+def test_a_narrow_terminal_has_fewer_columns() -> None:
+    """In 80 columns no text is cut, and a line refers to report.txt for the other columns."""
     console = Console(file=io.StringIO(), width=80)
-    found = in_memory(PAIR)
-    console.print(terminal.results(found, table.tables(found, trials(documented="+")), 80))
+    scenario = in_memory(PAIR)
+    console.print(terminal.results(scenario, table.tables(scenario, trials(documented="+")), 80))
     stream = console.file
     assert isinstance(stream, io.StringIO)
     assert "documented" in stream.getvalue() and "report.txt" in stream.getvalue()
@@ -353,27 +353,27 @@ def test_a_narrow_terminal_gets_fewer_columns_not_broken_ones() -> None:
 
 
 def test_a_rate_is_shown_with_its_interval() -> None:
-    """Summed over the trials; a text column beside it stays a text."""
+    """The rate is the sum over the trials."""
     column = Column("froze", lambda o: (o["blinked"], 10))
     assert table.cell(column, [trial(shown=9), trial(shown=8, number=2)]) == "17/20 (64–95 %)"
 
 
-def test_doubts_about_rates_speak_of_tries() -> None:
-    """Ten tries in one trial are ten tries; what they do not rule out is said."""
+def test_doubts_about_rates_count_tries() -> None:
+    """Ten tries in one trial count as ten tries."""
     rated = claim("B-1", sign=lambda o: o["blinked"] > 0, absent=["old"], rate=lambda o: (o["blinked"], 10))
-    told = terminal.doubts(judge(in_memory(rated), "now", [trial(shown=9), trial("old", shown=0)]))
-    assert told.startswith("only 10 tries in some variants: 0 of 10 still allows a rate of 28%")
+    doubts = terminal.doubts(judge(in_memory(rated), "now", [trial(shown=9), trial("old", shown=0)]))
+    assert doubts.startswith("only 10 tries in some variants: 0 of 10 still allows a rate of 28%")
     many = claim("B-1", sign=lambda o: o["blinked"] > 0, rate=lambda o: (o["blinked"], 200))
     assert terminal.doubts(judge(in_memory(many), "now", [trial(shown=9)])) == ""
 
 
-def test_several_trials_say_what_a_figure_is() -> None:
-    """Where a figure stands for more than one trial the report says that it is their median; else it says nothing."""
+def test_whether_values_are_of_several_trials() -> None:
+    """The report explains the median only if a variant has more than one valid trial."""
     assert table.has_several([table.Row("a", "—", "1/1", ()), table.Row("b", "—", "2/3", ())])
     assert not table.has_several([table.Row("a", "—", "1/3", ()), table.Row("b", "—", "0/1", ())])
 
 
-def test_one_reason_of_many_variants_is_told_once() -> None:
-    """An image that did not build takes several variants along; its reason is some lines long."""
+def test_a_reason_of_several_variants_is_printed_once() -> None:
+    """An image that cannot be built makes several variants invalid for the same reason."""
     rows = [table.Row(name, "", "0/1", (), invalid=reason) for name, reason in [("a", "x"), ("b", "y"), ("c", "x")]]
     assert terminal.reasons(rows) == {"x": "a, c", "y": "b"}

@@ -1,4 +1,4 @@
-"""Timelines: what happened in a trial on one clock, from recorded logs and observations."""
+"""Timelines from recorded logs and observations."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def written(at: Path, role: str, *lines: str) -> TrialDirectory:
 
 
 def stamped(seconds: str, text: str) -> str:
-    """A line behind the engine's timestamp."""
+    """A line with the engine's timestamp."""
     return f"{MORNING}{seconds}00000000Z {text}"
 
 
-def told(*lines: str) -> list[tuple[str, str]]:
-    """The kinds and texts of what some lines tell."""
-    return [(one.kind, one.text) for one in from_log([line.encode() for line in lines], ZERO, "app")]
+def events_of(*lines: str) -> list[tuple[str, str]]:
+    """The kinds and texts of the events in some lines."""
+    return [(event.kind, event.text) for event in from_log([line.encode() for line in lines], ZERO, "app")]
 
 
 # -- events of log lines ------------------------------------------------------------------------------
@@ -72,15 +72,15 @@ def told(*lines: str) -> list[tuple[str, str]]:
         ("[x] [10] [INFO] Handling signal: hup", "note", "the master got a signal: hup"),
     ],
 )
-def test_each_server_tells_in_its_own_words(line: str, kind: str, text: str) -> None:
-    """The lines of gunicorn, uWSGI and uvicorn that say what became of a worker are events, and say of which."""
-    assert told(stamped("26.5", line)) == [(kind, text)]
+def test_the_lines_of_each_server_are_events(line: str, kind: str, text: str) -> None:
+    """Lines of gunicorn, uWSGI and uvicorn about a worker are events that name the worker."""
+    assert events_of(stamped("26.5", line)) == [(kind, text)]
 
 
-def test_what_else_a_log_says_is_no_event() -> None:
-    """Access lines, other processes and lines that no engine stamped are passed over, whatever words they hold."""
+def test_other_lines_are_not_events() -> None:
+    """Access lines, other processes and lines without a timestamp are ignored."""
     assert (
-        told(
+        events_of(
             stamped("26.1", '- - [x] "GET /Booting worker with pid: 3 HTTP/1.1" 200 11'),
             stamped("26.2", "spawned uWSGI http 1 (pid: 9)"),
             "[x] [46] [INFO] Booting worker with pid: 46",
@@ -90,14 +90,14 @@ def test_what_else_a_log_says_is_no_event() -> None:
     )
 
 
-def test_a_worker_says_once_that_it_restarts() -> None:
-    """Each of a worker's threads says that it restarts; one worker restarts."""
+def test_a_restart_is_one_event() -> None:
+    """Each thread of a worker may write the line; only the first is an event."""
     again = "[2026-11-21 05:52:26 +0000] [19] [INFO] Autorestarting worker after current request."
-    assert len(told(stamped("26.1", again), stamped("26.2", again))) == 1
+    assert len(events_of(stamped("26.1", again), stamped("26.2", again))) == 1
 
 
 def test_an_event_has_one_of_the_known_kinds() -> None:
-    """A misspelt kind is an error where the event is made, with the kinds that there are."""
+    """An unknown kind raises an error that names the known kinds."""
     with pytest.raises(ValueError, match=r"vanished.*started"):
         Event(0, "vanished", "the socket", "app")
     assert all(Event(1, kind, "x", "app").end_ms == 1 for kind in KINDS)
@@ -109,17 +109,17 @@ def test_an_event_has_one_of_the_known_kinds() -> None:
 def vanish(variant: str) -> Timeline:
     """The timeline of a recorded trial of socket-vanish."""
     run = RunDirectory(RUNS / "whole")
-    record = next(one for one in run.trials() if one.variant == variant and one.trial == 1)
-    found = loader.load(ROOT, "socket-vanish").experiments["vanish"]
-    line = timeline(found, run.trial("vanish", variant, 1), record.observation)
+    record = next(trial for trial in run.trials() if trial.variant == variant and trial.trial == 1)
+    experiment = loader.load(ROOT, "socket-vanish").experiments["vanish"]
+    line = timeline(experiment, run.trial("vanish", variant, 1), record.observation)
     assert line is not None
     return line
 
 
 def test_the_documented_case_on_one_clock() -> None:
-    """Restart, removal, the socket's going and the first traceback come in that order, and from then on 502 alone."""
+    """Restart, removal, the missing socket and the first traceback are in this order; then all responses are 502."""
     line = vanish("documented")
-    first = {(one.kind, one.source): one.at_ms for one in reversed(line.events)}
+    first = {(event.kind, event.source): event.at_ms for event in reversed(line.events)}
     order = [first[key] for key in (("ending", "app"), ("note", "unlink"), ("gone", "witness"), ("traceback", "app"))]
     assert order == sorted(order)
     assert order[0] == pytest.approx(775.0, abs=1)
@@ -132,14 +132,14 @@ def test_the_documented_case_on_one_clock() -> None:
 
 
 def test_the_control_keeps_its_socket() -> None:
-    """In the control workers restart too, but the socket's file never goes."""
-    kinds = {one.kind for one in vanish("gunicorn-19.5.0").events}
+    """In the control workers restart too, but the file of the socket stays."""
+    kinds = {event.kind for event in vanish("gunicorn-19.5.0").events}
     assert {"started", "ending", "present"} <= kinds
     assert not {"gone", "traceback"} & kinds
 
 
-def test_no_moment_no_timeline(tmp_path: Path) -> None:
-    """Where nothing but the start of a server has a moment, there is no timeline; nor where a log is torn."""
+def test_no_timeline_without_events(tmp_path: Path) -> None:
+    """The start of a server alone, a missing directory and a torn log give no timeline."""
     booted = stamped("25.0", "[x] [10] [INFO] Booting worker with pid: 10")
     assert timeline(LAMP, written(tmp_path / "1", "app", booted), {"blinked": True}) is None
     assert timeline(LAMP, TrialDirectory(tmp_path / "missing"), {}) is None
@@ -148,8 +148,8 @@ def test_no_moment_no_timeline(tmp_path: Path) -> None:
     assert timeline(LAMP, torn, {}) is None
 
 
-def test_the_lab_reads_what_any_server_says(tmp_path: Path) -> None:
-    """An experiment without events of its own still shows a worker's death, from the log's first line on."""
+def test_the_lab_reads_the_events_of_servers(tmp_path: Path) -> None:
+    """Without own events, an experiment shows the death of a worker. The first line of the log is the zero."""
     evidence = written(
         tmp_path,
         "app",
@@ -158,13 +158,13 @@ def test_the_lab_reads_what_any_server_says(tmp_path: Path) -> None:
     )
     line = timeline(LAMP, evidence, {})
     assert line is not None
-    assert [(one.at_ms, one.kind) for one in line.events] == [(0.0, "started"), (2500.0, "killed")]
+    assert [(event.at_ms, event.kind) for event in line.events] == [(0.0, "started"), (2500.0, "killed")]
     assert line.length_ms == 2500
     assert not line.responses
 
 
 def test_a_proxys_log_gives_responses(tmp_path: Path) -> None:
-    """A log with a clock of its own is counted per status and step from the load's start; probes are left out."""
+    """Lines with a time are counted per status and step from the start of the load, without probes."""
     lines = [
         f'127.0.0.1 - - [x] "GET / HTTP/1.1" {status} 11 "-" "{agent}" {ZERO // 1000 + ms * 1000} 0.010'
         for status, agent, ms in [(200, "-", 5), (200, "-", 60), (502, "-", 250), (200, "reprolab-probe", 300)]
@@ -173,14 +173,14 @@ def test_a_proxys_log_gives_responses(tmp_path: Path) -> None:
     line = timeline(LAMP, written(tmp_path, "proxy", *lines), observation)
     assert line is not None
     assert line.responses == {"200": (2, 0, 0), "502": (0, 0, 1)}
-    assert [(one.source, one.at_ms, one.until_ms) for one in line.events] == [("load", 0, 1000)]
+    assert [(event.source, event.at_ms, event.until_ms) for event in line.events] == [("load", 0, 1000)]
 
 
 def test_a_long_trial_has_longer_steps(tmp_path: Path) -> None:
-    """Beyond two minutes steps are joined, and no response is lost."""
+    """After two minutes steps are joined, and all responses are counted."""
     steps = 3 * MOST_STEPS
-    found = in_memory(claim()).experiments["lamp"]
-    long = type(found)(**{**vars(found), "responses": lambda evidence, o: {"200": [1] * steps}, "zero": lambda e, o: 0})
+    lamp = in_memory(claim()).experiments["lamp"]
+    long = type(lamp)(**{**vars(lamp), "responses": lambda evidence, o: {"200": [1] * steps}, "zero": lambda e, o: 0})
     line = timeline(long, TrialDirectory(tmp_path), {})
     assert line is not None
     assert (line.step_ms, sum(line.responses["200"])) == (3 * STEP_MS, steps)
@@ -189,7 +189,7 @@ def test_a_long_trial_has_longer_steps(tmp_path: Path) -> None:
 
 
 def test_an_experiment_adds_its_own_events(tmp_path: Path) -> None:
-    """`events` come on top of the lab's; with a `zero` of 0 they stand alone, as only distances are known."""
+    """`events` are added to those of the lab. With a `zero` of 0, only `events` are shown."""
     text = """
         from reprolab import Claim, Event
         VARIANTS, TRIALS = {"documented": {}}, 1
@@ -198,72 +198,72 @@ def test_an_experiment_adds_its_own_events(tmp_path: Path) -> None:
         def events(evidence, o): yield Event(o["at"], "gone", "the light", "lamp")
     """.replace("\n        ", "\n")
     lay_out(tmp_path, lamp=text)
-    own = loader.load(tmp_path, "blink").experiments["lamp"]
+    experiment = loader.load(tmp_path, "blink").experiments["lamp"]
     evidence = written(tmp_path / "1", "app", stamped("25.0", "INFO: Started server process [12]"))
-    line = timeline(own, evidence, {"at": 40.0})
+    line = timeline(experiment, evidence, {"at": 40.0})
     assert line is not None
-    assert [one.kind for one in line.events] == ["started", "gone"]
-    alone = timeline(type(own)(**{**vars(own), "zero": lambda e, o: 0}), evidence, {"at": 40.0})
+    assert [event.kind for event in line.events] == ["started", "gone"]
+    alone = timeline(type(experiment)(**{**vars(experiment), "zero": lambda e, o: 0}), evidence, {"at": 40.0})
     assert alone is not None
-    assert [one.kind for one in alone.events] == ["gone"]
+    assert [event.kind for event in alone.events] == ["gone"]
     assert alone.zero_ns == 0
 
 
-# -- the scenarios' own, on recorded observations ------------------------------------------------------
+# -- events of the scenarios, from recorded observations ------------------------------------------------
 
 
 def recorded(where: str, file: str, experiment: str, variant: str) -> tuple[Any, dict[str, Any]]:
-    """An experiment and the observation of a recorded trial of it."""
+    """An experiment, and the observation of a recorded trial of it."""
     lines = (Path(__file__).parent / "data" / where / file).read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
-    row = next(one for one in rows if one["experiment"] == experiment and one["variant"] == variant)
+    row = next(row for row in rows if row["experiment"] == experiment and row["variant"] == variant)
     return loader.load(ROOT, where).experiments[experiment], row["observation"]
 
 
-def test_two_clients_are_drawn_as_they_were_served(tmp_path: Path) -> None:
-    """B is served after A, waits from before A was done, and what has no moment is left out."""
-    found, observation = recorded("enable-threads", "trials.jsonl", "two-clients", "documented")
-    line = timeline(found, TrialDirectory(tmp_path), observation)
+def test_two_clients_are_served_one_after_the_other(tmp_path: Path) -> None:
+    """B is served after A and waits while A is served. A client without a time is left out."""
+    experiment, observation = recorded("enable-threads", "trials.jsonl", "two-clients", "documented")
+    line = timeline(experiment, TrialDirectory(tmp_path), observation)
     assert line is not None
-    spans = {one.source: (one.at_ms, one.end_ms) for one in line.events}
+    spans = {event.source: (event.at_ms, event.end_ms) for event in line.events}
     assert spans["B is served"][0] >= spans["A is served"][1] > spans["B waits"][0]
     unseen = observation | {"A": observation["A"] | {"shown": None}}
-    fewer = timeline(found, TrialDirectory(tmp_path), unseen)
+    fewer = timeline(experiment, TrialDirectory(tmp_path), unseen)
     assert fewer is not None
-    assert "A is shown" not in {one.source for one in fewer.events}
+    assert "A is shown" not in {event.source for event in fewer.events}
 
 
 def test_frozen_requests_last_until_the_lab_ends_them() -> None:
-    """Each request is a bar from its first line to its last, in the lane of its fate; each frozen one was ended."""
-    found, observation = recorded("pool-freeze", "trials.jsonl", "freeze", "documented")
+    """Each request lasts from its first line to its last, in its own lane; the lab ends each frozen one."""
+    experiment, observation = recorded("pool-freeze", "trials.jsonl", "freeze", "documented")
     place = TrialDirectory(Path(__file__).parent / "data" / "pool-freeze" / "freeze" / "documented" / "1")
-    line = timeline(found, place, observation)
+    line = timeline(experiment, place, observation)
     assert line is not None
-    lanes = [one.source for one in line.events]
+    lanes = [event.source for event in line.events]
     assert lanes.count("frozen request") == observation["frozen"] == lanes.count("lab") > 0
     assert lanes.count("request") == observation["asked"] - observation["frozen"]
-    assert all(one.end_ms > one.at_ms for one in line.events if one.source.endswith("request"))
+    assert all(event.end_ms > event.at_ms for event in line.events if event.source.endswith("request"))
 
 
-def test_a_worker_that_was_ended_says_no_last_line(tmp_path: Path) -> None:
-    """A request that lost its lock has only the moment at which it began: its end is not made up."""
-    found = loader.load(ROOT, "pool-freeze").experiments["freeze"]
+def test_a_request_without_a_last_line_has_no_end(tmp_path: Path) -> None:
+    """A request that lost its lock has only its start."""
+    experiment = loader.load(ROOT, "pool-freeze").experiments["freeze"]
     evidence = written(tmp_path, "app", stamped("25.0", "[12 of 8] request 1 begins"))
-    line = timeline(found, evidence, {"attempts": [{"number": 1, "frozen": False, "lock_lost": True}]})
+    line = timeline(experiment, evidence, {"attempts": [{"number": 1, "frozen": False, "lock_lost": True}]})
     assert line is not None
-    assert [(one.source, one.until_ms) for one in line.events] == [("lock lost", None)]
+    assert [(event.source, event.until_ms) for event in line.events] == [("lock lost", None)]
 
 
 def test_a_signal_is_the_zero_of_its_timeline(tmp_path: Path) -> None:
-    """graceful_timeout: the request ends where the observation has it, and a cut is marked as one."""
-    found, observation = recorded("gunicorn-settings", "trials.jsonl", "graceful-timeout", "term")
-    line = timeline(found, TrialDirectory(tmp_path), observation)
+    """graceful_timeout: the request ends at the observed time, with the event `killed`."""
+    experiment, observation = recorded("gunicorn-settings", "trials.jsonl", "graceful-timeout", "term")
+    line = timeline(experiment, TrialDirectory(tmp_path), observation)
     assert line is not None
-    cut = [one.at_ms for one in line.events if one.kind == "killed"]
+    cut = [event.at_ms for event in line.events if event.kind == "killed"]
     assert cut == [1000 * observation["after_s"]]
 
 
-# -- what is drawn ------------------------------------------------------------------------------------
+# -- the data of a chart -------------------------------------------------------------------------------
 
 
 def events(*moments: float, kind: str = "restarted") -> tuple[Event, ...]:
@@ -271,51 +271,51 @@ def events(*moments: float, kind: str = "restarted") -> tuple[Event, ...]:
     return tuple(Event(at, kind, f"at {at}", "app") for at in moments)
 
 
-def drawn(one: Timeline, most: int = timeline_data.MOST_MARKS) -> dict[str, Any]:
+def chart_data(line: Timeline, most: int = timeline_data.MOST_MARKS) -> dict[str, Any]:
     """The data of one chart."""
     return timeline_data.timeline_data(
-        one, timeline_data.statuses([one]), timeline_data.lanes([one]), timeline_data.axis([one]), most
+        line, timeline_data.statuses([line]), timeline_data.lanes([line]), timeline_data.axis([line]), most
     )
 
 
 def test_events_of_one_step_are_one_mark() -> None:
-    """What would be drawn over each other is one mark that says how many, and what the first of them were."""
-    found = drawn(Timeline(ZERO, 1000, 100, {}, events(10, 20, 30, 40, 50, 60, 250)))["events"]
-    assert [mark[4] for mark in found] == ["6 × at 10; at 20; at 30; at 40 …", "at 250"]
-    assert [mark[:2] for mark in found] == [[10, 10], [250, 250]], "and a moment stays one"
+    """Events at the same place are one mark, with their number and the first texts."""
+    marks = chart_data(Timeline(ZERO, 1000, 100, {}, events(10, 20, 30, 40, 50, 60, 250)))["events"]
+    assert [mark[4] for mark in marks] == ["6 × at 10; at 20; at 30; at 40 …", "at 250"]
+    assert [mark[:2] for mark in marks] == [[10, 10], [250, 250]], "and a moment stays one"
 
 
-def test_there_is_a_most_of_marks() -> None:
-    """Ten thousand events are no more marks than the page has room for, and each is counted in one."""
+def test_the_number_of_marks_is_limited() -> None:
+    """Ten thousand events are joined to at most 50 marks, and all of them are counted."""
     many = Timeline(ZERO, 1e6, 100, {}, events(*(100.0 * n for n in range(10_000))))
-    found = drawn(many, 50)["events"]
-    assert len(found) <= 50
-    assert sum(int(mark[4].split(" × ")[0]) for mark in found) == 10_000
+    marks = chart_data(many, 50)["events"]
+    assert len(marks) <= 50
+    assert sum(int(mark[4].split(" × ")[0]) for mark in marks) == 10_000
 
 
-def test_more_lanes_than_marks_end_too() -> None:
-    """Where every event has a lane of its own nothing can be joined, and nothing is lost."""
-    own = tuple(Event(at, "note", "x", f"lane {at}") for at in range(100))
-    assert len(drawn(Timeline(ZERO, 100, 100, {}, own), 50)["events"]) == 100
+def test_events_in_different_lanes_are_not_joined() -> None:
+    """More lanes than marks lose no event, and the joining ends."""
+    notes = tuple(Event(at, "note", "x", f"lane {at}") for at in range(100))
+    assert len(chart_data(Timeline(ZERO, 100, 100, {}, notes), 50)["events"]) == 100
 
 
 def test_the_start_up_takes_little_of_the_axis() -> None:
-    """Events long before the load are left out of the picture, and how many is said."""
+    """Events long before the load are left out and counted."""
     early = Timeline(ZERO, 10_000, 100, {}, events(-20_000, -500, 100, kind="started"))
-    assert drawn(early)["early"] == 1
+    assert chart_data(early)["early"] == 1
     assert -1400 < timeline_data.axis([early])[0] < -500
 
 
 def test_all_timelines_share_one_axis() -> None:
-    """The axis reaches from the earliest to the latest of all trials."""
+    """The axis contains the earliest and the latest event of all trials."""
     first, last = timeline_data.axis([Timeline(ZERO, 500, 100), Timeline(ZERO, 9000, 100, {}, events(-100))])
     assert first <= -100
     assert last >= 9000
 
 
-def test_counts_per_step_lose_nothing() -> None:
-    """A summary's buckets become a count for each step, zeros where there was none; earlier ones are in the first."""
-    found = {"200": [[-100, 5], [0, 1], [300, 2]], "502": [[100, 7]]}
-    assert access_log.counts_per_step(found) == {"200": (6, 0, 0, 2), "502": (0, 7, 0, 0)}
+def test_counts_per_step() -> None:
+    """A step without responses has a 0, and responses before the zero are in the first step."""
+    buckets = {"200": [[-100, 5], [0, 1], [300, 2]], "502": [[100, 7]]}
+    assert access_log.counts_per_step(buckets) == {"200": (6, 0, 0, 2), "502": (0, 7, 0, 0)}
     assert access_log.counts_per_step({"200": [[-100, 5]]}) == {"200": (5,)}
     assert access_log.counts_per_step({}) == {}
