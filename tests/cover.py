@@ -97,6 +97,11 @@ def differences(run: Path, name: str) -> list[str]:
     before = {row["id"]: row["verdict"] for row in record["claims"]}
     for claim, expected in _claims(name):
         now, then = pure_signs(verdict, claim.id), pure_signs(record, claim.id)
+        ran = {variant for variant, row in verdict["variants"].items() if row["valid"]}
+        lines += [
+            f"{claim.id} in {variant}: the trial is valid, but its sign could not be read"
+            for variant in sorted(ran & set(then) & set(expected) - set(now))
+        ]
         lines += [
             f"{claim.id} in {variant}: the sign {'shows' if now[variant] else 'does not show'}, unlike on record"
             for variant in sorted(set(now) & set(then) & set(expected))
@@ -111,7 +116,6 @@ def differences(run: Path, name: str) -> list[str]:
 
 
 def unmet(run: Path, name: str) -> list[Need]:
-    """The needs of which the run has no valid trial."""
+    """The needs of which the run has no trial whose sign was read."""
     verdict = read(run / "verdict.json")
-    valid = {variant for variant, row in verdict["variants"].items() if row["valid"]}
-    return [need for need in needs(name) if not need.variants & valid]
+    return [need for need in needs(name) if not need.variants & set(pure_signs(verdict, need.claim))]

@@ -1,8 +1,11 @@
 """The variants of the end-to-end tests cover both outcomes of each claim."""
 
+import json
+from pathlib import Path
+
 import pytest
 from cases import having
-from cover import cover, needs, recorded
+from cover import cover, differences, needs, recorded, unmet
 
 NAMES = having("recorded.json")
 
@@ -21,3 +24,18 @@ def test_every_recorded_claim_has_needs(name: str) -> None:
     assert {row["id"] for row in rows} == {need.claim for need in needs(name)}
     refuted = {row["id"] for row in rows if row["verdict"] == "refuted"}
     assert refuted == {need.claim for need in needs(name) if need.what == "contradicted"}
+
+
+def test_a_sign_that_could_not_be_read_is_a_difference(tmp_path: Path) -> None:
+    """A valid trial without the sign has shown nothing; the record itself has no differences."""
+    name = NAMES[0]
+    verdict = recorded(name)
+    (tmp_path / "verdict.json").write_text(json.dumps(verdict), encoding="utf-8")
+    before = differences(tmp_path, name)
+    need = next(need for need in needs(name) if len(need.variants) == 1)
+    (variant,) = need.variants
+    verdict["signs"][need.claim][variant] = {"shown": 0, "trials": 0}
+    (tmp_path / "verdict.json").write_text(json.dumps(verdict), encoding="utf-8")
+    line = f"{need.claim} in {variant}: the trial is valid, but its sign could not be read"
+    assert set(differences(tmp_path, name)) - set(before) == {line}
+    assert need in unmet(tmp_path, name)
