@@ -350,3 +350,11 @@ def test_nothing_is_up(home: Path) -> None:
     assert result.exit_code == Exit.USAGE
     assert "make up-blink" in result.output
     shutil.rmtree(home / "scenarios")
+
+
+def test_commands_that_draw_nothing_do_not_load_the_drawing_library() -> None:
+    """It takes a quarter of a second, more than all else that `list` needs."""
+    modules = sorted({f"reprolab.cli.{module}" for module, _ in main.COMMANDS.values()})
+    program = f"import sys, {', '.join(modules)}; print('altair' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

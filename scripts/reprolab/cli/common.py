@@ -17,7 +17,7 @@ from rich.console import Console
 
 from reprolab.core import command_text
 from reprolab.core.errors import Exit, LabError, UsageError
-from reprolab.report import write
+from reprolab.report.terminal import REPORT_WIDTH
 
 ROOT_VARIABLE = "REPROLAB_ROOT"
 
@@ -48,7 +48,7 @@ def show_progress(message: str) -> None:
 def console() -> Console:
     """The terminal with its own width; for a file or a pipe, a console that is wide enough for the tables."""
     terminal = Console()
-    return terminal if terminal.is_terminal else Console(width=write.REPORT_WIDTH)
+    return terminal if terminal.is_terminal else Console(width=REPORT_WIDTH)
 
 
 def boundary(command: Callable[..., Exit | None]) -> Callable[..., None]:

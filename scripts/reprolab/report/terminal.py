@@ -20,6 +20,7 @@ from reprolab.verdict.document import SignCount, VerdictDocument
 from reprolab.verdict.record import RecordedRun
 
 STYLES = {"confirmed": "green", "refuted": "red", "inconclusive": "yellow"}
+REPORT_WIDTH = 160  # characters, where no terminal has a width of its own
 FEW_TRIALS = 3
 ENOUGH_TRIES = 100
 WIDE_ENOUGH = 130

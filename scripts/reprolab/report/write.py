@@ -14,17 +14,18 @@ from reprolab.evidence import packages, run_dir
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import RunInfo
 from reprolab.report import table, terminal
-from reprolab.report.html import report as html_report
 from reprolab.scenario.model import Scenario
 from reprolab.verdict.document import VerdictDocument, read_verdict
 from reprolab.verdict.record import read_record
 
-REPORT_WIDTH = 160
 REPORT = "report.txt"
 
 
 def write_page(scenario: Scenario, run: RunDirectory) -> Path:
     """Write the report.html of a run from its files; returns the path."""
+    # The drawing library takes a quarter of a second to load. Commands that draw nothing do not wait for it.
+    from reprolab.report.html import report as html_report
+
     return html_report.write(scenario, run, read_record(scenario))
 
 
@@ -60,6 +61,6 @@ def report(console: Console, scenario: Scenario, run: RunDirectory) -> None:
 def _text(scenario: Scenario, info: RunInfo, tables: table.Tables, verdict: VerdictDocument) -> str:
     """The report as plain text. It may be published, so it names no directory of this machine."""
     stream = StringIO()
-    plain = Console(file=stream, width=REPORT_WIDTH, no_color=True, highlight=False)
+    plain = Console(file=stream, width=terminal.REPORT_WIDTH, no_color=True, highlight=False)
     terminal.render(plain, scenario, info, tables, verdict, f"results/{scenario.name}/{verdict.run}/")
     return stream.getvalue()
