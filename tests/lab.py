@@ -13,6 +13,7 @@ from typing import Any
 
 import docker
 from reprolab.baseimage.resolve import policy, resolve_base
+from reprolab.core.waiting import wait_until
 from reprolab.engine.detect import client as connect
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,15 +62,8 @@ def lab(results: Path, *arguments: str, limit: float = 900, **more: str) -> tupl
 
 
 def wait_for(what: str, state: Callable[[], Any], limit: float = 60.0) -> Any:
-    """Wait until ``state()`` is true and return it; the failure names what was awaited and the last state."""
-    end = time.monotonic() + limit
-    last: Any = None
-    while time.monotonic() < end:
-        last = state()
-        if last:
-            return last
-        time.sleep(0.05)
-    raise AssertionError(f"{what}: not within {limit:g} s; last state: {last!r}")
+    """Wait until ``state()`` is true and return it. Raises WaitTimeout, with what was awaited and the last state."""
+    return wait_until(what, state, limit)
 
 
 def engine() -> docker.DockerClient:

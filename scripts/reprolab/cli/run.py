@@ -9,11 +9,13 @@ import click
 
 from reprolab.cli.common import boundary, console, project_root, settings_of, show_progress
 from reprolab.core.errors import Exit
-from reprolab.evidence import lookup, run_dir
+from reprolab.evidence import lookup
+from reprolab.evidence.run_dir import PAGE, RunDirectory
 from reprolab.report import write
 from reprolab.run import manual, plan, session
 from reprolab.run.progress import Progress
 from reprolab.scenario import loader
+from reprolab.scenario.model import Scenario
 from reprolab.verdict import record
 from reprolab.verdict.judge import exit_status
 
@@ -57,12 +59,10 @@ def run(
 @boundary
 def judge(where: str) -> Exit:
     """Judge a run again from its files, without Docker. RUN: a directory, SCENARIO/STAMP or SCENARIO."""
-    root = project_root()
-    directory = lookup.open_run(root, where)
-    scenario = loader.load(root, directory.info().scenario)
+    scenario, directory = _open_run(where)
     verdict = record.judge_run(scenario, directory)
     write.report(console(), scenario, directory)
-    if (directory.path / run_dir.PAGE).exists():
+    if (directory.path / PAGE).exists():
         # An existing page must show the new verdict.
         write.add_page(scenario, directory, show_progress)
     return exit_status(verdict)
@@ -73,7 +73,12 @@ def judge(where: str) -> Exit:
 @boundary
 def html(where: str) -> None:
     """Write a run's report.html again from its files, without Docker. RUN: a directory, SCENARIO/STAMP or SCENARIO."""
-    root = project_root()
-    directory = lookup.open_run(root, where)
-    scenario = loader.load(root, directory.info().scenario)
+    scenario, directory = _open_run(where)
     click.echo(f"written: {write.write_page(scenario, directory)}")
+
+
+def _open_run(where: str) -> tuple[Scenario, RunDirectory]:
+    """The run that a user names, with its scenario. Raises UsageError."""
+    root = project_root()
+    run_directory = lookup.open_run(root, where)
+    return loader.load(root, run_directory.info().scenario), run_directory
