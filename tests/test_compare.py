@@ -28,8 +28,7 @@ from reprolab.evidence.run_dir import RunDirectory
 from reprolab.scenario import loader
 from rich.console import Console
 
-TRACEBACK = """\
-Traceback (most recent call last):
+TRACEBACK = """Traceback (most recent call last):
   File "/srv/sock.py", line 123, in close
     os.unlink(path)
 FileNotFoundError: [Errno 2] No such file or directory: '/tmp/s'

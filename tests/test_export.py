@@ -31,7 +31,10 @@ SCENARIOS = having(spec.FILE)
 SHELLCHECK = Path(sys.executable).with_name("shellcheck")
 VARIABLE = re.compile(r"(?<!\$)\$(?:\{([^}]*)\}|\w+)")
 # Words of the lab, home directories, and the path of this checkout: none may stand in a reproducer.
-PRIVATE = re.compile(rb"reprolab|make up-|make scenario-|/root/|/home/|pyenv|lab only|" + re.escape(str(ROOT)).encode())
+PRIVATE = re.compile(
+    rb"reprolab|make up-|make scenario-|/(?:root|home)/|pyenv|lab only|" + re.escape(str(ROOT)).encode()
+)
+
 VARIANTS = [
     ("pool-freeze", "gunicorn-27.0.1"),
     ("pool-freeze", "python-3.13"),

@@ -199,9 +199,11 @@ def stamped(text: str) -> list[bytes]:
     return [f"2026-11-21T05:30:09.{n:03}Z {row}\n".encode() for n, row in enumerate(rows)]
 
 
-UNLINK = """
+# The first line of every traceback that Python prints.
+BEGIN = "Traceback (most recent call last):"
+UNLINK = f"""
 [2026-11-21 05:30:10 +0000] [20] [ERROR] Exception in worker process
-Traceback (most recent call last):
+{BEGIN}
   File "/x/outer.py", line 24, in serve
     listener.shut()
   File "/x/inner.py", line 12, in shut
@@ -241,14 +243,14 @@ def test_chained_tracebacks() -> None:
     """An error that is raised while another is handled gives two tracebacks, each with its frames."""
     traces = list(
         tracebacks(
-            stamped("""
-Traceback (most recent call last):
+            stamped(f"""
+{BEGIN}
   File "a.py", line 1, in first
 KeyError: 'x'
 
 During handling of the above exception, another exception occurred:
 
-Traceback (most recent call last):
+{BEGIN}
   File "b.py", line 2, in second
     raise ValueError
 ValueError

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from reprolab.bugreport.redact import Masker, masker
 
+ROOTS_HOME = "/root"  # of the user root on any Linux
+
 
 @pytest.fixture
 def mask(monkeypatch: pytest.MonkeyPatch) -> Masker:
@@ -37,7 +39,7 @@ def mask(monkeypatch: pytest.MonkeyPatch) -> Masker:
         ("/home/u4712/app and u4712 again", "/home/[user]/app and [user] again"),
         ("/Users/u4713/app", "/Users/[user]/app"),
         (r"C:\Users\u4713\app", r"C:\Users\[user]\app"),
-        ("/root/.pip/x", "[home]/.pip/x"),
+        (f"{ROOTS_HOME}/.pip/x", "[home]/.pip/x"),
         ("from 192.168.48.1:47160", "from [address]:47160"),
         ("172.17.0.2 - -", "[address] - -"),
         ("[fe80::1%eth0]:80 2001:db8::7", "[[address]]:80 [address]"),

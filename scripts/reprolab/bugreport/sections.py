@@ -150,9 +150,9 @@ def _tally(claim: Claim, row: ClaimVerdict) -> str:
         sums[expected] = (
             f"{sum(count.shown for count in counts)}/{sum(count.trials for count in counts)}" if counts else ""
         )
-    sums_text = [sums[True]] if sums[True] else []
-    sums_text += [f"in the controls {sums[False]}"] if sums[False] else []
-    return f"counted: “{sign_words(claim)}”: {'; '.join(sums_text)}"
+    parts = [sums[True]] if sums[True] else []
+    parts += [f"in the controls {sums[False]}"] if sums[False] else []
+    return f"counted: “{sign_words(claim)}”: {'; '.join(parts)}"
 
 
 # -- how to see it -------------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ def _excerpt(log: Excerpt, whole: bool) -> str:
 def version(report_input: BugReportInput) -> str:
     """The program's release in the image that ran, and the newest release that shows the sign, if it is newer."""
     name = FORMS[report_input.report.project].package
-    measured_version, words = (
+    version_text, words = (
         package_version(report_input, name),
         release_table.verdicts(release_table.rows(report_input)),
     )
@@ -235,10 +235,10 @@ def version(report_input: BugReportInput) -> str:
     later = newest and report_input.report.releases and report_input.report.releases.factor == name.upper()
     more = (
         f"; also seen in {newest[0]}"
-        if later and release_table.order(newest[0]) > release_table.order(measured_version)
+        if later and release_table.order(newest[0]) > release_table.order(version_text)
         else ""
     )
-    return f"{name} {measured_version}{more}"
+    return f"{name} {version_text}{more}"
 
 
 def python(report_input: BugReportInput) -> str:

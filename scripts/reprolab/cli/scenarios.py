@@ -64,7 +64,7 @@ def no_target(target: str) -> None:
     """For the Makefile: says which target was meant where a name of a scenario is mistyped; runs nothing."""
     prefix, _, name = target.partition("-")
     names = loader.names(project_root())
-    known, meant = [f"{prefix}-{known_name}" for known_name in names], near(name, names)
+    known, meant = [f"{prefix}-{scenario}" for scenario in names], near(name, names)
     guess = f" (did you mean {prefix}-{meant}?)" if meant else ""
     raise UsageError(
         f"make has no target {target!r}{guess}",

@@ -20,7 +20,6 @@ FILE = "stage.jsonl"
 LAB = "lab"  # the source of events that the lab caused
 BY_LAB = "lab ended"  # the label of processes that the lab ended, for example because of a deadlock
 STEP_MS = 100
-Counts = Mapping[str, Mapping[int, int]]
 
 
 @dataclass(frozen=True)

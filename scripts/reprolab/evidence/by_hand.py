@@ -72,11 +72,6 @@ class StackCopy:
     path: Path
     info: StackInfo
 
-    @property
-    def stamp(self) -> str:
-        """When it was made: its directory's name."""
-        return self.path.name
-
     def load(self) -> dict[str, Any] | None:
         """The figures of the last load before it, as wrk.json holds them; None where there was none."""
         path = self.path / "wrk.json"
@@ -136,13 +131,13 @@ def copy_by_name(root: Path, name: str) -> StackCopy | None:
     """The latest copy of the stack of this name; None where there is none. Raises UsageError for names of several."""
     if "/" in name:
         return None
-    names_found = [known for known in copied_names(root) if known.endswith(f"/{name}")]
-    if len(names_found) > 1:
+    copies = [known for known in copied_names(root) if known.endswith(f"/{name}")]
+    if len(copies) > 1:
         raise UsageError(
             f"several scenarios have a stack {name!r}",
-            expected="one of " + ", ".join(f"{FOLDER}/{n}" for n in names_found),
+            expected="one of " + ", ".join(f"{FOLDER}/{n}" for n in copies),
         )
-    return named_copy(root, f"{FOLDER}/{names_found[0]}") if names_found else None
+    return named_copy(root, f"{FOLDER}/{copies[0]}") if copies else None
 
 
 def no_copy(root: Path, where: str) -> UsageError:

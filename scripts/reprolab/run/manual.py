@@ -220,7 +220,7 @@ def _keep(root: Path, stack: Stack, on_progress: OnProgress) -> None:
 
 
 def put_load(root: Path, name: str, *, threads: int, connections: int, duration: int, label: str = "") -> None:
-    """Load the stack with wrk as the experiment does, and print what wrk prints."""
+    """Put load on the stack with wrk, and print the output of wrk."""
     stack = _standing(root, name, label)
     try:
         stack.wrk("/", threads=threads, connections=connections, duration=duration)
