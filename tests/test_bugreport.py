@@ -345,16 +345,16 @@ def test_the_report_is_written_to_the_runs_directory(run: RunDirectory, monkeypa
     """The command prints the path and the headline."""
     done = call(monkeypatch, run.path.parents[1], "socket-vanish")
     assert done.exit_code == Exit.AS_RECORDED
-    assert f"written: {run.path / 'report-gunicorn.md'}" in done.output
+    assert f"written: {run.path / 'bugreport-gunicorn.md'}" in done.output
     assert "Already fixed in gunicorn 19.7.1" in done.output
-    assert (run.path / "report-gunicorn.md").read_text(encoding="utf-8").startswith("<!-- Made by reprolab")
+    assert (run.path / "bugreport-gunicorn.md").read_text(encoding="utf-8").startswith("<!-- Made by reprolab")
 
 
 def test_the_report_can_be_printed(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     """With `--output -` no file is written."""
     done = call(monkeypatch, run.path.parents[1], str(run.path), "--output", "-")
     assert "### Steps to Reproduce" in done.output
-    assert not (run.path / "report-gunicorn.md").exists()
+    assert not (run.path / "bugreport-gunicorn.md").exists()
 
 
 def test_the_newest_run_that_supports_the_report_is_used(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -363,7 +363,7 @@ def test_the_newest_run_that_supports_the_report_is_used(run: RunDirectory, monk
     remove(newer, "gunicorn-27.0.1")
     done = call(monkeypatch, run.path.parents[1], "socket-vanish")
     assert f"from run {run.name}" in done.output
-    assert not (newer.path / "report-gunicorn.md").exists()
+    assert not (newer.path / "bugreport-gunicorn.md").exists()
 
 
 def test_a_refusal_has_the_reason_and_the_command(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -374,7 +374,7 @@ def test_a_refusal_has_the_reason_and_the_command(run: RunDirectory, monkeypatch
     assert "not written: gunicorn (gunicorn): the newest release gunicorn-27.0.1 was not run" in done.output
     assert "  expected: one complete run of documented, gunicorn-19.5.0, gunicorn-27.0.1, with the sign" in done.output
     assert '  to do:    make scenario-socket-vanish VARIANT="documented gunicorn-19.5.0 gunicorn-27.0.1"' in done.output
-    assert not list(run.path.glob("report-*.md"))
+    assert not list(run.path.glob("bugreport-*.md"))
 
 
 def test_a_scenario_without_a_run_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -428,7 +428,7 @@ def test_a_run_of_another_scenario_is_refused(run: RunDirectory, monkeypatch: py
         assert done.exit_code == Exit.USAGE
         assert f"{where} is a run of socket-vanish" in done.output
         assert "expected: a run of pool-freeze" in done.output
-    assert not list(run.path.glob("report-*.md"))
+    assert not list(run.path.glob("bugreport-*.md"))
     assert call(monkeypatch, results, "socket-vanish", "--scenario", "socket-vanish").exit_code == Exit.AS_RECORDED
 
 

@@ -390,7 +390,7 @@ def removal_words(o):
     return (
         f"worker {step['worker']} (child of {step['parent']}) reached max_requests by {moments['reached_ms']}, "
         f"removed the file at {moments['unlinked_ms']}; last 2xx {moments['last_ok_ms']} "
-        f"({o['ok_after_gone']} after the removal), nothing but 502: {moments['permanent_502_ms']}"
+        f"({o['ok_after_gone']} answers with 2xx after the removal), nothing but 502: {moments['permanent_502_ms']}"
     )
 
 

@@ -147,7 +147,7 @@ def _write(text: str, report_input: BugReportInput, output: str, *, several: boo
     if output == STDOUT:
         sys.stdout.write(text)
         return
-    name = f"report-{report_input.report.name}.md"
+    name = f"bugreport-{report_input.report.name}.md"
     target = Path(output) if output else report_input.run.path
     if not output or several or target.is_dir():
         target = target / name
