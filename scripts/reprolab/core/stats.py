@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from fractions import Fraction
+from math import comb, sqrt
 from statistics import NormalDist
 
 # An interval is printed with so many digits that it is at least this many units of the last digit wide.
@@ -49,3 +50,28 @@ def wilson(shown: int, trials: int, confidence: float = 0.95) -> tuple[float, fl
     low = 0.0 if shown == 0 else max(0.0, centre - half)
     high = 1.0 if shown == trials else min(1.0, centre + half)
     return low, high
+
+
+def fisher(cases: tuple[int, int], controls: tuple[int, int]) -> Fraction:
+    """Return the one-sided exact probability that the cases show it so much more often than the controls by chance.
+
+    Both are (k, n): k of n showed it. The probability is exact: 3 of 3 against 0 of 3 gives 1/20. Source: Fisher,
+    The Design of Experiments (1935), chapter 2.
+
+    Raises ValueError unless 0 <= k <= n for both.
+    """
+    (k, n), (other, others) = cases, controls
+    if not (0 <= k <= n and 0 <= other <= others):
+        raise ValueError(f"k must be between 0 and n: {k} of {n} and {other} of {others}")
+    shown, total = k + other, n + others
+    ways = sum(comb(n, i) * comb(others, shown - i) for i in range(k, min(n, shown) + 1))
+    return Fraction(ways, comb(total, shown))
+
+
+def p_words(p: Fraction | float) -> str:
+    """Return a probability for a text: "= 0.05", "= 0.0022", "< 0.0001"."""
+    value = float(p)
+    if value < 0.0001:
+        return "< 0.0001"
+    # Below 0.1 there are four digits, so that 0.0499 and 0.0501 are not printed as 0.05.
+    return f"= {round(value, 2 if value >= 0.1 else 4):g}"

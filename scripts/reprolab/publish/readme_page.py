@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 # The only HTML that READMEs use. Anything else that looks like a tag is text, such as <traceback object> from a log.
 ALLOWED_HTML = re.compile(r"\s*(?:</?(?:details|summary)>|<!--.*?-->|[^<])*\s*", re.S)
-VERDICTS = ("confirmed", "refuted", "inconclusive")
+VERDICTS = ("confirmed", "refuted", "intermittent", "inconclusive")
 LONGEST_SECTION = 20_000
 # In characters. Short cells are not wrapped; long cells get a minimum width.
 SHORT_CELL, LONG_CELL = 20, 60

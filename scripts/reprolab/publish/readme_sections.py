@@ -115,7 +115,7 @@ def _claims(scenarios: list[Scenario]) -> str:
         lines += ["| id | claim | verdict | why |", "|---|---|---|---|"]
         for _, claim in _claims_by_number(scenario):
             row = recorded.get(claim.id)
-            word, why = (f"**{row.verdict}**", row.why) if row else (NOT_RUN, "—")
+            word, why = (f"**{row.verdict}**", row.reason) if row else (NOT_RUN, "—")
             lines.append(f"| {claim.id} | {_cell(claim.text)} | {word} | {_cell(why)} |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts)

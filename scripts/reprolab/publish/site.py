@@ -28,7 +28,7 @@ from reprolab.verdict.record import RecordedRun, read_record
 
 NAME = "site"
 MARKER = ".reprolab-site"
-VERDICTS = ("confirmed", "refuted", "inconclusive")
+VERDICTS = ("confirmed", "refuted", "intermittent", "inconclusive")
 RELATIVE = re.compile(r'(?P<before>\b(?:href|src)=")(?P<target>(?![a-z]+:|#|/)[^"]+)(?=")')
 
 
@@ -149,7 +149,7 @@ def _claim_row(claim: Claim, row: ClaimVerdict | None) -> ClaimRow:
     has_measured = any(variant.measured is not None for variant in row.variants.values())
     variants = tuple(sorted({name.rpartition("/")[2] for name in row.variants}))
     measured = readme_sections.measured(row) if has_measured else ""
-    return ClaimRow(claim.id, claim.text, claim.setting, str(row.verdict), row.why, measured, variants)
+    return ClaimRow(claim.id, claim.text, claim.setting, str(row.verdict), row.reason, measured, variants)
 
 
 def _copy_report(root: Path, name: str, draft: Path, target: Path) -> ReportLink:

@@ -19,7 +19,7 @@ from reprolab.scenario.model import Scenario
 from reprolab.verdict.document import SignCount, VerdictDocument
 from reprolab.verdict.record import RecordedRun
 
-STYLES = {"confirmed": "green", "refuted": "red", "inconclusive": "yellow"}
+STYLES = {"confirmed": "green", "refuted": "red", "intermittent": "magenta", "inconclusive": "yellow"}
 REPORT_WIDTH = 160  # characters, where no terminal has a width of its own
 FEW_TRIALS = 3
 ENOUGH_TRIES = 100
@@ -101,7 +101,8 @@ def claims(verdict: VerdictDocument) -> RenderableType:
         if not verdict.asked(claim):
             left_out.append(claim.id)
             continue
-        grid.add_row(claim.id, claim.text, Text(claim.verdict, style=STYLES[claim.verdict]), claim.why)
+        verdict_text = Text(claim.verdict + (", thin" if claim.thin else ""), style=STYLES[claim.verdict])
+        grid.add_row(claim.id, claim.text, verdict_text, claim.reason)
     if not left_out:
         return grid
     return Group(grid, Text(f"not judged, as not all their variants ran: {', '.join(left_out)}", style="dim"))

@@ -13,6 +13,7 @@ from reprolab.core.errors import UsageError
 
 Observation = Mapping[str, Any]
 Sign = Callable[[Observation], bool]
+Trigger = Callable[[Observation], bool]
 Rate = Callable[[Observation], tuple[int, int]]
 DOCUMENTED = "documented"
 CUSTOM = "custom"
@@ -44,6 +45,15 @@ class Claim:
     ``shows`` names the variants in which the sign must show in every trial (with ``sometimes``, in at least one),
     ``absent`` those in which it must never show.
 
+    ``trigger`` is a pure function of one observation that says whether the trial exercised what the claim is about. A
+    trial in which the trigger did not happen does not count for the claim. ``untriggered`` names the variants whose
+    purpose is the absence of the trigger; there a trial counts only if the trigger did *not* happen.
+
+    ``needs_idle`` is for signs that read a rate or a duration: a trial during which other programs used the processors
+    does not count for the claim.
+
+    A claim with variants on one side only has no control. ``no_control`` says why it needs none.
+
     If a trial makes many tries, ``rate`` returns (k, n) for one observation: k of its n tries. The sum over the
     trials is reported beside the verdict, with its interval. Only the sign decides the verdict.
 
@@ -60,17 +70,24 @@ class Claim:
     absent: tuple[str, ...] = ()
     sometimes: bool = False
     rate: Rate | None = None
+    trigger: Trigger | None = None
+    untriggered: tuple[str, ...] = ()
+    needs_idle: bool = False
+    no_control: str = ""
     but: tuple[str, ...] = ()
     setting: str = ""
     measured: Callable[[Observation], str] | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (("shows", self.shows), ("absent", self.absent), ("but", self.but)):
+        for name in ("shows", "absent", "untriggered", "but"):
+            value = getattr(self, name)
             if isinstance(value, str):
                 raise TypeError(f"{name} is {value!r}, not a list of {'claims' if name == 'but' else 'variants'}")
-        object.__setattr__(self, "shows", tuple(self.shows))
-        object.__setattr__(self, "absent", tuple(self.absent))
-        object.__setattr__(self, "but", tuple(self.but))
+            object.__setattr__(self, name, tuple(value))
+        if self.untriggered and self.trigger is None:
+            raise TypeError("untriggered names variants, but the claim has no trigger")
+        if strange := set(self.untriggered) - self.expectations.keys():
+            raise TypeError(f"untriggered names {', '.join(sorted(strange))}, which the claim does not need")
 
     @property
     def expectations(self) -> dict[str, bool]:

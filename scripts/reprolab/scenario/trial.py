@@ -11,7 +11,8 @@ from typing import Any
 class TrialRecord:
     """One line of trials.jsonl: the observation of one trial, or the reason why the trial is invalid.
 
-    ``invalid`` is that reason, "" for a valid trial. ``seconds`` is stage -> duration.
+    ``invalid`` is that reason, "" for a valid trial. ``seconds`` is stage -> duration. ``machine`` is what the machine
+    did during the trial. ``busy`` says which other work used the processors then, "" if there was none.
     """
 
     experiment: str
@@ -21,6 +22,8 @@ class TrialRecord:
     observation: Mapping[str, Any]
     invalid: str = ""
     seconds: Mapping[str, float] | None = None
+    machine: Mapping[str, Any] | None = None
+    busy: str = ""
 
     @property
     def valid(self) -> bool:

@@ -8,10 +8,11 @@ from enum import StrEnum
 from typing import Any
 
 from reprolab.core.files import format_errors, read_json, write_json
-from reprolab.core.stats import rate_text
+from reprolab.core.stats import p_words, rate_text
 from reprolab.evidence.run_dir import RunDirectory
 
-SCHEMA = 1
+# Schema 1 had no intermittent verdicts, no trials that do not count, and no p. It is still read.
+SCHEMA = 2
 VERDICT_FILE = "verdict.json"
 
 Interval = tuple[float, float]
@@ -22,6 +23,7 @@ class Verdict(StrEnum):
 
     CONFIRMED = "confirmed"
     REFUTED = "refuted"
+    INTERMITTENT = "intermittent"
     INCONCLUSIVE = "inconclusive"
 
 
@@ -48,24 +50,37 @@ class Rate:
 
 @dataclass(frozen=True)
 class SignCount:
-    """A sign in one variant: ``shown`` of ``trials`` valid trials showed it; ``rate`` if the claim has one."""
+    """A sign in one variant: ``shown`` of ``trials`` trials that count showed it; ``rate`` if the claim has one.
+
+    Valid trials that do not count for the claim: ``not_exercised`` did not exercise it, ``busy`` were disturbed by
+    other work.
+    """
 
     shown: int
     trials: int
     rate: Rate | None = None
+    not_exercised: int = 0
+    busy: int = 0
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> SignCount:
-        return cls(data["shown"], data["trials"], Rate.from_json(data["rate"]) if "rate" in data else None)
+        rate = Rate.from_json(data["rate"]) if "rate" in data else None
+        return cls(data["shown"], data["trials"], rate, data.get("not_exercised", 0), data.get("busy", 0))
 
     def to_json(self) -> dict[str, Any]:
         plain: dict[str, Any] = {"shown": self.shown, "trials": self.trials}
-        return plain | {"rate": self.rate.to_json()} if self.rate else plain
+        if self.rate:
+            plain["rate"] = self.rate.to_json()
+        uncounted = {"not_exercised": self.not_exercised, "busy": self.busy}
+        return plain | {name: number for name, number in uncounted.items() if number}
 
     @property
     def text(self) -> str:
-        """For example "2/2", or "2/2 [16/20 (58–92 %)]" with a rate."""
-        return f"{self.shown}/{self.trials}" + (f" [{self.rate.text}]" if self.rate else "")
+        """For example "2/2", or "2/2 [16/20 (58–92 %)]" with a rate, and the trials that do not count."""
+        uncounted = [(self.not_exercised, "not exercised"), (self.busy, "disturbed")]
+        words = [f"{number} {word}" for number, word in uncounted if number]
+        rate = f" [{self.rate.text}]" if self.rate else ""
+        return f"{self.shown}/{self.trials}{rate}" + (f" ({', '.join(words)})" if words else "")
 
 
 @dataclass(frozen=True)
@@ -92,7 +107,11 @@ class ClaimVariant:
 
 @dataclass(frozen=True)
 class ClaimVerdict:
-    """The verdict on one claim, its reason, and the variants that it needs; ``recorded`` is the recorded verdict."""
+    """The verdict on one claim, its reason, and the variants that it needs; ``recorded`` is the recorded verdict.
+
+    ``p`` is the probability that the cases show the sign so much more often than the controls by chance, None without
+    a control. ``thin`` says why the verdict rests on too few trials, "" if it does not.
+    """
 
     id: str
     text: str
@@ -101,6 +120,8 @@ class ClaimVerdict:
     recorded: Verdict | None
     why: str
     variants: Mapping[str, ClaimVariant] = field(default_factory=dict)
+    p: float | None = None
+    thin: str = ""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ClaimVerdict:
@@ -112,7 +133,16 @@ class ClaimVerdict:
             recorded=Verdict(data["recorded"]) if data.get("recorded") else None,
             why=data.get("why", ""),
             variants={name: ClaimVariant.from_json(row) for name, row in data.get("variants", {}).items()},
+            p=data.get("p"),
+            thin=data.get("thin", ""),
         )
+
+    @property
+    def reason(self) -> str:
+        """``why``, with p where the verdict is confirmed, or with the reason why the verdict is thin."""
+        if self.thin:
+            return f"{self.why} · {self.thin}"
+        return self.why if self.p is None or self.verdict != Verdict.CONFIRMED else f"{self.why} · p {p_words(self.p)}"
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -122,22 +152,29 @@ class ClaimVerdict:
             "verdict": str(self.verdict),
             "recorded": None if self.recorded is None else str(self.recorded),
             "why": self.why,
+            "p": self.p,
+            "thin": self.thin,
             "variants": {name: row.to_json() for name, row in self.variants.items()},
         }
 
 
 @dataclass(frozen=True)
 class VariantResult:
-    """A variant of a run: the factors it changes, the numbers of all and of valid trials, the reasons of the others."""
+    """A variant of a run: the factors it changes, the numbers of all and of valid trials, the reasons of the others.
+
+    Other work disturbed ``busy`` of the trials.
+    """
 
     factors: Mapping[str, str]
     trials: int
     valid: int
     invalid: tuple[str, ...] = ()
+    busy: int = 0
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> VariantResult:
-        return cls(dict(data.get("factors", {})), data["trials"], data["valid"], tuple(data.get("invalid", ())))
+        factors, invalid = dict(data.get("factors", {})), tuple(data.get("invalid", ()))
+        return cls(factors, data["trials"], data["valid"], invalid, data.get("busy", 0))
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -145,12 +182,12 @@ class VariantResult:
             "trials": self.trials,
             "valid": self.valid,
             "invalid": list(self.invalid),
-        }
+        } | ({"busy": self.busy} if self.busy else {})
 
 
 @dataclass(frozen=True)
 class VerdictDocument:
-    """The content of verdict.json (schema 1): ``signs`` is claim -> variant -> count, for every variant that ran."""
+    """The content of verdict.json (see SCHEMA): ``signs`` is claim -> variant -> count, for every variant that ran."""
 
     scenario: str
     run: str
@@ -194,11 +231,13 @@ class VerdictDocument:
 
     @property
     def drifted(self) -> list[str]:
-        """The ids of the claims whose verdict was decided and differs from the recorded one."""
+        """The ids of the judged claims whose verdict was decided and differs from the recorded one."""
         return [
             claim.id
             for claim in self.claims
-            if claim.recorded is not None and claim.verdict != claim.recorded and claim.verdict != Verdict.INCONCLUSIVE
+            if self.asked(claim)
+            and claim.recorded is not None
+            and claim.verdict not in (claim.recorded, Verdict.INCONCLUSIVE)
         ]
 
 

@@ -26,7 +26,8 @@ def _claim(
     rows = [_row(name, seen, run, trials, scenario) for name, seen in claim.variants.items()]
     rated = [row for row in rows if row["rate"]]
     return {
-        **{key: getattr(claim, key) for key in ("id", "text", "verdict", "recorded", "why")},
+        **{key: getattr(claim, key) for key in ("id", "text", "verdict", "recorded", "thin")},
+        "why": claim.reason,
         "asked": verdict.asked(claim),
         "setting": known.setting if known else "",
         "sign": " ".join((known.sign.__doc__ or "").split()) if known else "",
