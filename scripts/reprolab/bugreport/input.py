@@ -11,8 +11,9 @@ from reprolab.evidence.run_info import RunInfo
 from reprolab.report.table import short_reason
 from reprolab.scenario.model import Claim, Scenario
 from reprolab.scenario.trial import TrialRecord
+from reprolab.verdict.counting import Count, count
 from reprolab.verdict.document import ClaimVerdict, Verdict, VerdictDocument
-from reprolab.verdict.judge import Count, count, judge
+from reprolab.verdict.judge import judge
 
 
 @dataclass(frozen=True)

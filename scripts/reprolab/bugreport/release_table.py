@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from reprolab.bugreport.input import BugReportInput
-from reprolab.verdict.judge import Count
+from reprolab.verdict.counting import Count
 
 AFFECTED, CLEAN, UNTESTED = "affected", "not seen", "not tested"
 

@@ -93,7 +93,8 @@ def _status(comparison: Comparison) -> Exit:
     """Drift if both runs decided a claim and decided it differently; a claim that one left undecided does not count."""
     rows = [row for group in comparison.facts if group.title == VERDICTS for row in group.rows]
     words = [{text.partition(" ")[0] for text in (row.left, row.right)} for row in rows]
-    return Exit.DRIFT if {Verdict.CONFIRMED, Verdict.REFUTED} in words else Exit.AS_RECORDED
+    decided = {Verdict.CONFIRMED, Verdict.REFUTED, Verdict.INTERMITTENT}
+    return Exit.DRIFT if any(len(pair) == 2 and pair <= decided for pair in words) else Exit.AS_RECORDED
 
 
 @click.command(epilog=EPILOG)

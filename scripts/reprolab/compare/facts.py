@@ -15,8 +15,8 @@ from reprolab.core.stats import wilson
 from reprolab.evidence.packages import of_variant
 from reprolab.report import table
 from reprolab.scenario.model import Scenario
+from reprolab.verdict.counting import Count, count
 from reprolab.verdict.document import read_verdict
-from reprolab.verdict.judge import Count, count
 
 VERDICTS = "verdicts"
 # Values that belong to a trial or to a directory of the host, not to the stack.

@@ -10,8 +10,8 @@ from reprolab.demo.script import Script
 from reprolab.report.terminal import STYLES
 from reprolab.scenario.model import Scenario
 from reprolab.scenario.trial import TrialRecord
+from reprolab.verdict.counting import count
 from reprolab.verdict.document import ClaimVerdict, VerdictDocument
-from reprolab.verdict.judge import count
 from reprolab.verdict.record import recorded_verdict
 
 

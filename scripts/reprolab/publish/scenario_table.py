@@ -24,17 +24,32 @@ class Words:
 WORDS = {
     "en": Words(
         ("scenario", "document", "what was found", "verdicts"),
-        {"confirmed": "{} confirmed", "refuted": "{} refuted", "intermittent": "{} intermittent", "inconclusive": "{} inconclusive"},
+        {
+            "confirmed": "{} confirmed",
+            "refuted": "{} refuted",
+            "intermittent": "{} intermittent",
+            "inconclusive": "{} inconclusive",
+        },
         "not recorded yet",
     ),
     "ko": Words(
         ("시나리오", "검증한 글", "확인한 내용", "판정"),
-        {"confirmed": "확인됨 {}건", "refuted": "반증됨 {}건", "intermittent": "간헐적 {}건", "inconclusive": "판정 불가 {}건"},
+        {
+            "confirmed": "확인됨 {}건",
+            "refuted": "반증됨 {}건",
+            "intermittent": "간헐적 {}건",
+            "inconclusive": "판정 불가 {}건",
+        },
         "아직 기록 없음",
     ),
     "ja": Words(
         ("シナリオ", "検証した記事", "わかったこと", "判定"),
-        {"confirmed": "確認済み {} 件", "refuted": "反証 {} 件", "intermittent": "断続的 {} 件", "inconclusive": "判定不能 {} 件"},
+        {
+            "confirmed": "確認済み {} 件",
+            "refuted": "反証 {} 件",
+            "intermittent": "断続的 {} 件",
+            "inconclusive": "判定不能 {} 件",
+        },
         "まだ記録がありません",
     ),
 }

@@ -166,7 +166,7 @@ def closing(verdict: VerdictDocument, where: str) -> str:
     words = " · ".join(f"{counts.get(name, 0)} {name}" for name in STYLES)
     left_out = len(verdict.claims) - sum(counts.values())
     if left_out:
-        words += f" · {left_out} not asked"
+        words += f" · {left_out} not judged"
     drift = f" · DRIFT from the recorded verdict: {', '.join(verdict.drifted)}" if verdict.drifted else ""
     return f"{words}{drift}    evidence: {where}"
 

@@ -43,8 +43,8 @@ class Count:
         return self.tries or (self.shown, self.trials)
 
 
-def count(claim: Claim, variant: str, trials: Iterable[TrialRecord]) -> Count:
-    """Count the claim's sign in the valid trials of a variant.
+def count(claim: Claim, trials: Iterable[TrialRecord]) -> Count:
+    """Count the claim's sign in the valid trials; all are of one variant.
 
     A sign, a rate or a trigger that raises is an error; it counts neither as shown nor as absent.
     """
@@ -52,17 +52,17 @@ def count(claim: Claim, variant: str, trials: Iterable[TrialRecord]) -> Count:
     for trial in trials:
         if trial.valid:
             try:
-                total = _add(claim, variant, total, trial)
+                total = _add(claim, total, trial)
             except Exception as error:
                 text = f"trial {trial.trial}: {type(error).__name__}: {error}"
                 total = replace(total, errors=(*total.errors, text))
     return total
 
 
-def _add(claim: Claim, variant: str, total: Count, trial: TrialRecord) -> Count:
+def _add(claim: Claim, total: Count, trial: TrialRecord) -> Count:
     """The count with one more valid trial. Raises whatever the claim's functions raise."""
     observation = trial.observation
-    if not exercises(claim, variant, observation):
+    if not exercises(claim, trial.variant, observation):
         return replace(total, not_exercised=total.not_exercised + 1)
     if claim.needs_idle and trial.busy:
         return replace(total, busy=total.busy + 1)

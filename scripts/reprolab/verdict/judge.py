@@ -32,7 +32,7 @@ def judge(
     for experiment in scenario.experiments.values():
         variants = {name: rows for (where, name), rows in by_variant.items() if where == experiment.name}
         for claim in experiment.claims:
-            counts = {name: count(claim, name, rows) for name, rows in variants.items()}
+            counts = {name: count(claim, rows) for name, rows in variants.items()}
             signs[claim.id] = {
                 scenario.variant_key(experiment.name, name): total.to_sign() for name, total in counts.items()
             }
@@ -104,7 +104,7 @@ def exit_words(status: Exit, verdict: VerdictDocument) -> str:
     if status != Exit.AS_RECORDED:
         return status.words
     if not asked:
-        return "no claim was asked"
+        return "no claim was judged"
     new = sum(claim.recorded is None for claim in asked)
     if new == len(asked):
         return "everything decided, nothing on record yet"
