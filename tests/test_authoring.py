@@ -108,7 +108,9 @@ def test_the_variants_differ_in_the_sign(fresh: model.Scenario) -> None:
     ]
     assert judge(fresh, "now", trials).claims[0].verdict == "confirmed"
     contradicted = [*trials, TrialRecord("claims", "two-workers", 2, {"WORKERS": "2"}, waited)]
-    assert judge(fresh, "now", contradicted).claims[0].verdict == "refuted"
+    assert judge(fresh, "now", contradicted).claims[0].verdict == "intermittent"
+    refuted = [trials[0], TrialRecord("claims", "two-workers", 1, {"WORKERS": "2"}, waited)]
+    assert judge(fresh, "now", refuted).claims[0].verdict == "refuted"
 
 
 def test_its_timeline_shows_the_one_waiting(fresh: model.Scenario, tmp_path: Path) -> None:

@@ -259,7 +259,7 @@ def test_judge_updates_an_existing_page(home: Path) -> None:
     lab("html", str(path))
     run_dir.RunDirectory(path).append(trial("old", shown=True, number=2))
     assert lab("judge", str(path)).exit_code == 0
-    assert "1 refuted" in (path / "report.html").read_text(encoding="utf-8")
+    assert "1 intermittent" in (path / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_run_with_a_torn_line_is_judged(home: Path) -> None:
@@ -339,7 +339,7 @@ def test_an_observation_that_changes_changes_the_verdict(home: Path) -> None:
     run = run_dir.RunDirectory(Path(run_of(home, documented="+", old="-")))
     assert "1 confirmed" in lab("judge", str(run.path)).output
     run.append(trial("old", True, 2))
-    assert "1 refuted" in lab("judge", str(run.path)).output
+    assert "1 intermittent" in lab("judge", str(run.path)).output
 
 
 def test_nothing_is_up(home: Path) -> None:

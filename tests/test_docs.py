@@ -192,7 +192,7 @@ def test_after_a_recorded_run(tmp_path: Path) -> None:
     lay_out(tmp_path)
     accept(tmp_path, run := finished(tmp_path))
     text = page(tmp_path, "claims/blink", "results/blink", "summary/blink: old B-1", "scenarios")
-    assert "| B-1 | It blinks since 1.0. | **confirmed** | documented 3/3 · old 0/3 |" in text
+    assert "| B-1 | It blinks since 1.0. | **confirmed** | documented 3/3 · old 0/3 · p = 0.05 |" in text
     assert "| variant | changes | valid | blinked |\n|---|---|---|---|\n| documented | `—` | 3/3 | yes |" in text
     assert f"Run {run.name}, 2026-01-02 12:00 UTC: kernel 6.1, engine 20.10, Compose 2.26, 2 × Some CPU." in text
     assert "Base images: python:3.6 built on this host." in text
@@ -203,7 +203,7 @@ def test_after_a_recorded_run(tmp_path: Path) -> None:
         ["variant", "changes", "valid", "blinked"],
         ["old", "—", "3/3", "no"],
     ]
-    assert short[4].split("  ") == ["B-1", "It blinks since 1.0.", "confirmed", "documented 3/3 · old 0/3"]
+    assert short[4].split("  ") == ["B-1", "It blinks since 1.0.", "confirmed", "documented 3/3 · old 0/3 · p = 0.05"]
     assert short[5] == "… left out here: 1 variant"
     assert short[6] == f"1 confirmed · 0 refuted · 0 inconclusive    evidence: results/blink/{run.name}/"
 
@@ -230,7 +230,7 @@ def test_the_table_of_scenarios_in_three_languages(tmp_path: Path) -> None:
     assert "| scenario | document | what was found | verdicts |" in text
     assert "| doc-1 | It blinks. | 1 confirmed |" in text
     assert "| doc-1 | 깜빡입니다. | 확인됨 1건 |" in text
-    assert "| doc-1 | It blinks. | 確認 1 件 |" in text
+    assert "| doc-1 | It blinks. | 確認済み 1 件 |" in text
 
 
 def test_the_list_of_documents(tmp_path: Path) -> None:

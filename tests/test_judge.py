@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from typing import Any
 
 import pytest
 from cases import ROOT, claim, in_memory, recorded_run, trial, trials
 from reprolab.core.errors import Exit
+from reprolab.core.stats import fisher
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.scenario import loader
 from reprolab.scenario.model import Claim, Experiment, Scenario
+from reprolab.scenario.trial import TrialRecord
+from reprolab.verdict.counting import Count, count
+from reprolab.verdict.decide import Decision, decide
 from reprolab.verdict.document import ClaimVariant, Rate, SignCount, Verdict, VerdictDocument
-from reprolab.verdict.judge import Count, count, decide, exit_status, exit_words, judge
+from reprolab.verdict.judge import exit_status, exit_words, judge
 
 PAIR = claim(shows=["documented"], absent=["old"])
-CONFIRMED, REFUTED, INCONCLUSIVE = Verdict.CONFIRMED, Verdict.REFUTED, Verdict.INCONCLUSIVE
+CONFIRMED, REFUTED = Verdict.CONFIRMED, Verdict.REFUTED
+INTERMITTENT, INCONCLUSIVE = Verdict.INTERMITTENT, Verdict.INCONCLUSIVE
 
 
 def verdict_on(tested: Claim, **shown: str) -> tuple[Verdict, str]:
@@ -40,11 +46,17 @@ def test_a_reason_names_the_claims_that_limit_it() -> None:
     [
         ({"documented": "+++", "old": "---"}, CONFIRMED),
         ({"documented": "+", "old": "-"}, CONFIRMED),
-        # `shows` means every trial, `absent` means none.
-        ({"documented": "++-", "old": "---"}, REFUTED),
+        # `shows` means every trial, `absent` means none. The sign in no trial, or in all, refutes the claim ...
         ({"documented": "---", "old": "---"}, REFUTED),
-        ({"documented": "+++", "old": "--+"}, REFUTED),
+        ({"documented": "+++", "old": "+++"}, REFUTED),
         ({"documented": "---", "old": "+++"}, REFUTED),
+        # ... but a sign that comes and goes does not.
+        ({"documented": "++-", "old": "---"}, INTERMITTENT),
+        ({"documented": "+++", "old": "--+"}, INTERMITTENT),
+        ({"documented": "++-", "old": "--+"}, INTERMITTENT),
+        ({"documented": "++-"}, INTERMITTENT),
+        ({"documented": "++-", "old": "xxx"}, INTERMITTENT),
+        ({"documented": "++-", "old": "+++"}, REFUTED),
         # A variant without a trial, or whose sign raised, decides nothing ...
         ({"documented": "+++"}, INCONCLUSIVE),
         ({"old": "---"}, INCONCLUSIVE),
@@ -56,14 +68,14 @@ def test_a_reason_names_the_claims_that_limit_it() -> None:
         # ... but one contradiction refutes, also if other variants are missing.
         ({"documented": "---"}, REFUTED),
         ({"documented": "-xx", "old": "xxx"}, REFUTED),
-        ({"documented": "xxx", "old": "+--"}, REFUTED),
+        ({"documented": "xxx", "old": "+++"}, REFUTED),
         ({"documented": "!!-", "old": "!!!"}, REFUTED),
         # An invalid trial counts neither for nor against the claim.
         ({"documented": "+xx", "old": "x--"}, CONFIRMED),
     ],
 )
 def test_every_rule(shown: dict[str, str], verdict: Verdict) -> None:
-    """Refuted beats inconclusive, inconclusive beats confirmed."""
+    """Refuted beats intermittent, intermittent beats inconclusive, inconclusive beats confirmed."""
     assert verdict_on(PAIR, **shown)[0] is verdict
 
 
@@ -75,7 +87,8 @@ def test_sometimes_means_in_at_least_one_trial(shown: str, verdict: Verdict) -> 
     """A race must show once; in the controls it must not show even once."""
     race = claim(shows=["documented"], absent=["old"], sometimes=True)
     assert verdict_on(race, documented=shown, old="---")[0] is verdict
-    assert verdict_on(race, documented="+++", old="--+")[0] is REFUTED
+    assert verdict_on(race, documented="+++", old="--+")[0] is INTERMITTENT
+    assert verdict_on(race, documented="+++", old="+++")[0] is REFUTED
 
 
 def test_an_invalid_trial_is_never_read_as_the_sign() -> None:
@@ -97,18 +110,24 @@ def test_a_sign_that_returns_no_bool_is_an_error(answer: Any) -> None:
 def test_a_sign_that_raises_is_in_the_reason() -> None:
     """The reason names the variant, the trial and the error."""
     rows = [trial(observation={}, number=2), trial("old", shown=False)]
-    verdict, why = decide(
+    decision = decide(
         PAIR, {name: count(PAIR, [row for row in rows if row.variant == name]) for name in ("documented", "old")}
     )
-    assert verdict is INCONCLUSIVE
-    assert why == "documented: the sign could not be read (trial 2: KeyError: 'blinked')"
+    assert decision.verdict is INCONCLUSIVE
+    assert decision.why == "documented: the sign could not be read (trial 2: KeyError: 'blinked')"
 
 
 def test_reasons_name_every_contradiction_and_every_gap() -> None:
     """All of them are in the reason, not only the first."""
     wide = claim(shows=["documented", "new"], absent=["old", "older"])
+    reason = verdict_on(wide, documented="--", new="+", old="++", older="-")[1]
+    assert reason == "documented showed it in 0/2, expected in every trial; old showed it in 2/2, expected in none"
     reason = verdict_on(wide, documented="+--", new="+", old="+-", older="-")[1]
-    assert reason == "documented showed it in 1/3, expected in every trial; old showed it in 1/2, expected in none"
+    assert reason == (
+        "documented showed it in 1/3 (6–79 %), expected in every trial; "
+        "old showed it in 1/2 (9–91 %), expected in none; "
+        "cases and controls may differ by chance: 2 of 4 against 1 of 3, p = 0.63"
+    )
     assert verdict_on(wide, documented="+", old="-")[1] == "new was not run; older was not run"
     assert verdict_on(claim(sometimes=True), documented="--")[1].endswith("0/2, expected in some trial")
 
@@ -120,17 +139,135 @@ def test_the_reason_of_an_agreement_has_the_counts() -> None:
     assert verdict_on(wide, documented="+", old="--", older="-")[1] == "documented 1/1 · old 0/2 · older 0/1"
 
 
+# -- trials that do not count -----------------------------------------------------------------------
+
+
+def triggered(observation: Any) -> bool:
+    """Whether the lamp had power."""
+    return observation["power"]
+
+
+def lit(variant: str, blinked: Any, power: Any = True, number: int = 1, busy: str = "") -> TrialRecord:
+    """A trial of a lamp with or without power."""
+    return TrialRecord("lamp", variant, number, {}, {"blinked": blinked, "power": power}, busy=busy)
+
+
+def test_a_control_whose_trigger_never_happened_decides_nothing() -> None:
+    """A lamp without power does not blink: that says nothing of the claim."""
+    tested = claim(shows=["documented"], absent=["old"], trigger=triggered)
+    (row,) = judge(in_memory(tested), "run", [lit("documented", True), lit("old", False, False)]).claims
+    assert row.verdict is INCONCLUSIVE
+    assert row.why == "old was not exercised: what the claim is about did not happen in 1 valid trial(s)"
+    assert row.variants["old"].count == SignCount(0, 0, not_exercised=1)
+    assert row.variants["old"].count.text == "0/0 (1 not exercised)"
+
+
+def test_a_trial_without_the_trigger_counts_neither_way() -> None:
+    """A sign without the trigger does not refute, and an absent sign without it does not confirm."""
+    tested = claim(shows=["documented"], absent=["old"], trigger=triggered)
+    rows = [lit("documented", True), lit("documented", False, False, 2), lit("old", False), lit("old", True, False, 2)]
+    (row,) = judge(in_memory(tested), "run", rows).claims
+    assert (row.verdict, row.why) == (CONFIRMED, "documented 1/1 · old 0/1")
+
+
+def test_a_variant_without_the_trigger_must_not_have_it() -> None:
+    """In an untriggered variant a trial counts only if the trigger did not happen."""
+    tested = claim(shows=["documented"], absent=["off"], trigger=triggered, untriggered=["off"])
+    rows = [lit("documented", True), lit("off", False, False)]
+    assert judge(in_memory(tested), "run", rows).claims[0].verdict is CONFIRMED
+    rows = [lit("documented", True), lit("off", False, True)]
+    assert judge(in_memory(tested), "run", rows).claims[0].verdict is INCONCLUSIVE
+
+
+def test_a_trigger_that_raises_or_returns_no_bool_is_an_error() -> None:
+    """It decides nothing, and the reason names it."""
+    tested = claim(shows=["documented"], trigger=triggered)
+    total = count(tested, [lit("documented", True, 1), trial(number=2)])
+    assert total.errors == ("trial 1: TypeError: the trigger returned 1, not a bool", "trial 2: KeyError: 'power'")
+
+
+def test_a_claim_names_its_untriggered_variants_among_those_it_needs() -> None:
+    """Anything else is a mistake in the scenario."""
+    with pytest.raises(TypeError, match="but the claim has no trigger"):
+        claim(shows=["documented"], untriggered=["documented"])
+    with pytest.raises(TypeError, match="untriggered names other, which the claim does not need"):
+        claim(shows=["documented"], trigger=triggered, untriggered=["other"])
+
+
+def test_a_disturbed_trial_counts_only_for_signs_that_need_no_idle_machine() -> None:
+    """A sign that reads a duration says nothing on a machine that others use."""
+    rows = [lit("documented", False, busy="others took 90 %"), lit("old", False)]
+    timed = claim(shows=["documented"], absent=["old"], needs_idle=True)
+    verdict = judge(in_memory(timed), "run", rows)
+    assert verdict.claims[0].verdict is INCONCLUSIVE
+    assert verdict.claims[0].why.startswith("documented was disturbed: other work used this machine's processors")
+    assert verdict.variants["documented"].busy == 1
+    assert judge(in_memory(PAIR), "run", rows).claims[0].verdict is REFUTED
+
+
+# -- chance ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shown", "p", "thin"),
+    [
+        ({"documented": "+", "old": "-"}, Fraction(1, 2), "could be chance: 1 of 1 against 0 of 1, p = 0.5"),
+        ({"documented": "++", "old": "--"}, Fraction(1, 6), "could be chance: 2 of 2 against 0 of 2, p = 0.17"),
+        ({"documented": "+++", "old": "---"}, Fraction(1, 20), ""),
+        ({"documented": "---", "old": "---"}, Fraction(1), ""),
+        ({"documented": "-", "old": "-"}, Fraction(1), "refuted by a single trial"),
+        ({"documented": "-", "old": "+"}, Fraction(1), ""),
+        ({"documented": "+++"}, None, ""),
+    ],
+)
+def test_chance_in_one_number(shown: dict[str, str], p: Fraction | None, thin: str) -> None:
+    """p is exact: three trials a side are just enough for a verdict that is not thin."""
+    decision = decided(PAIR, **shown)
+    assert (decision.p, decision.thin) == (p, thin)
+
+
+def decided(tested: Claim, **shown: str) -> Decision:
+    """The decision on a claim."""
+    rows = trials(**shown)
+    return decide(tested, {name: count(tested, [row for row in rows if row.variant == name]) for name in shown})
+
+
+def test_a_claim_without_controls_needs_three_trials() -> None:
+    """It has no p."""
+    assert decided(claim(), documented="++").thin == "only 2 trial(s)"
+    assert decided(claim(), documented="+++") == Decision(CONFIRMED, "documented 3/3")
+
+
+def test_tries_are_pooled_where_a_claim_counts_them() -> None:
+    """16 of 20 tries against 0 of 10 is no chance, although there are few trials."""
+    rated = claim(sign=lambda o: o["blinked"] > 0, absent=["old"], rate=flashes)
+    counts = {
+        "documented": count(rated, [trial(shown=8), trial(shown=8, number=2)]),
+        "old": count(rated, [trial("old", shown=0)]),
+    }
+    decision = decide(rated, counts)
+    assert decision.verdict is CONFIRMED and decision.p == fisher((16, 20), (0, 10)) and not decision.thin
+
+
+def test_the_reason_of_a_verdict_has_its_p() -> None:
+    """A reader sees whether it could be chance."""
+    (row,) = judge(in_memory(PAIR), "run", trials(documented="+++", old="---")).claims
+    assert row.reason == "documented 3/3 · old 0/3 · p = 0.05"
+    (row,) = judge(in_memory(PAIR), "run", trials(documented="+", old="-")).claims
+    assert row.reason == "documented 1/1 · old 0/1 · could be chance: 1 of 1 against 0 of 1, p = 0.5"
+
+
 # -- verdict.json ---------------------------------------------------------------------------------
 
 
 def test_the_keys_of_verdict_json() -> None:
-    """Schema 1 has exactly these keys, at every level."""
+    """Schema 2 has exactly these keys, at every level."""
     verdict = judge(in_memory(PAIR), "20260101T000000Z", trials(documented="++x", old="---")).to_json()
     assert set(verdict) == {"schema", "scenario", "run", "claims", "variants", "signs"}
     (row,) = verdict["claims"]
-    assert set(row) == {"id", "text", "document", "verdict", "recorded", "why", "variants"}
+    assert set(row) == {"id", "text", "document", "verdict", "recorded", "why", "p", "thin", "variants"}
     assert verdict == {
-        "schema": 1,
+        "schema": 2,
         "scenario": "blink",
         "run": "20260101T000000Z",
         "claims": [
@@ -141,6 +278,8 @@ def test_the_keys_of_verdict_json() -> None:
                 "verdict": "confirmed",
                 "recorded": None,
                 "why": "documented 2/2 · old 0/3",
+                "p": 0.1,
+                "thin": "could be chance: 2 of 2 against 0 of 3, p = 0.1",
                 "variants": {
                     "documented": {"expected": True, "shown": 2, "trials": 2, "interval": [0.3424, 1.0]},
                     "old": {"expected": False, "shown": 0, "trials": 3, "interval": [0.0, 0.5615]},
@@ -219,7 +358,7 @@ GOOD, BAD, OPEN = ({"documented": d, "old": o} for d, o in (("+", "-"), ("-", "-
     [
         (None, GOOD, "everything decided, nothing on record yet"),
         ("confirmed", GOOD, "as recorded"),
-        ("confirmed", {"documented": "+"}, "no claim was asked"),
+        ("confirmed", {"documented": "+"}, "no claim was judged"),
         ("refuted", GOOD, "drift"),
         (None, OPEN, "inconclusive"),
     ],
@@ -251,7 +390,11 @@ def test_a_new_claim_is_counted_separately() -> None:
         ("inconclusive", OPEN, Exit.AS_RECORDED),
         # The run does not ask the claim: it has only some variants.
         ("confirmed", {"documented": "+"}, Exit.AS_RECORDED),
-        ("confirmed", {"documented": "-"}, Exit.DRIFT),
+        ("confirmed", {"documented": "-"}, Exit.AS_RECORDED),
+        # A sign that comes and goes is not what is on record.
+        ("confirmed", {"documented": "+-", "old": "-"}, Exit.DRIFT),
+        ("intermittent", {"documented": "+-", "old": "-"}, Exit.AS_RECORDED),
+        (None, {"documented": "+-", "old": "-"}, Exit.AS_RECORDED),
         # Without any valid trial the run is inconclusive.
         ("confirmed", {"documented": "xxx"}, Exit.INCONCLUSIVE),
         ("inconclusive", {"documented": "x", "old": "x"}, Exit.INCONCLUSIVE),
@@ -306,16 +449,16 @@ def test_a_whole_run_confirms_every_claim(vanish: Scenario, whole: RunDirectory)
 
 
 def test_one_changed_observation_changes_the_verdict(vanish: Scenario, whole: RunDirectory) -> None:
-    """If the socket still exists in one trial of the documented stack, the claims about it are refuted."""
+    """If the socket still exists in one trial of the documented stack, the claims about it are intermittent."""
     rows = whole.trials()
     first = next(row for row in rows if row.variant == "documented")
     assert isinstance(first.observation, dict)
     first.observation["socket_after"] = True
     verdict = judge(vanish, whole.name, rows)
-    refuted = {row.id for row in verdict.claims if row.verdict is REFUTED}
-    assert {f"SV-{n}" for n in (1, 3, 4, 5, 7, 9, 10, 11)} <= refuted
+    intermittent = {row.id for row in verdict.claims if row.verdict is INTERMITTENT}
+    assert {f"SV-{n}" for n in (1, 3, 4, 5, 7, 9, 10, 11)} <= intermittent
     # The other claims do not depend on the socket, or need only one trial.
-    assert not {"SV-2", "SV-6", "SV-8", "SV-12"} & refuted
+    assert not {"SV-2", "SV-6", "SV-8", "SV-12"} & intermittent
 
 
 def test_a_run_of_three_variants_asks_no_claim(vanish: Scenario, tmp_path: Any) -> None:
@@ -331,9 +474,9 @@ def test_a_run_of_three_variants_asks_no_claim(vanish: Scenario, tmp_path: Any) 
 def test_an_unreadable_trial_makes_a_sometimes_claim_inconclusive() -> None:
     """The trial whose sign raised may have shown it, so the claim is not refuted."""
     claim = Claim("X-1", "it happens", sign=bool, shows=("documented",), sometimes=True)
-    verdict, why = decide(claim, {"documented": Count(0, 2, ("trial 3: KeyError: 'x'",))})
-    assert verdict is Verdict.INCONCLUSIVE and "could not be read" in why
-    assert decide(claim, {"documented": Count(0, 3)})[0] is Verdict.REFUTED
+    decision = decide(claim, {"documented": Count(0, 2, ("trial 3: KeyError: 'x'",))})
+    assert decision.verdict is INCONCLUSIVE and "could not be read" in decision.why
+    assert decide(claim, {"documented": Count(0, 3)}).verdict is REFUTED
 
 
 # -- rates ----------------------------------------------------------------------------------------

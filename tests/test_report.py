@@ -198,7 +198,7 @@ def test_the_last_line() -> None:
     recorded = record(claims=[{"id": "B-1", "verdict": "refuted"}]).verdict
     verdict = judge(in_memory(PAIR, claim("B-2", shows=["new"])), "now", trials(documented="+", old="-"), recorded)
     assert (
-        terminal.closing(verdict, "results/x/") == "1 confirmed · 0 refuted · 0 inconclusive · 1 not asked"
+        terminal.closing(verdict, "results/x/") == "1 confirmed · 0 refuted · 0 inconclusive · 1 not judged"
         " · DRIFT from the recorded verdict: B-1    evidence: results/x/"
     )
 
@@ -298,7 +298,7 @@ def test_a_custom_variant_shows_every_sign_and_no_verdict() -> None:
     # The sign in its own words: the claim's sentence is about other variants.
     assert re.search(r"The small scenario's sign\. +2/3 +B-1\n", output)
     assert re.search(r"claim B-2 +could not be read +B-2\n", output)
-    assert "not judged" not in output
+    assert "not judged, as" not in output
 
 
 def test_markup_in_a_text_is_text() -> None:

@@ -154,7 +154,7 @@ def test_the_page_of_an_aborted_run(tmp_path: Path) -> None:
     text = words(page(tmp_path, in_memory(PAIR), trials(documented="+"), status="aborted", reason="interrupted"))
     assert "This run is aborted : interrupted" in text
     assert "not judged, as not all its variants ran" in text
-    assert "1 not asked" in text
+    assert "1 not judged" in text
 
 
 def test_the_page_of_a_run_without_trials(tmp_path: Path) -> None:
@@ -273,7 +273,7 @@ def test_an_incomplete_recorded_run_renders(tmp_path: Path) -> None:
     """A run without logs and without a verdict has a page too."""
     run = recorded_run(tmp_path, "partial")
     path = report.write(loader.load(ROOT, "socket-vanish"), run, None)
-    assert "not asked" in words(path.read_text(encoding="utf-8"))
+    assert "not judged" in words(path.read_text(encoding="utf-8"))
     shutil.rmtree(run.path)
 
 

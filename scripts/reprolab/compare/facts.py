@@ -89,10 +89,7 @@ def signs(left: Side, right: Side, scenario: Scenario) -> Facts:
     same = 0
     for claim in scenario.experiments[left.experiment].claims if left.experiment in scenario.experiments else ():
         counts = [count(claim, side.trials) for side in (left, right)]
-        texts = [
-            f"{count.shown}/{count.trials}{count.words}" + (" (could not be read)" if count.errors else "")
-            for count in counts
-        ]
+        texts = [count.words + (" (could not be read)" if count.errors else "") for count in counts]
         shares = [count.shown / count.trials if count.trials else None for count in counts]
         if shares[0] == shares[1] and not _rates_apart(*counts):
             same += 1

@@ -20,6 +20,7 @@ from reprolab.verdict.document import SignCount, VerdictDocument
 from reprolab.verdict.record import RecordedRun
 
 STYLES = {"confirmed": "green", "refuted": "red", "intermittent": "magenta", "inconclusive": "yellow"}
+ALWAYS_COUNTED = ("confirmed", "refuted", "inconclusive")
 REPORT_WIDTH = 160  # characters, where no terminal has a width of its own
 FEW_TRIALS = 3
 ENOUGH_TRIES = 100
@@ -163,7 +164,7 @@ def _add_bound(few: str, nowhere: list[tuple[float, int]]) -> str:
 def closing(verdict: VerdictDocument, where: str) -> str:
     """The last line: the number of claims with each verdict, drift, and the directory of the evidence."""
     counts = Counter(str(claim.verdict) for claim in verdict.claims if verdict.asked(claim))
-    words = " · ".join(f"{counts.get(name, 0)} {name}" for name in STYLES)
+    words = " · ".join(f"{counts[name]} {name}" for name in STYLES if counts[name] or name in ALWAYS_COUNTED)
     left_out = len(verdict.claims) - sum(counts.values())
     if left_out:
         words += f" · {left_out} not judged"

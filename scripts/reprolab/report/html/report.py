@@ -78,11 +78,11 @@ def page(scenario: Scenario, run: RunDirectory, recorded: RecordedRun | None) ->
 
 
 def _headline(verdict: VerdictDocument) -> list[tuple[int, str]]:
-    """The number of claims with each verdict, and of those that were not asked."""
+    """The number of claims with each verdict, and of those that were not judged."""
     counts = Counter(str(claim.verdict) for claim in verdict.claims if verdict.asked(claim))
     left_out = len(verdict.claims) - sum(counts.values())
     words = [(counts.get(name, 0), name) for name in terminal.STYLES]
-    return [*words, *([(left_out, "not asked")] if left_out else [])]
+    return [*words, *([(left_out, "not judged")] if left_out else [])]
 
 
 def _drift(scenario: Scenario, verdict: VerdictDocument, info: RunInfo, recorded: RecordedRun | None) -> Any:
