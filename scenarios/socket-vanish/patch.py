@@ -1,6 +1,6 @@
 """Changes UnixSocket.close() in the installed gunicorn, for the variants that prove the cause.
 
-creator-only  only the process that created the socket removes its file (19.6.0 has lost this check)
+creator-only  only the process that created the socket removes its file (19.6.0 does not check this)
 unguarded     every process that closes the socket removes its file (as in 19.6.0)
 
 It runs while the image is built. The build fails if the patch does not fit the release.
