@@ -1,4 +1,4 @@
-"""Stacks by hand under names: their files, which are up, and copies of their logs in a comparison."""
+"""Stacks by hand: their names, their files, which stacks are up, and how copies of their logs are compared."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOG = "2026-01-02T12:00:00.{:03}000000Z {}\n"
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout of the test's own with the small scenario, and no engine."""
+    """Return a temporary checkout with the small scenario. A test that asks for the engine fails."""
     monkeypatch.setenv("REPROLAB_ROOT", str(tmp_path))
     monkeypatch.delenv("REPROLAB_RESULTS", raising=False)
     monkeypatch.setattr(manual, "client", lambda: pytest.fail("the engine is asked for"))
@@ -35,12 +35,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def lab(*arguments: str) -> Result:
-    """Call the command line."""
+    """Call the command line and return its result."""
     return CliRunner().invoke(main.main, list(arguments))
 
 
 def keep(root: Path, name: str, *lines: str, scenario: str = "blink", **changes: str) -> Path:
-    """A copy of a stack's logs, as `logs` makes one."""
+    """Write a copy of a stack's logs, as `logs` does. Return its directory."""
     copy = by_hand.create_copy(root, scenario, name)
     files.write_json(copy.path / by_hand.MODEL, {"services": {"blink-app": {"environment": changes}}})
     log = "".join(LOG.format(number, line) for number, line in enumerate(lines))
@@ -51,7 +51,7 @@ def keep(root: Path, name: str, *lines: str, scenario: str = "blink", **changes:
 
 
 def measured(root: Path) -> str:
-    """A run of the small scenario with one trial; its name for the command line."""
+    """Write a run of the small scenario with one trial. Return its name for the command line."""
     run = lookup.create_run(root, "blink")
     plan = [{"experiment": "lamp", "variant": "documented", "factors": {}, "trials": 1}]
     write_run_json(run, started="2026-01-02", status="complete", plan=plan)
@@ -68,13 +68,13 @@ def measured(root: Path) -> str:
 
 @pytest.mark.parametrize("name", ["with", "gunicorn_19-5", "2", "w" * by_hand.LONGEST])
 def test_what_can_be_a_name(name: str) -> None:
-    """Words that Compose takes in a project's name, and a file system in a directory's."""
+    """A valid name can be part of a Compose project name and the name of a directory."""
     assert by_hand.checked_name(name) == name
 
 
 @pytest.mark.parametrize("name", ["With", "a b", "../up", "-a", "a-", "a/b", "20260101T000000Z", "w" * 31])
 def test_what_cannot_be_a_name(home: Path, name: str) -> None:
-    """The message says what can; nothing is started."""
+    """Every command exits with status 2 and explains which names are valid. It starts nothing."""
     for command in ("up", "down", "logs", "wrk"):
         result = lab(command, "blink", f"--as={name}")
         assert result.exit_code == Exit.USAGE
@@ -83,12 +83,12 @@ def test_what_cannot_be_a_name(home: Path, name: str) -> None:
 
 
 def test_the_stack_without_a_name_is_the_default_one() -> None:
-    """It may be called so."""
+    """The empty name and "default" mean the same stack."""
     assert by_hand.checked_name("") == by_hand.checked_name("default") == "default"
 
 
 def test_each_name_is_a_project_of_its_own(tmp_path: Path) -> None:
-    """The one without a name keeps the project that it had before there were names."""
+    """Stacks with different names have different Compose projects. The default stack's project has no suffix."""
     projects = [manual._project(tmp_path, "blink", name) for name in ("", "default", "one", "two")]
     plain = f"reprolab-blink-{manual.stamp(tmp_path)}"
     assert projects == [plain, plain, f"{plain}-one", f"{plain}-two"]
@@ -96,7 +96,7 @@ def test_each_name_is_a_project_of_its_own(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("target", ["up", "wrk", "logs", "down"])
 def test_make_hands_the_name_over(target: str) -> None:
-    """AS is no factor, and the value that make itself has for it is no name."""
+    """make passes AS as --as, not as a factor. Without AS it passes no name: AS also is a built-in variable of make."""
     for given, words in (([], []), (["AS=one"], ["--as", "one"])):
         command = ["make", "-n", "-o", "setup", f"{target}-enable-threads", *given]
         printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -107,7 +107,7 @@ def test_make_hands_the_name_over(target: str) -> None:
 
 
 def stand(root: Path, monkeypatch: pytest.MonkeyPatch, *names: str, gone: tuple[str, ...] = ()) -> None:
-    """Let these stacks be up, and ``gone`` ones noted as up whose containers are not there any more."""
+    """Set up stacks that are up (``names``), and stacks with files but without containers (``gone``)."""
     for name in (*names, *gone):
         files.write_json(by_hand.place(root, "blink", name).path / by_hand.MODEL, {"name": name, "services": {}})
     projects = {manual._project(root, "blink", name) for name in names}
@@ -123,7 +123,7 @@ def stand(root: Path, monkeypatch: pytest.MonkeyPatch, *names: str, gone: tuple[
 def test_a_mistyped_name_comes_with_those_that_are_up(
     home: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    """And with the one that was most likely meant; a stack that `clean` removed is not up."""
+    """The message suggests the nearest name and lists the stacks that are up. A stack without containers is not up."""
     stand(home, monkeypatch, "without", "with", "default", gone=("old",))
     result = lab(command, "blink", "--as", "wihout")
     assert result.exit_code == Exit.USAGE
@@ -132,7 +132,7 @@ def test_a_mistyped_name_comes_with_those_that_are_up(
 
 
 def test_where_only_named_stacks_are_up_it_is_said(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command without AS means the one without a name."""
+    """Without AS a command means the default stack. The message lists the named stacks that are up."""
     stand(home, monkeypatch, "with")
     result = lab("logs", "blink")
     assert result.exit_code == Exit.USAGE
@@ -140,7 +140,7 @@ def test_where_only_named_stacks_are_up_it_is_said(home: Path, monkeypatch: pyte
 
 
 def test_down_of_what_is_not_up_is_fine_and_names_the_others(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So it is for a name that was up once."""
+    """The command succeeds, also for the name of a stack that was up before. It lists the stacks that are up."""
     stand(home, monkeypatch, "with")
     keep(home, "without", "a line")
     others = "still up: blink AS=with  (make down-blink AS=with)\n"
@@ -149,7 +149,7 @@ def test_down_of_what_is_not_up_is_fine_and_names_the_others(home: Path, monkeyp
 
 
 def test_nothing_up_needs_no_engine(home: Path) -> None:
-    """The message says how to bring one up."""
+    """If no stack is up, the engine is not needed. The message of `logs` shows how to start the stack."""
     assert lab("down", "blink").output == "blink is not up\n"
     result = lab("logs", "blink", "--as", "one")
     assert result.exit_code == Exit.USAGE
@@ -170,7 +170,7 @@ def test_nothing_up_needs_no_engine(home: Path) -> None:
     ],
 )
 def test_the_forms_of_the_command_line(home: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]) -> None:
-    """A copy's directory, or the latest copy by the stack's name."""
+    """An argument is the directory of a copy, or the name of a stack, which means its latest copy."""
     keep(home, "old", "an older copy")
     copies = [keep(home, "old", "a"), keep(home, "new", "b")]
     monkeypatch.chdir(home)
@@ -180,7 +180,7 @@ def test_the_forms_of_the_command_line(home: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_two_copies_of_one_stack(home: Path) -> None:
-    """An earlier one is named by its stamp, and in the comparison too."""
+    """The stamp selects an earlier copy. The comparison shows the stamps of both copies."""
     copies = [keep(home, "one", "before"), keep(home, "one", "after")]
     result = lab("compare", f"by-hand/blink/one/{copies[0].name}", "one")
     assert result.exit_code == 0, result.output
@@ -189,7 +189,7 @@ def test_two_copies_of_one_stack(home: Path) -> None:
 
 
 def test_what_there_is_of_two_stacks_is_compared(home: Path) -> None:
-    """Factors, host, model and logs; that there are no trials is said."""
+    """The comparison covers factors, host, model and logs. It states that stacks by hand have no trials."""
     keep(home, "one", "both", "only here")
     keep(home, "two", "both", WORKERS="3")
     result = lab("compare", "one", "two")
@@ -208,7 +208,7 @@ def test_what_there_is_of_two_stacks_is_compared(home: Path) -> None:
 
 
 def test_the_page_of_two_stacks(home: Path) -> None:
-    """It names both."""
+    """The heading of the page has the names of both stacks."""
     keep(home, "one", "only here")
     keep(home, "two", "only there")
     page = home / "page.html"
@@ -217,7 +217,7 @@ def test_the_page_of_two_stacks(home: Path) -> None:
 
 
 def test_the_figures_of_the_load_are_compared(home: Path) -> None:
-    """Those of the last one before the copy; what wrk printed is none of them."""
+    """The comparison has the figures of the last load before the copy, without the printed text of wrk."""
     for name, count in (("one", 100), ("two", 900)):
         copy = keep(home, name, "a")
         files.write_json(copy / "wrk.json", {"requests": count, "text": "Running"})
@@ -227,7 +227,7 @@ def test_the_figures_of_the_load_are_compared(home: Path) -> None:
 
 
 def test_a_stack_beside_a_run(home: Path) -> None:
-    """The documented variant of the run; a bare word beside a run stays a variant of it."""
+    """A copy is compared with the documented variant of a run. A word without a path after a run is a variant."""
     run = measured(home)
     keep(home, "one", "by hand")
     result = lab("compare", "by-hand/blink/one", run)
@@ -251,7 +251,7 @@ def test_a_stack_beside_a_run(home: Path) -> None:
     ],
 )
 def test_refusals_say_what_there_is(home: Path, words: list[str], said: list[str]) -> None:
-    """Status 2, the name that was meant, the copies that there are, and how to get one."""
+    """A wrong argument ends with status 2. The message has the nearest name, the known copies, or how to make one."""
     keep(home, "one", "a")
     keep(home, "two", "b")
     by_hand.place(home, "blink", "up").write("compose.json", {})
@@ -265,7 +265,7 @@ def test_refusals_say_what_there_is(home: Path, words: list[str], said: list[str
 
 
 def test_other_scenarios_are_compared_by_force_alone(home: Path) -> None:
-    """As two runs are."""
+    """Copies of different scenarios are compared only with --force."""
     keep(home, "one", "a")
     keep(home, "two", "b", scenario="glow")
     assert "the scenarios differ (blink, glow)" in lab("compare", "one", "two").output
@@ -275,7 +275,7 @@ def test_other_scenarios_are_compared_by_force_alone(home: Path) -> None:
 
 
 def test_words_of_runs_are_left_to_runs(home: Path) -> None:
-    """Without a copy among them, a comparison of runs says what it said before."""
+    """If no argument names a copy, find() returns None, and the runs are compared."""
     run = measured(home)
     assert sides.find(home, (run, "documented"), ()) is None
     assert sides.find(home, (run, "documented", "old"), ()) is None
@@ -284,7 +284,7 @@ def test_words_of_runs_are_left_to_runs(home: Path) -> None:
 
 
 def test_half_a_copy_is_none(home: Path) -> None:
-    """stack.json is written last: without it the logs may not be whole."""
+    """A directory without stack.json is not a copy. stack.json is written last, so the logs may be incomplete."""
     (keep(home, "one", "a") / by_hand.STACK).unlink()
     with pytest.raises(UsageError, match="no copy of the logs"):
         by_hand.named_copy(home, "by-hand/blink/one")
@@ -292,7 +292,7 @@ def test_half_a_copy_is_none(home: Path) -> None:
 
 
 def test_a_stack_json_of_something_else_is_named(home: Path) -> None:
-    """The file and what is wrong with it, no traceback."""
+    """The message names the file that has a wrong format."""
     path = keep(home, "one", "a") / by_hand.STACK
     path.write_text('{"a": 1}', encoding="utf-8")
     result = lab("compare", "by-hand/blink/one", "by-hand/blink/one")

@@ -9,14 +9,14 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-# At most 25 s. After the body curl prints a line of JSON, with times in seconds since its start.
+# curl runs for at most 25 s. After the body it prints a line of JSON, with times in seconds since its start.
 COMMAND = ("curl", "--silent", "--show-error", "--max-time", "25", "--write-out", r"\n%{json}")
 
 
 def fetch(url):
-    """Run curl once; returns its times in seconds since the epoch.
+    """Run curl once. Return its times in seconds since the epoch.
 
-    curl's times count from its own start. That is calculated from its end, which is known more exactly.
+    curl reports seconds since its start. The start is calculated from the end, which is measured more exactly.
     """
     asked = time.time()
     done = subprocess.run([*COMMAND, url], capture_output=True, text=True, check=False)
@@ -37,7 +37,7 @@ def fetch(url):
 
 
 def main():
-    """Start both, then wait for both."""
+    """Start both requests, then wait for both."""
     lag, *urls = sys.argv[1:]
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(fetch, urls[0])

@@ -53,7 +53,7 @@ class Browser:
         commands, self.writing = os.pipe()
         self.reading, answers = os.pipe()
         self.buffer, self.number, self.events = b"", 0, []
-        # Chromium reads commands from descriptor 3 and writes to 4. Both may be in use here, so ours get high numbers.
+        # Chromium reads commands from descriptor 3 and writes to 4. Both may be in use, so the pipes get high numbers.
         high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in (commands, answers)]
 
         def place():
@@ -72,7 +72,7 @@ class Browser:
         self.selector.register(self.reading, selectors.EVENT_READ)
 
     def send(self, method, session=None, **params):
-        """Send a command without waiting for its answer; returns its number."""
+        """Send a command and do not wait for its answer. Return the number of the command."""
         self.number += 1
         message = {"id": self.number, "method": method, "params": params}
         if session:
@@ -81,7 +81,7 @@ class Browser:
         return self.number
 
     def ask(self, method, session=None, **params):
-        """Send a command and return its answer; keeps the events that come before it."""
+        """Send a command and return its answer. Keep the events that arrive before the answer."""
         wanted, end = self.send(method, session, **params), time.monotonic() + START
         while time.monotonic() < end:
             for message in self.messages(0.1):
@@ -93,7 +93,7 @@ class Browser:
         sys.exit(f"{method}: no answer in {START:g} s; {self.log.read()[-500:]!r}")
 
     def messages(self, seconds):
-        """The messages that have arrived; waits at most so many seconds for the first. Keeps the events."""
+        """Return the messages that have arrived, and keep the events. Wait up to ``seconds`` for the first one."""
         if not self.selector.select(seconds):
             return []
         part = os.read(self.reading, 1 << 16)
@@ -106,7 +106,7 @@ class Browser:
         return messages
 
     def window(self, cache):
-        """Open a window that reports its requests; returns its session."""
+        """Open a window that reports its requests. Return its session."""
         target = self.ask("Target.createTarget", url="about:blank", newWindow=True)["targetId"]
         session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for method in ("Network.enable", "Page.enable", "Runtime.enable"):
@@ -117,7 +117,7 @@ class Browser:
         return session
 
     def end(self):
-        """Kill the browser; its profile is not kept."""
+        """Kill the browser. Its profile is not kept."""
         self.process.kill()
         self.process.wait()
 
@@ -135,11 +135,11 @@ class Page:
         self.command = self.browser.send("Page.navigate", self.session, url=url)
 
     def events(self):
-        """This window's events, as (method, parameters)."""
+        """Return the events of this window, as (method, parameters)."""
         return [(e["method"], e["params"]) for e in self.browser.events if e.get("sessionId") == self.session]
 
     def reached(self, name):
-        """Whether the page has reached this point of its life cycle."""
+        """Return whether the page has reached this point of its life cycle."""
         document = self.document()
         return document is not None and any(
             method == "Page.lifecycleEvent" and p["name"] == name and p["loaderId"] == document["loaderId"]
@@ -147,22 +147,22 @@ class Page:
         )
 
     def loaded(self):
-        """Whether the page and all its resources are loaded."""
+        """Return whether the page and all its resources are loaded."""
         return self.reached("load")
 
     def painted(self):
-        """Whether a part of the page has been painted."""
+        """Return whether a part of the page has been painted."""
         return self.reached("firstContentfulPaint")
 
     def document(self):
-        """The event of the request for the page itself; None before it was sent."""
+        """Return the event of the request for the page itself; None before the request was sent."""
         for method, params in self.events():
             if method == "Network.requestWillBeSent" and params["request"]["url"].startswith("http"):
                 return params
         return None
 
     def result(self):
-        """The page's times, its text, and all its requests."""
+        """Return the times of the page, its text and all its requests."""
         document = self.document()
         if document is None:
             return {"asked": self.asked, "requests": []}
@@ -187,7 +187,7 @@ class Page:
         }
 
     def request(self, identifier, shift):
-        """The times of one request. `sent` is when its bytes were sent, `asked` when the page requested it."""
+        """Return the times of one request. `asked`: the page requested it; `sent`: the browser sent its bytes."""
         times = {"url": None, "asked": None, "sent": None, "first": None, "complete": None}
         for method, params in self.events():
             if params.get("requestId") != identifier:
@@ -208,12 +208,12 @@ class Page:
 
 
 def opened(timing, zero):
-    """When the browser began to open the request's connection; None if the connection existed before the request."""
+    """Return when the browser began to open the connection; None if the connection existed before the request."""
     return zero + timing["connectStart"] / 1000 if timing["connectStart"] >= 0 else None
 
 
 def listen(browsers, seconds, done=lambda: False):
-    """Read the browsers' messages for so many seconds, or until ``done()``."""
+    """Read the messages of the browsers for ``seconds``, or until ``done()`` is true."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and not done():
         for browser in browsers:
@@ -229,7 +229,7 @@ def visit(browser, url):
 
 
 def main():
-    """Open both pages, wait for them, print their results."""
+    """Open both pages, wait for them, and print their results."""
     how, lag, *urls = sys.argv[1:]
     before = urls[2:]
     if how not in HOW:

@@ -10,7 +10,7 @@ import time
 
 
 def text(path):
-    """A file's text; None if the process has ended or may not be read."""
+    """Return the text of a file; None if the process has ended or may not be read."""
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:
             return stream.read()
@@ -19,7 +19,7 @@ def text(path):
 
 
 def entries(path):
-    """The names in a directory; none if the process has ended or may not be read."""
+    """Return the names in a directory; an empty list if the process has ended or may not be read."""
     try:
         return sorted(os.listdir(path), key=lambda name: (len(name), name))
     except OSError:
@@ -27,7 +27,7 @@ def entries(path):
 
 
 def files(base):
-    """Open file descriptors: number -> [the target of its link, the flags line of fdinfo]."""
+    """Return the open file descriptors: number -> [the target of its link, the flags line of fdinfo]."""
     descriptors = {}
     for number in entries(base + "/fd"):
         try:
@@ -41,7 +41,7 @@ def files(base):
 
 
 def tasks(base):
-    """Threads: id -> stat, status, wchan and syscall as the kernel prints them."""
+    """Return the threads: id -> stat, status, wchan and syscall as the kernel prints them."""
     return {
         task: {name: text(base + "/task/" + task + "/" + name) for name in ("stat", "status", "wchan", "syscall")}
         for task in entries(base + "/task")
@@ -49,12 +49,12 @@ def tasks(base):
 
 
 def shared(maps):
-    """The lines of /proc/PID/maps that are shared with other processes (the fourth letter of the mode)."""
+    """Return the lines of /proc/PID/maps that are shared with other processes (the fourth letter of the mode)."""
     return [line for line in maps.splitlines() if line.split(" ", 2)[1][3:4] == "s"]
 
 
 def process(pid):
-    """The entries of one process; None if it has ended."""
+    """Return the entries of one process; None if it has ended."""
     base = "/proc/" + pid
     stat, status = text(base + "/stat"), text(base + "/status")
     if stat is None or status is None:

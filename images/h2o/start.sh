@@ -1,5 +1,5 @@
 #!/bin/sh
-# Starts h2o with the scenario's file; UPSTREAM in it becomes the server's address, as h2o writes it.
+# Starts h2o with the scenario's configuration. UPSTREAM is replaced by the server's address in h2o's notation.
 set -eu
 case "$BIND" in
     unix:*) upstream="[$BIND]" ;;

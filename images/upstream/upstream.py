@@ -1,7 +1,7 @@
 """Answer every HTTP request with 200 after LATENCY_MS milliseconds, as a distant site does.
 
-It replaces a public site: the lab puts no load on other people's servers. Each request is logged with the times of its
-arrival and its answer. A path that ends in /now is answered at once.
+The program replaces a public site, because the lab sends no load to servers of other people. It logs each request with
+the times of its arrival and its answer. It answers a path that ends in /now at once.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\nCon
 
 
 def latency():
-    """Seconds before an answer; ends the program if LATENCY_MS is no number from 0 to 60 000."""
+    """Return the seconds before an answer. Exits if LATENCY_MS is not a number from 0 to 60 000."""
     setting = os.environ.get("LATENCY_MS", "")
     try:
         value = float(setting)

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Starts the server that SERVER names. FLAGS are options as they stand on the command line, or none.
+# Starts the server that SERVER names. FLAGS has options for its command line, or is `none`.
 set -eu
-# Ends here, and says why, where one of the application's factors has an unknown value.
+# Stops here, with a message, if a factor of the application has an unknown value.
 python -c 'import lab.settings, lab.views'
 options=$FLAGS
 [ "$options" = none ] && options=
 case "$SERVER" in
     uwsgi)
-        # Several options are several words. uWSGI itself refuses a FRONT that it does not know.
+        # $options is not quoted, because each option must become a word. uWSGI itself refuses an unknown FRONT.
         # shellcheck disable=SC2086
         exec uwsgi "--$FRONT" 0.0.0.0:8000 --module lab.wsgi:application $options ;;
     gunicorn)

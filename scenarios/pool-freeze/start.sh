@@ -1,7 +1,7 @@
 #!/bin/sh
-# Starts the server that SERVER names, with the five tasks behind it.
+# Starts the server that SERVER names. It runs the five tasks.
 set -eu
-# Ends here, and says why, where one of the application's factors has an unknown value.
+# Stops here, with a message, if a factor of the application has an unknown value.
 python -c 'import handler, runners'
 if [ "$SERVER $HANDLER" = "runserver noting" ] || [ "$SERVER $HANDLER" = "runserver default" ]; then
     echo "error: runserver sets its own SIGTERM handler after ours; use SERVER=runserver-noreload" >&2

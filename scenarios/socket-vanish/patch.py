@@ -1,9 +1,9 @@
-"""Changes one thing in the installed gunicorn's sock.py, for the variants that prove the cause.
+"""Changes UnixSocket.close() in the installed gunicorn, for the variants that prove the cause.
 
-creator-only  the process that made the socket is the only one that removes its file (19.6.0 lost this)
-unguarded     whoever closes the socket removes its file (as 19.6.0 does)
+creator-only  only the process that created the socket removes its file (19.6.0 does not check this)
+unguarded     every process that closes the socket removes its file (as in 19.6.0)
 
-Runs while the image is built; a patch that does not fit the release fails the build.
+It runs while the image is built. The build fails if the patch does not fit the release.
 """
 
 import re
@@ -17,7 +17,7 @@ BODIES = {
 
 
 def main(name):
-    """Apply the patch called ``name``; "none" changes nothing."""
+    """Apply the patch ``name``; "none" changes nothing."""
     if name == "none":
         return
     if name not in BODIES:
@@ -32,7 +32,7 @@ def main(name):
     if count != 1:
         sys.exit("this release's UnixSocket has no close() to patch")
     with open(path, "w") as stream:
-        # The module is imported once, by the master, before any worker is forked.
+        # The master imports this module before it forks the workers, so CREATOR is the master's pid in all of them.
         stream.write(changed + "\n\nCREATOR = os.getpid()\n")
     print("patched %s: %s" % (path, name))
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Starts gunicorn: what a variant may change is on the command line, all else in config.py.
+# Starts gunicorn. The command line has the settings that a variant may change; config.py has all others.
 set -eu
 # lab only, from here
 case "$WITNESS" in
@@ -14,8 +14,8 @@ esac
 case "$SO_REUSEPORT" in
     visible) ;;
     hidden)
-        # gunicorn 19.7 sets SO_REUSEPORT on its Unix socket, which newer kernels refuse; without the name
-        # in Python's socket module it does not try.
+        # gunicorn 19.7 sets SO_REUSEPORT on its Unix socket, and newer kernels refuse that. gunicorn does not set
+        # it if Python's socket module does not have the name.
         mkdir -p "$HOME/hide"
         printf 'import socket\ndel socket.SO_REUSEPORT\n' > "$HOME/hide/sitecustomize.py"
         PYTHONPATH="$HOME/hide"
@@ -23,8 +23,8 @@ case "$SO_REUSEPORT" in
         ;;
     *) echo "error: unknown SO_REUSEPORT: $SO_REUSEPORT" >&2; exit 2 ;;
 esac
-# The access log ('-', standard output) goes to a file: thousands of lines a second through the engine would slow
-# the server down. What it says on standard error stays with the engine, and so is stamped in time.
+# The access log ('-', standard output) goes to a file, because thousands of lines a second through the engine would
+# slow the server down. The error log (standard error) goes to the engine, which adds accurate timestamps.
 exec gunicorn --config config.py \
     --bind "$BIND" --workers "$WORKERS" --threads "$THREADS" \
     --worker-class "$WORKER_CLASS" --max-requests "$MAX_REQUESTS" web:app > "$ACCESS_LOG"

@@ -1,9 +1,9 @@
-"""Changes one thing in what is installed: `python patch.py PATCH`. A patch that does not fit fails the build.
+"""Patches one installed package: `python patch.py PATCH`. The build fails if the patch does not fit.
 
-- none: nothing
-- fork: the one word by which uvicorn chooses how its workers begin
-- own-socket: each worker listens on a socket of its own (SO_REUSEPORT) instead of all on the parent's
-- accept-one: asyncio, woken because connections wait, takes one of them, not all
+- none: changes nothing
+- fork: uvicorn forks its workers instead of spawning them (one word changes)
+- own-socket: each worker listens on a separate socket (SO_REUSEPORT), not on the socket of the parent
+- accept-one: when connections wait, asyncio accepts one of them for each wake-up, not all
 """
 
 import sys
@@ -29,7 +29,7 @@ def own_sockets(sockets):
 
 
 def replace(name, old, new, package="uvicorn"):
-    """Put ``new`` in place of the only ``old`` in one of a package's files."""
+    """Replace ``old`` by ``new`` in a file of a package. Exits if the file does not have ``old`` exactly once."""
     file = Path(find_spec(package).origin).with_name(name)
     text = file.read_text(encoding="utf-8")
     if text.count(old) != 1:
@@ -38,7 +38,7 @@ def replace(name, old, new, package="uvicorn"):
 
 
 def own_socket():
-    """The parent's socket lets others bind the same address; each worker does, and listens there."""
+    """Let each worker bind a separate socket to the address of the parent's socket, and listen on it."""
     reuse_address = "sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\n"
     replace("config.py", reuse_address, f"{reuse_address}            {REUSE_PORT}\n")
     replace("_subprocess.py", "target(sockets=sockets)\n", "target(sockets=own_sockets(sockets))\n")
@@ -47,7 +47,7 @@ def own_socket():
 
 
 def main(patch):
-    """Apply one of the patches; exits with a message for any other."""
+    """Apply one patch. Exits with a message if the name is unknown."""
     if patch == "fork":
         replace("_subprocess.py", 'get_context("spawn")', 'get_context("fork")')
     elif patch == "own-socket":

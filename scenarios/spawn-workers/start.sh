@@ -1,7 +1,7 @@
 #!/bin/sh
-# Starts the server as START says. The application's settings are read by settings.py.
+# Starts the server as START says. settings.py reads the settings of the application.
 set -eu
-# Ends here, and says why, where one of them has an unknown value.
+# Stops here, with a message, if a setting has an unknown value.
 python3 -c 'import settings'
 unknown() {
     echo "error: $1 has no value $2" >&2

@@ -1,5 +1,5 @@
-/* Asks the interpreter whether its lock is initialised, from inside it and without touching it. (ctypes would answer
-   too, but importing it initialises the lock of an interpreter before 3.7.) */
+/* A Python module that reports whether the interpreter's lock (GIL) is initialised, and does not initialise it itself.
+   (ctypes could call the same function, but before Python 3.7 the import of ctypes initialises the lock.) */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 

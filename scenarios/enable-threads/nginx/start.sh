@@ -1,5 +1,5 @@
 #!/bin/sh
-# --socket speaks uWSGI's own protocol; everything else here speaks HTTP.
+# Starts nginx. uWSGI with --socket speaks the uwsgi protocol; every other server speaks HTTP.
 set -eu
 pass="proxy_pass http://enable-threads-app:8000;"
 [ "$SERVER $FRONT" = "uwsgi socket" ] && pass="uwsgi_pass enable-threads-app:8000;"

@@ -1,4 +1,4 @@
-"""A request starts a thread that prints a line every 2 s. Are there lines while there is no request?"""
+"""Checks whether a thread that a request has started runs between requests. The thread prints a line every 2 s."""
 
 import json
 import os
@@ -6,17 +6,17 @@ import time
 
 from server import Server, Untold, main
 
-AFTER = 4.5  # seconds; in this time a thread that goes on prints two or three lines
+AFTER = 4.5  # seconds; a thread that runs prints two or three lines in this time
 HOLD = 3
-SETTLE = 0.2  # seconds; threads go on a little before the view begins, until the server is done with the request
+SETTLE = 0.2  # seconds; threads may run shortly before the view begins and shortly after it ends
 STUB = "def initialised():\n    return None\n"
 
 
 def drive():
-    """Whether the thread stops between requests, and goes on during the next request."""
+    """Return whether the thread stops between requests, and runs during the next request."""
     server = Server(port=8000)
     if not os.path.exists(os.path.join(server.app, "gil.so")):
-        # The application imports a module that is built in the image. Its answer is not needed here.
+        # The application imports a module that exists only in the image. A stub is enough here.
         with open(os.path.join(server.app, "gil.py"), "w") as stream:
             stream.write(STUB)
     with server:
@@ -40,7 +40,7 @@ def drive():
 
 
 def ask(server, path):
-    """Send one request. Raises Untold if it is not answered with 200."""
+    """Send one request and return the text of the answer. Raises Untold if the status is not 200."""
     status, text = server.get(path)
     if status != 200:
         raise Untold(f"GET {path}: {status}")
@@ -48,7 +48,7 @@ def ask(server, path):
 
 
 def span(lines, name):
-    """When a request began and ended, by the server's clock."""
+    """Return when a request began and ended, by the server's clock. Raises Untold if the log does not show both."""
     moments = [line["at"] for line in lines if name in (line.get("begin"), line.get("end"))]
     if len(moments) != 2:
         raise Untold(f"the log has {len(moments)} of the 2 lines of the request {name}")

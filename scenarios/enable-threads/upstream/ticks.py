@@ -8,7 +8,7 @@ STARTED = []
 
 
 def tick():
-    """A line every half second, for ever."""
+    """Print a line every half second, forever."""
     while True:
         print("tick")
         sys.stdout.flush()
@@ -16,7 +16,7 @@ def tick():
 
 
 def application(environ, start_response):
-    """Start the thread once, and answer at once."""
+    """Start the thread at the first request, and answer at once."""
     if not STARTED:
         STARTED.append(threading.Thread(target=tick, daemon=True))
         STARTED[0].start()

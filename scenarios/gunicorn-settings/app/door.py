@@ -1,7 +1,8 @@
-"""Stays up while gunicorn comes and goes: starts it, signals it, sends it requests, tells what the kernel says.
+"""An HTTP server through which the lab controls gunicorn. It runs as long as the container, so gunicorn may stop.
 
-GET / answers at once. POST / takes {"do": NAME, ...} and answers with what that function below returns, as JSON.
-Everything is timed by one clock, time.monotonic() of this machine, which the views use too.
+It starts gunicorn, sends it signals and requests, and reads /proc. GET / answers at once. POST / takes
+{"do": NAME, ...}, calls the function NAME below and answers with its result as JSON. All times are from
+time.monotonic(). The views use the same clock.
 """
 
 import json
@@ -22,7 +23,7 @@ STATES = {"01": "ESTABLISHED", "02": "SYN_SENT", "03": "SYN_RECV", "0A": "LISTEN
 
 
 def start(name, command, env=None, cwd="/srv/app"):
-    """Start a program; its two streams go to files of its own."""
+    """Start a program and return its pid. Standard output and standard error go to /tmp/NAME.out and /tmp/NAME.err."""
     with open("/tmp/{}.out".format(name), "ab") as out, open("/tmp/{}.err".format(name), "ab") as err:
         process = subprocess.Popen(
             command, cwd=cwd, env=dict(os.environ, **(env or {})), stdout=out, stderr=err, start_new_session=True
@@ -32,12 +33,12 @@ def start(name, command, env=None, cwd="/srv/app"):
 
 
 def ended(name):
-    """The exit code of a program started here; None while it runs."""
+    """Return the exit code of a program that start() started; None while it runs."""
     return STARTED[name].poll()
 
 
 def read(path):
-    """A file's text; empty where there is none."""
+    """Return the text of a file; an empty string if the file does not exist."""
     try:
         with open(path, "rb") as stream:
             return stream.read().decode("utf-8", "replace")
@@ -46,7 +47,7 @@ def read(path):
 
 
 def write(path, text):
-    """Write a file, whole or not at all."""
+    """Write a file atomically, and create its directory if needed."""
     directory = os.path.dirname(path)
     if not os.path.isdir(directory):
         os.makedirs(directory)
@@ -57,7 +58,7 @@ def write(path, text):
 
 
 def kill(pid, sign):
-    """Send a signal by name; False if there is no such process any more."""
+    """Send a signal by its name, for instance "TERM". Return False if the process does not exist."""
     try:
         os.kill(pid, getattr(signal, "SIG" + sign))
     except ProcessLookupError:
@@ -66,7 +67,7 @@ def kill(pid, sign):
 
 
 def processes():
-    """Every process of the container: pid, parent, state, uid, gid, command."""
+    """Return every process of the container: pid, parent, state, uid, gid, command."""
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -90,12 +91,12 @@ def processes():
 
 
 def environment(pid):
-    """The names that a process had in its environment when it was started."""
+    """Return the environment that a process got when it was started."""
     return dict(part.split("=", 1) for part in read("/proc/{}/environ".format(pid)).split("\0") if "=" in part)
 
 
 def connections():
-    """The TCP sockets of the container's network: local port, remote port, state, and the queue's length."""
+    """Return the TCP sockets of the container: local address and port, remote port, state, queue length, inode."""
     found = []
     for line in read("/proc/net/tcp").splitlines()[1:]:
         words = line.split()
@@ -113,7 +114,7 @@ def connections():
 
 
 def connect(address, limit):
-    """A connection to "HOST:PORT" or "unix:PATH"."""
+    """Return a connection to "HOST:PORT" or "unix:PATH"."""
     if address.startswith("unix:"):
         client = socket.socket(socket.AF_UNIX)
         client.settimeout(limit)
@@ -124,7 +125,7 @@ def connect(address, limit):
 
 
 def ask(address, path, limit=60, line=None):
-    """One request on a connection of its own, and what became of it, timed. Nothing is raised for its failing."""
+    """Send one request on a new connection. Return path, times, status and body; an OSError becomes `error`."""
     seen = {"path": path, "began": time.monotonic(), "status": None, "body": "", "error": ""}
     request = line or "GET {} HTTP/1.0".format(path)
     try:
@@ -147,7 +148,7 @@ def ask(address, path, limit=60, line=None):
 
 
 def receive(client, end):
-    """All that comes until the other side closes."""
+    """Receive until the other side closes the connection. A reset after some data counts as a close."""
     parts = []
     while True:
         client.settimeout(max(end - time.monotonic(), 0.001))
@@ -163,7 +164,7 @@ def receive(client, end):
 
 
 def begin(number, **request):
-    """Ask in the background."""
+    """Send a request in the background. answers() returns its result under ``number``."""
     ASKED[number] = None
 
     def run():
@@ -173,17 +174,17 @@ def begin(number, **request):
 
 
 def answers(numbers):
-    """What became of these requests; None for one that is still under way."""
+    """Return the results of these background requests; None for a request that has no result yet."""
     return [ASKED[number] for number in numbers]
 
 
 def many(address, path, count):
-    """Requests one after the other; how many were answered with 200."""
+    """Send ``count`` requests, one after another. Return how many were answered with 200."""
     return sum(ask(address, path)["status"] == 200 for _ in range(count))
 
 
 def hold(address, count):
-    """Begin connections, one after the other, and keep them open, whether the other side takes them or not."""
+    """Begin ``count`` connections, and keep them open whether the server accepts them or not."""
     host, _, port = address.rpartition(":")
     for _ in range(count):
         client = socket.socket()
@@ -193,13 +194,12 @@ def hold(address, count):
 
 
 def release():
-    """Close the connections that are held."""
+    """Close the connections of hold()."""
     while HELD:
         HELD.pop().close()
 
 
 def now():
-    """The clock."""
     return time.monotonic()
 
 
@@ -212,14 +212,13 @@ DOES = {
 
 
 class Door(BaseHTTPRequestHandler):
-    """GET for those who wait for the container, POST for all else."""
+    """GET shows that the container is ready. POST calls a function."""
 
     def do_GET(self):
-        """The door is open."""
         self.answer(200, "gunicorn is started and stopped through this door\n")
 
     def do_POST(self):
-        """One call."""
+        """Call the function. Answer with its result, or with 500 and a traceback."""
         call = json.loads(self.rfile.read(int(self.headers["Content-Length"])).decode())
         try:
             self.answer(200, json.dumps(DOES[call.pop("do")](**call)))
@@ -227,7 +226,6 @@ class Door(BaseHTTPRequestHandler):
             self.answer(500, traceback.format_exc())
 
     def answer(self, code, text):
-        """Send one answer."""
         body = text.encode()
         self.send_response(code)
         self.send_header("Content-Length", str(len(body)))
@@ -235,11 +233,11 @@ class Door(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *words):
-        """The container's log is for what matters."""
+        """Log nothing."""
 
 
 class Server(ThreadingMixIn, HTTPServer):
-    """A thread for each call."""
+    """An HTTP server with a thread for each request."""
 
     daemon_threads = True
     request_queue_size = 64

@@ -1,4 +1,4 @@
-"""WSGI without Django. With DICTCONFIG=on it calls logging's dictConfig(), as Django does."""
+"""A WSGI application without Django. With DICTCONFIG=on it calls logging.config.dictConfig(), as Django does."""
 
 import logging.config
 import os
@@ -12,7 +12,7 @@ if os.environ.get("DICTCONFIG") == "on":
 
 
 def application(environ, start_response):
-    """The worker's pid; /sleep/SECONDS waits first."""
+    """Answer with the pid of the worker. /sleep/SECONDS sleeps first."""
     path = environ["PATH_INFO"]
     note("begin", path)
     if path.startswith("/sleep/"):

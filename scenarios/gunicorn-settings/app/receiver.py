@@ -1,4 +1,4 @@
-"""A syslog receiver: `python receiver.py udp:PORT` or `python receiver.py unix:PATH`; a line for each message."""
+"""A syslog receiver that prints each message as a line: `python receiver.py udp:PORT` or `... unix:PATH`."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""One line for each thing that happens in a worker, whole even where several processes write."""
+"""A log of events in the workers. Each line is a single write, so lines of several processes do not mix."""
 
 import os
 import time
@@ -7,7 +7,7 @@ PATH = "/tmp/views.log"
 
 
 def note(what, about):
-    """WHEN PID PARENT WHAT ABOUT."""
+    """Append the line "WHEN PID PARENT WHAT ABOUT". WHEN is time.monotonic()."""
     line = "{:.6f} {} {} {} {}\n".format(time.monotonic(), os.getpid(), os.getppid(), what, about)
     number = os.open(PATH, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     try:

@@ -1,4 +1,4 @@
-"""Sends eight requests at once to one worker and counts how many it handles at the same moment."""
+"""Sends eight requests to one worker at once, and counts how many it handles at the same time."""
 
 import os
 import shlex
@@ -12,7 +12,7 @@ COMMAND = ["-m", "gunicorn", "--bind", "{address}", "--workers", "1"]
 
 
 def drive():
-    """Whether the worker handles at once as many requests as worker_connections says."""
+    """Return whether the worker handles as many requests at the same time as worker_connections allows."""
     arguments = ["--worker-class", os.environ["WORKER_CLASS"], *shlex.split(os.environ["ARGUMENTS"])]
     command = [sys.executable, *COMMAND, *arguments, "lab.wsgi:application"]
     server = Server(command)
@@ -37,7 +37,7 @@ def drive():
 
 
 def most_at_once(lines):
-    """The most requests in their view at one moment. Each line is WHEN PID PARENT begin|end PATH."""
+    """Return the largest number of requests in the view at one time. A line is WHEN PID PARENT begin|end PATH."""
     events = sorted((float(words[0]), words[3]) for words in map(str.split, lines) if words[4].startswith("/sleep/"))
     inside, most = 0, 0
     for _, what in events:

@@ -6,6 +6,6 @@ NAME = os.environ["NAME"]
 
 
 def application(environ, start_response):
-    """Answer with its value."""
+    """Answer with the value of NAME."""
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [NAME.encode() + b"\n"]

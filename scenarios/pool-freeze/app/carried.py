@@ -1,11 +1,11 @@
-"""The document's workaround: what a task raises comes back as a value. As it stands there, and as it is meant."""
+"""The document's workaround: a task returns its exception as a value. One version is as written, one as intended."""
 
 import sys
 import traceback
 
 
 class Carried:
-    """What was raised, in a form that can be sent: its traceback is text."""
+    """An exception in a form that can be pickled: its type, its arguments, and the traceback as text."""
 
     def __init__(self):
         self.kind, error, _ = sys.exc_info()
@@ -13,7 +13,7 @@ class Carried:
 
 
 class Slipped:
-    """As it stands in the document: it calls its instance `this`, and Python knows no such name."""
+    """The document's version. It uses `this` instead of `self`, and raises NameError."""
 
     def __init__(self):
         this.kind, error, _ = sys.exc_info()
@@ -21,7 +21,7 @@ class Slipped:
 
 
 def as_written(task, arguments):
-    """As it stands in the document: the task gets one argument, whatever was to be spread."""
+    """Call the task as the document does: it gets the arguments as a single argument, not unpacked."""
     try:
         return task(arguments)
     except BaseException:
@@ -29,7 +29,7 @@ def as_written(task, arguments):
 
 
 def as_meant(task, arguments):
-    """The arguments are spread, and what is raised is carried."""
+    """Call the task with its arguments unpacked. Return its result, or its exception as Carried."""
     try:
         return task(*arguments)
     except BaseException:
@@ -37,7 +37,7 @@ def as_meant(task, arguments):
 
 
 def unpacked(result):
-    """A result; raises what was carried."""
+    """Return the result. Raises the exception if the result is Carried."""
     if isinstance(result, Carried):
         raise result.kind(*result.words)
     return result

@@ -1,6 +1,6 @@
-"""Lets the lab start the plain script by HTTP: each request runs `python script.py NUMBER` and waits for it.
+"""An HTTP server that runs the plain script: each request runs `python script.py NUMBER` and waits for its end.
 
-It serves nothing else, and stands in another process than the script, which inherits none of its handlers.
+The script is a separate process, so it inherits no signal handler from this server.
 """
 
 import subprocess
@@ -10,10 +10,9 @@ from socketserver import ThreadingMixIn
 
 
 class Door(BaseHTTPRequestHandler):
-    """GET / answers at once, GET /run/NUMBER when the script has ended: 200, or 500 if it failed."""
+    """GET / answers at once. GET /run/NUMBER answers when the script has ended: 200, or 500 if it failed."""
 
     def do_GET(self):
-        """One request."""
         code = 0
         if self.path.startswith("/run/"):
             number = self.path[len("/run/") :]
@@ -26,7 +25,7 @@ class Door(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingMixIn, HTTPServer):
-    """A thread for each request, so that a frozen one holds up no other."""
+    """An HTTP server with a thread for each request, so that a frozen request does not block the others."""
 
     daemon_threads = True
 

@@ -1,11 +1,11 @@
-"""What the environment asks of the application. A factor without a meaning ends the program, by its name."""
+"""Reads the factors of the application from environment variables."""
 
 import os
 import sys
 
 
 def chosen(name, meanings):
-    """What the value of a variable means, from a table; exits for a value that is not in the table."""
+    """Return the meaning of the variable's value. Exits if ``meanings`` does not have the value."""
     value = os.environ[name]
     if value not in meanings:
         sys.exit("error: {} is one of {}; got {}".format(name, " ".join(meanings), value))

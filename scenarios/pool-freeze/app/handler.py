@@ -1,4 +1,4 @@
-"""What SIGTERM does in the process that makes the pool, as HANDLER says."""
+"""Sets the SIGTERM handler of the process that creates the pool, as HANDLER says."""
 
 import signal
 
@@ -6,7 +6,7 @@ from factors import chosen
 
 
 class Noted:
-    """Takes note of a signal, as gunicorn's worker does (`self.alive = False`)."""
+    """A signal handler that only sets a flag, as in gunicorn's worker (`self.alive = False`)."""
 
     alive = True
 
@@ -15,19 +15,19 @@ class Noted:
 
 
 def leave():
-    """What the server made of it."""
+    """Keep the handler that the server has set."""
 
 
 def default():
-    """The kernel's default, set back after the server's own set-up."""
+    """Replace the server's handler by the kernel's default."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def noting():
-    """A Python function that only takes note, as gunicorn's worker has one, with the same flags."""
+    """Set a Python handler that only sets a flag. The signal flags are those of gunicorn's worker."""
     signal.signal(signal.SIGTERM, Noted())
     signal.siginterrupt(signal.SIGTERM, False)
 
 
-# To be called in the main thread.
+# Call this in the main thread: Python sets signal handlers only there.
 install = chosen("HANDLER", {"as-is": leave, "default": default, "noting": noting})

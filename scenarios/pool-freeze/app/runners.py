@@ -1,6 +1,6 @@
-"""The ways to run the five tasks: as the document does, with its wrapper, and what one might do instead.
+"""The ways to run the five tasks: the document's code, the document's wrapper, and alternatives.
 
-RUNNER names one of them. Each takes no argument, returns the results, and raises what task 5 raised.
+RUNNER selects a function from RUNNERS. It takes no argument, returns the results, and raises the exception of task 5.
 """
 
 import multiprocessing
@@ -17,53 +17,53 @@ ORDER = (1, 2, 5, 3, 4)
 
 
 def in_the_block(task=tasks.task, method=None, **options):
-    """As the document does: the results are fetched inside the pool's block, and an exception leaves it early."""
+    """Do as the document does: get the results inside the pool's block. An exception leaves the block early."""
     with multiprocessing.get_context(method).Pool(CHILDREN, **options) as pool:
         return fetched(submitted(pool, task))
 
 
 def submitted(pool, task, *arguments):
-    """All tasks, handed over one by one; ``arguments`` stand before the task's own."""
+    """Submit all tasks. Return their AsyncResult objects. ``arguments`` come before the argument of a task."""
     return [pool.apply_async(task, (*arguments, value)) for value in ORDER]
 
 
 def fetched(results):
-    """Each result in turn; raises what its task raised."""
+    """Return all results, in order. Raises the exception of a task that failed."""
     return [result.get() for result in results]
 
 
 def in_tuples(pool, wrapper):
-    """All tasks by a wrapper, which gets each one's arguments as a tuple."""
+    """Submit all tasks through a wrapper. It gets the arguments of each task as a tuple."""
     return [pool.apply_async(wrapper, (tasks.task, (value,))) for value in ORDER]
 
 
 def wrapper_as_written():
-    """The document's wrapper, given a task and its arguments as a tuple, as the document's tasks have them."""
+    """Use the document's wrapper. As in the document, it gets a task and the arguments as a tuple."""
     with multiprocessing.Pool(CHILDREN) as pool:
         return fetched(in_tuples(pool, carried.as_written))
 
 
 def wrapper_as_written_value():
-    """The same, given the value itself, as that wrapper would need it."""
+    """Use the document's wrapper. It gets the bare argument instead of a tuple, as its code needs it."""
     with multiprocessing.Pool(CHILDREN) as pool:
         return fetched(submitted(pool, carried.as_written, tasks.task))
 
 
 def wrapper_at_once():
-    """The wrapper as meant; the worker raises when it meets what was carried, inside the pool's block."""
+    """Use the wrapper as intended. The worker raises the carried exception inside the pool's block."""
     with multiprocessing.Pool(CHILDREN) as pool:
         return [carried.unpacked(result.get()) for result in in_tuples(pool, carried.as_meant)]
 
 
 def wrapper_afterwards():
-    """The wrapper as meant; the worker raises when it has all results and has left the pool's block."""
+    """Use the wrapper as intended. The worker raises the carried exception after it has left the pool's block."""
     with multiprocessing.Pool(CHILDREN) as pool:
         results = fetched(in_tuples(pool, carried.as_meant))
     return [carried.unpacked(result) for result in results]
 
 
 def close_join(task=tasks.task):
-    """The pool is closed and joined before its block is left, whatever happened."""
+    """Close and join the pool before its block ends, also after an exception."""
     with multiprocessing.Pool(CHILDREN) as pool:
         results = submitted(pool, task)
         try:
@@ -74,7 +74,7 @@ def close_join(task=tasks.task):
 
 
 def settled():
-    """The race decided: the children wait in the queue before the block is left."""
+    """Force the outcome of the race: both children wait for a task before the block ends."""
     with multiprocessing.Pool(CHILDREN) as pool:
         results = submitted(pool, tasks.task)
         try:
@@ -86,19 +86,19 @@ def settled():
 
 
 def default_sigterm():
-    """A pool initializer: SIGTERM ends this child again."""
+    """Restore SIGTERM's default in a child, so that the signal ends it. This is a pool initializer."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def by_executor(kind):
-    """concurrent.futures, which waits for its children where Pool would end them."""
+    """Use concurrent.futures. Its executor waits for its children, while Pool would terminate them."""
     with kind(CHILDREN) as executor:
         futures = [executor.submit(tasks.task, value) for value in ORDER]
         return [future.result() for future in futures]
 
 
 def in_turn():
-    """One task after the other, in the worker itself."""
+    """Run one task after another in the worker."""
     return [tasks.task(value) for value in ORDER]
 
 
@@ -115,15 +115,15 @@ RUNNERS = {
     "executor": lambda: by_executor(ProcessPoolExecutor),
     "threads": lambda: by_executor(ThreadPoolExecutor),
     "in-turn": in_turn,
-    # The race decided: when task 5 raises, the other child is still at work.
+    # Forces the outcome of the race: when task 5 raises, the other child is still busy.
     "held": lambda: in_the_block(tasks.held),
-    # The race decided without any exception: the children come back late to the queue.
+    # Forces it without an exception: the children return late to the queue.
     "late": lambda: in_the_block(tasks.late),
-    # The race decided for both children: one is at work, the other comes back late, and a task still waits.
+    # Forces it for both children: one is busy, the other returns late, and one task is still in the queue.
     "late-raise": lambda: in_the_block(tasks.late_raise),
-    # The race decided the other way.
+    # Forces the opposite outcome: both children are back in the queue in time.
     "settled": settled,
-    # Results that a child is still sending when terminate() has stopped reading, and ends the children.
+    # A child is still sending a result when terminate() has stopped reading and ends the children.
     "sending": lambda: in_the_block(tasks.large),
     "sending-initializer": lambda: in_the_block(tasks.large, initializer=default_sigterm),
     "sending-close-join": lambda: close_join(tasks.large),
@@ -132,7 +132,7 @@ runner = chosen("RUNNER", RUNNERS)
 
 
 def run(number):
-    """Run the tasks once, its begin and end on standard output, so that each output has its request."""
+    """Run the tasks once. Print a line before and after, which shows the request that the output belongs to."""
     print("request {} begins".format(number))
     try:
         results = runner()

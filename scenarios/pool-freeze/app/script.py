@@ -1,4 +1,4 @@
-"""The same code as a plain script: `python script.py NUMBER`."""
+"""Runs the five tasks as a plain script: `python script.py NUMBER`."""
 
 import sys
 

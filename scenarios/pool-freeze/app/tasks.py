@@ -1,6 +1,6 @@
-"""The five tasks are calls of one function. TASK says what it does, OUTCOME what becomes of task 5.
+"""The five tasks are calls of one function. TASK selects its work, OUTCOME the result of task 5.
 
-Each prints a line when it begins and one when its work is done; what task 5 raises, it raises after that.
+Each task prints a line when it begins and a line when its work is done. Task 5 raises its exception after these lines.
 """
 
 import os
@@ -14,24 +14,24 @@ AFTER_BAD = (3, 4)
 PAUSE = float(os.environ["TASK_MS"]) / 1000
 
 
-# -- what a task does --------------------------------------------------------------------------------
+# -- the work of a task ------------------------------------------------------------------------------
 
 
 def ask():
-    """Ask the site. The library is loaded by the task: in each child once, and that takes time."""
+    """Send a request to the site. The first task of each child imports the library, which takes time."""
     import requests
 
     return requests.get(os.environ["UPSTREAM"]).status_code
 
 
 def sleep():
-    """Wait for a clock."""
+    """Sleep for TASK_MS."""
     time.sleep(PAUSE)
     return "slept"
 
 
 def compute():
-    """Keep a core busy."""
+    """Keep a core busy for TASK_MS."""
     end = time.monotonic() + PAUSE
     while time.monotonic() < end:
         sum(range(1000))
@@ -39,7 +39,6 @@ def compute():
 
 
 def nothing():
-    """Be done at once."""
     return "nothing"
 
 
@@ -47,16 +46,16 @@ act = chosen("TASK", {"http": ask, "sleep": sleep, "compute": compute, "nothing"
 
 
 def work(value, doing=act):
-    """Do it between the task's two lines."""
+    """Print a line, do the work, and print a line with its result."""
     print("task {} begins".format(value))
     print("task {} done: {}".format(value, doing()))
 
 
-# -- what becomes of task 5 --------------------------------------------------------------------------
+# -- the result of task 5 ----------------------------------------------------------------------------
 
 
 def again(error):
-    """Leave the task by it, and keep no name for it: this frame is in its traceback, and would keep it alive."""
+    """Raise the error again. Delete the variable: the traceback holds this frame, so it would keep the error alive."""
     try:
         raise error
     finally:
@@ -64,17 +63,17 @@ def again(error):
 
 
 def itself(error):
-    """Return it, as any other result."""
+    """Return the exception as the result."""
     return error
 
 
 def its_traceback(error):
-    """Return what cannot be sent to another process."""
+    """Return the traceback object. It cannot be pickled, so it cannot be sent to another process."""
     return error.__traceback__
 
 
 def as_text(error):
-    """Return what a log would have."""
+    """Return the traceback as text, as in a log."""
     return traceback.format_exc()
 
 
@@ -91,7 +90,7 @@ fate = chosen(
 
 
 def end(value):
-    """Task 5 fails, unless OUTCOME is none; the others return None."""
+    """Return None. Task 5 raises or returns its exception instead, unless OUTCOME is none."""
     if value != BAD or fate is None:
         return None
     try:
@@ -104,13 +103,13 @@ def end(value):
 
 
 def task(value):
-    """One task as TASK and OUTCOME say."""
+    """Run one task as TASK and OUTCOME say."""
     work(value)
     return end(value)
 
 
 def large(value):
-    """Those that follow the bad one end a little after it, with a result that no pipe holds."""
+    """Run a task. Tasks 3 and 4 end a little later than task 5. Their result is larger than a pipe can hold."""
     if value not in AFTER_BAD:
         return task(value)
     work(value, lambda: time.sleep(0.04) or "large")
@@ -118,14 +117,14 @@ def large(value):
 
 
 def held(value):
-    """Those that follow the bad one last until long after it has raised."""
+    """Run a task. Tasks 3 and 4 are still running long after task 5 has raised."""
     if value not in AFTER_BAD:
         return task(value)
     return work(value, lambda: time.sleep(1) or "held")
 
 
 class Late:
-    """A result that keeps the child that sent it busy for a while: it lets go of it before it asks for more."""
+    """A result that delays its child: the child deletes it before it gets the next task, and this takes 0.3 s."""
 
     def __init__(self):
         self.made_in = os.getpid()
@@ -136,7 +135,7 @@ class Late:
 
 
 def late_raise(value):
-    """As held; and the child in which task 5 raises comes back late to the queue, so that nobody takes task 4."""
+    """Run a task as held() does. Also the child of task 5 returns late to the queue, so that no child takes task 4."""
     try:
         return held(value)
     except Exception as error:
@@ -145,6 +144,6 @@ def late_raise(value):
 
 
 def late(value):
-    """No task raises, but each child comes back late to the queue."""
+    """Run a task that does not raise. Its child returns late to the queue."""
     work(value)
     return Late()

@@ -1,6 +1,6 @@
-"""Standard output, line by line, each line in one piece behind the process that wrote it and that one's parent.
+"""Writes standard output line by line. Each line is one write and begins with the pid and the parent's pid.
 
-A pool's child that never ends never flushes what it printed, and lines of several processes would mix.
+Without this, a pool's child that never ends would never flush its output, and lines of several processes would mix.
 """
 
 import os
@@ -8,7 +8,7 @@ import sys
 
 
 class Lines:
-    """A text stream that passes whole lines on at once."""
+    """A text stream that writes each complete line at once."""
 
     encoding = "utf-8"
 
@@ -17,25 +17,23 @@ class Lines:
         self.rest = ""
 
     def write(self, text):
-        """Pass on what is complete, keep the rest."""
+        """Write the complete lines and keep the rest."""
         *lines, self.rest = (self.rest + text).split("\n")
         for line in lines:
             os.write(self.number, "[{} of {}] {}\n".format(os.getpid(), os.getppid(), line).encode())
         return len(text)
 
     def flush(self):
-        """Nothing to do: whole lines are out already."""
+        """Do nothing: the complete lines are already written."""
 
     def fileno(self):
-        """The file descriptor, for those who ask."""
         return self.number
 
     def isatty(self):
-        """A log is no terminal."""
         return False
 
 
 def install():
-    """Write this process's standard output, and that of its forked children, that way."""
+    """Replace the standard output of this process and of the children that it forks."""
     if not isinstance(sys.stdout, Lines):
         sys.stdout = Lines(1)

@@ -1,6 +1,6 @@
-"""Sends requests to the view that makes the pool. If one is not answered, ends the pool's children to free it.
+"""Sends requests to the view that creates a pool. If a request gets no answer, the drive kills the pool's children.
 
-If the request is then answered at once, it waited only for them: it was frozen, not slow.
+If the answer then comes at once, the request waited only for the children: it was frozen, not slow.
 """
 
 import glob
@@ -14,13 +14,13 @@ from socketserver import ThreadingMixIn
 
 from server import Server, Untold, main
 
-LIMIT = 6.0  # seconds; an answer takes less than one
+LIMIT = 6.0  # seconds; a normal answer takes less than 1 s
 RELEASE = 10.0
 EXPECTED = ("task 5 fails", "MaybeEncodingError", "NameError")
 
 
 class Site(BaseHTTPRequestHandler):
-    """Replaces the public site that the tasks ask: answers after LATENCY_MS."""
+    """Replaces the public site that the tasks request. It answers after LATENCY_MS."""
 
     def do_GET(self):
         """Answer one request."""
@@ -40,11 +40,11 @@ class Threads(ThreadingMixIn, HTTPServer):
     daemon_threads = True
 
     def handle_error(self, request, client_address):
-        """Ignore errors: a connection breaks when its child is ended."""
+        """Ignore errors: a connection breaks when its child is killed."""
 
 
 def drive():
-    """Whether more than half of the requests freeze."""
+    """Return whether more than half of the requests freeze."""
     site = Threads(("127.0.0.1", 0), Site)
     threading.Thread(target=site.serve_forever, daemon=True).start()
     attempts = int(os.environ["ATTEMPTS"])
@@ -56,7 +56,7 @@ def drive():
 
 
 def attempt(server, number):
-    """Send one request; returns whether it froze."""
+    """Send one request. Return whether it froze."""
     answers = []
     begun = time.monotonic()
     asked = threading.Thread(target=lambda: answers.append(server.get(f"/run/{number}", limit=60)), daemon=True)
@@ -86,7 +86,7 @@ def attempt(server, number):
 
 
 def begins(server, number):
-    """The pid of the worker that has the request, from `[PID of PARENT] request NUMBER begins`."""
+    """Return the pid of the worker that has the request, from `[PID of PARENT] request NUMBER begins`."""
     matches = [re.match(rf"\[(\d+) of \d+\] request {number} begins", line) for line in server.lines()]
     pids = [int(match.group(1)) for match in matches if match]
     if not pids:
@@ -95,13 +95,13 @@ def begins(server, number):
 
 
 def ends(server, number):
-    """How the request ended: "ends", or "ends: " and the exception; None while it has not ended."""
+    """Return how the request ended: "ends", or "ends: " and the exception; None while it has not ended."""
     matches = [re.search(rf"request {number} (ends.*)", line) for line in server.lines()]
     return next((match.group(1) for match in matches if match), None)
 
 
 def children(parent):
-    """The living children of a process, from /proc."""
+    """Return the pids of the living children of a process, from /proc."""
     pids = []
     for path in glob.glob("/proc/[0-9]*/stat"):
         try:

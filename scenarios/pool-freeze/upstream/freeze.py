@@ -1,4 +1,4 @@
-"""A pool that never ends: its parent has a SIGTERM handler that returns. With the argument `default` it has none."""
+"""A pool that never ends, because its parent has a SIGTERM handler that returns. The argument `default` sets none."""
 
 import multiprocessing
 import signal

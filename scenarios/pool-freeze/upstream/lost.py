@@ -1,4 +1,4 @@
-"""A pool that is left while a child sends a large result: now and then it never ends. No signal handler is needed."""
+"""A pool whose block ends while a child sends a large result. Now and then it never ends, without a signal handler."""
 
 import multiprocessing
 import sys
@@ -6,7 +6,7 @@ import time
 
 
 def large(seconds):
-    """Return, a little later, a result that is larger than a pipe can hold."""
+    """Sleep, then return a result that is larger than a pipe can hold."""
     time.sleep(seconds)
     return b"x" * 300000
 

@@ -1,4 +1,4 @@
-"""A WSGI application that leaves the block of its pool while a child is at work."""
+"""A WSGI application that leaves the block of its pool while a child is busy."""
 
 import time
 from multiprocessing import Pool

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Puts the documented load on the server, through the proxy, and looks whether the server's socket file survives.
-# It runs in the proxy's network, in the server's process namespace and with the server's /tmp.
-# Exit status: 10 the file has gone, 11 it is there; anything else: it cannot be told.
+# Sends the documented load through the proxy to the server, and checks whether the server's socket file still exists.
+# It runs in the network of the proxy and in the process namespace of the server, and has the server's /tmp.
+# Exit status: 10 if the file is gone, 11 if it exists, any other if the drive cannot tell.
 set -eu
 url=http://127.0.0.1:18080/
 socket=${BIND#unix:}
@@ -9,7 +9,7 @@ work=$(mktemp -d /var/tmp/drive.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 
 status() { curl --silent --output /dev/null --max-time 5 --write-out '%{http_code}' "$url" || true; }
-# The master and its workers; the shell that looks is none of them.
+# Prints the pids of the master and its workers.
 servers() {
     for one in /proc/[0-9]*; do
         if tr '\0' ' ' < "$one/cmdline" | grep -q ' web:app '; then echo "${one#/proc/}"; fi

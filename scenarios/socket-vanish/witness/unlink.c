@@ -1,6 +1,7 @@
-/* Says who removed a file: preloaded into the server, it reports each unlink of a socket path on
- * standard error as one JSON line with the process, the thread, the clock and the outcome, and then
- * does exactly what was asked. It calls the kernel directly, so it needs nothing of the libc it meets. */
+/* Reports which process removes a socket file. This library is preloaded into the server and replaces
+ * unlink() and unlinkat(). They remove the file as usual. If its name ends in .sock, they also write a
+ * line of JSON to standard error: time, process, thread and errno. They make the system call directly,
+ * so they do not depend on the libc of the image. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +29,7 @@ static int removed(int directory, const char *path, int flags) {
                             (long long)now.tv_sec * 1000000000LL + now.tv_nsec, (int)getpid(),
                             syscall(SYS_gettid), (int)getppid(), error, path);
         if (size > 0 && write(STDERR_FILENO, line, (size_t)size) < 0) {
-            /* Nothing sensible is left to do; the removal itself must not change. */
+            /* Ignore a failed write: the result of the removal must not change. */
         }
     }
     errno = error;

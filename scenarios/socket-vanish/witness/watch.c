@@ -1,5 +1,5 @@
-/* Watches a directory from outside the server and reports every socket file that appears in it or
- * goes from it, one JSON line each with the clock. It sees what happened, not who did it. */
+/* Watches a directory from outside the server. For each socket file that appears or disappears it prints
+ * a line of JSON with the time. It cannot see which process made the change. */
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>

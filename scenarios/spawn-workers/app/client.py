@@ -1,8 +1,8 @@
-"""Asks the server from beside it, and counts the workers' threads: `python client.py PLAN`, both ends JSON.
+"""Sends requests to the server from its own container, and counts the workers' threads: `python client.py PLAN`.
 
-PLAN is {"workers": [pid, ...], "steps": [{"do": KIND, ...}, ...], "busy": N}: N processes for each core do nothing but
-compute meanwhile. The answer is one line of JSON for each step, with how many of the machine's cores were idle in it. A
-response that names no process ends the program.
+PLAN is JSON: {"workers": [pid, ...], "steps": [{"do": KIND, ...}, ...], "busy": N}. During the steps, N processes for
+each core compute. The program prints one line of JSON for each step, with the mean number of idle cores during the
+step. It exits with a message if a response does not contain a pid.
 """
 
 import json
@@ -21,7 +21,7 @@ LENGTH = re.compile(rb"content-length: (\d+)", re.I)
 
 
 def connect(close=True):
-    """A connection with its request sent."""
+    """Open a connection and send a request. Return the connection."""
     connection = socket.create_connection(ADDRESS, timeout=LIMIT)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     send(connection, close)
@@ -29,13 +29,13 @@ def connect(close=True):
 
 
 def send(connection, close):
-    """Ask once."""
+    """Send one request."""
     kind = b"close" if close else b"keep-alive"
     connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: " + kind + b"\r\n\r\n")
 
 
 def answer(connection):
-    """The pid that answered; exits with what came instead."""
+    """Return the pid in the answer. Exits with the received data if there is none."""
     data = b""
     while True:
         head, gap, body = data.partition(b"\r\n\r\n")
@@ -53,7 +53,10 @@ def answer(connection):
 
 
 def group(clients, stagger):
-    """Some clients, at once or one after the other, all before the first is answered; who answered each."""
+    """Send a request on each of ``clients`` connections, then read the answers. Return the pids that answered.
+
+    ``stagger`` is the time between two requests, in seconds.
+    """
     connections = []
     for number in range(clients):
         if number and stagger:
@@ -67,7 +70,7 @@ def group(clients, stagger):
 
 
 def groups(step, workers):
-    """Groups of clients, one group after the other."""
+    """Run groups of clients, one group after another. Return a list of pids for each group."""
     found = []
     for _ in range(step["rounds"]):
         found.append(group(step["clients"], step.get("stagger", 0)))
@@ -76,7 +79,7 @@ def groups(step, workers):
 
 
 def keep_alive(step, workers):
-    """Clients that each ask several times on one connection; who answered, a list for each connection."""
+    """Send several requests on each connection. Return a list of the pids that answered for each connection."""
     connections = [connect(close=False) for _ in range(step["clients"])]
     found = [[answer(connection)] for connection in connections]
     for _ in range(step["requests"] - 1):
@@ -90,14 +93,17 @@ def keep_alive(step, workers):
 
 
 def fill(step, workers):
-    """Give one worker requests at once while the others are stopped, until it is so many threads ahead of them."""
+    """Stop the other workers, and send requests until this worker has ``ahead`` threads more than each of them.
+
+    Return a list of pids for each group of requests. Exits if the worker does not start enough threads.
+    """
     others = [pid for pid in workers if pid != step["worker"]]
     for pid in others:
         os.kill(pid, signal.SIGSTOP)
     wanted = max(threads(pid) for pid in others) + step["ahead"]
     found = []
     try:
-        # On a busy machine some requests are done before the last has begun, and share a thread.
+        # On a busy machine some requests end before the last one begins, so they share a thread.
         for more in range(0, 80, 4):
             found.append(group(wanted + more, 0))
             if threads(step["worker"]) >= wanted:
@@ -109,7 +115,7 @@ def fill(step, workers):
 
 
 def threads(pid):
-    """How many threads a process has; those of the kernel's own (io_uring) are none of its."""
+    """Return how many threads a process has, without the threads that the kernel adds for io_uring."""
     found = 0
     for task in os.listdir("/proc/%d/task" % pid):
         try:
@@ -121,7 +127,7 @@ def threads(pid):
 
 
 def cores():
-    """Of all the machine's cores: how many there are, and their time so far, in ticks: idle, and in all."""
+    """Return for the machine: the number of cores, their idle ticks, and all their ticks."""
     with open("/proc/stat", encoding="utf-8") as stream:
         lines = [line.split() for line in stream if line.startswith("cpu")]
     times = [int(word) for word in lines[0][1:9]]
@@ -129,7 +135,7 @@ def cores():
 
 
 def idle_between(earlier, later):
-    """How many cores were idle between two looks, as the mean."""
+    """Return the mean number of idle cores between two results of cores()."""
     number, idle, total = later[0], later[1] - earlier[1], later[2] - earlier[2]
     return round(number * idle / total, 2) if total else float(number)
 
@@ -138,7 +144,7 @@ STEPS = {"groups": groups, "keep-alive": keep_alive, "fill": fill}
 
 
 def answers(plan):
-    """Each step in turn, the threads counted before and after."""
+    """Run the steps in order. Print the result of each, with the number of threads before and after."""
     workers = plan["workers"]
     for step in plan["steps"]:
         before, earlier = [threads(pid) for pid in workers], cores()
@@ -148,7 +154,7 @@ def answers(plan):
 
 
 def main():
-    """The plan's steps, beside as many computing processes as it says."""
+    """Run the steps of the plan while its computing processes run."""
     plan = json.loads(sys.argv[1])
     computing = [sys.executable, "-c", "while True: pass"]
     others = [subprocess.Popen(computing) for _ in range(plan["busy"] * cores()[0])]

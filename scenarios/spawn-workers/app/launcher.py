@@ -1,11 +1,11 @@
-"""Starts the same server from a file that is not the application."""
+"""Starts the same server from another file than the application."""
 
 import serving
 import settings
 
 if __name__ == "__main__":
     if settings.MARK:
-        # In this process alone: a spawned child's copy of this file does not come here.
+        # Only the parent does this: in a spawned child __name__ is "__mp_main__".
         import main
 
         main.g_var = 1000

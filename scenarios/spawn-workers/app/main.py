@@ -1,4 +1,4 @@
-"""Prints a line whenever it is loaded. An answer comes after a while, and names the process that gives it.
+"""The application. It prints a line at each load. It answers after SLEEP seconds with the pid of the process.
 
 `python3 main.py` starts the server from this file, as the document does.
 """
@@ -14,31 +14,31 @@ import serving
 import settings
 
 g_var = 0
-# Line and end in one write: lines of several processes do not mix.
+# Text and line end are one write, so that lines of several processes do not mix.
 print(f"g_var {g_var} as pid {os.getpid()} loads main.py\n", end="")
 g_var += 1
 
 
 def who():
-    """The process, and the value that this module has in it."""
+    """Return the pid of this process, and the value of g_var in it."""
     return {"pid": os.getpid(), "g_var": g_var}
 
 
 def load_again():
-    """Load this file once more, where that is asked for."""
+    """Load this file again if IMPORT_AGAIN is on."""
     if settings.IMPORT_AGAIN:
         importlib.reload(sys.modules["main"])
 
 
 def in_thread():
-    """FastAPI runs this in a thread of its pool."""
+    """Answer after SLEEP seconds. FastAPI runs this in a thread of its pool."""
     load_again()
     time.sleep(settings.SLEEP)
     return who()
 
 
 async def in_loop():
-    """FastAPI runs this in the event loop."""
+    """Answer after SLEEP seconds. FastAPI runs this in the event loop."""
     load_again()
     await asyncio.sleep(settings.SLEEP)
     return who()

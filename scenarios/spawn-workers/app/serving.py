@@ -1,4 +1,4 @@
-"""Starts uvicorn on the application `app` of main.py."""
+"""Starts uvicorn with the application `app` of main.py."""
 
 import multiprocessing
 
@@ -7,7 +7,7 @@ import uvicorn
 
 
 def serve():
-    """Serve until the server is ended."""
+    """Run the server until it is stopped."""
     if settings.START_METHOD is not None:
         multiprocessing.set_start_method(settings.START_METHOD)
     uvicorn.run("main:app", port=8000, host="0.0.0.0", reload=settings.RELOAD, workers=settings.WORKERS)

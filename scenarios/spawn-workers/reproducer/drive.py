@@ -13,7 +13,7 @@ DIED = re.compile(r"Child process \[(\d+)\] died")
 
 
 def drive():
-    """Whether the parent loads main.py once, and all processes together seven times."""
+    """Return whether the parent loads main.py once, and all processes together load it seven times."""
     wanted = int(os.environ["WORKERS"])
     server = Server(port=8000)
     with server:
@@ -21,7 +21,7 @@ def drive():
         server.ready("/openapi.json")
         text = "\n".join(server.lines())
         parent = str(server.process.pid)
-    # On a very busy machine uvicorn replaces a worker that loads for more than 5 s. Such a worker never served.
+    # On a very busy machine uvicorn replaces a worker that takes more than 5 s to load. Such a worker does not count.
     died = DIED.findall(text)
     loads = Counter(pid for pid in LOADED.findall(text) if pid not in died)
     workers = sorted({pid for pid in STARTED.findall(text) if pid not in died}, key=int)

@@ -1,4 +1,4 @@
-"""Each answer takes SLEEP seconds, and is the number of the process that gave it; WORKERS processes answer."""
+"""An application that answers after SLEEP seconds with the pid of the worker. uvicorn runs WORKERS workers."""
 
 import os
 from time import sleep
@@ -10,7 +10,7 @@ app = fastapi.FastAPI()
 
 
 def number():
-    """Runs in a thread of FastAPI's pool."""
+    """Sleep, then answer. FastAPI runs this in a thread of its pool."""
     sleep(float(os.environ["SLEEP"]))
     return os.getpid()
 

@@ -1,4 +1,4 @@
-"""Django settings: no more than the views need."""
+"""Django settings: only what the views need."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ DEBUG = False
 ALLOWED_HOSTS = ["*"]
 ROOT_URLCONF = "lab.urls"
 WSGI_APPLICATION = "lab.wsgi.application"
-# The document does not show its template: a page on its own, or one with a style sheet from the same server.
+# The document does not show its template. PAGE selects a page without or with a style sheet from the same server.
 STYLED = chosen("PAGE", {"plain": False, "styled": True})
-# An answer without a Content-Length ends with its connection.
+# This middleware adds the Content-Length. Without it, the end of the connection marks the end of the answer.
 MIDDLEWARE = chosen("LENGTH", {"none": [], "sent": ["django.middleware.common.CommonMiddleware"]})
 INSTALLED_APPS = []
 TEMPLATES = [

@@ -1,4 +1,4 @@
-"""What can be asked for. The paths below `document/` are those of the document's two views."""
+"""The URLs. Those below `document/` lead to the two views of the document."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""A thread that prints, a page that takes its time, and views that tell about their process."""
+"""Views that start a thread, sleep, compute, or report the state of their process."""
 
 import json
 import os
@@ -14,27 +14,27 @@ from django.shortcuts import render
 from lab.factors import chosen
 
 PERIOD = 2.0  # seconds between two lines of a thread, as in the document
-COMPUTING = 3.0  # seconds that the page takes, as in the document
+COMPUTING = 3.0  # seconds of computation for the page, as in the document
 
 
 def say(**facts):
-    """One line of JSON on standard output, in one piece."""
+    """Write one line of JSON to standard output, in a single write."""
     line = json.dumps(dict(facts, at=time.time(), pid=os.getpid())) + "\n"
     os.write(1, line.encode())
 
 
 def answer(**facts):
-    """The same as a response."""
+    """Return a JSON response with these facts and the pid."""
     return HttpResponse(json.dumps(dict(facts, pid=os.getpid())), content_type="application/json")
 
 
 def pause_sleep():
-    """The document's way to wait."""
+    """Wait with time.sleep(), as the document does."""
     time.sleep(PERIOD)
 
 
 def pause_recv():
-    """What the document says does the same: a read from a socket on which nothing comes, with a time limit."""
+    """Wait in recv() until its timeout. The document says that this has the same effect as time.sleep()."""
     ours, theirs = socket.socketpair()
     ours.settimeout(PERIOD)
     try:
@@ -47,7 +47,7 @@ def pause_recv():
 
 
 def compute(seconds=PERIOD):
-    """Pure computation; when it began and ended, by the clock."""
+    """Compute for ``seconds``. Return when this began and ended, in seconds since the epoch."""
     began, end = time.time(), time.monotonic() + seconds
     while time.monotonic() < end:
         sum(range(1000))
@@ -58,7 +58,7 @@ pause = chosen("KIND", {"sleep": pause_sleep, "recv": pause_recv, "compute": com
 
 
 def ticks(name):
-    """What a thread does: a line, then a pause, for ever."""
+    """Print a line, pause, and repeat forever. This is the target of the thread."""
     number = 0
     while True:
         say(tick=name, number=number)
@@ -72,7 +72,7 @@ def index(request):
 
 
 def thread(request, name, seconds):
-    """Start the thread, and hold the request for a while."""
+    """Start the thread, sleep for ``seconds``, then answer."""
     say(begin=name)
     threading.Thread(target=ticks, args=(name,), name=name, daemon=True).start()
     if seconds:
@@ -82,7 +82,7 @@ def thread(request, name, seconds):
 
 
 def hold(request, seconds):
-    """A request that starts no thread and sleeps."""
+    """Sleep, then answer. Start no thread."""
     say(begin="hold")
     time.sleep(seconds)
     say(end="hold")
@@ -90,7 +90,7 @@ def hold(request, seconds):
 
 
 def state(request, name):
-    """The interpreter's own view: its lock, and the threads it knows."""
+    """Answer with the state of the interpreter's lock (GIL) and the names of its threads."""
     say(begin=name)
     threads = sorted(one.name for one in threading.enumerate())
     say(end=name)
@@ -98,17 +98,17 @@ def state(request, name):
 
 
 def busy(request, milliseconds):
-    """Compute for a while."""
+    """Compute, then answer with the times of the begin and the end."""
     began, ended = compute(milliseconds / 1000)
     return answer(began=began, ended=ended)
 
 
 def page(request):
-    """A page that takes 3 s of computing, and says who computed and from when to when."""
+    """Compute for 3 s, then answer with a page that shows the pid and the times of the begin and the end."""
     began, ended = (f"{moment:.6f}" for moment in compute(COMPUTING))
     return render(request, "page.html", {"pid": os.getpid(), "began": began, "ended": ended, "styled": settings.STYLED})
 
 
 def style(request):
-    """The page's style sheet, answered at once."""
+    """Answer at once with the style sheet of the page."""
     return HttpResponse("p { color: green }\n", content_type="text/css")

@@ -1,10 +1,10 @@
-"""What the server loads."""
+"""The WSGI application that the server loads."""
 
 import os
 
 import gil
 
-# Before Django is there: an import of ctypes, as some of its modules bring about, initialises the lock by itself.
+# This runs before Django is imported: some of its modules cause an import of ctypes, which initialises the lock (GIL).
 os.environ["GIL_AT_LOAD"] = str(gil.initialised())
 from django.core.wsgi import get_wsgi_application
 

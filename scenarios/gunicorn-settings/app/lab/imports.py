@@ -1,1 +1,1 @@
-"""What the project imports when it is loaded; the lab writes another line into a copy of it."""
+"""wsgi.py imports this file. The experiment `reload` adds a line to a copy of it."""

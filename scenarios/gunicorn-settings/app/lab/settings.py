@@ -1,4 +1,4 @@
-"""A small project. LOGGING is the one setting that the lab changes."""
+"""Django settings. The variables LOGGING, DICTCONFIG and NEEDS change them."""
 
 import os
 
@@ -31,5 +31,5 @@ LOGGING = LOGGINGS[os.environ["LOGGING"]]
 if os.environ["DICTCONFIG"] == "off":
     LOGGING_CONFIG = None
 if os.environ["NEEDS"] != "nothing":
-    # Like many projects: without the variable there is no start.
+    # Like many projects, this one does not start without its variable.
     WANTED = os.environ[os.environ["NEEDS"]]

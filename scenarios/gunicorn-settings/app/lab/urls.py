@@ -1,4 +1,4 @@
-"""The addresses of the views."""
+"""The URLs of the views."""
 
 from django.urls import re_path
 

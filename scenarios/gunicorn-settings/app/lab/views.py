@@ -1,4 +1,4 @@
-"""Views that sleep, compute, tell who they are."""
+"""Views that sleep, compute, or report about the worker."""
 
 import os
 import threading
@@ -10,23 +10,23 @@ from views_log import note
 
 
 def told(request, text):
-    """An answer."""
+    """Note the end of the request. Return ``text`` as the response."""
     note("end", request.path)
     return HttpResponse(text, content_type="text/plain")
 
 
 def who(request):
-    """The pid of the worker."""
+    """Answer with the pid of the worker."""
     return HttpResponse(str(os.getpid()), content_type="text/plain")
 
 
 def env(request, name):
-    """A variable of the worker's environment."""
+    """Answer with a variable of the worker's environment."""
     return HttpResponse(os.environ.get(name, "(not set)"), content_type="text/plain")
 
 
 def sleep(request, seconds):
-    """Wait, as for a database."""
+    """Sleep, like a request that waits for a database."""
     note("begin", request.path)
     time.sleep(float(seconds))
     return told(request, str(os.getpid()))
@@ -42,7 +42,7 @@ def compute(request, seconds):
 
 
 def stubborn(request, seconds):
-    """Sleep, and do not let oneself be ended by an exception."""
+    """Sleep for the full time, and catch every exception that would end the request."""
     note("begin", request.path)
     end = time.monotonic() + float(seconds)
     while time.monotonic() < end:
@@ -54,7 +54,7 @@ def stubborn(request, seconds):
 
 
 def spewed(request):
-    """Three lines here, two in a thread of its own."""
+    """Execute some lines here, and two lines in a new thread. The experiment `spew` looks for these lines."""
     first_line = 1
     second_line = first_line + 1
     worker = threading.Thread(target=aside)
@@ -64,13 +64,13 @@ def spewed(request):
 
 
 def aside():
-    """Two lines in a thread."""
+    """Execute two lines in the new thread."""
     third_line = 3
     return third_line
 
 
 def late(request):
-    """Import what the project needs only when it is asked."""
+    """Import a package that is not installed. The import fails at the request, not at the start."""
     import lab_package_not_installed
 
     return HttpResponse(str(lab_package_not_installed))

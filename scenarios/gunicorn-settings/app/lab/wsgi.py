@@ -1,4 +1,4 @@
-"""Django's entry, as `django-admin startproject` writes it; the first line says who imported it."""
+"""Django's WSGI file, as `django-admin startproject` writes it. It also notes which process imports it."""
 
 import os
 
@@ -7,7 +7,7 @@ from views_log import note
 note("import", "lab.wsgi")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lab.settings")
 if os.environ.get("HANDLERS") == "kept":
-    # What Python 3.6.6 did: dictConfig() forgot the old handlers without closing them.
+    # The behaviour of Python 3.6.6: dictConfig() removes the old handlers from its lists, but does not close them.
     import logging
     import logging.config
 

@@ -1,4 +1,4 @@
-"""Django settings: no more than the view needs."""
+"""Django settings: only what the views need."""
 
 SECRET_KEY = "no secret: this server answers the lab alone"
 DEBUG = False

@@ -1,4 +1,4 @@
-"""Two addresses: one that shows that the server is up, one that runs the tasks."""
+"""The URLs: one shows that the server is up, the other runs the tasks."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""The five tasks behind a view."""
+"""The views."""
 
 import runners
 from django.http import HttpResponse
@@ -10,5 +10,5 @@ def index(request):
 
 
 def run(request, number):
-    """Run the five tasks; an exception of theirs becomes Django's 500."""
+    """Run the five tasks. Django answers 500 if they raise an exception."""
     return HttpResponse("{}\n".format(runners.run(number)), content_type="text/plain")

@@ -1,4 +1,4 @@
-"""What gunicorn loads, in each worker, after it has set its signal handlers."""
+"""The WSGI application. Each gunicorn worker loads it after the worker has set its signal handlers."""
 
 import os
 

@@ -1,8 +1,8 @@
-"""Says on standard error what happens to main.py, without a change to it.
+"""Reports on standard error how processes start and load main.py, without a change to main.py.
 
-Three kinds of lines of JSON: `start`, an interpreter began in this process; `fork`, this process is a copy of its
-parent; `load`, main.py runs from its first line. Each bears the token that was drawn when the interpreter began: a
-copy bears its parent's.
+It writes three kinds of lines of JSON. `start`: an interpreter started in this process. `fork`: this process is a fork
+of its parent. `load`: main.py runs from its first line. Each line has the random token of its interpreter. A forked
+process has the token of its parent.
 """
 
 import json
@@ -15,13 +15,13 @@ MAIN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
 
 
 def say(kind, **more):
-    """One line, in one piece."""
+    """Write one line of JSON in a single write."""
     known = {"witness": kind, "pid": os.getpid(), "parent": os.getppid(), "token": TOKEN}
     os.write(2, (json.dumps({**known, **more}) + "\n").encode())
 
 
 def module_name():
-    """The name under which the code that is about to run will know itself."""
+    """Return the `__name__` of the module that is about to run."""
     frame, steps = sys._getframe(1).f_back, 3
     while frame is not None and steps:
         if frame.f_code.co_name == "_run_code":
@@ -33,7 +33,7 @@ def module_name():
 
 
 def hook(event, arguments):
-    """Python calls this before it runs a compiled program, among much else."""
+    """Report each run of main.py. This is an audit hook: Python calls it for many events, among them `exec`."""
     if event != "exec":
         return
     code = arguments[0]
