@@ -77,10 +77,14 @@ class SignCount:
     @property
     def text(self) -> str:
         """For example "2/2", or "2/2 [16/20 (58–92 %)]" with a rate, and the trials that do not count."""
-        uncounted = [(self.not_exercised, "not exercised"), (self.busy, "disturbed")]
-        words = [f"{number} {word}" for number, word in uncounted if number]
         rate = f" [{self.rate.text}]" if self.rate else ""
-        return f"{self.shown}/{self.trials}{rate}" + (f" ({', '.join(words)})" if words else "")
+        return f"{self.shown}/{self.trials}{rate}" + (f" ({self.uncounted})" if self.uncounted else "")
+
+    @property
+    def uncounted(self) -> str:
+        """The valid trials that do not count, for example "1 not exercised, 2 disturbed"."""
+        words = [(self.not_exercised, "not exercised"), (self.busy, "disturbed")]
+        return ", ".join(f"{number} {word}" for number, word in words if number)
 
 
 @dataclass(frozen=True)

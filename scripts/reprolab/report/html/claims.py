@@ -53,6 +53,7 @@ def _row(name: str, seen: ClaimVariant, run: RunDirectory, trials: list[TrialRec
         "expected": seen.expected,
         "shown": seen.count.shown,
         "trials": seen.count.trials,
+        "uncounted": seen.count.uncounted,
         "interval": range_text(*seen.interval),
         "rate": rate.text if rate else "",
         "figures": _figures(name, seen.expected, rate) if rate else None,
