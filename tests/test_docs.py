@@ -230,7 +230,7 @@ def test_the_table_of_scenarios_in_three_languages(tmp_path: Path) -> None:
     assert "| scenario | document | what was found | verdicts |" in text
     assert "| doc-1 | It blinks. | 1 confirmed |" in text
     assert "| doc-1 | 깜빡입니다. | 확인됨 1건 |" in text
-    assert "| doc-1 | It blinks. | 確認 1 件 |" in text
+    assert "| doc-1 | It blinks. | 確認済み 1 件 |" in text
 
 
 def test_the_list_of_documents(tmp_path: Path) -> None:

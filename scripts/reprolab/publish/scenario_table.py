@@ -34,7 +34,7 @@ WORDS = {
     ),
     "ja": Words(
         ("シナリオ", "検証した記事", "わかったこと", "判定"),
-        {"confirmed": "確認 {} 件", "refuted": "反証 {} 件", "inconclusive": "判定不能 {} 件"},
+        {"confirmed": "確認済み {} 件", "refuted": "反証 {} 件", "inconclusive": "判定不能 {} 件"},
         "まだ記録がありません",
     ),
 }
