@@ -489,6 +489,15 @@ def plant(run: RunDirectory) -> None:
     run.trial("vanish", "documented", 1).write("compose.json", model)
 
 
+def test_logs_that_are_gone_are_not_called_silent(run: RunDirectory) -> None:
+    """A log that could not be read tells nothing; the report must not say that no line matters."""
+    for log in run.path.glob("vanish/documented/*/*.log.gz"):
+        log.unlink()
+    text = render.write(report_input(run), ROOT)
+    assert "is not in the run's directory any more, so it could not be read" in text
+    assert "No log line tells more" not in text
+
+
 def test_planted_secrets_are_in_no_report(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Names, paths, addresses, ids, mail addresses and credentials in the sources are not in the report."""
     monkeypatch.setattr(socket, "gethostname", lambda: "build7")

@@ -124,15 +124,9 @@ def test_the_limit_ends_the_whole_group(tmp_path: Path) -> None:
 
 def test_a_program_that_ignores_the_signal(tmp_path: Path) -> None:
     """A child that ignores SIGTERM and has closed its output is ended by SIGKILL."""
-    stubborn = f"""
-import os, signal, subprocess, sys, time
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-open({str(tmp_path / "pids")!r}, "w").write(str(os.getpid()))
-time.sleep(60)
-"""
-    (tmp_path / "stubborn.py").write_text(stubborn)
-    start = f"{sys.executable} {tmp_path}/stubborn.py >/dev/null 2>&1 &"
-    script = f"{start} while ! test -s {tmp_path}/pids; do :; done; sleep 60"
+    # A shell starts within milliseconds, also on a busy machine; sleep keeps its ignored signal.
+    stubborn = f"trap '' TERM; echo $$ >{tmp_path}/pids; exec sleep 60"
+    script = f'sh -c "{stubborn.replace("$", chr(92) + "$")}" >/dev/null 2>&1 & sleep 60'
     with pytest.raises(CommandError, match="not finished"):
         run(["sh", "-c", script], timeout=1)
     assert wait_gone(wait_pids(tmp_path / "pids", 1)[0])

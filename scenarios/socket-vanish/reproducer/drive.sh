@@ -34,6 +34,8 @@ after=no
 if socket_there; then after=yes; fi
 servers > "$work/servers.after"
 if [ ! -s "$work/servers.after" ]; then echo 'could not tell: the server has ended'; exit 12; fi
+# A connection from before the removal may still be open. h2o and gunicorn close it after 2 s without a request.
+sleep 2.5
 answers=$(for _ in 1 2 3; do sleep 0.2; printf '%s ' "$(status)"; done)
 replaced=$(comm -13 "$work/servers.before" "$work/servers.after" | wc -l)
 sed -n -e 's/^ *\([0-9]* requests in .*\),.*/load: \1/p' -e 's/^ *\(Non-2xx.*\)/load: \1/p' "$work/load.txt"

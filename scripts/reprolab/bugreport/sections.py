@@ -208,6 +208,8 @@ def logs(report_input: BugReportInput, *, whole: bool = True) -> str:
     trial = report_input.example
     excerpts = [excerpt(trial, wanted) for wanted in report_input.report.logs] if trial else []
     parts = [_excerpt(log, whole) for log in excerpts if log is not None]
+    if len(parts) < len(report_input.report.logs):
+        parts.append("A log of this trial is not in the run's directory any more, so it could not be read.")
     return "\n\n".join(part for part in parts if part) or "No log line tells more than the above."
 
 
