@@ -35,7 +35,7 @@ class RoundsInfo:
     """The rounds of a run: ``ran`` of at most ``planned``; ``seed`` repeats their order.
 
     ``ended`` is BUDGET or CONFIDENCE if that ended the run early, else "". ``budget`` is in seconds, ``confidence`` in
-    percent. ``left_out`` names the variants (experiment/variant) that did not run because the budget was used.
+    percent. ``left_out`` names the variants, as verdict.json does, that did not run because the budget was used.
     """
 
     seed: int
@@ -60,7 +60,7 @@ class RoundsInfo:
 
     @property
     def words(self) -> str:
-        """For example "1 of 3 (seed 7); the budget of 300 s ended the run; left out: lamp/dim"."""
+        """For example "1 of 3 (seed 7); the budget of 300 s ended the run; left out: dim"."""
         parts = [f"{self.ran} of {self.planned} (seed {self.seed})"]
         if self.confidence is not None:
             reached = "has" if self.ended == CONFIDENCE else "does not have"

@@ -17,7 +17,7 @@ from reprolab.report import table
 from reprolab.run import provisional
 from reprolab.run.observer import RunObserver
 from reprolab.run.plan import Plan
-from reprolab.run.rounds import order
+from reprolab.run.rounds import order, planned_rounds
 from reprolab.scenario.trial import TrialRecord
 from reprolab.verdict.document import VerdictDocument
 
@@ -85,7 +85,7 @@ class Progress(RunObserver):
 
 def _opening(plan: Plan) -> str:
     """The first line of a run: how much it does, and the option that repeats its order."""
-    rounds = sum(not part.illustrates for part in order(plan))
+    rounds = planned_rounds(order(plan))
     most = "at most " if plan.may_end_early else ""
     text = f"{plan.scenario.name}: {most}{plan.trials} trials of {len(plan.variants)} variant(s)"
     return f"{text} in {rounds} round{'s' if rounds > 1 else ''}; {option('seed', plan.seed)} repeats their order"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from reprolab.evidence.run_info import BUDGET, CONFIDENCE, RoundsInfo
 from reprolab.run.observer import RunObserver
 from reprolab.run.plan import Plan, PlannedVariant
-from reprolab.run.rounds import Round, order
+from reprolab.run.rounds import Round, order, planned_rounds
 from reprolab.verdict.document import ClaimVerdict, Verdict, VerdictDocument
 
 # An inconclusive claim gets so many rounds to become decided. An image that cannot be built will not be there later.
@@ -36,7 +36,7 @@ class Schedule:
     info: RoundsInfo = field(init=False)
 
     def __post_init__(self) -> None:
-        planned = sum(not part.illustrates for part in order(self.plan))
+        planned = planned_rounds(order(self.plan))
         self.info = RoundsInfo(self.plan.seed, planned, budget=self.plan.budget, confidence=self.plan.confidence)
 
     def rounds(self) -> Iterator[Round]:
@@ -79,8 +79,10 @@ class Schedule:
 
     def _end(self, finished: Sequence[Round], skipped: Sequence[Round]) -> None:
         ran = Counter(step.variant.key for part in finished for step in part.steps)
-        out = dict.fromkeys(step.variant.key for part in skipped for step in part.steps)
-        self.info = replace(self.info, left_out=tuple(key for key in out if key not in ran))
+        skipped_keys = {step.variant.key for part in skipped for step in part.steps}
+        out = [item for item in self.plan.variants if item.key in skipped_keys - ran.keys()]
+        names = [self.plan.scenario.variant_key(item.experiment.name, item.name) for item in out]
+        self.info = replace(self.info, left_out=tuple(names))
         self.on_rounds(
             self.info, [replace(item, trials=ran[item.key]) for item in self.plan.variants if item.key in ran]
         )
