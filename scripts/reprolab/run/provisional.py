@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from reprolab.report.terminal import STYLES
@@ -24,15 +23,22 @@ def render(verdict: VerdictDocument, where: str) -> RenderableType:
     judged = [claim for claim in verdict.claims if verdict.asked(claim)]
     counts = Counter(_word(claim) for claim in judged)
     summary = " · ".join(f"{counts[word]} {word}" for word in WORDS if counts[word]) or "no claim is judged"
-    grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    grid.add_column(no_wrap=True)
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold", style="dim")
-    for claim in judged:
-        if claim.verdict != Verdict.CONFIRMED:
-            drift = f" (recorded: {claim.recorded})" if claim.id in verdict.drifted else ""
-            grid.add_row(f"  {claim.id}", Text(_word(claim) + drift, STYLES[claim.verdict]), Text(claim.reason))
-    return Group(Text(f"{where}: {summary}", style="bold"), *([grid] if grid.row_count else []))
+    rows = [(claim, _label(claim, verdict)) for claim in judged if claim.verdict != Verdict.CONFIRMED]
+    identifiers = max((len(claim.id) for claim, _ in rows), default=0)
+    labels = max((len(label) for _, label in rows), default=0)
+    lines = [Text(f"{where}: {summary}", style="bold")]
+    for claim, label in rows:
+        # The report has the whole reason.
+        line = Text(f"  {claim.id:{identifiers}}  ", no_wrap=True, overflow="ellipsis")
+        line.append(f"{label:{labels}}", STYLES[claim.verdict]).append(f"  {claim.why}", "dim")
+        lines.append(line)
+    return Group(*lines)
+
+
+def _label(claim: ClaimVerdict, verdict: VerdictDocument) -> str:
+    """The verdict in words, with the recorded one if that differs."""
+    drift = f" (recorded: {claim.recorded})" if claim.id in verdict.drifted else ""
+    return _word(claim) + (", thin" if claim.thin else "") + drift
 
 
 def _word(claim: ClaimVerdict) -> str:

@@ -97,7 +97,7 @@ def _settled(claim: ClaimVerdict, highest_p: float, ran: int) -> bool:
     """Whether further trials are not worth their time.
 
     Confirmed with a p: when p is low enough. Confirmed without a p, and refuted: when it is not thin. Intermittent: at
-    once, since no further trial can make it confirmed or refuted. Inconclusive: after PATIENCE rounds.
+    once, since no further trial can make it confirmed. Inconclusive: after PATIENCE rounds.
     """
     if claim.verdict == Verdict.INTERMITTENT:
         return True
