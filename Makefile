@@ -9,7 +9,7 @@ REPROLAB := $(BIN)/reprolab
 SCENARIOS := $(sort $(notdir $(patsubst %/compose.yaml,%,$(wildcard scenarios/*/compose.yaml))))
 
 # Words of the lab on make's command line; any other VARIABLE=value there is a factor of the stack.
-LAB_WORDS := TRIALS VARIANT EXPERIMENT JOBS KEEP KEEP_GOING NAME RUN A B HTML ARGS PYTEST PYTHON_BIN \
+LAB_WORDS := TRIALS VARIANT EXPERIMENT JOBS SEED BUDGET CONFIDENCE KEEP KEEP_GOING NAME RUN A B HTML ARGS PYTEST PYTHON_BIN \
 	REPLAY AUTO SPEED BUNDLE SCENARIOS ADD AS
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
 FACTORS := $(sort $(filter-out $(LAB_WORDS) -*-%,$(GIVEN)))
@@ -17,7 +17,8 @@ SET := $(foreach factor,$(FACTORS),--set '$(factor)=$($(factor))')
 # AS has a value of make's own; only the one on the command line is the name of a stack.
 NAMED := $(if $(findstring command line,$(origin AS)),--as '$(AS)')
 RUN_OPTIONS := $(foreach one,$(VARIANT),--variant $(one)) $(if $(TRIALS),--trials $(TRIALS)) \
-	$(if $(JOBS),--jobs $(JOBS)) $(if $(KEEP_GOING),--keep-going) \
+	$(if $(JOBS),--jobs $(JOBS)) $(if $(SEED),--seed $(SEED)) $(if $(BUDGET),--budget $(BUDGET)) \
+	$(if $(CONFIDENCE),--confidence $(CONFIDENCE)) $(if $(KEEP_GOING),--keep-going) \
 	$(if $(KEEP),--keep) $(SET) $(ARGS)
 
 # What to say, in make's words, where a variable was forgotten: what is missing, what is expected, an example.
@@ -174,4 +175,5 @@ help: ## this list
 				for (i = 1; i <= n; i++) printf "  \033[36m%-28s\033[0m %s\n", prefix names[i], text; \
 			} else { name = $$1; sub(/:.*/, "", name); printf "  \033[36m%-28s\033[0m %s\n", name, text } \
 		}' $(firstword $(MAKEFILE_LIST))
-	@printf '\nscenario-* take VARIANT="a b", TRIALS=n, EXPERIMENT=name, JOBS=n, KEEP_GOING=1, or factors of your own: GUNICORN=19.5.0\n'
+	@printf '\nscenario-* take VARIANT="a b", TRIALS=n, EXPERIMENT=name, JOBS=n, SEED=n, KEEP_GOING=1, or factors of your own: GUNICORN=19.5.0\n'
+	@printf 'they go in rounds, each with one trial of every variant: BUDGET=5m ends with the round that reaches it,\nCONFIDENCE=99 goes on until every judged claim has p at most 0.01; Ctrl-C keeps the verdict so far\n'

@@ -89,6 +89,11 @@ def test_packages_are_recorded_once(tmp_path: Path) -> None:
         ({"status": "aborted"}, "is aborted"),
         ({"status": "running"}, "is running"),
         ({"plan": [{"experiment": "lamp", "variant": "documented"}]}, "left out lamp/old"),
+        (
+            {"rounds": {"seed": 7, "planned": 3, "ran": 1, "ended": "budget", "budget": 60.0}},
+            r"was cut short; rounds: 1 of 3 \(seed 7\); the budget of 60 s ended the run",
+        ),
+        ({"rounds": {"seed": 7, "planned": 1, "ran": 1, "left_out": ["dim"]}}, "left out: dim"),
         ({"plan": [{"experiment": "lamp", "variant": "custom"}]}, "left out lamp/documented, lamp/old"),
     ],
 )

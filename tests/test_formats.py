@@ -13,7 +13,7 @@ from reprolab.core.errors import UsageError
 from reprolab.engine.host_facts import Host
 from reprolab.evidence import packages
 from reprolab.evidence.run_dir import RunDirectory
-from reprolab.evidence.run_info import BaseImage, Image, PlanEntry, RunInfo
+from reprolab.evidence.run_info import BaseImage, Image, PlanEntry, RoundsInfo, RunInfo
 from reprolab.publish.accept import measure_variants
 from reprolab.report import table
 from reprolab.scenario import loader
@@ -60,6 +60,7 @@ def test_the_keys_of_run_json() -> None:
         command=("reprolab", "run", "blink"),
         factors={"RELEASE": "1.0"},
         plan=(PlanEntry("lamp", "documented", {}, 3),),
+        rounds=RoundsInfo(7, 3, 1),
         host=Host(kernel="6.1", cpus=2),
         bases={"python:3.6": BaseImage("local/python", "sha256:1", "host", "", "built on this host")},
         images={"documented": {"app": Image("app:1", "sha256:2")}},
@@ -84,6 +85,7 @@ def test_the_keys_of_run_json() -> None:
             "command": ["reprolab", "run", "blink"],
             "factors": {"RELEASE": "1.0"},
             "plan": [{"experiment": "lamp", "variant": "documented", "factors": {}, "trials": 3}],
+            "rounds": {"seed": 7, "planned": 3, "ran": 1},
             "host": {"kernel": "6.1", "cpus": 2},
             "bases": {"python:3.6": base},
             "images": {"documented": {"app": {"reference": "app:1", "id": "sha256:2", "digests": []}}},

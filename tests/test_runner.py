@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import pytest
 from cases import load
 from reprolab.baseimage.resolve import Policy
+from reprolab.core import files
 from reprolab.core.errors import BuildError, InvalidTrial
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.run.observer import RunObserver
@@ -113,6 +114,7 @@ def test_an_experiment_runs_although_another_cannot_be_built(tmp_path: Path) -> 
     runner, prepared, _ = make(tmp_path, Builder("documented"))
     other = replace(prepared[0].variant, experiment=replace(prepared[0].variant.experiment, name="quiet"))
     quiet = Prepared(other, {"name": "quiet", "services": {}})
+    runner.plan = replace(runner.plan, variants=(*runner.plan.variants, other))
     done = runner.execute([*prepared, quiet])
     assert [bool(item.invalid) for item in done] == [True, False, False]
     assert sorted(runner.driven) == ["documented"] * 3 + ["old"] * 3
@@ -136,7 +138,7 @@ def test_a_mistake_in_drive_stops_the_variant(tmp_path: Path) -> None:
     runner.drives = drive
     experiment = replace(prepared[0].variant.experiment, drive=drive)
     runner.execute([replace(item, variant=replace(item.variant, experiment=experiment)) for item in prepared])
-    assert runner.driven == ["documented", "old"], "one trial of each variant, not all"
+    assert sorted(runner.driven) == ["documented", "old"], "one trial of each variant, not all"
     assert len(records) == 6
     first, second, _ = (record.invalid for record in records if record.variant == "old")
     assert first.startswith("drive() failed: AttributeError: 'types.SimpleNamespace' object has no attribute 'wkr'")
@@ -199,6 +201,7 @@ def test_drive_runs_in_the_context_of_the_observer(tmp_path: Path) -> None:
 
     runner.drives = lambda stack: calls.append("drives") or {}
     runner.observer.driving = driving
+    runner.plan = replace(runner.plan, variants=runner.plan.variants[:1])
     runner.execute(prepared[:1])
     assert calls == ["begins", "drives", "ends"] and records[0].valid
 
@@ -208,6 +211,98 @@ def test_drive_runs_in_the_context_of_the_observer(tmp_path: Path) -> None:
     runner.observer.driving = leaves
     runner.execute(prepared[:1])
     assert len(calls) == 3 and records[1].invalid == "the audience has left"
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_run_goes_in_rounds(tmp_path: Path, jobs: int) -> None:
+    """Each round has one trial of every variant, with the number of the round; also where trials run side by side."""
+    runner, prepared, records = make(tmp_path, Builder(), jobs=jobs)
+    runner.execute(prepared)
+    rounds = [records[at : at + 2] for at in (0, 2, 4)]
+    assert [{(record.variant, record.trial) for record in part} for part in rounds] == [
+        {("documented", number), ("old", number)} for number in (1, 2, 3)
+    ]
+
+
+def test_the_seed_gives_the_order(tmp_path: Path) -> None:
+    """The same seed runs the trials in the same order; some other seed does not."""
+    orders = []
+    for at, seed in enumerate([1, 1, *range(2, 8)]):
+        runner, prepared, _ = make(tmp_path / str(at), Builder())
+        runner.plan = replace(runner.plan, seed=seed)
+        runner.execute(prepared)
+        orders.append(runner.driven)
+    assert orders[0] == orders[1]
+    assert any(order != orders[0] for order in orders)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_kill_after_the_first_round_leaves_a_verdict(tmp_path: Path, jobs: int) -> None:
+    """The trials so far are judged after each round; the interrupt comes in the second one."""
+    runner, prepared, records = make(tmp_path, Builder(), jobs=jobs)
+
+    def drive(stack: Any) -> dict[str, Any]:
+        if len(records) == 2:
+            raise KeyboardInterrupt
+        return {"blinked": True}
+
+    runner.drives = drive
+    with pytest.raises(KeyboardInterrupt):
+        runner.execute(prepared)
+    verdict = files.read_json(runner.run.path / "verdict.json")
+    assert {name: row["trials"] for name, row in verdict["variants"].items()} == {"documented": 1, "old": 1}
+    assert verdict["claims"][0]["verdict"] == "refuted"
+
+
+def test_a_budget_leaves_trials_out(tmp_path: Path) -> None:
+    """The first round used it; the saved plan has what ran."""
+    runner, prepared, records = make(tmp_path, Builder())
+    saved: list[Any] = []
+    runner.plan = replace(runner.plan, budget=0.001)
+    runner.started -= 1
+    runner.on_rounds = lambda rounds, variants: saved.append((rounds, variants))
+    runner.execute(prepared)
+    assert len(records) == 2
+    rounds, variants = saved[-1]
+    assert rounds.ran == 1 and rounds.cut and [item.trials for item in variants] == [1, 1]
+
+
+class SlowBuilder(Builder):
+    """A builder whose image for ``late`` is not ready until a trial has run."""
+
+    def __init__(self, late: str, driven: list[str]) -> None:
+        super().__init__()
+        self.late, self.driven, self.future = late, driven, Future[Any]()
+        self.waited: list[str] = []
+
+    def wait(self, model: dict[str, Any]) -> dict[str, Any]:
+        self.waited.append(model["name"])
+        return super().wait(model)
+
+    def pending(self, model: dict[str, Any]) -> list[Future[Any]]:
+        if self.driven:
+            self.future.set_result(None) if not self.future.done() else None
+        return [self.future] if model["name"] == self.late and not self.future.done() else []
+
+
+def test_a_trial_without_load_waits_only_for_its_own_image(tmp_path: Path) -> None:
+    """In the first round the documented variant runs while the other image is built."""
+    runner, prepared, _ = make(tmp_path, Builder(), jobs=2)
+    runner._builder = SlowBuilder("old", runner.driven)
+    runner.execute(prepared)
+    assert runner.driven[0] == "documented" and sorted(runner.driven) == ["documented"] * 3 + ["old"] * 3
+
+
+def test_load_begins_after_all_builds(tmp_path: Path) -> None:
+    """A build would disturb it; also that of a variant that comes last."""
+    runner, prepared, _ = make(tmp_path, Builder())
+    runner._builder = builder = SlowBuilder("", runner.driven)
+    dim = replace(prepared[0].variant, name="dim", trials=1)
+    runner.plan = replace(runner.plan, variants=(*runner.plan.variants, dim))
+    waited: list[list[str]] = []
+    runner.drives = lambda stack: waited.append(list(builder.waited)) or {"blinked": True}
+    runner.execute([*prepared, Prepared(dim, {"name": "dim", "services": {}})])
+    assert sorted(waited[0]) == ["dim", "documented", "old"] and runner.driven[-1] == "dim"
 
 
 def test_a_mistake_is_an_invalid_trial() -> None:

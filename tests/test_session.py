@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
@@ -14,7 +15,7 @@ from reprolab.core import files
 from reprolab.core.errors import EngineError, EvidenceError, Exit, UsageError
 from reprolab.engine import labels
 from reprolab.evidence import lookup, run_dir
-from reprolab.evidence.run_info import BuiltImage, Image
+from reprolab.evidence.run_info import BuiltImage, Image, RoundsInfo
 from reprolab.report.html import report
 from reprolab.run import session
 from reprolab.run.plan import RunOptions, make_plan
@@ -95,7 +96,10 @@ class FakeRunner:
     invalid = ""
     images: Mapping[str, Any] = MappingProxyType({})
 
-    def __init__(self, plan: Any, run: Any, engine: Any, client: Any, policy: Any, observer: Any, *, watch: Any):
+    def __init__(
+        self, plan: Any, run: Any, engine: Any, client: Any, policy: Any, observer: Any, *, watch: Any, on_rounds: Any
+    ):
+        self.on_rounds = on_rounds
         self.run, self.trial_ends = run, observer.trial_ends
         self.bases: dict[str, Any] = {}
         self.plan = plan
@@ -231,6 +235,7 @@ def test_a_run_that_is_cut_short(start: Callable[..., Session], error: BaseExcep
     assert started.run is not None
     assert [row.trial for row in started.run.trials()] == [1]
     assert files.read_json(started.run.path / "verdict.json")["claims"][0]["verdict"] == "inconclusive"
+    assert (started.run.path / "report.txt").exists()
     assert f"this run is {status}" in shown(started)
 
 
@@ -346,6 +351,39 @@ def test_changed_packages_are_no_drift(start: Callable[..., Session], monkeypatc
     assert started.execute() is Exit.AS_RECORDED
     assert "1 package is not as recorded" in shown(started)
     assert "differs:" not in shown(started)
+
+
+def test_run_json_has_the_rounds(start: Callable[..., Session]) -> None:
+    """The plan has only what ran; a run that its budget ended is complete, and the report says what it left out."""
+
+    def behave(runner: FakeRunner) -> None:
+        finish(*GOOD[:2])(runner)
+        rounds = RoundsInfo(7, 3, 2, "budget", 60.0, left_out=("old",))
+        runner.on_rounds(rounds, [replace(runner.plan.variants[0], trials=2)])
+
+    started = start(behave)
+    started.execute()
+    content = run_json(started)
+    assert content["status"] == "complete"
+    assert content["rounds"] == {
+        "seed": 7,
+        "planned": 3,
+        "ran": 2,
+        "ended": "budget",
+        "budget": 60.0,
+        "left_out": ["old"],
+    }
+    assert [(row["variant"], row["trials"]) for row in content["plan"]] == [("documented", 2)]
+    assert "rounds: 2 of 3 (seed 7); the budget of 60 s ended the run; left out: old" in shown(started)
+
+
+def test_a_broken_record_is_found_before_the_run(start: Callable[..., Session]) -> None:
+    """It would end the run after its first round."""
+    started = start(finish(*GOOD))
+    (started.root / "scenarios" / "blink" / "recorded.json").write_text("{", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"recorded\.json"):
+        started.execute()
+    assert started.run is None
 
 
 def test_an_image_that_cannot_be_built(start: Callable[..., Session], monkeypatch: pytest.MonkeyPatch) -> None:

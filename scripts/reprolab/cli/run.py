@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import NoReturn
 
@@ -19,14 +20,36 @@ from reprolab.scenario.model import Scenario
 from reprolab.verdict import record
 from reprolab.verdict.judge import exit_status
 
+UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+def _duration(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
+    """Read a duration such as 90s, 5m or 1.5h; returns seconds. Raises BadParameter."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    if match is None or float(match[1]) == 0:
+        raise click.BadParameter(f"{text!r} is no duration; expected seconds, minutes or hours: 90s, 5m, 1h")
+    return float(match[1]) * UNITS[match[2]]
+
 
 @click.command()
 @click.argument("target", metavar="SCENARIO[/EXPERIMENT]")
 @click.option("--variant", "variants", multiple=True, help="run only this variant (may be given several times)")
 @click.option("--set", "pairs", multiple=True, metavar="FACTOR=VALUE", help="run a new variant with these factors")
-@click.option("--trials", type=click.IntRange(1), help="number of trials of every variant")
+@click.option("--trials", type=click.IntRange(1), help="number of trials of every variant, and so of rounds")
 @click.option(
     "--jobs", type=click.IntRange(1), help="number of parallel trials, where no load is measured (default: 2 per core)"
+)
+@click.option("--seed", type=click.IntRange(0), help="repeat the order of the trials of a run with this seed")
+@click.option(
+    "--budget", callback=_duration, metavar="DURATION", help="begin no further round after this time: 90s, 5m, 1h"
+)
+@click.option(
+    "--confidence",
+    type=click.FloatRange(50, 100, min_open=True, max_open=True),
+    help="go on until every judged claim has p at most 0.01 (for 99), or for --trials rounds",
+    metavar="PERCENT",
 )
 @click.option("--keep-going", is_flag=True, help="run the other variants even if the documented stack cannot be built")
 @click.option("--keep", is_flag=True, help="afterwards start the documented (or custom) stack, to look at it")
@@ -37,12 +60,17 @@ def run(
     pairs: tuple[str, ...],
     trials: int | None,
     jobs: int | None,
+    seed: int | None,
+    budget: float | None,
+    confidence: float | None,
     keep_going: bool,
     keep: bool,
 ) -> NoReturn:
     """Run a scenario's experiments, judge its claims, and show the verdicts."""
     name, _, experiment = target.partition("/")
-    options = plan.RunOptions(name, experiment, variants, settings_of(pairs), trials, jobs, keep_going)
+    options = plan.RunOptions(
+        name, experiment, variants, settings_of(pairs), trials, jobs, keep_going, seed, budget, confidence
+    )
     root = project_root()
     run_plan = plan.make_plan(loader.load(root, name), options)
     terminal = console()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 # The options for which the Makefile has a variable. Any other option goes into ARGS.
-VARIABLES = ("variant", "trials", "jobs", "replay", "speed", "html", "add", "as")
+VARIABLES = ("variant", "trials", "jobs", "seed", "budget", "confidence", "replay", "speed", "html", "add", "as")
 FLAGS = ("keep-going",)
 
 

@@ -11,6 +11,8 @@ from reprolab.evidence.packages import Images, Kinds
 
 SCHEMA = 1
 COMPLETE = "complete"
+# Why a run has fewer rounds than planned: its budget was used, or its claims have the confidence.
+BUDGET, CONFIDENCE = "budget", "confidence"
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,48 @@ class PlanEntry:
     def from_json(cls, data: Mapping[str, Any]) -> PlanEntry:
         """Read an entry of ``plan``."""
         return cls(str(data["experiment"]), str(data["variant"]), dict(data.get("factors", {})), data.get("trials", 1))
+
+
+@dataclass(frozen=True)
+class RoundsInfo:
+    """The rounds of a run: ``ran`` of at most ``planned``; ``seed`` repeats their order.
+
+    ``ended`` is BUDGET or CONFIDENCE if that ended the run early, else "". ``budget`` is in seconds, ``confidence`` in
+    percent. ``left_out`` names the variants, as verdict.json does, that did not run because the budget was used.
+    """
+
+    seed: int
+    planned: int
+    ran: int = 0
+    ended: str = ""
+    budget: float | None = None
+    confidence: float | None = None
+    left_out: tuple[str, ...] = ()
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RoundsInfo:
+        return cls(**{**data, "left_out": tuple(data.get("left_out", ()))})
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if value not in ("", (), None)}
+
+    @property
+    def cut(self) -> bool:
+        """Whether the budget ended the run before all its trials."""
+        return self.ended == BUDGET or bool(self.left_out)
+
+    @property
+    def words(self) -> str:
+        """For example "1 of 3 (seed 7); the budget of 300 s ended the run; left out: dim"."""
+        parts = [f"{self.ran} of {self.planned} (seed {self.seed})"]
+        if self.confidence is not None:
+            reached = "has" if self.ended == CONFIDENCE else "does not have"
+            parts.append(f"the run {reached} the confidence of {self.confidence:g} %")
+        if self.budget is not None and self.cut:
+            parts.append(f"the budget of {self.budget:g} s ended the run")
+        if self.left_out:
+            parts.append(f"left out: {', '.join(self.left_out)}")
+        return "; ".join(parts)
 
 
 @dataclass(frozen=True)
@@ -90,6 +134,7 @@ class RunInfo:
     command: tuple[str, ...] = ()
     factors: Mapping[str, str] = field(default_factory=dict)
     plan: tuple[PlanEntry, ...] = ()
+    rounds: RoundsInfo | None = None
     host: Host = field(default_factory=Host)
     bases: Mapping[str, BaseImage] = field(default_factory=dict)
     images: Mapping[str, Mapping[str, Image]] = field(default_factory=dict)
@@ -113,6 +158,7 @@ class RunInfo:
             command=tuple(data.get("command", ())),
             factors=dict(data.get("factors", {})),
             plan=tuple(PlanEntry.from_json(row) for row in data.get("plan", ())),
+            rounds=RoundsInfo.from_json(data["rounds"]) if "rounds" in data else None,
             host=Host.from_json(data.get("host", {})),
             bases={name: BaseImage.from_json(base) for name, base in data.get("bases", {}).items()},
             images={
@@ -136,6 +182,7 @@ class RunInfo:
             "command": list(self.command),
             "factors": dict(self.factors),
             "plan": [asdict(row) for row in self.plan],
+            "rounds": self.rounds.to_json() if self.rounds else None,
             "host": self.host.to_json(),
             "bases": {name: base.to_json() for name, base in self.bases.items()},
             "images": {

@@ -19,12 +19,15 @@ from reprolab.verdict.record import RecordedRun, judge_run, recorded_path, write
 def accept(root: Path, run: RunDirectory) -> Path:
     """Write the scenario's recorded.json from a complete run of all its variants; returns its path.
 
-    Raises UsageError, before anything is written, for a run that was aborted, left variants out, or lacks trials.
+    Raises UsageError, before anything is written, for a run that was aborted or cut short by its budget, left variants
+    out, or lacks trials.
     """
     info = run.info()
     scenario = loader.load(root, info.scenario)
     if not info.complete:
         raise UsageError(f"{run.name} is {info.status or 'of unknown status'}", expected="a complete run")
+    if info.rounds and info.rounds.cut:
+        raise UsageError(f"{run.name} was cut short; rounds: {info.rounds.words}", expected="a run without a budget")
     planned = {(variant.experiment, variant.variant) for variant in info.plan}
     wanted = {(e.name, variant) for e in scenario.experiments.values() for variant in e.variants}
     if missing := wanted - planned:

@@ -251,6 +251,8 @@ def render(
             console.print(Text(doubt, style="dim"))
     if run.times:
         console.print(Text(f"time: {run.times}", style="dim"))
+    if run.rounds:
+        console.print(Text(f"rounds: {run.rounds.words}", style="yellow" if run.rounds.cut else "dim"))
     if run.status and not run.complete:
         console.print(Text(f"this run is {run.status}: {run.reason}".rstrip(": "), style="yellow"))
     console.print(Text(closing(verdict, where), style="bold"), soft_wrap=True)

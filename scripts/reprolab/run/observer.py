@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from reprolab.scenario.trial import TrialRecord
 from reprolab.stack.stack import Stack
+from reprolab.verdict.document import VerdictDocument
 
 
 class RunObserver:
@@ -27,3 +28,6 @@ class RunObserver:
 
     def trial_ends(self, record: TrialRecord) -> None:
         """Called when the record of a trial is on disk."""
+
+    def round_ends(self, number: int, planned: int, verdict: VerdictDocument) -> None:
+        """Called after a round with the verdict on the trials so far, unless the run's report follows at once."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
+from random import SystemRandom
 
 from reprolab.core import command_text
 from reprolab.core.config_file import hint
@@ -21,23 +23,54 @@ class PlannedVariant:
     changes: Mapping[str, str]
     trials: int
 
+    @property
+    def key(self) -> str:
+        """The variant's name with that of its experiment."""
+        return f"{self.experiment.name}/{self.name}"
+
+    @property
+    def needed(self) -> bool:
+        """Whether a claim needs the variant, or it is the documented one."""
+        return self.name in self.experiment.needed
+
 
 @dataclass(frozen=True)
 class Plan:
-    """The variants of a run, and how it executes them."""
+    """The variants of a run, and how it executes them.
+
+    ``seed`` gives the order of the trials. The run ends after ``budget`` seconds with the round that then runs, or when
+    every judged claim has a p of at most 100 - ``confidence`` percent.
+    """
 
     scenario: Scenario
     variants: tuple[PlannedVariant, ...]
     jobs: int = 1
     keep_going: bool = False
+    seed: int = 0
+    budget: float | None = None
+    confidence: float | None = None
 
     @property
     def trials(self) -> int:
         """The number of all trials."""
         return sum(variant.trials for variant in self.variants)
 
+    @property
+    def may_end_early(self) -> bool:
+        """Whether the run may end before all its trials without an error."""
+        return self.budget is not None or self.confidence is not None
+
+    @property
+    def highest_p(self) -> float | None:
+        """The highest p that has the confidence: 0.01 for 99; None without a confidence."""
+        # As a fraction, since 1 - 0.95 is above 0.05, the p of 3 of 3 against 0 of 3.
+        return None if self.confidence is None else float(1 - Fraction(str(self.confidence)) / 100)
+
 
 MOST_JOBS = 8
+# With a confidence and without a number of trials, the run ends after so many rounds.
+MOST_ROUNDS = 20
+SEEDS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -51,12 +84,21 @@ class RunOptions:
     trials: int | None = None
     jobs: int | None = None
     keep_going: bool = False
+    seed: int | None = None
+    budget: float | None = None
+    confidence: float | None = None
 
 
 def make_plan(scenario: Scenario, options: RunOptions) -> Plan:
     """The plan for these options. Raises UsageError for an unknown experiment, variant or factor."""
     experiments = _experiments(scenario, options.experiment)
     if options.settings:
+        if options.confidence is not None:
+            raise UsageError(
+                f"{command_text.option('confidence')} is about verdicts, and {command_text.factors()} makes a variant "
+                "of its own, by which no claim is judged",
+                expected="one of the two",
+            )
         if options.variants:
             raise UsageError(
                 f"{command_text.factors()} makes a variant of its own, "
@@ -70,13 +112,26 @@ def make_plan(scenario: Scenario, options: RunOptions) -> Plan:
         ]
     else:
         planned = [
-            PlannedVariant(
-                experiment, name, experiment.variants[name], options.trials or scenario.trials_of(experiment, name)
-            )
+            PlannedVariant(experiment, name, experiment.variants[name], _trials(scenario, experiment, name, options))
             for experiment in experiments
             for name in _variants(experiment, options.variants, experiments)
         ]
-    return Plan(scenario, tuple(planned), _jobs(scenario, options.jobs, experiments), options.keep_going)
+    return Plan(
+        scenario,
+        tuple(planned),
+        _jobs(scenario, options.jobs, experiments),
+        options.keep_going,
+        SystemRandom().randrange(SEEDS) if options.seed is None else options.seed,
+        options.budget,
+        options.confidence,
+    )
+
+
+def _trials(scenario: Scenario, experiment: Experiment, variant: str, options: RunOptions) -> int:
+    """The number of trials of a variant; with a confidence, the most that it may have."""
+    if options.confidence is None:
+        return options.trials or scenario.trials_of(experiment, variant)
+    return (options.trials or MOST_ROUNDS) if variant in experiment.needed else 1
 
 
 def _jobs(scenario: Scenario, requested: int | None, experiments: Sequence[Experiment]) -> int:

@@ -11,11 +11,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 
+from reprolab.core.command_text import option
 from reprolab.core.progress import OnProgress
 from reprolab.report import table
+from reprolab.run import provisional
 from reprolab.run.observer import RunObserver
 from reprolab.run.plan import Plan
+from reprolab.run.rounds import order, planned_rounds
 from reprolab.scenario.trial import TrialRecord
+from reprolab.verdict.document import VerdictDocument
 
 SHOWN_COLUMNS = 4
 
@@ -37,10 +41,7 @@ class Progress(RunObserver):
     @contextmanager
     def trials(self) -> Iterator[None]:
         self.started = time.monotonic()
-        self.console.print(
-            f"{self.plan.scenario.name}: {self.plan.trials} trials of {len(self.plan.variants)} variant(s)",
-            style="bold",
-        )
+        self.console.print(_opening(self.plan), style="bold", highlight=False)
         if not self.console.is_terminal:
             yield
             return
@@ -52,7 +53,7 @@ class Progress(RunObserver):
             self.status.update(escape(f"{variant} #{number} is running{self._remaining_text()}"))
 
     def _remaining_text(self) -> str:
-        if not self.done:
+        if not self.done or self.plan.may_end_early:
             return ""
         pace = (time.monotonic() - self.started) / self.done
         minutes = pace * (self.plan.trials - self.done) / 60
@@ -67,9 +68,24 @@ class Progress(RunObserver):
         else:
             text = f"invalid: {table.short_reason(record.invalid)}"
         seconds = sum((record.seconds or {}).values())
+        of = "" if self.plan.may_end_early else f"/{self.plan.trials}"
         self.console.print(
-            f"[{self.done:>3}/{self.plan.trials}] {record.variant} #{record.trial}  {text}  ({seconds:.1f} s)",
+            f"[{self.done:>3}{of}] {record.variant} #{record.trial}  {text}  ({seconds:.1f} s)",
             highlight=False,
             markup=False,
             soft_wrap=True,
         )
+
+    def round_ends(self, number: int, planned: int, verdict: VerdictDocument) -> None:
+        minutes = (time.monotonic() - self.started) / 60
+        of = f"at most {planned}" if self.plan.may_end_early else f"{planned}"
+        where = f"after round {number} of {of} ({minutes:.1f} min)"
+        self.console.print(provisional.render(verdict, where), highlight=False)
+
+
+def _opening(plan: Plan) -> str:
+    """The first line of a run: how much it does, and the option that repeats its order."""
+    rounds = planned_rounds(order(plan))
+    most = "at most " if plan.may_end_early else ""
+    text = f"{plan.scenario.name}: {most}{plan.trials} trials of {len(plan.variants)} variant(s)"
+    return f"{text} in {rounds} round{'s' if rounds > 1 else ''}; {option('seed', plan.seed)} repeats their order"

@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
@@ -34,6 +34,8 @@ from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
 from reprolab.evidence.run_info import BuiltImage
 from reprolab.run.observer import RunObserver
 from reprolab.run.plan import Plan, PlannedVariant
+from reprolab.run.rounds import Step
+from reprolab.run.schedule import OnRounds, Schedule
 from reprolab.scenario.model import DOCUMENTED, Experiment, Scenario
 from reprolab.scenario.trial import TrialRecord
 from reprolab.stack.builds import Builder
@@ -41,6 +43,7 @@ from reprolab.stack.compose import Model
 from reprolab.stack.images import describe
 from reprolab.stack.prepare import StackPreparer, StackRequest
 from reprolab.stack.stack import Stack
+from reprolab.verdict.record import judge_run
 
 STAGES = ("set-up", "build", "up", "drive", "evidence", "down")
 LOCK = "reprolab-load-{}.lock"
@@ -58,7 +61,7 @@ class Prepared:
     @property
     def key(self) -> str:
         """The variant's name with that of its experiment."""
-        return f"{self.variant.experiment.name}/{self.variant.name}"
+        return self.variant.key
 
 
 class Stopwatch:
@@ -88,7 +91,10 @@ class Stopwatch:
 
 @dataclass
 class Runner:
-    """Executes one run. ``ready`` has the variants whose images are built, by `Prepared.key`."""
+    """Executes one run. ``ready`` has the variants whose images are built, by `Prepared.key`.
+
+    ``on_rounds`` is that of the run's `Schedule`; the budget counts from ``started`` (seconds of the monotonic clock).
+    """
 
     plan: Plan
     run: RunDirectory
@@ -99,8 +105,11 @@ class Runner:
     watch: Stopwatch = field(default_factory=Stopwatch)
     bases: dict[str, Base] = field(default_factory=dict)
     ready: dict[str, Prepared] = field(default_factory=dict)
+    on_rounds: OnRounds = lambda rounds, variants: None
+    started: float = field(default_factory=time.monotonic)
     _stacks: list[Stack] = field(default_factory=list)
     _mistakes: dict[str, str] = field(default_factory=dict)
+    _finished: dict[str, Prepared] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._builder = Builder(self.client, (), self.run.path / "builds", self.observer.progress)
@@ -127,13 +136,18 @@ class Runner:
             shown="builds",
             describe=lambda tag: describe(self.client, tag, cache),
         )
-        # The documented stack is first: if its build fails, the run ends.
-        ordered = sorted(prepared, key=lambda item: item.variant.name != DOCUMENTED)
+        # The documented stack is first: if its build fails, the run ends. Then those that the first round needs.
+        ordered = sorted(prepared, key=lambda item: (item.variant.name != DOCUMENTED, not item.variant.needed))
         self._builder.start({item.key: item.model for item in ordered})
         return prepared
 
     def built(self, prepared: Prepared) -> Prepared:
         """Wait for a variant's images; a failed build makes the variant invalid."""
+        if prepared.key not in self._finished:
+            self._finished[prepared.key] = self._wait_for_images(prepared)
+        return self._finished[prepared.key]
+
+    def _wait_for_images(self, prepared: Prepared) -> Prepared:
         try:
             self.ready[prepared.key] = replace(prepared, images=self._builder.wait(prepared.model))
             return self.ready[prepared.key]
@@ -150,49 +164,57 @@ class Runner:
             self._builder.stop()
 
     def execute(self, prepared: list[Prepared]) -> list[Prepared]:
-        """Run all trials; returns the variants with their images.
+        """Run all rounds; returns the variants whose images were waited for.
 
-        Experiments without load run first and in parallel, each variant as soon as its images are built. Experiments
-        that put load on a stack start after all builds, one trial at a time.
+        In a round the experiments without load run first and side by side, in the first round each variant as soon as
+        its images are built. Experiments that put load on a stack follow after all builds, one trial at a time.
         """
+        schedule = Schedule(
+            self.plan, lambda: judge_run(self.scenario, self.run), self.observer, self.on_rounds, self.started
+        )
+        by_key = {item.key: item for item in prepared}
         try:
-            documented = self._documented(prepared)
-            parallel = [item for item in prepared if self.plan.jobs > 1 and item.variant.experiment.parallel]
-            built = documented | {item.key: item for item in self._run_parallel(parallel)}
-            built |= {item.key: self.built(item) for item in prepared if item.key not in built}
-            for item in [built[item.key] for item in prepared if item not in parallel]:
-                for number in range(1, item.variant.trials + 1):
-                    self.finish(self.trial(item, number))
-            return [built[item.key] for item in prepared]
+            self._check_documented(prepared)
+            for part in schedule.rounds():
+                quiet = [step for step in part.steps if self.plan.jobs > 1 and step.variant.experiment.parallel]
+                self._run_side_by_side(quiet, by_key)
+                self._run_one_by_one([step for step in part.steps if step not in quiet], by_key)
+            return [self._finished[key] for key in by_key if key in self._finished]
         finally:
             self._builder.stop()
 
-    def _documented(self, prepared: list[Prepared]) -> dict[str, Prepared]:
-        """The documented variants with their images. Raises BuildError if none of them could be built."""
-        built = {item.key: self.built(item) for item in prepared if item.variant.name == DOCUMENTED}
-        if built and all(item.invalid for item in built.values()) and not self.plan.keep_going:
-            reason = next(iter(built.values())).invalid.splitlines()[0].rstrip(":")
+    def _check_documented(self, prepared: list[Prepared]) -> None:
+        """Wait for the images of the documented variants. Raises BuildError if none of them could be built."""
+        built = [self.built(item) for item in prepared if item.variant.name == DOCUMENTED]
+        if built and all(item.invalid for item in built) and not self.plan.keep_going:
+            reason = built[0].invalid.splitlines()[0].rstrip(":")
             raise BuildError(
                 f"the documented stack cannot be built, so no variant can be compared with it: {reason}",
                 expected="images of the documented variant; the message above has the lines of the log with the reason",
                 advice=f"repair the build (`{command('pins', 'pins')}` checks every pin), or run the other variants "
                 f"without it: {option('keep-going')}",
             )
-        return built
 
-    def _run_parallel(self, waiting: list[Prepared]) -> list[Prepared]:
+    def _run_one_by_one(self, steps: Sequence[Step], by_key: Mapping[str, Prepared]) -> None:
+        if steps:
+            # A build would disturb the load of a trial.
+            for item in by_key.values():
+                self.built(item)
+        for step in steps:
+            self.finish(self.trial(self.built(by_key[step.variant.key]), step.number))
+
+    def _run_side_by_side(self, steps: Sequence[Step], by_key: Mapping[str, Prepared]) -> None:
         pool = ThreadPoolExecutor(self.plan.jobs)
-        ready: list[Prepared] = []
+        waiting = [(by_key[step.variant.key], step.number) for step in steps]
         trials: set[Future[TrialRecord]] = set()
         try:
             while waiting or trials:
-                finished = [item for item in waiting if not self._builder.pending(item.model)]
-                waiting = [item for item in waiting if item not in finished]
-                for item in map(self.built, finished):
-                    ready.append(item)
-                    trials |= {pool.submit(self.trial, item, n) for n in range(1, item.variant.trials + 1)}
+                ready = [pair for pair in waiting if not self._builder.pending(pair[0].model)]
+                waiting = [pair for pair in waiting if pair not in ready]
+                for item, number in ready:
+                    trials.add(pool.submit(self.trial, self.built(item), number))
                     self._builder.gentle = True
-                builds: set[Future[Any]] = {build for item in waiting for build in self._builder.pending(item.model)}
+                builds: set[Future[Any]] = {build for item, _ in waiting for build in self._builder.pending(item.model)}
                 wait(builds | trials, return_when=FIRST_COMPLETED)
                 for trial in [trial for trial in trials if trial.done()]:
                     trials.remove(trial)
@@ -206,7 +228,6 @@ class Runner:
             pool.shutdown(wait=True)
         # No trial runs during the remaining builds.
         self._builder.gentle = False
-        return ready
 
     def stop_builds(self) -> None:
         """End the running builds."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,15 +17,15 @@ from reprolab.engine import host_facts, labels
 from reprolab.engine.detect import Engine, client, ensure_engine
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory
-from reprolab.evidence.run_info import COMPLETE, BaseImage, PlanEntry, RunInfo
+from reprolab.evidence.run_info import COMPLETE, BaseImage, PlanEntry, RoundsInfo, RunInfo
 from reprolab.report.write import add_page, report
 from reprolab.run.observer import RunObserver
-from reprolab.run.plan import Plan
+from reprolab.run.plan import Plan, PlannedVariant
 from reprolab.run.runner import Prepared, Runner, Stopwatch
 from reprolab.scenario.model import Scenario
 from reprolab.verdict.document import read_verdict
 from reprolab.verdict.judge import exit_status, exit_words
-from reprolab.verdict.record import judge_run
+from reprolab.verdict.record import judge_run, recorded_verdict
 
 
 @dataclass
@@ -45,6 +45,8 @@ class Session:
     def execute(self) -> Exit:
         """Run the plan, judge it, report it; returns the exit status. Raises LabError; the evidence is kept."""
         scenario = self.plan.scenario
+        # A broken file on record must not end the run after its first round.
+        recorded_verdict(scenario)
         with self.watch.stage("set-up"):
             engine = ensure_engine(self.observer.progress)
             removed = labels.remove_leftovers(client())
@@ -87,7 +89,7 @@ class Session:
                 pid=labels.process_identity(os.getpid()),
                 command=(Path(sys.argv[0]).name, *sys.argv[1:]),
                 factors=dict(scenario.factors),
-                plan=tuple(PlanEntry(v.experiment.name, v.name, dict(v.changes), v.trials) for v in self.plan.variants),
+                plan=_entries(self.plan.variants),
                 host=host_facts.facts(engine),
             )
         )
@@ -105,7 +107,16 @@ class Session:
 
     def _trials(self, engine: Engine) -> Exit | None:
         assert self.run is not None
-        self.runner = Runner(self.plan, self.run, engine, client(), policy(os.environ), self.observer, watch=self.watch)
+        self.runner = Runner(
+            self.plan,
+            self.run,
+            engine,
+            client(),
+            policy(os.environ),
+            self.observer,
+            watch=self.watch,
+            on_rounds=self._save_rounds,
+        )
         prepared = self.runner.prepare()
         self._save_bases()
         with self.observer.trials():
@@ -113,6 +124,9 @@ class Session:
         self._save_images(prepared)
         unbuilt = any(item.invalid for item in prepared)
         return Exit.LAB_FAILED if unbuilt else None
+
+    def _save_rounds(self, rounds: RoundsInfo, variants: Sequence[PlannedVariant]) -> None:
+        self._save(replace(self._current_info, rounds=rounds, plan=_entries(variants)))
 
     def _save_images(self, prepared: list[Prepared]) -> None:
         assert self.runner is not None
@@ -162,3 +176,7 @@ class Session:
             self.observer.progress(f"the report could not be written: {error}")
         else:
             add_page(scenario, run, self.observer.progress)
+
+
+def _entries(variants: Sequence[PlannedVariant]) -> tuple[PlanEntry, ...]:
+    return tuple(PlanEntry(item.experiment.name, item.name, dict(item.changes), item.trials) for item in variants)

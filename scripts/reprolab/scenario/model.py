@@ -135,6 +135,11 @@ class Experiment:
     parallel: bool = False
     summary: str = ""
 
+    @property
+    def needed(self) -> frozenset[str]:
+        """The variants that a claim needs, and the documented one. All others only illustrate."""
+        return frozenset({DOCUMENTED}.union(*(claim.expectations for claim in self.claims)))
+
 
 @dataclass(frozen=True)
 class Document:
@@ -205,8 +210,7 @@ class Scenario:
 
     def trials_of(self, experiment: Experiment, variant: str) -> int:
         """Return the default number of trials: TRIALS if a claim needs the variant, else 1."""
-        needed = {DOCUMENTED}.union(*(claim.expectations for claim in experiment.claims))
-        return experiment.trials if variant in needed else 1
+        return experiment.trials if variant in experiment.needed else 1
 
     def check_factors(self, factors: Mapping[str, str], where: str) -> None:
         """Raise UsageError for a factor that compose.yaml does not use."""

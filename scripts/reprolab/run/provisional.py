@@ -1,0 +1,47 @@
+"""What the terminal shows after a round: the provisional verdicts."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from reprolab.report.terminal import STYLES
+from reprolab.verdict.document import ClaimVerdict, Verdict, VerdictDocument
+
+UNDECIDED = "undecided"
+WORDS = (Verdict.CONFIRMED.value, "thin", Verdict.REFUTED.value, Verdict.INTERMITTENT.value, UNDECIDED)
+
+
+def render(verdict: VerdictDocument, where: str) -> RenderableType:
+    """A line with the numbers of verdicts, and a line for each judged claim that is not confirmed.
+
+    ``where`` says where the run is: "after round 1 of 3". A claim counts as thin if it is confirmed, but could be so by
+    chance.
+    """
+    judged = [claim for claim in verdict.claims if verdict.asked(claim)]
+    counts = Counter(_word(claim) for claim in judged)
+    summary = " · ".join(f"{counts[word]} {word}" for word in WORDS if counts[word]) or "no claim is judged"
+    rows = [(claim, _label(claim, verdict)) for claim in judged if claim.verdict != Verdict.CONFIRMED]
+    identifiers = max((len(claim.id) for claim, _ in rows), default=0)
+    labels = max((len(label) for _, label in rows), default=0)
+    lines = [Text(f"{where}: {summary}", style="bold")]
+    for claim, label in rows:
+        # The report has the whole reason.
+        line = Text(f"  {claim.id:{identifiers}}  ", no_wrap=True, overflow="ellipsis")
+        line.append(f"{label:{labels}}", STYLES[claim.verdict]).append(f"  {claim.why}", "dim")
+        lines.append(line)
+    return Group(*lines)
+
+
+def _label(claim: ClaimVerdict, verdict: VerdictDocument) -> str:
+    """The verdict in words, with the recorded one if that differs."""
+    drift = f" (recorded: {claim.recorded})" if claim.id in verdict.drifted else ""
+    return _word(claim) + (", thin" if claim.thin else "") + drift
+
+
+def _word(claim: ClaimVerdict) -> str:
+    if claim.verdict == Verdict.CONFIRMED and claim.thin:
+        return "thin"
+    return UNDECIDED if claim.verdict == Verdict.INCONCLUSIVE else claim.verdict.value

@@ -1,0 +1,108 @@
+"""Gives a run its rounds one by one. After each round the run has a provisional verdict, and may end."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from reprolab.evidence.run_info import BUDGET, CONFIDENCE, RoundsInfo
+from reprolab.run.observer import RunObserver
+from reprolab.run.plan import Plan, PlannedVariant
+from reprolab.run.rounds import Round, order, planned_rounds
+from reprolab.verdict.document import ClaimVerdict, Verdict, VerdictDocument
+
+# An inconclusive claim gets so many rounds to become decided. An image that cannot be built will not be there later.
+PATIENCE = 3
+
+OnRounds = Callable[[RoundsInfo, Sequence[PlannedVariant]], None]
+
+
+@dataclass
+class Schedule:
+    """The rounds of one run.
+
+    ``judge`` judges the trials so far and writes verdict.json. ``on_rounds`` gets the rounds so far with the plan; at
+    the end the plan has only the trials that ran. The budget counts from ``started``, a value of ``clock`` (seconds).
+    """
+
+    plan: Plan
+    judge: Callable[[], VerdictDocument]
+    observer: RunObserver
+    on_rounds: OnRounds
+    started: float
+    clock: Callable[[], float] = time.monotonic
+    info: RoundsInfo = field(init=False)
+
+    def __post_init__(self) -> None:
+        planned = planned_rounds(order(self.plan))
+        self.info = RoundsInfo(self.plan.seed, planned, budget=self.plan.budget, confidence=self.plan.confidence)
+
+    def rounds(self) -> Iterator[Round]:
+        """Yield each round to run; a round has been run when the next one is asked for.
+
+        No round begins when the budget is used, except the first one. With a confidence, no round begins when every
+        judged claim is settled; variants that only illustrate still follow.
+        """
+        planned = order(self.plan)
+        finished: list[Round] = []
+        skipped: list[Round] = []
+        self.on_rounds(self.info, self.plan.variants)
+        for part in planned:
+            if (finished and self._budget_used()) or (self.info.ended and not part.illustrates):
+                skipped.append(part)
+                continue
+            yield part
+            # A round may have more trials than planned: to repeat some, yield a Round with further numbers here.
+            finished.append(part)
+            if not part.illustrates:
+                self._judge(part, last=part is planned[-1])
+        self._end(finished, skipped)
+
+    def _budget_used(self) -> bool:
+        if self.plan.budget is None or self.clock() - self.started < self.plan.budget:
+            return False
+        self.info = replace(self.info, ended=self.info.ended or BUDGET)
+        return True
+
+    def _judge(self, part: Round, *, last: bool) -> None:
+        verdict = self.judge()
+        self.info = replace(self.info, ran=part.number)
+        limit = self.plan.highest_p
+        if limit is not None and not unsettled(verdict, limit, part.number):
+            self.info = replace(self.info, ended=CONFIDENCE)
+        self.on_rounds(self.info, self.plan.variants)
+        if not last:
+            # After the last round the report follows at once.
+            self.observer.round_ends(part.number, self.info.planned, verdict)
+
+    def _end(self, finished: Sequence[Round], skipped: Sequence[Round]) -> None:
+        ran = Counter(step.variant.key for part in finished for step in part.steps)
+        skipped_keys = {step.variant.key for part in skipped for step in part.steps}
+        out = [item for item in self.plan.variants if item.key in skipped_keys - ran.keys()]
+        names = [self.plan.scenario.variant_key(item.experiment.name, item.name) for item in out]
+        self.info = replace(self.info, left_out=tuple(names))
+        self.on_rounds(
+            self.info, [replace(item, trials=ran[item.key]) for item in self.plan.variants if item.key in ran]
+        )
+
+
+def unsettled(verdict: VerdictDocument, highest_p: float, ran: int) -> list[str]:
+    """The ids of the judged claims for which a run with a confidence goes on after ``ran`` rounds."""
+    return [claim.id for claim in verdict.claims if verdict.asked(claim) and not _settled(claim, highest_p, ran)]
+
+
+def _settled(claim: ClaimVerdict, highest_p: float, ran: int) -> bool:
+    """Whether further trials are not worth their time.
+
+    Confirmed with a p: when p is low enough. Confirmed without a p, and refuted: when it is not thin. Intermittent: at
+    once, since no further trial can make it confirmed. Inconclusive: after PATIENCE rounds.
+    """
+    if claim.verdict == Verdict.INTERMITTENT:
+        return True
+    if claim.verdict == Verdict.INCONCLUSIVE:
+        return ran >= PATIENCE
+    if claim.verdict == Verdict.CONFIRMED and claim.p is not None:
+        return claim.p <= highest_p
+    return not claim.thin
