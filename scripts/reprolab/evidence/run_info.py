@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from reprolab.engine.host_facts import Host
@@ -74,12 +74,38 @@ class BuiltImage:
 
 
 @dataclass(frozen=True)
+class ObservedAgain:
+    """The logs of a run were read again, ``at`` a UTC time, with the scenario's files of the digest ``case``.
+
+    ``trials`` trials were read. Of these, ``changed`` have another observation than the run gave, ``now_valid`` became
+    valid and ``now_invalid`` became invalid. ``kept`` counts the trials that stay as they were.
+    """
+
+    at: str
+    trials: int
+    changed: int = 0
+    now_valid: int = 0
+    now_invalid: int = 0
+    kept: int = 0
+    case: str = ""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ObservedAgain:
+        """Read ``observed``."""
+        return cls(**{field.name: data[field.name] for field in fields(cls) if field.name in data})
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
 class RunInfo:
     """The content of run.json.
 
     ``factors`` are the documented ones. ``bases`` is official name -> the image used for it, ``images`` is variant ->
     service -> image, ``packages`` is "variant/service" -> kind -> name -> version. The names of variants are those of
-    verdict.json; older releases left out the experiment. A field is empty if the run has not reached it yet or an
+    verdict.json; older releases left out the experiment. ``case`` is the digest of the scenario's files, ``lab`` the lab's
+    version, ``observed`` is there if the logs were read again after the run. A field is empty if the run has not reached it yet or an
     older release did not write it. Unknown keys are ignored.
     """
 
@@ -96,6 +122,9 @@ class RunInfo:
     packages: Images = field(default_factory=dict)
     reason: str = ""
     times: str = ""
+    case: str = ""
+    lab: str = ""
+    observed: ObservedAgain | None = None
     schema: int | None = SCHEMA
 
     @property
@@ -122,6 +151,9 @@ class RunInfo:
             packages=dict(data.get("packages", {})),
             reason=data.get("reason", ""),
             times=data.get("times", ""),
+            case=data.get("case", ""),
+            lab=data.get("lab", ""),
+            observed=ObservedAgain.from_json(data["observed"]) if "observed" in data else None,
             schema=data.get("schema"),
         )
 
@@ -145,5 +177,8 @@ class RunInfo:
             "packages": dict(self.packages),
             "reason": self.reason,
             "times": self.times,
+            "case": self.case,
+            "lab": self.lab,
+            "observed": self.observed.to_json() if self.observed else None,
         }
         return {key: value for key, value in content.items() if value not in ("", {}, [], None)}

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from reprolab.core import files
-from reprolab.evidence import packages, run_dir
+from reprolab.evidence import run_dir
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import RunInfo
-from reprolab.report import table, terminal
+from reprolab.report import layers, table, terminal
 from reprolab.report.html import claims as claims_html
 from reprolab.report.html import logs, vega
 from reprolab.report.html import trials as trials_html
@@ -89,7 +89,7 @@ def _drift(scenario: Scenario, verdict: VerdictDocument, info: RunInfo, recorded
     if not verdict.drifted:
         return None
     # The record may have been removed after the run was judged.
-    differs = terminal.differences(recorded, info, packages.named_in_dockerfiles(scenario)) if recorded else []
+    differs = layers.compare_with_record(scenario, recorded, info).lines if recorded else []
     return {"claims": verdict.drifted, "differs": differs}
 
 
