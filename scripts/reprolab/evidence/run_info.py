@@ -104,9 +104,9 @@ class RunInfo:
 
     ``factors`` are the documented ones. ``bases`` is official name -> the image used for it, ``images`` is variant ->
     service -> image, ``packages`` is "variant/service" -> kind -> name -> version. The names of variants are those of
-    verdict.json; older releases left out the experiment. ``case`` is the digest of the scenario's files, ``lab`` the lab's
-    version, ``observed`` is there if the logs were read again after the run. A field is empty if the run has not reached it yet or an
-    older release did not write it. Unknown keys are ignored.
+    verdict.json; older releases left out the experiment. ``case`` is the digest of the scenario's files, ``lab`` the
+    lab's version, ``observed`` is there if the logs were read again after the run. A field is empty if the run has not
+    reached it yet or an older release did not write it. Unknown keys are ignored.
     """
 
     scenario: str

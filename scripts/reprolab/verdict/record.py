@@ -23,8 +23,8 @@ RECORDED = "recorded.json"
 class RecordedRun:
     """The content of recorded.json: the verdict of a reviewed run, its machine, and the values for its tables.
 
-    ``info`` has time, host, bases, packages, times, the digest of the case and the lab's version; its packages are those of ``packages.compact``. ``measured`` is
-    variant, named as in the verdict -> the values of its columns.
+    ``info`` has time, host, bases, packages, times, the digest of the case and the lab's version; its packages are
+    those of ``packages.compact``. ``measured`` is variant, named as in the verdict -> the values of its columns.
     """
 
     verdict: VerdictDocument
