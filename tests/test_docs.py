@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import EXPERIMENT, ROOT, claim, in_memory, lay_out, recorded_run, trial, trials, write_run_json
+from cases import EXPERIMENT, ROOT, lay_out, recorded_run, trial, trials, write_run_json
 from reprolab.core import files
 from reprolab.core.errors import EvidenceError, UsageError
 from reprolab.evidence import lookup
@@ -20,8 +20,6 @@ from reprolab.report.table import Row
 from reprolab.scenario import loader
 from reprolab.scenario.model import LANGUAGES
 from reprolab.verdict.document import Verdict
-from reprolab.verdict.enough import trials_needed
-from reprolab.verdict.judge import judge
 from reprolab.verdict.record import RECORDED
 
 HOST = {"kernel": "6.1", "engine": "20.10", "compose": "2.26", "cpus": 2, "cpu": "Some CPU"}
@@ -197,34 +195,6 @@ def test_thin_verdicts_are_recorded_only_on_demand(tmp_path: Path, shown: dict[s
     assert not (directory / "recorded.json").exists() and not (directory / "history.jsonl").exists()
     record(tmp_path, run, thin=True)
     assert files.read_json(directory / "recorded.json")["claims"][0]["thin"]
-
-
-@pytest.mark.parametrize(
-    ("options", "shown", "number"),
-    [
-        ({"absent": ["old"]}, {"documented": "+", "old": "-"}, 3),
-        ({"absent": ["old"]}, {"documented": "++", "old": "--"}, 3),
-        # One case against four controls: 2 of 2 against 0 of 8 gives 1/45, 1 of 1 against 0 of 4 gives 1/5.
-        ({"absent": list("abcd")}, {"documented": "+", "a": "-", "b": "-", "c": "-", "d": "-"}, 2),
-        ({}, {"documented": "+"}, 3),
-        ({"shows": ["documented", "new"]}, {"documented": "+", "new": "+"}, 2),
-        ({"absent": ["old"]}, {"documented": "-", "old": "-"}, 2),
-        # Tries: 1 of 4 against 0 of 4 in each trial.
-        ({"absent": ["old"], "rate": lambda o: (int(o["blinked"]), 4)}, {"documented": "+", "old": "-"}, 5),
-        ({"absent": ["old"], "rate": lambda o: (0, 4)}, {"documented": "+", "old": "-"}, None),
-    ],
-)
-def test_the_number_of_trials_that_is_not_thin(
-    options: dict[str, Any], shown: dict[str, str], number: int | None
-) -> None:
-    """With so many trials of each variant the verdict is not thin, and with one less it is."""
-    asked = claim(**options)
-    (thin,) = judge(in_memory(asked), "now", trials(**shown)).claims
-    assert thin.thin and trials_needed(thin) == number
-    for trial_count in (number - 1, number) if number else ():
-        rows = trials(**{name: marks[0] * trial_count for name, marks in shown.items()})
-        (verdict,) = judge(in_memory(asked), "now", rows).claims
-        assert bool(verdict.thin) is (trial_count < (number or 0))
 
 
 def test_pages_are_written_all_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
