@@ -83,9 +83,9 @@ def test_each_layer(change: dict[str, Any], layer: str, line: str) -> None:
 def test_a_debian_package_that_a_dockerfile_names_is_of_the_case() -> None:
     """The other Debian packages came with the base image, or because another package needs them."""
     newer = SAME | {"packages": {"documented/app": {"deb": {"libc6": "2.37"}}}}
-    (own,) = layers.compare(record(**SAME), info(**newer)).differences
+    (unnamed,) = layers.compare(record(**SAME), info(**newer)).differences
     (named,) = layers.compare(record(**SAME), info(**newer), {"libc6"}).differences
-    assert (own.layer, named.layer) == (Layer.IMAGE_PACKAGES, Layer.PACKAGES)
+    assert (unnamed.layer, named.layer) == (Layer.IMAGE_PACKAGES, Layer.PACKAGES)
 
 
 def test_what_was_not_kept_is_unknown() -> None:

@@ -78,7 +78,7 @@ class ObservedAgain:
     """The logs of a run were read again, ``at`` a UTC time, with the scenario's files of the digest ``case``.
 
     ``trials`` trials were read. Of these, ``changed`` have another observation than the run gave, ``now_valid`` became
-    valid and ``now_invalid`` became invalid. ``kept`` counts the trials that stay as they were.
+    valid and ``now_invalid`` became invalid. ``kept`` counts the trials that were not read and stay as they were.
     """
 
     at: str
@@ -96,6 +96,15 @@ class ObservedAgain:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    @property
+    def text(self) -> str:
+        """What happened, in one line."""
+        changes = [f"{self.changed} of {self.trials} observations differ from those of the run"]
+        changes += [f"{self.now_valid} became valid"] if self.now_valid else []
+        changes += [f"{self.now_invalid} became invalid"] if self.now_invalid else []
+        changes += [f"not read: {self.kept} trial(s)"] if self.kept else []
+        return f"logs read again {self.at}: {', '.join(changes)}"
 
 
 @dataclass(frozen=True)

@@ -166,8 +166,8 @@ def _lab(recorded: RunInfo, run: RunInfo) -> Iterator[Difference]:
 
 def _packages(record: RecordedRun, run: RunInfo, named: Collection[str]) -> Iterator[Difference]:
     for change in packages.find_changes(record.info.packages, record.verdict.variants, run.packages):
-        own = change.kind == "deb" and change.name not in named
-        layer = Layer.IMAGE_PACKAGES if own else Layer.PACKAGES
+        is_named = change.kind != "deb" or change.name in named
+        layer = Layer.PACKAGES if is_named else Layer.IMAGE_PACKAGES
         what = f"{change.kind} {change.name}"
         yield Difference(layer, what, change.recorded or NOTHING, change.now or NOTHING, change.images)
 

@@ -186,6 +186,8 @@ def render(
             console.print(Text(doubt, style="dim"))
     if run.times:
         console.print(Text(f"time: {run.times}", style="dim"))
+    if run.observed:
+        console.print(Text(run.observed.text, style="yellow"), soft_wrap=True)
     if run.status and not run.complete:
         console.print(Text(f"this run is {run.status}: {run.reason}".rstrip(": "), style="yellow"))
     console.print(Text(closing(verdict, where), style="bold"), soft_wrap=True)

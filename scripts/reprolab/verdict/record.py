@@ -40,14 +40,15 @@ class RecordedRun:
         return cls(verdict, info, {name: Measured.from_json(row) for name, row in data.get("measured", {}).items()})
 
     def to_json(self) -> dict[str, Any]:
-        versions = {"case": self.info.case, "lab": self.info.lab}
+        observed = self.info.observed.to_json() if self.info.observed else None
+        versions = {"case": self.info.case, "lab": self.info.lab, "observed": observed}
         plain = {
             "started": self.info.started,
             "host": self.info.host.to_json(),
             "bases": {name: base.to_json() for name, base in self.info.bases.items()},
             "packages": packages.compact(self.info.packages),
             "times": self.info.times,
-            # Records of older releases have neither.
+            # Records of older releases have no case and no lab.
             **{name: value for name, value in versions.items() if value},
             "measured": {name: row.to_json() for name, row in self.measured.items()},
         }

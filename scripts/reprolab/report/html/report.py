@@ -13,7 +13,7 @@ from typing import Any
 
 from reprolab.core import files
 from reprolab.evidence import run_dir
-from reprolab.evidence.run_dir import RunDirectory
+from reprolab.evidence.run_dir import FIRST_TRIALS, TRIALS, RunDirectory
 from reprolab.evidence.run_info import RunInfo
 from reprolab.report import layers, table, terminal
 from reprolab.report.html import claims as claims_html
@@ -26,7 +26,7 @@ from reprolab.verdict.document import VerdictDocument, read_verdict
 from reprolab.verdict.judge import judge
 from reprolab.verdict.record import RecordedRun
 
-FILES = ("report.txt", "verdict.json", "run.json", "trials.jsonl")
+FILES = ("report.txt", "verdict.json", "run.json", TRIALS, FIRST_TRIALS)
 
 
 def write(scenario: Scenario, run: RunDirectory, recorded: RecordedRun | None) -> Path:
@@ -113,6 +113,7 @@ def _facts(scenario: Scenario, info: RunInfo) -> list[tuple[str, list[str]]]:
         ("base images", bases),
         ("documented stack", [" ".join(f"{name}={value}" for name, value in info.factors.items())]),
         ("time", [info.times]),
+        ("observed again", [info.observed.text] if info.observed else []),
     ]
     return [(name, lines) for name, lines in facts if any(lines)]
 
