@@ -29,6 +29,10 @@ A_RUN := a run directory, SCENARIO/STAMP, or SCENARIO for its latest run
 $(addprefix scenario-,$(SCENARIOS)): scenario-%: setup ## run every experiment of a scenario and judge its claims
 	@$(REPROLAB) run $*$(if $(EXPERIMENT),/$(EXPERIMENT)) $(RUN_OPTIONS)
 
+.PHONY: watch
+watch: setup ## do all verdicts still hold? one trial of each needed variant; names what changed; SCENARIOS="a b" for some
+	@$(REPROLAB) watch $(if $(filter command line,$(origin SCENARIOS)),$(SCENARIOS)) $(ARGS)
+
 .PHONY: list
 list: setup ## the scenarios with their variants and factors
 	@$(REPROLAB) list
