@@ -14,13 +14,14 @@ from reprolab.core import files
 from reprolab.core.errors import EvidenceError, UsageError
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory
+from reprolab.evidence.run_info import ObservedAgain
 from reprolab.publish import history, readme_sections, scenario_table
 from reprolab.publish.accept import accept, record
 from reprolab.report.table import Row
 from reprolab.scenario import loader
 from reprolab.scenario.model import LANGUAGES
 from reprolab.verdict.document import Verdict
-from reprolab.verdict.record import RECORDED
+from reprolab.verdict.record import RECORDED, RecordedRun
 
 HOST = {"kernel": "6.1", "engine": "20.10", "compose": "2.26", "cpus": 2, "cpu": "Some CPU"}
 
@@ -68,6 +69,15 @@ def test_what_is_recorded(tmp_path: Path) -> None:
         "documented": {"values": {"blinked": "yes"}},
         "old": {"values": {"blinked": "no"}},
     }
+
+
+def test_what_a_run_kept_of_its_files_is_recorded(tmp_path: Path) -> None:
+    """The digest of the case, the lab's version, and that its logs were read again."""
+    lay_out(tmp_path)
+    kept = {"case": "sha256:3", "lab": "0.1.0", "observed": ObservedAgain("2026-01-03", 6, changed=1).to_json()}
+    recorded = files.read_json(accept(tmp_path, finished(tmp_path, **kept)))
+    assert {key: recorded[key] for key in kept} == kept
+    assert RecordedRun.from_json(recorded).to_json() == recorded
 
 
 def test_packages_are_recorded_once(tmp_path: Path) -> None:

@@ -193,6 +193,9 @@ def test_judge_with_observe(tmp_path: Path, run: RunDirectory, monkeypatch: pyte
     assert "1 confirmed" in again.output and "· lamp/documented #1: other values of blinked" in again.output
     assert "1 of 2 observations differ from those of the run" in again.output
     assert "1 of 2 observations differ" in (run.path / "report.txt").read_text(encoding="utf-8")
+    CliRunner().invoke(main.main, ["html", str(run.path)])
+    page = (run.path / "report.html").read_text(encoding="utf-8")
+    assert "1 of 2 observations differ" in page and "trials.first.jsonl" in page
 
 
 def test_observe_gets_what_a_file_holds(tmp_path: Path) -> None:

@@ -41,11 +41,6 @@ def whole_report(scenario: Any, rows: list[Any], run: RunInfo = RUN) -> str:
     return stream.getvalue()
 
 
-def info(**content: Any) -> RunInfo:
-    """A RunInfo with this content of run.json."""
-    return RunInfo.from_json({"scenario": "blink", **content})
-
-
 def record(**content: Any) -> RecordedRun:
     """A RecordedRun with this content of recorded.json."""
     return RecordedRun.from_json(content)
