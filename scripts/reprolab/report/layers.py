@@ -183,6 +183,8 @@ def _unknown(recorded: RunInfo, run: RunInfo) -> Iterator[Layer]:
         yield Layer.ENGINE
     if not all(host.kernel for host in hosts):
         yield Layer.KERNEL
+    if not (recorded.lab and run.lab):
+        yield Layer.LAB
     if not (recorded.packages and run.packages):
         yield from PACKAGE_LAYERS
 
