@@ -10,7 +10,7 @@ SCENARIOS := $(sort $(notdir $(patsubst %/compose.yaml,%,$(wildcard scenarios/*/
 
 # Words of the lab on make's command line; any other VARIABLE=value there is a factor of the stack.
 LAB_WORDS := TRIALS VARIANT EXPERIMENT JOBS SEED BUDGET CONFIDENCE KEEP KEEP_GOING NAME RUN A B HTML ARGS PYTEST PYTHON_BIN \
-	REPLAY AUTO SPEED BUNDLE SCENARIOS ADD AS
+	REPLAY AUTO SPEED BUNDLE SCENARIOS ADD AS THIN OBSERVE
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
 FACTORS := $(sort $(filter-out $(LAB_WORDS) -*-%,$(GIVEN)))
 SET := $(foreach factor,$(FACTORS),--set '$(factor)=$($(factor))')
@@ -30,13 +30,17 @@ A_RUN := a run directory, SCENARIO/STAMP, or SCENARIO for its latest run
 $(addprefix scenario-,$(SCENARIOS)): scenario-%: setup ## run every experiment of a scenario and judge its claims
 	@$(REPROLAB) run $*$(if $(EXPERIMENT),/$(EXPERIMENT)) $(RUN_OPTIONS)
 
+.PHONY: watch
+watch: setup ## do all verdicts still hold? one trial of each needed variant; names what changed; SCENARIOS="a b" for some
+	@$(REPROLAB) watch $(if $(filter command line,$(origin SCENARIOS)),$(SCENARIOS)) $(ARGS)
+
 .PHONY: list
 list: setup ## the scenarios with their variants and factors
 	@$(REPROLAB) list
 
 .PHONY: judge
-judge: setup ## judge a run again from its files: make judge RUN=socket-vanish
-	@$(if $(RUN),$(REPROLAB) judge $(RUN),$(call lacks,no RUN is given,$(A_RUN),RUN=socket-vanish))
+judge: setup ## judge a run again from its files: make judge RUN=socket-vanish; OBSERVE=1 reads the logs again first
+	@$(if $(RUN),$(REPROLAB) judge $(RUN)$(if $(OBSERVE), --observe),$(call lacks,no RUN is given,$(A_RUN),RUN=socket-vanish))
 
 .PHONY: html
 html: setup ## write a run's report.html anew from its files: make html RUN=socket-vanish
@@ -55,8 +59,8 @@ site: setup ## all scenarios, claims and reports as pages to read without a netw
 	@$(REPROLAB) site $(ARGS)
 
 .PHONY: accept
-accept: setup ## put a reviewed run on record: make accept RUN=socket-vanish
-	@$(if $(RUN),$(REPROLAB) accept $(RUN),$(call lacks,no RUN is given,$(A_RUN),RUN=socket-vanish))
+accept: setup ## put a reviewed run on record: make accept RUN=socket-vanish; THIN=1 with verdicts that could be chance
+	@$(if $(RUN),$(REPROLAB) accept $(RUN)$(if $(THIN), --thin),$(call lacks,no RUN is given,$(A_RUN),RUN=socket-vanish))
 
 ##@ Hand a case over
 .PHONY: $(addprefix bugreport-,$(SCENARIOS))

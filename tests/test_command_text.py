@@ -32,7 +32,9 @@ def test_commands_and_options(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_variable_is_one_of_the_makefile() -> None:
     """The Makefile knows each variable that a hint may name."""
     words = re.search(r"^LAB_WORDS := (.*\\\n.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
-    assert words and {name.upper() for name in command_text.VARIABLES} <= set(words[1].split())
+    assert words and {name.upper().replace("-", "_") for name in (*command_text.VARIABLES, *command_text.FLAGS)} <= set(
+        words[1].split()
+    )
 
 
 def test_hints_under_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,8 +51,8 @@ def test_hints_under_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         make_plan(scenario, RunOptions("blink", variants=("old",), settings={"RELEASE": "1"}))
 
 
-OPTIONS = "variant|set|trials|jobs|keep|replay|speed|html|force|also|only|no-runs|output|log|all-variants"
-COMMANDS = "run|judge|html|compare|site|accept|bugreport|docs|doctor|clean|up|down|logs|wrk|export|demo|bundle"
+OPTIONS = "variant|set|thin|observe|trials|jobs|keep|replay|speed|html|force|also|only|no-runs|output|log|all-variants"
+COMMANDS = "run|watch|judge|html|compare|site|accept|bugreport|docs|doctor|clean|up|down|logs|wrk|export|demo|bundle"
 WORDS = re.compile(rf"(?<!\w)--(?:{OPTIONS})\b|\breprolab (?:{COMMANDS})\b")
 
 

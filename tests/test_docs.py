@@ -14,13 +14,14 @@ from reprolab.core import files
 from reprolab.core.errors import EvidenceError, UsageError
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory
-from reprolab.publish import readme_sections, scenario_table
+from reprolab.evidence.run_info import ObservedAgain
+from reprolab.publish import history, readme_sections, scenario_table
 from reprolab.publish.accept import accept, record
 from reprolab.report.table import Row
 from reprolab.scenario import loader
 from reprolab.scenario.model import LANGUAGES
 from reprolab.verdict.document import Verdict
-from reprolab.verdict.record import RECORDED
+from reprolab.verdict.record import RECORDED, RecordedRun
 
 HOST = {"kernel": "6.1", "engine": "20.10", "compose": "2.26", "cpus": 2, "cpu": "Some CPU"}
 
@@ -68,6 +69,15 @@ def test_what_is_recorded(tmp_path: Path) -> None:
         "documented": {"values": {"blinked": "yes"}},
         "old": {"values": {"blinked": "no"}},
     }
+
+
+def test_what_a_run_kept_of_its_files_is_recorded(tmp_path: Path) -> None:
+    """The digest of the case, the lab's version, and that its logs were read again."""
+    lay_out(tmp_path)
+    kept = {"case": "sha256:3", "lab": "0.1.0", "observed": ObservedAgain("2026-01-03", 6, changed=1).to_json()}
+    recorded = files.read_json(accept(tmp_path, finished(tmp_path, **kept)))
+    assert {key: recorded[key] for key in kept} == kept
+    assert RecordedRun.from_json(recorded).to_json() == recorded
 
 
 def test_packages_are_recorded_once(tmp_path: Path) -> None:
@@ -138,9 +148,68 @@ def test_if_a_page_fails_the_record_is_restored(tmp_path: Path, earlier: bool) -
         record(tmp_path, finished(tmp_path))
     before = path.read_bytes() if earlier else None
     (tmp_path / "README.md").write_text(part("claims/nothing"), encoding="utf-8")
+    kept = path.with_name("history.jsonl")
+    lines = kept.read_bytes() if earlier else None
     with pytest.raises(UsageError, match="no scenario 'nothing'"):
         record(tmp_path, finished(tmp_path, *trials(documented="---", old="---")))
     assert (path.read_bytes() if path.exists() else None) == before
+    assert (kept.read_bytes() if kept.exists() else None) == lines
+
+
+def test_each_record_has_a_line_in_the_history(tmp_path: Path) -> None:
+    """When and on what it ran, and the verdicts; the lines of earlier records stay as they were."""
+    path = lay_out(tmp_path) / "history.jsonl"
+    base = {"reference": "python:3.6", "id": "sha256:1", "origin": "hub", "digest": "sha256:2", "detail": "python:3.6"}
+    record(tmp_path, run := finished(tmp_path, case="sha256:3", lab="0.1.0", bases={"python:3.6": base}))
+    (first,) = path.read_text(encoding="utf-8").splitlines()
+    assert json.loads(first) == {
+        "date": "2026-01-02 12:00 UTC",
+        "run": run.name,
+        "verdicts": {"B-1": "confirmed"},
+        "kernel": "6.1",
+        "engine": "20.10",
+        "lab": "0.1.0",
+        "case": "sha256:3",
+        "bases": {"python:3.6": {key: value for key, value in base.items() if key != "detail"}},
+    }
+    record(tmp_path, finished(tmp_path, *trials(documented="---", old="---")))
+    again, second = path.read_text(encoding="utf-8").splitlines()
+    assert again == first
+    assert json.loads(second)["verdicts"] == {"B-1": "refuted"} and json.loads(second)["case"] is None
+
+
+def test_if_the_history_fails_the_record_is_restored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No record is without its line."""
+    directory = lay_out(tmp_path)
+
+    def full(*_: Any) -> None:
+        raise EvidenceError("disk")
+
+    monkeypatch.setattr(history, "append", full)
+    with pytest.raises(EvidenceError, match="disk"):
+        record(tmp_path, finished(tmp_path))
+    assert not (directory / "recorded.json").exists()
+
+
+ONE = [{"experiment": "lamp", "variant": name, "factors": {}, "trials": 1} for name in ("documented", "old")]
+
+
+@pytest.mark.parametrize(
+    ("shown", "words"),
+    [
+        ({"documented": "+", "old": "-"}, r"B-1 \(needs 3 trials of each variant\)\n.*\n.*--trials 3; or .*--thin"),
+        ({"documented": "-", "old": "-"}, r"B-1 \(needs 2 trials of each variant\)\n.*\n.*--trials 2; or .*--thin"),
+    ],
+)
+def test_thin_verdicts_are_recorded_only_on_demand(tmp_path: Path, shown: dict[str, str], words: str) -> None:
+    """The message names the claims and the trials that they need; nothing is recorded without --thin."""
+    directory = lay_out(tmp_path)
+    run = finished(tmp_path, *trials(**shown), plan=ONE)
+    with pytest.raises(UsageError, match=words):
+        record(tmp_path, run)
+    assert not (directory / "recorded.json").exists() and not (directory / "history.jsonl").exists()
+    record(tmp_path, run, thin=True)
+    assert files.read_json(directory / "recorded.json")["claims"][0]["thin"]
 
 
 def test_pages_are_written_all_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

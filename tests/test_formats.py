@@ -13,7 +13,7 @@ from reprolab.core.errors import UsageError
 from reprolab.engine.host_facts import Host
 from reprolab.evidence import packages
 from reprolab.evidence.run_dir import RunDirectory
-from reprolab.evidence.run_info import BaseImage, Image, PlanEntry, RoundsInfo, RunInfo
+from reprolab.evidence.run_info import BaseImage, Image, ObservedAgain, PlanEntry, RoundsInfo, RunInfo
 from reprolab.publish.accept import measure_variants
 from reprolab.report import table
 from reprolab.scenario import loader
@@ -67,6 +67,9 @@ def test_the_keys_of_run_json() -> None:
         packages={"documented/app": {"pip": {"gunicorn": "19.6.0"}}},
         reason="interrupted",
         times="up 1.0 s",
+        case="sha256:3",
+        lab="0.1.0",
+        observed=ObservedAgain("2026-01-03 12:00 UTC", 3, changed=2, now_valid=1, kept=4, case="sha256:4"),
     )
     base = {
         "reference": "local/python",
@@ -75,6 +78,7 @@ def test_the_keys_of_run_json() -> None:
         "digest": "",
         "detail": "built on this host",
     }
+    observed = {"at": "2026-01-03 12:00 UTC", "trials": 3, "changed": 2, "now_valid": 1, "now_invalid": 0, "kept": 4}
     assert text(info.to_json()) == text(
         {
             "schema": 1,
@@ -92,6 +96,9 @@ def test_the_keys_of_run_json() -> None:
             "packages": {"documented/app": {"pip": {"gunicorn": "19.6.0"}}},
             "reason": "interrupted",
             "times": "up 1.0 s",
+            "case": "sha256:3",
+            "lab": "0.1.0",
+            "observed": observed | {"case": "sha256:4"},
         }
     )
     assert RunInfo.from_json(info.to_json()) == info

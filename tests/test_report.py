@@ -41,11 +41,6 @@ def whole_report(scenario: Any, rows: list[Any], run: RunInfo = RUN) -> str:
     return stream.getvalue()
 
 
-def info(**content: Any) -> RunInfo:
-    """A RunInfo with this content of run.json."""
-    return RunInfo.from_json({"scenario": "blink", **content})
-
-
 def record(**content: Any) -> RecordedRun:
     """A RecordedRun with this content of recorded.json."""
     return RecordedRun.from_json(content)
@@ -201,59 +196,6 @@ def test_the_last_line() -> None:
         terminal.closing(verdict, "results/x/") == "1 confirmed · 0 refuted · 0 inconclusive · 1 not judged"
         " · DRIFT from the recorded verdict: B-1    evidence: results/x/"
     )
-
-
-def test_differences_from_the_recorded_run() -> None:
-    """Host, base images and packages are reported as recorded and as now."""
-    then = {
-        "host": HOST,
-        "bases": {"python:3.6": {"origin": "hub"}, "gone": {"origin": "hub"}},
-        "packages": {"documented/app": {"pip": {"gunicorn": "19.6.0", "bottle": "0.12.13"}}},
-    }
-    now = {
-        "host": HOST | {"kernel": "6.18"},
-        "bases": {"python:3.6": {"origin": "host"}},
-        "packages": {"documented/app": {"pip": {"gunicorn": "19.6.0", "six": "1.16"}, "deb": {"apt": "2"}}},
-    }
-    assert terminal.differences(record(**then), info(**then)) == []
-    assert terminal.differences(record(**then), info(**now)) == [
-        "kernel: recorded 6.1, now 6.18",
-        "base python:3.6: recorded hub, now host",
-        "documented/app: pip bottle: recorded 0.12.13, now —",
-        "documented/app: pip six: recorded —, now 1.16",
-    ]
-    assert terminal.differences(record(), info()) == []
-
-
-def test_a_base_image_may_differ_in_its_id() -> None:
-    """Id and digest are compared, unless the record does not have them."""
-    then = {"bases": {"b": {"origin": "hub", "id": f"sha256:{'1' * 64}", "digest": f"sha256:{'a' * 64}"}}}
-    now = {"bases": {"b": {"origin": "hub", "id": f"sha256:{'2' * 64}", "digest": f"sha256:{'b' * 64}"}}}
-    assert terminal.differences(record(**then), info(**now)) == [
-        f"base b: recorded hub (id {'1' * 12}, digest {'a' * 12}), now hub (id {'2' * 12}, digest {'b' * 12})"
-    ]
-    assert terminal.differences(record(bases={"b": {"origin": "hub"}}), info(**now)) == []
-
-
-def test_the_list_of_changed_packages_is_short() -> None:
-    """One line per package, the named ones first; the last line has the number of the others."""
-    debs = {f"lib{n:02}": "1" for n in range(14)} | {"wrk": "4.1"}
-    images = {f"{variant}/app": {"deb": debs} for variant in ("documented", "old", "new")}
-    newer = {image: {"deb": dict.fromkeys(debs, "9")} for image in images}
-    lines = terminal.differences(record(packages=images), info(packages=newer), {"wrk"})
-    assert lines[0] == "documented/app and 2 more images: deb wrk: recorded 4.1, now 9"
-    assert lines[1] == "documented/app and 2 more images: deb lib00: recorded 1, now 9"
-    assert len(lines) == 13 and lines[-1] == "and 3 more packages"
-
-
-def test_changed_packages_in_one_line() -> None:
-    """The number of changed packages and the named ones; empty if none has changed."""
-    before = {"documented/app": {"deb": {"wrk": "4.1", "libc6": "2.36"}}}
-    then, now = record(packages=before), {"documented/app": {"deb": {"wrk": "4.2", "libc6": "2.37"}}}
-    line = terminal.packages_changed(then, info(packages=now), {"wrk"})
-    assert line == "2 packages are not as recorded: wrk 4.1 → 4.2"
-    assert terminal.packages_changed(then, info(packages=now), ()) == "2 packages are not as recorded"
-    assert terminal.packages_changed(then, info(packages=before), {"wrk"}) == ""
 
 
 # -- the whole ------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ COMMANDS = {
     "run": ("run", "run"),
     "site": ("publish", "site"),
     "up": ("manual", "up"),
+    "watch": ("watch", "watch"),
     "wrk": ("manual", "wrk"),
 }
 

@@ -16,11 +16,12 @@ from reprolab.publish import site as site_pages
 
 @click.command()
 @click.argument("where", metavar="RUN")
+@click.option("--thin", is_flag=True, help="also record verdicts that chance or a single trial could give")
 @boundary
-def accept(where: str) -> None:
+def accept(where: str, thin: bool) -> None:
     """Put a reviewed run on record, and write the generated pages."""
     root = project_root()
-    path, pages = acceptance.record(root, lookup.open_run(root, where))
+    path, pages = acceptance.record(root, lookup.open_run(root, where), thin=thin)
     click.echo(f"recorded: {path.relative_to(root)}")
     for page in pages:
         click.echo(f"written:  {page.relative_to(root)}")

@@ -13,7 +13,7 @@ from reprolab.core.errors import Exit
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import PAGE, RunDirectory
 from reprolab.report import write
-from reprolab.run import manual, plan, session
+from reprolab.run import manual, observe_again, plan, session
 from reprolab.run.progress import Progress
 from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
@@ -84,10 +84,14 @@ def run(
 
 @click.command()
 @click.argument("where", metavar="RUN")
+@click.option("--observe", is_flag=True, help="read the logs of all trials again before, with observe() as it is now")
 @boundary
-def judge(where: str) -> Exit:
+def judge(where: str, observe: bool) -> Exit:
     """Judge a run again from its files, without Docker. RUN: a directory, SCENARIO/STAMP or SCENARIO."""
     scenario, directory = _open_run(where)
+    if observe:
+        for line in observe_again.lines(observe_again.observe_again(scenario, directory)):
+            show_progress(line)
     verdict = record.judge_run(scenario, directory)
     write.report(console(), scenario, directory)
     if (directory.path / PAGE).exists():

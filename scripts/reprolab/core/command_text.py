@@ -9,7 +9,7 @@ import os
 
 # The options for which the Makefile has a variable. Any other option goes into ARGS.
 VARIABLES = ("variant", "trials", "jobs", "seed", "budget", "confidence", "replay", "speed", "html", "add", "as")
-FLAGS = ("keep-going",)
+FLAGS = ("keep-going", "observe", "thin")
 
 
 def command(lab: str, make: str) -> str:

@@ -9,18 +9,21 @@ from __future__ import annotations
 import gzip
 import json
 import os
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from reprolab.core.errors import UsageError
-from reprolab.core.files import format_errors, read_json, write_json, writing
+from reprolab.core.files import format_errors, read_json, replacing, write_json, writing
 from reprolab.evidence.run_info import RunInfo
 from reprolab.scenario.trial import TrialRecord
 
 STREAMS = "{}.streams"
 PAGE = "report.html"
 RUN_FILE = "run.json"
+TRIALS = "trials.jsonl"
+FIRST_TRIALS = "trials.first.jsonl"
 
 
 @dataclass(frozen=True)
@@ -89,22 +92,43 @@ class RunDirectory:
 
     def append(self, record: TrialRecord) -> None:
         """Add a finished trial to trials.jsonl and sync the file to disk."""
-        target = self.path / "trials.jsonl"
+        target = self.path / TRIALS
         with writing(target), target.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(asdict(record), ensure_ascii=False) + "\n")
+            stream.write(_line(record))
             stream.flush()
             os.fsync(stream.fileno())
 
     def trials(self) -> list[TrialRecord]:
         """Return all finished trials, in the order of their ends. A torn last line is skipped."""
-        target = self.path / "trials.jsonl"
-        if not target.exists():
-            return []
-        records = []
-        # Split bytes, not text: a torn line may end within a character, and str.splitlines splits at more characters.
-        for line in target.read_bytes().splitlines():
-            try:
-                records.append(TrialRecord(**json.loads(line)))
-            except (ValueError, TypeError):
-                continue
-        return records
+        return _read_trials(self.path / TRIALS)
+
+    def first_trials(self) -> list[TrialRecord]:
+        """Return the trials as the run itself recorded them, also if ``replace_trials`` was called since."""
+        first = self.path / FIRST_TRIALS
+        return _read_trials(first) if first.exists() else self.trials()
+
+    def replace_trials(self, records: Iterable[TrialRecord]) -> None:
+        """Write trials.jsonl anew, in one step. What the run itself recorded stays in trials.first.jsonl."""
+        target, first = self.path / TRIALS, self.path / FIRST_TRIALS
+        if not first.exists():
+            with replacing(first) as draft:
+                shutil.copyfile(target, draft)
+        with replacing(target) as draft:
+            draft.write_text("".join(map(_line, records)), encoding="utf-8")
+
+
+def _line(record: TrialRecord) -> str:
+    return json.dumps(asdict(record), ensure_ascii=False) + "\n"
+
+
+def _read_trials(path: Path) -> list[TrialRecord]:
+    if not path.exists():
+        return []
+    records = []
+    # Split bytes, not text: a torn line may end within a character, and str.splitlines splits at more characters.
+    for line in path.read_bytes().splitlines():
+        try:
+            records.append(TrialRecord(**json.loads(line)))
+        except (ValueError, TypeError):
+            continue
+    return records

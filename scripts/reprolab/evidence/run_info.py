@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from reprolab.engine.host_facts import Host
@@ -118,13 +118,48 @@ class BuiltImage:
 
 
 @dataclass(frozen=True)
+class ObservedAgain:
+    """The logs of a run were read again, ``at`` a UTC time, with the scenario's files of the digest ``case``.
+
+    ``trials`` trials were read. Of these, ``changed`` have another observation than the run gave, ``now_valid`` became
+    valid and ``now_invalid`` became invalid. ``kept`` counts the trials that were not read and stay as they were.
+    """
+
+    at: str
+    trials: int
+    changed: int = 0
+    now_valid: int = 0
+    now_invalid: int = 0
+    kept: int = 0
+    case: str = ""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ObservedAgain:
+        """Read ``observed``."""
+        return cls(**{field.name: data[field.name] for field in fields(cls) if field.name in data})
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @property
+    def text(self) -> str:
+        """What happened, in one line."""
+        changes = [f"{self.changed} of {self.trials} observations differ from those of the run"]
+        changes += [f"{self.now_valid} became valid"] if self.now_valid else []
+        changes += [f"{self.now_invalid} became invalid"] if self.now_invalid else []
+        changes += [f"not read: {self.kept} trial(s)"] if self.kept else []
+        return f"logs read again {self.at}: {', '.join(changes)}"
+
+
+@dataclass(frozen=True)
 class RunInfo:
     """The content of run.json.
 
     ``factors`` are the documented ones. ``bases`` is official name -> the image used for it, ``images`` is variant ->
     service -> image, ``packages`` is "variant/service" -> kind -> name -> version. The names of variants are those of
-    verdict.json; older releases left out the experiment. A field is empty if the run has not reached it yet or an
-    older release did not write it. Unknown keys are ignored.
+    verdict.json; older releases left out the experiment. ``case`` is the digest of the scenario's files, ``lab`` the
+    lab's version, ``observed`` is there if the logs were read again after the run. A field is empty if the run has not
+    reached it yet or an older release did not write it. Unknown keys are ignored.
     """
 
     scenario: str
@@ -141,6 +176,9 @@ class RunInfo:
     packages: Images = field(default_factory=dict)
     reason: str = ""
     times: str = ""
+    case: str = ""
+    lab: str = ""
+    observed: ObservedAgain | None = None
     schema: int | None = SCHEMA
 
     @property
@@ -168,6 +206,9 @@ class RunInfo:
             packages=dict(data.get("packages", {})),
             reason=data.get("reason", ""),
             times=data.get("times", ""),
+            case=data.get("case", ""),
+            lab=data.get("lab", ""),
+            observed=ObservedAgain.from_json(data["observed"]) if "observed" in data else None,
             schema=data.get("schema"),
         )
 
@@ -192,5 +233,8 @@ class RunInfo:
             "packages": dict(self.packages),
             "reason": self.reason,
             "times": self.times,
+            "case": self.case,
+            "lab": self.lab,
+            "observed": self.observed.to_json() if self.observed else None,
         }
         return {key: value for key, value in content.items() if value not in ("", {}, [], None)}

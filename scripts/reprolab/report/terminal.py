@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -11,13 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from reprolab.core import command_text
-from reprolab.evidence import packages
-from reprolab.evidence.packages import Change
-from reprolab.evidence.run_info import BaseImage, RunInfo
+from reprolab.evidence.run_info import RunInfo
 from reprolab.report import table
 from reprolab.scenario.model import Scenario
 from reprolab.verdict.document import SignCount, VerdictDocument
-from reprolab.verdict.record import RecordedRun
 
 STYLES = {"confirmed": "green", "refuted": "red", "intermittent": "magenta", "inconclusive": "yellow"}
 ALWAYS_COUNTED = ("confirmed", "refuted", "inconclusive")
@@ -26,9 +23,6 @@ FEW_TRIALS = 3
 ENOUGH_TRIES = 100
 WIDE_ENOUGH = 130
 NARROW_COLUMNS = 4
-MOST_PACKAGES = 12
-MOST_NAMED = 6
-BASE_FACTS = ("origin", "id", "digest")
 
 
 def header(scenario: Scenario, run: RunInfo) -> Text:
@@ -172,64 +166,6 @@ def closing(verdict: VerdictDocument, where: str) -> str:
     return f"{words}{drift}    evidence: {where}"
 
 
-def differences(record: RecordedRun, run: RunInfo, named: Collection[str] = ()) -> list[str]:
-    """How host, base images and packages differ from the recorded run; the packages in ``named`` are first."""
-    lines = []
-    before, now = record.info.host.to_json(), run.host.to_json()
-    for key in sorted(before.keys() | now.keys()):
-        if before.get(key) != now.get(key):
-            lines.append(f"{key}: recorded {before.get(key)}, now {now.get(key)}")
-    for key in sorted(record.info.bases.keys() & run.bases.keys()):
-        old, new = record.info.bases[key], run.bases[key]
-        known, facts = old.to_json(), new.to_json()
-        if differing := [fact for fact in BASE_FACTS if fact in known and known[fact] != facts.get(fact)]:
-            lines.append(f"base {key}: recorded {_base(old, differing)}, now {_base(new, differing)}")
-    return lines + _package_differences(_changed(record, run), named)
-
-
-def _changed(record: RecordedRun, run: RunInfo) -> list[Change]:
-    return packages.find_changes(record.info.packages, record.verdict.variants, run.packages)
-
-
-def _base(base: BaseImage, differing: Sequence[str]) -> str:
-    """The origin of a base image, and the start of its id and digest if they differ."""
-    facts = base.to_json()
-    parts = ", ".join(f"{fact} {_short(facts.get(fact))}" for fact in differing if fact != "origin")
-    return f"{base.origin} ({parts})" if parts else str(base.origin)
-
-
-def _short(digest: str | None) -> str:
-    return (digest or "—").removeprefix("sha256:")[:12]
-
-
-def _package_differences(changes: Sequence[Change], named: Collection[str]) -> list[str]:
-    """One line for each package that changed, up to MOST_PACKAGES."""
-    lines = [
-        f"{_images(change.images)}: {change.kind} {change.name}: "
-        f"recorded {change.recorded or '—'}, now {change.now or '—'}"
-        for change in sorted(changes, key=lambda change: change.name not in named)
-    ]
-    more = len(lines) - MOST_PACKAGES
-    return [*lines[:MOST_PACKAGES], f"and {more} more packages"] if more > 0 else lines
-
-
-def _images(names: Sequence[str]) -> str:
-    more = len(names) - 1
-    return f"{names[0]} and {more} more image{'s' if more > 1 else ''}" if more else names[0]
-
-
-def packages_changed(record: RecordedRun, run: RunInfo, named: Collection[str]) -> str:
-    """How many packages differ from the recorded run, and which of ``named``, in one line; empty if none differs."""
-    changes = _changed(record, run)
-    if not changes:
-        return ""
-    count = len({(change.kind, change.name) for change in changes})
-    text = f"{count} package{'s are' if count > 1 else ' is'} not as recorded"
-    words = dict.fromkeys(f"{c.name} {c.recorded or '—'} → {c.now or '—'}" for c in changes if c.name in named)
-    shown = [*list(words)[:MOST_NAMED], *(["…"] if len(words) > MOST_NAMED else [])]
-    return f"{text}: {', '.join(shown)}" if shown else text
-
-
 def render(
     console: Console,
     scenario: Scenario,
@@ -253,6 +189,8 @@ def render(
         console.print(Text(f"time: {run.times}", style="dim"))
     if run.rounds:
         console.print(Text(f"rounds: {run.rounds.words}", style="yellow" if run.rounds.cut else "dim"))
+    if run.observed:
+        console.print(Text(run.observed.text, style="yellow"), soft_wrap=True)
     if run.status and not run.complete:
         console.print(Text(f"this run is {run.status}: {run.reason}".rstrip(": "), style="yellow"))
     console.print(Text(closing(verdict, where), style="bold"), soft_wrap=True)

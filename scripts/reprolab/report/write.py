@@ -10,10 +10,10 @@ from rich.console import Console
 from reprolab.core import files
 from reprolab.core.errors import LabError, UsageError
 from reprolab.core.progress import OnProgress
-from reprolab.evidence import packages, run_dir
+from reprolab.evidence import run_dir
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import RunInfo
-from reprolab.report import table, terminal
+from reprolab.report import layers, table, terminal
 from reprolab.scenario.model import Scenario
 from reprolab.verdict.document import VerdictDocument, read_verdict
 from reprolab.verdict.record import read_record
@@ -48,11 +48,10 @@ def report(console: Console, scenario: Scenario, run: RunDirectory) -> None:
     tables = table.tables(scenario, run.trials())
     terminal.render(console, scenario, info, tables, verdict, f"{files.display_path(run.path)}/")
     if (record := read_record(scenario)) is not None:
-        named = packages.named_in_dockerfiles(scenario)
-        if verdict.drifted:
-            for line in terminal.differences(record, info, named):
-                console.print(f"  differs: {line}", style="yellow", highlight=False)
-        elif line := terminal.packages_changed(record, info, named):
+        changed = layers.compare_with_record(scenario, record, info)
+        for line in changed.lines if verdict.drifted else ():
+            console.print(f"  differs: {line}", style="yellow", highlight=False)
+        for line in () if verdict.drifted else changed.short_lines:
             console.print(f"  {line}", style="dim", highlight=False, soft_wrap=True)
     with files.replacing(run.path / REPORT) as draft:
         draft.write_text(_text(scenario, info, tables, verdict), encoding="utf-8")

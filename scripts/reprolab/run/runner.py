@@ -47,6 +47,8 @@ from reprolab.verdict.record import judge_run
 
 STAGES = ("set-up", "build", "up", "drive", "evidence", "down")
 LOCK = "reprolab-load-{}.lock"
+DRIVEN = "driven.json"
+OBSERVE_ERROR = "observe-error.txt"
 
 
 @dataclass(frozen=True)
@@ -354,7 +356,7 @@ def drive(experiment: Experiment, stack: Stack, evidence: TrialDirectory) -> dic
     """Call the experiment's drive. If it raises, the traceback is saved and the trial is invalid."""
     try:
         driven = checked_observation(experiment.drive(stack))
-        evidence.write("driven.json", driven)
+        evidence.write(DRIVEN, driven)
         return driven
     except (LabError, InvalidTrial):
         raise
@@ -368,6 +370,15 @@ def drive(experiment: Experiment, stack: Stack, evidence: TrialDirectory) -> dic
 
 def observe(experiment: Experiment, evidence: TrialDirectory, driven: dict[str, Any]) -> dict[str, Any]:
     """Call the experiment's observe, if it has one. If it raises, the traceback is saved and the trial is invalid."""
+    try:
+        return observation(experiment, evidence, driven)
+    except InvalidTrial:
+        evidence.write_text(OBSERVE_ERROR, traceback.format_exc())
+        raise
+
+
+def observation(experiment: Experiment, evidence: TrialDirectory, driven: dict[str, Any]) -> dict[str, Any]:
+    """What the experiment's observe makes of the files of a trial; it writes none. Raises InvalidTrial."""
     if experiment.observe is None:
         return driven
     try:
@@ -375,13 +386,15 @@ def observe(experiment: Experiment, evidence: TrialDirectory, driven: dict[str, 
     except (LabError, InvalidTrial):
         raise
     except Exception as error:
-        evidence.write_text("observe-error.txt", traceback.format_exc())
         raise _failure("observe()", error, experiment) from error
 
 
 def checked_observation(result: Any) -> dict[str, Any]:
-    """The result of an experiment's function. Raises TypeError or ValueError if trials.jsonl cannot store it."""
+    """The result of an experiment's function, as it is read from a file: its keys are texts, and its tuples are lists.
+
+    Raises TypeError or ValueError if trials.jsonl cannot store it.
+    """
     if not isinstance(result, dict):
         raise TypeError(f"it returned {result!r}, not a dict")
-    json.dumps(result)
-    return result
+    stored: dict[str, Any] = json.loads(json.dumps(result))
+    return stored

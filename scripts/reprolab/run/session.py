@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 from rich.console import Console
@@ -22,6 +23,7 @@ from reprolab.report.write import add_page, report
 from reprolab.run.observer import RunObserver
 from reprolab.run.plan import Plan, PlannedVariant
 from reprolab.run.runner import Prepared, Runner, Stopwatch
+from reprolab.scenario.digest import case_digest
 from reprolab.scenario.model import Scenario
 from reprolab.verdict.document import read_verdict
 from reprolab.verdict.judge import exit_status, exit_words
@@ -91,6 +93,8 @@ class Session:
                 factors=dict(scenario.factors),
                 plan=_entries(self.plan.variants),
                 host=host_facts.facts(engine),
+                case=case_digest(scenario.directory),
+                lab=version("reprolab"),
             )
         )
 

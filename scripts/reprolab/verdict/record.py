@@ -23,8 +23,8 @@ RECORDED = "recorded.json"
 class RecordedRun:
     """The content of recorded.json: the verdict of a reviewed run, its machine, and the values for its tables.
 
-    ``info`` has time, host, bases, packages and times; its packages are those of ``packages.compact``. ``measured`` is
-    variant, named as in the verdict -> the values of its columns.
+    ``info`` has time, host, bases, packages, times, the digest of the case and the lab's version; its packages are
+    those of ``packages.compact``. ``measured`` is variant, named as in the verdict -> the values of its columns.
     """
 
     verdict: VerdictDocument
@@ -40,14 +40,19 @@ class RecordedRun:
         return cls(verdict, info, {name: Measured.from_json(row) for name, row in data.get("measured", {}).items()})
 
     def to_json(self) -> dict[str, Any]:
-        return self.verdict.to_json() | {
+        observed = self.info.observed.to_json() if self.info.observed else None
+        versions = {"case": self.info.case, "lab": self.info.lab, "observed": observed}
+        plain = {
             "started": self.info.started,
             "host": self.info.host.to_json(),
             "bases": {name: base.to_json() for name, base in self.info.bases.items()},
             "packages": packages.compact(self.info.packages),
             "times": self.info.times,
+            # Records of older releases have no case and no lab.
+            **{name: value for name, value in versions.items() if value},
             "measured": {name: row.to_json() for name, row in self.measured.items()},
         }
+        return self.verdict.to_json() | plain
 
 
 def recorded_path(scenario: Scenario) -> Path:

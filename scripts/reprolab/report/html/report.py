@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from reprolab.core import files
-from reprolab.evidence import packages, run_dir
-from reprolab.evidence.run_dir import RunDirectory
+from reprolab.evidence import run_dir
+from reprolab.evidence.run_dir import FIRST_TRIALS, TRIALS, RunDirectory
 from reprolab.evidence.run_info import RunInfo
-from reprolab.report import table, terminal
+from reprolab.report import layers, table, terminal
 from reprolab.report.html import claims as claims_html
 from reprolab.report.html import logs, vega
 from reprolab.report.html import trials as trials_html
@@ -26,7 +26,7 @@ from reprolab.verdict.document import VerdictDocument, read_verdict
 from reprolab.verdict.judge import judge
 from reprolab.verdict.record import RecordedRun
 
-FILES = ("report.txt", "verdict.json", "run.json", "trials.jsonl")
+FILES = ("report.txt", "verdict.json", "run.json", TRIALS, FIRST_TRIALS)
 
 
 def write(scenario: Scenario, run: RunDirectory, recorded: RecordedRun | None) -> Path:
@@ -89,7 +89,7 @@ def _drift(scenario: Scenario, verdict: VerdictDocument, info: RunInfo, recorded
     if not verdict.drifted:
         return None
     # The record may have been removed after the run was judged.
-    differs = terminal.differences(recorded, info, packages.named_in_dockerfiles(scenario)) if recorded else []
+    differs = layers.compare_with_record(scenario, recorded, info).lines if recorded else []
     return {"claims": verdict.drifted, "differs": differs}
 
 
@@ -114,6 +114,7 @@ def _facts(scenario: Scenario, info: RunInfo) -> list[tuple[str, list[str]]]:
         ("documented stack", [" ".join(f"{name}={value}" for name, value in info.factors.items())]),
         ("rounds", [info.rounds.words] if info.rounds else []),
         ("time", [info.times]),
+        ("observed again", [info.observed.text] if info.observed else []),
     ]
     return [(name, lines) for name, lines in facts if any(lines)]
 

@@ -1,0 +1,46 @@
+"""history.jsonl of a scenario: one line for each run that was put on record, the oldest first."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from reprolab.core.files import replacing
+from reprolab.scenario.model import Scenario
+from reprolab.verdict.record import RecordedRun
+
+HISTORY = "history.jsonl"
+BASE_FACTS = ("reference", "id", "digest", "origin")
+
+
+def history_path(scenario: Scenario) -> Path:
+    """The path of the scenario's history.jsonl."""
+    return scenario.directory / HISTORY
+
+
+def line(record: RecordedRun) -> dict[str, Any]:
+    """The line of a recorded run: when and on what it ran, and the verdict on each claim."""
+    info = record.info
+    return {
+        "date": info.started,
+        "run": record.verdict.run,
+        "verdicts": {claim.id: str(claim.verdict) for claim in record.verdict.claims},
+        "kernel": info.host.kernel,
+        "engine": info.host.engine,
+        "lab": info.lab or None,
+        "case": info.case or None,
+        "bases": {
+            name: {fact: value for fact, value in base.to_json().items() if fact in BASE_FACTS}
+            for name, base in info.bases.items()
+        },
+    }
+
+
+def append(scenario: Scenario, record: RecordedRun) -> Path:
+    """Add the line of a recorded run to history.jsonl; returns its path. The file is never left half written."""
+    path = history_path(scenario)
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    with replacing(path) as draft:
+        draft.write_text(before + json.dumps(line(record), ensure_ascii=False) + "\n", encoding="utf-8")
+    return path

@@ -1,0 +1,46 @@
+"""A digest of the files of a scenario that can decide a run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import yaml
+
+from reprolab.core.files import writing
+
+# Texts about a case, and the results of runs. No run reads them.
+TEXTS = ("README.md", "recorded.json", "history.jsonl", "demo.yaml", "upstream.yaml", "reproducer.yaml")
+TEXT_KEYS = ("title", "document", "summary", "finding", "headline")
+COMPOSE = "compose.yaml"
+CACHE = "__pycache__"
+
+
+def case_digest(directory: Path) -> str:
+    """Return "sha256:..." over paths, contents and executable bits; "" if there is no such directory.
+
+    Texts do not count: the files in TEXTS, and in compose.yaml the comments and the texts of x-reprolab. So a finding
+    that is written after a run does not change the digest.
+    """
+    if not directory.is_dir():
+        return ""
+    total = hashlib.sha256()
+    for path in sorted(directory.rglob("*")):
+        name = path.relative_to(directory).as_posix()
+        if path.is_file() and name not in TEXTS and CACHE not in path.parts:
+            with writing(path):
+                content, executable = path.read_bytes(), bool(path.stat().st_mode & 0o100)
+            content = _without_texts(content) if name == COMPOSE else content
+            for part in (name.encode(), b"x" if executable else b"-", content):
+                total.update(b"%d:" % len(part) + part)
+    return f"sha256:{total.hexdigest()}"
+
+
+def _without_texts(content: bytes) -> bytes:
+    """A Compose file's model without the texts of x-reprolab."""
+    model = yaml.safe_load(content)
+    block = model.get("x-reprolab") if isinstance(model, dict) else None
+    if isinstance(block, dict):
+        model["x-reprolab"] = {key: value for key, value in block.items() if key not in TEXT_KEYS}
+    return json.dumps(model, sort_keys=True, default=str).encode()
