@@ -130,7 +130,7 @@ format: setup ## let ruff put the code in shape
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 .PHONY: bench
-bench: setup ## what the lab itself costs: ratios, not verdicts
+bench: setup ## what the lab itself costs: ratios, not verdicts; ARGS=--judge: how often the judge is wrong
 	@$(BIN)/python scripts/bench.py $(ARGS)
 
 .PHONY: docs
