@@ -22,6 +22,7 @@ from reprolab.core.progress import OnProgress
 from reprolab.core.subprocesses import replace_process, run
 from reprolab.engine import host_facts, labels
 from reprolab.engine.detect import client, compose_command, ensure_engine
+from reprolab.engine.requirements import HostState, lacks
 from reprolab.evidence import by_hand
 from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
@@ -45,6 +46,8 @@ def up(root: Path, name: str, settings: Mapping[str, str], on_progress: OnProgre
     scenario.check_factors(settings, "up")
     engine = ensure_engine(on_progress)
     api = client()
+    if lack := lacks(scenario, settings, "", HostState.of(engine)):
+        on_progress(lack)
     preparer = StackPreparer(engine, api, policy(os.environ), on_progress)
     owner = _hand(root, name)
     (model,) = preparer.models(scenario, [StackRequest(settings)], owner, project=_project(root, name, label))

@@ -30,6 +30,7 @@ from reprolab.core.locks import file_lock
 from reprolab.engine import labels
 from reprolab.engine.detect import Engine, compose_command
 from reprolab.engine.failures import guarded, raise_if_engine_gone
+from reprolab.engine.requirements import HostState, lacks
 from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
 from reprolab.evidence.run_info import BuiltImage
 from reprolab.run.observer import RunObserver
@@ -44,16 +45,27 @@ from reprolab.stack.stack import Stack
 
 STAGES = ("set-up", "build", "up", "drive", "evidence", "down")
 LOCK = "reprolab-load-{}.lock"
+NO_STACK: Model = {"services": {}}
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A variant with its model; after the builds also its images (by service), or the reason why it cannot run."""
+    """A variant with its model; after the builds also its images (by service), or the reason why it cannot run.
+
+    ``invalid`` says that its images could not be built, ``lacks`` what it needs and this host has not; then its
+    model has no service.
+    """
 
     variant: PlannedVariant
     model: Model
     invalid: str = ""
     images: Mapping[str, BuiltImage] = field(default_factory=dict)
+    lacks: str = ""
+
+    @property
+    def obstacle(self) -> str:
+        """Why the variant cannot run, "" if it can."""
+        return self.lacks or self.invalid
 
     @property
     def key(self) -> str:
@@ -113,11 +125,18 @@ class Runner:
         """Resolve every variant's stack and base images, and start the builds; returns before the builds end."""
         compose = compose_command(self.engine)
         preparer = StackPreparer(self.engine, self.client, self.policy, self.observer.progress)
-        requests = [StackRequest(variant.changes, variant.experiment) for variant in self.plan.variants]
+        host = HostState.of(self.engine)
+        lacking = [lacks(self.scenario, item.changes, item.experiment.name, host) for item in self.plan.variants]
+        variants = [variant for variant, lack in zip(self.plan.variants, lacking, strict=True) if not lack]
+        requests = [StackRequest(variant.changes, variant.experiment) for variant in variants]
         with self.watch.stage("set-up"):
             models = preparer.models(self.scenario, requests, labels.object_labels(self.scenario.name, self.run.name))
         self.bases = preparer.bases
-        prepared = [Prepared(*pair) for pair in zip(self.plan.variants, models, strict=True)]
+        remaining = iter(models)
+        prepared = [
+            Prepared(variant, NO_STACK if lack else next(remaining), lacks=lack)
+            for variant, lack in zip(self.plan.variants, lacking, strict=True)
+        ]
         cache = self.run.path.parents[1] / ".cache" / "packages"
         self._builder = Builder(
             self.client,
@@ -230,7 +249,7 @@ class Runner:
         evidence = self.run.trial(variant.experiment.name, variant.name, number)
         seconds: dict[str, float] = {}
         observation: dict[str, Any] = {}
-        invalid = prepared.invalid or self._mistakes.get(prepared.key, "")
+        invalid = prepared.obstacle or self._mistakes.get(prepared.key, "")
         if not invalid:
             try:
                 with self._load_lock(variant.experiment):
