@@ -31,14 +31,16 @@ from reprolab.engine import labels
 from reprolab.engine.detect import Engine, compose_command
 from reprolab.engine.failures import guarded, raise_if_engine_gone
 from reprolab.engine.requirements import HostState, lacks
-from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
+from reprolab.evidence.run_dir import FAILURE, RunDirectory, TrialDirectory
 from reprolab.evidence.run_info import BuiltImage
+from reprolab.run.keep import Keeper
 from reprolab.run.observer import RunObserver
 from reprolab.run.plan import Plan, PlannedVariant
 from reprolab.scenario.model import DOCUMENTED, Experiment, Scenario
 from reprolab.scenario.trial import TrialRecord
 from reprolab.stack.builds import Builder
 from reprolab.stack.compose import Model
+from reprolab.stack.failure import failure_kept
 from reprolab.stack.images import describe
 from reprolab.stack.prepare import StackPreparer, StackRequest
 from reprolab.stack.stack import Stack
@@ -109,6 +111,7 @@ class Runner:
     policy: Policy
     observer: RunObserver
     watch: Stopwatch = field(default_factory=Stopwatch)
+    keeper: Keeper | None = None
     bases: dict[str, Base] = field(default_factory=dict)
     ready: dict[str, Prepared] = field(default_factory=dict)
     _stacks: list[Stack] = field(default_factory=list)
@@ -121,6 +124,11 @@ class Runner:
     def scenario(self) -> Scenario:
         return self.plan.scenario
 
+    def _owner(self) -> Mapping[str, str]:
+        if self.keeper:
+            return self.keeper.owner(self.scenario.name)
+        return labels.object_labels(self.scenario.name, self.run.name)
+
     def prepare(self) -> list[Prepared]:
         """Resolve every variant's stack and base images, and start the builds; returns before the builds end."""
         compose = compose_command(self.engine)
@@ -130,7 +138,7 @@ class Runner:
         variants = [variant for variant, lack in zip(self.plan.variants, lacking, strict=True) if not lack]
         requests = [StackRequest(variant.changes, variant.experiment) for variant in variants]
         with self.watch.stage("set-up"):
-            models = preparer.models(self.scenario, requests, labels.object_labels(self.scenario.name, self.run.name))
+            models = preparer.models(self.scenario, requests, self._owner())
         self.bases = preparer.bases
         remaining = iter(models)
         prepared = [
@@ -241,6 +249,8 @@ class Runner:
         """Save the record of a trial."""
         self.run.append(record)
         self.observer.trial_ends(record)
+        if self.keeper:
+            self.keeper.trial_ends()
 
     def trial(self, prepared: Prepared, number: int) -> TrialRecord:
         """Execute one trial. An InvalidTrial becomes the record's reason; a LabError ends the run."""
@@ -259,6 +269,8 @@ class Runner:
                 self._mistakes[prepared.key] = f"not run, since in another trial {error}"
             except InvalidTrial as error:
                 invalid = str(error) or "no reason was given"
+        if evidence.has_failure and invalid:
+            invalid += f" (its processes then: {FAILURE}/)"
         return TrialRecord(
             variant.experiment.name,
             variant.name,
@@ -270,15 +282,18 @@ class Runner:
         )
 
     def _on_stack(self, prepared: Prepared, evidence: TrialDirectory, seconds: dict[str, float]) -> dict[str, Any]:
+        if self.keeper:
+            self.keeper.trial_begins()
         stack = self._stack(prepared, evidence)
         self._stacks.append(stack)
         experiment = prepared.variant.experiment
         try:
             try:
-                with self.watch.stage("up", seconds):
-                    guarded(stack.up, self.client)
-                with self.watch.stage("drive", seconds):
-                    driven = guarded(lambda: self._drive(experiment, stack, evidence), self.client)
+                with failure_kept(stack):
+                    with self.watch.stage("up", seconds):
+                        guarded(stack.up, self.client)
+                    with self.watch.stage("drive", seconds):
+                        driven = guarded(lambda: self._drive(experiment, stack, evidence), self.client)
             finally:
                 # The evidence is saved before the stack is removed, also after an error.
                 failing = isinstance(sys.exc_info()[1], (EngineError, KeyboardInterrupt, SystemExit))
@@ -288,7 +303,8 @@ class Runner:
                 return observe(experiment, evidence, driven)
         finally:
             with self.watch.stage("down", seconds):
-                self._down(stack)
+                if not (self.keeper and self.keeper.takes(stack, prepared.variant)):
+                    self._down(stack)
             self._stacks.remove(stack)
 
     def _drive(self, experiment: Experiment, stack: Stack, evidence: TrialDirectory) -> dict[str, Any]:
@@ -296,7 +312,6 @@ class Runner:
             return drive(experiment, stack, evidence)
 
     def _stack(self, prepared: Prepared, evidence: TrialDirectory) -> Stack:
-        owner = labels.object_labels(self.scenario.name, self.run.name)
         model = {
             **prepared.model,
             "name": f"reprolab-{self.scenario.name}-{secrets.token_hex(4)}",
@@ -304,7 +319,7 @@ class Runner:
         factors = {**self.scenario.factors, **prepared.variant.changes}
         file = evidence.path / "compose.json"
         compose = compose_command(self.engine)
-        return Stack(self.scenario.name, model, file, self.client, compose, evidence, owner, factors)
+        return Stack(self.scenario.name, model, file, self.client, compose, evidence, self._owner(), factors)
 
     def _capture(self, stack: Stack, *, quietly: bool) -> None:
         try:

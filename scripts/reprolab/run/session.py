@@ -19,6 +19,7 @@ from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import COMPLETE, BaseImage, PlanEntry, RunInfo
 from reprolab.report.write import add_page, report
+from reprolab.run.keep import Keeper, StackKept
 from reprolab.run.observer import RunObserver
 from reprolab.run.plan import Plan
 from reprolab.run.runner import Prepared, Runner, Stopwatch
@@ -38,13 +39,14 @@ class Session:
     observer: RunObserver
     run_trials: Callable[[Runner, list[Prepared]], list[Prepared]] = lambda runner, prepared: runner.execute(prepared)
     watch: Stopwatch = field(default_factory=Stopwatch)
+    keeper: Keeper | None = None
     run: RunDirectory | None = None
     info: RunInfo | None = None
     runner: Runner | None = None
 
     def execute(self) -> Exit:
         """Run the plan, judge it, report it; returns the exit status. Raises LabError; the evidence is kept."""
-        scenario = self.plan.scenario
+        scenario, status = self.plan.scenario, None
         with self.watch.stage("set-up"):
             engine = ensure_engine(self.observer.progress)
             removed = labels.remove_leftovers(client())
@@ -55,6 +57,8 @@ class Session:
         try:
             status = self._trials(engine)
             self._save(replace(self._current_info, status=COMPLETE))
+        except StackKept as end:
+            self._abort("aborted", str(end))
         except KeyboardInterrupt:
             self._abort("aborted", "interrupted from the keyboard or by a signal")
             raise
@@ -106,6 +110,7 @@ class Session:
     def _trials(self, engine: Engine) -> Exit | None:
         assert self.run is not None
         self.runner = Runner(self.plan, self.run, engine, client(), policy(os.environ), self.observer, watch=self.watch)
+        self.runner.keeper = self.keeper
         prepared = self.runner.prepare()
         self._save_bases()
         with self.observer.trials():
