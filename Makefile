@@ -174,4 +174,4 @@ help: ## this list
 				for (i = 1; i <= n; i++) printf "  \033[36m%-28s\033[0m %s\n", prefix names[i], text; \
 			} else { name = $$1; sub(/:.*/, "", name); printf "  \033[36m%-28s\033[0m %s\n", name, text } \
 		}' $(firstword $(MAKEFILE_LIST))
-	@printf '\nscenario-* take VARIANT="a b", TRIALS=n, EXPERIMENT=name, JOBS=n, KEEP_GOING=1, or factors of your own: GUNICORN=19.5.0\n'
+	@printf '\nscenario-* take VARIANT="a b", TRIALS=n, EXPERIMENT=name, JOBS=n, KEEP=1, KEEP_GOING=1, or factors of your own: GUNICORN=19.5.0\n'
