@@ -135,7 +135,7 @@ format: setup ## let ruff put the code in shape
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 .PHONY: bench
-bench: setup ## what the lab itself costs: ratios, not verdicts
+bench: setup ## what the lab itself costs: ratios, not verdicts; ARGS=--judge: how often the judge is wrong
 	@$(BIN)/python scripts/bench.py $(ARGS)
 
 .PHONY: docs
@@ -179,5 +179,5 @@ help: ## this list
 				for (i = 1; i <= n; i++) printf "  \033[36m%-28s\033[0m %s\n", prefix names[i], text; \
 			} else { name = $$1; sub(/:.*/, "", name); printf "  \033[36m%-28s\033[0m %s\n", name, text } \
 		}' $(firstword $(MAKEFILE_LIST))
-	@printf '\nscenario-* take VARIANT="a b", TRIALS=n, EXPERIMENT=name, JOBS=n, SEED=n, KEEP_GOING=1, or factors of your own: GUNICORN=19.5.0\n'
+	@printf '\nscenario-* take VARIANT="a b", TRIALS=n, EXPERIMENT=name, JOBS=n, SEED=n, KEEP=1, KEEP_GOING=1, or factors of your own: GUNICORN=19.5.0\n'
 	@printf 'they go in rounds, each with one trial of every variant: BUDGET=5m ends with the round that reaches it,\nCONFIDENCE=99 goes on until every judged claim has p at most 0.01; Ctrl-C keeps the verdict so far\n'

@@ -4,6 +4,8 @@
    h2o and wrk without it: no witness, no reporting script, no logs.
 2. The time of a trial in addition to its load, and the time and memory for an access log of a million lines.
 3. The page of a run whose logs hold a million lines: time, memory, size (`--page`: only this, without Docker).
+
+`--judge` measures no cost: it counts the judge's verdicts on simulated runs (bench_judge.py).
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import bench_judge
 import bench_page
 from reprolab.cli.common import show_progress
 from reprolab.engine import labels
@@ -207,7 +210,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=3, help="number of measurements (default 3)")
     parser.add_argument("--page", action="store_true", help="measure only report.html, without Docker")
+    parser.add_argument(
+        "--judge", action="store_true", help="only count the verdicts on simulated runs, without Docker"
+    )
     options = parser.parse_args()
+    if options.judge:
+        bench_judge.print_tables()
+        return
     bench_page.measure_page(MILLION, 5)
     bench_page.measure_page(MILLION, 50)
     if options.page:

@@ -109,7 +109,8 @@ def test_make_hands_the_name_over(target: str) -> None:
 def stand(root: Path, monkeypatch: pytest.MonkeyPatch, *names: str, gone: tuple[str, ...] = ()) -> None:
     """Set up stacks that are up (``names``), and stacks with files but without containers (``gone``)."""
     for name in (*names, *gone):
-        files.write_json(by_hand.place(root, "blink", name).path / by_hand.MODEL, {"name": name, "services": {}})
+        model = {"name": manual._project(root, "blink", name), "services": {}}
+        files.write_json(by_hand.place(root, "blink", name).path / by_hand.MODEL, model)
     projects = {manual._project(root, "blink", name) for name in names}
 
     def listed(*, filters: dict[str, str], **_: Any) -> list[str]:

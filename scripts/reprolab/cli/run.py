@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import nullcontext
 from typing import NoReturn
 
 import click
@@ -13,7 +14,8 @@ from reprolab.core.errors import Exit
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import PAGE, RunDirectory
 from reprolab.report import write
-from reprolab.run import manual, observe_again, plan, session
+from reprolab.run import observe_again, plan, session
+from reprolab.run.keep import Keeper
 from reprolab.run.progress import Progress
 from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
@@ -52,7 +54,7 @@ def _duration(context: click.Context, parameter: click.Parameter, text: str | No
     metavar="PERCENT",
 )
 @click.option("--keep-going", is_flag=True, help="run the other variants even if the documented stack cannot be built")
-@click.option("--keep", is_flag=True, help="afterwards start the documented (or custom) stack, to look at it")
+@click.option("--keep", is_flag=True, help="leave the stack of the first invalid trial up, or that of the last trial")
 @boundary
 def run(
     target: str,
@@ -74,10 +76,10 @@ def run(
     root = project_root()
     run_plan = plan.make_plan(loader.load(root, name), options)
     terminal = console()
-    run_session = session.Session(root, run_plan, terminal, Progress(run_plan, terminal, show_progress))
-    status = run_session.execute()
-    if keep:
-        manual.up(root, name, settings_of(pairs), show_progress)
+    keeper = Keeper(root, show_progress) if keep else None
+    run_session = session.Session(root, run_plan, terminal, Progress(run_plan, terminal, show_progress), keeper=keeper)
+    with keeper or nullcontext():
+        status = run_session.execute()
     click.echo(f"reprolab: exit status {int(status)} ({run_session.words(status)})")
     sys.exit(status)
 

@@ -20,7 +20,7 @@ def _factor_words(scenario: model.Scenario, name: str) -> str:
 @click.command("list")
 @boundary
 def list_() -> None:
-    """The scenarios, with their variants and factors."""
+    """The scenarios, with their variants and factors, and what they need of the machine."""
     root = project_root()
     out = console()
     for name in loader.names(root):
@@ -30,6 +30,8 @@ def list_() -> None:
         out.print(f"  factors:  {factors}", highlight=False, markup=False)
         for experiment in scenario.experiments.values():
             out.print(f"  {experiment.name}: {', '.join(experiment.variants)}", highlight=False, markup=False)
+        for requirement in scenario.requires:
+            out.print(f"  needs:    {requirement.words}", highlight=False, markup=False)
 
 
 @click.command("new-scenario")

@@ -90,7 +90,7 @@ class LivePlayer:
 
     def missing(self, act: Act) -> str:
         """The reason why an act cannot be played: an image of its variant did not build."""
-        return self.prepared[act.variant].invalid
+        return self.prepared[act.variant].obstacle
 
     def prepare(self, act: Act) -> None:
         """Start the stack of an act while the audience reads."""

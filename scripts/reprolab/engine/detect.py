@@ -42,6 +42,8 @@ class Engine:
     """The endpoint, from DOCKER_HOST or the current docker context."""
     started: bool
     """Whether this call started it."""
+    architecture: str = ""
+    """As the kernel names it: ``x86_64``."""
 
 
 def ensure_engine(
@@ -75,6 +77,7 @@ def ensure_engine(
         os=info.get("OperatingSystem", ""),
         host=host,
         started=started,
+        architecture=info.get("Architecture", ""),
     )
 
 

@@ -24,6 +24,8 @@ PAGE = "report.html"
 RUN_FILE = "run.json"
 TRIALS = "trials.jsonl"
 FIRST_TRIALS = "trials.first.jsonl"
+# What a stack did when its trial went wrong, below the trial's directory.
+FAILURE = "failure"
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,11 @@ class TrialDirectory:
         """Yield the lines of a service's log, each after the engine's timestamp. The log is read as a stream."""
         with gzip.open(self.log_path(role), "rb") as stream:
             yield from stream
+
+    @property
+    def has_failure(self) -> bool:
+        """Whether the stack was looked at when the trial went wrong."""
+        return (self.path / FAILURE).is_dir()
 
     def write(self, name: str, data: object) -> None:
         """Write the result of a probe beside the logs, as JSON."""

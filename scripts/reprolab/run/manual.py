@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,6 +23,7 @@ from reprolab.core.progress import OnProgress
 from reprolab.core.subprocesses import replace_process, run
 from reprolab.engine import host_facts, labels
 from reprolab.engine.detect import client, compose_command, ensure_engine
+from reprolab.engine.requirements import HostState, lacks
 from reprolab.evidence import by_hand
 from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
@@ -33,6 +35,8 @@ STDOUT, STDERR = 1, 2
 # Printing the lines of a log may take its time where a pager reads them.
 PRINTING = 24 * 3600.0
 LOAD_FILES = ("wrk.json", "wrk.txt")
+# The name of the stack that a run with KEEP=1 leaves up.
+KEPT = "kept"
 
 
 def up(root: Path, name: str, settings: Mapping[str, str], on_progress: OnProgress, label: str = "") -> None:
@@ -45,15 +49,17 @@ def up(root: Path, name: str, settings: Mapping[str, str], on_progress: OnProgre
     scenario.check_factors(settings, "up")
     engine = ensure_engine(on_progress)
     api = client()
+    if lack := lacks(scenario, settings, "", HostState.of(engine)):
+        on_progress(lack)
     preparer = StackPreparer(engine, api, policy(os.environ), on_progress)
-    owner = _hand(root, name)
+    owner = hand_labels(root, name)
     (model,) = preparer.models(scenario, [StackRequest(settings)], owner, project=_project(root, name, label))
     preparer.build(model, where.path / "builds")
     factors = {**scenario.factors, **settings}
     stack = Stack(name, model, where.path / by_hand.MODEL, api, compose_command(engine), where, owner, factors)
+    _remove_earlier(root, stack, label, on_progress)
     if _is_up(api, stack.project):
-        on_progress(f"taking the stack {_words(name, label)} down that was up before")
-    stack.down()
+        stack.down()
     for file in LOAD_FILES:
         (where.path / file).unlink(missing_ok=True)
     info = by_hand.StackInfo(name, where.path.name, scenario.factors, dict(settings), host_facts.facts(engine))
@@ -67,13 +73,48 @@ def up(root: Path, name: str, settings: Mapping[str, str], on_progress: OnProgre
         ) from error
     shown = " ".join(f"{key}={value}" for key, value in settings.items()) or "the documented values"
     click.echo(f"up: {_words(name, label)} with {shown}")
-    click.echo(f"  requests   curl -i {stack.url('/')}")
+    _say_what_to_do(scenario, stack, label)
+    click.echo(f"  compose    {by_compose(scenario, settings, model, preparer.bases)}")
+
+
+def adopt(root: Path, stack: Stack, changes: Mapping[str, str], on_progress: OnProgress) -> None:
+    """Make the stack of a trial, which is up, the stack by hand with the name KEPT; says what to do next.
+
+    Its containers must have the labels of `hand_labels`.
+    """
+    where = by_hand.place(root, stack.scenario, KEPT)
+    _remove_earlier(root, stack, KEPT, on_progress)
+    scenario = loader.load(root, stack.scenario)
+    files.write_json(where.path / by_hand.MODEL, stack.model)
+    host = host_facts.facts(ensure_engine(on_progress))
+    by_hand.StackInfo(scenario.name, KEPT, scenario.factors, dict(changes), host).write(where.path / by_hand.UP)
+    click.echo(f"kept: {_words(scenario.name, KEPT)}, the stack of the trial {files.display_path(stack.evidence.path)}")
+    _say_what_to_do(scenario, stack, KEPT)
+
+
+def _remove_earlier(root: Path, stack: Stack, label: str, on_progress: OnProgress) -> None:
+    """Remove the stack that has the name of this one so far."""
+    where = by_hand.place(root, stack.scenario, by_hand.checked_name(label))
+    file = where.path / by_hand.MODEL
+    if file.exists():
+        # A run may have kept it: then its project is that of a trial.
+        earlier = Stack(stack.scenario, files.read_json(file), file, stack.client, stack.compose, where, stack.owner)
+        if _is_up(stack.client, earlier.project):
+            on_progress(f"taking the stack {_words(stack.scenario, label)} down that was up before")
+        earlier.down()
+
+
+def _say_what_to_do(scenario: Scenario, stack: Stack, label: str) -> None:
+    name = scenario.name
+    # A kept stack may have ended or may not listen.
+    with suppress(InvalidTrial):
+        click.echo(f"  requests   curl -i {stack.url('/')}")
     if any(not experiment.parallel for experiment in scenario.experiments.values()):
         click.echo(f"  load       {_make('wrk', name, label)}")
     click.echo(f"  logs       {_make('logs', name, label)}")
-    click.echo(f"  inside     docker exec {stack.container('app').name} ls -l /tmp")
+    with suppress(InvalidTrial):
+        click.echo(f"  inside     docker exec {stack.container('app').name} ls -l /tmp")
     click.echo(f"  down       {_make('down', name, label)}")
-    click.echo(f"  compose    {by_compose(scenario, settings, model, preparer.bases)}")
 
 
 def by_compose(scenario: Scenario, settings: Mapping[str, str], model: Model, bases: Mapping[str, Base]) -> str:
@@ -121,10 +162,17 @@ def _names_up(root: Path, name: str) -> list[str]:
     if not names:
         return []
     api = client()
-    return [known for known in names if _is_up(api, _project(root, name, known))]
+    return [known for known in names if _is_up(api, _model(root, name, known)["name"])]
 
 
-def _hand(root: Path, name: str) -> dict[str, str]:
+def _model(root: Path, name: str, label: str) -> Model:
+    """The model of a stack by hand; the one that a run kept has the project of its trial."""
+    model: Model = files.read_json(by_hand.place(root, name, label).path / by_hand.MODEL)
+    return model
+
+
+def hand_labels(root: Path, name: str) -> dict[str, str]:
+    """The labels of the containers of this checkout's stacks by hand."""
     return labels.object_labels(name, stamp(root), labels.HAND)
 
 
@@ -140,7 +188,7 @@ def _standing(root: Path, name: str, label: str) -> Stack:
     model: Model = files.read_json(file)
     if not _is_up(api, model["name"]):
         raise _not_up(root, name, label)
-    return Stack(name, model, file, api, compose_command(engine), where, _hand(root, name))
+    return Stack(name, model, file, api, compose_command(engine), where, hand_labels(root, name))
 
 
 def _not_up(root: Path, name: str, label: str) -> UsageError:
@@ -163,7 +211,9 @@ def down(root: Path, name: str, label: str = "") -> None:
     file = where.path / by_hand.MODEL
     if file.exists():
         engine = ensure_engine(click.echo)
-        stack = Stack(name, files.read_json(file), file, client(), compose_command(engine), where, _hand(root, name))
+        stack = Stack(
+            name, files.read_json(file), file, client(), compose_command(engine), where, hand_labels(root, name)
+        )
         stack.down()
         file.unlink(missing_ok=True)
         click.echo(f"down: {_words(name, label)}")

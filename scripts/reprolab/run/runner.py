@@ -30,8 +30,10 @@ from reprolab.core.locks import file_lock
 from reprolab.engine import labels
 from reprolab.engine.detect import Engine, compose_command
 from reprolab.engine.failures import guarded, raise_if_engine_gone
-from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
+from reprolab.engine.requirements import HostState, lacks
+from reprolab.evidence.run_dir import FAILURE, RunDirectory, TrialDirectory
 from reprolab.evidence.run_info import BuiltImage
+from reprolab.run.keep import Keeper
 from reprolab.run.observer import RunObserver
 from reprolab.run.plan import Plan, PlannedVariant
 from reprolab.run.rounds import Step
@@ -40,6 +42,7 @@ from reprolab.scenario.model import DOCUMENTED, Experiment, Scenario
 from reprolab.scenario.trial import TrialRecord
 from reprolab.stack.builds import Builder
 from reprolab.stack.compose import Model
+from reprolab.stack.failure import failure_kept
 from reprolab.stack.images import describe
 from reprolab.stack.prepare import StackPreparer, StackRequest
 from reprolab.stack.stack import Stack
@@ -49,16 +52,27 @@ STAGES = ("set-up", "build", "up", "drive", "evidence", "down")
 LOCK = "reprolab-load-{}.lock"
 DRIVEN = "driven.json"
 OBSERVE_ERROR = "observe-error.txt"
+NO_STACK: Model = {"services": {}}
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A variant with its model; after the builds also its images (by service), or the reason why it cannot run."""
+    """A variant with its model; after the builds also its images (by service), or the reason why it cannot run.
+
+    ``invalid`` says that its images could not be built, ``lacks`` what it needs and this host has not; then its
+    model has no service.
+    """
 
     variant: PlannedVariant
     model: Model
     invalid: str = ""
     images: Mapping[str, BuiltImage] = field(default_factory=dict)
+    lacks: str = ""
+
+    @property
+    def obstacle(self) -> str:
+        """Why the variant cannot run, "" if it can."""
+        return self.lacks or self.invalid
 
     @property
     def key(self) -> str:
@@ -105,6 +119,7 @@ class Runner:
     policy: Policy
     observer: RunObserver
     watch: Stopwatch = field(default_factory=Stopwatch)
+    keeper: Keeper | None = None
     bases: dict[str, Base] = field(default_factory=dict)
     ready: dict[str, Prepared] = field(default_factory=dict)
     on_rounds: OnRounds = lambda rounds, variants: None
@@ -120,15 +135,27 @@ class Runner:
     def scenario(self) -> Scenario:
         return self.plan.scenario
 
+    def _owner(self) -> Mapping[str, str]:
+        if self.keeper:
+            return self.keeper.owner(self.scenario.name)
+        return labels.object_labels(self.scenario.name, self.run.name)
+
     def prepare(self) -> list[Prepared]:
         """Resolve every variant's stack and base images, and start the builds; returns before the builds end."""
         compose = compose_command(self.engine)
         preparer = StackPreparer(self.engine, self.client, self.policy, self.observer.progress)
-        requests = [StackRequest(variant.changes, variant.experiment) for variant in self.plan.variants]
+        host = HostState.of(self.engine)
+        lacking = [lacks(self.scenario, item.changes, item.experiment.name, host) for item in self.plan.variants]
+        variants = [variant for variant, lack in zip(self.plan.variants, lacking, strict=True) if not lack]
+        requests = [StackRequest(variant.changes, variant.experiment) for variant in variants]
         with self.watch.stage("set-up"):
-            models = preparer.models(self.scenario, requests, labels.object_labels(self.scenario.name, self.run.name))
+            models = preparer.models(self.scenario, requests, self._owner())
         self.bases = preparer.bases
-        prepared = [Prepared(*pair) for pair in zip(self.plan.variants, models, strict=True)]
+        remaining = iter(models)
+        prepared = [
+            Prepared(variant, NO_STACK if lack else next(remaining), lacks=lack)
+            for variant, lack in zip(self.plan.variants, lacking, strict=True)
+        ]
         cache = self.run.path.parents[1] / ".cache" / "packages"
         self._builder = Builder(
             self.client,
@@ -245,6 +272,8 @@ class Runner:
         """Save the record of a trial."""
         self.run.append(record)
         self.observer.trial_ends(record)
+        if self.keeper:
+            self.keeper.trial_ends()
 
     def trial(self, prepared: Prepared, number: int) -> TrialRecord:
         """Execute one trial. An InvalidTrial becomes the record's reason; a LabError ends the run."""
@@ -253,7 +282,7 @@ class Runner:
         evidence = self.run.trial(variant.experiment.name, variant.name, number)
         seconds: dict[str, float] = {}
         observation: dict[str, Any] = {}
-        invalid = prepared.invalid or self._mistakes.get(prepared.key, "")
+        invalid = prepared.obstacle or self._mistakes.get(prepared.key, "")
         if not invalid:
             try:
                 with self._load_lock(variant.experiment):
@@ -263,6 +292,8 @@ class Runner:
                 self._mistakes[prepared.key] = f"not run, since in another trial {error}"
             except InvalidTrial as error:
                 invalid = str(error) or "no reason was given"
+        if evidence.has_failure and invalid:
+            invalid += f" (its processes then: {FAILURE}/)"
         return TrialRecord(
             variant.experiment.name,
             variant.name,
@@ -274,15 +305,18 @@ class Runner:
         )
 
     def _on_stack(self, prepared: Prepared, evidence: TrialDirectory, seconds: dict[str, float]) -> dict[str, Any]:
+        if self.keeper:
+            self.keeper.trial_begins()
         stack = self._stack(prepared, evidence)
         self._stacks.append(stack)
         experiment = prepared.variant.experiment
         try:
             try:
-                with self.watch.stage("up", seconds):
-                    guarded(stack.up, self.client)
-                with self.watch.stage("drive", seconds):
-                    driven = guarded(lambda: self._drive(experiment, stack, evidence), self.client)
+                with failure_kept(stack):
+                    with self.watch.stage("up", seconds):
+                        guarded(stack.up, self.client)
+                    with self.watch.stage("drive", seconds):
+                        driven = guarded(lambda: self._drive(experiment, stack, evidence), self.client)
             finally:
                 # The evidence is saved before the stack is removed, also after an error.
                 failing = isinstance(sys.exc_info()[1], (EngineError, KeyboardInterrupt, SystemExit))
@@ -292,7 +326,8 @@ class Runner:
                 return observe(experiment, evidence, driven)
         finally:
             with self.watch.stage("down", seconds):
-                self._down(stack)
+                if not (self.keeper and self.keeper.takes(stack, prepared.variant)):
+                    self._down(stack)
             self._stacks.remove(stack)
 
     def _drive(self, experiment: Experiment, stack: Stack, evidence: TrialDirectory) -> dict[str, Any]:
@@ -300,7 +335,6 @@ class Runner:
             return drive(experiment, stack, evidence)
 
     def _stack(self, prepared: Prepared, evidence: TrialDirectory) -> Stack:
-        owner = labels.object_labels(self.scenario.name, self.run.name)
         model = {
             **prepared.model,
             "name": f"reprolab-{self.scenario.name}-{secrets.token_hex(4)}",
@@ -308,7 +342,7 @@ class Runner:
         factors = {**self.scenario.factors, **prepared.variant.changes}
         file = evidence.path / "compose.json"
         compose = compose_command(self.engine)
-        return Stack(self.scenario.name, model, file, self.client, compose, evidence, owner, factors)
+        return Stack(self.scenario.name, model, file, self.client, compose, evidence, self._owner(), factors)
 
     def _capture(self, stack: Stack, *, quietly: bool) -> None:
         try:

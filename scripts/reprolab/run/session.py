@@ -20,6 +20,7 @@ from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import COMPLETE, BaseImage, PlanEntry, RoundsInfo, RunInfo
 from reprolab.report.write import add_page, report
+from reprolab.run.keep import Keeper, StackKept
 from reprolab.run.observer import RunObserver
 from reprolab.run.plan import Plan, PlannedVariant
 from reprolab.run.runner import Prepared, Runner, Stopwatch
@@ -40,13 +41,14 @@ class Session:
     observer: RunObserver
     run_trials: Callable[[Runner, list[Prepared]], list[Prepared]] = lambda runner, prepared: runner.execute(prepared)
     watch: Stopwatch = field(default_factory=Stopwatch)
+    keeper: Keeper | None = None
     run: RunDirectory | None = None
     info: RunInfo | None = None
     runner: Runner | None = None
 
     def execute(self) -> Exit:
         """Run the plan, judge it, report it; returns the exit status. Raises LabError; the evidence is kept."""
-        scenario = self.plan.scenario
+        scenario, status = self.plan.scenario, None
         # A broken file on record must not end the run after its first round.
         recorded_verdict(scenario)
         with self.watch.stage("set-up"):
@@ -59,6 +61,8 @@ class Session:
         try:
             status = self._trials(engine)
             self._save(replace(self._current_info, status=COMPLETE))
+        except StackKept as end:
+            self._abort("aborted", str(end))
         except KeyboardInterrupt:
             self._abort("aborted", "interrupted from the keyboard or by a signal")
             raise
@@ -119,6 +123,7 @@ class Session:
             policy(os.environ),
             self.observer,
             watch=self.watch,
+            keeper=self.keeper,
             on_rounds=self._save_rounds,
         )
         prepared = self.runner.prepare()

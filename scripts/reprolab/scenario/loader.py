@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -31,6 +32,7 @@ from reprolab.scenario.model import (
     Scenario,
     official_image,
 )
+from reprolab.scenario.requirement import REQUIRES_KEY, read_requirements
 
 PACKAGE = "reprolab_scenarios"
 TEXT_KEYS = ("title", "summary", "finding")
@@ -90,6 +92,9 @@ def _read_compose(name: str, directory: Path) -> Scenario:
         values=values,
         when=_conditions(block, factors, values, name, model["services"], where),
         headline=_headline(block.get(HEADLINE_KEY), where),
+        requires=read_requirements(
+            block.get(REQUIRES_KEY), directory, where, partial(_allowed, factors=factors, values=values)
+        ),
     )
 
 
@@ -150,7 +155,7 @@ def _conditions(
 def _allowed(
     name: str, text: object, where: str, factors: Mapping[str, str], values: Mapping[str, tuple[str, ...]]
 ) -> tuple[str, ...]:
-    """Read the values of one factor that need a service.
+    """Read the values of one factor (or `experiment`) for which something is needed.
 
     Raises UsageError for a list or a YAML boolean such as `on`: they never equal a factor's value.
     """
@@ -165,11 +170,13 @@ def _allowed(
 
 
 def _check_when_experiments(scenario: Scenario) -> None:
-    for role, conditions in scenario.when.items():
+    places = [(f"{WHEN_KEY}.{role}", conditions) for role, conditions in scenario.when.items()]
+    places += [(f"{REQUIRES_KEY}[{n}].when", row.when) for n, row in enumerate(scenario.requires, 1)]
+    for place_, conditions in places:
         for name in conditions.get(EXPERIMENT, ()):
             if name not in scenario.experiments:
                 raise UsageError(
-                    f"scenarios/{scenario.name}/compose.yaml: x-reprolab.{WHEN_KEY}.{role} names the experiment "
+                    f"scenarios/{scenario.name}/compose.yaml: x-reprolab.{place_} names the experiment "
                     f"{name!r}, which does not exist{hint(name, scenario.experiments)}",
                     expected="one of " + ", ".join(scenario.experiments),
                 )
@@ -181,7 +188,7 @@ def _block(block: object, where: str) -> dict[str, Any]:
         raise UsageError(
             f"{where} has no x-reprolab block", expected="x-reprolab: {title: ..., document: {title: ...}}"
         )
-    known = (*TEXT_KEYS, DOCUMENT_KEY, HEADLINE_KEY, VALUES_KEY, WHEN_KEY)
+    known = (*TEXT_KEYS, DOCUMENT_KEY, HEADLINE_KEY, VALUES_KEY, WHEN_KEY, REQUIRES_KEY)
     reject_unknown_keys(block, known, where, prefix="x-reprolab.")
     for key, expected in (("title", "a line of text"), (DOCUMENT_KEY, "{title: ..., author: ..., date: ...}")):
         if not block.get(key):

@@ -10,6 +10,7 @@ from typing import Any
 
 from reprolab.core.config_file import hint
 from reprolab.core.errors import UsageError
+from reprolab.scenario.requirement import Requirement
 
 Observation = Mapping[str, Any]
 Sign = Callable[[Observation], bool]
@@ -175,7 +176,7 @@ class Scenario:
 
     ``factors`` is factor -> documented value, ``values`` factor -> allowed values (where they are limited), ``when``
     role -> factor (or `experiment`) -> the values that need the service, ``headline`` language (see LANGUAGES) -> the
-    finding in one sentence.
+    finding in one sentence. ``requires`` is what the machine must have.
     """
 
     name: str
@@ -189,6 +190,7 @@ class Scenario:
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     when: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     headline: Mapping[str, str] = field(default_factory=dict)
+    requires: tuple[Requirement, ...] = ()
 
     @property
     def compose_file(self) -> Path:

@@ -23,6 +23,7 @@ class StackContainers:
     """The containers of one Compose project. A role is a service's name without the scenario's prefix.
 
     ``factors`` are the values of all factors; ``owner`` are labels for the containers that the lab adds to the stack.
+    ``timeouts`` are the paths of the probes that had no answer within their limits.
     """
 
     scenario: str
@@ -33,6 +34,7 @@ class StackContainers:
     evidence: TrialDirectory
     owner: Mapping[str, str]
     factors: Mapping[str, str] = field(default_factory=dict)
+    timeouts: list[str] = field(default_factory=list)
     _containers: dict[str, Container] = field(default_factory=dict)
     _commands: Commands = field(default_factory=Commands)
 

@@ -48,6 +48,7 @@ class StackRequests(StackContainers):
         try:
             return str(self.get(path, role, timeout=timeout).status_code)
         except requests.Timeout:
+            self.timeouts.append(path)
             return "timeout"
         except requests.ConnectionError:
             return "refused"

@@ -23,6 +23,11 @@ class StackLooks(StackContainers):
             self._inspectors[role] = ProcessInspector(self.client, image, target, self.owner, self._commands)
         return self._inspectors[role]
 
+    @property
+    def inspected(self) -> bool:
+        """Whether the processes of a service were looked at."""
+        return bool(self._inspectors)
+
     def processes(self, role: str = "app") -> Snapshot:
         """A snapshot of every process of a service. Raises InvalidTrial."""
         return self._inspector(role).snapshot()[0]

@@ -91,12 +91,16 @@ class Stack(StackLoad, StackLooks):
         filters = {"label": f"com.docker.compose.project={self.project}"}
         return list(self.client.networks.list(filters=filters))
 
-    def remove_containers(self) -> None:
-        """Remove all containers at once. A thread that uses them gets an error and ends."""
+    def remove_inspectors(self) -> None:
+        """End all running commands in containers, and remove the containers that looked at processes."""
         self._commands.break_off()
         for inspector in self._inspectors.values():
             if inspector.container is not None:
                 remove_container(inspector.container)
+
+    def remove_containers(self) -> None:
+        """Remove all containers at once. A thread that uses them gets an error and ends."""
+        self.remove_inspectors()
         label = f"com.docker.compose.project={self.project}"
         # Another thread may have removed a container meanwhile.
         for container in self.client.containers.list(all=True, ignore_removed=True, filters={"label": label}):
