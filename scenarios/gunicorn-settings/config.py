@@ -43,8 +43,8 @@ def drive(stack):
     if gunicorn.settled():
         wait_until("the master says how many workers it has", lambda: ACTIVE.search(gunicorn.output))
         workers = len(gunicorn.workers())
-    found = {name: lab.call("read", path=f"/tmp/work/{name}") for name in FILES}
-    given = found == files and (gunicorn.code is not None or gunicorn.in_force())
+    texts = {name: lab.call("read", path=f"/tmp/work/{name}") for name in FILES}
+    given = texts == files and (gunicorn.code is not None or gunicorn.in_force())
     code, output = gunicorn.code, gunicorn.output
     lab.keep()
     asked = option(stack.factors, "--workers")

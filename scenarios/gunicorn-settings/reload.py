@@ -2,7 +2,7 @@
 
 import time
 
-from reprolab import Claim, Column, InvalidTrial, wait_until
+from reprolab import Claim, Column, InvalidTrial, logs, wait_until
 
 from .common import Gunicorn, Lab
 
@@ -47,7 +47,7 @@ def drive(stack):
     late = lab.ask("/late")["status"] if stack.factors["FILE"] == "in-view" else None
     observation = {
         "code": gunicorn.code,
-        "noticed": "Worker reloading" in gunicorn.output,
+        "noticed": bool(logs.GUNICORN.search("reloading", gunicorn.output)),
         "missing": "ModuleNotFoundError" in gunicorn.output,
         "replaced": changed(gunicorn, before),
         "status": lab.ask("/")["status"],
