@@ -100,8 +100,8 @@ def test_its_files_and_the_include_line_are_named(checkout: Path) -> None:
 
 def test_the_variants_differ_in_the_sign(fresh: model.Scenario) -> None:
     """The sign of the example comes out either way: an answer that waited, and one that did not."""
-    waited = {"slow": {"began": 1.0, "ended": 2.0}, "quick": {"began": 2.0}}
-    at_once = {"slow": {"began": 1.0, "ended": 2.0}, "quick": {"began": 1.3}}
+    waited = {"waiting": True, "slow": {"began": 1.0, "ended": 2.0}, "quick": {"began": 2.0}}
+    at_once = {"waiting": True, "slow": {"began": 1.0, "ended": 2.0}, "quick": {"began": 1.3}}
     trials = [
         TrialRecord("claims", "documented", 1, {}, waited),
         TrialRecord("claims", "two-workers", 1, {"WORKERS": "2"}, at_once),
@@ -314,7 +314,7 @@ def test_requests_go_to_the_proxy_where_there_is_one(roles: list[str], front: st
 
 def test_a_report_needs_no_variant_without_the_sign(fresh: model.Scenario) -> None:
     """Where every variant shows the sign, the doubt about few trials is told without a bound for none."""
-    waited = {"slow": {"began": 1.0, "ended": 2.0}, "quick": {"began": 2.0}}
+    waited = {"waiting": True, "slow": {"began": 1.0, "ended": 2.0}, "quick": {"began": 2.0}}
     trials = [TrialRecord("claims", name, 1, {}, waited) for name in ("documented", "two-workers")]
     told = terminal.doubts(judge(fresh, "now", trials))
     assert told.startswith("only 1 valid trial(s)")

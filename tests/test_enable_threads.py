@@ -148,3 +148,10 @@ def test_the_listening_socket_is_found_by_port_and_state(found: Scenario) -> Non
         "   2: 00000000:1F41 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 333 1 0\n"
     )
     assert module(found, "who-serves").LISTENING.findall(text) == [("1F40", "222"), ("1F41", "333")]
+
+
+def test_requests_under_way_at_one_moment(found: Scenario) -> None:
+    """The most spans that cover one moment; an end is not part of its span."""
+    overlapping = module(found, "who-serves").overlapping
+    assert overlapping([(0.0, 1.0), (0.5, 2.0), (0.9, 1.5), (1.0, 3.0)]) == 3
+    assert overlapping([]) == 0

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -202,3 +204,38 @@ def test_the_table_beside_the_manual() -> None:
     first = dict(zip(("setting", "id", "says", "measured", "verdict", "number", "evidence"), rows[0], strict=True))
     assert (first["setting"], first["verdict"]) == ("| config", "**refuted**")
     assert "gunicorn.config.py, documented: 1 worker" in first["measured"] and first["number"].startswith("shown 0/1")
+
+
+# -- what the triggers read -----------------------------------------------------------------------
+
+
+def common(found: Scenario) -> ModuleType:
+    """The module that all experiments share."""
+    return sys.modules[sys.modules[found.experiments["workers"].drive.__module__].Gunicorn.__module__]
+
+
+@pytest.mark.parametrize(
+    ("words", "variables", "expected"),
+    [
+        ("python gunicorn --worker-class sync --preload lab.wsgi", {"PYTHONPATH": "/srv/app", "HOME": "/tmp"}, True),
+        ("python gunicorn --worker-class sync lab.wsgi", {"PYTHONPATH": "/srv/app"}, False),
+        ("python gunicorn --worker-class sync --preload lab.wsgi", {"PYTHONPATH": "/other"}, False),
+        ("", {}, False),
+    ],
+)
+def test_the_settings_are_in_force(found: Scenario, words: str, variables: dict[str, str], expected: bool) -> None:
+    """Both are read from the kernel: the arguments of the running master, and its variables."""
+    answers = {"read": "".join(f"{word}\0" for word in words.split()), "environment": variables}
+    gunicorn = object.__new__(common(found).Gunicorn)
+    gunicorn.lab = SimpleNamespace(call=lambda do, **_: answers[do])
+    gunicorn.master = 10
+    gunicorn.words = ["gunicorn", "--worker-class", "sync", "--preload", "lab.wsgi"]
+    gunicorn.environment = {"PYTHONPATH": "/srv/app"}
+    assert gunicorn.in_force() is expected
+
+
+def test_requests_overlap_if_the_last_was_sent_before_the_first_was_answered(found: Scenario) -> None:
+    """By the client's clock; a request that fails has an end too."""
+    first, second = {"began": 0.0, "ended": 0.5}, {"began": 0.4, "ended": 1.0}
+    assert common(found).overlap([first, second]) is True
+    assert common(found).overlap([first, second | {"began": 0.5}]) is False

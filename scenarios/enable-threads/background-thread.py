@@ -36,9 +36,10 @@ VARIANTS = {
     "uwsgi-2.0.31": {"UWSGI": "2.0.31"},
     "gunicorn": {"SERVER": "gunicorn"},
 }
-TRIALS = 1
+TRIALS = 2
 PARALLEL = True
 
+IDLE = 4.0  # seconds without a request; in this time a thread that goes on prints two lines
 AFTER = 4.5  # seconds; in this time a thread that goes on prints two or three lines
 HOLD = 3  # seconds, as in the document
 # Seconds. Threads go on from the moment when the server reads a request, a little before the view begins, until the
@@ -161,6 +162,42 @@ def events(evidence, o):
             yield Event(1000 * begun[name], "note", f"request {name}", "requests", 1000 * at)
 
 
+# -- triggers ----------------------------------------------------------------------------------------
+
+
+def moment(o, what):
+    """When the log first says something, in seconds; None if it never does."""
+    return next((at for at, text in o["timeline"] if text == what), None)
+
+
+def pause(o, first, then):
+    """How many seconds there was no request between two requests; 0 if one of them is not in the log."""
+    ended, begun = moment(o, f"request {first} ends"), moment(o, f"request {then} begins")
+    return 0 if ended is None or begun is None else begun - ended
+
+
+def thread_started(o):
+    """The view that starts the thread ran to its end."""
+    return moment(o, "request once ends") is not None
+
+
+def request_lasted(o):
+    """The request that starts a thread and then sleeps lasted for its three seconds."""
+    begun, ended = moment(o, "request held begins"), moment(o, "request held ends")
+    return begun is not None and ended is not None and ended - begun >= HOLD - SETTLE
+
+
+def left_alone(o):
+    """Both threads printed their first line, and for four seconds after each of their requests there was none."""
+    printed = all(moment(o, f"{name} line 0") is not None for name in ("once", "held"))
+    return printed and pause(o, "once", "held") >= IDLE and pause(o, "held", "hold") >= IDLE
+
+
+def same_process(o):
+    """As `left_alone`, and the process that started the threads was also the one that was asked later."""
+    return left_alone(o) and len(set(o["pids"])) == 1
+
+
 # -- signs -------------------------------------------------------------------------------------------
 
 
@@ -220,6 +257,9 @@ CLAIMS = [
         "ET-1",
         "Without --enable-threads, a thread started in a request does start: its first line is printed.",
         sign=starts,
+        trigger=thread_started,
+        needs_idle=True,
+        no_control="Only the thread can print the line. A control would be a stack that starts no thread.",
         shows=STOPPING,
     ),
     Claim(
@@ -227,12 +267,17 @@ CLAIMS = [
         "Without it the thread keeps running as long as its request is being handled (with time.sleep(3) in the view "
         "it prints for those 3 s).",
         sign=runs_during,
+        trigger=request_lasted,
+        needs_idle=True,
+        no_control="The claim says when the thread prints, and in no variant does it not print while its request runs.",
         shows=["documented", "recv", "master"],
     ),
     Claim(
         "ET-3",
         "Without it the thread stops when the request ends; socket.recv behaves as time.sleep does.",
         sign=stops,
+        trigger=left_alone,
+        needs_idle=True,
         shows=["documented", "recv"],
         absent=["enable-threads", "recv-enable-threads"],
     ),
@@ -240,12 +285,16 @@ CLAIMS = [
         "ET-4",
         "At the end of a request uWSGI seems to remove all that the request made (the thread is gone).",
         sign=gone,
+        trigger=same_process,
         shows=["documented"],
+        absent=["enable-threads"],
     ),
     Claim(
         "ET-5",
         "With --enable-threads the thread goes on after the request, a line every 2 s.",
         sign=goes_on,
+        trigger=left_alone,
+        needs_idle=True,
         shows=["enable-threads", "recv-enable-threads"],
         absent=["documented", "recv"],
     ),
@@ -253,15 +302,26 @@ CLAIMS = [
         "ET-6",
         "--threads N implies --enable-threads.",
         sign=goes_on,
+        trigger=left_alone,
+        needs_idle=True,
         shows=["threads-1", "threads-2", "threads-4"],
         absent=["documented"],
     ),
-    Claim("ET-7", "--py-autoreload implies it.", sign=goes_on, shows=["py-autoreload"], absent=["documented"]),
+    Claim(
+        "ET-7",
+        "--py-autoreload implies it.",
+        sign=goes_on,
+        trigger=left_alone,
+        needs_idle=True,
+        shows=["py-autoreload"],
+        absent=["documented", "master", "lazy-apps"],
+    ),
     Claim(
         "ET-8",
         "(comment, quoting uWSGI's manual) Without it the GIL is not initialised, so application threads do not run; "
         "the option decides GIL initialisation.",
         sign=no_gil_no_threads,
+        trigger=thread_started,
         shows=["documented", "python-3.6"],
         absent=["enable-threads"],
     ),
@@ -270,6 +330,8 @@ CLAIMS = [
         "The thread is not gone, it is stopped: between requests it waits for the interpreter's lock, which uWSGI "
         "keeps; during the next request it prints again.",
         sign=waits_for_the_lock,
+        trigger=same_process,
+        needs_idle=True,
         shows=[*STOPPING, "python-3.6"],
         absent=GOING_ON,
     ),
@@ -277,6 +339,8 @@ CLAIMS = [
         "ET-18",
         "--master, --processes and --lazy-apps do not imply it.",
         sign=goes_on,
+        trigger=left_alone,
+        needs_idle=True,
         shows=["master-enable-threads"],
         absent=["master", "master-processes-2", "lazy-apps"],
     ),
@@ -284,8 +348,10 @@ CLAIMS = [
         "ET-19",
         "From uWSGI 2.0.27 on threads go on without any option.",
         sign=goes_on,
-        shows=["uwsgi-2.0.27"],
-        absent=["documented", "uwsgi-2.0.26"],
+        trigger=left_alone,
+        needs_idle=True,
+        shows=["uwsgi-2.0.27", "uwsgi-2.0.29", "uwsgi-2.0.31"],
+        absent=["documented", "uwsgi-2.0.24", "uwsgi-2.0.26"],
     ),
     Claim(
         "ET-23",
@@ -299,8 +365,10 @@ CLAIMS = [
         "ET-20",
         "gunicorn needs no option: its sync worker releases the lock while it waits.",
         sign=goes_on,
+        trigger=left_alone,
+        needs_idle=True,
         shows=["gunicorn"],
-        absent=["documented"],
+        absent=["documented", "recv", "master"],
     ),
 ]
 

@@ -32,7 +32,7 @@ VARIANTS = {
     "keepalive-length-sent": {"FLAGS": "--http-keepalive", "LENGTH": "sent"},
     "after-thread": {"BEFORE": "/document/thread"},
 }
-TRIALS = 1
+TRIALS = 3
 
 CLEAR = 1.0  # seconds before B's end; A and B end 3 s apart, so an event earlier than this belongs to A's end
 
@@ -66,6 +66,24 @@ def events(evidence, o):
         yield Event(at["began"], "note", f"served by process {o[name]['pid']}", f"{name} is served", at["ended"])
         if "shown" in at:
             yield Event(at["shown"], "note", "on the screen", f"{name} is shown")
+
+
+# -- triggers ----------------------------------------------------------------------------------------
+
+
+def sent_meanwhile(o):
+    """B's request was sent while A was being served."""
+    return o["B"]["sent"] < o["A"]["ended"]
+
+
+def asked_meanwhile(o):
+    """B was asked for while A was being served, whether or not B's client sent the request at once."""
+    return o["B"]["asked"] < o["A"]["ended"]
+
+
+def styled(o):
+    """B was asked for while A was being served, and A's page has a style sheet, for which A asked."""
+    return asked_meanwhile(o) and any(other["path"] == "/style.css" for other in o["A"]["others"])
 
 
 # -- signs -------------------------------------------------------------------------------------------
@@ -123,6 +141,7 @@ CLAIMS = [
         "ET-11",
         "Two clients A and B, 3 s of CPU each: one process serves A, then B.",
         sign=one_process_in_turn,
+        trigger=sent_meanwhile,
         shows=["documented", "raw", "requests", "curl"],
         absent=["processes-2"],
     ),
@@ -130,6 +149,8 @@ CLAIMS = [
         "ET-12",
         "A's response reaches its client only together with B's (about 6 s), not when A is done (3 s).",
         sign=answer_held_back,
+        trigger=sent_meanwhile,
+        needs_idle=True,
         shows=["documented", "styled", "raw", "requests", "curl"],
         absent=["raw-gunicorn"],
     ),
@@ -137,6 +158,8 @@ CLAIMS = [
         "ET-14",
         "gunicorn also serves A then B in one process, but A's response arrives when A is done.",
         sign=in_turn_and_prompt,
+        trigger=sent_meanwhile,
+        needs_idle=True,
         shows=["gunicorn-styled", "raw-gunicorn"],
         absent=["processes-2"],
     ),
@@ -145,8 +168,11 @@ CLAIMS = [
         "What the document saw on its screens: if the page has a style sheet from the same server, A's page appears "
         "only with B's, although A's response came when A was done, because the style sheet's request waits behind B.",
         sign=shown_together,
+        trigger=styled,
+        needs_idle=True,
         shows=["styled", "one-browser-styled"],
         absent=["documented", "gunicorn-styled"],
+        untriggered=["documented"],
     ),
     Claim(
         "ET-26",
@@ -155,6 +181,8 @@ CLAIMS = [
         "B. If browsers open no spare connection, A appears with B there too. uWSGI takes only connections with a "
         "request.",
         sign=shown_at_once,
+        trigger=styled,
+        needs_idle=True,
         shows=["gunicorn-styled"],
         absent=["gunicorn-styled-no-spare", "styled", "http-socket-styled"],
     ),
@@ -163,6 +191,8 @@ CLAIMS = [
         "Two windows of one browser on one address are not two clients: because of its cache the browser sends B only "
         "when A's answer begins.",
         sign=browser_waits,
+        trigger=asked_meanwhile,
+        needs_idle=True,
         shows=["one-browser", "processes-2-one-browser"],
         absent=["documented", "one-browser-different-urls", "one-browser-no-cache"],
     ),
@@ -171,6 +201,7 @@ CLAIMS = [
         "So in one browser the order A, then B says nothing about the server: it also appears when a second process is "
         "free.",
         sign=one_after_the_other,
+        trigger=asked_meanwhile,
         shows=["processes-2-one-browser"],
         absent=["processes-2"],
     ),

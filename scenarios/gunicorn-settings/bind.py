@@ -5,7 +5,7 @@ import stat
 
 from reprolab import Claim, Column
 
-from .common import ADDRESS, Gunicorn, Lab
+from .common import ADDRESS, Gunicorn, Lab, in_force
 
 SOCKET = "/run/lab/gunicorn.sock"
 NGINX = "127.0.0.1:8090"
@@ -16,7 +16,7 @@ VARIANTS = {
     "unix": {"ARGUMENTS": f"--bind unix:{SOCKET}", "PROXY": "nginx"},
     "port": {"SHELL_ENV": "PORT=8005"},
 }
-TRIALS = 1
+TRIALS = 2
 PARALLEL = True
 
 
@@ -29,12 +29,13 @@ def drive(stack):
         first = f"127.0.0.1:{stack.factors['SHELL_ENV'].partition('=')[2]}"
     else:
         first = (wanted or [ADDRESS])[0]
-    Gunicorn(lab).ready(first)
+    gunicorn = Gunicorn(lab).ready(first)
     tcp = [f"{s['address']}:{s['port']}" for s in lab.call("connections") if listens(s)]
     code, mode = stack.execute("app", ["stat", "-c", "%f", SOCKET])
     unix = [f"unix:{SOCKET}"] if code == 0 and stat.S_ISSOCK(int(mode, 16)) else []
     listening = sorted(tcp) + unix
     observation = {
+        "in_force": gunicorn.in_force(),
         "wanted": wanted or [ADDRESS],
         "listening": listening,
         "statuses": [lab.ask("/", address)["status"] for address in listening],
@@ -73,6 +74,7 @@ CLAIMS = [
         "GS-24",
         "bind: default 127.0.0.1:8000; may be several; unix:PATH makes a socket file nginx can proxy to.",
         sign=as_said,
+        trigger=in_force,
         shows=["documented", "several", "unix"],
         absent=["port"],
         setting="bind",
@@ -82,8 +84,9 @@ CLAIMS = [
         "GS-52",
         "With PORT in the environment the default is 0.0.0.0:$PORT, open to all.",
         sign=everywhere,
+        trigger=in_force,
         shows=["port"],
-        absent=["documented"],
+        absent=["documented", "several", "unix"],
         setting="bind",
         measured=seen,
     ),

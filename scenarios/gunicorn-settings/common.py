@@ -5,6 +5,7 @@ The calls go to app/door.py in the container; all times are by the container's c
 
 import re
 import shlex
+import time
 from itertools import count
 
 import requests
@@ -14,6 +15,7 @@ ADDRESS = "127.0.0.1:8000"
 VIEWS = "/tmp/views.log"
 STARTED = 40.0  # seconds in which gunicorn has started or failed, on a busy machine
 PATIENCE = 120.0  # seconds for a call of the door, whose functions have limits of their own
+STILL = 1.0  # seconds without a change
 ACTIVE = re.compile(r"\[DEBUG\] (\d+) workers")
 
 
@@ -95,7 +97,8 @@ class Gunicorn:
         if factors["APP"] != "none":
             words.append(factors["APP"])
         shell = dict(part.split("=", 1) for part in shlex.split(factors["SHELL_ENV"]) if "=" in part)
-        self.master = lab.start(name, words, env={"PYTHONPATH": cwd, **shell}, cwd=cwd)
+        self.words, self.environment = words, {"PYTHONPATH": cwd, **shell}
+        self.master = lab.start(name, words, env=self.environment, cwd=cwd)
 
     @property
     def code(self):
@@ -126,12 +129,23 @@ class Gunicorn:
         number = self.lab.factors["WORKERS"]
         return 1 if number == "default" else int(number)
 
-    def ready(self, address=ADDRESS):
-        """Wait until it answers and all its workers are there. Raises InvalidTrial if it does not start."""
+    def serving(self, address=ADDRESS):
+        """Wait until it answers. Raises InvalidTrial if it does not start."""
         if not self.settled(address):
             raise InvalidTrial(f"gunicorn did not start: exit code {self.code}: {self.output.strip()[-600:]}")
+        return self
+
+    def ready(self, address=ADDRESS):
+        """Wait until it answers and all its workers are there. Raises InvalidTrial if it does not start."""
+        self.serving(address)
         wait_until(f"{self.wanted} workers", lambda: len(self.workers()) == self.wanted, STARTED, state=self.workers)
         return self
+
+    def in_force(self):
+        """Whether the master, which must be running, has the arguments and variables of the trial, by the kernel."""
+        words = self.lab.call("read", path=f"/proc/{self.master}/cmdline").split("\0")[:-1]
+        variables = self.lab.call("environment", pid=self.master)
+        return words[-len(self.words) + 1 :] == self.words[1:] and self.environment.items() <= variables.items()
 
     def kill(self, sign, pid=None):
         """Send a signal to the master or to another process; returns the time, by the container's clock."""
@@ -164,6 +178,37 @@ def most_at_once(notes, prefix):
             inside[pid] = inside.get(pid, 0) + (1 if what == "begin" else -1)
             most[pid] = max(most.get(pid, 0), inside[pid])
     return most
+
+
+def unchanged(what, look):
+    """The result of ``look``, once it has been the same for a second."""
+    state = {"seen": None, "since": time.monotonic()}
+
+    def still():
+        now = look()
+        if now != state["seen"]:
+            state.update(seen=now, since=time.monotonic())
+        return time.monotonic() - state["since"] > STILL
+
+    wait_until(f"{what} does not change any more", still, state=lambda: state["seen"])
+    return state["seen"]
+
+
+def in_force(o):
+    """The master had the arguments and variables of the variant, by the kernel's list."""
+    # Observations of older runs do not have it.
+    return o.get("in_force", True)
+
+
+def overlap(answers):
+    """Whether all requests were under way at one moment, by the client's clock."""
+    return max(answer["began"] for answer in answers) < min(answer["ended"] for answer in answers)
+
+
+def sent_together(o):
+    """The client had sent the last request before the first one was answered."""
+    # Observations of older runs do not have it.
+    return o.get("overlap", True)
 
 
 def all_answered(lab, numbers, limit=60):

@@ -2,7 +2,7 @@
 
 from reprolab import Claim, Column
 
-from .common import Gunicorn, Lab
+from .common import Gunicorn, Lab, in_force
 
 VARIANTS = {
     "documented": {},
@@ -10,22 +10,26 @@ VARIANTS = {
     "no-shell": {"ARGUMENTS": "--env NAME=argument --env SECOND=two"},
     "shell-only": {"SHELL_ENV": "NAME=shell"},
 }
-TRIALS = 1
+TRIALS = 2
 PARALLEL = True
 
 
 def drive(stack):
     """Ask the application for the values of the variables."""
     lab = Lab(stack)
-    Gunicorn(lab).ready()
-    observation = {"NAME": lab.ask("/env/NAME")["body"], "SECOND": lab.ask("/env/SECOND")["body"]}
+    gunicorn = Gunicorn(lab).ready()
+    observation = {
+        "NAME": lab.ask("/env/NAME")["body"],
+        "SECOND": lab.ask("/env/SECOND")["body"],
+        "in_force": gunicorn.in_force(),
+    }
     lab.keep()
     return observation
 
 
 def argument_wins(o):
     """Both variables have the values of the arguments."""
-    return o == {"NAME": "argument", "SECOND": "two"}
+    return (o["NAME"], o["SECOND"]) == ("argument", "two")
 
 
 def seen(o):
@@ -38,6 +42,7 @@ CLAIMS = [
         "GS-21",
         "raw_env: adds environment variables, several if wanted; wins over the shell's.",
         sign=argument_wins,
+        trigger=in_force,
         shows=["both", "no-shell"],
         absent=["documented", "shell-only"],
         setting="raw_env",

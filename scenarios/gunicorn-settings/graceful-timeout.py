@@ -37,7 +37,7 @@ VARIANTS = {
     "gevent-hup-timeout": {**HUP, **GEVENT, **LIMITED},
     "gthread-hup-timeout": {**HUP, **GTHREAD, **LIMITED, "ARGUMENTS": f"{LIMITED['ARGUMENTS']} {THREADS}"},
 }
-TRIALS = 1
+TRIALS = 2
 PARALLEL = True
 AFTERWARDS = 6.0  # seconds in which an old worker may still end after its request has ended
 
@@ -111,6 +111,11 @@ def events(evidence, o):
         yield Event(1000 * o["old_gone_s"], "note", "the old worker is gone", "old worker gone")
 
 
+def in_hand(o):
+    """The master logged the signal, and the request, which had begun before it, ended after it."""
+    return o["heard"] and o["after_s"] > 0
+
+
 def answered(o):
     """The request was answered with 200."""
     return o["statuses"] == ["200"]
@@ -153,6 +158,8 @@ CLAIMS = [
         "GS-36",
         "graceful_timeout: sync: of the signals to the master, it applies only on TERM.",
         sign=cut_at_graceful,
+        trigger=in_hand,
+        needs_idle=True,
         shows=["term"],
         absent=["documented", "term-long", *OTHERS],
         but=["GS-58"],
@@ -164,6 +171,8 @@ CLAIMS = [
         "graceful_timeout: sync, HUP: new workers start at once; old ones end after their request, whatever "
         "graceful_timeout is.",
         sign=new_at_once_old_finishes,
+        trigger=in_hand,
+        needs_idle=True,
         shows=["hup", "hup-long"],
         absent=["term", "gevent-hup"],
         setting="graceful_timeout",
@@ -173,8 +182,10 @@ CLAIMS = [
         "GS-38",
         "graceful_timeout: gevent, HUP: new workers start at once; old ones are killed after graceful_timeout.",
         sign=new_at_once_old_cut,
+        trigger=in_hand,
+        needs_idle=True,
         shows=["gevent-hup"],
-        absent=["hup", "gevent-hup-long"],
+        absent=["hup", "gevent-hup-long", "gevent-term"],
         setting="graceful_timeout",
         measured=seen,
     ),
@@ -182,6 +193,8 @@ CLAIMS = [
         "GS-39",
         "timeout during a graceful HUP: it ends the request of an old sync worker, however long graceful_timeout is.",
         sign=cut_by_timeout,
+        trigger=in_hand,
+        needs_idle=True,
         shows=["hup-timeout"],
         absent=["hup", "hup-long", "gevent-hup-timeout"],
         setting="timeout",
@@ -191,8 +204,10 @@ CLAIMS = [
         "GS-57",
         "gthread, HUP: graceful_timeout ends no request: the old worker waits for its threads, as a sync worker waits.",
         sign=new_at_once_old_finishes,
+        trigger=in_hand,
+        needs_idle=True,
         shows=["gthread-hup"],
-        absent=["gthread-term", "gevent-hup"],
+        absent=["gthread-term", "gevent-hup", "term"],
         setting="graceful_timeout",
         measured=seen,
     ),
@@ -200,8 +215,10 @@ CLAIMS = [
         "GS-59",
         "gthread, HUP: timeout, which otherwise ends no request of a gthread worker, ends one of an old worker.",
         sign=cut_by_timeout,
+        trigger=in_hand,
+        needs_idle=True,
         shows=["gthread-hup-timeout"],
-        absent=["gthread-hup", "gevent-hup-timeout"],
+        absent=["gthread-hup", "gevent-hup-timeout", "gthread-term"],
         setting="timeout",
         measured=seen,
     ),
@@ -210,6 +227,8 @@ CLAIMS = [
         "sync, QUIT and INT: graceful_timeout is the limit for a request that does not let itself be ended (stubborn). "
         "Any other request is ended at once.",
         sign=cut_at_graceful,
+        trigger=in_hand,
+        needs_idle=True,
         shows=["quit-stubborn", "int-stubborn"],
         absent=["quit", "int"],
         setting="graceful_timeout",

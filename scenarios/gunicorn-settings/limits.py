@@ -13,7 +13,7 @@ VARIANTS = {
     "limit-20000": {"ARGUMENTS": "--limit-request-line 20000"},
     "limit-0": {"ARGUMENTS": "--limit-request-line 0"},
 }
-TRIALS = 1
+TRIALS = 2
 PARALLEL = True
 
 
@@ -51,20 +51,28 @@ def largest(lab, form):
 
 
 def default_is(size):
-    """A sign: without the setting, a line of ``size`` bytes is the longest."""
+    """A sign: a line of ``size`` bytes is the longest."""
 
     def sign(o):
-        return o["limit"] is None and o["largest_path"] == size
+        return o["largest_path"] == size
 
     return sign
 
 
 def as_said(o):
     """The limit is the setting, at most 8190, and none for 0; and the query counts as the path does."""
-    if o["limit"] is None:
-        return False
     wanted = min(o["limit"], 8190) if o["limit"] else None
     return o["largest_path"] == wanted and o["largest_query"] == wanted
+
+
+def limit_set(o):
+    """gunicorn was started with the setting."""
+    return o["limit"] is not None
+
+
+def limit_not_set(o):
+    """gunicorn was started without the setting."""
+    return o["limit"] is None
 
 
 def seen(o):
@@ -73,13 +81,16 @@ def seen(o):
     return path if path == query else f"{path} in the path, {query} with a query"
 
 
+OTHERS = ["limit-100", "limit-8190", "limit-8191"]
 CLAIMS = [
     Claim(
         "GS-18",
         "limit_request_line: default 4092.",
         sign=default_is(4092),
+        trigger=limit_not_set,
         shows=["documented"],
-        absent=["limit-8190"],
+        absent=OTHERS,
+        untriggered=OTHERS,
         setting="limit_request_line",
         measured=seen,
     ),
@@ -87,8 +98,10 @@ CLAIMS = [
         "GS-19",
         "limit_request_line: at most 8190; 0 is unlimited. Query parameters count.",
         sign=as_said,
+        trigger=limit_set,
         shows=["limit-100", "limit-8190", "limit-8191", "limit-20000", "limit-0"],
         absent=["documented"],
+        untriggered=["documented"],
         setting="limit_request_line",
         measured=seen,
     ),
@@ -96,8 +109,10 @@ CLAIMS = [
         "GS-51",
         "The default limit is 4094 bytes, the line's end not counted.",
         sign=default_is(4094),
+        trigger=limit_not_set,
         shows=["documented"],
-        absent=["limit-8190"],
+        absent=OTHERS,
+        untriggered=OTHERS,
         setting="limit_request_line",
         measured=seen,
     ),

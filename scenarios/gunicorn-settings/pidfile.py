@@ -2,14 +2,14 @@
 
 from reprolab import Claim, Column, InvalidTrial
 
-from .common import Gunicorn, Lab
+from .common import Gunicorn, Lab, in_force
 
 PATH = "/tmp/gunicorn.pid"
 VARIANTS = {
     "documented": {},
     "pidfile": {"ARGUMENTS": f"--pid {PATH}", "WORKERS": "3"},
 }
-TRIALS = 1
+TRIALS = 3
 PARALLEL = True
 
 
@@ -29,6 +29,7 @@ def drive(stack):
         "master": gunicorn.master,
         "children": len(lab.children(int(text))) if text else None,
         "workers": gunicorn.wanted,
+        "in_force": gunicorn.in_force(),
     }
     lab.keep()
     return observation
@@ -52,6 +53,7 @@ CLAIMS = [
         "GS-22",
         "pidfile: holds the master's pid; none is written by default; serves to find and count the workers.",
         sign=holds_the_master,
+        trigger=in_force,
         shows=["pidfile"],
         absent=["documented"],
         setting="pidfile",

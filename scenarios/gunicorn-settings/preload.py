@@ -2,14 +2,14 @@
 
 from reprolab import Claim, Column, wait_until
 
-from .common import Gunicorn, Lab
+from .common import Gunicorn, Lab, in_force
 
 VARIANTS = {
     "documented": {},
     "three-workers": {"WORKERS": "3"},
     "preload": {"WORKERS": "3", "ARGUMENTS": "--preload"},
 }
-TRIALS = 1
+TRIALS = 3
 PARALLEL = True
 
 
@@ -23,6 +23,7 @@ def drive(stack):
         "master": gunicorn.master,
         "workers": sorted(gunicorn.workers()),
         "importers": sorted(importers(lab)),
+        "in_force": gunicorn.in_force(),
     }
     lab.keep()
     return observation
@@ -53,6 +54,7 @@ CLAIMS = [
         "GS-20",
         "preload_app: off, each worker imports the application after fork; on, it is imported once, before fork.",
         sign=once_before_fork,
+        trigger=in_force,
         shows=["preload"],
         absent=["documented", "three-workers"],
         setting="preload_app",

@@ -2,7 +2,7 @@
 
 import time
 
-from reprolab import Claim, Column, InvalidTrial, wait_until
+from reprolab import Claim, Column, InvalidTrial, logs, wait_until
 
 from .common import Gunicorn, Lab
 
@@ -22,7 +22,7 @@ VARIANTS = {
     "syntax-error": {"ARGUMENTS": "--reload", "FILE": "syntax-error"},
     "in-view": {"ARGUMENTS": "--reload", "FILE": "in-view"},
 }
-TRIALS = 1
+TRIALS = 3
 PARALLEL = True
 WATCHED = 4.0  # seconds; with --reload the change is noticed within one second
 
@@ -47,6 +47,7 @@ def drive(stack):
     late = lab.ask("/late")["status"] if stack.factors["FILE"] == "in-view" else None
     observation = {
         "code": gunicorn.code,
+        "noticed": bool(logs.GUNICORN.search("reloading", gunicorn.output)),
         "missing": "ModuleNotFoundError" in gunicorn.output,
         "replaced": changed(gunicorn, before),
         "status": lab.ask("/")["status"],
@@ -60,6 +61,12 @@ def changed(gunicorn, before):
     """Whether all of the first workers have been replaced."""
     now = set(gunicorn.workers())
     return bool(now) and not now & before
+
+
+def noticed(o):
+    """gunicorn noticed that the file had changed, and reloaded."""
+    # Observations of older runs do not have it: there a worker was replaced, or gunicorn ended.
+    return o.get("noticed", o["replaced"] or o["code"] is not None)
 
 
 def stopped(o):
@@ -89,8 +96,10 @@ CLAIMS = [
         "GS-5",
         "A reload that meets a module not installed ends in ModuleNotFoundError and stops gunicorn itself.",
         sign=stopped,
+        trigger=noticed,
         shows=["missing-module"],
         absent=["module-there", "off", "in-view"],
+        untriggered=["off"],
         setting="reload",
         measured=seen,
     ),
@@ -98,6 +107,7 @@ CLAIMS = [
         "GS-43",
         "If a view imports the missing module only when it is called, that view answers 500 and gunicorn goes on.",
         sign=lives_with_500,
+        trigger=noticed,
         shows=["in-view"],
         absent=["missing-module"],
         setting="reload",
@@ -107,6 +117,7 @@ CLAIMS = [
         "GS-44",
         "A reload that meets a syntax error does not stop gunicorn: it lives and answers 500.",
         sign=lives_without_answer,
+        trigger=noticed,
         shows=["syntax-error"],
         absent=["missing-module", "module-there"],
         setting="reload",

@@ -19,7 +19,7 @@ VARIANTS = {
     "gevent": {"ARGUMENTS": "--spew", "WORKER_CLASS": "gevent"},
     "gthread": {"ARGUMENTS": "--spew --threads 2", "WORKER_CLASS": "gthread"},
 }
-TRIALS = 1
+TRIALS = 3
 PARALLEL = True
 
 
@@ -47,6 +47,11 @@ def shows_the_view(o):
     return o["status"] == 200 and o["view_lines"] == len(VIEW)
 
 
+def executed(o):
+    """The view answered 200, which it does after its last line and after its thread has ended."""
+    return o["status"] == 200
+
+
 def hides_threads(o):
     """Code is shown, but none of a thread that a view starts; and if the view runs in a thread, none of the view."""
     wanted = 0 if o["in_a_thread"] else len(VIEW)
@@ -63,6 +68,7 @@ CLAIMS = [
         "GS-6",
         "spew: every line of code executed is shown on the console.",
         sign=shows_the_view,
+        trigger=executed,
         shows=["spew"],
         absent=["documented"],
         but=["GS-46"],
@@ -74,6 +80,7 @@ CLAIMS = [
         "spew shows only the main thread: no line of a thread that a view starts, and none of a gthread worker's "
         "views.",
         sign=hides_threads,
+        trigger=executed,
         shows=["spew", "gthread"],
         absent=["documented", "gevent"],
         setting="spew",

@@ -4,7 +4,8 @@ from reprolab import Claim, Column, Event, logs, wait_until
 
 from .common import Gunicorn, Lab, all_answered, kept_notes
 
-THREE = {"ARGUMENTS": "--timeout 3", "LASTS": "8"}
+TIMEOUT = 3  # seconds
+THREE = {"ARGUMENTS": f"--timeout {TIMEOUT}", "LASTS": "8"}
 VARIANTS = {
     "documented": {},
     "sync": THREE,
@@ -12,15 +13,15 @@ VARIANTS = {
     "off": {**THREE, "ARGUMENTS": "--timeout 0"},
     "gevent": {**THREE, "WORKER_CLASS": "gevent"},
     "gevent-compute": {**THREE, "WORKER_CLASS": "gevent", "WORK": "compute"},
-    "gthread": {**THREE, "WORKER_CLASS": "gthread", "ARGUMENTS": "--timeout 3 --threads 4"},
+    "gthread": {**THREE, "WORKER_CLASS": "gthread", "ARGUMENTS": f"--timeout {TIMEOUT} --threads 4"},
     "gthread-compute": {
         **THREE,
         "WORKER_CLASS": "gthread",
-        "ARGUMENTS": "--timeout 3 --threads 4",
+        "ARGUMENTS": f"--timeout {TIMEOUT} --threads 4",
         "WORK": "compute",
     },
 }
-TRIALS = 1
+TRIALS = 2
 PARALLEL = True
 
 
@@ -66,6 +67,11 @@ def events(evidence, o):
             yield Event(0, "note", f"view in worker {pid}, to its end", "view", 1000 * (at - begun))
 
 
+def longer(o):
+    """A worker began a request that lasts longer than the timeout of three seconds."""
+    return o["lasts_s"] > TIMEOUT
+
+
 def killed(o):
     """The request was cut off between the timeout and 2.5 s later, gunicorn logged why, and another worker came."""
     return o["status"] is None and o["told"] and o["replaced"] and 3 <= o["after_s"] <= 5.5
@@ -86,8 +92,11 @@ CLAIMS = [
         "GS-34",
         "timeout: a sync worker that does not answer in time is killed and replaced; 0 turns it off.",
         sign=killed,
+        trigger=longer,
+        needs_idle=True,
         shows=["sync"],
         absent=["documented", "short", "off"],
+        untriggered=["documented", "short"],
         setting="timeout",
         measured=seen,
     ),
@@ -95,8 +104,11 @@ CLAIMS = [
         "GS-35",
         "timeout: with gevent it does not work.",
         sign=left_alone,
+        trigger=longer,
+        needs_idle=True,
         shows=["gevent"],
-        absent=["sync", "short"],
+        absent=["sync", "short", "gevent-compute"],
+        untriggered=["short"],
         but=["GS-56"],
         setting="timeout",
         measured=seen,
@@ -105,8 +117,10 @@ CLAIMS = [
         "GS-56",
         "A gevent worker whose request computes and never waits is killed by the timeout, as a sync worker is.",
         sign=killed,
+        trigger=longer,
+        needs_idle=True,
         shows=["gevent-compute"],
-        absent=["gevent", "gthread-compute"],
+        absent=["gevent", "gthread", "gthread-compute"],
         setting="timeout",
         measured=seen,
     ),
@@ -114,6 +128,8 @@ CLAIMS = [
         "GS-40",
         "gthread: the timeout ends no request, whether it waits or computes: the main thread answers for the worker.",
         sign=left_alone,
+        trigger=longer,
+        needs_idle=True,
         shows=["gthread", "gthread-compute"],
         absent=["sync", "gevent-compute"],
         setting="timeout",

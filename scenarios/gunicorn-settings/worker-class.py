@@ -2,7 +2,7 @@
 
 from reprolab import Claim, Column, InvalidTrial, wait_until
 
-from .common import Gunicorn, Lab, all_answered, most_at_once
+from .common import Gunicorn, Lab, all_answered, most_at_once, overlap, sent_together
 
 CLIENTS = 6
 ALL_AT_WORK = 2.0  # seconds that all must still be at work after the health check is sent
@@ -19,7 +19,7 @@ VARIANTS = {
     # One worker: with more, one of them might have no request and answer for that reason.
     "gthread-compute": {**COMPUTE, "WORKERS": "1", "WORKER_CLASS": "gthread", "ARGUMENTS": THREADS},
 }
-TRIALS = 1
+TRIALS = 3
 PARALLEL = True
 
 
@@ -35,10 +35,12 @@ def drive(stack):
 def together(lab, factors):
     """How many requests a worker handled at once, at the most."""
     numbers = [lab.begin(f"/sleep/{factors['LASTS']}") for _ in range(CLIENTS)]
-    statuses = [answer["status"] for answer in all_answered(lab, numbers)]
+    answers = all_answered(lab, numbers)
+    statuses = [answer["status"] for answer in answers]
     if statuses != [200] * CLIENTS:
         raise InvalidTrial(f"the requests were answered with {statuses}")
-    return {"most": max(most_at_once(lab.notes(), "/sleep/").values()), "health_s": None}
+    most = max(most_at_once(lab.notes(), "/sleep/").values())
+    return {"most": most, "overlap": overlap(answers), "health_s": None}
 
 
 def health(lab, gunicorn):
@@ -69,6 +71,11 @@ def health(lab, gunicorn):
         "health_s": round(check["ended"] - check["began"], 3),
         "others_took_s": round(min(ends) - check["began"], 3),
     }
+
+
+def all_at_work(o):
+    """The other requests went on for at least two seconds after the health check was sent."""
+    return o.get("others_took_s", 0) >= ALL_AT_WORK
 
 
 def one_at_a_time(o):
@@ -103,6 +110,7 @@ CLAIMS = [
         "GS-28",
         "worker_class: sync: one connection's request at a time per worker.",
         sign=one_at_a_time,
+        trigger=sent_together,
         shows=["documented"],
         absent=["gevent", "gthread"],
         setting="worker_class",
@@ -112,6 +120,8 @@ CLAIMS = [
         "GS-29",
         "gevent: one worker handles many connections at once.",
         sign=many_at_once,
+        trigger=sent_together,
+        needs_idle=True,
         shows=["gevent"],
         absent=["documented"],
         setting="worker_class",
@@ -122,6 +132,8 @@ CLAIMS = [
         "gevent: with as many CPU-bound requests running as there are workers, a health check still answers without "
         "trouble.",
         sign=healthy,
+        trigger=all_at_work,
+        needs_idle=True,
         shows=["gevent-compute"],
         absent=["sync-compute"],
         setting="worker_class",
@@ -132,6 +144,8 @@ CLAIMS = [
         "A health check is answered as the document says only if requests wait, if one worker does not compute, or "
         "under gthread.",
         sign=healthy,
+        trigger=all_at_work,
+        needs_idle=True,
         shows=["gevent-waiting", "gevent-one-worker-free", "gthread-compute"],
         absent=["gevent-compute", "sync-compute"],
         setting="worker_class",

@@ -2,7 +2,7 @@
 
 from reprolab import Claim, Column, InvalidTrial
 
-from .common import Gunicorn, Lab, all_answered, most_at_once
+from .common import Gunicorn, Lab, all_answered, most_at_once, overlap, sent_together
 
 CLIENTS = 8
 LIMIT = 3
@@ -18,7 +18,7 @@ VARIANTS = {
     "gthread": {"WORKER_CLASS": "gthread", "ARGUMENTS": THREADS},
     "gthread-3": {"WORKER_CLASS": "gthread", "ARGUMENTS": f"{THREADS} {SET}"},
 }
-TRIALS = 1
+TRIALS = 2
 PARALLEL = True
 
 
@@ -27,10 +27,11 @@ def drive(stack):
     lab = Lab(stack)
     Gunicorn(lab).ready()
     numbers = [lab.begin(f"/sleep/{stack.factors['LASTS']}") for _ in range(CLIENTS)]
-    statuses = [answer["status"] for answer in all_answered(lab, numbers)]
+    answers = all_answered(lab, numbers)
+    statuses = [answer["status"] for answer in answers]
     if statuses != [200] * CLIENTS:
         raise InvalidTrial(f"the requests were answered with {statuses}")
-    observation = {"most": max(most_at_once(lab.notes(), "/sleep/").values())}
+    observation = {"most": max(most_at_once(lab.notes(), "/sleep/").values()), "overlap": overlap(answers)}
     lab.keep()
     return observation
 
@@ -50,6 +51,8 @@ CLAIMS = [
         "GS-31",
         "worker_connections: matters only for eventlet and gevent; the most connections per worker.",
         sign=limited,
+        trigger=sent_together,
+        needs_idle=True,
         shows=["gevent-3", "eventlet-3"],
         absent=["documented", "sync-3", "gevent", "eventlet", "gthread-3"],
         setting="worker_connections",
@@ -59,8 +62,10 @@ CLAIMS = [
         "GS-55",
         "worker_connections is the most connections of a gthread worker too, however many threads it has.",
         sign=limited,
+        trigger=sent_together,
+        needs_idle=True,
         shows=["gthread-3"],
-        absent=["gthread", "sync-3"],
+        absent=["gthread", "sync-3", "documented"],
         setting="worker_connections",
         measured=seen,
     ),

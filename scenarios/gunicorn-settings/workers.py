@@ -2,7 +2,7 @@
 
 from reprolab import Claim, Column, wait_until
 
-from .common import Gunicorn, Lab
+from .common import Gunicorn, Lab, in_force, unchanged
 
 VARIANTS = {
     "documented": {},
@@ -12,25 +12,29 @@ VARIANTS = {
     "ttin": {"SIGNAL": "TTIN"},
     "worker-killed": {"SIGNAL": "KILL"},
 }
-TRIALS = 1
+TRIALS = 2
 PARALLEL = True
 
 
 def drive(stack):
     """Count the master's children, in some variants after a signal that adds one, or after one was killed."""
     lab = Lab(stack)
-    gunicorn = Gunicorn(lab).ready()
-    wanted = gunicorn.wanted
-    before = gunicorn.workers()
+    gunicorn = Gunicorn(lab).serving()
+    before = unchanged("the list of workers", gunicorn.workers)
     if stack.factors["SIGNAL"] == "TTIN":
         gunicorn.kill("TTIN")
-        wait_until("one worker more", lambda: len(gunicorn.workers()) > wanted)
+        wait_until("one worker more", lambda: len(gunicorn.workers()) > len(before))
     if stack.factors["SIGNAL"] == "KILL":
         gunicorn.kill("KILL", before[0])
         wait_until(
-            "another in its place", lambda: before[0] not in gunicorn.workers() and len(gunicorn.workers()) >= wanted
+            "another in its place",
+            lambda: before[0] not in gunicorn.workers() and len(gunicorn.workers()) >= len(before),
         )
-    observation = {"wanted": wanted, "workers": len(gunicorn.workers())}
+    observation = {
+        "wanted": gunicorn.wanted,
+        "workers": len(unchanged("the list of workers", gunicorn.workers)),
+        "in_force": gunicorn.in_force(),
+    }
     lab.keep()
     return observation
 
@@ -50,6 +54,7 @@ CLAIMS = [
         "GS-27",
         "workers: the number of worker processes the master forks.",
         sign=as_many,
+        trigger=in_force,
         shows=["documented", "three", "five", "worker-killed"],
         absent=["ttin"],
         setting="workers",
