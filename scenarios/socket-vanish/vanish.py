@@ -44,7 +44,7 @@ PROBES = 3
 IDLE = 2.5
 MIN_REFUSED = 100
 # On starved cores the load may end before a worker that has reached max_requests is replaced. Then the lab waits for
-# the replacement, but not longer than this, in seconds: a gevent worker is not replaced at all.
+# the replacement, but not longer than this, in seconds. (A gevent worker is replaced only when the load has ended.)
 REPLACED = 10
 # How long the load must go on after the first replacement, in milliseconds, to tell what the clients get from then on.
 LOAD_AFTER = 1000
