@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,6 +17,7 @@ from reprolab import InvalidTrial
 from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
 from reprolab.scenario import loader
 from reprolab.scenario.model import Claim, Scenario
+from reprolab.verdict.decide import decide
 from reprolab.verdict.document import Rate
 from reprolab.verdict.judge import count, judge
 from test_wait_graph import call, serving
@@ -247,10 +249,120 @@ def test_a_lost_lock_is_another_freeze(found: Scenario, freeze: ModuleType) -> N
 
 
 def test_how_a_freeze_looks_cannot_be_told_without_one(found: Scenario) -> None:
-    """A trial without a frozen request is an error to that sign, not its absence."""
+    """A trial without a frozen request does not count for that claim, and its sign does not call it absent."""
     (trial,) = [t for t in RUN.trials() if (t.experiment, t.variant) == ("freeze", "handler-default")]
     seen = count(claims(found)["PF-8"], [trial])
-    assert seen.trials == 0 and "no request froze" in seen.errors[0]
+    assert (seen.trials, seen.not_exercised, seen.errors) == (0, 1, ())
+    with pytest.raises(ValueError, match="no request froze"):
+        claims(found)["PF-8"].sign(trial.observation)
+
+
+# -- triggers ---------------------------------------------------------------------------------------
+
+
+def nothing_raised(o: dict[str, Any]) -> None:
+    """No request raised."""
+    for attempt in o["attempts"]:
+        attempt["raised"] = ""
+
+
+def five_last(o: dict[str, Any]) -> None:
+    """Task 5 ended after all others."""
+    for attempt in o["attempts"]:
+        attempt["finished"] = dict.fromkeys("12345", "200")
+
+
+def all_raised(o: dict[str, Any]) -> None:
+    """Each request raised."""
+    for attempt in o["attempts"]:
+        attempt["raised"] = "task 5 fails"
+
+
+def no_five(o: dict[str, Any]) -> None:
+    """Task 5 never did its work."""
+    for attempt in o["attempts"]:
+        attempt["finished"].pop("5")
+
+
+def small(o: dict[str, Any]) -> None:
+    """No result was large."""
+    for attempt in o["attempts"]:
+        attempt["finished"] = dict.fromkeys(attempt["finished"], "200")
+
+
+def caught(o: dict[str, Any]) -> None:
+    """The children catch SIGTERM."""
+    o["sigterm"]["children"] = ["caught"]
+
+
+def default(o: dict[str, Any]) -> None:
+    """The children do not catch SIGTERM."""
+    o["sigterm"]["children"] = ["default"]
+
+
+@pytest.mark.parametrize(
+    ("identifier", "variant", "change"),
+    [
+        ("PF-1", "handler-default", nothing_raised),
+        ("PF-1", "handler-default", five_last),
+        ("PF-2", "documented", lambda o: o.update(frozen=0)),
+        ("PF-3", "return-traceback", nothing_raised),
+        ("PF-3", "return-text", all_raised),
+        ("PF-4", "wrapper-at-once", nothing_raised),
+        ("PF-5", "python-3.9", five_last),
+        ("PF-6", "script", five_last),
+        ("PF-7", "documented", nothing_raised),
+        ("PF-7", "no-exception", all_raised),
+        ("PF-8", "late", lambda o: o.update(frozen=0)),
+        ("PF-9", "documented", default),
+        ("PF-9", "handler-default", caught),
+        ("PF-10", "held", default),
+        ("PF-10", "late-handler-default", caught),
+        ("PF-11", "settled", default),
+        ("PF-11", "settled", nothing_raised),
+        ("PF-12", "threads", nothing_raised),
+        ("PF-13", "wrapper-at-once", no_five),
+        ("PF-14", "script", nothing_raised),
+        ("PF-15", "runserver-noreload", five_last),
+        ("PF-16", "long-task-handler-default", lambda o: o.update(killed_after_s=None)),
+        ("PF-16", "long-task-handler-default", lambda o: o.update(children=0)),
+        ("PF-17", "long-task-handler-default", lambda o: o.update(worker_gone=False)),
+        ("PF-18", "timeout-3", lambda o: o.update(frozen=False)),
+        ("PF-19", "sending-close-join", small),
+    ],
+)
+def test_a_trial_that_provoked_nothing_does_not_count(
+    found: Scenario, identifier: str, variant: str, change: Any
+) -> None:
+    """One fact changed, so that what the claim is about did not happen in one variant that it needs."""
+    claim = claims(found)[identifier]
+    rows = [t for t in RUN.trials() if t.variant == variant]
+    rows = [t for t in rows if (t.experiment == "orphans") == (identifier in ("PF-16", "PF-17", "PF-18"))]
+    assert count(claim, rows).trials == len(rows) == 1
+    observation = json.loads(json.dumps(rows[0].observation))
+    change(observation)
+    total = count(claim, [replace(rows[0], observation=observation)])
+    assert (total.trials, total.not_exercised, total.errors) == (0, 1, ())
+    # Without the other variants, some of which refute the claim by themselves.
+    decision = decide(claim, {variant: total})
+    assert decision.verdict == "inconclusive" and f"{variant} was not exercised" in decision.why
+
+
+def test_requests_of_one_trial_that_differ_cannot_be_judged(freeze: ModuleType) -> None:
+    """A task that raised in some requests only, or children that differ: an error, neither exercised nor not."""
+    seen = observed("documented")
+    seen["attempts"][3]["raised"] = ""
+    with pytest.raises(ValueError, match="some requests only"):
+        freeze.task_raised(seen)
+    # The lab had to end this request's worker, which prints no end.
+    seen["attempts"][3]["lock_lost"] = True
+    assert freeze.task_raised(seen) is True
+    for sigterm in (None, {"worker": "caught", "children": ["caught", "default"]}):
+        with pytest.raises(ValueError, match="SIGTERM"):
+            freeze.sigterm_caught({"sigterm": sigterm})
+    five_last(seen)
+    with pytest.raises(ValueError, match="not left"):
+        freeze.left_with_catching_children(seen)
 
 
 # -- from the log -----------------------------------------------------------------------------------

@@ -9,7 +9,9 @@ import runpy
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -21,6 +23,7 @@ from reprolab import InvalidTrial
 from reprolab.evidence.run_dir import STREAMS, RunDirectory, TrialDirectory
 from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
+from reprolab.verdict.judge import judge
 
 DIRECTORY = ROOT / "scenarios" / "socket-vanish"
 WHOLE = RunDirectory(RUNS / "whole")
@@ -257,6 +260,105 @@ def test_an_empty_proxy_log(vanish: ModuleType, tmp_path: Path) -> None:
     assert vanish.permanent_502(seen) is False
 
 
+# -- triggers -------------------------------------------------------------------------------------
+
+
+def judged(found: Scenario, change: Callable[[str, dict[str, Any]], Any]) -> dict[str, str]:
+    """The verdict on each claim from the recorded trials, with each valid observation changed; and its reason."""
+    trials = []
+    for trial in WHOLE.trials():
+        observation = deepcopy(dict(trial.observation))
+        if trial.valid:
+            change(trial.variant, observation)
+        trials.append(replace(trial, observation=observation))
+    return {claim.id: f"{claim.verdict}: {claim.why}" for claim in judge(found, "changed", trials).claims}
+
+
+def test_controls_without_a_restart_prove_nothing(found: Scenario) -> None:
+    """With both counts 0 in the control trials no claim is confirmed: nothing was exercised in them."""
+
+    def change(variant: str, o: dict[str, Any]) -> None:
+        if not o["tracebacks"]:
+            o.update(reached=0, worker_restarts=0)
+
+    for name, words in judged(found, change).items():
+        assert words.startswith("inconclusive") and "was not exercised" in words, (name, words)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        # Workers reached their limit, but none was replaced: the file is still there.
+        {"worker_restarts": 0, "restarted_ms": None, "looked_ms": 10200.0, "socket_after": True},
+        # The first replacement came after the last look, and so did the removal.
+        {"restarted_ms": 12700.0, "looked_ms": 10200.0, "socket_after": True},
+    ],
+)
+def test_starved_cores_refute_nothing(found: Scenario, change: dict[str, Any]) -> None:
+    """The documented stack did not come to a restart in time: all claims are inconclusive, not refuted."""
+    starved = change | {"ok_after_gone": 0, "order": None, "probes": ["200"] * 3, "statuses": {"200": 1652}}
+
+    def starve(variant: str, o: dict[str, Any]) -> None:
+        if variant == "documented":
+            o.update(starved)
+
+    for name, words in judged(found, starve).items():
+        assert words.startswith("inconclusive") and "documented was not exercised" in words, (name, words)
+
+
+def test_no_max_requests_must_not_restart(found: Scenario) -> None:
+    """Its purpose is that no worker restarts; a trial in which one did says nothing there."""
+
+    def change(variant: str, o: dict[str, Any]) -> None:
+        if variant == "no-max-requests":
+            o.update(reached=5, worker_restarts=5)
+
+    changed = judged(found, change)
+    assert changed.pop("SV-7").startswith("inconclusive: no-max-requests was not exercised")
+    assert all(words.startswith("confirmed") for words in changed.values())
+
+
+def test_one_restart_cannot_fail_to_remove_the_file(vanish: ModuleType, seen: dict[str, Any]) -> None:
+    """The traceback of SV-2 needs a second worker; the other claims need one."""
+    once = seen | {"worker_restarts": 1}
+    assert vanish.restarted(once) is True and vanish.restarted_twice(once) is False
+
+
+def test_a_restart_at_the_end_of_the_load_says_nothing_of_the_clients(vanish: ModuleType, seen: dict[str, Any]) -> None:
+    """What the clients get from then on needs a load that goes on."""
+    end = seen["load"]["duration_us"] / 1000
+    for moment, enough in ((end - 1500, True), (end - 500, False)):
+        o = seen | {"restarted_ms": moment, "looked_ms": end + 100}
+        assert vanish.restarted(o) is True and vanish.restarted_under_load(o) is enough
+
+
+def test_the_moments_of_restart_and_look_are_kept(vanish: ModuleType, tmp_path: Path) -> None:
+    """A worker that reached its limit ended, then the master started another; only then was it replaced."""
+    place, driven = thinned("documented", tmp_path)
+    seen = vanish.observe(place, driven)
+    assert 0 < seen["order"]["reached_ms"] < seen["restarted_ms"] < seen["looked_ms"]
+    assert vanish.restarted(seen) and vanish.restarted_under_load(seen)
+    rewrite(place, APP, rb"Worker exiting", b"Worker hangs")
+    assert vanish.observe(place, driven)["restarted_ms"] is None
+
+
+def test_the_last_look_waits_for_a_replacement(vanish: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a worker has reached its limit; and not for ever."""
+    line = "[2026-11-26 01:19:01 +0000] [{0}] [INFO] "
+    begun = [line.format(pid) + f"Booting worker with pid: {pid}" for pid in (10, 11)]
+    reached = [*begun, line.format(10) + "Autorestarting worker after current request."]
+    ended = [*reached, line.format(10) + "Worker exiting (pid: 10)"]
+    replaced = [*ended, line.format(12) + "Booting worker with pid: 12"]
+    for logs, waits in (([begun], 0), ([reached, ended, replaced], 2), ([reached] * 99, 34)):
+        slept: list[float] = []
+        monkeypatch.setattr(vanish.time, "sleep", slept.append)
+        monkeypatch.setattr(vanish.time, "monotonic", lambda slept=slept: sum(slept))
+        lines = iter(logs)
+        stack = SimpleNamespace(printed=lambda role, lines=lines: next(lines))
+        vanish.wait_for_replacement(stack, 2)
+        assert len(slept) == waits
+
+
 # -- signs ----------------------------------------------------------------------------------------
 
 
@@ -340,6 +442,7 @@ def test_plain_requests_come_when_no_old_connection_is_left(
             wrk=lambda *words, **options: SimpleNamespace(summary=dict),
             probe=lambda *words, **options: "502",
             running=lambda role: True,
+            printed=lambda role: [],
         )
         vanish.drive(stack)
         assert (max(slept) > 2) is waits

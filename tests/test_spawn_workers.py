@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -21,6 +22,10 @@ from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.processes import snapshot as snapshots
 from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
+from reprolab.scenario.trial import TrialRecord
+from reprolab.verdict.counting import count
+from reprolab.verdict.decide import decide
+from reprolab.verdict.judge import judge
 
 DIRECTORY = ROOT / "scenarios" / "spawn-workers"
 DATA = Path(__file__).parent / "data" / "spawn-workers"
@@ -53,6 +58,12 @@ def tree(found: Scenario) -> ModuleType:
 def distribution(found: Scenario) -> ModuleType:
     """The experiment on who answers."""
     return module(found, "distribution")
+
+
+@pytest.fixture(scope="module")
+def settling(tree: ModuleType) -> ModuleType:
+    """What the experiments share."""
+    return sys.modules[tree.wait_settled.__module__]
 
 
 def recorded(experiment: str) -> dict[str, dict[str, Any]]:
@@ -472,8 +483,9 @@ def test_the_order_of_listening_is_made_not_read_from_the_log(distribution: Modu
 class Starts:
     """A server whose workers are replaced when they are killed, as far as the order of listening asks for it."""
 
-    def __init__(self, workers: list[int]) -> None:
+    def __init__(self, workers: list[int], **factors: str) -> None:
         self.alive, self.lines, self.killed = list(workers), [], []
+        self.factors, self.later = factors, list[int]()
         for pid in workers:
             self.say(pid)
 
@@ -492,8 +504,13 @@ class Starts:
         return found
 
     def processes(self) -> SimpleNamespace:
-        """Those that live."""
-        return SimpleNamespace(processes=dict.fromkeys(self.alive))
+        """Those that live; afterwards one more starts, if one is to come later."""
+        living = dict.fromkeys(self.alive)
+        for pid in self.later[:1]:
+            self.alive.append(pid)
+            self.say(pid)
+            self.later.remove(pid)
+        return SimpleNamespace(processes=living)
 
     def kill(self, role: str, pids: list[int]) -> None:
         """End them; the parent starts others."""
@@ -561,3 +578,144 @@ def test_every_column_has_something_to_show(found: Scenario) -> None:
                 except (IndexError, KeyError):
                     cells.append(None)
             assert any(cell is not None for cell in cells), column.heading
+
+
+# -- triggers -------------------------------------------------------------------------------------
+
+
+def replaced_one(o: dict[str, Any]) -> None:
+    """A worker was replaced while the lab looked."""
+    o["settled"] = False
+
+
+def lost_one(o: dict[str, Any]) -> None:
+    """In an observation without that fact: a worker that had started is not among the processes."""
+    o["workers"] = [*o["workers"], 99]
+
+
+def unanswered(o: dict[str, Any]) -> None:
+    """No request was answered."""
+    o.update(asked=0, served={})
+
+
+def to_one(o: dict[str, Any]) -> None:
+    """One process answered all requests."""
+    o["served"] = {str(o["workers"][0]): {"1": o["asked"]}}
+
+
+def to_two(o: dict[str, Any]) -> None:
+    """Two processes answered."""
+    o["served"] = {"7": {"1": 15}, "8": {"1": 15}}
+
+
+def silent(o: dict[str, Any]) -> None:
+    """No answer in the first phase."""
+    o["phases"][0]["groups"] = []
+
+
+def no_threads(o: dict[str, Any]) -> None:
+    """No worker had more threads than the others."""
+    for phase in o["phases"]:
+        phase["before"] = [5] * len(phase["before"])
+
+
+def in_pairs(o: dict[str, Any]) -> None:
+    """Requests came two at a time."""
+    for phase in o["phases"]:
+        phase["groups"] = [[2 * n for n in counts] for counts in phase["groups"]]
+
+
+def taken(o: dict[str, Any]) -> None:
+    """No core was idle."""
+    for phase in o["phases"]:
+        phase["idle"] = 0.0
+
+
+def free(o: dict[str, Any]) -> None:
+    """All cores were idle."""
+    for phase in o["phases"]:
+        phase["idle"] = 2.0
+
+
+def cut_short(o: dict[str, Any]) -> None:
+    """A burst lost one of its requests."""
+    burst = next(phase for phase in o["phases"] if phase["phase"] == "burst of 30")
+    burst["groups"][0] = [10, 10, 9]
+
+
+@pytest.mark.parametrize(
+    ("identifier", "variant", "change"),
+    [
+        *(
+            (f"SW-{number}", "documented", change)
+            for number in (1, 2, 5, 11, 12, 13)
+            for change in (replaced_one, lost_one)
+        ),
+        ("SW-14", "marked", unanswered),
+        ("SW-14", "marked-forked", replaced_one),
+        ("SW-7", "documented", to_one),
+        ("SW-7", "many-requests", replaced_one),
+        ("SW-7", "one-worker", to_two),
+        *(
+            (f"SW-{number}", "documented", change)
+            for number in (3, 4, 9, 10, 15)
+            for change in (replaced_one, lost_one)
+        ),
+        ("SW-6", "async", silent),
+        ("SW-8", "quick", no_threads),
+        ("SW-8", "quick", lambda o: [phase.pop("target", None) for phase in o["phases"]]),
+        ("SW-16", "quick", taken),
+        ("SW-16", "own-socket", in_pairs),
+        ("SW-16", "busy", free),
+        ("SW-17", "accept-one", cut_short),
+        ("SW-17", "accept-one", in_pairs),
+    ],
+)
+def test_a_trial_that_provoked_nothing_does_not_count(
+    found: Scenario, identifier: str, variant: str, change: Callable[[dict[str, Any]], Any]
+) -> None:
+    """One fact changed, so that what the claim is about did not happen in one variant that it needs."""
+    ((experiment, claim),) = [(e, c) for e in found.experiments.values() for c in e.claims if c.id == identifier]
+    observation = recorded(experiment.name)[variant]
+    trial = TrialRecord(experiment.name, variant, 1, {}, observation)
+    assert count(claim, [trial]).trials == 1
+    change(observation)
+    total = count(claim, [trial])
+    assert (total.trials, total.not_exercised, total.errors) == (0, 1, ())
+    decision = decide(claim, {variant: total})
+    assert decision.verdict == "inconclusive" and f"{variant} was not exercised" in decision.why
+
+
+@pytest.mark.parametrize("worker", ["replaced", "being replaced"])
+def test_a_tree_in_the_middle_of_a_replacement_refutes_nothing(found: Scenario, worker: str) -> None:
+    """The parent had killed a worker that took too long to start: SW-3 is inconclusive, not refuted."""
+    trials = [TrialRecord("tree", variant, 1, {}, o) for variant, o in recorded("tree").items()]
+    seen = next(dict(trial.observation) for trial in trials if trial.variant == "documented")
+    child = next(child for child in seen["children"] if child["kind"] == "spawn_main")
+    others = [one for one in seen["children"] if one is not child]
+    seen["children"] = [*others, child | {"pid": 99}] if worker == "being replaced" else others
+    trials = [trial for trial in trials if trial.variant != "documented"]
+    verdict = judge(found, "changed", [*trials, TrialRecord("tree", "documented", 1, {}, seen)])
+    claim = verdict.claim("SW-3")
+    assert claim is not None
+    assert (claim.verdict, "documented was not exercised" in claim.why) == ("inconclusive", True)
+
+
+def test_the_look_waits_until_no_worker_is_being_replaced(settling: ModuleType) -> None:
+    """All have said that they are up, but one has died since: only with its replacement is the tree whole."""
+    stack = Starts([11, 12, 13], WORKERS="3", RELOAD="False")
+    stack.lines.append("INFO: Child process [12] died")
+    stack.alive.remove(12)
+    stack.later = [14]
+    assert settling.wait_settled(stack) == [11, 13, 14]
+    assert settling.serving(stack) == [11, 13, 14]
+    stack.kill("app", [13])
+    assert settling.serving(stack) == [11, 14, 15]
+
+
+def test_a_worker_that_the_parent_has_given_up_does_not_serve(settling: ModuleType) -> None:
+    """Its process may still be there when the log tells that it died."""
+    stack = Starts([11, 12], WORKERS="2", RELOAD="False")
+    stack.lines.append("INFO: Child process [12] died")
+    assert settling.serving(stack) == [11]
+    assert [settling.wanted({"RELOAD": reload, "WORKERS": "3"}) for reload in ("True", "False")] == [1, 3]

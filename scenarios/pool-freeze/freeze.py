@@ -277,6 +277,64 @@ def printed(evidence, start):
             yield (clock(line) - start) / 1e6, text[3]
 
 
+# -- triggers: was what the claims are about exercised? ----------------------------------------------
+
+
+def task_raised(o):
+    """What a task raised left the pool's block in every request. Raises ValueError if only in some requests."""
+    # The lab ends the worker of a request that lost a lock, so that one prints no end.
+    raised = {bool(attempt["raised"]) for attempt in o["attempts"] if not attempt.get("lock_lost")}
+    if len(raised) > 1:
+        raise ValueError("a task raised in some requests only")
+    return raised == {True}
+
+
+def left_at_work(o):
+    """The same, and in some request another task was not done when task 5 was: the pool had to be ended at work."""
+    return task_raised(o) and any(left_over(attempt) for attempt in o["attempts"])
+
+
+def left_over(attempt):
+    """The tasks of a request that had not ended when task 5 ended; they ended later, or never."""
+    done = list(attempt["finished"])
+    return TASKS - set(done[: done.index("5") + 1]) if "5" in done else set()
+
+
+def sigterm_caught(o):
+    """The pool's children catch SIGTERM. Raises ValueError if the lab did not see that, or if they differ."""
+    actions = o["sigterm"]["children"] if o["sigterm"] else []
+    if len(actions) != 1:
+        raise ValueError(f"what SIGTERM does in the pool's children: {actions or 'not seen'}")
+    return actions == ["caught"]
+
+
+def left_with_catching_children(o):
+    """The pool was ended at work, and its children catch SIGTERM. Raises ValueError if it was not ended at work."""
+    if not left_at_work(o):
+        raise ValueError("the pool's block was not left while a task was to be done")
+    return sigterm_caught(o)
+
+
+def raised_with_catching_children(o):
+    """A task raised in every request, and the pool's children catch SIGTERM."""
+    return task_raised(o) and sigterm_caught(o)
+
+
+def froze(o):
+    """At least one request froze, so there is something to look at."""
+    return o["frozen"] > 0
+
+
+def fifth_ended(o):
+    """In every request task 5 did its work up to the point where it raises."""
+    return all("5" in attempt["finished"] for attempt in o["attempts"])
+
+
+def large_result(o):
+    """In some request a child had a result to send that no pipe holds."""
+    return any("large" in attempt["finished"].values() for attempt in o["attempts"])
+
+
 # -- signs -------------------------------------------------------------------------------------------
 
 
@@ -342,9 +400,15 @@ def lock_lost(o):
     return lost(o) > 0
 
 
+def slips(o):
+    """In how many requests the document's wrapper itself raised a NameError for the name `this`; and all requests."""
+    raised = [attempt["raised"] for attempt in o["attempts"]]
+    return sum("NameError" in text and "this" in text for text in raised), len(raised)
+
+
 def slip(o):
     """The document's wrapper itself raises a NameError, for the name `this`."""
-    return any("NameError" in attempt["raised"] and "this" in attempt["raised"] for attempt in o["attempts"])
+    return slips(o)[0] > 0
 
 
 NEWER = ["python-3.8", "python-3.9", "python-3.10", "python-3.11", "python-3.12", "python-3.13"]
@@ -359,6 +423,8 @@ CLAIMS = [
         shows=["documented"],
         absent=["handler-default"],
         rate=rate,
+        trigger=left_at_work,
+        needs_idle=True,
     ),
     Claim(
         "PF-2",
@@ -367,6 +433,9 @@ CLAIMS = [
         sign=all_tasks_finished,
         shows=["documented", "late-raise"],
         rate=lambda o: (sum(n == len(TASKS) for n in o["finished"]), len(o["finished"])),
+        trigger=froze,
+        needs_idle=True,
+        no_control="It says how a frozen request looks; an answered one has no process to look at.",
     ),
     Claim(
         "PF-3",
@@ -375,6 +444,9 @@ CLAIMS = [
         shows=["documented", "return-traceback", "latency-0"],
         absent=["return-exception", "return-text", "late"],
         rate=rate,
+        trigger=task_raised,
+        untriggered=["return-exception", "return-text", "late"],
+        needs_idle=True,
     ),
     Claim(
         "PF-4",
@@ -384,6 +456,8 @@ CLAIMS = [
         shows=["documented"],
         absent=["wrapper-at-once", "wrapper-afterwards"],
         rate=rate,
+        trigger=task_raised,
+        needs_idle=True,
     ),
     Claim(
         "PF-5",
@@ -392,6 +466,7 @@ CLAIMS = [
         shows=["documented", "python-3.7"],
         absent=NEWER,
         rate=rate,
+        trigger=left_at_work,
     ),
     Claim(
         "PF-6",
@@ -401,6 +476,7 @@ CLAIMS = [
         shows=["documented"],
         absent=["sleep", "compute", "script", "runserver"],
         rate=rate,
+        trigger=left_at_work,
     ),
     Claim(
         "PF-7",
@@ -409,6 +485,9 @@ CLAIMS = [
         shows=["documented"],
         absent=["no-exception", "late"],
         rate=rate,
+        trigger=task_raised,
+        untriggered=["no-exception", "late"],
+        needs_idle=True,
     ),
     Claim(
         "PF-8",
@@ -416,6 +495,8 @@ CLAIMS = [
         "terminate() for a child, and the child waits for the lock of the queue.",
         sign=no_task_at_work,
         shows=["documented", "late", "script-noting"],
+        trigger=froze,
+        no_control="It says how a frozen request looks; an answered one has no process to look at.",
     ),
     Claim(
         "PF-9",
@@ -425,6 +506,8 @@ CLAIMS = [
         shows=["documented", "script-noting", "runserver-noting"],
         absent=["handler-default", "initializer", "script", "runserver-noreload"],
         rate=rate,
+        trigger=left_with_catching_children,
+        untriggered=["handler-default", "initializer", "script", "runserver-noreload"],
     ),
     Claim(
         "PF-10",
@@ -434,6 +517,9 @@ CLAIMS = [
         shows=["held", "late"],
         absent=["held-handler-default", "late-handler-default"],
         rate=rate,
+        trigger=sigterm_caught,
+        untriggered=["held-handler-default", "late-handler-default"],
+        needs_idle=True,
     ),
     Claim(
         "PF-11",
@@ -443,6 +529,7 @@ CLAIMS = [
         shows=["documented"],
         absent=["settled"],
         rate=rate,
+        trigger=raised_with_catching_children,
     ),
     Claim(
         "PF-12",
@@ -452,6 +539,7 @@ CLAIMS = [
         shows=["documented"],
         absent=REMEDIES,
         rate=rate,
+        trigger=task_raised,
     ),
     Claim(
         "PF-13",
@@ -460,6 +548,8 @@ CLAIMS = [
         sign=slip,
         shows=["wrapper-as-written-value"],
         absent=["wrapper-at-once"],
+        rate=slips,
+        trigger=fifth_ended,
     ),
     Claim(
         "PF-14",
@@ -468,6 +558,8 @@ CLAIMS = [
         shows=["documented", *RELEASES],
         absent=["script"],
         rate=rate,
+        trigger=left_at_work,
+        needs_idle=True,
     ),
     Claim(
         "PF-15",
@@ -476,6 +568,8 @@ CLAIMS = [
         shows=["documented", "gthread"],
         absent=["runserver-noreload"],
         rate=rate,
+        trigger=left_at_work,
+        needs_idle=True,
     ),
     Claim(
         "PF-19",
@@ -486,6 +580,8 @@ CLAIMS = [
         shows=["sending", "sending-python-3.7", "sending-initializer"],
         absent=["documented", "sending-close-join"],
         rate=lambda o: (lost(o), o["asked"]),
+        trigger=large_result,
+        untriggered=["documented"],
     ),
 ]
 

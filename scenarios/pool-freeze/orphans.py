@@ -16,7 +16,7 @@ VARIANTS = {
     "long-task": {"TIMEOUT": "3", **LONG},
     "long-task-handler-default": {"TIMEOUT": "3", "HANDLER": "default", **LONG},
 }
-TRIALS = 1
+TRIALS = 3
 PARALLEL = True
 
 NUMBER = 1
@@ -130,6 +130,19 @@ def answer_of(asked):
     return "closed" if asked.result() == "refused" else asked.result()
 
 
+# -- triggers: was what the claims are about exercised? ----------------------------------------------
+
+
+def killed_with_a_pool(o):
+    """gunicorn's timeout killed the worker, which had a pool with children."""
+    return o["killed_after_s"] is not None and o["worker_gone"] and o["children"] > 0
+
+
+def frozen(o):
+    """The request is frozen, so that the timeout has something to notice."""
+    return bool(o["frozen"])
+
+
 # -- signs -------------------------------------------------------------------------------------------
 
 
@@ -156,6 +169,8 @@ CLAIMS = [
         sign=orphaned,
         shows=["documented", "timeout-3"],
         absent=["long-task-handler-default"],
+        trigger=killed_with_a_pool,
+        needs_idle=True,
     ),
     Claim(
         "PF-17",
@@ -163,6 +178,8 @@ CLAIMS = [
         sign=client_waits,
         shows=["documented", "timeout-3"],
         absent=["long-task-handler-default"],
+        trigger=killed_with_a_pool,
+        needs_idle=True,
     ),
     Claim(
         "PF-18",
@@ -170,6 +187,7 @@ CLAIMS = [
         sign=never_killed,
         shows=["gthread"],
         absent=["timeout-3"],
+        trigger=frozen,
     ),
 ]
 

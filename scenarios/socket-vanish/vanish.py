@@ -1,5 +1,6 @@
 """A threaded gunicorn worker that reaches max_requests removes the socket file of the whole server."""
 
+import re
 import time
 
 from reprolab import Claim, Column, Event, InvalidTrial, logs
@@ -42,16 +43,25 @@ PROBES = 3
 # is open, a request may still be answered on it. In the longest case this went on nearly to the end of the load.
 IDLE = 2.5
 MIN_REFUSED = 100
+# On starved cores the load may end before a worker that has reached max_requests is replaced. Then the lab waits for
+# the replacement, but not longer than this, in seconds. (A gevent worker is replaced only when the load has ended.)
+REPLACED = 10
+# How long the load must go on after the first replacement, in milliseconds, to tell what the clients get from then on.
+LOAD_AFTER = 1000
 
 
 def drive(stack):
     """Put the document's load on the server, look for the socket file before and after it, then send plain requests.
 
-    If the file has gone, the plain requests wait until no connection from before the removal can be open.
+    Before it looks the second time, it waits until a worker that has reached max_requests is replaced. If the file has
+    gone, the plain requests wait until no connection from before the removal can be open.
     """
+    workers = int(stack.factors["WORKERS"])
     socket = socket_path(stack.factors["BIND"])
     before = bool(socket) and stack.exists("app", socket)
     load = stack.wrk("/", threads=THREADS, connections=CONNECTIONS, duration=DURATION)
+    wait_for_replacement(stack, workers)
+    looked_ns = time.time_ns()
     after = bool(socket) and stack.exists("app", socket)
     if before and not after:
         time.sleep(IDLE)
@@ -59,11 +69,25 @@ def drive(stack):
         "socket": socket,
         "socket_before": before,
         "socket_after": after,
+        "looked_ns": looked_ns,
         "server_running": stack.running("app"),
         "probes": [probe_after_pause(stack) for _ in range(PROBES)],
-        "workers": int(stack.factors["WORKERS"]),
+        "workers": workers,
         "load": load.summary(),
     }
+
+
+def wait_for_replacement(stack, workers):
+    """If a worker has reached max_requests, wait until the first of them is replaced, at most REPLACED seconds."""
+    end = time.monotonic() + REPLACED
+    while time.monotonic() < end:
+        text = "\n".join(stack.printed("app"))
+        reached, ended, booted = (
+            re.findall(logs.GUNICORN.pattern(kind), text) for kind in ("max_requests", "exiting", "started")
+        )
+        if not reached or (set(reached) & set(ended) and len(booted) > workers):
+            return
+        time.sleep(0.3)
 
 
 def probe_after_pause(stack):
@@ -84,13 +108,16 @@ def observe(evidence, driven):
     missing = driven["load"]["requests"] - access.lines
     if missing > CONNECTIONS:
         raise InvalidTrial(f"{missing} responses that wrk counted have no line in the proxy's log")
-    server = server_events(evidence.streams("app"))
+    server = server_events(evidence.streams("app"), driven["workers"])
     watched = [event for event in witness_lines(evidence.lines("witness")) if event.get("event") == "gone"]
     return (
         driven
         | server_summary(server, driven["workers"])
         | access_figures(access, driven, missing)
         | {
+            "restarted_ms": since(server["replacements"][0], start) if server["replacements"] else None,
+            # Runs before it was recorded looked just after the load.
+            "looked_ms": since(driven.get("looked_ns", driven["load"]["finished_ns"]), start),
             "gone_ms": since(watched[0]["t_ns"], start) if watched else None,
             "ok_after_gone": ok_after(access, since(watched[0]["t_ns"], start)) if watched else 0,
             "order": order(server, access, watched, start),
@@ -113,10 +140,14 @@ def access_figures(access, driven, missing):
     }
 
 
-def server_events(lines):
-    """The restarts, boots, removals and tracebacks in the application server's log, in the order of its lines."""
-    events = {"reached": [], "booted": 0, "unlinks": [], "tracebacks": {}}
-    kept = []
+def server_events(lines, workers):
+    """The restarts, boots, removals and tracebacks in the application server's log, in the order of its lines.
+
+    ``replacements`` holds a moment for each worker that the master started in place of one that had reached
+    max_requests and ended.
+    """
+    events = {"reached": [], "booted": 0, "replacements": [], "unlinks": [], "tracebacks": {}}
+    kept, ended = [], set()
     clock = logs.Clock()
     for number, line in enumerate(lines):
         if b'"GET / HTTP' in line:
@@ -126,6 +157,10 @@ def server_events(lines):
             events["reached"].append({"pid": int(match[1]), "line": number, "t_ns": clock(line)})
         elif logs.GUNICORN.search("started", line):
             events["booted"] += 1
+            if events["booted"] > workers and len(ended) > len(events["replacements"]):
+                events["replacements"].append(clock(line))
+        elif match := logs.GUNICORN.search("exiting", line):
+            ended |= {int(match[1])} & {event["pid"] for event in events["reached"]}
         elif b'"witness": "unlink"' in line:
             events["unlinks"].append(logs.json_object(line) | {"line": number})
     for trace in logs.tracebacks(kept):
@@ -218,6 +253,27 @@ def responses(evidence, o):
     return logs.counts_per_step(logs.access_summary(evidence.lines("proxy"), o["load"]["started_ns"]).timeline())
 
 
+# -- triggers: was what the claims are about exercised? ------------------------------------------
+
+
+def restarted(o):
+    """A worker reached max_requests and ended, and another took its place, before the last look for the socket file."""
+    if "restarted_ms" not in o:
+        # Runs before it was recorded have only the count of the whole trial.
+        return o["reached"] > 0 and o["worker_restarts"] > 0
+    return o["reached"] > 0 and o["restarted_ms"] is not None and o["restarted_ms"] <= o["looked_ms"]
+
+
+def restarted_twice(o):
+    """The same, and there is a second restart: only a worker that finds no file any more can fail to remove it."""
+    return restarted(o) and min(o["reached"], o["worker_restarts"]) > 1
+
+
+def restarted_under_load(o):
+    """The same, and the load went on long enough after the restart to tell what the clients get from then on."""
+    return restarted(o) and o.get("restarted_ms", 0) <= o["load"]["duration_us"] / 1000 - LOAD_AFTER
+
+
 # -- signs: pure functions of one observation ----------------------------------------------------
 
 
@@ -273,6 +329,7 @@ CLAIMS = [
         sign=socket_gone,
         shows=["documented"],
         absent=["gunicorn-19.5.0"],
+        trigger=restarted,
     ),
     Claim(
         "SV-2",
@@ -281,6 +338,7 @@ CLAIMS = [
         sign=unlink_traceback,
         shows=["documented"],
         absent=["gunicorn-19.5.0"],
+        trigger=restarted_twice,
     ),
     Claim(
         "SV-3",
@@ -288,6 +346,7 @@ CLAIMS = [
         sign=end_state_502,
         shows=["documented"],
         absent=["gunicorn-19.5.0"],
+        trigger=restarted_under_load,
     ),
     Claim(
         "SV-4",
@@ -295,6 +354,7 @@ CLAIMS = [
         sign=socket_gone,
         shows=["documented"],
         absent=UNIX_CONTROLS,
+        trigger=restarted,
     ),
     Claim(
         "SV-5",
@@ -302,6 +362,7 @@ CLAIMS = [
         sign=socket_gone,
         shows=["documented"],
         absent=LATER,
+        trigger=restarted,
     ),
     Claim(
         "SV-6",
@@ -309,6 +370,7 @@ CLAIMS = [
         sign=permanent_502,
         shows=["documented"],
         absent=["tcp"],
+        trigger=restarted_under_load,
     ),
     Claim(
         "SV-7",
@@ -316,6 +378,8 @@ CLAIMS = [
         sign=socket_gone,
         shows=["documented"],
         absent=SETTINGS,
+        trigger=restarted,
+        untriggered=["no-max-requests"],
     ),
     Claim(
         "SV-8",
@@ -324,6 +388,7 @@ CLAIMS = [
         sign=in_order,
         shows=["documented"],
         absent=["gunicorn-19.5.0"],
+        trigger=restarted_under_load,
     ),
     Claim(
         "SV-9",
@@ -332,6 +397,7 @@ CLAIMS = [
         sign=socket_gone,
         shows=["documented", "19.5.0-unguarded"],
         absent=["creator-only", "gunicorn-19.5.0"],
+        trigger=restarted,
     ),
     Claim(
         "SV-10",
@@ -339,6 +405,7 @@ CLAIMS = [
         sign=socket_gone,
         shows=["documented", "unwatched"],
         absent=["gunicorn-19.5.0"],
+        trigger=restarted,
     ),
     Claim(
         "SV-11",
@@ -346,6 +413,7 @@ CLAIMS = [
         sign=socket_gone,
         shows=["documented", "eventlet"],
         absent=["one-thread"],
+        trigger=restarted,
     ),
     Claim(
         "SV-12",
@@ -354,6 +422,7 @@ CLAIMS = [
         sign=answered_after_removal,
         shows=["documented"],
         absent=["gunicorn-19.5.0"],
+        trigger=restarted_under_load,
         sometimes=True,
     ),
 ]

@@ -3,9 +3,11 @@
 import json
 import re
 
-from reprolab import Claim, Column, InvalidTrial, logs
+from reprolab import Claim, Column, InvalidTrial
 from reprolab.core.stats import wilson
 from reprolab.core.versions import at_least
+
+from .settling import COMPLETE, STARTED, wait_settled, wanted
 
 NEWEST = "0.54.0"
 QUICK = {"SLEEP": "0.05"}
@@ -25,9 +27,8 @@ VARIANTS = {
     "uvloop": {**SHARES, "LOOP": "uvloop"},
     f"uvicorn-{NEWEST}": {**SHARES, "UVICORN": NEWEST},
 }
-TRIALS = 1
+TRIALS = 2
 
-STARTED, COMPLETE = logs.UVICORN.pattern("started"), logs.UVICORN.pattern("ready")
 CLIENT = ["python", "/srv/app/client.py"]
 LONG = 1.0  # seconds; if requests take longer, there is time only for the document's own clients
 AHEAD = 6  # threads more than any other worker, given to each worker in turn; a pool holds 40
@@ -55,15 +56,13 @@ def run_phases(stack):
     factors = stack.factors
     if factors["PHASES"] not in ("all", "shares"):
         raise InvalidTrial(f"PHASES is all or shares; got {factors['PHASES']}")
-    wanted = 1 if factors["RELOAD"] == "True" else int(factors["WORKERS"])
-    stack.wait_printed(COMPLETE, wanted)
-    order = listeners(stack, wanted)
+    order = wait_settled(stack)
     if float(factors["SLEEP"]) > LONG:
         return ask(stack, order, [BY_HAND])
     if replaces(factors):
         order = settled(stack, order)
     results = ask(stack, order, [{**LONE, "rounds": 30}, THREE])
-    several = factors["PHASES"] == "all" and wanted > 1
+    several = factors["PHASES"] == "all" and wanted(factors) > 1
     if several:
         results += filled(stack, order)
     results += ask(stack, order, [*BURSTS, KEEP_ALIVE])
@@ -163,9 +162,10 @@ def lone_to(o, worker):
     return sum(counts[worker] for counts in answers), sum(sum(counts) for counts in answers)
 
 
-def lone_to_oldest(o):
-    """How many lone requests went to the worker that began to listen first, and how many there were."""
-    return lone_to(o, OLDEST)
+def lone_past_oldest(o):
+    """How many lone requests went to another worker than the one that began to listen first; and all of them."""
+    oldest, lone = lone_to(o, OLDEST)
+    return lone - oldest, lone
 
 
 def idle_cores(o):
@@ -214,6 +214,39 @@ def percent_to_one(o, name):
 def kept_words(o):
     """Whether one worker answered all requests of a connection."""
     return "one worker" if one_connection_one_worker(o) else "several"
+
+
+# -- triggers: was what the claims are about exercised? ----------------------------------------------
+
+
+def requests_arrived(o):
+    """The workers answered requests between the two counts of their threads."""
+    return sum(totals(o["phases"][0])) > 0
+
+
+def one_has_threads(o):
+    """Groups of three clients came when one worker had at least three threads more than each of the others."""
+    return bool(threaded(o)) and all(surplus(phase) >= MORE for phase in threaded(o))
+
+
+def surplus(phase):
+    """By how many threads the worker that was given threads was ahead of every other, before the phase."""
+    target = phase["target"]
+    return phase["before"][target] - max(n for worker, n in enumerate(phase["before"]) if worker != target)
+
+
+def one_by_one(o):
+    """Requests came one by one, with cores that were idle; where the lab was to keep the cores busy, with busy ones."""
+    lone = phases(o, "lone")
+    if not lone or any(sum(counts) != 1 for phase in lone for counts in phase["groups"]):
+        return False
+    return max(idle_cores(o)) <= IDLE if o["busy"] else min(idle_cores(o)) >= IDLE
+
+
+def thirty_at_once(o):
+    """Groups of 30 requests came, and all of them were answered."""
+    bursts = phases(o, "burst of 30")
+    return bool(bursts) and all(sum(counts) == 30 for phase in bursts for counts in phase["groups"])
 
 
 # -- signs -------------------------------------------------------------------------------------------
@@ -266,6 +299,7 @@ CLAIMS = [
         sign=threads_appear,
         shows=["documented", "quick", f"uvicorn-{NEWEST}"],
         absent=["async"],
+        trigger=requests_arrived,
     ),
     Claim(
         "SW-8",
@@ -273,6 +307,9 @@ CLAIMS = [
         sign=threads_attract,
         shows=["quick"],
         rate=threes_to_threaded,
+        trigger=one_has_threads,
+        needs_idle=True,
+        no_control="It says what happens once a worker has the threads; where none has them, there is no such worker.",
     ),
     Claim(
         "SW-16",
@@ -282,7 +319,9 @@ CLAIMS = [
         sign=oldest_last,
         shows=["quick"],
         absent=["own-socket", "busy"],
-        rate=lone_to_oldest,
+        rate=lone_past_oldest,
+        trigger=one_by_one,
+        needs_idle=True,
     ),
     Claim(
         "SW-17",
@@ -291,6 +330,8 @@ CLAIMS = [
         sign=most_to_one,
         shows=["quick", "async", f"uvicorn-{NEWEST}"],
         absent=["accept-one"],
+        trigger=thirty_at_once,
+        needs_idle=True,
     ),
 ]
 COLUMNS = [

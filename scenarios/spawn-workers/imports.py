@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from reprolab import Claim, Column, InvalidTrial, logs
 
+from .settling import DIED, serving, wait_settled
+
 NEWEST = "0.54.0"
 # How long a request takes does not change the loads (see many-requests), so variants that test loads wait less.
 SOON = {"SLEEP": "2"}
@@ -38,12 +40,10 @@ VARIANTS = {
     "uvicorn-0.20.0": {**SOON, "UVICORN": "0.20.0"},
     f"uvicorn-{NEWEST}": {**SOON, "UVICORN": NEWEST},
 }
-TRIALS = 1
+TRIALS = 3
 PARALLEL = True
 
 PRINTED = re.compile(r"g_var (\d+) as pid (\d+) loads main\.py")
-STARTED, COMPLETE = logs.UVICORN.pattern("started"), logs.UVICORN.pattern("ready")
-DIED = re.compile(logs.UVICORN.pattern("died"))
 AT_ONCE = 30  # no worker's thread pool (40) is ever full
 LONG = 1.0  # seconds; a server that takes longer gets AT_ONCE requests, another gets MANY
 MANY = 600
@@ -55,11 +55,9 @@ print(json.dumps(sorted(inspect.signature(uvicorn.Config).parameters)))
 
 def drive(stack):
     """Wait for the workers, send many requests, and keep what was loaded before and after."""
-    factors = stack.factors
-    wanted = 1 if factors["RELOAD"] == "True" else int(factors["WORKERS"])
-    stack.wait_printed(COMPLETE, wanted)
-    begun = stack.wait_printed(STARTED, wanted)
-    served = ask(stack, float(factors["SLEEP"]))
+    workers = wait_settled(stack)
+    begun = stack.printed("app")
+    served = ask(stack, float(stack.factors["SLEEP"]))
     snapshot = stack.processes()
     server = snapshot.server()
     family = [server, *snapshot.descendants(server.pid)]
@@ -67,7 +65,9 @@ def drive(stack):
         "loads_before": loads(begun),
         "served": served,
         "server": server.pid,
-        "workers": sorted({int(pid) for pid in re.findall(STARTED, "\n".join(begun))}),
+        "workers": sorted(workers),
+        # Whether the same workers serve still: then none was replaced under the requests.
+        "settled": serving(stack) == workers,
         "processes": [
             {
                 "pid": process.pid,
@@ -122,7 +122,7 @@ def loads(lines):
     the worker still loads. Such a worker never served, so what it printed is left out.
     """
     text = "\n".join(lines)
-    died = [int(pid) for pid in DIED.findall(text)]
+    died = [int(pid) for pid in re.findall(DIED, text)]
     seen = [event for event in logs.json_objects(lines, '{"witness": ') if event["pid"] not in died]
     return {
         "replaced": len(died),
@@ -196,6 +196,21 @@ def origins(o):
     return [origin(o, pid) for pid in o["workers"]]
 
 
+# -- triggers: was what the claims are about exercised? ----------------------------------------------
+
+
+def settled(o):
+    """All workers were up before the requests, none was replaced since, and requests were answered."""
+    # Runs before it was recorded tell only that a worker that had started is not there any more.
+    stayed = o.get("settled", set(o["workers"]) <= {process["pid"] for process in o["processes"]})
+    return stayed and o["asked"] > 0
+
+
+def distributed(o):
+    """The same, and the requests were distributed over several processes."""
+    return settled(o) and len(o["served"]) > 1
+
+
 # -- signs -------------------------------------------------------------------------------------------
 
 
@@ -251,6 +266,7 @@ CLAIMS = [
         sign=twice_each,
         shows=["documented", "uvicorn-0.20.0", f"uvicorn-{NEWEST}"],
         absent=["launcher", "command-line", "forked", "gunicorn"],
+        trigger=settled,
     ),
     Claim(
         "SW-2",
@@ -258,6 +274,7 @@ CLAIMS = [
         sign=seven_lines,
         shows=["documented", "unwatched"],
         absent=["two-workers", "launcher", "command-line", "forked"],
+        trigger=settled,
     ),
     Claim(
         "SW-5",
@@ -266,12 +283,16 @@ CLAIMS = [
         shows=["documented"],
         # If that were the reason, forked children would print something else.
         absent=["forked"],
+        trigger=settled,
     ),
     Claim(
         "SW-7",
         "How many `main.py` instances a process holds changes with the distribution of requests.",
         sign=loads_changed,
         shows=["documented", "many-requests"],
+        absent=["one-worker"],
+        trigger=distributed,
+        untriggered=["one-worker"],
     ),
     Claim(
         "SW-11",
@@ -279,6 +300,7 @@ CLAIMS = [
         sign=no_way_to_fork,
         shows=["documented", "set-start-method", f"uvicorn-{NEWEST}-set-start-method"],
         absent=["forked", "gunicorn"],
+        trigger=settled,
     ),
     Claim(
         "SW-12",
@@ -286,6 +308,7 @@ CLAIMS = [
         sign=all_forked,
         shows=["gunicorn", "gunicorn-preload"],
         absent=["documented"],
+        trigger=settled,
     ),
     Claim(
         "SW-13",
@@ -294,6 +317,7 @@ CLAIMS = [
         sign=main_again,
         shows=["documented"],
         absent=["launcher", "command-line", "forked"],
+        trigger=settled,
     ),
     Claim(
         "SW-14",
@@ -302,6 +326,7 @@ CLAIMS = [
         sign=has_parents_value,
         shows=["marked-forked", "marked-gunicorn"],
         absent=["marked"],
+        trigger=settled,
     ),
 ]
 COLUMNS = [

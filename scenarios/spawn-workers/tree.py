@@ -2,7 +2,9 @@
 
 import re
 
-from reprolab import Claim, Column, InvalidTrial, logs
+from reprolab import Claim, Column, InvalidTrial
+
+from .settling import serving, wait_settled
 
 NEWEST = "0.54.0"
 # How long a request takes does not change the processes, so other variants than the document's wait less.
@@ -17,10 +19,9 @@ VARIANTS = {
     "uvicorn-0.30.0": {**SOON, "UVICORN": "0.30.0"},
     f"uvicorn-{NEWEST}": {**SOON, "UVICORN": NEWEST},
 }
-TRIALS = 1
+TRIALS = 3
 PARALLEL = True
 
-STARTED, COMPLETE = logs.UVICORN.pattern("started"), logs.UVICORN.pattern("ready")
 TRACKER = re.compile(r"-c from multiprocessing\.resource_tracker import main;main\((\d+)\)$")
 SPAWNED = re.compile(
     r"-c from multiprocessing\.spawn import spawn_main; spawn_main\(tracker_fd=(\d+), pipe_handle=(\d+)\) "
@@ -30,20 +31,20 @@ SPAWNED = re.compile(
 
 def drive(stack):
     """Look at the tree as soon as all workers are up, before any request for `/`; then see who answers a request."""
-    wanted = 1 if stack.factors["RELOAD"] == "True" else int(stack.factors["WORKERS"])
-    stack.wait_printed(COMPLETE, wanted)
+    workers = wait_settled(stack)
     snapshot = stack.processes()
     stack.forensics(name="idle")
     server = snapshot.server()
     grandchildren = len(snapshot.descendants(server.pid)) - len(snapshot.children(server.pid))
     answer = stack.get("/", timeout=float(stack.factors["SLEEP"]) * 3 + 30)
     answer.raise_for_status()
-    lines = "\n".join(stack.wait_printed(STARTED, wanted))
     return {
         "server": {"pid": server.pid, "command": server.title, "threads": len(server.threads)},
         "children": [child(server, process) for process in snapshot.children(server.pid)],
         "grandchildren": grandchildren,
-        "workers": sorted({int(pid) for pid in re.findall(STARTED, lines)}),
+        "workers": sorted(workers),
+        # Whether the same workers serve still: then none was being replaced when the lab looked.
+        "settled": serving(stack) == workers,
         "served_by": answer.json()["pid"],
     }
 
@@ -67,6 +68,15 @@ def child(server, process):
         "layout_of_parent": process.layout == server.layout,
         "threads": len(process.threads),
     }
+
+
+# -- what an observation says ------------------------------------------------------------------------
+
+
+def settled(o):
+    """The trigger: all workers were up when the lab looked at the tree, and none was replaced in the meantime."""
+    # Runs before it was recorded tell only that a worker that had started is not there any more.
+    return o.get("settled", set(o["workers"]) <= {o["server"]["pid"], *(child["pid"] for child in o["children"])})
 
 
 # -- signs -------------------------------------------------------------------------------------------
@@ -133,6 +143,7 @@ CLAIMS = [
         sign=tracker_and_three,
         shows=["documented", *RELEASES],
         absent=["one-worker", "two-workers", "forked", "gunicorn"],
+        trigger=settled,
     ),
     Claim(
         "SW-4",
@@ -140,6 +151,7 @@ CLAIMS = [
         sign=named_fork_yet_spawned,
         shows=["documented", *RELEASES],
         absent=["forked", "gunicorn"],
+        trigger=settled,
     ),
     Claim(
         "SW-9",
@@ -147,6 +159,7 @@ CLAIMS = [
         sign=alone,
         shows=["one-worker"],
         absent=["documented", "two-workers"],
+        trigger=settled,
     ),
     Claim(
         "SW-10",
@@ -154,6 +167,7 @@ CLAIMS = [
         sign=tracker_and_two,
         shows=["two-workers"],
         absent=["documented", "one-worker"],
+        trigger=settled,
     ),
     Claim(
         "SW-15",
@@ -162,6 +176,7 @@ CLAIMS = [
         sign=documents_tree,
         shows=["uvicorn-0.29.0"],
         absent=["documented", "uvicorn-0.30.0", f"uvicorn-{NEWEST}"],
+        trigger=settled,
     ),
 ]
 COLUMNS = [
