@@ -12,15 +12,18 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from reprolab.core.errors import UsageError
 from reprolab.core.files import format_errors, read_json, write_json, writing
 from reprolab.evidence.run_info import RunInfo
+from reprolab.evidence.series import SERIES_FILE, Sample, read_series
 from reprolab.scenario.trial import TrialRecord
 
 STREAMS = "{}.streams"
 PAGE = "report.html"
 RUN_FILE = "run.json"
+MACHINE_FILE = "machine.json"
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,15 @@ class TrialDirectory:
         """Yield the lines of a service's log, each after the engine's timestamp. The log is read as a stream."""
         with gzip.open(self.log_path(role), "rb") as stream:
             yield from stream
+
+    def series(self, role: str) -> list[Sample]:
+        """What a service used, twice a second; empty where it could not be read (`machine` says why)."""
+        return [sample for sample in read_series(self.path / SERIES_FILE) if sample.service == role]
+
+    def machine(self) -> dict[str, Any] | None:
+        """What the machine did during the trial; None if that was not recorded."""
+        path = self.path / MACHINE_FILE
+        return dict(read_json(path)) if path.exists() else None
 
     def write(self, name: str, data: object) -> None:
         """Write the result of a probe beside the logs, as JSON."""

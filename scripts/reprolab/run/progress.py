@@ -66,9 +66,12 @@ class Progress(RunObserver):
             text = " · ".join(f"{column.heading} {table.cell(column, [record])}" for column in shown)
         else:
             text = f"invalid: {table.short_reason(record.invalid)}"
+        text += f" · {record.busy}" if record.busy else ""
         seconds = sum((record.seconds or {}).values())
+        # Repeated trials are not in the plan.
+        planned = max(self.done, self.plan.trials)
         self.console.print(
-            f"[{self.done:>3}/{self.plan.trials}] {record.variant} #{record.trial}  {text}  ({seconds:.1f} s)",
+            f"[{self.done:>3}/{planned}] {record.variant} #{record.trial}  {text}  ({seconds:.1f} s)",
             highlight=False,
             markup=False,
             soft_wrap=True,

@@ -8,8 +8,8 @@ import secrets
 import sys
 import time
 import traceback
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
@@ -32,8 +32,11 @@ from reprolab.engine.detect import Engine, compose_command
 from reprolab.engine.failures import guarded, raise_if_engine_gone
 from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
 from reprolab.evidence.run_info import BuiltImage
+from reprolab.machine.load import busy_reason
+from reprolab.machine.watch import watching
 from reprolab.run.observer import RunObserver
 from reprolab.run.plan import Plan, PlannedVariant
+from reprolab.run.repeat import missing_numbers, trial_numbers
 from reprolab.scenario.model import DOCUMENTED, Experiment, Scenario
 from reprolab.scenario.trial import TrialRecord
 from reprolab.stack.builds import Builder
@@ -161,7 +164,7 @@ class Runner:
             built = documented | {item.key: item for item in self._run_parallel(parallel)}
             built |= {item.key: self.built(item) for item in prepared if item.key not in built}
             for item in [built[item.key] for item in prepared if item not in parallel]:
-                for number in range(1, item.variant.trials + 1):
+                for number in trial_numbers(item.variant, self.run.trials):
                     self.finish(self.trial(item, number))
             return [built[item.key] for item in prepared]
         finally:
@@ -184,19 +187,23 @@ class Runner:
         pool = ThreadPoolExecutor(self.plan.jobs)
         ready: list[Prepared] = []
         trials: set[Future[TrialRecord]] = set()
+        begun: Counter[str] = Counter()
         try:
             while waiting or trials:
                 finished = [item for item in waiting if not self._builder.pending(item.model)]
                 waiting = [item for item in waiting if item not in finished]
                 for item in map(self.built, finished):
                     ready.append(item)
-                    trials |= {pool.submit(self.trial, item, n) for n in range(1, item.variant.trials + 1)}
+                    trials |= self._submit(pool, item, [], begun)
                     self._builder.gentle = True
                 builds: set[Future[Any]] = {build for item in waiting for build in self._builder.pending(item.model)}
                 wait(builds | trials, return_when=FIRST_COMPLETED)
                 for trial in [trial for trial in trials if trial.done()]:
                     trials.remove(trial)
                     self.finish(trial.result())
+                    # A trial that other work disturbed is repeated.
+                    records = self.run.trials()
+                    trials.update(*(self._submit(pool, item, records, begun) for item in ready))
         except BaseException:
             # An interrupt must not wait for the trials. They end at once when their containers are removed.
             pool.shutdown(wait=False, cancel_futures=True)
@@ -207,6 +214,14 @@ class Runner:
         # No trial runs during the remaining builds.
         self._builder.gentle = False
         return ready
+
+    def _submit(
+        self, pool: ThreadPoolExecutor, item: Prepared, records: Sequence[TrialRecord], begun: Counter[str]
+    ) -> set[Future[TrialRecord]]:
+        """Start the missing trials of a variant; ``begun`` counts the started trials by `Prepared.key`."""
+        numbers = missing_numbers(item.variant, records, begun[item.key])
+        begun[item.key] += len(numbers)
+        return {pool.submit(self.trial, item, number) for number in numbers}
 
     def stop_builds(self) -> None:
         """End the running builds."""
@@ -240,6 +255,7 @@ class Runner:
                 self._mistakes[prepared.key] = f"not run, since in another trial {error}"
             except InvalidTrial as error:
                 invalid = str(error) or "no reason was given"
+        machine = evidence.machine()
         return TrialRecord(
             variant.experiment.name,
             variant.name,
@@ -248,6 +264,8 @@ class Runner:
             observation,
             invalid,
             seconds,
+            machine,
+            busy_reason(machine),
         )
 
     def _on_stack(self, prepared: Prepared, evidence: TrialDirectory, seconds: dict[str, float]) -> dict[str, Any]:
@@ -256,10 +274,11 @@ class Runner:
         experiment = prepared.variant.experiment
         try:
             try:
-                with self.watch.stage("up", seconds):
-                    guarded(stack.up, self.client)
-                with self.watch.stage("drive", seconds):
-                    driven = guarded(lambda: self._drive(experiment, stack, evidence), self.client)
+                with watching(self.client, stack.project, stack.roles, evidence):
+                    with self.watch.stage("up", seconds):
+                        guarded(stack.up, self.client)
+                    with self.watch.stage("drive", seconds):
+                        driven = guarded(lambda: self._drive(experiment, stack, evidence), self.client)
             finally:
                 # The evidence is saved before the stack is removed, also after an error.
                 failing = isinstance(sys.exc_info()[1], (EngineError, KeyboardInterrupt, SystemExit))

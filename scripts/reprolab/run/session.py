@@ -18,6 +18,7 @@ from reprolab.engine.detect import Engine, client, ensure_engine
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import COMPLETE, BaseImage, PlanEntry, RunInfo
+from reprolab.machine.load import at_start
 from reprolab.report.write import add_page, report
 from reprolab.run.observer import RunObserver
 from reprolab.run.plan import Plan
@@ -89,6 +90,7 @@ class Session:
                 factors=dict(scenario.factors),
                 plan=tuple(PlanEntry(v.experiment.name, v.name, dict(v.changes), v.trials) for v in self.plan.variants),
                 host=host_facts.facts(engine),
+                machine=at_start(),
             )
         )
 
