@@ -47,10 +47,10 @@ class Processors:
 def processors(stat: str) -> Processors:
     """Read /proc/stat. Raises ValueError for any other text."""
     first, *others = stat.splitlines() or [""]
-    name, *fields = first.split()[:9]
-    if name != "cpu" or len(fields) < 8:
+    words = first.split()[:9]
+    if len(words) < 9 or words[0] != "cpu":
         raise ValueError("not the text of /proc/stat")
-    user, nice, system, idle, iowait, irq, softirq, stolen = (int(field) / TICKS_PER_SECOND for field in fields)
+    user, nice, system, idle, iowait, irq, softirq, stolen = (int(word) / TICKS_PER_SECOND for word in words[1:])
     number = sum(line.startswith("cpu") for line in others)
     work, interrupts = user + nice + system, irq + softirq
     return Processors(number, work, interrupts, stolen, work + interrupts + stolen + idle + iowait)
