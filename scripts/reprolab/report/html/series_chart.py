@@ -21,7 +21,7 @@ MOST_POINTS = 240
 FEWEST_POINTS = 24
 # The points of all charts of a page together.
 ALL_POINTS = 24_000
-SHOWN_STATES = ("tcp established", "tcp time-wait", "tcp close-wait", "unix connected")
+SHOWN_STATES = ("tcp established", "tcp close-wait", "unix connected")
 
 
 def points_for(services: int) -> int:
@@ -51,7 +51,7 @@ def series_spec(span: tuple[float, float], names: Sequence[str]) -> dict[str, An
     for number, title in enumerate(ROWS):
         top = number * (ROW + GAP)
         scale = alt.Scale(range=[top + ROW, top], nice=True, zero=True)
-        ticks = alt.Axis(tickCount=2, grid=False, format="~s", minExtent=LEFT, maxExtent=LEFT, title=None)
+        ticks = alt.Axis(tickCount=2, grid=False, format="~s", minExtent=LEFT, maxExtent=LEFT, orient="left")
         line = (
             alt.Chart(alt.NamedData("series"))
             .transform_filter(f"datum.m == {number}")
@@ -67,15 +67,21 @@ def series_spec(span: tuple[float, float], names: Sequence[str]) -> dict[str, An
     return finished(alt.layer(*parts).resolve_scale(y="independent"), HEIGHT - AXIS)
 
 
-def series_data(series: Sequence[Sample], zero_ns: int, most: int) -> dict[str, list[list[float | None]]]:
-    """The points of each service: [seconds since zero, and the value of each row].
+def series_data(
+    series: Sequence[Sample], zero_ns: int, span: tuple[float, float], most: int
+) -> dict[str, list[list[float | None]]]:
+    """The points of each service on the axis: [seconds since zero, and the value of each row].
 
     If there are more than ``most``, neighbours are joined: the mean of the CPU, the largest of the other values.
     """
     data = {}
     for name in services(series):
-        samples = [sample for sample in series if sample.service == name]
-        size = -(-len(samples) // most)
+        samples = [
+            sample
+            for sample in series
+            if sample.service == name and span[0] <= (sample.at_ns - zero_ns) / 1e6 <= span[1]
+        ]
+        size = -(-len(samples) // most) or 1
         groups = (samples[start : start + size] for start in range(0, len(samples), size))
         data[name] = [_point(group, zero_ns) for group in groups]
     return data

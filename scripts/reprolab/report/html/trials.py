@@ -161,7 +161,7 @@ def _series(
         zero = trial.timeline.zero_ns if trial.timeline else 0
         first, last = trial.series[0].at_ns, max(sample.at_ns for sample in trial.series)
         axis = span if span and zero else (0.0, max((last - first) / 1e6, 1.0))
-        data = series_chart.series_data(trial.series, zero or first, most)
+        data = series_chart.series_data(trial.series, zero or first, axis, most)
         parts.append(
             {
                 "id": charts.add(series_chart.series_spec(axis, names), kind="series", services=data),

@@ -48,7 +48,8 @@ function draw(element) {
   const item = report.charts[element.id];
   if (!item || element.dataset.drawn) return;
   element.dataset.drawn = "begun";
-  const spec = Object.assign({}, report.specs[item.spec], { datasets: datasets[item.kind](item) });
+  const spec = Object.assign({}, report.specs[item.spec]);
+  spec.datasets = Object.assign({}, spec.datasets, datasets[item.kind](item));
   if (item.kind === "rates") spec.height = 24 * item.rows.length;
   vegaEmbed(element, spec, { renderer: "svg", actions: false }).then(
     () => { element.dataset.drawn = "done"; },
