@@ -236,10 +236,13 @@ def render(
     tables: table.Tables,
     verdict: VerdictDocument,
     where: str,
+    machine: Sequence[str] = (),
 ) -> None:
-    """Print the whole report."""
+    """Print the whole report; ``machine`` are the lines about the machine."""
     console.print(header(scenario, run))
     console.print(results(scenario, tables, console.width))
+    for line in machine:
+        console.print(Text(line, style="yellow"))
     customs = [name for name in verdict.variants if name.rpartition("/")[2] == "custom"]
     if customs:
         for name in customs:
