@@ -21,6 +21,7 @@ from reprolab.run.progress import Progress
 from reprolab.run.rounds import Round, order, planned_rounds
 from reprolab.run.schedule import PATIENCE, Schedule, unsettled
 from reprolab.scenario.model import Experiment, Scenario
+from reprolab.scenario.trial import TrialRecord
 from reprolab.verdict.document import ClaimVerdict, Verdict, VerdictDocument
 from reprolab.verdict.judge import judge
 from rich.console import Console
@@ -157,7 +158,10 @@ class Run:
         self.ran: list[tuple[int, bool]] = []
         self.saved: list[tuple[RoundsInfo, Sequence[PlannedVariant]]] = []
         self.observer = Watcher()
-        self.schedule = Schedule(plan, self.judge, self.observer, self.save, self.now, lambda: self.now)
+        self.records: list[TrialRecord] = []
+        self.schedule = Schedule(
+            plan, self.judge, lambda: self.records, self.observer, self.save, self.now, lambda: self.now
+        )
 
     def judge(self) -> VerdictDocument:
         number = sum(not illustrates for _, illustrates in self.ran)

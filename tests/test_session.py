@@ -182,8 +182,8 @@ def test_a_run_that_goes_well(start: Callable[..., Session]) -> None:
     assert started.execute() is Exit.AS_RECORDED
     content = run_json(started)
     assert list(content) == [
-        *("schema", "scenario", "started", "status", "pid", "command", "factors", "plan", "host", "images", "times"),
-        *("case", "lab"),
+        *("schema", "scenario", "started", "status", "pid", "command", "factors", "plan", "host", "machine"),
+        *("images", "times", "case", "lab"),
     ]
     assert content["status"] == "complete"
     assert content["factors"] == {"RELEASE": "1.0", "WORKERS": "2"}

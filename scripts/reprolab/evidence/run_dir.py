@@ -13,10 +13,12 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from reprolab.core.errors import UsageError
 from reprolab.core.files import format_errors, read_json, replacing, write_json, writing
 from reprolab.evidence.run_info import RunInfo
+from reprolab.evidence.series import SERIES_FILE, Sample, read_series
 from reprolab.scenario.trial import TrialRecord
 
 STREAMS = "{}.streams"
@@ -26,6 +28,7 @@ TRIALS = "trials.jsonl"
 FIRST_TRIALS = "trials.first.jsonl"
 # What a stack did when its trial went wrong, below the trial's directory.
 FAILURE = "failure"
+MACHINE_FILE = "machine.json"
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,15 @@ class TrialDirectory:
     def has_failure(self) -> bool:
         """Whether the stack was looked at when the trial went wrong."""
         return (self.path / FAILURE).is_dir()
+
+    def series(self, role: str) -> list[Sample]:
+        """What a service used, twice a second; empty where it could not be read (`machine` says why)."""
+        return [sample for sample in read_series(self.path / SERIES_FILE) if sample.service == role]
+
+    def machine(self) -> dict[str, Any] | None:
+        """What the machine did during the trial; None if that was not recorded."""
+        path = self.path / MACHINE_FILE
+        return dict(read_json(path)) if path.exists() else None
 
     def write(self, name: str, data: object) -> None:
         """Write the result of a probe beside the logs, as JSON."""

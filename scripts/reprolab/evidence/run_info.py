@@ -155,11 +155,12 @@ class ObservedAgain:
 class RunInfo:
     """The content of run.json.
 
-    ``factors`` are the documented ones. ``bases`` is official name -> the image used for it, ``images`` is variant ->
-    service -> image, ``packages`` is "variant/service" -> kind -> name -> version. The names of variants are those of
-    verdict.json; older releases left out the experiment. ``case`` is the digest of the scenario's files, ``lab`` the
-    lab's version, ``observed`` is there if the logs were read again after the run. A field is empty if the run has not
-    reached it yet or an older release did not write it. Unknown keys are ignored.
+    ``factors`` are the documented ones. ``machine`` is the machine's load and pressure before the run. ``bases`` is
+    official name -> the image used for it, ``images`` is variant -> service -> image, ``packages`` is
+    "variant/service" -> kind -> name -> version. The names of variants are those of verdict.json; older releases left
+    out the experiment. ``case`` is the digest of the scenario's files, ``lab`` the lab's version, ``observed`` is there
+    if the logs were read again after the run. A field is empty if the run has not reached it yet or an older release
+    did not write it. Unknown keys are ignored.
     """
 
     scenario: str
@@ -171,6 +172,7 @@ class RunInfo:
     plan: tuple[PlanEntry, ...] = ()
     rounds: RoundsInfo | None = None
     host: Host = field(default_factory=Host)
+    machine: Mapping[str, Any] = field(default_factory=dict)
     bases: Mapping[str, BaseImage] = field(default_factory=dict)
     images: Mapping[str, Mapping[str, Image]] = field(default_factory=dict)
     packages: Images = field(default_factory=dict)
@@ -198,6 +200,7 @@ class RunInfo:
             plan=tuple(PlanEntry.from_json(row) for row in data.get("plan", ())),
             rounds=RoundsInfo.from_json(data["rounds"]) if "rounds" in data else None,
             host=Host.from_json(data.get("host", {})),
+            machine=dict(data.get("machine", {})),
             bases={name: BaseImage.from_json(base) for name, base in data.get("bases", {}).items()},
             images={
                 variant: {service: Image.from_json(image) for service, image in services.items()}
@@ -225,6 +228,7 @@ class RunInfo:
             "plan": [asdict(row) for row in self.plan],
             "rounds": self.rounds.to_json() if self.rounds else None,
             "host": self.host.to_json(),
+            "machine": dict(self.machine),
             "bases": {name: base.to_json() for name, base in self.bases.items()},
             "images": {
                 variant: {service: image.to_json() for service, image in services.items()}

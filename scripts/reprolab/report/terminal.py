@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -173,10 +173,13 @@ def render(
     tables: table.Tables,
     verdict: VerdictDocument,
     where: str,
+    machine: Sequence[str] = (),
 ) -> None:
-    """Print the whole report."""
+    """Print the whole report; ``machine`` are the lines about the machine."""
     console.print(header(scenario, run))
     console.print(results(scenario, tables, console.width))
+    for line in machine:
+        console.print(Text(line, style="yellow"))
     customs = [name for name in verdict.variants if name.rpartition("/")[2] == "custom"]
     if customs:
         for name in customs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from reprolab.evidence import run_dir
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import RunInfo
 from reprolab.report import layers, table, terminal
+from reprolab.report.machine import machine_lines
 from reprolab.scenario.model import Scenario
 from reprolab.verdict.document import VerdictDocument, read_verdict
 from reprolab.verdict.record import read_record
@@ -45,8 +47,9 @@ def report(console: Console, scenario: Scenario, run: RunDirectory) -> None:
     info, verdict = run.info(), read_verdict(run)
     if verdict is None:
         raise UsageError(f"{run.path} has no verdict.json", expected="a run that was judged")
-    tables = table.tables(scenario, run.trials())
-    terminal.render(console, scenario, info, tables, verdict, f"{files.display_path(run.path)}/")
+    trials = run.trials()
+    tables, machine = table.tables(scenario, trials), machine_lines(scenario, info, verdict, trials)
+    terminal.render(console, scenario, info, tables, verdict, f"{files.display_path(run.path)}/", machine)
     if (record := read_record(scenario)) is not None:
         changed = layers.compare_with_record(scenario, record, info)
         for line in changed.lines if verdict.drifted else ():
@@ -54,12 +57,14 @@ def report(console: Console, scenario: Scenario, run: RunDirectory) -> None:
         for line in () if verdict.drifted else changed.short_lines:
             console.print(f"  {line}", style="dim", highlight=False, soft_wrap=True)
     with files.replacing(run.path / REPORT) as draft:
-        draft.write_text(_text(scenario, info, tables, verdict), encoding="utf-8")
+        draft.write_text(_text(scenario, info, tables, verdict, machine), encoding="utf-8")
 
 
-def _text(scenario: Scenario, info: RunInfo, tables: table.Tables, verdict: VerdictDocument) -> str:
+def _text(
+    scenario: Scenario, info: RunInfo, tables: table.Tables, verdict: VerdictDocument, machine: Sequence[str]
+) -> str:
     """The report as plain text. It may be published, so it names no directory of this machine."""
     stream = StringIO()
     plain = Console(file=stream, width=terminal.REPORT_WIDTH, no_color=True, highlight=False)
-    terminal.render(plain, scenario, info, tables, verdict, f"results/{scenario.name}/{verdict.run}/")
+    terminal.render(plain, scenario, info, tables, verdict, f"results/{scenario.name}/{verdict.run}/", machine)
     return stream.getvalue()

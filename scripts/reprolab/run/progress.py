@@ -67,8 +67,10 @@ class Progress(RunObserver):
             text = " · ".join(f"{column.heading} {table.cell(column, [record])}" for column in shown)
         else:
             text = f"invalid: {table.short_reason(record.invalid)}"
+        text += f" · {record.busy}" if record.busy else ""
         seconds = sum((record.seconds or {}).values())
-        of = "" if self.plan.may_end_early else f"/{self.plan.trials}"
+        # Repeated trials are not in the plan.
+        of = "" if self.plan.may_end_early else f"/{max(self.done, self.plan.trials)}"
         self.console.print(
             f"[{self.done:>3}{of}] {record.variant} #{record.trial}  {text}  ({seconds:.1f} s)",
             highlight=False,

@@ -33,6 +33,8 @@ from reprolab.engine.failures import guarded, raise_if_engine_gone
 from reprolab.engine.requirements import HostState, lacks
 from reprolab.evidence.run_dir import FAILURE, RunDirectory, TrialDirectory
 from reprolab.evidence.run_info import BuiltImage
+from reprolab.machine.load import busy_reason
+from reprolab.machine.watch import watching
 from reprolab.run.keep import Keeper
 from reprolab.run.observer import RunObserver
 from reprolab.run.plan import Plan, PlannedVariant
@@ -199,7 +201,12 @@ class Runner:
         its images are built. Experiments that put load on a stack follow after all builds, one trial at a time.
         """
         schedule = Schedule(
-            self.plan, lambda: judge_run(self.scenario, self.run), self.observer, self.on_rounds, self.started
+            self.plan,
+            lambda: judge_run(self.scenario, self.run),
+            self.run.trials,
+            self.observer,
+            self.on_rounds,
+            self.started,
         )
         by_key = {item.key: item for item in prepared}
         try:
@@ -294,6 +301,7 @@ class Runner:
                 invalid = str(error) or "no reason was given"
         if evidence.has_failure and invalid:
             invalid += f" (its processes then: {FAILURE}/)"
+        machine = evidence.machine()
         return TrialRecord(
             variant.experiment.name,
             variant.name,
@@ -302,6 +310,8 @@ class Runner:
             observation,
             invalid,
             seconds,
+            machine,
+            busy_reason(machine),
         )
 
     def _on_stack(self, prepared: Prepared, evidence: TrialDirectory, seconds: dict[str, float]) -> dict[str, Any]:
@@ -312,7 +322,7 @@ class Runner:
         experiment = prepared.variant.experiment
         try:
             try:
-                with failure_kept(stack):
+                with watching(self.client, stack.project, stack.roles, evidence), failure_kept(stack):
                     with self.watch.stage("up", seconds):
                         guarded(stack.up, self.client)
                     with self.watch.stage("drive", seconds):

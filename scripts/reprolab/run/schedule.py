@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 from reprolab.evidence.run_info import BUDGET, CONFIDENCE, RoundsInfo
 from reprolab.run.observer import RunObserver
 from reprolab.run.plan import Plan, PlannedVariant
-from reprolab.run.rounds import Round, order, planned_rounds
+from reprolab.run.repeat import repeats
+from reprolab.run.rounds import Round, Step, order, planned_rounds
+from reprolab.scenario.trial import TrialRecord
 from reprolab.verdict.document import ClaimVerdict, Verdict, VerdictDocument
 
 # An inconclusive claim gets so many rounds to become decided. An image that cannot be built will not be there later.
@@ -23,17 +25,20 @@ OnRounds = Callable[[RoundsInfo, Sequence[PlannedVariant]], None]
 class Schedule:
     """The rounds of one run.
 
-    ``judge`` judges the trials so far and writes verdict.json. ``on_rounds`` gets the rounds so far with the plan; at
-    the end the plan has only the trials that ran. The budget counts from ``started``, a value of ``clock`` (seconds).
+    ``judge`` judges the trials so far and writes verdict.json, ``records`` returns them. ``on_rounds`` gets the rounds
+    so far with the plan; at the end the plan has only the trials that ran. The budget counts from ``started``, a value
+    of ``clock`` (seconds).
     """
 
     plan: Plan
     judge: Callable[[], VerdictDocument]
+    records: Callable[[], Sequence[TrialRecord]]
     observer: RunObserver
     on_rounds: OnRounds
     started: float
     clock: Callable[[], float] = time.monotonic
     info: RoundsInfo = field(init=False)
+    _repeated: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         planned = planned_rounds(order(self.plan))
@@ -54,11 +59,25 @@ class Schedule:
                 skipped.append(part)
                 continue
             yield part
-            # A round may have more trials than planned: to repeat some, yield a Round with further numbers here.
             finished.append(part)
-            if not part.illustrates:
-                self._judge(part, last=part is planned[-1])
+            if part.illustrates:
+                continue
+            while steps := self._repeats(part):
+                again = Round(part.number, steps)
+                yield again
+                finished.append(again)
+            self._judge(part, last=part is planned[-1])
         self._end(finished, skipped)
+
+    def _repeats(self, part: Round) -> tuple[Step, ...]:
+        """The trials of a round to repeat, because other work disturbed them; they have numbers above the planned."""
+        records, steps = self.records(), []
+        for variant in {step.variant.key: step.variant for step in part.steps}.values():
+            wanted = repeats(variant.experiment, variant.name, records)
+            numbers = range(variant.trials + self._repeated[variant.key] + 1, variant.trials + wanted + 1)
+            self._repeated[variant.key] += len(numbers)
+            steps += [Step(variant, number) for number in numbers]
+        return tuple(steps)
 
     def _budget_used(self) -> bool:
         if self.plan.budget is None or self.clock() - self.started < self.plan.budget:

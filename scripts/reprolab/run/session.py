@@ -19,6 +19,7 @@ from reprolab.engine.detect import Engine, client, ensure_engine
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import COMPLETE, BaseImage, PlanEntry, RoundsInfo, RunInfo
+from reprolab.machine.load import at_start
 from reprolab.report.write import add_page, report
 from reprolab.run.keep import Keeper, StackKept
 from reprolab.run.observer import RunObserver
@@ -99,6 +100,7 @@ class Session:
                 host=host_facts.facts(engine),
                 case=case_digest(scenario.directory),
                 lab=version("reprolab"),
+                machine=at_start(),
             )
         )
 

@@ -20,6 +20,7 @@ from reprolab.report.html import claims as claims_html
 from reprolab.report.html import logs, vega
 from reprolab.report.html import trials as trials_html
 from reprolab.report.html.page import render, script_json
+from reprolab.report.machine import machine_lines
 from reprolab.scenario.model import CUSTOM, Scenario
 from reprolab.scenario.trial import TrialRecord
 from reprolab.verdict.document import VerdictDocument, read_verdict
@@ -66,6 +67,7 @@ def page(scenario: Scenario, run: RunDirectory, recorded: RecordedRun | None) ->
         hosts=sum(base.origin == "host" for base in info.bases.values()),
         finding=_finding(scenario, recorded),
         tables=_tables(scenario, run, trials),
+        machine=machine_lines(scenario, info, verdict, trials),
         customs=_customs(scenario, verdict),
         claims=claims,
         doubts="" if _customs(scenario, verdict) else terminal.doubts(verdict),

@@ -43,7 +43,7 @@ def timeline_spec(
     """
     top = LANE * len(names)
     start, end = span[0] / 1000, span[1] / 1000
-    x = alt.X("t:Q", title=None, scale=alt.Scale(domain=[start, end], nice=False), axis=_time_axis())
+    x = alt.X("t:Q", title=None, scale=alt.Scale(domain=[start, end], nice=False), axis=time_axis())
     parts: list[Any] = []
     if names:
         parts.append(_lane_layer(x, names, top))
@@ -54,7 +54,8 @@ def timeline_spec(
     return finished(chart, height)
 
 
-def _time_axis() -> alt.Axis:
+def time_axis() -> alt.Axis:
+    """The axis in seconds that all charts of a trial have."""
     return alt.Axis(
         labelExpr="datum.label + ' s'",
         tickCount=8,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
+from reprolab.evidence.series import SERIES_FILE, Sample, read_series
 from reprolab.report import table
-from reprolab.report.html import timeline_chart, timeline_data
+from reprolab.report.html import series_chart, timeline_chart, timeline_data
 from reprolab.report.timeline import Timeline, timeline
 from reprolab.scenario.event import KINDS, Event
 from reprolab.scenario.model import Experiment, Scenario
@@ -22,12 +23,16 @@ FEWEST_MARKS = 40
 
 @dataclass(frozen=True)
 class ShownTrial:
-    """One trial of the page: its timeline, or in ``fault`` the error (empty if the evidence has no events)."""
+    """One trial of the page: its timeline, or in ``fault`` the error (empty if the evidence has no events).
+
+    ``series`` are the samples of its services.
+    """
 
     record: TrialRecord
     evidence: TrialDirectory
     timeline: Timeline | None
     fault: str = ""
+    series: Sequence[Sample] = ()
 
 
 @dataclass
@@ -53,7 +58,7 @@ class Charts:
 def read_trials(scenario: Scenario, run: RunDirectory, trials: Iterable[TrialRecord]) -> list[ShownTrial]:
     """Read the timelines of trials. If an experiment's events raise an error, only that timeline is missing."""
     return [
-        _read_trial(scenario.experiments[record.experiment], run, record)
+        replace(_read_trial(scenario.experiments[record.experiment], run, record), series=_read_series(run, record))
         for record in trials
         if record.experiment in scenario.experiments
     ]
@@ -71,16 +76,23 @@ def _read_trial(experiment: Experiment, run: RunDirectory, record: TrialRecord) 
         return ShownTrial(record, evidence, None, f"{type(error).__name__}: {error}")
 
 
+def _read_series(run: RunDirectory, record: TrialRecord) -> tuple[Sample, ...]:
+    return tuple(read_series(run.trial(record.experiment, record.variant, record.trial).path / SERIES_FILE))
+
+
 def timelines(scenario: Scenario, trials: Sequence[ShownTrial], charts: Charts) -> list[dict[str, Any]]:
-    """One section for each experiment whose trials have timelines."""
+    """One section for each experiment whose trials have timelines or series."""
     most = max(FEWEST_MARKS, min(timeline_data.MOST_MARKS, ALL_MARKS // max(1, len(trials))))
+    most_points = series_chart.points_for(sum(len(series_chart.services(trial.series)) for trial in trials))
     sections = []
     for experiment in scenario.experiments.values():
         of_experiment = [trial for trial in trials if trial.record.experiment == experiment.name]
         lines = [trial.timeline for trial in of_experiment if trial.timeline]
         faults = _faults(of_experiment)
-        if lines or faults:
-            sections.append(_section(experiment, of_experiment, lines, faults, most, charts))
+        series = _series(of_experiment, timeline_data.axis(lines) if lines else None, most_points, charts)
+        if lines or faults or series:
+            section = _section(experiment, of_experiment, lines, faults, most, charts)
+            sections.append(section | {"series": series})
     return sections
 
 
@@ -136,6 +148,32 @@ def _section(
         "variants": [{"name": n, "changes": changes[n], "charts": by_variant[n]} for n in order],
         "without": sorted({trial.record.variant for trial in trials} - set(by_variant)),
     }
+
+
+def _series(
+    trials: Sequence[ShownTrial], span: tuple[float, float] | None, most: int, charts: Charts
+) -> list[dict[str, Any]]:
+    """The charts of the trials' series. Where a trial has a moment zero, they have the axis of its timeline."""
+    shown = [trial for trial in trials if trial.series]
+    names = list(dict.fromkeys(name for trial in shown for name in series_chart.services(trial.series)))
+    parts = []
+    for trial in shown:
+        zero = trial.timeline.zero_ns if trial.timeline else 0
+        first, last = trial.series[0].at_ns, max(sample.at_ns for sample in trial.series)
+        axis = span if span and zero else (0.0, max((last - first) / 1e6, 1.0))
+        data = series_chart.series_data(trial.series, zero or first, axis, most)
+        parts.append(
+            {
+                "id": charts.add(series_chart.series_spec(axis, names), kind="series", services=data),
+                "height": series_chart.HEIGHT,
+                "variant": trial.record.variant,
+                "trial": trial.record.trial,
+                "summary": series_chart.words(trial.series),
+                "busy": trial.record.busy,
+                "services": [(name, series_chart.colour(name, names)) for name in data],
+            }
+        )
+    return parts
 
 
 def _summarize(line: Timeline) -> str:

@@ -28,12 +28,28 @@ function events(item) {
   }));
 }
 
+function series(item) {
+  const rows = [];
+  for (const [service, points] of Object.entries(item.services)) {
+    for (const [t, ...values] of points) {
+      values.forEach((v, row) => { if (v !== null) rows.push({ t, s: service, m: row, v }); });
+    }
+  }
+  return rows;
+}
+
+const datasets = {
+  rates: (item) => ({ rates: item.rows }),
+  series: (item) => ({ series: series(item) }),
+  timeline: (item) => ({ steps: steps(item), events: events(item) }),
+};
+
 function draw(element) {
   const item = report.charts[element.id];
   if (!item || element.dataset.drawn) return;
   element.dataset.drawn = "begun";
-  const datasets = item.kind === "rates" ? { rates: item.rows } : { steps: steps(item), events: events(item) };
-  const spec = Object.assign({}, report.specs[item.spec], { datasets });
+  const spec = Object.assign({}, report.specs[item.spec]);
+  spec.datasets = Object.assign({}, spec.datasets, datasets[item.kind](item));
   if (item.kind === "rates") spec.height = 24 * item.rows.length;
   vegaEmbed(element, spec, { renderer: "svg", actions: false }).then(
     () => { element.dataset.drawn = "done"; },
