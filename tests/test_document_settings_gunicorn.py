@@ -106,6 +106,7 @@ def test_socket_vanish_puts_on_the_documents_load(vanish: Scenario) -> None:
         wrk=wrk,
         probe=lambda *words, **options: "200",
         running=lambda role: True,
+        printed=lambda role: [],
     )
     module(vanish, "vanish").drive(stack)
     assert loads == [LOAD]
