@@ -31,6 +31,7 @@ class Stack:
 
     def __init__(self, path: Path, *, ended: tuple[str, ...] = (), broken: tuple[str, ...] = ()) -> None:
         self.evidence = TrialDirectory(path)
+        self.project = "blink-1"
         self.roles = {"app": "blink-app", "proxy": "blink-proxy"}
         self.timeouts: list[str] = []
         self.inspected = False

@@ -49,6 +49,7 @@ def test_a_run_repeats_its_busy_trials(tmp_path: Path, jobs: int, monkeypatch: p
     runner, prepared, _ = make(tmp_path, Builder(), jobs=jobs, trials=1)
     idle = replace(prepared[0].variant.experiment, claims=IDLE.claims)
     prepared = [replace(item, variant=replace(item.variant, experiment=idle)) for item in prepared]
+    runner.plan = replace(runner.plan, variants=tuple(item.variant for item in prepared))
     plain = Runner.trial
 
     def busy_trial(self: Runner, item: Any, number: int) -> TrialRecord:

@@ -97,8 +97,19 @@ class FakeRunner:
     images: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(
-        self, plan: Any, run: Any, engine: Any, client: Any, policy: Any, observer: Any, *, watch: Any, on_rounds: Any
+        self,
+        plan: Any,
+        run: Any,
+        engine: Any,
+        client: Any,
+        policy: Any,
+        observer: Any,
+        *,
+        watch: Any,
+        keeper: Any,
+        on_rounds: Any,
     ):
+        self.keeper = keeper
         self.on_rounds = on_rounds
         self.run, self.trial_ends = run, observer.trial_ends
         self.bases: dict[str, Any] = {}
