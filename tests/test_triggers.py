@@ -85,8 +85,8 @@ def as_recorded(scenario: Scenario, experiment: Experiment, claim: Claim, record
 def test_the_default_trials_are_enough(name: str) -> None:
     """If every trial of a run is as on record, no verdict is thin.
 
-    The other scenarios count tries: tests/test_default_trials.py has them. Confirmed: p is at most 1/20, or there are three
-    trials where there is no control. Refuted: by two trials or more.
+    The other scenarios count tries: tests/test_default_trials.py has them. Confirmed: p is at most 1/20, or there are
+    three trials where there is no control. Refuted: by two trials or more.
     """
     scenario = loader.load(ROOT, name)
     recorded = recorded_verdict(scenario)
