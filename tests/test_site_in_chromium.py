@@ -86,7 +86,7 @@ def test_the_search_narrows(chromium: Chromium, site: Path) -> None:
     assert 0 < len(seen.texts[".claims > li"]) < 20
     assert all("timeout" in text.lower() for text in seen.texts[".claims > li"])
     assert seen.texts["#count"][0].startswith(f"{len(seen.texts['.claims > li'])} of ")
-    assert "pool-freeze: And then the timeout" in seen.texts["#hits a"]
+    assert "pool-freeze: What gunicorn's timeout does then" in seen.texts["#hits a"]
     assert 0 < len(seen.texts["section.case"]) < len(loader.names(ROOT))
     assert seen.texts[".card"] == []
 
