@@ -103,14 +103,14 @@ class LabContainers:
 
     def _add(self, identifier: str) -> None:
         try:
-            found = self.client.api.inspect_container(identifier)
+            details = self.client.api.inspect_container(identifier)
         except NotFound:
             return
-        own_labels = found["Config"].get("Labels") or {}
+        own_labels = details["Config"].get("Labels") or {}
         if own_labels.get(labels.OWNER) != self._owner:
             self._foreign.add(identifier)
             return
-        pid = int(found["State"].get("Pid") or 0)
+        pid = int(details["State"].get("Pid") or 0)
         if not pid:
             return
         try:

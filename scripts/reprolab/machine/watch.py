@@ -90,17 +90,17 @@ class MachineWatch:
     def _watch(self) -> None:
         self._find()
         before, started = read_machine(), time.monotonic()
-        own = OwnCpu(self.containers.known.values())
+        lab_cpu = OwnCpu(self.containers.known.values())
         self._ready.set()
         with (self.evidence.path / SERIES_FILE).open("w", encoding="utf-8") as stream:
             due = started
             while not self._ended.wait(max(0.0, due - time.monotonic())):
                 due = time.monotonic() + self.step
                 self._find()
-                own.read(list(self.containers.known.values()))
+                lab_cpu.read(list(self.containers.known.values()))
                 self._write_samples(stream)
             self._find()
-            lab_seconds = own.finish(list(self.containers.known.values()))
+            lab_seconds = lab_cpu.finish(list(self.containers.known.values()))
             after, seconds = read_machine(), time.monotonic() - started
             self._write_samples(stream)
             self.cost = time.thread_time()
