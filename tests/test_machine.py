@@ -352,30 +352,43 @@ def process(proc: Path, pid: int, name: str, *ticks: int, parent: int = 1, start
     write(proc / str(pid) / "task" / str(pid), children="")
 
 
-def container(root: Path, identifier: str, seconds: float, shim: int = 0) -> LabContainer:
-    """A container whose cgroup has this CPU time."""
-    path = write(root / identifier, usage=f"{seconds * 1e9:.0f}") / "usage"
-    return LabContainer(identifier, CgroupFiles(path, path, path, path), shim, "p", "s")
+def container(root: Path, identifier: str, seconds: float, shim: int = 0, pids: str = "") -> LabContainer:
+    """A container whose cgroup has this CPU time and these living processes."""
+    directory = write(root / identifier, usage=f"{seconds * 1e9:.0f}", pids=pids)
+    path = directory / "usage"
+    return LabContainer(identifier, CgroupFiles(path, path, path, directory / "pids"), shim, "p", "s")
 
 
 def test_the_cost_of_the_lab(tmp_path: Path) -> None:
-    """Its containers, its process with children, dockerd without its ended children, and the shims with theirs."""
+    """Its containers, its process with children, dockerd without its ended children, and the shims with runc."""
     proc, own, second = tmp_path / "proc", os.getpid(), texts.TICKS_PER_SECOND
     process(proc, own, "reprolab", second, 0, 0, 0)
     process(proc, 20, "dockerd", 5 * second, 0, 0, 0)
     process(proc, 30, "containerd-shim", 0, 0, 0, 0)
+    process(proc, 31, "gunicorn", 100 * second, 0, 0, 0)
     process(proc, 40, "stranger", 0, 0, 0, 0)
-    app = container(tmp_path, "app", 100.0, shim=30)
+    app = container(tmp_path, "app", 100.0, shim=30, pids="31")
     cpu = OwnCpu([app], proc)
     process(proc, own, "reprolab", second, second, second, 0)  # 2 s more, of them 1 s of a child
     (proc / str(own) / "task" / str(own) / "children").write_text("50 ")
     process(proc, 50, "docker", 3 * second, 0, 0, 0, parent=own)  # 3 s more, the child lives
     process(proc, 20, "dockerd", 6 * second, 0, 90 * second, 0)  # 1 s more; 90 s are of a build
-    process(proc, 30, "containerd-shim", 0, 0, second, 0)  # 1 s more, of a command in the container
+    process(proc, 30, "containerd-shim", 0, 0, second, 0)  # 1 s more, of runc
+    process(proc, 31, "gunicorn", 103 * second, 0, second, 0)
     process(proc, 40, "stranger", 70 * second, 0, 0, 0)
     process(proc, 60, "docker-proxy", second, 0, 0, 0)  # new: 1 s
-    app = container(tmp_path, "app", 104.0, shim=30)  # 4 s more
+    app = container(tmp_path, "app", 104.0, shim=30, pids="31")  # 4 s more
     assert cpu.finish([app]) == pytest.approx(2 + 3 + 1 + 1 + 1 + 4)
+
+
+def test_the_work_of_a_container_counts_once(tmp_path: Path) -> None:
+    """When its processes end, their time is in the shim's children too. The time of runc remains: 0.5 s."""
+    proc, second = tmp_path / "proc", texts.TICKS_PER_SECOND
+    process(proc, os.getpid(), "reprolab", 0, 0, 0, 0)
+    process(proc, 30, "containerd-shim", 0, 0, 0, 0)
+    cpu = OwnCpu([], proc)
+    process(proc, 30, "containerd-shim", 0, 0, 6 * second + second // 2, 0)
+    assert cpu.finish([container(tmp_path, "wrk", 6.0, shim=30)]) == pytest.approx(6.5)
 
 
 def test_a_container_that_ended_keeps_its_last_reading(tmp_path: Path) -> None:

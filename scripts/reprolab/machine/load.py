@@ -13,7 +13,7 @@ PRESSURES = ("cpu", "memory", "io")
 NO_PRESSURE = "this kernel has no /proc/pressure"
 # A trial is busy if other work and the hypervisor together took a larger share of the processors' time. See
 # docs/verdicts.md for the measurements that this number comes from.
-BUSY_SHARE = 0.10
+BUSY_SHARE = 0.05
 
 
 @dataclass(frozen=True)

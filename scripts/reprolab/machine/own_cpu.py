@@ -21,8 +21,8 @@ SHIM = "containerd-shim"
 class OwnCpu:
     """Counts CPU time from its creation on.
 
-    The last reading of something that has ended is kept. Of the engine's processes, ended children count only for
-    shims: these are the commands in a container. An ended child of dockerd may be a build of another program.
+    The last reading of something that has ended is kept. An ended child of dockerd does not count: it may be a build of
+    another program.
     """
 
     containers: Iterable[LabContainer] = ()
@@ -40,10 +40,10 @@ class OwnCpu:
         """Read all counters. What is new since the creation counts from zero."""
         for container in containers:
             with suppress(OSError, ValueError):
-                self._last[container.id] = container.files.cpu_seconds()
-        shims = {container.shim for container in containers if container.shim > 1}
-        for pid in self._engine | shims:
-            self._read_engine(pid)
+                self._last[container.id] = container.files.cpu_seconds() + self._shim_seconds(container)
+        for pid in self._engine:
+            if times := self._times(pid):
+                self._last[pid, times.started] = times.own
         self._last["lab"] = sum(self._tree(os.getpid()))
 
     def finish(self, containers: Iterable[LabContainer]) -> float:
@@ -52,14 +52,21 @@ class OwnCpu:
         self.read(containers)
         return sum(value - self._first.get(key, 0.0) for key, value in self._last.items())
 
-    def _read_engine(self, pid: int) -> None:
-        times = self._times(pid)
-        if times and times.name.startswith((*ENGINE, SHIM)):
-            children = times.children if times.name.startswith(SHIM) else 0.0
-            self._last[pid, times.started] = times.own + children
+    def _shim_seconds(self, container: LabContainer) -> float:
+        """The CPU time of a container's shim, and of the programs with which it starts commands in the container.
+
+        The ended children of a shim are these programs, and the ended processes of the container, whose time is in the
+        container's cgroup already. Without this distinction the whole work of wrk would count twice.
+        """
+        shim = self._times(container.shim)
+        if shim is None or not shim.name.startswith(SHIM):
+            return 0.0
+        alive = [times for pid in container.files.pids() if (times := self._times(pid))]
+        ended = container.files.cpu_seconds() - sum(times.own + times.children for times in alive)
+        return shim.own + max(shim.children - max(ended, 0.0), 0.0)
 
     def _find_engine(self) -> None:
-        """Remember the processes of the engine. Shims without a container here are another run's."""
+        """Remember the processes of the engine."""
         for name in (path.name for path in self.proc.iterdir()):
             if name.isdigit() and (times := self._times(int(name))) and times.name in ENGINE:
                 self._engine.add(int(name))
