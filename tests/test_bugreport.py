@@ -494,7 +494,7 @@ def test_logs_that_are_gone_are_not_called_silent(run: RunDirectory) -> None:
     for log in run.path.glob("vanish/documented/*/*.log.gz"):
         log.unlink()
     text = render.write(report_input(run), ROOT)
-    assert "is not in the run's directory any more, so it could not be read" in text
+    assert "Not in the trial's directory, so it could not be read: app" in text
     assert "No log line tells more" not in text
 
 

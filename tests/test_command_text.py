@@ -83,11 +83,14 @@ def test_no_message_names_an_option_by_itself(path: Path) -> None:
 
 
 def advised_targets() -> Iterator[tuple[str, str]]:
-    """The beginning of each make target that a message names by `command_text.command`, with its file."""
+    """The beginning of each make target that a message names by `command_text.command`, with its file.
+
+    A call may name the function with or without its module.
+    """
     for path in sorted((ROOT / "scripts" / "reprolab").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("command_text.command"):
-                make = node.args[1]
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("command", "command_text.command"):
+                make = node.args[1] if len(node.args) > 1 else None
                 first = make.values[0] if isinstance(make, ast.JoinedStr) else make
                 if isinstance(first, ast.Constant):
                     yield path.name, str(first.value)

@@ -206,10 +206,10 @@ def configuration(report_input: BugReportInput) -> str:
 def logs(report_input: BugReportInput, *, whole: bool = True) -> str:
     """The important lines of each log; with ``whole`` also the folded rest."""
     trial = report_input.example
-    excerpts = [excerpt(trial, wanted) for wanted in report_input.report.logs] if trial else []
-    parts = [_excerpt(log, whole) for log in excerpts if log is not None]
-    if len(parts) < len(report_input.report.logs):
-        parts.append("A log of this trial is not in the run's directory any more, so it could not be read.")
+    excerpts = [(wanted.source, excerpt(trial, wanted) if trial else None) for wanted in report_input.report.logs]
+    parts = [_excerpt(log, whole) for _, log in excerpts if log is not None]
+    if missing := [source for source, log in excerpts if log is None]:
+        parts.append(f"Not in the trial's directory, so it could not be read: {', '.join(missing)}.")
     return "\n\n".join(part for part in parts if part) or "No log line tells more than the above."
 
 
