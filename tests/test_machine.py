@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ from reprolab.evidence.series import Sample
 from reprolab.machine import load, texts
 from reprolab.machine.containers import NOT_HERE, CgroupFiles, LabContainer, LabContainers, NotVisible, cgroup_files
 from reprolab.machine.load import Reading, busy_reason, read_machine, summary
-from reprolab.machine.own_cpu import OwnCpu
+from reprolab.machine.other_work import OtherWork
 from reprolab.machine.services import ServiceReader
 from reprolab.machine.texts import Processors
 from reprolab.machine.watch import MachineWatch
@@ -163,6 +164,13 @@ def test_the_container_of_a_cgroup_directory(name: str, found: str) -> None:
     assert texts.container_id(name) == found
 
 
+@pytest.mark.parametrize("cgroup", [CGROUP_1, CGROUP_2, CGROUP_2.replace("docker-", "kube/cri-")])
+def test_the_container_of_a_process(cgroup: str) -> None:
+    """It is in the path of the cgroup; a process outside of containers has none."""
+    assert texts.container_of(cgroup) == ("" if "kube" in cgroup else IDENTIFIER)
+    assert texts.container_of("0::/system.slice/docker.service\n") == ""
+
+
 def test_the_cgroup_files_of_version_1() -> None:
     """Each controller has its own hierarchy, even if version 2 is mounted too."""
     files = cgroup_files(texts.cgroup_mounts(MOUNTS_1), texts.cgroup_paths(CGROUP_1))
@@ -189,9 +197,9 @@ def reading(work: float, total: float, *, stolen: float = 0.0, interrupts: float
     return Reading(Processors(2, work, interrupts, stolen, total), 1.5, stalled)
 
 
-def test_others_are_what_the_lab_did_not_use() -> None:
-    """20 s of two processors: programs used 12 s, 3 s of them the lab."""
-    machine = summary(reading(100, 1000, cpu=5), reading(112, 1020, interrupts=1, cpu=7.5), 10.0, 3.0)
+def test_a_share_is_of_all_processors() -> None:
+    """20 s of two processors: programs used 12 s, 9 s of them were not the lab's."""
+    machine = summary(reading(100, 1000, cpu=5), reading(112, 1020, interrupts=1, cpu=7.5), 10.0, 9.0)
     assert machine == {
         "seconds": 10.0,
         "processors": 2,
@@ -200,16 +208,15 @@ def test_others_are_what_the_lab_did_not_use() -> None:
         "interrupts": 0.05,
         "stolen": 0.0,
         "pressure": {"cpu": 0.25},
-        "lab": 0.15,
         "others": 0.45,
     }
     assert busy_reason(machine) == "other work used 0.9 of 2 processors (45 %)"
 
 
 def test_an_idle_machine_is_not_busy() -> None:
-    """Errors of the two clocks of the kernel never give less than nothing."""
-    machine = summary(reading(0, 0), reading(9.9, 20), 10.0, 10.0)
-    assert machine["others"] == 0.0 and busy_reason(machine) == ""
+    """The lab itself may use all processors."""
+    machine = summary(reading(0, 0), reading(20, 20), 10.0, 0.1)
+    assert machine["others"] == 0.005 and busy_reason(machine) == ""
 
 
 def test_the_limit_is_not_busy_and_more_is() -> None:
@@ -235,10 +242,10 @@ def test_without_counters_a_trial_is_not_called_busy(machine: Any) -> None:
     assert busy_reason(machine) == ""
 
 
-def test_with_an_unknown_cost_of_the_lab_others_are_unknown() -> None:
+def test_others_that_are_unknown_are_missing() -> None:
     """The whole work of the machine must not be called other work."""
     machine = summary(reading(0, 0), reading(20, 20), 10.0, None)
-    assert machine["work"] == 1.0 and "others" not in machine and "lab" not in machine
+    assert machine["work"] == 1.0 and "others" not in machine
     assert busy_reason(machine) == ""
 
 
@@ -293,8 +300,7 @@ def host(tmp_path: Path, *ids: str) -> Path:
     proc, cgroups = tmp_path / "proc", tmp_path / "cgroup"
     write(proc, self__mountinfo=f"30 23 0:26 / {cgroups} rw - cgroup2 cgroup2 rw\n")
     for pid, identifier in enumerate(ids, 11):
-        text = PROCESS.replace("11721", "7")
-        write(proc / str(pid), cgroup=f"0::/docker/{identifier}\n", stat=text, net__tcp=TCP, net__unix=UNIX)
+        write(proc / str(pid), cgroup=f"0::/docker/{identifier}\n", stat=PROCESS, net__tcp=TCP, net__unix=UNIX)
         write(proc / str(pid) / "fd", **{"0": "", "1": "", "2": ""})
         directory = cgroups / "docker" / identifier
         directory.mkdir(parents=True)
@@ -319,7 +325,14 @@ def test_only_containers_of_this_process_are_the_labs(tmp_path: Path) -> None:
         containers.find()
     assert sorted(containers.known) == [FIRST, SECOND]
     assert sorted(api.asked) == [FIRST, SECOND, STRANGE]
-    assert (containers.known[FIRST].service, containers.known[FIRST].shim) == ("blink-app", 7)
+    assert containers.known[FIRST].service == "blink-app"
+    assert (containers.is_foreign(FIRST), containers.is_foreign(STRANGE)) == (False, True)
+
+
+def test_a_container_of_another_engine_is_foreign(tmp_path: Path) -> None:
+    """This engine does not know it. Of a container that is starting it does not say the process yet."""
+    containers = find(Api(**{FIRST: (APP, 0)}), host(tmp_path, FIRST))
+    assert (containers.is_foreign(FIRST), containers.is_foreign(SECOND)) == (None, True)
 
 
 def test_a_container_that_ends_meanwhile_is_no_error(tmp_path: Path) -> None:
@@ -342,65 +355,81 @@ def test_the_containers_of_a_remote_engine(tmp_path: Path, text: str | None) -> 
         find(Api(**{FIRST: (MINE, 11)}), proc).find()
 
 
-# -- the lab's own CPU time ------------------------------------------------------------------------
+# -- other work ------------------------------------------------------------------------------------
 
 
-def process(proc: Path, pid: int, name: str, *ticks: int, parent: int = 1, started: int = 5) -> None:
-    """A process with (utime, stime, cutime, cstime)."""
-    rest = f"S {parent} " + "0 " * 9 + " ".join(map(str, ticks)) + f" 20 0 1 0 {started} 0 0"
-    write(proc / str(pid), stat=f"{pid} ({name}) {rest}\n")
-    write(proc / str(pid) / "task" / str(pid), children="")
+def process(proc: Path, pid: int, name: str, own: float = 0, children: float = 0, **more: Any) -> None:
+    """A process with its CPU seconds and those of its ended children; ``more``: parent, container."""
+    ticks = [round(seconds * texts.TICKS_PER_SECOND) for seconds in (own, children)]
+    rest = f"S {more.get('parent', 1)} " + "0 " * 9 + f"{ticks[0]} 0 {ticks[1]} 0 20 0 1 0 5 0 0"
+    write(
+        proc / str(pid), stat=f"{pid} ({name}) {rest}\n", cgroup=f"9:pids:/docker/{more.get('container', '')}\n0::/\n"
+    )
 
 
-def container(root: Path, identifier: str, seconds: float, shim: int = 0, pids: str = "") -> LabContainer:
-    """A container whose cgroup has this CPU time and these living processes."""
-    directory = write(root / identifier, usage=f"{seconds * 1e9:.0f}", pids=pids)
-    path = directory / "usage"
-    return LabContainer(identifier, CgroupFiles(path, path, path, directory / "pids"), shim, "p", "s")
+def others(proc: Path) -> OtherWork:
+    """A count of other work that began with these processes; only STRANGE is a container of another program."""
+    work = OtherWork({FIRST: False, STRANGE: True}.get, proc)
+    assert work.count() == 0
+    return work
 
 
-def test_the_cost_of_the_lab(tmp_path: Path) -> None:
-    """Its containers, its process with children, dockerd without its ended children, and the shims with runc."""
-    proc, own, second = tmp_path / "proc", os.getpid(), texts.TICKS_PER_SECOND
-    process(proc, own, "reprolab", second, 0, 0, 0)
-    process(proc, 20, "dockerd", 5 * second, 0, 0, 0)
-    process(proc, 30, "containerd-shim", 0, 0, 0, 0)
-    process(proc, 31, "gunicorn", 100 * second, 0, 0, 0)
-    process(proc, 40, "stranger", 0, 0, 0, 0)
-    app = container(tmp_path, "app", 100.0, shim=30, pids="31")
-    cpu = OwnCpu([app], proc)
-    process(proc, own, "reprolab", second, second, second, 0)  # 2 s more, of them 1 s of a child
-    (proc / str(own) / "task" / str(own) / "children").write_text("50 ")
-    process(proc, 50, "docker", 3 * second, 0, 0, 0, parent=own)  # 3 s more, the child lives
-    process(proc, 20, "dockerd", 6 * second, 0, 90 * second, 0)  # 1 s more; 90 s are of a build
-    process(proc, 30, "containerd-shim", 0, 0, second, 0)  # 1 s more, of runc
-    process(proc, 31, "gunicorn", 103 * second, 0, second, 0)
-    process(proc, 40, "stranger", 70 * second, 0, 0, 0)
-    process(proc, 60, "docker-proxy", second, 0, 0, 0)  # new: 1 s
-    app = container(tmp_path, "app", 104.0, shim=30, pids="31")  # 4 s more
-    assert cpu.finish([app]) == pytest.approx(2 + 3 + 1 + 1 + 1 + 4)
+def test_only_the_work_of_other_programs_counts(tmp_path: Path) -> None:
+    """Not that of the lab, its containers, the engine with its helpers, and the kernel's threads."""
+    process(tmp_path, 1, "init", 5, 100)
+    process(tmp_path, 40, "stranger", 50)
+    process(tmp_path, 41, "loop", 50, container=STRANGE)
+    work = others(tmp_path)
+    process(tmp_path, os.getpid(), "reprolab", 100)
+    process(tmp_path, 50, "docker", 100, parent=os.getpid())
+    process(tmp_path, 1, "init", 5.25, 300)
+    process(tmp_path, 20, "dockerd", 100, 100)
+    process(tmp_path, 21, "iptables", 100, parent=20)
+    process(tmp_path, 22, "runc:[2:INIT]", 100, parent=20)
+    process(tmp_path, 30, "kworker/0:1", 100, parent=2)
+    process(tmp_path, 31, "gunicorn", 100, parent=22, container=FIRST)
+    assert work.count() == pytest.approx(0.25)
+    process(tmp_path, 40, "stranger", 52)
+    process(tmp_path, 41, "loop", 53, container=STRANGE)
+    process(tmp_path, 42, "new", 4)
+    assert work.count() == pytest.approx(0.25 + 2 + 3 + 4)
 
 
-def test_the_work_of_a_container_counts_once(tmp_path: Path) -> None:
-    """When its processes end, their time is in the shim's children too. The time of runc remains: 0.5 s."""
-    proc, second = tmp_path / "proc", texts.TICKS_PER_SECOND
-    process(proc, os.getpid(), "reprolab", 0, 0, 0, 0)
-    process(proc, 30, "containerd-shim", 0, 0, 0, 0)
-    cpu = OwnCpu([], proc)
-    process(proc, 30, "containerd-shim", 0, 0, 6 * second + second // 2, 0)
-    assert cpu.finish([container(tmp_path, "wrk", 6.0, shim=30)]) == pytest.approx(6.5)
+def test_a_container_that_the_engine_does_not_tell_yet_waits(tmp_path: Path) -> None:
+    """It counts from the first look on as soon as it is known to be of another program."""
+    work = OtherWork((answers := {SECOND: None}).get, tmp_path)  # type: ignore[arg-type]
+    process(tmp_path, 40, "loop", 50, container=SECOND)
+    work.count()
+    process(tmp_path, 40, "loop", 53, container=SECOND)
+    assert work.count() == 0
+    answers[SECOND] = True  # type: ignore[assignment]
+    assert work.count() == pytest.approx(3)
 
 
-def test_a_container_that_ended_keeps_its_last_reading(tmp_path: Path) -> None:
-    """What it used until then is the lab's, not other work; a new container counts from zero."""
-    proc = tmp_path / "proc"
-    process(proc, os.getpid(), "reprolab", 0, 0, 0, 0)
-    cpu = OwnCpu([], proc)
-    wrk = container(tmp_path, "wrk", 6.0)
-    cpu.read([wrk])
-    wrk.files.cpu.unlink()
-    cpu.read([wrk])
-    assert cpu.finish([wrk]) == pytest.approx(6.0)
+def test_the_work_of_an_ended_process_counts_once(tmp_path: Path) -> None:
+    """It is in its parent's times too, with what it did before the first look: 3 s of 10 s are new, 1 s was not seen."""
+    process(tmp_path, 40, "make")
+    process(tmp_path, 41, "cc", 7, parent=40)
+    work = others(tmp_path)
+    process(tmp_path, 41, "cc", 9, parent=40)
+    assert work.count() == pytest.approx(2)
+    shutil.rmtree(tmp_path / "41")
+    process(tmp_path, 40, "make", 0, 10)
+    assert work.count() == pytest.approx(3)
+    process(tmp_path, 40, "make", 0, 15)  # children that began and ended between two looks
+    assert work.count() == pytest.approx(8)
+    shutil.rmtree(tmp_path / "40")
+    assert work.count() == pytest.approx(8)
+
+
+def test_a_process_that_is_not_collected_never_counts_less_than_nothing(tmp_path: Path) -> None:
+    """Its parent ignores it, so the parent's times stay as they are."""
+    process(tmp_path, 40, "daemon", 1)
+    process(tmp_path, 41, "child", 50, parent=40)
+    work = others(tmp_path)
+    shutil.rmtree(tmp_path / "41")
+    process(tmp_path, 40, "daemon", 3)
+    assert work.count() == pytest.approx(2)
 
 
 # -- series ----------------------------------------------------------------------------------------

@@ -63,11 +63,10 @@ def cgroup_files(mounts: Mapping[str, str], paths: Mapping[str, str]) -> CgroupF
 
 @dataclass(frozen=True)
 class LabContainer:
-    """A container of this process: its cgroup, its shim's process id, and the Compose project and service."""
+    """A container of this process: its cgroup, and the Compose project and service."""
 
     id: str
     files: CgroupFiles
-    shim: int
     project: str
     service: str
 
@@ -94,6 +93,15 @@ class LabContainers:
             if identifier not in self.known and identifier not in self._foreign:
                 self._add(identifier)
 
+    def is_foreign(self, identifier: str) -> bool | None:
+        """Whether a running container is not one of this process; None if the engine does not say it yet.
+
+        A container that the engine does not know is of another engine. Raises NotVisible.
+        """
+        if identifier not in self.known and identifier not in self._foreign and not self._add(identifier):
+            self._foreign.add(identifier)
+        return True if identifier in self._foreign else False if identifier in self.known else None
+
     def _candidates(self) -> set[str]:
         if not self._parents:
             filters = {"label": f"{labels.OWNER}={self._owner}"}
@@ -101,33 +109,34 @@ class LabContainers:
         names = {name for parent in self._parents for name in _names(parent)}
         return {identifier for name in names if (identifier := texts.container_id(name))}
 
-    def _add(self, identifier: str) -> None:
+    def _add(self, identifier: str) -> bool:
+        """Ask the engine for a container's details; returns whether it knows the container."""
         try:
             details = self.client.api.inspect_container(identifier)
         except NotFound:
-            return
+            return False
         own_labels = details["Config"].get("Labels") or {}
         if own_labels.get(labels.OWNER) != self._owner:
             self._foreign.add(identifier)
-            return
+            return True
         pid = int(details["State"].get("Pid") or 0)
         if not pid:
-            return
+            return True
         try:
             cgroup = (self.proc / str(pid) / "cgroup").read_text(encoding="ascii")
-            shim = texts.process_times((self.proc / str(pid) / "stat").read_text(encoding="ascii", errors="replace"))
         except OSError as error:
             # Either the container has just ended, or its processes are on another machine.
             if self.client.api.inspect_container(identifier)["State"].get("Pid") != pid:
-                return
+                return True
             raise NotVisible(NOT_HERE) from error
         if identifier not in cgroup:
             raise NotVisible(NOT_HERE)
         files = self._files(cgroup)
         self._parents.add(files.cpu.parents[1])
         self.known[identifier] = LabContainer(
-            identifier, files, shim.parent, own_labels.get(PROJECT, ""), own_labels.get(SERVICE, "")
+            identifier, files, own_labels.get(PROJECT, ""), own_labels.get(SERVICE, "")
         )
+        return True
 
     def _files(self, cgroup: str) -> CgroupFiles:
         if not self._mounts:

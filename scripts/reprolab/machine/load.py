@@ -54,14 +54,15 @@ def _average(pressure: str) -> float:
     return round(float(pressure.partition("avg10=")[2].split()[0]) / 100, 4)
 
 
-def summary(before: Reading, after: Reading, seconds: float, lab_seconds: float | None) -> dict[str, Any]:
+def summary(before: Reading, after: Reading, seconds: float, others: float | None) -> dict[str, Any]:
     """What the machine did in ``seconds`` seconds between two readings.
 
-    ``lab_seconds`` is the CPU time of the lab, its containers and the engine in that time; None if it is unknown, and
-    then ``lab`` and ``others`` are missing. All shares are of the time of all processors:
+    ``others`` is the CPU time of other programs in that time; None if it is unknown. All shares are of the time of all
+    processors:
 
-    - ``work``: programs, with the kernel's work for them; ``lab`` and ``others`` are its two parts
-    - ``interrupts``: the handlers of interrupts; on some kernels this time is in ``lab`` too
+    - ``work``: all programs, with the kernel's work for them
+    - ``others``: the part of ``work`` that is neither the lab nor its containers nor the engine; missing if unknown
+    - ``interrupts``: the handlers of interrupts
     - ``stolen``: taken by the hypervisor
     - ``pressure``: resource -> share of the time in which at least one task waited for it
     - ``load``: load average of the last minute, at the end
@@ -87,8 +88,8 @@ def summary(before: Reading, after: Reading, seconds: float, lab_seconds: float 
             if name in before.stalled and seconds > 0
         },
     }
-    if lab_seconds is not None:
-        machine |= {"lab": share(lab_seconds), "others": share(now.work - then.work - lab_seconds)}
+    if others is not None:
+        machine["others"] = share(others)
     return machine
 
 

@@ -117,6 +117,12 @@ def container_id(directory: str) -> str:
     return match[1] if match else ""
 
 
+def container_of(cgroup: str) -> str:
+    """Read /proc/PID/cgroup: the id of the process's container; "" outside of containers."""
+    names = (name for path in cgroup_paths(cgroup).values() for name in path.split("/"))
+    return next(filter(None, map(container_id, names)), "")
+
+
 def cpu_seconds(text: str) -> float:
     """Read cpuacct.usage (version 1, nanoseconds) or cpu.stat (version 2): the CPU time of a cgroup in seconds."""
     if text.strip().isdigit():

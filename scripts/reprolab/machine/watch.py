@@ -9,21 +9,24 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import Any
 
 import docker
+import requests
+from docker.errors import DockerException
 
 from reprolab.evidence.run_dir import MACHINE_FILE, TrialDirectory
 from reprolab.evidence.series import SERIES_FILE, Sample
 from reprolab.machine.containers import LabContainers, NotVisible
 from reprolab.machine.load import NO_PRESSURE, read_machine, summary
-from reprolab.machine.own_cpu import OwnCpu
+from reprolab.machine.other_work import OtherWork
 from reprolab.machine.services import ServiceReader
 
 STEP = 0.5  # seconds
+OTHERS_STEP = 2.0  # seconds between two looks at all processes, which cost more than a sample of a service
 LIMIT = 30.0  # seconds to wait for the last sample; a request to the engine may hang
 
 
@@ -58,6 +61,11 @@ class MachineWatch:
     _machine: dict[str, Any] = field(default_factory=dict)
     _thread: Thread | None = None
     _visible: bool = True
+    _others: OtherWork = field(init=False)
+    _others_due: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._others = OtherWork(self._is_foreign, self.containers.proc)
 
     def start(self) -> None:
         """Begin; returns when the first reading is done."""
@@ -88,24 +96,30 @@ class MachineWatch:
             self._ready.set()
 
     def _watch(self) -> None:
-        self._find()
         before, started = read_machine(), time.monotonic()
-        lab_cpu = OwnCpu(self.containers.known.values())
+        self._count_others()
         self._ready.set()
         with (self.evidence.path / SERIES_FILE).open("w", encoding="utf-8") as stream:
             due = started
             while not self._ended.wait(max(0.0, due - time.monotonic())):
                 due = time.monotonic() + self.step
-                self._find()
-                lab_cpu.read(list(self.containers.known.values()))
+                if due < self._others_due:
+                    self._find()
+                else:
+                    self._count_others()
                 self._write_samples(stream)
-            self._find()
-            lab_seconds = lab_cpu.finish(list(self.containers.known.values()))
+            others = self._count_others()
             after, seconds = read_machine(), time.monotonic() - started
             self._write_samples(stream)
             self.cost = time.thread_time()
             stream.write(json.dumps({"samples": self.samples, "cost_s": round(self.cost, 3)}) + "\n")
-        self._machine = summary(before, after, seconds, lab_seconds if self._visible else None)
+        self._machine = summary(before, after, seconds, others if self._visible else None)
+
+    def _count_others(self) -> float:
+        """Look for new containers, and count the CPU seconds of other programs until now."""
+        self._others_due = time.monotonic() + OTHERS_STEP
+        self._find()
+        return self._others.count()
 
     def _write_samples(self, stream: Any) -> None:
         for sample in self.services.samples(self.containers.known.values()):
@@ -125,6 +139,11 @@ class MachineWatch:
         except Exception as error:
             # For example, a container was removed between two requests. It is looked for again.
             self._note(f"a look for containers failed: {type(error).__name__}")
+
+    def _is_foreign(self, container: str) -> bool | None:
+        with suppress(NotVisible, DockerException, requests.RequestException):
+            return self.containers.is_foreign(container)
+        return None
 
     def _note(self, text: str) -> None:
         if text not in self.missing:
