@@ -77,12 +77,16 @@ class OtherWork:
 
     def _strange_processes(self) -> dict[Key, ProcessTimes]:
         """The processes that are not the lab, the engine or the kernel. Those in containers of the lab are included."""
-        processes = {int(name): times for name in os.listdir(self.proc) if name.isdigit() and (times := self._times(name))}
+        processes = {
+            int(name): times for name in os.listdir(self.proc) if name.isdigit() and (times := self._times(name))
+        }
         children: dict[int, list[int]] = {}
         for pid, times in processes.items():
             children.setdefault(times.parent, []).append(pid)
         engine = {pid for pid, times in processes.items() if times.name.partition(":")[0] in ENGINE}
-        helpers = {pid for parent in engine for pid in children.get(parent, ()) if self._cgroup(pid) == self._cgroup(parent)}
+        helpers = {
+            pid for parent in engine for pid in children.get(parent, ()) if self._cgroup(pid) == self._cgroup(parent)
+        }
         known = engine | helpers | set(_tree(os.getpid(), children)) | set(_tree(KERNEL, children))
         seen = {(pid, times.started): times for pid, times in processes.items() if pid not in known}
         # The ended children of init may be containers of the lab.
