@@ -22,6 +22,8 @@ from reprolab.verdict.judge import judge
         ({"absent": ["old"]}, {"documented": "-", "old": "-"}, 2),
         # Tries: 1 of 4 against 0 of 4 in each trial.
         ({"absent": ["old"], "rate": lambda o: (int(o["blinked"]), 4)}, {"documented": "+", "old": "-"}, 5),
+        # 4 of 4 tries against 0 of 4 are no chance, but one trial each is too few.
+        ({"absent": ["old"], "rate": lambda o: (4 * o["blinked"], 4)}, {"documented": "+", "old": "-"}, 3),
         ({"absent": ["old"], "rate": lambda o: (0, 4)}, {"documented": "+", "old": "-"}, None),
     ],
 )

@@ -239,14 +239,18 @@ def test_a_claim_without_controls_needs_three_trials() -> None:
 
 
 def test_tries_are_pooled_where_a_claim_counts_them() -> None:
-    """16 of 20 tries against 0 of 10 is no chance, although there are few trials."""
+    """16 of 20 tries against 0 of 10 is no chance. But the tries of a trial may all be alike, so trials count too."""
     rated = claim(sign=lambda o: o["blinked"] > 0, absent=["old"], rate=flashes)
-    counts = {
-        "documented": count(rated, [trial(shown=8), trial(shown=8, number=2)]),
-        "old": count(rated, [trial("old", shown=0)]),
-    }
-    decision = decide(rated, counts)
-    assert decision.verdict is CONFIRMED and decision.p == fisher((16, 20), (0, 10)) and not decision.thin
+
+    def tried(lit: int, dark: int) -> Decision:
+        cases = [trial(shown=8, number=number) for number in range(lit)]
+        controls = [trial("old", shown=0, number=number) for number in range(dark)]
+        return decide(rated, {"documented": count(rated, cases), "old": count(rated, controls)})
+
+    few, enough = tried(2, 1), tried(3, 3)
+    assert few.verdict is CONFIRMED and few.p == fisher((16, 20), (0, 10))
+    assert few.thin == "the tries are of few trials: 2 of 2 against 0 of 1, p = 0.33"
+    assert enough.verdict is CONFIRMED and enough.p == fisher((24, 30), (0, 30)) and not enough.thin
 
 
 def test_the_reason_of_a_verdict_has_its_p() -> None:

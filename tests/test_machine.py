@@ -17,7 +17,7 @@ from reprolab.engine import labels
 from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.evidence.series import Sample
 from reprolab.machine import load, texts
-from reprolab.machine.containers import NOT_HERE, CgroupFiles, LabContainer, LabContainers, NotVisible, cgroup_files
+from reprolab.machine.containers import NOT_HERE, LabContainers, NotVisible, cgroup_files
 from reprolab.machine.load import Reading, busy_reason, read_machine, summary
 from reprolab.machine.other_work import OtherWork
 from reprolab.machine.services import ServiceReader
@@ -407,7 +407,7 @@ def test_a_container_that_the_engine_does_not_tell_yet_waits(tmp_path: Path) -> 
 
 
 def test_the_work_of_an_ended_process_counts_once(tmp_path: Path) -> None:
-    """It is in its parent's times too, with what it did before the first look: 3 s of 10 s are new, 1 s was not seen."""
+    """It is in its parent's times too, with what it did before the first look. So 3 s of 10 s are new."""
     process(tmp_path, 40, "make")
     process(tmp_path, 41, "cc", 7, parent=40)
     work = others(tmp_path)

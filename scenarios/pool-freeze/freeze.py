@@ -77,7 +77,7 @@ VARIANTS = {
     "sending-initializer": {**SENDING, "RUNNER": "sending-initializer"},
     "sending-close-join": {**SENDING, "RUNNER": "sending-close-join"},
 }
-TRIALS = 1
+TRIALS = 3
 PARALLEL = True
 
 RELEASE = 10.0  # seconds in which a frozen request ends when its pool's children are ended

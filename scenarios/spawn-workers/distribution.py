@@ -27,7 +27,7 @@ VARIANTS = {
     "uvloop": {**SHARES, "LOOP": "uvloop"},
     f"uvicorn-{NEWEST}": {**SHARES, "UVICORN": NEWEST},
 }
-TRIALS = 2
+TRIALS = 3
 
 CLIENT = ["python", "/srv/app/client.py"]
 LONG = 1.0  # seconds; if requests take longer, there is time only for the document's own clients

@@ -77,9 +77,8 @@ class OtherWork:
 
     def _strange_processes(self) -> dict[Key, ProcessTimes]:
         """The processes that are not the lab, the engine or the kernel. Those in containers of the lab are included."""
-        processes = {
-            int(name): times for name in os.listdir(self.proc) if name.isdigit() and (times := self._times(name))
-        }
+        names = [path.name for path in self.proc.iterdir() if path.name.isdigit()]
+        processes = {int(name): times for name in names if (times := self._times(name))}
         children: dict[int, list[int]] = {}
         for pid, times in processes.items():
             children.setdefault(times.parent, []).append(pid)

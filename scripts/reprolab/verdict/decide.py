@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from reprolab.core.stats import fisher, p_words, rate_text
@@ -130,9 +130,23 @@ def _thin(claim: Claim, counts: Mapping[str, Count], verdict: Verdict, p: Fracti
     if verdict != Verdict.CONFIRMED:
         return ""
     if p is not None:
-        return f"could be chance: {_against(claim, counts)}, p {p_words(p)}" if p > CHANCE else ""
+        return _chance(claim, counts, p)
     trials = sum(counts[name].trials for name in claim.expectations)
     return f"only {trials} trial(s)" if trials < FEWEST_TRIALS else ""
+
+
+def _chance(claim: Claim, counts: Mapping[str, Count], p: Fraction) -> str:
+    """Whether the tries or the trials are too few.
+
+    The tries of one trial share a stack. If something decides at its start how they all come out, they are worth one.
+    """
+    if p > CHANCE:
+        return f"could be chance: {_against(claim, counts)}, p {p_words(p)}"
+    trials = {name: replace(total, tries=None) for name, total in counts.items()}
+    of_trials = _p(claim, trials)
+    if of_trials is not None and of_trials > CHANCE:
+        return f"the tries are of few trials: {_against(claim, trials)}, p {p_words(of_trials)}"
+    return ""
 
 
 def _agreement(claim: Claim, counts: Mapping[str, Count]) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from fractions import Fraction
 from math import ceil
 
 from reprolab.core.stats import fisher
@@ -10,6 +11,7 @@ from reprolab.verdict.decide import CHANCE, FEWEST_TRIALS
 from reprolab.verdict.document import ClaimVerdict, SignCount, Verdict
 
 MOST_TRIALS = 100
+Pair = tuple[int, int]  # k of n
 
 
 def trials_needed(claim: ClaimVerdict) -> int | None:
@@ -24,14 +26,23 @@ def trials_needed(claim: ClaimVerdict) -> int | None:
     if not (cases and controls):
         return ceil(FEWEST_TRIALS / len(claim.variants))
     numbers = range(1, MOST_TRIALS + 1)
-    return next((n for n in numbers if fisher(_pooled(cases, n), _pooled(controls, n)) <= CHANCE), None)
+    return next((n for n in numbers if all(p <= CHANCE for p in _chances(cases, controls, n))), None)
 
 
-def _pooled(counts: Iterable[SignCount], trials: int) -> tuple[int, int]:
-    """(k, n) over the variants, as if each had so many trials: tries where the claim counts them, else trials."""
-    tallies = [(*_tally(count), count.trials) for count in counts if count.trials]
+def _chances(cases: Sequence[SignCount], controls: Sequence[SignCount], trials: int) -> Iterator[Fraction]:
+    """The p over the tries, where a claim counts them, and over the trials, as if each variant had so many trials."""
+    for tally in (_tally, _trials):
+        yield fisher(_pooled(cases, trials, tally), _pooled(controls, trials, tally))
+
+
+def _pooled(counts: Iterable[SignCount], trials: int, tally: Callable[[SignCount], Pair]) -> Pair:
+    tallies = [(*tally(count), count.trials) for count in counts if count.trials]
     return sum(round(k * trials / ran) for k, _, ran in tallies), sum(round(n * trials / ran) for _, n, ran in tallies)
 
 
-def _tally(count: SignCount) -> tuple[int, int]:
-    return (count.rate.shown, count.rate.of) if count.rate else (count.shown, count.trials)
+def _tally(count: SignCount) -> Pair:
+    return (count.rate.shown, count.rate.of) if count.rate else _trials(count)
+
+
+def _trials(count: SignCount) -> Pair:
+    return count.shown, count.trials
