@@ -1,7 +1,6 @@
 """Measures the cost of the lab itself. Prints ratios and seconds; no result makes it fail.
 
-1. Throughput of a healthy stack (socket-vanish, MAX_REQUESTS=0) under the lab, compared with the same gunicorn,
-   h2o and wrk without it: no witness, no reporting script, no logs.
+1. Throughput of a healthy stack under the lab, and with each part of the lab, compared with the same stack without it.
 2. The time of a trial in addition to its load, and the time and memory for an access log of a million lines.
 3. The page of a run whose logs hold a million lines: time, memory, size (`--page`: only this, without Docker).
 
@@ -12,138 +11,25 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import json
-import os
-import re
 import resource
-import secrets
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import bench_judge
 import bench_page
+from bench_throughput import SCENARIO, images, throughput
 from reprolab.cli.common import show_progress
 from reprolab.engine import labels
 from reprolab.engine.detect import client, ensure_engine
 from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.logs import access_log, capture
-from reprolab.scenario import loader
 from reprolab.stack.containers import remove_container
 
-ROOT = Path(__file__).resolve().parents[1]
-REPROLAB = Path(sys.executable).with_name("reprolab")
-SCENARIO = "socket-vanish"
-HEALTHY = "MAX_REQUESTS=0"
-LOAD = ("-t10", "-c200", "-d10s", "http://127.0.0.1:18080/")
 MILLION = 1_000_000
 LINE = '127.0.0.1 - - [21/Nov/2026:03:20:00 +0000] "GET / HTTP/1.1" 502 25 "-" "-" {} 0.000123\n'
-
-
-def under_the_lab(results: Path) -> dict[str, Any]:
-    """One trial of the healthy stack; its record from trials.jsonl."""
-    command = [str(REPROLAB), "run", SCENARIO, "--set", HEALTHY, "--trials", "1"]
-    subprocess.run(
-        command,
-        env={**os.environ, "REPROLAB_RESULTS": str(results)},
-        check=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    lines = (results / SCENARIO / "latest" / "trials.jsonl").read_text(encoding="utf-8").splitlines()
-    record: dict[str, Any] = json.loads(lines[-1])
-    return record
-
-
-def images(results: Path) -> dict[str, str]:
-    """The images of the last run, by service."""
-    content = json.loads((results / SCENARIO / "latest" / "run.json").read_text(encoding="utf-8"))
-    return {service: row["reference"] for service, row in content["images"]["custom"].items()}
-
-
-@contextmanager
-def bare_stack(references: dict[str, str]) -> Iterator[tuple[Any, str]]:
-    """The same images and settings without the lab and without logs; yields the engine and the proxy's id."""
-    engine = client()
-    owner = labels.object_labels(SCENARIO, "bench")
-    volume = engine.volumes.create(labels=owner, driver_opts={"type": "tmpfs", "device": "tmpfs", "o": "mode=1777"})
-    socket = {volume.name: {"bind": "/tmp", "mode": "rw"}}
-    settings = {**loader.load(ROOT, SCENARIO).factors, **dict([HEALTHY.split("=")]), "WITNESS": "off"}
-    common: dict[str, Any] = {
-        "detach": True,
-        "init": True,
-        "labels": owner,
-        "log_config": {"Type": "none"},
-        "environment": {**settings, "HOME": "/var/tmp", "ACCESS_LOG": "/dev/null"},
-    }
-    conf = str(ROOT / "scenarios" / SCENARIO / "h2o.conf")
-    containers = []
-    try:
-        proxy = engine.containers.run(
-            references[f"{SCENARIO}-proxy"],
-            volumes={
-                **socket,
-                conf: {"bind": "/etc/h2o/scenario.conf", "mode": "ro"},
-                "/dev/null": {"bind": "/srv/proxy/access.log", "mode": "rw"},
-            },
-            name=f"reprolab-bench-{secrets.token_hex(4)}",
-            **common,
-        )
-        containers.append(proxy)
-        containers.append(
-            engine.containers.run(
-                references[f"{SCENARIO}-app"], volumes=socket, network_mode=f"container:{proxy.id}", **common
-            )
-        )
-        yield engine, str(proxy.id)
-    finally:
-        for container in reversed(containers):
-            remove_container(container)
-        volume.remove(force=True)
-
-
-def without_the_lab(references: dict[str, str]) -> float:
-    """wrk's requests per second on the bare stack. Exits if an answer has another status than 2xx."""
-    with bare_stack(references) as (engine, proxy):
-        common = {
-            "network_mode": f"container:{proxy}",
-            "remove": True,
-            "labels": labels.object_labels(SCENARIO, "bench"),
-        }
-        end = time.monotonic() + 30
-        while time.monotonic() < end:
-            printed = engine.containers.run(references["wrk"], ["-t1", "-c1", "-d1s", LOAD[-1]], **common).decode()
-            if "Non-2xx" not in printed and "requests in" in printed:
-                break
-        printed = engine.containers.run(references["wrk"], list(LOAD), **common).decode()
-    if "Non-2xx" in printed:
-        raise SystemExit(f"bench: the bare stack was not healthy:\n{printed}")
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", printed)
-    if rate is None:
-        raise SystemExit(f"bench: wrk printed no rate:\n{printed}")
-    return float(rate[1])
-
-
-def throughput(rounds: int, results: Path) -> list[dict[str, Any]]:
-    """Measure both in turn and print their ratio for each round; returns the trials' records."""
-    records = []
-    ratios = []
-    under_the_lab(results)
-    references = images(results)
-    for number in range(1, rounds + 1):
-        record = under_the_lab(results)
-        lab, bare = record["observation"]["ok_per_second"], without_the_lab(references)
-        ratios.append(lab / bare)
-        records.append(record)
-        print(f"  round {number}: under the lab {lab:8.0f} 2xx/s   without {bare:8.0f} req/s   ratio {lab / bare:.2f}")
-    print(f"throughput under the lab / without it: median ratio {median(ratios):.2f} of {rounds} (aim: 0.9 or better)")
-    return records
 
 
 def overhead(records: list[dict[str, Any]]) -> None:
