@@ -5,24 +5,28 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from docker.models.containers import Container
-from lab import base, engine
+from lab import base, engine, lab
 from reprolab.core.waiting import wait_until
 from reprolab.engine import labels
-from reprolab.evidence.run_dir import TrialDirectory
+from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
 from reprolab.machine.containers import PROJECT, SERVICE
 from reprolab.machine.load import busy_reason
 from reprolab.machine.watch import watching
+from reprolab.run.repeat import MOST_REPEATS
+from reprolab.verdict.document import Verdict, read_verdict
 
 pytestmark = [pytest.mark.docker, pytest.mark.alone]
 
 DEBIAN = "debian:bookworm-slim"
 SPIN = "while :; do :; done"
+ALL_SPIN = " & ".join([f"timeout 200 sh -c '{SPIN}'"] * (os.cpu_count() or 1)) + " & wait"
 # A listener, four open files, and a second process.
 SERVE = "exec 5</etc/passwd 6</etc/passwd 7</etc/passwd 8</etc/passwd; timeout 100 sh -c 'while :; do :; done' & wait"
 
@@ -62,12 +66,11 @@ def test_the_series_of_a_service(started: Any, tmp_path: Path) -> None:
 
 def test_a_trial_beside_other_work_is_busy(started: Any, tmp_path: Path) -> None:
     """Containers that are not the lab's take all processors. The same work in a container of the lab is not other."""
-    spin = " & ".join([f"timeout 60 sh -c '{SPIN}'"] * (os.cpu_count() or 1)) + " & wait"
-    stranger = started(spin, **{labels.OWNER: "another"})
+    stranger = started(ALL_SPIN, **{labels.OWNER: "another"})
     shares: list[tuple[dict[str, Any], str]] = []
     for container, own in ((stranger, {}), (None, labels.object_labels("watched", "watched"))):
         evidence = TrialDirectory(tmp_path / str(len(shares)))
-        container = container or started(spin, **own)
+        container = container or started(ALL_SPIN, **own)
         with watching(engine(), "none", {}, evidence):
             time.sleep(3)
         container.kill()
@@ -78,3 +81,15 @@ def test_a_trial_beside_other_work_is_busy(started: Any, tmp_path: Path) -> None
     assert reason.startswith("other work used")
     assert others["others"] > others["work"] / 2
     assert alone["others"] < alone["work"] / 2, (alone, others)
+
+
+def test_a_claim_that_needs_an_idle_machine_is_not_judged_beside_other_work(started: Any, tmp_path: Path) -> None:
+    """The trials are repeated. As the other work goes on, the claims are inconclusive, and the report says why."""
+    started(ALL_SPIN, **{labels.OWNER: "another"})
+    code, printed = lab(tmp_path / "results", "run", "gunicorn-settings/worker-connections", "--trials", "1")
+    run = RunDirectory(tmp_path / "results" / "gunicorn-settings" / "latest")
+    trials, verdict = run.trials(), read_verdict(run)
+    assert all(row.busy and row.valid for row in trials), printed
+    assert set(Counter(row.variant for row in trials).values()) == {1 + MOST_REPEATS}
+    assert verdict and {claim.verdict for claim in verdict.claims} == {Verdict.INCONCLUSIVE}
+    assert code == 3 and "other work used this machine's processors" in " ".join(printed.split())

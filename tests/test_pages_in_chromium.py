@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,8 @@ from cases import ROOT, claim, in_memory, recorded_run, trial
 from chromium import WIDTHS, Chromium, browser
 from reprolab.core import files
 from reprolab.evidence.run_dir import RunDirectory
-from reprolab.report.html import report
+from reprolab.evidence.series import SERIES_FILE, Sample
+from reprolab.report.html import report, series_chart
 from reprolab.scenario import loader
 from reprolab.verdict import record
 from reprolab.verdict.document import write_verdict
@@ -134,6 +136,29 @@ def test_a_claim_shows_its_rates_when_it_is_opened(chromium: Chromium, folded: P
     opened = chromium.look(folded, 390, selectors=marks, open_details=True)
     assert [len(opened.texts[selector]) for selector in marks] == [2, 2]
     assert opened.errors == opened.overflow == []
+
+
+def test_the_series_of_the_services_are_drawn(chromium: Chromium, tmp_path: Path) -> None:
+    """A chart for each trial, with a line for each service and measurement."""
+    scenario, rows = in_memory(claim(absent=["old"])), [trial(), trial("old", shown=False)]
+    run = RunDirectory(tmp_path / "run")
+    files.write_json(run.path / "run.json", {"scenario": "blink", "status": "complete"})
+    write_verdict(run, judge(scenario, "run", rows))
+    for row in rows:
+        run.append(row)
+        samples = [
+            Sample(role, at * 500_000_000, at / 10, at << 20, at, at, {"tcp established": at})
+            for at in range(1, 9)
+            for role in ("app", "proxy")
+        ]
+        path = run.trial(row.experiment, row.variant, row.trial).path / SERIES_FILE
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(json.dumps(sample.to_json()) + "\n" for sample in samples), encoding="utf-8")
+    lines = ".chart .mark-line path"
+    seen = chromium.look(report.write(scenario, run, None), 390, selectors=[lines, ".chart svg"], open_details=True)
+    assert len(seen.texts[".chart svg"]) == 2
+    assert len(seen.texts[lines]) == 2 * 2 * len(series_chart.ROWS)
+    assert seen.errors == seen.overflow == []
 
 
 def test_every_chart_is_drawn_before_printing(chromium: Chromium, folded: Path) -> None:
