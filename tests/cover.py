@@ -3,7 +3,7 @@
 `make scenario-NAME` runs all variants, and recorded.json holds such a run. A test runs a smaller set, chosen from the
 record. For each claim the set has a variant in which the sign showed in every trial and one in which it showed in
 none, if the claim has them, and for a refuted claim a variant that contradicts it. A variant in which the sign showed
-in some trials only is not counted.
+in some trials only is not counted, and neither is one whose tries could as well come out the other way.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from typing import Any
 from lab import ROOT, lab, read, run_directory
 from reprolab.scenario import loader
 from reprolab.scenario.model import DOCUMENTED, Claim
+
+
+RARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,26 @@ def recorded(name: str) -> dict[str, Any]:
 
 
 def pure_signs(verdict: dict[str, Any], claim: str) -> dict[str, bool]:
-    """Whether the claim's sign showed, for each variant whose trials all agree."""
-    counts = {name: (count["shown"], count["trials"]) for name, count in verdict["signs"][claim].items()}
-    return {name: shown > 0 for name, (shown, trials) in counts.items() if trials and shown in (0, trials)}
+    """Whether the claim's sign showed, for each variant whose trials all agree and would agree again."""
+    counts = verdict["signs"][claim]
+    agreed = {
+        name: count for name, count in counts.items() if count["trials"] and count["shown"] in (0, count["trials"])
+    }
+    return {name: count["shown"] > 0 for name, count in agreed.items() if not by_chance(count)}
+
+
+def by_chance(count: dict[str, Any]) -> bool:
+    """Whether the sign of one trial could come out the other way, as it depends on tries of which some differ.
+
+    9 of 10 tries and no sign: the sign asks for all tries, and in one trial of three all ten may show it. 1 of 10 and
+    the sign: it asks for any.
+    """
+    rate = count.get("rate")
+    if not rate or rate["shown"] in (0, rate["of"]):
+        return False
+    low, high = rate["interval"]
+    other_way = 1 - low if count["shown"] else high
+    return bool(other_way ** (rate["of"] / count["trials"]) > RARE)
 
 
 def _claims(name: str) -> Iterator[tuple[Claim, dict[str, bool]]]:

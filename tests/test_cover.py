@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from cases import having
-from cover import cover, differences, needs, recorded, unmet
+from cover import by_chance, cover, differences, needs, recorded, unmet
+from reprolab.core.stats import wilson
 
 NAMES = having("recorded.json")
 
@@ -39,3 +40,13 @@ def test_a_sign_that_could_not_be_read_is_a_difference(tmp_path: Path) -> None:
     line = f"{need.claim} in {variant}: the trial is valid, but its sign could not be read"
     assert set(differences(tmp_path, name)) - set(before) == {line}
     assert need in unmet(tmp_path, name)
+
+
+@pytest.mark.parametrize(
+    ("shown", "tries", "expected"),
+    [(0, (9, 10), True), (0, (0, 10), False), (0, (1, 10), False), (1, (10, 10), False), (1, (1, 10), True)],
+)
+def test_a_sign_that_could_come_out_the_other_way(shown: int, tries: tuple[int, int], expected: bool) -> None:
+    """Nine of ten tries without the sign "in all", or one of ten with the sign "in any", say nothing about one trial."""
+    count = {"shown": shown, "trials": 1, "rate": {"shown": tries[0], "of": tries[1], "interval": wilson(*tries)}}
+    assert by_chance(count) is expected
