@@ -18,7 +18,6 @@ from lab import ROOT, lab, read, run_directory
 from reprolab.scenario import loader
 from reprolab.scenario.model import DOCUMENTED, Claim
 
-
 RARE = 0.01
 
 

@@ -47,6 +47,6 @@ def test_a_sign_that_could_not_be_read_is_a_difference(tmp_path: Path) -> None:
     [(0, (9, 10), True), (0, (0, 10), False), (0, (1, 10), False), (1, (10, 10), False), (1, (1, 10), True)],
 )
 def test_a_sign_that_could_come_out_the_other_way(shown: int, tries: tuple[int, int], expected: bool) -> None:
-    """Nine of ten tries without the sign "in all", or one of ten with the sign "in any", say nothing about one trial."""
+    """Nine of ten tries and no sign "in all", or one of ten and the sign "in any": one trial may differ."""
     count = {"shown": shown, "trials": 1, "rate": {"shown": tries[0], "of": tries[1], "interval": wilson(*tries)}}
     assert by_chance(count) is expected
