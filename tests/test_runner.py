@@ -187,6 +187,28 @@ def test_two_builds_at_a_time_after_the_parallel_trials(tmp_path: Path) -> None:
     assert not builder.gentle
 
 
+@pytest.mark.parametrize("idle", [False, True])
+def test_a_trial_that_needs_an_idle_machine_waits_for_all_builds(tmp_path: Path, idle: bool) -> None:
+    """Beside a build it would not count. Any other trial begins when its own images are there."""
+    build: Future[Any] = Future()
+
+    class Building(Builder):
+        def pending(self, model: dict[str, Any]) -> list[Future[Any]]:
+            return [build] if model["name"] == "old" and not build.done() else []
+
+    runner, prepared, records = make(tmp_path, Building(), jobs=2, trials=1)
+    for item in prepared:
+        claims = tuple(replace(claim, needs_idle=idle) for claim in item.variant.experiment.claims)
+        object.__setattr__(item.variant, "experiment", replace(item.variant.experiment, claims=claims))
+    documented, old = prepared
+    by_key = {item.key: item for item in prepared}
+    assert runner._awaited(documented, by_key) == ([build] if idle else [])
+    assert runner._awaited(old, by_key)[:1] == [build]
+    build.set_result(None)
+    runner.execute(prepared)
+    assert len(records) == 2
+
+
 def test_drive_runs_in_the_context_of_the_observer(tmp_path: Path) -> None:
     """The observer gets the stack; its InvalidTrial ends the trial before the drive."""
     runner, prepared, records = make(tmp_path, Builder(), trials=1)

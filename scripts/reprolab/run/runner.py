@@ -38,6 +38,7 @@ from reprolab.machine.watch import watching
 from reprolab.run.keep import Keeper
 from reprolab.run.observer import RunObserver
 from reprolab.run.plan import Plan, PlannedVariant
+from reprolab.run.repeat import needs_idle
 from reprolab.run.rounds import Step
 from reprolab.run.schedule import OnRounds, Schedule
 from reprolab.scenario.model import DOCUMENTED, Experiment, Scenario
@@ -198,7 +199,8 @@ class Runner:
         """Run all rounds; returns the variants whose images were waited for.
 
         In a round the experiments without load run first and side by side, in the first round each variant as soon as
-        its images are built. Experiments that put load on a stack follow after all builds, one trial at a time.
+        its images are built, or after all builds if a claim on it needs an idle machine. Experiments that put load on a
+        stack follow after all builds, one trial at a time.
         """
         schedule = Schedule(
             self.plan,
@@ -245,12 +247,12 @@ class Runner:
         trials: set[Future[TrialRecord]] = set()
         try:
             while waiting or trials:
-                ready = [pair for pair in waiting if not self._builder.pending(pair[0].model)]
+                ready = [pair for pair in waiting if not self._awaited(pair[0], by_key)]
                 waiting = [pair for pair in waiting if pair not in ready]
                 for item, number in ready:
                     trials.add(pool.submit(self.trial, self.built(item), number))
                     self._builder.gentle = True
-                builds: set[Future[Any]] = {build for item, _ in waiting for build in self._builder.pending(item.model)}
+                builds: set[Future[Any]] = {build for item, _ in waiting for build in self._awaited(item, by_key)}
                 wait(builds | trials, return_when=FIRST_COMPLETED)
                 for trial in [trial for trial in trials if trial.done()]:
                     trials.remove(trial)
@@ -264,6 +266,12 @@ class Runner:
             pool.shutdown(wait=True)
         # No trial runs during the remaining builds.
         self._builder.gentle = False
+
+    def _awaited(self, item: Prepared, by_key: Mapping[str, Prepared]) -> list[Future[Any]]:
+        """The builds that a trial waits for: those of its own images, and all builds if it needs an idle machine."""
+        alone = needs_idle(item.variant.experiment, item.variant.name)
+        models = [other.model for other in by_key.values()] if alone else [item.model]
+        return [build for model in models for build in self._builder.pending(model)]
 
     def stop_builds(self) -> None:
         """End the running builds."""
