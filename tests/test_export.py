@@ -280,9 +280,8 @@ def test_a_control_of_other_releases_is_said_to_be_one(written: dict[tuple[str, 
     assert page.startswith(
         "# a request that uses multiprocessing.Pool under gunicorn never ends: the variant gunicorn-27"
     )
-    assert (
-        "| handler-default | `PYTHON=3.6.15 GUNICORN=20.1.0 HANDLER=default ATTEMPTS=60` | in 0 of 1 trials |" in page
-    )
+    row = r"\| handler-default \| `PYTHON=3\.6\.15 GUNICORN=20\.1\.0 HANDLER=default ATTEMPTS=60` \| in 0 of \d+ trials \|"
+    assert re.search(row, page)
     assert "The control handler-default was not measured with PYTHON=3.12.1 GUNICORN=27.0.1." in page
     assert "The rest is about" not in page
     usual = (written["pool-freeze", None] / "README.md").read_text(encoding="utf-8")
