@@ -38,7 +38,9 @@ ROOT = Path(__file__).resolve().parents[1]
 REPROLAB = Path(sys.executable).with_name("reprolab")
 SCENARIO = "socket-vanish"
 HEALTHY = "MAX_REQUESTS=0"
-LOAD = ("-t10", "-c200", "-d10s", "http://127.0.0.1:18080/")
+URL = "http://127.0.0.1:18080/"
+LOAD = Wrk(script_dir=SCRIPT_DIRECTORY, threads=10, connections=200, duration=10)
+PLAIN_LOAD = (f"-t{LOAD.threads}", f"-c{LOAD.connections}", f"-d{LOAD.duration:.0f}s", URL)
 AIM = 0.9
 # What the lab adds to a stack. "watch" reads /proc and cgroups from outside the containers.
 PARTS = {
@@ -133,17 +135,16 @@ def bare_stack(references: Mapping[str, str], part: str) -> Iterator[BareStack]:
 
 def without_the_lab(references: Mapping[str, str], part: str) -> float:
     """wrk's requests per second. Exits if an answer has another status than 2xx."""
-    script = Wrk(script_dir=SCRIPT_DIRECTORY, threads=10, connections=200, duration=10).command(LOAD[-1])[1:]
     with bare_stack(references, part) as stack, tempfile.TemporaryDirectory() as folder:
         end = time.monotonic() + 30
         while time.monotonic() < end:
-            printed = stack.wrk(references["wrk"], "-t1", "-c1", "-d1s", LOAD[-1])
+            printed = stack.wrk(references["wrk"], "-t1", "-c1", "-d1s", URL)
             if "Non-2xx" not in printed and "requests in" in printed:
                 break
         roles = {role: f"{SCENARIO}-{role}" for role in ("app", "proxy")}
         watch = watching(stack.engine, stack.project, roles, TrialDirectory(Path(folder)))
         with watch if part == "watch" else nullcontext():
-            printed = stack.wrk(references["wrk"], *(script if part == "script" else LOAD))
+            printed = stack.wrk(references["wrk"], *(LOAD.command(URL)[1:] if part == "script" else PLAIN_LOAD))
     if "Non-2xx" in printed:
         raise SystemExit(f"bench: the bare stack was not healthy:\n{printed}")
     rate = re.search(r"Requests/sec:\s+([\d.]+)", printed)

@@ -201,9 +201,8 @@ def test_a_trial_that_needs_an_idle_machine_waits_for_all_builds(tmp_path: Path,
         claims = tuple(replace(claim, needs_idle=idle) for claim in item.variant.experiment.claims)
         object.__setattr__(item.variant, "experiment", replace(item.variant.experiment, claims=claims))
     documented, old = prepared
-    by_key = {item.key: item for item in prepared}
-    assert runner._awaited(documented, by_key) == ([build] if idle else [])
-    assert runner._awaited(old, by_key)[:1] == [build]
+    assert runner._awaited(documented, [build]) == ([build] if idle else [])
+    assert runner._awaited(old, [build]) == [build]
     build.set_result(None)
     runner.execute(prepared)
     assert len(records) == 2

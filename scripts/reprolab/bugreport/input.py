@@ -108,7 +108,7 @@ def _signs(report_input: BugReportInput) -> Iterator[str]:
     if shown.errors or clean.errors:
         yield f"the sign could not be read: {(shown.errors or clean.errors)[0]}"
     if clean.shown:
-        yield (f"the control {report.control} did not come out clean: it showed the sign in {clean.words}")
+        yield f"the control {report.control} did not come out clean: it showed the sign in {clean.words}"
     if not shown.shown:
         yield f"{report.shows} did not show the sign ({shown.words})"
 

@@ -19,7 +19,7 @@ import requests
 from docker.errors import DockerException
 
 from reprolab.evidence.run_dir import MACHINE_FILE, TrialDirectory
-from reprolab.evidence.series import SERIES_FILE, Sample
+from reprolab.evidence.series import SERIES_FILE
 from reprolab.machine.containers import LabContainers, NotVisible
 from reprolab.machine.load import NO_PRESSURE, read_machine, summary
 from reprolab.machine.other_work import OtherWork
@@ -148,6 +148,3 @@ class MachineWatch:
     def _note(self, text: str) -> None:
         if text not in self.missing:
             self.missing.append(text)
-
-
-__all__ = ["MachineWatch", "Sample", "watching"]

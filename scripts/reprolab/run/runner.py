@@ -247,12 +247,13 @@ class Runner:
         trials: set[Future[TrialRecord]] = set()
         try:
             while waiting or trials:
-                ready = [pair for pair in waiting if not self._awaited(pair[0], by_key)]
+                pending = [build for item in by_key.values() for build in self._builder.pending(item.model)]
+                ready = [pair for pair in waiting if not self._awaited(pair[0], pending)]
                 waiting = [pair for pair in waiting if pair not in ready]
                 for item, number in ready:
                     trials.add(pool.submit(self.trial, self.built(item), number))
                     self._builder.gentle = True
-                builds: set[Future[Any]] = {build for item, _ in waiting for build in self._awaited(item, by_key)}
+                builds: set[Future[Any]] = {build for item, _ in waiting for build in self._awaited(item, pending)}
                 wait(builds | trials, return_when=FIRST_COMPLETED)
                 for trial in [trial for trial in trials if trial.done()]:
                     trials.remove(trial)
@@ -267,11 +268,11 @@ class Runner:
         # No trial runs during the remaining builds.
         self._builder.gentle = False
 
-    def _awaited(self, item: Prepared, by_key: Mapping[str, Prepared]) -> list[Future[Any]]:
-        """The builds that a trial waits for: those of its own images, and all builds if it needs an idle machine."""
-        alone = needs_idle(item.variant.experiment, item.variant.name)
-        models = [other.model for other in by_key.values()] if alone else [item.model]
-        return [build for model in models for build in self._builder.pending(model)]
+    def _awaited(self, item: Prepared, pending: Sequence[Future[Any]]) -> Sequence[Future[Any]]:
+        """The builds that a trial waits for: its own, and all that are pending if it needs an idle machine."""
+        if pending and needs_idle(item.variant.experiment, item.variant.name):
+            return pending
+        return self._builder.pending(item.model)
 
     def stop_builds(self) -> None:
         """End the running builds."""
