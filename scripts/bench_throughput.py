@@ -1,13 +1,16 @@
 """Measures how much throughput the lab costs: the whole lab, and each part of it alone.
 
-The stack is socket-vanish with MAX_REQUESTS=0, so that no worker restarts. Each round measures, in a random order, the
-same gunicorn, h2o and wrk without the lab, with one part of the lab added, and under the lab. Ratios are of one round,
-so that a machine that changes between the rounds does no harm.
+The application is socket-vanish with MAX_REQUESTS=0, so that no worker restarts. Stacks without the lab, with one part
+of it and with all parts are up at the same time; an idle stack takes no CPU. Each round drives each stack for a few
+seconds, in a random order, and has one trial under the lab. Ratios are of one round, so that a machine that becomes
+slower or faster from round to round does no harm. A second stack without the lab shows how far a ratio is from 1 by
+chance.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import re
@@ -17,8 +20,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -40,7 +43,7 @@ SCENARIO = "socket-vanish"
 HEALTHY = "MAX_REQUESTS=0"
 URL = "http://127.0.0.1:18080/"
 LOAD = Wrk(script_dir=SCRIPT_DIRECTORY, threads=10, connections=200, duration=10)
-PLAIN_LOAD = (f"-t{LOAD.threads}", f"-c{LOAD.connections}", f"-d{LOAD.duration:.0f}s", URL)
+SLICE = 5  # seconds of load for each stack in each round
 AIM = 0.9
 # What the lab adds to a stack. "watch" reads /proc and cgroups from outside the containers.
 PARTS = {
@@ -49,7 +52,14 @@ PARTS = {
     "script": "wrk's reporting script",
     "watch": "samples of the machine and the services",
 }
-LAB, BARE = "lab", "bare"
+LAB, ALL, BARE, AGAIN = "lab", "parts", "bare", "again"
+STACKS = {BARE: (), AGAIN: (), ALL: tuple(PARTS), **{part: (part,) for part in PARTS}}
+WORDS = {
+    AGAIN: "without the lab, a second time: 1 but for chance",
+    **PARTS,
+    ALL: "these four together",
+    LAB: f"a trial under the lab (aim: {AIM} or better)",
+}
 
 
 def under_the_lab(results: Path) -> dict[str, Any]:
@@ -80,6 +90,7 @@ class BareStack:
     engine: Any
     project: str
     proxy: Any
+    parts: tuple[str, ...]
 
     def wrk(self, image: str, *arguments: str) -> str:
         """What wrk prints."""
@@ -94,15 +105,15 @@ class BareStack:
 
 
 @contextmanager
-def bare_stack(references: Mapping[str, str], part: str) -> Iterator[BareStack]:
-    """The same images and settings without the lab, but with one part of it (a key of PARTS, or BARE for none)."""
+def bare_stack(references: Mapping[str, str], parts: tuple[str, ...]) -> Iterator[BareStack]:
+    """The same images and settings without the lab, but with these parts of it (keys of PARTS)."""
     engine, project = client(), f"reprolab-bench-{secrets.token_hex(4)}"
     owner = labels.object_labels(SCENARIO, "bench")
     volume = engine.volumes.create(labels=owner, driver_opts={"type": "tmpfs", "device": "tmpfs", "o": "mode=1777"})
     socket = {volume.name: {"bind": "/tmp", "mode": "rw"}}
     settings = {**loader.load(ROOT, SCENARIO).factors, **dict([HEALTHY.split("=")])}
-    settings |= {"WITNESS": "on" if part == "witness" else "off", "HOME": "/var/tmp"}
-    logs = part == "logs"
+    settings |= {"WITNESS": "on" if "witness" in parts else "off", "HOME": "/var/tmp"}
+    logs = "logs" in parts
     settings["ACCESS_LOG"] = "/var/tmp/access.log" if logs else "/dev/null"
     containers: list[Any] = []
 
@@ -123,39 +134,46 @@ def bare_stack(references: Mapping[str, str], part: str) -> Iterator[BareStack]:
         conf = {str(ROOT / "scenarios" / SCENARIO / "h2o.conf"): {"bind": "/etc/h2o/scenario.conf", "mode": "ro"}}
         no_log = {} if logs else {"/dev/null": {"bind": "/srv/proxy/access.log", "mode": "rw"}}
         proxy = start("proxy", conf | no_log)
-        if part == "witness":
+        if "witness" in parts:
             start("witness", {}, "none")
         start("app", {}, f"container:{proxy.id}")
-        yield BareStack(engine, project, proxy)
+        yield BareStack(engine, project, proxy, parts)
     finally:
         for container in reversed(containers):
             remove_container(container)
         volume.remove(force=True)
 
 
-def without_the_lab(references: Mapping[str, str], part: str) -> float:
+def wait_until_healthy(stack: BareStack, wrk: str) -> None:
+    """Drive the stack until it answers with 2xx; exits after 30 s without that."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        printed = stack.wrk(wrk, "-t1", "-c1", "-d1s", URL)
+        if "Non-2xx" not in printed and "requests in" in printed:
+            return
+    raise SystemExit(f"bench: the stack without the lab did not answer:\n{printed}")
+
+
+def one_slice(stack: BareStack, wrk: str) -> float:
     """wrk's requests per second. Exits if an answer has another status than 2xx."""
-    with bare_stack(references, part) as stack, tempfile.TemporaryDirectory() as folder:
-        end = time.monotonic() + 30
-        while time.monotonic() < end:
-            printed = stack.wrk(references["wrk"], "-t1", "-c1", "-d1s", URL)
-            if "Non-2xx" not in printed and "requests in" in printed:
-                break
-        roles = {role: f"{SCENARIO}-{role}" for role in ("app", "proxy")}
+    load = replace(LOAD, duration=SLICE)
+    plain = (f"-t{load.threads}", f"-c{load.connections}", f"-d{SLICE}s", URL)
+    roles = {role: f"{SCENARIO}-{role}" for role in ("app", "proxy")}
+    with tempfile.TemporaryDirectory() as folder:
         watch = watching(stack.engine, stack.project, roles, TrialDirectory(Path(folder)))
-        with watch if part == "watch" else nullcontext():
-            printed = stack.wrk(references["wrk"], *(LOAD.command(URL)[1:] if part == "script" else PLAIN_LOAD))
+        with watch if "watch" in stack.parts else nullcontext():
+            printed = stack.wrk(wrk, *(load.command(URL)[1:] if "script" in stack.parts else plain))
     if "Non-2xx" in printed:
-        raise SystemExit(f"bench: the bare stack was not healthy:\n{printed}")
+        raise SystemExit(f"bench: the stack without the lab was not healthy:\n{printed}")
     rate = re.search(r"Requests/sec:\s+([\d.]+)", printed)
     if rate is None:
         raise SystemExit(f"bench: wrk printed no rate:\n{printed}")
     return float(rate[1])
 
 
-def one_round(references: Mapping[str, str], results: Path) -> tuple[dict[str, float], dict[str, Any]]:
+def one_round(stacks: Mapping[str, BareStack], wrk: str, results: Path) -> tuple[dict[str, float], dict[str, Any]]:
     """The requests per second of each kind, and the record of the trial under the lab."""
-    kinds = [LAB, BARE, *PARTS]
+    kinds = [LAB, *stacks]
     random.shuffle(kinds)
     rates, record = {}, {}
     for kind in kinds:
@@ -163,8 +181,23 @@ def one_round(references: Mapping[str, str], results: Path) -> tuple[dict[str, f
             record = under_the_lab(results)
             rates[LAB] = record["observation"]["ok_per_second"]
         else:
-            rates[kind] = without_the_lab(references, kind)
+            rates[kind] = one_slice(stacks[kind], wrk)
     return rates, record
+
+
+def ratios_of(rates: Mapping[str, float]) -> dict[str, float]:
+    """Each kind's rate divided by the mean of the two stacks without the lab; AGAIN by that of the other one."""
+    bare = math.sqrt(rates[BARE] * rates[AGAIN])
+    return {kind: rate / bare for kind, rate in rates.items()} | {AGAIN: rates[AGAIN] / rates[BARE]}
+
+
+def summary(ratios: list[float]) -> str:
+    """The median, with its 95 % interval from the ranks; fewer than six rounds have none."""
+    values, count = sorted(ratios), len(ratios)
+    text = f"{median(values):.2f}"
+    # The rank below which the true median lies by a chance of at most 2.5 %.
+    below = sum(sum(math.comb(count, k) for k in range(rank + 1)) / 2**count <= 0.025 for rank in range(count))
+    return f"{text} ({values[below - 1]:.2f} to {values[-below]:.2f})" if below else f"{text} (no interval)"
 
 
 def throughput(rounds: int, results: Path) -> list[dict[str, Any]]:
@@ -172,14 +205,17 @@ def throughput(rounds: int, results: Path) -> list[dict[str, Any]]:
     under_the_lab(results)
     references = images(results)
     records, ratios = [], []
-    for number in range(1, rounds + 1):
-        rates, record = one_round(references, results)
-        records.append(record)
-        ratios.append({kind: rate / rates[BARE] for kind, rate in rates.items() if kind != BARE})
-        parts = "  ".join(f"{kind} {ratio:.2f}" for kind, ratio in sorted(ratios[-1].items()))
-        print(f"  round {number}: without the lab {rates[BARE]:,.0f} requests/s; of that {parts}", flush=True)
-    print(f"throughput / throughput without the lab, of {rounds} round(s): median (lowest to highest)")
-    for kind, words in {LAB: f"the whole lab (aim: {AIM} or better)", **PARTS}.items():
-        values = sorted(ratio[kind] for ratio in ratios)
-        print(f"  {kind:8} {median(values):.2f} ({values[0]:.2f} to {values[-1]:.2f})  {words}")
+    with ExitStack() as up:
+        stacks = {kind: up.enter_context(bare_stack(references, parts)) for kind, parts in STACKS.items()}
+        for stack in stacks.values():
+            wait_until_healthy(stack, references["wrk"])
+        for number in range(1, rounds + 1):
+            rates, record = one_round(stacks, references["wrk"], results)
+            records.append(record)
+            ratios.append(ratios_of(rates))
+            words = "  ".join(f"{kind} {ratios[-1][kind]:.2f}" for kind in WORDS)
+            print(f"  round {number}: without the lab {rates[BARE]:,.0f} requests/s; ratios: {words}", flush=True)
+    print(f"throughput / throughput without the lab, median of {rounds} round(s) (95 % interval)")
+    for kind, words in WORDS.items():
+        print(f"  {kind:8} {summary([ratio[kind] for ratio in ratios])}  {words}")
     return records

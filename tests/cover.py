@@ -117,9 +117,11 @@ def differences(run: Path, name: str) -> list[str]:
     for claim, expected in _claims(name):
         now, then = pure_signs(verdict, claim.id), pure_signs(record, claim.id)
         ran = {variant for variant, row in verdict["variants"].items() if row["valid"]}
+        counts = {variant: verdict["signs"][claim.id][variant] for variant in ran & set(then) & set(expected)}
         lines += [
-            f"{claim.id} in {variant}: the trial is valid, but its sign could not be read"
-            for variant in sorted(ran & set(then) & set(expected) - set(now))
+            f"{claim.id} in {variant}: no valid trial counts: {count}"
+            for variant, count in sorted(counts.items())
+            if variant not in now and not by_chance(count)
         ]
         lines += [
             f"{claim.id} in {variant}: the sign {'shows' if now[variant] else 'does not show'}, unlike on record"

@@ -37,9 +37,21 @@ def test_a_sign_that_could_not_be_read_is_a_difference(tmp_path: Path) -> None:
     (variant,) = need.variants
     verdict["signs"][need.claim][variant] = {"shown": 0, "trials": 0}
     (tmp_path / "verdict.json").write_text(json.dumps(verdict), encoding="utf-8")
-    line = f"{need.claim} in {variant}: the trial is valid, but its sign could not be read"
+    line = f"{need.claim} in {variant}: no valid trial counts: {{'shown': 0, 'trials': 0}}"
     assert set(differences(tmp_path, name)) - set(before) == {line}
     assert need in unmet(tmp_path, name)
+
+
+def test_a_sign_that_chance_decides_in_a_run_is_no_difference(tmp_path: Path) -> None:
+    """On record all 30 tries showed it; 9 of 10 in one trial do not contradict that."""
+    verdict = recorded("pool-freeze")
+    verdict["signs"]["PF-3"]["freeze/latency-0"] = {
+        "shown": 0,
+        "trials": 1,
+        "rate": {"shown": 9, "of": 10, "interval": wilson(9, 10)},
+    }
+    (tmp_path / "verdict.json").write_text(json.dumps(verdict), encoding="utf-8")
+    assert differences(tmp_path, "pool-freeze") == []
 
 
 @pytest.mark.parametrize(

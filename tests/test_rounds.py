@@ -145,6 +145,10 @@ class Watcher(RunObserver):
 
     def __init__(self) -> None:
         self.ends: list[tuple[int, int]] = []
+        self.decided: list[tuple[str, str]] = []
+
+    def claims_decided(self, claims: Sequence[ClaimVerdict]) -> None:
+        self.decided += [(claim.id, claim.verdict.value) for claim in claims]
 
     def round_ends(self, number: int, planned: int, verdict: VerdictDocument) -> None:
         self.ends.append((number, planned))
@@ -196,6 +200,30 @@ def test_without_limits_everything_runs() -> None:
     assert [(info.seed, info.ran) for info, _ in run.saved] == [(5, 0), (5, 1), (5, 2), (5, 3), (5, 3)]
     assert run.info == RoundsInfo(5, 3, 3) and not run.info.cut
     assert run.plan == {"dim": 1, "documented": 3, "old": 3, "older": 3}
+
+
+def test_the_first_round_names_each_claim_once_it_is_decided() -> None:
+    """Nobody waits for the end of a long round; later rounds show their verdicts at the end."""
+    run = Run(plan_of(), **GOOD)
+    rounds = run.schedule.rounds()
+    next(rounds)
+    run.schedule.trial_ended()
+    assert run.observer.decided == []
+    run.ran = [(1, False)]
+    run.schedule.trial_ended()
+    run.schedule.trial_ended()
+    assert run.observer.decided == [("B-1", "confirmed")]
+    next(rounds)
+    run.schedule._decided.clear()
+    run.schedule.trial_ended()
+    assert run.observer.decided == [("B-1", "confirmed")]
+
+
+def test_the_line_of_claims_that_became_decided() -> None:
+    """Their verdicts, in one line."""
+    claims = (claim("B-1"), claim("B-2", absent=["old"]))
+    verdict = judge(in_memory(*claims), "now", trials(documented="+", old="+"))
+    assert provisional.decided(verdict.claims).plain.strip() == "so far: B-1 confirmed, B-2 refuted"
 
 
 def test_nothing_is_shown_after_the_last_round() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from reprolab.scenario.trial import TrialRecord
 from reprolab.stack.stack import Stack
-from reprolab.verdict.document import VerdictDocument
+from reprolab.verdict.document import ClaimVerdict, VerdictDocument
 
 
 class RunObserver:
@@ -28,6 +29,9 @@ class RunObserver:
 
     def trial_ends(self, record: TrialRecord) -> None:
         """Called when the record of a trial is on disk."""
+
+    def claims_decided(self, claims: Sequence[ClaimVerdict]) -> None:
+        """Called in the first round after a trial with which claims became decided; further trials may change them."""
 
     def round_ends(self, number: int, planned: int, verdict: VerdictDocument) -> None:
         """Called after a round with the verdict on the trials so far, unless the run's report follows at once."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -19,7 +19,7 @@ from reprolab.run.observer import RunObserver
 from reprolab.run.plan import Plan
 from reprolab.run.rounds import order, planned_rounds
 from reprolab.scenario.trial import TrialRecord
-from reprolab.verdict.document import VerdictDocument
+from reprolab.verdict.document import ClaimVerdict, VerdictDocument
 
 SHOWN_COLUMNS = 4
 
@@ -77,6 +77,9 @@ class Progress(RunObserver):
             markup=False,
             soft_wrap=True,
         )
+
+    def claims_decided(self, claims: Sequence[ClaimVerdict]) -> None:
+        self.console.print(provisional.decided(claims), highlight=False)
 
     def round_ends(self, number: int, planned: int, verdict: VerdictDocument) -> None:
         minutes = (time.monotonic() - self.started) / 60

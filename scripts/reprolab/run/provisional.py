@@ -1,8 +1,9 @@
-"""What the terminal shows after a round: the provisional verdicts."""
+"""What the terminal shows within and after a round: the provisional verdicts."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -33,6 +34,14 @@ def render(verdict: VerdictDocument, where: str) -> RenderableType:
         line.append(f"{label:{labels}}", STYLES[claim.verdict]).append(f"  {claim.why}", "dim")
         lines.append(line)
     return Group(*lines)
+
+
+def decided(claims: Sequence[ClaimVerdict]) -> Text:
+    """A line with the claims that became decided within a round, and their verdicts."""
+    line = Text("      so far: ", "dim")
+    for number, claim in enumerate(claims):
+        line.append(", " if number else "").append(f"{claim.id} {claim.verdict}", STYLES[claim.verdict])
+    return line
 
 
 def _label(claim: ClaimVerdict, verdict: VerdictDocument) -> str:

@@ -128,6 +128,7 @@ class Runner:
     on_rounds: OnRounds = lambda rounds, variants: None
     started: float = field(default_factory=time.monotonic)
     _stacks: list[Stack] = field(default_factory=list)
+    _schedule: Schedule | None = None
     _mistakes: dict[str, str] = field(default_factory=dict)
     _finished: dict[str, Prepared] = field(default_factory=dict)
 
@@ -202,7 +203,7 @@ class Runner:
         its images are built, or after all builds if a claim on it needs an idle machine. Experiments that put load on a
         stack follow after all builds, one trial at a time.
         """
-        schedule = Schedule(
+        self._schedule = schedule = Schedule(
             self.plan,
             lambda: judge_run(self.scenario, self.run),
             self.run.trials,
@@ -288,6 +289,8 @@ class Runner:
         """Save the record of a trial."""
         self.run.append(record)
         self.observer.trial_ends(record)
+        if self._schedule:
+            self._schedule.trial_ended()
         if self.keeper:
             self.keeper.trial_ends()
 

@@ -38,6 +38,7 @@ class Schedule:
     started: float
     clock: Callable[[], float] = time.monotonic
     info: RoundsInfo = field(init=False)
+    _decided: set[str] = field(default_factory=set)
     _repeated: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -68,6 +69,17 @@ class Schedule:
                 finished.append(again)
             self._judge(part, last=part is planned[-1])
         self._end(finished, skipped)
+
+    def trial_ended(self) -> None:
+        """Tell the observer in the first round which claims became decided, so that nobody waits for its end."""
+        if self.info.ran:
+            return
+        verdict = self.judge()
+        now = [claim for claim in verdict.claims if verdict.asked(claim) and claim.verdict != Verdict.INCONCLUSIVE]
+        claims = [claim for claim in now if claim.id not in self._decided]
+        self._decided |= {claim.id for claim in claims}
+        if claims:
+            self.observer.claims_decided(claims)
 
     def _repeats(self, part: Round) -> tuple[Step, ...]:
         """The trials of a round to repeat, because other work disturbed them; they have numbers above the planned."""
