@@ -42,6 +42,8 @@ def overhead(records: list[dict[str, Any]]) -> None:
     total = median(sum(s.values()) for s in spent)
     lines = median(sum(r["observation"]["statuses"].values()) for r in records)
     print(f"a trial on top of its load: median {total:.2f} s ({stages}; {lines:,.0f} log lines; aim: 5 s at most)")
+    shares = [r["machine"]["watch_s"] / r["machine"]["seconds"] / r["machine"]["processors"] for r in records]
+    print(f"samples of machine and services: {median(shares):.1%} of the processors' time, at most {max(shares):.1%}")
 
 
 def log_size(container: Any) -> int:
@@ -94,7 +96,7 @@ def _awk(line: str) -> str:
 def main() -> None:
     """Run all measurements."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=3, help="number of measurements (default 3)")
+    parser.add_argument("--rounds", type=int, default=10, help="number of measurements (default 10)")
     parser.add_argument("--page", action="store_true", help="measure only report.html, without Docker")
     parser.add_argument(
         "--judge", action="store_true", help="only count the verdicts on simulated runs, without Docker"
