@@ -13,10 +13,13 @@ from reprolab.demo.recording import BY_LAB, LAB, Look, ProcessState, Recording
 from reprolab.demo.script import LineSource, Script, Watch
 from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.logs import servers, timestamps
+from reprolab.logs.log_file import LogFile
 from reprolab.report.timeline import Event, Timeline, timeline
 from reprolab.scenario.trial import TrialRecord
 
 NOT_RECORDED = "not recorded in this run"
+LONGEST_MS = 24 * 3600 * 1000  # of a replay; a log may name any moment
+LONGEST_PID = 10  # digits
 PIDS_FROM_LOG = "from the server's own log lines"
 WORKER_BEGAN = servers.any_pattern(servers.WORKER_BEGINS)
 WORKER_ENDED = servers.any_pattern(servers.WORKER_ENDS)
@@ -62,7 +65,7 @@ def from_evidence(
     recording.looks.sort(key=lambda look: look.at_ms)
     ends = [recording.length_ms, *(event.at_ms for event in recording.events)]
     ends += [(step + 1) * recording.step_ms for steps in recording.counts.values() for step in steps]
-    recording.length_ms = recording.seen_ms = max(ends)
+    recording.length_ms = recording.seen_ms = min(max(ends), LONGEST_MS)
     return recording
 
 
@@ -122,7 +125,9 @@ def _streams(evidence: TrialDirectory, source: LineSource) -> Iterator[tuple[int
     if not evidence.log_path(source.role).exists():
         return
     clock = timestamps.Clock()
-    for line in evidence.streams(source.role):
+    for line in evidence.streams_file(source.role).lines():
+        if not timestamps.split_timestamp(line)[0]:
+            continue
         yield clock(line), timestamps.split_timestamp(line)[1].decode("utf-8", "replace").rstrip("\n")
 
 
@@ -131,7 +136,8 @@ def _saved_file(evidence: TrialDirectory, source: LineSource) -> Iterator[tuple[
     path = evidence.path / source.file.rpartition("/")[2]
     if not path.is_file():
         return
-    for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in LogFile(path).lines():
+        text = line.decode("utf-8", "replace").rstrip("\r\n")
         if moment := servers.server_moment_ns(text):
             yield moment, text
 
@@ -152,7 +158,8 @@ def _pids(evidence: TrialDirectory, watch: Watch) -> Iterator[tuple[int, tuple[P
 
 def _pid(pattern: re.Pattern[str], text: str) -> int:
     match = pattern.search(text)
-    return int(next(filter(None, match.groups()))) if match else 0
+    digits = next(filter(None, match.groups()), "") if match else ""
+    return int(digits) if 0 < len(digits) < LONGEST_PID else 0
 
 
 def _mark_missing(recording: Recording, watch: Watch) -> None:

@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from reprolab.core.errors import EvidenceError, UsageError
+from reprolab.core.markdown import cell as _cell
 from reprolab.publish import scenario_table, short_report, sources
-from reprolab.publish.markdown import cell as _cell
 from reprolab.report import table
 from reprolab.report.table import Row
 from reprolab.scenario import loader

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from reprolab.publish.markdown import cell
+from reprolab.core.markdown import cell
 from reprolab.scenario.model import Scenario
 from reprolab.verdict.document import VerdictDocument
 from reprolab.verdict.record import recorded_verdict

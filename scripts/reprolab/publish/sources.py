@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from reprolab.publish.markdown import cell
+from reprolab.core.markdown import cell
 from reprolab.scenario.model import Document, Scenario
 
 HEADINGS = ("title", "author", "date", "language", "licence", "scenario", "id")
