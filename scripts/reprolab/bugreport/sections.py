@@ -11,7 +11,7 @@ from reprolab.bugreport.input import BugReportInput
 from reprolab.bugreport.log_excerpt import Excerpt, excerpt
 from reprolab.bugreport.provenance import base_image, changed_files_note, package_version
 from reprolab.bugreport.spec import ReportStep, fill
-from reprolab.core.markdown import block, cell, code, foreign
+from reprolab.core.markdown import block, cell, code, foreign, prose
 from reprolab.core.stats import rate_text
 from reprolab.report.table import changes_text
 from reprolab.scenario.model import Claim
@@ -92,7 +92,7 @@ def affected(report_input: BugReportInput) -> str:
         word = "shows it" if row.word == release_table.AFFECTED else row.word
         word = f"{word}: {foreign(row.reason)}" if row.reason else word
         where = f" (in run {row.run})" if row.run else ""
-        lines.append([f"{foreign(row.release)}{where}", word, f"{rate}{tries}", code(row.also) if row.also else "—"])
+        lines.append([f"{row.release}{where}", word, f"{rate}{tries}", code(row.also) if row.also else "—"])
     name = block_.factor.lower()
     words = report_input.report.stacks.get(block_.of, "")
     of = (
@@ -108,7 +108,7 @@ def supporting(report_input: BugReportInput) -> str:
     """The supporting claims that the run decided."""
     rows = [report_input.claim(claim) for claim in report_input.report.supporting]
     lines = [
-        f"- {row.text} ({row.verdict}; {_tally(claim, row)}){_limits(report_input, claim)}"
+        f"- {prose(row.text)} ({row.verdict}; {_tally(claim, row)}){_limits(report_input, claim)}"
         for claim, row in zip(report_input.report.supporting, rows, strict=True)
         if row.verdict != Verdict.INCONCLUSIVE
     ]
@@ -117,14 +117,14 @@ def supporting(report_input: BugReportInput) -> str:
 
 def sign_words(claim: Claim) -> str:
     """The description of a claim's sign, as a part of a sentence."""
-    words = " ".join((claim.sign.__doc__ or claim.text).split()).rstrip(".")
+    words = prose(claim.sign.__doc__ or claim.text).rstrip(".")
     return words if words[1:2].isupper() else words[0].lower() + words[1:]
 
 
 def _limits(report_input: BugReportInput, claim: Claim) -> str:
     """The claims that limit a claim, if the run decided them."""
     rows = [row for name in claim.but if (row := report_input.verdict.claim(name))]
-    limits = [f"“{row.text}” ({row.verdict})" for row in rows if row.verdict != Verdict.INCONCLUSIVE]
+    limits = [f"“{prose(row.text)}” ({row.verdict})" for row in rows if row.verdict != Verdict.INCONCLUSIVE]
     return f", but see {' and '.join(limits)}" if limits else ""
 
 
@@ -273,7 +273,7 @@ def context(report_input: BugReportInput) -> str:
         f"- **Base image:** {base_image(report_input)}.",
         f"- **Measured:** {foreign(report_input.info.started or '?')}, each run on a fresh stack of containers; "
         "the figures are counted from what the runs recorded.",
-        f"- **Described in:** {' '.join(filter(None, (document.citation, document.url)))}.",
+        f"- **Described in:** {' '.join(filter(None, (prose(document.citation), document.url)))}.",
     ]
     return "\n".join([*pieces, *_threads(report_input)])
 

@@ -60,7 +60,12 @@ def _remove(draft: Path) -> None:
 def write_json(path: Path, data: object, indent: int = 2) -> None:
     """Write ``data`` as indented JSON. The file is never left half written."""
     with replacing(path) as draft:
-        draft.write_text(json.dumps(data, indent=indent, ensure_ascii=False) + "\n", encoding="utf-8")
+        draft.write_text(json_text(data, indent) + "\n", encoding="utf-8")
+
+
+def json_text(data: object, indent: int | None = None) -> str:
+    """``data`` as JSON that can be written in UTF-8: half a surrogate pair, which a server may send, stays an escape."""
+    return json.dumps(data, indent=indent, ensure_ascii=False).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def read_json(path: Path) -> Any:

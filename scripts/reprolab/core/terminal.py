@@ -10,7 +10,7 @@ import io
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -57,10 +57,11 @@ def _short_line(line: Text) -> Text:
     return line[:LONGEST].append(more)
 
 
-class HarmlessStream(io.TextIOBase):
+class HarmlessStream:
     """Standard output or error, with every text made harmless on its way.
 
-    A console of rich writes to the stream below (``rich_proxied_file``): it makes its texts harmless itself.
+    A console of rich writes to the stream below (``rich_proxied_file``): it makes its texts harmless itself. There is
+    no ``buffer``, as click would write to it.
     """
 
     def __init__(self, below: TextIO) -> None:
@@ -70,30 +71,14 @@ class HarmlessStream(io.TextIOBase):
         self.rich_proxied_file.write(shown(text))
         return len(text)
 
-    def flush(self) -> None:
-        if not self.rich_proxied_file.closed:
-            self.rich_proxied_file.flush()
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
 
-    def isatty(self) -> bool:
-        return self.rich_proxied_file.isatty()
-
-    def fileno(self) -> int:
-        return self.rich_proxied_file.fileno()
-
-    def writable(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        super().close()
-        self.rich_proxied_file.close()
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        return self.rich_proxied_file.encoding
-
-    @property
-    def errors(self) -> str | None:  # type: ignore[override]
-        return self.rich_proxied_file.errors
+    def __getattr__(self, name: str) -> Any:
+        if name == "buffer":
+            raise AttributeError(name)
+        return getattr(self.rich_proxied_file, name)
 
 
 @contextmanager
@@ -103,7 +88,7 @@ def harmless_output() -> Iterator[None]:
     for stream in before:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    sys.stdout, sys.stderr = map(HarmlessStream, before)
+    sys.stdout, sys.stderr = (cast(TextIO, HarmlessStream(stream)) for stream in before)
     try:
         yield
     finally:

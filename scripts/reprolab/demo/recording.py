@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Lock
 from typing import IO, Any
 
-from reprolab.core.files import writing
+from reprolab.core.files import json_text, writing
 from reprolab.report.timeline import Event
 
 FILE = "stage.jsonl"
@@ -93,7 +93,7 @@ class RecordingWriter:
 
     def write(self, **line: Any) -> None:
         with writing(self._path):
-            self._stream.write(json.dumps(line, ensure_ascii=False) + "\n")
+            self._stream.write(json_text(line) + "\n")
 
     def close(self) -> None:
         with writing(self._path):

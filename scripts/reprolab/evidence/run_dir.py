@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from reprolab.core.errors import UsageError
-from reprolab.core.files import format_errors, read_json, replacing, write_json, writing
+from reprolab.core.files import format_errors, json_text, read_json, replacing, write_json, writing
 from reprolab.evidence.run_info import RunInfo
 from reprolab.evidence.series import SERIES_FILE, Sample, read_series
 from reprolab.logs.log_file import LogFile, whole_log
@@ -144,7 +144,7 @@ class RunDirectory:
 
 
 def _line(record: TrialRecord) -> str:
-    return json.dumps(asdict(record), ensure_ascii=False) + "\n"
+    return json_text(asdict(record)) + "\n"
 
 
 def _read_trials(path: Path) -> list[TrialRecord]:
