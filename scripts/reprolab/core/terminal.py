@@ -88,7 +88,7 @@ def harmless_output() -> Iterator[None]:
     for stream in before:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    sys.stdout, sys.stderr = (cast(TextIO, HarmlessStream(stream)) for stream in before)
+    sys.stdout, sys.stderr = (stream and cast(TextIO, HarmlessStream(stream)) for stream in before)
     try:
         yield
     finally:
