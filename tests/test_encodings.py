@@ -44,7 +44,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def call(home: Path, tmp_path: Path, settings: dict[str, str], *commands: list[str]) -> tuple[dict[str, int], str]:
     """The exit status of each command, and all that they print, as it comes out of the process."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PYTHON", "REPRO"))}
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PYTHON", "REPRO"))
+    }
     path = os.pathsep.join(part for part in sys.path if part)
     environment = {**kept, "PYTHONPATH": path, "REPROLAB_ROOT": str(home), **settings}
     statuses = tmp_path / "statuses.json"

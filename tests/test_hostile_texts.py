@@ -213,7 +213,10 @@ def test_a_foreign_text_in_markdown_is_code(text: str) -> None:
         html = MarkdownIt("commonmark", {"html": True}).enable("table").render(written)
         assert re.search(r"<code>[^<]*</code>", html), html
         assert not re.search(r"<(?!/?(p|code|table|thead|tbody|tr|th|td)\b)", html), html
-    assert markdown.foreign("Intel(R) Xeon(R) CPU @ 2.20GHz, 6.1.0-13 (x)") == "Intel(R) Xeon(R) CPU @ 2.20GHz, 6.1.0-13 (x)"
+    assert (
+        markdown.foreign("Intel(R) Xeon(R) CPU @ 2.20GHz, 6.1.0-13 (x)")
+        == "Intel(R) Xeon(R) CPU @ 2.20GHz, 6.1.0-13 (x)"
+    )
 
 
 def test_only_one_module_makes_consoles_and_nothing_reads_markup() -> None:
@@ -228,7 +231,9 @@ def test_only_one_module_makes_consoles_and_nothing_reads_markup() -> None:
             if isinstance(node, ast.Attribute) and node.attr in ("from_markup", "from_ansi"):
                 faults.append(f"{path.name}, line {node.lineno}: {node.attr}")
             keywords = node.keywords if isinstance(node, ast.Call) else []
-            faults += [f"{path.name}, line {node.lineno}: markup=True" for k in keywords if k.arg in ("markup", "emoji")]
+            faults += [
+                f"{path.name}, line {node.lineno}: markup=True" for k in keywords if k.arg in ("markup", "emoji")
+            ]
     assert [fault for fault in faults if not fault.startswith("terminal.py") or "Console" in fault] == []
 
 

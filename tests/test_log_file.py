@@ -65,7 +65,9 @@ def test_the_rest_of_an_endless_line_is_dropped_and_said(tmp_path: Path) -> None
 
 
 @given(st.lists(st.binary(max_size=40).map(lambda data: data.replace(b"\n", b" ")), max_size=6), st.integers(1, 12))
-def test_short_lines_are_never_changed(tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], longest: int) -> None:
+def test_short_lines_are_never_changed(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], longest: int
+) -> None:
     """A line within the limit is the same, a longer one begins the same, and their number is the same."""
     path = tmp_path_factory.mktemp("log") / "app.log"
     path.write_bytes(b"".join(line + b"\n" for line in lines))
@@ -196,7 +198,9 @@ def test_every_reader_names_a_damaged_log(tmp_path: Path, damage: str) -> None:
 
 
 @given(st.binary(max_size=200), st.integers(0, 200), st.sampled_from([b"", gzip.compress(LINES[:2000])]))
-def test_any_bytes_are_read_or_named(tmp_path_factory: pytest.TempPathFactory, data: bytes, at: int, log: bytes) -> None:
+def test_any_bytes_are_read_or_named(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes, at: int, log: bytes
+) -> None:
     """Foreign bytes in or in place of a log never raise anything but the damage."""
     path = tmp_path_factory.mktemp("log") / "app.log.gz"
     path.write_bytes(log[:at] + data + log[at + len(data) :])

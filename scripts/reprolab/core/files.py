@@ -74,7 +74,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", expected="a file of a run directory") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not JSON: {error}") from error
 
 
@@ -83,7 +83,7 @@ def format_errors(path: Path) -> Iterator[None]:
     """Turn an error of the block, which reads the content of ``path`` into a dataclass, into a UsageError."""
     try:
         yield
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise UsageError(
             f"{path} does not have the lab's format: {type(error).__name__}: {error}", expected="a file of this lab"
         ) from error

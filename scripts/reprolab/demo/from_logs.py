@@ -19,7 +19,6 @@ from reprolab.report.timeline import Event, Timeline, timeline
 from reprolab.scenario.trial import TrialRecord
 
 NOT_RECORDED = "not recorded in this run"
-LONGEST_MS = 24 * 3600 * 1000  # of a replay; a log may name any moment
 LONGEST_PID = 10  # digits
 PIDS_FROM_LOG = "from the server's own log lines"
 WORKER_BEGAN = servers.any_pattern(servers.WORKER_BEGINS)
@@ -67,7 +66,7 @@ def from_evidence(
     recording.looks.sort(key=lambda look: look.at_ms)
     ends = [recording.length_ms, *(event.at_ms for event in recording.events)]
     ends += [(step + 1) * recording.step_ms for steps in recording.counts.values() for step in steps]
-    recording.length_ms = recording.seen_ms = min(max(ends), LONGEST_MS)
+    recording.length_ms = recording.seen_ms = min(max(ends), recordings.LONGEST_MS)
     recording.source = "; ".join((recording.source, *logs.remarks))
     return recording
 

@@ -111,7 +111,12 @@ def _claims(scenarios: list[Scenario]) -> str:
         recorded = _recorded_claims(scenario)
         lines = []
         if len(scenarios) > 1:
-            lines += [f"## {scenario.name}: {prose(scenario.title)}", "", f"Document: {prose(scenario.document.citation)}.", ""]
+            lines += [
+                f"## {scenario.name}: {prose(scenario.title)}",
+                "",
+                f"Document: {prose(scenario.document.citation)}.",
+                "",
+            ]
         lines += ["| id | claim | verdict | why |", "|---|---|---|---|"]
         for _, claim in _claims_by_number(scenario):
             row = recorded.get(claim.id)
@@ -244,7 +249,12 @@ def _note(variant: str, note: str) -> list[str]:
     first, *rest = note.split("\n")
     if not rest:
         return [f"- {variant}: {prose_cell(note)}"]
-    return [f"- {variant}: {prose_cell(first)}", "", *(f"  {line}".rstrip() for line in block("\n".join(rest), "text").split("\n")), ""]
+    return [
+        f"- {variant}: {prose_cell(first)}",
+        "",
+        *(f"  {line}".rstrip() for line in block("\n".join(rest), "text").split("\n")),
+        "",
+    ]
 
 
 def _provenance(record: RecordedRun) -> str:
