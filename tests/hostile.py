@@ -1,4 +1,4 @@
-"""A scenario and a run in which every text that others write is hostile: logs, observations, values, documents, hosts."""
+"""A scenario and a run with hostile texts of others: logs, observations, values, documents, hosts."""
 
 from __future__ import annotations
 

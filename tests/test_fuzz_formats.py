@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -104,10 +105,8 @@ def test_logs(tmp_path_factory: pytest.TempPathFactory, lines: list[bytes]) -> N
     log_reader.zero(log_reader.sources(evidence))
     assert excerpt(evidence, Logs("app", ("a",), after=1, drop="b"))
     for line in lines:
-        try:
+        with suppress(ValueError):
             assert isinstance(json_lines.json_object(line), dict)
-        except ValueError:
-            pass
 
 
 @quiet
@@ -147,8 +146,6 @@ JUNK = st.sampled_from(
         {},
         {"x": 1},
         [None],
-    ]
-    + [
         {"": ""},
         {1: 2},
         {None: None},
@@ -313,7 +310,7 @@ def test_a_file_that_is_nested_too_deeply(tmp_path: Path) -> None:
     """YAML's reader is recursive."""
     directory = lay_out(tmp_path)
     (directory / "compose.yaml").write_text("x: " + "[" * 5000)
-    with pytest.raises(UsageError, match="compose.yaml is (not YAML|nested too deeply)"):
+    with pytest.raises(UsageError, match=r"compose\.yaml is (not YAML|nested too deeply)"):
         loader.load(tmp_path, "blink")
 
 

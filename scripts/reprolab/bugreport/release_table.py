@@ -15,8 +15,9 @@ AFFECTED, CLEAN, UNTESTED = "affected", "not seen", "not tested"
 
 @dataclass(frozen=True)
 class ReleaseRow:
-    """One release (its name as Markdown), measured in one variant. ``also`` names the other factors that the variant changes.
+    """One release, measured in one variant. ``also`` names the other factors that the variant changes.
 
+    ``release`` is its name as Markdown.
     ``reason`` says why there is no valid trial. ``run`` is the name of the run if it is not the report's own.
     """
 

@@ -64,7 +64,7 @@ def write_json(path: Path, data: object, indent: int = 2) -> None:
 
 
 def json_text(data: object, indent: int | None = None) -> str:
-    """``data`` as JSON that can be written in UTF-8: half a surrogate pair, which a server may send, stays an escape."""
+    """``data`` as JSON that can be written in UTF-8: half a surrogate pair of a server stays an escape."""
     return json.dumps(data, indent=indent, ensure_ascii=False).encode("utf-8", "backslashreplace").decode("utf-8")
 
 

@@ -29,7 +29,7 @@ def foreign(text: object) -> str:
 
 
 def prose(text: object) -> str:
-    """What an author wrote about a case: the parts between backticks are code, all else is text without HTML and links."""
+    """What an author wrote about a case: parts between backticks are code, all else is text without HTML and links."""
     parts = _one_line(text).split("`")
     if len(parts) % 2 == 0:
         return foreign(text)
