@@ -509,7 +509,7 @@ def test_planted_secrets_are_in_no_report(run: RunDirectory, monkeypatch: pytest
     assert obstacles(planted) == []
     text = render.write(planted, ROOT)
     assert text.count("[address]") > 5, "the planted texts are not in the report"
-    for place in ("not tested: app did not start", "Exception in worker process", "H2O=", "- **Machine:**"):
+    for place in ("not tested: `app did not start", "Exception in worker process", "H2O=", "- **Machine:**"):
         assert place in text
     for secret in SECRETS:
         assert secret not in text, f"{secret} is in the report: {text[text.index(secret) - 80 :][:160]!r}"

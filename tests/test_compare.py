@@ -287,7 +287,7 @@ def test_a_torn_file_and_a_long_line(tmp_path: Path) -> None:
     log = log_reader.Log(path)
     read = list(log.raw_lines())
     assert [len(read[0]), read[1], len(read)] == [log_reader.LONGEST, b"b\n", 3]
-    assert log.torn
+    assert log.remarks == ("damaged: it is torn, as it ends too early",)
     assert not log.cut
 
 

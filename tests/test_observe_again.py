@@ -136,8 +136,14 @@ def test_a_trial_that_is_invalid_for_another_reason_stays(tmp_path: Path, run: R
         (lambda path: (path / "driven.json").unlink(), "driven.json is missing"),
         (lambda path: (path / "driven.json").write_text("{"), "is not JSON"),
         (lambda path: (path / "app.log.gz").unlink(), "app.log.gz is missing"),
-        (lambda path: (path / "app.log.gz").write_bytes((path / "app.log.gz").read_bytes()[:-9]), "EOFError"),
-        (lambda path: (path / "app.log.gz").write_bytes(b"plain"), "BadGzipFile"),
+        (
+            lambda path: (path / "app.log.gz").write_bytes((path / "app.log.gz").read_bytes()[:-9]),
+            "app.log.gz is damaged: it is torn",
+        ),
+        (
+            lambda path: (path / "app.log.gz").write_bytes(b"plain"),
+            "app.log.gz is damaged: a part of it, or all, is not gzip",
+        ),
     ],
 )
 def test_a_trial_whose_files_are_missing_stays(tmp_path: Path, run: RunDirectory, harm: Any, reason: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from cases import claim, in_memory, trials
 from reprolab.core.errors import UsageError
+from reprolab.core.terminal import Terminal
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import RoundsInfo, RunInfo
 from reprolab.run import provisional
@@ -24,7 +25,6 @@ from reprolab.scenario.model import Experiment, Scenario
 from reprolab.scenario.trial import TrialRecord
 from reprolab.verdict.document import ClaimVerdict, Verdict, VerdictDocument
 from reprolab.verdict.judge import judge
-from rich.console import Console
 
 ALWAYS = claim("B-1", absent=["old", "older"])
 
@@ -322,7 +322,7 @@ def test_a_claim_that_the_run_does_not_ask_is_not_waited_for() -> None:
 def screen(verdict: VerdictDocument, width: int = 100) -> str:
     """What a terminal of this width shows."""
     stream = io.StringIO()
-    console = Console(file=stream, width=width)
+    console = Terminal(file=stream, width=width)
     console.print(provisional.render(verdict, "after round 1 of 3"))
     return stream.getvalue()
 
@@ -359,7 +359,7 @@ def test_long_reasons_in_a_narrow_terminal() -> None:
 
 def test_progress_shows_the_rounds() -> None:
     """The option that repeats the order, and the provisional verdict with the minutes since the beginning."""
-    console = Console(file=io.StringIO(), width=150)
+    console = Terminal(file=io.StringIO(), width=150)
     progress = Progress(plan_of("dim", seed=7), console, print)
     with progress.trials():
         progress.round_ends(1, 3, judge(in_memory(claim()), "now", trials(documented="+")))
@@ -372,7 +372,7 @@ def test_progress_shows_the_rounds() -> None:
 
 def test_a_run_that_may_end_early_promises_no_number() -> None:
     """Its number of trials is a limit, from which no time that is left can be told."""
-    console = Console(file=io.StringIO(), width=150, force_terminal=True)
+    console = Terminal(file=io.StringIO(), width=150, force_terminal=True)
     progress = Progress(plan_of(confidence=99, seed=7), console, print)
     with progress.trials():
         progress.trial_ends(trials(documented="+")[0])

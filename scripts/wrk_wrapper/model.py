@@ -121,4 +121,4 @@ class WrkResult:
 
 def counts_by_status(counts: Mapping[str, int] | None) -> dict[int, int] | None:
     """Turn JSON's string keys back into HTTP statuses; None (not asked for) stays None."""
-    return None if counts is None else {int(status): count for status, count in counts.items()}
+    return None if counts is None else {int(status): int(count) for status, count in counts.items()}

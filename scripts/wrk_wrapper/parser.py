@@ -45,7 +45,7 @@ def parse(
         raise failed(f"wrk printed {len(reports)} lines of numbers instead of 1; did it find report.lua?")
     try:
         result = _result(json.loads(reports[0]), url, threads, connections, text)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise failed(f"wrk's line of numbers cannot be read ({error!r})") from error
     if result.duration_us < duration * MICROSECONDS * SHORTEST:
         raise failed(f"wrk was cut short after {result.duration_us} of {duration * MICROSECONDS:.0f} us")
@@ -69,8 +69,8 @@ def _result(numbers: dict[str, Any], url: str, threads: int, connections: int, t
         duration_us=int(numbers["duration_us"]),
         requests=int(numbers["requests"]),
         bytes=int(numbers["bytes"]),
-        errors=ErrorCounts(**numbers["errors"]),
-        latency=Latency(**(numbers["latency"] or {})),
+        errors=ErrorCounts(**{name: int(count) for name, count in numbers["errors"].items()}),
+        latency=Latency(**{name: int(us) for name, us in (numbers["latency"] or {}).items() if us is not None}),
         statuses=counts_by_status(numbers["statuses"]),
         text=text,
     )

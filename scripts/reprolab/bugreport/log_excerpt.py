@@ -10,6 +10,7 @@ from pathlib import Path
 
 from reprolab.bugreport.spec import Logs
 from reprolab.evidence.run_dir import TrialDirectory
+from reprolab.logs.log_file import LogFile
 from reprolab.logs.timestamps import split_timestamp
 
 MOST_LINES = 30
@@ -22,7 +23,7 @@ class Excerpt:
     """What is shown of a log: the ``matching`` lines, and the ``head`` and the ``tail`` of the rest.
 
     ``more`` is the number of matching lines beyond MOST_LINES, ``dropped`` the number of lines that match
-    ``Logs.drop``, and ``total`` the number of all lines.
+    ``Logs.drop``, and ``total`` the number of all lines. ``remarks`` say that lines were cut or the file is damaged.
     """
 
     source: str
@@ -32,6 +33,7 @@ class Excerpt:
     more: int = 0
     dropped: int = 0
     total: int = 0
+    remarks: tuple[str, ...] = ()
 
     def rest(self) -> list[str]:
         """The head and the tail, and between them the number of lines that are left out."""
@@ -42,8 +44,9 @@ class Excerpt:
 
 def excerpt(trial: TrialDirectory, wanted: Logs) -> Excerpt | None:
     """Read one log of a trial; None if the trial has no such log."""
-    if not (lines := _lines(trial, wanted.source)):
+    if not (log := _log(trial, wanted.source)):
         return None
+    lines = _plain(log.lines(), stamped=trial.log_path(wanted.source).exists())
     keep = re.compile("|".join(f"(?:{pattern})" for pattern in wanted.keep)) if wanted.keep else None
     drop = re.compile(wanted.drop) if wanted.drop else None
     result, following = Excerpt(wanted.title or wanted.source), 0
@@ -55,6 +58,7 @@ def excerpt(trial: TrialDirectory, wanted: Logs) -> Excerpt | None:
         hit = bool(keep and keep.search(line))
         following = wanted.after if hit else following - 1
         _add(result, line, hit or following >= 0)
+    result.remarks = tuple(log.remarks)
     return result
 
 
@@ -66,14 +70,12 @@ def _add(result: Excerpt, line: str, matches: bool) -> None:
     (result.head if len(result.head) < HEAD else result.tail).append(line)
 
 
-def _lines(trial: TrialDirectory, source: str) -> Iterator[str] | None:
-    """The lines of a service's log without timestamps, or of a file of the trial; None if there is none."""
+def _log(trial: TrialDirectory, source: str) -> LogFile | None:
+    """A service's log, or a file of the trial; None if there is none."""
     if trial.log_path(source).exists():
-        return _plain(trial.streams(source), stamped=True)
+        return trial.streams_file(source)
     path = Path(trial.path / source)
-    if path.is_file() and path.resolve().is_relative_to(trial.path.resolve()):
-        return _plain(path.open("rb"), stamped=False)
-    return None
+    return LogFile(path) if path.is_file() and path.resolve().is_relative_to(trial.path.resolve()) else None
 
 
 def _plain(lines: Iterable[bytes], stamped: bool) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Any
 from reprolab.bugreport.input import BugReportInput
 from reprolab.core.errors import UsageError
 from reprolab.core.files import read_json
+from reprolab.core.markdown import foreign
 from reprolab.evidence.packages import of_variant
 from reprolab.stack.compose import BASE_ARGUMENT, image_name
 
@@ -40,7 +41,7 @@ def base_image(report_input: BugReportInput) -> str:
     used = [value for name, value in arguments.items() if name.startswith("PYTHON") and name.endswith(BASE_ARGUMENT)]
     for official, base in report_input.info.bases.items():
         if base.reference in used and base.origin:
-            return (base.detail or official).replace("on this host", "on the reporter's machine")
+            return foreign((base.detail or official).replace("on this host", "on the reporter's machine"))
     return "unknown base image"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from reprolab.bugreport.input import BugReportInput
+from reprolab.core.markdown import foreign
 from reprolab.verdict.counting import Count
 
 AFFECTED, CLEAN, UNTESTED = "affected", "not seen", "not tested"
@@ -16,6 +17,7 @@ AFFECTED, CLEAN, UNTESTED = "affected", "not seen", "not tested"
 class ReleaseRow:
     """One release, measured in one variant. ``also`` names the other factors that the variant changes.
 
+    ``release`` is its name as Markdown.
     ``reason`` says why there is no valid trial. ``run`` is the name of the run if it is not the report's own.
     """
 
@@ -68,7 +70,7 @@ def _rows(report_input: BugReportInput) -> list[ReleaseRow]:
         reason = (
             "" if report_input.count(variant).trials else report_input.invalid(variant) or "the sign could not be read"
         )
-        rows.append(ReleaseRow(factors[block.factor], variant, also, report_input.count(variant), reason))
+        rows.append(ReleaseRow(foreign(factors[block.factor]), variant, also, report_input.count(variant), reason))
     return rows
 
 

@@ -12,6 +12,7 @@ from reprolab.bugreport.input import BugReportInput
 from reprolab.bugreport.provenance import recorded_model
 from reprolab.bugreport.redact import Masker
 from reprolab.bugreport.spec import BugReport, fill
+from reprolab.core.foreign_text import plain
 from reprolab.evidence.lookup import results_root
 
 # GitHub refuses a body of more than 65536 characters.
@@ -21,8 +22,8 @@ MOST = 60_000
 def write(report_input: BugReportInput, root: Path) -> str:
     """The whole report as Markdown. The folded logs are left out if it would be too long for GitHub."""
     masker = build_masker(report_input, root)
-    text = masker.text(_compose(report_input, whole=True))
-    return text if len(text) <= MOST else masker.text(_compose(report_input, whole=False))
+    text = masker.text(plain(_compose(report_input, whole=True)))
+    return text if len(text) <= MOST else masker.text(plain(_compose(report_input, whole=False)))
 
 
 def build_masker(report_input: BugReportInput, root: Path) -> Masker:

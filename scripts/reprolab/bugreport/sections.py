@@ -11,6 +11,7 @@ from reprolab.bugreport.input import BugReportInput
 from reprolab.bugreport.log_excerpt import Excerpt, excerpt
 from reprolab.bugreport.provenance import base_image, changed_files_note, package_version
 from reprolab.bugreport.spec import ReportStep, fill
+from reprolab.core.markdown import block, cell, code, foreign, prose
 from reprolab.core.stats import rate_text
 from reprolab.report.table import changes_text
 from reprolab.scenario.model import Claim
@@ -24,19 +25,7 @@ TYPES = {"bug": "Bug Report", "documentation": "Documentation Issue", "comment":
 def grid(headings: list[str], rows: list[list[str]]) -> str:
     """A Markdown table."""
     lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join("| " + " | ".join(_cell(text) for text in line) + " |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
-
-
-def block(text: str, language: str = "") -> str:
-    """A code block. Its fence is longer than any fence in the text."""
-    fence = "```"
-    while fence in text:
-        fence += "`"
-    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
+    return "\n".join("| " + " | ".join(map(cell, line)) + " |" for line in lines)
 
 
 def folded(summary: str, text: str) -> str:
@@ -79,7 +68,7 @@ def measured(report_input: BugReportInput) -> str:
         changed = {n: v for n, v in factors.items() if v != base.get(n) and n not in report.measuring}
         tries = tries or bool(seen.tries)
         role = {report.shows: "shows it", report.control: "control"}.get(variant, "")
-        differs = f"`{changes_text(changed)}`" if changed else "—"
+        differs = code(changes_text(changed)) if changed else "—"
         sums = rate_text(*seen.tries) if seen.tries else "—"
         rows.append([fill(words, factors), role, rate_text(seen.shown, seen.trials), sums, differs])
     headings = ["stack", "", "runs that show it (95 %)", "of single tries (95 %)", "factors changed"]
@@ -101,9 +90,9 @@ def affected(report_input: BugReportInput) -> str:
         rate = rate_text(row.count.shown, row.count.trials) if row.count.trials else "—"
         tries = f"; tries {rate_text(*row.count.tries)}" if row.count.tries else ""
         word = "shows it" if row.word == release_table.AFFECTED else row.word
-        word = f"{word}: {row.reason}" if row.reason else word
+        word = f"{word}: {foreign(row.reason)}" if row.reason else word
         where = f" (in run {row.run})" if row.run else ""
-        lines.append([f"{row.release}{where}", word, f"{rate}{tries}", f"`{row.also}`" if row.also else "—"])
+        lines.append([f"{row.release}{where}", word, f"{rate}{tries}", code(row.also) if row.also else "—"])
     name = block_.factor.lower()
     words = report_input.report.stacks.get(block_.of, "")
     of = (
@@ -119,7 +108,7 @@ def supporting(report_input: BugReportInput) -> str:
     """The supporting claims that the run decided."""
     rows = [report_input.claim(claim) for claim in report_input.report.supporting]
     lines = [
-        f"- {row.text} ({row.verdict}; {_tally(claim, row)}){_limits(report_input, claim)}"
+        f"- {prose(row.text)} ({row.verdict}; {_tally(claim, row)}){_limits(report_input, claim)}"
         for claim, row in zip(report_input.report.supporting, rows, strict=True)
         if row.verdict != Verdict.INCONCLUSIVE
     ]
@@ -128,14 +117,14 @@ def supporting(report_input: BugReportInput) -> str:
 
 def sign_words(claim: Claim) -> str:
     """The description of a claim's sign, as a part of a sentence."""
-    words = " ".join((claim.sign.__doc__ or claim.text).split()).rstrip(".")
+    words = prose(claim.sign.__doc__ or claim.text).rstrip(".")
     return words if words[1:2].isupper() else words[0].lower() + words[1:]
 
 
 def _limits(report_input: BugReportInput, claim: Claim) -> str:
     """The claims that limit a claim, if the run decided them."""
     rows = [row for name in claim.but if (row := report_input.verdict.claim(name))]
-    limits = [f"“{row.text}” ({row.verdict})" for row in rows if row.verdict != Verdict.INCONCLUSIVE]
+    limits = [f"“{prose(row.text)}” ({row.verdict})" for row in rows if row.verdict != Verdict.INCONCLUSIVE]
     return f", but see {' and '.join(limits)}" if limits else ""
 
 
@@ -215,12 +204,13 @@ def logs(report_input: BugReportInput, *, whole: bool = True) -> str:
 
 def _excerpt(log: Excerpt, whole: bool) -> str:
     more = [f"… {log.more} more such lines …"] if log.more else []
+    remarks = "".join(f"\n\n{log.source}: {remark}." for remark in map(foreign, log.remarks))
     matching = f"{log.source}:\n\n{block(chr(10).join([*log.matching, *more]), 'text')}" if log.matching else ""
     if not whole or not log.rest():
-        return matching
+        return f"{matching}{remarks}".strip()
     dropped = f", {log.dropped} of them of requests and probes, left out" if log.dropped else ""
     rest = folded(f"{log.source}: {log.total} lines{dropped}", block("\n".join(log.rest()), "text"))
-    return f"{matching}\n\n{rest}" if matching else rest
+    return f"{matching}\n\n{rest}{remarks}".strip()
 
 
 # -- versions and machine ------------------------------------------------------------------------------
@@ -250,7 +240,7 @@ def python(report_input: BugReportInput) -> str:
 
 def system(report_input: BugReportInput) -> str:
     """The kernel, and the base image of the container."""
-    return f"Linux {report_input.info.host.kernel or '?'}, in a container of {base_image(report_input)}"
+    return f"Linux {foreign(report_input.info.host.kernel or '?')}, in a container of {base_image(report_input)}"
 
 
 def versions(report_input: BugReportInput) -> str:
@@ -266,7 +256,7 @@ def releases_tested(report_input: BugReportInput) -> str:
 def host(report_input: BugReportInput) -> str:
     """The machine, without its name."""
     facts = report_input.info.host
-    return (
+    return foreign(
         f"{facts.cpus or '?'} × {facts.cpu or '?'}, {facts.memory_mib or '?'} MiB, kernel "
         f"{facts.kernel or '?'}, {facts.os or '?'}, Docker Engine {facts.engine or '?'}, "
         f"Compose {facts.compose or '?'}, cgroup {facts.cgroup or '?'}"
@@ -281,9 +271,9 @@ def context(report_input: BugReportInput) -> str:
         f"`{report.changed}` differs. Seen in {rate_text(0, report_input.count(report.control).trials)} of its runs.",
         f"- **Machine:** {host(report_input)}.",
         f"- **Base image:** {base_image(report_input)}.",
-        f"- **Measured:** {report_input.info.started or '?'}, each run on a fresh stack of containers; "
+        f"- **Measured:** {foreign(report_input.info.started or '?')}, each run on a fresh stack of containers; "
         "the figures are counted from what the runs recorded.",
-        f"- **Described in:** {' '.join(filter(None, (document.citation, document.url)))}.",
+        f"- **Described in:** {' '.join(filter(None, (prose(document.citation), document.url)))}.",
     ]
     return "\n".join([*pieces, *_threads(report_input)])
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
-import yaml
 
 from reprolab.bugreport import render, spec
 from reprolab.bugreport.input import BugReportInput, command, gather, obstacles
@@ -20,8 +19,9 @@ from reprolab.core.errors import Exit, LabError, UsageError
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import RunInfo
+from reprolab.export import spec as export_spec
 from reprolab.scenario import loader
-from reprolab.scenario.model import DOCUMENTED, Scenario
+from reprolab.scenario.model import Scenario
 
 STDOUT = "-"
 
@@ -162,13 +162,14 @@ def _write(text: str, report_input: BugReportInput, output: str, *, several: boo
 
 def _export_command(report_input: BugReportInput) -> str:
     """The command that exports a reproducer; empty if the scenario has none for this experiment."""
-    path = report_input.scenario.directory / "reproducer.yaml"
-    content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    if content.get("claim") not in {claim.id for claim in report_input.report.experiment.claims}:
+    try:
+        reproducer = export_spec.load(report_input.scenario)
+    except UsageError:
         return ""
-    default = content.get("variant", DOCUMENTED)
+    if reproducer.experiment.name != report_input.report.experiment.name:
+        return ""
     shows = report_input.report.shows
-    variant = "" if default == shows else f" {command_text.option('variant', shows)}"
+    variant = "" if reproducer.variant == shows else f" {command_text.option('variant', shows)}"
     name = report_input.scenario.name
     return command_text.command(f"export {name}{variant}", f"export-{name}{variant}")
 

@@ -13,10 +13,10 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import click
-from rich.console import Console
 
 from reprolab.core import command_text
 from reprolab.core.errors import Exit, LabError, UsageError
+from reprolab.core.terminal import Terminal
 from reprolab.report.terminal import REPORT_WIDTH
 
 ROOT_VARIABLE = "REPROLAB_ROOT"
@@ -42,13 +42,13 @@ def project_root() -> Path:
 
 def show_progress(message: str) -> None:
     """Print a line of progress on standard error."""
-    Console(stderr=True).print(f"· {message}", markup=False, highlight=False, soft_wrap=True)
+    Terminal(stderr=True).print(f"· {message}", soft_wrap=True)
 
 
-def console() -> Console:
+def console() -> Terminal:
     """The terminal with its own width; for a file or a pipe, a console that is wide enough for the tables."""
-    terminal = Console()
-    return terminal if terminal.is_terminal else Console(width=REPORT_WIDTH)
+    terminal = Terminal()
+    return terminal if terminal.is_terminal else Terminal(width=REPORT_WIDTH)
 
 
 def boundary(command: Callable[..., Exit | None]) -> Callable[..., None]:

@@ -31,11 +31,11 @@ def doctor() -> None:
         f"base images: policy {policy(os.environ)} (REPROLAB_BASES)",
     )
     for fact in facts:
-        out.print(fact, highlight=False, markup=False)
+        out.print(fact)
     # An image that a person built from a base image has its labels too, but another name.
     images = client().images.list(name=f"{fallback.NAME}/*", filters={"label": "reprolab.object=base"})
     for tag in sorted(tag for image in images for tag in image.tags):
-        out.print(f"  made by the lab: {tag}", highlight=False)
+        out.print(f"  made by the lab: {tag}")
 
 
 @click.command()

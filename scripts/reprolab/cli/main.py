@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 import click
+
+from reprolab.core.terminal import harmless_output
 
 EPILOG = (
     "Exit status: 0 verdicts as recorded; 1 drift from the recorded verdict; 2 usage or a malformed "
@@ -40,6 +43,10 @@ COMMANDS = {
 
 class LazyCommands(click.Group):
     """Imports the module of a command when it is called: the libraries of one command take up to half a second."""
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        with harmless_output():
+            return super().main(*arguments, **options)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from rich.text import Text
 
 from reprolab.cli.common import boundary, console, project_root
 from reprolab.core.config_file import near
@@ -25,13 +26,13 @@ def list_() -> None:
     out = console()
     for name in loader.names(root):
         scenario = loader.load(root, name)
-        out.print(f"[bold]{scenario.name}[/]  {scenario.title}", highlight=False)
+        out.print(Text(scenario.name, style="bold").append(f"  {scenario.title}", style="not bold"))
         factors = ", ".join(_factor_words(scenario, name) for name in scenario.factors)
-        out.print(f"  factors:  {factors}", highlight=False, markup=False)
+        out.print(f"  factors:  {factors}")
         for experiment in scenario.experiments.values():
-            out.print(f"  {experiment.name}: {', '.join(experiment.variants)}", highlight=False, markup=False)
+            out.print(f"  {experiment.name}: {', '.join(experiment.variants)}")
         for requirement in scenario.requires:
-            out.print(f"  needs:    {requirement.words}", highlight=False, markup=False)
+            out.print(f"  needs:    {requirement.words}")
 
 
 @click.command("new-scenario")

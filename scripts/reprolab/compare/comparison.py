@@ -165,9 +165,7 @@ def _limits(trial_name: str, log: Log) -> list[str]:
     notes = []
     if log.cut:
         notes.append(f"{trial_name}: only the first {log.most} lines were read")
-    if log.torn:
-        notes.append(f"{trial_name}: the file is torn after {log.lines} lines")
-    return notes
+    return notes + [f"{trial_name}: {remark}; {log.lines} lines were read" for remark in log.remarks]
 
 
 def _aligned(name: str, paths: Paths, zeros: Zeros, tally: Tally, shown_kinds: frozenset[str]) -> Aligned | None:

@@ -5,17 +5,15 @@ A log may have a million lines of any length, so the amount of data in memory is
 
 from __future__ import annotations
 
-import gzip
-import io
 import re
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.logs import access_log, normalize, servers
+from reprolab.logs.log_file import LogFile
 from reprolab.logs.timestamps import moment_ns, split_timestamp
 
 PACKED = ".log.gz"
@@ -45,26 +43,25 @@ class Entry(NamedTuple):
 
 @dataclass
 class Log:
-    """One log file of a trial. After reading: the number of ``lines``; ``cut`` if there are more; ``torn`` or not."""
+    """One log file of a trial. After reading: the number of ``lines``; ``cut`` if there are more; ``remarks``."""
 
     path: Path
     most: int = MOST_LINES
     lines: int = 0
     cut: bool = False
-    torn: bool = False
+    remarks: tuple[str, ...] = ()
 
     def raw_lines(self) -> Iterator[bytes]:
-        """The lines, each cut to LONGEST bytes. A torn file gives the lines before the tear."""
-        self.lines, self.cut, self.torn = 0, False, False
-        raw = _Unpacked(self.path) if self.path.name.endswith(".gz") else io.FileIO(self.path)
-        with io.BufferedReader(raw, 1 << 18) as stream:
-            for line in _short(stream):
-                if self.lines >= self.most:
-                    self.cut = True
-                    return
-                self.lines += 1
-                yield line
-            self.torn = isinstance(raw, _Unpacked) and raw.torn
+        """The lines, each cut to LONGEST bytes. A damaged file gives the lines before the damage."""
+        self.lines, self.cut, self.remarks = 0, False, ()
+        file = LogFile(self.path)
+        for line in file.lines():
+            if self.lines >= self.most:
+                self.cut = True
+                break
+            self.lines += 1
+            yield line[:LONGEST]
+        self.remarks = tuple(file.remarks)
 
     def entries(self) -> Iterator[Entry]:
         """The entries in the order of their last lines. Lines of other threads may be within a traceback."""
@@ -89,39 +86,6 @@ class Log:
             else:
                 yield Entry(number, raw, text, normalize.normalize_line(text))
         yield from _loose(held)
-
-
-def _short(stream: io.BufferedIOBase) -> Iterator[bytes]:
-    """Lines, each cut to LONGEST bytes."""
-    beyond = False
-    while part := stream.readline(LONGEST):
-        if not beyond:
-            yield part
-        beyond = not part.endswith(b"\n")
-
-
-class _Unpacked(io.RawIOBase):
-    """A gzip file that gives all data before a tear. GzipFile loses the data of the last read."""
-
-    def __init__(self, path: Path) -> None:
-        self._packed = gzip.GzipFile(path, "rb")
-        self.torn = False
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        try:
-            chunk = self._packed.read1(len(buffer))
-        except (EOFError, zlib.error, gzip.BadGzipFile):
-            self.torn = True
-            return 0
-        buffer[: len(chunk)] = chunk
-        return len(chunk)
-
-    def close(self) -> None:
-        self._packed.close()
-        super().close()
 
 
 def _loose(held: list[tuple[int, bytes, str]]) -> Iterator[Entry]:

@@ -21,8 +21,10 @@ def read_yaml(path: Path, where: str) -> Any:
     """Read a YAML file. Raises UsageError for text that is not YAML; an OSError passes through."""
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise UsageError(f"{where} is not YAML: {error}") from error
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError is a date or a number that does not exist, or no UTF-8
+        raise UsageError(f"{where} is not YAML: {error}", expected="a YAML file in UTF-8") from error
+    except RecursionError as error:
+        raise UsageError(f"{where} is nested too deeply", expected="a YAML file that a person wrote") from error
 
 
 def mapping(content: object, known: Iterable[str], where: str) -> dict[str, Any]:

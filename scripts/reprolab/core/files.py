@@ -60,7 +60,12 @@ def _remove(draft: Path) -> None:
 def write_json(path: Path, data: object, indent: int = 2) -> None:
     """Write ``data`` as indented JSON. The file is never left half written."""
     with replacing(path) as draft:
-        draft.write_text(json.dumps(data, indent=indent, ensure_ascii=False) + "\n", encoding="utf-8")
+        draft.write_text(json_text(data, indent) + "\n", encoding="utf-8")
+
+
+def json_text(data: object, indent: int | None = None) -> str:
+    """``data`` as JSON that can be written in UTF-8: half a surrogate pair of a server stays an escape."""
+    return json.dumps(data, indent=indent, ensure_ascii=False).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def read_json(path: Path) -> Any:
@@ -69,7 +74,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", expected="a file of a run directory") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not JSON: {error}") from error
 
 
@@ -78,7 +83,7 @@ def format_errors(path: Path) -> Iterator[None]:
     """Turn an error of the block, which reads the content of ``path`` into a dataclass, into a UsageError."""
     try:
         yield
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise UsageError(
             f"{path} does not have the lab's format: {type(error).__name__}: {error}", expected="a file of this lab"
         ) from error

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from reprolab.demo import recording as recordings
 from reprolab.demo.recording import BY_LAB, LAB, Look, ProcessState, Recording
 from reprolab.demo.script import LineSource, Script, Watch
 from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.logs import servers, timestamps
+from reprolab.logs.log_file import LogFile
 from reprolab.report.timeline import Event, Timeline, timeline
 from reprolab.scenario.trial import TrialRecord
 
 NOT_RECORDED = "not recorded in this run"
+LONGEST_PID = 10  # digits
 PIDS_FROM_LOG = "from the server's own log lines"
 WORKER_BEGAN = servers.any_pattern(servers.WORKER_BEGINS)
 WORKER_ENDED = servers.any_pattern(servers.WORKER_ENDS)
@@ -44,8 +47,9 @@ def from_evidence(
     """The recording from a trial's timeline, and from the lines of its logs."""
     recording = Recording(source="the evidence of an ordinary run")
     recording.length_ms = 1000 * (record.seconds or {}).get("drive", 0.0)
-    stamped = {source: _moments(evidence, source) for source in (*watch.lines, *watch.events)}
-    pids = list(_pids(evidence, watch)) if watch.processes else []
+    logs = _Logs(evidence)
+    stamped = {source: _moments(logs, source) for source in (*watch.lines, *watch.events)}
+    pids = list(_pids(logs, watch)) if watch.processes else []
     zero = trial_timeline.zero_ns if trial_timeline and trial_timeline.zero_ns else _zero(stamped.values(), pids)
     if trial_timeline:
         _from_timeline(recording, trial_timeline)
@@ -62,7 +66,8 @@ def from_evidence(
     recording.looks.sort(key=lambda look: look.at_ms)
     ends = [recording.length_ms, *(event.at_ms for event in recording.events)]
     ends += [(step + 1) * recording.step_ms for steps in recording.counts.values() for step in steps]
-    recording.length_ms = recording.seen_ms = max(ends)
+    recording.length_ms = recording.seen_ms = min(max(ends), recordings.LONGEST_MS)
+    recording.source = "; ".join((recording.source, *logs.remarks))
     return recording
 
 
@@ -109,39 +114,48 @@ def _event(source: LineSource, moment: int, match: re.Match[str], zero: int) -> 
     return Event((moment - zero) / 1e6, "note", match[0], source.role)
 
 
-def _moments(evidence: TrialDirectory, source: LineSource) -> Moments:
+def _moments(logs: _Logs, source: LineSource) -> Moments:
     """(nanoseconds since the epoch, match) for each line of the source that matches."""
-    return [(moment, match) for moment, text in _lines(evidence, source) if (match := source.pattern.search(text))]
+    return [(moment, match) for moment, text in logs.lines(source) if (match := source.pattern.search(text))]
 
 
-def _lines(evidence: TrialDirectory, source: LineSource) -> Iterator[tuple[int, str]]:
-    yield from _saved_file(evidence, source) if source.file else _streams(evidence, source)
+@dataclass(frozen=True)
+class _Logs:
+    """The logs of a trial; ``remarks`` say that lines were cut, or that a file is damaged."""
+
+    evidence: TrialDirectory
+    remarks: dict[str, None] = field(default_factory=dict)
+
+    def lines(self, source: LineSource) -> Iterator[tuple[int, str]]:
+        """The lines with a time: of a role's log, or of a container's file that the experiment saved under its name."""
+        if source.file:
+            log, moment = LogFile(self.evidence.path / source.file.rpartition("/")[2]), _server_moment
+        else:
+            log, moment = self.evidence.streams_file(source.role), _engine_moment
+        if not log.path.is_file():
+            return
+        for line in log.lines():
+            when, text = moment(line)
+            if when:
+                yield when, text.decode("utf-8", "replace").rstrip("\r\n")
+        self.remarks.update((f"{log.path.name}: {remark}", None) for remark in log.remarks)
 
 
-def _streams(evidence: TrialDirectory, source: LineSource) -> Iterator[tuple[int, str]]:
-    if not evidence.log_path(source.role).exists():
-        return
-    clock = timestamps.Clock()
-    for line in evidence.streams(source.role):
-        yield clock(line), timestamps.split_timestamp(line)[1].decode("utf-8", "replace").rstrip("\n")
+def _engine_moment(line: bytes) -> tuple[int | None, bytes]:
+    stamp, text = timestamps.split_timestamp(line)
+    return timestamps.moment_ns(stamp) if stamp else None, text
 
 
-def _saved_file(evidence: TrialDirectory, source: LineSource) -> Iterator[tuple[int, str]]:
-    """The lines of a container's file that the experiment saved under its name; lines without a time are skipped."""
-    path = evidence.path / source.file.rpartition("/")[2]
-    if not path.is_file():
-        return
-    for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        if moment := servers.server_moment_ns(text):
-            yield moment, text
+def _server_moment(line: bytes) -> tuple[int | None, bytes]:
+    return servers.server_moment_ns(line.decode("utf-8", "replace")), line
 
 
-def _pids(evidence: TrialDirectory, watch: Watch) -> Iterator[tuple[int, tuple[ProcessState, ...]]]:
+def _pids(logs: _Logs, watch: Watch) -> Iterator[tuple[int, tuple[ProcessState, ...]]]:
     """The running workers by the server's log, after each of its lines about a worker."""
     alive: dict[int, ProcessState] = {}
     places = dict.fromkeys((source.role, source.file) for source in watch.events if source.role == watch.processes)
     for role, file in places | {(watch.processes, ""): None}:
-        for moment, text in _lines(evidence, LineSource(role, WORKER_BEGAN, file)):
+        for moment, text in logs.lines(LineSource(role, WORKER_BEGAN, file)):
             began, ended = _pid(WORKER_BEGAN, text), _pid(WORKER_ENDED, text)
             if began:
                 alive[began] = ProcessState(began, 0, "worker")
@@ -152,7 +166,8 @@ def _pids(evidence: TrialDirectory, watch: Watch) -> Iterator[tuple[int, tuple[P
 
 def _pid(pattern: re.Pattern[str], text: str) -> int:
     match = pattern.search(text)
-    return int(next(filter(None, match.groups()))) if match else 0
+    digits = next(filter(None, match.groups()), "") if match else ""
+    return int(digits) if 0 < len(digits) < LONGEST_PID else 0
 
 
 def _mark_missing(recording: Recording, watch: Watch) -> None:

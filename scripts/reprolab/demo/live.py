@@ -13,6 +13,7 @@ from rich.console import Console
 
 from reprolab.core.errors import InvalidTrial
 from reprolab.core.progress import OnProgress
+from reprolab.core.terminal import Terminal
 from reprolab.demo.keys import Keys
 from reprolab.demo.presenter import Display, Show
 from reprolab.demo.recording import Recording
@@ -188,7 +189,7 @@ def session(
     """A run whose trials are played on a console; its report is written only to files."""
     demonstration = Demonstration(script, console, keys, on_progress)
     plan = make_plan(scenario, options(scenario, script))
-    return Session(root, plan, Console(quiet=True), demonstration, demonstration.play)
+    return Session(root, plan, Terminal(quiet=True), demonstration, demonstration.play)
 
 
 def options(scenario: Scenario, script: Script) -> RunOptions:

@@ -89,7 +89,7 @@ class Display:
             self._screen.update(slide, refresh=True)
         elif line != self._last_line:
             self._last_line = line
-            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self.console.print(line, soft_wrap=True)
 
 
 @dataclass

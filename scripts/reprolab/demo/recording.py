@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from typing import IO, Any
 
-from reprolab.core.files import writing
+from reprolab.core.files import format_errors, json_text, writing
 from reprolab.report.timeline import Event
 
 FILE = "stage.jsonl"
 LAB = "lab"  # the source of events that the lab caused
 BY_LAB = "lab ended"  # the label of processes that the lab ended, for example because of a deadlock
 STEP_MS = 100
+LONGEST_MS = 24 * 3600 * 1000  # a damaged file, or a log, may name any moment
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class RecordingWriter:
 
     def write(self, **line: Any) -> None:
         with writing(self._path):
-            self._stream.write(json.dumps(line, ensure_ascii=False) + "\n")
+            self._stream.write(json_text(line) + "\n")
 
     def close(self) -> None:
         with writing(self._path):
@@ -109,33 +110,61 @@ def look_to_json(look: Look) -> dict[str, Any]:
 def read(path: Path) -> Recording:
     """Read a recording from its file; an incomplete last line is skipped."""
     recording = Recording(source="what the demonstration saw while it ran")
-    for line in _lines(path):
-        if "look" in line:
-            recording.looks.append(_look(line["look"]))
-        for label, step, number in line.get("counts", ()):
-            recording.count(label, step, number)
-        if "event" in line:
-            recording.events.append(Event(**line["event"]))
-        if "missing" in line:
-            recording.missing |= line["missing"]
-        recording.step_ms = line.get("step_ms", recording.step_ms)
-        recording.length_ms = line.get("length_ms", max(recording.length_ms, line.get("at_ms", 0.0)))
+    with format_errors(path):
+        for line in _lines(path):
+            _add(recording, line)
     recording.seen_ms = recording.length_ms
     return recording
+
+
+def _add(recording: Recording, line: Mapping[str, Any]) -> None:
+    """Add a line of the file. Raises the errors of `format_errors` for one of another shape."""
+    if "look" in line:
+        recording.looks.append(_look(line["look"]))
+    for label, step, number in line.get("counts", ()):
+        recording.count(str(label), int(step), int(number))
+    if "event" in line:
+        recording.events.append(_event(line["event"]))
+    if "missing" in line:
+        recording.missing |= {str(part): str(reason) for part, reason in line["missing"].items()}
+    recording.step_ms = max(1, int(line.get("step_ms", recording.step_ms)))
+    length = line.get("length_ms", max(recording.length_ms, _milliseconds(line.get("at_ms", 0.0))))
+    recording.length_ms = _milliseconds(length)
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     for line in path.read_bytes().splitlines():
         try:
             yield json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
 
 
 def _look(line: Mapping[str, Any]) -> Look:
     processes = line["processes"]
-    states = None if processes is None else tuple(ProcessState(*fields) for fields in processes)
-    return Look(line["at_ms"], states, line["present"])
+    states = None if processes is None else tuple(_process(*fields) for fields in processes)
+    present = line["present"]
+    return Look(_milliseconds(line["at_ms"]), states, None if present is None else bool(present))
+
+
+def _process(pid: Any, parent: Any, name: Any, threads: Any = 0) -> ProcessState:
+    if int(pid) < 1:
+        raise ValueError(f"{pid} is no process id")
+    return ProcessState(int(pid), int(parent), str(name), int(threads))
+
+
+def _event(line: Mapping[str, Any]) -> Event:
+    event = Event(**line)
+    until = None if event.until_ms is None else _milliseconds(event.until_ms)
+    return replace(event, at_ms=_milliseconds(event.at_ms), kind=str(event.kind), text=str(event.text), until_ms=until)
+
+
+def _milliseconds(value: Any) -> float:
+    """A moment in a recording. Raises ValueError for one that no recording has, such as NaN."""
+    moment = float(value)
+    if not abs(moment) <= LONGEST_MS:
+        raise ValueError(f"{moment} ms is no moment of a recording")
+    return moment
 
 
 def event_to_json(event: Event) -> dict[str, Any]:

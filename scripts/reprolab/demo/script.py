@@ -139,37 +139,37 @@ def _text(content: Mapping[str, Any], key: str, where: str, *, needed: bool = Tr
 def _experiment(scenario: Scenario, name: object, where: str) -> Experiment:
     if name is None and len(scenario.experiments) == 1:
         return next(iter(scenario.experiments.values()))
-    if name not in scenario.experiments:
+    if not isinstance(name, str) or name not in scenario.experiments:
         raise UsageError(
             f"{where}: experiment is {name!r}{hint(str(name), scenario.experiments)}",
             expected="one of " + ", ".join(scenario.experiments),
         )
-    return scenario.experiments[str(name)]
+    return scenario.experiments[name]
 
 
 def _act(experiment: Experiment, content: object, where: str) -> Act:
     act = mapping(content, ACT, where)
     variant = act.get("variant")
-    if variant not in experiment.variants:
+    if not isinstance(variant, str) or variant not in experiment.variants:
         raise UsageError(
             f"{where}: variant is {variant!r}{hint(str(variant), experiment.variants)}",
             expected="one of " + ", ".join(experiment.variants),
         )
     known = [column.heading for column in experiment.columns]
     show = act.get("show", known)
-    for heading in show if isinstance(show, list) else [show]:
+    expected = "a list of headings of the experiment's COLUMNS: " + ", ".join(known)
+    if not isinstance(show, list):
+        raise UsageError(f"{where}: show is {show!r}", expected=expected)
+    for heading in show:
         if heading not in known:
-            raise UsageError(
-                f"{where}: show names {heading!r}{hint(str(heading), known)}",
-                expected="a list of headings of the experiment's COLUMNS: " + ", ".join(known),
-            )
+            raise UsageError(f"{where}: show names {heading!r}{hint(str(heading), known)}", expected=expected)
     texts = {key: _text(act, key, where) for key in ("heading", "say", "expect", "reveal")}
-    return Act(str(variant), show=tuple(show), **texts)
+    return Act(variant, show=tuple(show), **texts)
 
 
 def _claims(scenario: Scenario, content: object, where: str) -> tuple[str, ...]:
     known = [claim.id for claim in scenario.claims]
-    if not isinstance(content, list) or not content or not set(content) <= set(known):
+    if not isinstance(content, list) or not content or not all(name in known for name in content):
         raise UsageError(f"{where}: claims is {content!r}", expected="a list of ids among " + ", ".join(known))
     return tuple(content)
 

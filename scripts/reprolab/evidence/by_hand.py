@@ -73,9 +73,17 @@ class StackCopy:
     info: StackInfo
 
     def load(self) -> dict[str, Any] | None:
-        """The figures of the last load before it, as wrk.json holds them; None where there was none."""
+        """The figures of the last load before it, as wrk.json holds them; None where there was none.
+
+        Raises UsageError for a file of another shape.
+        """
         path = self.path / "wrk.json"
-        return dict(read_json(path)) if path.exists() else None
+        if not path.exists():
+            return None
+        content = read_json(path)
+        if not isinstance(content, dict):
+            raise UsageError(f"{path} is {content!r:.60}", expected="the figures of a load, as the lab wrote them")
+        return content
 
 
 def checked_name(text: str) -> str:

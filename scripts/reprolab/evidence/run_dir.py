@@ -6,7 +6,6 @@ logs of the services, the results of wrk and the probes, and later verdict.json 
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
 import shutil
@@ -16,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from reprolab.core.errors import UsageError
-from reprolab.core.files import format_errors, read_json, replacing, write_json, writing
+from reprolab.core.files import format_errors, json_text, read_json, replacing, write_json, writing
 from reprolab.evidence.run_info import RunInfo
 from reprolab.evidence.series import SERIES_FILE, Sample, read_series
+from reprolab.logs.log_file import LogFile, whole_log
 from reprolab.scenario.trial import TrialRecord
 
 STREAMS = "{}.streams"
@@ -50,12 +50,19 @@ class TrialDirectory:
 
         For a service without a separate log file (label ``reprolab.log``) that is its whole log.
         """
-        yield from self.lines(STREAMS.format(role) if self.streams_path(role).exists() else role)
+        yield from whole_log(self.streams_file(role).path)
+
+    def streams_file(self, role: str) -> LogFile:
+        """Return the log with a service's standard streams, for a reader that shows a damaged one too."""
+        path = self.streams_path(role)
+        return LogFile(path if path.exists() else self.log_path(role))
 
     def lines(self, role: str) -> Iterator[bytes]:
-        """Yield the lines of a service's log, each after the engine's timestamp. The log is read as a stream."""
-        with gzip.open(self.log_path(role), "rb") as stream:
-            yield from stream
+        """Yield the lines of a service's log, each after the engine's timestamp. The log is read as a stream.
+
+        A line of more than 1 MiB is cut (`log_file`). Raises DamagedLog.
+        """
+        yield from whole_log(self.log_path(role))
 
     @property
     def has_failure(self) -> bool:
@@ -137,7 +144,7 @@ class RunDirectory:
 
 
 def _line(record: TrialRecord) -> str:
-    return json.dumps(asdict(record), ensure_ascii=False) + "\n"
+    return json_text(asdict(record)) + "\n"
 
 
 def _read_trials(path: Path) -> list[TrialRecord]:

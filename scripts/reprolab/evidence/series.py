@@ -45,5 +45,5 @@ def read_series(path: Path) -> Iterator[Sample]:
     for line in path.read_bytes().splitlines():
         try:
             yield Sample(**json.loads(line))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             continue

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 BUCKET_MS = 100
+MOST_STEPS = 24 * 3600 * 1000 // BUCKET_MS
 # The two fields that images/h2o adds: when the request came (microseconds), how long it took (seconds, "0" for none).
 FIELDS = re.compile(r'(?<=") (1[5-9]\d{14}) \d+(?:\.\d+)?$')
 
@@ -70,13 +71,15 @@ def counts_per_step(timeline: Mapping[str, list[list[int]]]) -> dict[str, tuple[
     """`AccessSummary.timeline()` as status -> the count in each step of BUCKET_MS from the start.
 
     Responses before the start count in the first step: the engine stamps a load's start a little after its first
-    requests.
+    requests. Responses of more than a day later are left out: their time is wrong.
     """
-    last = max((max(ms // BUCKET_MS, 0) for rows in timeline.values() for ms, _ in rows), default=-1)
+    steps = (ms // BUCKET_MS for rows in timeline.values() for ms, _ in rows)
+    last = max((max(step, 0) for step in steps if step < MOST_STEPS), default=-1)
     counts = {status: [0] * (last + 1) for status in timeline}
     for status, rows in timeline.items():
         for ms, n in rows:
-            counts[status][max(ms // BUCKET_MS, 0)] += n
+            if ms // BUCKET_MS < MOST_STEPS:
+                counts[status][max(ms // BUCKET_MS, 0)] += n
     return {status: tuple(row) for status, row in counts.items()}
 
 

@@ -13,7 +13,10 @@ def json_object(line: bytes | str) -> dict[str, Any]:
     Raises ValueError if there is none. An incomplete line is an error and is never skipped.
     """
     brace: Any = b"{" if isinstance(line, bytes) else "{"
-    value = json.loads(line[line.index(brace) :])
+    try:
+        value = json.loads(line[line.index(brace) :])
+    except RecursionError as error:
+        raise ValueError(f"nested too deeply: {line[:60]!r}") from error
     if not isinstance(value, dict):
         raise ValueError(f"not a JSON object: {line!r}")
     return value

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from reprolab.logs.timestamps import Clock, split_timestamp
 
-PYTHON_FILE = re.compile(rb'^\s+File "([^"]+)", line (\d+), in (\S+)')
+PYTHON_FILE = re.compile(rb'^\s+File "([^"]+)", line (\d{1,9}), in (\S+)')
 PYTHON_ERROR = re.compile(
     rb"^((?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*|\w*(?:Error|Exception|Exit|Interrupt|Iteration|Warning))(?:: (.*))?$"
 )
 # A line that begins another traceback. Frames before it without an error line belong to an incomplete traceback.
+MOST_FRAMES = 1000
 PYTHON_BEGIN = (
     b"Traceback (most recent call last):",
     b"During handling of the above exception",
@@ -43,7 +45,8 @@ def tracebacks(lines: Iterable[bytes]) -> Iterator[Traceback]:
 
     Lines without the engine's timestamp are skipped.
     """
-    frames: list[tuple[str, int, str]] = []
+    # A log may have any number of such lines.
+    frames: deque[tuple[str, int, str]] = deque(maxlen=MOST_FRAMES)
     clock = Clock()
     for line in lines:
         stamp, text = split_timestamp(line)
@@ -54,6 +57,6 @@ def tracebacks(lines: Iterable[bytes]) -> Iterator[Traceback]:
         elif frames and (match := PYTHON_ERROR.match(text.rstrip())):
             message = (match[2] or b"").decode("utf-8", "replace")
             yield Traceback(clock(line), match[1].decode(), message, tuple(frames))
-            frames = []
+            frames.clear()
         elif any(mark in text for mark in PYTHON_BEGIN):
-            frames = []
+            frames.clear()

@@ -212,11 +212,14 @@ def status_pattern(code: str) -> str:
 def server_moment_ns(text: str) -> int | None:
     """The time that a server wrote into its line, in nanoseconds since the epoch; None without clock and zone.
 
-    Raises ValueError for an impossible time.
+    An impossible time is none.
     """
     for dialect in DIALECTS:
         if dialect.clock_format and (match := dialect.begins.match(text)):
-            return int(datetime.strptime(match["clock"], dialect.clock_format).timestamp()) * 1_000_000_000
+            try:
+                return int(datetime.strptime(match["clock"], dialect.clock_format).timestamp()) * 1_000_000_000
+            except (ValueError, OverflowError):
+                return None
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import AnyStr
 
 STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:Z|\+00:00)?")
@@ -18,7 +19,17 @@ def split_timestamp(line: AnyStr) -> tuple[AnyStr, AnyStr]:
     Without a timestamp the first is empty and the second is the whole line.
     """
     match = STAMPED_BYTES.match(line) if isinstance(line, bytes) else STAMPED.match(line)
-    return (match[1], line[match.end() :]) if match else (line[:0], line)
+    # A server's own text may look like a timestamp, such as one of the 30th of February.
+    return (match[1], line[match.end() :]) if match and _is_moment(match[1][:19]) else (line[:0], line)
+
+
+@lru_cache(4096)
+def _is_moment(second: bytes | str) -> bool:
+    try:
+        moment_ns(second)
+    except ValueError:
+        return False
+    return True
 
 
 def moment_ns(stamp: bytes | str) -> int:

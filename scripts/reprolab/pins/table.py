@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from packaging.version import Version
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Column, Table
 
 from reprolab.pins.pin import APT, PIP, Pin, PinAnswer, State, Use
@@ -90,7 +89,7 @@ def render(console: Console, rows: Iterable[PinRow], *, everything: bool) -> Non
             PREFIXES[row.answer.state] + row.answer.text + (f"\n{row.answer.warning}" if row.answer.warning else "")
         )
         cells = (row.text, "\n".join(row.where), "\n".join(row.bases), answer)
-        table.add_row(*map(escape, cells), style=STYLES[row.answer.state])
+        table.add_row(*cells, style=STYLES[row.answer.state])
     console.print(table)
 
 

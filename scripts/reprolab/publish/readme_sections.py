@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from reprolab.core.errors import EvidenceError, UsageError
+from reprolab.core.markdown import block, cell, code, foreign, prose, prose_cell
 from reprolab.publish import scenario_table, short_report, sources
-from reprolab.publish.markdown import cell as _cell
 from reprolab.report import table
 from reprolab.report.table import Row
 from reprolab.scenario import loader
@@ -111,12 +111,17 @@ def _claims(scenarios: list[Scenario]) -> str:
         recorded = _recorded_claims(scenario)
         lines = []
         if len(scenarios) > 1:
-            lines += [f"## {scenario.name}: {scenario.title}", "", f"Document: {scenario.document.citation}.", ""]
+            lines += [
+                f"## {scenario.name}: {prose(scenario.title)}",
+                "",
+                f"Document: {prose(scenario.document.citation)}.",
+                "",
+            ]
         lines += ["| id | claim | verdict | why |", "|---|---|---|---|"]
         for _, claim in _claims_by_number(scenario):
             row = recorded.get(claim.id)
             word, why = (f"**{row.verdict}**", row.reason) if row else (NOT_RUN, "—")
-            lines.append(f"| {claim.id} | {_cell(claim.text)} | {word} | {_cell(why)} |")
+            lines.append(f"| {claim.id} | {prose_cell(claim.text)} | {word} | {prose_cell(why)} |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
 
@@ -136,7 +141,7 @@ def _settings(scenarios: list[Scenario]) -> str:
                 word += f", but see {', '.join(claim.but)}"
             cells = [claim.setting or experiment, claim.id, claim.text, measured(row), word, _sign_counts(row)]
             link = f"[{experiment}]({experiment}.py)"
-            lines.append("| " + " | ".join([_cell(text) for text in cells] + [link]) + " |")
+            lines.append("| " + " | ".join([prose_cell(text) for text in cells] + [link]) + " |")
     return "\n".join(lines)
 
 
@@ -183,14 +188,14 @@ def _results(scenarios: list[Scenario]) -> str:
 
 def _grid(experiment: Experiment, rows: list[Row]) -> str:
     headings = table.headings(experiment)
-    head = ["variant", "changes", "valid", *headings]
+    head = ["variant", "changes", "valid", *map(prose_cell, headings)]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in rows:
         reason = table.short_reason(row.invalid)[:160]
         cells = row.cells or ((f"invalid: {reason}",) if reason else ())
         cells = (*cells, *[""] * (len(headings) - len(cells)))
-        line = [row.variant, f"`{row.changes}`", row.trials, *cells]
-        lines.append("| " + " | ".join(_cell(text) for text in line) + " |")
+        line = [cell(code(row.changes)), *map(prose_cell, (row.trials, *cells))]
+        lines.append("| " + " | ".join([cell(foreign(row.variant)), *line]) + " |")
     return "\n".join(lines)
 
 
@@ -226,7 +231,7 @@ def _summary(path: Path, scenarios: list[Scenario], words: list[str]) -> str:
     experiment, rows = _choose_rows(path, scenario, record, [word for word in words if word not in claims])
     headings = table.headings(experiment)
     text = short_report.render(scenario, record, headings, rows, [claims[word] for word in words if word in claims])
-    return f"```text\n{text}\n```"
+    return block(text, "text")
 
 
 def _notes(rows: list[Row]) -> str:
@@ -243,14 +248,19 @@ def _note(variant: str, note: str) -> list[str]:
     """One item of the list; a note of several lines keeps its lines and spaces."""
     first, *rest = note.split("\n")
     if not rest:
-        return [f"- {variant}: {_cell(note)}"]
-    return [f"- {variant}: {_cell(first)}", "", "  ```text", *(f"  {line}".rstrip() for line in rest), "  ```", ""]
+        return [f"- {variant}: {prose_cell(note)}"]
+    return [
+        f"- {variant}: {prose_cell(first)}",
+        "",
+        *(f"  {line}".rstrip() for line in block("\n".join(rest), "text").split("\n")),
+        "",
+    ]
 
 
 def _provenance(record: RecordedRun) -> str:
     host = record.info.host
     bases = "; ".join(sorted({base.detail or "?" for base in record.info.bases.values()}))
-    return (
+    return foreign(
         f"Run {record.verdict.run}, {record.info.started}: kernel {host.kernel}, engine {host.engine}, "
         f"Compose {host.compose}, {host.cpus} × {host.cpu}. Base images: {bases}."
     )

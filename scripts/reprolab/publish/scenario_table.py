@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from reprolab.publish.markdown import cell
+from reprolab.core.markdown import prose_cell
 from reprolab.scenario.model import Scenario
 from reprolab.verdict.document import VerdictDocument
 from reprolab.verdict.record import recorded_verdict
@@ -62,7 +62,7 @@ def render(scenarios: Iterable[Scenario], language: str) -> str:
     for scenario in scenarios:
         link = f"[{scenario.name}](scenarios/{scenario.name}/README.md)"
         finding = scenario.headline.get(language) or scenario.headline.get("en") or "—"
-        cells = [cell(scenario.document.short), cell(finding), counts(recorded_verdict(scenario), words)]
+        cells = [prose_cell(scenario.document.short), prose_cell(finding), counts(recorded_verdict(scenario), words)]
         lines.append("| " + " | ".join([link, *cells]) + " |")
     return "\n".join(lines)
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from reprolab.core.terminal import Terminal
 from reprolab.report import terminal
 from reprolab.report.table import Row
 from reprolab.scenario.model import Scenario
@@ -30,13 +30,13 @@ def render(
     """The text of the report, with these rows of the results table and these claims of the verdict."""
     verdict = record.verdict
     stream = io.StringIO()
-    console = Console(file=stream, width=WIDTH, no_color=True, highlight=False)
-    console.print(f"{scenario.name} · {scenario.title}   {record.info.started}", markup=False)
+    console = Terminal(file=stream, width=WIDTH, no_color=True)
+    console.print(f"{scenario.name} · {scenario.title}   {record.info.started}")
     console.print(_grid(headings[:COLUMNS], rows))
     console.print(terminal.claims(replace(verdict, claims=tuple(claims))))
-    console.print(_left_out(verdict, headings, rows, claims), markup=False)
+    console.print(_left_out(verdict, headings, rows, claims))
     where = f"results/{scenario.name}/{verdict.run}/"
-    console.print(terminal.closing(verdict, where), markup=False, soft_wrap=True)
+    console.print(terminal.closing(verdict, where), soft_wrap=True)
     lines = (line.rstrip() for line in stream.getvalue().splitlines())
     return "\n".join(line for line in lines if line)
 

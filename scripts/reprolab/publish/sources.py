@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from reprolab.publish.markdown import cell
+from reprolab.core.markdown import prose_cell
 from reprolab.scenario.model import Document, Scenario
 
 HEADINGS = ("title", "author", "date", "language", "licence", "scenario", "id")
@@ -17,12 +17,12 @@ def render(scenarios: Iterable[Scenario]) -> str:
     for scenario in scenarios:
         document = scenario.document
         facts = [document.author, document.date, document.language, document.licence]
-        cells = [_title(document), *(cell(fact or NOTHING) for fact in facts)]
+        cells = [_title(document), *(prose_cell(fact or NOTHING) for fact in facts)]
         story = f"[{scenario.name}](../scenarios/{scenario.name}/README.md)"
         lines.append("| " + " | ".join([*cells, story, f"`{document.id}`" if document.id else NOTHING]) + " |")
     return "\n".join(lines)
 
 
 def _title(document: Document) -> str:
-    title = cell(document.title)
+    title = prose_cell(document.title)
     return f"[{title}]({document.url})" if document.url else title

@@ -10,6 +10,7 @@ from typing import Any
 
 from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.logs import access_log, timestamps
+from reprolab.logs.log_file import DamagedLog
 from reprolab.logs.server_events import from_log
 from reprolab.scenario.event import KINDS, Event
 from reprolab.scenario.model import Experiment
@@ -21,6 +22,8 @@ STEP_MS = access_log.BUCKET_MS
 MOST_STEPS = 1200
 # Whether a log is an access log is decided by its first lines.
 ENOUGH_LINES = 2000
+# The page says itself that a log is damaged.
+UNREADABLE = (OSError, DamagedLog)
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def zero_of(evidence: TrialDirectory, observation: Mapping[str, Any]) -> int:
     started = _load(observation).get("started_ns")
     if started:
         return int(started)
-    with suppress(OSError, EOFError, ValueError):
+    with suppress(*UNREADABLE, ValueError):
         for line in islice(evidence.streams("app"), 1):
             return timestamps.moment_ns(timestamps.split_timestamp(line)[0])
     return 0
@@ -75,7 +78,7 @@ def zero_of(evidence: TrialDirectory, observation: Mapping[str, Any]) -> int:
 
 def log_events(evidence: TrialDirectory, zero_ns: int) -> list[Event]:
     """The events in the log of the app, by the engine's timestamps; empty if the log cannot be read."""
-    with suppress(OSError, EOFError):
+    with suppress(*UNREADABLE):
         return from_log(evidence.streams("app"), zero_ns, "app")
     return []
 
@@ -92,7 +95,7 @@ def load_events(observation: Mapping[str, Any], zero_ns: int) -> list[Event]:
 
 def proxy_responses(evidence: TrialDirectory, zero_ns: int) -> dict[str, tuple[int, ...]]:
     """The proxy's responses per status and step, from its access log; empty if the log has no times."""
-    with suppress(OSError, EOFError):
+    with suppress(*UNREADABLE):
         if not access_log.access_summary(islice(evidence.lines("proxy"), ENOUGH_LINES), zero_ns).lines:
             return {}
         return access_log.counts_per_step(access_log.access_summary(evidence.lines("proxy"), zero_ns).timeline())

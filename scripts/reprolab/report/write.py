@@ -11,6 +11,7 @@ from rich.console import Console
 from reprolab.core import files
 from reprolab.core.errors import LabError, UsageError
 from reprolab.core.progress import OnProgress
+from reprolab.core.terminal import Terminal
 from reprolab.evidence import run_dir
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import RunInfo
@@ -53,9 +54,9 @@ def report(console: Console, scenario: Scenario, run: RunDirectory) -> None:
     if (record := read_record(scenario)) is not None:
         changed = layers.compare_with_record(scenario, record, info)
         for line in changed.lines if verdict.drifted else ():
-            console.print(f"  differs: {line}", style="yellow", highlight=False)
+            console.print(f"  differs: {line}", style="yellow")
         for line in () if verdict.drifted else changed.short_lines:
-            console.print(f"  {line}", style="dim", highlight=False, soft_wrap=True)
+            console.print(f"  {line}", style="dim", soft_wrap=True)
     with files.replacing(run.path / REPORT) as draft:
         draft.write_text(_text(scenario, info, tables, verdict, machine), encoding="utf-8")
 
@@ -65,6 +66,6 @@ def _text(
 ) -> str:
     """The report as plain text. It may be published, so it names no directory of this machine."""
     stream = StringIO()
-    plain = Console(file=stream, width=terminal.REPORT_WIDTH, no_color=True, highlight=False)
+    plain = Terminal(file=stream, width=terminal.REPORT_WIDTH, no_color=True)
     terminal.render(plain, scenario, info, tables, verdict, f"results/{scenario.name}/{verdict.run}/", machine)
     return stream.getvalue()

@@ -18,6 +18,7 @@ from reprolab.core.files import read_json
 from reprolab.engine import labels
 from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
 from reprolab.evidence.run_info import ObservedAgain
+from reprolab.logs.log_file import DamagedLog
 from reprolab.run.runner import DRIVEN, OBSERVE_ERROR, observation
 from reprolab.scenario.digest import case_digest
 from reprolab.scenario.model import Scenario
@@ -100,6 +101,8 @@ def _read(scenario: Scenario, run: RunDirectory, record: TrialRecord) -> Reading
         return Reading(record, replace(record, observation=observation(experiment, evidence, driven), invalid=""))
     except UsageError as error:
         return Reading(record, record, str(error).splitlines()[0])
+    except DamagedLog as error:
+        return Reading(record, record, str(error))
     except InvalidTrial as error:
         if isinstance(error.__cause__, FILE_ERRORS):
             return Reading(record, record, _file_error(evidence, error.__cause__))

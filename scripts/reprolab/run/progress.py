@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from rich.console import Console
-from rich.markup import escape
 from rich.status import Status
+from rich.text import Text
 
 from reprolab.core.command_text import option
 from reprolab.core.progress import OnProgress
@@ -41,7 +41,7 @@ class Progress(RunObserver):
     @contextmanager
     def trials(self) -> Iterator[None]:
         self.started = time.monotonic()
-        self.console.print(_opening(self.plan), style="bold", highlight=False)
+        self.console.print(_opening(self.plan), style="bold")
         if not self.console.is_terminal:
             yield
             return
@@ -50,7 +50,7 @@ class Progress(RunObserver):
 
     def trial_begins(self, variant: str, number: int) -> None:
         if self.status:
-            self.status.update(escape(f"{variant} #{number} is running{self._remaining_text()}"))
+            self.status.update(Text(f"{variant} #{number} is running{self._remaining_text()}"))
 
     def _remaining_text(self) -> str:
         if not self.done or self.plan.may_end_early:
@@ -73,8 +73,6 @@ class Progress(RunObserver):
         of = "" if self.plan.may_end_early else f"/{max(self.done, self.plan.trials)}"
         self.console.print(
             f"[{self.done:>3}{of}] {record.variant} #{record.trial}  {text}  ({seconds:.1f} s)",
-            highlight=False,
-            markup=False,
             soft_wrap=True,
         )
 
@@ -85,7 +83,7 @@ class Progress(RunObserver):
         minutes = (time.monotonic() - self.started) / 60
         of = f"at most {planned}" if self.plan.may_end_early else f"{planned}"
         where = f"after round {number} of {of} ({minutes:.1f} min)"
-        self.console.print(provisional.render(verdict, where), highlight=False)
+        self.console.print(provisional.render(verdict, where))
 
 
 def _opening(plan: Plan) -> str:

@@ -14,6 +14,7 @@ from rich.text import Text
 from reprolab.core import command_text
 from reprolab.core.errors import Exit, LabError
 from reprolab.core.progress import OnProgress
+from reprolab.core.terminal import Terminal
 from reprolab.report import layers
 from reprolab.report.layers import Comparison
 from reprolab.run.plan import Plan, RunOptions, make_plan
@@ -96,7 +97,7 @@ def _watch_one(root: Path, name: str, console: Console, on_progress: OnProgress)
     try:
         scenario = loader.load(root, name)
         plan = needed_plan(scenario)
-        session = Session(root, plan, Console(quiet=True), Progress(plan, console, on_progress))
+        session = Session(root, plan, Terminal(quiet=True), Progress(plan, console, on_progress))
         status = session.execute()
     except LabError as caught:
         status, error = caught.exit_status, str(caught)

@@ -43,4 +43,7 @@ def _without_texts(content: bytes) -> bytes:
     block = model.get("x-reprolab") if isinstance(model, dict) else None
     if isinstance(block, dict):
         model["x-reprolab"] = {key: value for key, value in block.items() if key not in TEXT_KEYS}
-    return json.dumps(model, sort_keys=True, default=str).encode()
+    try:
+        return json.dumps(model, sort_keys=True, default=str).encode()
+    except TypeError:  # keys of several types, which have no order
+        return content

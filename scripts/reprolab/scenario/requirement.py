@@ -84,7 +84,9 @@ def read_requirements(content: object, directory: Path, where: str, allowed: All
 def _requirement(row: Mapping[str, Any], directory: Path, where: str, allowed: Allowed) -> Requirement:
     if not row.keys() - {"when", "why"}:
         raise UsageError(f"{where} needs nothing", expected="one of " + ", ".join(KEYS[1:-1]))
-    when = mapping(row.get("when") or {}, row.get("when") or {}, f"{where}.when")
+    when = row.get("when") or {}
+    if not isinstance(when, dict):
+        raise UsageError(f"{where}.when is {when!r}", expected="{FACTOR: the values that have the need, in one line}")
     return Requirement(
         {name: allowed(name, text, f"{where}.when") for name, text in when.items()},
         kernel=_range(row.get("kernel"), f"{where}.kernel", '">=5.10, <6.13"'),

@@ -5,18 +5,16 @@ A log is read once, line by line, and the number of lines in memory has a limit.
 
 from __future__ import annotations
 
-import gzip
-import io
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from zlib import error as ZlibError
 
+from reprolab.core.foreign_text import plain
 from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.logs import servers
+from reprolab.logs.log_file import LogFile
 from reprolab.logs.timestamps import moment_ns, split_timestamp
 
 # The number of lines that are kept from the start of each shape; the last one is kept too.
@@ -26,7 +24,6 @@ MOST_LINES = 60
 LONGEST = 240
 MOST_COUNTED = 6
 PLAIN = (".log", ".err", ".out")
-BUFFER = 1 << 16
 DIGITS = b"0123456789"
 ACCESS = b" HTTP/1."
 OTHER = b"(lines of further shapes)"
@@ -52,7 +49,8 @@ class LogDigest:
     """What a page shows of one log.
 
     ``lines`` are in the log's order; a gap in their numbers is a part that is left out. ``counted`` holds the most
-    frequent shapes that were left out, as (lines, an example).
+    frequent shapes that were left out, as (lines, an example). ``remarks`` say that lines were cut, or that the file is
+    damaged and the page shows what is before the damage.
     """
 
     file: str
@@ -60,6 +58,7 @@ class LogDigest:
     total: int
     lines: tuple[DigestLine, ...]
     counted: tuple[tuple[int, str], ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def gap_before(self, index: int) -> int:
         """How many lines are left out before ``lines[index]``; with ``len(lines)``, after the last one."""
@@ -90,9 +89,12 @@ def digest_logs(evidence: TrialDirectory, zero_ns: int, most_lines: int = MOST_L
 
 
 def digest_log(path: Path, zero_ns: int, most_lines: int = MOST_LINES) -> LogDigest:
-    """A digest of one log, plain or compressed; of a torn file, of the part that can be read."""
+    """A digest of one log, plain or compressed; of a damaged file, of the part that can be read."""
     begin: list[bytes] = []
-    total, shapes = _shapes(_copy_first(_lines(path), begin, most_lines))
+    log = LogFile(path)
+    # Cut to a length that a page can show.
+    cut = (line[: 4 * LONGEST] for line in log.lines())
+    total, shapes = _shapes(_copy_first(cut, begin, most_lines))
     kept = {number: line for shape in shapes.values() for number, line in [*shape.first, shape.last]}
     if total <= most_lines:
         kept = dict(enumerate(begin, 1))
@@ -108,6 +110,7 @@ def digest_log(path: Path, zero_ns: int, most_lines: int = MOST_LINES) -> LogDig
         total,
         tuple(_line(number, kept[number], zero_ns) for number in numbers),
         tuple(_counted(shapes, shown)) if total > len(numbers) else (),
+        tuple(log.remarks),
     )
 
 
@@ -155,17 +158,9 @@ def _copy_first(lines: Iterable[bytes], begin: list[bytes], most: int) -> Iterat
     yield from iterator
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    """The lines of a log, cut to a length that a page can show; of a torn file, those that can be read."""
-    with suppress(OSError, EOFError, ZlibError), path.open("rb") as plain:
-        # A buffer of this size takes half the time of gzip's own. A tear loses one buffer.
-        stream = io.BufferedReader(gzip.GzipFile(fileobj=plain), BUFFER) if path.suffix == ".gz" else plain
-        for line in stream:
-            yield line[: 4 * LONGEST]
-
-
 def _empty(path: Path) -> bool:
-    return next(_lines(path), None) is None
+    log = LogFile(path)
+    return next(log.lines(), None) is None and not log.damage
 
 
 def _line(number: int, line: bytes, zero_ns: int) -> DigestLine:
@@ -175,7 +170,5 @@ def _line(number: int, line: bytes, zero_ns: int) -> DigestLine:
 
 
 def _text(line: bytes) -> str:
-    text = line.decode("utf-8", "replace").rstrip()
-    # Control characters, such as a terminal's colours, are replaced.
-    plain = "".join(sign if sign.isprintable() or sign == "\t" else "�" for sign in text)
-    return plain if len(plain) <= LONGEST else f"{plain[:LONGEST]} …"
+    text = plain(line.decode("utf-8", "replace").rstrip())
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"

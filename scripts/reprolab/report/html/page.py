@@ -7,11 +7,14 @@ sheet `page.css`.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 from jinja2 import Environment
 from markupsafe import Markup, escape
 
+from reprolab.core.foreign_text import plain, shown
 from reprolab.core.templates import environment
 
 
@@ -25,7 +28,8 @@ def _templates(package: str) -> Environment:
 
 def code(text: str) -> Markup:
     """A text as HTML: escaped, with the parts between backticks as code."""
-    parts = str(text).split("`")
+    text = shown(str(text))
+    parts = text.split("`")
     if len(parts) % 2 == 0:  # a backtick without a partner is a plain character
         return escape(text)
     return Markup("").join(Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(parts))
@@ -41,8 +45,17 @@ def render(package: str, template: str, **values: object) -> str:
 
 def script_json(data: object) -> Markup:
     """Data as JSON for a `<script type="application/json">` element. No text in it can end the element."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(_plain_data(data), ensure_ascii=False, separators=(",", ":"))
     # HTML escapes do not work in a script element, so these characters become escapes of JSON.
-    for sign in "<>&\u2028\u2029":
+    for sign in "<>&":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return Markup(text)
+
+
+def _plain_data(data: Any) -> Any:
+    """The data with plain texts; keys too."""
+    if isinstance(data, str):
+        return plain(data)
+    if isinstance(data, Mapping):
+        return {_plain_data(key): _plain_data(value) for key, value in data.items()}
+    return [_plain_data(value) for value in data] if isinstance(data, list | tuple) else data
