@@ -1,4 +1,7 @@
-"""`make chaos`: injects each fault into a real run, and prints what the lab did. Exits with 1 if a promise was broken."""
+"""`make chaos`: injects each fault into a real run, and prints what the lab did.
+
+It exits with 1 if a promise was broken.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +23,17 @@ from chaos.attempt import CASE, Attempt, Outcome, lay_out, message_of, wrong
 from chaos.engine import SpareEngine, spare_engine
 from chaos.faults import Fault, all_faults
 
-QUIET = re.compile(r"Traceback \(most recent call last\)")
+TRACEBACK = "Traceback (most recent call last)"
+NEEDED_IMAGES = ("reprolab/chaos", "reprolab-base/python:3.12.1", "reprolab-base/debian")
 
 
 def attempt_fault(fault: Fault, folder: Path, engine: docker.DockerClient, host: str) -> Outcome:
     """Run the lab with a fault, and hold what came of it against the promises."""
     began = time.monotonic()
     environ = {**fault.environ, **({"DOCKER_HOST": host} if host else {})}
-    attempt = Attempt(folder / "checkout", folder / "runs" / re.sub(r"\W+", "-", fault.name), engine, environ, fault.wrapper)
+    attempt = Attempt(
+        folder / "checkout", folder / "runs" / re.sub(r"\W+", "-", fault.name), engine, environ, fault.wrapper
+    )
     attempt.results.parent.mkdir(exist_ok=True)
     attempt.start(*fault.arguments)
     broken = []
@@ -41,7 +47,13 @@ def attempt_fault(fault: Fault, folder: Path, engine: docker.DockerClient, host:
     left, verdicts = attempt.left(), attempt.verdicts()
     broken += [text for text in broken_promises(fault, attempt, status, verdicts, left) if text]
     return Outcome(
-        fault.name, status, verdicts, tuple(left), message_of(attempt.output, fault.says), time.monotonic() - began, tuple(broken)
+        fault.name,
+        status,
+        verdicts,
+        tuple(left),
+        message_of(attempt.output, fault.says),
+        time.monotonic() - began,
+        tuple(broken),
     )
 
 
@@ -56,7 +68,7 @@ def broken_promises(
     yield from (f"wrong verdict: {text}" for text in wrong(verdicts))
     if left:
         yield f"left on the engine: {', '.join(left)}"
-    if QUIET.search(attempt.output):
+    if TRACEBACK in attempt.output:
         yield "a traceback"
     if fault.says and not re.search(fault.says, attempt.output, re.IGNORECASE):
         yield f"no message with {fault.says!r}"
@@ -91,7 +103,9 @@ def markdown(outcomes: Iterable[Outcome]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows) + "\n"
 
 
-def run_all(faults: Iterable[Fault], folder: Path, engine: docker.DockerClient, host: str, spare: SpareEngine | None) -> list[Outcome]:
+def run_all(
+    faults: Iterable[Fault], folder: Path, engine: docker.DockerClient, host: str, spare: SpareEngine | None
+) -> list[Outcome]:
     """Inject one fault after the other; prints a line for each."""
     outcomes = []
     for fault in faults:
@@ -111,7 +125,7 @@ def images(folder: Path) -> list[str]:
     if attempt.end(600) != 0:
         raise SystemExit(f"chaos: the case does not run without a fault:\n{attempt.output}")
     tags = [tag for image in client().images.list(filters={"label": "reprolab.object"}) for tag in image.tags]
-    return [tag for tag in tags if tag.startswith(("reprolab/chaos", "reprolab-base/python:3.12.1", "reprolab-base/debian"))]
+    return [tag for tag in tags if tag.startswith(NEEDED_IMAGES)]
 
 
 def main() -> int:

@@ -131,7 +131,7 @@ class Attempt:
         return wait_until(what, look, limit, interval=0.02)
 
     def container(self, role: str, variant: str = "documented") -> Container | None:
-        """The container of a service in a variant's stack, in whatever state; the model of the trial names its project."""
+        """The container of a service in a variant's stack, in whatever state."""
         project = json.loads(self.evidence("compose.json", variant).read_text(encoding="utf-8"))["name"]
         labels = [f"com.docker.compose.project={project}", f"com.docker.compose.service={CASE}-{role}"]
         matches = self.client.containers.list(all=True, ignore_removed=True, filters={"label": labels})

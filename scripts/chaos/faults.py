@@ -22,9 +22,9 @@ RUN = ("run", CASE)
 class Fault:
     """A fault and its promises.
 
-    ``inject`` waits for its stage and does the fault. The exit status must be one of ``exits``, the output must have
-    ``says`` (a regular expression), run.json must say ``status``, if they are given. ``afterwards`` runs when the lab has
-    ended; it may return another exit status, which is then the one that counts. ``spare``: only on an engine of its own.
+    ``inject`` waits for its stage and does the fault. The exit status must be one of ``exits``. If they are given, the
+    output must have ``says`` (a regular expression) and run.json must say ``status``. ``afterwards`` runs when the lab
+    has ended; if it returns an exit status, that is the one that counts. ``spare``: only on an engine of its own.
     ``quick``: part of `make test`.
     """
 
@@ -61,7 +61,9 @@ def keeping_evidence(attempt: Attempt) -> None:
 
 
 def going_down(attempt: Attempt) -> None:
-    attempt.wait_for("the logs", lambda: attempt.evidence("app.log.gz").exists() and attempt.evidence("proxy.log.gz").exists())
+    attempt.wait_for(
+        "the logs", lambda: attempt.evidence("app.log.gz").exists() and attempt.evidence("proxy.log.gz").exists()
+    )
 
 
 STAGES: dict[str, Callable[[Attempt], None]] = {
@@ -151,6 +153,9 @@ CONTAINER_ACTIONS: dict[str, Callable[..., object]] = {
 }
 
 
+QUICK = {("killed", "proxy"), ("restarted", "app"), ("removed", "app"), ("paused", "proxy")}
+
+
 def containers() -> Iterator[Fault]:
     """Everything that can happen to a container, in the case and in the control, at the server and before it."""
     for what, action in CONTAINER_ACTIONS.items():
@@ -161,7 +166,7 @@ def containers() -> Iterator[Fault]:
                 frozenset({3}),
                 says=rf"{role}",
                 status="complete",
-                quick=(what, role) in {("killed", "proxy"), ("restarted", "app"), ("removed", "app"), ("paused", "proxy")},
+                quick=(what, role) in QUICK,
             )
 
 
@@ -212,7 +217,9 @@ def engine_faults(engine: SpareEngine) -> Iterator[Fault]:
         afterwards=back,
         spare=True,
     )
-    yield Fault("an API version that the engine has not", nothing, frozenset({4}), environ={"DOCKER_API_VERSION": "1.99"})
+    yield Fault(
+        "an API version that the engine has not", nothing, frozenset({4}), environ={"DOCKER_API_VERSION": "1.99"}
+    )
 
 
 # -- disk, terminal, environment -----------------------------------------------------------------
@@ -230,7 +237,8 @@ def shell(script: str) -> tuple[str, ...]:
 def environment_faults() -> Iterator[Fault]:
     """A run in surroundings that do not suit it."""
     yield Fault("results removed during drive", at("drive", remove_results), frozenset({4}), quick=True)
-    tmpfs = 'mkdir -p "$REPROLAB_RESULTS"; mount -t tmpfs -o {} tmpfs "$REPROLAB_RESULTS"; "$@"; s=$?; umount "$REPROLAB_RESULTS"; exit $s'
+    # The namespace of mounts ends with the run, and the file system with it.
+    tmpfs = 'mkdir -p "$REPROLAB_RESULTS"; mount -t tmpfs -o {} tmpfs "$REPROLAB_RESULTS"; "$@"'
     private = ("unshare", "--mount")
     yield Fault(
         "disk full", nothing, frozenset({4}), says="No space left", wrapper=(*private, *shell(tmpfs.format("size=64k")))
@@ -239,7 +247,9 @@ def environment_faults() -> Iterator[Fault]:
         "disk read-only", nothing, frozenset({4}), says="Read-only", wrapper=(*private, *shell(tmpfs.format("ro")))
     )
     yield Fault("few descriptors", nothing, frozenset({0, 4}), wrapper=shell('ulimit -n 32; "$@"'))
-    yield Fault("the reader of the output ends", nothing, frozenset({4, 141}), wrapper=shell('"$@" | head -1'), quick=True)
+    yield Fault(
+        "the reader of the output ends", nothing, frozenset({4, 141}), wrapper=shell('"$@" | head -1'), quick=True
+    )
     yield Fault("no standard output", nothing, frozenset({0, 4}), wrapper=shell('"$@" >&-'))
     whole: dict[str, dict[str, str]] = {
         "a terminal that knows ASCII only": {"PYTHONIOENCODING": "ascii"},

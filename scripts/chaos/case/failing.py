@@ -31,7 +31,13 @@ def fails(o):
 
 CLAIMS = [
     Claim("X-1", "It fails if FAILS is set.", sign=fails, trigger=asked_enough, shows=["documented"], absent=["sound"]),
-    Claim("X-2", "It fails without FAILS too.", sign=fails, trigger=asked_enough, shows=["documented", "sound"],
-          no_control="It is about all variants."),
+    Claim(
+        "X-2",
+        "It fails without FAILS too.",
+        sign=fails,
+        trigger=asked_enough,
+        shows=["documented", "sound"],
+        no_control="It is about all variants.",
+    ),
 ]
 COLUMNS = [Column("last", lambda o: o["last"]), Column("answers", lambda o: str(o["answers"]))]
