@@ -140,7 +140,7 @@ bench: setup ## what the lab itself costs: ratios, not verdicts; ARGS=--judge: h
 
 .PHONY: chaos
 chaos: setup ## break real runs in some seventy ways, and check what docs/reliability.md promises; ARGS="--only WORD"
-	@cd scripts && $(abspath $(BIN))/python -m chaos $(ARGS)
+	@$(BIN)/python -m chaos $(ARGS)
 
 .PHONY: soak
 soak: setup ## judge cases again and again, half of the time beside other work; ARGS="--runs 20"
