@@ -108,6 +108,7 @@ def spare_engine(images: Sequence[str]) -> Iterator[SpareEngine]:
         finally:
             engine.stop()
             subprocess.run(["ip", "link", "delete", engine.bridge], check=False)
+            remove_rules(engine.bridge)
             unmount(Path(folder))
 
 
@@ -119,6 +120,15 @@ def copy_images(images: Sequence[str], engine: SpareEngine) -> None:
     )
     if save.wait() != 0:
         raise SystemExit("chaos: the images could not be saved")
+
+
+def remove_rules(bridge: str) -> None:
+    """Delete the packet filter's rules for a bridge, which dockerd leaves when it ends."""
+    for table in ("filter", "nat"):
+        rules = subprocess.run(["iptables", "-t", table, "-S"], capture_output=True, text=True, check=True).stdout
+        for words in (rule.split() for rule in rules.splitlines()):
+            if bridge in words and words[0] == "-A":
+                subprocess.run(["iptables", "-t", table, "-D", *words[1:]], check=False)
 
 
 def unmount(folder: Path) -> None:
