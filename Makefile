@@ -138,6 +138,14 @@ format: setup ## let ruff put the code in shape
 bench: setup ## what the lab itself costs: ratios, not verdicts; ARGS=--judge: how often the judge is wrong
 	@$(BIN)/python scripts/bench.py $(ARGS)
 
+.PHONY: chaos
+chaos: setup ## break real runs in some seventy ways, and check what docs/reliability.md promises; ARGS="--only WORD"
+	@$(BIN)/python -m chaos $(ARGS)
+
+.PHONY: soak
+soak: setup ## judge cases again and again, half of the time beside other work; ARGS="--runs 20"
+	@$(BIN)/python scripts/soak.py $(ARGS)
+
 .PHONY: docs
 docs: setup ## write the generated parts of the pages
 	@$(REPROLAB) docs

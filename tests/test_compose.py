@@ -214,6 +214,13 @@ def test_ignored_files_do_not_count(context: Path) -> None:
     assert context_digest(context, "Dockerfile") != before
 
 
+@pytest.mark.parametrize(("context", "what"), [("elsewhere", "build context"), ("", "Dockerfile")])
+def test_a_build_without_its_files_is_a_mistake_in_compose_yaml(tmp_path: Path, context: str, what: str) -> None:
+    """It names what is missing; no traceback."""
+    with pytest.raises(UsageError, match=f"the {what} .* does not exist"):
+        context_digest(tmp_path / context, "Dockerfile")
+
+
 def test_a_dockerfile_outside_the_context_counts(context: Path) -> None:
     """wrk has such a Dockerfile: its context is the library's directory."""
     (context.parent / "Dockerfile").write_text("FROM a\n")

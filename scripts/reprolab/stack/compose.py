@@ -166,7 +166,17 @@ def image_name(build: Mapping[str, Any], service: str, bases: Iterable[tuple[str
 
 
 def context_digest(context: Path, dockerfile: str) -> str:
-    """A digest of the Dockerfile and of all files of the context that .dockerignore does not exclude."""
+    """A digest of the Dockerfile and of all files of the context that .dockerignore does not exclude.
+
+    Raises UsageError if the context or the Dockerfile is missing.
+    """
+    for path, what in ((context, "build context"), (context / dockerfile, "Dockerfile")):
+        if not path.exists():
+            raise UsageError(
+                f"the {what} {path} does not exist",
+                expected="a directory with a Dockerfile, as compose.yaml names it below `build`",
+                advice="correct `context` or `dockerfile` in compose.yaml, or add the file",
+            )
     ignore = context / ".dockerignore"
     patterns = [
         line.strip()

@@ -1,0 +1,1 @@
+"""Breaks runs on purpose, and checks what the lab promises: `make chaos`."""

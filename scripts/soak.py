@@ -1,0 +1,130 @@
+"""Judges cases again and again, every second time while other work takes the processors: `make soak`.
+
+Each line of results/soak.jsonl is a run of the needed variants of one case, one trial each. A verdict is wrong if the
+claim is decided, and not as on record. Runs of earlier calls count too, so that two hundred can be collected over days.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+from reprolab.evidence.run_dir import RunDirectory
+from reprolab.verdict.document import Verdict, VerdictDocument, read_verdict
+
+ROOT = Path(__file__).resolve().parents[1]
+CASES = ("socket-vanish", "spawn-workers")
+LIMIT = 1800  # seconds for one run, and for the other work beside it
+LOOP = "while :; do :; done"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One run: how many of its claims came out as on record, otherwise, or not at all."""
+
+    case: str
+    pressed: bool
+    status: int
+    as_recorded: int
+    wrong: tuple[str, ...]
+    inconclusive: int
+    seconds: float
+
+
+@contextmanager
+def other_work(pressed: bool) -> Iterator[None]:
+    """Two endless loops for each processor while the block runs."""
+    loops = 2 * (os.cpu_count() or 1) if pressed else 0
+    processes = [
+        subprocess.Popen(["timeout", str(LIMIT), "sh", "-c", LOOP], start_new_session=True) for _ in range(loops)
+    ]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.terminate()
+            process.wait()
+
+
+def sample(case: str, pressed: bool) -> Sample:
+    """Run the needed variants of a case once."""
+    with tempfile.TemporaryDirectory() as folder, other_work(pressed):
+        began = time.monotonic()
+        # The budget is used after the first round, so the variants that only illustrate do not run.
+        command = [str(Path(sys.executable).with_name("reprolab")), "run", case, "--trials", "1", "--budget", "1s"]
+        environ = {**os.environ, "REPROLAB_RESULTS": folder}
+        status = subprocess.run(
+            command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=LIMIT, check=False
+        ).returncode
+        verdict = read_verdict(RunDirectory(Path(folder) / case / "latest"))
+    if verdict is None:
+        raise SystemExit(f"soak: {case} gave no verdict (exit status {status})")
+    return counted(case, pressed, status, verdict, time.monotonic() - began)
+
+
+def counted(case: str, pressed: bool, status: int, verdict: VerdictDocument, seconds: float) -> Sample:
+    """The claims of a run, compared with the record."""
+    undecided = [claim for claim in verdict.claims if claim.verdict == Verdict.INCONCLUSIVE]
+    decided = [claim for claim in verdict.claims if claim not in undecided]
+    wrong = tuple(f"{claim.id} {claim.verdict}" for claim in decided if claim.verdict != claim.recorded)
+    return Sample(case, pressed, status, len(decided) - len(wrong), wrong, len(undecided), round(seconds, 1))
+
+
+def read_samples(path: Path) -> list[Sample]:
+    """The runs so far."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return [Sample(**{**json.loads(line), "wrong": tuple(json.loads(line)["wrong"])}) for line in lines]
+
+
+def summary(samples: list[Sample]) -> Iterator[str]:
+    """A Markdown table: a line for each case, with and without other work."""
+    yield "| case | other work | runs | verdicts | wrong | inconclusive | minutes for a run (median) |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for case, pressed in sorted({(row.case, row.pressed) for row in samples}):
+        rows = [row for row in samples if (row.case, row.pressed) == (case, pressed)]
+        verdicts = sum(row.as_recorded + len(row.wrong) + row.inconclusive for row in rows)
+        wrong = ", ".join(text for row in rows for text in row.wrong)
+        count = sum(len(row.wrong) for row in rows)
+        share = sum(row.inconclusive for row in rows) / verdicts
+        minutes = median(row.seconds for row in rows) / 60
+        work = "two loops for each processor" if pressed else "none"
+        yield (
+            f"| {case} | {work} | {len(rows)} | {verdicts} | {count}{f' ({wrong})' if wrong else ''} "
+            f"| {share:.0%} | {minutes:.1f} |"
+        )
+
+
+def main() -> int:
+    """Collect runs; the exit status is 1 if any verdict so far is wrong."""
+    parser = argparse.ArgumentParser(prog="soak", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--runs", type=int, default=4, help="number of runs to add (default 4)")
+    parser.add_argument("--case", action="append", help=f"cases to run in turn (default: {', '.join(CASES)})")
+    options = parser.parse_args()
+    file = Path(os.environ.get("REPROLAB_RESULTS", ROOT / "results")) / "soak.jsonl"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    cases = options.case or CASES
+    for number in range(options.runs):
+        row = sample(cases[number % len(cases)], pressed=number // len(cases) % 2 == 1)
+        with file.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(asdict(row)) + "\n")
+        words = ", ".join(row.wrong) or "none"
+        print(
+            f"{row.case}{' beside other work' if row.pressed else ''}: wrong {words}; {row.seconds:.0f} s", flush=True
+        )
+    samples = read_samples(file)
+    print("\n".join(summary(samples)))
+    return 1 if any(row.wrong for row in samples) else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
