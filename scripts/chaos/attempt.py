@@ -64,8 +64,8 @@ class Attempt:
         return [*self.wrapper, *lab]
 
     def environment(self) -> dict[str, str]:
-        own = {"REPROLAB_ROOT": str(self.root), "REPROLAB_RESULTS": str(self.results)}
-        return {**os.environ, **own, **self.environ}
+        places = {"REPROLAB_ROOT": str(self.root), "REPROLAB_RESULTS": str(self.results)}
+        return {**os.environ, **places, **self.environ}
 
     def start(self, *arguments: str) -> None:
         """Start the lab; its output goes to a file."""

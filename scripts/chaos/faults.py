@@ -326,5 +326,5 @@ def file_faults() -> Iterator[Fault]:
 
 def all_faults(engine: SpareEngine | None) -> list[Fault]:
     """All faults; those that break the engine need one of their own."""
-    own = engine_faults(engine) if engine else ()
-    return [*signals(), *containers(), *own, *environment_faults(), *file_faults()]
+    of_the_engine = engine_faults(engine) if engine else ()
+    return [*signals(), *containers(), *of_the_engine, *environment_faults(), *file_faults()]
