@@ -15,8 +15,8 @@ from docker.models.containers import Container
 from lab import base, engine, lab
 from reprolab.core.waiting import wait_until
 from reprolab.engine import labels
+from reprolab.engine.containers import PROJECT, SERVICE
 from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
-from reprolab.machine.containers import PROJECT, SERVICE
 from reprolab.machine.load import busy_reason
 from reprolab.machine.watch import watching
 from reprolab.run.repeat import MOST_REPEATS
