@@ -17,7 +17,7 @@ from reprolab.engine.containers import PROJECT, SERVICE, role_of
 from reprolab.engine.events import EventReader, in_order
 from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.stack.containers import NotStarted
-from reprolab.stack.disturbances import ServiceEvent, reason_of, service_events, signal_name, undisturbed
+from reprolab.stack.disturbances import reason_of, service_events, signal_name, undisturbed
 from reprolab.stack.stack import Stack
 
 SECOND = 1_000_000_000
@@ -148,7 +148,6 @@ class Containers:
 class FakeContainer:
     """A container in some state."""
 
-    labels: dict[str, str] = {}
     status = "running"
 
     def __init__(self, client: FakeEngine, role: str) -> None:

@@ -335,11 +335,8 @@ class Runner:
         experiment = prepared.variant.experiment
         try:
             try:
-                with (
-                    watching(self.client, stack.project, stack.roles, evidence),
-                    failure_kept(stack),
-                    undisturbed(stack),
-                ):
+                watched = watching(self.client, stack.project, stack.roles, evidence)
+                with watched, failure_kept(stack), undisturbed(stack):
                     with self.watch.stage("up", seconds):
                         guarded(stack.up, self.client)
                     with self.watch.stage("drive", seconds):

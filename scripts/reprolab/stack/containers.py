@@ -113,7 +113,7 @@ class StackContainers:
         return text
 
     def _fail_if_exited(self, *, started: bool = False) -> None:
-        """Raise InvalidTrial if a service has ended or cannot work: NotStarted, unless the stack was up (``started``)."""
+        """Raise InvalidTrial if a service has ended or cannot work: NotStarted, unless the stack has ``started``."""
         for role in self.roles:
             try:
                 container = self.container(role)
