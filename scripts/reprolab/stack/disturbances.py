@@ -32,6 +32,7 @@ WORDS = {
     "pause": "was paused",
     DISCONNECT: "was cut off from the network {}",
 }
+NOT_MEANT = "which is no part of the experiment"
 STARTED_AGAIN = "was started again"
 
 
@@ -59,16 +60,18 @@ def undisturbed(stack: Stack) -> Iterator[None]:
         except InvalidTrial as error:
             error.args = (stack.without_ids(str(error)),)
             # A server that did not start is reported with its last lines.
-            if not isinstance(error, NotStarted) and (reason := guarded(lambda: _found(stack, reader), stack.client)):
+            if not isinstance(error, NotStarted) and (
+                reason := guarded(lambda: _disturbance(stack, reader), stack.client)
+            ):
                 raise InvalidTrial(f"{reason}; after that: {error}") from error
             raise
-        if reason := guarded(lambda: _found(stack, reader), stack.client):
+        if reason := guarded(lambda: _disturbance(stack, reader), stack.client):
             raise InvalidTrial(reason)
     finally:
         reader.close()
 
 
-def _found(stack: Stack, reader: EventReader) -> str:
+def _disturbance(stack: Stack, reader: EventReader) -> str:
     """Write the events into the evidence; the reason why the trial is invalid, "" if there is none."""
     events = service_events(reader.so_far(), stack.project)
     stack.evidence.write(EVENTS_FILE, [asdict(event) | _declared(event, stack) for event in events])
@@ -84,7 +87,7 @@ def _silent(stack: Stack, events: Sequence[ServiceEvent]) -> str:
     """The state of a container that does not run although the engine reported nothing of it."""
     for role in {event.role for event in events if event.action == START} - stack.ends.keys():
         if words := state_words(stack.container(role)):
-            return f"{role} {words}, which is no part of the experiment"
+            return f"{role} {words}, {NOT_MEANT}"
     return ""
 
 
@@ -124,16 +127,17 @@ def reason_of(events: Sequence[ServiceEvent], declared: Mapping[str, int]) -> st
 
     ``declared`` is role -> the moment from which on the experiment may do anything with the service.
     """
-    found = []
+    reasons = []
     for role in dict.fromkeys(event.role for event in events):
-        own = [event for event in events if event.role == role]
         until = declared.get(role)
-        unwanted = _unwanted([event for event in own if until is None or event.time_ns < until])
+        unwanted = _unwanted(
+            [event for event in events if event.role == role and (until is None or event.time_ns < until)]
+        )
         if unwanted:
             words = dict.fromkeys(_words(event) for event in unwanted)
             moment = datetime.fromtimestamp(unwanted[0].time_ns // 1_000_000_000, UTC)
-            found.append(f"{role} {_joined([*words])} at {moment:%H:%M:%S} UTC")
-    return f"{'; '.join(found)}, which is no part of the experiment" if found else ""
+            reasons.append(f"{role} {_joined([*words])} at {moment:%H:%M:%S} UTC")
+    return f"{'; '.join(reasons)}, {NOT_MEANT}" if reasons else ""
 
 
 def _unwanted(events: Sequence[ServiceEvent]) -> list[ServiceEvent]:
