@@ -169,7 +169,7 @@ class FakeEngine:
         self.containers = Containers(self)
 
     def info(self) -> dict[str, str]:
-        return {"SystemTime": "2026-06-01T12:00:04.123456789+00:00"}
+        return {"SystemTime": "2026-06-01T12:00:04.123456789+00:00", "DockerRootDir": "/nowhere"}
 
     def ping(self) -> bool:
         return True

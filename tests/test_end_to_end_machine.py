@@ -93,3 +93,14 @@ def test_a_claim_that_needs_an_idle_machine_is_not_judged_beside_other_work(star
     assert set(Counter(row.variant for row in trials).values()) == {1 + MOST_REPEATS}
     assert verdict and {claim.verdict for claim in verdict.claims} == {Verdict.INCONCLUSIVE}
     assert code == 3 and "other work used this machine's processors" in " ".join(printed.split())
+
+
+def test_load_beside_other_work_refutes_nothing(started: Any, tmp_path: Path) -> None:
+    """Four containers that are not the lab's take the processors from the documented stack: no claim is refuted."""
+    for _ in range(4):
+        started(ALL_SPIN, **{labels.OWNER: "another"})
+    code, printed = lab(tmp_path / "results", "run", "socket-vanish", "--variant", "documented", "--trials", "1")
+    verdict = read_verdict(RunDirectory(tmp_path / "results" / "socket-vanish" / "latest"))
+    assert verdict and verdict.claims
+    assert Verdict.REFUTED not in {claim.verdict for claim in verdict.claims}, printed
+    assert code in (0, 3), printed

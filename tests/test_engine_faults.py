@@ -9,7 +9,8 @@ import pytest
 from docker.errors import APIError
 from reprolab.core.errors import EngineError, Exit, InvalidTrial
 from reprolab.core.subprocesses import CommandError, Finished
-from reprolab.engine.failures import engine_fault, guarded
+from reprolab.engine import failures
+from reprolab.engine.failures import engine_fault, guarded, raise_if_disk_full
 
 CLIENT: Any = SimpleNamespace(ping=lambda: True)
 FULL = (
@@ -79,3 +80,23 @@ def test_the_last_lines_of_a_service_tell_nothing_of_the_engine() -> None:
 
     with pytest.raises(InvalidTrial):
         guarded(action, CLIENT)
+
+
+@pytest.mark.parametrize(("free", "full"), [(0, True), (4096, True), (1 << 30, False), (None, False)])
+def test_a_full_disk_is_seen_though_the_engine_says_nothing(
+    free: int | None, full: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It drops lines of logs. A directory that cannot be seen tells nothing."""
+
+    def statvfs(path: Any) -> SimpleNamespace:
+        if free is None:
+            raise FileNotFoundError(path)
+        return SimpleNamespace(f_bfree=free, f_frsize=1)
+
+    monkeypatch.setattr(failures.os, "statvfs", statvfs)
+    client: Any = SimpleNamespace(info=lambda: {"DockerRootDir": "/srv/engine"})
+    if full:
+        with pytest.raises(EngineError, match=r"the engine's disk is full: .* below /srv/engine"):
+            raise_if_disk_full(client)
+    else:
+        raise_if_disk_full(client)

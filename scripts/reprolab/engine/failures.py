@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TypeVar
 
 import docker
@@ -17,6 +19,7 @@ from reprolab.core.errors import EngineError, InvalidTrial, LabError
 from reprolab.core.subprocesses import CommandError
 
 Result = TypeVar("Result")
+LEAST_FREE = 1 << 20  # bytes
 
 # Words of the engine and its command line for what fails in every trial -> what is wrong, expected, and to do.
 FAULTS = {
@@ -85,6 +88,19 @@ def raise_if_engine_fault(error: BaseException | None) -> None:
         if isinstance(error, CommandError | DockerException) and (fault := engine_fault(text)):
             raise fault from error
         error = error.__cause__
+
+
+def raise_if_disk_full(client: docker.DockerClient) -> None:
+    """Raise EngineError if there is no space left below the data directory of an engine on this machine.
+
+    An engine whose disk is full drops the lines that containers print, and reports nothing.
+    """
+    directory = Path(client.info()["DockerRootDir"])
+    with suppress(OSError):  # the engine is on another machine, or this user may not see its directory
+        disk = os.statvfs(directory)
+        free = disk.f_bfree * disk.f_frsize  # with the blocks that only root may use: the engine is root
+        if free < LEAST_FREE and (fault := engine_fault(f"no space left on device: {free} bytes below {directory}")):
+            raise fault
 
 
 def guarded(action: Callable[[], Result], client: docker.DockerClient) -> Result:

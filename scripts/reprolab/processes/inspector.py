@@ -80,20 +80,20 @@ class ProcessInspector:
 
     def start(self) -> None:
         """Join the target's process namespace. Raises InvalidTrial if this fails."""
-        self.container = self.client.containers.create(
-            self.image,
-            pid_mode=f"container:{self.target.id}",
-            network_disabled=True,
-            user="root",
-            labels=dict(self.labels),
-            cap_drop=["ALL"],
-            cap_add=["SYS_PTRACE", "DAC_READ_SEARCH"],
-            security_opt=["no-new-privileges"],
-            pids_limit=64,
-            mem_limit="512m",
-            init=True,
-        )
         try:
+            self.container = self.client.containers.create(
+                self.image,
+                pid_mode=f"container:{self.target.id}",
+                network_disabled=True,
+                user="root",
+                labels=dict(self.labels),
+                cap_drop=["ALL"],
+                cap_add=["SYS_PTRACE", "DAC_READ_SEARCH"],
+                security_opt=["no-new-privileges"],
+                pids_limit=64,
+                mem_limit="512m",
+                init=True,
+            )
             self.container.start()
         except APIError as error:
             raise InvalidTrial(f"{self._failure}: {self._target_state() or error.explanation}") from error

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from reprolab.core.errors import InvalidTrial
 from reprolab.engine.containers import PROJECT, role_of, state_words
 from reprolab.engine.events import EventReader, RawEvent
-from reprolab.engine.failures import guarded
+from reprolab.engine.failures import guarded, raise_if_disk_full
 from reprolab.stack.containers import NotStarted
 from reprolab.stack.stack import Stack
 
@@ -72,7 +72,11 @@ def undisturbed(stack: Stack) -> Iterator[None]:
 
 
 def _disturbance(stack: Stack, reader: EventReader) -> str:
-    """Write the events into the evidence; the reason why the trial is invalid, "" if there is none."""
+    """Write the events into the evidence; the reason why the trial is invalid, "" if there is none.
+
+    Raises EngineError if the engine's disk is full.
+    """
+    raise_if_disk_full(stack.client)
     events = service_events(reader.so_far(), stack.project)
     stack.evidence.write(EVENTS_FILE, [asdict(event) | _declared(event, stack) for event in events])
     return reason_of(events, {role: time_ns for role, (time_ns, _) in stack.ends.items()}) or _silent(stack, events)
@@ -85,7 +89,7 @@ def _declared(event: ServiceEvent, stack: Stack) -> dict[str, str]:
 
 def _silent(stack: Stack, events: Sequence[ServiceEvent]) -> str:
     """The state of a container that does not run although the engine reported nothing of it."""
-    for role in {event.role for event in events if event.action == START} - stack.ends.keys():
+    for role in sorted({event.role for event in events if event.action == START} - stack.ends.keys()):
         if words := state_words(stack.container(role)):
             return f"{role} {words}, {NOT_MEANT}"
     return ""
