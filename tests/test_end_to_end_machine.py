@@ -96,11 +96,13 @@ def test_a_claim_that_needs_an_idle_machine_is_not_judged_beside_other_work(star
 
 
 def test_load_beside_other_work_refutes_nothing(started: Any, tmp_path: Path) -> None:
-    """Four containers that are not the lab's take the processors from the documented stack: no claim is refuted."""
+    """Four containers that are not the lab's take the processors from documented stack and control: none is refuted."""
     for _ in range(4):
         started(ALL_SPIN, **{labels.OWNER: "another"})
-    code, printed = lab(tmp_path / "results", "run", "socket-vanish", "--variant", "documented", "--trials", "1")
+    variants = ("--variant", "documented", "--variant", "gunicorn-19.5.0")
+    code, printed = lab(tmp_path / "results", "run", "socket-vanish", *variants, "--trials", "1")
     verdict = read_verdict(RunDirectory(tmp_path / "results" / "socket-vanish" / "latest"))
-    assert verdict and verdict.claims
-    assert Verdict.REFUTED not in {claim.verdict for claim in verdict.claims}, printed
+    verdicts = {claim.id: claim.verdict for claim in verdict.claims} if verdict else {}
+    assert verdicts.keys() >= {"SV-1", "SV-2", "SV-3", "SV-8", "SV-12"}
+    assert set(verdicts.values()) <= {Verdict.CONFIRMED, Verdict.INCONCLUSIVE}, printed
     assert code in (0, 3), printed
