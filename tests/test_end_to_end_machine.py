@@ -96,8 +96,8 @@ def test_a_claim_that_needs_an_idle_machine_is_not_judged_beside_other_work(star
 
 
 def test_load_beside_other_work_refutes_nothing(started: Any, tmp_path: Path) -> None:
-    """Four containers that are not the lab's take the processors from documented stack and control: none is refuted."""
-    for _ in range(4):
+    """Two containers that are not the lab's take the processors from documented stack and control: none is refuted."""
+    for _ in range(2):
         started(ALL_SPIN, **{labels.OWNER: "another"})
     variants = ("--variant", "documented", "--variant", "gunicorn-19.5.0")
     code, printed = lab(tmp_path / "results", "run", "socket-vanish", *variants, "--trials", "1")
