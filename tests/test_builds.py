@@ -212,6 +212,20 @@ def test_a_failure_of_the_engine_is_an_engine_error(monkeypatch: pytest.MonkeyPa
         run_builder.wait(model(app="x:1"))
 
 
+def test_a_full_disk_of_the_engine_is_no_failed_build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No other image can be built either: the run ends."""
+
+    def full(command: list[str], *, stdout: Any, **rest: Any) -> None:
+        stdout.write(b"#7 0.4 ERROR: [Errno 28] No space left on device\n#7 ERROR: process: exit code: 1\n")
+        raise CommandError(Finished(tuple(command), 1, "", ""))
+
+    run_builder = builder(Engine(monkeypatch), tmp_path, [])
+    monkeypatch.setattr(builds, "run", full)
+    run_builder.start({"": model(app="x:1")})
+    with pytest.raises(EngineError, match=r"the engine's disk is full: .*No space left"):
+        run_builder.wait(model(app="x:1"))
+
+
 def test_images_come_in_the_order_of_the_variants() -> None:
     """The images of the first variant are first; a service without a build has none."""
     models = {"b": model(app="x:2"), "a": model(app="x:1", proxy="p:1")}

@@ -15,8 +15,8 @@ from docker.models.containers import Container
 from lab import base, engine, lab
 from reprolab.core.waiting import wait_until
 from reprolab.engine import labels
+from reprolab.engine.containers import PROJECT, SERVICE
 from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
-from reprolab.machine.containers import PROJECT, SERVICE
 from reprolab.machine.load import busy_reason
 from reprolab.machine.watch import watching
 from reprolab.run.repeat import MOST_REPEATS
@@ -93,3 +93,16 @@ def test_a_claim_that_needs_an_idle_machine_is_not_judged_beside_other_work(star
     assert set(Counter(row.variant for row in trials).values()) == {1 + MOST_REPEATS}
     assert verdict and {claim.verdict for claim in verdict.claims} == {Verdict.INCONCLUSIVE}
     assert code == 3 and "other work used this machine's processors" in " ".join(printed.split())
+
+
+def test_load_beside_other_work_refutes_nothing(started: Any, tmp_path: Path) -> None:
+    """Two containers that are not the lab's take the processors from documented stack and control: none is refuted."""
+    for _ in range(2):
+        started(ALL_SPIN, **{labels.OWNER: "another"})
+    variants = ("--variant", "documented", "--variant", "gunicorn-19.5.0")
+    code, printed = lab(tmp_path / "results", "run", "socket-vanish", *variants, "--trials", "1")
+    verdict = read_verdict(RunDirectory(tmp_path / "results" / "socket-vanish" / "latest"))
+    verdicts = {claim.id: claim.verdict for claim in verdict.claims} if verdict else {}
+    assert verdicts.keys() >= {"SV-1", "SV-2", "SV-3", "SV-8", "SV-12"}
+    assert set(verdicts.values()) <= {Verdict.CONFIRMED, Verdict.INCONCLUSIVE}, printed
+    assert code in (0, 3), printed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -193,6 +194,7 @@ def test_the_runner_leaves_the_stack_of_an_invalid_trial_up(tmp_path: Path, monk
         return {"blinked": True}
 
     monkeypatch.setattr(FakeStackRunner, "_on_stack", Runner._on_stack)
+    monkeypatch.setattr("reprolab.run.runner.undisturbed", lambda stack: nullcontext())
     runner._stack, runner._drive, runner.engine = stack_of, drive, SimpleNamespace(docker="docker")
     runner.keeper = Keeper(tmp_path, print)
     with pytest.raises(StackKept):

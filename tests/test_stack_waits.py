@@ -28,7 +28,7 @@ class Printing(Stack):
         self.paths += (path,)
         return SimpleNamespace(status_code=200)
 
-    def _fail_if_exited(self) -> None:
+    def _fail_if_exited(self, *, started: bool = False) -> None:
         """Every service runs."""
 
     def _tail(self, role: str, lines: int = 8) -> str:

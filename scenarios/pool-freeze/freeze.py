@@ -166,6 +166,8 @@ def free(stack, asked, stuck):
 
     If a lock is lost, only the worker itself is left to be ended.
     """
+    if stuck.lock_lost and stack.factors["SERVER"].startswith("runserver"):
+        stack.may_end("app", "the process that is killed is the server itself")
     stack.kill("app", [stuck.worker] if stuck.lock_lost else stuck.children)
     wait_for(asked, RELEASE)
     if not asked.done():

@@ -12,11 +12,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from docker.errors import APIError
+from docker.errors import APIError, DockerException
 from docker.models.containers import Container
 from docker.utils.socket import consume_socket_output, demux_adaptor, frames_iter
 
 from reprolab.core.errors import InvalidTrial
+from reprolab.engine.containers import state_words
 
 LIMIT = 30.0  # seconds
 
@@ -37,24 +38,32 @@ class Commands:
     streams: list[Any] = field(default_factory=list)
     broken_off: bool = False
 
-    def run(self, container: Container, command: Sequence[str], limit: float = LIMIT) -> Output:
-        """Run a command in a container. Raises InvalidTrial if it cannot start or exceeds ``limit`` seconds."""
+    def run(self, container: Container, command: Sequence[str], limit: float = LIMIT, *, name: str = "") -> Output:
+        """Run a command in a container. Raises InvalidTrial if it cannot start or exceeds ``limit`` seconds.
+
+        Messages call the container ``name``; by default they call it by its own name.
+        """
+        name = name or str(container.name)
         assert container.client is not None
         api = container.client.api
         try:
             exec_id = api.exec_create(container.id, list(command))["Id"]
             stream = api.exec_start(exec_id, socket=True)
         except APIError as error:
-            raise InvalidTrial(f"{command[0]} cannot run in {container.name}: {error.explanation}") from error
+            reason = _reason(container) or str(error.explanation)
+            raise InvalidTrial(f"{command[0]} cannot run in {name}: {reason}") from error
         with self._limited(stream, limit) as expired:
             frames = (demux_adaptor(*frame) for frame in frames_iter(stream, tty=False))  # type: ignore[no-untyped-call]
             out, err = consume_socket_output(frames, demux=True)
         if expired.is_set() or self.broken_off:
-            raise InvalidTrial(f"{command[0]} did not end in {container.name} within {limit:g} s")
+            reason = "" if self.broken_off else _reason(container)
+            raise InvalidTrial(
+                f"{command[0]} did not end in {name} within {limit:g} s" + (f": {reason}" if reason else "")
+            )
         try:
             code = api.exec_inspect(exec_id)["ExitCode"]
         except APIError as error:
-            raise InvalidTrial(f"{container.name} went away while {command[0]} ran: {error.explanation}") from error
+            raise InvalidTrial(f"{name} went away while {command[0]} ran: {_reason(container)}") from error
         return Output(-1 if code is None else code, _text(out), _text(err))
 
     def break_off(self) -> None:
@@ -81,6 +90,15 @@ class Commands:
             timer.cancel()
             self.streams.remove(stream)
             stream.close()
+
+
+def _reason(container: Container) -> str:
+    """Why nothing can run in a container, "" if its state does not tell."""
+    try:
+        words = state_words(container)
+    except DockerException:
+        return ""
+    return f"it {words}" if words else ""
 
 
 def _shut(stream: Any) -> None:

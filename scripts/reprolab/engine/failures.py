@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TypeVar
 
 import docker
@@ -13,8 +16,30 @@ from docker.errors import DockerException
 
 from reprolab.core import command_text
 from reprolab.core.errors import EngineError, InvalidTrial, LabError
+from reprolab.core.subprocesses import CommandError
 
 Result = TypeVar("Result")
+LEAST_FREE = 1 << 20  # bytes
+
+# Words of the engine and its command line for what fails in every trial -> what is wrong, expected, and to do.
+FAULTS = {
+    re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE): (
+        "the engine's disk is full",
+        "space for images, containers and their logs below the engine's data directory",
+        "free some (`docker system df` shows what uses it) and repeat the run",
+    ),
+    # A container with a read-only file system of its own fails in the OCI runtime.
+    re.compile(r"^(?!.*OCI runtime).*(read-only file system|input/output error)", re.IGNORECASE | re.MULTILINE): (
+        "the engine cannot write to its disk",
+        "a data directory of the engine that can be read and written",
+        "see the kernel's log (`dmesg`) and the engine's log, repair the disk, and repeat the run",
+    ),
+    re.compile(r"client version \S+ is too (new|old)|client is newer than server", re.IGNORECASE): (
+        "the engine refuses the API version of the docker command line",
+        "a version that both know",
+        "unset DOCKER_API_VERSION; if it is not set, install a docker command line that fits the engine",
+    ),
+}
 
 
 @contextmanager
@@ -43,12 +68,51 @@ def raise_if_engine_gone(client: docker.DockerClient) -> None:
         ) from error
 
 
+def engine_fault(text: str) -> EngineError | None:
+    """The error for a message of the engine or its command line that tells a fault of the engine or its disk."""
+    for pattern, (what, expected, advice) in FAULTS.items():
+        if match := pattern.search(text):
+            start = text.rfind("\n", 0, match.start()) + 1
+            line = text[start:].partition("\n")[0].strip()
+            return EngineError(f"{what}: {line}", expected=expected, advice=advice)
+    return None
+
+
+def raise_if_engine_fault(error: BaseException | None) -> None:
+    """Raise EngineError if the engine's answer that led to this error tells a fault of the engine or its disk.
+
+    The text of an InvalidTrial itself is not read: it may have the last lines of a service.
+    """
+    while error is not None:
+        text = error.finished.tail if isinstance(error, CommandError) else str(error)
+        if isinstance(error, CommandError | DockerException) and (fault := engine_fault(text)):
+            raise fault from error
+        error = error.__cause__
+
+
+def raise_if_disk_full(client: docker.DockerClient) -> None:
+    """Raise EngineError if there is no space left below the data directory of an engine on this machine.
+
+    An engine whose disk is full drops the lines that containers print, and reports nothing.
+    """
+    directory = Path(client.info()["DockerRootDir"])
+    with suppress(OSError):  # the engine is on another machine, or this user may not see its directory
+        disk = os.statvfs(directory)
+        free = disk.f_bfree * disk.f_frsize  # with the blocks that only root may use: the engine is root
+        if free < LEAST_FREE and (fault := engine_fault(f"no space left on device: {free} bytes below {directory}")):
+            raise fault
+
+
 def guarded(action: Callable[[], Result], client: docker.DockerClient) -> Result:
     """Run one stage of a trial. Raises EngineError if the engine fails, InvalidTrial if the trial fails."""
     try:
         return action()
-    except (LabError, InvalidTrial):
+    except InvalidTrial as error:
+        raise_if_engine_fault(error)
+        raise
+    except LabError:
         raise
     except (DockerException, requests.RequestException, json.JSONDecodeError) as error:
         raise_if_engine_gone(client)
+        raise_if_engine_fault(error)
         raise InvalidTrial(f"{type(error).__name__}: {error}") from error

@@ -11,11 +11,10 @@ import docker
 from docker.errors import NotFound
 
 from reprolab.engine import labels
+from reprolab.engine.containers import PROJECT, SERVICE
 from reprolab.machine import texts
 
 PROC = Path("/proc")
-PROJECT = "com.docker.compose.project"
-SERVICE = "com.docker.compose.service"
 NOT_HERE = "the engine's containers are not processes of this machine"
 
 

@@ -16,6 +16,7 @@ from docker.errors import APIError
 from docker.models.containers import Container
 
 from reprolab.core.errors import InvalidTrial
+from reprolab.engine.containers import state_words
 from reprolab.engine.exec import Commands, Output
 from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.logs.servers import DIALECTS
@@ -67,49 +68,62 @@ class Forensics:
 
 @dataclass
 class ProcessInspector:
-    """The second container for one container of a stack."""
+    """The second container for one container of a stack, which messages call ``name``."""
 
     client: docker.DockerClient
     image: str
     target: Container
     labels: Mapping[str, str]
     commands: Commands
+    name: str = "the service"
     container: Container | None = None
 
     def start(self) -> None:
         """Join the target's process namespace. Raises InvalidTrial if this fails."""
-        self.container = self.client.containers.create(
-            self.image,
-            pid_mode=f"container:{self.target.id}",
-            network_disabled=True,
-            user="root",
-            labels=dict(self.labels),
-            cap_drop=["ALL"],
-            cap_add=["SYS_PTRACE", "DAC_READ_SEARCH"],
-            security_opt=["no-new-privileges"],
-            pids_limit=64,
-            mem_limit="512m",
-            init=True,
-        )
         try:
+            self.container = self.client.containers.create(
+                self.image,
+                pid_mode=f"container:{self.target.id}",
+                network_disabled=True,
+                user="root",
+                labels=dict(self.labels),
+                cap_drop=["ALL"],
+                cap_add=["SYS_PTRACE", "DAC_READ_SEARCH"],
+                security_opt=["no-new-privileges"],
+                pids_limit=64,
+                mem_limit="512m",
+                init=True,
+            )
             self.container.start()
         except APIError as error:
-            raise InvalidTrial(f"the processes cannot be inspected: {error.explanation}") from error
+            raise InvalidTrial(f"{self._failure}: {self._target_state() or error.explanation}") from error
 
     def execute(self, command: Sequence[str]) -> Output:
         """Run one command in the second container. Raises InvalidTrial if it does not start or does not end."""
         if self.container is None:
             self.start()
         assert self.container is not None
-        return self.commands.run(self.container, command)
+        try:
+            return self.commands.run(self.container, command, name=f"the container that looks at {self.name}")
+        except InvalidTrial as error:
+            # The second container ends with the process namespace that it joined.
+            if state := self._target_state():
+                raise InvalidTrial(f"{self._failure}: {state}") from error
+            raise
+
+    @property
+    def _failure(self) -> str:
+        return f"the processes of {self.name} cannot be inspected"
+
+    def _target_state(self) -> str:
+        words = state_words(self.target)
+        return f"it {words}" if words else ""
 
     def snapshot(self) -> tuple[Snapshot, str]:
         """Every process of the target, and the text of snapshot.py from which it was parsed. Raises InvalidTrial."""
         output = self.execute(SNAPSHOT)
         if output.code != 0:
-            raise InvalidTrial(
-                f"the processes cannot be inspected: exit code {output.code} {output.err.strip()[-300:]}"
-            )
+            raise InvalidTrial(f"{self._failure}: exit code {output.code} {output.err.strip()[-300:]}")
         try:
             snapshot = snapshots.parse_snapshot(output.out)
         except ValueError as error:

@@ -45,6 +45,7 @@ from reprolab.scenario.model import DOCUMENTED, Experiment, Scenario
 from reprolab.scenario.trial import TrialRecord
 from reprolab.stack.builds import Builder
 from reprolab.stack.compose import Model
+from reprolab.stack.disturbances import undisturbed
 from reprolab.stack.failure import failure_kept
 from reprolab.stack.images import describe
 from reprolab.stack.prepare import StackPreparer, StackRequest
@@ -334,7 +335,8 @@ class Runner:
         experiment = prepared.variant.experiment
         try:
             try:
-                with watching(self.client, stack.project, stack.roles, evidence), failure_kept(stack):
+                watched = watching(self.client, stack.project, stack.roles, evidence)
+                with watched, failure_kept(stack), undisturbed(stack):
                     with self.watch.stage("up", seconds):
                         guarded(stack.up, self.client)
                     with self.watch.stage("drive", seconds):
@@ -367,10 +369,12 @@ class Runner:
         return Stack(self.scenario.name, model, file, self.client, compose, evidence, self._owner(), factors)
 
     def _capture(self, stack: Stack, *, quietly: bool) -> None:
+        already = sys.exc_info()[1]
         try:
             guarded(lambda: stack.capture(self.engine.docker), self.client)
-        except (LabError, InvalidTrial):
-            if not quietly:
+        except (LabError, InvalidTrial) as error:
+            # A trial that is invalid already keeps its own reason.
+            if not (quietly or (already and isinstance(error, InvalidTrial))):
                 raise
 
     def _down(self, stack: Stack) -> None:

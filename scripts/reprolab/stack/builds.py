@@ -23,7 +23,7 @@ from reprolab.core.files import write_json, writing
 from reprolab.core.progress import OnProgress
 from reprolab.core.subprocesses import CommandError, end, run
 from reprolab.engine.detect import has_image
-from reprolab.engine.failures import engine_errors
+from reprolab.engine.failures import engine_errors, engine_fault
 from reprolab.evidence.run_info import BuiltImage, Image
 from reprolab.stack.compose import Model
 
@@ -168,10 +168,12 @@ class Builder:
             printed = log.read_text(encoding="utf-8", errors="replace")
             if "Cannot connect to the Docker daemon" in printed:
                 raise EngineError("the engine stopped answering during a build") from error
+            reasons = excerpt(printed)
+            if fault := engine_fault(reasons):
+                raise fault from error
             failure = str(error).partition(":")[0]
             raise BuildError(
-                f"the image {image.reference} did not build ({failure}; whole log: {self.shown}/{log.name}):\n"
-                f"{excerpt(printed)}"
+                f"the image {image.reference} did not build ({failure}; whole log: {self.shown}/{log.name}):\n{reasons}"
             ) from error
 
 

@@ -11,6 +11,8 @@ from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
 
 from reprolab.core.errors import InvalidTrial
+from reprolab.engine.containers import PAUSED, REMOVED, state_words
+from reprolab.engine.events import engine_time_ns
 from reprolab.engine.exec import LIMIT, Commands
 from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.stack.compose import Model, services_by_role
@@ -23,7 +25,8 @@ class StackContainers:
     """The containers of one Compose project. A role is a service's name without the scenario's prefix.
 
     ``factors`` are the values of all factors; ``owner`` are labels for the containers that the lab adds to the stack.
-    ``timeouts`` are the paths of the probes that had no answer within their limits.
+    ``timeouts`` are the paths of the probes that had no answer within their limits. ``ends`` has the services that the
+    experiment may end: the moment from which on, by the engine's clock (nanoseconds since the epoch), and why.
     """
 
     scenario: str
@@ -35,6 +38,7 @@ class StackContainers:
     owner: Mapping[str, str]
     factors: Mapping[str, str] = field(default_factory=dict)
     timeouts: list[str] = field(default_factory=list)
+    ends: dict[str, tuple[int, str]] = field(default_factory=dict)
     _containers: dict[str, Container] = field(default_factory=dict)
     _commands: Commands = field(default_factory=Commands)
 
@@ -74,7 +78,7 @@ class StackContainers:
 
     def execute(self, role: str, command: Sequence[str], limit: float = LIMIT) -> tuple[int, str]:
         """Run a command in a container for at most ``limit`` seconds; its exit code and output, stderr last."""
-        output = self._commands.run(self.container(role), command, limit)
+        output = self._commands.run(self.container(role), command, limit, name=role)
         return output.code, output.out + output.err
 
     def exists(self, role: str, path: str) -> bool:
@@ -94,23 +98,44 @@ class StackContainers:
         """Send a signal to processes of a service, as the service's user. Processes that have ended are ignored."""
         self.execute(role, ["sh", "-c", f"kill -{signal} {' '.join(map(str, pids))} 2>/dev/null"])
 
-    def _fail_if_exited(self) -> None:
-        """Raise InvalidTrial if a service's first process has ended."""
+    def may_end(self, role: str, why: str) -> None:
+        """Declare that the experiment itself ends, stops, pauses or cuts off a service from now on.
+
+        Without it a service to which that happens makes the trial invalid. ``why`` goes into the evidence.
+        """
+        self.container(role)
+        self.ends.setdefault(role, (engine_time_ns(self.client), why))
+
+    def without_ids(self, text: str) -> str:
+        """A text in which the containers have the names of their roles in place of their ids."""
+        for role, container in self._containers.items():
+            text = text.replace(str(container.id), role).replace(str(container.short_id), role)
+        return text
+
+    def _fail_if_exited(self, *, started: bool = False) -> None:
+        """Raise InvalidTrial if a service has ended or cannot work: NotStarted, unless the stack has ``started``."""
         for role in self.roles:
             try:
                 container = self.container(role)
             except InvalidTrial:
                 continue
-            container.reload()
+            words = state_words(container)
             if container.status in ("exited", "dead"):
                 code = container.attrs["State"].get("ExitCode")
-                raise InvalidTrial(f"{role} did not start: exit code {code}; last lines: {self._tail(role)}")
+                kind, what = (InvalidTrial, "has ended") if started else (NotStarted, "did not start")
+                raise kind(f"{role} {what}: exit code {code}; last lines: {self._tail(role)}")
+            if words in (PAUSED, REMOVED):
+                raise InvalidTrial(f"{role} {words}")
 
     def _tail(self, role: str, lines: int = 8) -> str:
         try:
             return self.container(role).logs(tail=lines).decode("utf-8", "replace").strip()
         except (DockerException, InvalidTrial) as error:
             return f"({error})"
+
+
+class NotStarted(InvalidTrial):
+    """A service ended before the stack was up."""
 
 
 def remove_container(container: Container) -> None:

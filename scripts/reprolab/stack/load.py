@@ -12,6 +12,7 @@ from docker.models.containers import Container
 from wrk_wrapper import Wrk, WrkError, WrkResult
 
 from reprolab.core.errors import InvalidTrial
+from reprolab.engine.containers import state_words
 from reprolab.engine.failures import raise_if_engine_gone
 from reprolab.logs import timestamps
 from reprolab.stack.containers import remove_container
@@ -76,21 +77,25 @@ class StackLoad(StackRequests):
             raise InvalidTrial(
                 "wrk is not part of this stack: an experiment that puts load on its stack must not be PARALLEL"
             )
-        container = self.client.containers.create(
-            service["image"],
-            entrypoint=[command[0]],
-            command=list(command[1:]),
-            network_mode=f"container:{self.container(role or self.front).id}",
-            labels=dict(self.owner),
-            cap_drop=["ALL"],
-            security_opt=["no-new-privileges"],
-            pids_limit=256,
-            mem_limit="512m",
-            init=True,
-        )
+        target, container = self.container(role or self.front), None
         try:
+            container = self.client.containers.create(
+                service["image"],
+                entrypoint=[command[0]],
+                command=list(command[1:]),
+                network_mode=f"container:{target.id}",
+                labels=dict(self.owner),
+                cap_drop=["ALL"],
+                security_opt=["no-new-privileges"],
+                pids_limit=256,
+                mem_limit="512m",
+                init=True,
+            )
             container.start()
         except APIError as error:
-            remove_container(container)
-            raise InvalidTrial(f"wrk's container did not start: {error.explanation}") from error
+            if container is not None:
+                remove_container(container)
+            words = state_words(target)
+            reason = f"{role or self.front} {words}" if words else error.explanation
+            raise InvalidTrial(f"wrk's container did not start: {reason}") from error
         return container

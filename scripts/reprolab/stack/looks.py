@@ -20,7 +20,7 @@ class StackLooks(StackContainers):
     def _inspector(self, role: str) -> ProcessInspector:
         if role not in self._inspectors:
             image, target = self.model["services"]["forensics"]["image"], self.container(role)
-            self._inspectors[role] = ProcessInspector(self.client, image, target, self.owner, self._commands)
+            self._inspectors[role] = ProcessInspector(self.client, image, target, self.owner, self._commands, role)
         return self._inspectors[role]
 
     @property
@@ -50,7 +50,7 @@ class StackLooks(StackContainers):
             lines = self.printed(role)
             count = len(re.findall(pattern, "\n".join(lines)))
             if count < times:
-                self._fail_if_exited()
+                self._fail_if_exited(started=True)
             return count >= times
 
         def state() -> str:

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
+from docker.errors import NotFound
+from docker.models.containers import Container
 
-from reprolab.core.errors import InvalidTrial
+from reprolab.core.errors import EngineError, InvalidTrial
 from reprolab.core.files import write_json
 from reprolab.core.subprocesses import CommandError, run
 from reprolab.core.waiting import wait_until
+from reprolab.engine.containers import REMOVED, state_words
 from reprolab.engine.failures import raise_if_engine_gone
 from reprolab.logs import capture as log_capture
 from reprolab.stack.containers import remove_container
@@ -108,19 +111,36 @@ class Stack(StackLoad, StackLooks):
             remove_container(container)
 
     def capture(self, docker_cli: str) -> None:
-        """Write every service's log and state into the trial's directory."""
+        """Write every service's log and state into the trial's directory.
+
+        Raises InvalidTrial, after all other services, if a container is removed before its log is read.
+        """
         states: dict[str, Any] = {}
+        removed = []
         for role in self.roles:
             try:
                 container = self.container(role)
             except InvalidTrial as error:
                 states[role] = {"missing": str(error)}
                 continue
-            streams = self.evidence.log_path(role)
-            if log_file := container.labels.get(LOG_LABEL):
-                log_capture.capture_file(container, log_file, streams)
-                streams = self.evidence.streams_path(role)
-            log_capture.capture(docker_cli, str(container.id), streams)
-            container.reload()
-            states[role] = container.attrs["State"] | {"Image": container.image.id if container.image else ""}
+            try:
+                states[role] = self._capture(role, container, docker_cli)
+            except (EngineError, NotFound):
+                if (words := state_words(container)) != REMOVED:
+                    raise
+                states[role] = {"missing": f"its container {words}"}
+                removed.append(role)
         self.evidence.write("containers.json", states)
+        if removed:
+            raise InvalidTrial(f"no log of {' and '.join(removed)}: the container {REMOVED}")
+
+    def _capture(self, role: str, container: Container, docker_cli: str) -> dict[str, Any]:
+        """Write the log of one service; returns the state of its container."""
+        streams = self.evidence.log_path(role)
+        if log_file := container.labels.get(LOG_LABEL):
+            log_capture.capture_file(container, log_file, streams)
+            streams = self.evidence.streams_path(role)
+        log_capture.capture(docker_cli, str(container.id), streams)
+        container.reload()
+        state: dict[str, Any] = container.attrs["State"]
+        return state | {"Image": container.image.id if container.image else ""}
