@@ -193,8 +193,8 @@ def test_a_run_that_goes_well(start: Callable[..., Session]) -> None:
     assert started.execute() is Exit.AS_RECORDED
     content = run_json(started)
     assert list(content) == [
-        *("schema", "scenario", "started", "status", "pid", "command", "factors", "plan", "host", "machine"),
-        *("images", "times", "case", "lab"),
+        *("schema", "scenario", "started", "status", "pid", "namespace", "command", "factors", "plan", "host"),
+        *("machine", "images", "times", "case", "lab"),
     ]
     assert content["status"] == "complete"
     assert content["factors"] == {"RELEASE": "1.0", "WORKERS": "2"}
@@ -289,7 +289,7 @@ def test_each_experiment_has_images_of_its_own(
 
     monkeypatch.setattr(FakeRunner, "prepare", prepare)
     (tmp_path / "scenarios" / "blink" / "bulb.py").write_text(EXPERIMENT.replace("B-1", "B-2"), encoding="utf-8")
-    started = start(finish(*GOOD))
+    started = start(finish(*GOOD, *(replace(row, experiment="bulb") for row in GOOD)))
     assert started.execute() is Exit.AS_RECORDED
     content = run_json(started)
     experiments = {

@@ -113,7 +113,7 @@ def _rates_apart(left: Count, right: Count) -> bool:
 
 def _judged(side: Side) -> dict[str, str]:
     """The verdict of each claim in a run, in brackets; empty for a run without verdicts."""
-    verdict = read_verdict(side.run)
+    verdict = None if side.damaged else read_verdict(side.run)
     return {claim.id: f" ({claim.verdict})" for claim in verdict.claims} if verdict else {}
 
 
@@ -121,6 +121,8 @@ def verdicts(left: Side, right: Side) -> Facts:
     """The verdicts of two runs."""
     by_claim: list[dict[str, str]] = []
     for side in (left, right):
+        if side.damaged:
+            return Facts(VERDICTS, (), notes=(f"not compared, as the record of {side.run.name} is incomplete",))
         verdict = read_verdict(side.run)
         if verdict is None:
             name = f"{side.scenario}/{side.run.name}"
