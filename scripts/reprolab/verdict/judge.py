@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from reprolab.core.errors import Exit
@@ -51,12 +52,21 @@ def judge(
                 for name in claim.expectations
             }
             doubts = [doubted[experiment.name, name] for name in claim.expectations if (experiment.name, name) in doubted]
-            decision = Decision(Verdict.INCONCLUSIVE, doubts[0]) if doubts else decide(claim, counts)
+            decision = Decision(Verdict.INCONCLUSIVE, doubts[0]) if doubts else _decision(claim, counts)
             claims.append(_claim_verdict(scenario, claim, decision, before.get(claim.id), rows))
     results = {scenario.variant_key(where, name): variant_result(rows) for (where, name), rows in by_variant.items()}
     # A variant that ran and has lost all its trials was asked all the same.
     results |= {scenario.variant_key(*key): VariantResult({}, 0, 0) for key in doubted if key not in by_variant}
     return VerdictDocument(scenario.name, run, tuple(claims), results, signs)
+
+
+def _decision(claim: Claim, counts: Mapping[str, Count]) -> Decision:
+    """The decision on a claim; a claim that the run did not ask is not decided by some of its variants."""
+    decision = decide(claim, counts)
+    if left_out := [name for name in claim.expectations if name not in counts]:
+        why = "; ".join(f"{name} was not run" for name in left_out)
+        return replace(decision, verdict=Verdict.INCONCLUSIVE, why=why, thin="")
+    return decision
 
 
 def _claim_verdict(
