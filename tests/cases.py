@@ -129,7 +129,7 @@ def unplan(run: RunDirectory, variant: str) -> None:
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     path.write_text("".join(line for line in lines if json.loads(line)["variant"] != variant), encoding="utf-8")
     content = files.read_json(run.path / "run.json")
-    content["plan"] = [row for row in content["plan"] if row["variant"] != variant]
+    content["plan"] = [row for row in content.get("plan", []) if row["variant"] != variant]
     files.write_json(run.path / "run.json", content)
 
 
