@@ -27,8 +27,8 @@ from reprolab.bugreport.log_excerpt import LONGEST, MOST_LINES, excerpt
 from reprolab.bugreport.provenance import changed_files_note
 from reprolab.bugreport.spec import BugReport, Logs
 from reprolab.cli import main
-from reprolab.engine import labels
 from reprolab.core.errors import Exit
+from reprolab.engine import labels
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.scenario import loader
 from reprolab.scenario import model as scenario_model

@@ -61,7 +61,9 @@ def places(content: Any, where: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...
     """The path to each value in a JSON document, down to a depth of five."""
     yield where
     if len(where) < 5:
-        items: Any = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+        items: Any = (
+            content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+        )
         for key, value in items:
             yield from places(value, (*where, key))
 

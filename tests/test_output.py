@@ -70,3 +70,40 @@ def test_output_that_cannot_be_written(tmp_path: Path, run: RunDirectory) -> Non
     assert (status, "Traceback" in errors) == (Exit.LAB_FAILED, False)
     assert "No space left on device" in errors
     assert (run.path / "verdict.json").exists() and (run.path / "report.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["judge", "{run}"], Exit.DRIFT),
+        (["html", "{run}"], Exit.LAB_FAILED),
+        (["compare", "{run}", "documented", "old", "--html", "/proc/none/page.html"], Exit.USAGE),
+        (["bugreport", "{run}", "--output", "/proc/none/x"], Exit.USAGE),
+        (["judge", "a" * 300], Exit.LAB_FAILED),
+    ],
+)
+def test_places_that_cannot_be_written(tmp_path: Path, run: RunDirectory, arguments: list[str], status: Exit) -> None:
+    """A message that names the place, and no traceback."""
+    (run.path / "report.html").mkdir()
+    code, errors = lab(tmp_path, subprocess.DEVNULL, *(text.format(run=run.path) for text in arguments))
+    assert (code, "Traceback" in errors) == (status, False), errors
+
+
+def test_a_link_to_a_run_that_is_gone(tmp_path: Path, run: RunDirectory) -> None:
+    """`latest` may point nowhere, or to itself."""
+    latest = run.path.parent / "latest"
+    for target in ("20250101T000000Z", "latest"):
+        latest.symlink_to(target)
+        code, errors = lab(tmp_path, subprocess.DEVNULL, "judge", "blink")
+        assert (code, "Traceback" in errors) == (Exit.USAGE, False), errors
+        latest.unlink()
+
+
+def test_results_where_no_directory_can_be(tmp_path: Path, run: RunDirectory) -> None:
+    """REPROLAB_RESULTS below a file."""
+    environment = {**os.environ, "REPROLAB_ROOT": str(tmp_path), "REPROLAB_RESULTS": "/dev/null/results"}
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+    for arguments in (["judge", "blink"], ["down", "blink"], ["bugreport", "blink"]):
+        done = subprocess.run([*REPROLAB, *arguments], capture_output=True, env=environment, text=True, timeout=60)
+        assert done.returncode in (Exit.AS_RECORDED, Exit.USAGE, Exit.LAB_FAILED), done.stderr
+        assert "Traceback" not in done.stderr

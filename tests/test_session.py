@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -437,3 +438,16 @@ def test_a_file_gets_no_moving_line(tmp_path: Path) -> None:
     with progress.trials():
         progress.trial_begins("documented", 1)
         assert progress.status is None
+
+
+def test_a_run_whose_directory_is_removed_has_failed(start: Callable[..., Session]) -> None:
+    """Writing makes the directory anew, but its trials are lost: that is no complete run."""
+
+    def behave(runner: FakeRunner) -> None:
+        runner.run.append(GOOD[0])
+        shutil.rmtree(runner.run.path)
+
+    started = start(behave)
+    with pytest.raises(EvidenceError, match="the directory of the run was removed while it ran"):
+        started.execute()
+    assert run_json(started)["status"] == "failed"

@@ -224,9 +224,7 @@ def check(left: Side, right: Side, force: bool = False) -> tuple[str, ...]:
         for side in runs
         if not side.info.complete
     ]
-    unfinished += [
-        f"the record of {side.run.name} is incomplete: {side.damaged}" for side in runs if side.damaged
-    ]
+    unfinished += [f"the record of {side.run.name} is incomplete: {side.damaged}" for side in runs if side.damaged]
     reasons += [_said_nothing(side) for side in (left, right) if not all(trial.valid for trial in side.trials)]
     return (*(f"compared by force, though {reason}" for reason in reasons), *unfinished)
 

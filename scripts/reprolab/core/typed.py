@@ -65,7 +65,7 @@ def _is(value: object, kind: Any) -> bool:
 
 
 @lru_cache
-def _hints(kind: type) -> dict[str, Any]:
+def _hints(kind: Any) -> dict[str, Any]:
     return get_type_hints(kind)
 
 

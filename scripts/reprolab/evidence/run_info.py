@@ -157,13 +157,14 @@ class ObservedAgain:
 class RunInfo:
     """The content of run.json.
 
-    ``status`` is RUNNING, COMPLETE, ABORTED or FAILED, and UNSEEN where it is not known. ``pid`` is the identity of the
-    run's process, ``namespace`` that in which it has its number. ``factors`` are the documented ones. ``machine`` is the machine's load and pressure before the run. ``bases`` is
-    official name -> the image used for it, ``images`` is variant -> service -> image, ``packages`` is
-    "variant/service" -> kind -> name -> version. The names of variants are those of verdict.json; older releases left
-    out the experiment. ``case`` is the digest of the scenario's files, ``lab`` the lab's version, ``observed`` is there
-    if the logs were read again after the run. A field is empty if the run has not reached it yet or an older release
-    did not write it. Unknown keys are ignored.
+    ``status`` is RUNNING, COMPLETE, ABORTED or FAILED, and UNSEEN where it is not known. ``pid`` is the identity of
+    the run's process, ``namespace`` that in which it has its number. ``factors`` are the documented ones.
+    ``machine`` is the machine's load and pressure before the run. ``bases`` is official name -> the image used for
+    it, ``images`` is variant -> service -> image, ``packages`` is "variant/service" -> kind -> name -> version. The
+    names of variants are those of verdict.json; older releases left out the experiment. ``case`` is the digest of
+    the scenario's files, ``lab`` the lab's version, ``observed`` is there if the logs were read again after the
+    run. A field is empty if the run has not reached it yet or an older release did not write it. Unknown keys are
+    ignored.
     """
 
     scenario: str

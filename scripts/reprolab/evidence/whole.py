@@ -1,5 +1,4 @@
-"""Holds the trials of a run against its plan: what is damaged, missing or there twice, and which variants it concerns.
-"""
+"""Holds the trials of a run against its plan: which are damaged, missing or there twice, and what that concerns."""
 
 from __future__ import annotations
 

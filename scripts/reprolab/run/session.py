@@ -62,7 +62,6 @@ class Session:
         self._begin(scenario, engine)
         try:
             status = self._trials(engine)
-            self.run.ensure_kept()
             self._save(replace(self._current_info, status=COMPLETE))
         except StackKept as end:
             self._abort(ABORTED, str(end))
@@ -135,6 +134,7 @@ class Session:
         self._save_bases()
         with self.observer.trials():
             prepared = self.run_trials(self.runner, prepared)
+        self.run.ensure_kept()
         self._save_images(prepared)
         unbuilt = any(item.invalid for item in prepared)
         return Exit.LAB_FAILED if unbuilt else None

@@ -51,7 +51,9 @@ def judge(
                 )
                 for name in claim.expectations
             }
-            doubts = [doubted[experiment.name, name] for name in claim.expectations if (experiment.name, name) in doubted]
+            doubts = [
+                doubted[experiment.name, name] for name in claim.expectations if (experiment.name, name) in doubted
+            ]
             decision = Decision(Verdict.INCONCLUSIVE, doubts[0]) if doubts else _decision(claim, counts)
             claims.append(_claim_verdict(scenario, claim, decision, before.get(claim.id), rows))
     results = {scenario.variant_key(where, name): variant_result(rows) for (where, name), rows in by_variant.items()}
