@@ -33,7 +33,7 @@ def _check(where: str, value: object, kind: Any) -> None:
         shown = shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}…"
         raise TypeError(f"{where or 'it'} is {shown}, expected {_name(kind)}")
     if is_dataclass(kind):
-        hints = _hints(kind)
+        hints = _hints(kind)  # type: ignore[arg-type]
         for field in fields(kind):
             _check(f"{where}.{field.name}".lstrip("."), getattr(value, field.name), hints[field.name])
     elif isinstance(value, Mapping) and arguments:
