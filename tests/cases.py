@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -120,6 +121,16 @@ def trials_of(name: str) -> bytes:
 def write_run_json(run: RunDirectory, **content: Any) -> None:
     """Write a run.json of the small scenario with this content, as a run of any release may have it."""
     files.write_json(run.path / "run.json", {"schema": 1, "scenario": "blink", **content})
+
+
+def unplan(run: RunDirectory, variant: str) -> None:
+    """Make a run one that was asked for all variants but this one: without its trials, and not in its plan."""
+    path = run.path / "trials.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if json.loads(line)["variant"] != variant), encoding="utf-8")
+    content = files.read_json(run.path / "run.json")
+    content["plan"] = [row for row in content.get("plan", []) if row["variant"] != variant]
+    files.write_json(run.path / "run.json", content)
 
 
 def recorded_run(results: Path, name: str) -> RunDirectory:

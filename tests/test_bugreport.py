@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import ROOT, having, recorded_run, trials_of
+from cases import ROOT, having, recorded_run, trials_of, unplan
 from click.testing import CliRunner, Result
 from reprolab.bugreport import release_table, render, sections, spec
 from reprolab.bugreport.input import BugReportInput, gather, obstacles
@@ -28,6 +28,7 @@ from reprolab.bugreport.provenance import changed_files_note
 from reprolab.bugreport.spec import BugReport, Logs
 from reprolab.cli import main
 from reprolab.core.errors import Exit
+from reprolab.engine import labels
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.scenario import loader
 from reprolab.scenario import model as scenario_model
@@ -65,13 +66,6 @@ def change(run: RunDirectory, variant: str, change_trial: Change) -> None:
         if trial["variant"] == variant:
             change_trial(trial)
     path.write_text("".join(json.dumps(trial) + "\n" for trial in trials), encoding="utf-8")
-
-
-def remove(run: RunDirectory, variant: str) -> None:
-    """Remove the trials of one variant."""
-    path = run.path / "trials.jsonl"
-    kept = [line for line in path.read_text(encoding="utf-8").splitlines() if json.loads(line)["variant"] != variant]
-    path.write_text("\n".join(kept) + "\n", encoding="utf-8")
 
 
 @pytest.fixture
@@ -285,7 +279,7 @@ def test_the_whole_run_supports_a_report(run: RunDirectory) -> None:
 def test_an_incomplete_run_supports_no_report(run: RunDirectory, status: str) -> None:
     """The missing trials might contradict the report."""
     content = json.loads((run.path / "run.json").read_text(encoding="utf-8"))
-    content.update(status=status, reason="interrupted\nmore")
+    content.update(status=status, reason="interrupted\nmore", pid=labels.process_identity(os.getpid()))
     (run.path / "run.json").write_text(json.dumps(content), encoding="utf-8")
     assert obstacles(report_input(run)) == [f"the run is {status} (interrupted)"]
 
@@ -315,7 +309,7 @@ def test_a_variant_that_does_not_show_the_sign_is_an_obstacle(run: RunDirectory)
 )
 def test_a_missing_variant_is_an_obstacle(run: RunDirectory, variant: str, part: str) -> None:
     """A report needs the showing variant, the control and the newest release."""
-    remove(run, variant)
+    unplan(run, variant)
     assert obstacles(report_input(run)) == [f"{part}{variant} was not run"]
 
 
@@ -360,7 +354,7 @@ def test_the_report_can_be_printed(run: RunDirectory, monkeypatch: pytest.Monkey
 def test_the_newest_run_that_supports_the_report_is_used(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     """A newer run that is aborted, or lacks a variant, is not used."""
     newer = run_of(run.path.parent / "20270101T000000Z", "socket-vanish", status="aborted")
-    remove(newer, "gunicorn-27.0.1")
+    unplan(newer, "gunicorn-27.0.1")
     done = call(monkeypatch, run.path.parents[1], "socket-vanish")
     assert f"from run {run.name}" in done.output
     assert not (newer.path / "bugreport-gunicorn.md").exists()
@@ -368,7 +362,7 @@ def test_the_newest_run_that_supports_the_report_is_used(run: RunDirectory, monk
 
 def test_a_refusal_has_the_reason_and_the_command(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     """The exit status is 3, and no file is written."""
-    remove(run, "gunicorn-27.0.1")
+    unplan(run, "gunicorn-27.0.1")
     done = call(monkeypatch, run.path.parents[1], "socket-vanish")
     assert done.exit_code == Exit.INCONCLUSIVE
     assert "not written: gunicorn (gunicorn): the newest release gunicorn-27.0.1 was not run" in done.output
@@ -465,7 +459,9 @@ PLANTED = (
 def plant(run: RunDirectory) -> None:
     """Put secrets into all sources of a report: run.json, observations, reasons, logs, the Compose model."""
     content = json.loads((run.path / "run.json").read_text(encoding="utf-8"))
-    content["host"] = {key: f"{value} {PLANTED}" for key, value in content["host"].items()}
+    content["host"] = {
+        key: f"{value} {PLANTED}" if isinstance(value, str) else value for key, value in content["host"].items()
+    }
     content["bases"] = {
         name: {**base, "detail": f"{base['detail']} {PLANTED}"} for name, base in content["bases"].items()
     }

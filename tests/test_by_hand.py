@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from reprolab.cli import main
 from reprolab.compare import by_hand as sides
 from reprolab.core import files
-from reprolab.core.errors import Exit, UsageError
+from reprolab.core.errors import EngineError, Exit, UsageError
 from reprolab.engine.host_facts import Host
 from reprolab.evidence import by_hand, lookup
 from reprolab.evidence.by_hand import StackInfo
@@ -149,8 +149,13 @@ def test_down_of_what_is_not_up_is_fine_and_names_the_others(home: Path, monkeyp
     assert lab("down", "blink", "--as", "without").output == f"blink AS=without is not up\n{others}"
 
 
-def test_nothing_up_needs_no_engine(home: Path) -> None:
+def test_nothing_up_needs_no_engine(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If no stack is up, the engine is not needed. The message of `logs` shows how to start the stack."""
+
+    def gone() -> None:
+        raise EngineError("no engine")
+
+    monkeypatch.setattr(manual, "client", gone)
     assert lab("down", "blink").output == "blink is not up\n"
     result = lab("logs", "blink", "--as", "one")
     assert result.exit_code == Exit.USAGE
@@ -299,3 +304,15 @@ def test_a_stack_json_of_something_else_is_named(home: Path) -> None:
     result = lab("compare", "by-hand/blink/one", "by-hand/blink/one")
     assert result.exit_code == Exit.USAGE
     assert f"{path} does not have the lab's format" in result.output
+
+
+def test_a_stack_of_other_results_is_not_called_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no files here, but its containers are there."""
+    lay_out(tmp_path)
+    monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path / "other"))
+    monkeypatch.setattr(manual, "client", lambda: None)
+    monkeypatch.setattr(manual, "_is_up", lambda api, project: project.startswith("reprolab-blink-by-hand-"))
+    with pytest.raises(UsageError, match="blink is up, but its files are not below"):
+        manual.down(tmp_path, "blink")
+    monkeypatch.setattr(manual, "_is_up", lambda api, project: False)
+    manual.down(tmp_path, "blink")

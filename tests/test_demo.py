@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 import yaml
-from cases import ROOT, having, recorded_run
+from cases import ROOT, having, recorded_run, unplan
 from click.testing import CliRunner
 from reprolab.cli import main
 from reprolab.cli.demo import SimulatedClock
@@ -365,8 +365,7 @@ def test_a_run_of_another_scenario_is_refused(vanish: model.Scenario, whole: Run
 
 def test_a_replay_plays_to_the_finding(vanish: model.Scenario, whole: RunDirectory) -> None:
     """It shows texts, questions, live lines, figures, an act without a trial, and the claims with their verdicts."""
-    lines = (whole.path / "trials.jsonl").read_text().splitlines(keepends=True)
-    (whole.path / "trials.jsonl").write_text("".join(line for line in lines if '"creator-only"' not in line))
+    unplan(whole, "creator-only")
     clock = SimulatedClock()
     demo = script.load(vanish)
     console = Console(width=100, record=True, file=open(os.devnull, "w"))  # noqa: SIM115, PTH123

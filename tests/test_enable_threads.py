@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from cases import ROOT
 from reprolab import InvalidTrial
+from reprolab.evidence import trials_file
 from reprolab.scenario import loader
 from reprolab.scenario.model import Claim, Scenario
-from reprolab.scenario.trial import TrialRecord
 from reprolab.verdict.judge import judge
 
 DIRECTORY = ROOT / "scenarios" / "enable-threads"
 RECORDED = Path(__file__).parent / "data" / "enable-threads" / "trials.jsonl"
-TRIALS = [TrialRecord(**json.loads(line)) for line in RECORDED.read_text(encoding="utf-8").splitlines()]
+TRIALS = trials_file.read(RECORDED).records
 
 
 @pytest.fixture(scope="module")

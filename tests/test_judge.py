@@ -11,6 +11,7 @@ from cases import ROOT, claim, in_memory, recorded_run, trial, trials
 from reprolab.core.errors import Exit
 from reprolab.core.stats import fisher
 from reprolab.evidence.run_dir import RunDirectory
+from reprolab.run.watch import Watched
 from reprolab.scenario import loader
 from reprolab.scenario.model import Claim, Experiment, Scenario
 from reprolab.scenario.trial import TrialRecord
@@ -54,9 +55,11 @@ def test_a_reason_names_the_claims_that_limit_it() -> None:
         ({"documented": "++-", "old": "---"}, INTERMITTENT),
         ({"documented": "+++", "old": "--+"}, INTERMITTENT),
         ({"documented": "++-", "old": "--+"}, INTERMITTENT),
-        ({"documented": "++-"}, INTERMITTENT),
         ({"documented": "++-", "old": "xxx"}, INTERMITTENT),
         ({"documented": "++-", "old": "+++"}, REFUTED),
+        # A claim without one of its variants is not asked, whatever the others say.
+        ({"documented": "++-"}, INCONCLUSIVE),
+        ({"documented": "---"}, INCONCLUSIVE),
         # A variant without a trial, or whose sign raised, decides nothing ...
         ({"documented": "+++"}, INCONCLUSIVE),
         ({"old": "---"}, INCONCLUSIVE),
@@ -65,8 +68,7 @@ def test_a_reason_names_the_claims_that_limit_it() -> None:
         ({"documented": "+++", "old": "xxx"}, INCONCLUSIVE),
         ({"documented": "++!", "old": "---"}, INCONCLUSIVE),
         ({"documented": "+++", "old": "!!!"}, INCONCLUSIVE),
-        # ... but one contradiction refutes, also if other variants are missing.
-        ({"documented": "---"}, REFUTED),
+        # ... but one contradiction refutes, also if other variants have no trial that counts.
         ({"documented": "-xx", "old": "xxx"}, REFUTED),
         ({"documented": "xxx", "old": "+++"}, REFUTED),
         ({"documented": "!!-", "old": "!!!"}, REFUTED),
@@ -517,3 +519,16 @@ def test_a_rate_counts_valid_trials_only() -> None:
     row = judge(in_memory(rated), "now", [trial(shown=3), trial(shown=9, number=2, invalid="down")]).claims[0]
     rate = row.variants["documented"].count.rate
     assert rate is not None and rate.of == 10
+
+
+@pytest.mark.parametrize("shown", [{"documented": "---"}, {"old": "+++"}, {"documented": "+-+"}])
+def test_a_claim_that_was_not_asked_is_no_drift(shown: dict[str, str]) -> None:
+    """A partial run decides it in no way, in verdict.json neither: some of its variants did not run."""
+    whole = judge(in_memory(PAIR), "r", trials(documented="+++", old="---"))
+    assert whole.claims[0].verdict is CONFIRMED
+    verdict = judge(in_memory(PAIR), "now", trials(**shown), whole)
+    (row,) = verdict.to_json()["claims"]
+    assert (row["verdict"], row["recorded"]) == ("inconclusive", "confirmed") and row["why"].endswith("was not run")
+    assert (verdict.drifted, exit_status(verdict)) == ([], Exit.AS_RECORDED)
+    watched = Watched("blink", Exit.AS_RECORDED, verdict)
+    assert (watched.as_recorded, watched.drifted, watched.undecided) == ([], [], [])

@@ -16,6 +16,7 @@ from reprolab.baseimage.resolve import Policy
 from reprolab.core import files
 from reprolab.core.errors import BuildError, InvalidTrial
 from reprolab.evidence.run_dir import RunDirectory
+from reprolab.evidence.run_info import RunInfo
 from reprolab.run.observer import RunObserver
 from reprolab.run.plan import Plan, PlannedVariant
 from reprolab.run.runner import Mistake, Prepared, Runner
@@ -75,7 +76,7 @@ def make(tmp_path: Path, builder: Builder, *, jobs: int = 1, keep_going: bool = 
     variants = tuple(PlannedVariant(experiment, name, {}, trials) for name in experiment.variants)
     records: list[TrialRecord] = []
     run = RunDirectory(tmp_path / "results/blink/1")
-    run.path.mkdir(parents=True)
+    run.write_info(RunInfo("blink", status="running"))
     plan = Plan(scenario, variants, jobs, keep_going)
     unused: Any = None
     runner = FakeStackRunner(plan, run, unused, unused, Policy.AUTO, RecordKeeper(records))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -193,8 +194,8 @@ def test_a_run_that_goes_well(start: Callable[..., Session]) -> None:
     assert started.execute() is Exit.AS_RECORDED
     content = run_json(started)
     assert list(content) == [
-        *("schema", "scenario", "started", "status", "pid", "command", "factors", "plan", "host", "machine"),
-        *("images", "times", "case", "lab"),
+        *("schema", "scenario", "started", "status", "pid", "namespace", "command", "factors", "plan", "host"),
+        *("machine", "images", "times", "case", "lab"),
     ]
     assert content["status"] == "complete"
     assert content["factors"] == {"RELEASE": "1.0", "WORKERS": "2"}
@@ -289,7 +290,7 @@ def test_each_experiment_has_images_of_its_own(
 
     monkeypatch.setattr(FakeRunner, "prepare", prepare)
     (tmp_path / "scenarios" / "blink" / "bulb.py").write_text(EXPERIMENT.replace("B-1", "B-2"), encoding="utf-8")
-    started = start(finish(*GOOD))
+    started = start(finish(*GOOD, *(replace(row, experiment="bulb") for row in GOOD)))
     assert started.execute() is Exit.AS_RECORDED
     content = run_json(started)
     experiments = {
@@ -437,3 +438,16 @@ def test_a_file_gets_no_moving_line(tmp_path: Path) -> None:
     with progress.trials():
         progress.trial_begins("documented", 1)
         assert progress.status is None
+
+
+def test_a_run_whose_directory_is_removed_has_failed(start: Callable[..., Session]) -> None:
+    """Writing makes the directory anew, but its trials are lost: that is no complete run."""
+
+    def behave(runner: FakeRunner) -> None:
+        runner.run.append(GOOD[0])
+        shutil.rmtree(runner.run.path)
+
+    started = start(behave)
+    with pytest.raises(EvidenceError, match="the directory of the run was removed while it ran"):
+        started.execute()
+    assert run_json(started)["status"] == "failed"

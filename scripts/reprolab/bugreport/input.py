@@ -13,14 +13,15 @@ from reprolab.scenario.model import Claim, Scenario
 from reprolab.scenario.trial import TrialRecord
 from reprolab.verdict.counting import Count, count
 from reprolab.verdict.document import ClaimVerdict, Verdict, VerdictDocument
-from reprolab.verdict.judge import judge
+from reprolab.verdict.record import judge_trials
 
 
 @dataclass(frozen=True)
 class BugReportInput:
     """A finding and the run that supports it; ``verdict`` is the result of judging the run again.
 
-    ``also`` are other runs, which only add rows to the table of releases.
+    ``also`` are other runs, which only add rows to the table of releases. ``faults`` says what of the run's record is
+    damaged.
     """
 
     scenario: Scenario
@@ -30,6 +31,7 @@ class BugReportInput:
     verdict: VerdictDocument
     trials: tuple[TrialRecord, ...]
     also: tuple[BugReportInput, ...] = ()
+    faults: str = ""
 
     @property
     def sign(self) -> Claim:
@@ -71,8 +73,9 @@ class BugReportInput:
 
 def gather(scenario: Scenario, report: BugReport, run: RunDirectory, info: RunInfo) -> BugReportInput:
     """Read a run for a report, and judge it. Nothing is written."""
-    trials = tuple(run.trials())
-    return BugReportInput(scenario, report, run, info, judge(scenario, run.name, trials), trials)
+    trials = run.checked_trials()
+    verdict = judge_trials(scenario, run, trials)
+    return BugReportInput(scenario, report, run, info, verdict, trials.records, faults=trials.words)
 
 
 def obstacles(report_input: BugReportInput) -> list[str]:
@@ -81,6 +84,8 @@ def obstacles(report_input: BugReportInput) -> list[str]:
     if not info.complete:
         reason = f" ({info.reason.splitlines()[0]})" if info.reason else ""
         return [f"the run is {info.status or 'unknown'}{reason}"]
+    if report_input.faults:
+        return [f"the record of the run is incomplete: {report_input.faults}"]
     report = report_input.report
     if missing := [name for name in report.variants if not report_input.ran(name)]:
         return [f"{_part(report, name)} was not run" for name in missing]

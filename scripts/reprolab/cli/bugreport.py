@@ -98,6 +98,8 @@ def _open_other_run(root: Path, scenario: Scenario, where: str) -> RunDirectory:
             f"{command_text.option('also', where)} is a run of {info.scenario}{_describe_status(info)}",
             expected=f"a complete run of {scenario.name}",
         )
+    if faults := run.checked_trials().words:
+        raise UsageError(f"the record of {run.name} is incomplete: {faults}", expected="a run with all its trials")
     return run
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -14,11 +15,14 @@ from typing import Any, NoReturn
 
 import click
 
+from reprolab.cli.output import Output, reader_has_ended, reader_may_end
 from reprolab.core import command_text
 from reprolab.core.errors import Exit, LabError, UsageError
-from reprolab.core.terminal import Terminal
 from reprolab.report.terminal import REPORT_WIDTH
 
+# The faults of a file or a disk that no message of the lab has named; they need no traceback.
+MACHINE_FAULTS = (PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENAMETOOLONG, errno.ELOOP, errno.EMFILE, errno.ENFILE)
 ROOT_VARIABLE = "REPROLAB_ROOT"
 
 
@@ -42,19 +46,20 @@ def project_root() -> Path:
 
 def show_progress(message: str) -> None:
     """Print a line of progress on standard error."""
-    Terminal(stderr=True).print(f"· {message}", soft_wrap=True)
+    Output(stderr=True).print(f"· {message}", soft_wrap=True)
 
 
-def console() -> Terminal:
+def console() -> Output:
     """The terminal with its own width; for a file or a pipe, a console that is wide enough for the tables."""
-    terminal = Terminal()
-    return terminal if terminal.is_terminal else Terminal(width=REPORT_WIDTH)
+    terminal = Output()
+    return terminal if terminal.is_terminal else Output(width=REPORT_WIDTH)
 
 
 def boundary(command: Callable[..., Exit | None]) -> Callable[..., None]:
     """Decorate a command: errors become a message and an exit status. No other code does this."""
 
     @wraps(command)
+    @reader_may_end()
     def guarded(*arguments: Any, **options: Any) -> None:
         # SIGINT too: it is ignored in a process that a shell starts in the background, and Python leaves it so.
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -65,10 +70,11 @@ def boundary(command: Callable[..., Exit | None]) -> Callable[..., None]:
             _finish(error.exit_status, f"reprolab: {error}")
         except KeyboardInterrupt:
             _finish(Exit.INTERRUPTED, "reprolab: interrupted; the stack is down, the evidence so far is kept")
-        except BrokenPipeError:
-            sys.stderr.close()
-            sys.exit(Exit.LAB_FAILED)
-        except Exception:
+        except Exception as error:
+            if isinstance(error, BrokenPipeError) and reader_has_ended():
+                sys.exit(Exit.BROKEN_PIPE)
+            if type(error) in MACHINE_FAULTS or getattr(error, "errno", None) in FULL:
+                _finish(Exit.LAB_FAILED, f"reprolab: {_machine_fault(error)}")
             # Python would end with status 1, which means drift.
             traceback.print_exc()
             _finish(Exit.LAB_FAILED, "reprolab: an error in the lab itself; the traceback above shows where")
@@ -79,6 +85,13 @@ def boundary(command: Callable[..., Exit | None]) -> Callable[..., None]:
             sys.exit(status)
 
     return guarded
+
+
+def _machine_fault(error: Exception) -> LabError:
+    """An OSError as a message: what the machine refused, and of which file."""
+    name = getattr(error, "filename", None)
+    what = f"{getattr(error, 'strerror', None) or error} ({name or 'the output of this command'})"
+    return LabError(what, expected="a file that can be read or written, with free space", advice="see its permissions")
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

@@ -11,7 +11,7 @@ from reprolab.core.terminal import harmless_output
 
 EPILOG = (
     "Exit status: 0 verdicts as recorded; 1 drift from the recorded verdict; 2 usage or a malformed "
-    "scenario; 3 inconclusive; 4 the lab failed (engine, build, disk); 130 interrupted."
+    "scenario; 3 inconclusive; 4 the lab failed (engine, build, disk); 130 interrupted; 141 nobody reads the output."
 )
 # Each command with its module in this package and its function there.
 COMMANDS = {

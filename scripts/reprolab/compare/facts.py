@@ -113,20 +113,23 @@ def _rates_apart(left: Count, right: Count) -> bool:
 
 def _judged(side: Side) -> dict[str, str]:
     """The verdict of each claim in a run, in brackets; empty for a run without verdicts."""
-    verdict = read_verdict(side.run)
-    return {claim.id: f" ({claim.verdict})" for claim in verdict.claims} if verdict else {}
+    verdict = None if side.damaged else read_verdict(side.run)
+    return {claim.id: f" ({claim.verdict})" for claim in verdict.claims if verdict.asked(claim)} if verdict else {}
 
 
 def verdicts(left: Side, right: Side) -> Facts:
     """The verdicts of two runs."""
     by_claim: list[dict[str, str]] = []
     for side in (left, right):
+        if side.damaged:
+            return Facts(VERDICTS, (), notes=(f"not compared, as the record of {side.run.name} is incomplete",))
         verdict = read_verdict(side.run)
         if verdict is None:
             name = f"{side.scenario}/{side.run.name}"
             judge = command_text.command(f"judge {name}", f"judge RUN={name}")
             return Facts(VERDICTS, (), notes=(f"{side.run.name} has no verdict.json: {judge} writes it",))
-        by_claim.append({claim.id: f"{claim.verdict} ({claim.why})" for claim in verdict.claims})
+        asked = [claim for claim in verdict.claims if verdict.asked(claim)]
+        by_claim.append({claim.id: f"{claim.verdict} ({claim.why})" for claim in asked})
     words = [{name: text.partition(" (")[0] for name, text in claims.items()} for claims in by_claim]
     shared = by_claim[0].keys() & by_claim[1].keys()
     rows = [Fact(n, by_claim[0][n], by_claim[1][n]) for n in by_claim[0] if n in shared and words[0][n] != words[1][n]]

@@ -42,6 +42,11 @@ class Side:
         return self.info.scenario
 
     @property
+    def damaged(self) -> str:
+        """What of the run's record is damaged or missing; "" for a sound one."""
+        return self.run.checked_trials().words
+
+    @property
     def label(self) -> str:
         """The variant, with the trial where one was named."""
         return f"{self.variant}:{self.trials[0].trial}" if self.named else self.variant
@@ -219,6 +224,7 @@ def check(left: Side, right: Side, force: bool = False) -> tuple[str, ...]:
         for side in runs
         if not side.info.complete
     ]
+    unfinished += [f"the record of {side.run.name} is incomplete: {side.damaged}" for side in runs if side.damaged]
     reasons += [_said_nothing(side) for side in (left, right) if not all(trial.valid for trial in side.trials)]
     return (*(f"compared by force, though {reason}" for reason in reasons), *unfinished)
 

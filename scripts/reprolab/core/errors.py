@@ -14,6 +14,8 @@ class Exit(IntEnum):
     INCONCLUSIVE = 3
     LAB_FAILED = 4
     INTERRUPTED = 130
+    # What a shell shows for a program that SIGPIPE ended.
+    BROKEN_PIPE = 141
 
     @property
     def words(self) -> str:

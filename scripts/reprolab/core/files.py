@@ -75,7 +75,15 @@ def read_json(path: Path) -> Any:
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", expected="a file of a run directory") from error
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is not JSON: {error}") from error
+        raise UsageError(f"{path} is not JSON: {error}", expected="the file as the lab wrote it") from error
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Read a JSON file that holds an object. Raises UsageError if it is missing or holds anything else."""
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise UsageError(f"{path} does not have the lab's format: it is not an object", expected="a file of this lab")
+    return content
 
 
 @contextmanager
@@ -83,7 +91,7 @@ def format_errors(path: Path) -> Iterator[None]:
     """Turn an error of the block, which reads the content of ``path`` into a dataclass, into a UsageError."""
     try:
         yield
-    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError, RecursionError) as error:
         raise UsageError(
             f"{path} does not have the lab's format: {type(error).__name__}: {error}", expected="a file of this lab"
         ) from error

@@ -180,6 +180,8 @@ class Demonstration(RunObserver):
         finally:
             self.player.abandon()
             self.player = None
+        # An act without images was not played: the plan must not ask for its trial.
+        runner.on_rounds(None, [item.variant for item in built if not item.obstacle])
         return built
 
 

@@ -14,7 +14,7 @@ from reprolab.evidence.run_dir import RunDirectory
 from reprolab.scenario.model import Scenario
 from reprolab.scenario.trial import TrialRecord
 from reprolab.verdict.document import VerdictDocument
-from reprolab.verdict.judge import judge
+from reprolab.verdict.record import judge_trials
 
 
 @dataclass
@@ -84,4 +84,4 @@ class Replay:
 
     def verdict(self) -> VerdictDocument:
         """The verdict from the run's files; nothing is written."""
-        return judge(self.scenario, self.run.name, self.trials)
+        return judge_trials(self.scenario, self.run, self.run.checked_trials())

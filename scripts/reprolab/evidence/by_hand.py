@@ -15,7 +15,8 @@ from typing import Any
 
 from reprolab.core.config_file import hint
 from reprolab.core.errors import UsageError
-from reprolab.core.files import format_errors, read_json, write_json
+from reprolab.core.files import format_errors, read_json, read_object, write_json
+from reprolab.core.typed import checked
 from reprolab.engine.host_facts import Host
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import TrialDirectory
@@ -45,13 +46,14 @@ class StackInfo:
         """Read a stack.json. Raises UsageError where it is missing or not one."""
         content = read_json(path)
         with format_errors(path):
-            return cls(
+            info = cls(
                 scenario=str(content["scenario"]),
                 name=str(content["name"]),
                 factors=dict(content["factors"]),
                 changes=dict(content["changes"]),
                 host=Host.from_json(content["host"]),
             )
+            return checked(info)
 
     def write(self, path: Path) -> None:
         """Write it as JSON."""
@@ -78,12 +80,7 @@ class StackCopy:
         Raises UsageError for a file of another shape.
         """
         path = self.path / "wrk.json"
-        if not path.exists():
-            return None
-        content = read_json(path)
-        if not isinstance(content, dict):
-            raise UsageError(f"{path} is {content!r:.60}", expected="the figures of a load, as the lab wrote them")
-        return content
+        return read_object(path) if path.exists() else None
 
 
 def checked_name(text: str) -> str:

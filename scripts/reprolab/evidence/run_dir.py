@@ -6,18 +6,21 @@ logs of the services, the results of wrk and the probes, and later verdict.json 
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reprolab.core.errors import UsageError
-from reprolab.core.files import format_errors, json_text, read_json, replacing, write_json, writing
+from reprolab.core.errors import EvidenceError, UsageError
+from reprolab.core.files import format_errors, read_json, read_object, replacing, write_json, writing
+from reprolab.core.typed import checked
+from reprolab.evidence import trials_file
+from reprolab.evidence.alive import as_it_is
 from reprolab.evidence.run_info import RunInfo
 from reprolab.evidence.series import SERIES_FILE, Sample, read_series
+from reprolab.evidence.whole import CheckedTrials, hold_against_plan
 from reprolab.logs.log_file import LogFile, whole_log
 from reprolab.scenario.trial import TrialRecord
 
@@ -76,7 +79,7 @@ class TrialDirectory:
     def machine(self) -> dict[str, Any] | None:
         """What the machine did during the trial; None if that was not recorded."""
         path = self.path / MACHINE_FILE
-        return dict(read_json(path)) if path.exists() else None
+        return read_object(path) if path.exists() else None
 
     def write(self, name: str, data: object) -> None:
         """Write the result of a probe beside the logs, as JSON."""
@@ -101,13 +104,16 @@ class RunDirectory:
         return self.path.name
 
     def info(self) -> RunInfo:
-        """Read run.json. Raises UsageError if it is missing, broken, or not of this lab."""
+        """Read run.json. Raises UsageError if it is missing, broken, or not of this lab.
+
+        The status of a run whose process has ended is not "running", whatever the file says.
+        """
         path = self.path / RUN_FILE
         content = read_json(path)
         if not isinstance(content, Mapping) or "scenario" not in content:
             raise UsageError(f"{path} does not name its scenario", expected="a run of this lab")
         with format_errors(path):
-            return RunInfo.from_json(content)
+            return as_it_is(checked(RunInfo.from_json(content)))
 
     def write_info(self, info: RunInfo) -> None:
         write_json(self.path / RUN_FILE, info.to_json())
@@ -120,18 +126,47 @@ class RunDirectory:
         """Add a finished trial to trials.jsonl and sync the file to disk."""
         target = self.path / TRIALS
         with writing(target), target.open("a", encoding="utf-8") as stream:
-            stream.write(_line(record))
+            stream.write(trials_file.to_line(record))
             stream.flush()
             os.fsync(stream.fileno())
 
+    def ensure_kept(self) -> None:
+        """Raise EvidenceError if somebody has removed the directory of the run: writing would make a new one."""
+        if not (self.path / RUN_FILE).exists():
+            raise EvidenceError(
+                f"the directory of the run was removed while it ran ({self.path})",
+                expected="a results directory that nobody changes during a run; the trials until then are lost",
+                advice="run it again",
+            )
+
     def trials(self) -> list[TrialRecord]:
-        """Return all finished trials, in the order of their ends. A torn last line is skipped."""
-        return _read_trials(self.path / TRIALS)
+        """Return the finished trials that can be read, in the order of their ends, each once.
+
+        Who judges or shows them asks ``checked_trials``, which also tells what is wrong with the others.
+        """
+        return list(trials_file.read(self.path / TRIALS).records)
+
+    def checked_trials(self) -> CheckedTrials:
+        """Return the finished trials, held against the run's plan. Raises UsageError for a run.json that is broken."""
+        info = self.info() if (self.path / RUN_FILE).exists() else None
+        return hold_against_plan(trials_file.read(self.path / TRIALS), info, TRIALS)
 
     def first_trials(self) -> list[TrialRecord]:
-        """Return the trials as the run itself recorded them, also if ``replace_trials`` was called since."""
+        """Return the trials as the run itself recorded them, also if ``replace_trials`` was called since.
+
+        Raises UsageError if a line is damaged: writing the others anew would hide it.
+        """
         first = self.path / FIRST_TRIALS
-        return _read_trials(first) if first.exists() else self.trials()
+        file = first if first.exists() else self.path / TRIALS
+        info = self.info() if (self.path / RUN_FILE).exists() else None
+        checked = hold_against_plan(trials_file.read(file), info, file.name)
+        if checked.faults:
+            raise UsageError(
+                f"the record of {self.name} is incomplete: {checked.words}",
+                expected="all trials of the run, to read them again",
+                advice=f"restore {file} from a copy, or run the scenario again",
+            )
+        return list(checked.records)
 
     def replace_trials(self, records: Iterable[TrialRecord]) -> None:
         """Write trials.jsonl anew, in one step. What the run itself recorded stays in trials.first.jsonl."""
@@ -140,21 +175,4 @@ class RunDirectory:
             with replacing(first) as draft:
                 shutil.copyfile(target, draft)
         with replacing(target) as draft:
-            draft.write_text("".join(map(_line, records)), encoding="utf-8")
-
-
-def _line(record: TrialRecord) -> str:
-    return json_text(asdict(record)) + "\n"
-
-
-def _read_trials(path: Path) -> list[TrialRecord]:
-    if not path.exists():
-        return []
-    records = []
-    # Split bytes, not text: a torn line may end within a character, and str.splitlines splits at more characters.
-    for line in path.read_bytes().splitlines():
-        try:
-            records.append(TrialRecord(**json.loads(line)))
-        except (ValueError, TypeError):
-            continue
-    return records
+            draft.write_text("".join(map(trials_file.to_line, records)), encoding="utf-8")

@@ -10,7 +10,9 @@ from reprolab.engine.host_facts import Host
 from reprolab.evidence.packages import Images, Kinds
 
 SCHEMA = 1
-COMPLETE = "complete"
+RUNNING, COMPLETE, ABORTED, FAILED = "running", "complete", "aborted", "failed"
+# Of a run whose process cannot be seen from here.
+UNSEEN = "running or aborted"
 # Why a run has fewer rounds than planned: its budget was used, or its claims have the confidence.
 BUDGET, CONFIDENCE = "budget", "confidence"
 
@@ -155,18 +157,21 @@ class ObservedAgain:
 class RunInfo:
     """The content of run.json.
 
-    ``factors`` are the documented ones. ``machine`` is the machine's load and pressure before the run. ``bases`` is
-    official name -> the image used for it, ``images`` is variant -> service -> image, ``packages`` is
-    "variant/service" -> kind -> name -> version. The names of variants are those of verdict.json; older releases left
-    out the experiment. ``case`` is the digest of the scenario's files, ``lab`` the lab's version, ``observed`` is there
-    if the logs were read again after the run. A field is empty if the run has not reached it yet or an older release
-    did not write it. Unknown keys are ignored.
+    ``status`` is RUNNING, COMPLETE, ABORTED or FAILED, and UNSEEN where it is not known. ``pid`` is the identity of
+    the run's process, ``namespace`` that in which it has its number. ``factors`` are the documented ones.
+    ``machine`` is the machine's load and pressure before the run. ``bases`` is official name -> the image used for
+    it, ``images`` is variant -> service -> image, ``packages`` is "variant/service" -> kind -> name -> version. The
+    names of variants are those of verdict.json; older releases left out the experiment. ``case`` is the digest of
+    the scenario's files, ``lab`` the lab's version, ``observed`` is there if the logs were read again after the
+    run. A field is empty if the run has not reached it yet or an older release did not write it. Unknown keys are
+    ignored.
     """
 
     scenario: str
     started: str = ""
     status: str = ""
     pid: str = ""
+    namespace: str = ""
     command: tuple[str, ...] = ()
     factors: Mapping[str, str] = field(default_factory=dict)
     plan: tuple[PlanEntry, ...] = ()
@@ -195,6 +200,7 @@ class RunInfo:
             started=data.get("started", ""),
             status=data.get("status", ""),
             pid=data.get("pid", ""),
+            namespace=data.get("namespace", ""),
             command=tuple(data.get("command", ())),
             factors=dict(data.get("factors", {})),
             plan=tuple(PlanEntry.from_json(row) for row in data.get("plan", ())),
@@ -223,6 +229,7 @@ class RunInfo:
             "started": self.started,
             "status": self.status,
             "pid": self.pid,
+            "namespace": self.namespace,
             "command": list(self.command),
             "factors": dict(self.factors),
             "plan": [asdict(row) for row in self.plan],

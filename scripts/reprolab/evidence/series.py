@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from reprolab.core.typed import checked
+
 SERIES_FILE = "series.jsonl"
 
 
@@ -44,6 +46,6 @@ def read_series(path: Path) -> Iterator[Sample]:
         return
     for line in path.read_bytes().splitlines():
         try:
-            yield Sample(**json.loads(line))
+            yield checked(Sample(**json.loads(line)))
         except (ValueError, TypeError, RecursionError):
             continue

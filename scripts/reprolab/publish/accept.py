@@ -13,7 +13,6 @@ from pathlib import Path
 from reprolab.core import command_text
 from reprolab.core.errors import UsageError
 from reprolab.evidence.run_dir import RunDirectory
-from reprolab.evidence.run_info import RunInfo
 from reprolab.publish import history, readme_sections
 from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
@@ -41,17 +40,17 @@ def accept(root: Path, run: RunDirectory, *, thin: bool = False) -> Path:
     if missing := wanted - planned:
         names = ", ".join(sorted(f"{experiment}/{variant}" for experiment, variant in missing))
         raise UsageError(f"{run.name} left out {names}", expected="a run of all variants")
-    trials = run.trials()
-    if incomplete := _incomplete_variants(info, trials):
+    checked = run.checked_trials()
+    if checked.faults:
         raise UsageError(
-            f"{run.name} lacks trials of {', '.join(incomplete)} in trials.jsonl",
+            f"the record of {run.name} is incomplete: {checked.words}",
             expected="every planned trial, either valid or invalid with a reason",
             advice=f"run it again: make scenario-{scenario.name}; nothing was written",
         )
     verdict = judge_run(scenario, run)
     if not thin:
         _refuse_thin(scenario, run, verdict)
-    new = RecordedRun(verdict, info, measure_variants(scenario, trials))
+    new = RecordedRun(verdict, info, measure_variants(scenario, list(checked.records)))
     path = write_record(scenario, new)
     history.append(scenario, new)
     return path
@@ -108,19 +107,6 @@ def _number_words(number: int | None) -> str:
     if number is None:
         return f"{MOST_TRIALS} trials of each variant would not be enough"
     return f"needs {number} trial{'s' if number > 1 else ''} of each variant"
-
-
-def _incomplete_variants(info: RunInfo, trials: list[TrialRecord]) -> list[str]:
-    """The planned variants with fewer trials than planned, with both numbers. Invalid trials count."""
-    numbers: dict[tuple[str, str], set[int]] = defaultdict(set)
-    for trial in trials:
-        numbers[trial.experiment, trial.variant].add(trial.trial)
-    counts = [(variant, len(numbers[variant.experiment, variant.variant])) for variant in info.plan]
-    return [
-        f"{variant.experiment}/{variant.variant} ({count} of {variant.trials})"
-        for variant, count in counts
-        if count < variant.trials
-    ]
 
 
 def measure_variants(scenario: Scenario, trials: list[TrialRecord]) -> dict[str, Measured]:

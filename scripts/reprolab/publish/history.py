@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from reprolab.core.errors import UsageError
 from reprolab.core.files import replacing
 from reprolab.scenario.model import Scenario
 from reprolab.verdict.record import RecordedRun
@@ -38,9 +39,32 @@ def line(record: RecordedRun) -> dict[str, Any]:
 
 
 def append(scenario: Scenario, record: RecordedRun) -> Path:
-    """Add the line of a recorded run to history.jsonl; returns its path. The file is never left half written."""
+    """Add the line of a recorded run to history.jsonl; returns its path. The file is never left half written.
+
+    Raises UsageError if a line of the file is damaged.
+    """
     path = history_path(scenario)
-    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    before = _read(path)
     with replacing(path) as draft:
         draft.write_text(before + json.dumps(line(record), ensure_ascii=False) + "\n", encoding="utf-8")
     return path
+
+
+def _read(path: Path) -> str:
+    """The content of the history; "" without one. Raises UsageError that names the first line that is damaged."""
+    if not path.exists():
+        return ""
+    content = path.read_bytes()
+    for number, text in enumerate(content.splitlines(), 1):
+        try:
+            entry = json.loads(text)
+        except (ValueError, RecursionError):
+            entry = None
+        if not isinstance(entry, dict):
+            raise UsageError(
+                f"{path}, line {number} is damaged",
+                expected="one JSON object a line, for each run that was put on record",
+                advice=f"git checkout {path} restores it",
+            )
+    # Without its last line end, the new line would be joined to the last one.
+    return content.decode() + ("" if content.endswith(b"\n") or not content else "\n")

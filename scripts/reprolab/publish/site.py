@@ -162,12 +162,16 @@ def _copy_report(root: Path, name: str, draft: Path, target: Path) -> ReportLink
     if not source.is_file():
         missing = f"the latest run has no {run_dir.PAGE}; make html RUN={name} writes it"
         return ReportLink(run=run.name, missing=missing)
+    try:
+        status = "incomplete" if run.checked_trials().faults else run.info().status
+    except UsageError as error:
+        return ReportLink(run=run.name, missing=f"the latest run cannot be read: {str(error).splitlines()[0]}")
     href = f"reports/{name}.html"
     copy = draft / href
     copy.parent.mkdir(exist_ok=True)
     text = source.read_text(encoding="utf-8")
     copy.write_text(_with_links_to_run(text, run, target / "reports"), encoding="utf-8")
-    return ReportLink(href, run.name, run.info().status)
+    return ReportLink(href, run.name, status)
 
 
 def _with_links_to_run(text: str, run: RunDirectory, place: Path) -> str:

@@ -48,8 +48,12 @@ def report(console: Console, scenario: Scenario, run: RunDirectory) -> None:
     info, verdict = run.info(), read_verdict(run)
     if verdict is None:
         raise UsageError(f"{run.path} has no verdict.json", expected="a run that was judged")
-    trials = run.trials()
-    tables, machine = table.tables(scenario, trials), machine_lines(scenario, info, verdict, trials)
+    checked = run.checked_trials()
+    trials = list(checked.records)
+    tables = table.tables(scenario, trials)
+    machine = [*checked.lines, *machine_lines(scenario, info, verdict, trials)]
+    with files.replacing(run.path / REPORT) as draft:
+        draft.write_text(_text(scenario, info, tables, verdict, machine), encoding="utf-8")
     terminal.render(console, scenario, info, tables, verdict, f"{files.display_path(run.path)}/", machine)
     if (record := read_record(scenario)) is not None:
         changed = layers.compare_with_record(scenario, record, info)
@@ -57,8 +61,6 @@ def report(console: Console, scenario: Scenario, run: RunDirectory) -> None:
             console.print(f"  differs: {line}", style="yellow")
         for line in () if verdict.drifted else changed.short_lines:
             console.print(f"  {line}", style="dim", soft_wrap=True)
-    with files.replacing(run.path / REPORT) as draft:
-        draft.write_text(_text(scenario, info, tables, verdict, machine), encoding="utf-8")
 
 
 def _text(

@@ -13,7 +13,8 @@ from typing import NoReturn
 
 import click
 import docker
-from docker.errors import ImageNotFound
+import requests
+from docker.errors import DockerException, ImageNotFound
 
 from reprolab.baseimage.resolve import Base, policy
 from reprolab.core import files
@@ -24,7 +25,7 @@ from reprolab.core.subprocesses import replace_process, run
 from reprolab.engine import host_facts, labels
 from reprolab.engine.detect import client, compose_command, ensure_engine
 from reprolab.engine.requirements import HostState, lacks
-from reprolab.evidence import by_hand
+from reprolab.evidence import by_hand, lookup
 from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
 from reprolab.stack.compose import Model, image_variables, services_by_role
@@ -98,7 +99,7 @@ def _remove_earlier(root: Path, stack: Stack, label: str, on_progress: OnProgres
     file = where.path / by_hand.MODEL
     if file.exists():
         # A run may have kept it: then its project is that of a trial.
-        earlier = Stack(stack.scenario, files.read_json(file), file, stack.client, stack.compose, where, stack.owner)
+        earlier = Stack(stack.scenario, _read_model(file), file, stack.client, stack.compose, where, stack.owner)
         if _is_up(stack.client, earlier.project):
             on_progress(f"taking the stack {_words(stack.scenario, label)} down that was up before")
         earlier.down()
@@ -154,6 +155,15 @@ def _is_up(api: docker.DockerClient, project: str) -> bool:
     return bool(api.containers.list(all=True, ignore_removed=True, filters=filters))
 
 
+def _up_elsewhere(root: Path, name: str, label: str) -> bool:
+    """Whether a stack of this checkout is up that has no files here: REPROLAB_RESULTS was another one then."""
+    try:
+        return _is_up(client(), _project(root, name, label))
+    except (DockerException, requests.RequestException, LabError):
+        # Without an engine nothing is up.
+        return False
+
+
 def _names_up(root: Path, name: str) -> list[str]:
     """The names under which stacks of this scenario are up, "default" among them."""
     names = [
@@ -167,7 +177,16 @@ def _names_up(root: Path, name: str) -> list[str]:
 
 def _model(root: Path, name: str, label: str) -> Model:
     """The model of a stack by hand; the one that a run kept has the project of its trial."""
-    model: Model = files.read_json(by_hand.place(root, name, label).path / by_hand.MODEL)
+    return _read_model(by_hand.place(root, name, label).path / by_hand.MODEL)
+
+
+def _read_model(file: Path) -> Model:
+    """Read the Compose model of a stack by hand. Raises UsageError for a file that is none."""
+    model: Model = files.read_object(file)
+    if not (isinstance(model.get("name"), str) and isinstance(model.get("services"), dict)):
+        raise UsageError(
+            f"{file} is no Compose model of the lab", expected="name and services", advice="`make clean`, then up again"
+        )
     return model
 
 
@@ -185,7 +204,7 @@ def _standing(root: Path, name: str, label: str) -> Stack:
         raise _not_up(root, name, label)
     engine = ensure_engine(click.echo)
     api = client()
-    model: Model = files.read_json(file)
+    model = _read_model(file)
     if not _is_up(api, model["name"]):
         raise _not_up(root, name, label)
     return Stack(name, model, file, api, compose_command(engine), where, hand_labels(root, name))
@@ -211,12 +230,16 @@ def down(root: Path, name: str, label: str = "") -> None:
     file = where.path / by_hand.MODEL
     if file.exists():
         engine = ensure_engine(click.echo)
-        stack = Stack(
-            name, files.read_json(file), file, client(), compose_command(engine), where, hand_labels(root, name)
-        )
+        stack = Stack(name, _read_model(file), file, client(), compose_command(engine), where, hand_labels(root, name))
         stack.down()
         file.unlink(missing_ok=True)
         click.echo(f"down: {_words(name, label)}")
+    elif _up_elsewhere(root, name, checked):
+        raise UsageError(
+            f"{_words(name, label)} is up, but its files are not below {lookup.results_root(root)}",
+            expected="the same REPROLAB_RESULTS as when it came up",
+            advice=f"{_make('down', name, label)} with that one; or `make clean`, which takes all stacks by hand down",
+        )
     elif checked != by_hand.DEFAULT and checked not in by_hand.names(root, name):
         raise _not_up(root, name, label)
     else:

@@ -15,9 +15,8 @@ from typing import Any
 
 from reprolab.core.errors import InvalidTrial, UsageError
 from reprolab.core.files import read_json
-from reprolab.engine import labels
 from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
-from reprolab.evidence.run_info import ObservedAgain
+from reprolab.evidence.run_info import RUNNING, UNSEEN, ObservedAgain
 from reprolab.logs.log_file import DamagedLog
 from reprolab.run.runner import DRIVEN, OBSERVE_ERROR, observation
 from reprolab.scenario.digest import case_digest
@@ -63,8 +62,14 @@ def observe_again(scenario: Scenario, run: RunDirectory) -> list[Reading]:
     Raises UsageError while the run still runs.
     """
     info = run.info()
-    if info.status == "running" and labels.owner_lives({labels.OWNER: info.pid}):
+    if info.status == RUNNING:
         raise UsageError(f"{run.name} is still running", expected="a run that has ended")
+    if info.status == UNSEEN:
+        raise UsageError(
+            f"{run.name} is {info.status}: {info.reason}",
+            expected="a run that has ended",
+            advice="read it again where it ran",
+        )
     readings = [_read(scenario, run, record) for record in run.first_trials()]
     if not all(reading.kept for reading in readings):
         run.replace_trials(reading.now for reading in readings)

@@ -287,7 +287,8 @@ class Runner:
                 stack.remove_containers()
 
     def finish(self, record: TrialRecord) -> None:
-        """Save the record of a trial."""
+        """Save the record of a trial. Raises EvidenceError if the directory of the run was removed."""
+        self.run.ensure_kept()
         self.run.append(record)
         self.observer.trial_ends(record)
         if self._schedule:

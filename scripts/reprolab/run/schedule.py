@@ -18,7 +18,7 @@ from reprolab.verdict.document import ClaimVerdict, Verdict, VerdictDocument
 # An inconclusive claim gets so many rounds to become decided. An image that cannot be built will not be there later.
 PATIENCE = 3
 
-OnRounds = Callable[[RoundsInfo, Sequence[PlannedVariant]], None]
+OnRounds = Callable[[RoundsInfo | None, Sequence[PlannedVariant]], None]
 
 
 @dataclass

@@ -17,8 +17,9 @@ from reprolab.core.errors import Exit, LabError
 from reprolab.engine import host_facts, labels
 from reprolab.engine.detect import Engine, client, ensure_engine
 from reprolab.evidence import lookup
+from reprolab.evidence.alive import pid_namespace
 from reprolab.evidence.run_dir import RunDirectory
-from reprolab.evidence.run_info import COMPLETE, BaseImage, PlanEntry, RoundsInfo, RunInfo
+from reprolab.evidence.run_info import ABORTED, COMPLETE, FAILED, RUNNING, BaseImage, PlanEntry, RoundsInfo, RunInfo
 from reprolab.machine.load import at_start
 from reprolab.report.write import add_page, report
 from reprolab.run.keep import Keeper, StackKept
@@ -63,16 +64,16 @@ class Session:
             status = self._trials(engine)
             self._save(replace(self._current_info, status=COMPLETE))
         except StackKept as end:
-            self._abort("aborted", str(end))
+            self._abort(ABORTED, str(end))
         except KeyboardInterrupt:
-            self._abort("aborted", "interrupted from the keyboard or by a signal")
+            self._abort(ABORTED, "interrupted from the keyboard or by a signal")
             raise
         except LabError as error:
-            self._abort("failed", str(error))
+            self._abort(FAILED, str(error))
             raise
         except BaseException as error:
             # For example, the reader of a pipe ended. run.json must not say that the run still runs.
-            self._abort("failed", f"{type(error).__name__}: {error}")
+            self._abort(FAILED, f"{type(error).__name__}: {error}")
             raise
         finally:
             # The trials are judged and reported also if the run did not finish.
@@ -92,8 +93,9 @@ class Session:
             RunInfo(
                 scenario=scenario.name,
                 started=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-                status="running",
+                status=RUNNING,
                 pid=labels.process_identity(os.getpid()),
+                namespace=pid_namespace(),
                 command=(Path(sys.argv[0]).name, *sys.argv[1:]),
                 factors=dict(scenario.factors),
                 plan=_entries(self.plan.variants),
@@ -132,11 +134,14 @@ class Session:
         self._save_bases()
         with self.observer.trials():
             prepared = self.run_trials(self.runner, prepared)
+        self.run.ensure_kept()
         self._save_images(prepared)
         unbuilt = any(item.invalid for item in prepared)
         return Exit.LAB_FAILED if unbuilt else None
 
-    def _save_rounds(self, rounds: RoundsInfo, variants: Sequence[PlannedVariant]) -> None:
+    def _save_rounds(self, rounds: RoundsInfo | None, variants: Sequence[PlannedVariant]) -> None:
+        assert self.run is not None
+        self.run.ensure_kept()
         self._save(replace(self._current_info, rounds=rounds, plan=_entries(variants)))
 
     def _save_images(self, prepared: list[Prepared]) -> None:

@@ -49,9 +49,14 @@ class Watched:
         return self.verdict.claims if self.verdict else ()
 
     @property
+    def asked(self) -> list[ClaimVerdict]:
+        """The claims of which all variants ran: a case may end before its last trial."""
+        return [claim for claim in self.claims if self.verdict and self.verdict.asked(claim)]
+
+    @property
     def as_recorded(self) -> list[str]:
         """The claims with the verdict that is on record."""
-        return [claim.id for claim in self.claims if claim.verdict == claim.recorded]
+        return [claim.id for claim in self.asked if claim.verdict == claim.recorded]
 
     @property
     def drifted(self) -> list[ClaimVerdict]:
@@ -62,7 +67,7 @@ class Watched:
     @property
     def undecided(self) -> list[str]:
         """The claims that stayed inconclusive although the record is another one."""
-        inconclusive = [claim for claim in self.claims if claim.verdict == Verdict.INCONCLUSIVE]
+        inconclusive = [claim for claim in self.asked if claim.verdict == Verdict.INCONCLUSIVE]
         return [claim.id for claim in inconclusive if claim.recorded != Verdict.INCONCLUSIVE]
 
     @property

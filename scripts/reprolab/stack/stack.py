@@ -82,6 +82,9 @@ class Stack(StackLoad, StackLooks):
     def down(self) -> None:
         """Remove the project's containers, network and volumes; they may be removed already."""
         down = self.command("down", "--volumes", "--timeout", "1", "--remove-orphans")
+        if not self.file.exists():
+            # The directory of the run may have been removed. Without the model, Compose would leave the network.
+            write_json(self.file, self.model)
         for _ in range(DOWN_TRIES):
             self.remove_containers()
             # Compose succeeds also if a network stayed, because a container was still leaving it. This happens when

@@ -9,6 +9,7 @@ from typing import Any
 
 from reprolab.core.files import format_errors, read_json, write_json
 from reprolab.core.stats import p_words, rate_text
+from reprolab.core.typed import checked
 from reprolab.evidence.run_dir import RunDirectory
 
 # Schema 1 had no intermittent verdicts, no trials that do not count, and no p. It is still read.
@@ -252,7 +253,7 @@ def read_verdict(run: RunDirectory) -> VerdictDocument | None:
         return None
     content = read_json(path)
     with format_errors(path):
-        return VerdictDocument.from_json(content)
+        return checked(VerdictDocument.from_json(content))
 
 
 def write_verdict(run: RunDirectory, verdict: VerdictDocument) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 
 from reprolab.core.errors import Exit
 from reprolab.scenario.model import Claim, Scenario
 from reprolab.scenario.trial import TrialRecord
 from reprolab.verdict.counting import Count, count, measured, rounded_interval
-from reprolab.verdict.decide import decide
+from reprolab.verdict.decide import Decision, decide
 from reprolab.verdict.document import (
     ClaimVariant,
     ClaimVerdict,
@@ -20,9 +22,16 @@ from reprolab.verdict.document import (
 
 
 def judge(
-    scenario: Scenario, run: str, trials: Iterable[TrialRecord], recorded: VerdictDocument | None = None
+    scenario: Scenario,
+    run: str,
+    trials: Iterable[TrialRecord],
+    recorded: VerdictDocument | None = None,
+    doubted: Mapping[tuple[str, str], str] = MappingProxyType({}),
 ) -> VerdictDocument:
-    """The verdict on one run's trials. ``run`` is its name (its UTC stamp), ``recorded`` the recorded verdict."""
+    """The verdict on one run's trials. ``run`` is its name (its UTC stamp), ``recorded`` the recorded verdict.
+
+    ``doubted`` is (experiment, variant) -> why its trials are not all there: claims on it are inconclusive.
+    """
     by_variant: dict[tuple[str, str], list[TrialRecord]] = {}
     for trial in trials:
         by_variant.setdefault((trial.experiment, trial.variant), []).append(trial)
@@ -42,19 +51,33 @@ def judge(
                 )
                 for name in claim.expectations
             }
-            claims.append(_claim_verdict(scenario, claim, counts, before.get(claim.id), rows))
+            doubts = [
+                doubted[experiment.name, name] for name in claim.expectations if (experiment.name, name) in doubted
+            ]
+            decision = Decision(Verdict.INCONCLUSIVE, doubts[0]) if doubts else _decision(claim, counts)
+            claims.append(_claim_verdict(scenario, claim, decision, before.get(claim.id), rows))
     results = {scenario.variant_key(where, name): variant_result(rows) for (where, name), rows in by_variant.items()}
+    # A variant that ran and has lost all its trials was asked all the same.
+    results |= {scenario.variant_key(*key): VariantResult({}, 0, 0) for key in doubted if key not in by_variant}
     return VerdictDocument(scenario.name, run, tuple(claims), results, signs)
+
+
+def _decision(claim: Claim, counts: Mapping[str, Count]) -> Decision:
+    """The decision on a claim; a claim that the run did not ask is not decided by some of its variants."""
+    decision = decide(claim, counts)
+    if left_out := [name for name in claim.expectations if name not in counts]:
+        why = "; ".join(f"{name} was not run" for name in left_out)
+        return replace(decision, verdict=Verdict.INCONCLUSIVE, why=why, thin="")
+    return decision
 
 
 def _claim_verdict(
     scenario: Scenario,
     claim: Claim,
-    counts: Mapping[str, Count],
+    decision: Decision,
     recorded: Verdict | None,
     rows: Mapping[str, ClaimVariant],
 ) -> ClaimVerdict:
-    decision = decide(claim, counts)
     why = decision.why + (f" · but see {', '.join(claim.but)}" if claim.but else "")
     return ClaimVerdict(
         claim.id,

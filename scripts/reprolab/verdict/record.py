@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from reprolab.core.files import format_errors, read_json, write_json
+from reprolab.core.typed import checked
 from reprolab.evidence import packages
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import COMPLETE, RunInfo
+from reprolab.evidence.whole import CheckedTrials
 from reprolab.scenario.model import Scenario
-from reprolab.verdict.document import VerdictDocument, write_verdict
+from reprolab.verdict.document import VerdictDocument, read_verdict, write_verdict
 from reprolab.verdict.judge import judge
 from reprolab.verdict.measured import Measured
 
@@ -67,7 +69,7 @@ def read_record(scenario: Scenario) -> RecordedRun | None:
         return None
     content = read_json(path)
     with format_errors(path):
-        return RecordedRun.from_json(content)
+        return checked(RecordedRun.from_json(content))
 
 
 def write_record(scenario: Scenario, record: RecordedRun) -> Path:
@@ -86,6 +88,21 @@ def recorded_verdict(scenario: Scenario) -> VerdictDocument | None:
 
 def judge_run(scenario: Scenario, run: RunDirectory) -> VerdictDocument:
     """Judge a run from its files, and write verdict.json."""
-    verdict = judge(scenario, run.name, run.trials(), recorded_verdict(scenario))
+    verdict = judge_trials(scenario, run, run.checked_trials(), recorded_verdict(scenario))
     write_verdict(run, verdict)
     return verdict
+
+
+def judge_trials(
+    scenario: Scenario, run: RunDirectory, trials: CheckedTrials, recorded: VerdictDocument | None = None
+) -> VerdictDocument:
+    """The verdict on a run's trials; nothing is written."""
+    return judge(scenario, run.name, trials.records, recorded, trials.doubted)
+
+
+def verdict_of(
+    scenario: Scenario, run: RunDirectory, trials: CheckedTrials, recorded: VerdictDocument | None
+) -> VerdictDocument:
+    """The verdict of verdict.json; judged anew where there is none, or where the trials were damaged since."""
+    stored = None if trials.faults else read_verdict(run)
+    return stored or judge_trials(scenario, run, trials, recorded)

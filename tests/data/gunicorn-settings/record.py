@@ -20,6 +20,7 @@ def main(source: Path) -> None:
         for line in (source / "trials.jsonl").read_text(encoding="utf-8").splitlines():
             trial = json.loads(line)
             trial["seconds"] = None
+            trial.pop("crc32", None)
             stream.write(json.dumps(trial, ensure_ascii=False) + "\n")
 
 

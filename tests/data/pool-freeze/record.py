@@ -22,6 +22,7 @@ def main(source: Path) -> None:
     with (HERE / "trials.jsonl").open("w", encoding="utf-8") as stream:
         for line in (source / "trials.jsonl").read_text(encoding="utf-8").splitlines():
             trial = json.loads(line)
+            trial.pop("crc32", None)
             trial["observation"].pop("seen", None)
             attempts = trial["observation"].get("attempts", [])
             for one in attempts:

@@ -23,9 +23,8 @@ from reprolab.report.html.page import render, script_json
 from reprolab.report.machine import machine_lines
 from reprolab.scenario.model import CUSTOM, Scenario
 from reprolab.scenario.trial import TrialRecord
-from reprolab.verdict.document import VerdictDocument, read_verdict
-from reprolab.verdict.judge import judge
-from reprolab.verdict.record import RecordedRun
+from reprolab.verdict.document import VerdictDocument
+from reprolab.verdict.record import RecordedRun, verdict_of
 
 FILES = ("report.txt", "verdict.json", "run.json", TRIALS, FIRST_TRIALS)
 
@@ -44,9 +43,9 @@ def write(scenario: Scenario, run: RunDirectory, recorded: RecordedRun | None) -
 
 def page(scenario: Scenario, run: RunDirectory, recorded: RecordedRun | None) -> str:
     """The HTML text of the page."""
-    info, trials = run.info(), run.trials()
-    # A run that was killed has no verdict.json.
-    verdict = read_verdict(run) or judge(scenario, run.name, trials, recorded.verdict if recorded else None)
+    info, checked = run.info(), run.checked_trials()
+    trials = list(checked.records)
+    verdict = verdict_of(scenario, run, checked, recorded.verdict if recorded else None)
     charts = trials_html.Charts()
     shown = trials_html.read_trials(scenario, run, trials)
     claims = claims_html.claims(verdict, run, trials, scenario)
@@ -67,7 +66,7 @@ def page(scenario: Scenario, run: RunDirectory, recorded: RecordedRun | None) ->
         hosts=sum(base.origin == "host" for base in info.bases.values()),
         finding=_finding(scenario, recorded),
         tables=_tables(scenario, run, trials),
-        machine=machine_lines(scenario, info, verdict, trials),
+        machine=[*checked.lines, *machine_lines(scenario, info, verdict, trials)],
         customs=_customs(scenario, verdict),
         claims=claims,
         doubts="" if _customs(scenario, verdict) else terminal.doubts(verdict),
