@@ -321,11 +321,14 @@ def test_a_value_with_a_special_character_of_a_shell_is_refused() -> None:
 
 STACK = """\
 x-reprolab: {title: a lamp, document: {title: doc-1}}
+x-hardened: &hardened {cap_drop: [ALL], security_opt: ["no-new-privileges:true"], mem_limit: 64m, pids_limit: 64}
 services:
   blink-app:
+    <<: *hardened
     build: {context: "./${KIND:-plain}", dockerfile: "${FILE:-Dockerfile}"}
     volumes: ["./${CONF:-a.conf}:/etc/lamp.conf:ro", "blink-data:/data"]
   blink-store:
+    <<: *hardened
     image: store:${STORE:-7}
 volumes: {blink-data: }
 """
