@@ -94,12 +94,12 @@ $(addprefix demo-,$(SCENARIOS)): demo-%: setup ## play a case on a stage; AUTO=8
 	@$(REPROLAB) demo $* $(if $(AUTO),--auto=$(AUTO)) $(if $(REPLAY),--replay '$(REPLAY)') $(if $(SPEED),--speed $(SPEED)) $(ARGS)
 
 .PHONY: bundle
-bundle: setup ## all that a machine without network needs, in one file; SCENARIOS="a b" for some
-	@$(REPROLAB) bundle $(if $(filter command line,$(origin SCENARIOS)),$(SCENARIOS)) $(ARGS)
+bundle: setup ## all that a machine without network needs, in one file; SCENARIOS="a b" for some, SIGN=KEY
+	@$(REPROLAB) bundle $(if $(filter command line,$(origin SCENARIOS)),$(SCENARIOS)) $(if $(SIGN),--sign '$(SIGN)') $(ARGS)
 
 .PHONY: load
-load: ## make a machine without network ready: make load BUNDLE=results/bundle-....tar
-	@PYTHON='$(or $(PYTHON_BIN),$(if $(filter environment,$(origin PYTHON)),$(PYTHON)))' scripts/load '$(BUNDLE)'
+load: ## make a machine without network ready: make load BUNDLE=results/bundle-....tar; VERIFY=ALLOWED_SIGNERS
+	@PYTHON='$(or $(PYTHON_BIN),$(if $(filter environment,$(origin PYTHON)),$(PYTHON)))' scripts/load '$(BUNDLE)' $(if $(VERIFY),--verify '$(VERIFY)') $(ARGS)
 
 # A mistyped scenario: an explicit target wins over these, so whatever comes here is none; nothing is run.
 scenario-% bugreport-% export-% up-% wrk-% logs-% down-% demo-%: setup
