@@ -167,7 +167,7 @@ doctor: setup ## what the lab finds on this machine; sets up what is missing
 
 .PHONY: clean
 clean: setup ## remove what killed runs and stacks by hand left behind
-	@$(REPROLAB) clean
+	@$(REPROLAB) clean $(ARGS)
 
 # PYTHON on make's command line is a factor of the stacks; the interpreter of .venv is PYTHON_BIN, or PYTHON in
 # the environment.

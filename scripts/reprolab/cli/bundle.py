@@ -108,6 +108,11 @@ def load(where: Path, signers: Path | None, limit: float) -> None:
         loaded = loader.load_images(manifest, on_bytes)
     loader.register_bases(manifest)
     click.echo(f"images: {len(manifest.images)} {'loaded' if loaded else 'were loaded already'}")
+    if manifest.bases:
+        click.echo(
+            f"bases:  {', '.join(sorted(manifest.bases))} come from the bundle now, for all checkouts that use this"
+        )
+        click.echo(f"        engine; {command_text.command('clean --bundles', 'clean ARGS=--bundles')} takes that back")
     for run in loader.unpack_runs(manifest):
         click.echo(f"run:    {run}")
     if missing := list(loader.describe_missing(manifest)):
