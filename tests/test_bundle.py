@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from cases import ROOT, load, recorded_run, write_run_json
 from lab import engine
+from reprolab.baseimage.resolve import remove_bundled
 from reprolab.bundle import archive as bundle_archive
 from reprolab.bundle import create, members
 from reprolab.bundle import load as bundle_load
@@ -235,6 +236,17 @@ def test_a_bundle_must_be_named(tmp_path: Path) -> None:
     (tmp_path / "page.tar").write_text("<html>")
     done = load_script(tmp_path / "page.tar", tmp_path / "checkout")
     assert done.returncode == 4 and "cannot be unpacked" in done.stderr
+
+
+def test_names_from_bundles_are_taken_back() -> None:
+    """Only those that `load` gave; an image stays."""
+    removed = []
+    images: Any = SimpleNamespace(
+        list=lambda name: [SimpleNamespace(tags=[f"{BUNDLED}/python-3:1", "reprolab-base/python:3"])],
+        remove=lambda tag, noprune: removed.append((tag, noprune)),
+    )
+    assert remove_bundled(SimpleNamespace(images=images)) == ["python-3"]  # type: ignore[arg-type]
+    assert removed == [(f"{BUNDLED}/python-3:1", True)]
 
 
 # -- on a real engine --------------------------------------------------------------------------------

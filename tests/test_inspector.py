@@ -132,8 +132,7 @@ os.read(reading, 1)
 BY_HANDLE = """
 import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
-handle, mount = ctypes.create_string_buffer(bytes([128, 0, 0, 0]) + bytes(140)), ctypes.c_int()
-libc.name_to_handle_at(-100, b"/etc/hosts", handle, ctypes.byref(mount), 0)
+handle = ctypes.create_string_buffer(bytes([128, 0, 0, 0]) + bytes(140))
 place = os.open("/etc/hosts", os.O_RDONLY)
 print(libc.open_by_handle_at(place, handle, os.O_RDONLY), os.strerror(ctypes.get_errno()))
 """
