@@ -10,7 +10,7 @@ SCENARIOS := $(sort $(notdir $(patsubst %/compose.yaml,%,$(wildcard scenarios/*/
 
 # Words of the lab on make's command line; any other VARIABLE=value there is a factor of the stack.
 LAB_WORDS := TRIALS VARIANT EXPERIMENT JOBS SEED BUDGET CONFIDENCE KEEP KEEP_GOING NAME RUN A B HTML ARGS PYTEST PYTHON_BIN \
-	REPLAY AUTO SPEED BUNDLE SCENARIOS ADD AS THIN OBSERVE
+	REPLAY AUTO SPEED BUNDLE SCENARIOS ADD AS THIN OBSERVE SIGN VERIFY
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
 FACTORS := $(sort $(filter-out $(LAB_WORDS) -*-%,$(GIVEN)))
 SET := $(foreach factor,$(FACTORS),--set '$(factor)=$($(factor))')

@@ -375,7 +375,7 @@ def test_a_reproducer_asks_no_more_of_a_machine_than_a_stack(tmp_path: Path) -> 
     scenario = blink(tmp_path)
     text = scenario.compose_file.read_text(encoding="utf-8").replace("blink-data:/data", "/etc:/data:ro")
     scenario.compose_file.write_text(text, encoding="utf-8")
-    with pytest.raises(UsageError, match="app.volumes is /etc: it is a path of the host"):
+    with pytest.raises(UsageError, match=r"app\.volumes is /etc: it is a path of the host"):
         write.choose_case(loader.load(tmp_path, "blink"))
 
 

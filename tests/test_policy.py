@@ -13,6 +13,7 @@ from reprolab.core.errors import UsageError
 from reprolab.scenario import loader
 from reprolab.scenario.allowance import Allowance
 from reprolab.stack import policy
+from reprolab.stack.policy_check import check
 
 HARDENED = """\
 x-reprolab:
@@ -129,9 +130,9 @@ def test_a_value_of_a_service_is_refused(changes: dict[str, Any], key: str, valu
     model = with_service(**changes)
     assert found(model, tmp_path) == [(f"app.{key}", value)]
     file = tmp_path / "compose.yaml"
-    policy.check(model, file, [tmp_path / "case"], [Allowance(f"app.{key}", (value,), "a reason")], "blink-")
+    check(model, file, [tmp_path / "case"], [Allowance(f"app.{key}", (value,), "a reason")], "blink-")
     with pytest.raises(UsageError, match="app"):
-        policy.check(model, file, [tmp_path / "case"], [Allowance(f"app.{key}", ("another",), "a reason")], "blink-")
+        check(model, file, [tmp_path / "case"], [Allowance(f"app.{key}", ("another",), "a reason")], "blink-")
 
 
 SHARED: list[tuple[dict[str, Any], str, str]] = [
@@ -145,6 +146,16 @@ SHARED: list[tuple[dict[str, Any], str, str]] = [
         {"volumes": {"v": {"driver": "local", "driver_opts": {"type": "none", "o": "bind", "device": "/"}}}},
         "volumes.v.driver_opts",
         "device=/,o=bind,type=none",
+    ),
+    (
+        {"volumes": {"v": {"driver_opts": {"type": "tmpfs", "o": "size=1m,bind", "device": "tmpfs"}}}},
+        "volumes.v.driver_opts",
+        "device=tmpfs,o=size=1m,bind,type=tmpfs",
+    ),
+    (
+        {"volumes": {"v": {"driver_opts": {"type": "tmpfs", "device": "/"}}}},
+        "volumes.v.driver_opts",
+        "device=/,type=tmpfs",
     ),
     ({"secrets": {"s": {"file": "/etc/shadow"}}}, "secrets.s.file", "/etc/shadow"),
     ({"secrets": {"s": {"environment": "TOKEN"}}}, "secrets.s.environment", "TOKEN"),
@@ -194,7 +205,7 @@ def test_the_message_names_every_line(tmp_path: Path) -> None:
     directory = lay_out(tmp_path, compose=text)
     model = {"services": {"blink-app": {**harmless(), "privileged": True, "pids_limit": None}}}
     with pytest.raises(UsageError) as raised:
-        policy.check(model, directory / "compose.yaml", [directory], prefix="blink-")
+        check(model, directory / "compose.yaml", [directory], prefix="blink-")
     lines = str(raised.value).splitlines()
     assert lines[1] == "  line 10: app.privileged is true: it has every right on the host; remove it"
     assert lines[2].startswith("  line 5: app.pids_limit is missing: ") and "pids_limit: 256" in lines[2]

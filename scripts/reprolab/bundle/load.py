@@ -106,8 +106,8 @@ class Loader:
             target = results / run
             if os.path.lexists(target):
                 different = self._difference(run, target)
-                told = f"is here with another {different}; it stays, and the bundle's was not unpacked"
-                yield f"{run} {told if different else 'is here already'}"
+                kept = f"is here with another {different}; it stays, and the bundle's was not unpacked"
+                yield f"{run} {kept if different else 'is here already'}"
                 continue
             self._unpack(run, target)
             if not (target.parent / lookup.LATEST).exists():

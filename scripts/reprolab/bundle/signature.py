@@ -40,8 +40,8 @@ def check(text: bytes, signature: bytes, signers: Path, bundle: Path) -> str:
         file.write_bytes(signature)
         common = ["-f", str(signers), "-s", str(file)]
         try:
-            found = run([_program(), "-Y", "find-principals", *common], timeout=LIMIT)
-            name = (found.stdout.strip().splitlines() or [""])[0]
+            principals = run([_program(), "-Y", "find-principals", *common], timeout=LIMIT)
+            name = (principals.stdout.strip().splitlines() or [""])[0]
             verify = [_program(), "-Y", "verify", *common, "-n", NAMESPACE, "-I", name]
             run(verify, timeout=LIMIT, stdin=text.decode("utf-8"))
         except (CommandError, UnicodeDecodeError) as error:

@@ -34,11 +34,13 @@ ETC = "etc/apt"
 # Seconds: apt gives up a server that does not answer, the container gives up apt, the lab gives up the container.
 SERVER_LIMIT, APT_LIMIT, CONTAINER_LIMIT = 20, 120, 150
 # The Release files show whether the suites exist; the lists of packages are not needed.
+LISTS = "/tmp/lists"
 ASK = (
-    f"command -v apt-get >/dev/null || exit 0; exec timeout {APT_LIMIT} apt-get update -o Acquire::Retries=1"
+    f"command -v apt-get >/dev/null || exit 0; mkdir -p {LISTS}/partial"
+    f"; exec timeout {APT_LIMIT} apt-get update -o Acquire::Retries=1"
     f" -o Acquire::http::Timeout={SERVER_LIMIT} -o Acquire::https::Timeout={SERVER_LIMIT}"
-    # Without capabilities apt cannot become another user.
-    " -o APT::Sandbox::User=root -o Acquire::Languages=none"
+    # Without capabilities apt cannot become another user, nor write where the image gave a directory to that user.
+    f" -o APT::Sandbox::User=root -o Dir::State::lists={LISTS} -o Acquire::Languages=none"
     " -o Acquire::IndexTargets::deb::Packages::DefaultEnabled=false 2>&1"
 )
 

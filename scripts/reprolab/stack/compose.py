@@ -22,7 +22,7 @@ from reprolab.core.errors import UsageError
 from reprolab.core.subprocesses import CommandError, run
 from reprolab.engine import labels
 from reprolab.scenario.model import NAMED_IMAGE, Experiment, Scenario
-from reprolab.stack import policy
+from reprolab.stack.policy_check import check
 
 Model = dict[str, Any]
 """A Compose file as `docker compose config --format json` prints it."""
@@ -76,7 +76,7 @@ def check_scenario(scenario: Scenario, compose: tuple[str, ...]) -> None:
 def check_model(model: Model, scenario: Scenario) -> None:
     """Raise UsageError for what a scenario's model asks of the host beyond the policy and the scenario's exceptions."""
     roots = (scenario.directory, scenario.directory.parents[1] / SHARED)
-    policy.check(model, scenario.compose_file, roots, scenario.allow, prefix=f"{scenario.name}-")
+    check(model, scenario.compose_file, roots, scenario.allow, prefix=f"{scenario.name}-")
 
 
 def _remove_unneeded(model: Model, scenario: Scenario, factors: Mapping[str, str], experiment: str) -> None:

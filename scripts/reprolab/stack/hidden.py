@@ -46,14 +46,14 @@ def hide(model: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
 
 def _values(model: Mapping[str, Any]) -> list[str]:
     """The secret values as a model writes them, the longest first, so that none is cut by another."""
-    found = {value.replace("$", "$$") for name, value in os.environ.items() if is_secret(name)}
+    values = {value.replace("$", "$$") for name, value in os.environ.items() if is_secret(name)}
     for service in (model.get("services") or {}).values():
         for text in _texts({key: part for key, part in service.items() if key in SERVICE_KEYS}):
-            found |= {match["secret"] for match in CREDENTIALS.finditer(text)}
+            values |= {match["secret"] for match in CREDENTIALS.finditer(text)}
         for section in (service.get("environment"), service.get("labels"), (service.get("build") or {}).get("args")):
             named = section.items() if isinstance(section, Mapping) else ()
-            found |= {str(value) for name, value in named if value is not None and is_secret(name)}
-    return sorted((value for value in found if len(value) >= SHORTEST), key=lambda value: (-len(value), value))
+            values |= {str(value) for name, value in named if value is not None and is_secret(name)}
+    return sorted((value for value in values if len(value) >= SHORTEST), key=lambda value: (-len(value), value))
 
 
 def _texts(part: Any) -> Iterator[str]:

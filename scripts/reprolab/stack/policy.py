@@ -1,7 +1,7 @@
 """What a stack may ask of the machine that it runs on: the one list of it.
 
-`check` looks at a Compose model before anything is built or started. It knows the keys that do no harm and the values
-that the others may have. All else is refused, also a key of a later Compose, unless x-reprolab.allow names it.
+It knows the keys of a Compose model that do no harm, and the values that the others may have. All else is a breach,
+also a key of a later Compose.
 """
 
 from __future__ import annotations
@@ -11,11 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import yaml
-
-from reprolab.core.errors import UsageError
-from reprolab.scenario.allowance import ALLOW_KEY, Allowance
 
 # Keys of a service that give it nothing of the host. What networks, configs and secrets refer to is checked where the
 # file declares it.
@@ -29,6 +24,7 @@ HARMLESS = """
 HARMLESS_IN_BUILD = "args dockerfile_inline extra_hosts labels no_cache platforms pull shm_size target ulimits"
 HARMLESS_KEYS, HARMLESS_BUILD_KEYS = frozenset(HARMLESS.split()), frozenset(HARMLESS_IN_BUILD.split())
 TOP_LEVEL = frozenset({"name", "version", "services", "networks", "volumes", "configs", "secrets"})
+TMPFS_FLAGS = frozenset({"size", "mode", "uid", "gid", "nr_inodes", "noexec", "nosuid", "nodev"})
 LOG_DRIVERS = ("json-file", "local", "none")
 NEW_PRIVILEGES = ("no-new-privileges", "no-new-privileges:true", "no-new-privileges=true")
 NOTHING: tuple[Any, ...] = (None, False, "", [], {})
@@ -69,36 +65,13 @@ class Places:
         return " or ".join(f"{root.name}/" for root in self.roots)
 
 
-def check(
-    model: Mapping[str, Any], file: Path, roots: Iterable[Path], allowances: Iterable[Allowance] = (), prefix: str = ""
-) -> None:
-    """Raise UsageError for what a model asks of the host beyond the policy and the exceptions.
-
-    ``file`` is the Compose file, for its lines. Files may come from below ``roots``. ``prefix`` is what the services'
-    names have before their roles.
-    """
-    allowed = {(allowance.what, value) for allowance in allowances for value in allowance.values}
-    found = [b for b in breaches(model, file.parent, roots, prefix) if (b.what, b.value) not in allowed]
-    if not found:
-        return
-    written = _Lines(file, prefix)
-    rows = [f"  {written.place(b.what)}: {b.what} is {b.value}: {b.why}; {b.instead}" for b in found]
-    first = found[0]
-    raise UsageError(
-        "\n".join([f"{file}: the stack asks for more of this machine than a stack may have:", *rows]),
-        expected="stacks on loopback, without privileges, with limits, that see no files but their own",
-        advice=f"change these lines, or name each exception with its reason: x-reprolab.{ALLOW_KEY}: "
-        f'[{{what: {first.what}, values: ["{first.value}"], why: ...}}]',
-    )
-
-
 def breaches(model: Mapping[str, Any], base: Path, roots: Iterable[Path], prefix: str = "") -> Iterator[Breach]:
     """What a Compose model, in the short or the long form, asks beyond the policy; relative paths begin at ``base``."""
     places = Places(tuple(roots), frozenset(model.get("services") or {}), base)
     for name, service in (model.get("services") or {}).items():
         role = name.removeprefix(prefix)
         for key, rule in RULES.items():
-            yield from (Breach(f"{role}.{key}", *found) for found in rule(service, places))
+            yield from (Breach(f"{role}.{key}", *value) for value in rule(service, places))
         for key in sorted(service.keys() - RULES.keys() - HARMLESS_KEYS - {"build", "deploy"}):
             for value in () if key.startswith("x-") else _each(service[key]):
                 yield Breach(f"{role}.{key}", value, "a stack may not have this", "remove it")
@@ -285,16 +258,16 @@ def _deploy(role: str, deploy: Mapping[str, Any]) -> Iterator[Breach]:
 
 def _shared(model: Mapping[str, Any], places: Places) -> Iterator[Breach]:
     """The breaches in what services share: networks, volumes, configs, secrets, and other top-level keys."""
-    own = "let the stack make its own"
+    advice = "let the stack make its own"
     for kind in ("networks", "volumes", "configs", "secrets"):
         for name, entry in (model.get(kind) or {}).items():
             content: Mapping[str, Any] = entry or {}
             if content.get("external"):
-                yield Breach(f"{kind}.{name}.external", "true", "it belongs to others", own)
+                yield Breach(f"{kind}.{name}.external", "true", "it belongs to others", advice)
             if kind in ("configs", "secrets"):
                 yield from _file(f"{kind}.{name}", content, places)
             else:
-                yield from _driver(kind, name, content, own)
+                yield from _driver(kind, name, content, advice)
     for key in sorted(model.keys() - TOP_LEVEL):
         if not key.startswith("x-") and model[key] not in NOTHING:
             yield Breach(key, _text(model[key]), "a stack may not have this", "remove it")
@@ -307,13 +280,19 @@ def _file(what: str, content: Mapping[str, Any], places: Places) -> Iterator[Bre
         yield Breach(f"{what}.environment", str(content["environment"]), "it is a variable of the host", "remove it")
 
 
-def _driver(kind: str, name: str, content: Mapping[str, Any], own: str) -> Iterator[Breach]:
+def _driver(kind: str, name: str, content: Mapping[str, Any], advice: str) -> Iterator[Breach]:
     usual = "bridge" if kind == "networks" else "local"
     if content.get("driver") not in (None, "", usual):
-        yield Breach(f"{kind}.{name}.driver", str(content["driver"]), "it reaches beyond this stack", own)
+        yield Breach(f"{kind}.{name}.driver", str(content["driver"]), "it reaches beyond this stack", advice)
     options = dict(content.get("driver_opts") or {})
-    if options and not (kind == "volumes" and options.get("type") == "tmpfs"):
-        yield Breach(f"{kind}.{name}.driver_opts", _text(options), "it can name paths and addresses of the host", own)
+    if options and not (kind == "volumes" and _is_memory(options)):
+        yield Breach(f"{kind}.{name}.driver_opts", _text(options), "it can name places of the host", advice)
+
+
+def _is_memory(options: Mapping[str, Any]) -> bool:
+    """Whether a volume is a tmpfs. With the flag `bind` the engine would mount a path of the host, whatever the type."""
+    flags = {flag.partition("=")[0] for flag in str(options.get("o") or "").split(",") if flag}
+    return options.get("type") == options.get("device") == "tmpfs" and flags <= TMPFS_FLAGS
 
 
 # -- texts -----------------------------------------------------------------------------------------------
@@ -335,24 +314,3 @@ def _text(value: Any) -> str:
     if isinstance(value, list):
         return ",".join(map(_text, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-class _Lines:
-    """The lines of a Compose file on which its keys are."""
-
-    def __init__(self, file: Path, prefix: str) -> None:
-        self._prefix = prefix
-        self._root = yaml.compose(file.read_text(encoding="utf-8")) if file.is_file() else None
-
-    def place(self, what: str) -> str:
-        """``line 7`` for the place of a breach: of the nearest key that the file has."""
-        node, line = self._root, 1
-        first = what.partition(".")[0]
-        path = what.split(".") if first in TOP_LEVEL else ["services", *what.split(".")]
-        for name in path:
-            pairs = node.value if isinstance(node, yaml.MappingNode) else ()
-            found = [(key, value) for key, value in pairs if key.value in (name, f"{self._prefix}{name}")]
-            if not found:
-                break
-            line, node = found[0][0].start_mark.line + 1, found[0][1]
-        return f"line {line}"
