@@ -290,7 +290,7 @@ def _driver(kind: str, name: str, content: Mapping[str, Any], advice: str) -> It
 
 
 def _is_memory(options: Mapping[str, Any]) -> bool:
-    """Whether a volume is a tmpfs. With the flag `bind` the engine would mount a path of the host, whatever the type."""
+    """Whether a volume is a tmpfs. With the flag `bind` the engine would mount a path of the host instead."""
     flags = {flag.partition("=")[0] for flag in str(options.get("o") or "").split(",") if flag}
     return options.get("type") == options.get("device") == "tmpfs" and flags <= TMPFS_FLAGS
 
