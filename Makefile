@@ -10,7 +10,7 @@ SCENARIOS := $(sort $(notdir $(patsubst %/compose.yaml,%,$(wildcard scenarios/*/
 
 # Words of the lab on make's command line; any other VARIABLE=value there is a factor of the stack.
 LAB_WORDS := TRIALS VARIANT EXPERIMENT JOBS SEED BUDGET CONFIDENCE KEEP KEEP_GOING NAME RUN A B HTML ARGS PYTEST PYTHON_BIN \
-	REPLAY AUTO SPEED BUNDLE SCENARIOS ADD AS THIN OBSERVE
+	REPLAY AUTO SPEED BUNDLE SCENARIOS ADD AS THIN OBSERVE SIGN VERIFY
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
 FACTORS := $(sort $(filter-out $(LAB_WORDS) -*-%,$(GIVEN)))
 SET := $(foreach factor,$(FACTORS),--set '$(factor)=$($(factor))')
@@ -94,12 +94,12 @@ $(addprefix demo-,$(SCENARIOS)): demo-%: setup ## play a case on a stage; AUTO=8
 	@$(REPROLAB) demo $* $(if $(AUTO),--auto=$(AUTO)) $(if $(REPLAY),--replay '$(REPLAY)') $(if $(SPEED),--speed $(SPEED)) $(ARGS)
 
 .PHONY: bundle
-bundle: setup ## all that a machine without network needs, in one file; SCENARIOS="a b" for some
-	@$(REPROLAB) bundle $(if $(filter command line,$(origin SCENARIOS)),$(SCENARIOS)) $(ARGS)
+bundle: setup ## all that a machine without network needs, in one file; SCENARIOS="a b" for some, SIGN=KEY
+	@$(REPROLAB) bundle $(if $(filter command line,$(origin SCENARIOS)),$(SCENARIOS)) $(if $(SIGN),--sign '$(SIGN)') $(ARGS)
 
 .PHONY: load
-load: ## make a machine without network ready: make load BUNDLE=results/bundle-....tar
-	@PYTHON='$(or $(PYTHON_BIN),$(if $(filter environment,$(origin PYTHON)),$(PYTHON)))' scripts/load '$(BUNDLE)'
+load: ## make a machine without network ready: make load BUNDLE=results/bundle-....tar; VERIFY=ALLOWED_SIGNERS
+	@PYTHON='$(or $(PYTHON_BIN),$(if $(filter environment,$(origin PYTHON)),$(PYTHON)))' scripts/load '$(BUNDLE)' $(if $(VERIFY),--verify '$(VERIFY)') $(ARGS)
 
 # A mistyped scenario: an explicit target wins over these, so whatever comes here is none; nothing is run.
 scenario-% bugreport-% export-% up-% wrk-% logs-% down-% demo-%: setup
@@ -167,7 +167,7 @@ doctor: setup ## what the lab finds on this machine; sets up what is missing
 
 .PHONY: clean
 clean: setup ## remove what killed runs and stacks by hand left behind
-	@$(REPROLAB) clean
+	@$(REPROLAB) clean $(ARGS)
 
 # PYTHON on make's command line is a factor of the stacks; the interpreter of .venv is PYTHON_BIN, or PYTHON in
 # the environment.

@@ -42,6 +42,7 @@ def checks() -> Iterator[tuple[str, list[str]]]:
     for file in [ROOT / "compose.yaml", *sorted(ROOT.glob("scenarios/*/compose.yaml"))]:
         command = [*compose_command(engine), "--file", str(file), "--profile", "*", "config", "--quiet"]
         yield f"compose config {file.relative_to(ROOT)}", command
+    yield "what stacks ask of the machine", [str(BIN / "reprolab"), "list"]
     yield "generated pages", [str(BIN / "reprolab"), "docs", "--check"]
 
 

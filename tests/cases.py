@@ -26,6 +26,10 @@ x-reprolab:
 services:
   blink-app:
     image: app:${RELEASE:-1.0}
+    cap_drop: [ALL]
+    security_opt: ["no-new-privileges:true"]
+    mem_limit: 64m
+    pids_limit: 64
     environment:
       WORKERS: ${WORKERS:-2}
 """

@@ -86,7 +86,9 @@ DEMO: dict[str, Any] = {
 def lay_out_all(root: Path) -> RunDirectory:
     """Write the checkout and a complete run of it; returns the run."""
     block = {"title": TEXT, "document": {"title": TEXT, "author": TEXT}, "summary": TEXT, "finding": TEXT}
-    service = {"image": "app:1", "environment": {"BIND": "${BIND:-none}", "RELEASE": "${RELEASE:-1.0}"}}
+    environment = {"BIND": "${BIND:-none}", "RELEASE": "${RELEASE:-1.0}"}
+    limits = {"cap_drop": ["ALL"], "security_opt": ["no-new-privileges:true"], "mem_limit": "64m", "pids_limit": 64}
+    service = {"image": "app:1", "environment": environment, **limits}
     model = {"x-reprolab": block, "services": {"blink-app": service}}
     directory = lay_out(root, compose=yaml.safe_dump(model), lamp=EXPERIMENT)
     (directory / "upstream.yaml").write_text(yaml.safe_dump(UPSTREAM), encoding="utf-8")

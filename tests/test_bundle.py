@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 from cases import ROOT, load, recorded_run, write_run_json
 from lab import engine
+from reprolab.baseimage.resolve import remove_bundled
 from reprolab.bundle import archive as bundle_archive
-from reprolab.bundle import create
+from reprolab.bundle import create, members
 from reprolab.bundle import load as bundle_load
 from reprolab.bundle.load import Loader
 from reprolab.core.errors import BundleError
@@ -31,6 +32,15 @@ from test_authoring import NOT_COPIED
 
 NAME = "bundled-case"
 UNUSED: Any = None
+RUN = "blink/20260101T000000Z"
+MANIFEST: dict[str, Any] = {
+    "schema": 1,
+    "created": "2026-01-01 00:00 UTC",
+    "architecture": "amd64",
+    "scenarios": {"blink": {"images": {}, "run": RUN.partition("/")[2]}},
+    "images": {},
+    "bases": {},
+}
 
 
 def ignore_progress(size: int) -> None:
@@ -44,9 +54,9 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "run.json").write_text("{}")
     target = tmp_path / "results" / "small.tar"
     with bundle_archive.ArchiveWriter(target, ignore_progress) as archive:
-        archive.add(bundle_archive.MANIFEST, json.dumps({"schema": 1, "architecture": "amd64"}).encode())
-        archive.add_file("runs/blink/20260101T000000Z/run.json", tmp_path / "run.json")
-        archive.add_stream(bundle_archive.IMAGES, iter([b"0123456", b"789abcdefghijklm", b"nopq"]))
+        archive.add(members.MANIFEST, json.dumps(MANIFEST).encode())
+        archive.add_file(f"runs/{RUN}/run.json", tmp_path / "run.json")
+        archive.add_stream(members.IMAGES, iter([b"0123456", b"789abcdefghijklm", b"nopq"]))
     return target
 
 
@@ -56,11 +66,12 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_an_archive_returns_what_was_written(written: Path, tmp_path: Path) -> None:
     """The manifest, the files and the stream are unchanged, in any number of pieces."""
     reader = bundle_archive.ArchiveReader(written)
-    assert reader.verify(ignore_progress)["architecture"] == "amd64"
-    assert b"".join(reader.stream(bundle_archive.IMAGES, ignore_progress)) == b"0123456789abcdefghijklmnopq"
-    assert reader.total_size(bundle_archive.IMAGES) == 27
-    reader.unpack(bundle_archive.RUNS, tmp_path / "out", lambda name: name.startswith("blink/"))
-    assert (tmp_path / "out/blink/20260101T000000Z/run.json").read_text() == "{}"
+    contents = reader.verify(ignore_progress)
+    assert contents.manifest.architecture == "amd64" and contents.manifest.runs == [RUN]
+    assert b"".join(reader.stream(members.IMAGES, ignore_progress)) == b"0123456789abcdefghijklmnopq"
+    assert contents.size(members.IMAGES) == 27 and contents.count(members.RUNS) == 1
+    reader.unpack(members.RUNS, tmp_path / "out")
+    assert (tmp_path / "out" / RUN / "run.json").read_text() == "{}"
 
 
 def test_a_changed_byte_is_found(written: Path) -> None:
@@ -96,9 +107,7 @@ def test_no_member_is_written_elsewhere(tmp_path: Path) -> None:
         member.size = 1
         archive.addfile(member, io.BytesIO(b"x"))
     with pytest.raises(BundleError, match="is outside of its directory"):
-        bundle_archive.ArchiveReader(tmp_path / "bad.tar").unpack(
-            bundle_archive.RUNS, tmp_path / "in", lambda name: True
-        )
+        bundle_archive.ArchiveReader(tmp_path / "bad.tar").unpack(members.RUNS, tmp_path / "in")
     assert not (tmp_path / "escaped").exists()
 
 
@@ -114,7 +123,7 @@ def test_a_bundle_that_fails_leaves_nothing(tmp_path: Path) -> None:
         pytest.raises(OSError, match="No space left"),
         bundle_archive.ArchiveWriter(target, ignore_progress) as archive,
     ):
-        archive.add_stream(bundle_archive.IMAGES, full(None))
+        archive.add_stream(members.IMAGES, full(None))
     archive = bundle_archive.ArchiveWriter(target, ignore_progress)
     archive._tar.addfile = lambda member, stream: next(full(None)) and (_ for _ in ()).throw(OSError(28, "full"))  # type: ignore[method-assign,assignment]
     with pytest.raises(BundleError, match="could not be written: full"), archive:
@@ -180,10 +189,15 @@ def loader(written: Path, arch: str = "amd64", directory: str = "/") -> Loader:
     return Loader(ROOT, UNUSED, client, bundle_archive.ArchiveReader(written), print)
 
 
+def contents_of(written: Path) -> bundle_archive.Contents:
+    """What the whole bundle has."""
+    return bundle_archive.ArchiveReader(written).verify(ignore_progress)
+
+
 def test_images_of_another_processor_are_refused(written: Path) -> None:
     """Before anything is loaded; the message says what can be done instead."""
     with pytest.raises(BundleError, match="are for amd64, this engine runs arm64") as raised:
-        loader(written, "arm64").check_machine({"architecture": "amd64"})
+        loader(written, "arm64").check_machine(contents_of(written))
     assert "--replay RUN" in str(raised.value)
 
 
@@ -191,8 +205,9 @@ def test_too_little_disk_space_is_found_before_loading(written: Path, monkeypatc
     """The size of the images is known; the disk of a remote engine is not checked."""
     monkeypatch.setattr(bundle_load.shutil, "disk_usage", lambda place: SimpleNamespace(free=26))
     with pytest.raises(BundleError, match="fewer scenarios"):
-        loader(written).check_machine({"architecture": "amd64"})
-    loader(written, directory="/no/such/directory").check_machine({"architecture": "amd64"})
+        loader(written).check_machine(contents_of(written))
+    monkeypatch.setenv("REPROLAB_RESULTS", "/no/such/directory")
+    loader(written, directory="/no/such/directory").check_machine(contents_of(written))
 
 
 def load_script(bundle_file: Path, root: Path, **more: str) -> subprocess.CompletedProcess[str]:
@@ -221,6 +236,17 @@ def test_a_bundle_must_be_named(tmp_path: Path) -> None:
     (tmp_path / "page.tar").write_text("<html>")
     done = load_script(tmp_path / "page.tar", tmp_path / "checkout")
     assert done.returncode == 4 and "cannot be unpacked" in done.stderr
+
+
+def test_names_from_bundles_are_taken_back() -> None:
+    """Only those that `load` gave; an image stays."""
+    removed = []
+    images: Any = SimpleNamespace(
+        list=lambda name: [SimpleNamespace(tags=[f"{BUNDLED}/python-3:1", "reprolab-base/python:3"])],
+        remove=lambda tag, noprune: removed.append((tag, noprune)),
+    )
+    assert remove_bundled(SimpleNamespace(images=images)) == ["python-3"]  # type: ignore[arg-type]
+    assert removed == [(f"{BUNDLED}/python-3:1", True)]
 
 
 # -- on a real engine --------------------------------------------------------------------------------

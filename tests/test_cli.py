@@ -164,7 +164,7 @@ def test_list_shows_what_can_be_asked(home: Path) -> None:
     lay_out(home)
     result = lab("list")
     assert result.exit_code == 0
-    assert result.output.splitlines() == [
+    assert result.stdout.splitlines() == [
         "blink  a server that blinks",
         "  factors:  RELEASE=1.0, WORKERS=2",
         "  lamp: documented, old",

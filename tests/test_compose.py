@@ -27,6 +27,7 @@ from reprolab.stack.compose import (
 
 BASE = "python:3.6.15-slim"
 BASES = {BASE: ("reprolab-base/python:3.6.15-host", "sha256:1")}
+HARDENED = {"cap_drop": ["ALL"], "security_opt": ["no-new-privileges:true"], "mem_limit": "1", "pids_limit": 1}
 OWNER = {"reprolab.object": "trial", "reprolab.run": "now"}
 
 
@@ -86,10 +87,10 @@ def test_compose_resolves_the_scenario_and_the_tools(tmp_path: Path) -> None:
     script = (
         f'echo "$RELEASE $*" >>{tmp_path}/calls\n'
         'case "$*" in *images*) echo \'{"services": {"wrk": {}}}\' ;; '
-        '*) echo \'{"services": {"blink-app": {}}}\' ;; esac'
+        f"*) echo '{json.dumps({'services': {'blink-app': HARDENED}})}' ;; esac"
     )
     resolved = stack_compose.resolve(scenario, {"RELEASE": "0.9"}, compose(tmp_path, script))
-    assert resolved == {"services": {"blink-app": {}, "wrk": {}}}
+    assert resolved == {"services": {"blink-app": HARDENED, "wrk": {}}}
     calls = (tmp_path / "calls").read_text().splitlines()
     assert [call.split()[0] for call in calls] == ["0.9", "0.9"]
     assert f"--file {scenario.compose_file} --profile * config --format json" in calls[0]
@@ -273,8 +274,12 @@ def test_a_service_is_in_the_model_only_if_it_is_needed(
     """Factors and the experiment decide; a manual stack has no experiment. A removed service is no dependency."""
     lay_out(tmp_path, compose=OPTIONAL)
     scenario = loader.load(tmp_path, "blink")
-    services = (
-        '{"blink-app": {"depends_on": {"blink-nginx": {}}}, "blink-nginx": {"profiles": ["x"]}, "blink-browser": {}}'
+    services = json.dumps(
+        {
+            "blink-app": {"depends_on": {"blink-nginx": {}}, **HARDENED},
+            "blink-nginx": {"profiles": ["x"], **HARDENED},
+            "blink-browser": HARDENED,
+        }
     )
     script = (
         'case "$*" in *images*) echo \'{"services": {"wrk": {}, "forensics": {}}}\' ;; '
@@ -290,7 +295,7 @@ def test_a_service_is_in_the_model_only_if_it_is_needed(
 def test_an_experiment_without_load_needs_no_wrk(tmp_path: Path) -> None:
     """A failed build of the load tool must not stop trials without load; offline bundles contain the tool."""
     scenario = load(tmp_path)
-    tools, services = (f"echo '{json.dumps({'services': {name: {}}})}'" for name in ("wrk", "blink-app"))
+    tools, services = (f"echo '{json.dumps({'services': {name: HARDENED}})}'" for name in ("wrk", "blink-app"))
     script = f'case "$*" in *images*) {tools} ;; *) {services} ;; esac'
     quiet = replace(scenario.experiments["lamp"], parallel=True)
     command = compose(tmp_path, script)

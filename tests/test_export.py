@@ -321,11 +321,14 @@ def test_a_value_with_a_special_character_of_a_shell_is_refused() -> None:
 
 STACK = """\
 x-reprolab: {title: a lamp, document: {title: doc-1}}
+x-hardened: &hardened {cap_drop: [ALL], security_opt: ["no-new-privileges:true"], mem_limit: 64m, pids_limit: 64}
 services:
   blink-app:
+    <<: *hardened
     build: {context: "./${KIND:-plain}", dockerfile: "${FILE:-Dockerfile}"}
     volumes: ["./${CONF:-a.conf}:/etc/lamp.conf:ro", "blink-data:/data"]
   blink-store:
+    <<: *hardened
     image: store:${STORE:-7}
 volumes: {blink-data: }
 """
@@ -365,6 +368,15 @@ def test_a_factor_may_name_what_is_built_and_what_is_mounted(tmp_path: Path) -> 
         assert model["services"]["app"]["volumes"][0] == "./${CONF:-a.conf}:/etc/lamp.conf:ro"
         assert model["services"]["store"]["image"] == "store:7"
         assert model["volumes"] == {"blink-data": None}
+
+
+def test_a_reproducer_asks_no_more_of_a_machine_than_a_stack(tmp_path: Path) -> None:
+    """What the lab would not start, it does not hand to others."""
+    scenario = blink(tmp_path)
+    text = scenario.compose_file.read_text(encoding="utf-8").replace("blink-data:/data", "/etc:/data:ro")
+    scenario.compose_file.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=r"app\.volumes is /etc: it is a path of the host"):
+        write.choose_case(loader.load(tmp_path, "blink"))
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
+import time
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from docker.models.containers import Container
+from lab import ROOT, engine
+from reprolab.baseimage.resolve import policy
 from reprolab.core.errors import InvalidTrial
-from reprolab.engine.exec import Output
+from reprolab.engine import labels
+from reprolab.engine.detect import ensure_engine
+from reprolab.engine.exec import Commands, Output
 from reprolab.processes.inspector import Forensics, ProcessInspector, StackFrame, Stacks, parse_stacks
 from reprolab.processes.snapshot import parse_snapshot
+from reprolab.scenario import loader
+from reprolab.stack.prepare import StackPreparer, StackRequest
 from test_snapshot import FROZEN, changed
 
 PRINTED = [
@@ -104,3 +115,89 @@ def test_a_missing_stack_is_an_error_text() -> None:
     )
     assert "cannot be read" in FixedInspector(0, "no json").stacks(1).error
     assert replace(Stacks(), error="x").threads == {}
+
+
+# -- on a real engine ------------------------------------------------------------------------------------
+
+SEVERAL_USERS = """
+import os
+for user in (33, 1000, 12345):
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        os.setgid(user)
+        os.setuid(user)
+        os.read(reading, 1)
+os.read(reading, 1)
+"""
+BY_HANDLE = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+handle = ctypes.create_string_buffer(bytes([128, 0, 0, 0]) + bytes(140))
+place = os.open("/etc/hosts", os.O_RDONLY)
+print(libc.open_by_handle_at(place, handle, os.O_RDONLY), os.strerror(ctypes.get_errno()))
+"""
+
+
+@pytest.fixture(scope="module")
+def inspector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessInspector]:
+    """An inspector of a container whose processes belong to several users."""
+    client = engine()
+    preparer = StackPreparer(ensure_engine(print), client, policy(os.environ), print)
+    (model,) = preparer.models(loader.load(ROOT, "pool-freeze"), [StackRequest({})], {})
+    tool = {"name": model["name"], "services": {"forensics": model["services"]["forensics"]}}
+    preparer.build(tool, tmp_path_factory.mktemp("build"))
+    image = tool["services"]["forensics"]["image"]
+    owner = labels.object_labels("", "test")
+    target: Container = client.containers.run(
+        image,
+        entrypoint=["python", "-c", SEVERAL_USERS],
+        user="root",
+        init=True,
+        detach=True,
+        network_disabled=True,
+        cap_drop=["ALL"],
+        cap_add=["SETUID", "SETGID"],
+        labels=owner,
+    )
+    found = ProcessInspector(client, image, target, owner, Commands())
+    try:
+        found.start()
+        time.sleep(1)
+        yield found
+    finally:
+        for container in (found.container, target):
+            if container is not None:
+                container.remove(force=True)
+
+
+@pytest.mark.docker
+def test_processes_of_all_users_are_read(inspector: ProcessInspector, tmp_path: Path) -> None:
+    """Each with its system call, its files and its Python stack, whoever it belongs to."""
+    snapshot, text = inspector.snapshot()
+    python = {pid: process for pid, process in snapshot.processes.items() if process.command[0] == "python"}
+    users = {entry["status"].split("Uid:")[1].split()[0] for entry in json.loads(text)["processes"].values()}
+    assert users == {"0", "33", "1000", "12345"}
+    assert len(python) == 4
+    for pid, process in python.items():
+        assert [thread.syscall.name for thread in process.threads if thread.syscall] == ["read"], process
+        assert any(file.target.startswith("pipe:") for file in process.files), process
+        stacks = inspector.stacks(pid)
+        assert not stacks.error and stacks.threads, stacks
+
+
+@pytest.mark.docker
+def test_the_inspector_has_what_it_needs_and_no_more(inspector: ProcessInspector) -> None:
+    """Two capabilities, no network, no mount, nothing to write to, and no way to files of the host."""
+    container = inspector.container
+    assert container is not None
+    container.reload()
+    settings = container.attrs["HostConfig"]
+    assert sorted(name.removeprefix("CAP_") for name in settings["CapAdd"]) == ["SETUID", "SYS_PTRACE"]
+    assert settings["ReadonlyRootfs"] and settings["PidsLimit"] and settings["Memory"]
+    assert settings["SecurityOpt"] == ["no-new-privileges"] and not container.attrs["Mounts"]
+    assert settings["LogConfig"]["Type"] == "none"
+    output = inspector.execute(["python", "-c", BY_HANDLE])
+    assert output.out.split()[0] == "-1" and "not permitted" in output.out, output
+    assert inspector.execute(["python", "-c", "open('/x', 'w')"]).code != 0
+    interfaces = inspector.execute(["python", "-c", "import socket; print(socket.if_nameindex())"]).out
+    assert interfaces.strip() == "[(1, 'lo')]"

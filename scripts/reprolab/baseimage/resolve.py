@@ -201,6 +201,17 @@ def keep_bundled(official: str, reference: str, image_id: str, client: docker.Do
     image.tag(bundled_name(official), image_id.removeprefix("sha256:"))
 
 
+def remove_bundled(client: docker.DockerClient) -> list[str]:
+    """Remove the names that `load` gave to base images of bundles; the images stay. Returns the official names."""
+    names = []
+    for image in client.images.list(name=f"{BUNDLED}/*"):
+        for tag in image.tags:
+            if tag.startswith(f"{BUNDLED}/"):
+                client.images.remove(tag, noprune=True)
+                names.append(tag.partition("/")[2].partition(":")[0])
+    return sorted(names)
+
+
 def _bundled(official: str, client: docker.DockerClient) -> Base | None:
     """Return the base image that came in a bundle, with its name and id of the first machine.
 

@@ -19,6 +19,8 @@ import docker
 
 from reprolab.baseimage.resolve import Policy
 from reprolab.bundle import archive as bundle_archive
+from reprolab.bundle import members
+from reprolab.bundle.manifest import SCHEMA
 from reprolab.core import command_text
 from reprolab.core.config_file import hint
 from reprolab.core.errors import BundleError, LabError, UsageError
@@ -154,7 +156,7 @@ class Bundler:
     def manifest(self, parts: Sequence[BundledScenario], wheels: Sequence[Path]) -> dict[str, Any]:
         """The contents of the bundle, and the kind of machine that it is for, as manifest.json has them."""
         return {
-            "schema": bundle_archive.SCHEMA,
+            "schema": SCHEMA,
             "created": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             "architecture": self.client.version()["Arch"],
             "python": describe_python(),
@@ -173,18 +175,23 @@ class Bundler:
         }
 
     def write(
-        self, parts: Sequence[BundledScenario], wheels: Sequence[Path], target: Path, on_bytes: bundle_archive.OnBytes
+        self,
+        parts: Sequence[BundledScenario],
+        wheels: Sequence[Path],
+        target: Path,
+        on_bytes: bundle_archive.OnBytes,
+        sign: bundle_archive.Sign | None = None,
     ) -> int:
         """Write the archive and return its size in bytes."""
-        with bundle_archive.ArchiveWriter(target, on_bytes) as archive:
-            archive.add(bundle_archive.MANIFEST, json.dumps(self.manifest(parts, wheels), indent=2).encode())
-            archive.add(f"{bundle_archive.WHEELS}PYTHON", f"{describe_python()}\n".encode())
+        with bundle_archive.ArchiveWriter(target, on_bytes, sign) as archive:
+            archive.add(members.MANIFEST, json.dumps(self.manifest(parts, wheels), indent=2).encode())
+            archive.add(f"{members.WHEELS}PYTHON", f"{describe_python()}\n".encode())
             for wheel in wheels:
-                archive.add_file(f"{bundle_archive.WHEELS}{wheel.name}", wheel)
+                archive.add_file(f"{members.WHEELS}{wheel.name}", wheel)
             for run in (part.run for part in parts if part.run):
                 for path in _files(run):
-                    archive.add_file(f"{bundle_archive.RUNS}{path.relative_to(run.path.parents[1])}", path)
-            archive.add_stream(bundle_archive.IMAGES, save_images(self.engine.docker, self.images_of(parts)))
+                    archive.add_file(f"{members.RUNS}{path.relative_to(run.path.parents[1])}", path)
+            archive.add_stream(members.IMAGES, save_images(self.engine.docker, self.images_of(parts)))
         return target.stat().st_size
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import docker
@@ -13,8 +16,9 @@ import requests
 from docker.errors import DockerException
 
 from reprolab.baseimage.resolve import Policy, keep_bundled
-from reprolab.bundle import archive
-from reprolab.core import command_text
+from reprolab.bundle import archive, members
+from reprolab.bundle.manifest import Manifest
+from reprolab.core import command_text, files
 from reprolab.core.errors import BundleError, LabError
 from reprolab.core.progress import OnProgress
 from reprolab.engine import labels
@@ -37,9 +41,9 @@ class Loader:
     reader: archive.ArchiveReader
     on_progress: OnProgress
 
-    def check_machine(self, manifest: Mapping[str, Any]) -> None:
-        """Raise BundleError if the images are for another processor or do not fit on the disk."""
-        machine, bundled = self.client.version()["Arch"], manifest["architecture"]
+    def check_machine(self, contents: archive.Contents) -> None:
+        """Raise BundleError if the images are for another processor, or if images or runs do not fit on the disk."""
+        machine, bundled = self.client.version()["Arch"], contents.manifest.architecture
         if machine != bundled:
             raise BundleError(
                 f"the bundle's images are for {bundled}, this engine runs {machine}",
@@ -47,26 +51,26 @@ class Loader:
                 advice="make the bundle there, or replay a run, which needs no image: "
                 + command_text.command("demo SCENARIO --replay RUN", "demo-SCENARIO REPLAY=RUN"),
             )
-        self._check_disk_space()
-
-    def _check_disk_space(self) -> None:
-        directory = Path(self.client.info().get("DockerRootDir") or "")
-        needed = self.reader.total_size(archive.IMAGES)
         # A remote engine uses another disk; loading fails there if that disk is full.
-        if directory.is_dir() and (free := shutil.disk_usage(directory).free) < needed:
-            raise BundleError(
-                f"the images need {needed / GIGA:.1f} GB in {directory}, but only {free / GIGA:.1f} GB are free",
-                expected="enough disk space for all images",
-                advice="free some space (`docker system df` shows what uses it), or make a bundle of fewer scenarios",
-            )
+        engine = Path(self.client.info().get("DockerRootDir") or "")
+        results = lookup.results_root(self.root)
+        for what, prefix, directory in (("images", members.IMAGES, engine), ("runs", members.RUNS, results)):
+            needed = contents.size(prefix)
+            if directory.is_dir() and (free := shutil.disk_usage(directory).free) < needed:
+                raise BundleError(
+                    f"the {what} need {needed / GIGA:.1f} GB in {directory}, but only {free / GIGA:.1f} GB are free",
+                    expected=f"enough disk space for all {what}",
+                    advice="free some space (`docker system df` shows what the engine uses), or make a bundle of fewer "
+                    "scenarios",
+                )
 
-    def load_images(self, manifest: Mapping[str, Any], on_bytes: archive.OnBytes) -> bool:
+    def load_images(self, manifest: Manifest, on_bytes: archive.OnBytes) -> bool:
         """Load the images into the engine; False if it has all of them already."""
-        if self._has_images(manifest["images"]):
+        if self._has_images(manifest.images):
             return False
         try:
             # The library accepts an iterator and streams it, though its types name bytes only.
-            self.client.images.load(self.reader.stream(archive.IMAGES, on_bytes))  # type: ignore[arg-type]
+            self.client.images.load(self.reader.stream(members.IMAGES, on_bytes))  # type: ignore[arg-type]
         except (DockerException, requests.RequestException) as error:
             full = "no space left" in str(error)
             raise BundleError(
@@ -80,33 +84,62 @@ class Loader:
         ids = {tag: str(image.id) for image in self.client.images.list() for tag in image.tags}
         return all(ids.get(tag) == identity for tag, identity in images.items())
 
-    def register_bases(self, manifest: Mapping[str, Any]) -> None:
+    def register_bases(self, manifest: Manifest) -> None:
         """Tag the loaded base images so that the lab uses them for the official images and asks no registry."""
-        for official, base in manifest["bases"].items():
-            keep_bundled(official, base["reference"], base["id"], self.client)
+        for official, base in manifest.bases.items():
+            try:
+                keep_bundled(official, base.reference, base.id, self.client)
+            except (DockerException, requests.RequestException) as error:
+                raise BundleError(
+                    f"the bundle's base image {official} ({base.reference}) cannot be used: {error}",
+                    expected="an image of the bundle, by the name that its manifest gives",
+                    advice="get the bundle again from its maker",
+                ) from error
 
-    def unpack_runs(self, manifest: Mapping[str, Any]) -> list[str]:
-        """Unpack the runs that this machine does not have yet; returns their names, SCENARIO/RUN."""
+    def unpack_runs(self, manifest: Manifest) -> Iterator[str]:
+        """Unpack the runs that this machine does not have yet; yields each run as SCENARIO/RUN, with what was done.
+
+        Nothing that is here already is changed. A run appears whole or not at all.
+        """
         results = lookup.results_root(self.root)
-        written = []
-        for name, part in manifest["scenarios"].items():
-            if part["run"] is None or (results / name / part["run"]).exists():
+        for run in manifest.runs:
+            target = results / run
+            if os.path.lexists(target):
+                different = self._difference(run, target)
+                kept = f"is here with another {different}; it stays, and the bundle's was not unpacked"
+                yield f"{run} {kept if different else 'is here already'}"
                 continue
-            prefix = f"{name}/{part['run']}/"
-            self.reader.unpack(archive.RUNS, results, lambda path, prefix=prefix: path.startswith(prefix))  # type: ignore[misc]
-            if not (results / name / lookup.LATEST).exists():
-                lookup.point_latest(run_dir.RunDirectory(results / name / part["run"]))
-            written.append(f"{name}/{part['run']}")
-        return written
+            self._unpack(run, target)
+            if not (target.parent / lookup.LATEST).exists():
+                lookup.point_latest(run_dir.RunDirectory(target))
+            yield run
 
-    def describe_missing(self, manifest: Mapping[str, Any]) -> Iterator[str]:
+    def _unpack(self, run: str, target: Path) -> None:
+        with files.writing(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as draft:
+                self.reader.unpack(f"{members.RUNS}{run}/", Path(draft, target.name))
+                Path(draft, target.name).rename(target)
+
+    def _difference(self, run: str, target: Path) -> str:
+        """The first file of a bundled run that is missing or different in ``target``; "" if all are the same."""
+        for name, digest in sorted(self.reader.digests(f"{members.RUNS}{run}/").items()):
+            path = target / name
+            if not path.is_file():
+                return name
+            with path.open("rb") as stream:
+                if hashlib.file_digest(stream, "sha256").hexdigest() != digest:
+                    return name
+        return ""
+
+    def describe_missing(self, manifest: Manifest) -> Iterator[str]:
         """The variants that a run would still have to build, a line for each scenario.
 
         There are none if the bundle was made from the same files as this checkout.
         """
-        for name, part in manifest["scenarios"].items():
+        for name, case in manifest.scenarios.items():
             try:
-                missing = sorted(self._missing_variants(name, part["images"]))
+                missing = sorted(self._missing_variants(name, case.images))
             except LabError as error:
                 yield f"{name}: {error}"
                 continue

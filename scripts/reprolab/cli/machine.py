@@ -7,7 +7,7 @@ import os
 import click
 
 from reprolab.baseimage import fallback
-from reprolab.baseimage.resolve import policy, resolve_base
+from reprolab.baseimage.resolve import policy, remove_bundled, resolve_base
 from reprolab.cli.common import boundary, console, project_root, show_progress
 from reprolab.engine import labels
 from reprolab.engine.detect import client, ensure_engine
@@ -40,11 +40,14 @@ def doctor() -> None:
 
 @click.command()
 @click.option("--images", is_flag=True, help="also remove the images that the lab built, base images too")
+@click.option("--bundles", is_flag=True, help="also take back that base images come from a bundle")
 @boundary
-def clean(images: bool) -> None:
+def clean(images: bool, bundles: bool) -> None:
     """Remove leftovers of killed runs and this checkout's stacks by hand; only objects that the lab made."""
     ensure_engine(show_progress)
     removed = labels.remove_leftovers(client(), by_hand=manual.stamp(project_root()))
     click.echo(f"removed: {removed}")
+    if bundles:
+        click.echo(f"no longer from a bundle: {', '.join(remove_bundled(client())) or 'nothing was'}")
     if images:
         click.echo(f"removed: {labels.remove_images(client())} image(s)")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+
 import click
 from rich.text import Text
 
-from reprolab.cli.common import boundary, console, project_root
+from reprolab.cli.common import boundary, console, project_root, show_progress
 from reprolab.core.config_file import near
 from reprolab.core.errors import UsageError
+from reprolab.core.subprocesses import run
 from reprolab.publish import readme_sections
 from reprolab.scenario import loader, model, scaffold
+from reprolab.stack.compose import check_scenario
+
+COMPOSE_LIMIT = 20.0  # seconds
 
 
 def _factor_words(scenario: model.Scenario, name: str) -> str:
@@ -21,9 +27,11 @@ def _factor_words(scenario: model.Scenario, name: str) -> str:
 @click.command("list")
 @boundary
 def list_() -> None:
-    """The scenarios, with their variants and factors, and what they need of the machine."""
+    """The scenarios, with their variants and factors, what they need of the machine, and what they may do to it."""
     root = project_root()
     out = console()
+    compose = _compose()
+    refused = []
     for name in loader.names(root):
         scenario = loader.load(root, name)
         out.print(Text(scenario.name, style="bold").append(f"  {scenario.title}", style="not bold"))
@@ -33,6 +41,26 @@ def list_() -> None:
             out.print(f"  {experiment.name}: {', '.join(experiment.variants)}")
         for requirement in scenario.requires:
             out.print(f"  needs:    {requirement.words}")
+        for allowance in scenario.allow:
+            out.print(f"  allowed:  {allowance.words}")
+        try:
+            if compose:
+                check_scenario(scenario, compose)
+        except UsageError as error:
+            refused.append(error)
+    if not compose:
+        show_progress("no `docker compose` here: what the stacks ask of the machine was not checked")
+    for refusal in refused[:-1]:
+        show_progress(str(refusal))
+    if refused:
+        raise refused[-1]
+
+
+def _compose() -> tuple[str, ...]:
+    """The words of a Compose command, which needs no engine here; empty where there is none."""
+    docker = shutil.which("docker")
+    command = (docker or "", "compose")
+    return command if docker and run([*command, "version"], timeout=COMPOSE_LIMIT, check=False).code == 0 else ()
 
 
 @click.command("new-scenario")

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 
 # The options for which the Makefile has a variable. Any other option goes into ARGS.
-VARIABLES = ("variant", "trials", "jobs", "seed", "budget", "confidence", "replay", "speed", "html", "add", "as")
+NAMES = "variant trials jobs seed budget confidence replay speed html add as sign verify"
+VARIABLES = tuple(NAMES.split())
 FLAGS = ("keep-going", "observe", "thin")
 
 

@@ -23,6 +23,7 @@ from reprolab.export.render import ExportCase
 from reprolab.export.spec import Reproducer
 from reprolab.report.table import short_reason
 from reprolab.scenario.model import Scenario
+from reprolab.stack.compose import check_model
 from reprolab.verdict.record import recorded_verdict
 
 DRIVE = compose.DRIVE
@@ -100,7 +101,7 @@ def _check_case(case: ExportCase) -> None:
     """Raise UsageError where a factor of the variant or of the control has no effect, or cannot be quoted."""
     resolver = case.resolver
     # Building the model fills in ``used``.
-    resolver.model()
+    check_model(resolver.model(), case.scenario)
     where = f"export {case.scenario.name}, variant {case.variant}"
     if unused := ({*case.changes, *case.control} - resolver.used):
         raise UsageError(

@@ -13,6 +13,7 @@ import requests
 from docker.errors import DockerException
 
 from reprolab.engine import labels
+from reprolab.engine.helpers import SMALL_LOG
 from reprolab.pins.pin import Pin, PinAnswer, State
 
 LIMIT = 240  # seconds for one container; apt itself gives up on a mirror that hangs before that
@@ -79,6 +80,7 @@ def ask(reference: str, sets: Iterable[Packages], client: docker.DockerClient) -
             reference,
             entrypoint=["sh", "-c", script(sets)],
             user="root",
+            log_config=SMALL_LOG,
             labels=labels.object_labels("", RUN),
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],

@@ -18,6 +18,7 @@ from docker.models.containers import Container
 from reprolab.core.errors import InvalidTrial
 from reprolab.engine.containers import state_words
 from reprolab.engine.exec import Commands, Output
+from reprolab.engine.helpers import NO_LOG
 from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.logs.servers import DIALECTS
 from reprolab.processes import snapshot as snapshots
@@ -88,8 +89,12 @@ class ProcessInspector:
                 user="root",
                 labels=dict(self.labels),
                 cap_drop=["ALL"],
-                cap_add=["SYS_PTRACE", "DAC_READ_SEARCH"],
+                # SETUID: snapshot.py reads each process's files as their owner. Everything that these two do not give
+                # is out of reach; see "Processes" in docs/architecture.md.
+                cap_add=["SYS_PTRACE", "SETUID"],
                 security_opt=["no-new-privileges"],
+                read_only=True,
+                log_config=NO_LOG,
                 pids_limit=64,
                 mem_limit="512m",
                 init=True,

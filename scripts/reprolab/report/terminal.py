@@ -39,6 +39,7 @@ def header(scenario: Scenario, run: RunInfo) -> Text:
     text.append(f"   {run.started}\n", style="dim")
     text.append(f"document: {scenario.document.citation}\n", style="dim")
     text.append("".join(f"base image: {base}\n" for base in bases), style="dim")
+    text.append("".join(f"allowed: {allowance.words}\n" for allowance in scenario.allow), style="dim")
     text.append(" · ".join(facts), style="dim")
     return text
 

@@ -29,6 +29,7 @@ from reprolab.evidence import by_hand, lookup
 from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
 from reprolab.stack.compose import Model, image_variables, services_by_role
+from reprolab.stack.hidden import hide
 from reprolab.stack.prepare import StackPreparer, StackRequest
 from reprolab.stack.stack import Stack
 
@@ -86,7 +87,7 @@ def adopt(root: Path, stack: Stack, changes: Mapping[str, str], on_progress: OnP
     where = by_hand.place(root, stack.scenario, KEPT)
     _remove_earlier(root, stack, KEPT, on_progress)
     scenario = loader.load(root, stack.scenario)
-    files.write_json(where.path / by_hand.MODEL, stack.model)
+    files.write_json(where.path / by_hand.MODEL, hide(stack.model)[0])
     host = host_facts.facts(ensure_engine(on_progress))
     by_hand.StackInfo(scenario.name, KEPT, scenario.factors, dict(changes), host).write(where.path / by_hand.UP)
     click.echo(f"kept: {_words(scenario.name, KEPT)}, the stack of the trial {files.display_path(stack.evidence.path)}")

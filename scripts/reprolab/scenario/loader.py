@@ -20,6 +20,7 @@ from typing import Any
 from reprolab.core.config_file import hint, mapping, read_yaml, reject_unknown_keys
 from reprolab.core.error_place import place
 from reprolab.core.errors import UsageError
+from reprolab.scenario.allowance import ALLOW_KEY, read_allowances
 from reprolab.scenario.model import (
     APP_ROLE,
     CUSTOM,
@@ -95,6 +96,7 @@ def _read_compose(name: str, directory: Path) -> Scenario:
         requires=read_requirements(
             block.get(REQUIRES_KEY), directory, where, partial(_allowed, factors=factors, values=values)
         ),
+        allow=read_allowances(block.get(ALLOW_KEY), where),
     )
 
 
@@ -188,7 +190,7 @@ def _block(block: object, where: str) -> dict[str, Any]:
         raise UsageError(
             f"{where} has no x-reprolab block", expected="x-reprolab: {title: ..., document: {title: ...}}"
         )
-    known = (*TEXT_KEYS, DOCUMENT_KEY, HEADLINE_KEY, VALUES_KEY, WHEN_KEY, REQUIRES_KEY)
+    known = (*TEXT_KEYS, DOCUMENT_KEY, HEADLINE_KEY, VALUES_KEY, WHEN_KEY, REQUIRES_KEY, ALLOW_KEY)
     reject_unknown_keys(block, known, where, prefix="x-reprolab.")
     for key, expected in (("title", "a line of text"), (DOCUMENT_KEY, "{title: ..., author: ..., date: ...}")):
         if not block.get(key):

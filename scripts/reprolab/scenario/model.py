@@ -10,6 +10,7 @@ from typing import Any
 
 from reprolab.core.config_file import hint
 from reprolab.core.errors import UsageError
+from reprolab.scenario.allowance import Allowance
 from reprolab.scenario.requirement import Requirement
 
 Observation = Mapping[str, Any]
@@ -176,7 +177,8 @@ class Scenario:
 
     ``factors`` is factor -> documented value, ``values`` factor -> allowed values (where they are limited), ``when``
     role -> factor (or `experiment`) -> the values that need the service, ``headline`` language (see LANGUAGES) -> the
-    finding in one sentence. ``requires`` is what the machine must have.
+    finding in one sentence. ``requires`` is what the machine must have, ``allow`` what its stacks may have beyond the
+    lab's policy.
     """
 
     name: str
@@ -191,6 +193,7 @@ class Scenario:
     when: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     headline: Mapping[str, str] = field(default_factory=dict)
     requires: tuple[Requirement, ...] = ()
+    allow: tuple[Allowance, ...] = ()
 
     @property
     def compose_file(self) -> Path:

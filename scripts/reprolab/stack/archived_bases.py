@@ -25,6 +25,7 @@ from reprolab.baseimage.rootfs import normalize_member
 from reprolab.core.errors import BaseImageError
 from reprolab.core.progress import OnProgress
 from reprolab.engine.failures import engine_errors
+from reprolab.engine.helpers import SMALL_LOG
 from reprolab.stack.apt_stages import apt_bases
 from reprolab.stack.compose import Model
 
@@ -33,10 +34,14 @@ ETC = "etc/apt"
 # Seconds: apt gives up a server that does not answer, the container gives up apt, the lab gives up the container.
 SERVER_LIMIT, APT_LIMIT, CONTAINER_LIMIT = 20, 120, 150
 # The Release files show whether the suites exist; the lists of packages are not needed.
+LISTS = "/tmp/lists"
 ASK = (
-    f"command -v apt-get >/dev/null || exit 0; exec timeout {APT_LIMIT} apt-get update -o Acquire::Retries=1"
+    f"command -v apt-get >/dev/null || exit 0; mkdir -p {LISTS}/partial"
+    f"; exec timeout {APT_LIMIT} apt-get update -o Acquire::Retries=1"
     f" -o Acquire::http::Timeout={SERVER_LIMIT} -o Acquire::https::Timeout={SERVER_LIMIT}"
-    " -o Acquire::Languages=none -o Acquire::IndexTargets::deb::Packages::DefaultEnabled=false 2>&1"
+    # Without capabilities apt cannot become another user, nor write where the image gave a directory to that user.
+    f" -o APT::Sandbox::User=root -o Dir::State::lists={LISTS} -o Acquire::Languages=none"
+    " -o Acquire::IndexTargets::deb::Packages::DefaultEnabled=false 2>&1"
 )
 
 Files = dict[str, str]
@@ -169,6 +174,9 @@ def ask(client: docker.DockerClient, reference: str, files: Mapping[str, str], n
         entrypoint=["sh", "-c", ASK],
         user="0",
         network=network,
+        log_config=SMALL_LOG,
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges"],
         mem_limit="512m",
         pids_limit=64,
         labels={"reprolab.object": "probe"},

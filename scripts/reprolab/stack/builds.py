@@ -6,6 +6,7 @@ the images of one model.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Callable, Mapping
@@ -26,6 +27,7 @@ from reprolab.engine.detect import has_image
 from reprolab.engine.failures import engine_errors, engine_fault
 from reprolab.evidence.run_info import BuiltImage, Image
 from reprolab.stack.compose import Model
+from reprolab.stack.hidden import hide
 
 AT_ONCE = 2
 BUILD_LIMIT = 1200.0
@@ -141,7 +143,7 @@ class Builder:
             self._times.append(monotonic())
 
     def _announce(self, image: BuildImage) -> None:
-        arguments = image.model["services"][image.service]["build"].get("args") or {}
+        arguments = hide(image.model)[0]["services"][image.service]["build"].get("args") or {}
         shown = " ".join(f"{key}={value}" for key, value in arguments.items())
         suffix = f" ({shown})" if shown else ""
         self.on_progress(f"building {image.service}: not built yet from these files with these factors{suffix}")
@@ -158,12 +160,21 @@ class Builder:
             raise BuildError(f"the image {image.reference} was not built: the run has ended")
         self._announce(image)
         file, log = (self.directory / f"{image.stem}{ending}" for ending in (".compose.json", ".log"))
-        write_json(file, image.model)
+        shown, secrets = hide(image.model)
+        variables = {**os.environ, **secrets}
+        write_json(file, shown)
         options = ["--project-name", image.model["name"], "--file", str(file), "--progress", "plain"]
         try:
             with writing(log), log.open("wb") as stream:
                 command = [*self.compose, *options, "build", image.service]
-                run(command, timeout=BUILD_LIMIT, stdout=stream, stderr=stream, on_start=self._on_start)
+                run(
+                    command,
+                    timeout=BUILD_LIMIT,
+                    stdout=stream,
+                    stderr=stream,
+                    env=variables,
+                    on_start=self._on_start,
+                )
         except CommandError as error:
             printed = log.read_text(encoding="utf-8", errors="replace")
             if "Cannot connect to the Docker daemon" in printed:

@@ -22,11 +22,13 @@ from reprolab.core.errors import UsageError
 from reprolab.core.subprocesses import CommandError, run
 from reprolab.engine import labels
 from reprolab.scenario.model import NAMED_IMAGE, Experiment, Scenario
+from reprolab.stack.policy_check import check
 
 Model = dict[str, Any]
 """A Compose file as `docker compose config --format json` prints it."""
 BASE_ARGUMENT = "_IMAGE"
 TOOLS = "images/compose.yaml"
+SHARED = "images"  # what all scenarios use, in the checkout
 LOAD_TOOL = "wrk"
 
 
@@ -52,10 +54,11 @@ def resolve(
     """The scenario's file as Compose resolves it with these factors, with the services that they need.
 
     Without an ``experiment`` the stack is for a person: it has no service that only an experiment uses, but every tool,
-    as with ``all_tools``. Raises UsageError if Compose refuses the file.
+    as with ``all_tools``. Raises UsageError if Compose or the policy for stacks refuses the file.
     """
     environment = clean_environment(scenario, factors)
     model = _config(scenario.compose_file, environment, compose)
+    check_model(model, scenario)
     _remove_unneeded(model, scenario, factors, experiment.name if experiment else "")
     tools = _config(scenario.directory.parents[1] / TOOLS, environment, compose)["services"]
     if experiment and experiment.parallel and not all_tools:
@@ -63,6 +66,17 @@ def resolve(
         tools.pop(LOAD_TOOL, None)
     model["services"].update(tools)
     return model
+
+
+def check_scenario(scenario: Scenario, compose: tuple[str, ...]) -> None:
+    """Check a scenario's whole file with its documented factors. Needs no engine. Raises UsageError."""
+    check_model(_config(scenario.compose_file, clean_environment(scenario, {}), compose), scenario)
+
+
+def check_model(model: Model, scenario: Scenario) -> None:
+    """Raise UsageError for what a scenario's model asks of the host beyond the policy and the scenario's exceptions."""
+    roots = (scenario.directory, scenario.directory.parents[1] / SHARED)
+    check(model, scenario.compose_file, roots, scenario.allow, prefix=f"{scenario.name}-")
 
 
 def _remove_unneeded(model: Model, scenario: Scenario, factors: Mapping[str, str], experiment: str) -> None:

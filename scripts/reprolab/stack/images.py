@@ -8,6 +8,7 @@ from pathlib import Path
 import docker
 
 from reprolab.core.files import read_json, write_json
+from reprolab.engine.helpers import SMALL_LOG
 from reprolab.evidence.run_info import BuiltImage, Image
 
 # A Dockerfile writes the packages of a stage that is not part of the image here, as "name version" lines.
@@ -38,6 +39,9 @@ def _packages(client: docker.DockerClient, reference: str) -> dict[str, dict[str
         entrypoint=["sh", "-c", PACKAGES],
         remove=True,
         network_disabled=True,
+        log_config=SMALL_LOG,
+        security_opt=["no-new-privileges"],
+        read_only=True,
         cap_drop=["ALL"],
         mem_limit="512m",
         pids_limit=64,

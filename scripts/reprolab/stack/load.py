@@ -14,6 +14,7 @@ from wrk_wrapper import Wrk, WrkError, WrkResult
 from reprolab.core.errors import InvalidTrial
 from reprolab.engine.containers import state_words
 from reprolab.engine.failures import raise_if_engine_gone
+from reprolab.engine.helpers import SMALL_LOG
 from reprolab.logs import timestamps
 from reprolab.stack.containers import remove_container
 from reprolab.stack.http import StackRequests
@@ -85,6 +86,7 @@ class StackLoad(StackRequests):
                 command=list(command[1:]),
                 network_mode=f"container:{target.id}",
                 labels=dict(self.owner),
+                log_config=SMALL_LOG,
                 cap_drop=["ALL"],
                 security_opt=["no-new-privileges"],
                 pids_limit=256,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +20,7 @@ from reprolab.engine.containers import REMOVED, state_words
 from reprolab.engine.failures import raise_if_engine_gone
 from reprolab.logs import capture as log_capture
 from reprolab.stack.containers import remove_container
+from reprolab.stack.hidden import hide
 from reprolab.stack.load import StackLoad
 from reprolab.stack.looks import StackLooks
 
@@ -39,9 +42,9 @@ class Stack(StackLoad, StackLooks):
         options = ["--project-name", self.project, "--file", str(self.file), "--progress", "quiet"]
         return [*self.compose, *options, *arguments]
 
-    def _compose(self, *arguments: str, timeout: float = 120.0) -> None:
+    def _compose(self, *arguments: str, variables: Mapping[str, str], timeout: float = 120.0) -> None:
         try:
-            run(self.command(*arguments), timeout=timeout)
+            run(self.command(*arguments), timeout=timeout, env={**os.environ, **variables})
         except CommandError as error:
             raise_if_engine_gone(self.client)
             # If a service ended at once, its last lines tell more than Compose's error.
@@ -50,8 +53,9 @@ class Stack(StackLoad, StackLooks):
 
     def up(self) -> None:
         """Start all services and wait until the stack answers. Raises InvalidTrial if it does not."""
-        write_json(self.file, self.model)
-        self._compose("up", "--detach", "--no-build", *self.roles.values())
+        shown, secrets = hide(self.model)
+        write_json(self.file, shown)
+        self._compose("up", "--detach", "--no-build", *self.roles.values(), variables=secrets)
         self.wait_ready()
 
     def wait_ready(self, limit: float = READY_LIMIT) -> None:

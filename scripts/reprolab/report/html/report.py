@@ -112,6 +112,7 @@ def _facts(scenario: Scenario, info: RunInfo) -> list[tuple[str, list[str]]]:
         ("command", [" ".join(info.command)]),
         ("host", [" · ".join(part for part in (processor, machine) if part)]),
         ("base images", bases),
+        ("allowed", [allowance.words for allowance in scenario.allow]),
         ("documented stack", [" ".join(f"{name}={value}" for name, value in info.factors.items())]),
         ("rounds", [info.rounds.words] if info.rounds else []),
         ("time", [info.times]),
