@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import sys
 import time
@@ -13,8 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from tempfile import gettempdir
 from threading import Lock
 from typing import Any
 
@@ -26,7 +23,7 @@ from reprolab.baseimage.resolve import Base, Policy
 from reprolab.core.command_text import command, option
 from reprolab.core.error_place import directory_of, place
 from reprolab.core.errors import BuildError, EngineError, InvalidTrial, LabError
-from reprolab.core.locks import file_lock
+from reprolab.core.locks import directory_lock, machine_directory
 from reprolab.engine import labels
 from reprolab.engine.detect import Engine, compose_command
 from reprolab.engine.failures import guarded, raise_if_engine_gone
@@ -53,7 +50,6 @@ from reprolab.stack.stack import Stack
 from reprolab.verdict.record import judge_run
 
 STAGES = ("set-up", "build", "up", "drive", "evidence", "down")
-LOCK = "reprolab-load-{}.lock"
 DRIVEN = "driven.json"
 OBSERVE_ERROR = "observe-error.txt"
 NO_STACK: Model = {"services": {}}
@@ -389,11 +385,7 @@ class Runner:
         """The lock of the whole machine for trials with load: two of them at a time would disturb each other."""
         if experiment.parallel:
             return nullcontext()
-        return file_lock(Path(gettempdir(), LOCK.format(os.getuid())), self._report_waiting)
-
-    def _report_waiting(self, holder: str) -> None:
-        other = f"another run (process {holder or 'that has just begun'})"
-        self.observer.progress(f"{other} measures load on this machine: waiting for its trial to end")
+        return directory_lock(machine_directory(), "measures load on this machine", self.observer.progress)
 
 
 class Mistake(InvalidTrial):
