@@ -166,8 +166,8 @@ doctor: setup ## what the lab finds on this machine; sets up what is missing
 	@$(REPROLAB) doctor
 
 .PHONY: clean
-clean: setup ## remove what killed runs and stacks by hand left behind
-	@$(REPROLAB) clean
+clean: setup ## remove what killed runs and stacks by hand left behind; ARGS=--images too
+	@$(REPROLAB) clean $(ARGS)
 
 # PYTHON on make's command line is a factor of the stacks; the interpreter of .venv is PYTHON_BIN, or PYTHON in
 # the environment.

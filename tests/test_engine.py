@@ -483,7 +483,7 @@ def test_one_lab_at_a_time_sets_docker_up(box: Box, monkeypatch: pytest.MonkeyPa
     """The second one waits, prints one line, and fails at its limit."""
     monkeypatch.setattr(install, "LOCK_LIMIT", 0.2)
     with install.setup_lock(box.machine, print):
-        with pytest.raises(LabError, match="setting up Docker here: waited 0.2 s for process"):
+        with pytest.raises(LabError, match=r"setting up Docker here: waited 0\.2 s for process"):
             box.ensure()
         (line,) = box.messages
         assert line.startswith("another run of the lab is setting up Docker here: waiting for process")

@@ -13,7 +13,7 @@ import pytest
 from cases import EXPERIMENT, claim, in_memory, lay_out, load, trial, trials
 from reprolab.core import files
 from reprolab.core.errors import EngineError, EvidenceError, Exit, UsageError
-from reprolab.engine import labels
+from reprolab.engine import leftovers
 from reprolab.evidence import lookup, run_dir
 from reprolab.evidence.run_info import BuiltImage, Image, RoundsInfo
 from reprolab.report.html import report
@@ -142,7 +142,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sess
     monkeypatch.delenv("REPROLAB_RESULTS", raising=False)
     monkeypatch.setattr(session, "ensure_engine", lambda on_progress: engine)
     monkeypatch.setattr(session, "client", lambda: None)
-    monkeypatch.setattr(labels, "remove_leftovers", lambda client: labels.Removed(2))
+    monkeypatch.setattr(leftovers, "remove_leftovers", lambda client: leftovers.Removed(2))
     monkeypatch.setattr(session, "Runner", FakeRunner)
 
     def begin(behave: Callable[[FakeRunner], None], **options: Any) -> Session:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-
 import pytest
 from reprolab import InvalidTrial, wait_until
 from reprolab.core.waiting import WaitTimeout
+
 
 def test_the_first_true_answer_is_returned() -> None:
     """``look`` is called until then, and at least once even without time."""

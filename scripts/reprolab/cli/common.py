@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import traceback
@@ -20,6 +21,7 @@ from reprolab.core.terminal import Terminal
 from reprolab.report.terminal import REPORT_WIDTH
 
 ROOT_VARIABLE = "REPROLAB_ROOT"
+UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 def project_root() -> Path:
@@ -107,3 +109,13 @@ def settings_of(pairs: tuple[str, ...]) -> dict[str, str]:
             raise UsageError(command_text.option("set", repr(pair)), expected="FACTOR=VALUE")
         factors[name] = value
     return factors
+
+
+def duration(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
+    """Read a duration such as 90s, 5m or 1.5h; returns seconds. Raises BadParameter."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    if match is None or float(match[1]) == 0:
+        raise click.BadParameter(f"{text!r} is no duration; expected seconds, minutes or hours: 90s, 5m, 1h")
+    return float(match[1]) * UNITS[match[2]]

@@ -8,8 +8,9 @@ import click
 
 from reprolab.baseimage import fallback
 from reprolab.baseimage.resolve import policy, resolve_base
-from reprolab.cli.common import boundary, console, project_root, show_progress
-from reprolab.engine import labels
+from reprolab.cli.common import boundary, console, duration, project_root, show_progress
+from reprolab.core.errors import Exit, UsageError
+from reprolab.engine import labels, leftovers
 from reprolab.engine.detect import client, ensure_engine
 from reprolab.run import manual
 
@@ -40,11 +41,27 @@ def doctor() -> None:
 
 @click.command()
 @click.option("--images", is_flag=True, help="also remove the images that the lab built, base images too")
+@click.option("--force", is_flag=True, help="also remove objects of runs that cannot be seen from here")
+@click.option("--older-than", callback=duration, metavar="DURATION", help="with --force, the least age: 90s, 5m, 2h")
 @boundary
-def clean(images: bool) -> None:
-    """Remove leftovers of killed runs and this checkout's stacks by hand; only objects that the lab made."""
+def clean(images: bool, force: bool, older_than: float | None) -> Exit:
+    """Remove leftovers of killed runs and this checkout's stacks by hand; only objects that the lab made.
+
+    A run in another pid namespace (a container, a CI job), on another machine or of another user cannot be seen from
+    here. Its objects are left alone, unless --force is given and they are old enough.
+    """
+    if force != (older_than is not None):
+        raise UsageError(
+            f"clean {'--force' if force else '--older-than'} is given alone",
+            expected=f"both or neither: --force --older-than {leftovers.EXAMPLE_AGE}",
+            advice="choose an age that no run at work has reached",
+        )
     ensure_engine(show_progress)
-    removed = labels.remove_leftovers(client(), by_hand=manual.stamp(project_root()))
+    stamp = manual.stamp(project_root())
+    removed = leftovers.remove_leftovers(client(), by_hand=stamp, unseen_age=older_than)
     click.echo(f"removed: {removed}")
+    for line in removed.remarks():
+        click.echo(line)
     if images:
         click.echo(f"removed: {labels.remove_images(client())} image(s)")
+    return Exit.LAB_FAILED if removed.left else Exit.AS_RECORDED

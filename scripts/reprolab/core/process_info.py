@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,10 +11,10 @@ PROC = Path("/proc")
 SHOWN_COMMAND = 100  # characters
 
 
-def start_ticks(pid: int | str, proc: Path = PROC) -> str:
+def start_ticks(pid: int | str) -> str:
     """When a process started, in clock ticks since the boot; "" if it has ended, a zombie included."""
     try:
-        stat = (proc / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+        stat = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
     state, *rest = stat.rpartition(")")[2].split()
@@ -39,12 +40,44 @@ def boot_id() -> str:
         return ""
 
 
-def pid_namespace(pid: int | str = "self") -> str:
+def pid_namespace(pid: int | str) -> str:
     """The number of a process's pid namespace; "" if it cannot be read."""
     try:
         return str((PROC / str(pid) / "ns/pid").stat().st_ino)
     except OSError:
         return ""
+
+
+def own_pid() -> int:
+    """The id of this process in /proc, which may show the processes of an outer namespace."""
+    try:
+        return int((PROC / "self").readlink().name)
+    except (OSError, ValueError):
+        return os.getpid()
+
+
+def shown_namespace() -> str:
+    """The number of the pid namespace whose processes /proc shows; "" if it cannot be read."""
+    return pid_namespace("self" if own_pid() == os.getpid() else 1)
+
+
+def inner_pid(pid: int | str) -> str:
+    """The id of a process in its own pid namespace, if that is another one than this process's; else ""."""
+    try:
+        lines = (PROC / str(pid) / "status").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    ids = next((line.split()[1:] for line in lines if line.startswith("NSpid:")), [])
+    return ids[-1] if len(ids) > 1 else ""
+
+
+def machine_id() -> str:
+    """A digest of this machine's id; "" where it has none, as in most containers. The id itself is confidential."""
+    try:
+        text = Path("/etc/machine-id").read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""
+    return hashlib.sha256(f"reprolab {text}".encode()).hexdigest()[:8] if text else ""
 
 
 def description(pid: int) -> str:

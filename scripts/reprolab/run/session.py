@@ -14,7 +14,7 @@ from rich.console import Console
 
 from reprolab.baseimage.resolve import policy
 from reprolab.core.errors import Exit, LabError
-from reprolab.engine import host_facts, labels
+from reprolab.engine import host_facts, labels, leftovers
 from reprolab.engine.detect import Engine, client, ensure_engine
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory
@@ -54,9 +54,9 @@ class Session:
         recorded_verdict(scenario)
         with self.watch.stage("set-up"):
             engine = ensure_engine(self.observer.progress)
-            removed = labels.remove_leftovers(client())
-        if removed:
-            self.observer.progress(f"removed the leftovers of an earlier run that was killed: {removed}")
+            removed = leftovers.remove_leftovers(client())
+        for line in removed.messages():
+            self.observer.progress(line)
         self.run = lookup.create_run(self.root, scenario.name)
         self._begin(scenario, engine)
         try:

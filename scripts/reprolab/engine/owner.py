@@ -1,0 +1,68 @@
+"""The owner of an object: the process that made it, and whether it still runs.
+
+A process cannot be looked for from everywhere: a container has a pid namespace of its own, and several machines may use
+one engine. Who cannot see an owner must not take its objects for leftovers.
+"""
+
+from __future__ import annotations
+
+import os
+from enum import Enum
+
+from reprolab.core import process_info
+
+INITIAL_NAMESPACE = "4026531836"  # the kernel's constant PROC_PID_INIT_INO: from there all processes are seen
+OLD_PARTS, PARTS = 3, 5
+
+
+class Owner(Enum):
+    """What is known of an owner."""
+
+    LIVES = "lives"
+    ENDED = "ended"
+    UNSEEN = "unseen"
+    """It is on another machine, in another pid namespace, or hidden from this user."""
+
+
+def process_identity(pid: int) -> str:
+    """Return a unique name of a process; "" if it has ended.
+
+    Its parts: boot id, pid, start time in clock ticks, pid namespace, digest of the machine's id.
+    """
+    shown = process_info.own_pid() if pid == os.getpid() else pid
+    boot, ticks = process_info.boot_id(), process_info.start_ticks(shown)
+    if not boot or not ticks:
+        return ""
+    return f"{boot}:{shown}:{ticks}:{process_info.shown_namespace()}:{process_info.machine_id()}"
+
+
+def owner_state(identity: str) -> Owner:
+    """What is known of the process with this identity. A malformed one has ended."""
+    parts = identity.split(":")
+    if len(parts) not in (OLD_PARTS, PARTS) or not parts[1].isdigit():
+        return Owner.ENDED
+    boot, pid, ticks = parts[:OLD_PARTS]
+    if len(parts) == OLD_PARTS:
+        return _state_here(int(pid), ticks) if boot == process_info.boot_id() else Owner.ENDED
+    namespace, machine = parts[OLD_PARTS:]
+    if boot != process_info.boot_id():
+        return Owner.ENDED if machine and machine == process_info.machine_id() else Owner.UNSEEN
+    here = process_info.shown_namespace()
+    if namespace and namespace == here:
+        return _state_here(int(pid), ticks)
+    return _state_inside(pid, ticks) if here == INITIAL_NAMESPACE and namespace else Owner.UNSEEN
+
+
+def _state_here(pid: int, ticks: str) -> Owner:
+    if process_info.start_ticks(pid) == ticks:
+        return Owner.LIVES
+    return Owner.UNSEEN if process_info.is_hidden(pid) else Owner.ENDED
+
+
+def _state_inside(pid: str, ticks: str) -> Owner:
+    """Look for a process of an inner namespace by its id there and its start."""
+    if process_info.is_hidden(1):
+        return Owner.UNSEEN
+    outer = (path.name for path in process_info.PROC.iterdir() if path.name.isdigit())
+    found = any(process_info.inner_pid(other) == pid and process_info.start_ticks(other) == ticks for other in outer)
+    return Owner.LIVES if found else Owner.ENDED
