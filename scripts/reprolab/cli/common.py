@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import sys
 import traceback
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
 import click
 
-from reprolab.core import command_text
+from reprolab.core import command_text, interrupts
 from reprolab.core.errors import Exit, LabError, UsageError
 from reprolab.core.terminal import Terminal
 from reprolab.report.terminal import REPORT_WIDTH
@@ -58,15 +56,14 @@ def boundary(command: Callable[..., Exit | None]) -> Callable[..., None]:
 
     @wraps(command)
     def guarded(*arguments: Any, **options: Any) -> None:
-        # SIGINT too: it is ignored in a process that a shell starts in the background, and Python leaves it so.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, _interrupt)
+        interrupts.install()
         try:
             status = command(*arguments, **options) or Exit.AS_RECORDED
         except LabError as error:
             _finish(error.exit_status, f"reprolab: {error}")
         except KeyboardInterrupt:
-            _finish(Exit.INTERRUPTED, "reprolab: interrupted; the stack is down, the evidence so far is kept")
+            where = interrupts.remains() or "the stack is down"
+            _finish(Exit.INTERRUPTED, f"reprolab: interrupted; {where}, the evidence so far is kept")
         except BrokenPipeError:
             sys.stderr.close()
             sys.exit(Exit.LAB_FAILED)
@@ -81,17 +78,6 @@ def boundary(command: Callable[..., Exit | None]) -> Callable[..., None]:
             sys.exit(status)
 
     return guarded
-
-
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    # The stack is removed next, in limited time. A second Ctrl-C must not interrupt that.
-    for later in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(later, _report_stopping)
-    raise KeyboardInterrupt
-
-
-def _report_stopping(number: int, frame: FrameType | None) -> None:
-    os.write(2, "\n· already stopping: keeping the evidence and taking the stack down\n".encode())
 
 
 def _finish(status: Exit, message: str) -> NoReturn:

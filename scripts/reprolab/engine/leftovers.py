@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 
 import docker
-import requests
 from docker.errors import DockerException, NotFound
 
 from reprolab.core.command_text import command
@@ -19,7 +18,7 @@ from reprolab.engine.labels import HAND, OBJECT, OWNER, RUN, TRIAL
 from reprolab.engine.owner import Owner, owner_state
 from reprolab.logs.timestamps import moment_ns
 
-TRIES = 5
+TRIES = 8
 PAUSE = 0.5  # seconds; the engine needs a moment to take a container off its network
 KINDS = ("container", "network", "volume")
 EXAMPLE_AGE = "2h"
@@ -90,24 +89,46 @@ def remove_leftovers(client: docker.DockerClient, *, by_hand: str = "", unseen_a
     too. ``unseen_age``: remove also what is older than so many seconds and has an owner that cannot be seen from here.
     Raises EngineError if the engine fails; an object that it does not remove is in the result.
     """
-    first: dict[str, DockerObject] = {}
-    reasons: dict[str, str] = {}
+    unseen: list[str] = []
+
+    def leftovers() -> list[DockerObject]:
+        states = [(item, _state(item, by_hand, unseen_age)) for item in lab_objects(client)]
+        unseen[:] = [str(item) for item, state in states if state is Owner.UNSEEN]
+        return [item for item, state in states if state is Owner.ENDED]
+
     with engine_errors("looking for what killed runs left"):
-        for attempt in range(TRIES):
-            objects = list(lab_objects(client))
-            states = {str(item): _state(item, by_hand, unseen_age) for item in objects}
-            leftovers = [item for item in objects if states[str(item)] is Owner.ENDED]
-            first |= {str(item): item for item in leftovers} if attempt == 0 else {}
-            if not leftovers or attempt == TRIES - 1:
-                break
-            if attempt:
-                time.sleep(PAUSE)
-            reasons = dict(_remove_all(leftovers))
-    left = {str(item): reasons.get(str(item), "") for item in leftovers}
-    gone = [item.kind for name, item in first.items() if name not in left]
-    unseen = [name for name, state in states.items() if state is Owner.UNSEEN]
-    texts = [f"{name}: {reason}" if reason else name for name, reason in left.items()]
-    return Removed(gone.count("container"), gone.count("network"), gone.count("volume"), tuple(texts), tuple(unseen))
+        gone, left = remove_all(leftovers)
+    kinds = [item.kind for item in gone]
+    return Removed(kinds.count("container"), kinds.count("network"), kinds.count("volume"), left, tuple(unseen))
+
+
+def remove_project(client: docker.DockerClient, project: str) -> tuple[str, ...]:
+    """Remove a Compose project's containers, networks and volumes; what is left, with the reasons.
+
+    Raises requests' exceptions if the engine fails.
+    """
+    return remove_all(lambda: list(lab_objects(client, f"com.docker.compose.project={project}")))[1]
+
+
+def remove_all(find: Callable[[], list[DockerObject]]) -> tuple[list[DockerObject], tuple[str, ...]]:
+    """Remove what ``find`` returns until it returns nothing: the objects that are gone, and the names of the others.
+
+    No program is started and no file is opened, since this must be possible where the machine has no room for more.
+    """
+    found: dict[str, DockerObject] = {}
+    reasons: dict[str, str] = {}
+    for attempt in range(TRIES):
+        objects = find()
+        if not attempt:
+            found = {str(item): item for item in objects}
+        if not objects or attempt == TRIES - 1:
+            break
+        if attempt:
+            time.sleep(PAUSE)
+        reasons = dict(_refused(objects))
+    left = {str(item): reasons.get(str(item), "") for item in objects}
+    texts = tuple(f"{name}: {reason}" if reason else name for name, reason in left.items())
+    return [item for name, item in found.items() if name not in left], texts
 
 
 def _state(item: DockerObject, by_hand: str, unseen_age: float | None) -> Owner:
@@ -150,7 +171,7 @@ def lab_objects(client: docker.DockerClient, label: str = OBJECT) -> Iterator[Do
         yield DockerObject("volume", str(volume.name), labels, created, partial(volume.remove, force=True))
 
 
-def _remove_all(objects: Sequence[DockerObject]) -> Iterator[tuple[str, str]]:
+def _refused(objects: Sequence[DockerObject]) -> Iterator[tuple[str, str]]:
     """Remove the objects. For each that was not removed: its kind and name, and the reason."""
     for item in objects:
         try:
@@ -158,6 +179,5 @@ def _remove_all(objects: Sequence[DockerObject]) -> Iterator[tuple[str, str]]:
         except NotFound:
             # Another run may be removing the same object.
             continue
-        except (DockerException, requests.RequestException, OSError) as error:
-            reason = getattr(error, "explanation", None) or str(error)
-            yield str(item), str(reason).strip()
+        except DockerException as error:
+            yield str(item), str(getattr(error, "explanation", None) or error).strip()

@@ -10,7 +10,7 @@ import traceback
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any
@@ -20,13 +20,14 @@ import requests
 from docker.errors import DockerException
 
 from reprolab.baseimage.resolve import Base, Policy
+from reprolab.core import interrupts
 from reprolab.core.command_text import command, option
 from reprolab.core.error_place import directory_of, place
 from reprolab.core.errors import BuildError, EngineError, InvalidTrial, LabError
 from reprolab.core.locks import directory_lock, machine_directory
 from reprolab.engine import labels
 from reprolab.engine.detect import Engine, compose_command
-from reprolab.engine.failures import guarded, raise_if_engine_gone
+from reprolab.engine.failures import guarded, no_answer, raise_if_engine_gone
 from reprolab.engine.requirements import HostState, lacks
 from reprolab.evidence.run_dir import FAILURE, RunDirectory, TrialDirectory
 from reprolab.evidence.run_info import BuiltImage
@@ -237,7 +238,9 @@ class Runner:
             for item in by_key.values():
                 self.built(item)
         for step in steps:
-            self.finish(self.trial(self.built(by_key[step.variant.key]), step.number))
+            # A signal ends the trial at once, but its logs, its record and the removal of its stack come first.
+            with interrupts.deferred():
+                self.finish(self.trial(self.built(by_key[step.variant.key]), step.number))
 
     def _run_side_by_side(self, steps: Sequence[Step], by_key: Mapping[str, Prepared]) -> None:
         pool = ThreadPoolExecutor(self.plan.jobs)
@@ -253,18 +256,27 @@ class Runner:
                     self._builder.gentle = True
                 builds: set[Future[Any]] = {build for item, _ in waiting for build in self._awaited(item, pending)}
                 wait(builds | trials, return_when=FIRST_COMPLETED)
-                for trial in [trial for trial in trials if trial.done()]:
-                    trials.remove(trial)
-                    self.finish(trial.result())
+                self._finish_done(trials)
         except BaseException:
             # An interrupt must not wait for the trials. They end at once when their containers are removed.
             pool.shutdown(wait=False, cancel_futures=True)
+            for trial in list(trials):
+                # The error that ends the run may be that of one of these trials.
+                with suppress(Exception):
+                    self._finish_done({trial})
             self.end_stacks()
             raise
         finally:
             pool.shutdown(wait=True)
         # No trial runs during the remaining builds.
         self._builder.gentle = False
+
+    def _finish_done(self, trials: set[Future[TrialRecord]]) -> None:
+        """Save the records of the trials that have ended. Raises the error of a trial that failed."""
+        for trial in [trial for trial in trials if trial.done() and not trial.cancelled()]:
+            with interrupts.deferred():
+                trials.remove(trial)
+                self.finish(trial.result())
 
     def _awaited(self, item: Prepared, pending: Sequence[Future[Any]]) -> Sequence[Future[Any]]:
         """The builds that a trial waits for: its own, and all that are pending if it needs an idle machine."""
@@ -277,9 +289,12 @@ class Runner:
         self._builder.stop()
 
     def end_stacks(self) -> None:
-        """Remove the containers of all running trials. A thread that uses them gets an error and ends."""
-        with suppress(DockerException, requests.RequestException):
-            for stack in list(self._stacks):
+        """Save the logs of all running trials and remove their containers. A thread that uses them gets an error."""
+        if not self._stacks or no_answer(self.client):
+            return
+        for stack in list(self._stacks):
+            self._capture(stack, quietly=True)
+            with suppress(DockerException, requests.RequestException):
                 stack.remove_containers()
 
     def finish(self, record: TrialRecord) -> None:
@@ -301,7 +316,9 @@ class Runner:
         invalid = prepared.obstacle or self._mistakes.get(prepared.key, "")
         if not invalid:
             try:
-                with self._load_lock(variant.experiment):
+                with ExitStack() as held:
+                    with interrupts.allowed():
+                        held.enter_context(self._load_lock(variant.experiment))
                     observation = self._on_stack(prepared, evidence, seconds)
             except Mistake as error:
                 invalid = str(error)
@@ -332,7 +349,7 @@ class Runner:
         try:
             try:
                 watched = watching(self.client, stack.project, stack.roles, evidence)
-                with watched, failure_kept(stack), undisturbed(stack):
+                with interrupts.allowed(), watched, failure_kept(stack), undisturbed(stack):
                     with self.watch.stage("up", seconds):
                         guarded(stack.up, self.client)
                     with self.watch.stage("drive", seconds):
@@ -366,6 +383,8 @@ class Runner:
 
     def _capture(self, stack: Stack, *, quietly: bool) -> None:
         already = sys.exc_info()[1]
+        if quietly and no_answer(self.client):
+            return
         try:
             guarded(lambda: stack.capture(self.engine.docker), self.client)
         except (LabError, InvalidTrial) as error:
@@ -380,6 +399,7 @@ class Runner:
         except Exception as error:
             if not already_failing:
                 raise EngineError(f"a stack could not be removed: {error}", advice="run `make clean`") from error
+            self.observer.progress(f"the stack {stack.project} could not be removed: {error}")
 
     def _load_lock(self, experiment: Experiment) -> AbstractContextManager[None]:
         """The lock of the whole machine for trials with load: two of them at a time would disturb each other."""

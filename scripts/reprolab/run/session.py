@@ -10,12 +10,14 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import docker
 from rich.console import Console
 
 from reprolab.baseimage.resolve import policy
 from reprolab.core.errors import Exit, LabError
 from reprolab.engine import host_facts, labels, leftovers
 from reprolab.engine.detect import Engine, client, ensure_engine
+from reprolab.engine.heartbeat import heartbeat
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import COMPLETE, BaseImage, PlanEntry, RoundsInfo, RunInfo
@@ -116,12 +118,17 @@ class Session:
         self.run.write_info(info)
 
     def _trials(self, engine: Engine) -> Exit | None:
+        api = client()
+        with heartbeat(api, self.observer.progress):
+            return self._run_trials(engine, api)
+
+    def _run_trials(self, engine: Engine, api: docker.DockerClient) -> Exit | None:
         assert self.run is not None
         self.runner = Runner(
             self.plan,
             self.run,
             engine,
-            client(),
+            api,
             policy(os.environ),
             self.observer,
             watch=self.watch,

@@ -228,6 +228,7 @@ def _build(base: Base, client: docker.DockerClient, files: Files, detail: str) -
             labels=labels,
             rm=True,
             forcerm=True,
+            timeout=fallback.SILENCE_LIMIT,
         )
     except (BuildError, APIError) as error:
         raise BaseImageError(
