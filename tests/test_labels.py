@@ -22,7 +22,7 @@ from reprolab.core.errors import EngineError
 from reprolab.engine import labels, leftovers, owner
 from reprolab.engine.labels import HAND, IMAGE, OBJECT, OWNER, object_labels, owner_lives, process_identity
 from reprolab.engine.leftovers import Removed, remove_leftovers
-from reprolab.engine.owner import INITIAL_NAMESPACE, Owner, owner_state
+from reprolab.engine.owner import INITIAL_NAMESPACE, Owner, own_identity, owner_state
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +40,7 @@ DEAD = {OBJECT: "trial", OWNER: "00000000-0000:1:1"}
 def test_this_process_is_alive() -> None:
     """Its objects are not leftovers."""
     mine = object_labels("blink", "20260101T000000Z")
-    assert set(mine) == {OBJECT, labels.SCENARIO, labels.RUN, OWNER}
+    assert set(mine) == {OBJECT, labels.SCENARIO, labels.RUN, OWNER, labels.PLACE}
     assert mine[OBJECT] == "trial"
     assert owner_lives(mine)
     assert object_labels("blink", "by-hand", HAND)[OBJECT] == HAND
@@ -61,14 +61,14 @@ def test_an_ended_process_is_not_alive() -> None:
 
 def changed(at: int, value: str) -> str:
     """The identity of this process with another part."""
-    parts = process_identity(os.getpid()).split(":")
+    parts = own_identity().split(":")
     return ":".join([*parts[:at], value, *parts[at + 1 :]])
 
 
 def test_a_reused_pid_is_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """The identity has boot id and start time: after a reboot, or when pids wrap, an old object is a leftover."""
     monkeypatch.setattr(process_info, "machine_id", lambda: "abc")
-    assert owner_state(process_identity(os.getpid())) is Owner.LIVES
+    assert owner_state(own_identity()) is Owner.LIVES
     assert owner_state(changed(2, "1")) is Owner.ENDED
     assert owner_state(changed(0, "00000000-0000")) is Owner.ENDED
 
@@ -76,14 +76,15 @@ def test_a_reused_pid_is_another_process(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_the_owner_of_another_machine_cannot_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two machines use one engine; and a container without an id of its machine knows nothing of an earlier boot."""
     monkeypatch.setattr(process_info, "machine_id", lambda: "abc")
-    boot, pid, ticks, namespace, _ = process_identity(os.getpid()).split(":")
+    boot, pid, ticks, namespace, _ = own_identity().split(":")
     assert owner_state(f"0{boot}:{pid}:{ticks}:{namespace}:def") is Owner.UNSEEN
     assert owner_state(f"0{boot}:{pid}:{ticks}:{namespace}:") is Owner.UNSEEN
     assert owner_lives({OWNER: f"0{boot}:{pid}:{ticks}:{namespace}:def"})
 
 
 def test_an_identity_of_an_earlier_release_is_judged_as_then() -> None:
-    """It has no namespace and no machine."""
+    """It has no namespace and no machine. Earlier releases must be able to read the present one."""
+    assert len(object_labels("blink", "run")[OWNER].split(":")) == 3
     boot, pid, ticks, *_ = process_identity(os.getpid()).split(":")
     assert owner_state(f"{boot}:{pid}:{ticks}") is Owner.LIVES
     assert owner_state(f"{boot}:{pid}:{ticks}1") is Owner.ENDED
@@ -104,9 +105,9 @@ from reprolab.engine.owner import owner_state
 print(owner_state(sys.argv[1]).value)
 """
 IDENTITY = """
-import os, sys
-from reprolab.engine.owner import process_identity
-print(process_identity(os.getpid()), flush=True)
+import sys
+from reprolab.engine.owner import own_identity
+print(own_identity(), flush=True)
 sys.stdin.read()
 """
 UNSHARE = ("unshare", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc")
@@ -114,7 +115,7 @@ UNSHARE = ("unshare", "--map-root-user", "--pid", "--fork", "--kill-child", "--m
 
 def test_a_real_pid_namespace() -> None:
     """Inside, the processes outside cannot be seen, whatever their pids; from outside the inner ones are found."""
-    mine = process_identity(os.getpid())
+    mine = own_identity()
 
     def seen_inside(identity: str) -> str:
         command = [*UNSHARE, sys.executable, "-c", STATE, identity]
@@ -336,7 +337,7 @@ def test_an_engine_that_fails() -> None:
         remove_leftovers(broken)
 
 
-ELSEWHERE = {OBJECT: "trial", OWNER: f"{process_info.boot_id()}:1:1:1:"}
+ELSEWHERE = {OBJECT: "trial", OWNER: f"{process_info.boot_id()}:1:1", labels.PLACE: "1:"}
 HELPER = {OBJECT: "probe"}
 
 

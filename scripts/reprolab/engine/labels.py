@@ -12,13 +12,16 @@ from collections.abc import Mapping
 import docker
 from docker.errors import APIError
 
-from reprolab.engine.owner import Owner, owner_state
+from reprolab.engine.owner import Owner, own_place, owner_state
+from reprolab.engine.owner import own_identity as own_identity
 from reprolab.engine.owner import process_identity as process_identity
 
 OBJECT = "reprolab.object"
 SCENARIO = "reprolab.scenario"
 RUN = "reprolab.run"
 OWNER = "reprolab.owner"
+# A label of its own: earlier releases take an owner with more parts for one that has ended.
+PLACE = "reprolab.owner-place"
 TRIAL = "trial"
 HAND = "by-hand"
 IMAGE = "image"
@@ -28,12 +31,24 @@ BUNDLED = "reprolab-bundled"
 
 def object_labels(scenario: str, run: str, kind: str = TRIAL) -> dict[str, str]:
     """Return the labels for an object that this process creates."""
-    return {OBJECT: kind, SCENARIO: scenario, RUN: run, OWNER: process_identity(os.getpid())}
+    return {
+        OBJECT: kind,
+        SCENARIO: scenario,
+        RUN: run,
+        OWNER: process_identity(os.getpid()),
+        PLACE: own_place(),
+    }
+
+
+def object_owner(labels: Mapping[str, str]) -> Owner:
+    """What is known of the process that created an object."""
+    place = labels.get(PLACE, "")
+    return owner_state(labels.get(OWNER, "") + (f":{place}" if place else ""))
 
 
 def owner_lives(labels: Mapping[str, str]) -> bool:
     """Whether the process that created an object still runs, or may run where it cannot be seen from here."""
-    return owner_state(labels.get(OWNER, "")) is not Owner.ENDED
+    return object_owner(labels) is not Owner.ENDED
 
 
 def remove_images(client: docker.DockerClient) -> int:

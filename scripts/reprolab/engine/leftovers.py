@@ -14,8 +14,8 @@ from docker.errors import DockerException, NotFound
 
 from reprolab.core.command_text import command
 from reprolab.engine.failures import engine_errors
-from reprolab.engine.labels import HAND, OBJECT, OWNER, RUN, TRIAL
-from reprolab.engine.owner import Owner, owner_state
+from reprolab.engine.labels import HAND, OBJECT, OWNER, RUN, TRIAL, object_owner
+from reprolab.engine.owner import Owner
 from reprolab.logs.timestamps import moment_ns
 
 TRIES = 8
@@ -138,7 +138,7 @@ def _state(item: DockerObject, by_hand: str, unseen_age: float | None) -> Owner:
         state = Owner.UNSEEN
     elif kind == TRIAL or (kind == HAND and by_hand and item.labels.get(RUN) == by_hand):
         # The process that made a stack by hand has ended; one that lives is a run with KEEP=1.
-        state = owner_state(item.labels.get(OWNER, ""))
+        state = object_owner(item.labels)
     else:
         return Owner.LIVES
     return Owner.ENDED if state is Owner.UNSEEN and unseen_age is not None and _age(item) >= unseen_age else state

@@ -12,7 +12,7 @@ from enum import Enum
 from reprolab.core import process_info
 
 INITIAL_NAMESPACE = "4026531836"  # the kernel's constant PROC_PID_INIT_INO: from there all processes are seen
-OLD_PARTS, PARTS = 3, 5
+IDENTITY_PARTS, PARTS = 3, 5
 
 
 class Owner(Enum):
@@ -25,26 +25,31 @@ class Owner(Enum):
 
 
 def process_identity(pid: int) -> str:
-    """Return a unique name of a process; "" if it has ended.
-
-    Its parts: boot id, pid, start time in clock ticks, pid namespace, digest of the machine's id.
-    """
+    """Return a unique name of a process: boot id, pid, start time in clock ticks; "" if it has ended."""
     shown = process_info.own_pid() if pid == os.getpid() else pid
     boot, ticks = process_info.boot_id(), process_info.start_ticks(shown)
-    if not boot or not ticks:
-        return ""
-    return f"{boot}:{shown}:{ticks}:{process_info.shown_namespace()}:{process_info.machine_id()}"
+    return f"{boot}:{shown}:{ticks}" if boot and ticks else ""
+
+
+def own_place() -> str:
+    """Where this process can be seen: its pid namespace, and a digest of the machine's id."""
+    return f"{process_info.shown_namespace()}:{process_info.machine_id()}"
+
+
+def own_identity() -> str:
+    """The unique name of this process with its place."""
+    return f"{process_identity(os.getpid())}:{own_place()}"
 
 
 def owner_state(identity: str) -> Owner:
-    """What is known of the process with this identity. A malformed one has ended."""
+    """What is known of the process with this identity, with or without its place. A malformed one has ended."""
     parts = identity.split(":")
-    if len(parts) not in (OLD_PARTS, PARTS) or not parts[1].isdigit():
+    if len(parts) not in (IDENTITY_PARTS, PARTS) or not parts[1].isdigit():
         return Owner.ENDED
-    boot, pid, ticks = parts[:OLD_PARTS]
-    if len(parts) == OLD_PARTS:
+    boot, pid, ticks = parts[:IDENTITY_PARTS]
+    if len(parts) == IDENTITY_PARTS:
         return _state_here(int(pid), ticks) if boot == process_info.boot_id() else Owner.ENDED
-    namespace, machine = parts[OLD_PARTS:]
+    namespace, machine = parts[IDENTITY_PARTS:]
     if boot != process_info.boot_id():
         return Owner.ENDED if machine and machine == process_info.machine_id() else Owner.UNSEEN
     here = process_info.shown_namespace()

@@ -95,7 +95,7 @@ class Session:
                 scenario=scenario.name,
                 started=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
                 status="running",
-                pid=labels.process_identity(os.getpid()),
+                pid=labels.own_identity(),
                 command=(Path(sys.argv[0]).name, *sys.argv[1:]),
                 factors=dict(scenario.factors),
                 plan=_entries(self.plan.variants),
