@@ -260,11 +260,10 @@ class Runner:
         except BaseException:
             # An interrupt must not wait for the trials. They end at once when their containers are removed.
             pool.shutdown(wait=False, cancel_futures=True)
-            for trial in list(trials):
-                # The error that ends the run may be that of one of these trials.
-                with suppress(Exception):
-                    self._finish_done({trial})
+            self._save_ended(trials)
             self.end_stacks()
+            pool.shutdown(wait=True)
+            self._save_ended(trials, also_invalid=False)
             raise
         finally:
             pool.shutdown(wait=True)
@@ -277,6 +276,14 @@ class Runner:
             with interrupts.deferred():
                 trials.remove(trial)
                 self.finish(trial.result())
+
+    def _save_ended(self, trials: set[Future[TrialRecord]], *, also_invalid: bool = True) -> None:
+        """Save the records of the trials that have ended, while the error that ends the run is handled."""
+        for trial in [trial for trial in trials if trial.done() and not trial.cancelled()]:
+            trials.remove(trial)
+            if trial.exception() is None and (also_invalid or trial.result().valid):
+                with suppress(Exception):
+                    self.finish(trial.result())
 
     def _awaited(self, item: Prepared, pending: Sequence[Future[Any]]) -> Sequence[Future[Any]]:
         """The builds that a trial waits for: its own, and all that are pending if it needs an idle machine."""
@@ -293,6 +300,8 @@ class Runner:
         if not self._stacks or no_answer(self.client):
             return
         for stack in list(self._stacks):
+            # What drive() returns without its containers must not count.
+            stack.broken_off = not stack.driven
             self._capture(stack, quietly=True)
             with suppress(DockerException, requests.RequestException):
                 stack.remove_containers()
@@ -354,11 +363,14 @@ class Runner:
                         guarded(stack.up, self.client)
                     with self.watch.stage("drive", seconds):
                         driven = guarded(lambda: self._drive(experiment, stack, evidence), self.client)
+                    stack.driven = True
             finally:
                 # The evidence is saved before the stack is removed, also after an error.
                 failing = isinstance(sys.exc_info()[1], (EngineError, KeyboardInterrupt, SystemExit))
                 with self.watch.stage("evidence", seconds):
                     self._capture(stack, quietly=failing)
+            if stack.broken_off:
+                raise InvalidTrial("the run was interrupted during this trial")
             with self.watch.stage("evidence", seconds):
                 return observe(experiment, evidence, driven)
         finally:
