@@ -17,7 +17,8 @@ import docker
 import pytest
 from lab import engine, left, output, read, run_directory, start, wait_for
 from reprolab.core import interrupts
-from reprolab.core.errors import EngineError
+from reprolab.core.errors import EngineError, Exit
+from reprolab.core.waiting import wait_until
 from reprolab.engine import detect, failures, heartbeat, leftovers
 from reprolab.engine.detect import client
 from reprolab.engine.failures import guarded, no_answer
@@ -79,7 +80,8 @@ def deaf(tmp_path: Path) -> Iterator[Gateway]:
 @pytest.fixture
 def connected(deaf: Gateway, monkeypatch: pytest.MonkeyPatch) -> docker.DockerClient:
     """A client that knew the engine before it hung."""
-    monkeypatch.setattr(failures, "PING_LIMIT", 0.2)
+    for name, value in {"PING_LIMIT": 0.2, "SHORT_LIMIT": 0.1, "_hung_until": 0.0}.items():
+        monkeypatch.setattr(failures, name, value)
     return docker.DockerClient(deaf.address, version="1.41", timeout=1)
 
 
@@ -107,6 +109,7 @@ def test_looking_for_leftovers_has_a_limit(connected: docker.DockerClient) -> No
 def test_an_answer_is_told_from_none(connected: docker.DockerClient) -> None:
     """A refused connection has a reason at once."""
     assert no_answer(connected) == "no answer within 0.2 s"
+    assert no_answer(connected) == "no answer within 0.1 s", "it is not waited for so long again"
     gone: Any = SimpleNamespace(ping=lambda: docker.DockerClient("unix:///nowhere.sock", version="1.41").ping())
     assert "No such file" in no_answer(gone)
     assert no_answer(SimpleNamespace(ping=lambda: True)) == ""  # type: ignore[arg-type]
@@ -128,6 +131,20 @@ def test_a_wait_without_a_limit_is_ended(connected: docker.DockerClient, monkeyp
     assert len(messages) == 1 and "the Docker Engine has not answered for 0 s" in messages[0]
     assert called_off == [heartbeat.AFTER]
     there.close()
+
+
+def test_after_an_interrupt_the_command_ends_as_interrupted(
+    connected: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What still waits for the engine is not waited for."""
+    for name, value in {"STEP": 0.05, "TELL": 0.2, "LIMIT": 0.3}.items():
+        monkeypatch.setattr(heartbeat, name, value)
+    ends: list[tuple[float, Exit]] = []
+    monkeypatch.setattr(interrupts, "end_after", lambda seconds, status: ends.append((seconds, status)))
+    monkeypatch.setattr(interrupts, "received", lambda: True)
+    with heartbeat.heartbeat(connected, lambda message: None):
+        wait_until("its end", lambda: ends, 5)
+    assert ends == [(0, Exit.INTERRUPTED)]
 
 
 @pytest.mark.docker

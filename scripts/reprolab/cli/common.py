@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from reprolab.core import command_text, interrupts
-from reprolab.core.errors import Exit, LabError, UsageError
+from reprolab.core.errors import EngineError, Exit, LabError, UsageError
 from reprolab.core.terminal import Terminal
 from reprolab.report.terminal import REPORT_WIDTH
 
@@ -60,17 +60,19 @@ def boundary(command: Callable[..., Exit | None]) -> Callable[..., None]:
         try:
             status = command(*arguments, **options) or Exit.AS_RECORDED
         except LabError as error:
-            _finish(error.exit_status, f"reprolab: {error}")
+            _finish(error.exit_status, f"reprolab: {error}{_left()}")
         except KeyboardInterrupt:
-            where = interrupts.remains() or "the stack is down"
-            _finish(Exit.INTERRUPTED, f"reprolab: interrupted; {where}, the evidence so far is kept")
+            where = "" if interrupts.standing() else "the stack is down, "
+            _finish(Exit.INTERRUPTED, f"reprolab: interrupted; {where}the evidence so far is kept{_left()}")
         except BrokenPipeError:
             sys.stderr.close()
             sys.exit(Exit.LAB_FAILED)
-        except Exception:
+        except Exception as error:
+            if type(error).__module__.startswith(("docker", "requests")):
+                _finish(Exit.LAB_FAILED, f"reprolab: {_engine_failed(error)}{_left()}")
             # Python would end with status 1, which means drift.
             traceback.print_exc()
-            _finish(Exit.LAB_FAILED, "reprolab: an error in the lab itself; the traceback above shows where")
+            _finish(Exit.LAB_FAILED, f"reprolab: an error in the lab itself; the traceback above shows where{_left()}")
         else:
             if status:
                 # make turns every status except 0 into 2.
@@ -78,6 +80,19 @@ def boundary(command: Callable[..., Exit | None]) -> Callable[..., None]:
             sys.exit(status)
 
     return guarded
+
+
+def _left() -> str:
+    """The line about what stays on the engine, "" if nothing does."""
+    return f"\nreprolab: {interrupts.remains()}" if interrupts.standing() else ""
+
+
+def _engine_failed(error: Exception) -> EngineError:
+    return EngineError(
+        f"the Docker Engine failed: {error}",
+        expected="an engine that answers",
+        advice="`docker info` shows whether it does; then run this again",
+    )
 
 
 def _finish(status: Exit, message: str) -> NoReturn:

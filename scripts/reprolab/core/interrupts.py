@@ -72,6 +72,11 @@ def _leave_terminal() -> None:
                 os.close(null)
 
 
+def received() -> bool:
+    """Whether a signal to end came."""
+    return bool(_state.received)
+
+
 @contextmanager
 def deferred() -> Iterator[None]:
     """In the main thread: the first signal raises KeyboardInterrupt only at the end of the block."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +22,9 @@ from reprolab.core.subprocesses import CommandError
 
 Result = TypeVar("Result")
 PING_LIMIT = 10.0  # seconds
+# Where the engine has just not answered, the steps that end a run must not wait so long again and again.
+REMEMBERED, SHORT_LIMIT = 30.0, 2.0  # seconds
+_hung_until = 0.0
 LEAST_FREE = 1 << 20  # bytes
 
 # Words of the engine and its command line for what fails in every trial -> what is wrong, expected, and to do.
@@ -71,7 +75,9 @@ def raise_if_engine_gone(client: docker.DockerClient) -> None:
 
 def no_answer(client: docker.DockerClient, limit: float | None = None) -> str:
     """Why the engine does not answer a ping, "" if it does. An engine that hangs accepts requests and never answers."""
-    limit = PING_LIMIT if limit is None else limit
+    global _hung_until
+    if limit is None:
+        limit = PING_LIMIT if time.monotonic() > _hung_until else SHORT_LIMIT
     reasons: list[str] = []
 
     def ping() -> None:
@@ -85,7 +91,10 @@ def no_answer(client: docker.DockerClient, limit: float | None = None) -> str:
     asking = Thread(target=ping, name="ping", daemon=True)
     asking.start()
     asking.join(limit)
-    return reasons[0] if reasons else f"no answer within {limit:g} s"
+    if reasons:
+        return reasons[0]
+    _hung_until = time.monotonic() + REMEMBERED
+    return f"no answer within {limit:g} s"
 
 
 def engine_fault(text: str) -> EngineError | None:

@@ -50,6 +50,9 @@ def heartbeat(client: docker.DockerClient, on_progress: OnProgress) -> Iterator[
                     f"the Docker Engine has not answered for {silent:.0f} s: is it stopped, or has the machine no time "
                     f"for it? The run ends after {LIMIT:g} s; Ctrl-C ends it now"
                 )
+            if silent >= LIMIT and interrupts.received():
+                interrupts.end_after(0, Exit.INTERRUPTED)
+                return
             if silent >= LIMIT:
                 interrupts.end_after(AFTER, Exit.LAB_FAILED)
                 # A real signal, since only this ends a system call of the main thread.
