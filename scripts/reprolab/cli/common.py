@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import sys
 import traceback
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from reprolab.core.terminal import Terminal
 from reprolab.report.terminal import REPORT_WIDTH
 
 ROOT_VARIABLE = "REPROLAB_ROOT"
+# Open files of one process: where a run has room, and where it fails in the middle.
+WANTED_FILES, LEAST_FILES = 1024, 128
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -58,6 +61,7 @@ def boundary(command: Callable[..., Exit | None]) -> Callable[..., None]:
     def guarded(*arguments: Any, **options: Any) -> None:
         interrupts.install()
         try:
+            require_open_files()
             status = command(*arguments, **options) or Exit.AS_RECORDED
         except LabError as error:
             _finish(error.exit_status, f"reprolab: {error}{_left()}")
@@ -67,7 +71,9 @@ def boundary(command: Callable[..., Exit | None]) -> Callable[..., None]:
         except BrokenPipeError:
             sys.stderr.close()
             sys.exit(Exit.LAB_FAILED)
-        except Exception as error:
+        except SystemExit:
+            raise
+        except BaseException as error:  # a library written in Rust raises no Exception when it panics
             if type(error).__module__.startswith(("docker", "requests")):
                 _finish(Exit.LAB_FAILED, f"reprolab: {_engine_failed(error)}{_left()}")
             # Python would end with status 1, which means drift.
@@ -82,12 +88,27 @@ def boundary(command: Callable[..., Exit | None]) -> Callable[..., None]:
     return guarded
 
 
+def require_open_files() -> None:
+    """Allow this process as many open files as it may have. Raises LabError if these are too few for a run."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= WANTED_FILES:
+        return
+    most = WANTED_FILES if hard == resource.RLIM_INFINITY else min(WANTED_FILES, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    if most < LEAST_FILES:
+        raise LabError(
+            f"this process may have only {most} open files",
+            expected=f"at least {LEAST_FILES}, for logs, containers, programs, and the removal of a stack",
+            advice="raise the limit: ulimit -n 1024",
+        )
+
+
 def _left() -> str:
     """The line about what stays on the engine, "" if nothing does."""
     return f"\nreprolab: {interrupts.remains()}" if interrupts.standing() else ""
 
 
-def _engine_failed(error: Exception) -> EngineError:
+def _engine_failed(error: BaseException) -> EngineError:
     return EngineError(
         f"the Docker Engine failed: {error}",
         expected="an engine that answers",

@@ -47,11 +47,10 @@ def owner_state(identity: str) -> Owner:
     if len(parts) not in (IDENTITY_PARTS, PARTS) or not parts[1].isdigit():
         return Owner.ENDED
     boot, pid, ticks = parts[:IDENTITY_PARTS]
-    if len(parts) == IDENTITY_PARTS:
-        return _state_here(int(pid), ticks) if boot == process_info.boot_id() else Owner.ENDED
-    namespace, machine = parts[IDENTITY_PARTS:]
+    # An earlier release did not say where it ran: most likely in the outermost namespace of this machine.
+    namespace, machine = parts[IDENTITY_PARTS:] or (INITIAL_NAMESPACE, "this")
     if boot != process_info.boot_id():
-        return Owner.ENDED if machine and machine == process_info.machine_id() else Owner.UNSEEN
+        return Owner.ENDED if machine in ("this", process_info.machine_id() or "this") else Owner.UNSEEN
     here = process_info.shown_namespace()
     if namespace and namespace == here:
         return _state_here(int(pid), ticks)
