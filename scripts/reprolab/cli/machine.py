@@ -9,6 +9,7 @@ import click
 from reprolab.baseimage import fallback
 from reprolab.baseimage.resolve import policy, resolve_base
 from reprolab.cli.common import boundary, console, duration, project_root, show_progress
+from reprolab.core.command_text import option
 from reprolab.core.errors import Exit, UsageError
 from reprolab.engine import labels, leftovers
 from reprolab.engine.detect import client, ensure_engine
@@ -52,8 +53,8 @@ def clean(images: bool, force: bool, older_than: float | None) -> Exit:
     """
     if force != (older_than is not None):
         raise UsageError(
-            f"clean {'--force' if force else '--older-than'} is given alone",
-            expected=f"both or neither: --force --older-than {leftovers.EXAMPLE_AGE}",
+            f"{option('force') if force else option('older-than')} is given alone",
+            expected=f"both or neither: {leftovers.by_force()}",
             advice="choose an age that no run at work has reached",
         )
     ensure_engine(show_progress)

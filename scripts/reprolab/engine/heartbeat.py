@@ -36,16 +36,16 @@ def heartbeat(client: docker.DockerClient, on_progress: OnProgress) -> Iterator[
     before = signal.signal(SIGNAL, _raise)
 
     def watch() -> None:
-        last, told = time.monotonic(), False
+        last, warned = time.monotonic(), False
         while not ended.wait(STEP):
             if not no_answer(client, TELL):
-                last, told = time.monotonic(), False
+                last, warned = time.monotonic(), False
                 continue
             silent = time.monotonic() - last
             if ended.is_set():
                 return
-            if silent >= TELL and not told:
-                told = True
+            if silent >= TELL and not warned:
+                warned = True
                 on_progress(
                     f"the Docker Engine has not answered for {silent:.0f} s: is it stopped, or has the machine no time "
                     f"for it? The run ends after {LIMIT:g} s; Ctrl-C ends it now"

@@ -69,12 +69,17 @@ class Removed:
             yield f"could not be removed: {'; '.join(self.left)} (`{again}` and the next run try again)"
         if self.unseen:
             numbers = [sum(name.startswith(kind) for name in self.unseen) for kind in KINDS]
-            words = f"clean --force --older-than {EXAMPLE_AGE}"
             yield (
                 f"{_count_words(numbers)} of a run whose process cannot be seen from here, since it is in another pid "
                 f"namespace, on another machine or of another user: left alone. If no such run is at work, "
-                f"`reprolab {words}` removes them"
+                f"`{by_force()}` removes them"
             )
+
+
+def by_force() -> str:
+    """The command that also removes what cannot be seen from here."""
+    options = f"--force --older-than {EXAMPLE_AGE}"
+    return command(f"clean {options}", f'clean ARGS="{options}"')
 
 
 def _count_words(numbers: Sequence[int]) -> str:
@@ -115,12 +120,12 @@ def remove_all(find: Callable[[], list[DockerObject]]) -> tuple[list[DockerObjec
 
     No program is started and no file is opened, since this must be possible where the machine has no room for more.
     """
-    found: dict[str, DockerObject] = {}
+    at_first: dict[str, DockerObject] = {}
     reasons: dict[str, str] = {}
     for attempt in range(TRIES):
         objects = find()
         if not attempt:
-            found = {str(item): item for item in objects}
+            at_first = {str(item): item for item in objects}
         if not objects or attempt == TRIES - 1:
             break
         if attempt:
@@ -128,7 +133,7 @@ def remove_all(find: Callable[[], list[DockerObject]]) -> tuple[list[DockerObjec
         reasons = dict(_refused(objects))
     left = {str(item): reasons.get(str(item), "") for item in objects}
     texts = tuple(f"{name}: {reason}" if reason else name for name, reason in left.items())
-    return [item for name, item in found.items() if name not in left], texts
+    return [item for name, item in at_first.items() if name not in left], texts
 
 
 def _state(item: DockerObject, by_hand: str, unseen_age: float | None) -> Owner:

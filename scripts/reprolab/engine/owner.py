@@ -68,5 +68,5 @@ def _state_inside(pid: str, ticks: str) -> Owner:
     if process_info.is_hidden(1):
         return Owner.UNSEEN
     outer = (path.name for path in process_info.PROC.iterdir() if path.name.isdigit())
-    found = any(process_info.inner_pid(other) == pid and process_info.start_ticks(other) == ticks for other in outer)
-    return Owner.LIVES if found else Owner.ENDED
+    lives = any(process_info.inner_pid(other) == pid and process_info.start_ticks(other) == ticks for other in outer)
+    return Owner.LIVES if lives else Owner.ENDED

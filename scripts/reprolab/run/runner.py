@@ -129,6 +129,9 @@ class Runner:
     _schedule: Schedule | None = None
     _mistakes: dict[str, str] = field(default_factory=dict)
     _finished: dict[str, Prepared] = field(default_factory=dict)
+    # Projects: those whose drive() has ended, and those whose containers were removed before that.
+    _driven: set[str] = field(default_factory=set)
+    _broken_off: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._builder = Builder(self.client, (), self.run.path / "builds", self.observer.progress)
@@ -301,7 +304,7 @@ class Runner:
             return
         for stack in list(self._stacks):
             # What drive() returns without its containers must not count.
-            stack.broken_off = not stack.driven
+            self._broken_off |= {stack.project} - self._driven
             self._capture(stack, quietly=True)
             with suppress(DockerException, requests.RequestException):
                 stack.remove_containers()
@@ -363,13 +366,13 @@ class Runner:
                         guarded(stack.up, self.client)
                     with self.watch.stage("drive", seconds):
                         driven = guarded(lambda: self._drive(experiment, stack, evidence), self.client)
-                    stack.driven = True
+                    self._driven.add(stack.project)
             finally:
                 # The evidence is saved before the stack is removed, also after an error.
                 failing = isinstance(sys.exc_info()[1], (EngineError, KeyboardInterrupt, SystemExit))
                 with self.watch.stage("evidence", seconds):
                     self._capture(stack, quietly=failing)
-            if stack.broken_off:
+            if stack.project in self._broken_off:
                 raise InvalidTrial("the run was interrupted during this trial")
             with self.watch.stage("evidence", seconds):
                 return observe(experiment, evidence, driven)

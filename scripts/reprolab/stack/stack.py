@@ -34,11 +34,8 @@ class Stack(StackLoad, StackLooks):
     """The containers of one trial. Experiments get this object.
 
     Here it starts, ends and saves its evidence. The base classes send requests, put load on it and inspect it.
-    ``driven`` is true after the experiment's ``drive``, ``broken_off`` if its containers were removed before that.
     """
 
-    driven: bool = False
-    broken_off: bool = False
     _captured: bool = False
     _capturing: Lock = field(default_factory=Lock)
 
