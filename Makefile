@@ -166,7 +166,7 @@ doctor: setup ## what the lab finds on this machine; sets up what is missing
 	@$(REPROLAB) doctor
 
 .PHONY: clean
-clean: setup ## remove what killed runs and stacks by hand left behind
+clean: setup ## remove what killed runs and stacks by hand left behind; ARGS="--images" or "--bundles" too
 	@$(REPROLAB) clean $(ARGS)
 
 # PYTHON on make's command line is a factor of the stacks; the interpreter of .venv is PYTHON_BIN, or PYTHON in

@@ -118,16 +118,16 @@ def bare_stack(references: Mapping[str, str], parts: tuple[str, ...]) -> Iterato
     containers: list[Any] = []
 
     def start(role: str, volumes: Mapping[str, Any], network: str | None = None) -> Any:
+        marks = owner | {PROJECT: project, SERVICE: f"{SCENARIO}-{role}"}
         options: dict[str, Any] = {
             "volumes": {**socket, **volumes},
             "network_mode": network,
             "environment": settings,
-            "labels": owner | {PROJECT: project, SERVICE: f"{SCENARIO}-{role}"},
             "detach": True,
             "init": True,
             "log_config": LogConfig(type="local" if logs else "none"),
         }
-        containers.append(engine.containers.run(references[f"{SCENARIO}-{role}"], **options))
+        containers.append(engine.containers.run(references[f"{SCENARIO}-{role}"], labels=marks, **options))
         return containers[-1]
 
     try:

@@ -205,6 +205,31 @@ def test_sigterm_is_an_interrupt() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
+@pytest.mark.parametrize(("soft", "hard", "status"), [(32, 32, 4), (32, 4096, 0)])
+def test_few_open_files(soft: int, hard: int, status: int) -> None:
+    """Too few would fail in the middle of a run, and its stack would stay: nothing starts. A soft limit is raised."""
+    program = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))"
+    code = f"{program}; import sys; sys.argv = ['reprolab', 'list']; from reprolab.cli.main import main; main()"
+    env = {**os.environ, "REPROLAB_ROOT": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stderr
+    assert ("only 32 open files" in done.stderr and "ulimit -n 1024" in done.stderr) is (status == 4)
+
+
+def test_a_library_that_panics_is_no_drift(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A panic in Rust is no Exception in Python."""
+
+    class PanicException(BaseException):
+        pass
+
+    def panic(*_: Any) -> None:
+        raise PanicException("failed to create a stream")
+
+    monkeypatch.setattr(machine, "ensure_engine", panic)
+    result = lab("doctor")
+    assert result.exit_code == 4 and "an error in the lab itself" in result.output
+
+
 # -- judge, accept, docs --------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from lab import engine, lab, run_directory
-from reprolab.engine import labels
+from reprolab.engine import leftovers
 
 pytestmark = pytest.mark.docker
 
@@ -35,7 +35,7 @@ def test_the_stack_of_an_invalid_trial_stays(results: Path) -> None:
     assert "python" in (folder / "app/summary.txt").read_text(), "the process that starts gunicorn still runs"
     name = printed.partition("docker exec ")[2].split()[0]
     client = engine()
-    labels.remove_leftovers(client)
+    leftovers.remove_leftovers(client)
     assert client.containers.get(name).status == "running"
     project = {"label": f"com.docker.compose.project={name.rpartition('-gunicorn-settings-app')[0]}"}
     assert len(client.containers.list(all=True, filters=project)) == 1, "the containers that looked at it are gone"

@@ -102,7 +102,7 @@ def test_two_runs_at_once_do_not_collide(client: docker.DockerClient, tmp_path: 
     runs = sorted((results / "socket-vanish").glob("2*"))
     assert len(runs) == 2
     assert [read(run / "run.json")["status"] for run in runs] == ["complete"] * 2
-    assert "waiting for its trial to end" in "".join(output(p) for p in both)
+    assert "measures load on this machine: waiting for process" in "".join(output(p) for p in both)
     assert all(left(client, run.name) == [] for run in runs)
 
 

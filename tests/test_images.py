@@ -26,12 +26,18 @@ def test_what_an_image_was_built_with_is_read(
     (tmp_path / "dpkg-query").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
 
-    def listing(reference: str, entrypoint: list[str], **_: Any) -> bytes:
+    def create(reference: str, entrypoint: list[str], **_: Any) -> Any:
         command = [part.replace(images.BUILT_WITH, str(file)) for part in entrypoint]
-        return subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+        listing = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+        return SimpleNamespace(
+            start=lambda: None,
+            wait=lambda timeout: {"StatusCode": 0},
+            logs=lambda **_: listing,
+            remove=lambda **_: None,
+        )
 
     there = SimpleNamespace(get=lambda reference: SimpleNamespace(id="sha256:1", attrs={}))
-    client: Any = SimpleNamespace(images=there, containers=SimpleNamespace(run=listing))
+    client: Any = SimpleNamespace(images=there, containers=SimpleNamespace(create=create))
     found = describe(client, "app:1", tmp_path).packages
     assert found.get("built-with", {}) == expected
     assert found["deb"] == {"apt": "2.6"}

@@ -389,11 +389,34 @@ def test_a_log_is_streamed_into_a_file(tmp_path: Path) -> None:
 
 
 def test_a_log_that_the_engine_refuses(tmp_path: Path) -> None:
-    """The refusal is an EngineError, and its output is kept."""
-    docker = program(tmp_path, "echo no such container; exit 3")
-    with pytest.raises(EngineError, match=r"log of abc \(exit code 3\)"):
+    """The refusal is an EngineError with the engine's words. A log that was never fetched is not an empty log."""
+    docker = program(tmp_path, "echo Error response from daemon: No such container: abc; exit 3")
+    with pytest.raises(EngineError, match=r"log of abc \(exit code 3\): Error response from daemon: No such container"):
         capture.capture(docker, "abc", tmp_path / "app.log.gz")
-    assert gzip.decompress((tmp_path / "app.log.gz").read_bytes()) == b"no such container\n"
+    assert not (tmp_path / "app.log.gz").exists()
+
+
+def test_a_log_that_is_cut_short_keeps_its_lines(tmp_path: Path) -> None:
+    """The engine's own message is not one of them, nor is half of a line; lines before it are kept as they are."""
+    first, half = "2026-01-01T00:00:00.1Z error from daemon is what the app printed", "2026-01-01T00:00:01.1Z half"
+    docker = program(
+        tmp_path, f"echo '{first}'; printf '{half}'; echo; echo error from daemon in stream: EOF >&2; exit 1"
+    )
+    with pytest.raises(EngineError, match="error from daemon in stream: EOF"):
+        capture.capture(docker, "abc", tmp_path / "app.log.gz")
+    assert gzip.decompress((tmp_path / "app.log.gz").read_bytes()).decode() == f"{first}\n{half}\n"
+    assert capture.without_message(b"2026-01-01T00:00:00.1Z one\n2026-01-01T00:00:01.1Z tw") == (
+        b"2026-01-01T00:00:00.1Z one\n",
+        b"2026-01-01T00:00:01.1Z tw",
+    )
+
+
+def test_a_long_log_is_kept_as_it_is(tmp_path: Path) -> None:
+    """Whatever its chunks."""
+    lines = "".join(f"2026-01-01T00:00:00.1Z {'x' * 500} {n}\n" for n in range(500))
+    (tmp_path / "log").write_text(lines)
+    assert capture.capture(program(tmp_path, f"cat {tmp_path}/log"), "abc", tmp_path / "app.log.gz") == len(lines)
+    assert gzip.decompress((tmp_path / "app.log.gz").read_bytes()).decode() == lines
 
 
 def test_no_client_program(tmp_path: Path) -> None:
@@ -406,8 +429,8 @@ def test_an_engine_that_stops_answering(tmp_path: Path) -> None:
     """At the limit the client is killed, and the error tells the limit."""
     docker = program(tmp_path, "echo begun; exec sleep 60")
     begun = time.monotonic()
-    with pytest.raises(EngineError, match=r"log of abc .*0\.3 s"):
-        capture.capture(docker, "abc", tmp_path / "app.log.gz", timeout=0.3)
+    with pytest.raises(EngineError, match=r"log of abc: nothing came for 0\.3 s"):
+        capture.capture(docker, "abc", tmp_path / "app.log.gz", silence=0.3)
     assert time.monotonic() - begun < 10
     assert gzip.decompress((tmp_path / "app.log.gz").read_bytes()) == b"begun\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from reprolab.core import files
 from reprolab.core.errors import BuildError, InvalidTrial
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import RunInfo
+from reprolab.run import runner as runner_module
 from reprolab.run.observer import RunObserver
 from reprolab.run.plan import Plan, PlannedVariant
 from reprolab.run.runner import Mistake, Prepared, Runner
@@ -330,3 +332,37 @@ def test_load_begins_after_all_builds(tmp_path: Path) -> None:
 def test_a_mistake_is_an_invalid_trial() -> None:
     """Code that handles InvalidTrial handles Mistake too."""
     assert issubclass(Mistake, InvalidTrial)
+
+
+def test_an_interrupt_keeps_the_trials_that_end_meanwhile(tmp_path: Path) -> None:
+    """Side by side: each valid one once; one that the interrupt broke off is not there."""
+    runner, prepared, records = make(tmp_path, Builder(), jobs=2, trials=1)
+    both, interrupted = threading.Barrier(2), threading.Event()
+
+    def drive(stack: Any) -> dict[str, Any]:
+        both.wait(5)
+        return {"blinked": True}
+
+    def end_stacks() -> None:
+        interrupted.set()
+
+    runner.drives = drive
+    runner.end_stacks = end_stacks
+    on_stack = runner._on_stack
+
+    def slow(item: Prepared, *rest: Any) -> dict[str, Any]:
+        observation: dict[str, Any] = on_stack(item, *rest)
+        interrupted.wait(5)
+        if item.variant.name == "old":
+            raise InvalidTrial("broken off")
+        return observation
+
+    def wait_interrupted(*_: Any, **__: Any) -> NoReturn:
+        raise KeyboardInterrupt
+
+    runner._on_stack = slow
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner_module, "wait", wait_interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            runner.execute(prepared)
+    assert [(record.variant, record.invalid) for record in records] == [("documented", "")]

@@ -14,7 +14,7 @@ import pytest
 from cases import EXPERIMENT, claim, in_memory, lay_out, load, trial, trials
 from reprolab.core import files
 from reprolab.core.errors import EngineError, EvidenceError, Exit, UsageError
-from reprolab.engine import labels
+from reprolab.engine import leftovers
 from reprolab.evidence import lookup, run_dir
 from reprolab.evidence.run_info import BuiltImage, Image, RoundsInfo
 from reprolab.report.html import report
@@ -143,7 +143,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sess
     monkeypatch.delenv("REPROLAB_RESULTS", raising=False)
     monkeypatch.setattr(session, "ensure_engine", lambda on_progress: engine)
     monkeypatch.setattr(session, "client", lambda: None)
-    monkeypatch.setattr(labels, "remove_leftovers", lambda client: labels.Removed(2))
+    monkeypatch.setattr(leftovers, "remove_leftovers", lambda client: leftovers.Removed(2))
     monkeypatch.setattr(session, "Runner", FakeRunner)
 
     def begin(behave: Callable[[FakeRunner], None], **options: Any) -> Session:
@@ -194,7 +194,7 @@ def test_a_run_that_goes_well(start: Callable[..., Session]) -> None:
     assert started.execute() is Exit.AS_RECORDED
     content = run_json(started)
     assert list(content) == [
-        *("schema", "scenario", "started", "status", "pid", "namespace", "command", "factors", "plan", "host"),
+        *("schema", "scenario", "started", "status", "pid", "command", "factors", "plan", "host"),
         *("machine", "images", "times", "case", "lab"),
     ]
     assert content["status"] == "complete"

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from reprolab.cli import main
 from reprolab.core import files
 from reprolab.core.errors import EngineError, Exit, UsageError
-from reprolab.engine import labels
+from reprolab.engine import leftovers
 from reprolab.report.layers import Comparison, Difference, Layer
 from reprolab.run import session, watch
 from reprolab.run.watch import Watched, drift_line, needed_plan, worst
@@ -44,7 +44,7 @@ def cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None
     monkeypatch.delenv("REPROLAB_RESULTS", raising=False)
     monkeypatch.setattr(session, "ensure_engine", lambda on_progress: engine)
     monkeypatch.setattr(session, "client", lambda: None)
-    monkeypatch.setattr(labels, "remove_leftovers", lambda client: labels.Removed())
+    monkeypatch.setattr(leftovers, "remove_leftovers", lambda client: leftovers.Removed())
     monkeypatch.setattr(session, "Runner", FakeRunner)
     monkeypatch.setattr(FakeRunner, "behave", behave, raising=False)
 

@@ -42,7 +42,11 @@ def attempt_fault(fault: Fault, folder: Path, engine: docker.DockerClient, host:
     except Exception as error:
         broken.append(f"the fault was not injected: {error}")
     status = attempt.end()
-    later = fault.afterwards(attempt)
+    try:
+        later = fault.afterwards(attempt)
+    except Exception as error:
+        later = None
+        broken.append(f"nothing could be done afterwards: {error}")
     status = status if later is None else later
     left, verdicts = attempt.left(), attempt.verdicts()
     broken += [text for text in broken_promises(fault, attempt, status, verdicts, left) if text]

@@ -28,7 +28,7 @@ from reprolab.baseimage.cpython import Interpreter
 from reprolab.baseimage.host_config import HostConfig, read_host
 from reprolab.baseimage.rootfs import ADDED, FILES, NOT_UNPACKED, ensure_mmdebstrap, normalize_member, unpack
 from reprolab.core.errors import BaseImageError, LabError
-from reprolab.core.locks import file_lock
+from reprolab.core.locks import directory_lock
 from reprolab.core.progress import OnProgress
 
 RECIPE = 1  # increase it when this module, rootfs.py or cpython.py changes the content of the images
@@ -121,9 +121,7 @@ def _current(client: docker.DockerClient, reference: str, fingerprint: str) -> I
 
 def _build_lock(on_progress: OnProgress) -> AbstractContextManager[None]:
     """Let only one process of this checkout build at a time. The next one then finds the image."""
-    return file_lock(
-        FILES, lambda holder: on_progress("waiting for another run of the lab, which is building a base image")
-    )
+    return directory_lock(FILES, "is building a base image", on_progress)
 
 
 def _make_debian(

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
+import re
+import resource
 import sys
 import traceback
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
 import click
 
 from reprolab.cli.output import Output, reader_has_ended, reader_may_end
-from reprolab.core import command_text
-from reprolab.core.errors import Exit, LabError, UsageError
+from reprolab.core import command_text, interrupts
+from reprolab.core.errors import EngineError, Exit, LabError, UsageError
 from reprolab.report.terminal import REPORT_WIDTH
 
 # The faults of a file or a disk that no message of the lab has named; they need no traceback.
 MACHINE_FAULTS = (PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError)
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENAMETOOLONG, errno.ELOOP, errno.EMFILE, errno.ENFILE)
 ROOT_VARIABLE = "REPROLAB_ROOT"
+# Open files of one process: where a run has room, and where it fails in the middle.
+WANTED_FILES, LEAST_FILES = 1024, 128
+UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 def project_root() -> Path:
@@ -61,23 +64,27 @@ def boundary(command: Callable[..., Exit | None]) -> Callable[..., None]:
     @wraps(command)
     @reader_may_end()
     def guarded(*arguments: Any, **options: Any) -> None:
-        # SIGINT too: it is ignored in a process that a shell starts in the background, and Python leaves it so.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, _interrupt)
+        interrupts.install()
         try:
+            require_open_files()
             status = command(*arguments, **options) or Exit.AS_RECORDED
         except LabError as error:
-            _finish(error.exit_status, f"reprolab: {error}")
+            _finish(error.exit_status, f"reprolab: {error}{_left()}")
         except KeyboardInterrupt:
-            _finish(Exit.INTERRUPTED, "reprolab: interrupted; the stack is down, the evidence so far is kept")
-        except Exception as error:
+            where = "" if interrupts.standing() else "the stack is down, "
+            _finish(Exit.INTERRUPTED, f"reprolab: interrupted; {where}the evidence so far is kept{_left()}")
+        except SystemExit:
+            raise
+        except BaseException as error:  # a library written in Rust raises no Exception when it panics
             if isinstance(error, BrokenPipeError) and reader_has_ended():
                 sys.exit(Exit.BROKEN_PIPE)
             if type(error) in MACHINE_FAULTS or getattr(error, "errno", None) in FULL:
-                _finish(Exit.LAB_FAILED, f"reprolab: {_machine_fault(error)}")
+                _finish(Exit.LAB_FAILED, f"reprolab: {_machine_fault(error)}{_left()}")
+            if type(error).__module__.startswith(("docker", "requests")):
+                _finish(Exit.LAB_FAILED, f"reprolab: {_engine_failed(error)}{_left()}")
             # Python would end with status 1, which means drift.
             traceback.print_exc()
-            _finish(Exit.LAB_FAILED, "reprolab: an error in the lab itself; the traceback above shows where")
+            _finish(Exit.LAB_FAILED, f"reprolab: an error in the lab itself; the traceback above shows where{_left()}")
         else:
             if status:
                 # make turns every status except 0 into 2.
@@ -87,22 +94,39 @@ def boundary(command: Callable[..., Exit | None]) -> Callable[..., None]:
     return guarded
 
 
-def _machine_fault(error: Exception) -> LabError:
+def _machine_fault(error: BaseException) -> LabError:
     """An OSError as a message: what the machine refused, and of which file."""
     name = getattr(error, "filename", None)
     what = f"{getattr(error, 'strerror', None) or error} ({name or 'the output of this command'})"
     return LabError(what, expected="a file that can be read or written, with free space", advice="see its permissions")
 
 
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    # The stack is removed next, in limited time. A second Ctrl-C must not interrupt that.
-    for later in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(later, _report_stopping)
-    raise KeyboardInterrupt
+def require_open_files() -> None:
+    """Allow this process as many open files as it may have. Raises LabError if these are too few for a run."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= WANTED_FILES:
+        return
+    most = WANTED_FILES if hard == resource.RLIM_INFINITY else min(WANTED_FILES, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    if most < LEAST_FILES:
+        raise LabError(
+            f"this process may have only {most} open files",
+            expected=f"at least {LEAST_FILES}, for logs, containers, programs, and the removal of a stack",
+            advice="raise the limit: ulimit -n 1024",
+        )
 
 
-def _report_stopping(number: int, frame: FrameType | None) -> None:
-    os.write(2, "\n· already stopping: keeping the evidence and taking the stack down\n".encode())
+def _left() -> str:
+    """The line about what stays on the engine, "" if nothing does."""
+    return f"\nreprolab: {interrupts.remains()}" if interrupts.standing() else ""
+
+
+def _engine_failed(error: BaseException) -> EngineError:
+    return EngineError(
+        f"the Docker Engine failed: {error}",
+        expected="an engine that answers",
+        advice="`docker info` shows whether it does; then run this again",
+    )
 
 
 def _finish(status: Exit, message: str) -> NoReturn:
@@ -120,3 +144,13 @@ def settings_of(pairs: tuple[str, ...]) -> dict[str, str]:
             raise UsageError(command_text.option("set", repr(pair)), expected="FACTOR=VALUE")
         factors[name] = value
     return factors
+
+
+def duration(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
+    """Read a duration such as 90s, 5m or 1.5h; returns seconds. Raises BadParameter."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    if match is None or float(match[1]) == 0:
+        raise click.BadParameter(f"{text!r} is no duration; expected seconds, minutes or hours: 90s, 5m, 1h")
+    return float(match[1]) * UNITS[match[2]]

@@ -8,8 +8,10 @@ import click
 
 from reprolab.baseimage import fallback
 from reprolab.baseimage.resolve import policy, remove_bundled, resolve_base
-from reprolab.cli.common import boundary, console, project_root, show_progress
-from reprolab.engine import labels
+from reprolab.cli.common import boundary, console, duration, project_root, show_progress
+from reprolab.core.command_text import option
+from reprolab.core.errors import Exit, UsageError
+from reprolab.engine import labels, leftovers
 from reprolab.engine.detect import client, ensure_engine
 from reprolab.run import manual
 
@@ -41,13 +43,29 @@ def doctor() -> None:
 @click.command()
 @click.option("--images", is_flag=True, help="also remove the images that the lab built, base images too")
 @click.option("--bundles", is_flag=True, help="also take back that base images come from a bundle")
+@click.option("--force", is_flag=True, help="also remove objects of runs that cannot be seen from here")
+@click.option("--older-than", callback=duration, metavar="DURATION", help="with --force, the least age: 90s, 5m, 2h")
 @boundary
-def clean(images: bool, bundles: bool) -> None:
-    """Remove leftovers of killed runs and this checkout's stacks by hand; only objects that the lab made."""
+def clean(images: bool, bundles: bool, force: bool, older_than: float | None) -> Exit:
+    """Remove leftovers of killed runs and this checkout's stacks by hand; only objects that the lab made.
+
+    A run in another pid namespace (a container, a CI job), on another machine or of another user cannot be seen from
+    here. Its objects are left alone, unless --force is given and they are old enough.
+    """
+    if force != (older_than is not None):
+        raise UsageError(
+            f"{option('force') if force else option('older-than')} is given alone",
+            expected=f"both or neither: {leftovers.by_force()}",
+            advice="choose an age that no run at work has reached",
+        )
     ensure_engine(show_progress)
-    removed = labels.remove_leftovers(client(), by_hand=manual.stamp(project_root()))
+    stamp = manual.stamp(project_root())
+    removed = leftovers.remove_leftovers(client(), by_hand=stamp, unseen_age=older_than)
     click.echo(f"removed: {removed}")
+    for line in removed.remarks():
+        click.echo(line)
     if bundles:
         click.echo(f"no longer from a bundle: {', '.join(remove_bundled(client())) or 'nothing was'}")
     if images:
         click.echo(f"removed: {labels.remove_images(client())} image(s)")
+    return Exit.LAB_FAILED if removed.left else Exit.AS_RECORDED

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from contextlib import nullcontext
 from typing import NoReturn
 
 import click
 
-from reprolab.cli.common import boundary, console, project_root, settings_of, show_progress
+from reprolab.cli.common import boundary, console, duration, project_root, settings_of, show_progress
 from reprolab.core.errors import Exit
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import PAGE, RunDirectory
@@ -22,18 +21,6 @@ from reprolab.scenario.model import Scenario
 from reprolab.verdict import record
 from reprolab.verdict.judge import exit_status
 
-UNITS = {"s": 1, "m": 60, "h": 3600}
-
-
-def _duration(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
-    """Read a duration such as 90s, 5m or 1.5h; returns seconds. Raises BadParameter."""
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
-    if match is None or float(match[1]) == 0:
-        raise click.BadParameter(f"{text!r} is no duration; expected seconds, minutes or hours: 90s, 5m, 1h")
-    return float(match[1]) * UNITS[match[2]]
-
 
 @click.command()
 @click.argument("target", metavar="SCENARIO[/EXPERIMENT]")
@@ -45,7 +32,7 @@ def _duration(context: click.Context, parameter: click.Parameter, text: str | No
 )
 @click.option("--seed", type=click.IntRange(0), help="repeat the order of the trials of a run with this seed")
 @click.option(
-    "--budget", callback=_duration, metavar="DURATION", help="begin no further round after this time: 90s, 5m, 1h"
+    "--budget", callback=duration, metavar="DURATION", help="begin no further round after this time: 90s, 5m, 1h"
 )
 @click.option(
     "--confidence",

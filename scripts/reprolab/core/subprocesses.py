@@ -15,6 +15,7 @@ from typing import IO, NoReturn
 from reprolab.core.errors import LabError
 
 TAIL_LINES = 20
+_running: set[subprocess.Popen[bytes]] = set()
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,12 @@ def run(
         )
     except OSError as error:
         raise CommandError(Finished(args, 127, "", str(error)), "cannot be started") from error
-    if on_start:
-        on_start(process)
+    _running.add(process)
     out: bytes | None
     err: bytes | None
     try:
+        if on_start:
+            on_start(process)
         out, err = process.communicate(None if stdin is None else stdin.encode(), timeout=timeout)
     except subprocess.TimeoutExpired as error:
         out, err = _end_group(process)
@@ -90,6 +92,8 @@ def run(
     except BaseException:
         _end_group(process)
         raise
+    finally:
+        _running.discard(process)
     finished = Finished(args, process.returncode, _text(out), _text(err))
     if check and finished.code != 0:
         raise CommandError(finished)
@@ -119,6 +123,13 @@ def end(process: subprocess.Popen[bytes]) -> None:
     # After the end another program may have the same process id.
     if process.returncode is None:
         _signal_group(process.pid, signal.SIGTERM)
+
+
+def kill_all() -> None:
+    """Kill all programs that `run` waits for, with their children: this process ends now."""
+    for process in list(_running):
+        if process.returncode is None:
+            _signal_group(process.pid, signal.SIGKILL)
 
 
 def _signal_group(group: int, sign: signal.Signals) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 from typing import TypeVar
 
 import docker
@@ -19,6 +21,10 @@ from reprolab.core.errors import EngineError, InvalidTrial, LabError
 from reprolab.core.subprocesses import CommandError
 
 Result = TypeVar("Result")
+PING_LIMIT = 10.0  # seconds
+# Where the engine has just not answered, the steps that end a run must not wait so long again and again.
+REMEMBERED, SHORT_LIMIT = 30.0, 2.0  # seconds
+_hung_until = 0.0
 LEAST_FREE = 1 << 20  # bytes
 
 # Words of the engine and its command line for what fails in every trial -> what is wrong, expected, and to do.
@@ -56,16 +62,39 @@ def engine_errors(doing: str) -> Iterator[None]:
 
 
 def raise_if_engine_gone(client: docker.DockerClient) -> None:
-    """Raise EngineError if the engine does not answer. Called after a failure, to find its cause."""
-    try:
-        client.ping()
-    except (DockerException, requests.RequestException) as error:
+    """Raise EngineError if the engine does not answer within PING_LIMIT. Called after a failure, to find its cause."""
+    if reason := no_answer(client):
         raise EngineError(
-            "the Docker Engine stopped answering during the run",
+            f"the Docker Engine stopped answering during the run: {reason}",
             expected="an engine that keeps running; the evidence so far is kept",
-            advice=f"start it again (`{command_text.command('doctor', 'doctor')}` shows its state) and repeat the run; "
+            advice="start it again, or continue it if it was stopped (kill -CONT); "
+            f"`{command_text.command('doctor', 'doctor')}` shows its state. Then repeat the run; "
             "that also removes leftovers",
-        ) from error
+        )
+
+
+def no_answer(client: docker.DockerClient, limit: float | None = None) -> str:
+    """Why the engine does not answer a ping, "" if it does. An engine that hangs accepts requests and never answers."""
+    global _hung_until
+    if limit is None:
+        limit = PING_LIMIT if time.monotonic() > _hung_until else SHORT_LIMIT
+    reasons: list[str] = []
+
+    def ping() -> None:
+        try:
+            client.ping()
+            reasons.append("")
+        except (DockerException, requests.RequestException) as error:
+            reasons.append(str(error))
+
+    # The client's own limit is that of its longest request.
+    asking = Thread(target=ping, name="ping", daemon=True)
+    asking.start()
+    asking.join(limit)
+    if reasons:
+        return reasons[0]
+    _hung_until = time.monotonic() + REMEMBERED
+    return f"no answer within {limit:g} s"
 
 
 def engine_fault(text: str) -> EngineError | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from reprolab.core.errors import EngineError
-from reprolab.core.locks import file_lock
+from reprolab.core.locks import directory_lock
 from reprolab.core.progress import OnProgress
 from reprolab.core.subprocesses import CommandError, run
 from reprolab.core.waiting import WaitTimeout, wait_until
@@ -39,22 +39,12 @@ def require_permission(machine: Machine, problem: str) -> None:
     )
 
 
-@contextmanager
-def setup_lock(machine: Machine, on_progress: OnProgress) -> Iterator[None]:
-    """Let only one lab at a time set up Docker on this machine. EngineError after LOCK_LIMIT seconds."""
-    path = machine.root / "run/reprolab-engine.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        try:
-            message = "another reprolab is setting up Docker here: waiting for it"
-            stack.enter_context(file_lock(path, lambda holder: on_progress(message), LOCK_LIMIT))
-        except WaitTimeout as error:
-            raise EngineError(
-                f"waited {LOCK_LIMIT:g} s for another reprolab that is setting up Docker",
-                expected=f"it releases {path}",
-                advice=f"find its process: fuser {path}",
-            ) from error
-        yield
+def setup_lock(machine: Machine, on_progress: OnProgress) -> AbstractContextManager[None]:
+    """Let only one lab at a time set up Docker on this machine. LabError after LOCK_LIMIT seconds."""
+    # The machines that the lab sets up have apt; tests have an empty directory.
+    path = machine.root / "etc/apt"
+    path.mkdir(parents=True, exist_ok=True)
+    return directory_lock(path, "is setting up Docker here", on_progress, LOCK_LIMIT)
 
 
 def refresh(machine: Machine, on_progress: OnProgress) -> None:

@@ -158,7 +158,7 @@ class RunInfo:
     """The content of run.json.
 
     ``status`` is RUNNING, COMPLETE, ABORTED or FAILED, and UNSEEN where it is not known. ``pid`` is the identity of
-    the run's process, ``namespace`` that in which it has its number. ``factors`` are the documented ones.
+    the run's process, with the place where it can be seen. ``factors`` are the documented ones.
     ``machine`` is the machine's load and pressure before the run. ``bases`` is official name -> the image used for
     it, ``images`` is variant -> service -> image, ``packages`` is "variant/service" -> kind -> name -> version. The
     names of variants are those of verdict.json; older releases left out the experiment. ``case`` is the digest of
@@ -171,7 +171,6 @@ class RunInfo:
     started: str = ""
     status: str = ""
     pid: str = ""
-    namespace: str = ""
     command: tuple[str, ...] = ()
     factors: Mapping[str, str] = field(default_factory=dict)
     plan: tuple[PlanEntry, ...] = ()
@@ -200,7 +199,6 @@ class RunInfo:
             started=data.get("started", ""),
             status=data.get("status", ""),
             pid=data.get("pid", ""),
-            namespace=data.get("namespace", ""),
             command=tuple(data.get("command", ())),
             factors=dict(data.get("factors", {})),
             plan=tuple(PlanEntry.from_json(row) for row in data.get("plan", ())),
@@ -229,7 +227,6 @@ class RunInfo:
             "started": self.started,
             "status": self.status,
             "pid": self.pid,
-            "namespace": self.namespace,
             "command": list(self.command),
             "factors": dict(self.factors),
             "plan": [asdict(row) for row in self.plan],

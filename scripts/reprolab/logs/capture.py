@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
+import select
 import subprocess
 import tarfile
-import threading
 import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from docker.errors import NotFound
 from docker.models.containers import Container
@@ -27,13 +28,16 @@ from reprolab.logs.timestamps import split_timestamp
 
 CHUNK = 1 << 20
 COMPRESSION = 1
+SILENCE = 30.0  # seconds; an engine that works hands the next part of a log out at once
+MOST_MESSAGE = 1 << 14  # bytes; longer than any error message of the client
 
 
-def capture(docker: str, container: str, target: Path, timeout: float = 300.0) -> int:
-    """Stream a container's log, with timestamps, into a gzip file; returns the number of bytes read.
+def capture(docker: str, container: str, target: Path, silence: float = SILENCE) -> int:
+    """Stream a container's log, with timestamps, into a gzip file; returns the number of bytes written.
 
     The command line client ``docker`` decodes the log; one chunk at a time is in memory. Raises EngineError if the
-    engine stops answering, or after ``timeout`` seconds.
+    engine does not hand the whole log out, or nothing for ``silence`` seconds. The client's own error message is in
+    the error, not in the log.
     """
     command = [docker, "logs", "--timestamps", container]
     try:
@@ -41,45 +45,80 @@ def capture(docker: str, container: str, target: Path, timeout: float = 300.0) -
     except OSError as error:
         raise EngineError(f"{docker} cannot be started: {error.strerror}") from error
     size = 0
-    with _killed_after(process, timeout) as overrun, writing(target):
+    with _Watchdog(process, silence) as watchdog, writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        assert process.stdout is not None
+        held = b""
         try:
             with gzip.open(target, "wb", compresslevel=COMPRESSION) as packed:
-                while chunk := process.stdout.read(CHUNK):
-                    packed.write(chunk)
-                    size += len(chunk)
+                for chunk in watchdog.chunks():
+                    held += chunk
+                    size += packed.write(held[:-MOST_MESSAGE])
+                    held = held[-MOST_MESSAGE:]
+                code = watchdog.code()
+                log, message = without_message(held) if code > 0 else (held, b"")
+                size += packed.write(log)
         except zlib.error as error:
             raise EngineError(f"log of {container} could not be compressed: {error}") from error
-        code = process.wait()
-    if overrun.is_set():
-        raise EngineError(f"the engine did not hand out the log of {container} within {timeout:g} s")
+        if code and not size:
+            # A log that was never fetched is not an empty log.
+            target.unlink(missing_ok=True)
+    if watchdog.barked:
+        raise EngineError(f"the engine did not hand out the log of {container}: nothing came for {silence:g} s")
     if code != 0:
-        raise EngineError(f"the engine did not hand out the log of {container} (exit code {code})")
+        reason = message.decode("utf-8", "replace").strip() or "no message"
+        raise EngineError(f"the engine did not hand out the log of {container} (exit code {code}): {reason}")
     return size
 
 
-@contextmanager
-def _killed_after(process: subprocess.Popen[bytes], seconds: float) -> Iterator[threading.Event]:
-    """Kill a program at the limit, and at the end of the block; yields the event that tells of the limit.
+def without_message(end: bytes) -> tuple[bytes, bytes]:
+    """The end of a log that was cut short, and the message of the client after it, which has no timestamp."""
+    lines = end.splitlines(keepends=True)
+    message: list[bytes] = []
+    while lines and (not split_timestamp(lines[-1])[0] or not lines[-1].endswith(b"\n")):
+        message.insert(0, lines.pop())
+    return b"".join(lines), b"".join(message)
+
+
+class _Watchdog:
+    """Kills a program that is silent for too long, and at the end of the block.
 
     A read from the program's pipe has no timeout. It ends when the program ends.
     """
-    overrun = threading.Event()
 
-    def kill() -> None:
-        overrun.set()
-        process.kill()
+    def __init__(self, process: subprocess.Popen[bytes], silence: float) -> None:
+        self.process, self.silence, self.barked = process, silence, False
 
-    timer = threading.Timer(seconds, kill)
-    timer.start()
-    try:
-        yield overrun
-    finally:
-        timer.cancel()
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+    def __enter__(self) -> _Watchdog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        if self.process.stdout:
+            self.process.stdout.close()
+
+    def chunks(self) -> Iterator[bytes]:
+        """The program's output until its end."""
+        assert self.process.stdout is not None
+        while chunk := self._read(self.process.stdout):
+            yield chunk
+
+    def code(self) -> int:
+        """The program's exit code, negative if it was killed."""
+        try:
+            return self.process.wait(self.silence)
+        except subprocess.TimeoutExpired:
+            self.barked = True
+            self.process.kill()
+            return self.process.wait()
+
+    def _read(self, pipe: IO[bytes]) -> bytes:
+        if not select.select([pipe], [], [], self.silence)[0]:
+            self.barked = True
+            self.process.kill()
+            return b""
+        return os.read(pipe.fileno(), CHUNK)
 
 
 def capture_file(container: Container, path: str, target: Path) -> int:

@@ -73,6 +73,7 @@ def up(root: Path, name: str, settings: Mapping[str, str], on_progress: OnProgre
             f"the stack did not come up: {error}",
             advice=f"see its log ({_make('logs', name, label)}), then {_make('down', name, label)}",
         ) from error
+    stack.stays()
     shown = " ".join(f"{key}={value}" for key, value in settings.items()) or "the documented values"
     click.echo(f"up: {_words(name, label)} with {shown}")
     _say_what_to_do(scenario, stack, label)
@@ -84,6 +85,7 @@ def adopt(root: Path, stack: Stack, changes: Mapping[str, str], on_progress: OnP
 
     Its containers must have the labels of `hand_labels`.
     """
+    stack.stays()
     where = by_hand.place(root, stack.scenario, KEPT)
     _remove_earlier(root, stack, KEPT, on_progress)
     scenario = loader.load(root, stack.scenario)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import sys
 import time
@@ -11,10 +10,8 @@ import traceback
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from tempfile import gettempdir
 from threading import Lock
 from typing import Any
 
@@ -23,13 +20,14 @@ import requests
 from docker.errors import DockerException
 
 from reprolab.baseimage.resolve import Base, Policy
+from reprolab.core import interrupts
 from reprolab.core.command_text import command, option
 from reprolab.core.error_place import directory_of, place
 from reprolab.core.errors import BuildError, EngineError, InvalidTrial, LabError
-from reprolab.core.locks import file_lock
+from reprolab.core.locks import directory_lock, machine_directory
 from reprolab.engine import labels
 from reprolab.engine.detect import Engine, compose_command
-from reprolab.engine.failures import guarded, raise_if_engine_gone
+from reprolab.engine.failures import guarded, no_answer, raise_if_engine_gone
 from reprolab.engine.requirements import HostState, lacks
 from reprolab.evidence.run_dir import FAILURE, RunDirectory, TrialDirectory
 from reprolab.evidence.run_info import BuiltImage
@@ -53,7 +51,6 @@ from reprolab.stack.stack import Stack
 from reprolab.verdict.record import judge_run
 
 STAGES = ("set-up", "build", "up", "drive", "evidence", "down")
-LOCK = "reprolab-load-{}.lock"
 DRIVEN = "driven.json"
 OBSERVE_ERROR = "observe-error.txt"
 NO_STACK: Model = {"services": {}}
@@ -132,6 +129,9 @@ class Runner:
     _schedule: Schedule | None = None
     _mistakes: dict[str, str] = field(default_factory=dict)
     _finished: dict[str, Prepared] = field(default_factory=dict)
+    # Projects: those whose drive() has ended, and those whose containers were removed before that.
+    _driven: set[str] = field(default_factory=set)
+    _broken_off: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._builder = Builder(self.client, (), self.run.path / "builds", self.observer.progress)
@@ -241,7 +241,9 @@ class Runner:
             for item in by_key.values():
                 self.built(item)
         for step in steps:
-            self.finish(self.trial(self.built(by_key[step.variant.key]), step.number))
+            # A signal ends the trial at once, but its logs, its record and the removal of its stack come first.
+            with interrupts.deferred():
+                self.finish(self.trial(self.built(by_key[step.variant.key]), step.number))
 
     def _run_side_by_side(self, steps: Sequence[Step], by_key: Mapping[str, Prepared]) -> None:
         pool = ThreadPoolExecutor(self.plan.jobs)
@@ -257,18 +259,34 @@ class Runner:
                     self._builder.gentle = True
                 builds: set[Future[Any]] = {build for item, _ in waiting for build in self._awaited(item, pending)}
                 wait(builds | trials, return_when=FIRST_COMPLETED)
-                for trial in [trial for trial in trials if trial.done()]:
-                    trials.remove(trial)
-                    self.finish(trial.result())
+                self._finish_done(trials)
         except BaseException:
             # An interrupt must not wait for the trials. They end at once when their containers are removed.
             pool.shutdown(wait=False, cancel_futures=True)
+            self._save_ended(trials)
             self.end_stacks()
+            pool.shutdown(wait=True)
+            self._save_ended(trials, also_invalid=False)
             raise
         finally:
             pool.shutdown(wait=True)
         # No trial runs during the remaining builds.
         self._builder.gentle = False
+
+    def _finish_done(self, trials: set[Future[TrialRecord]]) -> None:
+        """Save the records of the trials that have ended. Raises the error of a trial that failed."""
+        for trial in [trial for trial in trials if trial.done() and not trial.cancelled()]:
+            with interrupts.deferred():
+                trials.remove(trial)
+                self.finish(trial.result())
+
+    def _save_ended(self, trials: set[Future[TrialRecord]], *, also_invalid: bool = True) -> None:
+        """Save the records of the trials that have ended, while the error that ends the run is handled."""
+        for trial in [trial for trial in trials if trial.done() and not trial.cancelled()]:
+            trials.remove(trial)
+            if trial.exception() is None and (also_invalid or trial.result().valid):
+                with suppress(Exception):
+                    self.finish(trial.result())
 
     def _awaited(self, item: Prepared, pending: Sequence[Future[Any]]) -> Sequence[Future[Any]]:
         """The builds that a trial waits for: its own, and all that are pending if it needs an idle machine."""
@@ -281,9 +299,14 @@ class Runner:
         self._builder.stop()
 
     def end_stacks(self) -> None:
-        """Remove the containers of all running trials. A thread that uses them gets an error and ends."""
-        with suppress(DockerException, requests.RequestException):
-            for stack in list(self._stacks):
+        """Save the logs of all running trials and remove their containers. A thread that uses them gets an error."""
+        if not self._stacks or no_answer(self.client):
+            return
+        for stack in list(self._stacks):
+            # What drive() returns without its containers must not count.
+            self._broken_off |= {stack.project} - self._driven
+            self._capture(stack, quietly=True)
+            with suppress(DockerException, requests.RequestException):
                 stack.remove_containers()
 
     def finish(self, record: TrialRecord) -> None:
@@ -306,7 +329,9 @@ class Runner:
         invalid = prepared.obstacle or self._mistakes.get(prepared.key, "")
         if not invalid:
             try:
-                with self._load_lock(variant.experiment):
+                with ExitStack() as held:
+                    with interrupts.allowed():
+                        held.enter_context(self._load_lock(variant.experiment))
                     observation = self._on_stack(prepared, evidence, seconds)
             except Mistake as error:
                 invalid = str(error)
@@ -337,16 +362,19 @@ class Runner:
         try:
             try:
                 watched = watching(self.client, stack.project, stack.roles, evidence)
-                with watched, failure_kept(stack), undisturbed(stack):
+                with interrupts.allowed(), watched, failure_kept(stack), undisturbed(stack):
                     with self.watch.stage("up", seconds):
                         guarded(stack.up, self.client)
                     with self.watch.stage("drive", seconds):
                         driven = guarded(lambda: self._drive(experiment, stack, evidence), self.client)
+                    self._driven.add(stack.project)
             finally:
                 # The evidence is saved before the stack is removed, also after an error.
                 failing = isinstance(sys.exc_info()[1], (EngineError, KeyboardInterrupt, SystemExit))
                 with self.watch.stage("evidence", seconds):
                     self._capture(stack, quietly=failing)
+            if stack.project in self._broken_off:
+                raise InvalidTrial("the run was interrupted during this trial")
             with self.watch.stage("evidence", seconds):
                 return observe(experiment, evidence, driven)
         finally:
@@ -371,6 +399,8 @@ class Runner:
 
     def _capture(self, stack: Stack, *, quietly: bool) -> None:
         already = sys.exc_info()[1]
+        if quietly and no_answer(self.client):
+            return
         try:
             guarded(lambda: stack.capture(self.engine.docker), self.client)
         except (LabError, InvalidTrial) as error:
@@ -385,16 +415,13 @@ class Runner:
         except Exception as error:
             if not already_failing:
                 raise EngineError(f"a stack could not be removed: {error}", advice="run `make clean`") from error
+            self.observer.progress(f"the stack {stack.project} could not be removed: {error}")
 
     def _load_lock(self, experiment: Experiment) -> AbstractContextManager[None]:
         """The lock of the whole machine for trials with load: two of them at a time would disturb each other."""
         if experiment.parallel:
             return nullcontext()
-        return file_lock(Path(gettempdir(), LOCK.format(os.getuid())), self._report_waiting)
-
-    def _report_waiting(self, holder: str) -> None:
-        other = f"another run (process {holder or 'that has just begun'})"
-        self.observer.progress(f"{other} measures load on this machine: waiting for its trial to end")
+        return directory_lock(machine_directory(), "measures load on this machine", self.observer.progress)
 
 
 class Mistake(InvalidTrial):

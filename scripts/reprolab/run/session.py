@@ -10,14 +10,15 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import docker
 from rich.console import Console
 
 from reprolab.baseimage.resolve import policy
 from reprolab.core.errors import Exit, LabError
-from reprolab.engine import host_facts, labels
+from reprolab.engine import host_facts, labels, leftovers
 from reprolab.engine.detect import Engine, client, ensure_engine
+from reprolab.engine.heartbeat import heartbeat
 from reprolab.evidence import lookup
-from reprolab.evidence.alive import pid_namespace
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import ABORTED, COMPLETE, FAILED, RUNNING, BaseImage, PlanEntry, RoundsInfo, RunInfo
 from reprolab.machine.load import at_start
@@ -55,9 +56,9 @@ class Session:
         recorded_verdict(scenario)
         with self.watch.stage("set-up"):
             engine = ensure_engine(self.observer.progress)
-            removed = labels.remove_leftovers(client())
-        if removed:
-            self.observer.progress(f"removed the leftovers of an earlier run that was killed: {removed}")
+            removed = leftovers.remove_leftovers(client())
+        for line in removed.messages():
+            self.observer.progress(line)
         self.run = lookup.create_run(self.root, scenario.name)
         self._begin(scenario, engine)
         try:
@@ -94,8 +95,7 @@ class Session:
                 scenario=scenario.name,
                 started=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
                 status=RUNNING,
-                pid=labels.process_identity(os.getpid()),
-                namespace=pid_namespace(),
+                pid=labels.own_identity(),
                 command=(Path(sys.argv[0]).name, *sys.argv[1:]),
                 factors=dict(scenario.factors),
                 plan=_entries(self.plan.variants),
@@ -118,12 +118,17 @@ class Session:
         self.run.write_info(info)
 
     def _trials(self, engine: Engine) -> Exit | None:
+        api = client()
+        with heartbeat(api, self.observer.progress):
+            return self._run_trials(engine, api)
+
+    def _run_trials(self, engine: Engine, api: docker.DockerClient) -> Exit | None:
         assert self.run is not None
         self.runner = Runner(
             self.plan,
             self.run,
             engine,
-            client(),
+            api,
             policy(os.environ),
             self.observer,
             watch=self.watch,

@@ -24,6 +24,7 @@ from reprolab.baseimage.resolve import Base, Origin
 from reprolab.baseimage.rootfs import normalize_member
 from reprolab.core.errors import BaseImageError
 from reprolab.core.progress import OnProgress
+from reprolab.engine import labels
 from reprolab.engine.failures import engine_errors
 from reprolab.engine.helpers import SMALL_LOG
 from reprolab.stack.apt_stages import apt_bases
@@ -31,6 +32,7 @@ from reprolab.stack.compose import Model
 
 RECIPE = 1  # raise it when what goes into the derived images changes
 ETC = "etc/apt"
+RUN = "package-sources"  # the helper containers have no run of their own
 # Seconds: apt gives up a server that does not answer, the container gives up apt, the lab gives up the container.
 SERVER_LIMIT, APT_LIMIT, CONTAINER_LIMIT = 20, 120, 150
 # The Release files show whether the suites exist; the lists of packages are not needed.
@@ -179,7 +181,7 @@ def ask(client: docker.DockerClient, reference: str, files: Mapping[str, str], n
         security_opt=["no-new-privileges"],
         mem_limit="512m",
         pids_limit=64,
-        labels={"reprolab.object": "probe"},
+        labels=labels.object_labels("", RUN),
     )
     try:
         if files:
@@ -234,6 +236,7 @@ def _build(base: Base, client: docker.DockerClient, files: Files, detail: str) -
             labels=labels,
             rm=True,
             forcerm=True,
+            timeout=fallback.SILENCE_LIMIT,
         )
     except (BuildError, APIError) as error:
         raise BaseImageError(

@@ -7,12 +7,17 @@ from pathlib import Path
 
 import docker
 
+from reprolab.core.errors import EngineError
 from reprolab.core.files import read_json, write_json
+from reprolab.engine import labels
 from reprolab.engine.helpers import SMALL_LOG
 from reprolab.evidence.run_info import BuiltImage, Image
+from reprolab.stack.containers import remove_container
 
 # A Dockerfile writes the packages of a stage that is not part of the image here, as "name version" lines.
 BUILT_WITH = "/usr/local/share/reprolab/built-with"
+RUN = "packages"  # the helper containers have no run of their own
+LIMIT = 300.0  # seconds for the list of one image, on a machine that builds images at the same time
 # Prints a "kind name version" line for each installed package. An image may lack dpkg, python3 or the file.
 PACKAGES = (
     f"sed 's/^/built-with /' {BUILT_WITH} 2>/dev/null; echo; "
@@ -34,10 +39,9 @@ def describe(client: docker.DockerClient, reference: str, cache: Path) -> BuiltI
 
 
 def _packages(client: docker.DockerClient, reference: str) -> dict[str, dict[str, str]]:
-    listing = client.containers.run(
+    container = client.containers.create(
         reference,
         entrypoint=["sh", "-c", PACKAGES],
-        remove=True,
         network_disabled=True,
         log_config=SMALL_LOG,
         security_opt=["no-new-privileges"],
@@ -45,8 +49,16 @@ def _packages(client: docker.DockerClient, reference: str) -> dict[str, dict[str
         cap_drop=["ALL"],
         mem_limit="512m",
         pids_limit=64,
-        labels={"reprolab.object": "probe"},
+        labels=labels.object_labels("", RUN),
     )
+    try:
+        container.start()
+        code = container.wait(timeout=LIMIT)["StatusCode"]
+        listing = container.logs(stdout=True, stderr=False)
+    finally:
+        remove_container(container)
+    if code != 0:
+        raise EngineError(f"the packages of {reference} could not be listed: exit code {code}")
     packages: dict[str, dict[str, str]] = {}
     for line in listing.decode("utf-8", "replace").splitlines():
         kind, _, rest = line.partition(" ")

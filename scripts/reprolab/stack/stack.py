@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 import requests
-from docker.errors import NotFound
+from docker.errors import DockerException
 from docker.models.containers import Container
 
+from reprolab.core import interrupts
+from reprolab.core.command_text import command
 from reprolab.core.errors import EngineError, InvalidTrial
 from reprolab.core.files import write_json
 from reprolab.core.subprocesses import CommandError, run
 from reprolab.core.waiting import wait_until
 from reprolab.engine.containers import REMOVED, state_words
-from reprolab.engine.failures import raise_if_engine_gone
+from reprolab.engine.failures import engine_errors, raise_if_engine_gone
+from reprolab.engine.leftovers import remove_project
 from reprolab.logs import capture as log_capture
 from reprolab.stack.containers import remove_container
 from reprolab.stack.hidden import hide
@@ -25,7 +28,6 @@ from reprolab.stack.load import StackLoad
 from reprolab.stack.looks import StackLooks
 
 READY_LIMIT = 60.0
-DOWN_TRIES = 5
 LOG_LABEL = "reprolab.log"
 READY_LABEL = "reprolab.ready"
 
@@ -36,6 +38,9 @@ class Stack(StackLoad, StackLooks):
 
     Here it starts, ends and saves its evidence. The base classes send requests, put load on it and inspect it.
     """
+
+    _captured: bool = False
+    _capturing: Lock = field(default_factory=Lock)
 
     def command(self, *arguments: str) -> list[str]:
         """Compose's command line for this project, without a progress display."""
@@ -55,6 +60,7 @@ class Stack(StackLoad, StackLooks):
         """Start all services and wait until the stack answers. Raises InvalidTrial if it does not."""
         shown, secrets = hide(self.model)
         write_json(self.file, shown)
+        interrupts.stands(self._title)
         self._compose("up", "--detach", "--no-build", *self.roles.values(), variables=secrets)
         self.wait_ready()
 
@@ -84,22 +90,32 @@ class Stack(StackLoad, StackLooks):
         wait_until(f"the stack is healthy: GET {path} gets less than 500", ready, limit, state=state)
 
     def down(self) -> None:
-        """Remove the project's containers, network and volumes; they may be removed already."""
-        down = self.command("down", "--volumes", "--timeout", "1", "--remove-orphans")
-        if not self.file.exists():
-            # The directory of the run may have been removed. Without the model, Compose would leave the network.
-            write_json(self.file, self.model)
-        for _ in range(DOWN_TRIES):
-            self.remove_containers()
-            # Compose succeeds also if a network stayed, because a container was still leaving it. This happens when
-            # another thread removes the container after an interrupt.
-            if run(down, timeout=120, check=False).code == 0 and not self._networks():
-                return
-            time.sleep(0.5)
+        """Remove the project's containers, network and volumes; they may be removed already.
 
-    def _networks(self) -> list[Any]:
-        filters = {"label": f"com.docker.compose.project={self.project}"}
-        return list(self.client.networks.list(filters=filters))
+        A signal waits for the end of it. Raises EngineError with the names of what the engine did not remove.
+        """
+        with interrupts.deferred():
+            raise_if_engine_gone(self.client)
+            with engine_errors(f"the stack {self.project} was removed"):
+                try:
+                    self.remove_inspectors()
+                finally:
+                    left = remove_project(self.client, self.project)
+            if left:
+                raise EngineError(
+                    f"left on the engine: {'; '.join(left)}",
+                    expected="an engine that removes all objects of a stack",
+                    advice=f"`{command('clean', 'clean')}` and the next run try again",
+                )
+            interrupts.is_gone(self._title)
+
+    @property
+    def _title(self) -> str:
+        return f"stack {self.project}"
+
+    def stays(self) -> None:
+        """The stack may stay up when this process ends."""
+        interrupts.is_gone(self._title)
 
     def remove_inspectors(self) -> None:
         """End all running commands in containers, and remove the containers that looked at processes."""
@@ -118,30 +134,41 @@ class Stack(StackLoad, StackLooks):
             remove_container(container)
 
     def capture(self, docker_cli: str) -> None:
-        """Write every service's log and state into the trial's directory.
+        """Write every service's log and state into the trial's directory, once.
 
-        Raises InvalidTrial, after all other services, if a container is removed before its log is read.
+        One log that cannot be fetched does not prevent the others. Then raises its error, or InvalidTrial if the
+        container was removed before its log was read.
         """
-        states: dict[str, Any] = {}
-        removed = []
-        for role in self.roles:
-            try:
-                container = self.container(role)
-            except InvalidTrial as error:
-                states[role] = {"missing": str(error)}
-                continue
-            try:
-                states[role] = self._capture(role, container, docker_cli)
-            except (EngineError, NotFound):
-                if (words := state_words(container)) != REMOVED:
-                    raise
-                states[role] = {"missing": f"its container {words}"}
-                removed.append(role)
-        self.evidence.write("containers.json", states)
+        with self._capturing:
+            if self._captured:
+                return
+            self._captured = True
+            states: dict[str, Any] = {}
+            errors: list[Exception] = []
+            removed: list[str] = []
+            for role in self.roles:
+                try:
+                    container = self.container(role)
+                except InvalidTrial as error:
+                    states[role] = {"missing": str(error)}
+                    continue
+                try:
+                    states[role] = self._capture_role(role, container, docker_cli)
+                except (EngineError, DockerException, requests.RequestException) as error:
+                    raise_if_engine_gone(self.client)
+                    words = state_words(container)
+                    states[role] = {"missing": f"its container {words}" if words == REMOVED else str(error)}
+                    if words == REMOVED:
+                        removed.append(role)
+                    else:
+                        errors.append(error)
+            self.evidence.write("containers.json", states)
+        if errors:
+            raise errors[0]
         if removed:
             raise InvalidTrial(f"no log of {' and '.join(removed)}: the container {REMOVED}")
 
-    def _capture(self, role: str, container: Container, docker_cli: str) -> dict[str, Any]:
+    def _capture_role(self, role: str, container: Container, docker_cli: str) -> dict[str, Any]:
         """Write the log of one service; returns the state of its container."""
         streams = self.evidence.log_path(role)
         if log_file := container.labels.get(LOG_LABEL):
