@@ -115,8 +115,8 @@ test: setup ## all checks and tests: pins, lint, units in seconds, then real con
 	@$(REPROLAB) pins
 	@scripts/test-tools
 	@$(MAKE) lint
-	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile -m 'not alone' $(PYTEST)$(NONE_CHOSEN)
-	@$(BIN)/pytest -m alone $(PYTEST)$(NONE_CHOSEN)
+	@$(BIN)/pytest -n 4 --dist loadfile --durations 8 -m 'not alone' $(PYTEST)$(NONE_CHOSEN)
+	@$(BIN)/pytest --durations 12 -m alone $(PYTEST)$(NONE_CHOSEN)
 
 .PHONY: test-fast
 test-fast: setup ## the tests that take seconds and need no Docker

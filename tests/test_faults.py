@@ -18,7 +18,7 @@ from reprolab.core.errors import InvalidTrial
 from reprolab.core.subprocesses import run as run_program
 from reprolab.engine.exec import Commands, Output
 
-pytestmark = [pytest.mark.docker, pytest.mark.alone]
+pytestmark = pytest.mark.docker
 
 ONE = ("run", "socket-vanish", "--variant", "documented", "--trials", "1")
 
@@ -61,6 +61,7 @@ def test_interrupt_takes_the_stack_down_and_keeps_the_evidence(
     assert (run / "vanish/documented/1/app.log.gz").stat().st_size > 0
 
 
+@pytest.mark.alone
 def test_leftovers_of_a_killed_run_are_removed_and_nothing_else(client: docker.DockerClient, tmp_path: Path) -> None:
     """After SIGKILL `clean` removes exactly what the lab made; a stranger's container and volume stay."""
     results = tmp_path / "results"
@@ -82,6 +83,7 @@ def test_leftovers_of_a_killed_run_are_removed_and_nothing_else(client: docker.D
         volume.remove()
 
 
+@pytest.mark.alone
 def test_the_next_run_removes_what_a_killed_one_left(client: docker.DockerClient, tmp_path: Path) -> None:
     """Nobody needs to know `make clean`: the next run says what it removed."""
     process = start(tmp_path / "first", *ONE)

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import docker
 from reprolab.cli.common import show_progress
+from reprolab.core.terminal import Terminal
 from reprolab.engine.detect import client, ensure_engine
-from rich.console import Console
 from rich.table import Table
 
 from chaos.attempt import CASE, Attempt, Outcome, lay_out, message_of, wrong
@@ -55,7 +55,7 @@ def attempt_fault(fault: Fault, folder: Path, engine: docker.DockerClient, host:
         status,
         verdicts,
         tuple(left),
-        message_of(attempt.output, fault.says),
+        message_of(attempt.output.replace(f"{folder}/", ""), fault.says),
         time.monotonic() - began,
         tuple(broken),
     )
@@ -107,6 +107,20 @@ def markdown(outcomes: Iterable[Outcome]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows) + "\n"
 
 
+PAGE = """# The faults of the last `make chaos`
+
+{count} faults on real runs; {broken} with a broken promise. What is promised is in [reliability.md](reliability.md). In
+truth X-1 is confirmed and X-2 refuted. `make chaos ARGS="--markdown docs/faults.md"` writes this page.
+
+{table}"""
+
+
+def page(outcomes: list[Outcome]) -> str:
+    """docs/faults.md."""
+    broken = sum(bool(outcome.broken) for outcome in outcomes)
+    return PAGE.format(count=len(outcomes), broken=broken or "none", table=markdown(outcomes))
+
+
 def run_all(
     faults: Iterable[Fault], folder: Path, engine: docker.DockerClient, host: str, spare: SpareEngine | None
 ) -> list[Outcome]:
@@ -150,9 +164,9 @@ def main() -> int:
         spare = None if shared else stack.enter_context(spare_engine(tags))
         faults = [f for f in all_faults(spare) if re.search(options.only, f.name) and (f.quick or not options.quick)]
         outcomes = run_all(faults, folder, spare.client() if spare else client(), spare.host if spare else "", spare)
-    Console().print(table(outcomes))
+    Terminal().print(table(outcomes))
     if options.markdown:
-        options.markdown.write_text(markdown(outcomes), encoding="utf-8")
+        options.markdown.write_text(page(outcomes), encoding="utf-8")
     count = sum(bool(outcome.broken) for outcome in outcomes)
     print(f"{len(outcomes)} faults, {count} with a broken promise")
     return 1 if count else 0
