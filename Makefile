@@ -115,6 +115,7 @@ test: setup ## all checks and tests: pins, lint, units in seconds, then real con
 	@$(REPROLAB) pins
 	@scripts/test-tools
 	@$(MAKE) lint
+	@# Tests on containers mostly wait, so four at once suit two cores.
 	@$(BIN)/pytest -n 4 --dist loadfile --durations 8 -m 'not alone' $(PYTEST)$(NONE_CHOSEN)
 	@$(BIN)/pytest --durations 12 -m alone $(PYTEST)$(NONE_CHOSEN)
 
