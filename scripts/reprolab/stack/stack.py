@@ -153,7 +153,7 @@ class Stack(StackLoad, StackLooks):
                     states[role] = {"missing": str(error)}
                     continue
                 try:
-                    states[role] = self._capture(role, container, docker_cli)
+                    states[role] = self._capture_role(role, container, docker_cli)
                 except (EngineError, DockerException, requests.RequestException) as error:
                     raise_if_engine_gone(self.client)
                     words = state_words(container)
@@ -168,7 +168,7 @@ class Stack(StackLoad, StackLooks):
         if removed:
             raise InvalidTrial(f"no log of {' and '.join(removed)}: the container {REMOVED}")
 
-    def _capture(self, role: str, container: Container, docker_cli: str) -> dict[str, Any]:
+    def _capture_role(self, role: str, container: Container, docker_cli: str) -> dict[str, Any]:
         """Write the log of one service; returns the state of its container."""
         streams = self.evidence.log_path(role)
         if log_file := container.labels.get(LOG_LABEL):
