@@ -119,12 +119,15 @@ def test_a_wait_without_a_limit_is_ended(connected: docker.DockerClient, monkeyp
     """The user is told first. The main thread may be in a system call that never returns."""
     for name, value in {"STEP": 0.05, "TELL": 0.2, "LIMIT": 0.6}.items():
         monkeypatch.setattr(heartbeat, name, value)
+    # Other tests send signals to this process.
+    monkeypatch.setattr(interrupts, "received", lambda: False)
     called_off: list[float] = []
     monkeypatch.setattr(interrupts, "end_after", lambda seconds, status: called_off.append(seconds))
     # Another test may have received a signal.
     monkeypatch.setattr(interrupts, "received", lambda: False)
     messages: list[str] = []
     here, there = socket.socketpair()
+    here.settimeout(20)
     with (
         pytest.raises(EngineError, match=r"(?s)does not answer: nothing came for 0\.6 s.*kill -CONT"),
         heartbeat.heartbeat(connected, messages.append),
