@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import signal
 import tempfile
 import time
 from collections.abc import Iterable
@@ -155,6 +156,8 @@ def main() -> int:
     parser.add_argument("--markdown", type=Path, help="write the table to this file")
     parser.add_argument("--keep", type=Path, help="a directory for the evidence, which is kept")
     options = parser.parse_args()
+    # A lab under nohup ignores SIGHUP; that must not depend on how this program was started.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     ensure_engine(show_progress)
     with ExitStack() as stack:
         folder = options.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
