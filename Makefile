@@ -8,11 +8,11 @@ BIN := .venv/bin
 REPROLAB := $(BIN)/reprolab
 SCENARIOS := $(sort $(notdir $(patsubst %/compose.yaml,%,$(wildcard scenarios/*/compose.yaml))))
 
-# Words of the lab on make's command line; any other VARIABLE=value there is a factor of the stack.
+# Words of the lab on make's command line, and its REPROLAB_ settings; any other VARIABLE=value there is a factor of the stack.
 LAB_WORDS := TRIALS VARIANT EXPERIMENT JOBS SEED BUDGET CONFIDENCE KEEP KEEP_GOING NAME RUN A B HTML ARGS PYTEST PYTHON_BIN \
 	REPLAY AUTO SPEED BUNDLE SCENARIOS ADD AS THIN OBSERVE SIGN VERIFY
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
-FACTORS := $(sort $(filter-out $(LAB_WORDS) -*-%,$(GIVEN)))
+FACTORS := $(sort $(filter-out $(LAB_WORDS) REPROLAB_% -*-%,$(GIVEN)))
 SET := $(foreach factor,$(FACTORS),--set '$(factor)=$($(factor))')
 # AS has a value of make's own; only the one on the command line is the name of a stack.
 NAMED := $(if $(findstring command line,$(origin AS)),--as '$(AS)')

@@ -20,7 +20,7 @@ from lab import lab
 from reprolab.bundle import members, signature
 from reprolab.bundle.archive import ArchiveReader, ArchiveWriter
 from reprolab.bundle.load import Loader
-from reprolab.core.errors import BundleError
+from reprolab.core.errors import BundleError, UsageError
 from test_bundle import MANIFEST, RUN, UNUSED, ignore_progress, load_script
 
 RUN_JSON = f"runs/{RUN}/run.json"
@@ -261,13 +261,17 @@ def test_a_changed_bundle_fails(tmp_path: Path, keys: Path) -> None:
 
 def test_a_key_that_cannot_sign_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before the bundle is made."""
-    with pytest.raises(BundleError, match=r"cannot be signed with .*nothing"):
+    key = tmp_path / "key"
+    key.write_text("no key")
+    with pytest.raises(BundleError, match=r"cannot be signed with .*key"):
+        signature.sign(b"", key)
+    with pytest.raises(UsageError, match="no file"):
         signature.sign(b"", tmp_path / "nothing")
-    with pytest.raises(BundleError, match="no file"):
+    with pytest.raises(UsageError, match="no file"):
         signature.check(b"", b"x", tmp_path / "nothing", tmp_path)
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(BundleError, match="ssh-keygen is not on the PATH"):
-        signature.sign(b"", tmp_path / "nothing")
+        signature.sign(b"", key)
 
 
 # -- the script before the lab ---------------------------------------------------------------------------

@@ -327,3 +327,22 @@ def test_a_mistake_in_when_is_an_error(tmp_path: Path, before: str, after: str, 
     lay_out(tmp_path, compose=OPTIONAL.replace(before, after))
     with pytest.raises(UsageError, match=words):
         loader.load(tmp_path, "blink")
+
+
+def test_a_file_for_compose_by_hand_changes_no_factor(tmp_path: Path) -> None:
+    """Compose reads .env beside the file that it is given; the lab's documented values stay."""
+    scenario = load(tmp_path)
+    arguments = tmp_path / "arguments"
+    stack_compose.resolve(scenario, {}, compose(tmp_path, f'echo "$@" >> {arguments}; echo \'{{"services": {{}}}}\''))
+    assert "--env-file /dev/null" in arguments.read_text()
+
+
+def test_the_list_named_after_the_dockerfile_is_the_one_that_counts(tmp_path: Path) -> None:
+    """As for BuildKit: a change of a file that goes into the image changes its name."""
+    (tmp_path / "Dockerfile").write_text("FROM base\nCOPY app.py /\n")
+    (tmp_path / ".dockerignore").write_text("*\n")
+    (tmp_path / "Dockerfile.dockerignore").write_text("*\n!app.py\n")
+    (tmp_path / "app.py").write_text("1")
+    before = context_digest(tmp_path, "Dockerfile")
+    (tmp_path / "app.py").write_text("2")
+    assert context_digest(tmp_path, "Dockerfile") != before

@@ -237,6 +237,16 @@ def test_a_server_that_does_not_start_has_its_own_words(tmp_path: Path) -> None:
         raise NotStarted("app did not start: exit code 64")
 
 
+def test_a_server_that_somebody_killed_before_it_had_started(tmp_path: Path) -> None:
+    """That is not its own failure to start."""
+    events = [*START, raw("kill", "app", at=2, signal="9"), raw("die", "app", at=2, exitCode="137")]
+    with (
+        pytest.raises(InvalidTrial, match=r"^app .*was sent SIGKILL .*; after that: app did not start"),
+        undisturbed(stack(FakeEngine(*events), tmp_path)),
+    ):
+        raise NotStarted("app did not start: exit code 137")
+
+
 @pytest.mark.parametrize(
     ("engine", "expected"),
     [

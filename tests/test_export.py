@@ -402,13 +402,31 @@ def test_only_a_reproducer_is_replaced(tmp_path: Path) -> None:
     other = tmp_path / chosen.name
     other.mkdir()
     (other / "letter.txt").write_text("dear")
-    with pytest.raises(UsageError, match="is no reproducer"):
+    with pytest.raises(UsageError, match="is not just an older reproducer"):
+        write.write_reproducer(chosen, tmp_path)
+    (other / "run.sh").write_text("#!/bin/sh\n")
+    with pytest.raises(UsageError, match="is not just an older reproducer"):
         write.write_reproducer(chosen, tmp_path)
     assert (other / "letter.txt").read_text() == "dear"
-    (other / "run.sh").write_text("#!/bin/sh\n")
-    directory, _ = write.write_reproducer(chosen, tmp_path)
-    assert not (other / "letter.txt").exists()
+    (other / "letter.txt").unlink()
+    directory, archive = write.write_reproducer(chosen, tmp_path)
+    assert write.write_reproducer(chosen, tmp_path) == (directory, archive)
     assert "compose build" in (directory / "run.sh").read_text()
+
+
+def test_no_link_is_followed(tmp_path: Path) -> None:
+    """What it leads to belongs to others."""
+    chosen = write.choose_case(loader.load(ROOT, "spawn-workers"))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "run.sh").write_text("mine")
+    for name in (chosen.name, f"{chosen.name}.tar.gz"):
+        output = tmp_path / name.replace(".", "-")
+        output.mkdir()
+        (output / name).symlink_to(elsewhere if name == chosen.name else elsewhere / "run.sh")
+        with pytest.raises(UsageError, match="is not just an older reproducer"):
+            write.write_reproducer(chosen, output)
+    assert (elsewhere / "run.sh").read_text() == "mine"
 
 
 def test_the_command_says_what_it_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

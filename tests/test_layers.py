@@ -126,10 +126,10 @@ def test_changes_in_two_lines() -> None:
     then = SAME | {"packages": {"documented/app": {"deb": {"wrk": "4.1", "libc6": "2.36"}}}}
     now = then | {"packages": {"documented/app": {"deb": {"wrk": "4.2", "libc6": "2.37"}}}}
     packages = layers.compare(record(**then), info(**now), {"wrk"}).short_lines
-    assert packages == ["2 packages are not as recorded: wrk 4.1 → 4.2"]
-    assert layers.compare(record(**then), info(**now)).short_lines == ["2 packages are not as recorded"]
+    assert packages == ["2 packages are other than for the record: wrk 4.1 → 4.2"]
+    assert layers.compare(record(**then), info(**now)).short_lines == ["2 packages are other than for the record"]
     kernel = now | {"host": HOST | {"kernel": "6.18"}, "lab": "0.2.0"}
-    assert layers.compare(record(**then), info(**kernel)).short_lines[0] == "not as recorded: kernel, lab"
+    assert layers.compare(record(**then), info(**kernel)).short_lines[0] == "other than for the record: kernel, lab"
 
 
 def test_packages_of_other_variants() -> None:

@@ -55,6 +55,18 @@ def test_a_reader_that_has_ended(tmp_path: Path, run: RunDirectory, command: str
         assert "DRIFT" in (run.path / "report.txt").read_text(encoding="utf-8")
 
 
+def test_a_terminal_that_was_closed(tmp_path: Path, run: RunDirectory) -> None:
+    """Nobody reads what is written to it; that is no fault of the run."""
+    master, terminal = os.openpty()
+    os.close(master)
+    try:
+        status, errors = lab(tmp_path, terminal, "judge", str(run.path))
+    finally:
+        os.close(terminal)
+    assert (status, "Input/output error" in errors) == (Exit.DRIFT, False), errors
+    assert "DRIFT" in (run.path / "report.txt").read_text(encoding="utf-8")
+
+
 def test_with_a_reader_the_same_command_tells_drift(tmp_path: Path, run: RunDirectory) -> None:
     """The status above is not the one of the verdict."""
     assert lab(tmp_path, subprocess.DEVNULL, "judge", str(run.path))[0] == Exit.DRIFT

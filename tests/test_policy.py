@@ -58,6 +58,11 @@ REFUSED_KEYS: list[tuple[dict[str, Any], str, str]] = [
     ({"ports": [{"target": 80, "host_ip": "0.0.0.0", "published": "8080"}]}, "ports", "0.0.0.0:8080:80"),
     ({"ports": [{"target": 80, "host_ip": "::"}]}, "ports", "[::]::80"),
     ({"ports": ["8080:80"]}, "ports", "0.0.0.0:8080:80"),
+    ({"scale": 3}, "scale", "3"),
+    ({"deploy": {"replicas": 2}}, "deploy.replicas", "2"),
+    ({"logging": {"driver": "json-file", "options": {"max-size": "2k"}}}, "logging", "max-size=2k"),
+    ({"build": {"context": "case", "dockerfile_inline": "FROM x"}}, "build.dockerfile_inline", "FROM x"),
+    ({"build": {"context": "case", "additional_contexts": {"a": "case"}}}, "build.additional_contexts", "a=case"),
     ({"ports": ["80"]}, "ports", "0.0.0.0::80"),
     ({"ports": ["10.0.0.1:8080:80"]}, "ports", "10.0.0.1:8080:80"),
     ({"privileged": True}, "privileged", "true"),
@@ -275,3 +280,26 @@ def test_a_stack_that_asks_for_the_host_is_not_started(command: str, tmp_path: P
         assert f"app.{text}" in printed
     assert "line 11: app.privileged" in printed and "/var/run/docker.sock" in printed
     assert not list((tmp_path / "results").rglob("*.log"))
+
+
+def test_files_that_compose_merges_are_those_of_the_scenario(tmp_path: Path) -> None:
+    """The model does not name them any more, so the file itself is read."""
+    case = tmp_path / "case"
+    case.mkdir()
+    file = case / "compose.yaml"
+    file.write_text(
+        "services:\n  blink-app:\n    env_file: [/etc/outside.env, inside.env, {path: ../x.env}]\n"
+        "    label_file: /etc/passwd\n    extends: {file: ../../images/hardened.yaml, service: hardened}\n"
+    )
+    with pytest.raises(UsageError) as caught:
+        check({"services": {"blink-app": harmless()}}, file, [case, tmp_path.parent / "images"], prefix="blink-")
+    refused = [line for line in str(caught.value).splitlines() if line.startswith("  line")]
+    assert len(refused) == 3 and "inside.env" not in str(caught.value)
+    assert "line 3: app.env_file is /etc/outside.env" in refused[0] and "/etc/passwd" in refused[2]
+
+
+def test_a_network_takes_no_addresses_of_others(tmp_path: Path) -> None:
+    """The host would send their traffic into the stack."""
+    model = {"services": {}, "networks": {"default": {"ipam": {"config": [{"subnet": "203.0.113.0/24"}]}}}}
+    assert [what for what, _ in found(model, tmp_path)] == ["networks.default.ipam"]
+    assert found({"services": {}, "networks": {"default": {"ipam": {}}}}, tmp_path) == []

@@ -221,9 +221,9 @@ def test_the_first_round_names_each_claim_once_it_is_decided() -> None:
 
 def test_the_line_of_claims_that_became_decided() -> None:
     """Their verdicts, in one line."""
-    claims = (claim("B-1"), claim("B-2", absent=["old"]))
+    claims = (claim("B-1"), claim("B-2", absent=["old"]), claim("B-3", absent=["old"]))
     verdict = judge(in_memory(*claims), "now", trials(documented="+", old="+"))
-    assert provisional.decided(verdict.claims).plain.strip() == "so far: B-1 confirmed, B-2 refuted"
+    assert provisional.decided(verdict.claims).plain.strip() == "so far: B-1 confirmed, thin; B-2, B-3 refuted, thin"
 
 
 def test_nothing_is_shown_after_the_last_round() -> None:

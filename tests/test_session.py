@@ -195,7 +195,7 @@ def test_a_run_that_goes_well(start: Callable[..., Session]) -> None:
     content = run_json(started)
     assert list(content) == [
         *("schema", "scenario", "started", "status", "pid", "command", "factors", "plan", "host"),
-        *("machine", "images", "times", "case", "lab"),
+        *("machine", "images", "times", "case", "lab", "checksums"),
     ]
     assert content["status"] == "complete"
     assert content["factors"] == {"RELEASE": "1.0", "WORKERS": "2"}
@@ -364,7 +364,7 @@ def test_changed_packages_are_no_drift(start: Callable[..., Session], monkeypatc
     recorded = {"claims": [{"id": "B-1", "verdict": "confirmed"}], "packages": before, "variants": {}}
     files.write_json(started.root / "scenarios" / "blink" / "recorded.json", recorded)
     assert started.execute() is Exit.AS_RECORDED
-    assert "1 package is not as recorded" in shown(started)
+    assert "1 package is other than for the record" in shown(started)
     assert "differs:" not in shown(started)
 
 

@@ -215,3 +215,27 @@ def test_recorded_runs_are_sound(tmp_path: Path, name: str) -> None:
     run = recorded_run(tmp_path, name)
     assert run.checked_trials().faults == ()
     assert files.read_json(run.path / "run.json")["plan"]
+
+
+def test_a_trial_that_the_plan_has_not_decides_nothing(run: RunDirectory, blink: Scenario) -> None:
+    """A line of another run, say."""
+    run.write_info(replace(run.info(), checksums=True))
+    for row in trials(documented="----", old="---", dim="-"):
+        if row.trial == 4 or row.variant == "dim":
+            run.append(row)
+    verdict = judge_run(blink, run)
+    faults = run.checked_trials().faults
+    assert faults == (
+        "trials.jsonl has trial 4 of lamp/documented, which run.json has not in its plan",
+        "trials.jsonl has trial 1 of lamp/dim, which run.json has not in its plan",
+    )
+    assert verdict.claims[0].verdict is Verdict.INCONCLUSIVE
+
+
+def test_lines_that_have_lost_their_checksums_decide_nothing(run: RunDirectory, blink: Scenario) -> None:
+    """The run says that it wrote them. Without that word it is a run of an older release."""
+    damage(run, lambda lines: [line.partition(b', "crc32"')[0] + b"}\n" for line in lines])
+    assert judge_run(blink, run).claims[0].verdict is Verdict.REFUTED
+    run.write_info(replace(run.info(), checksums=True))
+    assert judge_run(blink, run).claims[0].verdict is Verdict.INCONCLUSIVE
+    assert "have lost their checksums" in run.checked_trials().words

@@ -152,7 +152,7 @@ class Attempt:
     def status(self) -> str:
         """What run.json says of the run; "" without one."""
         try:
-            return str(json.loads((self.run.path / "run.json").read_text(encoding="utf-8"))["status"])
+            return self.run.info().status
         except (OSError, ValueError, KeyError):
             return ""
 

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -16,9 +15,9 @@ from pathlib import Path
 
 import docker
 from docker.errors import DockerException
-from reprolab.core.waiting import wait_until
+from reprolab.core.waiting import WaitTimeout, wait_until
 
-START_LIMIT = 60.0  # seconds
+START_LIMIT = 120.0  # seconds
 BRIDGE_ADDRESS, POOL = "10.213.255.1/24", "10.213.0.0/17"
 
 
@@ -86,10 +85,7 @@ class SpareEngine:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        pid = self.folder / "exec" / "containerd" / "containerd.pid"
-        with suppress(OSError, ValueError):
-            os.kill(int(pid.read_text()), signal.SIGTERM)
-            time.sleep(1)
+        end_containerd(self.folder / "exec" / "containerd" / "containerd.pid")
 
 
 @contextmanager
@@ -110,6 +106,16 @@ def spare_engine(images: Sequence[str]) -> Iterator[SpareEngine]:
             subprocess.run(["ip", "link", "delete", engine.bridge], check=False)
             remove_rules(engine.bridge)
             unmount(Path(folder))
+
+
+def end_containerd(pid_file: Path) -> None:
+    """End the containerd of a dockerd that was killed. The next dockerd must not take it for its own."""
+    with suppress(OSError, ValueError):
+        pid = int(pid_file.read_text())
+        os.kill(pid, signal.SIGTERM)
+        with suppress(WaitTimeout):
+            wait_until("containerd ends", lambda: not Path(f"/proc/{pid}").exists(), 15)
+        os.kill(pid, signal.SIGKILL)
 
 
 def copy_images(images: Sequence[str], engine: SpareEngine) -> None:

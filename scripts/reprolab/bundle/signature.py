@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from reprolab.core.errors import BundleError
+from reprolab.core.errors import BundleError, UsageError
 from reprolab.core.subprocesses import CommandError, run
 
 NAMESPACE = "reprolab"
@@ -14,7 +14,9 @@ LIMIT = 60.0  # seconds
 
 
 def sign(text: bytes, key: Path) -> bytes:
-    """A signature of ``text``. Raises BundleError if the key cannot be used."""
+    """A signature of ``text``. Raises UsageError if the key is missing, BundleError if it cannot be used."""
+    if not key.is_file():
+        raise UsageError(f"no file {key}", expected="an SSH key", advice="ssh-keygen -t ed25519 -f KEY makes one")
     with TemporaryDirectory() as directory:
         file = Path(directory, "text")
         file.write_bytes(text)
@@ -30,9 +32,11 @@ def sign(text: bytes, key: Path) -> bytes:
 
 
 def check(text: bytes, signature: bytes, signers: Path, bundle: Path) -> str:
-    """The name of the signer of ``text``, one of the file ``signers``. Raises BundleError for all others."""
+    """The name of the signer of ``text``, one of the file ``signers``. Raises BundleError for all others, UsageError if
+    ``signers`` is missing.
+    """
     if not signers.is_file():
-        raise BundleError(f"no file {signers}", expected="lines of `NAME KEY`, as ssh-keygen(1) describes them")
+        raise UsageError(f"no file {signers}", expected="lines of `NAME KEY`, as ssh-keygen(1) describes them")
     if not signature:
         raise _not_signed(bundle, "it has no signature", signers)
     with TemporaryDirectory() as directory:

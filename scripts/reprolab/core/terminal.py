@@ -6,7 +6,10 @@ of libraries.
 
 from __future__ import annotations
 
+import errno
 import io
+import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -81,6 +84,38 @@ class HarmlessStream:
         return getattr(self.rich_proxied_file, name)
 
 
+TERMINALS = (4, 5, *range(136, 144))  # the kernel's numbers of the drivers: tty, console, pseudo terminals
+
+
+class TerminalFile(io.FileIO):
+    """A terminal that may be closed: what is written to it then vanishes. SIGHUP ends the command in order."""
+
+    def write(self, content: Any) -> int:
+        try:
+            return super().write(content)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            return len(content)
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    """Whether a stream is a terminal, or was one: isatty() is False for one that is closed."""
+    try:
+        status = os.fstat(stream.fileno())
+    except OSError:  # not a file at all, as under the tests of click
+        return False
+    return stat.S_ISCHR(status.st_mode) and os.major(status.st_rdev) in TERMINALS
+
+
+def _closable(stream: TextIO) -> TextIO:
+    """The stream, but one that can be written to if it is a terminal that was closed."""
+    if not (isinstance(stream, io.TextIOWrapper) and _is_terminal(stream)):
+        return stream
+    below = io.BufferedWriter(TerminalFile(stream.fileno(), "w", closefd=False))
+    return io.TextIOWrapper(below, encoding=stream.encoding, errors=stream.errors, line_buffering=True)
+
+
 @contextmanager
 def harmless_output() -> Iterator[None]:
     """All that the block prints is harmless; what the terminal's encoding lacks is printed as a question mark."""
@@ -88,7 +123,7 @@ def harmless_output() -> Iterator[None]:
     for stream in before:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    sys.stdout, sys.stderr = (stream and cast(TextIO, HarmlessStream(stream)) for stream in before)
+    sys.stdout, sys.stderr = (stream and cast(TextIO, HarmlessStream(_closable(stream))) for stream in before)
     try:
         yield
     finally:

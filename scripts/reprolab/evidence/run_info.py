@@ -184,6 +184,7 @@ class RunInfo:
     times: str = ""
     case: str = ""
     lab: str = ""
+    checksums: bool = False
     observed: ObservedAgain | None = None
     schema: int | None = SCHEMA
 
@@ -215,6 +216,7 @@ class RunInfo:
             times=data.get("times", ""),
             case=data.get("case", ""),
             lab=data.get("lab", ""),
+            checksums=data.get("checksums", False),
             observed=ObservedAgain.from_json(data["observed"]) if "observed" in data else None,
             schema=data.get("schema"),
         )
@@ -243,6 +245,7 @@ class RunInfo:
             "times": self.times,
             "case": self.case,
             "lab": self.lab,
+            "checksums": self.checksums or None,
             "observed": self.observed.to_json() if self.observed else None,
         }
         return {key: value for key, value in content.items() if value not in ("", {}, [], None)}

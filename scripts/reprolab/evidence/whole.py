@@ -46,6 +46,8 @@ def hold_against_plan(read: TrialLines, info: RunInfo | None, name: str) -> Chec
     """
     plan = info.plan if info else ()
     missing = _missing(read, plan) if info and info.complete else {}
+    # A run of an older release need not have all its trials in its plan.
+    surplus = _surplus(read, info, name) if info and info.checksums else {}
     lacks = {
         variant: f"{name} lacks trials of {'/'.join(variant)} ({ran} of {planned})"
         for variant, (ran, planned) in missing.items()
@@ -55,16 +57,34 @@ def hold_against_plan(read: TrialLines, info: RunInfo | None, name: str) -> Chec
         for trial, numbers in read.twice.items()
     }
     doubted = {variant: read.damaged[0] if read.damaged else fault for variant, fault in lacks.items()}
-    doubted = {trial[:2]: fault for trial, fault in twice.items()} | doubted
+    doubted = surplus | {trial[:2]: fault for trial, fault in twice.items()} | doubted
     if len(read.damaged) > sum(planned - ran for ran, planned in missing.values()):
         # Nobody knows whose trial a damaged line was, unless a planned one is missing for it.
         known = [*((row.experiment, row.variant) for row in plan), *((r.experiment, r.variant) for r in read.records)]
         doubted = dict.fromkeys(known, read.damaged[0]) | doubted
-    faults = (*read.damaged, *lacks.values(), *twice.values())
+    faults = (*read.damaged, *lacks.values(), *twice.values(), *surplus.values())
+    if read.unchecked and info and info.checksums:
+        lost = f"the lines of {name} have lost their checksums, so nobody knows what was changed in them"
+        doubted = {(row.experiment, row.variant): lost for row in read.records}
+        return CheckedTrials(read.records, (lost, *faults), doubted)
     notes = [read.torn] if read.torn else []
     if faults and read.unchecked:
         notes.append(f"the lines of {name} have no checksums (an older release wrote them): other damage may not show")
     return CheckedTrials(read.records, faults, doubted, tuple(notes))
+
+
+def _surplus(read: TrialLines, info: RunInfo, name: str) -> dict[Variant, str]:
+    """The variants with a trial that the plan has not. That of a complete run names what ran, repeated trials too."""
+    planned = {(row.experiment, row.variant): row.trials for row in info.plan}
+    return {
+        (
+            row.experiment,
+            row.variant,
+        ): f"{name} has trial {row.trial} of {row.experiment}/{row.variant}, which run.json has not in its plan"
+        for row in read.records
+        if (row.experiment, row.variant) not in planned
+        or (info.complete and row.trial > planned[row.experiment, row.variant])
+    }
 
 
 def _missing(read: TrialLines, plan: tuple[PlanEntry, ...]) -> dict[Variant, tuple[int, int]]:

@@ -121,11 +121,13 @@ def write_reproducer(case: ExportCase, output: Path) -> tuple[Path, Path]:
     files = collect_files(case)
     directory = output / case.name
     archive = output / f"{case.name}.tar.gz"
-    if directory.exists() and not (directory / "run.sh").is_file():
-        raise UsageError(
-            f"{directory} exists and is no reproducer",
-            expected=f"another place: {command_text.option('output', 'DIR')}",
-        )
+    for path in (directory, archive):
+        if path.is_symlink() or (path.exists() and not _is_older(path, files, case.name)):
+            raise UsageError(
+                f"{path} exists and is not just an older reproducer",
+                expected=f"another place: {command_text.option('output', 'DIR')}",
+                advice="move it away, or remove it, if nothing in it is needed",
+            )
     try:
         shutil.rmtree(directory, ignore_errors=True)
         for name, (data, mode) in files.items():
@@ -137,6 +139,19 @@ def write_reproducer(case: ExportCase, output: Path) -> tuple[Path, Path]:
     except OSError as error:
         raise EvidenceError(f"the reproducer could not be written: {error}") from error
     return directory, archive
+
+
+def _is_older(path: Path, files: Mapping[str, tuple[bytes, int]], name: str) -> bool:
+    """Whether all that is there may be replaced: files that this reproducer has too, and no links."""
+    if path.is_dir():
+        entries = [entry for entry in path.rglob("*") if entry.is_symlink() or not entry.is_dir()]
+        names = {str(entry.relative_to(path)) for entry in entries}
+        return "run.sh" in names and names <= files.keys() and not any(entry.is_symlink() for entry in entries)
+    try:
+        with tarfile.open(path) as packed:
+            return all(member.split("/")[0] == name for member in packed.getnames())
+    except (OSError, tarfile.TarError):
+        return False
 
 
 def pack(files: Mapping[str, tuple[bytes, int]], name: str) -> bytes:

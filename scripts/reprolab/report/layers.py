@@ -86,13 +86,13 @@ class Comparison:
     def short_lines(self) -> list[str]:
         """At most two lines for a run without drift: the layers, and the number of packages with the named ones."""
         layers = [str(layer) for layer in self.layers if layer not in PACKAGE_LAYERS]
-        lines = [f"not as recorded: {', '.join(layers)}"] if layers else []
+        lines = [f"other than for the record: {', '.join(layers)}"] if layers else []
         changed = [row for row in self.differences if row.layer in PACKAGE_LAYERS]
         if count := len({row.what for row in changed}):
             named = [row for row in changed if row.layer is Layer.PACKAGES]
             words = list(dict.fromkeys(f"{row.what.partition(' ')[2]} {row.recorded} → {row.now}" for row in named))
             shown = ", ".join([*words[:MOST_NAMED], *(["…"] if len(words) > MOST_NAMED else [])])
-            text = f"{count} package{'s are' if count > 1 else ' is'} not as recorded"
+            text = f"{count} package{'s are' if count > 1 else ' is'} other than for the record"
             lines.append(f"{text}: {shown}" if shown else text)
         return lines
 

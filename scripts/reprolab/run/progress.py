@@ -72,12 +72,17 @@ class Progress(RunObserver):
         # Repeated trials are not in the plan.
         of = "" if self.plan.may_end_early else f"/{max(self.done, self.plan.trials)}"
         self.console.print(
-            f"[{self.done:>3}{of}] {record.variant} #{record.trial}  {text}  ({seconds:.1f} s)",
+            f"[{self.done:>3}{of}] {self._name(record)} #{record.trial}  {text}  ({seconds:.1f} s)",
             soft_wrap=True,
         )
 
+    def _name(self, record: TrialRecord) -> str:
+        """The variant, with its experiment if the run has several: each of them has a documented variant."""
+        experiments = {item.experiment.name for item in self.plan.variants}
+        return f"{record.experiment}/{record.variant}" if len(experiments) > 1 else record.variant
+
     def claims_decided(self, claims: Sequence[ClaimVerdict]) -> None:
-        self.console.print(provisional.decided(claims), highlight=False)
+        self.console.print(provisional.decided(claims))
 
     def round_ends(self, number: int, planned: int, verdict: VerdictDocument) -> None:
         minutes = (time.monotonic() - self.started) / 60

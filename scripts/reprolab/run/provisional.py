@@ -39,8 +39,11 @@ def render(verdict: VerdictDocument, where: str) -> RenderableType:
 def decided(claims: Sequence[ClaimVerdict]) -> Text:
     """A line with the claims that became decided within a round, and their verdicts."""
     line = Text("      so far: ", "dim")
-    for number, claim in enumerate(claims):
-        line.append(", " if number else "").append(f"{claim.id} {claim.verdict}", STYLES[claim.verdict])
+    labels = dict.fromkeys((claim.verdict, bool(claim.thin)) for claim in claims)
+    for number, (verdict, thin) in enumerate(labels):
+        names = ", ".join(claim.id for claim in claims if (claim.verdict, bool(claim.thin)) == (verdict, thin))
+        words = f"{names} {verdict}" + (", thin" if thin else "")
+        line.append("; " if number else "").append(words, STYLES[verdict])
     return line
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from reprolab.evidence.run_info import BUDGET, CONFIDENCE, RoundsInfo
 from reprolab.run.observer import RunObserver
 from reprolab.run.plan import Plan, PlannedVariant
-from reprolab.run.repeat import repeats
+from reprolab.run.repeat import MOST_REPEATS, repeats
 from reprolab.run.rounds import Round, Step, order, planned_rounds
 from reprolab.scenario.trial import TrialRecord
 from reprolab.verdict.document import ClaimVerdict, Verdict, VerdictDocument
@@ -64,6 +64,10 @@ class Schedule:
             if part.illustrates:
                 continue
             while steps := self._repeats(part):
+                self.observer.progress(
+                    f"{len(steps)} trial(s) are repeated, because other work disturbed them and a claim needs an idle "
+                    f"machine; each variant at most {MOST_REPEATS} times"
+                )
                 again = Round(part.number, steps)
                 yield again
                 finished.append(again)

@@ -102,6 +102,7 @@ class Session:
                 host=host_facts.facts(engine),
                 case=case_digest(scenario.directory),
                 lab=version("reprolab"),
+                checksums=True,
                 machine=at_start(),
             )
         )

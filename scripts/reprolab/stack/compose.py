@@ -96,7 +96,8 @@ def _remove_unneeded(model: Model, scenario: Scenario, factors: Mapping[str, str
 
 
 def _config(file: Path, environment: Mapping[str, str], compose: tuple[str, ...]) -> Model:
-    command = [*compose, "--project-name", "reprolab", "--file", str(file), "--profile", "*"]
+    # A file .env beside compose.yaml is for Compose by hand. It would replace documented values here.
+    command = [*compose, "--env-file", os.devnull, "--project-name", "reprolab", "--file", str(file), "--profile", "*"]
     try:
         finished = run([*command, "config", "--format", "json"], env=environment, timeout=60)
     except CommandError as error:
@@ -191,7 +192,9 @@ def context_digest(context: Path, dockerfile: str) -> str:
                 expected="a directory with a Dockerfile, as compose.yaml names it below `build`",
                 advice="correct `context` or `dockerfile` in compose.yaml, or add the file",
             )
-    ignore = context / ".dockerignore"
+    # BuildKit prefers the list that is named after the Dockerfile.
+    special = context / f"{dockerfile}.dockerignore"
+    ignore = special if special.exists() else context / ".dockerignore"
     patterns = [
         line.strip()
         for line in (ignore.read_text(encoding="utf-8").splitlines() if ignore.exists() else [])

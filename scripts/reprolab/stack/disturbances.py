@@ -22,6 +22,7 @@ from reprolab.stack.stack import Stack
 EVENTS_FILE = "events.json"
 START, DISCONNECT = "start", "disconnect"
 ENDED = ("die", "destroy")
+FROM_OUTSIDE = ("kill", "oom", "stop", "destroy", "restart", "pause", "update")
 WORDS = {
     "kill": "was sent {}",
     "oom": "used more memory than it may",
@@ -30,6 +31,7 @@ WORDS = {
     "destroy": "was removed",
     "restart": "was restarted",
     "pause": "was paused",
+    "update": "had its limits changed",
     DISCONNECT: "was cut off from the network {}",
 }
 NOT_MEANT = "which is no part of the experiment"
@@ -59,10 +61,9 @@ def undisturbed(stack: Stack) -> Iterator[None]:
             yield
         except InvalidTrial as error:
             error.args = (stack.without_ids(str(error)),)
-            # A server that did not start is reported with its last lines.
-            if not isinstance(error, NotStarted) and (
-                reason := guarded(lambda: _disturbance(stack, reader), stack.client)
-            ):
+            # A server that did not start is reported with its last lines, unless somebody stopped it.
+            alone = isinstance(error, NotStarted)
+            if reason := guarded(lambda: _disturbance(stack, reader, alone=alone), stack.client):
                 raise InvalidTrial(f"{reason}; after that: {error}") from error
             raise
         if reason := guarded(lambda: _disturbance(stack, reader), stack.client):
@@ -71,14 +72,16 @@ def undisturbed(stack: Stack) -> Iterator[None]:
         reader.close()
 
 
-def _disturbance(stack: Stack, reader: EventReader) -> str:
+def _disturbance(stack: Stack, reader: EventReader, *, alone: bool = False) -> str:
     """Write the events into the evidence; the reason why the trial is invalid, "" if there is none.
 
-    Raises EngineError if the engine's disk is full.
+    ``alone``: there is none if the services ended by themselves. Raises EngineError if the engine's disk is full.
     """
     raise_if_disk_full(stack.client)
     events = service_events(reader.so_far(), stack.project)
     stack.evidence.write(EVENTS_FILE, [asdict(event) | _declared(event, stack) for event in events])
+    if alone and not any(event.action in FROM_OUTSIDE for event in events):
+        return ""
     return reason_of(events, {role: time_ns for role, (time_ns, _) in stack.ends.items()}) or _silent(stack, events)
 
 

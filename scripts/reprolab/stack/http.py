@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import requests
@@ -11,6 +12,7 @@ from reprolab.core.errors import InvalidTrial
 from reprolab.stack.containers import StackContainers
 
 AGENT = "reprolab-probe"
+MOST_BODY = 64 << 20  # bytes
 
 
 class StackRequests(StackContainers):
@@ -36,12 +38,19 @@ class StackRequests(StackContainers):
         return int(published[0]["target"])
 
     def get(self, path: str = "/", role: str = "", **options: Any) -> requests.Response:
-        """One GET on a new connection, without a retry and without the proxies of the environment."""
+        """One GET on a new connection, without a retry, a redirect and the proxies of the environment.
+
+        ``timeout`` (seconds, 10 by default) holds for the headers and again for the whole body: a server that sends a
+        byte now and then does not keep it waiting. Raises InvalidTrial for a body without an end.
+        """
+        options = {"timeout": 10.0, "allow_redirects": False, **options, "stream": True}
         with requests.Session() as session:
             session.trust_env = False
             session.mount("http://", HTTPAdapter(max_retries=0))
             session.headers.update({"User-Agent": AGENT, "Connection": "close"})
-            return session.get(self.url(path, role), **({"timeout": 10} | options))
+            answer = session.get(self.url(path, role), **options)
+            _read_body(answer, float(options["timeout"]))
+            return answer
 
     def probe(self, path: str = "/", role: str = "", timeout: float = 10.0) -> str:
         """The result of one GET: the status code as text, "timeout" or "refused"."""
@@ -52,6 +61,20 @@ class StackRequests(StackContainers):
             return "timeout"
         except requests.ConnectionError:
             return "refused"
+
+
+def _read_body(answer: requests.Response, limit: float) -> None:
+    """Read the whole body within ``limit`` seconds. Raises requests.Timeout or InvalidTrial."""
+    end, chunks, size = time.monotonic() + limit, [], 0
+    for chunk in answer.iter_content(1 << 16):
+        chunks.append(chunk)
+        size += len(chunk)
+        if time.monotonic() > end:
+            raise requests.Timeout(f"the body of {answer.url} was not complete after {limit:g} s")
+        if size > MOST_BODY:
+            raise InvalidTrial(f"the body of {answer.url} is longer than {MOST_BODY >> 20} MiB")
+    # requests has no public way to set a body that was read in parts; its own `content` does the same.
+    answer._content, answer._content_consumed = b"".join(chunks), True  # type: ignore[attr-defined]
 
 
 def _bindings(attributes: dict[str, Any]) -> list[dict[str, str]]:

@@ -18,10 +18,11 @@ HARMLESS = """
     annotations attach command configs container_name cpu_count cpu_percent cpu_period cpu_quota cpu_shares cpus cpuset
     depends_on develop dns dns_opt dns_search domainname entrypoint env_file environment expose extra_hosts group_add
     healthcheck hostname image init labels links mac_address mem_reservation mem_swappiness networks platform profiles
-    pull_policy read_only restart scale secrets shm_size stdin_open stop_grace_period stop_signal tmpfs tty ulimits user
+    pull_policy read_only restart secrets shm_size stdin_open stop_grace_period stop_signal tmpfs tty ulimits user
     working_dir
 """
-HARMLESS_IN_BUILD = "args dockerfile_inline extra_hosts labels no_cache platforms pull shm_size target ulimits"
+# Inline Dockerfiles and further contexts are not among them: an image is named after the files of one context.
+HARMLESS_IN_BUILD = "args extra_hosts labels no_cache platforms pull shm_size target ulimits"
 HARMLESS_KEYS, HARMLESS_BUILD_KEYS = frozenset(HARMLESS.split()), frozenset(HARMLESS_IN_BUILD.split())
 TOP_LEVEL = frozenset({"name", "version", "services", "networks", "volumes", "configs", "secrets"})
 TMPFS_FLAGS = frozenset({"size", "mode", "uid", "gid", "nr_inodes", "noexec", "nosuid", "nodev"})
@@ -189,6 +190,8 @@ def _logging(service: Mapping[str, Any], places: Places) -> Found:
     driver = (service.get("logging") or {}).get("driver")
     if driver and driver not in LOG_DRIVERS:
         yield str(driver), "it sends the log to other programs", "logging: {driver: json-file}"
+    for value in _each((service.get("logging") or {}).get("options")):
+        yield value, "a log that is cut is no evidence", "remove it"
 
 
 def _hooks(key: str) -> Callable[[Mapping[str, Any], Places], Found]:
@@ -198,6 +201,11 @@ def _hooks(key: str) -> Callable[[Mapping[str, Any], Places], Found]:
                 yield "privileged", "it has every right on the host", "remove it"
 
     return rule
+
+
+def _scale(service: Mapping[str, Any], places: Places) -> Found:
+    if service.get("scale") not in (None, 1):
+        yield str(service["scale"]), "a service is one container", "remove it"
 
 
 RULES: Mapping[str, Callable[[Mapping[str, Any], Places], Found]] = {
@@ -220,6 +228,7 @@ RULES: Mapping[str, Callable[[Mapping[str, Any], Places], Found]] = {
     "memswap_limit": _swap,
     "sysctls": _refused("sysctls", "it is a setting of the kernel"),
     "logging": _logging,
+    "scale": _scale,
     "post_start": _hooks("post_start"),
     "pre_stop": _hooks("pre_stop"),
 }
@@ -238,19 +247,17 @@ def _build(role: str, build: Any, places: Places) -> Iterator[Breach]:
         yield Breach(f"{role}.build.context", context, "it is not the scenario's", outside)
     elif not places.holds(Path(context, str(section.get("dockerfile") or "Dockerfile"))):
         yield Breach(f"{role}.build.dockerfile", str(section["dockerfile"]), "it is a file of the host", outside)
-    for name, source in (section.get("additional_contexts") or {}).items():
-        if not str(source).startswith(("docker-image://", "service:")) and not places.holds(source):
-            what = f"{role}.build.additional_contexts"
-            yield Breach(what, f"{name}={source}", "it is not the scenario's", outside)
     if section.get("network") not in (None, "default", "none"):
         yield Breach(f"{role}.build.network", str(section["network"]), "it is not the build's own", "remove it")
-    known = HARMLESS_BUILD_KEYS | {"context", "dockerfile", "additional_contexts", "network"}
+    known = HARMLESS_BUILD_KEYS | {"context", "dockerfile", "network"}
     for key in sorted(section.keys() - known):
         for value in _each(section[key]):
             yield Breach(f"{role}.build.{key}", value, "a build may not have this", "remove it")
 
 
 def _deploy(role: str, deploy: Mapping[str, Any]) -> Iterator[Breach]:
+    if deploy.get("replicas") not in (None, 1):
+        yield Breach(f"{role}.deploy.replicas", str(deploy["replicas"]), "a service is one container", "remove it")
     resources = deploy.get("resources") or {}
     for device in (resources.get("reservations") or {}).get("devices") or ():
         yield Breach(f"{role}.deploy.resources.reservations.devices", _text(device), "it is a device", "remove it")
@@ -284,6 +291,8 @@ def _driver(kind: str, name: str, content: Mapping[str, Any], advice: str) -> It
     usual = "bridge" if kind == "networks" else "local"
     if content.get("driver") not in (None, "", usual):
         yield Breach(f"{kind}.{name}.driver", str(content["driver"]), "it reaches beyond this stack", advice)
+    if ipam := {key: value for key, value in (content.get("ipam") or {}).items() if value not in NOTHING}:
+        yield Breach(f"{kind}.{name}.ipam", _text(ipam), "it changes the host's routes", "remove it")
     options = dict(content.get("driver_opts") or {})
     if options and not (kind == "volumes" and _is_memory(options)):
         yield Breach(f"{kind}.{name}.driver_opts", _text(options), "it can name places of the host", advice)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,9 @@ import yaml
 
 from reprolab.core.errors import UsageError
 from reprolab.scenario.allowance import ALLOW_KEY, Allowance
-from reprolab.stack.policy import TOP_LEVEL, breaches
+from reprolab.stack.policy import TOP_LEVEL, Breach, breaches
+
+MERGED = ("env_file", "label_file", "extends")
 
 
 def check(
@@ -22,7 +24,9 @@ def check(
     names have before their roles.
     """
     allowed = {(allowance.what, value) for allowance in allowances for value in allowance.values}
-    refused = [b for b in breaches(model, file.parent, roots, prefix) if (b.what, b.value) not in allowed]
+    places = tuple(roots)
+    all_breaches = [*breaches(model, file.parent, places, prefix), *merged_files(file, places, prefix)]
+    refused = [b for b in all_breaches if (b.what, b.value) not in allowed]
     if not refused:
         return
     written = _Lines(file, prefix)
@@ -34,6 +38,27 @@ def check(
         advice=f"change these lines, or name each exception with its reason: x-reprolab.{ALLOW_KEY}: "
         f'[{{what: {first.what}, values: ["{first.value}"], why: ...}}]',
     )
+
+
+def merged_files(file: Path, roots: Iterable[Path], prefix: str) -> Iterator[Breach]:
+    """The files of the host whose content Compose merges into a model, so that the model does not name them."""
+    content = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
+    services = content.get("services") if isinstance(content, Mapping) else None
+    inside = [root.resolve() for root in roots]
+    for name, service in services.items() if isinstance(services, Mapping) else ():
+        for key in MERGED if isinstance(service, Mapping) else ():
+            for path in _paths(service.get(key)):
+                real = (file.parent / path).resolve()
+                if "$" in path or not any(real.is_relative_to(root) for root in inside):
+                    what = f"{str(name).removeprefix(prefix)}.{key}"
+                    yield Breach(what, path, "it is a file of the host", "name a file of the scenario")
+
+
+def _paths(value: Any) -> list[str]:
+    """The files of `env_file`, `label_file` or `extends` in each of their forms."""
+    entries = value if isinstance(value, list) else [value]
+    files = [entry.get("path", entry.get("file")) if isinstance(entry, Mapping) else entry for entry in entries]
+    return [str(path) for path in files if path]
 
 
 class _Lines:
