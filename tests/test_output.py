@@ -67,6 +67,15 @@ def test_a_terminal_that_was_closed(tmp_path: Path, run: RunDirectory) -> None:
     assert "DRIFT" in (run.path / "report.txt").read_text(encoding="utf-8")
 
 
+def test_no_standard_output_at_all(tmp_path: Path, run: RunDirectory) -> None:
+    """As under a program that closed it. The next file that is opened must not take its place."""
+    environment = {**os.environ, "REPROLAB_ROOT": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = ["sh", "-c", '"$@" >&-', "sh", *REPROLAB, "judge", str(run.path)]
+    done = subprocess.run(command, stderr=subprocess.PIPE, env=environment, text=True, timeout=60, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (Exit.DRIFT, False), done.stderr
+    assert "DRIFT" in (run.path / "report.txt").read_text(encoding="utf-8")
+
+
 def test_with_a_reader_the_same_command_tells_drift(tmp_path: Path, run: RunDirectory) -> None:
     """The status above is not the one of the verdict."""
     assert lab(tmp_path, subprocess.DEVNULL, "judge", str(run.path))[0] == Exit.DRIFT

@@ -18,6 +18,7 @@ from typing import Any
 import docker
 from docker.errors import DockerException
 from docker.models.containers import Container
+from reprolab.core.errors import LabError
 from reprolab.core.waiting import wait_until
 from reprolab.evidence.run_dir import RunDirectory
 
@@ -144,7 +145,7 @@ class Attempt:
 
     def verdicts(self) -> dict[str, str]:
         """The verdicts in verdict.json, by claim; empty without one."""
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, TypeError):
             content = json.loads((self.run.path / "verdict.json").read_text(encoding="utf-8"))
             return {row["id"]: row["verdict"] for row in content["claims"]}
         return {}
@@ -153,7 +154,7 @@ class Attempt:
         """What run.json says of the run; "" without one."""
         try:
             return self.run.info().status
-        except (OSError, ValueError, KeyError):
+        except (LabError, OSError, ValueError):
             return ""
 
     def left(self) -> list[str]:

@@ -116,14 +116,26 @@ def _closable(stream: TextIO) -> TextIO:
     return io.TextIOWrapper(below, encoding=stream.encoding, errors=stream.errors, line_buffering=True)
 
 
+def _open_closed_streams() -> None:
+    """Give a closed standard stream to /dev/null. Else the next file that is opened would have its number."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
+
+
 @contextmanager
 def harmless_output() -> Iterator[None]:
     """All that the block prints is harmless; what the terminal's encoding lacks is printed as a question mark."""
+    _open_closed_streams()
     before = sys.stdout, sys.stderr
     for stream in before:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    sys.stdout, sys.stderr = (stream and cast(TextIO, HarmlessStream(_closable(stream))) for stream in before)
+    sys.stdout, sys.stderr = (cast(TextIO, HarmlessStream(_closable(stream))) for stream in before)
     try:
         yield
     finally:
