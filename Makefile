@@ -23,7 +23,7 @@ RUN_OPTIONS := $(foreach one,$(VARIANT),--variant $(one)) $(if $(TRIALS),--trial
 
 # What to say, in make's words, where a variable was forgotten: what is missing, what is expected, an example.
 lacks = printf '%s\n' 'make $@: $(1)' '  expected: $(2)' '  to do:    make $@ $(3)' >&2; exit 2
-A_RUN := a run directory, SCENARIO/STAMP, or SCENARIO for its latest run
+A_RUN := a run directory, SCENARIO/STAMP, or SCENARIO for its newest run that fits
 
 ##@ Put a document to the test
 .PHONY: $(addprefix scenario-,$(SCENARIOS))
@@ -40,7 +40,7 @@ list: setup ## the scenarios with their variants and factors
 
 .PHONY: judge
 judge: setup ## judge a run again from its files: make judge RUN=socket-vanish; OBSERVE=1 reads the logs again first
-	@$(if $(RUN),$(REPROLAB) judge $(RUN)$(if $(OBSERVE), --observe),$(call lacks,no RUN is given,$(A_RUN),RUN=socket-vanish))
+	@$(if $(RUN),$(REPROLAB) judge $(RUN)$(if $(OBSERVE), --observe) $(ARGS),$(call lacks,no RUN is given,$(A_RUN),RUN=socket-vanish))
 
 .PHONY: html
 html: setup ## write a run's report.html anew from its files: make html RUN=socket-vanish

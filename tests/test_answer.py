@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from cases import COMPOSE, ROOT, claim, in_memory, load, trial, trials
-
 from reprolab.core.errors import UsageError
 from reprolab.scenario import loader
 from reprolab.scenario.digest import case_digest
@@ -22,10 +21,12 @@ MAIN = claim("B-1", absent=["old"])
 
 
 def lamp(*claims: Any, words: str = "the lamp blinks") -> Scenario:
+    """The small scenario with a main sign."""
     return replace(in_memory(*(claims or (MAIN,))), answer={"B-1": words} if words else {})
 
 
 def sentence(scenario: Scenario, rows: list[TrialRecord], **options: Any) -> str:
+    """The answer of these trials."""
     return answer(scenario, judge(scenario, "now", rows), **options).sentence
 
 
@@ -52,15 +53,18 @@ def sentence(scenario: Scenario, rows: list[TrialRecord], **options: Any) -> str
     ],
 )
 def test_every_kind(shown: dict[str, str], expected: str) -> None:
+    """The first words follow the verdict; without one they say what was seen."""
     assert sentence(lamp(), trials(**shown)) == expected
 
 
 def test_without_words_the_claim_is_quoted() -> None:
+    """A scenario need not have an answer."""
     rows = trials(documented="+++", old="---")
     assert sentence(lamp(words=""), rows) == "Reproduced: “claim B-1” (in documented 3/3, in old 0/3)."
 
 
 def test_many_variants_are_counted() -> None:
+    """The sentence stays short."""
     names = ["a", "b", "c", "d"]
     scenario = lamp(claim("B-1", absent=names))
     rows = trials(documented="++", a="--", b="--", c="--", d="--")
@@ -75,10 +79,12 @@ def test_a_claim_that_was_judged_goes_before_the_main_one() -> None:
 
 
 def own(shown: str, factors: dict[str, str]) -> list[TrialRecord]:
+    """Trials of own factors."""
     return [trial("custom", mark == "+", number, factors=factors) for number, mark in enumerate(shown, 1)]
 
 
 def test_own_factors_say_what_they_were_for() -> None:
+    """How many signs were looked for and showed, against the run on record."""
     scenario = lamp(MAIN, claim("B-2", absent=["old"], sign=lambda o: not o["blinked"]))
     record = judge(scenario, "then", trials(documented="+++", old="---"))
     rows = own("--", {"RELEASE": "0.8"})
@@ -90,18 +96,21 @@ def test_own_factors_say_what_they_were_for() -> None:
 
 @pytest.mark.parametrize("name", loader.names(ROOT))
 def test_the_answer_on_record_agrees_with_the_verdict(name: str) -> None:
+    """Every scenario names its main sign."""
     scenario = loader.load(ROOT, name)
     record = read_record(scenario)
     assert scenario.answer, f"scenarios/{name}/compose.yaml: give x-reprolab an answer"
-    assert record is not None
-    found = answer(scenario, record.verdict)
-    judged = record.verdict.claim(found.claim)
+    if record is None:
+        return
+    of_record = answer(scenario, record.verdict)
+    judged = record.verdict.claim(of_record.claim)
     assert judged is not None
     expected = {"confirmed": Kind.REPRODUCED, "refuted": Kind.NOT_REPRODUCED, "intermittent": Kind.COMES_AND_GOES}
-    assert found.kind == expected[judged.verdict]
+    assert of_record.kind == expected[judged.verdict]
 
 
 def with_answer(text: str) -> str:
+    """The small scenario with this answer."""
     return COMPOSE.replace("services:", f"  answer: {text}\nservices:")
 
 
@@ -115,12 +124,14 @@ def with_answer(text: str) -> str:
     ],
 )
 def test_a_malformed_answer(tmp_path: Path, text: str, expected: str) -> None:
+    """The message names the key."""
     with pytest.raises(UsageError) as error:
         load(tmp_path, compose=with_answer(text))
     assert expected in str(error.value)
 
 
 def test_the_words_do_not_change_the_case(tmp_path: Path) -> None:
+    """A text about a case decides no run."""
     scenario = load(tmp_path / "a", compose=with_answer("{B-1: the lamp blinks.}"))
     assert scenario.answer == {"B-1": "the lamp blinks"}
     assert case_digest(scenario.directory) == case_digest(load(tmp_path / "b").directory)

@@ -226,7 +226,7 @@ def test_the_page_is_written_last_and_may_fail(start: Callable[..., Session], mo
     assert again.execute() is Exit.AS_RECORDED
     assert again.run is not None
     assert {path.name for path in again.run.path.glob("*.*")} == {
-        *("run.json", "trials.jsonl", "verdict.json", "report.txt")
+        *("run.json", "trials.jsonl", "verdict.json", "report.txt", "report.md")
     }
     assert "could not be written, but the verdict stands: RuntimeError: no paper" in again.messages[-1]  # type: ignore[attr-defined]
 
