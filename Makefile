@@ -67,6 +67,10 @@ accept: setup ## put a reviewed run on record: make accept RUN=socket-vanish; TH
 $(addprefix bugreport-,$(SCENARIOS)): bugreport-%: setup ## bug reports to file upstream, from the latest run that bears them
 	@$(REPROLAB) bugreport $(or $(RUN),$*) --scenario $* $(ARGS)
 
+.PHONY: $(addprefix report-,$(SCENARIOS))
+$(addprefix report-,$(SCENARIOS)): report-%: setup ## from nothing to bug reports: runs the variants that they need, then writes them
+	@$(REPROLAB) bugreport $* --run $(if $(TRIALS),--trials $(TRIALS)) $(ARGS)
+
 .PHONY: $(addprefix export-,$(SCENARIOS))
 $(addprefix export-,$(SCENARIOS)): export-%: setup ## a directory and a .tar.gz that show the case with Docker alone
 	@$(REPROLAB) export $* $(foreach one,$(VARIANT),--variant $(one)) $(ARGS)
@@ -102,7 +106,7 @@ load: ## make a machine without network ready: make load BUNDLE=results/bundle-.
 	@PYTHON='$(or $(PYTHON_BIN),$(if $(filter environment,$(origin PYTHON)),$(PYTHON)))' scripts/load '$(BUNDLE)' $(if $(VERIFY),--verify '$(VERIFY)') $(ARGS)
 
 # A mistyped scenario: an explicit target wins over these, so whatever comes here is none; nothing is run.
-scenario-% bugreport-% export-% up-% wrk-% logs-% down-% demo-%: setup
+scenario-% bugreport-% report-% export-% up-% wrk-% logs-% down-% demo-%: setup
 	@$(REPROLAB) no-target '$@'
 
 ##@ Work on the lab

@@ -98,3 +98,19 @@ def test_obstacles(home: Path) -> None:
     assert [kind for kind, obstacle in kinds.items() if not obstacle(good)] == ["judge", "publish", "record"]
     assert fitting.to_show(good, [("", "old"), ("lamp", "documented")]) == ""
     assert fitting.to_show(good, [("other", "old")]) == "no valid trial of old"
+
+
+def test_the_site_publishes_the_newest_complete_run_of_the_case(home: Path) -> None:
+    """A later run of own factors, or one that was cut short, is not the report of the case."""
+    good = run_of(home, "20260101T000000Z", GOOD)
+    newer = [
+        run_of(home, "20260102T000000Z", OWN),
+        run_of(home, "20260103T000000Z", GOOD, status="aborted"),
+        run_of(home, "20260104T000000Z", trials(documented="x", old="x")),
+    ]
+    for run in (good, *newer):
+        for command in ("judge", "html"):
+            lab(command, str(run.path))
+    assert lab("site").exit_code == 0
+    page = (home / "results" / "site" / "blink.html").read_text(encoding="utf-8")
+    assert good.name in page and not any(run.name in page for run in newer)

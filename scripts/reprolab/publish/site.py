@@ -158,7 +158,7 @@ def _copy_report(root: Path, scenario: Scenario, draft: Path, target: Path) -> R
     """Copy the report of the newest run that fits; the copy's links to evidence point to the run's directory."""
     name = scenario.name
     try:
-        run = lookup.find_run(root, name, partial(fitting.to_publish, scenario))
+        run = lookup.find_run(root, name, partial(_no_page, scenario))
     except UsageError:
         return ReportLink(missing=f"no run of it here; make scenario-{name} makes one, with its report")
     source = run.path / run_dir.PAGE
@@ -175,6 +175,11 @@ def _copy_report(root: Path, scenario: Scenario, draft: Path, target: Path) -> R
     text = source.read_text(encoding="utf-8")
     copy.write_text(_with_links_to_run(text, run, target / "reports"), encoding="utf-8")
     return ReportLink(href, run.name, status)
+
+
+def _no_page(scenario: Scenario, run: RunDirectory) -> str:
+    """Why a run's report is not the one to publish; "" if it is."""
+    return fitting.to_publish(scenario, run) or ("" if (run.path / run_dir.PAGE).is_file() else "no report")
 
 
 def _with_links_to_run(text: str, run: RunDirectory, place: Path) -> str:

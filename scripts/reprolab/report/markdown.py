@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from reprolab.core.markdown import cell, foreign, prose, prose_cell
+from reprolab.core.markdown import cell, code, foreign, prose, prose_cell
 from reprolab.evidence.run_info import RunInfo
 from reprolab.report import table, terminal
 from reprolab.scenario.model import Scenario
@@ -23,21 +23,26 @@ def summary(
     """The text of report.md; ``where`` names the directory of the evidence."""
     parts = [f"**{prose(answer(scenario, verdict, recorded).sentence)}**"]
     if numbers := terminal.counts(verdict):
-        parts.append(numbers)
+        parts.append(foreign(numbers))
     if run.status and not run.complete:
         parts.append(f"This run is {foreign(run.status)}: {foreign(run.reason)}")
     parts += list(_claims(verdict))
     for name in terminal.sign_variants(verdict):
         parts.append(_signs(scenario, verdict, name, recorded))
     parts += [_results(scenario, name, rows) for name, rows in tables.items()]
-    parts.append(f"{prose(scenario.title)}, {run.started}. Document: {foreign(scenario.document.citation)}.")
-    parts.append(f"Evidence: `{where}`")
+    parts.append(f"{prose(scenario.title)}, {foreign(run.started)}. Document: {foreign(scenario.document.citation)}.")
+    parts.append(f"Evidence: {code(where)}")
     return "\n\n".join(parts) + "\n"
 
 
 def _claims(verdict: VerdictDocument) -> Iterator[str]:
     rows = [
-        (claim.id, prose_cell(claim.text), claim.verdict + (", thin" if claim.thin else ""), prose_cell(claim.reason))
+        (
+            _cell(claim.id),
+            prose_cell(claim.text),
+            claim.verdict + (", thin" if claim.thin else ""),
+            prose_cell(claim.reason),
+        )
         for claim in verdict.claims
         if verdict.asked(claim)
     ]
@@ -51,17 +56,23 @@ def _signs(scenario: Scenario, verdict: VerdictDocument, variant: str, recorded:
             prose_cell(row.words),
             cell(terminal.sign_answer(row.seen)),
             cell(terminal.sign_answer(row.recorded)) if row.recorded else table.NOTHING,
-            cell(" ".join(row.claims)),
+            _cell(" ".join(row.claims)),
         )
         for row in looked_for(scenario, verdict, variant, recorded)
     ]
-    return _table(("sign", cell(variant), "on record: documented", "claims"), rows)
+    return _table(("sign", _cell(variant), "on record: documented", "claims"), rows)
 
 
 def _results(scenario: Scenario, name: str, rows: Sequence[table.Row]) -> str:
     headings = table.headings(scenario.experiments[name])
     cells = [[row.variant, row.changes, row.trials, *(row.cells or [table.NOTHING] * len(headings))] for row in rows]
-    return _table(("variant", "changes", "valid", *headings), [[cell(foreign(text)) for text in row] for row in cells])
+    return _table(
+        ("variant", "changes", "valid", *map(_cell, headings)), [[_cell(text) for text in row] for row in cells]
+    )
+
+
+def _cell(text: str) -> str:
+    return cell(foreign(text))
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
