@@ -23,7 +23,7 @@ RUN_OPTIONS := $(foreach one,$(VARIANT),--variant $(one)) $(if $(TRIALS),--trial
 
 # What to say, in make's words, where a variable was forgotten: what is missing, what is expected, an example.
 lacks = printf '%s\n' 'make $@: $(1)' '  expected: $(2)' '  to do:    make $@ $(3)' >&2; exit 2
-A_RUN := a run directory, SCENARIO/STAMP, or SCENARIO for its latest run
+A_RUN := a run directory, SCENARIO/STAMP, or SCENARIO for its newest run that fits
 
 ##@ Put a document to the test
 .PHONY: $(addprefix scenario-,$(SCENARIOS))
@@ -40,7 +40,7 @@ list: setup ## the scenarios with their variants and factors
 
 .PHONY: judge
 judge: setup ## judge a run again from its files: make judge RUN=socket-vanish; OBSERVE=1 reads the logs again first
-	@$(if $(RUN),$(REPROLAB) judge $(RUN)$(if $(OBSERVE), --observe),$(call lacks,no RUN is given,$(A_RUN),RUN=socket-vanish))
+	@$(if $(RUN),$(REPROLAB) judge $(RUN)$(if $(OBSERVE), --observe) $(ARGS),$(call lacks,no RUN is given,$(A_RUN),RUN=socket-vanish))
 
 .PHONY: html
 html: setup ## write a run's report.html anew from its files: make html RUN=socket-vanish
@@ -66,6 +66,10 @@ accept: setup ## put a reviewed run on record: make accept RUN=socket-vanish; TH
 .PHONY: $(addprefix bugreport-,$(SCENARIOS))
 $(addprefix bugreport-,$(SCENARIOS)): bugreport-%: setup ## bug reports to file upstream, from the latest run that bears them
 	@$(REPROLAB) bugreport $(or $(RUN),$*) --scenario $* $(ARGS)
+
+.PHONY: $(addprefix report-,$(SCENARIOS))
+$(addprefix report-,$(SCENARIOS)): report-%: setup ## from nothing to bug reports: runs the variants that they need, then writes them
+	@$(REPROLAB) bugreport $* --run $(if $(TRIALS),--trials $(TRIALS)) $(ARGS)
 
 .PHONY: $(addprefix export-,$(SCENARIOS))
 $(addprefix export-,$(SCENARIOS)): export-%: setup ## a directory and a .tar.gz that show the case with Docker alone
@@ -102,7 +106,7 @@ load: ## make a machine without network ready: make load BUNDLE=results/bundle-.
 	@PYTHON='$(or $(PYTHON_BIN),$(if $(filter environment,$(origin PYTHON)),$(PYTHON)))' scripts/load '$(BUNDLE)' $(if $(VERIFY),--verify '$(VERIFY)') $(ARGS)
 
 # A mistyped scenario: an explicit target wins over these, so whatever comes here is none; nothing is run.
-scenario-% bugreport-% export-% up-% wrk-% logs-% down-% demo-%: setup
+scenario-% bugreport-% report-% export-% up-% wrk-% logs-% down-% demo-%: setup
 	@$(REPROLAB) no-target '$@'
 
 ##@ Work on the lab

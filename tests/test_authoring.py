@@ -197,6 +197,8 @@ def test_what_is_added_names_the_scenarios_own_claim_and_variants(checkout: Path
     claims = checkout / "scenarios" / NAME / "claims.py"
     text = claims.read_text(encoding="utf-8").replace("MC-1", "OWN-7").replace("two-workers", "three-workers")
     claims.write_text(text, encoding="utf-8")
+    compose = checkout / "scenarios" / NAME / "compose.yaml"
+    compose.write_text(compose.read_text(encoding="utf-8").replace("MC-1", "OWN-7"), encoding="utf-8")
     scaffold.add(checkout, NAME, scaffold.ADDITIONS)
     found = loader.load(checkout, NAME)
     (report,) = bugreport_spec.load(found).reports

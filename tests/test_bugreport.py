@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -30,6 +31,7 @@ from reprolab.cli import main
 from reprolab.core.errors import Exit
 from reprolab.engine import labels
 from reprolab.evidence.run_dir import RunDirectory
+from reprolab.run.session import Session
 from reprolab.scenario import loader
 from reprolab.scenario import model as scenario_model
 from reprolab.stack.compose import image_name
@@ -342,6 +344,27 @@ def test_the_report_is_written_to_the_runs_directory(run: RunDirectory, monkeypa
     assert f"written: {run.path / 'bugreport-gunicorn.md'}" in done.output
     assert "Already fixed in gunicorn 19.7.1" in done.output
     assert (run.path / "bugreport-gunicorn.md").read_text(encoding="utf-8").startswith("<!-- Made by reprolab")
+
+
+def test_one_command_runs_what_a_report_needs(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """From nothing: the variants of the report, and then the report. With a run that supports it nothing runs."""
+    plans: list[Any] = []
+
+    def execute(self: Session) -> None:
+        plans.append(self.plan)
+        shutil.copytree(run.path, tmp_path / "new" / "socket-vanish" / "20270101T000000Z")
+
+    monkeypatch.setattr(Session, "execute", execute)
+    for _ in range(2):
+        done = call(monkeypatch, tmp_path / "new", "socket-vanish", "--run", "--trials", "2")
+        assert done.exit_code == Exit.AS_RECORDED, done.output
+        assert "bugreport-gunicorn.md" in done.output
+    (plan,) = plans
+    assert {(row.name, row.trials) for row in plan.variants} == {
+        *(("documented", 2), ("gunicorn-19.5.0", 2), ("gunicorn-27.0.1", 2))
+    }
 
 
 def test_the_report_can_be_printed(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:

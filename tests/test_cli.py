@@ -254,6 +254,30 @@ def test_judge_ends_with_the_runs_status(home: Path, recorded: str | None, shown
     assert ("differs: kernel: recorded 6.1, now —" in result.output) is (status == 1)
 
 
+def test_answer_and_verdict_as_json(home: Path) -> None:
+    """The answer comes first, nothing else is on standard output, and all files begin with the same sentence."""
+    lay_out(home)
+    path = Path(run_of(home, documented="+++", old="---"))
+    result = lab("judge", str(path), "--json")
+    content = json.loads(result.stdout)
+    assert list(content)[:2] == ["answer", "schema"]
+    sentence = content["answer"]["sentence"]
+    assert sentence == "Reproduced: “It blinks since 1.0” (in documented 3/3, in old 0/3)."
+    assert content["answer"]["kind"] == "Reproduced" and content["answer"]["claim"] == "B-1"
+    assert {key: content[key] for key in list(content)[1:]} == json.loads((path / "verdict.json").read_text())
+    assert (path / "report.txt").read_text(encoding="utf-8").startswith(f"{sentence}\n")
+    assert (path / "report.md").read_text(encoding="utf-8").startswith(f"**{sentence}**\n")
+    assert lab("judge", str(path)).output.startswith(f"{sentence}\n")
+
+
+def test_the_host_is_printed_when_it_is_asked_for(home: Path) -> None:
+    """Notes, base images and host are in report.txt; -v prints them too."""
+    lay_out(home)
+    path = run_of(home, documented="+++", old="---")
+    assert "document: “doc-1”" not in lab("judge", path).output
+    assert "document: “doc-1”" in lab("judge", path, "-v").output
+
+
 def test_judging_again_gives_the_same_file(home: Path) -> None:
     """Byte for byte; the report names no directory of this machine."""
     lay_out(home)

@@ -88,6 +88,7 @@ def test_the_list_of_scenarios(home: Path, run: RunDirectory) -> None:
 def test_the_report_in_the_terminal_and_in_its_file(home: Path, run: RunDirectory) -> None:
     """Values, errors of columns and reasons of invalid trials, with rich's markup as it was written."""
     printed = lab(home, "judge", str(run.path))
+    check_markdown((run.path / "report.md").read_text(encoding="utf-8"))
     for text in (printed, (run.path / "report.txt").read_text(encoding="utf-8")):
         check_text(text)
         assert "[bold]fat" in re.sub(r"\s+", "", text)

@@ -111,12 +111,13 @@ def test_places_that_cannot_be_written(tmp_path: Path, run: RunDirectory, argume
 
 
 def test_a_link_to_a_run_that_is_gone(tmp_path: Path, run: RunDirectory) -> None:
-    """`latest` may point nowhere, or to itself."""
+    """`latest` may point nowhere, or to itself; the newest run is found without it."""
     latest = run.path.parent / "latest"
     for target in ("20250101T000000Z", "latest"):
         latest.symlink_to(target)
-        code, errors = lab(tmp_path, subprocess.DEVNULL, "judge", "blink")
-        assert (code, "Traceback" in errors) == (Exit.USAGE, False), errors
+        for name, status in (("blink", Exit.DRIFT), ("blink/latest", Exit.USAGE)):
+            code, errors = lab(tmp_path, subprocess.DEVNULL, "judge", name)
+            assert (code, "Traceback" in errors) == (status, False), errors
         latest.unlink()
 
 

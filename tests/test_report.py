@@ -32,12 +32,12 @@ def printed(part: RenderableType, width: int = 150) -> str:
     return stream.getvalue()
 
 
-def whole_report(scenario: Any, rows: list[Any], run: RunInfo = RUN) -> str:
+def whole_report(scenario: Any, rows: list[Any], run: RunInfo = RUN, **options: Any) -> str:
     """The output of the whole report for some trials."""
     stream = io.StringIO()
     console = Console(file=stream, width=150, no_color=True)
     tables = table.tables(scenario, rows)
-    terminal.render(console, scenario, run, tables, judge(scenario, "now", rows), "results/blink/now/")
+    terminal.render(console, scenario, run, tables, judge(scenario, "now", rows), "results/blink/now/", **options)
     return stream.getvalue()
 
 
@@ -188,35 +188,49 @@ def test_no_tries_have_no_bound() -> None:
     assert "documented 1/1 [0/0] · old 0/1 [0/0]" in verdict.claims[0].why
 
 
-def test_the_last_line() -> None:
-    """It has the number of claims with each verdict, the drift, and the directory of the evidence."""
+def test_the_numbers_of_verdicts() -> None:
+    """With the drift; a run that judges no claim has none."""
     recorded = record(claims=[{"id": "B-1", "verdict": "refuted"}]).verdict
     verdict = judge(in_memory(PAIR, claim("B-2", shows=["new"])), "now", trials(documented="+", old="-"), recorded)
     assert (
-        terminal.closing(verdict, "results/x/") == "1 confirmed · 0 refuted · 0 inconclusive · 1 not judged"
-        " · DRIFT from the recorded verdict: B-1    evidence: results/x/"
+        terminal.counts(verdict) == "1 confirmed · 0 refuted · 0 inconclusive · 1 not judged"
+        " · DRIFT from the recorded verdict: B-1"
     )
+    assert terminal.counts(judge(in_memory(PAIR), "now", trials(documented="+"))) == ""
 
 
 # -- the whole ------------------------------------------------------------------------------------
 
 
 def test_the_parts_of_a_report() -> None:
-    """Title, document, host, base image, table, note, verdict, times and the directory of the evidence."""
+    """First the answer, then claims, table, notes, times, title, document, base image, host and evidence."""
     columns = (Column("lamp", lambda o: "on" if blinked(o) else "off"), Column("seen", lambda o: "twice", note=True))
     base = {"detail": "python:3.6 built on this host"}
     bases = {name: BaseImage.from_json(base) for name in "ab"}
     run = replace(RUN, bases=bases, times="up 1.0 s")
     output = whole_report(in_memory(PAIR, columns=columns), trials(documented="+++", old="---"), run)
-    assert output.startswith(
+    parts = [
+        "Reproduced: “claim B-1” (in documented 3/3, in old 0/3).\n1 confirmed · 0 refuted · 0 inconclusive\n",
+        "B-1  claim B-1  confirmed  documented 3/3 · old 0/3",
+        " documented   —",
+        "documented: seen: twice",
+        "time: up 1.0 s",
         "blink · a lamp   2026-01-02 12:00 UTC\ndocument: “doc-1”\n"
-        "base image: python:3.6 built on this host\nkernel 6.1"
-    )
+        "base image: python:3.6 built on this host\nkernel 6.1",
+        "evidence: results/blink/now/\n",
+    ]
+    places = [output.index(part) for part in parts]
+    assert places == sorted(places) and places[0] == 0
     assert output.count("base image:") == 1
-    assert "documented: seen: twice" in output
-    assert "B-1  claim B-1  confirmed  documented 3/3 · old 0/3" in output
-    assert "time: up 1.0 s" in output
-    assert output.rstrip().endswith("1 confirmed · 0 refuted · 0 inconclusive    evidence: results/blink/now/")
+
+
+def test_a_short_report_leaves_out_what_it_rests_on() -> None:
+    """Notes, times, base images and host are in report.txt."""
+    columns = (Column("seen", lambda o: "twice", note=True),)
+    run = replace(RUN, times="up 1.0 s")
+    output = whole_report(in_memory(PAIR, columns=columns), trials(documented="+++", old="---"), run, verbose=False)
+    assert output.startswith("Reproduced: ") and "evidence: results/blink/now/    report.txt there has more" in output
+    assert not any(part in output for part in ("kernel", "document:", "seen: twice", "time:"))
 
 
 def test_an_invalid_variant_shows_its_reason() -> None:
@@ -238,9 +252,25 @@ def test_a_custom_variant_shows_every_sign_and_no_verdict() -> None:
     unreadable = claim("B-2", sign=lambda o: o["nothing"])
     output = whole_report(in_memory(PAIR, unreadable), trials(custom="+-+"))
     # The sign in its own words: the claim's sentence is about other variants.
-    assert re.search(r"The small scenario's sign\. +2/3 +B-1\n", output)
-    assert re.search(r"claim B-2 +could not be read +B-2\n", output)
-    assert "not judged, as" not in output
+    assert re.search(r"The small scenario's sign\. +2/3 +B-1 *\n", output)
+    assert re.search(r"claim B-2 +the sign could not be read +B-2 *\n", output)
+    assert "not judged, as" not in output and "0 confirmed" not in output and "on record" not in output
+
+
+def test_signs_stand_beside_the_documented_variant_on_record() -> None:
+    """Also where a run has only some variants of each claim."""
+    scenario = in_memory(PAIR)
+    recorded = judge(scenario, "then", trials(documented="+++", old="---"))
+    for variant in ("custom", "documented"):
+        output = whole_report(scenario, trials(**{variant: "-"}), recorded=recorded)
+        assert re.search(rf"sign +{variant} +on record: documented +claims", output)
+        assert re.search(r"The small scenario's sign\. +0/1 +3/3 +B-1", output)
+
+
+def test_a_sign_without_a_trial_that_counts_says_why() -> None:
+    """What a claim is about did not happen: that is another thing than a sign that raises."""
+    output = whole_report(in_memory(claim(trigger=lambda o: False)), trials(custom="+"))
+    assert re.search(r"The small scenario's sign\. +1 not exercised +B-1", output)
 
 
 def test_markup_in_a_text_is_text() -> None:
@@ -284,14 +314,26 @@ def test_the_short_reason_has_the_line_with_the_error() -> None:
 
 
 def test_a_narrow_terminal_has_fewer_columns() -> None:
-    """In 80 columns no text is cut, and a line refers to report.txt for the other columns."""
+    """In 80 columns no word is cut, and a line refers to report.txt for the other columns."""
     console = Console(file=io.StringIO(), width=80)
-    scenario = in_memory(PAIR)
+    columns = tuple(Column(f"column {n}", lambda o: "a long value") for n in range(9))
+    scenario = in_memory(PAIR, columns=columns)
     console.print(terminal.results(scenario, table.tables(scenario, trials(documented="+")), 80))
     stream = console.file
     assert isinstance(stream, io.StringIO)
+    assert "column 2" in stream.getvalue() and "column 5" not in stream.getvalue()
     assert "documented" in stream.getvalue() and "report.txt" in stream.getvalue()
     assert "…" not in stream.getvalue()
+    assert "report.txt" not in printed(terminal.results(in_memory(PAIR), {"lamp": []}, 80), 80)
+
+
+def test_claims_in_a_narrow_terminal() -> None:
+    """Each claim stands below its verdict."""
+    verdict = judge(in_memory(PAIR), "now", trials(documented="+++", old="---"))
+    assert [line.rstrip() for line in printed(terminal.claims(verdict, 80), 80).split("\n")[:2]] == [
+        "B-1  confirmed  documented 3/3 · old 0/3 · p = 0.05",
+        "     claim B-1",
+    ]
 
 
 def test_a_rate_is_shown_with_its_interval() -> None:

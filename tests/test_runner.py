@@ -366,3 +366,16 @@ def test_an_interrupt_keeps_the_trials_that_end_meanwhile(tmp_path: Path) -> Non
         with pytest.raises(KeyboardInterrupt):
             runner.execute(prepared)
     assert [(record.variant, record.invalid) for record in records] == [("documented", "")]
+
+
+def test_the_wait_for_the_load_of_another_run_is_told_once() -> None:
+    """The terminal's moving line shows every wait; a line of its own has only the first."""
+    told: list[str] = []
+    waited: list[str] = []
+    observer = RunObserver()
+    observer.progress, observer.waits = told.append, waited.append  # type: ignore[method-assign]
+    runner: Any = SimpleNamespace(observer=observer, _load_told=False)
+    for _ in range(3):
+        Runner._waits_for_load(runner, "another run of the lab measures load on this machine")
+    assert len(told) == 1 and told[0].startswith("another run of the lab measures load")
+    assert len(waited) == 3

@@ -192,7 +192,7 @@ def test_malformed_compose_files(tmp_path: Path, text: str, expected: str) -> No
 def test_unknown_keys_are_answered_with_the_known_ones(tmp_path: Path) -> None:
     """The message lists the known keys."""
     message = load_error(tmp_path, compose=COMPOSE.replace("  title:", "  x: 1\n  title:"))
-    assert "expected: one of title, summary, finding, document, headline, values, when" in message
+    assert "expected: one of title, summary, finding, document, headline, answer, values, when" in message
 
 
 # -- the document and the headline ----------------------------------------------------------------

@@ -18,7 +18,7 @@ from reprolab.engine import leftovers
 from reprolab.evidence import lookup, run_dir
 from reprolab.evidence.run_info import BuiltImage, Image, RoundsInfo
 from reprolab.report.html import report
-from reprolab.run import session
+from reprolab.run import progress, session
 from reprolab.run.plan import RunOptions, make_plan
 from reprolab.run.progress import Progress
 from reprolab.run.session import Session
@@ -185,6 +185,7 @@ def shown(started: Session) -> str:
     return stream.getvalue()
 
 
+BUSY = "other work used 0.9 of 2 processors (45 %)"
 GOOD = trials(documented="+++", old="---")
 
 
@@ -226,7 +227,7 @@ def test_the_page_is_written_last_and_may_fail(start: Callable[..., Session], mo
     assert again.execute() is Exit.AS_RECORDED
     assert again.run is not None
     assert {path.name for path in again.run.path.glob("*.*")} == {
-        *("run.json", "trials.jsonl", "verdict.json", "report.txt")
+        *("run.json", "trials.jsonl", "verdict.json", "report.txt", "report.md")
     }
     assert "could not be written, but the verdict stands: RuntimeError: no paper" in again.messages[-1]  # type: ignore[attr-defined]
 
@@ -429,6 +430,32 @@ def test_a_terminal_shows_what_runs_now(tmp_path: Path) -> None:
         progress.trial_ends(trial())
         progress.trial_begins("documented", 2)
         assert "left" in str(progress.status.status)
+
+
+def test_waiting_shows_seconds_and_what_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line is drawn again and again, so its seconds go on."""
+    now = 100.0  # seconds
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    console = Console(file=io.StringIO(), force_terminal=True, width=80)
+    plan = make_plan(load(tmp_path), RunOptions("blink"))
+    shown_progress = Progress(plan, console, lambda message: None)
+    with shown_progress.trials():
+        shown_progress.waits("2 images of documented")
+        assert shown_progress.status is not None
+        clock: Any = shown_progress.status.renderable.text
+        now = 112.4
+        assert clock.__rich__().plain == "waiting for 2 images of documented, 12 s"
+
+
+def test_other_work_is_explained_once(tmp_path: Path) -> None:
+    """Further busy trials say only that they were busy."""
+    console = Console(file=io.StringIO(), width=150)
+    shown_progress = Progress(make_plan(load(tmp_path), RunOptions("blink")), console, lambda message: None)
+    for number in (1, 2):
+        shown_progress.trial_ends(trial(number=number, busy=BUSY))
+    assert isinstance(console.file, io.StringIO)
+    first, second = console.file.getvalue().splitlines()
+    assert BUSY in first and BUSY not in second and " · busy  (" in second
 
 
 def test_a_file_gets_no_moving_line(tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def test_missing_parts_are_named(home: Path) -> None:
     write_run_json(run, status="complete")
     lookup.point_latest(run)
     assert lab().exit_code == 0
-    assert "the latest run has no report.html; make html RUN=blink writes it" in page(home)
+    assert f"the run {run.name} has no report.html; make html RUN=blink/{run.name} writes it" in page(home)
 
 
 def test_a_report_is_copied_and_its_links_lead_to_the_evidence(home: Path) -> None:

@@ -129,7 +129,8 @@ def test_every_reader_tells_it(fault: str, run: RunDirectory, tmp_path: Path, mo
     (run.path.parent / "latest").symlink_to(run.name)
     draft = tmp_path / "draft"
     draft.mkdir()
-    assert site._copy_report(tmp_path, "blink", draft, draft).status == "incomplete"
+    published = site._copy_report(tmp_path, loader.load(tmp_path, "blink"), draft, draft)
+    assert published.status == "incomplete"
 
 
 def test_a_page_does_not_trust_an_earlier_verdict(run: RunDirectory, tmp_path: Path, blink: Scenario) -> None:

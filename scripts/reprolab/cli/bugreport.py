@@ -12,7 +12,7 @@ import click
 from reprolab.bugreport import render, spec
 from reprolab.bugreport.input import BugReportInput, command, gather, obstacles
 from reprolab.bugreport.spec import BugReport
-from reprolab.cli.common import boundary, project_root
+from reprolab.cli.common import boundary, console, project_root, show_progress
 from reprolab.core import command_text, files
 from reprolab.core.config_file import hint
 from reprolab.core.errors import Exit, LabError, UsageError
@@ -62,6 +62,32 @@ def write_reports(root: Path, where: str, only: str, also: Sequence[str], output
     for nothing in content.nothing if not only else ():
         click.echo(f"nothing to file: {', '.join(nothing.claims)}: {nothing.why}", err=True)
     return Exit.AS_RECORDED if written or not reports else Exit.INCONCLUSIVE
+
+
+def run_what_is_missing(root: Path, name: str, only: str, trials: int | None) -> None:
+    """Run the variants of the reports that no run supports; ``trials`` of each, None for the scenario's own number.
+
+    Raises UsageError if ``name`` is no scenario.
+    """
+    scenario = loader.load(root, name)
+    runs = lookup.runs_of(root, name)[::-1]
+    reports = [report for report in spec.load(scenario).reports if only in ("", report.name)]
+    missing = [report for report in reports if _choose_run(scenario, report, runs).report_input is None]
+    if not missing:
+        return
+    # A report from kept runs needs no Docker, so what needs it is imported here.
+    from reprolab.run import plan as planning
+    from reprolab.run.progress import Progress
+    from reprolab.run.session import Session
+
+    wanted = {(report.experiment.name, variant) for report in missing for variant in report.variants}
+    run_plan = planning.make_plan(scenario, planning.RunOptions(name, trials=trials))
+    chosen = tuple(row for row in run_plan.variants if (row.experiment.name, row.name) in wanted)
+    run_plan = replace(run_plan, variants=chosen)
+    names = ", ".join(row.name for row in chosen)
+    show_progress(f"no run supports {', '.join(report.name for report in missing)} yet: running {names}")
+    terminal = console()
+    Session(root, run_plan, terminal, Progress(run_plan, terminal, show_progress)).execute()
 
 
 def _find_runs(root: Path, where: str, wanted: str) -> tuple[Scenario, list[RunDirectory]]:
@@ -139,7 +165,9 @@ def _explain(scenario: Scenario, candidate: Candidate) -> None:
         f"not written: {report.name} ({report.project}): {'; '.join(candidate.reasons)}",
         expected=f"one complete run of {', '.join(report.variants)}, with the sign in {report.shows} "
         f"and not in the control {report.control}",
-        advice=command(scenario, report),
+        advice=f"{command(scenario, report)}; or "
+        + command_text.command(f"bugreport {scenario.name} --run", f"report-{scenario.name}")
+        + ", which runs them and writes the report",
     )
     click.echo(str(message), err=True)
 
@@ -182,7 +210,13 @@ def _export_command(report_input: BugReportInput) -> str:
 @click.option("--only", default="", metavar="NAME", help="only this report (upstream.yaml names them)")
 @click.option("--also", multiple=True, metavar="RUN", help="add the releases that another run measured (by --set, say)")
 @click.option("--output", default="", metavar="PATH", help="a file or directory instead of the run's; - prints it")
+@click.option("--run", "run_first", is_flag=True, help="SCENARIO: first run the variants that no run has shown yet")
+@click.option("--trials", type=click.IntRange(1), help="with --run: the number of trials of each variant")
 @boundary
-def bugreport(where: str, wanted: str, only: str, also: tuple[str, ...], output: str) -> Exit:
+def bugreport(
+    where: str, wanted: str, only: str, also: tuple[str, ...], output: str, run_first: bool, trials: int | None
+) -> Exit:
     """Write bug reports from a run's files, to file upstream; exit status 3 if the run supports none."""
+    if run_first:
+        run_what_is_missing(project_root(), where, only, trials)
     return write_reports(project_root(), where, only, also, output, wanted)

@@ -49,7 +49,9 @@ def project_root() -> Path:
 
 def show_progress(message: str) -> None:
     """Print a line of progress on standard error."""
-    Output(stderr=True).print(f"· {message}", soft_wrap=True)
+    terminal = Output(stderr=True)
+    # A terminal would cut a long line within a word.
+    terminal.print(f"· {message}", soft_wrap=not terminal.is_terminal)
 
 
 def console() -> Output:

@@ -49,7 +49,7 @@ def _compare(root: Path, options: CompareOptions, console: Console, show_progres
     if options.html:
         _check_page(options.html)
     selection = (options.words, options.variants, options.force)
-    left, right = by_hand.find(root, *selection) or select.find(root, *selection)
+    left, right = by_hand.find(root, *selection) or select.find(root, *selection, show_progress)
     warnings = select.check(left, right, options.force)
     scenario = _common_scenario(root, left, right)
     if scenario is None:

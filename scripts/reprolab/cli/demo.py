@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from reprolab.demo.presenter import Display, Show
 from reprolab.demo.replay import Replay
 from reprolab.evidence import lookup, run_dir
 from reprolab.scenario import loader, model
+from reprolab.verdict import fitting
 
 DEFAULT_PAUSE = 8.0  # seconds
 
@@ -74,7 +76,9 @@ def demo(name: str, auto: float | None, replay: str | None, speed: float) -> Exi
                 expected=command_text.option("replay", "RUN"),
             )
         return _show_live(root, scenario, script, auto)
-    return _show_replay(scenario, script, lookup.open_run(root, replay), auto, speed)
+    acts = [(script.experiment.name, act.variant) for act in script.acts]
+    run = lookup.find_run(root, replay, partial(fitting.to_show, variants=acts), show_progress)
+    return _show_replay(scenario, script, run, auto, speed)
 
 
 def _show_live(root: Path, scenario: model.Scenario, script: demo_script.Script, auto: float | None) -> Exit:

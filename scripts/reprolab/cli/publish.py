@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -12,6 +13,8 @@ from reprolab.evidence import lookup
 from reprolab.publish import accept as acceptance
 from reprolab.publish import readme_sections
 from reprolab.publish import site as site_pages
+from reprolab.scenario import loader
+from reprolab.verdict import fitting
 
 
 @click.command()
@@ -21,7 +24,12 @@ from reprolab.publish import site as site_pages
 def accept(where: str, thin: bool) -> None:
     """Put a reviewed run on record, and write the generated pages."""
     root = project_root()
-    path, pages = acceptance.record(root, lookup.open_run(root, where), thin=thin)
+    if where in loader.names(root):
+        fits = partial(fitting.to_record, loader.load(root, where))
+        run = lookup.find_run(root, where, fits, show_progress)
+    else:
+        run = lookup.open_run(root, where)
+    path, pages = acceptance.record(root, run, thin=thin)
     click.echo(f"recorded: {path.relative_to(root)}")
     for page in pages:
         click.echo(f"written:  {page.relative_to(root)}")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from contextlib import nullcontext
+from functools import partial
 from typing import NoReturn
 
 import click
 
 from reprolab.cli.common import boundary, console, duration, project_root, settings_of, show_progress
+from reprolab.cli.output import Output
 from reprolab.core.errors import Exit
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import PAGE, RunDirectory
@@ -18,8 +21,15 @@ from reprolab.run.keep import Keeper
 from reprolab.run.progress import Progress
 from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
-from reprolab.verdict import record
+from reprolab.verdict import fitting, record
+from reprolab.verdict.answer import answer
+from reprolab.verdict.document import read_verdict
 from reprolab.verdict.judge import exit_status
+
+VERBOSE = click.option("-v", "--verbose", is_flag=True, help="also print notes, times, base images and the host")
+JSON = click.option(
+    "--json", "as_json", is_flag=True, help="print answer and verdict as JSON; all other lines go to standard error"
+)
 
 
 @click.command()
@@ -42,6 +52,8 @@ from reprolab.verdict.judge import exit_status
 )
 @click.option("--keep-going", is_flag=True, help="run the other variants even if the documented stack cannot be built")
 @click.option("--keep", is_flag=True, help="leave the stack of the first invalid trial up, or that of the last trial")
+@VERBOSE
+@JSON
 @boundary
 def run(
     target: str,
@@ -54,6 +66,8 @@ def run(
     confidence: float | None,
     keep_going: bool,
     keep: bool,
+    verbose: bool,
+    as_json: bool,
 ) -> NoReturn:
     """Run a scenario's experiments, judge its claims, and show the verdicts."""
     name, _, experiment = target.partition("/")
@@ -62,27 +76,34 @@ def run(
     )
     root = project_root()
     run_plan = plan.make_plan(loader.load(root, name), options)
-    terminal = console()
+    terminal = Output(stderr=True) if as_json else console()
     keeper = Keeper(root, show_progress) if keep else None
-    run_session = session.Session(root, run_plan, terminal, Progress(run_plan, terminal, show_progress), keeper=keeper)
+    progress = Progress(run_plan, terminal, show_progress)
+    run_session = session.Session(root, run_plan, terminal, progress, keeper=keeper, verbose=verbose)
     with keeper or nullcontext():
         status = run_session.execute()
-    click.echo(f"reprolab: exit status {int(status)} ({run_session.words(status)})")
+    if as_json and run_session.run:
+        _print_json(run_plan.scenario, run_session.run)
+    click.echo(f"reprolab: exit status {int(status)} ({run_session.words(status)})", err=as_json)
     sys.exit(status)
 
 
 @click.command()
 @click.argument("where", metavar="RUN")
 @click.option("--observe", is_flag=True, help="read the logs of all trials again before, with observe() as it is now")
+@VERBOSE
+@JSON
 @boundary
-def judge(where: str, observe: bool) -> Exit:
+def judge(where: str, observe: bool, verbose: bool, as_json: bool) -> Exit:
     """Judge a run again from its files, without Docker. RUN: a directory, SCENARIO/STAMP or SCENARIO."""
     scenario, directory = _open_run(where)
     if observe:
         for line in observe_again.lines(observe_again.observe_again(scenario, directory)):
             show_progress(line)
     verdict = record.judge_run(scenario, directory)
-    write.report(console(), scenario, directory)
+    write.report(Output(stderr=True) if as_json else console(), scenario, directory, verbose)
+    if as_json:
+        _print_json(scenario, directory)
     if (directory.path / PAGE).exists():
         # An existing page must show the new verdict.
         write.add_page(scenario, directory, show_progress)
@@ -99,7 +120,18 @@ def html(where: str) -> None:
 
 
 def _open_run(where: str) -> tuple[Scenario, RunDirectory]:
-    """The run that a user names, with its scenario. Raises UsageError."""
+    """The run that a user names, of a scenario the newest that judges a claim. Raises UsageError."""
     root = project_root()
+    if lookup.is_scenario(root, where) and where in loader.names(root):
+        scenario = loader.load(root, where)
+        return scenario, lookup.find_run(root, where, partial(fitting.to_judge, scenario), show_progress)
     run_directory = lookup.open_run(root, where)
     return loader.load(root, run_directory.info().scenario), run_directory
+
+
+def _print_json(scenario: Scenario, directory: RunDirectory) -> None:
+    """Print the answer and the content of verdict.json; nothing for a run without a verdict."""
+    verdict = read_verdict(directory)
+    if verdict is not None:
+        run_answer = answer(scenario, verdict, record.recorded_verdict(scenario))
+        click.echo(json.dumps({"answer": run_answer.to_json(), **verdict.to_json()}, indent=2, ensure_ascii=False))

@@ -17,6 +17,7 @@ from reprolab.evidence.run_info import COMPLETE, RunInfo
 from reprolab.scenario import loader
 from reprolab.scenario.model import DOCUMENTED
 from reprolab.scenario.trial import TrialRecord
+from reprolab.verdict import fitting
 
 
 def find(root: Path, words: Sequence[str], variants: Sequence[str], force: bool = False) -> tuple[Side, Side] | None:
@@ -58,7 +59,11 @@ def _run(root: Path, word: str) -> RunDirectory | None:
 
 
 def _run_side(root: Path, word: str, variants: Sequence[str], force: bool) -> Side:
+    wanted = select.parse(variants[0] if variants else DOCUMENTED)
     run = _run(root, word)
+    if run is not None:
+        pairs = [(wanted.experiment, wanted.variant)]
+        run = lookup.find_run(root, word, lambda run: fitting.to_show(run, pairs, valid=not force))
     if run is None and word.partition("/")[0] in loader.names(root):
         # The word names a scenario without such a run: this raises the UsageError.
         run = lookup.open_run(root, word)
@@ -69,7 +74,7 @@ def _run_side(root: Path, word: str, variants: Sequence[str], force: bool) -> Si
             f"{word!r} is neither a copy of a stack by hand nor a run{hint(word, known)}",
             expected=f"one of {copy_names}, or a run (SCENARIO, SCENARIO/STAMP)",
         )
-    return select.choose(run, select.parse(variants[0] if variants else DOCUMENTED), force)
+    return select.choose(run, wanted, force)
 
 
 def _side(copy: StackCopy) -> Side:

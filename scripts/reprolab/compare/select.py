@@ -9,11 +9,13 @@ from pathlib import Path
 from reprolab.core import command_text
 from reprolab.core.config_file import hint
 from reprolab.core.errors import UsageError
+from reprolab.core.progress import OnProgress
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
 from reprolab.evidence.run_info import SCHEMA, RunInfo
 from reprolab.scenario.model import DOCUMENTED
 from reprolab.scenario.trial import TrialRecord
+from reprolab.verdict import fitting
 
 MOST_TRIALS = 3
 
@@ -286,8 +288,14 @@ def without_each_other(left: Side, right: Side) -> tuple[Side, Side]:
     return replace(left, others=keep[0]), replace(right, others=keep[1])
 
 
-def find(root: Path, words: Sequence[str], variants: Sequence[str], force: bool = False) -> tuple[Side, Side]:
-    """The two sides that the command line names.
+def find(
+    root: Path,
+    words: Sequence[str],
+    variants: Sequence[str],
+    force: bool = False,
+    on_progress: OnProgress = lambda message: None,
+) -> tuple[Side, Side]:
+    """The two sides that the command line names. Of a scenario's runs it is the newest that has the variants.
 
     `RUN VARIANT VARIANT`, `RUN VARIANT` (against the documented one), or `RUN RUN` with a variant for both sides, or
     one for each; where none is given, the documented one.
@@ -300,7 +308,10 @@ def find(root: Path, words: Sequence[str], variants: Sequence[str], force: bool 
                 'compare RUN=RUN A=VARIANT [B=VARIANT], or A=RUN B=RUN [VARIANT="V W"]',
             ),
         )
-    first = lookup.open_run(root, words[0])
+    second_run = _other_run(root, words[1]) if len(words) == 2 else None
+    pair = (*variants, *variants)[:2] or (DOCUMENTED, DOCUMENTED)
+    here = words[1:] if len(words) == 3 else (pair[0],) if second_run else (pair[0], words[1])
+    first = _open(root, words[0], here, force, on_progress)
     if len(words) == 3:
         named = _settled(
             (first, first),
@@ -308,11 +319,11 @@ def find(root: Path, words: Sequence[str], variants: Sequence[str], force: bool 
             lambda pair: f"make compare RUN={words[0]} A={pair[0].text} B={pair[1].text}",
         )
         left, right = (choose(first, variant, force) for variant in named)
-    elif (second := _other_run(root, words[1])) is not None:
+    elif second_run is not None:
+        second = _open(root, words[1], pair[1:], force, on_progress)
         names = [run.info().scenario for run in (first, second)]
         if names[0] != names[1] and not force:
             raise _unlike([f"the scenarios differ ({names[0]}, {names[1]})"])
-        pair = (*variants, *variants)[:2] or (DOCUMENTED, DOCUMENTED)
         if first.path == second.path and pair[0] == pair[1]:
             raise _both_sides(first, first.info(), pair[0])
         named = _settled(
@@ -334,6 +345,13 @@ def find(root: Path, words: Sequence[str], variants: Sequence[str], force: bool 
         right = choose(first, named[1], force)
         left = choose(first, replace(named[0], experiment=named[0].experiment or right.experiment), force)
     return without_each_other(left, right)
+
+
+def _open(root: Path, word: str, variants: Sequence[str], force: bool, on_progress: OnProgress) -> RunDirectory:
+    """The run of a word, of a scenario the newest with a valid trial of these variants."""
+    wanted = [parse(text) for text in variants]
+    pairs = [(side.experiment, side.variant) for side in wanted]
+    return lookup.find_run(root, word, lambda run: fitting.to_show(run, pairs, valid=not force), on_progress)
 
 
 def unique(texts: Iterable[str]) -> list[str]:

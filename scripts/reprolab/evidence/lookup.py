@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from reprolab.core.config_file import near
 from reprolab.core.errors import EvidenceError, UsageError
 from reprolab.core.files import replacing, writing
+from reprolab.core.progress import OnProgress
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.scenario import loader
 
@@ -49,6 +51,32 @@ def open_run(root: Path, where: str) -> RunDirectory:
         if (path / "run.json").is_file():
             return RunDirectory(path.resolve())
     raise no_run(root, where)
+
+
+def find_run(
+    root: Path, where: str, obstacle: Callable[[RunDirectory], str], on_progress: OnProgress = lambda message: None
+) -> RunDirectory:
+    """Open a run by its path or by SCENARIO/STAMP; by SCENARIO the newest run without an obstacle, which is then told.
+
+    ``obstacle`` says in a few words what a run lacks, "" for nothing. If every run has one, the latest is returned, and
+    the caller says what is wrong with it. Raises UsageError if there is no run.
+    """
+    runs = runs_of(root, where)[::-1] if is_scenario(root, where) else []
+    passed_over: list[str] = []
+    for run in runs:
+        if not (reason := obstacle(run)):
+            newer = len(passed_over) - MOST_SHOWN
+            more = f" and {newer} more" if newer > 0 else ""
+            behind = f"; newer ones do not fit: {', '.join(passed_over[:MOST_SHOWN])}{more}" if passed_over else ""
+            on_progress(f"run {where}/{run.name}{behind}")
+            return run
+        passed_over.append(f"{run.name} ({reason})")
+    return open_run(root, where)
+
+
+def is_scenario(root: Path, where: str) -> bool:
+    """Whether a user's word stands for a scenario's latest run: it is no run, and names a directory of runs."""
+    return not (Path(where) / "run.json").is_file() and Path(where).name == where and bool(runs_of(root, where))
 
 
 def no_run(root: Path, where: str) -> UsageError:

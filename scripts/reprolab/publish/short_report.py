@@ -13,6 +13,7 @@ from reprolab.core.terminal import Terminal
 from reprolab.report import terminal
 from reprolab.report.table import Row
 from reprolab.scenario.model import Scenario
+from reprolab.verdict.answer import answer
 from reprolab.verdict.document import ClaimVerdict, VerdictDocument
 from reprolab.verdict.record import RecordedRun
 
@@ -31,12 +32,13 @@ def render(
     verdict = record.verdict
     stream = io.StringIO()
     console = Terminal(file=stream, width=WIDTH, no_color=True)
-    console.print(f"{scenario.name} · {scenario.title}   {record.info.started}")
-    console.print(_grid(headings[:COLUMNS], rows))
+    console.print(answer(scenario, verdict).sentence)
+    console.print(terminal.counts(verdict))
     console.print(terminal.claims(replace(verdict, claims=tuple(claims))))
+    console.print(_grid(headings[:COLUMNS], rows))
     console.print(_left_out(verdict, headings, rows, claims))
-    where = f"results/{scenario.name}/{verdict.run}/"
-    console.print(terminal.closing(verdict, where), soft_wrap=True)
+    console.print(f"{scenario.name} · {scenario.title}   {record.info.started}")
+    console.print(f"evidence: results/{scenario.name}/{verdict.run}/", soft_wrap=True)
     lines = (line.rstrip() for line in stream.getvalue().splitlines())
     return "\n".join(line for line in lines if line)
 

@@ -11,6 +11,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from reprolab.core import files
@@ -23,6 +24,7 @@ from reprolab.publish.readme_page import Story, render_readme
 from reprolab.report.html.page import render, script_json
 from reprolab.scenario import loader
 from reprolab.scenario.model import Claim, Scenario
+from reprolab.verdict import fitting
 from reprolab.verdict.document import ClaimVerdict
 from reprolab.verdict.record import RecordedRun, read_record
 
@@ -140,7 +142,7 @@ def _scenario_page(root: Path, name: str, draft: Path, target: Path) -> Scenario
     counts = tuple((word, numbers[word]) for word in VERDICTS if numbers[word])
     readme = scenario.directory / "README.md"
     story = render_readme(readme.read_text(encoding="utf-8"), _links(root, readme, draft)) if readme.exists() else None
-    return ScenarioPage(scenario, claims, record, counts, _copy_report(root, name, draft, target), story)
+    return ScenarioPage(scenario, claims, record, counts, _copy_report(root, scenario, draft, target), story)
 
 
 def _claim_row(claim: Claim, row: ClaimVerdict | None) -> ClaimRow:
@@ -152,26 +154,32 @@ def _claim_row(claim: Claim, row: ClaimVerdict | None) -> ClaimRow:
     return ClaimRow(claim.id, claim.text, claim.setting, str(row.verdict), row.reason, measured, variants)
 
 
-def _copy_report(root: Path, name: str, draft: Path, target: Path) -> ReportLink:
-    """Copy the latest run's report; the copy's links to evidence point to the run's directory."""
+def _copy_report(root: Path, scenario: Scenario, draft: Path, target: Path) -> ReportLink:
+    """Copy the report of the newest run that fits; the copy's links to evidence point to the run's directory."""
+    name = scenario.name
     try:
-        run = lookup.open_run(root, name)
+        run = lookup.find_run(root, name, partial(_no_page, scenario))
     except UsageError:
         return ReportLink(missing=f"no run of it here; make scenario-{name} makes one, with its report")
     source = run.path / run_dir.PAGE
     if not source.is_file():
-        missing = f"the latest run has no {run_dir.PAGE}; make html RUN={name} writes it"
+        missing = f"the run {run.name} has no {run_dir.PAGE}; make html RUN={name}/{run.name} writes it"
         return ReportLink(run=run.name, missing=missing)
     try:
         status = "incomplete" if run.checked_trials().faults else run.info().status
     except UsageError as error:
-        return ReportLink(run=run.name, missing=f"the latest run cannot be read: {str(error).splitlines()[0]}")
+        return ReportLink(run=run.name, missing=f"the run {run.name} cannot be read: {str(error).splitlines()[0]}")
     href = f"reports/{name}.html"
     copy = draft / href
     copy.parent.mkdir(exist_ok=True)
     text = source.read_text(encoding="utf-8")
     copy.write_text(_with_links_to_run(text, run, target / "reports"), encoding="utf-8")
     return ReportLink(href, run.name, status)
+
+
+def _no_page(scenario: Scenario, run: RunDirectory) -> str:
+    """Why a run's report is not the one to publish; "" if it is."""
+    return fitting.to_publish(scenario, run) or ("" if (run.path / run_dir.PAGE).is_file() else "no report")
 
 
 def _with_links_to_run(text: str, run: RunDirectory, place: Path) -> str:

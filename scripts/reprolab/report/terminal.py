@@ -1,4 +1,4 @@
-"""What a run prints at its end: the table of variants, the verdicts, and the time that each part took."""
+"""What a run prints at its end: the answer, the verdicts, the table of variants; behind them what they rest on."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -14,15 +15,24 @@ from reprolab.core import command_text
 from reprolab.evidence.run_info import RunInfo
 from reprolab.report import table
 from reprolab.scenario.model import Scenario
+from reprolab.verdict.answer import Answer, Kind, LookedFor, answer, custom_variants, looked_for
 from reprolab.verdict.document import SignCount, VerdictDocument
 
 STYLES = {"confirmed": "green", "refuted": "red", "intermittent": "magenta", "inconclusive": "yellow"}
+ANSWER_STYLES = {
+    Kind.REPRODUCED: "green",
+    Kind.NOT_REPRODUCED: "red",
+    Kind.COMES_AND_GOES: "magenta",
+    Kind.UNDECIDED: "yellow",
+}
 ALWAYS_COUNTED = ("confirmed", "refuted", "inconclusive")
 REPORT_WIDTH = 160  # characters, where no terminal has a width of its own
 FEW_TRIALS = 3
 ENOUGH_TRIES = 100
 WIDE_ENOUGH = 130
-NARROW_COLUMNS = 4
+GAP = 3  # characters between two columns of a table
+# Sign tables of so many variants; a run of one or two variants shows what it saw in them.
+MOST_SIGN_TABLES = 3
 
 
 def header(scenario: Scenario, run: RunInfo) -> Text:
@@ -44,19 +54,19 @@ def header(scenario: Scenario, run: RunInfo) -> Text:
     return text
 
 
-def results(scenario: Scenario, tables: table.Tables, width: int = 160) -> RenderableType:
-    """One table for each experiment that ran. In a narrow terminal it has only the first columns."""
+def results(scenario: Scenario, tables: table.Tables, width: int = REPORT_WIDTH) -> RenderableType:
+    """One table for each experiment that ran. In a narrow terminal it has the columns that fit."""
     narrow = width < WIDE_ENOUGH
-    shown = NARROW_COLUMNS if narrow else None
     parts: list[RenderableType] = []
     for name, rows in tables.items():
         experiment = scenario.experiments[name]
+        headings = table.headings(experiment)
+        shown = _fitting(headings, rows, width) if narrow else len(headings)
         grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
-        grid.add_column("variant", no_wrap=True)
+        grid.add_column("variant", overflow="fold" if narrow else "ellipsis", no_wrap=not narrow)
         if not narrow:
             grid.add_column("changes", overflow="fold", min_width=16)
-        grid.add_column("valid", justify="right", no_wrap=True)
-        for heading in table.headings(experiment)[:shown]:
+        for heading in ("valid", *headings[:shown]):
             grid.add_column(heading, justify="right", no_wrap=True)
         for row in rows:
             changes = () if narrow else (row.changes,)
@@ -64,16 +74,29 @@ def results(scenario: Scenario, tables: table.Tables, width: int = 160) -> Rende
         if len(scenario.experiments) > 1:
             parts.append(Text(f"{experiment.name}: {experiment.summary}", style="bold"))
         parts.append(grid)
-        if narrow:
-            parts.append(
-                Text(f"fewer columns, as this terminal has {width}; all of them are in report.txt", style="dim")
-            )
-        if table.has_several(rows):
-            parts.append(Text(table.BASIS, style="dim"))
+        if shown < len(headings):
+            parts.append(Text(f"the first columns, as this terminal has {width}; report.txt has all", style="dim"))
         parts += [Text(line, style="yellow") for line in table.mistakes(experiment, rows)]
         parts += [Text(f"{names}: invalid: {reason}", style="yellow") for reason, names in reasons(rows).items()]
-        parts += [Text(f"{row.variant}: {note}", style="dim") for row in rows for note in row.notes]
     return Group(*parts)
+
+
+def _fitting(headings: Sequence[str], rows: Sequence[table.Row], width: int) -> int:
+    """How many columns of values fit beside the names of the variants and the numbers of trials."""
+    used = max([cell_len(row.variant) for row in rows], default=0) + len("valid") + 2 * GAP
+    for number, heading in enumerate(headings):
+        used += GAP + max([cell_len(heading), *(cell_len(row.cells[number]) for row in rows if row.cells)])
+        if used > width:
+            return number
+    return len(headings)
+
+
+def notes(tables: table.Tables) -> RenderableType:
+    """The notes of each variant, and what the figures of the tables are."""
+    rows = [row for rows in tables.values() for row in rows]
+    lines = [table.BASIS] if table.has_several(rows) else []
+    lines += [f"{row.variant}: {note}" for row in rows for note in row.notes]
+    return Group(*(Text(line, style="dim") for line in lines))
 
 
 def reasons(rows: Iterable[table.Row]) -> dict[str, str]:
@@ -85,45 +108,72 @@ def reasons(rows: Iterable[table.Row]) -> dict[str, str]:
     return {reason: table.list_first(names) for reason, names in by_reason.items()}
 
 
-def claims(verdict: VerdictDocument) -> RenderableType:
-    """One line for each claim that the run could judge. The last line names the other claims."""
+def claims(verdict: VerdictDocument, width: int = REPORT_WIDTH) -> RenderableType:
+    """One line for each claim that the run could judge. The last line names the other claims.
+
+    In a narrow terminal the claim stands below its verdict.
+    """
+    narrow = width < WIDE_ENOUGH
     grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold", style="dim")
+    if not narrow:
+        grid.add_column(no_wrap=True)
+        grid.add_column(overflow="fold", style="dim")
     left_out = []
     for claim in verdict.claims:
         if not verdict.asked(claim):
             left_out.append(claim.id)
             continue
         verdict_text = Text(claim.verdict + (", thin" if claim.thin else ""), style=STYLES[claim.verdict])
-        grid.add_row(claim.id, claim.text, verdict_text, claim.reason)
+        if narrow:
+            grid.add_row(claim.id, verdict_text.append(f"  {claim.reason}", "dim"))
+            grid.add_row("", claim.text)
+        else:
+            grid.add_row(claim.id, claim.text, verdict_text, claim.reason)
     if not left_out:
         return grid
     return Group(grid, Text(f"not judged, as not all their variants ran: {', '.join(left_out)}", style="dim"))
 
 
-def custom_signs(scenario: Scenario, verdict: VerdictDocument, variant: str) -> RenderableType:
-    """How often each sign showed in the variant that --set defines. The claims are about other variants."""
-    if not verdict.variants[variant].valid:
-        return Text("no valid trial: no sign was looked for", style="yellow")
-    answers: dict[tuple[str, str], list[str]] = {}
-    for claim in scenario.claims:
-        seen = verdict.signs[claim.id].get(variant)
-        if seen is not None:
-            words = " ".join((claim.sign.__doc__ or claim.text).split())
-            answers.setdefault((words, sign_answer(seen)), []).append(claim.id)
-    grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    for (words, answer), identifiers in answers.items():
-        grid.add_row(Text(words, overflow="fold"), Text(answer, style="bold"), Text(" ".join(identifiers), style="dim"))
-    note = "the signs that the claims look for, looked for here; no claim is judged by them:"
-    return Group(Text(note, style="dim"), grid)
+def signs(variant: str, rows: Sequence[LookedFor], width: int = REPORT_WIDTH) -> RenderableType:
+    """How often each sign showed in a variant, beside the documented variant on record."""
+    wide, on_record = width >= WIDE_ENOUGH, any(row.recorded for row in rows)
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("sign", variant.rpartition("/")[2]):
+        grid.add_column(heading, overflow="fold")
+    if on_record:
+        grid.add_column("on record: documented", overflow="fold")
+    if wide:
+        grid.add_column("claims", overflow="fold", style="dim")
+    for row in rows:
+        seen = Text(sign_answer(row.seen), style="bold" if row.seen.shown else "")
+        before = [sign_answer(row.recorded) if row.recorded else table.NOTHING] if on_record else []
+        grid.add_row(row.words, seen, *before, *([" ".join(row.claims)] if wide else []))
+    return grid
 
 
 def sign_answer(seen: SignCount) -> str:
-    """How often a sign showed, with the rate if the claim has one."""
-    return seen.text if seen.trials else "could not be read"
+    """How often a sign showed, with the rate if the claim has one; without a trial that counts, the reason."""
+    if seen.trials:
+        return seen.text
+    return seen.uncounted or "the sign could not be read"
+
+
+def sign_variants(verdict: VerdictDocument) -> list[str]:
+    """The variants whose signs a report shows: those of own factors; all, if they are few and no claim is judged."""
+    shown = custom_variants(verdict)
+    if not shown and not any(verdict.asked(claim) for claim in verdict.claims):
+        shown = list(verdict.variants)
+    return [name for name in shown if verdict.variants[name].valid][:MOST_SIGN_TABLES]
+
+
+def _signs(
+    scenario: Scenario, verdict: VerdictDocument, recorded: VerdictDocument | None, width: int
+) -> list[RenderableType]:
+    tables = [signs(name, looked_for(scenario, verdict, name, recorded), width) for name in sign_variants(verdict)]
+    note = "the signs of the claims, looked for in what ran; no claim is judged by them:"
+    return [Text(note, style="dim"), *tables] if tables else []
 
 
 def doubts(verdict: VerdictDocument) -> str:
@@ -156,15 +206,22 @@ def _add_bound(few: str, nowhere: list[tuple[float, int]]) -> str:
     return f"{few}: 0 of {tried} still allows a rate of {limit:.0%} (95 % Wilson)"
 
 
-def closing(verdict: VerdictDocument, where: str) -> str:
-    """The last line: the number of claims with each verdict, drift, and the directory of the evidence."""
-    counts = Counter(str(claim.verdict) for claim in verdict.claims if verdict.asked(claim))
-    words = " · ".join(f"{counts[name]} {name}" for name in STYLES if counts[name] or name in ALWAYS_COUNTED)
-    left_out = len(verdict.claims) - sum(counts.values())
+def headline(run_answer: Answer) -> Text:
+    """The answer of the run as its first line."""
+    return Text(run_answer.sentence, style=f"bold {ANSWER_STYLES.get(run_answer.kind, '')}")
+
+
+def counts(verdict: VerdictDocument) -> str:
+    """The number of claims with each verdict, and the drift; "" for a run that judges no claim."""
+    numbers = Counter(str(claim.verdict) for claim in verdict.claims if verdict.asked(claim))
+    if not numbers:
+        return ""
+    words = " · ".join(f"{numbers[name]} {name}" for name in STYLES if numbers[name] or name in ALWAYS_COUNTED)
+    left_out = len(verdict.claims) - sum(numbers.values())
     if left_out:
         words += f" · {left_out} not judged"
     drift = f" · DRIFT from the recorded verdict: {', '.join(verdict.drifted)}" if verdict.drifted else ""
-    return f"{words}{drift}    evidence: {where}"
+    return f"{words}{drift}"
 
 
 def render(
@@ -175,26 +232,35 @@ def render(
     verdict: VerdictDocument,
     where: str,
     machine: Sequence[str] = (),
+    recorded: VerdictDocument | None = None,
+    verbose: bool = True,
 ) -> None:
-    """Print the whole report; ``machine`` are the lines about the machine."""
-    console.print(header(scenario, run))
+    """Print the report; ``machine`` are the lines about the machine, ``recorded`` is the verdict on record.
+
+    Only with ``verbose`` it has the notes of the variants, the base images and the host.
+    """
+    console.print(headline(answer(scenario, verdict, recorded)))
+    if numbers := counts(verdict):
+        console.print(Text(numbers, style="bold"))
+    if run.status and not run.complete:
+        console.print(Text(f"this run is {run.status}: {run.reason}".rstrip(": "), style="yellow"))
+    for part in _signs(scenario, verdict, recorded, console.width):
+        console.print(part)
+    if numbers:
+        console.print(claims(verdict, console.width))
+        if doubt := doubts(verdict):
+            console.print(Text(doubt, style="dim"))
     console.print(results(scenario, tables, console.width))
     for line in machine:
         console.print(Text(line, style="yellow"))
-    customs = [name for name in verdict.variants if name.rpartition("/")[2] == "custom"]
-    if customs:
-        for name in customs:
-            console.print(custom_signs(scenario, verdict, name))
-    else:
-        console.print(claims(verdict))
-        if doubt := doubts(verdict):
-            console.print(Text(doubt, style="dim"))
-    if run.times:
-        console.print(Text(f"time: {run.times}", style="dim"))
-    if run.rounds:
-        console.print(Text(f"rounds: {run.rounds.words}", style="yellow" if run.rounds.cut else "dim"))
     if run.observed:
-        console.print(Text(run.observed.text, style="yellow"), soft_wrap=True)
-    if run.status and not run.complete:
-        console.print(Text(f"this run is {run.status}: {run.reason}".rstrip(": "), style="yellow"))
-    console.print(Text(closing(verdict, where), style="bold"), soft_wrap=True)
+        console.print(Text(run.observed.text, style="yellow"))
+    if run.rounds and (verbose or run.rounds.cut):
+        console.print(Text(f"rounds: {run.rounds.words}", style="yellow" if run.rounds.cut else "dim"))
+    if verbose:
+        console.print(notes(tables))
+        if run.times:
+            console.print(Text(f"time: {run.times}", style="dim"))
+        console.print(header(scenario, run))
+    more = "" if verbose else "    report.txt there has more: notes, base images, host"
+    console.print(Text(f"evidence: {where}{more}", style="bold"))

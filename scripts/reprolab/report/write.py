@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 
@@ -14,14 +13,13 @@ from reprolab.core.progress import OnProgress
 from reprolab.core.terminal import Terminal
 from reprolab.evidence import run_dir
 from reprolab.evidence.run_dir import RunDirectory
-from reprolab.evidence.run_info import RunInfo
-from reprolab.report import layers, table, terminal
+from reprolab.report import layers, markdown, table, terminal
 from reprolab.report.machine import machine_lines
 from reprolab.scenario.model import Scenario
-from reprolab.verdict.document import VerdictDocument, read_verdict
+from reprolab.verdict.document import read_verdict
 from reprolab.verdict.record import read_record
 
-REPORT = "report.txt"
+REPORT, SUMMARY = "report.txt", "report.md"
 
 
 def write_page(scenario: Scenario, run: RunDirectory) -> Path:
@@ -43,31 +41,37 @@ def add_page(scenario: Scenario, run: RunDirectory, on_progress: OnProgress) -> 
         on_progress(f"page: {files.display_path(path)}")
 
 
-def report(console: Console, scenario: Scenario, run: RunDirectory) -> None:
-    """Print the report of a run, and write it to report.txt. Raises UsageError for a run without a verdict."""
+def report(console: Console, scenario: Scenario, run: RunDirectory, verbose: bool = False) -> None:
+    """Print the report of a run, and write it to report.txt and report.md. Raises UsageError without a verdict.
+
+    What is printed is short without ``verbose``; the files have everything.
+    """
     info, verdict = run.info(), read_verdict(run)
     if verdict is None:
         raise UsageError(f"{run.path} has no verdict.json", expected="a run that was judged")
+    record = read_record(scenario)
+    recorded = record.verdict if record else None
     checked = run.checked_trials()
     trials = list(checked.records)
     tables = table.tables(scenario, trials)
     machine = [*checked.lines, *machine_lines(scenario, info, verdict, trials)]
-    with files.replacing(run.path / REPORT) as draft:
-        draft.write_text(_text(scenario, info, tables, verdict, machine), encoding="utf-8")
-    terminal.render(console, scenario, info, tables, verdict, f"{files.display_path(run.path)}/", machine)
-    if (record := read_record(scenario)) is not None:
+    # The files may be published, so they name no directory of this machine.
+    public = f"results/{scenario.name}/{verdict.run}/"
+    stream = StringIO()
+    plain = Terminal(file=stream, width=terminal.REPORT_WIDTH, no_color=True)
+    terminal.render(plain, scenario, info, tables, verdict, public, machine, recorded)
+    _write(run.path / REPORT, stream.getvalue())
+    _write(run.path / SUMMARY, markdown.summary(scenario, info, tables, verdict, public, recorded))
+    where = f"{files.display_path(run.path)}/"
+    terminal.render(console, scenario, info, tables, verdict, where, machine, recorded, verbose)
+    if record is not None:
         changed = layers.compare_with_record(scenario, record, info)
         for line in changed.lines if verdict.drifted else ():
             console.print(f"  differs: {line}", style="yellow")
         for line in () if verdict.drifted else changed.short_lines:
-            console.print(f"  {line}", style="dim", soft_wrap=True)
+            console.print(f"  {line}", style="dim")
 
 
-def _text(
-    scenario: Scenario, info: RunInfo, tables: table.Tables, verdict: VerdictDocument, machine: Sequence[str]
-) -> str:
-    """The report as plain text. It may be published, so it names no directory of this machine."""
-    stream = StringIO()
-    plain = Terminal(file=stream, width=terminal.REPORT_WIDTH, no_color=True)
-    terminal.render(plain, scenario, info, tables, verdict, f"results/{scenario.name}/{verdict.run}/", machine)
-    return stream.getvalue()
+def _write(path: Path, text: str) -> None:
+    with files.replacing(path) as draft:
+        draft.write_text(text, encoding="utf-8")

@@ -16,6 +16,9 @@ class RunObserver:
     def progress(self, message: str) -> None:
         """Called with a line of text before each step that takes time."""
 
+    def waits(self, what: str) -> None:
+        """Called when the run begins to wait for something else than a trial."""
+
     def trials(self) -> AbstractContextManager[object]:
         """The context in which all trials of the run are executed."""
         return nullcontext()

@@ -34,6 +34,7 @@ class Progress(RunObserver):
     done: int = 0
     started: float = field(default_factory=time.monotonic)
     status: Status | None = None
+    busy_told: bool = False
 
     def progress(self, message: str) -> None:
         self.on_progress(message)
@@ -48,9 +49,13 @@ class Progress(RunObserver):
         with self.console.status("") as self.status:
             yield
 
+    def waits(self, what: str) -> None:
+        if self.status:
+            self.status.update(_Clock(f"waiting for {what}"))
+
     def trial_begins(self, variant: str, number: int) -> None:
         if self.status:
-            self.status.update(Text(f"{variant} #{number} is running{self._remaining_text()}"))
+            self.status.update(_Clock(f"{variant} #{number} is running", self._remaining_text()))
 
     def _remaining_text(self) -> str:
         if not self.done or self.plan.may_end_early:
@@ -67,13 +72,16 @@ class Progress(RunObserver):
             text = " · ".join(f"{column.heading} {table.cell(column, [record])}" for column in shown)
         else:
             text = f"invalid: {table.short_reason(record.invalid)}"
-        text += f" · {record.busy}" if record.busy else ""
+        if record.busy:
+            text += f" · {'busy' if self.busy_told else record.busy}"
+            self.busy_told = True
         seconds = sum((record.seconds or {}).values())
         # Repeated trials are not in the plan.
         of = "" if self.plan.may_end_early else f"/{max(self.done, self.plan.trials)}"
         self.console.print(
             f"[{self.done:>3}{of}] {self._name(record)} #{record.trial}  {text}  ({seconds:.1f} s)",
-            soft_wrap=True,
+            # A terminal would cut a long line within a word.
+            soft_wrap=not self.console.is_terminal,
         )
 
     def _name(self, record: TrialRecord) -> str:
@@ -89,6 +97,18 @@ class Progress(RunObserver):
         of = f"at most {planned}" if self.plan.may_end_early else f"{planned}"
         where = f"after round {number} of {of} ({minutes:.1f} min)"
         self.console.print(provisional.render(verdict, where))
+
+
+@dataclass
+class _Clock:
+    """What the run does, with the seconds since it began; the terminal draws it again and again."""
+
+    what: str
+    after: str = ""
+    began: float = field(default_factory=lambda: time.monotonic())
+
+    def __rich__(self) -> Text:
+        return Text(f"{self.what}, {time.monotonic() - self.began:.0f} s{self.after}")
 
 
 def _opening(plan: Plan) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from rich.console import Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
 from reprolab.report.terminal import STYLES
@@ -27,13 +29,28 @@ def render(verdict: VerdictDocument, where: str) -> RenderableType:
     rows = [(claim, _label(claim, verdict)) for claim in judged if claim.verdict != Verdict.CONFIRMED]
     identifiers = max((len(claim.id) for claim, _ in rows), default=0)
     labels = max((len(label) for _, label in rows), default=0)
-    lines = [Text(f"{where}: {summary}", style="bold")]
+    lines: list[RenderableType] = [Text(f"{where}: {summary}", style="bold")]
     for claim, label in rows:
-        # The report has the whole reason.
-        line = Text(f"  {claim.id:{identifiers}}  ", no_wrap=True, overflow="ellipsis")
+        line = Text(f"  {claim.id:{identifiers}}  ")
         line.append(f"{label:{labels}}", STYLES[claim.verdict]).append(f"  {claim.why}", "dim")
-        lines.append(line)
+        lines.append(_OneLine(line))
     return Group(*lines)
+
+
+@dataclass(frozen=True)
+class _OneLine:
+    """A text in one line, cut behind a word: the report has the whole reason."""
+
+    text: Text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        words = self.text.plain
+        if self.text.cell_len > options.max_width:
+            while words and cell_len(words) > options.max_width - 2:
+                words = words.rpartition(" ")[0]
+            yield self.text[: len(words)].append(" …")
+        else:
+            yield self.text
 
 
 def decided(claims: Sequence[ClaimVerdict]) -> Text:

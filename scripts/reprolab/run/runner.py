@@ -129,6 +129,7 @@ class Runner:
     _schedule: Schedule | None = None
     _mistakes: dict[str, str] = field(default_factory=dict)
     _finished: dict[str, Prepared] = field(default_factory=dict)
+    _load_told: bool = False
     # Projects: those whose drive() has ended, and those whose containers were removed before that.
     _driven: set[str] = field(default_factory=set)
     _broken_off: set[str] = field(default_factory=set)
@@ -182,6 +183,8 @@ class Runner:
         return self._finished[prepared.key]
 
     def _wait_for_images(self, prepared: Prepared) -> Prepared:
+        if builds := len(self._builder.pending(prepared.model)):
+            self.observer.waits(f"{builds} image{'s' if builds > 1 else ''} of {prepared.variant.name}")
         try:
             self.ready[prepared.key] = replace(prepared, images=self._builder.wait(prepared.model))
             return self.ready[prepared.key]
@@ -322,7 +325,6 @@ class Runner:
     def trial(self, prepared: Prepared, number: int) -> TrialRecord:
         """Execute one trial. An InvalidTrial becomes the record's reason; a LabError ends the run."""
         variant = prepared.variant
-        self.observer.trial_begins(variant.name, number)
         evidence = self.run.trial(variant.experiment.name, variant.name, number)
         seconds: dict[str, float] = {}
         observation: dict[str, Any] = {}
@@ -332,6 +334,7 @@ class Runner:
                 with ExitStack() as held:
                     with interrupts.allowed():
                         held.enter_context(self._load_lock(variant.experiment))
+                    self.observer.trial_begins(variant.name, number)
                     observation = self._on_stack(prepared, evidence, seconds)
             except Mistake as error:
                 invalid = str(error)
@@ -421,7 +424,14 @@ class Runner:
         """The lock of the whole machine for trials with load: two of them at a time would disturb each other."""
         if experiment.parallel:
             return nullcontext()
-        return directory_lock(machine_directory(), "measures load on this machine", self.observer.progress)
+        return directory_lock(machine_directory(), "measures load on this machine", self._waits_for_load)
+
+    def _waits_for_load(self, message: str) -> None:
+        """Tell the user of the first wait in a line; the terminal shows each of them while it lasts."""
+        self.observer.waits("the load of another run on this machine")
+        if not self._load_told:
+            self._load_told = True
+            self.observer.progress(f"{message}; this line stands once, though more trials may wait")
 
 
 class Mistake(InvalidTrial):

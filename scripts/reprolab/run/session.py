@@ -45,6 +45,7 @@ class Session:
     run_trials: Callable[[Runner, list[Prepared]], list[Prepared]] = lambda runner, prepared: runner.execute(prepared)
     watch: Stopwatch = field(default_factory=Stopwatch)
     keeper: Keeper | None = None
+    verbose: bool = False
     run: RunDirectory | None = None
     info: RunInfo | None = None
     runner: Runner | None = None
@@ -193,7 +194,7 @@ class Session:
             self._save(replace(self._current_info, times=self.watch.line()))
             judge_run(scenario, run)
             lookup.point_latest(run)
-            report(self.console, scenario, run)
+            report(self.console, scenario, run, self.verbose)
         except LabError as error:
             self.observer.progress(f"the report could not be written: {error}")
         else:

@@ -12,7 +12,7 @@ from reprolab.core.files import writing
 
 # Texts about a case, and the results of runs. No run reads them.
 TEXTS = ("README.md", "recorded.json", "history.jsonl", "demo.yaml", "upstream.yaml", "reproducer.yaml")
-TEXT_KEYS = ("title", "document", "summary", "finding", "headline")
+TEXT_KEYS = ("title", "document", "summary", "finding", "headline", "answer")
 COMPOSE = "compose.yaml"
 CACHE = "__pycache__"
 

@@ -37,7 +37,7 @@ from reprolab.scenario.requirement import REQUIRES_KEY, read_requirements
 
 PACKAGE = "reprolab_scenarios"
 TEXT_KEYS = ("title", "summary", "finding")
-DOCUMENT_KEY, HEADLINE_KEY = "document", "headline"
+DOCUMENT_KEY, HEADLINE_KEY, ANSWER_KEY = "document", "headline", "answer"
 DOCUMENT_FIELDS = tuple(field.name for field in fields(Document))
 DATE = re.compile(r"\d{4}(-\d\d(-\d\d)?)?( \([^()]+\))?")
 VALUES_KEY = "values"
@@ -69,6 +69,7 @@ def load(root: Path, name: str) -> Scenario:
     scenario = replace(definition, experiments=experiments)
     _check_unique_ids(scenario)
     _check_when_experiments(scenario)
+    _check_answer(scenario)
     return scenario
 
 
@@ -93,6 +94,7 @@ def _read_compose(name: str, directory: Path) -> Scenario:
         values=values,
         when=_conditions(block, factors, values, name, model["services"], where),
         headline=_headline(block.get(HEADLINE_KEY), where),
+        answer=_answer(block.get(ANSWER_KEY), where),
         requires=read_requirements(
             block.get(REQUIRES_KEY), directory, where, partial(_allowed, factors=factors, values=values)
         ),
@@ -190,7 +192,7 @@ def _block(block: object, where: str) -> dict[str, Any]:
         raise UsageError(
             f"{where} has no x-reprolab block", expected="x-reprolab: {title: ..., document: {title: ...}}"
         )
-    known = (*TEXT_KEYS, DOCUMENT_KEY, HEADLINE_KEY, VALUES_KEY, WHEN_KEY, REQUIRES_KEY, ALLOW_KEY)
+    known = (*TEXT_KEYS, DOCUMENT_KEY, HEADLINE_KEY, ANSWER_KEY, VALUES_KEY, WHEN_KEY, REQUIRES_KEY, ALLOW_KEY)
     reject_unknown_keys(block, known, where, prefix="x-reprolab.")
     for key, expected in (("title", "a line of text"), (DOCUMENT_KEY, "{title: ..., author: ..., date: ...}")):
         if not block.get(key):
@@ -231,6 +233,20 @@ def _headline(content: object, where: str) -> dict[str, str]:
     if not sentences.get("en"):
         raise UsageError(f"{key_path}.en is missing", expected="the finding in one English sentence")
     return sentences
+
+
+def _answer(content: object, where: str) -> dict[str, str]:
+    """Read the answer: claim -> its sign in words."""
+    key_path = f"{where}: x-reprolab.{ANSWER_KEY}"
+    if content is None:
+        return {}
+    if not isinstance(content, dict) or not content:
+        raise UsageError(f"{key_path} is {content!r}", expected="CLAIM: its sign in words, such as `the file is gone`")
+    words = {str(claim): _text(text, f"{key_path}.{claim}").rstrip(".") for claim, text in content.items()}
+    for claim, text in words.items():
+        if not text:
+            raise UsageError(f"{key_path}.{claim} is empty", expected="the sign in words, such as `the file is gone`")
+    return words
 
 
 def _factors(model: Mapping[str, object]) -> dict[str, str]:
@@ -370,6 +386,22 @@ def _check_claims(claims: object, variants: Mapping[str, object], where: str) ->
                     f"{where}: {claim.id} names the variant {name!r}, which VARIANTS lacks{hint(name, variants)}",
                     expected="one of " + ", ".join(variants),
                 )
+
+
+def _check_answer(scenario: Scenario) -> None:
+    """Each claim of x-reprolab.answer must exist, and its sign must be expected somewhere."""
+    claims = {claim.id: claim for claim in scenario.claims}
+    for identifier in scenario.answer:
+        where = f"scenarios/{scenario.name}/compose.yaml: x-reprolab.{ANSWER_KEY}"
+        if identifier not in claims:
+            raise UsageError(
+                f"{where} names {identifier!r}, which is not one of its claims{hint(identifier, claims)}",
+                expected="one of " + ", ".join(claims),
+            )
+        if not claims[identifier].shows:
+            raise UsageError(
+                f"{where} names {identifier}, which expects its sign in no variant", expected="a claim with `shows`"
+            )
 
 
 def _check_unique_ids(scenario: Scenario) -> None:

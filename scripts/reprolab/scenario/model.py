@@ -177,7 +177,8 @@ class Scenario:
 
     ``factors`` is factor -> documented value, ``values`` factor -> allowed values (where they are limited), ``when``
     role -> factor (or `experiment`) -> the values that need the service, ``headline`` language (see LANGUAGES) -> the
-    finding in one sentence. ``requires`` is what the machine must have, ``allow`` what its stacks may have beyond the
+    finding in one sentence. ``answer`` is claim -> its sign in words, the main claim first; a run's answer is made from
+    it. ``requires`` is what the machine must have, ``allow`` what its stacks may have beyond the
     lab's policy.
     """
 
@@ -192,6 +193,7 @@ class Scenario:
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     when: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     headline: Mapping[str, str] = field(default_factory=dict)
+    answer: Mapping[str, str] = field(default_factory=dict)
     requires: tuple[Requirement, ...] = ()
     allow: tuple[Allowance, ...] = ()
 

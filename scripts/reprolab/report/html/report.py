@@ -26,7 +26,7 @@ from reprolab.scenario.trial import TrialRecord
 from reprolab.verdict.document import VerdictDocument
 from reprolab.verdict.record import RecordedRun, verdict_of
 
-FILES = ("report.txt", "verdict.json", "run.json", TRIALS, FIRST_TRIALS)
+FILES = ("report.txt", "report.md", "verdict.json", "run.json", TRIALS, FIRST_TRIALS)
 
 
 def write(scenario: Scenario, run: RunDirectory, recorded: RecordedRun | None) -> Path:

@@ -1,0 +1,80 @@
+"""The report of a run as Markdown, to paste into a ticket: the answer, the claims, the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from reprolab.core.markdown import cell, code, foreign, prose, prose_cell
+from reprolab.evidence.run_info import RunInfo
+from reprolab.report import table, terminal
+from reprolab.scenario.model import Scenario
+from reprolab.verdict.answer import answer, looked_for
+from reprolab.verdict.document import VerdictDocument
+
+
+def summary(
+    scenario: Scenario,
+    run: RunInfo,
+    tables: table.Tables,
+    verdict: VerdictDocument,
+    where: str,
+    recorded: VerdictDocument | None,
+) -> str:
+    """The text of report.md; ``where`` names the directory of the evidence."""
+    parts = [f"**{prose(answer(scenario, verdict, recorded).sentence)}**"]
+    if numbers := terminal.counts(verdict):
+        parts.append(foreign(numbers))
+    if run.status and not run.complete:
+        parts.append(f"This run is {foreign(run.status)}: {foreign(run.reason)}")
+    parts += list(_claims(verdict))
+    for name in terminal.sign_variants(verdict):
+        parts.append(_signs(scenario, verdict, name, recorded))
+    parts += [_results(scenario, name, rows) for name, rows in tables.items()]
+    parts.append(f"{prose(scenario.title)}, {foreign(run.started)}. Document: {foreign(scenario.document.citation)}.")
+    parts.append(f"Evidence: {code(where)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _claims(verdict: VerdictDocument) -> Iterator[str]:
+    rows = [
+        (
+            _cell(claim.id),
+            prose_cell(claim.text),
+            claim.verdict + (", thin" if claim.thin else ""),
+            prose_cell(claim.reason),
+        )
+        for claim in verdict.claims
+        if verdict.asked(claim)
+    ]
+    if rows:
+        yield _table(("", "claim", "verdict", "why"), rows)
+
+
+def _signs(scenario: Scenario, verdict: VerdictDocument, variant: str, recorded: VerdictDocument | None) -> str:
+    rows = [
+        (
+            prose_cell(row.words),
+            cell(terminal.sign_answer(row.seen)),
+            cell(terminal.sign_answer(row.recorded)) if row.recorded else table.NOTHING,
+            _cell(" ".join(row.claims)),
+        )
+        for row in looked_for(scenario, verdict, variant, recorded)
+    ]
+    return _table(("sign", _cell(variant), "on record: documented", "claims"), rows)
+
+
+def _results(scenario: Scenario, name: str, rows: Sequence[table.Row]) -> str:
+    headings = table.headings(scenario.experiments[name])
+    cells = [[row.variant, row.changes, row.trials, *(row.cells or [table.NOTHING] * len(headings))] for row in rows]
+    return _table(
+        ("variant", "changes", "valid", *map(_cell, headings)), [[_cell(text) for text in row] for row in cells]
+    )
+
+
+def _cell(text: str) -> str:
+    return cell(foreign(text))
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(headings)} |", f"|{'---|' * len(headings)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
