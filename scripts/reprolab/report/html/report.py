@@ -25,7 +25,6 @@ from reprolab.report.html import logs, opening, timeline_chart, vega
 from reprolab.report.html import trials as trials_html
 from reprolab.report.html.page import render, script_json
 from reprolab.report.machine import machine_lines
-from reprolab.scenario.event import KINDS
 from reprolab.scenario.model import CUSTOM, Scenario
 from reprolab.scenario.trial import TrialRecord
 from reprolab.verdict.document import VerdictDocument
@@ -99,8 +98,8 @@ def page(scenario: Scenario, run: RunDirectory, recorded: RecordedRun | None) ->
 
 
 def marked(cell: str) -> Markup | str:
-    """A cell of a table; a kind of event and the status of an error have the colour of the timeline, and words."""
-    if cell in KINDS:
+    """A cell of a table; what is gone or killed, and the status of an error, have the colour of the timeline."""
+    if cell in timeline_chart.THROUGH:
         return Markup('<b style="color:var(--{})">{}</b>').format(cell, cell)
     if ERROR_STATUS.fullmatch(cell):
         phrase = next((status.phrase for status in HTTPStatus if status == int(cell)), "error").lower()
