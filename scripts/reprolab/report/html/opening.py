@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
-from reprolab.report.html.trials import ShownTrial
+from reprolab.evidence.run_dir import RunDirectory
+from reprolab.report.html.trials import ShownTrial, read_trial
 from reprolab.scenario.model import CUSTOM, DOCUMENTED, Scenario
+from reprolab.scenario.trial import TrialRecord
 from reprolab.verdict.document import Verdict, VerdictDocument
 
 WORDS = {
@@ -44,28 +47,53 @@ def answer(scenario: Scenario, verdict: VerdictDocument) -> Opening:
     return Opening(WORDS[judged.verdict], f"“{text}” ({judged.why})", judged.id)
 
 
-def pair(scenario: Scenario, trials: Sequence[ShownTrial], claim: str = "") -> list[ShownTrial]:
+Find = Callable[[str, str], ShownTrial | None]
+
+
+def pair(scenario: Scenario, variants: Sequence[tuple[str, str]], find: Find, claim: str = "") -> list[ShownTrial]:
     """The two trials that are shown first: of a variant that must show the sign of a claim, and of its control.
 
-    ``claim`` is the id of the claim that is asked first. Own factors stand beside the documented variant. Without such
-    a pair it is the first trial with a timeline, that of the documented variant if there is one.
+    ``variants`` are those of the run as (experiment, variant); ``find`` gives a trial of one, None if none has a
+    timeline. ``claim`` is the id of the claim that is asked first. Own factors stand beside the documented variant.
+    Without a pair it is one trial with a timeline, that of the documented variant if there is one.
     """
-    first: dict[tuple[str, str], ShownTrial] = {}
-    for trial in trials:
-        if trial.timeline:
-            first.setdefault((trial.record.experiment, trial.record.variant), trial)
-    for (experiment, variant), own in first.items():
-        if variant == CUSTOM:
-            return [own, *(first[key] for key in [(experiment, DOCUMENTED)] if key in first)]
+
+    def first(experiment: str, names: Sequence[str]) -> ShownTrial | None:
+        found = (find(experiment, name) for name in names if (experiment, name) in variants)
+        return next((trial for trial in found if trial), None)
+
+    for experiment, variant in variants:
+        if variant == CUSTOM and (own := find(experiment, variant)):
+            return [trial for trial in (own, first(experiment, [DOCUMENTED])) if trial]
     claims = [(experiment.name, known) for experiment in scenario.experiments.values() for known in experiment.claims]
     for experiment, known in sorted(claims, key=lambda item: item[1].id != claim):
-        both = [_first(first, experiment, known.shows), _first(first, experiment, known.absent)]
-        if all(both):
-            return [trial for trial in both if trial]
-    return sorted(first.values(), key=lambda trial: trial.record.variant != DOCUMENTED)[:1]
+        both = [trial for trial in (first(experiment, known.shows), first(experiment, known.absent)) if trial]
+        if len(both) == 2:
+            return both
+    ordered = sorted(variants, key=lambda variant: variant[1] != DOCUMENTED)
+    return [trial for trial in (first(experiment, [name]) for experiment, name in ordered) if trial][:1]
 
 
-def _first(
-    trials: dict[tuple[str, str], ShownTrial], experiment: str, variants: Sequence[str]
-) -> ShownTrial | None:
-    return next((trials[experiment, name] for name in variants if (experiment, name) in trials), None)
+def pair_of(scenario: Scenario, trials: Sequence[ShownTrial], claim: str = "") -> list[ShownTrial]:
+    """The same of trials that are read already."""
+    by_variant: dict[tuple[str, str], ShownTrial] = {}
+    for trial in trials:
+        if trial.timeline:
+            by_variant.setdefault((trial.record.experiment, trial.record.variant), trial)
+    return pair(scenario, list(by_variant), lambda experiment, name: by_variant.get((experiment, name)), claim)
+
+
+def read_pair(scenario: Scenario, run: RunDirectory, claim: str = "") -> list[ShownTrial]:
+    """The same of a run; only the trials that are asked for are read."""
+    records: dict[tuple[str, str], TrialRecord] = {}
+    for record in run.checked_trials().records:
+        if record.valid and record.experiment in scenario.experiments:
+            records.setdefault((record.experiment, record.variant), record)
+
+    @cache
+    def find(experiment: str, name: str) -> ShownTrial | None:
+        evidence = run.trial(experiment, name, records[experiment, name].trial)
+        trial = read_trial(scenario.experiments[experiment], evidence, records[experiment, name])
+        return trial if trial.timeline else None
+
+    return pair(scenario, list(records), find, claim)

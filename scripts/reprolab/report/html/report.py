@@ -77,7 +77,7 @@ def page(scenario: Scenario, run: RunDirectory, recorded: RecordedRun | None) ->
         reason=info.reason,
         answer=answer,
         kinds=ANSWER_STYLES,
-        picture=trials_html.opening(opening.pair(scenario, shown, answer.claim), charts),
+        picture=trials_html.opening(opening.pair_of(scenario, shown, answer.claim), charts),
         headline=_headline(verdict),
         drift=_drift(scenario, verdict, info, recorded),
         facts=_facts(scenario, info),
