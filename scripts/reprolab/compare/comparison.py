@@ -102,9 +102,7 @@ def compare(
         notes.append("no logs are left of these trials")
     all_findings = causes_first(finding for pair in pairs for finding in pair.findings)
     around = _surroundings(all_findings, paths, zeros)
-    return Comparison(
-        left, right, tuple(notes), facts(left, right, scenario), pairs, around, scenario, from_load
-    )
+    return Comparison(left, right, tuple(notes), facts(left, right, scenario), pairs, around, scenario, from_load)
 
 
 Paths = tuple[list[dict[str, Path]], ...]

@@ -98,7 +98,9 @@ def causes_first(findings: Iterable[Finding]) -> list[Finding]:
         return []
     side = ordered[0].side
     timed = [(seen.at_ms, finding) for finding in ordered[:FIRST] if (seen := _only(finding, side))]
-    chain = [finding for at, finding in sorted(((at, f) for at, f in timed if at is not None), key=lambda item: item[0])]
+    chain = [
+        finding for at, finding in sorted(((at, f) for at, f in timed if at is not None), key=lambda item: item[0])
+    ]
     return chain + [finding for finding in ordered if finding not in chain]
 
 

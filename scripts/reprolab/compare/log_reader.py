@@ -104,8 +104,8 @@ def moment(raw: bytes) -> int | None:
 
     The best is the moment that a program measured, then the engine's timestamp, then the time in a server's line.
     """
-    if (own := own_ns(raw)) is not None:
-        return own
+    if (measured := own_ns(raw)) is not None:
+        return measured
     stamp, text = split_timestamp(raw)
     line = text.decode("utf-8", "replace").rstrip()
     try:

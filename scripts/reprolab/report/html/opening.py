@@ -59,12 +59,12 @@ def pair(scenario: Scenario, variants: Sequence[tuple[str, str]], find: Find, cl
     """
 
     def first(experiment: str, names: Sequence[str]) -> ShownTrial | None:
-        found = (find(experiment, name) for name in names if (experiment, name) in variants)
-        return next((trial for trial in found if trial), None)
+        trials = (find(experiment, name) for name in names if (experiment, name) in variants)
+        return next((trial for trial in trials if trial), None)
 
     for experiment, variant in variants:
-        if variant == CUSTOM and (own := find(experiment, variant)):
-            return [trial for trial in (own, first(experiment, [DOCUMENTED])) if trial]
+        if variant == CUSTOM and (custom := find(experiment, variant)):
+            return [trial for trial in (custom, first(experiment, [DOCUMENTED])) if trial]
     claims = [(experiment.name, known) for experiment in scenario.experiments.values() for known in experiment.claims]
     for experiment, known in sorted(claims, key=lambda item: item[1].id != claim):
         both = [trial for trial in (first(experiment, known.shows), first(experiment, known.absent)) if trial]

@@ -159,6 +159,7 @@ def _through_layer(x: alt.X, bottom: int) -> Any:
         )
     )
 
+
 def height(names: Sequence[str], shown: Sequence[str]) -> int:
     """The height of a timeline with its axis in pixels. The page reserves it before the chart is drawn."""
     return LANE * len(names) + len(response_lanes(shown)) * (GAP + HEIGHT) + AXIS
