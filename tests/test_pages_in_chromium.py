@@ -77,7 +77,8 @@ PLACES = """(() => {
   const place = selector => [...document.querySelectorAll(selector)].map(e => e.getBoundingClientRect().toJSON());
   return {answer: place('h1'), charts: place('.opening .chart'), facts: place('#facts'), rest: place('main')};
 })()"""
-CLIPPED = """[...document.querySelectorAll('.scroll')].filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1)
+CLIPPED = """[...document.querySelectorAll('.scroll')]
+  .filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1)
   .map(e => e.textContent.trim().slice(0, 60))"""
 
 
@@ -119,7 +120,8 @@ def test_answers_and_errors_have_lanes_of_their_own(chromium: Chromium, page: Pa
       for (let n = 0; n < 200 && !drawn(); n++) await new Promise(done => setTimeout(done, 50));
       const lane = fill => [...document.querySelectorAll('.opening .track:first-child .mark-rect path')]
         .filter(bar => bar.getAttribute('fill') === fill).map(bar => bar.getBoundingClientRect());
-      return [Math.max(...lane('var(--ok)').map(box => box.bottom)), Math.min(...lane('var(--server)').map(box => box.top))];
+      const bottom = Math.max(...lane('var(--ok)').map(box => box.bottom));
+      return [bottom, Math.min(...lane('var(--server)').map(box => box.top))];
     })()"""
     answers, errors = chromium.look(page, LAPTOP, script=script).value
     assert answers <= errors

@@ -45,7 +45,7 @@ class ReportLink:
     run: str = ""
     status: str = ""
     missing: str = ""
-    picture: Markup = Markup("")
+    picture: Markup | str = ""
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,8 @@ def answer(scenario: Scenario, verdict: VerdictDocument) -> Opening:
     if judged is None:
         return Opening("Undecided", "no claim was judged, as not all variants of one ran")
     text = " ".join(judged.text.split()).rstrip(".")
-    return Opening(WORDS[judged.verdict], f"“{text}” ({judged.why})", judged.id)
+    why = judged.why.partition("; ")[0] if judged.verdict == Verdict.INCONCLUSIVE else judged.why
+    return Opening(WORDS[judged.verdict], f"“{text}” ({why})", judged.id)
 
 
 Find = Callable[[str, str], ShownTrial | None]
