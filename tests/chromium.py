@@ -28,7 +28,9 @@ from reprolab.stack.prepare import StackPreparer, StackRequest
 
 # The scenario and the service with images/chromium: its runs and these tests share the image.
 SCENARIO, SERVICE = "enable-threads", "enable-threads-browser"
-WIDTHS = (390, 1600)
+WIDTHS = (390, 1280, 1920)
+PHONE, LAPTOP, PROJECTOR = WIDTHS
+SIGHTS = [(width, scheme) for width in WIDTHS for scheme in ("light", "dark")]
 
 
 @dataclass(frozen=True)

@@ -493,21 +493,43 @@ def vanish(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     return compared(ROOT, str(run.path), "documented", "gunicorn-19.5.0", scenario=scenario)
 
 
-def test_the_most_important_line_is_first(vanish: Comparison) -> None:
+def test_the_cause_is_before_what_follows_from_it(vanish: Comparison) -> None:
+    """The first removal of the socket, then its going, then the errors of those that miss it."""
+    top = [finding.normalized for finding in vanish.findings[:8]]
+    assert '"witness": "unlink"' in top[0]
+    assert '"errno": 0' in top[0]
+    assert '"event": "gone"' in top[1]
+    assert any(text.startswith("FileNotFoundError") for text in top[2:])
+    assert any('" 502 25 ' in text for text in top[2:])
+    times = [finding.first[0].at_ms for finding in vanish.findings[:4] if finding.first[0]]
+    assert times == sorted(times)
+
+
+def test_an_instant_has_the_same_time_here_as_in_the_timeline(vanish: Comparison) -> None:
+    """The moment that the watcher measured counts, from the beginning of the load, and not the engine's stamp."""
+    gone = next(finding for finding in vanish.findings if '"event": "gone"' in finding.normalized)
+    observed = vanish.left.trials[0].observation["gone_ms"]
+    assert gone.first[0] is not None
+    assert gone.first[0].at_ms == pytest.approx(observed, abs=1)
+    assert vanish.from_load
+
+
+def test_the_gravest_line_has_its_frames(vanish: Comparison) -> None:
     """The FileNotFoundError with the frame in sock.py is only in the documented variant."""
-    first = vanish.findings[0]
+    first = _file_not_found(vanish)
     assert first.normalized.startswith("FileNotFoundError: [Errno 2] No such file or directory: '/tmp/gunicorn.sock'\n")
     assert 'gunicorn/sock.py", line 123, in close' in first.normalized
     assert first.counts == ((4,), (0,))
     assert first.standing is Standing.ONLY
-    top = [finding.normalized for finding in vanish.findings[:7]]
-    assert any('"event": "gone"' in text for text in top)
-    assert any('" 502 25 ' in text for text in top)
+
+
+def _file_not_found(vanish: Comparison) -> Finding:
+    return next(finding for finding in vanish.findings if finding.normalized.startswith("FileNotFoundError"))
 
 
 def test_the_lines_around_a_finding(vanish: Comparison) -> None:
     """The worker's error line is before it and its exit after it."""
-    near = [stretch.text.partition("\n")[0] for stretch in vanish.around[vanish.findings[0]]]
+    near = [stretch.text.partition("\n")[0] for stretch in vanish.around[_file_not_found(vanish)]]
     assert any("Exception in worker process" in text for text in near)
     assert any("Worker exiting" in text for text in near)
 

@@ -1,4 +1,4 @@
-"""The lab's pages in Chromium: with the widths of a phone and a projector, in the light and the dark scheme."""
+"""The lab's pages in Chromium: as wide as a phone, a laptop and a projector, in the light and the dark scheme."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cases import ROOT, claim, in_memory, recorded_run, trial
-from chromium import WIDTHS, Chromium, browser
+from chromium import LAPTOP, PHONE, PROJECTOR, SIGHTS, Chromium, browser
 from reprolab.core import files
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.series import SERIES_FILE, Sample
@@ -38,8 +38,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return report.write(scenario, run, record.read_record(scenario))
 
 
-@pytest.mark.parametrize(("width", "scheme"), list(zip(WIDTHS, ("dark", "light"), strict=True)))
-def test_the_report_is_complete_at_both_widths(chromium: Chromium, page: Path, width: int, scheme: str) -> None:
+@pytest.mark.parametrize(("width", "scheme"), SIGHTS)
+def test_the_report_is_complete_at_all_widths(chromium: Chromium, page: Path, width: int, scheme: str) -> None:
     """All parts are shown, nothing is cut or wider than the window, and the browser reports no error."""
     seen = chromium.look(
         page,
@@ -48,7 +48,8 @@ def test_the_report_is_complete_at_both_widths(chromium: Chromium, page: Path, w
         open_details=True,
         selectors=[
             "h2",
-            ".headline",
+            ".verdicts p",
+            "h1",
             "details.claim",
             ".variants tbody tr",
             ".chart svg",
@@ -60,20 +61,78 @@ def test_the_report_is_complete_at_both_widths(chromium: Chromium, page: Path, w
     )
     assert seen.errors == []
     assert seen.overflow == []
-    assert seen.texts["h2"] == ["Variants", "Claims", "Timeline", "Logs side by side"]
-    assert "confirmed" in seen.texts[".headline"][0]
+    assert seen.texts["h2"] == ["Claims", "Variants", "Timeline", "Logs side by side", "The run"]
+    assert "confirmed" in seen.texts[".verdicts p"][0]
+    assert len(seen.texts["h1"]) == 1
     assert len(seen.texts["details.claim"]) == len(seen.texts[".claim .inside"]) == 12
     assert len(seen.texts[".variants tbody tr"]) == 24
-    assert len(seen.texts[".chart svg"]) == 2
+    assert len(seen.texts[".chart svg"]) == 2 + 2, "two at the top, and two in the section"
     assert len(seen.texts[".pane .log"]) == 8
     assert (seen.value == "rgb(255, 255, 255)") is (scheme == "light")
     assert seen.picture.startswith(b"\x89PNG")
 
 
+TOP = 700
+PLACES = """(() => {
+  const place = selector => [...document.querySelectorAll(selector)].map(e => e.getBoundingClientRect().toJSON());
+  return {answer: place('h1'), charts: place('.opening .chart'), facts: place('#facts'), rest: place('main')};
+})()"""
+CLIPPED = """[...document.querySelectorAll('.scroll')]
+  .filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1)
+  .map(e => e.textContent.trim().slice(0, 60))"""
+
+
+@pytest.mark.parametrize("width", [LAPTOP, PROJECTOR])
+def test_the_answer_and_both_timelines_are_at_the_top(chromium: Chromium, page: Path, width: int) -> None:
+    """The sentence, then the documented variant and its control side by side; the factsheet is behind all else."""
+    places = chromium.look(page, width, script=PLACES).value
+    (answer,), (left, right), (facts,), (rest,) = (places[name] for name in ("answer", "charts", "facts", "rest"))
+    assert answer["bottom"] <= left["top"]
+    assert left["bottom"] <= TOP
+    assert left["top"] == right["top"]
+    assert left["right"] <= right["left"]
+    assert left["width"] == pytest.approx(right["width"], abs=2)
+    assert facts["bottom"] == pytest.approx(rest["bottom"], abs=60)
+
+
+@pytest.mark.parametrize("width", [LAPTOP, PROJECTOR])
+def test_no_column_is_cut_off(chromium: Chromium, page: Path, width: int) -> None:
+    """The widest table of socket-vanish fits into the window of a laptop."""
+    assert chromium.look(page, width, script=CLIPPED).value == []
+
+
+def test_the_first_column_stays_when_a_table_is_scrolled(chromium: Chromium, page: Path) -> None:
+    """On a phone the table is wider than the window, and the names of the variants stay at its left edge."""
+    script = """(() => {
+      const table = document.querySelector('.variants').parentElement, name = table.querySelector('tbody th');
+      table.scrollLeft = 300;
+      return [table.scrollLeft, name.getBoundingClientRect().left - table.getBoundingClientRect().left];
+    })()"""
+    scrolled, distance = chromium.look(page, PHONE, script=script).value
+    assert scrolled == 300
+    assert distance == pytest.approx(0, abs=2)
+
+
+def test_answers_and_errors_have_lanes_of_their_own(chromium: Chromium, page: Path) -> None:
+    """The bars of 200 end above the place where those of 502 begin, however many of these there are."""
+    script = """(async () => {
+      const drawn = () => document.querySelectorAll('.opening .chart[data-drawn=done]').length === 2;
+      for (let n = 0; n < 200 && !drawn(); n++) await new Promise(done => setTimeout(done, 50));
+      const lane = fill => [...document.querySelectorAll('.opening .track:first-child .mark-rect path')]
+        .filter(bar => bar.getAttribute('fill') === fill).map(bar => bar.getBoundingClientRect());
+      const bottom = Math.max(...lane('var(--ok)').map(box => box.bottom));
+      return [bottom, Math.min(...lane('var(--server)').map(box => box.top))];
+    })()"""
+    answers, errors = chromium.look(page, LAPTOP, script=script).value
+    assert answers <= errors
+
+
 def test_a_timeline_has_marks(chromium: Chromium, page: Path) -> None:
     """Lanes have marks, steps have bars, and a line marks the time at which the socket was removed."""
-    marks = [".chart .mark-symbol path", ".chart .mark-rect path", ".chart .role-mark.mark-rule line"]
-    seen = chromium.look(page, 1600, selectors=marks)
+    marks = [
+        f".opening .chart {mark}" for mark in (".mark-symbol path", ".mark-rect path", ".role-mark.mark-rule line")
+    ]
+    seen = chromium.look(page, LAPTOP, selectors=marks)
     counts = {selector: len(texts) for selector, texts in seen.texts.items()}
     assert all(counts[selector] > 5 for selector in marks[:2]), counts
     assert counts[marks[2]] == 1, "the socket's going is drawn through the responses"
@@ -86,7 +145,6 @@ def test_a_mark_has_a_tooltip(chromium: Chromium, page: Path) -> None:
       const pause = () => new Promise(done => setTimeout(done, 50));
       const wait = async look => { for (let n = 0; n < 100 && !look(); n++) await pause(); };
       const mark = () => document.querySelector('.chart[data-drawn=done] .mark-symbol path');
-      document.getElementById('timeline').scrollIntoView();
       await wait(mark);
       const box = mark().getBoundingClientRect();
       for (const kind of ['pointerover', 'mouseover', 'pointermove', 'mousemove'])
@@ -95,7 +153,7 @@ def test_a_mark_has_a_tooltip(chromium: Chromium, page: Path) -> None:
       await wait(told);
       return told();
     })()"""
-    words = chromium.look(page, 1600, script=script).value.split()
+    words = chromium.look(page, LAPTOP, script=script).value.split()
     assert {"when", "what", "told", "by"} <= set(words)
     assert re.search(r"-?\d+\.\d+ s", " ".join(words))
 
@@ -109,7 +167,7 @@ def test_any_two_variants_can_be_side_by_side(chromium: Chromium, page: Path) ->
       log.value = 'witness.log.gz'; log.dispatchEvent(new Event('change'));
       return pane.querySelector('.log a').getAttribute('href');
     })()"""
-    seen = chromium.look(page, 1600, script=script, selectors=[".pane .log h4 a", ".pane .log pre"])
+    seen = chromium.look(page, LAPTOP, script=script, selectors=[".pane .log h4 a", ".pane .log pre"])
     assert seen.value == "vanish/documented/1/app.streams.log.gz"
     assert seen.texts[".pane .log h4 a"] == ["witness.log.gz"] * 2
     assert seen.texts[".pane .log pre"][0] == seen.texts[".pane .log pre"][1]
@@ -131,9 +189,9 @@ def folded(tmp_path: Path) -> Path:
 def test_a_claim_shows_its_rates_when_it_is_opened(chromium: Chromium, folded: Path) -> None:
     """The chart is drawn when the claim is opened, with a point and a line for each variant."""
     marks = [".chart .mark-symbol path", ".chart .role-mark.mark-rule line"]
-    closed = chromium.look(folded, 390, selectors=marks)
+    closed = chromium.look(folded, PHONE, selectors=marks)
     assert [len(closed.texts[selector]) for selector in marks] == [0, 0]
-    opened = chromium.look(folded, 390, selectors=marks, open_details=True)
+    opened = chromium.look(folded, PHONE, selectors=marks, open_details=True)
     assert [len(opened.texts[selector]) for selector in marks] == [2, 2]
     assert opened.errors == opened.overflow == []
 
@@ -155,7 +213,7 @@ def test_the_series_of_the_services_are_drawn(chromium: Chromium, tmp_path: Path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(json.dumps(sample.to_json()) + "\n" for sample in samples), encoding="utf-8")
     lines = ".chart .mark-line path"
-    seen = chromium.look(report.write(scenario, run, None), 390, selectors=[lines, ".chart svg"], open_details=True)
+    seen = chromium.look(report.write(scenario, run, None), PHONE, selectors=[lines, ".chart svg"], open_details=True)
     assert len(seen.texts[".chart svg"]) == 2
     assert len(seen.texts[lines]) == 2 * 2 * len(series_chart.ROWS)
     assert seen.errors == seen.overflow == []
@@ -174,7 +232,7 @@ def test_every_chart_is_drawn_before_printing(chromium: Chromium, folded: Path) 
       dispatchEvent(new Event('afterprint'));
       return {all, before, after, narrow, folded: open()};
     })()"""
-    value = chromium.look(folded, 1600, script=script).value
+    value = chromium.look(folded, LAPTOP, script=script).value
     assert value["before"][0] < value["all"], "some are folded to begin with"
     assert value["after"][0] == value["all"]
     assert value["narrow"] == 0
@@ -189,7 +247,7 @@ def test_the_harness_reports_faults(chromium: Chromium, tmp_path: Path) -> None:
         f'<body><div style="width:3000px">wide</div><p style="{narrow}">cut off text</p>'
         '<script>console.error("oh"); fetch("http://127.0.0.1:9/x"); missing();</script>'
     )
-    seen = chromium.look(path, 390)
+    seen = chromium.look(path, PHONE)
     errors = "\n".join(seen.errors)
     assert "oh" in errors
     assert "missing is not defined" in errors

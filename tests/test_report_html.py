@@ -16,7 +16,9 @@ from reprolab.engine.host_facts import Host
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import RunInfo
 from reprolab.report import write
-from reprolab.report.html import report
+from reprolab.report.html import opening, report, thumbnail, timeline_chart
+from reprolab.report.html import page as html_page
+from reprolab.report.html import trials as html_trials
 from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
 from reprolab.scenario.trial import TrialRecord
@@ -103,11 +105,66 @@ def test_the_timelines_have_the_events_of_the_logs(whole: str) -> None:
     data = charts_of(whole)
     lines = [item for item in data["charts"].values() if item["kind"] == "timeline"]
     kinds = [{data["kinds"][mark[3]] for mark in item["events"]} for item in lines]
-    assert len(lines) == 2
+    assert len(lines) == 2 + 2, "two at the top, and two in the section"
     assert {"gone", "traceback", "ending", "present"} <= kinds[0]
     assert "gone" not in kinds[1]
     assert sum(map(sum, lines[0]["responses"])) > 0
     assert "gone at 0.78 s" in words(whole)
+
+
+def test_the_page_begins_with_the_answer_and_the_pair_behind_it(whole: str) -> None:
+    """The answer is the heading. The first two charts are of the documented variant and of its control."""
+    assert re.search(r"<h1>.*Reproduced:", whole)
+    opening = words(re.search(r'<div class="opening.*?</ul>', whole, re.S)[0])  # type: ignore[index]
+    assert opening.index("documented") < opening.index("gunicorn-19.5.0")
+    assert opening.index("gone at 0.78 s") < opening.index("gunicorn-19.5.0")
+    first, second = list(charts_of(whole)["charts"].values())[-2:]
+    assert first["spec"] == second["spec"], "one axis and one scale"
+
+
+def test_answers_and_errors_are_stacked_apart() -> None:
+    """Each class of statuses is a lane; a text that is no status is one too."""
+    assert timeline_chart.response_lanes(["200", "302", "404", "502", "views done"]) == [
+        ["200", "302"],
+        ["404", "502"],
+        ["views done"],
+    ]
+
+
+def test_what_went_wrong_is_in_colour_and_words() -> None:
+    """The cells of a table for what is gone, for the status of an error, and for anything else."""
+    assert report.marked("gone") == '<b style="color:var(--gone)">gone</b>'
+    assert report.marked("502") == '<b style="color:var(--server)">502 <small>bad gateway</small></b>'
+    assert report.marked("599") == '<b style="color:var(--server)">599 <small>error</small></b>'
+    assert report.marked("200") == "200"
+
+
+def test_a_time_before_zero_has_a_minus_sign() -> None:
+    """Not a hyphen."""
+    assert html_page.signed(-300) == "\N{MINUS SIGN}0.300 s"
+    assert html_trials.seconds(-300) == "\N{MINUS SIGN}0.30 s"
+
+
+def test_a_run_of_own_factors_has_a_headline_of_its_own(tmp_path: Path) -> None:
+    """It says what was looked for, and has no bar of verdicts; so has a run without any valid trial."""
+    text = page(tmp_path / "own", in_memory(PAIR), trials(custom="---"))
+    assert re.search(r"<h1>.*Not seen:", text)
+    assert 'class="bar"' not in text
+    text = page(tmp_path / "invalid", in_memory(PAIR), [trial(invalid="no such file")])
+    assert re.search(r"<h1>.*Undecided:.*no trial is valid", text)
+    assert "0/1 invalid" in words(text)
+
+
+def test_a_thumbnail_needs_no_script(tmp_path: Path) -> None:
+    """An SVG with the names of both variants, and bars in the colours of the page."""
+    run, scenario = recorded_run(tmp_path, "whole"), loader.load(ROOT, "socket-vanish")
+    pair = opening.read_pair(scenario, run)
+    assert [shown.record.variant for shown in pair] == ["documented", "gunicorn-19.5.0"]
+    picture = thumbnail.thumbnail(pair)
+    assert picture.startswith("<svg") and "<script" not in picture
+    for part in (">documented<", ">gunicorn-19.5.0<", 'fill="var(--ok)"', 'fill="var(--server)"', 'fill="var(--gone)"'):
+        assert part in picture
+    assert thumbnail.thumbnail([]) == ""
 
 
 def test_logs_are_side_by_side(whole: str) -> None:
@@ -146,7 +203,8 @@ def test_a_run_without_events_has_no_timeline(tmp_path: Path) -> None:
     text = page(tmp_path, in_memory(PAIR), trials(documented="+++", old="---"))
     assert "Timeline" not in words(text)
     assert len(text) < 60_000
-    assert "1 confirmed 0 refuted" in words(text)
+    assert "1 confirmed" in words(text)
+    assert "0 refuted" not in words(text)
 
 
 def test_the_page_of_an_aborted_run(tmp_path: Path) -> None:
@@ -305,5 +363,5 @@ def test_a_large_run_stays_below_five_megabytes(tmp_path: Path) -> None:
         for file in ("app.err", "proxy.err", "witness.err"):
             (place / file).write_text(lines)
     text = report.page(scenario, run, None)
-    assert len(charts_of(text)["charts"]) == 153
+    assert len(charts_of(text)["charts"]) == 2 + 153, "two of them at the top"
     assert len(text.encode()) < MOST

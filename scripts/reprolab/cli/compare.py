@@ -13,7 +13,6 @@ from rich.console import Console
 from reprolab.cli.common import boundary, console, project_root, show_progress
 from reprolab.compare import by_hand, select, terminal
 from reprolab.compare import comparison as comparing
-from reprolab.compare import html as compare_html
 from reprolab.compare.comparison import Comparison
 from reprolab.compare.facts import VERDICTS
 from reprolab.compare.select import Side
@@ -57,6 +56,9 @@ def _compare(root: Path, options: CompareOptions, console: Console, show_progres
     comparison = comparing.compare(left, right, scenario, warnings, options.logs, show_progress)
     terminal.render(console, comparison)
     if options.html:
+        # Only a page needs the drawing library.
+        from reprolab.compare import html as compare_html
+
         try:
             options.html.write_text(compare_html.render(comparison), encoding="utf-8")
         except OSError as error:

@@ -12,7 +12,6 @@ from reprolab.core.errors import UsageError
 from reprolab.evidence import lookup
 from reprolab.publish import accept as acceptance
 from reprolab.publish import readme_sections
-from reprolab.publish import site as site_pages
 from reprolab.scenario import loader
 from reprolab.verdict import fitting
 
@@ -56,5 +55,8 @@ def docs_(check: bool) -> None:
 def site(output: Path | None) -> None:
     """Write all scenarios, their claims, READMEs and latest reports as pages that need no network."""
     root = project_root()
+    # Only the site needs the drawing library.
+    from reprolab.publish import site as site_pages
+
     target = output or lookup.results_root(root) / site_pages.NAME
     click.echo(f"written: {site_pages.build(root, target.absolute(), show_progress)}")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reprolab.compare.differences import Finding, Standing, alike, differing, findings
+from reprolab.compare.differences import Finding, Standing, alike, causes_first, differing, findings
 from reprolab.compare.facts import facts
 from reprolab.compare.line_counts import LEFT, RIGHT, Tally
 from reprolab.compare.log_reader import Log, sources, zero
@@ -15,6 +15,7 @@ from reprolab.compare.observations import Facts
 from reprolab.compare.select import Side
 from reprolab.compare.side_by_side import Aligned, Stretch, align, neighbours
 from reprolab.core.progress import OnProgress
+from reprolab.report.timeline import load_start
 from reprolab.scenario.model import Scenario
 
 # The number of findings that are shown with the lines around them, and the least weight of these.
@@ -40,7 +41,10 @@ class LogPair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two sides with the differences in facts and in logs. ``around`` maps a finding to the lines around its first."""
+    """Two sides with the differences in facts and in logs. ``around`` maps a finding to the lines around its first.
+
+    Times of lines begin when the load began, if ``from_load``, else with the first line of the trial.
+    """
 
     left: Side
     right: Side
@@ -48,6 +52,8 @@ class Comparison:
     facts: tuple[Facts, ...]
     sources: tuple[LogPair, ...]
     around: Mapping[Finding, tuple[Stretch, ...]]
+    scenario: Scenario | None = None
+    from_load: bool = False
 
     @property
     def sides(self) -> tuple[Side, Side]:
@@ -55,8 +61,8 @@ class Comparison:
 
     @property
     def findings(self) -> list[Finding]:
-        """The findings of all logs, by descending score."""
-        return sorted((finding for source in self.sources for finding in source.findings), key=_by_score)
+        """The findings of all logs, by descending score; among the first ones, a cause stands before what follows."""
+        return causes_first(finding for source in self.sources for finding in source.findings)
 
     def name(self, side: int) -> str:
         """The name of a side: its variant, with the run or the scenario if these differ."""
@@ -83,7 +89,9 @@ def compare(
 ) -> Comparison:
     """Compare two sides. ``only`` names the logs to read; if it is empty, all are read."""
     paths = tuple([sources(side.directory(trial)) for trial in side.every] for side in (left, right))
-    zeros = tuple([zero(logs_of_trial) for logs_of_trial in side] for side in paths)
+    starts = tuple([load_start(trial.observation) for trial in side.every] for side in (left, right))
+    from_load = all(start for side in starts for start in side)
+    zeros: Zeros = starts if from_load else tuple([zero(logs_of_trial) for logs_of_trial in side] for side in paths)
     names = dict.fromkeys(name for side in paths for logs_of_trial in side for name in logs_of_trial)
     pairs = tuple(
         _compare_log(name, (left, right), paths, zeros, on_progress) for name in names if not only or name in only
@@ -92,18 +100,13 @@ def compare(
     notes = [*warnings, *(f"no log {name!r} here; there are {', '.join(names) or 'none'}" for name in missing)]
     if not names:
         notes.append("no logs are left of these trials")
-    all_findings = sorted((finding for pair in pairs for finding in pair.findings), key=_by_score)
-    return Comparison(
-        left, right, tuple(notes), facts(left, right, scenario), pairs, _surroundings(all_findings, paths, zeros)
-    )
-
-
-def _by_score(finding: Finding) -> float:
-    return -finding.score
+    all_findings = causes_first(finding for pair in pairs for finding in pair.findings)
+    around = _surroundings(all_findings, paths, zeros)
+    return Comparison(left, right, tuple(notes), facts(left, right, scenario), pairs, around, scenario, from_load)
 
 
 Paths = tuple[list[dict[str, Path]], ...]
-Zeros = tuple[list[int | None], ...]
+Zeros = tuple[Sequence[int | None], ...]
 
 
 def _compare_log(name: str, sides: tuple[Side, Side], paths: Paths, zeros: Zeros, on_progress: OnProgress) -> LogPair:

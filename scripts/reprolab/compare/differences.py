@@ -21,6 +21,8 @@ IN_STEP = 2
 # This number of kinds that differ only in plain numbers are one finding: "request 7 begins", "request 8 begins".
 SAME_SHAPE = 4
 GRAVE = 3
+# So many findings with the highest scores are put into the order of time.
+FIRST = 12
 SERVER_FAULT, CLIENT_FAULT = status_pattern(r"5\d\d"), status_pattern(r"4\d\d")
 
 WEIGHTS: tuple[tuple[int, re.Pattern[str]], ...] = (
@@ -83,6 +85,29 @@ class Finding:
         sums = sum(self.counts[LEFT]), sum(self.counts[RIGHT])
         times = 4 * math.log10(max(sums) / max(1, min(sums))) if self.standing == Standing.MORE else 0.0
         return RANK[self.standing] + 12 * self.weight + min(10.0, 2 * math.log10(max(sums) + 1)) + min(20.0, times)
+
+
+def causes_first(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings by descending score, where the lines that only one side has are at the top in the order of time.
+
+    What comes first may be the cause of the rest. So of the FIRST findings with the highest scores, those that are
+    certain and not plain, of the side of the very first one, come in the order of their first lines.
+    """
+    ordered = sorted(findings, key=lambda finding: -finding.score)
+    if not ordered:
+        return []
+    side = ordered[0].side
+    timed = [(seen.at_ms, finding) for finding in ordered[:FIRST] if (seen := _only(finding, side))]
+    chain = [
+        finding for at, finding in sorted(((at, f) for at, f in timed if at is not None), key=lambda item: item[0])
+    ]
+    return chain + [finding for finding in ordered if finding not in chain]
+
+
+def _only(finding: Finding, side: int) -> Sighting | None:
+    """The first line of a finding, if it is on this side only, in every trial, and heavier than a plain line."""
+    certain = finding.standing == Standing.ONLY and finding.side == side and finding.weight > 1
+    return finding.first[side] if certain else None
 
 
 def weight(normalized: str) -> int:

@@ -18,7 +18,7 @@ from reprolab.scenario.model import Scenario
 from reprolab.verdict.counting import Count, count
 from reprolab.verdict.document import read_verdict
 
-VERDICTS = "verdicts"
+VERDICTS, SIGNS, COLUMNS = "verdicts", "signs (shown in trials)", "results"
 # Values that belong to a trial or to a directory of the host, not to the stack.
 OF_THE_TRIAL = re.compile(r"^name$|\.labels\.reprolab\.(?:run|owner)$|\.build\.context$|\.source$|\.image$")
 
@@ -100,7 +100,7 @@ def signs(left: Side, right: Side, scenario: Scenario) -> Facts:
         Fact(f"{', '.join(ids)}: {words}", left_words, right_words)
         for (words, left_words, right_words), ids in by_text.items()
     ]
-    return Facts("signs (shown in trials)", tuple(rows), same)
+    return Facts(SIGNS, tuple(rows), same)
 
 
 def _rates_apart(left: Count, right: Count) -> bool:
@@ -146,7 +146,7 @@ def columns(left: Side, right: Side, scenario: Scenario) -> Facts:
     shown = [column for column in experiment.columns if not column.note] if experiment else []
     cells = [[table.cell(column, list(side.trials)) for column in shown] for side in (left, right)]
     rows = [Fact(c.heading, a, b) for c, a, b in zip(shown, cells[0], cells[1], strict=True) if a != b]
-    return Facts("results", tuple(rows), len(shown) - len(rows))
+    return Facts(COLUMNS, tuple(rows), len(shown) - len(rows))
 
 
 def _differing(title: str, left: Mapping[str, Any], right: Mapping[str, Any]) -> Facts:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.logs import access_log, normalize, servers
 from reprolab.logs.log_file import LogFile
-from reprolab.logs.timestamps import moment_ns, split_timestamp
+from reprolab.logs.timestamps import moment_ns, own_ns, split_timestamp
 
 PACKED = ".log.gz"
 PLAIN = (".log", ".out", ".err")
@@ -100,7 +100,12 @@ def without_stamp(raw: bytes) -> str:
 
 
 def moment(raw: bytes) -> int | None:
-    """The time of a line in ns since the epoch: the engine's timestamp, else the time in the line; None without."""
+    """The time of a line in ns since the epoch, None without one.
+
+    The best is the moment that a program measured, then the engine's timestamp, then the time in a server's line.
+    """
+    if (measured := own_ns(raw)) is not None:
+        return measured
     stamp, text = split_timestamp(raw)
     line = text.decode("utf-8", "replace").rstrip()
     try:

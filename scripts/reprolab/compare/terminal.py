@@ -19,7 +19,7 @@ from reprolab.compare.side_by_side import AlignedRow, Stretch
 from reprolab.core import command_text
 from reprolab.report import table
 
-STYLES = ("red", "green")
+STYLES = ("bright_blue", "dark_orange")
 MARKS = ("<", ">")
 OUTSTANDING = 12
 MOST_FACTS = 14
@@ -37,7 +37,7 @@ def render(console: Console, comparison: Comparison) -> None:
     for warning in comparison.warnings:
         console.print(Text(f"! {warning}", style="yellow"))
     console.print(_title("what stands out"))
-    console.print(Text(wording.CLOCK, style="dim"))
+    console.print(Text(wording.clock(comparison), style="dim"))
     for part in _outstanding(comparison, wide):
         console.print(part)
     for group in comparison.facts:

@@ -13,6 +13,13 @@ NORMALIZED = (
 )
 
 CLOCK = "times are seconds since the first line of the trial, in whichever of its logs that stands"
+LOAD_CLOCK = "times are seconds since the load began, as in the timelines of a report"
+CAUSES = "what only one side has comes in the order of time: what is first may be the cause of the rest"
+
+
+def clock(comparison: Comparison) -> str:
+    """What the times of lines count from, and the order of the findings."""
+    return f"{LOAD_CLOCK if comparison.from_load else CLOCK}; {CAUSES}"
 
 
 def number(value: int) -> str:
@@ -34,8 +41,8 @@ def counts(values: tuple[int, ...]) -> str:
 
 
 def at(milliseconds: float | None) -> str:
-    """A time since the first line of the trial, in seconds."""
-    return "" if milliseconds is None else f"{milliseconds / 1000:.2f} s"
+    """A time in seconds, with a real minus sign before the moment zero."""
+    return "" if milliseconds is None else f"{milliseconds / 1000:.2f} s".replace("-", "\N{MINUS SIGN}")
 
 
 def where(comparison: Comparison, finding: Finding) -> str:

@@ -18,6 +18,8 @@ VERDICTS = ("confirmed", "refuted", "intermittent", "inconclusive")
 LONGEST_SECTION = 20_000
 # In characters. Short cells are not wrapped; long cells get a minimum width.
 SHORT_CELL, LONG_CELL = 20, 60
+# A table that begins with these columns becomes cards on a phone.
+CLAIMS = ["id", "claim", "verdict"]
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,13 @@ def _cell_class(cell: Token) -> str:
 
 
 def _table_open(renderer: Any, tokens: Sequence[Token], index: int, options: Any, environment: Any) -> str:
-    return '<div class="scroll"><table>\n'
+    headings = []
+    for token in tokens[index:]:
+        if token.type == "thead_close":
+            break
+        headings += [token.content] if token.type == "inline" else []
+    cards = " claim-cards" if headings[: len(CLAIMS)] == CLAIMS else ""
+    return f'<div class="scroll{cards}"><table>\n'
 
 
 def _table_close(renderer: Any, tokens: Sequence[Token], index: int, options: Any, environment: Any) -> str:

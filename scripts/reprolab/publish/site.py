@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+from markupsafe import Markup
+
 from reprolab.core import files
 from reprolab.core.errors import UsageError
 from reprolab.core.progress import OnProgress
@@ -21,10 +23,13 @@ from reprolab.evidence import lookup, run_dir
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.publish import readme_sections
 from reprolab.publish.readme_page import Story, render_readme
+from reprolab.report.html import opening
 from reprolab.report.html.page import render, script_json
+from reprolab.report.html.thumbnail import thumbnail
 from reprolab.scenario import loader
 from reprolab.scenario.model import Claim, Scenario
 from reprolab.verdict import fitting
+from reprolab.verdict.answer import Answer, answer
 from reprolab.verdict.document import ClaimVerdict
 from reprolab.verdict.record import RecordedRun, read_record
 
@@ -36,12 +41,13 @@ RELATIVE = re.compile(r'(?P<before>\b(?:href|src)=")(?P<target>(?![a-z]+:|#|/)[^
 
 @dataclass(frozen=True)
 class ReportLink:
-    """The report of a scenario's latest run: the path of its copy, or the reason why there is none."""
+    """The report of a scenario's latest run: the path of its copy and its picture, or why there is none."""
 
     href: str = ""
     run: str = ""
     status: str = ""
     missing: str = ""
+    picture: Markup | str = ""
 
 
 @dataclass(frozen=True)
@@ -64,9 +70,10 @@ class ScenarioPage:
     scenario: Scenario
     claims: tuple[ClaimRow, ...]
     recorded: RecordedRun | None
-    counts: tuple[tuple[str, int], ...]
+    counts: tuple[tuple[int, str], ...]
     report: ReportLink
     story: Story | None
+    answer: Answer | None = None
 
     @property
     def href(self) -> str:
@@ -76,7 +83,7 @@ class ScenarioPage:
     @property
     def summary(self) -> str:
         """The number of claims for each verdict, as text."""
-        return " · ".join(f"{n} {word}" for word, n in self.counts)
+        return " · ".join(f"{n} {word}" for n, word in self.counts)
 
 
 def build(root: Path, target: Path, on_progress: OnProgress) -> Path:
@@ -121,12 +128,12 @@ def _write(root: Path, draft: Path, target: Path, on_progress: OnProgress) -> No
     ]
     totals = Counter(dict.fromkeys(VERDICTS, 0))
     for page in pages:
-        totals.update(dict(page.counts))
+        totals.update({word: n for n, word in page.counts})
     index = render(
         __package__,
         "site.html.j2",
         pages=pages,
-        totals=[(word, totals[word]) for word in VERDICTS],
+        totals=[(totals[word], word) for word in VERDICTS],
         sections=script_json(sections),
     )
     (draft / "index.html").write_text(index, encoding="utf-8")
@@ -139,10 +146,12 @@ def _scenario_page(root: Path, name: str, draft: Path, target: Path) -> Scenario
     ordered = sorted(scenario.claims, key=lambda claim: int((re.findall(r"\d+", claim.id) or ["0"])[-1]))
     claims = tuple(_claim_row(claim, record.verdict.claim(claim.id) if record else None) for claim in ordered)
     numbers = Counter(row.verdict for row in claims if row.verdict)
-    counts = tuple((word, numbers[word]) for word in VERDICTS if numbers[word])
+    counts = tuple((numbers[word], word) for word in VERDICTS if numbers[word])
     readme = scenario.directory / "README.md"
     story = render_readme(readme.read_text(encoding="utf-8"), _links(root, readme, draft)) if readme.exists() else None
-    return ScenarioPage(scenario, claims, record, counts, _copy_report(root, scenario, draft, target), story)
+    main = answer(scenario, record.verdict) if record else None
+    report = _copy_report(root, scenario, main.claim if main else "", draft, target)
+    return ScenarioPage(scenario, claims, record, counts, report, story, main)
 
 
 def _claim_row(claim: Claim, row: ClaimVerdict | None) -> ClaimRow:
@@ -154,8 +163,11 @@ def _claim_row(claim: Claim, row: ClaimVerdict | None) -> ClaimRow:
     return ClaimRow(claim.id, claim.text, claim.setting, str(row.verdict), row.reason, measured, variants)
 
 
-def _copy_report(root: Path, scenario: Scenario, draft: Path, target: Path) -> ReportLink:
-    """Copy the report of the newest run that fits; the copy's links to evidence point to the run's directory."""
+def _copy_report(root: Path, scenario: Scenario, claim: str, draft: Path, target: Path) -> ReportLink:
+    """Copy the report of the newest run that fits; the copy's links to evidence point to the run's directory.
+
+    ``claim`` is the id of the claim whose trials make the picture.
+    """
     name = scenario.name
     try:
         run = lookup.find_run(root, name, partial(_no_page, scenario))
@@ -174,7 +186,8 @@ def _copy_report(root: Path, scenario: Scenario, draft: Path, target: Path) -> R
     copy.parent.mkdir(exist_ok=True)
     text = source.read_text(encoding="utf-8")
     copy.write_text(_with_links_to_run(text, run, target / "reports"), encoding="utf-8")
-    return ReportLink(href, run.name, status)
+    picture = thumbnail(opening.read_pair(scenario, run, claim))
+    return ReportLink(href, run.name, status, picture=picture)
 
 
 def _no_page(scenario: Scenario, run: RunDirectory) -> str:

@@ -67,13 +67,17 @@ def timeline(experiment: Experiment, evidence: TrialDirectory, observation: Mapp
 
 def zero_of(evidence: TrialDirectory, observation: Mapping[str, Any]) -> int:
     """The moment 0 in ns since the epoch: the start of the load, else the first log line of the app; 0 if unknown."""
-    started = _load(observation).get("started_ns")
-    if started:
-        return int(started)
+    if started := load_start(observation):
+        return started
     with suppress(*UNREADABLE, ValueError):
         for line in islice(evidence.streams("app"), 1):
             return timestamps.moment_ns(timestamps.split_timestamp(line)[0])
     return 0
+
+
+def load_start(observation: Mapping[str, Any]) -> int:
+    """When the load of a trial began, in ns since the epoch; 0 without a load."""
+    return int(_load(observation).get("started_ns") or 0)
 
 
 def log_events(evidence: TrialDirectory, zero_ns: int) -> list[Event]:

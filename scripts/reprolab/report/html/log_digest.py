@@ -15,7 +15,7 @@ from reprolab.core.foreign_text import plain
 from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.logs import servers
 from reprolab.logs.log_file import LogFile
-from reprolab.logs.timestamps import moment_ns, split_timestamp
+from reprolab.logs.timestamps import moment_ns, own_ns, split_timestamp
 
 # The number of lines that are kept from the start of each shape; the last one is kept too.
 FIRST = 2
@@ -165,7 +165,8 @@ def _empty(path: Path) -> bool:
 
 def _line(number: int, line: bytes, zero_ns: int) -> DigestLine:
     stamp, text = split_timestamp(line)
-    at = round((moment_ns(stamp) - zero_ns) / 1e6, 1) if stamp and zero_ns else None
+    moment = own_ns(text) or (moment_ns(stamp) if stamp else 0)
+    at = round((moment - zero_ns) / 1e6, 1) if moment and zero_ns else None
     return DigestLine(number, at, _text(text))
 
 

@@ -23,6 +23,7 @@ def _templates(package: str) -> Environment:
     # Values come from logs and observations, so all of them are escaped.
     templates = environment(package, __package__, autoescape=True)
     templates.filters["code"] = code
+    templates.filters["signed"] = signed
     return templates
 
 
@@ -33,6 +34,11 @@ def code(text: str) -> Markup:
     if len(parts) % 2 == 0:  # a backtick without a partner is a plain character
         return escape(text)
     return Markup("").join(Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(parts))
+
+
+def signed(ms: float) -> str:
+    """Milliseconds as seconds with a sign, and a real minus."""
+    return f"{ms / 1000:+.3f} s".replace("-", "\N{MINUS SIGN}")
 
 
 def render(package: str, template: str, **values: object) -> str:

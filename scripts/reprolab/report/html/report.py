@@ -6,10 +6,14 @@ other parts of the page work without these files.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+
+from markupsafe import Markup
 
 from reprolab.core import files
 from reprolab.evidence import run_dir
@@ -17,15 +21,26 @@ from reprolab.evidence.run_dir import FIRST_TRIALS, TRIALS, RunDirectory
 from reprolab.evidence.run_info import RunInfo
 from reprolab.report import layers, table, terminal
 from reprolab.report.html import claims as claims_html
-from reprolab.report.html import logs, vega
+from reprolab.report.html import logs, opening, timeline_chart, vega
 from reprolab.report.html import trials as trials_html
 from reprolab.report.html.page import render, script_json
 from reprolab.report.machine import machine_lines
 from reprolab.scenario.model import CUSTOM, Scenario
 from reprolab.scenario.trial import TrialRecord
+from reprolab.verdict.answer import Kind, answer
 from reprolab.verdict.document import VerdictDocument
 from reprolab.verdict.record import RecordedRun, verdict_of
 
+# The colour of an answer's first words is that of a verdict.
+ANSWER_STYLES = {
+    Kind.REPRODUCED: "confirmed",
+    Kind.SEEN: "confirmed",
+    Kind.NOT_REPRODUCED: "refuted",
+    Kind.NOT_SEEN: "refuted",
+    Kind.COMES_AND_GOES: "intermittent",
+    Kind.UNDECIDED: "inconclusive",
+}
+ERROR_STATUS = re.compile(r"[45]\d\d")
 FILES = ("report.txt", "report.md", "verdict.json", "run.json", TRIALS, FIRST_TRIALS)
 
 
@@ -53,6 +68,7 @@ def page(scenario: Scenario, run: RunDirectory, recorded: RecordedRun | None) ->
         if chart := claim["chart"]:
             claim["chart"] = charts.add(chart["spec"], kind="rates", rows=chart["data"]["rates"])
     sections = trials_html.timelines(scenario, shown, charts)
+    main = answer(scenario, verdict, recorded.verdict if recorded else None)
     return render(
         __package__,
         "report.html.j2",
@@ -60,11 +76,15 @@ def page(scenario: Scenario, run: RunDirectory, recorded: RecordedRun | None) ->
         run=run.name,
         status=info.status or "of unknown status",
         reason=info.reason,
+        answer=main,
+        kinds=ANSWER_STYLES,
+        picture=trials_html.opening(opening.pair_of(scenario, shown, main.claim), charts),
         headline=_headline(verdict),
         drift=_drift(scenario, verdict, info, recorded),
         facts=_facts(scenario, info),
         hosts=sum(base.origin == "host" for base in info.bases.values()),
         finding=_finding(scenario, recorded),
+        marked=marked,
         tables=_tables(scenario, run, trials),
         machine=[*checked.lines, *machine_lines(scenario, info, verdict, trials)],
         customs=_customs(scenario, verdict),
@@ -76,6 +96,16 @@ def page(scenario: Scenario, run: RunDirectory, recorded: RecordedRun | None) ->
         charts=script_json(charts.to_json()),
         library=vega.library() if charts.items else "",
     )
+
+
+def marked(cell: str) -> Markup | str:
+    """A cell of a table; what is gone or killed, and the status of an error, have the colour of the timeline."""
+    if cell in timeline_chart.THROUGH:
+        return Markup('<b style="color:var(--{})">{}</b>').format(cell, cell)
+    if ERROR_STATUS.fullmatch(cell):
+        phrase = next((status.phrase for status in HTTPStatus if status == int(cell)), "error").lower()
+        return Markup('<b style="color:{}">{} <small>{}</small></b>').format(timeline_chart.colour(cell), cell, phrase)
+    return cell
 
 
 def _headline(verdict: VerdictDocument) -> list[tuple[int, str]]:

@@ -11,9 +11,11 @@ from reprolab.report.html.vega import LEFT, finished
 from reprolab.scenario.event import KINDS
 
 LANE = 15
-HEIGHT = 84
+HEIGHT = 44
 GAP = 8
 AXIS = 30
+# From this number of statuses on, a lane names only the first.
+MANY = 3
 SHAPES = {
     "started": "triangle-up",
     "ending": "triangle-right",
@@ -33,12 +35,29 @@ def colour(status: str) -> str:
     return f"var({names.get(status[:1], '--note')})"
 
 
+def response_lanes(shown: Sequence[str]) -> list[list[str]]:
+    """The statuses in lanes of their own: answers, errors, and each text that is no status."""
+    lanes: dict[str, list[str]] = {}
+    for status in shown:
+        lanes.setdefault("answers" if status[:1] in "123" else "errors" if status[:1] in "45" else status, []).append(
+            status
+        )
+    return list(lanes.values())
+
+
 def timeline_spec(
-    span: tuple[float, float], names: Sequence[str], shown: Sequence[str], step_ms: int
+    span: tuple[float, float],
+    names: Sequence[str],
+    shown: Sequence[str],
+    step_ms: int,
+    most: Sequence[int] = (),
 ) -> dict[str, Any]:
     """The specification of a timeline: lanes of events, and below them the responses per step, stacked by status.
 
-    Data: `steps` (t, u: from and to in seconds; a, b: from and to on the stack; s: status; n: responses) and
+    Answers and errors have lanes of their own, so that many of one do not hide few of the other. ``most`` is the end of
+    the scale of each of these lanes; without it, each chart has its own.
+
+    Data: `steps` (t, u: from and to in seconds; g: lane; a, b: from and to on the stack; s: status; n: responses) and
     `events` (t, u: from and to in seconds; l: lane; k: kind; x: what happened; d: when).
     """
     top = LANE * len(names)
@@ -47,11 +66,14 @@ def timeline_spec(
     parts: list[Any] = []
     if names:
         parts.append(_lane_layer(x, names, top))
-    if shown:
-        parts.append(_response_layer(x, shown, top + GAP, step_ms))
+    lanes = response_lanes(shown)
+    for number, statuses in enumerate(lanes):
+        place = top + GAP + number * (HEIGHT + GAP)
+        parts.append(_response_layer(x, number, statuses, place, step_ms, most[number] if most else 0))
+    if lanes:
+        parts.append(_through_layer(x, top + len(lanes) * (GAP + HEIGHT)))
     chart = alt.layer(*parts).resolve_scale(y="independent", color="independent")
-    height = top + (GAP + HEIGHT if shown else 0)
-    return finished(chart, height)
+    return finished(chart, top + len(lanes) * (GAP + HEIGHT))
 
 
 def time_axis() -> alt.Axis:
@@ -86,27 +108,49 @@ def _lane_layer(x: alt.X, names: Sequence[str], top: int) -> Any:
     )
 
 
-def _response_layer(x: alt.X, shown: Sequence[str], top: int, step_ms: int) -> Any:
-    scale = alt.Scale(range=[top + HEIGHT, top], nice=True, zero=True)
+def _response_layer(x: alt.X, number: int, shown: Sequence[str], top: int, step_ms: int, most: int) -> Any:
+    """The bars of one lane of statuses, with the lane's name at the left."""
+    domain = {"domain": [0, most]} if most else {"zero": True}
+    scale = alt.Scale(range=[top + HEIGHT, top], nice=True, **domain)
     title = f"responses per {step_ms} ms"
-    ticks = alt.Axis(tickCount=3, grid=False, format="~s", minExtent=LEFT, maxExtent=LEFT, title=None, orient="left")
-    y = alt.Y("a:Q", title=None, scale=scale, axis=ticks)
+    ticks = alt.Axis(
+        tickCount=2,
+        grid=False,
+        format="~s",
+        minExtent=LEFT,
+        maxExtent=LEFT,
+        orient="left",
+        title=", ".join(shown) if len(shown) < MANY else f"{shown[0]} and others",
+        titleAngle=0,
+        titleAlign="left",
+        titleBaseline="middle",
+        titleX=4 - LEFT,
+        titleY=top + HEIGHT / 2,
+        titleLimit=LEFT - 40,
+        titleColor=colour(shown[0]),
+    )
+    y = alt.Y("a:Q", scale=scale, axis=ticks)
     ink = alt.Color("s:N", legend=None, scale=alt.Scale(domain=list(shown), range=[colour(s) for s in shown]))
     fields = [alt.Tooltip("d:N", title="when"), alt.Tooltip("s:N", title="status"), alt.Tooltip("n:Q", title=title)]
-    bars = (
+    return (
         alt.Chart(alt.NamedData("steps"))
+        .transform_filter(f"datum.g === {number}")
         .mark_rect(clip=True)
         .encode(x=x, x2="u:Q", y=y, y2="b:Q", color=ink, tooltip=fields)
     )
+
+
+def _through_layer(x: alt.X, bottom: int) -> Any:
+    """A line through all lanes where something goes or is killed."""
     through = alt.FieldOneOfPredicate(field="k", oneOf=list(THROUGH))
-    lines = (
+    return (
         alt.Chart(alt.NamedData("events"))
         .transform_filter(through)
         .mark_rule(strokeDash=[4, 3], strokeWidth=1.5, clip=True)
         .encode(
             x=x,
             y=alt.value(0),
-            y2=alt.value(top + HEIGHT),
+            y2=alt.value(bottom),
             color=alt.Color(
                 "k:N",
                 legend=None,
@@ -114,9 +158,8 @@ def _response_layer(x: alt.X, shown: Sequence[str], top: int, step_ms: int) -> A
             ),
         )
     )
-    return alt.layer(bars, lines).resolve_scale(color="independent")
 
 
 def height(names: Sequence[str], shown: Sequence[str]) -> int:
     """The height of a timeline with its axis in pixels. The page reserves it before the chart is drawn."""
-    return LANE * len(names) + (GAP + HEIGHT if shown else 0) + AXIS
+    return LANE * len(names) + len(response_lanes(shown)) * (GAP + HEIGHT) + AXIS

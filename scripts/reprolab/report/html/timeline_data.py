@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from reprolab.report.timeline import Timeline
@@ -38,6 +39,16 @@ def lanes(timelines: Iterable[Timeline]) -> list[str]:
 def statuses(timelines: Iterable[Timeline]) -> list[str]:
     """All statuses of the timelines, sorted."""
     return sorted({status for timeline in timelines for status in timeline.responses})
+
+
+def highest(line: Timeline, lane_statuses: Sequence[str]) -> int:
+    """The most responses of these statuses together in one step."""
+    return max((sum(column) for column in columns(line, lane_statuses)), default=0)
+
+
+def columns(line: Timeline, lane_statuses: Sequence[str]) -> Iterator[tuple[int, ...]]:
+    """The responses of each of these statuses, step by step."""
+    return zip_longest(*(line.responses.get(status, ()) for status in lane_statuses), fillvalue=0)
 
 
 def timeline_data(

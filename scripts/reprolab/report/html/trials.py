@@ -19,6 +19,8 @@ from reprolab.scenario.trial import TrialRecord
 # The marks of all timelines of a page together: it stays below 5 MB.
 ALL_MARKS = 12_000
 FEWEST_MARKS = 40
+# The kinds of event that the words above the first two timelines name.
+BRIEF = ("killed", "gone", "traceback")
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,11 @@ def read_trials(scenario: Scenario, run: RunDirectory, trials: Iterable[TrialRec
 
 
 def _read_trial(experiment: Experiment, run: RunDirectory, record: TrialRecord) -> ShownTrial:
-    evidence = run.trial(record.experiment, record.variant, record.trial)
+    return read_trial(experiment, run.trial(record.experiment, record.variant, record.trial), record)
+
+
+def read_trial(experiment: Experiment, evidence: TrialDirectory, record: TrialRecord) -> ShownTrial:
+    """The timeline of one trial, without the series of its services."""
     if not (record.valid and evidence.path.is_dir()):
         return ShownTrial(record, evidence, None)
     try:
@@ -105,6 +111,66 @@ def _faults(trials: Sequence[ShownTrial]) -> list[str]:
     return [f"{', '.join(dict.fromkeys(names))}: {fault}" for fault, names in by_fault.items()]
 
 
+@dataclass(frozen=True)
+class Axis:
+    """What several timelines share: from and to in ms, the lanes of events, the statuses, the ends of their scales."""
+
+    span: tuple[float, float]
+    lanes: Sequence[str]
+    statuses: Sequence[str]
+    most: Sequence[int] = ()
+
+    @classmethod
+    def of(cls, lines: Sequence[Timeline], *, common: bool = False) -> Axis:
+        """The axis of these timelines; ``common``: with one vertical scale, if their steps are equally long."""
+        statuses = timeline_data.statuses(lines)
+        same = len({line.step_ms for line in lines}) == 1
+        most = [
+            max(timeline_data.highest(line, lane) for line in lines) for lane in timeline_chart.response_lanes(statuses)
+        ]
+        return cls(timeline_data.axis(lines), timeline_data.lanes(lines), statuses, most if common and same else ())
+
+    def draw(self, trial: ShownTrial, line: Timeline, most_marks: int, charts: Charts) -> dict[str, Any]:
+        """Add the chart of a trial; returns what the template needs of it."""
+        data = timeline_data.timeline_data(line, self.statuses, self.lanes, self.span, most_marks)
+        places = [n for n, lane in enumerate(timeline_chart.response_lanes(self.statuses)) for _ in lane]
+        ordered = [status for lane in timeline_chart.response_lanes(self.statuses) for status in lane]
+        spec = timeline_chart.timeline_spec(self.span, self.lanes, self.statuses, line.step_ms, self.most)
+        places = [places[ordered.index(status)] for status in self.statuses]
+        return {
+            "id": charts.add(spec, kind="timeline", lanes=self.lanes, statuses=self.statuses, places=places, **data),
+            "height": timeline_chart.height(self.lanes, self.statuses),
+            "trial": trial.record.trial,
+            "summary": _summarize(line),
+            "brief": _summarize(line, BRIEF),
+            "early": data["early"],
+        }
+
+    def legend(self) -> dict[str, Any]:
+        """The kinds and the statuses with their colours."""
+        return {
+            "kinds": [kind for kind in KINDS if kind in self.lanes],
+            "statuses": [(status, timeline_chart.colour(status)) for status in self.statuses],
+        }
+
+
+def opening(trials: Sequence[ShownTrial], charts: Charts) -> dict[str, Any] | None:
+    """These trials side by side on one axis and one scale, for the top of a page; None if none has a timeline."""
+    shown = [(trial, trial.timeline) for trial in trials if trial.timeline]
+    if not shown:
+        return None
+    axis = Axis.of([line for _, line in shown], common=True)
+    tracks = [
+        {
+            "name": trial.record.variant,
+            "changes": table.changes_text(trial.record.factors),
+            **axis.draw(trial, line, timeline_data.MOST_MARKS, charts),
+        }
+        for trial, line in shown
+    ]
+    return {"tracks": tracks, "step": shown[0][1].step_ms, **axis.legend()}
+
+
 def _section(
     experiment: Experiment,
     trials: Sequence[ShownTrial],
@@ -116,33 +182,17 @@ def _section(
     section = {"name": experiment.name, "summary": experiment.summary, "faults": faults, "variants": [], "lanes": []}
     if not lines:
         return section
-    span, names, statuses = timeline_data.axis(lines), timeline_data.lanes(lines), timeline_data.statuses(lines)
-
-    specs = {
-        step: timeline_chart.timeline_spec(span, names, statuses, step) for step in {line.step_ms for line in lines}
-    }
-
-    def chart(trial: ShownTrial, line: Timeline) -> dict[str, Any]:
-        data = timeline_data.timeline_data(line, statuses, names, span, most)
-        return {
-            "id": charts.add(specs[line.step_ms], kind="timeline", lanes=names, statuses=statuses, **data),
-            "height": timeline_chart.height(names, statuses),
-            "trial": trial.record.trial,
-            "summary": _summarize(line),
-            "early": data["early"],
-        }
-
+    axis = Axis.of(lines)
     by_variant: dict[str, list[dict[str, Any]]] = {}
     for trial in trials:
         if trial.timeline:
-            by_variant.setdefault(trial.record.variant, []).append(chart(trial, trial.timeline))
+            by_variant.setdefault(trial.record.variant, []).append(axis.draw(trial, trial.timeline, most, charts))
     changes = {trial.record.variant: table.changes_text(trial.record.factors) for trial in trials}
     order = [name for name in experiment.variants if name in by_variant]
     order += [name for name in by_variant if name not in order]
     return section | {
-        "lanes": names,
-        "kinds": [kind for kind in KINDS if kind in names],
-        "statuses": [(status, timeline_chart.colour(status)) for status in statuses],
+        "lanes": axis.lanes,
+        **axis.legend(),
         "clock": any(line.zero_ns for line in lines),
         "step": max(line.step_ms for line in lines),
         "variants": [{"name": n, "changes": changes[n], "charts": by_variant[n]} for n in order],
@@ -176,16 +226,18 @@ def _series(
     return parts
 
 
-def _summarize(line: Timeline) -> str:
+def _summarize(line: Timeline, kinds: Sequence[str] = KINDS) -> str:
     """A timeline in words: the number of responses of each status, and of each kind of event, and when it was first."""
     parts = [f"{sum(counts):,} × {status}".replace(",", " ") for status, counts in sorted(line.responses.items())]
     counts = Counter(event.kind for event in line.events if event.kind != "note")
     first = {event.kind: event.at_ms for event in reversed(line.events)}
     parts += [
-        f"{kind} at {first[kind] / 1000:.2f} s" if n == 1 else f"{kind} {n} times, from {first[kind] / 1000:.2f} s on"
-        for kind in KINDS
+        f"{kind} at {seconds(first[kind])}" if n == 1 else f"{kind} {n} times, from {seconds(first[kind])} on"
+        for kind in kinds
         if (n := counts[kind])
     ]
+    if kinds != KINDS and line.responses:
+        return " · ".join(parts)
     lanes: dict[str, list[Event]] = {}
     for event in line.events:
         if event.kind == "note":
@@ -199,5 +251,11 @@ def _summarize_notes(source: str, events: Sequence[Event]) -> str:
     if len(events) > 1:
         return f"{source} {len(events)} times"
     (event,) = events
-    start, end = event.at_ms / 1000, event.end_ms / 1000
-    return f"{source} {start:.2f}–{end:.2f} s" if end > start else f"{source} at {start:.2f} s"
+    if event.end_ms > event.at_ms:
+        return f"{source} {seconds(event.at_ms).removesuffix(' s')}–{seconds(event.end_ms)}"
+    return f"{source} at {seconds(event.at_ms)}"
+
+
+def seconds(ms: float) -> str:
+    """Milliseconds as seconds, with the sign that typesetters use for minus."""
+    return f"{ms / 1000:.2f} s".replace("-", "\N{MINUS SIGN}")

@@ -2,20 +2,20 @@
 // Draws the charts when they come into view, and puts the logs of the chosen variants side by side.
 const report = JSON.parse(document.getElementById("charts").textContent);
 
-function seconds(ms) { return (ms / 1000).toFixed(ms % 100 ? 3 : 1) + " s"; }
+function seconds(ms) { return (ms / 1000).toFixed(ms % 100 ? 3 : 1).replace("-", "−") + " s"; }
 
 function steps(item) {
   const rows = [], longest = Math.max(0, ...item.responses.map((counts) => counts.length));
   for (let i = 0; i < longest; i++) {
-    let below = 0;
+    const stacks = [];
     item.responses.forEach((counts, status) => {
-      const n = counts[i] || 0, from = i * item.step;
+      const n = counts[i] || 0, from = i * item.step, lane = item.places[status], below = stacks[lane] || 0;
       if (!n) return;
       rows.push({
-        t: from / 1000, u: (from + item.step) / 1000, a: below, b: below + n, s: item.statuses[status], n,
+        t: from / 1000, u: (from + item.step) / 1000, g: lane, a: below, b: below + n, s: item.statuses[status], n,
         d: seconds(from) + " to " + seconds(from + item.step),
       });
-      below += n;
+      stacks[lane] = below + n;
     });
   }
   return rows;
