@@ -17,7 +17,7 @@ import requests
 from docker.errors import DockerException, ImageNotFound
 
 from reprolab.baseimage.resolve import Base, policy
-from reprolab.core import files
+from reprolab.core import command_text, files
 from reprolab.core.config_file import hint
 from reprolab.core.errors import InvalidTrial, LabError, UsageError
 from reprolab.core.progress import OnProgress
@@ -48,7 +48,7 @@ def up(root: Path, name: str, settings: Mapping[str, str], on_progress: OnProgre
     """
     where = by_hand.place(root, name, by_hand.checked_name(label))
     scenario = loader.load(root, name)
-    scenario.check_factors(settings, "up")
+    scenario.check_factors(settings, "up", command_text.beside(command_text.UP_WORDS))
     engine = ensure_engine(on_progress)
     api = client()
     if lack := lacks(scenario, settings, "", HostState.of(engine)):
