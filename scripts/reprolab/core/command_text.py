@@ -13,7 +13,7 @@ NAMES = "variant trials jobs seed budget confidence replay speed html add as sig
 VARIABLES = tuple(NAMES.split())
 FLAGS = ("keep-going", "observe", "thin")
 # What make takes beside the factors, for a run and for a stack by hand.
-RUN_WORDS = tuple("TRIALS VARIANT EXPERIMENT JOBS SEED BUDGET CONFIDENCE KEEP KEEP_GOING ARGS".split())
+RUN_WORDS = ("TRIALS", "VARIANT", "EXPERIMENT", "JOBS", "SEED", "BUDGET", "CONFIDENCE", "KEEP", "KEEP_GOING", "ARGS")
 UP_WORDS = ("AS", "ARGS")
 OPTION = re.compile(r"'?--([a-z][a-z-]*)'?")
 
