@@ -204,7 +204,7 @@ new-scenario: setup ## lay out a new scenario: make new-scenario NAME=my-case; a
 .PHONY: lock
 lock: setup ## write requirements.lock and the hashes in all lists of packages anew; pins stay (needs uv)
 	@command -v uv >/dev/null || { $(call lacks,uv is not on the PATH,uv,after: pip install uv); }
-	@uv pip compile --quiet --extra dev --generate-hashes --python-version 3.11 --no-header -o requirements.lock pyproject.toml
+	@uv pip compile --quiet --extra dev --generate-hashes --python-version 3.11.2 --no-header -o requirements.lock pyproject.toml
 	@$(BIN)/python scripts/lock.py
 
 ##@ Keep house
