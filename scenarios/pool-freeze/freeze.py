@@ -126,6 +126,8 @@ def send_request(stack, clients, number, first):
             raise InvalidTrial(f"request {number} was neither answered nor frozen but broken off: {status}")
         return result | {"status": status, "ms": round((time.monotonic() - begun) * 1000)}
     seen = describe(stack, stuck, number) if first else None
+    if first:
+        stack.hold("FROZEN", begun)
     return result | {
         "worker": stuck.worker,
         "chain": stuck.chain(),

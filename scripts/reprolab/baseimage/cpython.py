@@ -68,9 +68,20 @@ def find_interpreter(version: str, environ: Mapping[str, str]) -> Interpreter:
     versions = ", ".join(installed_versions(root)) if root else ""
     raise BaseImageError(
         f"pyenv on this host has no CPython {version}"
-        + (f" (it has {versions})" if versions else " (nor any other)" if root else ": there is no pyenv that this user can read"),
+        + (
+            f" (it has {versions})"
+            if versions
+            else " (nor any other)"
+            if root
+            else ": there is no pyenv that this user can read"
+        ),
         expected=f"the interpreter for the fallback image of python:{version}",
-        advice=f"`pyenv install {version}`" + ("" if root else ", once pyenv itself is installed; or as root, once: base images stay on the engine for all users"),
+        advice=f"`pyenv install {version}`"
+        + (
+            ""
+            if root
+            else ", once pyenv itself is installed; or as root, once: base images stay on the engine for all users"
+        ),
     )
 
 
