@@ -109,7 +109,7 @@ accept: setup ## put a reviewed run on record: make accept RUN=socket-vanish; TH
 
 ##@ Hand a case over
 .PHONY: $(addprefix bugreport-,$(SCENARIOS))
-$(addprefix bugreport-,$(SCENARIOS)): bugreport-%: setup ## bug reports to file upstream, from the latest run that bears them
+$(addprefix bugreport-,$(SCENARIOS)): bugreport-%: setup ## bug reports to file upstream, from the newest run that shows the bug and its control
 	@$(REPROLAB) bugreport $(call quoted,$(or $(RUN),$*)) --scenario $* $(ARGS)
 
 .PHONY: $(addprefix export-,$(SCENARIOS))
@@ -156,7 +156,7 @@ load: ## make a machine without network ready: make load BUNDLE=results/bundle-.
 NONE_CHOSEN := $(if $(PYTEST), || [ $$? -eq 5 ])
 
 .PHONY: test
-test: setup ## all checks and tests: pins, lint, units in seconds, then real containers
+test: setup ## all checks and tests: pins, lint, unit tests, then real containers
 	@$(REPROLAB) doctor
 	@$(REPROLAB) pins
 	@scripts/test-tools
@@ -166,7 +166,7 @@ test: setup ## all checks and tests: pins, lint, units in seconds, then real con
 	@$(BIN)/pytest --durations 12 -m alone $(PYTEST)$(NONE_CHOSEN)
 
 .PHONY: test-fast
-test-fast: setup ## the tests that take seconds and need no Docker
+test-fast: setup ## the tests that need no Docker: two minutes on two cores
 	@$(BIN)/pytest -n auto --maxprocesses 4 -m 'not docker and not slow' $(PYTEST)
 
 .PHONY: lint

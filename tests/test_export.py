@@ -512,9 +512,7 @@ def test_no_failure_is_taken_for_an_answer(
         assert all(f"--project-name {project[1]} " in call for call in calls if "--file" in call)
 
 
-def test_without_a_base_it_says_which_line_to_type(
-    written: dict[tuple[str, str | None], Path], tmp_path: Path
-) -> None:
+def test_without_a_base_it_says_which_line_to_type(written: dict[tuple[str, str | None], Path], tmp_path: Path) -> None:
     """The variable with the image that it stands for; the status is 2."""
     code, output, _ = run_sh(written["pool-freeze", None], tmp_path, NO_BASE="1", RUN="10")
     assert code == 2

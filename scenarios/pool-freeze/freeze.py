@@ -593,7 +593,7 @@ COLUMNS = [
     Column("frozen", rate),
     Column("lock lost", lambda o: lost(o) or None),
     Column("SIGTERM in child", lambda o: o["sigterm"] and "/".join(o["sigterm"]["children"])),
-    Column("in worker", lambda o: o["sigterm"] and o["sigterm"]["worker"]),
+    Column("SIGTERM in worker", lambda o: o["sigterm"] and o["sigterm"]["worker"]),
     Column("tasks finished", lambda o: finished_words(o)),
     Column("answers", lambda o: "/".join(sorted({a["status"] for a in o["attempts"] if answered(a)})) or None),
     Column("median ms", lambda o: median_ms(o)),
