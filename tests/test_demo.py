@@ -488,7 +488,7 @@ def test_the_drive_waits_for_the_presenter(vanish: model.Scenario, tmp_path: Pat
 
 
 def test_a_hold_waits_only_before_an_audience(vanish: model.Scenario, tmp_path: Path) -> None:
-    """In a demonstration it is recorded with its times; a presenter who leaves ends it. Any other run goes on at once."""
+    """In a demonstration it is recorded with its times; a presenter who leaves ends it. Other runs go on at once."""
     begun = time.monotonic() - 3
 
     def drive(stack: Any) -> dict[str, Any]:

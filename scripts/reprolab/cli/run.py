@@ -9,9 +9,11 @@ from typing import NoReturn
 import click
 
 from reprolab.cli.common import boundary, console, duration, project_root, settings_of, show_progress
+from reprolab.core import command_text
 from reprolab.core.errors import Exit
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import PAGE, RunDirectory
+from reprolab.pins import releases
 from reprolab.report import write
 from reprolab.run import observe_again, plan, session
 from reprolab.run.keep import Keeper
@@ -62,6 +64,7 @@ def run(
     )
     root = project_root()
     run_plan = plan.make_plan(loader.load(root, name), options)
+    releases.check(root, run_plan.scenario, options.settings, command_text.factors())
     terminal = console()
     keeper = Keeper(root, show_progress) if keep else None
     run_session = session.Session(root, run_plan, terminal, Progress(run_plan, terminal, show_progress), keeper=keeper)

@@ -28,6 +28,7 @@ from reprolab.engine.detect import client, compose_command, ensure_engine
 from reprolab.engine.requirements import HostState, lacks
 from reprolab.evidence import by_hand, lookup
 from reprolab.evidence.run_dir import TrialDirectory
+from reprolab.pins import releases
 from reprolab.run import load_words, log_text
 from reprolab.run.log_text import Entry
 from reprolab.scenario import loader
@@ -59,6 +60,7 @@ def up(root: Path, name: str, settings: Mapping[str, str], on_progress: OnProgre
     where = by_hand.place(root, name, by_hand.checked_name(label))
     scenario = loader.load(root, name)
     scenario.check_factors(settings, "up", command_text.beside(command_text.UP_WORDS))
+    releases.check(root, scenario, settings, "up")
     engine = ensure_engine(on_progress)
     api = client()
     if lack := lacks(scenario, settings, "", HostState.of(engine)):
