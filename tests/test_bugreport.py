@@ -344,6 +344,13 @@ def test_the_report_is_written_to_the_runs_directory(run: RunDirectory, monkeypa
     assert (run.path / "bugreport-gunicorn.md").read_text(encoding="utf-8").startswith("<!-- Made by reprolab")
 
 
+def test_output_is_a_directory_with_a_slash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run: RunDirectory) -> None:
+    """One that does not exist is made; the file has its usual name in it."""
+    done = call(monkeypatch, run.path.parents[1], str(run.path), "--output", f"{tmp_path}/new/place/")
+    assert done.exit_code == 0, done.output
+    assert [path.name for path in (tmp_path / "new/place").iterdir()] == ["bugreport-gunicorn.md"]
+
+
 def test_the_report_can_be_printed(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     """With `--output -` no file is written."""
     done = call(monkeypatch, run.path.parents[1], str(run.path), "--output", "-")

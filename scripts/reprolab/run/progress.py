@@ -32,6 +32,7 @@ class Progress(RunObserver):
     console: Console
     on_progress: OnProgress
     done: int = 0
+    repeated: int = 0
     started: float = field(default_factory=time.monotonic)
     status: Status | None = None
 
@@ -60,7 +61,9 @@ class Progress(RunObserver):
         return f", about {minutes:.0f} min left" if minutes >= 1 else ", less than a minute left"
 
     def trial_ends(self, record: TrialRecord) -> None:
-        self.done += 1
+        repeats = self._repeats(record)
+        self.done += not repeats
+        self.repeated += repeats
         experiment = self.plan.scenario.experiments[record.experiment]
         if record.valid:
             shown = experiment.columns[:SHOWN_COLUMNS]
@@ -69,12 +72,17 @@ class Progress(RunObserver):
             text = f"invalid: {table.short_reason(record.invalid)}"
         text += f" · {record.busy}" if record.busy else ""
         seconds = sum((record.seconds or {}).values())
-        # Repeated trials are not in the plan.
-        of = "" if self.plan.may_end_early else f"/{max(self.done, self.plan.trials)}"
+        of = "" if self.plan.may_end_early else f"/{self.plan.trials}"
+        place = f"+{self.repeated}" if repeats else f"{self.done:>3}{of}"
         self.console.print(
-            f"[{self.done:>3}{of}] {record.variant} #{record.trial}  {text}  ({seconds:.1f} s)",
+            f"[{place}] {record.variant} #{record.trial}  {text}  ({seconds:.1f} s)",
             soft_wrap=True,
         )
+
+    def _repeats(self, record: TrialRecord) -> bool:
+        """Whether the trial is not in the plan: it repeats one that was disturbed."""
+        planned = {(item.experiment.name, item.name): item.trials for item in self.plan.variants}
+        return record.trial > planned.get((record.experiment, record.variant), record.trial)
 
     def claims_decided(self, claims: Sequence[ClaimVerdict]) -> None:
         self.console.print(provisional.decided(claims), highlight=False)
