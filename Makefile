@@ -126,7 +126,7 @@ $(addprefix wrk-,$(SCENARIOS)): wrk-%: setup ## put load on it: 10 threads, 200 
 	@$(REPROLAB) wrk $* $(NAMED) $(ARGS)
 
 .PHONY: $(addprefix logs-,$(SCENARIOS))
-$(addprefix logs-,$(SCENARIOS)): logs-%: setup ## its logs; the whole of them is kept in results/by-hand/
+$(addprefix logs-,$(SCENARIOS)): logs-%: setup ## its logs by one clock, ARGS=--errors for errors only; the whole of them is kept in results/by-hand/
 	@$(REPROLAB) logs $* $(NAMED) $(ARGS)
 
 .PHONY: $(addprefix down-,$(SCENARIOS))

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import IO, Any
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from reprolab.core import command_text
 from reprolab.core.errors import Exit
@@ -68,6 +69,14 @@ class LazyCommands(click.Group):
     def main(self, *arguments: Any, **options: Any) -> Any:
         with harmless_output():
             return super().main(*arguments, **options)
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        try:
+            return super().make_context(*arguments, **options)
+        except NoArgsIsHelpError:
+            raise
+        except click.UsageError as error:
+            raise Mistake(error) from error
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -50,7 +50,7 @@ def no_target(target: str, kinds: tuple[str, ...]) -> None:
 @boundary
 def no_word(target: str, taken: Sequence[str], words: tuple[str, ...]) -> None:
     """Say that TARGET does not take the variables WORDS."""
-    meant = "".join(hint(word, taken) for word in words[:1])
+    meant = "".join(hint(word, (*taken, "PYTHON_BIN")) for word in words[:1])
     raise UsageError(
         f"make {target} takes no {' and no '.join(words)}{meant}",
         expected=", ".join([*taken, *(["factors of the stack"] if target.startswith(WITH_FACTORS) else [])])
