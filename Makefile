@@ -146,10 +146,17 @@ bundle: setup ## all that a machine without network needs, in one file; SCENARIO
 load: ## make a machine without network ready: make load BUNDLE=results/bundle-....tar; VERIFY=ALLOWED_SIGNERS
 	@$(INTERPRETER) scripts/load $(call quoted,$(BUNDLE)) $(if $(VERIFY),--verify $(call quoted,$(VERIFY))) $(ARGS)
 
-# Any other word is a mistyped target: nothing is run.
+# Any other word is a mistyped target: nothing is run. So is the name of a file or directory here, such as `tests`.
+FILES := $(filter-out Makefile $(KINDS),$(wildcard *))
+define NO_TARGET
+@$(INTERPRETER) scripts/bootstrap
+@$(REPROLAB) no-target $(call quoted,$@) $(KINDS)
+endef
+.PHONY: $(FILES)
+$(FILES):
+	$(NO_TARGET)
 .DEFAULT:
-	@$(INTERPRETER) scripts/bootstrap
-	@$(REPROLAB) no-target $(call quoted,$@) $(KINDS)
+	$(NO_TARGET)
 
 ##@ Work on the lab
 # pytest's status 5, "no test was run": fine where PYTEST chooses tests that one of the two calls does not have.

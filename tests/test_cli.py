@@ -129,6 +129,7 @@ def test_make_says_which_target_was_meant(prefix: str) -> None:
     [
         (["demo"], "no target 'demo'\n  expected: one of demo-enable-threads, demo-"),
         (["lst"], "no target 'lst' (did you mean list?)"),
+        (["tests"], "no target 'tests' (did you mean test?)"),
         (["dmeo-socket-vanish"], "no target 'dmeo-socket-vanish' (did you mean demo-socket-vanish?)"),
         (["scenario-socket-vanish", "TRIAL=2"], "no factor TRIAL (did you mean TRIALS?)"),
         (["scenario-socket-vanish", "VARIANTS=documented"], "no factor VARIANTS (did you mean VARIANT?)"),
@@ -148,6 +149,7 @@ def test_mistyped_words_of_make(words: list[str], said: str, tmp_path: Path) -> 
     """A word that no target takes ends with status 2 and says what was meant; nothing is ignored, nothing is run."""
     bin_directory = tmp_path / "bin"
     bin_directory.mkdir()
+    (tmp_path / "tests").mkdir()
     (bin_directory / "python").symlink_to(sys.executable)
     lab = bin_directory / "reprolab"
     lab.write_text(f"#!{sys.executable}\nfrom reprolab.cli.main import main\nmain(prog_name='reprolab')\n")
