@@ -8,18 +8,65 @@ BIN := .venv/bin
 REPROLAB := $(BIN)/reprolab
 SCENARIOS := $(sort $(notdir $(patsubst %/compose.yaml,%,$(wildcard scenarios/*/compose.yaml))))
 
-# Words of the lab on make's command line, and its REPROLAB_ settings; any other VARIABLE=value there is a factor of the stack.
-LAB_WORDS := TRIALS VARIANT EXPERIMENT JOBS SEED BUDGET CONFIDENCE KEEP KEEP_GOING NAME RUN A B HTML ARGS PYTEST PYTHON_BIN \
-	REPLAY AUTO SPEED BUNDLE SCENARIOS ADD AS THIN OBSERVE SIGN VERIFY
-GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
-FACTORS := $(sort $(filter-out $(LAB_WORDS) REPROLAB_% -*-%,$(GIVEN)))
-SET := $(foreach factor,$(FACTORS),--set '$(factor)=$($(factor))')
+# The variables that each target takes; of `scenario-NAME` the part before the name stands here.
+TAKES_scenario := TRIALS VARIANT EXPERIMENT JOBS SEED BUDGET CONFIDENCE KEEP KEEP_GOING ARGS
+TAKES_watch := SCENARIOS ARGS
+TAKES_list := ARGS
+TAKES_judge := RUN OBSERVE ARGS
+TAKES_html := RUN ARGS
+TAKES_compare := RUN A B VARIANT HTML ARGS
+TAKES_site := ARGS
+TAKES_accept := RUN THIN ARGS
+TAKES_bugreport := RUN ARGS
+TAKES_report := TRIALS ARGS
+TAKES_export := VARIANT ARGS
+TAKES_up := AS ARGS
+TAKES_wrk := AS ARGS
+TAKES_logs := AS ARGS
+TAKES_down := AS ARGS
+TAKES_demo := AUTO REPLAY SPEED ARGS
+TAKES_bundle := SCENARIOS SIGN ARGS
+TAKES_load := BUNDLE VERIFY ARGS
+TAKES_test := PYTEST
+TAKES_test-fast := PYTEST
+TAKES_lint :=
+TAKES_pins := SCENARIOS ARGS
+TAKES_format :=
+TAKES_bench := ARGS
+TAKES_chaos := ARGS
+TAKES_soak := ARGS
+TAKES_docs := ARGS
+TAKES_new-scenario := NAME ADD ARGS
+TAKES_lock :=
+TAKES_doctor := ARGS
+TAKES_clean := ARGS
+TAKES_setup :=
+TAKES_help :=
+# These take factors too: every VARIABLE=value that is no word of the lab.
+WITH_FACTORS := scenario up
+
+KINDS := $(patsubst TAKES_%,%,$(filter TAKES_%,$(.VARIABLES)))
+LAB_WORDS := $(sort PYTHON_BIN $(foreach kind,$(KINDS),$(TAKES_$(kind))))
+# The settings of the lab, REPROLAB_..., get into the environment by make itself.
+GIVEN := $(filter-out REPROLAB_% -*-%,$(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name))))
+FACTORS := $(sort $(filter-out $(LAB_WORDS),$(GIVEN)))
+CALLED := $(foreach goal,$(or $(MAKECMDGOALS),help),$(or $(filter $(goal),$(KINDS)),$(firstword $(subst -, ,$(goal)))))
+TAKEN := $(foreach kind,$(CALLED),$(TAKES_$(kind)))
+# What was given on the command line, and what no target of this call takes.
+LEFT_OVER := $(sort $(filter-out $(TAKEN) PYTHON_BIN $(if $(filter $(WITH_FACTORS),$(CALLED)),$(FACTORS)),$(GIVEN)))
+
+# A value as one word of the shell.
+quoted = '$(subst ','\'',$(1))'
+SET := $(foreach factor,$(FACTORS),--set $(call quoted,$(factor)=$($(factor))))
 # AS has a value of make's own; only the one on the command line is the name of a stack.
-NAMED := $(if $(findstring command line,$(origin AS)),--as '$(AS)')
-RUN_OPTIONS := $(foreach one,$(VARIANT),--variant $(one)) $(if $(TRIALS),--trials $(TRIALS)) \
-	$(if $(JOBS),--jobs $(JOBS)) $(if $(SEED),--seed $(SEED)) $(if $(BUDGET),--budget $(BUDGET)) \
-	$(if $(CONFIDENCE),--confidence $(CONFIDENCE)) $(if $(KEEP_GOING),--keep-going) \
-	$(if $(KEEP),--keep) $(SET) $(ARGS)
+NAMED := $(if $(findstring command line,$(origin AS)),--as $(call quoted,$(AS)))
+RUN_OPTIONS := $(foreach one,$(VARIANT),--variant $(call quoted,$(one))) $(if $(TRIALS),--trials $(call quoted,$(TRIALS))) \
+	$(if $(JOBS),--jobs $(call quoted,$(JOBS))) $(if $(SEED),--seed $(call quoted,$(SEED))) \
+	$(if $(BUDGET),--budget $(call quoted,$(BUDGET))) $(if $(CONFIDENCE),--confidence $(call quoted,$(CONFIDENCE))) \
+	$(if $(KEEP_GOING),--keep-going) $(if $(KEEP),--keep) $(SET) $(ARGS)
+# PYTHON on make's command line is a factor of the stacks; the interpreter of .venv is PYTHON_BIN, or PYTHON in
+# the environment.
+INTERPRETER = PYTHON=$(call quoted,$(or $(PYTHON_BIN),$(if $(filter environment,$(origin PYTHON)),$(PYTHON))))
 
 # What to say, in make's words, where a variable was forgotten: what is missing, what is expected, an example.
 lacks = printf '%s\n' 'make $@: $(1)' '  expected: $(2)' '  to do:    make $@ $(3)' >&2; exit 2
@@ -28,7 +75,7 @@ A_RUN := a run directory, SCENARIO/STAMP, or SCENARIO for its newest run that fi
 ##@ Put a document to the test
 .PHONY: $(addprefix scenario-,$(SCENARIOS))
 $(addprefix scenario-,$(SCENARIOS)): scenario-%: setup ## run every experiment of a scenario and judge its claims
-	@$(REPROLAB) run $*$(if $(EXPERIMENT),/$(EXPERIMENT)) $(RUN_OPTIONS)
+	@$(REPROLAB) run $*$(if $(EXPERIMENT),/$(call quoted,$(EXPERIMENT))) $(RUN_OPTIONS)
 
 .PHONY: watch
 watch: setup ## do all verdicts still hold? one trial of each needed variant; names what changed; SCENARIOS="a b" for some
@@ -36,22 +83,22 @@ watch: setup ## do all verdicts still hold? one trial of each needed variant; na
 
 .PHONY: list
 list: setup ## the scenarios with their variants and factors
-	@$(REPROLAB) list
+	@$(REPROLAB) list $(ARGS)
 
 .PHONY: judge
 judge: setup ## judge a run again from its files: make judge RUN=socket-vanish; OBSERVE=1 reads the logs again first
-	@$(if $(RUN),$(REPROLAB) judge $(RUN)$(if $(OBSERVE), --observe) $(ARGS),$(call lacks,no RUN is given,$(A_RUN),RUN=socket-vanish))
+	@$(if $(RUN),$(REPROLAB) judge $(call quoted,$(RUN))$(if $(OBSERVE), --observe) $(ARGS),$(call lacks,no RUN is given,$(A_RUN),RUN=socket-vanish))
 
 .PHONY: html
 html: setup ## write a run's report.html anew from its files: make html RUN=socket-vanish
-	@$(if $(RUN),$(REPROLAB) html $(RUN),$(call lacks,no RUN is given,$(A_RUN),RUN=socket-vanish))
+	@$(if $(RUN),$(REPROLAB) html $(call quoted,$(RUN)) $(ARGS),$(call lacks,no RUN is given,$(A_RUN),RUN=socket-vanish))
 
 # A is a variant of RUN, or a run of its own; B likewise: make compare A=RUN B=RUN VARIANT=documented. A copy that
 # `make logs-...` kept of a stack by hand is compared in the same way: make compare A=by-hand/socket-vanish/one B=...
 .PHONY: compare
 compare: setup ## what differs: make compare RUN=socket-vanish A=documented B=gunicorn-19.5.0 [HTML=file]
-	@$(if $(word 2,$(RUN) $(A) $(B)),$(REPROLAB) compare $(RUN) $(A) $(B) $(foreach one,$(VARIANT),--variant $(one)) \
-		$(if $(HTML),--html $(HTML)) $(ARGS),$(call lacks,nothing to compare is given,RUN with A and B or two runs as A and \
+	@$(if $(word 2,$(RUN) $(A) $(B)),$(REPROLAB) compare $(foreach side,RUN A B,$(if $($(side)),$(call quoted,$($(side))))) \
+		$(foreach one,$(VARIANT),--variant $(call quoted,$(one))) $(if $(HTML),--html $(call quoted,$(HTML))) $(ARGS),$(call lacks,nothing to compare is given,RUN with A and B or two runs as A and \
 		B,RUN=socket-vanish A=documented B=gunicorn-19.5.0))
 
 .PHONY: site
@@ -60,71 +107,79 @@ site: setup ## all scenarios, claims and reports as pages to read without a netw
 
 .PHONY: accept
 accept: setup ## put a reviewed run on record: make accept RUN=socket-vanish; THIN=1 with verdicts that could be chance
-	@$(if $(RUN),$(REPROLAB) accept $(RUN)$(if $(THIN), --thin),$(call lacks,no RUN is given,$(A_RUN),RUN=socket-vanish))
+	@$(if $(RUN),$(REPROLAB) accept $(call quoted,$(RUN))$(if $(THIN), --thin) $(ARGS),$(call lacks,no RUN is given,$(A_RUN),RUN=socket-vanish))
 
 ##@ Hand a case over
 .PHONY: $(addprefix bugreport-,$(SCENARIOS))
-$(addprefix bugreport-,$(SCENARIOS)): bugreport-%: setup ## bug reports to file upstream, from the latest run that bears them
-	@$(REPROLAB) bugreport $(or $(RUN),$*) --scenario $* $(ARGS)
+$(addprefix bugreport-,$(SCENARIOS)): bugreport-%: setup ## bug reports to file upstream, from the newest run that shows the bug and its control
+	@$(REPROLAB) bugreport $(call quoted,$(or $(RUN),$*)) --scenario $* $(ARGS)
 
 .PHONY: $(addprefix report-,$(SCENARIOS))
 $(addprefix report-,$(SCENARIOS)): report-%: setup ## from nothing to bug reports: runs the variants that they need, then writes them
-	@$(REPROLAB) bugreport $* --run $(if $(TRIALS),--trials $(TRIALS)) $(ARGS)
+	@$(REPROLAB) bugreport $* --run $(if $(TRIALS),--trials $(call quoted,$(TRIALS))) $(ARGS)
 
 .PHONY: $(addprefix export-,$(SCENARIOS))
 $(addprefix export-,$(SCENARIOS)): export-%: setup ## a directory and a .tar.gz that show the case with Docker alone
-	@$(REPROLAB) export $* $(foreach one,$(VARIANT),--variant $(one)) $(ARGS)
+	@$(REPROLAB) export $* $(foreach one,$(VARIANT),--variant $(call quoted,$(one))) $(ARGS)
 
 ##@ Poke at a stack by hand
 .PHONY: $(addprefix up-,$(SCENARIOS))
 $(addprefix up-,$(SCENARIOS)): up-%: setup ## bring the stack up: make up-... GUNICORN=19.5.0; AS=name for one beside it, also below
-	@$(REPROLAB) up $* $(NAMED) $(SET)
+	@$(REPROLAB) up $* $(NAMED) $(SET) $(ARGS)
 
 .PHONY: $(addprefix wrk-,$(SCENARIOS))
 $(addprefix wrk-,$(SCENARIOS)): wrk-%: setup ## put load on it: 10 threads, 200 connections, 10 s; ARGS="--connections 25"
 	@$(REPROLAB) wrk $* $(NAMED) $(ARGS)
 
 .PHONY: $(addprefix logs-,$(SCENARIOS))
-$(addprefix logs-,$(SCENARIOS)): logs-%: setup ## its logs; the whole of them is kept in results/by-hand/
+$(addprefix logs-,$(SCENARIOS)): logs-%: setup ## its logs by one clock, ARGS=--errors for errors only; the whole of them is kept in results/by-hand/
 	@$(REPROLAB) logs $* $(NAMED) $(ARGS)
 
 .PHONY: $(addprefix down-,$(SCENARIOS))
 $(addprefix down-,$(SCENARIOS)): down-%: setup ## take it down
-	@$(REPROLAB) down $* $(NAMED)
+	@$(REPROLAB) down $* $(NAMED) $(ARGS)
 
 ##@ Show a case to an audience
 .PHONY: $(addprefix demo-,$(SCENARIOS))
 $(addprefix demo-,$(SCENARIOS)): demo-%: setup ## play a case on a stage; AUTO=8 without keys, REPLAY=RUN without Docker
-	@$(REPROLAB) demo $* $(if $(AUTO),--auto=$(AUTO)) $(if $(REPLAY),--replay '$(REPLAY)') $(if $(SPEED),--speed $(SPEED)) $(ARGS)
+	@$(REPROLAB) demo $* $(if $(AUTO),--auto=' '$(call quoted,$(AUTO))) $(if $(REPLAY),--replay $(call quoted,$(REPLAY))) $(if $(SPEED),--speed $(call quoted,$(SPEED))) $(ARGS)
 
 .PHONY: bundle
 bundle: setup ## all that a machine without network needs, in one file; SCENARIOS="a b" for some, SIGN=KEY
-	@$(REPROLAB) bundle $(if $(filter command line,$(origin SCENARIOS)),$(SCENARIOS)) $(if $(SIGN),--sign '$(SIGN)') $(ARGS)
+	@$(REPROLAB) bundle $(if $(filter command line,$(origin SCENARIOS)),$(SCENARIOS)) $(if $(SIGN),--sign $(call quoted,$(SIGN))) $(ARGS)
 
 .PHONY: load
 load: ## make a machine without network ready: make load BUNDLE=results/bundle-....tar; VERIFY=ALLOWED_SIGNERS
-	@PYTHON='$(or $(PYTHON_BIN),$(if $(filter environment,$(origin PYTHON)),$(PYTHON)))' scripts/load '$(BUNDLE)' $(if $(VERIFY),--verify '$(VERIFY)') $(ARGS)
+	@$(INTERPRETER) scripts/load $(call quoted,$(BUNDLE)) $(if $(VERIFY),--verify $(call quoted,$(VERIFY))) $(ARGS)
 
-# A mistyped scenario: an explicit target wins over these, so whatever comes here is none; nothing is run.
-scenario-% bugreport-% report-% export-% up-% wrk-% logs-% down-% demo-%: setup
-	@$(REPROLAB) no-target '$@'
+# Any other word is a mistyped target: nothing is run. So is the name of a file or directory here, such as `tests`.
+FILES := $(filter-out Makefile $(KINDS),$(wildcard *))
+define NO_TARGET
+@$(INTERPRETER) scripts/bootstrap
+@$(REPROLAB) no-target $(call quoted,$@) $(KINDS)
+endef
+.PHONY: $(FILES)
+$(FILES):
+	$(NO_TARGET)
+.DEFAULT:
+	$(NO_TARGET)
 
 ##@ Work on the lab
 # pytest's status 5, "no test was run": fine where PYTEST chooses tests that one of the two calls does not have.
 NONE_CHOSEN := $(if $(PYTEST), || [ $$? -eq 5 ])
 
 .PHONY: test
-test: setup ## all checks and tests: pins, lint, units in seconds, then real containers
+test: setup ## all checks and tests: pins, lint, unit tests, then real containers
 	@$(REPROLAB) doctor
 	@$(REPROLAB) pins
 	@scripts/test-tools
-	@$(MAKE) lint
+	@$(BIN)/python scripts/lint.py
 	@# Tests on containers mostly wait, so four at once suit two cores.
 	@$(BIN)/pytest -n 4 --dist loadfile --durations 8 -m 'not alone' $(PYTEST)$(NONE_CHOSEN)
 	@$(BIN)/pytest --durations 12 -m alone $(PYTEST)$(NONE_CHOSEN)
 
 .PHONY: test-fast
-test-fast: setup ## the tests that take seconds and need no Docker
+test-fast: setup ## the tests that need no Docker: two minutes on two cores
 	@$(BIN)/pytest -n auto --maxprocesses 4 -m 'not docker and not slow' $(PYTEST)
 
 .PHONY: lint
@@ -153,44 +208,46 @@ soak: setup ## judge cases again and again, half of the time beside other work; 
 
 .PHONY: docs
 docs: setup ## write the generated parts of the pages
-	@$(REPROLAB) docs
+	@$(REPROLAB) docs $(ARGS)
 
 .PHONY: new-scenario
 new-scenario: setup ## lay out a new scenario: make new-scenario NAME=my-case; at once or later ADD="bugreport reproducer demo"
-	@$(if $(NAME),$(REPROLAB) new-scenario $(NAME) $(foreach one,$(ADD),--add $(one)),$(call lacks,no NAME is given,a name in lower case,NAME=my-case))
+	@$(if $(NAME),$(REPROLAB) new-scenario $(call quoted,$(NAME)) $(foreach one,$(ADD),--add $(call quoted,$(one))) $(ARGS),$(call lacks,no NAME is given,a name in lower case,NAME=my-case))
 
 .PHONY: lock
 lock: setup ## write requirements.lock and the hashes in all lists of packages anew; pins stay (needs uv)
 	@command -v uv >/dev/null || { $(call lacks,uv is not on the PATH,uv,after: pip install uv); }
-	@uv pip compile --quiet --extra dev --generate-hashes --python-version 3.11 --no-header -o requirements.lock pyproject.toml
+	@uv pip compile --quiet --extra dev --generate-hashes --python-version 3.11.2 --no-header -o requirements.lock pyproject.toml
 	@$(BIN)/python scripts/lock.py
 
 ##@ Keep house
 .PHONY: doctor
 doctor: setup ## what the lab finds on this machine; sets up what is missing
-	@$(REPROLAB) doctor
+	@$(REPROLAB) doctor $(ARGS)
 
 .PHONY: clean
 clean: setup ## remove what killed runs and stacks by hand left behind; ARGS="--images" or "--bundles" too
 	@$(REPROLAB) clean $(ARGS)
 
-# PYTHON on make's command line is a factor of the stacks; the interpreter of .venv is PYTHON_BIN, or PYTHON in
-# the environment.
 .PHONY: setup
 setup:
-	@PYTHON='$(or $(PYTHON_BIN),$(if $(filter environment,$(origin PYTHON)),$(PYTHON)))' scripts/bootstrap
+	@$(INTERPRETER) scripts/bootstrap
+	@$(if $(LEFT_OVER),$(REPROLAB) no-word $(call quoted,$(firstword $(MAKECMDGOALS))) $(addprefix --takes ,$(TAKEN)) $(LEFT_OVER))
 
 .PHONY: help
 help: ## this list
-	@awk -v scenarios='$(SCENARIOS)' ' \
-		/^##@/ { printf "\n\033[1m%s\033[0m\n", substr($$0, 5) } \
+	@[ -t 1 ] && [ -z "$$NO_COLOR" ] && [ "$$TERM" != dumb ] && colour=1; \
+	awk -v scenarios='$(SCENARIOS)' -v colour="$$colour" ' \
+		function in_colour(code, text) { return colour ? sprintf("\033[%dm%s\033[0m", code, text) : text } \
+		function entry(name, text) { printf "  %s %s\n", in_colour(36, sprintf("%-28s", name)), text } \
+		/^##@/ { printf "\n%s\n", in_colour(1, substr($$0, 5)) } \
 		/^[$$a-zA-Z_-].*: .*## / { \
 			text = $$0; sub(/^.*## /, "", text); \
 			if (match($$0, /addprefix [a-z]+-/)) { \
 				prefix = substr($$0, RSTART + 10, RLENGTH - 10); \
 				n = split(scenarios, names, " "); \
-				for (i = 1; i <= n; i++) printf "  \033[36m%-28s\033[0m %s\n", prefix names[i], text; \
-			} else { name = $$1; sub(/:.*/, "", name); printf "  \033[36m%-28s\033[0m %s\n", name, text } \
+				for (i = 1; i <= n; i++) entry(prefix names[i], text); \
+			} else { name = $$1; sub(/:.*/, "", name); entry(name, text) } \
 		}' $(firstword $(MAKEFILE_LIST))
 	@printf '\nscenario-* take VARIANT="a b", TRIALS=n, EXPERIMENT=name, JOBS=n, SEED=n, KEEP=1, KEEP_GOING=1, or factors of your own: GUNICORN=19.5.0\n'
 	@printf 'they go in rounds, each with one trial of every variant: BUDGET=5m ends with the round that reaches it,\nCONFIDENCE=99 goes on until every judged claim has p at most 0.01; Ctrl-C keeps the verdict so far\n'

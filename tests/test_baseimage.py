@@ -328,6 +328,42 @@ def test_the_error_without_pyenv() -> None:
         cpython.find_interpreter("3.6.15", {"PATH": "/nonexistent"})
 
 
+def test_a_pyenv_that_this_user_cannot_read_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its directory may be root's own; there was a traceback about a permission."""
+    environ = {"PYENV_ROOT": str(pyenv(tmp_path, "3.6.15"))}
+    assert cpython.find_interpreter("3.6.15", environ)
+    monkeypatch.setattr(cpython.os, "access", lambda *_: False)
+    with pytest.raises(BaseImageError, match="there is no pyenv that this user can read") as raised:
+        cpython.find_interpreter("3.6.15", environ)
+    assert "as root, once" in raised.value.advice
+
+
+@pytest.mark.parametrize("user", [0, 1000])
+def test_a_user_who_is_not_root_takes_the_bases_that_are_there(user: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may have built them with other settings of pip; such a user could not build them anew. Root does."""
+    labels = {"reprolab.base": "host", "reprolab.base.debian": "12.11", "reprolab.base.fingerprint": "another"}
+    names = ("reprolab-base/debian:host-bookworm", "reprolab-base/python:3.6.15-host-bookworm")
+    engine: Any = Engine(**{name: image(labels) for name in names})
+    monkeypatch.setattr(fallback.os, "geteuid", lambda: user)
+    monkeypatch.setattr(fallback, "read_host", lambda environ: HOST)
+    monkeypatch.setattr(fallback, "_make_debian", lambda *_: pytest.fail("built"))
+    nobody = {"PATH": "/nonexistent"}
+
+    def take() -> list[str]:
+        return [
+            fallback.debian_base(engine, nobody, print).reference,
+            fallback.python_base(OFFICIAL, "3.6.15", engine, nobody, print).reference,
+        ]
+
+    if user:
+        assert take() == list(names)
+    else:
+        with pytest.raises(pytest.fail.Exception, match="built"):
+            fallback.debian_base(engine, nobody, print)
+        with pytest.raises(BaseImageError, match="there is no pyenv"):
+            fallback.python_base(OFFICIAL, "3.6.15", engine, nobody, print)
+
+
 @pytest.mark.parametrize(
     ("version", "pip"),
     [

@@ -145,6 +145,16 @@ def test_a_failed_build_is_not_repeated(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert (tmp_path / "x-1.log").is_file(), "the log of a build that succeeded is kept too"
 
 
+def test_a_failed_build_is_told_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where the caller shows the error itself, there is no message about it beside."""
+    engine, messages = Engine(monkeypatch, "nginx"), []  # type: ignore[var-annotated]
+    run_builder = builder(engine, tmp_path, messages, tells_failures=False)
+    run_builder.start({"": model(nginx="n:1")})
+    with pytest.raises(BuildError, match="did not build"):
+        run_builder.wait(model(nginx="n:1"))
+    assert not [line for line in messages if "did not build" in line]
+
+
 def test_two_builds_at_a_time_and_one_during_trials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """During trials a second build would take processor time from them."""
     models = {str(n): model(app=f"x:{n}") for n in range(6)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -65,7 +66,8 @@ def run_of(root: Path, **shown: str) -> str:
         (["run", "blink", "--confidence", "100"], ["Invalid value for '--confidence'", "50<x<100"]),
         (["run", "blink", "--seed", "-1"], ["Invalid value for '--seed'", "x>=0"]),
         (["run"], ["Missing argument 'SCENARIO[/EXPERIMENT]'"]),
-        (["rnu", "blink"], ["No such command 'rnu'"]),
+        (["rnu", "blink"], ["No such command 'rnu'", "reprolab: exit status 2 (usage)"]),
+        (["--nope"], ["No such option", "reprolab: exit status 2 (usage)"]),
         (["judge", "blink"], ["no run 'blink'", "expected: a run directory, SCENARIO/STAMP, or SCENARIO"]),
         (["accept", "nowhere"], ["no run 'nowhere'"]),
         (["up", "blink", "--set", "RELAESE=1"], ["no factor RELAESE (did you mean RELEASE?)"]),
@@ -113,13 +115,70 @@ def test_make_says_which_variable_is_missing(target: str, lacks: str, example: s
 def test_make_says_which_target_was_meant(prefix: str) -> None:
     """A mistyped scenario runs nothing; the recipes of existing ones are unchanged."""
     target = f"{prefix}-soket-vanish"
-    assert make("-n", target).stdout == f".venv/bin/reprolab no-target '{target}'\n"
+    assert f".venv/bin/reprolab no-target '{target}' " in make("-n", target).stdout
     assert "no-target" not in make("-n", f"{prefix}-socket-vanish").stdout
     result = CliRunner().invoke(main.main, ["no-target", target], env={"REPROLAB_ROOT": str(ROOT)})
     assert result.exit_code == Exit.USAGE
     assert f"no target {target!r} (did you mean {prefix}-socket-vanish?)" in result.output
     assert f"to do:    make {prefix}-socket-vanish\n" in result.output
     assert "no-target" not in make("help").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["demo"], "no target 'demo'\n  expected: one of demo-enable-threads, demo-"),
+        (["lst"], "no target 'lst' (did you mean list?)"),
+        (["tests"], "no target 'tests' (did you mean test?)"),
+        (["dmeo-socket-vanish"], "no target 'dmeo-socket-vanish' (did you mean demo-socket-vanish?)"),
+        (["scenario-socket-vanish", "TRIAL=2"], "no factor TRIAL (did you mean TRIALS?)"),
+        (["scenario-socket-vanish", "VARIANTS=documented"], "no factor VARIANTS (did you mean VARIANT?)"),
+        (["scenario-socket-vanish", "gunicorn=19.5.0"], "no factor gunicorn (did you mean GUNICORN?)"),
+        (["scenario-socket-vanish", "TRIALS=many"], "Invalid value for TRIALS: 'many'"),
+        (["up-socket-vanish", "TRIALS=2"], "up-socket-vanish takes no TRIALS\n  expected: AS, ARGS, factors"),
+        (["down-socket-vanish", "GUNICORN=19.5.0"], "down-socket-vanish takes no GUNICORN\n  expected: AS, ARGS"),
+        (["bugreport-socket-vanish", "VARIANT=documented"], "takes no VARIANT\n  expected: RUN, ARGS"),
+        (["lint", "WORD=1"], "make lint takes no WORD\n  expected: no variable"),
+        (["judge", "RUN=socket-vanish", "ARGS=--nope"], "No such option"),
+        (["judge", "RUN=a b"], "no run 'a b'"),
+        (["demo-socket-vanish", "AUTO=-1"], "Invalid value for AUTO: '-1'; expected: seconds to the next step"),
+        (["logs-socket-vanish", "AS=a'b"], 'AS="a\'b" is no name of a stack'),
+    ],
+)
+def test_mistyped_words_of_make(words: list[str], said: str, tmp_path: Path) -> None:
+    """A word that no target takes ends with status 2 and says what was meant; nothing is ignored, nothing is run."""
+    bin_directory = tmp_path / "bin"
+    bin_directory.mkdir()
+    (tmp_path / "tests").mkdir()
+    (bin_directory / "python").symlink_to(sys.executable)
+    lab = bin_directory / "reprolab"
+    lab.write_text(f"#!{sys.executable}\nfrom reprolab.cli.main import main\nmain(prog_name='reprolab')\n")
+    lab.chmod(0o755)
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (tmp_path / "Makefile").write_text(
+        makefile.replace("BIN := .venv/bin", f"BIN := {bin_directory}")
+        .replace("@$(INTERPRETER) scripts/bootstrap", "@:")
+        .replace("$(wildcard scenarios", f"$(wildcard {ROOT}/scenarios"),
+        encoding="utf-8",
+    )
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "REPROLAB"))}
+    environ = kept | {"REPROLAB_ROOT": str(ROOT), "REPROLAB_RESULTS": str(tmp_path / "results")}
+    environ["PYTHONPATH"] = str(ROOT / "scripts")
+    done = subprocess.run(["make", *words], cwd=tmp_path, env=environ, capture_output=True, text=True)
+    assert said in done.stderr
+    assert "reprolab: exit status 2 (usage)" in done.stderr
+    assert done.returncode == Exit.USAGE
+
+
+def test_values_with_spaces_are_one_word() -> None:
+    """A path and a name may have spaces and quotes."""
+    words = shlex.split(make("-n", "compare", "RUN=a b", "A=it's", "HTML=c d.html").stdout)
+    assert words == [".venv/bin/reprolab", "compare", "a b", "it's", "--html", "c d.html"]
+
+
+def test_make_help_has_colours_only_on_a_terminal() -> None:
+    """A pipe gets plain text."""
+    assert "\x1b" not in make("help").stdout
 
 
 def test_the_last_line_names_the_status(home: Path) -> None:

@@ -31,10 +31,21 @@ def test_commands_and_options(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_variable_is_one_of_the_makefile() -> None:
     """The Makefile knows each variable that a hint may name."""
-    words = re.search(r"^LAB_WORDS := (.*\\\n.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
-    assert words and {name.upper().replace("-", "_") for name in (*command_text.VARIABLES, *command_text.FLAGS)} <= set(
-        words[1].split()
-    )
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    takes = {kind: words.split() for kind, words in re.findall(r"^TAKES_(\S+) :=(.*)$", makefile, re.M)}
+    known = {word for words in takes.values() for word in words}
+    assert {name.upper().replace("-", "_") for name in (*command_text.VARIABLES, *command_text.FLAGS)} <= known
+    assert takes["scenario"] == list(command_text.RUN_WORDS)
+    assert takes["up"] == list(command_text.UP_WORDS)
+
+
+def test_a_message_has_the_words_that_were_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """make's variables where make runs the lab; options of `reprolab` that no variable stands for stay."""
+    message = "Invalid value for '--trials': 'x'; --keep-going and --follow"
+    monkeypatch.delenv("MAKELEVEL", raising=False)
+    assert command_text.as_typed(message) == message
+    monkeypatch.setenv("MAKELEVEL", "1")
+    assert command_text.as_typed(message) == "Invalid value for TRIALS: 'x'; KEEP_GOING and --follow"
 
 
 def test_hints_under_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

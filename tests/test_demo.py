@@ -16,7 +16,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -39,6 +39,7 @@ from reprolab.run.plan import PlannedVariant
 from reprolab.run.runner import Prepared
 from reprolab.scenario import loader, model
 from reprolab.scenario.trial import TrialRecord
+from reprolab.stack.stack import Stack
 from rich.console import Console
 
 SCENARIOS = having(script.FILE)
@@ -255,6 +256,33 @@ def test_the_live_slide_fits_its_terminal(vanish: model.Scenario, grown: Recordi
         assert part in text, f"{part!r} is not on the page:\n{text}"
 
 
+def test_the_acts_have_a_time_axis_and_one_scale(vanish: model.Scenario, grown: Recording) -> None:
+    """The seconds stand below the columns. A line of a tenth of the answers has a tenth of the height, in all acts."""
+    watch = script.load(vanish).watch
+    state = frame(grown, 10_000, 100, 10)
+    text = drawn(live_view.Live(state, watch, 30), 140, 40)
+    (marks,) = [line for line in text.split("\n") if "full height" in line]
+    assert marks.index("╵7 s") - marks.index("╵2 s") == 50
+    assert "full height 10 000/s" in marks
+    bars = {line.label: live_view.moving_line(line, 4, state.top) for line in state.lines}
+    assert "█" in drawn(bars["502"], 140, 40) and "█" not in drawn(bars["200"], 140, 40)
+    assert "full height 40 000/s" in drawn(live_view.Live(state, watch, 30, 4000), 140, 40)
+
+
+def test_what_the_lab_holds_is_on_the_screen(grown: Recording, vanish: model.Scenario, tmp_path: Path) -> None:
+    """With the time since it began, from the moment when the lab saw it until it goes on; also in a replay."""
+    grown.holds.append(recording.Hold("FROZEN", 1000, 2000, 9000))
+    watch = script.load(vanish).watch
+    assert "FROZEN: 4 s" in drawn(live_view.Live(frame(grown, 5000, 40, 10), watch, 24))
+    assert "  FROZEN: 4 s  " in live_view.plain_line(frame(grown, 5000, 40, 10), watch)
+    for moment in (1500, 9000):
+        assert "FROZEN" not in drawn(live_view.Live(frame(grown, moment, 40, 10), watch, 24))
+    writer = recording.RecordingWriter(tmp_path / recording.FILE)
+    writer.write(hold=["FROZEN", 1000, 2000, 9000])
+    writer.close()
+    assert recording.read(tmp_path / recording.FILE).holds == grown.holds
+
+
 def test_running_processes_stay_on_a_full_slide() -> None:
     """If there are too many processes, the first that ended are omitted and counted."""
     crowded = Recording(length_ms=60_000)
@@ -336,9 +364,9 @@ def test_a_long_heading_is_not_cut() -> None:
     assert all(word in text for word in [*heading.split(), "20260102T120000Z", "the body", "q: leave"])
 
 
-@pytest.mark.parametrize(("arguments", "example"), [(["--auto=abc"], "AUTO=8"), (["--speed", "fast"], "SPEED=4")])
+@pytest.mark.parametrize(("arguments", "example"), [(["--auto=abc"], "8"), (["--speed", "fast"], "4")])
 def test_a_wrong_number_is_a_usage_error(arguments: list[str], example: str) -> None:
-    """The error has an example in the words of make."""
+    """The error has an example."""
     result = CliRunner().invoke(main.main, ["demo", "socket-vanish", *arguments])
     assert result.exit_code == Exit.USAGE
     assert "expected: " in result.output and example in result.output
@@ -383,6 +411,8 @@ def test_a_replay_plays_to_the_finding(vanish: model.Scenario, whole: RunDirecto
         "on record",
     ):
         assert part in text, f"{part!r} was not shown:\n{text}"
+    last = text[text.index("and now") :]
+    assert "in all" in last and "gunicorn-19.5.0" in last and demo.ask.split()[-1] in last
 
 
 def test_a_replay_needs_no_docker(tmp_path: Path, whole: RunDirectory) -> None:
@@ -457,6 +487,32 @@ def test_the_drive_waits_for_the_presenter(vanish: model.Scenario, tmp_path: Pat
     assert (tmp_path / recording.FILE).exists()
 
 
+def test_a_hold_waits_only_before_an_audience(vanish: model.Scenario, tmp_path: Path) -> None:
+    """In a demonstration it is recorded with its times; a presenter who leaves ends it. Other runs go on at once."""
+    begun = time.monotonic() - 3
+
+    def drive(stack: Any) -> dict[str, Any]:
+        Stack.hold(stack, "FROZEN", begun, 0.2)
+        return {}
+
+    playing, _ = staged(vanish, tmp_path, drive)
+    playing.start()
+    playing.go.set()
+    playing.join(5)
+    (hold,) = playing.recording.holds
+    assert hold.text == "FROZEN" and hold.until_ms - hold.shown_ms >= 200
+    assert 3000 <= hold.shown_ms - hold.since_ms < 8000
+
+    playing, _ = staged(vanish, tmp_path, lambda stack: Stack.hold(stack, "FROZEN", begun, 600) or {})
+    playing.start()
+    playing.go.set()
+    assert playing.up.wait(5)
+    playing.abandon()
+    assert not playing.is_alive()
+
+    Stack.hold(cast(Any, SimpleNamespace(on_hold=None)), "FROZEN", begun, 600)
+
+
 def test_a_presenter_who_leaves_ends_the_trial(vanish: model.Scenario, tmp_path: Path) -> None:
     """Before the drive it does not start; during it the containers are removed, and the drive ends."""
     driven: list[Any] = []
@@ -505,7 +561,7 @@ def test_messages_are_on_the_screen_during_the_show(vanish: model.Scenario, monk
         (["demo-socket-vanish"], ["demo", "socket-vanish"]),
         (
             ["demo-socket-vanish", "AUTO=3", "REPLAY=a run", "SPEED=4"],
-            ["demo", "socket-vanish", "--auto=3", "--replay", "a run", "--speed", "4"],
+            ["demo", "socket-vanish", "--auto= 3", "--replay", "a run", "--speed", "4"],
         ),
         (["bundle"], ["bundle"]),
         (["bundle", "SCENARIOS=a b", "ARGS=--all-variants"], ["bundle", "a", "b", "--all-variants"]),

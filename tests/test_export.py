@@ -6,6 +6,7 @@ import ast
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -440,7 +441,7 @@ def test_the_command_says_what_it_wrote(tmp_path: Path, monkeypatch: pytest.Monk
     ):
         result = CliRunner().invoke(main.main, ["export", "spawn-workers", *arguments])
         assert result.exit_code == 0, result.output
-        case, first, second, third = result.output.splitlines()
+        case, first, second, third, *images = result.output.splitlines()
         variant = arguments[1] if arguments else "documented"
         assert case.startswith(
             f"exports: SW-2 (imports), variant {variant}: with workers=3 main.py is loaded seven times"
@@ -448,6 +449,8 @@ def test_the_command_says_what_it_wrote(tmp_path: Path, monkeypatch: pytest.Monk
         assert first == f"written: {directory}/"
         assert second == f"written: {directory}.tar.gz"
         assert third.startswith(f"run it:  {directory}/run.sh (exit status 0: the sign shows")
+        assert images[0] == f"  where Docker Hub cannot be reached: PYTHON_IMAGE=IMAGE {directory}/run.sh"
+        assert images[1].startswith("    PYTHON_IMAGE stands for python:3.")
         assert (directory / "run.sh").is_file()
         assert Path(f"{directory}.tar.gz").is_file()
 
@@ -457,7 +460,7 @@ def test_make_hands_over_the_variant() -> None:
     command = ["make", "-n", "-o", "setup", "export-spawn-workers", "VARIANT=forked"]
     env = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [".venv/bin/reprolab", "export", "spawn-workers", "--variant", "forked"]
+    assert shlex.split(done.stdout) == [".venv/bin/reprolab", "export", "spawn-workers", "--variant", "forked"]
 
 
 # -- what run.sh makes of it ----------------------------------------------------------------------
@@ -466,7 +469,11 @@ DOCKER = """\
 #!/bin/sh
 echo "$@" >> "$CALLS"
 case "$*" in
-    *" build"*) exit "${BUILD:-0}" ;;
+    *" build"*)
+        [ -n "${NO_BASE:-}" ] && [ -z "${PYTHON_IMAGE:-}" ] && { echo "failed to do request: no such host"; exit 1; }
+        echo "PYTHON_IMAGE=${PYTHON_IMAGE:-}" >> "$CALLS"
+        exit "${BUILD:-0}" ;;
+    "image ls"*) printf '%s\\n' alpine/python:3.6.15-alpine mirror/python:3.6.1 ${IMAGES:-} ;;
     *" run "*) sleep "${SLEEP:-0}"; exit "${RUN:-0}" ;;
     "info"*) exit "${INFO:-0}" ;;
 esac
@@ -521,6 +528,26 @@ def test_no_failure_is_taken_for_an_answer(
         project = re.search(r"--project-name (\S+)", calls[-1])
         assert project
         assert all(f"--project-name {project[1]} " in call for call in calls if "--file" in call)
+
+
+def test_without_a_base_it_says_which_line_to_type(written: dict[tuple[str, str | None], Path], tmp_path: Path) -> None:
+    """The variable with the image that it stands for; the status is 2."""
+    code, output, _ = run_sh(written["pool-freeze", None], tmp_path, NO_BASE="1", RUN="10")
+    assert code == 2
+    assert "PYTHON_IMAGE=IMAGE ./run.sh\n" in output
+    assert "PYTHON_IMAGE stands for python:3.6.15-slim" in output
+    assert "failed to do request" in output
+
+
+def test_without_a_base_it_takes_the_same_release_under_another_name(
+    written: dict[tuple[str, str | None], Path], tmp_path: Path
+) -> None:
+    """As on the machine that exported it: the image is built again with that one, and the output names it."""
+    name = "mirror/python:3.6.15-host-bookworm"
+    code, output, calls = run_sh(written["pool-freeze", None], tmp_path, NO_BASE="1", RUN="10", IMAGES=name)
+    assert code == 0
+    assert f"again, with images of this engine: PYTHON_IMAGE={name}" in output
+    assert f"PYTHON_IMAGE={name}" in calls
 
 
 def test_an_interrupt_takes_the_stack_down(written: dict[tuple[str, str | None], Path], tmp_path: Path) -> None:

@@ -420,6 +420,18 @@ def test_progress_of_an_invalid_trial(tmp_path: Path) -> None:
     assert stream.getvalue() == "[  1/6] documented #1  invalid: [7] did not start: … last lines  (1.8 s)\n"
 
 
+def test_a_repeated_trial_is_not_counted_as_a_planned_one(tmp_path: Path) -> None:
+    """It has a sign and a number of its own; the planned ones go on to their total."""
+    console = Console(file=io.StringIO(), width=150)
+    progress = Progress(make_plan(load(tmp_path), RunOptions("blink", trials=1)), console, print)
+    for number in (1, 2, 3):
+        progress.trial_ends(trial(number=number))
+    stream = console.file
+    assert isinstance(stream, io.StringIO)
+    total = progress.plan.trials
+    assert [line.split("]")[0] for line in stream.getvalue().splitlines()] == [f"[  1/{total}", "[+1", "[+2"]
+
+
 def test_a_terminal_shows_what_runs_now(tmp_path: Path) -> None:
     """The running trial and the time left are on the screen between two finished trials."""
     console = Console(file=io.StringIO(), width=150, force_terminal=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import re
 import shutil
@@ -591,3 +592,18 @@ def test_an_interruption_ends_wrk(
     with pytest.raises(KeyboardInterrupt):
         replace(PLAIN, duration=60).run(f"{server.base}/ok")
     assert [process.returncode for process in started] == [-9]
+
+
+def test_the_example_of_the_page_runs_as_it_stands(tmp_path: Path) -> None:
+    """docs/wrk_wrapper.md: copied into a file and started with the library on the path, it prints what it measured."""
+    page = (PACKAGE.parents[1] / "docs/wrk_wrapper.md").read_text(encoding="utf-8")
+    example = re.search(r"```python\n(.*?)```", page, re.S)
+    assert example
+    (tmp_path / "example.py").write_text(example[1], encoding="utf-8")
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PACKAGE.parent)}
+    done = subprocess.run(
+        [sys.executable, "example.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"\d+ responses a second, \{200: \d+\}, p99 \d+ µs\n", done.stdout)
+    assert (tmp_path / "load.json").is_file()

@@ -126,6 +126,8 @@ def send_request(stack, clients, number, first):
             raise InvalidTrial(f"request {number} was neither answered nor frozen but broken off: {status}")
         return result | {"status": status, "ms": round((time.monotonic() - begun) * 1000)}
     seen = describe(stack, stuck, number) if first else None
+    if first:
+        stack.hold("FROZEN", begun)
     return result | {
         "worker": stuck.worker,
         "chain": stuck.chain(),
@@ -591,7 +593,7 @@ COLUMNS = [
     Column("frozen", rate),
     Column("lock lost", lambda o: lost(o) or None),
     Column("SIGTERM in child", lambda o: o["sigterm"] and "/".join(o["sigterm"]["children"])),
-    Column("in worker", lambda o: o["sigterm"] and o["sigterm"]["worker"]),
+    Column("SIGTERM in worker", lambda o: o["sigterm"] and o["sigterm"]["worker"]),
     Column("tasks finished", lambda o: finished_words(o)),
     Column("answers", lambda o: "/".join(sorted({a["status"] for a in o["attempts"] if answered(a)})) or None),
     Column("median ms", lambda o: median_ms(o)),

@@ -433,7 +433,7 @@ COLUMNS = [
     Column("502 share", lambda o: 100 * o["share_502"], "{:.1f} %"),
     Column("last 2xx", lambda o: (o["last_ok_ms"] or 0) / 1000, "{:.1f} s"),
     Column("gone at", lambda o: None if o["gone_ms"] is None else o["gone_ms"] / 1000, "{:.2f} s"),
-    Column("at max", lambda o: o["reached"]),
+    Column("reached max", lambda o: o["reached"]),
     Column("restarts", lambda o: o["worker_restarts"]),
     Column("afterwards", lambda o: "/".join(dict.fromkeys(o["probes"]))),
     Column("wrk req/s", lambda o: o["load"]["requests"] / (o["load"]["duration_us"] / 1e6)),

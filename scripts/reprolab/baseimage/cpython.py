@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -67,16 +68,33 @@ def find_interpreter(version: str, environ: Mapping[str, str]) -> Interpreter:
     versions = ", ".join(installed_versions(root)) if root else ""
     raise BaseImageError(
         f"pyenv on this host has no CPython {version}"
-        + (f" (it has {versions})" if versions else " (nor any other)" if root else ": there is no pyenv"),
+        + (
+            f" (it has {versions})"
+            if versions
+            else " (nor any other)"
+            if root
+            else ": there is no pyenv that this user can read"
+        ),
         expected=f"the interpreter for the fallback image of python:{version}",
-        advice=f"`pyenv install {version}`" + ("" if root else ", once pyenv itself is installed"),
+        advice=f"`pyenv install {version}`"
+        + (
+            ""
+            if root
+            else ", once pyenv itself is installed; or as root, once: base images stay on the engine for all users"
+        ),
     )
 
 
 def pyenv_root(environ: Mapping[str, str]) -> Path | None:
-    """Return pyenv's directory: PYENV_ROOT, else the output of `pyenv root`; None without pyenv."""
-    if environ.get("PYENV_ROOT"):
-        return Path(environ["PYENV_ROOT"])
+    """Return pyenv's directory: PYENV_ROOT, else the output of `pyenv root`.
+
+    None without pyenv, and where this user may not read its directory.
+    """
+    root = Path(environ["PYENV_ROOT"]) if environ.get("PYENV_ROOT") else _told_root(environ)
+    return root if root and os.access(root, os.R_OK | os.X_OK) else None
+
+
+def _told_root(environ: Mapping[str, str]) -> Path | None:
     if not shutil.which("pyenv", path=environ.get("PATH")):
         return None
     try:

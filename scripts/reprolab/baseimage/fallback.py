@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tarfile
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -54,7 +55,7 @@ def debian_base(client: docker.DockerClient, environ: Mapping[str, str], on_prog
     host = read_host(environ)
     reference = f"{NAME}/debian:host-{host.codename}"
     fingerprint = debian_fingerprint(host)
-    image = _current(client, reference, fingerprint)
+    image = _current(client, reference, fingerprint) or _of_root(client, reference)
     if image is None:
         with _build_lock(on_progress):
             image = _current(client, reference, fingerprint) or _make_debian(
@@ -67,7 +68,14 @@ def python_base(
     official: str, version: str, client: docker.DockerClient, environ: Mapping[str, str], on_progress: OnProgress
 ) -> FallbackImage:
     """Return the fallback image of ``python:<version>-slim``. It is built if there is no current one."""
-    interpreter = cpython.find_interpreter(version, environ)
+    try:
+        interpreter = cpython.find_interpreter(version, environ)
+    except BaseImageError:
+        reference = f"{NAME}/python:{version}-host-{read_host(environ).codename}"
+        if (built := _of_root(client, reference)) is None:
+            raise
+        made_from = f"Debian {built.labels[f'{LABEL}.debian']} and CPython {version}, by another user"
+        return FallbackImage(reference, built, made_from)
     debian = debian_base(client, environ, on_progress)
     reference = f"{NAME}/python:{version}-{debian.reference.rpartition(':')[2]}"
     fingerprint = python_fingerprint(interpreter, debian.image.labels[f"{LABEL}.fingerprint"])
@@ -117,6 +125,20 @@ def _current(client: docker.DockerClient, reference: str, fingerprint: str) -> I
     except ImageNotFound:
         return None
     return image if image.labels.get(f"{LABEL}.fingerprint") == fingerprint else None
+
+
+def _of_root(client: docker.DockerClient, reference: str) -> Image | None:
+    """Return the image of this name for a user who is not root; None for root, and without such an image.
+
+    It may be made for other settings of pip or apt than this user has. To build another one can need root.
+    """
+    if os.geteuid() == 0:
+        return None
+    try:
+        image = client.images.get(reference)
+    except ImageNotFound:
+        return None
+    return image if image.labels.get(LABEL) == "host" else None
 
 
 def _build_lock(on_progress: OnProgress) -> AbstractContextManager[None]:

@@ -13,6 +13,7 @@ from reprolab.core.progress import OnProgress
 from reprolab.core.subprocesses import CommandError, run
 
 FILES = Path(__file__).resolve().parents[3] / "images/base"
+AS_ROOT = "or run this once as root: base images stay on the engine for all users"
 TIMESTAMP = 1_700_000_000  # the time of every file, so that equal inputs give equal layers
 MMDEBSTRAP_LIMIT = 900.0  # seconds; 15 to 30 are usual
 # Directories of /usr/share that official slim images leave out.
@@ -31,7 +32,7 @@ def ensure_mmdebstrap(on_progress: OnProgress) -> None:
         raise BaseImageError(
             "mmdebstrap is not installed, so no base image can be built from this host",
             expected="the program that unpacks a Debian root file system",
-            advice="as root: apt-get install mmdebstrap",
+            advice=f"as root: apt-get install mmdebstrap; {AS_ROOT}",
         )
     on_progress("installing mmdebstrap with apt-get: it unpacks Debian for the base images")
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -65,7 +66,7 @@ def _run_mmdebstrap(host: HostConfig, work: Path, rootfs: Path) -> None:
             f"mmdebstrap could not unpack {host.distribution} {host.codename}: "
             f"{str(error).partition(':')[0]}\n{error.finished.tail}",
             expected="packages from the sources in /etc/apt",
-            advice="check that `apt-get update` works on this host",
+            advice="check that `apt-get update` works on this host" + ("" if os.geteuid() == 0 else f"; {AS_ROOT}"),
         ) from error
 
 

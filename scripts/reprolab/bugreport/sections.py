@@ -70,10 +70,10 @@ def measured(report_input: BugReportInput) -> str:
         role = {report.shows: "shows it", report.control: "control"}.get(variant, "")
         differs = code(changes_text(changed)) if changed else "—"
         sums = rate_text(*seen.tries) if seen.tries else "—"
-        rows.append([fill(words, factors), role, rate_text(seen.shown, seen.trials), sums, differs])
-    headings = ["stack", "", "runs that show it (95 %)", "of single tries (95 %)", "factors changed"]
+        rows.append([fill(words, factors), role, sums, rate_text(seen.shown, seen.trials), differs])
+    headings = ["stack", "", "tries that show it (95 %)", "runs that show it (95 %)", "factors changed"]
     if not tries:
-        headings, *rows = [[*row[:3], row[4]] for row in (headings, *rows)]
+        headings, *rows = [[*row[:2], *row[3:]] for row in (headings, *rows)]
     return (
         f"Counted as shown: {sign_words(report_input.sign)}. The control differs in one factor, `{report.changed}`. "
         f"Intervals are 95 % Wilson.\n\n{grid(headings, rows)}"
@@ -88,11 +88,12 @@ def affected(report_input: BugReportInput) -> str:
     lines = []
     for row in rows:
         rate = rate_text(row.count.shown, row.count.trials) if row.count.trials else "—"
-        tries = f"; tries {rate_text(*row.count.tries)}" if row.count.tries else ""
+        if row.count.tries:
+            rate = f"tries {rate_text(*row.count.tries)}; runs {rate}"
         word = "shows it" if row.word == release_table.AFFECTED else row.word
         word = f"{word}: {foreign(row.reason)}" if row.reason else word
         where = f" (in run {row.run})" if row.run else ""
-        lines.append([f"{row.release}{where}", word, f"{rate}{tries}", code(row.also) if row.also else "—"])
+        lines.append([f"{row.release}{where}", word, rate, code(row.also) if row.also else "—"])
     name = block_.factor.lower()
     words = report_input.report.stacks.get(block_.of, "")
     of = (
@@ -266,9 +267,11 @@ def host(report_input: BugReportInput) -> str:
 def context(report_input: BugReportInput) -> str:
     """The control, the machine, the measurement, the document and the known threads."""
     report, document = report_input.report, report_input.scenario.document
+    control = report_input.count(report.control)
+    tries = f"{rate_text(*control.tries)} of its tries, and in " if control.tries else ""
     pieces = [
         f"- **Control:** {fill(report.stacks[report.control], report_input.factors(report.control))}; only "
-        f"`{report.changed}` differs. Seen in {rate_text(0, report_input.count(report.control).trials)} of its runs.",
+        f"`{report.changed}` differs. Seen in {tries}{rate_text(0, control.trials)} of its runs.",
         f"- **Machine:** {host(report_input)}.",
         f"- **Base image:** {base_image(report_input)}.",
         f"- **Measured:** {foreign(report_input.info.started or '?')}, each run on a fresh stack of containers; "

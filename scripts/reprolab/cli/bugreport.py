@@ -179,7 +179,7 @@ def _write(text: str, report_input: BugReportInput, output: str, *, several: boo
         return
     name = f"bugreport-{report_input.report.name}.md"
     target = Path(output) if output else report_input.run.path
-    if not output or several or target.is_dir():
+    if not output or several or target.is_dir() or output.endswith("/"):
         target = target / name
     with files.writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)

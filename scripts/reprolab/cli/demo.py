@@ -23,7 +23,7 @@ from reprolab.evidence import lookup, run_dir
 from reprolab.scenario import loader, model
 from reprolab.verdict import fitting
 
-DEFAULT_PAUSE = 8.0  # seconds
+DEFAULT_PAUSE = 8  # seconds
 
 
 class Number(click.FloatRange):
@@ -37,12 +37,12 @@ class Number(click.FloatRange):
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter:
-            self.fail(f"{value!r}; expected: {self.expected}", param, ctx)
+            self.fail(f"{str(value).strip()!r}; expected: {self.expected}", param, ctx)
 
 
 AUTO = click.option(
     "--auto",
-    type=Number(0, f"seconds to the next step, such as AUTO={DEFAULT_PAUSE:g} (--auto={DEFAULT_PAUSE:g})"),
+    type=Number(0, f"seconds to the next step, such as {command_text.option('auto', DEFAULT_PAUSE)}"),
     is_flag=False,
     flag_value=DEFAULT_PAUSE,
     metavar="[SECONDS]",
@@ -51,7 +51,7 @@ AUTO = click.option(
 REPLAY = click.option("--replay", metavar="RUN", help="replay a run from its files, without Docker and network")
 SPEED = click.option(
     "--speed",
-    type=Number(0, "how many times as fast, above 0, such as SPEED=4 (--speed 4)", min_open=True),
+    type=Number(0, f"how many times as fast, above 0, such as {command_text.option('speed', 4)}", min_open=True),
     default=1.0,
     help="speed of a replay; 4 is four times as fast",
 )

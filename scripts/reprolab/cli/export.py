@@ -8,7 +8,7 @@ import click
 
 from reprolab.cli.common import boundary, project_root
 from reprolab.evidence.lookup import results_root
-from reprolab.export import write
+from reprolab.export import render, write
 from reprolab.scenario import loader
 
 
@@ -23,6 +23,11 @@ def _export(root: Path, name: str, variant: str | None, output: Path | None) -> 
     click.echo(f"written: {directory}/")
     click.echo(f"written: {archive}")
     click.echo(f"run it:  {directory}/run.sh (exit status 0: the sign shows, 1: it does not, 2: it cannot be told)")
+    if images := render.base_images(case):
+        named = " ".join(f"{name}=IMAGE" for name in images)
+        click.echo(f"  where Docker Hub cannot be reached: {named} {directory}/run.sh")
+        for name, official in images.items():
+            click.echo(f"    {name} stands for {official}")
 
 
 @click.command()

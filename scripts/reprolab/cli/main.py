@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import IO, Any
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
+from reprolab.core import command_text
+from reprolab.core.errors import Exit
 from reprolab.core.terminal import harmless_output
 
 EPILOG = (
@@ -31,7 +34,8 @@ COMMANDS = {
     "load": ("bundle", "load"),
     "logs": ("manual", "logs"),
     "new-scenario": ("scenarios", "new_scenario"),
-    "no-target": ("scenarios", "no_target"),
+    "no-target": ("make_words", "no_target"),
+    "no-word": ("make_words", "no_word"),
     "pins": ("pins", "pins"),
     "run": ("run", "run"),
     "site": ("publish", "site"),
@@ -41,12 +45,44 @@ COMMANDS = {
 }
 
 
+class Mistake(click.ClickException):
+    """A mistake in the command line, in the words that were typed, with the status as the last line."""
+
+    exit_code = int(Exit.USAGE)
+
+    def __init__(self, error: click.UsageError) -> None:
+        super().__init__(command_text.as_typed(error.format_message()))
+        self.error = error
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        if command_text.runs_under_make():
+            # make's user has not typed the command whose usage click would show.
+            click.echo(f"reprolab: {self.message}", err=True)
+        else:
+            self.error.show(file)
+        click.echo(f"reprolab: exit status {self.exit_code} ({Exit.USAGE.words})", err=True)
+
+
 class LazyCommands(click.Group):
     """Imports the module of a command when it is called: the libraries of one command take up to half a second."""
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         with harmless_output():
             return super().main(*arguments, **options)
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        try:
+            return super().make_context(*arguments, **options)
+        except NoArgsIsHelpError:
+            raise
+        except click.UsageError as error:
+            raise Mistake(error) from error
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            raise Mistake(error) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)

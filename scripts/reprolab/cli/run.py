@@ -12,9 +12,11 @@ import click
 
 from reprolab.cli.common import boundary, console, duration, project_root, settings_of, show_progress
 from reprolab.cli.output import Output
+from reprolab.core import command_text
 from reprolab.core.errors import Exit
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import PAGE, RunDirectory
+from reprolab.pins import releases
 from reprolab.report import write
 from reprolab.run import observe_again, plan, session
 from reprolab.run.keep import Keeper
@@ -76,6 +78,7 @@ def run(
     )
     root = project_root()
     run_plan = plan.make_plan(loader.load(root, name), options)
+    releases.check(root, run_plan.scenario, options.settings, command_text.factors())
     terminal = Output(stderr=True) if as_json else console()
     keeper = Keeper(root, show_progress) if keep else None
     progress = Progress(run_plan, terminal, show_progress)

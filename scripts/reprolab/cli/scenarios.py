@@ -8,7 +8,6 @@ import click
 from rich.text import Text
 
 from reprolab.cli.common import boundary, console, project_root, show_progress
-from reprolab.core.config_file import near
 from reprolab.core.errors import UsageError
 from reprolab.core.subprocesses import run
 from reprolab.publish import readme_sections
@@ -86,19 +85,3 @@ def new_scenario(name: str, texts: tuple[str, ...]) -> None:
         click.echo(f"it runs as it stands: make scenario-{name}")
     elif added:
         click.echo("these are examples: put your case's texts in their place, see docs/authoring.md")
-
-
-@click.command("no-target", hidden=True)
-@click.argument("target")
-@boundary
-def no_target(target: str) -> None:
-    """For the Makefile: says which target was meant where a name of a scenario is mistyped; runs nothing."""
-    prefix, _, name = target.partition("-")
-    names = loader.names(project_root())
-    known, meant = [f"{prefix}-{scenario}" for scenario in names], near(name, names)
-    guess = f" (did you mean {prefix}-{meant}?)" if meant else ""
-    raise UsageError(
-        f"make has no target {target!r}{guess}",
-        expected="one of " + (", ".join(known) or "(none yet)"),
-        advice=f"make {prefix}-{meant}" if meant else "make help, for all targets",
-    )

@@ -55,11 +55,15 @@ def hint(name: str, known: Iterable[str]) -> str:
 def near(name: str, known: Iterable[str]) -> str:
     """Return the known name closest to ``name``, or "".
 
-    A name is close as a whole, or by one of its parts where no other known name has a part as close.
+    A name is close as a whole, in capital letters or in small ones, or by one of its parts where no other known name
+    has a part as close.
     """
     known_names = list(known)
     if close := get_close_matches(name, known_names, n=1):
         return close[0]
+    small = {known_name.lower(): known_name for known_name in known_names}
+    if close := get_close_matches(name.lower(), small, n=1):
+        return small[close[0]]
     parts = [
         (part, known_name)
         for known_name in known_names

@@ -39,7 +39,11 @@ class ScreenLine:
 
 @dataclass(frozen=True)
 class Frame:
-    """The state of a recording at a moment. None: it has no look at the file, or at processes."""
+    """The state of a recording at a moment. None: it has no look at the file, or at processes.
+
+    The columns of the moving lines begin at ``first_ms``, and each is ``column_ms`` long. ``holding`` is what the lab
+    shows the audience before it goes on, and how long that has lasted, in milliseconds.
+    """
 
     now_ms: float
     lines: tuple[ScreenLine, ...]
@@ -48,6 +52,14 @@ class Frame:
     rows: tuple[ProcessRow, ...] | None
     events: tuple[Event, ...]
     missing: Mapping[str, str]
+    first_ms: float = 0.0
+    column_ms: float = 0.0
+    holding: tuple[str, float] | None = None
+
+    @property
+    def top(self) -> int:
+        """The highest column of all moving lines."""
+        return max((value or 0 for line in self.lines for value in line.columns), default=0)
 
 
 def frame(recording: Recording, now_ms: float, columns: int, window_s: float) -> Frame:
@@ -55,9 +67,11 @@ def frame(recording: Recording, now_ms: float, columns: int, window_s: float) ->
     looks = [look for look in list(recording.looks) if look.at_ms <= now_ms]
     files = [look for look in looks if look.present is not None]
     process_looks = [look for look in looks if look.processes is not None]
+    width = column_ms(recording, columns, window_s)
+    first = max(0, int(now_ms // width) - columns + 1)
     return Frame(
         now_ms,
-        tuple(_line(recording, label, now_ms, columns, window_s) for label in recording.labels()),
+        tuple(_line(recording, label, now_ms, first, width) for label in recording.labels()),
         files[-1].present if files else None,
         _gone_since(files),
         _rows(process_looks) if process_looks else None,
@@ -65,14 +79,27 @@ def frame(recording: Recording, now_ms: float, columns: int, window_s: float) ->
             sorted((event for event in list(recording.events) if event.at_ms <= now_ms), key=lambda event: event.at_ms)
         ),
         dict(recording.missing),
+        first * width,
+        width,
+        _holding(recording, now_ms),
     )
 
 
-def _line(recording: Recording, label: str, now_ms: float, columns: int, window_s: float) -> ScreenLine:
+def column_ms(recording: Recording, columns: int, window_s: float) -> int:
+    """The milliseconds of a column, of which ``columns`` are at least ``window_s`` seconds."""
+    return max(1, -(-int(window_s * 1000) // (columns * recording.step_ms))) * recording.step_ms
+
+
+def _holding(recording: Recording, now_ms: float) -> tuple[str, float] | None:
+    for hold in list(recording.holds):
+        if hold.shown_ms <= now_ms and (hold.until_ms is None or now_ms < hold.until_ms):
+            return hold.text, now_ms - hold.since_ms
+    return None
+
+
+def _line(recording: Recording, label: str, now_ms: float, first: int, width: int) -> ScreenLine:
     counted = min(now_ms, recording.seen_ms)
-    width = max(1, -(-int(window_s * 1000) // (columns * recording.step_ms))) * recording.step_ms
     last = int(now_ms // width)
-    first = max(0, last - columns + 1)
     values = tuple(
         recording.between(label, n * width, min((n + 1) * width, counted)) if n * width < counted else None
         for n in range(first, last + 1)

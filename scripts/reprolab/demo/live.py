@@ -39,7 +39,7 @@ class _TrialThread(Thread):
     def __init__(self, runner: Runner, prepared: Prepared, script: Script) -> None:
         super().__init__(name="trial", daemon=True)
         self.recording = Recording()
-        self.up, self.go, self.driven = Flag(), Flag(), Flag()
+        self.up, self.go, self.driven, self.left = Flag(), Flag(), Flag(), Flag()
         self.sampler: Sampler | None = None
         self.abandoned = False
         self.record: TrialRecord | None = None
@@ -63,7 +63,9 @@ class _TrialThread(Thread):
         if self.abandoned:
             raise InvalidTrial("the presenter left before it began")
         try:
-            with Sampler(stack, self._watch, self.recording) as self.sampler:
+            with Sampler(stack, self._watch, self.recording) as sampler:
+                self.sampler = sampler
+                stack.on_hold = lambda text, begun, seconds: sampler.hold(text, begun, seconds, self.left)
                 yield
         finally:
             self.driven.set()
@@ -71,6 +73,7 @@ class _TrialThread(Thread):
     def abandon(self) -> None:
         """End the trial at once, and wait until its stack is removed."""
         self.abandoned = True
+        self.left.set()
         self.go.set()
         self._runner.end_stacks()
         self.join(QUIT_LIMIT)

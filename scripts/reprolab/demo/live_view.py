@@ -20,6 +20,9 @@ LAB_TITLE = f"; {BY_LAB}: frozen, freed by the lab"
 LOG_TITLE = ("what its log says", "what its log says, what the lab did")
 LABEL, FIGURES = 10, 25
 FRESH_MS = 3000.0
+SECOND = 1000  # milliseconds
+AXIS_STEPS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600)  # seconds between two marks of the axis
+AXIS_ROOM = 8  # columns of a mark
 STATUS_STYLES = {"1": "cyan", "2": "green", "3": "cyan", "4": "yellow", "5": "red"}
 EVENT_STYLES = {
     **dict.fromkeys(("gone", "killed", "traceback"), "red"),
@@ -30,11 +33,15 @@ EVENT_STYLES = {
 
 @dataclass(frozen=True)
 class Live:
-    """The state of a stack at one moment, for a screen of ``height`` lines."""
+    """The state of a stack at one moment, for a screen of ``height`` lines.
+
+    ``top`` is the number that a bar of full height stands for: the highest column of all acts so far.
+    """
 
     frame: Frame
     watch: Watch
     height: int
+    top: int = 0
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Moving lines at the top, the file below them, then processes and events side by side."""
@@ -43,9 +50,14 @@ class Live:
         yield from console.render(Group(*fitted._parts(options.max_width)), options)
 
     def _parts(self, width: int) -> list[RenderableType]:
-        parts = [*self._lines(width), *self._file()]
+        parts = [*self._holding(), *self._lines(width), *self._file()]
         room = max(4, self.height - sum(height for _, height in parts))
         return [*(part for part, _ in parts), self._processes_and_events(room)]
+
+    def _holding(self) -> list[tuple[RenderableType, int]]:
+        if self.frame.holding is None:
+            return []
+        return [(Text(f" {holding(self.frame)} ", style="bold white on red"), 1), (Text(), 1)]
 
     def _lines(self, width: int) -> list[tuple[RenderableType, int]]:
         if not (self.watch.responses or self.watch.lines):
@@ -56,9 +68,10 @@ class Live:
         if not lines:
             reason = self.frame.missing.get("counts", "none yet")
             return [(title, 1), (Text(f"  {reason}", style="dim"), 1)]
-        rows = max(1, min(4, (self.height - 13) // len(lines)))
+        rows = max(1, min(4, (self.height - 14) // len(lines)))
+        top = max(self.top, self.frame.top)
         drawn: list[tuple[RenderableType, int]] = [(title, 1)]
-        return drawn + [(moving_line(line, rows), rows) for line in lines]
+        return [*drawn, *((moving_line(line, rows, top), rows) for line in lines), (axis(self.frame, top), 1)]
 
     def _file(self) -> list[tuple[RenderableType, int]]:
         if self.watch.file is None:
@@ -105,15 +118,40 @@ def style_of(label: str) -> str:
     return STATUS_STYLES.get(label[:1], "cyan") if label.isdigit() else "cyan"
 
 
-def moving_line(line: ScreenLine, rows: int) -> RenderableType:
-    """A label, a bar for each column in ``rows`` lines, and the figures: last second, total, peak."""
+def holding(frame: Frame) -> str:
+    """What is held before the audience, and since when: "FROZEN: 11 s"."""
+    return f"{frame.holding[0]}: {frame.holding[1] / 1000:.0f} s" if frame.holding else ""
+
+
+def axis(frame: Frame, top: int) -> RenderableType:
+    """The seconds below the columns, and what a bar of full height stands for."""
+    columns = max(len(line.columns) for line in frame.lines)
+    each = next((step for step in AXIS_STEPS if step * SECOND >= AXIS_ROOM * frame.column_ms), AXIS_STEPS[-1])
+    marks = " " * columns
+    moment = -(-frame.first_ms // (each * SECOND)) * each
+    while (place := int((moment * SECOND - frame.first_ms) // frame.column_ms)) < columns:
+        marks = f"{marks[:place]}╵{moment:.0f} s".ljust(columns) + " "
+        moment += each
+    full = f"full height {number(round(top * SECOND / frame.column_ms))}/s"
+    grid = Table.grid()
+    grid.add_column(width=LABEL)
+    grid.add_column(no_wrap=True)
+    grid.add_column(width=FIGURES, justify="right", no_wrap=True)
+    grid.add_row("", Text(marks[:columns], style="dim"), Text(full, style="dim"))
+    return grid
+
+
+def moving_line(line: ScreenLine, rows: int, top: int) -> RenderableType:
+    """A label, a bar for each column in ``rows`` lines, and the figures: last second, total, peak.
+
+    All lines have one scale, so that what is more also looks more. ``top`` is its highest column.
+    """
     style = style_of(line.label)
     grid = Table.grid()
     grid.add_column(width=LABEL, no_wrap=True, overflow="ellipsis")
     grid.add_column(no_wrap=True)
     grid.add_column(width=FIGURES, justify="right", no_wrap=True)
     figures = [f"{number(line.rate)}/s", f"of {number(line.total)} in all", f"peak {number(line.peak)}/s"]
-    top = max((value or 0 for value in line.columns), default=0)
     for row in reversed(range(rows)):
         place = rows - 1 - row
         name = Text(line.label, style=f"bold {style}") if place == 0 else Text()
@@ -131,7 +169,7 @@ def block(value: int | None, top: int, row: int, rows: int) -> str:
         return " "
     if value == 0:
         return "·"
-    level = max(1, round(value / top * rows * 8))
+    level = max(1, round(value / max(top, 1) * rows * 8))
     return BLOCKS[max(0, min(8, level - 8 * row))]
 
 
@@ -204,7 +242,7 @@ def event_line(event: Event) -> Text:
 
 def plain_line(frame: Frame, watch: Watch) -> str:
     """The state in one line, for an output that is no terminal."""
-    parts = [f"{seconds(frame.now_ms):>7}"]
+    parts = [f"{seconds(frame.now_ms):>7}", *([holding(frame)] if frame.holding else [])]
     parts += [f"{line.label}: {number(line.rate)}/s" for line in frame.lines]
     if watch.file is not None:
         parts.append(f"{watch.file.name}: {file_state(frame).plain.strip()}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol
@@ -13,7 +13,7 @@ from rich.live import Live as Screen
 from reprolab.demo import closing, layout, live_view
 from reprolab.demo.frames import frame
 from reprolab.demo.keys import Keys
-from reprolab.demo.layout import Slide
+from reprolab.demo.layout import Slide, prose
 from reprolab.demo.recording import Recording
 from reprolab.demo.script import Act, Script
 from reprolab.report import table
@@ -94,7 +94,10 @@ class Display:
 
 @dataclass
 class Show:
-    """One demonstration. ``figures`` is variant -> heading -> cell, for the acts so far."""
+    """One demonstration. ``figures`` is variant -> heading -> cell, for the acts so far; ``totals`` likewise, by label.
+
+    ``top`` is the highest bar so far, which all acts have as their scale.
+    """
 
     scenario: Scenario
     script: Script
@@ -102,6 +105,8 @@ class Show:
     display: Display
     keys: Keys
     figures: dict[str, dict[str, str]] = field(default_factory=dict)
+    totals: dict[str, dict[str, str]] = field(default_factory=dict)
+    top: int = 0
 
     def play(self) -> None:
         """Play everything from the opening to the finding. Raises Left if the presenter leaves."""
@@ -126,19 +131,20 @@ class Show:
         note = f"{act.variant}: {table.changes_text(self.script.experiment.variants[act.variant])}"
         question = layout.words(act.say, act.expect, note.replace("—", "the documented values"))
         self._show_words(heading, question, lambda: self.player.prepare(act))
-        self._show_live(heading, act)
+        recording = self._show_live(heading, act)
         record, source = self.player.finish(act, self._show_waiting(heading))
         if record.invalid:
             reason = f"This trial is invalid: {table.short_reason(record.invalid)}"
             self._show_words(heading, layout.words(reason, note="The demonstration goes on; its evidence is kept."))
             return
+        self.totals[act.variant] = {
+            f"{label} in all": live_view.number(recording.total(label, recording.length_ms))
+            for label in recording.labels()
+        }
         self.figures[act.variant] = cells(self.script, act, record)
         surprises = closing.surprises(self.scenario, self.script, record)
         reveal = f"This time the result differs from the record: {'; '.join(surprises)}." if surprises else act.reveal
-        self._show_words(heading, layout.figures(self._headings(), self.figures, reveal, source))
-
-    def _headings(self) -> list[str]:
-        return list(dict.fromkeys(heading for cells in self.figures.values() for heading in cells))
+        self._show_words(heading, layout.figures(_headings(self.figures), self.figures, reveal, source))
 
     def _show_waiting(self, heading: str) -> Callable[[str], None]:
         def show_state(state: str) -> None:
@@ -147,7 +153,7 @@ class Show:
 
         return show_state
 
-    def _show_live(self, heading: str, act: Act) -> None:
+    def _show_live(self, heading: str, act: Act) -> Recording:
         recording = self.player.start(act, self._show_waiting(heading))
         while not self.player.over():
             self._show_state(heading, recording, "q: leave")
@@ -155,12 +161,14 @@ class Show:
         self._show_state(heading, recording, self.keys.hint)
         # The last state stays on the screen, so that the presenter can talk about it.
         self.keys.pause()
+        return recording
 
     def _show_state(self, heading: str, recording: Recording, foot: str) -> None:
         console, watch = self.display.console, self.script.watch
         now = self.player.now_ms()
         current = frame(recording, now, live_view.columns_for(console.width), watch.window)
-        state = live_view.Live(current, watch, console.height - ROWS)
+        self.top = max(self.top, current.top)
+        state = live_view.Live(current, watch, console.height - ROWS, self.top)
         slide = self._slide(heading, state, foot, f"{live_view.seconds(now)} · ")
         self.display.update(slide, live_view.plain_line(current, watch))
 
@@ -169,8 +177,16 @@ class Show:
         for number, identifier in enumerate(claims, 1):
             self._show_words(f"found {number}/{len(claims)}", closing.claim_page(self.scenario, identifier, verdict))
         self._show_words("why", layout.words(self.script.cause))
-        if self.script.ask:
-            self._show_words("and now", layout.words(self.script.ask))
+        # The last screen stays while the audience talks: it keeps the figures and the totals of all acts.
+        figures = {variant: self.totals[variant] | cells for variant, cells in self.figures.items()}
+        last = layout.figures(_headings(figures), figures, self.script.ask, "") if figures else prose(self.script.ask)
+        if figures or self.script.ask:
+            self._show_words("and now", last)
+
+
+def _headings(acts: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """The headings of all acts, each once."""
+    return list(dict.fromkeys(heading for cells in acts.values() for heading in cells))
 
 
 def cells(script: Script, act: Act, record: TrialRecord) -> dict[str, str]:

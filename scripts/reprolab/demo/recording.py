@@ -42,6 +42,16 @@ class Look:
     present: bool | None = None
 
 
+@dataclass(frozen=True)
+class Hold:
+    """What the lab held before an audience, shown from a moment on until another; it has lasted since a third one."""
+
+    text: str
+    since_ms: float
+    shown_ms: float
+    until_ms: float | None = None
+
+
 @dataclass
 class Recording:
     """A trial's looks, counts (label -> step -> number) and events; ``missing`` is an unknown part -> the reason.
@@ -54,6 +64,7 @@ class Recording:
     looks: list[Look] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
+    holds: list[Hold] = field(default_factory=list)
     seen_ms: float = 0.0
     length_ms: float = 0.0
     source: str = ""
@@ -125,6 +136,9 @@ def _add(recording: Recording, line: Mapping[str, Any]) -> None:
         recording.count(str(label), int(step), int(number))
     if "event" in line:
         recording.events.append(_event(line["event"]))
+    if "hold" in line:
+        text, *moments = line["hold"]
+        recording.holds.append(Hold(str(text), *map(_milliseconds, moments)))
     if "missing" in line:
         recording.missing |= {str(part): str(reason) for part, reason in line["missing"].items()}
     recording.step_ms = max(1, int(line.get("step_ms", recording.step_ms)))

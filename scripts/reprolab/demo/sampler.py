@@ -20,6 +20,7 @@ from reprolab.core.errors import InvalidTrial
 from reprolab.demo.recording import (
     FILE,
     STEP_MS,
+    Hold,
     Look,
     ProcessState,
     Recording,
@@ -85,6 +86,16 @@ class Sampler:
     def now_ms(self) -> float:
         """Milliseconds since the drive began."""
         return round((time.monotonic() - self._started) * 1000, 1)
+
+    def hold(self, text: str, begun: float, seconds: float, left: Flag) -> None:
+        """Show ``text`` with the time since ``begun`` (of the monotonic clock) for some seconds, or until ``left``."""
+        shown = self.now_ms()
+        since = shown - (time.monotonic() - begun) * 1000
+        self.recording.holds.append(Hold(text, since, shown))
+        left.wait(seconds)
+        ended = Hold(text, since, shown, self.now_ms())
+        self.recording.holds[-1] = ended
+        self._save(hold=[ended.text, ended.since_ms, ended.shown_ms, ended.until_ms])
 
     def _clock(self) -> int:
         """The time by the containers' clock, in nanoseconds since the epoch; this machine's may differ."""

@@ -20,6 +20,7 @@ from reprolab.scenario.model import FACTOR, Scenario
 from reprolab.stack.compose import Model
 from reprolab.verdict.record import read_record
 
+IMAGE = re.compile(r"\$\{(\w+_IMAGE):-([^}]*)\}")
 TEMPLATES = environment("reprolab.export")
 TEMPLATES.filters |= {"quote": shlex.quote, "ljust": str.ljust}
 
@@ -59,6 +60,11 @@ def render_files(case: ExportCase) -> dict[str, str]:
     return {"compose.yaml": compose, **_scripts(case, model, compose)}
 
 
+def base_images(case: ExportCase) -> dict[str, str]:
+    """The variables for base images, each with the official image that it stands for."""
+    return dict(sorted(IMAGE.findall(render_files(case)["compose.yaml"])))
+
+
 class _IndentedDumper(yaml.SafeDumper):
     """Indents lists as people do, and writes equal parts in full instead of as references."""
 
@@ -73,7 +79,7 @@ def _scripts(case: ExportCase, model: Model, compose: str) -> dict[str, str]:
     """run.sh, the README, repro.sh where the case can run without Docker, and server.py where the drive needs it."""
     has_client = spec.has_client_container(case.scenario)
     venv = _venv(case)
-    images = sorted(set(re.findall(r"\$\{(\w+_IMAGE):-([^}]*)\}", compose)))
+    images = sorted(set(IMAGE.findall(compose)))
     values = {
         "case": case,
         "is_other_variant": case.variant != case.reproducer.variant,

@@ -8,8 +8,9 @@ import shlex
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 import docker
@@ -17,15 +18,19 @@ import requests
 from docker.errors import DockerException, ImageNotFound
 
 from reprolab.baseimage.resolve import Base, policy
-from reprolab.core import files
+from reprolab.core import command_text, files
 from reprolab.core.config_file import hint
 from reprolab.core.errors import InvalidTrial, LabError, UsageError
 from reprolab.core.progress import OnProgress
-from reprolab.core.subprocesses import replace_process, run
+from reprolab.core.subprocesses import replace_process
 from reprolab.engine import host_facts, labels
 from reprolab.engine.detect import client, compose_command, ensure_engine
 from reprolab.engine.requirements import HostState, lacks
 from reprolab.evidence import by_hand, lookup
+from reprolab.evidence.run_dir import TrialDirectory
+from reprolab.pins import releases
+from reprolab.run import load_words, log_text
+from reprolab.run.log_text import Entry
 from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
 from reprolab.stack.compose import Model, image_variables, services_by_role
@@ -33,12 +38,18 @@ from reprolab.stack.hidden import hide
 from reprolab.stack.prepare import StackPreparer, StackRequest
 from reprolab.stack.stack import Stack
 
-STDOUT, STDERR = 1, 2
-# Printing the lines of a log may take its time where a pager reads them.
-PRINTING = 24 * 3600.0
 LOAD_FILES = ("wrk.json", "wrk.txt")
 # The name of the stack that a run with KEEP=1 leaves up.
 KEPT = "kept"
+WITHOUT_ESCAPES = r"s/\x1b\[[0-9;?]*[A-Za-z]//g"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a load came to: in words, a line each, and the figures as wrk.json holds them."""
+
+    lines: tuple[str, ...]
+    figures: dict[str, Any]
 
 
 def up(root: Path, name: str, settings: Mapping[str, str], on_progress: OnProgress, label: str = "") -> None:
@@ -48,7 +59,8 @@ def up(root: Path, name: str, settings: Mapping[str, str], on_progress: OnProgre
     """
     where = by_hand.place(root, name, by_hand.checked_name(label))
     scenario = loader.load(root, name)
-    scenario.check_factors(settings, "up")
+    scenario.check_factors(settings, "up", command_text.beside(command_text.UP_WORDS))
+    releases.check(root, scenario, settings, "up")
     engine = ensure_engine(on_progress)
     api = client()
     if lack := lacks(scenario, settings, "", HostState.of(engine)):
@@ -252,10 +264,19 @@ def down(root: Path, name: str, label: str = "") -> None:
 
 
 def logs(
-    root: Path, name: str, role: str | None, on_progress: OnProgress, *, follow: bool, tail: str, label: str = ""
-) -> None:
-    """Print the last lines of one role's log, or of all, and keep the whole logs; with ``follow`` only print.
+    root: Path,
+    name: str,
+    role: str | None,
+    on_progress: OnProgress,
+    *,
+    follow: bool,
+    tail: int | None,
+    errors: bool = False,
+    label: str = "",
+) -> list[Entry]:
+    """Keep the whole logs, and return the last ``tail`` lines of each role (None for all), or of one role.
 
+    With ``errors`` only the lines about errors. With ``follow`` it never returns: Compose prints the logs.
     Raises UsageError for an unknown role.
     """
     stack = _standing(root, name, label)
@@ -263,20 +284,19 @@ def logs(
         raise UsageError(f"{name} has no role {role!r}", expected="one of " + ", ".join(stack.roles))
     if follow:
         _follow(stack, role, tail)
-    run(_printing(stack, role, tail), timeout=PRINTING, check=False, stdout=STDOUT, stderr=STDERR)
-    _keep(root, stack, on_progress)
+    copy = _keep(root, stack, on_progress)
+    return log_text.entries(copy, [role] if role else stack.roles, tail, errors=errors)
 
 
-def _printing(stack: Stack, role: str | None, tail: str, *more: str) -> list[str]:
+def _follow(stack: Stack, role: str | None, tail: int | None) -> NoReturn:
     services = [stack.roles[role]] if role else []
-    return stack.command("logs", "--timestamps", "--no-color", "--tail", tail, *more, *services)
+    last = "all" if tail is None else str(tail)
+    command = stack.command("logs", "--timestamps", "--no-color", "--tail", last, "--follow", *services)
+    # Compose clears each line before it prints it, in a pipe too.
+    replace_process(["sh", "-c", f"{shlex.join(command)} | sed -u {shlex.quote(WITHOUT_ESCAPES)}"])
 
 
-def _follow(stack: Stack, role: str | None, tail: str) -> NoReturn:
-    replace_process(_printing(stack, role, tail, "--follow"))
-
-
-def _keep(root: Path, stack: Stack, on_progress: OnProgress) -> None:
+def _keep(root: Path, stack: Stack, on_progress: OnProgress) -> TrialDirectory:
     """Copy the whole logs, the model, the last load's figures and the factors; says where they are."""
     source = stack.evidence.path
     stack.evidence = by_hand.create_copy(root, stack.scenario, source.name)
@@ -293,16 +313,20 @@ def _keep(root: Path, stack: Stack, on_progress: OnProgress) -> None:
     for other in copies:
         if other != this_stack:
             on_progress(f"compare: make compare A={by_hand.FOLDER}/{other} B={by_hand.FOLDER}/{this_stack}")
+    return stack.evidence
 
 
-def put_load(root: Path, name: str, *, threads: int, connections: int, duration: int, label: str = "") -> None:
-    """Put load on the stack with wrk, and print the output of wrk."""
+def put_load(root: Path, name: str, *, threads: int, connections: int, duration: int, label: str = "") -> Loaded:
+    """Put load on the stack with wrk; returns what it came to. It counts statuses, which costs wrk some throughput."""
     stack = _standing(root, name, label)
     try:
-        stack.wrk("/", threads=threads, connections=connections, duration=duration)
+        load = stack.wrk("/", threads=threads, connections=connections, duration=duration, statuses=True)
     except (InvalidTrial, ImageNotFound) as error:
         advice = f"{_make('up', name, label)} again, and see {_make('logs', name, label)}"
         raise LabError(str(error), advice=advice) from error
     except ValueError as error:
-        raise UsageError(str(error)) from error
-    click.echo((stack.evidence.path / "wrk.txt").read_text(encoding="utf-8"))
+        raise UsageError(command_text.as_typed(str(error))) from error
+    words = load_words.lines(load.result, stack)
+    return Loaded(
+        (*words, f"  all of wrk's output: {files.display_path(stack.evidence.path / 'wrk.txt')}"), load.to_json()
+    )

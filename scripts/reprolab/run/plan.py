@@ -105,7 +105,7 @@ def make_plan(scenario: Scenario, options: RunOptions) -> Plan:
                 f"and {command_text.option('variant')} names others",
                 expected="one of the two",
             )
-        scenario.check_factors(options.settings, command_text.factors())
+        scenario.check_factors(options.settings, command_text.factors(), command_text.beside(command_text.RUN_WORDS))
         planned = [
             PlannedVariant(experiment, CUSTOM, dict(options.settings), options.trials or experiment.trials)
             for experiment in experiments

@@ -32,6 +32,7 @@ class Progress(RunObserver):
     console: Console
     on_progress: OnProgress
     done: int = 0
+    repeated: int = 0
     started: float = field(default_factory=time.monotonic)
     status: Status | None = None
     busy_told: bool = False
@@ -65,7 +66,9 @@ class Progress(RunObserver):
         return f", about {minutes:.0f} min left" if minutes >= 1 else ", less than a minute left"
 
     def trial_ends(self, record: TrialRecord) -> None:
-        self.done += 1
+        repeats = self._repeats(record)
+        self.done += not repeats
+        self.repeated += repeats
         experiment = self.plan.scenario.experiments[record.experiment]
         if record.valid:
             shown = experiment.columns[:SHOWN_COLUMNS]
@@ -76,13 +79,18 @@ class Progress(RunObserver):
             text += f" · {'busy' if self.busy_told else record.busy}"
             self.busy_told = True
         seconds = sum((record.seconds or {}).values())
-        # Repeated trials are not in the plan.
-        of = "" if self.plan.may_end_early else f"/{max(self.done, self.plan.trials)}"
+        of = "" if self.plan.may_end_early else f"/{self.plan.trials}"
+        place = f"+{self.repeated}" if repeats else f"{self.done:>3}{of}"
         self.console.print(
-            f"[{self.done:>3}{of}] {self._name(record)} #{record.trial}  {text}  ({seconds:.1f} s)",
+            f"[{place}] {self._name(record)} #{record.trial}  {text}  ({seconds:.1f} s)",
             # A terminal would cut a long line within a word.
             soft_wrap=not self.console.is_terminal,
         )
+
+    def _repeats(self, record: TrialRecord) -> bool:
+        """Whether the trial is not in the plan: it repeats one that was disturbed."""
+        planned = {(item.experiment.name, item.name): item.trials for item in self.plan.variants}
+        return record.trial > planned.get((record.experiment, record.variant), record.trial)
 
     def _name(self, record: TrialRecord) -> str:
         """The variant, with its experiment if the run has several: each of them has a documented variant."""

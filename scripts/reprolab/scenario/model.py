@@ -219,13 +219,18 @@ class Scenario:
         """Return the default number of trials: TRIALS if a claim needs the variant, else 1."""
         return experiment.trials if variant in experiment.needed else 1
 
-    def check_factors(self, factors: Mapping[str, str], where: str) -> None:
-        """Raise UsageError for a factor that compose.yaml does not use."""
+    def check_factors(self, factors: Mapping[str, str], where: str, words: tuple[str, ...] = ()) -> None:
+        """Raise UsageError for a factor that compose.yaml does not use.
+
+        ``words`` are other names that could be meant: make takes both in the same way.
+        """
         for name in factors:
             if name not in self.factors:
                 raise UsageError(
-                    f"{where}: {self.name} has no factor {name}{hint(name, self.factors)}",
-                    expected="one of " + ", ".join(f"{k} ({v})" for k, v in self.factors.items()),
+                    f"{where}: {self.name} has no factor {name}{hint(name, (*self.factors, *words))}",
+                    expected="one of "
+                    + ", ".join(f"{k} ({v})" for k, v in self.factors.items())
+                    + (f"; or make's own {', '.join(words)}" if words else ""),
                 )
             if not factors[name]:
                 # Compose would use the documented value instead, and the report would not show that.

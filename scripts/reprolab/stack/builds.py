@@ -83,6 +83,7 @@ class Builder:
     describe: Callable[[str], BuiltImage] = lambda reference: BuiltImage(Image(reference))
     shown: str = ""
     at_once: int = AT_ONCE
+    tells_failures: bool = True
     gentle: bool = False
     _futures: dict[str, Future[BuiltImage]] = field(default_factory=dict)
     _running: set[subprocess.Popen[bytes]] = field(default_factory=set)
@@ -135,7 +136,7 @@ class Builder:
                         self._build(image)
                 return self.describe(image.reference)
         except BuildError as error:
-            if not self._stopped:
+            if not self._stopped and self.tells_failures:
                 variants = [name for name in image.variants if name]
                 self.on_progress(f"{error}" + (f"\n  cannot run: {', '.join(variants)}" if variants else ""))
             raise

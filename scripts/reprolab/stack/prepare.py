@@ -71,7 +71,9 @@ class StackPreparer:
 
     def build(self, model: Model, directory: Path) -> None:
         """Build the missing images of one model, with logs in ``directory``. Raises BuildError with the reason."""
-        builder = Builder(self.client, compose_command(self.engine), directory, self.on_progress)
+        # The caller shows the error, with the reason in it.
+        compose = compose_command(self.engine)
+        builder = Builder(self.client, compose, directory, self.on_progress, tells_failures=False)
         builder.start({"": model})
         try:
             builder.wait(model)

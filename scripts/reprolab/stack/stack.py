@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -28,6 +28,7 @@ from reprolab.stack.load import StackLoad
 from reprolab.stack.looks import StackLooks
 
 READY_LIMIT = 60.0
+HOLD = 10.0  # seconds
 LOG_LABEL = "reprolab.log"
 READY_LABEL = "reprolab.ready"
 
@@ -39,8 +40,18 @@ class Stack(StackLoad, StackLooks):
     Here it starts, ends and saves its evidence. The base classes send requests, put load on it and inspect it.
     """
 
+    on_hold: Callable[[str, float, float], None] | None = None
+    """In a demonstration: shows a text with the time since a moment of the monotonic clock, for some seconds."""
     _captured: bool = False
     _capturing: Lock = field(default_factory=Lock)
+
+    def hold(self, text: str, begun: float, seconds: float = HOLD) -> None:
+        """In a demonstration, show ``text`` with the time since ``begun`` (time.monotonic()), for some seconds.
+
+        In any other run this does nothing. A drive calls it where it would else go on before an audience has seen it.
+        """
+        if self.on_hold is not None:
+            self.on_hold(text, begun, seconds)
 
     def command(self, *arguments: str) -> list[str]:
         """Compose's command line for this project, without a progress display."""

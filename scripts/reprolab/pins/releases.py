@@ -1,0 +1,73 @@
+"""Whether the releases that a user sets as factors exist, asked before anything is built.
+
+Only a clear answer of the index counts: without one, or without a network, the build decides.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+
+from reprolab.core.errors import UsageError
+from reprolab.pins import ask_pip
+from reprolab.pins.asking import pins_of
+from reprolab.pins.pin import PIP, Pin, State
+from reprolab.scenario.model import CUSTOM, Scenario
+
+LIMIT = 10.0  # seconds for the index's answer
+
+
+def check(root: Path, scenario: Scenario, settings: Mapping[str, str], where: str) -> None:
+    """Raise UsageError for a factor that is a release which the package index does not have for this Python."""
+    new = {name: value for name, value in settings.items() if value not in _known(scenario, name)}
+    pins = _pins(root, scenario, settings, new) if new else {}
+    pages = _ask({pin.name for pin in pins})
+    for pin, factor in pins.items():
+        answer = ask_pip.judge(pin, pages.get(pin.name, ask_pip.IndexPage(failure="no answer")), platform.machine())
+        if answer.state is State.GONE:
+            raise UsageError(
+                f"{where}: {factor}={new[factor]}: no {pin.name} {new[factor]} can be installed: {answer.text}",
+                expected="a release on the package index, for the Python of the stack",
+            )
+
+
+def _known(scenario: Scenario, factor: str) -> set[str]:
+    """The values of a factor in the scenario's own variants: these were built before."""
+    variants = (changes for experiment in scenario.experiments.values() for changes in experiment.variants.values())
+    return {scenario.factors.get(factor, ""), *(changes[factor] for changes in variants if factor in changes)}
+
+
+def _pins(root: Path, scenario: Scenario, settings: Mapping[str, str], new: Mapping[str, str]) -> dict[Pin, str]:
+    """The packages whose versions are new values of factors, each with its factor."""
+    experiments = {
+        name: replace(experiment, variants={CUSTOM: dict(settings)})
+        for name, experiment in scenario.experiments.items()
+    }
+    try:
+        users = pins_of(root, [replace(scenario, experiments=experiments)], platform.machine())
+    except (UsageError, OSError):
+        # What cannot be read here, the build says.
+        return {}
+    return {
+        pin: factor
+        for pin, uses in users.items()
+        if pin.kind == PIP
+        for use in uses
+        for factor in use.argument.split()
+        if use.variant and factor in new and pin.wanted.removeprefix("==") == new[factor]
+    }
+
+
+def _ask(names: Iterable[str]) -> dict[str, ask_pip.IndexPage]:
+    """The answers that come within the limit."""
+    pages: dict[str, ask_pip.IndexPage] = {}
+    asked = set(names)
+    if asked:
+        thread = Thread(target=lambda: pages.update(ask_pip.ask(asked, ask_pip.index_of(os.environ))), daemon=True)
+        thread.start()
+        thread.join(LIMIT)
+    return dict(pages)
