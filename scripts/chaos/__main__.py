@@ -25,16 +25,16 @@ from chaos.engine import SpareEngine, spare_engine
 from chaos.faults import Fault, all_faults
 
 TRACEBACK = "Traceback (most recent call last)"
-NEEDED_IMAGES = ("reprolab/chaos", "reprolab-base/python:3.12.1", "reprolab-base/debian")
+NEEDED_IMAGES = ("reprolab/chaos", "reprolab/forensics", "reprolab-base/python:3.12.1", "reprolab-base/debian")
 
 
-def attempt_fault(fault: Fault, folder: Path, engine: docker.DockerClient, host: str) -> Outcome:
+def attempt_fault(fault: Fault, folder: Path, engine: docker.DockerClient, spare: SpareEngine | None) -> Outcome:
     """Run the lab with a fault, and hold what came of it against the promises."""
     began = time.monotonic()
-    environ = {**fault.environ, **({"DOCKER_HOST": host} if host else {})}
-    attempt = Attempt(
-        folder / "checkout", folder / "runs" / re.sub(r"\W+", "-", fault.name), engine, environ, fault.wrapper
-    )
+    environ = {**fault.environ, **({"DOCKER_HOST": spare.host} if spare else {})}
+    results = folder / "runs" / re.sub(r"\W+", "-", fault.name)
+    prefix = spare.prefix if spare else ()
+    attempt = Attempt(folder / "checkout", results, engine, environ, fault.wrapper, prefix)
     attempt.results.parent.mkdir(exist_ok=True)
     attempt.start(*fault.arguments)
     broken = []
@@ -123,12 +123,12 @@ def page(outcomes: list[Outcome]) -> str:
 
 
 def run_all(
-    faults: Iterable[Fault], folder: Path, engine: docker.DockerClient, host: str, spare: SpareEngine | None
+    faults: Iterable[Fault], folder: Path, engine: docker.DockerClient, spare: SpareEngine | None
 ) -> list[Outcome]:
     """Inject one fault after the other; prints a line for each."""
     outcomes = []
     for fault in faults:
-        outcome = attempt_fault(fault, folder, engine, host)
+        outcome = attempt_fault(fault, folder, engine, spare)
         outcomes.append(outcome)
         kept = "; ".join(outcome.broken) or "kept"
         print(f"{fault.name}: exit {outcome.exit_status} ({outcome.seconds:.0f} s): {kept}", flush=True)
@@ -166,7 +166,7 @@ def main() -> int:
         shared = options.shared or options.quick
         spare = None if shared else stack.enter_context(spare_engine(tags))
         faults = [f for f in all_faults(spare) if re.search(options.only, f.name) and (f.quick or not options.quick)]
-        outcomes = run_all(faults, folder, spare.client() if spare else client(), spare.host if spare else "", spare)
+        outcomes = run_all(faults, folder, spare.client() if spare else client(), spare)
     Terminal().print(table(outcomes))
     if options.markdown:
         options.markdown.write_text(page(outcomes), encoding="utf-8")

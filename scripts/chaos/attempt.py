@@ -48,6 +48,7 @@ class Attempt:
     client: docker.DockerClient
     environ: Mapping[str, str]
     wrapper: tuple[str, ...] = ()
+    prefix: tuple[str, ...] = ()
     process: subprocess.Popen[str] | None = None
     notes: dict[str, Any] = field(default_factory=dict)
 
@@ -62,7 +63,7 @@ class Attempt:
     def command(self, *arguments: str) -> list[str]:
         """The lab's command line; a ``wrapper`` is a shell command that has it as "$@"."""
         lab = [str(Path(sys.executable).with_name("reprolab")), *arguments]
-        return [*self.wrapper, *lab]
+        return [*self.prefix, *self.wrapper, *lab]
 
     def environment(self) -> dict[str, str]:
         places = {"REPROLAB_ROOT": str(self.root), "REPROLAB_RESULTS": str(self.results)}
@@ -85,7 +86,7 @@ class Attempt:
         """Run another command of the lab to its end; its output follows that of the run."""
         with self.log.open("a", encoding="utf-8") as stream:
             return subprocess.run(
-                self.command(*arguments)[len(self.wrapper) :],
+                [*self.prefix, *self.command(*arguments)[len(self.prefix) + len(self.wrapper) :]],
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,

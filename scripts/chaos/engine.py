@@ -1,4 +1,7 @@
-"""An engine that faults may break: a second dockerd with its own data, sockets and networks."""
+"""An engine that faults may break: a second dockerd with its own data and socket, in a network namespace of its own.
+
+A second dockerd in the namespace of the first one removes the first one's bridge when it starts again after SIGKILL.
+"""
 
 from __future__ import annotations
 
@@ -18,20 +21,26 @@ from docker.errors import DockerException
 from reprolab.core.waiting import WaitTimeout, wait_until
 
 START_LIMIT = 120.0  # seconds
-BRIDGE_ADDRESS, POOL = "10.213.255.1/24", "10.213.0.0/17"
 
 
 @dataclass
 class SpareEngine:
-    """A dockerd of our own. ``folder`` holds its data; ``host`` is its endpoint."""
+    """A dockerd of our own. ``folder`` holds its data; ``host`` is its endpoint.
+
+    Who connects to its containers must run behind ``prefix``, in the same network namespace.
+    """
 
     folder: Path
-    bridge: str = field(default_factory=lambda: f"chaos{secrets.token_hex(3)}")
+    namespace: str = field(default_factory=lambda: f"reprolab-chaos-{secrets.token_hex(3)}")
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def host(self) -> str:
         return f"unix://{self.folder}/docker.sock"
+
+    @property
+    def prefix(self) -> tuple[str, ...]:
+        return ("nsenter", f"--net=/run/netns/{self.namespace}")
 
     def client(self) -> docker.DockerClient:
         return docker.DockerClient(base_url=self.host, timeout=60)
@@ -39,10 +48,9 @@ class SpareEngine:
     def start(self) -> None:
         """Start dockerd; returns when it answers. Its output goes to a file."""
         command = [
-            "dockerd",
+            *(*self.prefix, "dockerd"),
             *("--data-root", str(self.folder / "data"), "--exec-root", str(self.folder / "exec")),
             *("--pidfile", str(self.folder / "docker.pid"), "-H", self.host),
-            *("--bridge", self.bridge, "--default-address-pool", f"base={POOL},size=24"),
         ]
         with (self.folder / "dockerd.log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -95,16 +103,15 @@ def spare_engine(images: Sequence[str]) -> Iterator[SpareEngine]:
         raise SystemExit("chaos: a second dockerd needs root; ARGS=--shared uses the engine that is there")
     with tempfile.TemporaryDirectory(prefix="reprolab-chaos-", dir="/var/lib", ignore_cleanup_errors=True) as folder:
         engine = SpareEngine(Path(folder))
-        subprocess.run(["ip", "link", "add", "name", engine.bridge, "type", "bridge"], check=True)
-        subprocess.run(["ip", "addr", "add", BRIDGE_ADDRESS, "dev", engine.bridge], check=True)
+        subprocess.run(["ip", "netns", "add", engine.namespace], check=True)
+        subprocess.run([*engine.prefix, "ip", "link", "set", "lo", "up"], check=True)
         try:
             engine.start()
             copy_images(images, engine)
             yield engine
         finally:
             engine.stop()
-            subprocess.run(["ip", "link", "delete", engine.bridge], check=False)
-            remove_rules(engine.bridge)
+            subprocess.run(["ip", "netns", "delete", engine.namespace], check=False)
             unmount(Path(folder))
 
 
@@ -126,15 +133,6 @@ def copy_images(images: Sequence[str], engine: SpareEngine) -> None:
     )
     if save.wait() != 0:
         raise SystemExit("chaos: the images could not be saved")
-
-
-def remove_rules(bridge: str) -> None:
-    """Delete the packet filter's rules for a bridge, which dockerd leaves when it ends."""
-    for table in ("filter", "nat"):
-        rules = subprocess.run(["iptables", "-t", table, "-S"], capture_output=True, text=True, check=True).stdout
-        for words in (rule.split() for rule in rules.splitlines()):
-            if bridge in words and words[0] == "-A":
-                subprocess.run(["iptables", "-t", table, "-D", *words[1:]], check=False)
 
 
 def unmount(folder: Path) -> None:
