@@ -14,7 +14,8 @@ from lab import REPROLAB, base, engine, environment, lab, left, output, run_dire
 from reprolab.engine import labels, leftovers
 from reprolab.stack import images
 
-pytestmark = pytest.mark.docker
+# Any other run of the lab would remove what these tests leave behind for a moment.
+pytestmark = [pytest.mark.docker, pytest.mark.alone]
 
 CASE = "pool-freeze"
 RUN = ("run", "pool-freeze/freeze", "--set", "TASK=nothing", "--trials", "1", "--jobs", "1")
