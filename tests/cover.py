@@ -46,7 +46,7 @@ def signs(verdict: dict[str, Any], claim: str) -> dict[str, bool]:
 
 
 def pure_signs(record: dict[str, Any], claim: str) -> dict[str, bool]:
-    """The same for the variants of a record whose trials would agree again. The few tries of a test cannot tell that."""
+    """The same for the variants of a record that would agree again. The few tries of a test cannot say that."""
     return {name: shown for name, shown in signs(record, claim).items() if not by_chance(record["signs"][claim][name])}
 
 
