@@ -131,7 +131,7 @@ def differences(run: Path, name: str) -> list[str]:
         lines += [
             f"{claim.id} in {variant}: the sign {'shows' if now[variant] else 'does not show'}, unlike on record"
             for variant in sorted(set(now) & set(then) & set(expected))
-            if now[variant] is not then[variant] and not by_chance(verdict["signs"][claim.id][variant])
+            if now[variant] is not then[variant] and not by_chance(counts[variant])
         ]
     lines += [
         f"{row['id']}: {row['verdict']}, on record {before[row['id']]}: {row['why']}"
