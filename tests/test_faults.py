@@ -144,7 +144,7 @@ def test_full_disk_is_said_and_fails_the_lab(client: docker.DockerClient, small_
 def test_a_log_that_could_not_be_written_does_not_hold_its_container(
     client: docker.DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The engine does not remove a container while a file of it is half read. The message of that came a minute later."""
+    """The engine does not remove a container while a file of it is half read; the lab waited for a minute."""
 
     class FullDisk:
         def write(self, _: bytes) -> int:

@@ -15,7 +15,7 @@ import subprocess
 import tarfile
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import IO
@@ -141,7 +141,7 @@ def capture_file(container: Container, path: str, target: Path) -> int:
     return size
 
 
-def _archive(container: Container, path: str) -> Iterator[bytes]:
+def _archive(container: Container, path: str) -> Generator[bytes]:
     """A file of a container as the chunks of a tar archive; nothing if there is no such file."""
     try:
         chunks, _ = container.get_archive(path, chunk_size=CHUNK)
