@@ -18,7 +18,6 @@ import secrets
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -27,6 +26,7 @@ from statistics import median
 from typing import Any
 
 from docker.types import LogConfig
+from reprolab.core.waiting import wait_until
 from reprolab.engine import labels
 from reprolab.engine.detect import client
 from reprolab.evidence.run_dir import TrialDirectory
@@ -145,13 +145,13 @@ def bare_stack(references: Mapping[str, str], parts: tuple[str, ...]) -> Iterato
 
 
 def wait_until_healthy(stack: BareStack, wrk: str) -> None:
-    """Drive the stack until it answers with 2xx; exits after 30 s without that."""
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
+    """Drive the stack until it answers with 2xx. Raises WaitTimeout."""
+
+    def healthy() -> bool:
         printed = stack.wrk(wrk, "-t1", "-c1", "-d1s", URL)
-        if "Non-2xx" not in printed and "requests in" in printed:
-            return
-    raise SystemExit(f"bench: the stack without the lab did not answer:\n{printed}")
+        return "Non-2xx" not in printed and "requests in" in printed
+
+    wait_until("the stack without the lab answers", healthy, 30)
 
 
 def one_slice(stack: BareStack, wrk: str) -> float:

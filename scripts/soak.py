@@ -82,8 +82,8 @@ def counted(case: str, pressed: bool, status: int, verdict: VerdictDocument, sec
 
 def read_samples(path: Path) -> list[Sample]:
     """The runs so far."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return [Sample(**{**json.loads(line), "wrong": tuple(json.loads(line)["wrong"])}) for line in lines]
+    rows = map(json.loads, path.read_text(encoding="utf-8").splitlines() if path.exists() else [])
+    return [Sample(**{**row, "wrong": tuple(row["wrong"])}) for row in rows]
 
 
 def summary(samples: list[Sample]) -> Iterator[str]:

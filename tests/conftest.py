@@ -1,11 +1,14 @@
 """Order of the tests: fast ones first, then those that run real programs, then those on real containers."""
 
 import os
+import signal
 
 import pytest
 
 # The tests may run by make, but they call the lab's command line: its hints must name commands, not make targets.
 os.environ.pop("MAKELEVEL", None)
+# A lab under nohup ignores SIGHUP, and so would one that tests under nohup start.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 REAL_PROGRAM_FIXTURES = {"server", "deaf_port"}
 SLOW_FILES = {"test_bootstrap.py"}

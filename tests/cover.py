@@ -36,13 +36,18 @@ def recorded(name: str) -> dict[str, Any]:
     return record
 
 
-def pure_signs(verdict: dict[str, Any], claim: str) -> dict[str, bool]:
-    """Whether the claim's sign showed, for each variant whose trials all agree and would agree again."""
+def signs(verdict: dict[str, Any], claim: str) -> dict[str, bool]:
+    """Whether the claim's sign showed, for each variant whose trials all agree."""
     counts = verdict["signs"][claim]
     agreed = {
         name: count for name, count in counts.items() if count["trials"] and count["shown"] in (0, count["trials"])
     }
-    return {name: count["shown"] > 0 for name, count in agreed.items() if not by_chance(count)}
+    return {name: count["shown"] > 0 for name, count in agreed.items()}
+
+
+def pure_signs(record: dict[str, Any], claim: str) -> dict[str, bool]:
+    """The same for the variants of a record that would agree again. The few tries of a test cannot say that."""
+    return {name: shown for name, shown in signs(record, claim).items() if not by_chance(record["signs"][claim][name])}
 
 
 def by_chance(count: dict[str, Any]) -> bool:
@@ -115,18 +120,18 @@ def differences(run: Path, name: str) -> list[str]:
     lines = [f"{variant}: invalid: {row['invalid']}" for variant, row in verdict["variants"].items() if row["invalid"]]
     before = {row["id"]: row["verdict"] for row in record["claims"]}
     for claim, expected in _claims(name):
-        now, then = pure_signs(verdict, claim.id), pure_signs(record, claim.id)
+        now, then = signs(verdict, claim.id), pure_signs(record, claim.id)
         ran = {variant for variant, row in verdict["variants"].items() if row["valid"]}
         counts = {variant: verdict["signs"][claim.id][variant] for variant in ran & set(then) & set(expected)}
         lines += [
             f"{claim.id} in {variant}: no valid trial counts: {count}"
             for variant, count in sorted(counts.items())
-            if variant not in now and not by_chance(count)
+            if variant not in now
         ]
         lines += [
             f"{claim.id} in {variant}: the sign {'shows' if now[variant] else 'does not show'}, unlike on record"
             for variant in sorted(set(now) & set(then) & set(expected))
-            if now[variant] is not then[variant]
+            if now[variant] is not then[variant] and not by_chance(counts[variant])
         ]
     lines += [
         f"{row['id']}: {row['verdict']}, on record {before[row['id']]}: {row['why']}"
@@ -139,4 +144,4 @@ def differences(run: Path, name: str) -> list[str]:
 def unmet(run: Path, name: str) -> list[Need]:
     """The needs of which the run has no trial whose sign was read."""
     verdict = read(run / "verdict.json")
-    return [need for need in needs(name) if not need.variants & set(pure_signs(verdict, need.claim))]
+    return [need for need in needs(name) if not need.variants & set(signs(verdict, need.claim))]

@@ -15,6 +15,7 @@ import docker
 from reprolab.baseimage.resolve import policy, resolve_base
 from reprolab.core.waiting import wait_until
 from reprolab.engine.detect import client as connect
+from reprolab.engine.owner import IDENTITY_PARTS
 
 ROOT = Path(__file__).resolve().parents[1]
 REPROLAB = Path(sys.executable).with_name("reprolab")
@@ -78,10 +79,15 @@ def base(official: str) -> str:
     return resolve_base(official, engine(), policy=policy(os.environ), on_progress=print).reference
 
 
-def left(client: docker.DockerClient, run: str | None = None) -> list[str]:
+def of_run(run: Path) -> list[str]:
+    """The labels of a run's objects. A run in other results that began in the same second has its name too."""
+    process = read(run / "run.json")["pid"].split(":")[:IDENTITY_PARTS]
+    return [f"reprolab.run={run.name}", f"reprolab.owner={':'.join(process)}"]
+
+
+def left(client: docker.DockerClient, run: Path | None = None) -> list[str]:
     """Names of all trial objects on the engine; only those of one run if ``run`` is set."""
-    label = f"reprolab.run={run}" if run else TRIAL_LABEL
-    filters: dict[str, Any] = {"label": [label]}
+    filters: dict[str, Any] = {"label": of_run(run) if run else [TRIAL_LABEL]}
     containers = [c.name for c in client.containers.list(all=True, ignore_removed=True, filters=filters)]
     networks = [n.name for n in client.networks.list(filters=filters)]
     volumes = [v.name for v in client.volumes.list(filters=filters)]

@@ -66,6 +66,7 @@ def reason(*events: Any, **declared: int) -> str:
             "proxy used more memory than it may and ended with exit status 137 at 12:00:03 UTC",
         ),
         ([raw("pause", at=4), raw("unpause", at=9)], "proxy was paused at 12:00:04 UTC"),
+        ([raw("update", at=4)], "proxy had its limits changed at 12:00:04 UTC"),
         ([cut("app", 4)], "app was cut off from the network blink-1_default at 12:00:04 UTC"),
         (
             [

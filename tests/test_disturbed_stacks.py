@@ -124,7 +124,7 @@ def test_a_disturbed_trial_is_invalid_and_the_others_go_on(short: Path, tmp_path
     events = read(run.path / "vanish/documented/1/events.json")
     assert {row["action"] for row in events if row["role"] == "proxy"} >= {"start", "kill", "die"}
     assert "proxy was paused" in printed
-    assert left(client, run.name) == []
+    assert left(client, run.path) == []
 
 
 def test_an_api_version_that_the_engine_refuses_ends_the_run(tmp_path: Path) -> None:

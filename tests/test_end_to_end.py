@@ -99,7 +99,7 @@ def test_the_run_says_on_what_it_ran(run: tuple[Path, str]) -> None:
 
 def test_nothing_is_left_on_the_engine(run: tuple[Path, str]) -> None:
     """No container, network or volume of the run survives it."""
-    assert left(engine(), run[0].name) == []
+    assert left(engine(), run[0]) == []
 
 
 def test_a_server_that_cannot_start_is_invalid_with_its_last_words(tmp_path: Path) -> None:

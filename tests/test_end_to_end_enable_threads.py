@@ -52,4 +52,4 @@ def test_the_router_serves_nothing_and_is_needed(run: Path) -> None:
 
 def test_nothing_is_left_on_the_engine(run: Path) -> None:
     """No container, network or volume of the run survives it."""
-    assert left(engine(), run.name) == []
+    assert left(engine(), run) == []

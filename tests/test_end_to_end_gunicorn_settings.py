@@ -31,7 +31,7 @@ def test_what_gunicorn_wrote_is_kept(run: Path) -> None:
 
 def test_nothing_is_left_on_the_engine(run: Path) -> None:
     """No container, network or volume of the run."""
-    assert left(engine(), run.name) == []
+    assert left(engine(), run) == []
 
 
 def test_a_gunicorn_that_does_not_start_shows_nothing(tmp_path: Path) -> None:

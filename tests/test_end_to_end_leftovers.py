@@ -14,7 +14,8 @@ from lab import REPROLAB, base, engine, environment, lab, left, output, run_dire
 from reprolab.engine import labels, leftovers
 from reprolab.stack import images
 
-pytestmark = pytest.mark.docker
+# Any other run of the lab would remove what these tests leave behind for a moment.
+pytestmark = [pytest.mark.docker, pytest.mark.alone]
 
 CASE = "pool-freeze"
 RUN = ("run", "pool-freeze/freeze", "--set", "TASK=nothing", "--trials", "1", "--jobs", "1")
@@ -67,12 +68,12 @@ def test_clean_in_another_pid_namespace_leaves_a_living_run_alone(tmp_path: Path
 
     try:
         wait_for("a trial", lambda: list(results.glob(f"{CASE}/2*/freeze/*/1/series.jsonl")), 300)
-        name = run_directory(results, CASE).name
-        wait_for("its stack", lambda: len(left(client, name)) >= 3, 120)
+        run = run_directory(results, CASE)
+        wait_for("its stack", lambda: len(left(client, run)) >= 3, 120)
         printed = clean()
         assert "cannot be seen from here" in printed and "clean --force --older-than 2h" in printed, printed
         clean("--force", "--older-than", "12h")
-        assert len(left(client, name)) >= 3
+        assert len(left(client, run)) >= 3
         assert process.poll() is None, output(process)
     finally:
         process.kill()
@@ -80,6 +81,6 @@ def test_clean_in_another_pid_namespace_leaves_a_living_run_alone(tmp_path: Path
     time.sleep(1.1)
     # The process has ended, but from inside that cannot be seen. Here it can.
     clean()
-    assert len(left(client, name)) >= 3
+    assert len(left(client, run)) >= 3
     removed = leftovers.remove_leftovers(client)
-    assert removed.containers >= 2 and left(client, name) == []
+    assert removed.containers >= 2 and left(client, run) == []

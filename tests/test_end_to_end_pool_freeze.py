@@ -63,4 +63,4 @@ def test_a_freed_request_ends(run: Path) -> None:
 
 def test_nothing_is_left_on_the_engine(run: Path) -> None:
     """Nor is the container that looked at the processes."""
-    assert left(engine(), run.name) == []
+    assert left(engine(), run) == []

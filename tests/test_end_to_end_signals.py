@@ -11,7 +11,7 @@ from typing import Any
 
 import docker
 import pytest
-from lab import engine, left, output, read, run_directory, start, wait_for
+from lab import engine, left, of_run, output, read, run_directory, start, wait_for
 
 pytestmark = pytest.mark.docker
 
@@ -29,11 +29,9 @@ def trial(results: Path) -> Path | None:
 def requested(client: docker.DockerClient, results: Path) -> bool:
     """Whether the app has got a request."""
     where = trial(results)
-    if where is None or not (where / "compose.json").exists():
+    if where is None:
         return False
-    # Runs that began in the same second have the same name, and so the same label; their projects differ.
-    project = read(where / "compose.json")["name"]
-    labels = [f"com.docker.compose.project={project}", f"com.docker.compose.service={CASE}-app"]
+    labels = [*of_run(where.parents[2]), f"com.docker.compose.service={CASE}-app"]
     apps = client.containers.list(ignore_removed=True, filters={"label": labels})
     return bool(apps) and b"request 1 begins" in apps[0].logs()
 
@@ -56,7 +54,7 @@ def aborted(client: docker.DockerClient, process: subprocess.Popen[str], results
     assert process.wait(timeout=60) == 130, output(process)
     run = run_directory(results, CASE)
     assert read(run / "run.json")["status"] == "aborted"
-    assert left(client, run.name) == []
+    assert left(client, run) == []
     assert "could not be removed" not in output(process)
     return run
 
@@ -69,9 +67,6 @@ def test_every_signal_during_a_request_keeps_the_logs(tmp_path: Path) -> None:
     for number, process in started.items():
         wait_for("a request", lambda number=number: requested(client, tmp_path / number.name), 300)
         process.send_signal(number)
-    # What is left is found by the runs' names, which may be equal.
-    for process in started.values():
-        process.wait(timeout=90)
     for number, process in started.items():
         aborted(client, process, tmp_path / number.name)
         log = app_log(tmp_path / number.name)

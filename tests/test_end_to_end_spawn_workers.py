@@ -60,4 +60,4 @@ def test_nobody_follows_the_threads(run: Path) -> None:
 
 def test_nothing_is_left_on_the_engine(run: Path) -> None:
     """No container, network or volume of the run survives it."""
-    assert left(engine(), run.name) == []
+    assert left(engine(), run) == []

@@ -1,22 +1,25 @@
 """What goes wrong in mid-run: one clear message, the right exit status, nothing left, evidence kept."""
 
+import errno
 import os
 import signal
 import socket
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import docker
 import pytest
-from lab import engine, lab, left, output, read, run_directory, start, wait_for
+from lab import engine, lab, left, of_run, output, read, run_directory, start, wait_for
 from reprolab.baseimage.resolve import policy, resolve_base
 from reprolab.cli.machine import COMMON_BASE
-from reprolab.core.errors import InvalidTrial
+from reprolab.core.errors import EvidenceError, InvalidTrial
 from reprolab.core.subprocesses import run as run_program
 from reprolab.engine.exec import Commands, Output
+from reprolab.logs import capture
+from reprolab.stack.containers import remove_container
 
 pytestmark = pytest.mark.docker
 
@@ -34,14 +37,15 @@ def base(client: docker.DockerClient) -> str:
     return resolve_base(COMMON_BASE, client, policy=policy(os.environ), on_progress=print).reference
 
 
-def loading(client: docker.DockerClient, results: Path) -> str | None:
-    """The name of the run whose wrk is at work, if there is one."""
-    runs = sorted((results / "socket-vanish").glob("2*"))
+def loading(client: docker.DockerClient, results: Path) -> Path | None:
+    """The run whose wrk is at work, if there is one."""
+    runs = list(results.glob("socket-vanish/2*/run.json"))
     if not runs:
         return None
-    mine = client.containers.list(filters={"label": [f"reprolab.run={runs[0].name}"]})
+    run = runs[0].parent
+    mine = client.containers.list(filters={"label": of_run(run)})
     images = [str(c.attrs["Config"]["Image"]) for c in mine]
-    return runs[0].name if any("/wrk:" in image for image in images) else None
+    return run if any("/wrk:" in image for image in images) else None
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -51,12 +55,11 @@ def test_interrupt_takes_the_stack_down_and_keeps_the_evidence(
     """Ctrl-C (and SIGTERM) under load: exit 130, nothing on the engine, the run marked aborted, its logs kept."""
     results = tmp_path / "results"
     process = start(results, *ONE)
-    name = wait_for("load of the run", lambda: loading(client, results), 300)
+    run = wait_for("load of the run", lambda: loading(client, results), 300)
     process.send_signal(number)
     assert process.wait(timeout=60) == 130, output(process)
     assert "interrupted" in output(process)
-    assert left(client, name) == []
-    run = run_directory(results)
+    assert left(client, run) == []
     assert read(run / "run.json")["status"] == "aborted"
     assert (run / "vanish/documented/1/app.log.gz").stat().st_size > 0
 
@@ -66,16 +69,16 @@ def test_leftovers_of_a_killed_run_are_removed_and_nothing_else(client: docker.D
     """After SIGKILL `clean` removes exactly what the lab made; a stranger's container and volume stay."""
     results = tmp_path / "results"
     process = start(results, *ONE)
-    name = wait_for("load of the run", lambda: loading(client, results), 300)
+    run = wait_for("load of the run", lambda: loading(client, results), 300)
     process.kill()
     process.wait(timeout=30)
-    assert left(client, name) != []
+    assert left(client, run) != []
     stranger = client.containers.create(base(client), ["sleep", "60"], labels={"somebody": "else"})
     volume = client.volumes.create(labels={"somebody": "else"})
     try:
         status, printed = lab(results, "clean")
         assert status == 0 and "container" in printed, printed
-        assert left(client, name) == []
+        assert left(client, run) == []
         stranger.reload()
         volume.reload()
     finally:
@@ -87,13 +90,13 @@ def test_leftovers_of_a_killed_run_are_removed_and_nothing_else(client: docker.D
 def test_the_next_run_removes_what_a_killed_one_left(client: docker.DockerClient, tmp_path: Path) -> None:
     """Nobody needs to know `make clean`: the next run says what it removed."""
     process = start(tmp_path / "first", *ONE)
-    name = wait_for("load of the run", lambda: loading(client, tmp_path / "first"), 300)
+    run = wait_for("load of the run", lambda: loading(client, tmp_path / "first"), 300)
     process.kill()
     process.wait(timeout=30)
     status, printed = lab(tmp_path / "second", *ONE)
     assert status == 0, printed
     assert "removed the leftovers of an earlier run that was killed" in printed
-    assert left(client, name) == []
+    assert left(client, run) == []
 
 
 def test_two_runs_at_once_do_not_collide(client: docker.DockerClient, tmp_path: Path) -> None:
@@ -105,15 +108,15 @@ def test_two_runs_at_once_do_not_collide(client: docker.DockerClient, tmp_path: 
     assert len(runs) == 2
     assert [read(run / "run.json")["status"] for run in runs] == ["complete"] * 2
     assert "measures load on this machine: waiting for process" in "".join(output(p) for p in both)
-    assert all(left(client, run.name) == [] for run in runs)
+    assert all(left(client, run) == [] for run in runs)
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one MiB."""
+    """A file system of 256 KiB: less than the logs of a load on the slowest machine."""
     place = tmp_path / "small"
     place.mkdir()
-    run_program(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)])
+    run_program(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)])
     try:
         yield place
     finally:
@@ -134,8 +137,33 @@ def test_full_disk_is_said_and_fails_the_lab(client: docker.DockerClient, small_
     assert "evidence could not be written: No space left on device" in process.stderr
     assert "REPROLAB_RESULTS" in process.stderr
     run = run_directory(small_disk)
-    assert left(client, run.name) == []
+    assert left(client, run) == []
     assert (run / "run.json").exists()
+
+
+def test_a_log_that_could_not_be_written_does_not_hold_its_container(
+    client: docker.DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine does not remove a container while a file of it is half read; the lab waited for a minute."""
+
+    class FullDisk:
+        def write(self, _: bytes) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(capture.gzip, "open", lambda *_, **__: nullcontext(FullDisk()))
+    script = "head -c 20000000 /dev/zero > /log; echo written; sleep 600"
+    container = client.containers.run(base(client), ["sh", "-c", script], entrypoint="", detach=True)
+    try:
+        wait_for("its log", lambda: b"written" in container.logs(), 30)
+        # The error is kept while the container is removed, as it is in a run; it holds what was open.
+        with pytest.raises(EvidenceError) as kept:
+            capture.capture_file(container, "/log", tmp_path / "app.log.gz")
+        client.api.timeout = 10
+        container.remove(force=True)
+        assert kept
+    finally:
+        client.api.timeout = 60
+        remove_container(container)
 
 
 class Gateway:
@@ -187,14 +215,14 @@ def test_an_engine_that_stops_in_mid_run_is_said(client: docker.DockerClient, tm
     results = tmp_path / "results"
     gateway = Gateway(tmp_path / "engine.sock", client.api._custom_adapter.socket_path)
     process = start(results, *ONE, DOCKER_HOST=f"unix://{gateway.path}")
-    name = wait_for("load of the run", lambda: loading(client, results), 300)
+    run = wait_for("load of the run", lambda: loading(client, results), 300)
     gateway.cut()
     assert process.wait(timeout=120) == 4, output(process)
     assert "the Docker Engine stopped answering during the run" in output(process)
     assert read(run_directory(results) / "run.json")["status"] == "failed"
     status, printed = lab(results, "clean")
     assert status == 0, printed
-    assert left(client, name) == []
+    assert left(client, run) == []
 
 
 def test_a_command_that_does_not_end_is_broken_off(client: docker.DockerClient) -> None:

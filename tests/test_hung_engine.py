@@ -160,8 +160,8 @@ def test_a_run_whose_engine_stops_answering(tmp_path: Path) -> None:
     words = ("run", "pool-freeze/freeze", "--set", "TASK=nothing", "--trials", "1", "--jobs", "1")
     process = start(results, *words, DOCKER_HOST=gateway.address)
     wait_for("a stack", lambda: list(results.glob("pool-freeze/2*/freeze/*/1/series.jsonl")), 300)
-    name = run_directory(results, "pool-freeze").name
-    wait_for("its containers", lambda: len(left(real, name)) >= 3, 120)
+    run = run_directory(results, "pool-freeze")
+    wait_for("its containers", lambda: len(left(real, run)) >= 3, 120)
     gateway.frozen.set()
     time.sleep(1)
     process.send_signal(signal.SIGINT)
@@ -172,7 +172,7 @@ def test_a_run_whose_engine_stops_answering(tmp_path: Path) -> None:
     assert time.monotonic() - begun < 10
     assert "left on the engine: stack reprolab-pool-freeze-" in output(process), output(process)
     gateway.close()
-    assert left(real, name) != []
+    assert left(real, run) != []
     leftovers.remove_leftovers(real)
-    assert left(real, name) == []
-    assert read(run_directory(results, "pool-freeze") / "run.json")["status"] in ("running", "aborted")
+    assert left(real, run) == []
+    assert read(run / "run.json")["status"] in ("running", "aborted")

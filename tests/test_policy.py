@@ -7,26 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import ROOT, lay_out, load
+from cases import COMPOSE, ROOT, lay_out, load
 from lab import lab
 from reprolab.core.errors import UsageError
 from reprolab.scenario import loader
 from reprolab.scenario.allowance import Allowance
 from reprolab.stack import policy
 from reprolab.stack.policy_check import check
-
-HARDENED = """\
-x-reprolab:
-  title: a server that blinks
-  document: {title: doc-1}
-services:
-  blink-app:
-    image: app:${RELEASE:-1.0}
-    cap_drop: [ALL]
-    security_opt: ["no-new-privileges:true"]
-    mem_limit: 64m
-    pids_limit: 64
-"""
 
 
 def harmless() -> dict[str, Any]:
@@ -206,7 +193,7 @@ def test_a_link_out_of_the_directory_is_a_path_of_the_host(tmp_path: Path) -> No
 
 def test_the_message_names_every_line(tmp_path: Path) -> None:
     """A key that the file has, with its line; a missing key with the line of its service."""
-    text = HARDENED.replace("    pids_limit: 64\n", "    privileged: true\n")
+    text = COMPOSE.replace("    pids_limit: 64\n", "    privileged: true\n")
     directory = lay_out(tmp_path, compose=text)
     model = {"services": {"blink-app": {**harmless(), "privileged": True, "pids_limit": None}}}
     with pytest.raises(UsageError) as raised:
@@ -221,7 +208,7 @@ def test_exceptions_are_read_and_shown(tmp_path: Path) -> None:
     """Values in one line or as a list, each exception with its reason."""
     allow = "  allow:\n    - {what: app.cap_add, values: CHOWN KILL, why: it  starts as root}\n"
     allow += "    - {what: app.ports, values: ['0.0.0.0:1:1'], why: other machines}\n"
-    lay_out(tmp_path, compose=HARDENED.replace("services:", f"{allow}services:"))
+    lay_out(tmp_path, compose=COMPOSE.replace("services:", f"{allow}services:"))
     scenario = loader.load(tmp_path, "blink")
     assert [allowance.words for allowance in scenario.allow] == [
         "app.cap_add CHOWN KILL (it starts as root)",
@@ -243,7 +230,7 @@ def test_exceptions_are_read_and_shown(tmp_path: Path) -> None:
 def test_an_exception_has_values_and_a_reason(allow: str, message: str, tmp_path: Path) -> None:
     """Anything else is a malformed scenario."""
     with pytest.raises(UsageError, match=message):
-        load(tmp_path, compose=HARDENED.replace("services:", f"  allow: {allow}\nservices:"))
+        load(tmp_path, compose=COMPOSE.replace("services:", f"  allow: {allow}\nservices:"))
 
 
 def test_no_exception_is_useless(tmp_path: Path) -> None:
@@ -268,9 +255,10 @@ def test_the_model_is_not_changed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", ["run", "up", "list"])
 def test_a_stack_that_asks_for_the_host_is_not_started(command: str, tmp_path: Path) -> None:
     """Each command names all breaches with their lines and ends with status 2, before anything is built."""
+    first = len(COMPOSE.splitlines()) + 1
     bad = "    privileged: true\n    pid: host\n    cap_add: [ALL]\n    ports: ['0.0.0.0::80']\n"
     bad += "    volumes: ['/:/host', '/var/run/docker.sock:/var/run/docker.sock']\n"
-    lay_out(tmp_path, compose=HARDENED + bad)
+    lay_out(tmp_path, compose=COMPOSE + bad)
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "compose.yaml").write_text("services: {}\n")
     words = [command] if command == "list" else [command, "blink"]
@@ -278,7 +266,7 @@ def test_a_stack_that_asks_for_the_host_is_not_started(command: str, tmp_path: P
     assert status == 2, printed
     for text in ("privileged is true", "pid is host", "cap_add is ALL", "ports is 0.0.0.0::80", "volumes is /:"):
         assert f"app.{text}" in printed
-    assert "line 11: app.privileged" in printed and "/var/run/docker.sock" in printed
+    assert f"line {first}: app.privileged" in printed and "/var/run/docker.sock" in printed
     assert not list((tmp_path / "results").rglob("*.log"))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import docker
 import pytest
-from lab import engine, lab, left, output, read, run_directory, start, wait_for
+from lab import engine, lab, left, of_run, output, read, run_directory, start, wait_for
 
 pytestmark = pytest.mark.docker
 
@@ -21,8 +21,8 @@ def trials(run: Path) -> dict[str, dict[str, Any]]:
 
 def container(client: docker.DockerClient, results: Path, role: str) -> Any:
     """The running container of a role in the only run below ``results``; None while there is none."""
-    runs = sorted((results / "pool-freeze").glob("2*"))
-    labels = [f"reprolab.run={runs[0].name}", f"com.docker.compose.service=pool-freeze-{role}"] if runs else []
+    runs = list(results.glob("pool-freeze/2*/run.json"))
+    labels = [*of_run(runs[0].parent), f"com.docker.compose.service=pool-freeze-{role}"] if runs else []
     found = client.containers.list(ignore_removed=True, filters={"label": labels}) if labels else []
     return found[0] if found else None
 
@@ -48,7 +48,7 @@ def test_a_container_that_dies_is_no_freeze(tmp_path: Path, role: str) -> None:
     run = run_directory(results, "pool-freeze")
     (row,) = trials(run).values()
     assert row["invalid"], row
-    assert left(client, run.name) == []
+    assert left(client, run) == []
 
 
 @pytest.mark.parametrize(
@@ -97,4 +97,4 @@ def test_interrupt_ends_trials_that_run_side_by_side(tmp_path: Path) -> None:
     assert process.wait(timeout=40) == 130, output(process)
     run = run_directory(results, "pool-freeze")
     assert read(run / "run.json")["status"] == "aborted"
-    assert left(client, run.name) == []
+    assert left(client, run) == []

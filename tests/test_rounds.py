@@ -210,6 +210,7 @@ def test_the_first_round_names_each_claim_once_it_is_decided() -> None:
     run.schedule.trial_ended()
     assert run.observer.decided == []
     run.ran = [(1, False)]
+    run.records = trials(documented="+", old="-", older="-")
     run.schedule.trial_ended()
     run.schedule.trial_ended()
     assert run.observer.decided == [("B-1", "confirmed")]

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import docker
 from reprolab.cli.common import show_progress
+from reprolab.core.markdown import cell
 from reprolab.core.terminal import Terminal
 from reprolab.engine.detect import client, ensure_engine
 from rich.table import Table
@@ -104,7 +105,7 @@ def table(outcomes: Iterable[Outcome]) -> Table:
 def markdown(outcomes: Iterable[Outcome]) -> str:
     """All outcomes, for the documentation."""
     rows = [HEADINGS, tuple("---" for _ in HEADINGS)]
-    rows += [tuple(cell.replace("|", "\\|")[:160] for cell in row(outcome)) for outcome in outcomes]
+    rows += [tuple(cell(text)[:160] for text in row(outcome)) for outcome in outcomes]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows) + "\n"
 
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,15 @@ from docker.errors import DockerException
 from docker.models.containers import Container
 from reprolab.core.errors import LabError
 from reprolab.core.waiting import wait_until
+from reprolab.engine.containers import PROJECT, SERVICE
+from reprolab.engine.labels import OBJECT, RUN, TRIAL
+from reprolab.engine.leftovers import lab_objects
 from reprolab.evidence.run_dir import RunDirectory
 
 ROOT = Path(__file__).resolve().parents[2]
 CASE = "chaos"
 TRUTH = {"X-1": "confirmed", "X-2": "refuted"}
-UNDECIDED = {"inconclusive", "not asked"}
+UNDECIDED = "inconclusive"
 STAGE_LIMIT = 120.0  # seconds until a stage is reached
 END_LIMIT = 180.0  # seconds from the fault to the end of the lab
 REQUESTS_SEEN = 25  # so many requests reached the server of a trial "in drive"; it fails from the 21st on
@@ -49,8 +52,9 @@ class Attempt:
     environ: Mapping[str, str]
     wrapper: tuple[str, ...] = ()
     prefix: tuple[str, ...] = ()
-    process: subprocess.Popen[str] | None = None
-    notes: dict[str, Any] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+    # Known from the moment of the fault on: the fault may remove the directory of the run.
+    run_name: str = ""
 
     @property
     def log(self) -> Path:
@@ -60,40 +64,30 @@ class Attempt:
     def output(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
 
-    def command(self, *arguments: str) -> list[str]:
-        """The lab's command line; a ``wrapper`` is a shell command that has it as "$@"."""
-        lab = [str(Path(sys.executable).with_name("reprolab")), *arguments]
-        return [*self.prefix, *self.wrapper, *lab]
-
-    def environment(self) -> dict[str, str]:
+    def _popen(self, wrapper: tuple[str, ...], arguments: tuple[str, ...]) -> subprocess.Popen[bytes]:
+        """Start the lab; its output is added to a file. ``wrapper`` is a shell command that has the lab's as "$@"."""
         places = {"REPROLAB_ROOT": str(self.root), "REPROLAB_RESULTS": str(self.results)}
-        return {**os.environ, **places, **self.environ}
-
-    def start(self, *arguments: str) -> None:
-        """Start the lab; its output goes to a file."""
-        with self.log.open("a", encoding="utf-8") as stream:
-            self.process = subprocess.Popen(
-                self.command(*arguments),
+        with self.log.open("ab") as stream:
+            return subprocess.Popen(
+                [*self.prefix, *wrapper, str(Path(sys.executable).with_name("reprolab")), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
-                env=self.environment(),
-                text=True,
+                env={**os.environ, **places, **self.environ},
                 start_new_session=True,
             )
 
+    def start(self, *arguments: str) -> None:
+        """Start the lab in its surroundings."""
+        self.process = self._popen(self.wrapper, arguments)
+
     def call(self, *arguments: str) -> int:
-        """Run another command of the lab to its end; its output follows that of the run."""
-        with self.log.open("a", encoding="utf-8") as stream:
-            return subprocess.run(
-                [*self.prefix, *self.command(*arguments)[len(self.prefix) + len(self.wrapper) :]],
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                env=self.environment(),
-                timeout=END_LIMIT,
-                check=False,
-            ).returncode
+        """Run another command of the lab, without the wrapper, to its end."""
+        with self._popen((), arguments) as process:
+            try:
+                return process.wait(END_LIMIT)
+            finally:
+                process.kill()
 
     def send(self, number: signal.Signals) -> None:
         assert self.process is not None
@@ -135,7 +129,7 @@ class Attempt:
     def container(self, role: str, variant: str = "documented") -> Container | None:
         """The container of a service in a variant's stack, in whatever state."""
         project = json.loads(self.evidence("compose.json", variant).read_text(encoding="utf-8"))["name"]
-        labels = [f"com.docker.compose.project={project}", f"com.docker.compose.service={CASE}-{role}"]
+        labels = [f"{PROJECT}={project}", f"{SERVICE}={CASE}-{role}"]
         matches = self.client.containers.list(all=True, ignore_removed=True, filters={"label": labels})
         return matches[0] if matches else None
 
@@ -161,12 +155,10 @@ class Attempt:
     def left(self) -> list[str]:
         """The names of all objects of the lab that are on the engine and belong to this attempt's run."""
         try:
-            label = {"label": f"reprolab.run={self.notes.get('run') or self.run.name}"}
+            label = f"{RUN}={self.run_name or self.run.name}"
         except ValueError:
-            label = {"label": "reprolab.object=trial"}
-        containers = self.client.containers.list(all=True, ignore_removed=True, filters=label)
-        others = [*self.client.networks.list(filters=label), *self.client.volumes.list(filters=label)]
-        return [str(thing.name) for thing in [*containers, *others]]
+            label = f"{OBJECT}={TRIAL}"
+        return [item.name for item in lab_objects(self.client, label)]
 
 
 @dataclass(frozen=True)
@@ -187,7 +179,7 @@ def wrong(verdicts: Mapping[str, str]) -> list[str]:
     return [
         f"{claim} {verdict}, in truth {TRUTH[claim]}"
         for claim, verdict in verdicts.items()
-        if verdict not in UNDECIDED | {TRUTH[claim]}
+        if verdict not in (UNDECIDED, TRUTH[claim])
     ]
 
 

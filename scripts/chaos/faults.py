@@ -24,8 +24,7 @@ class Fault:
 
     ``inject`` waits for its stage and does the fault. The exit status must be one of ``exits``. If they are given, the
     output must have ``says`` (a regular expression) and run.json must say ``status``. ``afterwards`` runs when the lab
-    has ended; if it returns an exit status, that is the one that counts. ``spare``: only on an engine of its own.
-    ``quick``: part of `make test`.
+    has ended; if it returns an exit status, that is the one that counts. ``quick``: part of `make test`.
     """
 
     name: str
@@ -37,7 +36,6 @@ class Fault:
     wrapper: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict)
     afterwards: Callable[[Attempt], int | None] = lambda attempt: None
-    spare: bool = False
     quick: bool = False
 
 
@@ -80,7 +78,7 @@ def at(stage: str, action: Callable[[Attempt], object]) -> Callable[[Attempt], N
 
     def inject(attempt: Attempt) -> None:
         STAGES[stage](attempt)
-        attempt.notes["run"] = attempt.run.name
+        attempt.run_name = attempt.run.name
         action(attempt)
 
     return inject
@@ -105,7 +103,6 @@ def signals() -> Iterator[Fault]:
         for stage in STAGES:
             killed = number == signal.SIGKILL
             exits = {-9} if killed else {INTERRUPTED, 128 + number}
-            # A run whose stack is going down may have all its trials, and then ends by itself.
             yield Fault(
                 f"{number.name} during {stage}",
                 at(stage, lambda attempt, number=number: attempt.send(number)),  # type: ignore[misc]
@@ -189,33 +186,19 @@ def engine_faults(engine: SpareEngine) -> Iterator[Fault]:
         engine.restore()
         return clean(attempt)
 
+    def fault(name: str, stage: str, action: Callable[[Attempt], object], status: int, says: str, ends: str) -> Fault:
+        return Fault(name, at(stage, action), frozenset({status}), says=says, status=ends, afterwards=back)
+
+    def kill(attempt: Attempt) -> None:
+        engine.signal(signal.SIGKILL)
+
     for stage in ("up", "drive", "evidence"):
-        yield Fault(
-            f"dockerd killed during {stage}",
-            at(stage, lambda attempt: engine.signal(signal.SIGKILL)),
-            frozenset({4}),
-            says="engine",
-            status="failed",
-            afterwards=back,
-            spare=True,
-        )
-    yield Fault(
-        "dockerd hangs during drive",
-        at("drive", lambda attempt: engine.signal(signal.SIGSTOP)),
-        frozenset({4}),
-        says="engine",
-        status="failed",
-        afterwards=back,
-        spare=True,
+        yield fault(f"dockerd killed during {stage}", stage, kill, 4, "engine", "failed")
+    yield fault(
+        "dockerd hangs during drive", "drive", lambda attempt: engine.signal(signal.SIGSTOP), 4, "engine", "failed"
     )
-    yield Fault(
-        "dockerd hangs, then two times Ctrl-C",
-        at("drive", hang_and_interrupt),
-        frozenset({INTERRUPTED}),
-        says="interrupted",
-        status="aborted",
-        afterwards=back,
-        spare=True,
+    yield fault(
+        "dockerd hangs, then two times Ctrl-C", "drive", hang_and_interrupt, INTERRUPTED, "interrupted", "aborted"
     )
     yield Fault(
         "an API version that the engine has not", nothing, frozenset({4}), environ={"DOCKER_API_VERSION": "1.99"}
@@ -266,12 +249,12 @@ def environment_faults() -> Iterator[Fault]:
 # -- files ----------------------------------------------------------------------------------------
 
 
-def damaged(name: str, change: Callable[[Path], None], *commands: str) -> Callable[[Attempt], int]:
-    """Damage a file of the finished run, and read the run with these commands; returns the last one's exit status."""
+def damaged(name: str, change: Callable[[Path], None], command: str) -> Callable[[Attempt], int]:
+    """Damage a file of the finished run, and read the run with a command; returns its exit status."""
 
     def afterwards(attempt: Attempt) -> int:
         change(attempt.run.path / name)
-        return [attempt.call(command, str(attempt.run.path)) for command in commands][-1]
+        return attempt.call(command, str(attempt.run.path))
 
     return afterwards
 

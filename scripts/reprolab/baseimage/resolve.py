@@ -21,7 +21,7 @@ from reprolab.baseimage import fallback
 from reprolab.core.errors import BaseImageError, UsageError
 from reprolab.core.progress import OnProgress
 from reprolab.engine.failures import engine_errors
-from reprolab.engine.labels import BUNDLED
+from reprolab.engine.labels import BUNDLED, remove_bundled_names
 
 VARIABLE = "REPROLAB_BASES"
 # Alpine has another C library, Windows is another system. The other suffixes are names of Debian releases.
@@ -203,13 +203,7 @@ def keep_bundled(official: str, reference: str, image_id: str, client: docker.Do
 
 def remove_bundled(client: docker.DockerClient) -> list[str]:
     """Remove the names that `load` gave to base images of bundles; the images stay. Returns the official names."""
-    names = []
-    for image in client.images.list(name=f"{BUNDLED}/*"):
-        for tag in image.tags:
-            if tag.startswith(f"{BUNDLED}/"):
-                client.images.remove(tag, noprune=True)
-                names.append(tag.partition("/")[2].partition(":")[0])
-    return sorted(names)
+    return sorted(tag.partition("/")[2].partition(":")[0] for tag in remove_bundled_names(client))
 
 
 def _bundled(official: str, client: docker.DockerClient) -> Base | None:

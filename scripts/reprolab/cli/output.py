@@ -6,7 +6,6 @@ since 1 would mean drift.
 
 from __future__ import annotations
 
-import os
 import select
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import IO
 
 from reprolab.core.errors import Exit
+from reprolab.core.files import discard
 from reprolab.core.terminal import Terminal
 
 
@@ -58,8 +58,6 @@ def _discard(stream: IO[str]) -> None:
     """Let all further output to a stream vanish; Python would fail to write the rest at its end."""
     with suppress(OSError, ValueError):
         number = stream.fileno()
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, number)
-        os.close(null)
+        discard(number)
         if number == 1:
             _gone.append(True)

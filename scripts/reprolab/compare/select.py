@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from reprolab.core import command_text
@@ -43,9 +44,9 @@ class Side:
         """The scenario's name."""
         return self.info.scenario
 
-    @property
+    @cached_property
     def damaged(self) -> str:
-        """What of the run's record is damaged or missing; "" for a sound one."""
+        """What of the run's record is damaged or missing; "" for a sound one. The files are read once."""
         return self.run.checked_trials().words
 
     @property

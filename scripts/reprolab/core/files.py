@@ -63,6 +63,13 @@ def write_json(path: Path, data: object, indent: int = 2) -> None:
         draft.write_text(json_text(data, indent) + "\n", encoding="utf-8")
 
 
+def discard(descriptor: int) -> None:
+    """Let all that is written to an open descriptor vanish; reading from it gives nothing."""
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, descriptor)
+    os.close(null)
+
+
 def json_text(data: object, indent: int | None = None) -> str:
     """``data`` as JSON that can be written in UTF-8: half a surrogate pair of a server stays an escape."""
     return json.dumps(data, indent=indent, ensure_ascii=False).encode("utf-8", "backslashreplace").decode("utf-8")

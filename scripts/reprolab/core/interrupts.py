@@ -17,6 +17,7 @@ from typing import NoReturn
 
 from reprolab.core import subprocesses
 from reprolab.core.errors import Exit
+from reprolab.core.files import discard
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 GRACE = 8.0  # seconds from the second signal to the end
@@ -67,9 +68,7 @@ def _leave_terminal() -> None:
     for descriptor in (0, 1, 2):
         with suppress(OSError):
             if stat.S_ISCHR(os.fstat(descriptor).st_mode):
-                null = os.open(os.devnull, os.O_RDWR)
-                os.dup2(null, descriptor)
-                os.close(null)
+                discard(descriptor)
 
 
 def received() -> bool:

@@ -51,15 +51,23 @@ def owner_lives(labels: Mapping[str, str]) -> bool:
     return object_owner(labels) is not Owner.ENDED
 
 
+def remove_bundled_names(client: docker.DockerClient) -> list[str]:
+    """Remove the names that `load` gave to base images of bundles, and return them; the images stay."""
+    names = []
+    for image in client.images.list(name=f"{BUNDLED}/*"):
+        for tag in image.tags:
+            if tag.startswith(f"{BUNDLED}/"):
+                client.images.remove(tag, noprune=True)
+                names.append(tag)
+    return names
+
+
 def remove_images(client: docker.DockerClient) -> int:
     """Remove every image that the lab built and no container uses; return their number.
 
     The names that `load` gave to base images of a bundle are removed too. Official images stay.
     """
-    for image in client.images.list(name=f"{BUNDLED}/*"):
-        for tag in image.tags:
-            if tag.startswith(f"{BUNDLED}/"):
-                client.images.remove(tag, noprune=True)
+    remove_bundled_names(client)
     count = 0
     for image in client.images.list(all=False, filters={"label": OBJECT}):
         try:

@@ -148,8 +148,11 @@ class RunDirectory:
 
     def checked_trials(self) -> CheckedTrials:
         """Return the finished trials, held against the run's plan. Raises UsageError for a run.json that is broken."""
+        return self._checked(self.path / TRIALS)
+
+    def _checked(self, file: Path) -> CheckedTrials:
         info = self.info() if (self.path / RUN_FILE).exists() else None
-        return hold_against_plan(trials_file.read(self.path / TRIALS), info, TRIALS)
+        return hold_against_plan(trials_file.read(file), info, file.name)
 
     def first_trials(self) -> list[TrialRecord]:
         """Return the trials as the run itself recorded them, also if ``replace_trials`` was called since.
@@ -158,8 +161,7 @@ class RunDirectory:
         """
         first = self.path / FIRST_TRIALS
         file = first if first.exists() else self.path / TRIALS
-        info = self.info() if (self.path / RUN_FILE).exists() else None
-        checked = hold_against_plan(trials_file.read(file), info, file.name)
+        checked = self._checked(file)
         if checked.faults:
             raise UsageError(
                 f"the record of {self.name} is incomplete: {checked.words}",

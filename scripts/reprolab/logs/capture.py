@@ -15,7 +15,8 @@ import subprocess
 import tarfile
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import IO
 
@@ -126,12 +127,9 @@ def capture_file(container: Container, path: str, target: Path) -> int:
 
     ``path`` must be a regular file that nothing writes to any more. Raises EngineError if the file arrives incomplete.
     """
-    try:
-        chunks, _ = container.get_archive(path, chunk_size=CHUNK)
-    except NotFound:
-        chunks = iter(())
     size = 0
-    with writing(target):
+    # As long as an archive is half read and open, the engine does not remove the container.
+    with closing(_archive(container, path)) as chunks, writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         with gzip.open(target, "wb", compresslevel=COMPRESSION) as packed:
             try:
@@ -141,6 +139,15 @@ def capture_file(container: Container, path: str, target: Path) -> int:
             except tarfile.TarError as error:
                 raise EngineError(f"the engine did not hand out the whole of {path}: {error}") from error
     return size
+
+
+def _archive(container: Container, path: str) -> Generator[bytes]:
+    """A file of a container as the chunks of a tar archive; nothing if there is no such file."""
+    try:
+        chunks, _ = container.get_archive(path, chunk_size=CHUNK)
+    except NotFound:
+        return
+    yield from chunks
 
 
 def _untar(chunks: Iterable[bytes]) -> Iterator[bytes]:

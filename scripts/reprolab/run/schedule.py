@@ -14,6 +14,7 @@ from reprolab.run.repeat import MOST_REPEATS, repeats
 from reprolab.run.rounds import Round, Step, order, planned_rounds
 from reprolab.scenario.trial import TrialRecord
 from reprolab.verdict.document import ClaimVerdict, Verdict, VerdictDocument
+from reprolab.verdict.judge import judge
 
 # An inconclusive claim gets so many rounds to become decided. An image that cannot be built will not be there later.
 PATIENCE = 3
@@ -78,7 +79,8 @@ class Schedule:
         """Tell the observer in the first round which claims became decided, so that nobody waits for its end."""
         if self.info.ran:
             return
-        verdict = self.judge()
+        # `judge` also reads run.json and the record, and writes a file: too much after each trial.
+        verdict = judge(self.plan.scenario, "", self.records())
         now = [claim for claim in verdict.claims if verdict.asked(claim) and claim.verdict != Verdict.INCONCLUSIVE]
         claims = [claim for claim in now if claim.id not in self._decided]
         self._decided |= {claim.id for claim in claims}

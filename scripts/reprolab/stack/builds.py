@@ -143,8 +143,8 @@ class Builder:
         finally:
             self._times.append(monotonic())
 
-    def _announce(self, image: BuildImage) -> None:
-        arguments = hide(image.model)[0]["services"][image.service]["build"].get("args") or {}
+    def _announce(self, image: BuildImage, model: Model) -> None:
+        arguments = model["services"][image.service]["build"].get("args") or {}
         shown = " ".join(f"{key}={value}" for key, value in arguments.items())
         suffix = f" ({shown})" if shown else ""
         self.on_progress(f"building {image.service}: not built yet from these files with these factors{suffix}")
@@ -159,9 +159,9 @@ class Builder:
         if self._stopped:
             # The run ended while this build waited for another one.
             raise BuildError(f"the image {image.reference} was not built: the run has ended")
-        self._announce(image)
-        file, log = (self.directory / f"{image.stem}{ending}" for ending in (".compose.json", ".log"))
         shown, secrets = hide(image.model)
+        self._announce(image, shown)
+        file, log = (self.directory / f"{image.stem}{ending}" for ending in (".compose.json", ".log"))
         variables = {**os.environ, **secrets}
         write_json(file, shown)
         options = ["--project-name", image.model["name"], "--file", str(file), "--progress", "plain"]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import DecodeError, ProtocolError, ReadTimeoutError
 
 from reprolab.core.errors import InvalidTrial
 from reprolab.stack.containers import StackContainers
 
 AGENT = "reprolab-probe"
-MOST_BODY = 64 << 20  # bytes
+MOST_BODY, CHUNK = 64 << 20, 1 << 16  # bytes
 
 
 class StackRequests(StackContainers):
@@ -66,7 +68,7 @@ class StackRequests(StackContainers):
 def _read_body(answer: requests.Response, limit: float) -> None:
     """Read the whole body within ``limit`` seconds. Raises requests.Timeout or InvalidTrial."""
     end, chunks, size = time.monotonic() + limit, [], 0
-    for chunk in answer.iter_content(1 << 16):
+    for chunk in _parts(answer):
         chunks.append(chunk)
         size += len(chunk)
         if time.monotonic() > end:
@@ -75,6 +77,19 @@ def _read_body(answer: requests.Response, limit: float) -> None:
             raise InvalidTrial(f"the body of {answer.url} is longer than {MOST_BODY >> 20} MiB")
     # requests has no public way to set a body that was read in parts; its own `content` does the same.
     answer._content, answer._content_consumed = b"".join(chunks), True  # type: ignore[attr-defined]
+
+
+def _parts(answer: requests.Response) -> Iterator[bytes]:
+    """The parts of a body as they arrive; `iter_content` waits for whole chunks. The errors are those of requests."""
+    try:
+        while part := answer.raw.read1(CHUNK, decode_content=True):
+            yield part
+    except ReadTimeoutError as error:
+        raise requests.ConnectionError(error) from error
+    except ProtocolError as error:
+        raise requests.exceptions.ChunkedEncodingError(error) from error
+    except DecodeError as error:
+        raise requests.exceptions.ContentDecodingError(error) from error
 
 
 def _bindings(attributes: dict[str, Any]) -> list[dict[str, str]]:

@@ -10,7 +10,7 @@ import yaml
 
 from reprolab.core.errors import UsageError
 from reprolab.scenario.allowance import ALLOW_KEY, Allowance
-from reprolab.stack.policy import TOP_LEVEL, Breach, breaches
+from reprolab.stack.policy import TOP_LEVEL, Breach, Places, breaches
 
 MERGED = ("env_file", "label_file", "extends")
 
@@ -44,12 +44,11 @@ def merged_files(file: Path, roots: Iterable[Path], prefix: str) -> Iterator[Bre
     """The files of the host whose content Compose merges into a model, so that the model does not name them."""
     content = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
     services = content.get("services") if isinstance(content, Mapping) else None
-    inside = [root.resolve() for root in roots]
+    places = Places(tuple(roots), frozenset(), file.parent)
     for name, service in services.items() if isinstance(services, Mapping) else ():
         for key in MERGED if isinstance(service, Mapping) else ():
             for path in _paths(service.get(key)):
-                real = (file.parent / path).resolve()
-                if "$" in path or not any(real.is_relative_to(root) for root in inside):
+                if "$" in path or not places.holds(path):
                     what = f"{str(name).removeprefix(prefix)}.{key}"
                     yield Breach(what, path, "it is a file of the host", "name a file of the scenario")
 

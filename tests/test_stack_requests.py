@@ -1,0 +1,123 @@
+"""Requests to a server that does not behave: each has an end, and goes nowhere else."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+import requests
+from reprolab import InvalidTrial
+from reprolab.evidence.run_dir import TrialDirectory
+from reprolab.stack import http
+from reprolab.stack.stack import Stack
+
+Answer = Callable[[socket.socket], object]
+
+
+class LocalStack(Stack):
+    """A stack whose front is a server of this process."""
+
+    address = ""
+
+    def url(self, path: str = "/", role: str = "") -> str:
+        return f"http://{self.address}{path}"
+
+
+@contextmanager
+def server(answer: Answer) -> Iterator[LocalStack]:
+    """A stack whose front answers each connection with ``answer``, which gets the socket."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                threading.Thread(target=one, args=(connection,), daemon=True).start()
+
+    def one(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.recv(65536)
+            answer(connection)
+
+    threading.Thread(target=serve, daemon=True).start()
+    client: Any = docker.DockerClient.__new__(docker.DockerClient)
+    stack = LocalStack("blink", {"name": "b", "services": {}}, Path("c"), client, (), TrialDirectory(Path("t")), {})
+    stack.address = f"127.0.0.1:{listener.getsockname()[1]}"
+    try:
+        yield stack
+    finally:
+        listener.close()
+
+
+def headers(*lines: str, status: str = "200 OK") -> bytes:
+    """The head of an answer."""
+    return "\r\n".join([f"HTTP/1.1 {status}", *lines, "", ""]).encode()
+
+
+def trickle(connection: socket.socket) -> None:
+    """A byte now and then: each read ends in time."""
+    connection.sendall(headers("Content-Length: 1000"))
+    for _ in range(100):
+        connection.sendall(b"x")
+        time.sleep(0.05)
+
+
+def flood(connection: socket.socket) -> None:
+    """A body without an end."""
+    connection.sendall(headers())
+    while True:
+        connection.sendall(b"x" * 65536)
+
+
+def test_a_body_is_read_as_always() -> None:
+    """Its bytes, text and JSON."""
+    with server(lambda c: c.sendall(headers("Content-Length: 8") + b'{"a": 1}')) as stack:
+        answer = stack.get("/")
+        assert (answer.status_code, answer.content, answer.json()) == (200, b'{"a": 1}', {"a": 1})
+
+
+def test_chunks_and_compression_are_undone() -> None:
+    """As requests does."""
+    body = gzip.compress(b"hello" * 1000)
+    parts = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:10], body[10:], b""))
+    head = headers("Transfer-Encoding: chunked", "Content-Encoding: gzip")
+    with server(lambda c: c.sendall(head + parts)) as stack:
+        assert stack.get("/").content == b"hello" * 1000
+
+
+def test_a_body_that_ends_too_early_is_no_answer() -> None:
+    """The error is one of requests."""
+    short = headers("Content-Length: 100") + b"x"
+    with server(lambda c: c.sendall(short)) as stack, pytest.raises(requests.exceptions.ChunkedEncodingError):
+        stack.get("/")
+
+
+def test_a_body_that_trickles_is_a_timeout() -> None:
+    """The limit holds for the whole body, not for each read."""
+    with server(trickle) as stack:
+        with pytest.raises(requests.Timeout, match=r"was not complete after 0\.3 s"):
+            stack.get("/", timeout=0.3)
+        assert stack.probe("/", timeout=0.3) == "timeout" and stack.timeouts == ["/"]
+
+
+def test_a_body_without_an_end_makes_the_trial_invalid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not fill the lab's memory."""
+    monkeypatch.setattr(http, "MOST_BODY", 1 << 20)
+    with server(flood) as stack, pytest.raises(InvalidTrial, match="is longer than 1 MiB"):
+        stack.get("/", timeout=5)
+
+
+def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
+    """The lab sends requests to no other server."""
+    with server(
+        lambda c: c.sendall(headers("Location: http://192.0.2.1/", "Content-Length: 0", status="302 Found"))
+    ) as stack:
+        assert stack.get("/").status_code == 302
