@@ -149,7 +149,7 @@ def test_a_case_without_a_record(cases: Callable[..., None], tmp_path: Path) -> 
     (tmp_path / "scenarios" / "blink" / "recorded.json").unlink()
     result = lab()
     assert result.exit_code == Exit.AS_RECORDED
-    assert row_of(result.output, "blink") == "blink 0 of 1 0 0 1 nothing on record 0 as recorded"
+    assert row_of(result.output, "blink") == "blink — 0 0 1 nothing on record 0 nothing on record"
 
 
 @pytest.mark.parametrize(

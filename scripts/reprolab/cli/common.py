@@ -90,7 +90,7 @@ def boundary(command: Callable[..., Exit | None]) -> Callable[..., None]:
         else:
             if status:
                 # make turns every status except 0 into 2.
-                click.echo(f"reprolab: exit status {int(status)}", err=True)
+                click.echo(f"reprolab: exit status {int(status)} ({status.words})", err=True)
             sys.exit(status)
 
     return guarded

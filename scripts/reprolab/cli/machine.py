@@ -11,6 +11,7 @@ from reprolab.baseimage.resolve import policy, remove_bundled, resolve_base
 from reprolab.cli.common import boundary, console, duration, project_root, show_progress
 from reprolab.core.command_text import option
 from reprolab.core.errors import Exit, UsageError
+from reprolab.core.number_words import plural
 from reprolab.engine import labels, leftovers
 from reprolab.engine.detect import client, ensure_engine
 from reprolab.run import manual
@@ -67,5 +68,5 @@ def clean(images: bool, bundles: bool, force: bool, older_than: float | None) ->
     if bundles:
         click.echo(f"no longer from a bundle: {', '.join(remove_bundled(client())) or 'nothing was'}")
     if images:
-        click.echo(f"removed: {labels.remove_images(client())} image(s)")
+        click.echo(f"removed: {plural(labels.remove_images(client()), 'image')}")
     return Exit.LAB_FAILED if removed.left else Exit.AS_RECORDED

@@ -17,6 +17,7 @@ from reprolab.compare.line_counts import LEFT, RIGHT
 from reprolab.compare.observations import Facts
 from reprolab.compare.side_by_side import AlignedRow, Stretch
 from reprolab.core import command_text
+from reprolab.core.number_words import grouped, plural
 from reprolab.report import table
 
 STYLES = ("bright_blue", "dark_orange")
@@ -117,7 +118,7 @@ def _innermost(frames: str) -> str:
     lines = frames.split("\n")
     starts = [index for index, line in enumerate(lines) if line.startswith('  File "')]
     kept = lines[starts[-2] :] if len(starts) > 1 else lines
-    left_out = f"  … {wording.plural(len(starts) - 2, 'frame')} above\n" if len(starts) > 2 else ""
+    left_out = f"  … {plural(len(starts) - 2, 'frame')} above\n" if len(starts) > 2 else ""
     return left_out + "\n".join(kept)
 
 
@@ -140,7 +141,7 @@ def _facts(comparison: Comparison, group: Facts, wide: bool) -> Iterator[Rendera
     if not group.rows and not group.notes:
         yield Text(f"\n{group.title}: {_same(group)}", style="dim")
         return
-    yield _title(f"{group.title}: {wording.plural(len(group.rows), 'difference')}, {_same(group)}")
+    yield _title(f"{group.title}: {plural(len(group.rows), 'difference')}, {_same(group)}")
     if wide:
         grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
         grid.add_column("", overflow="fold", max_width=56)
@@ -164,7 +165,7 @@ def _facts(comparison: Comparison, group: Facts, wide: bool) -> Iterator[Rendera
 
 def _same(group: Facts) -> str:
     if group.same:
-        return f"{wording.number(group.same)} the same"
+        return f"{grouped(group.same)} the same"
     return "none the same" if group.rows else "nothing to compare"
 
 
@@ -173,7 +174,7 @@ def _source(comparison: Comparison, source: LogPair, wide: bool, shown: set[Find
     for note in source.notes:
         yield Text(f"! {note}", style="yellow")
     if not source.findings:
-        yield Text(f"no difference: {wording.plural(source.alike, 'kind')} of line on both sides", style="dim")
+        yield Text(f"no difference: {plural(source.alike, 'kind')} of line on both sides", style="dim")
         return
     further = [finding for finding in source.findings if finding not in shown]
     for finding in further[:MOST_FINDINGS]:
@@ -181,11 +182,11 @@ def _source(comparison: Comparison, source: LogPair, wide: bool, shown: set[Find
     beyond = len(further) - MOST_FINDINGS
     if beyond > 0:
         yield Text(
-            f"… {wording.plural(beyond, 'more difference')}; {command_text.option('html', 'FILE')} shows them",
+            f"… {plural(beyond, 'more difference')}; {command_text.option('html', 'FILE')} shows them",
             style="dim",
         )
     if source.alike:
-        yield Text(f"{wording.plural(source.alike, 'kind')} of line on both sides, about as often", style="dim")
+        yield Text(f"{plural(source.alike, 'kind')} of line on both sides, about as often", style="dim")
     if source.aligned and source.aligned.rows:
         yield from _aligned(comparison, source, wide)
 
@@ -200,13 +201,13 @@ def _aligned(comparison: Comparison, source: LogPair, wide: bool) -> Iterator[Re
     left_out = len(aligned.rows) - len(rows) + aligned.more_rows
     if left_out:
         yield Text(
-            f"… {wording.plural(left_out, 'more row')}; {command_text.option('html', 'FILE')} shows up to "
-            f"{wording.number(len(aligned.rows))}",
+            f"… {plural(left_out, 'more row')}; {command_text.option('html', 'FILE')} shows up to "
+            f"{grouped(len(aligned.rows))}",
             style="dim",
         )
     for side in (LEFT, RIGHT):
         if aligned.beyond[side]:
-            lines = wording.plural(aligned.beyond[side], "line")
+            lines = plural(aligned.beyond[side], "line")
             yield Text(f"{MARKS[side]} {lines} at its end were not put side by side", style="dim")
 
 

@@ -6,6 +6,7 @@ from reprolab.compare.comparison import Comparison
 from reprolab.compare.differences import Finding, Standing
 from reprolab.compare.line_counts import LEFT, RIGHT
 from reprolab.compare.side_by_side import AlignedRow, Stretch
+from reprolab.core.number_words import grouped, plural
 
 NORMALIZED = (
     "what always differs is normalized before lines are compared: clocks, processes, addresses, ports, durations, "
@@ -22,22 +23,12 @@ def clock(comparison: Comparison) -> str:
     return f"{LOAD_CLOCK if comparison.from_load else CLOCK}; {CAUSES}"
 
 
-def number(value: int) -> str:
-    """A number with no-break spaces between its thousands."""
-    return f"{value:,}".replace(",", "\u00a0")
-
-
-def plural(value: int, singular: str, plural_form: str = "") -> str:
-    """ "1 line", "1 204 lines"."""
-    return f"{number(value)} {singular if value == 1 else plural_form or singular + 's'}"
-
-
 def counts(values: tuple[int, ...]) -> str:
     """The counts of all trials: one number if they are the same, else the range."""
     if not values:
         return "—"
     low, high = min(values), max(values)
-    return number(low) if low == high else f"{number(low)}–{number(high)}"
+    return grouped(low) if low == high else f"{grouped(low)}–{grouped(high)}"
 
 
 def at(milliseconds: float | None) -> str:
@@ -65,7 +56,7 @@ def first(finding: Finding) -> str:
     if seen is None:
         return ""
     when = at(seen.at_ms)
-    return f"{when}, line {number(seen.line)}" if when else f"line {number(seen.line)}"
+    return f"{when}, line {grouped(seen.line)}" if when else f"line {grouped(seen.line)}"
 
 
 def example(finding: Finding, side: int | None = None) -> str:
@@ -90,17 +81,17 @@ def folded(row: AlignedRow) -> str:
     left, right = row.folded
     if left == right:
         return f"… {plural(left, 'identical line')}"
-    return f"… {number(left)} | {number(right)} lines of kinds that both have"
+    return f"… {grouped(left)} | {grouped(right)} lines of kinds that both have"
 
 
 def stretch(lines: Stretch) -> tuple[str, str]:
     """A stretch as the number of its lines ("×14", empty for 1) and its text; of several kinds, the most frequent."""
     text = lines.text.partition("\n")[0]
     if len(lines.counts) == 1:
-        return (f"×{number(lines.lines)}" if lines.lines > 1 else "", text)
-    parts = [f"{number(n)} × {kind.partition(chr(10))[0]}" for kind, n in lines.counts[:3]]
+        return (f"×{grouped(lines.lines)}" if lines.lines > 1 else "", text)
+    parts = [f"{grouped(n)} × {kind.partition(chr(10))[0]}" for kind, n in lines.counts[:3]]
     rest = f"; {plural(len(lines.counts) - 3, 'further kind')}" if len(lines.counts) > 3 else ""
-    return f"×{number(lines.lines)}", "; ".join(parts) + rest
+    return f"×{grouped(lines.lines)}", "; ".join(parts) + rest
 
 
 def doubt(comparison: Comparison) -> str:

@@ -13,6 +13,7 @@ import docker
 from docker.errors import DockerException, NotFound
 
 from reprolab.core.command_text import command
+from reprolab.core.number_words import plural
 from reprolab.engine.failures import engine_errors
 from reprolab.engine.labels import HAND, OBJECT, OWNER, RUN, TRIAL, object_owner
 from reprolab.engine.owner import Owner
@@ -84,7 +85,7 @@ def by_force() -> str:
 
 def _count_words(numbers: Sequence[int]) -> str:
     parts = zip(KINDS, numbers, strict=True)
-    return ", ".join(f"{number} {name}{'s' if number != 1 else ''}" for name, number in parts if number)
+    return ", ".join(plural(number, name) for name, number in parts if number)
 
 
 def remove_leftovers(client: docker.DockerClient, *, by_hand: str = "", unseen_age: float | None = None) -> Removed:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from reprolab.core.number_words import plural
 from reprolab.engine.host_facts import Host
 from reprolab.evidence.packages import Images, Kinds
 
@@ -149,7 +150,7 @@ class ObservedAgain:
         changes = [f"{self.changed} of {self.trials} observations differ from those of the run"]
         changes += [f"{self.now_valid} became valid"] if self.now_valid else []
         changes += [f"{self.now_invalid} became invalid"] if self.now_invalid else []
-        changes += [f"not read: {self.kept} trial(s)"] if self.kept else []
+        changes += [f"not read: {plural(self.kept, 'trial')}"] if self.kept else []
         return f"logs read again {self.at}: {', '.join(changes)}"
 
 

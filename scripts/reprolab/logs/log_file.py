@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from reprolab.core.errors import InvalidTrial
+from reprolab.core.number_words import plural
 
 LONGEST_LINE = 1 << 20  # bytes
 BUFFER = 1 << 17  # bytes; this size takes half the time of gzip's own
@@ -61,7 +62,7 @@ class LogFile:
     @property
     def remarks(self) -> list[str]:
         """What a reader of the log has to know: that lines were cut, and that the file is damaged."""
-        cut = f"{self.cut_lines} line{'s' if self.cut_lines > 1 else ''} longer than {self.longest >> 10} KiB cut"
+        cut = f"{plural(self.cut_lines, 'line')} longer than {self.longest >> 10} KiB cut"
         return [*([cut] if self.cut_lines else []), *([f"damaged: {self.damage}"] if self.damage else [])]
 
 

@@ -20,6 +20,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from reprolab.baseimage import host_config
+from reprolab.core.number_words import plural
 from reprolab.pins.pin import Pin, PinAnswer, State
 
 CONNECTIONS = 8
@@ -143,7 +144,7 @@ def _missing_reason(matching: Files) -> str:
         return "the index has no such version"
     pythons = {file.requires_python for file in matching} - {None, ""}
     required = f" (Python {', '.join(map(str, pythons))})" if pythons else ""
-    return f"its {len(matching)} file(s) are not for this Python{required}"
+    return f"none of its {plural(len(matching), 'file')} is for this Python{required}"
 
 
 def _alternatives(pin: Pin, versions: Iterable[Version]) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from reprolab.core import command_text
 from reprolab.core.errors import UsageError
+from reprolab.core.number_words import plural
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.publish import history, readme_sections
 from reprolab.scenario import loader
@@ -106,7 +107,7 @@ def _refuse_thin(scenario: Scenario, run: RunDirectory, verdict: VerdictDocument
 def _number_words(number: int | None) -> str:
     if number is None:
         return f"{MOST_TRIALS} trials of each variant would not be enough"
-    return f"needs {number} trial{'s' if number > 1 else ''} of each variant"
+    return f"needs {plural(number, 'trial')} of each variant"
 
 
 def measure_variants(scenario: Scenario, trials: list[TrialRecord]) -> dict[str, Measured]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from rich import box
 from rich.table import Table
 
+from reprolab.core.number_words import plural
 from reprolab.core.terminal import Terminal
 from reprolab.report import terminal
 from reprolab.report.table import Row
@@ -65,5 +66,5 @@ def _left_out(
         "variant": len(verdict.variants) - len(rows),
         "claim": len(verdict.claims) - len(claims),
     }
-    words = ", ".join(f"{number} {name}{'s' if number > 1 else ''}" for name, number in numbers.items() if number)
+    words = ", ".join(plural(number, name) for name, number in numbers.items() if number)
     return f"… left out here: {words}" if words else ""

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from reprolab.core.number_words import plural
 from reprolab.evidence import packages
 from reprolab.evidence.run_info import BaseImage, RunInfo
 from reprolab.scenario.digest import case_digest
@@ -191,7 +192,7 @@ def _unknown(recorded: RunInfo, run: RunInfo) -> Iterator[Layer]:
 
 def _images(names: tuple[str, ...]) -> str:
     more = len(names) - 1
-    return f"{names[0]} and {more} more image{'s' if more > 1 else ''}" if more else names[0]
+    return f"{names[0]} and {plural(more, 'more image')}" if more else names[0]
 
 
 def _short(digest: str | None) -> str:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reprolab.core import command_text
+from reprolab.core.number_words import plural
 from reprolab.evidence.run_info import RunInfo
 from reprolab.report import table
 from reprolab.scenario.model import Scenario
@@ -184,7 +185,7 @@ def doubts(verdict: VerdictDocument) -> str:
     rates = [row.count.rate for _, row in named if row.count.rate and row.count.rate.of]
     sentences = []
     if plain and min(row.count.trials for row in plain) <= FEW_TRIALS:
-        few = f"only {min(row.count.trials for row in plain)} valid trial(s) in some variants"
+        few = f"only {plural(min(row.count.trials for row in plain), 'valid trial')} in some variants"
         sentences.append(
             _add_bound(few, [(row.interval[1], row.count.trials) for row in plain if row.count.shown == 0])
         )

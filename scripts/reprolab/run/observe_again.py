@@ -15,6 +15,7 @@ from typing import Any
 
 from reprolab.core.errors import InvalidTrial, UsageError
 from reprolab.core.files import read_json
+from reprolab.core.number_words import plural
 from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
 from reprolab.evidence.run_info import RUNNING, UNSEEN, ObservedAgain
 from reprolab.logs.log_file import DamagedLog
@@ -146,7 +147,7 @@ def _change(reading: Reading) -> str:
 
 def _first(names: list[str]) -> str:
     more = len(names) - 1
-    return names[0] + (f" and {more} more trial{'s' if more > 1 else ''}" if more else "")
+    return names[0] + (f" and {plural(more, 'more trial')}" if more else "")
 
 
 def _text(observation: Mapping[str, Any], key: str) -> str:

@@ -12,6 +12,7 @@ from rich.status import Status
 from rich.text import Text
 
 from reprolab.core.command_text import option
+from reprolab.core.number_words import plural
 from reprolab.core.progress import OnProgress
 from reprolab.report import table
 from reprolab.run import provisional
@@ -123,5 +124,5 @@ def _opening(plan: Plan) -> str:
     """The first line of a run: how much it does, and the option that repeats its order."""
     rounds = planned_rounds(order(plan))
     most = "at most " if plan.may_end_early else ""
-    text = f"{plan.scenario.name}: {most}{plan.trials} trials of {len(plan.variants)} variant(s)"
-    return f"{text} in {rounds} round{'s' if rounds > 1 else ''}; {option('seed', plan.seed)} repeats their order"
+    text = f"{plan.scenario.name}: {most}{plural(plan.trials, 'trial')} of {plural(len(plan.variants), 'variant')}"
+    return f"{text} in {plural(rounds, 'round')}; {option('seed', plan.seed)} repeats their order"

@@ -25,6 +25,7 @@ from reprolab.core.command_text import command, option
 from reprolab.core.error_place import directory_of, place
 from reprolab.core.errors import BuildError, EngineError, InvalidTrial, LabError
 from reprolab.core.locks import directory_lock, machine_directory
+from reprolab.core.number_words import plural
 from reprolab.engine import labels
 from reprolab.engine.detect import Engine, compose_command
 from reprolab.engine.failures import guarded, no_answer, raise_if_engine_gone
@@ -184,7 +185,7 @@ class Runner:
 
     def _wait_for_images(self, prepared: Prepared) -> Prepared:
         if builds := len(self._builder.pending(prepared.model)):
-            self.observer.waits(f"{builds} image{'s' if builds > 1 else ''} of {prepared.variant.name}")
+            self.observer.waits(f"{plural(builds, 'image')} of {prepared.variant.name}")
         try:
             self.ready[prepared.key] = replace(prepared, images=self._builder.wait(prepared.model))
             return self.ready[prepared.key]

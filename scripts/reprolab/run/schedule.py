@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from reprolab.core.number_words import plural
 from reprolab.evidence.run_info import BUDGET, CONFIDENCE, RoundsInfo
 from reprolab.run.observer import RunObserver
 from reprolab.run.plan import Plan, PlannedVariant
@@ -66,7 +67,7 @@ class Schedule:
                 continue
             while steps := self._repeats(part):
                 self.observer.progress(
-                    f"{len(steps)} trial(s) are repeated, because other work disturbed them and a claim needs an idle "
+                    f"once more: {plural(len(steps), 'trial')} that other work disturbed, as a claim needs an idle "
                     f"machine; each variant at most {MOST_REPEATS} times"
                 )
                 again = Round(part.number, steps)

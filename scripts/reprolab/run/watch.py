@@ -155,16 +155,22 @@ def summary(console: Console, results: Sequence[Watched]) -> None:
     for result in results:
         grid.add_row(
             result.scenario,
-            f"{len(result.as_recorded)} of {len(result.claims)}" if result.claims else "—",
+            f"{len(result.as_recorded)} of {len(result.claims)}" if result.comparison else "—",
             *(_cell(ids) for ids in ([claim.id for claim in result.drifted], result.undecided)),
             str(len(result.thin)) if result.claims else "—",
             result.comparison.words if result.comparison else NO_RECORD if result.claims else "—",
-            f"{int(result.status)} {result.status.words}",
+            _status(result),
         )
     console.print(grid)
     if drifted := [result.scenario for result in results if result.drifted]:
         runs = [command_text.command(f"run {name}", f"scenario-{name}") for name in drifted]
         console.print(Text(f"one trial of each variant may mislead; in full: {', '.join(runs)}", style="dim"))
+
+
+def _status(result: Watched) -> str:
+    """The exit status in words. Status 0 of a case without a record does not mean that it is as recorded."""
+    nothing = result.status == Exit.AS_RECORDED and not result.comparison
+    return f"{int(result.status)} {NO_RECORD if nothing else result.status.words}"
 
 
 def _cell(ids: Sequence[str]) -> str:

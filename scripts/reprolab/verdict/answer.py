@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from reprolab.core.number_words import plural
 from reprolab.scenario.model import CUSTOM, DOCUMENTED, Claim, Scenario
 from reprolab.verdict.document import ClaimVariant, ClaimVerdict, SignCount, Verdict, VerdictDocument
 
@@ -170,7 +171,7 @@ def _of_own_factors(
             rows += looked_for(scenario, verdict, variant, recorded)
     readable = [row for row in rows if row.seen.trials]
     showed = [row for row in readable if row.seen.shown]
-    number = f"{len(readable)} sign{'' if len(readable) == 1 else 's'} looked for, {len(showed)} showed"
+    number = f"{plural(len(readable), 'sign')} looked for, {len(showed)} showed"
     if not readable:
         return Answer(Kind.UNDECIDED, f"no sign could be looked for with {factors}")
     identifier = next((id for id in scenario.answer if any(id in row.claims for row in readable)), "")

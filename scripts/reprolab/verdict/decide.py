@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from reprolab.core.number_words import plural
 from reprolab.core.stats import fisher, p_words, rate_text
 from reprolab.scenario.model import Claim
 from reprolab.verdict.counting import Count
@@ -89,9 +90,10 @@ def _gap(total: Count) -> str:
             "this machine"
         )
     if total.not_exercised:
-        return f"was not exercised: what the claim is about did not happen in {total.not_exercised} valid trial(s)"
+        trials = plural(total.not_exercised, "valid trial")
+        return f"was not exercised: what the claim is about did not happen in {trials}"
     if total.busy:
-        return f"was disturbed: other work used this machine's processors in {total.busy} valid trial(s)"
+        return f"was disturbed: other work used this machine's processors in {plural(total.busy, 'valid trial')}"
     return "has no valid trial"
 
 
@@ -132,7 +134,7 @@ def _thin(claim: Claim, counts: Mapping[str, Count], verdict: Verdict, p: Fracti
     if p is not None:
         return _chance(claim, counts, p)
     trials = sum(counts[name].trials for name in claim.expectations)
-    return f"only {trials} trial(s)" if trials < FEWEST_TRIALS else ""
+    return f"only {plural(trials, 'trial')}" if trials < FEWEST_TRIALS else ""
 
 
 def _chance(claim: Claim, counts: Mapping[str, Count], p: Fraction) -> str:
