@@ -319,7 +319,7 @@ def test_a_report_needs_no_variant_without_the_sign(fresh: model.Scenario) -> No
     waited = {"waiting": True, "slow": {"began": 1.0, "ended": 2.0}, "quick": {"began": 2.0}}
     trials = [TrialRecord("claims", name, 1, {}, waited) for name in ("documented", "two-workers")]
     told = terminal.doubts(judge(fresh, "now", trials))
-    assert told.startswith("only 1 valid trial(s)")
+    assert told.startswith("only 1 valid trial in")
     assert "Wilson" not in told
 
 

@@ -112,5 +112,5 @@ def test_the_site_publishes_the_newest_complete_run_of_the_case(home: Path) -> N
         for command in ("judge", "html"):
             lab(command, str(run.path))
     assert lab("site").exit_code == 0
-    page = (home / "results" / "site" / "blink.html").read_text(encoding="utf-8")
+    page = (home / "results" / "site" / "reports" / "blink.html").read_text(encoding="utf-8")
     assert good.name in page and not any(run.name in page for run in newer)

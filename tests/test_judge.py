@@ -159,7 +159,7 @@ def test_a_control_whose_trigger_never_happened_decides_nothing() -> None:
     tested = claim(shows=["documented"], absent=["old"], trigger=triggered)
     (row,) = judge(in_memory(tested), "run", [lit("documented", True), lit("old", False, False)]).claims
     assert row.verdict is INCONCLUSIVE
-    assert row.why == "old was not exercised: what the claim is about did not happen in 1 valid trial(s)"
+    assert row.why == "old was not exercised: what the claim is about did not happen in 1 valid trial"
     assert row.variants["old"].count == SignCount(0, 0, not_exercised=1)
     assert row.variants["old"].count.text == "0/0 (1 not exercised)"
 
@@ -236,7 +236,7 @@ def decided(tested: Claim, **shown: str) -> Decision:
 
 def test_a_claim_without_controls_needs_three_trials() -> None:
     """It has no p."""
-    assert decided(claim(), documented="++").thin == "only 2 trial(s)"
+    assert decided(claim(), documented="++").thin == "only 2 trials"
     assert decided(claim(), documented="+++") == Decision(CONFIRMED, "documented 3/3")
 
 

@@ -131,7 +131,7 @@ def hash_of(filename: str) -> str:
             "==4.2.16",
             "3.6.15",
             State.GONE,
-            "its 2 file(s) are not for this Python (Python >=3.8); there is 3.2.18",
+            "none of its 2 files is for this Python (Python >=3.8); there is 3.2.18",
         ),
         ("greenlet", "==2.0.2", "3.6.15", State.AVAILABLE, "2.0.2"),
         ("greenlet", "==2.0.2", "3.12.1", State.AVAILABLE, "2.0.2"),  # from source
@@ -141,7 +141,7 @@ def hash_of(filename: str) -> str:
             "==3.2.4",
             "3.12.1",
             State.GONE,
-            "its 2 file(s) are not for this Python (Python >=3.9); there is 2.0.2",
+            "none of its 2 files is for this Python (Python >=3.9); there is 2.0.2",
         ),
     ],
 )

@@ -154,16 +154,16 @@ def test_claims_that_were_not_asked_are_in_one_line() -> None:
     [
         (
             {"documented": "+++", "old": "---"},
-            "only 3 valid trial(s) in some variants: 0 of 3 still allows a rate of 56%",
+            "only 3 valid trials in some variants: 0 of 3 still allows a rate of 56%",
         ),
         (
             {"documented": "+", "old": "-" * 8},
-            "only 1 valid trial(s) in some variants: 0 of 8 still allows a rate of 32%",
+            "only 1 valid trial in some variants: 0 of 8 still allows a rate of 32%",
         ),
-        ({"documented": "+++", "old": "+++"}, "only 3 valid trial(s) in some variants; run with"),
+        ({"documented": "+++", "old": "+++"}, "only 3 valid trials in some variants; run with"),
         (
             {"documented": "xxx", "old": "---"},
-            "no valid trial in documented; only 3 valid trial(s) in some variants: 0 of 3 still allows a rate of 56%",
+            "no valid trial in documented; only 3 valid trials in some variants: 0 of 3 still allows a rate of 56%",
         ),
         ({"documented": "++++", "old": "x"}, "no valid trial in old"),
         ({"documented": "x", "old": "x"}, "no valid trial in documented, old"),

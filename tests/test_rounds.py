@@ -296,7 +296,7 @@ def verdict_of(verdict: Verdict, p: float | None = None, thin: str = "") -> Verd
     [
         (Verdict.CONFIRMED, 0.01, "", 1, True),
         (Verdict.CONFIRMED, 0.011, "", 19, False),
-        (Verdict.CONFIRMED, None, "only 2 trial(s)", 2, False),
+        (Verdict.CONFIRMED, None, "only 2 trials", 2, False),
         (Verdict.CONFIRMED, None, "", 3, True),
         (Verdict.REFUTED, 1.0, "refuted by a single trial", 1, False),
         (Verdict.REFUTED, 1.0, "", 2, True),
@@ -366,7 +366,7 @@ def test_progress_shows_the_rounds() -> None:
         progress.round_ends(1, 3, judge(in_memory(claim()), "now", trials(documented="+")))
     assert isinstance(console.file, io.StringIO)
     assert console.file.getvalue() == (
-        "blink: 10 trials of 4 variant(s) in 3 rounds; --seed 7 repeats their order\n"
+        "blink: 10 trials of 4 variants in 3 rounds; --seed 7 repeats their order\n"
         "after round 1 of 3 (0.0 min): 1 thin\n"
     )
 
@@ -380,7 +380,7 @@ def test_a_run_that_may_end_early_promises_no_number() -> None:
         progress.trial_begins("old", 1)
         assert progress.status is not None and "left" not in str(progress.status.status)
     assert isinstance(console.file, io.StringIO)
-    assert "at most 60 trials of 3 variant(s) in 20 rounds" in console.file.getvalue()
+    assert "at most 60 trials of 3 variants in 20 rounds" in console.file.getvalue()
     assert "[  1] documented #1" in console.file.getvalue()
 
 

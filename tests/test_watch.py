@@ -184,7 +184,7 @@ def test_undecided_claims_are_named() -> None:
     assert result.undecided == ["B-1"] and result.as_recorded == [] and result.drifted == []
     stream = io.StringIO()
     watch.summary(Console(file=stream, width=150), [result])
-    assert row_of(stream.getvalue(), "blink").startswith("blink 0 of 1 0 B-1 0 ")
+    assert row_of(stream.getvalue(), "blink").startswith("blink — 0 B-1 0 ")
 
 
 def test_an_unknown_name_raises() -> None:

@@ -54,6 +54,11 @@ class Watched:
         return [claim for claim in self.claims if self.verdict and self.verdict.asked(claim)]
 
     @property
+    def on_record(self) -> bool:
+        """Whether the case has recorded verdicts."""
+        return any(claim.recorded for claim in self.claims)
+
+    @property
     def as_recorded(self) -> list[str]:
         """The claims with the verdict that is on record."""
         return [claim.id for claim in self.asked if claim.verdict == claim.recorded]
@@ -155,7 +160,7 @@ def summary(console: Console, results: Sequence[Watched]) -> None:
     for result in results:
         grid.add_row(
             result.scenario,
-            f"{len(result.as_recorded)} of {len(result.claims)}" if result.comparison else "—",
+            f"{len(result.as_recorded)} of {len(result.claims)}" if result.on_record else "—",
             *(_cell(ids) for ids in ([claim.id for claim in result.drifted], result.undecided)),
             str(len(result.thin)) if result.claims else "—",
             result.comparison.words if result.comparison else NO_RECORD if result.claims else "—",
@@ -169,7 +174,7 @@ def summary(console: Console, results: Sequence[Watched]) -> None:
 
 def _status(result: Watched) -> str:
     """The exit status in words. Status 0 of a case without a record does not mean that it is as recorded."""
-    nothing = result.status == Exit.AS_RECORDED and not result.comparison
+    nothing = result.status == Exit.AS_RECORDED and not result.on_record
     return f"{int(result.status)} {NO_RECORD if nothing else result.status.words}"
 
 
