@@ -12,11 +12,12 @@ from reprolab.scenario.model import CUSTOM, DOCUMENTED, Claim, Scenario
 from reprolab.verdict.document import ClaimVariant, ClaimVerdict, SignCount, Verdict, VerdictDocument
 
 NAMED_VARIANTS = 3
+NAMED_CLAIMS = 8
 LONGEST_REASON = 200
 
 
 class Kind(StrEnum):
-    """The first words of an answer. SEEN and NOT_SEEN are of a run that judges no claim."""
+    """The first words of an answer. SEEN and NOT_SEEN are of a run that judges no claim, JUDGED is of many claims."""
 
     REPRODUCED = "Reproduced"
     NOT_REPRODUCED = "Not reproduced"
@@ -24,6 +25,7 @@ class Kind(StrEnum):
     UNDECIDED = "Undecided"
     SEEN = "Seen"
     NOT_SEEN = "Not seen"
+    JUDGED = "Judged"
 
 
 OF_VERDICT = {
@@ -79,6 +81,8 @@ def answer(scenario: Scenario, verdict: VerdictDocument, recorded: VerdictDocume
         return _of_own_factors(scenario, verdict, recorded, customs)
     asked = [claim for claim in verdict.claims if verdict.asked(claim)]
     main = sorted((claim for claim in asked if claim.id in scenario.answer), key=_order(scenario))
+    if len(asked) > 1 and not scenario.answer:
+        return _of_all(asked)
     if main or asked:
         return _of_claim((main or asked)[0], scenario)
     return _of_some_variants(scenario, verdict)
@@ -107,6 +111,17 @@ def looked_for(
 def sign_words(claim: Claim) -> str:
     """A claim's sign in words: what its function says of itself, else the claim."""
     return " ".join((claim.sign.__doc__ or claim.text).split())
+
+
+def _of_all(claims: Sequence[ClaimVerdict]) -> Answer:
+    """The counts of a scenario that has no main sign, and the claims that are not confirmed."""
+    confirmed = sum(claim.verdict == Verdict.CONFIRMED for claim in claims)
+    parts = [f"{confirmed} of {plural(len(claims), 'claim')} confirmed"]
+    for verdict in (Verdict.REFUTED, Verdict.INTERMITTENT, Verdict.INCONCLUSIVE):
+        ids = [claim.id for claim in claims if claim.verdict == verdict]
+        more = f" and {len(ids) - NAMED_CLAIMS} more" if len(ids) > NAMED_CLAIMS else ""
+        parts += [f"{verdict}: {', '.join(ids[:NAMED_CLAIMS])}{more}"] if ids else []
+    return Answer(Kind.JUDGED, "; ".join(parts))
 
 
 def _order(scenario: Scenario) -> Any:

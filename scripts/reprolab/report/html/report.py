@@ -39,6 +39,7 @@ ANSWER_STYLES = {
     Kind.NOT_SEEN: "refuted",
     Kind.COMES_AND_GOES: "intermittent",
     Kind.UNDECIDED: "inconclusive",
+    Kind.JUDGED: "",
 }
 ERROR_STATUS = re.compile(r"[45]\d\d")
 FILES = ("report.txt", "report.md", "verdict.json", "run.json", TRIALS, FIRST_TRIALS)
