@@ -129,4 +129,4 @@ if __name__ == "__main__":
     lines = 0
     for lines, line in enumerate(accept_all(), 1):  # noqa: B007
         print(line, flush=True)
-    print("look at them: git diff shows both pictures" if lines else "every page looks like its reference")
+    print("look at them before you commit them" if lines else "every page looks like its reference")
