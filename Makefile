@@ -182,6 +182,10 @@ test: setup ## all checks and tests: pins, lint, unit tests, then real container
 test-fast: setup ## the tests that need no Docker: two minutes on two cores
 	@$(BIN)/pytest -n auto --maxprocesses 4 -m 'not docker and not slow' $(PYTEST)
 
+.PHONY: pictures
+pictures: setup ## accept how the pages look now: draws the pictures that the tests compare, and writes those that differ
+	@$(BIN)/python tests/pictures.py
+
 .PHONY: lint
 lint: setup ## ruff, mypy, hadolint, shellcheck, compose files, generated pages
 	@$(BIN)/python scripts/lint.py

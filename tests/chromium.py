@@ -91,6 +91,10 @@ class Chromium:
         assert done.exit_code == 0, f"look.py: exit code {done.exit_code}: {err.decode()[-2000:]}"
         return Seen(**json.loads(out), picture=self._get("/tmp/page.png") if picture else b"")
 
+    def version(self) -> str:
+        """The name and the version of the browser."""
+        return self.container.exec_run(["chromium", "--version"]).output.decode().strip()
+
     def _put(self, files: Mapping[str, bytes]) -> None:
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as archive:
