@@ -33,7 +33,7 @@ def test_a_page_looks_like_its_reference(
 ) -> None:
     """If it does not, the failure names the reference, the new picture, one of the differences, and what to do."""
     old, new = reference(name, width, scheme), draw(chromium, shown[name], width, scheme)
-    if change := difference(old, new):
+    if change := difference(old, new, chromium.version()):
         new.save(tmp_path / old.name)
         change.picture.save(tmp_path / f"differences-{old.name}")
         pytest.fail(
@@ -62,7 +62,8 @@ CHANGES = {
 @pytest.mark.parametrize("script", CHANGES.values(), ids=CHANGES.keys())
 def test_a_small_change_is_seen(chromium: Chromium, shown: dict[str, Path], script: str) -> None:
     """One word in another green, or one chart a pixel to the right: the page no longer looks like its reference."""
-    change = difference(reference("report", LAPTOP, "light"), draw(chromium, shown["report"], LAPTOP, "light", script))
+    new = draw(chromium, shown["report"], LAPTOP, "light", script)
+    change = difference(reference("report", LAPTOP, "light"), new, drawn_by(reference("report", LAPTOP, "light")))
     assert change
     assert change.pixels < 20_000, "only these elements changed"
 
@@ -79,16 +80,26 @@ def old(tmp_path: Path) -> tuple[Path, Image.Image]:
 def test_a_picture_looks_like_its_own_reference(old: tuple[Path, Image.Image]) -> None:
     """The fewer shades of a reference do not count, and no noise of two or three shades."""
     path, picture = old
-    assert difference(path, picture) is None
-    assert difference(path, picture.point(lambda value: min(255, value + 3))) is None
+    assert difference(path, picture, "Chromium 1") is None
+    assert difference(path, picture.point(lambda value: min(255, value + 3)), "Chromium 1") is None
     assert drawn_by(path) == "Chromium 1"
+
+
+def test_another_browser_may_draw_other_edges_but_nothing_else(old: tuple[Path, Image.Image]) -> None:
+    """A line of one pixel is an edge; a larger area is not."""
+    path, picture = old
+    ImageDraw.Draw(picture).line((30, 0, 30, 255), fill="#808080")
+    assert difference(path, picture, "Chromium 1")
+    assert difference(path, picture, "Chromium 2") is None
+    ImageDraw.Draw(picture).rectangle((50, 50, 90, 90), fill="#c00000")
+    assert difference(path, picture, "Chromium 2")
 
 
 def test_the_differences_are_marked(old: tuple[Path, Image.Image]) -> None:
     """They are counted, and red in the picture of the differences; the rest of it is pale."""
     path, picture = old
     ImageDraw.Draw(picture).rectangle((100, 100, 109, 109), fill="#c00000")
-    change = difference(path, picture)
+    change = difference(path, picture, "Chromium 1")
     assert change is not None
     assert change.pixels == 100
     assert change.picture.getpixel((105, 105)) == (255, 0, 0)
@@ -98,8 +109,8 @@ def test_the_differences_are_marked(old: tuple[Path, Image.Image]) -> None:
 def test_another_size_or_no_reference_differs(old: tuple[Path, Image.Image], tmp_path: Path) -> None:
     """A picture that is larger than its reference, and one that has none."""
     path, picture = old
-    assert difference(path, picture.resize((300, 300)))
-    assert difference(tmp_path / "none.png", picture)
+    assert difference(path, picture.resize((300, 300)), "Chromium 1")
+    assert difference(tmp_path / "none.png", picture, "Chromium 1")
     assert drawn_by(tmp_path / "none.png") == ""
 
 
