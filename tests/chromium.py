@@ -39,7 +39,8 @@ class Seen:
 
     ``errors``: exceptions, console errors and warnings, requests to any network. ``overflow``: elements that are wider
     than the window (except inside of scrolling elements) or cut off. ``texts``: those of the visible elements, by
-    selector. ``value``: the value of the script. ``height`` in pixels. ``picture``: a PNG, if asked for.
+    selector. ``value``: the value of the script. ``height`` in pixels. If asked for: ``picture``, a PNG,
+    and ``pdf``, the page as it is printed.
     """
 
     errors: list[str]
@@ -48,6 +49,7 @@ class Seen:
     value: Any
     height: int
     picture: bytes = b""
+    pdf: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,12 @@ class Chromium:
         selectors: Sequence[str] = (),
         script: str = "",
         picture: tuple[int, int] | None = None,
+        pdf: bool = False,
     ) -> Seen:
         """Open a page (one file) in a window of this size (pixels).
 
         ``script`` runs before anything is read, for instance to click. ``picture`` is the part of the page for a
-        screenshot, from and to in pixels from its top.
+        screenshot, from and to in pixels from its top. With ``pdf`` the page is printed at the end.
         """
         request = {
             "page": "/tmp/page.html",
@@ -82,6 +85,7 @@ class Chromium:
             "selectors": list(selectors),
             "script": script,
             "pictures": [[*picture, "/tmp/page.png"]] if picture else [],
+            "pdf": "/tmp/page.pdf" if pdf else "",
         }
         self._put({"page.html": page.read_bytes(), "request.json": json.dumps(request).encode()})
         done = self.container.exec_run(
@@ -89,7 +93,10 @@ class Chromium:
         )
         out, err = (part or b"" for part in done.output)
         assert done.exit_code == 0, f"look.py: exit code {done.exit_code}: {err.decode()[-2000:]}"
-        return Seen(**json.loads(out), picture=self._get("/tmp/page.png") if picture else b"")
+        shot, printed = (
+            self._get(file) if asked else b"" for file, asked in (("/tmp/page.png", picture), ("/tmp/page.pdf", pdf))
+        )
+        return Seen(**json.loads(out), picture=shot, pdf=printed)
 
     def version(self) -> str:
         """The name and the version of the browser."""

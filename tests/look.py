@@ -3,8 +3,8 @@
     look.py REQUEST.json
 
 The request: {page, width, height, scheme: "light" | "dark", open: open all <details>, script, selectors, pictures:
-[[from, to, file], ...]}. The answer: errors; overflow (elements that are wider than the window or cut off); the texts
-of the visible elements by selector; the script's value; the height of the page. Sizes are in pixels.
+[[from, to, file], ...], pdf: file}. The answer: errors; overflow (elements that are wider than the window or cut
+off); the texts of the visible elements by selector; the script's value; the height of the page. Sizes are in pixels.
 """
 
 import base64
@@ -113,6 +113,10 @@ def look(request, profile):
             clip = {"x": 0, "y": begin, "width": request["width"], "height": min(end, high) - begin, "scale": 1}
             shot = browser.ask("Page.captureScreenshot", session, format="png", clip=clip)
             Path(file).write_bytes(base64.b64decode(shot["data"]))
+        if request.get("pdf"):
+            # As the browser's own dialog prints: paper of the style sheet, no backgrounds.
+            printed = browser.ask("Page.printToPDF", session, preferCSSPageSize=True)
+            Path(request["pdf"]).write_bytes(base64.b64decode(printed["data"]))
         return {"errors": errors(browser), "overflow": overflow, "texts": seen, "value": value, "height": high}
     finally:
         browser.end()

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cases import ROOT, claim, in_memory, recorded_run, trial
 from chromium import LAPTOP, PHONE, PROJECTOR, SIGHTS, Chromium, browser
+from pypdf import PdfReader
 from reprolab.core import files
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.series import SERIES_FILE, Sample
 from reprolab.report.html import report, series_chart
 from reprolab.scenario import loader
+from reprolab.scenario.event import KINDS, Event
+from reprolab.scenario.trial import TrialRecord
 from reprolab.verdict import record
+from reprolab.verdict.answer import answer
 from reprolab.verdict.document import write_verdict
 from reprolab.verdict.judge import judge
 
@@ -219,24 +227,110 @@ def test_the_series_of_the_services_are_drawn(chromium: Chromium, tmp_path: Path
     assert seen.errors == seen.overflow == []
 
 
-def test_every_chart_is_drawn_before_printing(chromium: Chromium, folded: Path) -> None:
-    """Charts in closed elements are drawn too, and these are closed again after printing."""
+# -- the hand-out -------------------------------------------------------------------------------------
+
+# The lanes of the two timelines at the top of each case's report, as recorded: kinds, then sources of notes.
+SOCKET_VANISH = ("started", "ending", "gone", "present", "traceback", "load", "unlink")
+LANES = {
+    "enable-threads": (("requests", "thread once", "thread held"), ()),
+    "gunicorn-settings": (("killed", "request", "old worker gone"), ()),
+    "pool-freeze": (("started", "killed", "frozen request", "request"), ()),
+    "socket-vanish": (SOCKET_VANISH, ("200", "502")),
+    "spawn-workers": (("started", "killed"), ()),
+}
+A4 = (595, 842)
+SMALLEST = 6.5
+
+
+def recorded_page(at: Path, name: str) -> Path:
+    """The page of a case's recorded run. Its logs are not here: two trials have events and responses with its lanes."""
+    scenario = loader.load(ROOT, name)
+    recorded = record.read_record(scenario)
+    assert recorded is not None
+    run = RunDirectory(at / recorded.verdict.run)
+    files.write_json(run.path / "run.json", recorded.info.to_json())
+    main = answer(scenario, recorded.verdict).claim
+    experiment = next(one for one in scenario.experiments.values() if main in {known.id for known in one.claims})
+    known = next(known for known in experiment.claims if known.id == main)
+    lanes, statuses = LANES[name]
+    stand_in = replace(
+        experiment,
+        zero=lambda evidence, observation: 0,
+        events=lambda evidence, observation: [
+            Event(400.0 * number, lane if lane in KINDS else "note", lane, lane) for number, lane in enumerate(lanes)
+        ],
+        responses=lambda evidence, observation: {status: [5] * 60 for status in statuses},
+    )
+    for variant in (known.shows[0], known.absent[0]):
+        factors = recorded.verdict.variants[scenario.variant_key(experiment.name, variant)].factors
+        run.append(TrialRecord(experiment.name, variant, 1, factors, {}))
+        run.trial(experiment.name, variant, 1).path.mkdir(parents=True)
+    write_verdict(run, recorded.verdict)
+    return report.write(
+        replace(scenario, experiments={**scenario.experiments, experiment.name: stand_in}), run, recorded
+    )
+
+
+def squeezed(text: str) -> str:
+    """A text without spaces, ligatures and marks of code: a printed text has its line breaks anywhere."""
+    return re.sub(r"[\s`]+", "", unicodedata.normalize("NFKC", text))
+
+
+def printed(pdf: bytes) -> tuple[PdfReader, str, list[float]]:
+    """A PDF with its text, squeezed, and the sizes of its letters in points."""
+    reader, sizes = PdfReader(io.BytesIO(pdf)), []
+
+    def visit(text: str, matrix: list[float], text_matrix: list[float], font: object, size: float) -> None:
+        if text.strip():
+            sizes.append(abs(size * text_matrix[3] * matrix[3]))
+
+    text = "".join(page.extract_text(visitor_text=visit) for page in reader.pages)
+    return reader, squeezed(text), sizes
+
+
+@pytest.mark.parametrize("name", loader.names(ROOT))
+def test_a_case_is_printed_on_one_page(chromium: Chromium, tmp_path: Path, name: str) -> None:
+    """A4, with title, answer, timelines, finding, all claims with their verdicts, and how to repeat it; no more."""
+    page, scenario = recorded_page(tmp_path, name), loader.load(ROOT, name)
+    recorded = record.read_record(scenario)
+    assert recorded is not None
+    seen = chromium.look(page, LAPTOP, scheme="dark", pdf=True)
+    reader, text, sizes = printed(seen.pdf)
+    assert seen.errors == []
+    assert [tuple(round(n) for n in sheet.mediabox[2:]) for sheet in reader.pages] == [A4]
+    assert min(sizes) >= SMALLEST
+    main = answer(scenario, recorded.verdict)
+    lanes, statuses = LANES[name]
+    shown = [scenario.title, main.sentence, *lanes * 2, *statuses * 2, scenario.finding, f"make scenario-{name}"]
+    shown += [recorded.verdict.run, recorded.info.host.cpu, recorded.info.started]
+    assert [part for part in shown if text.count(squeezed(part)) < shown.count(part)] == []
+    claims = recorded.verdict.claims
+    assert [row.id for row in claims if squeezed(row.id + row.text) not in text] == []
+    verdicts = Counter(str(row.verdict) for row in claims)
+    assert {word: n for word, n in verdicts.items() if text.count(word) < n} == {}
+    for hidden in ("Open a claim", "Variants", "Logs side by side", "The run", "Timeline"):
+        assert squeezed(hidden) not in text
+
+
+def test_the_charts_of_a_hand_out_are_as_wide_as_its_columns(chromium: Chromium, page: Path) -> None:
+    """So their words are not scaled; afterwards they have the width of the screen again."""
     script = """(async () => {
-      const drawn = () => [...document.querySelectorAll('.chart')].filter(one => one.dataset.drawn === 'done');
-      const open = () => document.querySelectorAll('details[open]').length;
-      const all = document.querySelectorAll('.chart').length, before = [drawn().length, open()];
+      const pause = () => new Promise(done => setTimeout(done, 50));
+      const charts = [...document.querySelectorAll('.opening .chart')];
+      const widths = () => charts.map(chart => Number(chart.querySelector('svg')?.getAttribute('width')));
+      const wait = async look => { for (let n = 0; n < 200 && !look(); n++) await pause(); };
+      await wait(() => charts.every(chart => chart.dataset.drawn === 'done'));
+      const screen = widths();
       dispatchEvent(new Event('beforeprint'));
-      for (let n = 0; n < 200 && drawn().length < all; n++) await new Promise(done => setTimeout(done, 50));
-      const narrow = drawn().filter(one => one.querySelector('svg').getBoundingClientRect().width < 200).length;
-      const after = [drawn().length, open()];
+      await pause();
+      const paper = widths();
       dispatchEvent(new Event('afterprint'));
-      return {all, before, after, narrow, folded: open()};
+      await wait(() => widths()[0] === screen[0]);
+      return {screen, paper, after: widths()};
     })()"""
-    value = chromium.look(folded, LAPTOP, script=script).value
-    assert value["before"][0] < value["all"], "some are folded to begin with"
-    assert value["after"][0] == value["all"]
-    assert value["narrow"] == 0
-    assert value["before"][1] == value["folded"] < value["after"][1]
+    value = chromium.look(page, LAPTOP, script=script).value
+    assert value["paper"] == [350, 350]
+    assert value["after"] == value["screen"] != value["paper"]
 
 
 def test_the_harness_reports_faults(chromium: Chromium, tmp_path: Path) -> None:

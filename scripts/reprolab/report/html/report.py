@@ -70,6 +70,7 @@ def page(scenario: Scenario, run: RunDirectory, recorded: RecordedRun | None) ->
             claim["chart"] = charts.add(chart["spec"], kind="rates", rows=chart["data"]["rates"])
     sections = trials_html.timelines(scenario, shown, charts)
     main = answer(scenario, verdict, recorded.verdict if recorded else None)
+    customs = _customs(scenario, verdict)
     return render(
         __package__,
         "report.html.j2",
@@ -83,14 +84,16 @@ def page(scenario: Scenario, run: RunDirectory, recorded: RecordedRun | None) ->
         headline=_headline(verdict),
         drift=_drift(scenario, verdict, info, recorded),
         facts=_facts(scenario, info),
+        repeat=" ".join(info.command) if customs else f"make scenario-{scenario.name}",
+        where_and_when=[*_host(info)[:2], info.started],
         hosts=sum(base.origin == "host" for base in info.bases.values()),
         finding=_finding(scenario, recorded),
         marked=marked,
         tables=_tables(scenario, run, trials),
         machine=[*checked.lines, *machine_lines(scenario, info, verdict, trials)],
-        customs=_customs(scenario, verdict),
+        customs=customs,
         claims=claims,
-        doubts="" if _customs(scenario, verdict) else terminal.doubts(verdict),
+        doubts="" if customs else terminal.doubts(verdict),
         sections=sections,
         logs=logs.logs(scenario, shown),
         files=[name for name in FILES if (run.path / name).exists()],
@@ -132,16 +135,12 @@ def _finding(scenario: Scenario, recorded: RecordedRun | None) -> dict[str, str]
 
 def _facts(scenario: Scenario, info: RunInfo) -> list[tuple[str, list[str]]]:
     """The facts of a run as (name, lines): document, time, command, host and so on. Unknown facts are left out."""
-    host = info.host
     bases = sorted({base.detail or "" for base in info.bases.values()})
-    known = (("kernel", host.kernel), ("engine", host.engine), ("Compose", host.compose), ("cgroup", host.cgroup))
-    machine = " · ".join(f"{name} {value}" for name, value in known if value)
-    processor = f"{host.cpus} × {host.cpu}" if host.cpu and host.cpus else ""
     facts = [
         ("document", [part for part in (scenario.document.citation, scenario.document.url) if part]),
         ("run", [info.started]),
         ("command", [" ".join(info.command)]),
-        ("host", [" · ".join(part for part in (processor, machine) if part)]),
+        ("host", [" · ".join(_host(info))]),
         ("base images", bases),
         ("allowed", [allowance.words for allowance in scenario.allow]),
         ("documented stack", [" ".join(f"{name}={value}" for name, value in info.factors.items())]),
@@ -150,6 +149,14 @@ def _facts(scenario: Scenario, info: RunInfo) -> list[tuple[str, list[str]]]:
         ("observed again", [info.observed.text] if info.observed else []),
     ]
     return [(name, lines) for name, lines in facts if any(lines)]
+
+
+def _host(info: RunInfo) -> list[str]:
+    """What is known of the run's machine: processors, kernel, engine and so on, the most important first."""
+    host = info.host
+    known = (("kernel", host.kernel), ("engine", host.engine), ("Compose", host.compose), ("cgroup", host.cgroup))
+    processor = [f"{host.cpus} × {host.cpu}"] if host.cpu and host.cpus else []
+    return [*processor, *(f"{name} {value}" for name, value in known if value)]
 
 
 def _tables(scenario: Scenario, run: RunDirectory, trials: list[TrialRecord]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import Any
 import vl_convert
 
 # Room for the names of lanes at the left, the same in all charts, so that the axes are aligned.
-LEFT = 96
+LEFT = 112
 
 
 @cache

@@ -52,7 +52,7 @@ function draw(element) {
   spec.datasets = Object.assign({}, spec.datasets, datasets[item.kind](item));
   if (item.kind === "rates") spec.height = 24 * item.rows.length;
   vegaEmbed(element, spec, { renderer: "svg", actions: false }).then(
-    () => { element.dataset.drawn = "done"; },
+    ({ view }) => { element.view = view; element.dataset.drawn = "done"; },
     (error) => { element.textContent = "This chart could not be drawn: " + error; console.error(error); },
   );
 }
@@ -63,14 +63,16 @@ const watcher = new IntersectionObserver((entries) => {
 }, { rootMargin: "600px" });
 for (const element of document.querySelectorAll(".chart")) watcher.observe(element);
 
-// Before printing, all charts are opened and drawn. After printing, those that were closed are closed again.
-let unfolded = [];
+// For print, the two charts at the top get the width that each has on a page of A4. A drawing that was made for a screen
+// would be scaled, and its words with it.
+const PRINTED = 350;
 addEventListener("beforeprint", () => {
-  unfolded = [...document.querySelectorAll("details:not([open])")].filter((details) => details.querySelector(".chart"));
-  for (const details of unfolded) details.open = true;
-  document.querySelectorAll(".chart").forEach(draw);
+  for (const element of document.querySelectorAll(".opening .chart")) {
+    if (element.view) element.view.width(PRINTED).runAsync();
+    else draw(element);
+  }
 });
-addEventListener("afterprint", () => { for (const details of unfolded) details.open = false; unfolded = []; });
+addEventListener("afterprint", () => dispatchEvent(new Event("resize")));
 
 function fill(pane) {
   const chosen = document.getElementById("logs-of-" + pane.querySelector("select").value);
