@@ -250,7 +250,9 @@ def recorded_page(at: Path, name: str) -> Path:
     run = RunDirectory(at / recorded.verdict.run)
     files.write_json(run.path / "run.json", recorded.info.to_json())
     main = answer(scenario, recorded.verdict).claim
-    pairs = [(one, known) for one in scenario.experiments.values() for known in one.claims if known.shows and known.absent]
+    pairs = [
+        (one, known) for one in scenario.experiments.values() for known in one.claims if known.shows and known.absent
+    ]
     # A case of many claims has no main one; its page opens with the first that has a pair.
     experiment, known = min(pairs, key=lambda pair: pair[1].id != main)
     lanes, statuses = LANES[name]
