@@ -128,7 +128,7 @@ $(addprefix up-,$(SCENARIOS)): up-%: setup ## bring the stack up: make up-... GU
 	@$(REPROLAB) up $* $(NAMED) $(SET) $(ARGS)
 
 .PHONY: $(addprefix wrk-,$(SCENARIOS))
-$(addprefix wrk-,$(SCENARIOS)): wrk-%: setup ## put load on it: 10 threads, 200 connections, 10 s; ARGS="--connections 25"
+$(addprefix wrk-,$(SCENARIOS)): wrk-%: setup ## put load on it: 10 threads, 200 connections, 10 s; ARGS="--connections 20"
 	@$(REPROLAB) wrk $* $(NAMED) $(ARGS)
 
 .PHONY: $(addprefix logs-,$(SCENARIOS))

@@ -122,6 +122,22 @@ def test_rates_have_intervals_and_the_control_differs_in_one_factor(text: str) -
     assert "The control differs in one factor, `GUNICORN`." in text
 
 
+def test_the_load_is_named(text: str) -> None:
+    """As the run measured it, and before the figures."""
+    assert "**How often.** Under load from wrk (200 connections in 10 threads, 10 s). Counted as shown:" in text
+
+
+def test_a_cause_that_this_run_did_not_measure_is_marked(run: RunDirectory, text: str) -> None:
+    """The claim about the cause needs a variant that did not run here."""
+    assert "This run did not decide" not in text
+    unplan(run, "creator-only")
+    path = run.path / "trials.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if '"creator-only"' not in line), encoding="utf-8")
+    (why,) = [line for line in render.write(report_input(run), ROOT).splitlines() if line.startswith("**Why.**")]
+    assert "(This run did not decide: “The cause: in 19.6.0" in why
+
+
 def test_the_report_names_the_document(text: str, tmp_path: Path) -> None:
     """It has title, date and language; the host in its link is not masked."""
     assert (

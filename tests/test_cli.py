@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 from cases import EXPERIMENT, ROOT, lay_out, recorded_run, trial, trials, write_run_json
 from click.testing import CliRunner, Result
-from reprolab.cli import common, machine, main
+from reprolab.cli import common, machine, main, make_words
 from reprolab.core.errors import EngineError, Exit
 from reprolab.evidence import lookup, run_dir
 
@@ -58,6 +59,7 @@ def run_of(root: Path, **shown: str) -> str:
         (["run", "blink", "--set", "RELEASE"], ["--set 'RELEASE'", "expected: FACTOR=VALUE"]),
         (["run", "blink", "--set", "=1"], ["--set '=1'", "expected: FACTOR=VALUE"]),
         (["run", "blink", "--set", "WORKERS=1", "--variant", "old"], ["expected: one of the two"]),
+        (["run", "blink", "--set", "TRIAL=1", "--variant", "old"], ["blink has no factor TRIAL"]),
         (["run", "blink", "--jobs", "2"], ["two at once would disturb each other", "expected: --jobs 1"]),
         (["run", "blink", "--trials", "0"], ["Invalid value for '--trials'", "x>=1"]),
         (["run", "blink", "--trials", "many"], ["'many' is not a valid integer"]),
@@ -111,7 +113,13 @@ def test_make_says_which_variable_is_missing(target: str, lacks: str, example: s
     assert f"\n  to do:    make {target} {example}\n" in done.stderr
 
 
-@pytest.mark.parametrize("prefix", ["scenario", "bugreport", "export", "up", "wrk", "logs", "down", "demo"])
+def test_the_targets_with_a_scenario_are_those_of_the_makefile() -> None:
+    """So that a mistyped one is met whichever it is."""
+    targets = re.findall(r"^\$\(addprefix ([a-z]+)-,\$\(SCENARIOS\)\):", (ROOT / "Makefile").read_text(), re.M)
+    assert sorted(make_words.OF_SCENARIOS) == sorted(targets)
+
+
+@pytest.mark.parametrize("prefix", make_words.OF_SCENARIOS)
 def test_make_says_which_target_was_meant(prefix: str) -> None:
     """A mistyped scenario runs nothing; the recipes of existing ones are unchanged."""
     target = f"{prefix}-soket-vanish"

@@ -223,6 +223,20 @@ def test_ambiguous_and_unknown_names_are_refused(home: Path, words: list[str], t
         assert text.replace("OTHER", str(other.path)) in result.output
 
 
+def test_a_newer_run_without_the_variants_is_not_blamed(home: Path) -> None:
+    """The name that is none is told, else the command for a run that has both."""
+    run = lookup.create_run(home, "blink")
+    plan = [{"experiment": "lamp", "variant": "custom", "factors": {"RELEASE": "0.9"}, "trials": 1}]
+    write_run_json(run, started="2026-01-02", status="complete", plan=plan)
+    run.append(trial("custom"))
+    lookup.point_latest(run)
+    mistyped, missing = lab("blink", "documented", "od"), lab("blink", "documented", "old")
+    assert "blink has no variant 'od' (did you mean old?)" in mistyped.output and run.name not in mistyped.output
+    assert "no run of blink has documented and old" in missing.output
+    assert 'make scenario-blink VARIANT="documented old"' in missing.output
+    assert mistyped.exit_code == missing.exit_code == Exit.USAGE
+
+
 def test_a_page_that_cannot_be_written_is_a_usage_error(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing directory is reported before the comparison. A full disk is reported too."""
     run = make_run(home, {"documented": ["a"], "old": ["b"]})

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -389,6 +389,26 @@ def test_a_run_of_another_scenario_is_refused(vanish: model.Scenario, whole: Run
     (whole.path / "run.json").write_text(json.dumps({"scenario": "pool-freeze"}))
     with pytest.raises(UsageError, match="is a run of pool-freeze"):
         Replay(vanish, script.load(vanish), whole)
+
+
+def test_a_terminal_gets_the_screens_themselves(whole: RunDirectory) -> None:
+    """Rich's escape sequences arrive as such: they are not shown as text, as those of servers are."""
+    master, slave = pty.openpty()
+    options = ["demo", "socket-vanish", "--replay", str(whole.path), "--auto=0", "--speed", "1000"]
+    environment = {**os.environ, "REPROLAB_ROOT": str(ROOT), "TERM": "xterm", "LINES": "40", "COLUMNS": "120"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "reprolab.cli.main", *options], stdin=slave, stdout=slave, stderr=slave, env=environment
+    )
+    os.close(slave)
+    written = b""
+    # The read fails once the other end is closed.
+    with suppress(OSError):
+        while part := os.read(master, 1 << 16):
+            written += part
+    os.close(master)
+    assert process.wait(60) == Exit.AS_RECORDED, written[-2000:]
+    assert written.count(b"\x1b[H") > 5
+    assert "\N{REPLACEMENT CHARACTER}".encode() not in written
 
 
 def test_a_replay_plays_to_the_finding(vanish: model.Scenario, whole: RunDirectory) -> None:

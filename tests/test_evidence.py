@@ -32,6 +32,19 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunDirectory:
 # -- trials ---------------------------------------------------------------------------------------
 
 
+def test_missing_streams_are_not_the_log_of_the_service(tmp_path: Path) -> None:
+    """A service with a log file of its own has its streams in another file. Without that they are its log."""
+    evidence = TrialDirectory(tmp_path)
+    evidence.log_path("app").write_bytes(gzip.compress(b"a line of the log file\n"))
+    assert list(evidence.streams("app")) == [b"a line of the log file\n"]
+    services = {"blink-app": {"labels": {"reprolab.log": "/var/log/app"}}, "blink-proxy": {}}
+    evidence.write("compose.json", {"services": services})
+    with pytest.raises(FileNotFoundError, match=r"app\.streams\.log\.gz"):
+        list(evidence.streams("app"))
+    evidence.streams_path("app").write_bytes(gzip.compress(b"a line of the streams\n"))
+    assert list(evidence.streams("app")) == [b"a line of the streams\n"]
+
+
 def test_trials_come_back_as_they_were(run: RunDirectory) -> None:
     """The order and all characters are kept."""
     texts = "é × 日本\u2028next\u0085line\x0cform", 'quote " and \\ and\nnewline\r\n'

@@ -46,6 +46,14 @@ def test_a_release_that_does_not_exist_names_the_nearest(asked: list[str]) -> No
     assert "there is 19.9.0, 19.10.0, 20.0.0" in str(raised.value)
 
 
+@pytest.mark.parametrize("value", ["latest", "20.x", "x"])
+def test_a_word_that_is_no_release_asks_nobody(asked: list[str], value: str) -> None:
+    """pip would print all its releases after the image had been built for a minute."""
+    with pytest.raises(UsageError, match=f"run: GUNICORN={value} is no release of gunicorn"):
+        releases.check(ROOT, loader.load(ROOT, "socket-vanish"), {"GUNICORN": value}, "run")
+    assert asked == []
+
+
 @pytest.mark.parametrize("settings", [{"GUNICORN": "19.5.0"}, {"WORKERS": "7"}, {}])
 def test_the_index_is_asked_only_for_new_releases(asked: list[str], settings: dict[str, str]) -> None:
     """Not for a release of the scenario's own variants, nor for a factor that is no release."""

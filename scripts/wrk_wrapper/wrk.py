@@ -20,8 +20,8 @@ SCRIPT = "report.lua"
 class Wrk:
     """The options of a load test with wrk, checked when the object is made. Reusable and immutable.
 
-    - ``threads``: threads of wrk. ``connections``: kept open in all, at least one per thread; wrk opens
-      ``connections // threads`` in each, so choose a multiple.
+    - ``threads``: threads of wrk. ``connections``: kept open in all; a multiple of the threads, since wrk
+      opens as many in each thread.
     - ``duration``: seconds of load. ``timeout``: seconds after which a response is late (wrk still
       waits for it). Both are whole seconds, from 1.
     - ``headers``: sent with each request.
@@ -140,6 +140,12 @@ def _check_counts(threads: int, connections: int) -> None:
         raise ValueError(f"threads: a whole number from 1 is needed, got {threads!r}")
     if not isinstance(connections, int) or connections < threads:
         raise ValueError(f"connections: at least one per thread ({threads}) is needed, got {connections!r}")
+    if rest := connections % threads:
+        opened = connections - rest
+        raise ValueError(
+            f"connections: wrk would open {opened} of {connections}, {opened // threads} in each of {threads} threads; "
+            f"choose {opened} or {opened + threads}"
+        )
 
 
 def _check_seconds(option: str, value: float) -> None:

@@ -124,7 +124,7 @@ def resolve_base(official: str, client: docker.DockerClient, *, policy: Policy, 
         image = _local(official, client)
         if image is not None:
             return _official(official, image, Origin.LOCAL, "was on this engine already")
-        failure, message = _pull(official, client, on_progress)
+        failure, message = _pull(official, client, policy, on_progress)
         if failure is None:
             pulled = client.images.get(official)
             return _official(official, pulled, Origin.PULLED, "pulled from its registry")
@@ -237,7 +237,9 @@ def _official(official: str, image: Image, origin: Origin, source: str) -> Base:
     return Base(official, official, str(image.id), origin, next(iter(digests), ""), f"{official} {source}")
 
 
-def _pull(official: str, client: docker.DockerClient, on_progress: OnProgress) -> tuple[PullFailure | None, str]:
+def _pull(
+    official: str, client: docker.DockerClient, policy: Policy, on_progress: OnProgress
+) -> tuple[PullFailure | None, str]:
     if _registry.failure is not None:
         return _registry.failure, "an earlier pull in this run failed"
     on_progress(f"pulling {official}: it is not on this engine")
@@ -247,7 +249,8 @@ def _pull(official: str, client: docker.DockerClient, on_progress: OnProgress) -
     failure = classify(message)
     if failure in (PullFailure.UNREACHABLE, PullFailure.LIMITED):
         _registry.failure = failure
-        on_progress(f"Docker Hub {failure}: {message}")
+        instead = "" if policy is Policy.HUB else ", so the base images are those that the lab builds on this host"
+        on_progress(f"Docker Hub {failure}{instead}: {message}")
     return failure, message
 
 

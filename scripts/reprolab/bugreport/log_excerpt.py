@@ -73,7 +73,8 @@ def _add(result: Excerpt, line: str, matches: bool) -> None:
 def _log(trial: TrialDirectory, source: str) -> LogFile | None:
     """A service's log, or a file of the trial; None if there is none."""
     if trial.log_path(source).exists():
-        return trial.streams_file(source)
+        log = trial.streams_file(source)
+        return log if log.path.exists() else None
     path = Path(trial.path / source)
     return LogFile(path) if path.is_file() and path.resolve().is_relative_to(trial.path.resolve()) else None
 

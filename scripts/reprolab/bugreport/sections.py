@@ -47,12 +47,32 @@ def description(report_input: BugReportInput) -> str:
     parts = [
         f"**Expected.** {fill(report.expected, factors)}",
         f"**Actual.** {fill(report.actual, factors)}",
-        f"**How often.** {measured(report_input)}",
+        f"**How often.** {load(report_input)}{measured(report_input)}",
         affected(report_input),
-        f"**Why.** {fill(report.cause, factors)}" if report.cause else "",
+        f"**Why.** {fill(report.cause, factors)}{not_measured(report_input)}" if report.cause else "",
         supporting(report_input),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def load(report_input: BugReportInput) -> str:
+    """The load of the measured stack as a sentence, "" where it had none."""
+    observed = [trial.observation.get("load") for trial in report_input.trials_of(report_input.report.shows)]
+    for figures in observed:
+        if isinstance(figures, dict) and {"threads", "connections", "duration_us"} <= figures.keys():
+            connections, threads = figures["connections"], figures["threads"]
+            seconds = round(figures["duration_us"] / 1e6)
+            return f"Under load from wrk ({connections} connections in {threads} threads, {seconds} s). "
+    return ""
+
+
+def not_measured(report_input: BugReportInput) -> str:
+    """Which of the supporting claims this run did not decide, as a remark on the cause; "" if it decided all."""
+    undecided = [
+        claim for claim in report_input.report.supporting if report_input.claim(claim).verdict == Verdict.INCONCLUSIVE
+    ]
+    texts = "; ".join(f"“{prose(claim.text).rstrip('.')}”" for claim in undecided)
+    return f" (This run did not decide: {texts}.)" if undecided else ""
 
 
 def measured(report_input: BugReportInput) -> str:

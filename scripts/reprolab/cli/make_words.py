@@ -12,7 +12,7 @@ from reprolab.core.errors import UsageError
 from reprolab.scenario import loader
 
 # The targets that have a scenario's name behind a dash.
-OF_SCENARIOS = ("scenario", "bugreport", "export", "up", "wrk", "logs", "down", "demo")
+OF_SCENARIOS = ("scenario", "report", "bugreport", "export", "up", "wrk", "logs", "down", "demo")
 WITH_FACTORS = ("scenario-", "up-")
 
 

@@ -14,7 +14,8 @@ from reprolab.core.progress import OnProgress
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
 from reprolab.evidence.run_info import SCHEMA, RunInfo
-from reprolab.scenario.model import DOCUMENTED
+from reprolab.scenario import loader
+from reprolab.scenario.model import CUSTOM, DOCUMENTED
 from reprolab.scenario.trial import TrialRecord
 from reprolab.verdict import fitting
 
@@ -352,7 +353,34 @@ def _open(root: Path, word: str, variants: Sequence[str], force: bool, on_progre
     """The run of a word, of a scenario the newest with a valid trial of these variants."""
     wanted = [parse(text) for text in variants]
     pairs = [(side.experiment, side.variant) for side in wanted]
-    return lookup.find_run(root, word, lambda run: fitting.to_show(run, pairs, valid=not force), on_progress)
+    run = lookup.find_run(root, word, lambda run: fitting.to_show(run, pairs, valid=not force), on_progress)
+    if lookup.is_scenario(root, word):
+        _check_variants(root, run, word, wanted)
+    return run
+
+
+def _check_variants(root: Path, newest: RunDirectory, name: str, wanted: Sequence[Wanted]) -> None:
+    """Raise UsageError where the newest run of a scenario lacks one of its variants: no run has all that is wanted.
+
+    A name that is no variant of the scenario is named before; alone, it is what `_experiment` and `_check_word` tell.
+    """
+    known = _known(newest.info(), newest.trials())
+    lacking = [w for w in wanted if not any(v == w.variant and w.experiment in ("", e) for e, v in known)]
+    experiments = loader.load(root, name).experiments.values()
+    names = unique(variant for experiment in experiments for variant in experiment.variants)
+    if not any(side.variant in names for side in lacking):
+        return
+    for side in wanted:
+        if side.variant not in (*names, CUSTOM):
+            raise UsageError(
+                f"{name} has no variant {str(side)!r}{hint(side.variant, names)}", expected="one of " + ", ".join(names)
+            )
+    variants = " ".join(unique(side.variant for side in wanted))
+    raise UsageError(
+        f"no run of {name} has {' and '.join(map(str, wanted))}",
+        expected="a run with valid trials of each",
+        advice=f'make scenario-{name} VARIANT="{variants}"',
+    )
 
 
 def unique(texts: Iterable[str]) -> list[str]:

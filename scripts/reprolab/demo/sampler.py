@@ -29,9 +29,10 @@ from reprolab.demo.recording import (
     look_to_json,
 )
 from reprolab.demo.script import LineSource, Watch
+from reprolab.evidence.run_dir import LOG_LABEL
 from reprolab.logs import timestamps
 from reprolab.report.timeline import Event
-from reprolab.stack.stack import LOG_LABEL, Stack
+from reprolab.stack.stack import Stack
 
 TICK = 0.5  # seconds
 LIMIT = 10.0  # seconds for one look

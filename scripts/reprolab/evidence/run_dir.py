@@ -32,6 +32,9 @@ FIRST_TRIALS = "trials.first.jsonl"
 # What a stack did when its trial went wrong, below the trial's directory.
 FAILURE = "failure"
 MACHINE_FILE = "machine.json"
+MODEL = "compose.json"
+# The label of a service that writes its log into a file; the value is its path in the container.
+LOG_LABEL = "reprolab.log"
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,16 @@ class TrialDirectory:
     def streams_file(self, role: str) -> LogFile:
         """Return the log with a service's standard streams, for a reader that shows a damaged one too."""
         path = self.streams_path(role)
-        return LogFile(path if path.exists() else self.log_path(role))
+        return LogFile(path if path.exists() or self._has_log_file(role) else self.log_path(role))
+
+    def _has_log_file(self, role: str) -> bool:
+        """Whether the trial's Compose file gives a service a log of its own: then its streams are another file."""
+        model = read_json(self.path / MODEL) if (self.path / MODEL).is_file() else {}
+        services = model.get("services") if isinstance(model, dict) else None
+        return any(
+            name.endswith(f"-{role}") and LOG_LABEL in (service.get("labels") or {})
+            for name, service in (services or {}).items()
+        )
 
     def lines(self, role: str) -> Iterator[bytes]:
         """Yield the lines of a service's log, each after the engine's timestamp. The log is read as a stream.

@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
+from packaging.version import InvalidVersion, Version
+
 from reprolab.core.errors import UsageError
 from reprolab.pins import ask_pip
 from reprolab.pins.asking import pins_of
@@ -24,6 +26,7 @@ LIMIT = 10.0  # seconds for the index's answer
 def check(root: Path, scenario: Scenario, settings: Mapping[str, str], where: str) -> None:
     """Raise UsageError for a factor that is a release which the package index does not have for this Python."""
     new = {name: value for name, value in settings.items() if value not in _known(scenario, name)}
+    _check_versions(root, scenario, new, where)
     pins = _pins(root, scenario, settings, new) if new else {}
     pages = _ask({pin.name for pin in pins})
     for pin, factor in pins.items():
@@ -33,6 +36,23 @@ def check(root: Path, scenario: Scenario, settings: Mapping[str, str], where: st
                 f"{where}: {factor}={new[factor]}: no {pin.name} {new[factor]} can be installed: {answer.text}",
                 expected="a release on the package index, for the Python of the stack",
             )
+
+
+def _check_versions(root: Path, scenario: Scenario, new: Mapping[str, str], where: str) -> None:
+    """Raise UsageError for a value that is no version number, of a factor that is the release of a package."""
+    words = {name: value for name, value in new.items() if not _is_version(value)}
+    documented = {name: scenario.factors[name] for name in words if name in scenario.factors}
+    for pin, factor in _pins(root, scenario, {}, documented).items() if documented else ():
+        message = f"{where}: {factor}={words[factor]} is no release of {pin.name}"
+        raise UsageError(message, expected=f"a version number, such as {documented[factor]}")
+
+
+def _is_version(text: str) -> bool:
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True
 
 
 def _known(scenario: Scenario, factor: str) -> set[str]:

@@ -93,6 +93,8 @@ def make_plan(scenario: Scenario, options: RunOptions) -> Plan:
     """The plan for these options. Raises UsageError for an unknown experiment, variant or factor."""
     experiments = _experiments(scenario, options.experiment)
     if options.settings:
+        # First of all: a mistyped word of make looks like a factor.
+        scenario.check_factors(options.settings, command_text.factors(), command_text.beside(command_text.RUN_WORDS))
         if options.confidence is not None:
             raise UsageError(
                 f"{command_text.option('confidence')} is about verdicts, and {command_text.factors()} makes a variant "
@@ -105,7 +107,6 @@ def make_plan(scenario: Scenario, options: RunOptions) -> Plan:
                 f"and {command_text.option('variant')} names others",
                 expected="one of the two",
             )
-        scenario.check_factors(options.settings, command_text.factors(), command_text.beside(command_text.RUN_WORDS))
         planned = [
             PlannedVariant(experiment, CUSTOM, dict(options.settings), options.trials or experiment.trials)
             for experiment in experiments

@@ -21,6 +21,7 @@ from reprolab.core.waiting import wait_until
 from reprolab.engine.containers import REMOVED, state_words
 from reprolab.engine.failures import engine_errors, raise_if_engine_gone
 from reprolab.engine.leftovers import remove_project
+from reprolab.evidence.run_dir import LOG_LABEL
 from reprolab.logs import capture as log_capture
 from reprolab.stack.containers import remove_container
 from reprolab.stack.hidden import hide
@@ -29,7 +30,6 @@ from reprolab.stack.looks import StackLooks
 
 READY_LIMIT = 60.0
 HOLD = 10.0  # seconds
-LOG_LABEL = "reprolab.log"
 READY_LABEL = "reprolab.ready"
 
 

@@ -216,7 +216,8 @@ def _of_some_variants(scenario: Scenario, verdict: VerdictDocument) -> Answer:
         if claim is None or not counts:
             continue
         needed = {name: counts[name] for name in claim.variants if name in counts}
-        ran = needed or dict(counts)
+        # All that ran, those first by which the claim would be judged.
+        ran = needed | dict(counts)
         cases = [seen for name, seen in needed.items() if claim.variants[name].expected] or list(ran.values())
         kind = _kind(SignCount(sum(seen.shown for seen in cases), sum(seen.trials for seen in cases)))
         missing = [name for name in claim.variants if name not in counts]
