@@ -411,6 +411,15 @@ def test_a_terminal_gets_the_screens_themselves(whole: RunDirectory) -> None:
     assert "\N{REPLACEMENT CHARACTER}".encode() not in written
 
 
+def test_a_replay_before_any_run(tmp_path: Path) -> None:
+    """The shortest way to one is a demonstration, not a whole run."""
+    environment = {"REPROLAB_RESULTS": str(tmp_path), "REPROLAB_ROOT": str(ROOT)}
+    result = CliRunner().invoke(main.main, ["demo", "socket-vanish", "--replay", "socket-vanish"], env=environment)
+    assert result.exit_code == Exit.USAGE
+    assert "no run of socket-vanish to replay" in result.output
+    assert "demo-socket-vanish AUTO=1" in result.output or "demo socket-vanish --auto=1" in result.output
+
+
 def test_a_replay_plays_to_the_finding(vanish: model.Scenario, whole: RunDirectory) -> None:
     """It shows texts, questions, live lines, figures, an act without a trial, and the claims with their verdicts."""
     unplan(whole, "creator-only")

@@ -76,6 +76,13 @@ def demo(name: str, auto: float | None, replay: str | None, speed: float) -> Exi
                 expected=command_text.option("replay", "RUN"),
             )
         return _show_live(root, scenario, script, auto)
+    if replay == name and not lookup.runs_of(root, name):
+        raise UsageError(
+            f"there is no run of {name} to replay",
+            expected="a run of this machine, or one that `make load` unpacked from a bundle",
+            advice=command_text.command(f"demo {name} --auto=1", f"demo-{name} AUTO=1")
+            + " leaves one, in some minutes",
+        )
     acts = [(script.experiment.name, act.variant) for act in script.acts]
     run = lookup.find_run(root, replay, partial(fitting.to_show, variants=acts), show_progress)
     return _show_replay(scenario, script, run, auto, speed)

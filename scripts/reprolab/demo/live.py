@@ -14,7 +14,7 @@ from rich.console import Console
 from reprolab.core.errors import InvalidTrial
 from reprolab.core.progress import OnProgress
 from reprolab.core.terminal import Terminal
-from reprolab.demo.keys import Keys
+from reprolab.demo.keys import Keys, Left
 from reprolab.demo.presenter import Display, Show
 from reprolab.demo.recording import Recording
 from reprolab.demo.sampler import Sampler
@@ -180,6 +180,9 @@ class Demonstration(RunObserver):
         try:
             with self.keys, Display(self.console) as display:
                 Show(scenario, self.script, self.player, display, self.keys).play()
+        except Left:
+            self.on_progress("leaving: the trial ends and its containers are removed, which may take half a minute")
+            raise
         finally:
             self.player.abandon()
             self.player = None
