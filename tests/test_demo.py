@@ -581,7 +581,8 @@ def test_messages_are_on_the_screen_during_the_show(vanish: model.Scenario, monk
     with pytest.raises(Left):
         demonstration.play(runner, [])
     demonstration.progress("aborted")
-    assert messages == ["building", "aborted"]
+    assert messages == ["building", messages[1], "aborted"]
+    assert messages[1].startswith("leaving: ")
 
 
 @pytest.mark.parametrize(
