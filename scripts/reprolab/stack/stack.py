@@ -23,6 +23,7 @@ from reprolab.engine.failures import engine_errors, raise_if_engine_gone
 from reprolab.engine.leftovers import remove_project
 from reprolab.evidence.run_dir import LOG_LABEL
 from reprolab.logs import capture as log_capture
+from reprolab.stack.connections import StackConnections
 from reprolab.stack.containers import remove_container
 from reprolab.stack.hidden import hide
 from reprolab.stack.load import StackLoad
@@ -34,7 +35,7 @@ READY_LABEL = "reprolab.ready"
 
 
 @dataclass
-class Stack(StackLoad, StackLooks):
+class Stack(StackLoad, StackLooks, StackConnections):
     """The containers of one trial. Experiments get this object.
 
     Here it starts, ends and saves its evidence. The base classes send requests, put load on it and inspect it.
@@ -129,8 +130,9 @@ class Stack(StackLoad, StackLooks):
         interrupts.is_gone(self._title)
 
     def remove_inspectors(self) -> None:
-        """End all running commands in containers, and remove the containers that looked at processes."""
+        """End all running commands in containers, and remove the containers of clients and of looks at processes."""
         self._commands.break_off()
+        self.remove_clients()
         for inspector in self._inspectors.values():
             if inspector.container is not None:
                 remove_container(inspector.container)

@@ -1,0 +1,158 @@
+"""Connections byte by byte, against real servers in a container: each way to end has its word."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import docker
+import pytest
+from docker.models.containers import Container
+from lab import ROOT, base, engine, wait_for
+from reprolab.evidence.run_dir import TrialDirectory
+from reprolab.stack.archived_bases import packed
+from reprolab.stack.containers import remove_container
+from reprolab.stack.wire import WIRE_FILE, Ending, WireClient
+
+pytestmark = pytest.mark.docker
+
+PYTHON = "python:3.12.1-slim-bookworm"
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+ANSWERS, CLOSES, RESETS, WAITS, CUTS, COUNTS, CHATS, NOBODY = range(8001, 8009)
+
+
+@pytest.fixture(scope="module")
+def client() -> docker.DockerClient:
+    """The real engine."""
+    return engine()
+
+
+@pytest.fixture(scope="module")
+def server(client: docker.DockerClient) -> Iterator[Container]:
+    """A container with servers of every kind; another user than that of the client may own a socket."""
+    container = client.containers.create(
+        base(PYTHON),
+        ["sh", "-c", "chmod 777 /srv/sockets && exec python /srv/server.py"],
+        entrypoint="",
+        volumes=["/srv/sockets"],
+        labels={"reprolab.test": "wire"},
+    )
+    try:
+        container.put_archive("/srv", packed({"server.py": (Path(__file__).parent / "wire_server.py").read_text()}))
+        container.start()
+        wait_for("the servers", lambda: b"ready" in container.logs(), 60)
+        yield container
+    finally:
+        remove_container(container)
+
+
+@pytest.fixture(scope="module")
+def image(client: docker.DockerClient) -> Iterator[str]:
+    """The client's image, of the project's own file."""
+    built, _ = client.images.build(
+        path=str(ROOT / "images/client"), buildargs={"PYTHON_IMAGE": base(PYTHON)}, tag="reprolab-test/client", rm=True
+    )
+    yield str(built.id)
+    client.images.remove("reprolab-test/client", force=True)
+
+
+@pytest.fixture
+def wire(client: docker.DockerClient, server: Container, image: str, tmp_path: Path) -> Iterator[WireClient]:
+    """A client in the server's network."""
+    with closing(WireClient.start(client, image, server, "app", {}, TrialDirectory(tmp_path))) as started:
+        yield started
+
+
+@pytest.mark.parametrize(
+    ("port", "ending", "body"),
+    [
+        (ANSWERS, Ending.ANSWERED, b"ok"),
+        (CLOSES, Ending.CLOSED, b""),
+        (RESETS, Ending.RESET, b""),
+        (WAITS, Ending.LATE, b""),
+        (CUTS, Ending.CUT, b"abc"),
+        (CHATS, Ending.NOT_HTTP, b""),
+        (NOBODY, Ending.REFUSED, b""),
+    ],
+)
+def test_each_ending_has_its_word(wire: WireClient, port: int, ending: Ending, body: bytes) -> None:
+    """As a client sees it that reads to the end."""
+    with wire.connect(["127.0.0.1", port], 5) as connection:
+        connection.send(GET)
+        outcome = connection.outcome(limit=1.0)
+    assert (outcome.ending, outcome.body) == (ending, body)
+    assert (outcome.status == 200) == (ending in (Ending.ANSWERED, Ending.CUT))
+
+
+def test_unix_sockets(wire: WireClient) -> None:
+    """One that answers, and one that is not there."""
+    for name, ending in (("open", Ending.ANSWERED), ("none", Ending.NO_FILE)):
+        with wire.connect([f"/srv/sockets/{name}.sock"], 5) as connection:
+            connection.send(GET)
+            assert connection.outcome().ending == ending
+
+
+def test_a_kept_connection_gives_one_answer_after_the_other(wire: WireClient) -> None:
+    """Also if both were asked for at once, so that the bytes of both come together."""
+    with wire.connect(["127.0.0.1", ANSWERS], 5) as connection:
+        connection.send(GET)
+        first = connection.outcome()
+        connection.send(GET)
+        second = connection.outcome()
+    assert (first.status, second.status, first.received) == (200, 200, second.received)
+    assert ("x-name", "one") in first.headers
+
+
+def test_a_request_in_parts_with_pauses(wire: WireClient, tmp_path: Path) -> None:
+    """The server gets as many parts as were sent, and the end of the client's side; the evidence has all with times."""
+    with wire.connect(["127.0.0.1", COUNTS], 5) as connection:
+        for part in (b"GET /a", b"b HT", b"TP/1.1\r\n\r\n"):
+            connection.send(part)
+            connection.pause(0.15)
+        connection.half_close()
+        outcome = connection.outcome()
+    assert outcome.body == b"20 bytes in 3 parts"
+    lines = [json.loads(line) for line in (tmp_path / WIRE_FILE).read_text(encoding="utf-8").splitlines()]
+    assert [line["data"] for line in lines if line.get("do") == "send"] == ["GET /a", "b HT", "TP/1.1\r\n\r\n"]
+    assert "20 bytes in 3 parts" in "".join(line["data"] for line in lines if line.get("done") == "receive")
+    times = [line["at_ns"] for line in lines if "at_ns" in line]
+    assert times == sorted(times)
+    assert times[-1] - times[0] > 0.45e9
+
+
+def test_bytes_until_a_pattern(wire: WireClient) -> None:
+    """What comes behind it stays for the next call."""
+    with wire.connect(["127.0.0.1", ANSWERS], 5) as connection:
+        connection.send(GET)
+        head, why = connection.receive(b"\r\n\r\n")
+        rest, _ = connection.receive(b"ok")
+    assert head.endswith(b"\r\n\r\n") and (why, rest) == ("found", b"ok")
+
+
+def test_a_reset_of_our_own(wire: WireClient) -> None:
+    """Afterwards nothing more can be done with the connection, and the others go on."""
+    with wire.connect(["127.0.0.1", WAITS], 5) as connection, wire.connect(["127.0.0.1", ANSWERS], 5) as other:
+        connection.reset()
+        other.send(GET)
+        assert other.outcome().ending == Ending.ANSWERED
+
+
+def test_many_connections_at_once(wire: WireClient) -> None:
+    """A hundred that are held open; one more is answered, and they do not wait for each other."""
+    held = [wire.connect(["127.0.0.1", WAITS], 5) for _ in range(100)]
+    assert {connection.error for connection in held} == {""}
+    begun = time.monotonic()
+    threads = [threading.Thread(target=connection.receive, kwargs={"limit": 1.0}) for connection in held]
+    for thread in threads:
+        thread.start()
+    with wire.connect(["127.0.0.1", ANSWERS], 5) as connection:
+        connection.send(GET)
+        assert connection.outcome().ending == Ending.ANSWERED
+    for thread in threads:
+        thread.join()
+    # One after the other they would take a hundred seconds.
+    assert time.monotonic() - begun < 50
