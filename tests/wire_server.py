@@ -1,9 +1,10 @@
 """Servers that end an exchange in different ways, each on its port; a Unix socket in /srv/sockets."""
 
-import os
+import contextlib
 import socket
 import struct
 import threading
+from pathlib import Path
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Name: one\r\n\r\nok"
 
@@ -58,10 +59,8 @@ def serve(listener, behave):
 
         def handle(peer=peer):
             with peer:
-                try:
+                with contextlib.suppress(OSError):
                     behave(peer)
-                except OSError:
-                    pass
 
         threading.Thread(target=handle, daemon=True).start()
 
@@ -72,7 +71,7 @@ for number, kind in enumerate(KINDS, 8001):
 for name, mode in (("open", 0o666), ("closed", 0o600)):
     server = socket.socket(socket.AF_UNIX)
     server.bind(f"/srv/sockets/{name}.sock")
-    os.chmod(f"/srv/sockets/{name}.sock", mode)
+    Path(f"/srv/sockets/{name}.sock").chmod(mode)
     server.listen()
     threading.Thread(target=serve, args=(server, answers)).start()
 print("ready", flush=True)

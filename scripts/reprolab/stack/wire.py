@@ -140,7 +140,10 @@ class Connection:
             self.client.call(self.number, "close", 0)
 
     def outcome(self, method: str = "GET", limit: float = LIMIT) -> Outcome:
-        """Read one answer to the end, and say how the exchange ended. ``method`` is that of the request: HEAD has no body."""
+        """Read one answer to the end, and say how the exchange ended.
+
+        ``method`` is that of the request: the answer to HEAD has no body.
+        """
         if self.error:
             return Outcome(OF_ERRORS.get(self.error, Ending.OTHER), error=self.error)
         parser, received, end = _parser(method), self._left, time.monotonic() + limit
@@ -284,9 +287,8 @@ class WireClient:
             answer = answers.get(timeout=limit + START_LIMIT + ANSWER_GRACE)
         except (OSError, Empty) as error:
             self.container.reload()
-            raise InvalidTrial(
-                f"the client in {self.role}'s network does not answer: {self.container.status}"
-            ) from error
+            state = f"its container is {self.container.status}"
+            raise InvalidTrial(f"the client in {self.role}'s network does not answer: {state}") from error
         finally:
             del self._answers[number]
         self._note(answer)
