@@ -127,6 +127,13 @@ def test_the_load_is_named(text: str) -> None:
     assert "**How often.** Under load from wrk (200 connections in 10 threads, 10 s). Counted as shown:" in text
 
 
+def test_other_work_is_told(run: RunDirectory, text: str) -> None:
+    """Whoever reads the figures knows that the machine was not idle."""
+    assert "Other work used" not in text
+    change(run, "documented", lambda trial: trial.update(busy="a build"))
+    assert "Other work used the machine's processors during 3 of these" in render.write(report_input(run), ROOT)
+
+
 def test_a_cause_that_this_run_did_not_measure_is_marked(run: RunDirectory, text: str) -> None:
     """The claim about the cause needs a variant that did not run here."""
     assert "This run did not decide" not in text

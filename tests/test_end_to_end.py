@@ -94,7 +94,8 @@ def test_the_run_says_on_what_it_ran(run: tuple[Path, str]) -> None:
     assert base["origin"] in ("local", "pulled", "host") and base["detail"]
     assert content["packages"]["documented/socket-vanish-app"]["pip"]["gunicorn"] == "19.6.0"
     assert content["packages"]["documented/socket-vanish-proxy"]["deb"]["h2o"].startswith("2.2.5")
-    assert "drive" in content["times"] and content["times"] in run[1]
+    report = (run[0] / "report.txt").read_text(encoding="utf-8")
+    assert "drive" in content["times"] and content["times"] in report and base["detail"] in report
 
 
 def test_nothing_is_left_on_the_engine(run: tuple[Path, str]) -> None:
@@ -114,12 +115,12 @@ def test_a_server_that_cannot_start_is_invalid_with_its_last_words(tmp_path: Pat
 
 
 def test_an_image_that_cannot_be_built_is_no_verdict(tmp_path: Path) -> None:
-    """A release that pip does not know fails the lab (4), names the reason, and starts nothing."""
+    """A release that Debian does not have fails the lab (4), names the reason, and starts nothing."""
     results = tmp_path / "results"
-    status, printed = lab(results, "run", "socket-vanish", "--set", "GUNICORN=19.99", "--trials", "1")
+    status, printed = lab(results, "run", "socket-vanish", "--set", "H2O=9.9.9", "--trials", "1")
     assert status == 4, printed
     assert "image build failed" in trials(run_directory(results))["custom"]["invalid"]
-    assert "19.99" in printed
+    assert "9.9.9" in printed
 
 
 def test_environment_of_the_caller_does_not_change_the_stack(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -147,9 +148,13 @@ def test_a_time_before_zero_has_a_minus_sign() -> None:
 
 def test_a_run_of_own_factors_has_a_headline_of_its_own(tmp_path: Path) -> None:
     """It says what was looked for, and has no bar of verdicts; so has a run without any valid trial."""
-    text = page(tmp_path / "own", in_memory(PAIR), trials(custom="---"))
+    told = replace(in_memory(PAIR), summary="A lamp that blinks.")
+    text = page(tmp_path / "own", told, trials(custom="---"))
     assert re.search(r"<h1>.*Not seen:", text)
     assert 'class="bar"' not in text
+    # The documented effect is not what these trials showed.
+    assert "A lamp that blinks." not in text
+    assert "A lamp that blinks." in page(tmp_path / "documented", told, trials(documented="x"))
     text = page(tmp_path / "invalid", in_memory(PAIR), [trial(invalid="no such file")])
     assert re.search(r"<h1>.*Undecided:.*no trial is valid", text)
     assert "0/1 invalid" in words(text)

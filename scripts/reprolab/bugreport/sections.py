@@ -96,8 +96,15 @@ def measured(report_input: BugReportInput) -> str:
         headings, *rows = [[*row[:2], *row[3:]] for row in (headings, *rows)]
     return (
         f"Counted as shown: {sign_words(report_input.sign)}. The control differs in one factor, `{report.changed}`. "
-        f"Intervals are 95 % Wilson.\n\n{grid(headings, rows)}"
+        f"Intervals are 95 % Wilson.{other_work(report_input)}\n\n{grid(headings, rows)}"
     )
+
+
+def other_work(report_input: BugReportInput) -> str:
+    """During how many of the valid trials other work used the processors, as a sentence; "" if during none."""
+    trials = [t for variant in report_input.report.stacks for t in report_input.trials_of(variant) if t.valid]
+    busy = sum(bool(trial.busy) for trial in trials)
+    return f" Other work used the machine's processors during {busy} of these {len(trials)} runs." if busy else ""
 
 
 def affected(report_input: BugReportInput) -> str:
