@@ -58,9 +58,8 @@ def serve(listener, behave):
         peer, _ = listener.accept()
 
         def handle(peer=peer):
-            with peer:
-                with contextlib.suppress(OSError):
-                    behave(peer)
+            with peer, contextlib.suppress(OSError):
+                behave(peer)
 
         threading.Thread(target=handle, daemon=True).start()
 

@@ -155,9 +155,7 @@ class Connection:
                 if ended:
                     answer.feed(parser, part, closed=ended == "end")
             except h11.RemoteProtocolError:
-                ending = Ending.CUT if ended == "end" and answer.status else Ending.NOT_HTTP
-                ending = Ending.CLOSED if ended == "end" and not received else ending
-                return answer.outcome(ending, received)
+                return answer.outcome(_broken(received), received)
             if answer.complete:
                 self._left = parser.trailing_data[0]
                 return answer.outcome(Ending.ANSWERED, received[: len(received) - len(self._left)])
@@ -178,7 +176,8 @@ class _Answer:
 
     def feed(self, parser: h11.Connection, part: bytes, *, closed: bool) -> None:
         """Take the next bytes. Raises h11.RemoteProtocolError for what is not HTTP, or an end too soon."""
-        parser.receive_data(part) if part else None
+        if part:
+            parser.receive_data(part)
         if closed:
             parser.receive_data(b"")
         while (event := parser.next_event()) not in (h11.NEED_DATA, h11.PAUSED):
@@ -211,6 +210,13 @@ def _ending(ended: str, received: bytes) -> Ending:
     if ended == "end":
         return Ending.CUT if received else Ending.CLOSED
     return OF_ERRORS.get(ended, Ending.OTHER)
+
+
+def _broken(received: bytes) -> Ending:
+    """What an answer is that ends too soon, or that is none."""
+    if not received:
+        return Ending.CLOSED
+    return Ending.CUT if received.startswith(b"HTTP/") else Ending.NOT_HTTP
 
 
 def _text(data: bytes) -> str:
