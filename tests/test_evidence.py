@@ -37,8 +37,11 @@ def test_missing_streams_are_not_the_log_of_the_service(tmp_path: Path) -> None:
     evidence = TrialDirectory(tmp_path)
     evidence.log_path("app").write_bytes(gzip.compress(b"a line of the log file\n"))
     assert list(evidence.streams("app")) == [b"a line of the log file\n"]
-    services = {"blink-app": {"labels": {"reprolab.log": "/var/log/app"}}, "blink-proxy": {}}
+    of_lab, with_file = {"reprolab.scenario": "blink"}, {"reprolab.scenario": "blink", "reprolab.log": "/var/log/app"}
+    services = {"blink-app": {"labels": of_lab}, "blink-old-app": {"labels": with_file}}
     evidence.write("compose.json", {"services": services})
+    assert list(evidence.streams("app")) == [b"a line of the log file\n"]
+    evidence.write("compose.json", {"services": services | {"blink-app": {"labels": with_file}}})
     with pytest.raises(FileNotFoundError, match=r"app\.streams\.log\.gz"):
         list(evidence.streams("app"))
     evidence.streams_path("app").write_bytes(gzip.compress(b"a line of the streams\n"))

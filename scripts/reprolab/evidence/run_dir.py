@@ -16,6 +16,7 @@ from typing import Any
 from reprolab.core.errors import EvidenceError, UsageError
 from reprolab.core.files import format_errors, read_json, read_object, replacing, write_json, writing
 from reprolab.core.typed import checked
+from reprolab.engine.labels import SCENARIO
 from reprolab.evidence import trials_file
 from reprolab.evidence.alive import as_it_is
 from reprolab.evidence.run_info import RunInfo
@@ -68,8 +69,9 @@ class TrialDirectory:
         model = read_json(self.path / MODEL) if (self.path / MODEL).is_file() else {}
         services = model.get("services") if isinstance(model, dict) else None
         return any(
-            name.endswith(f"-{role}") and LOG_LABEL in (service.get("labels") or {})
+            LOG_LABEL in own and name == f"{own.get(SCENARIO, '')}-{role}"
             for name, service in (services or {}).items()
+            if (own := service.get("labels") or {})
         )
 
     def lines(self, role: str) -> Iterator[bytes]:
