@@ -14,6 +14,7 @@ from reprolab.bugreport.spec import ReportStep, fill
 from reprolab.core.markdown import block, cell, code, foreign, grid, prose
 from reprolab.core.stats import rate_text
 from reprolab.report.table import changes_text
+from reprolab.report.timeline import load_figures
 from reprolab.scenario.model import Claim
 from reprolab.verdict.document import ClaimVerdict, Verdict
 
@@ -55,9 +56,9 @@ def description(report_input: BugReportInput) -> str:
 
 def load(report_input: BugReportInput) -> str:
     """The load of the measured stack as a sentence, "" where it had none."""
-    observed = [trial.observation.get("load") for trial in report_input.trials_of(report_input.report.shows)]
-    for figures in observed:
-        if isinstance(figures, dict) and {"threads", "connections", "duration_us"} <= figures.keys():
+    for trial in report_input.trials_of(report_input.report.shows):
+        figures = load_figures(trial.observation)
+        if {"threads", "connections", "duration_us"} <= figures.keys():
             connections, threads = figures["connections"], figures["threads"]
             seconds = round(figures["duration_us"] / 1e6)
             return f"Under load from wrk ({connections} connections in {threads} threads, {seconds} s). "
