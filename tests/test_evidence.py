@@ -48,6 +48,24 @@ def test_missing_streams_are_not_the_log_of_the_service(tmp_path: Path) -> None:
     assert list(evidence.streams("app")) == [b"a line of the streams\n"]
 
 
+@pytest.mark.parametrize(
+    "model",
+    [
+        [],
+        {"services": []},
+        {"services": {"blink-app": "text"}},
+        {"services": {"blink-app": {"labels": ["reprolab.log"]}}},
+        {"services": {"blink-app": {"labels": 7}}},
+    ],
+    ids=str,
+)
+def test_a_damaged_compose_file_is_named(tmp_path: Path, model: object) -> None:
+    evidence = TrialDirectory(tmp_path)
+    evidence.write("compose.json", model)
+    with pytest.raises(UsageError, match=r"compose\.json does not have the lab's format"):
+        list(evidence.streams("app"))
+
+
 def test_trials_come_back_as_they_were(run: RunDirectory) -> None:
     """The order and all characters are kept."""
     texts = "é × 日本\u2028next\u0085line\x0cform", 'quote " and \\ and\nnewline\r\n'

@@ -99,8 +99,8 @@ def compare(
         notes.append("no logs are left of these trials")
     all_findings = causes_first(finding for pair in pairs for finding in pair.findings)
     around = _surroundings(all_findings, paths, zeros)
-    found = facts(left, right, scenario)
-    return Comparison(left, right, tuple(notes), found, pairs, all_findings, around, scenario, from_load)
+    all_facts = facts(left, right, scenario)
+    return Comparison(left, right, tuple(notes), all_facts, pairs, all_findings, around, scenario, from_load)
 
 
 Paths = tuple[list[dict[str, Path]], ...]

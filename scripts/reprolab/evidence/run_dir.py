@@ -66,13 +66,16 @@ class TrialDirectory:
 
     def _has_log_file(self, role: str) -> bool:
         """Whether the trial's Compose file gives a service a log of its own: then its streams are another file."""
-        model = read_json(self.path / MODEL) if (self.path / MODEL).is_file() else {}
-        services = model.get("services") if isinstance(model, dict) else None
-        return any(
-            LOG_LABEL in own and name == f"{own.get(SCENARIO, '')}-{role}"
-            for name, service in (services or {}).items()
-            if (own := service.get("labels") or {})
-        )
+        file = self.path / MODEL
+        if not file.is_file():
+            return False
+        model = read_object(file)
+        with format_errors(file):
+            every_labels = {name: service.get("labels") or {} for name, service in model.get("services", {}).items()}
+            return any(
+                LOG_LABEL in labels and name == f"{labels.get(SCENARIO, '')}-{role}"
+                for name, labels in every_labels.items()
+            )
 
     def lines(self, role: str) -> Iterator[bytes]:
         """Yield the lines of a service's log, each after the engine's timestamp. The log is read as a stream.
