@@ -37,12 +37,33 @@ def test_missing_streams_are_not_the_log_of_the_service(tmp_path: Path) -> None:
     evidence = TrialDirectory(tmp_path)
     evidence.log_path("app").write_bytes(gzip.compress(b"a line of the log file\n"))
     assert list(evidence.streams("app")) == [b"a line of the log file\n"]
-    services = {"blink-app": {"labels": {"reprolab.log": "/var/log/app"}}, "blink-proxy": {}}
+    of_lab, with_file = {"reprolab.scenario": "blink"}, {"reprolab.scenario": "blink", "reprolab.log": "/var/log/app"}
+    services = {"blink-app": {"labels": of_lab}, "blink-old-app": {"labels": with_file}}
     evidence.write("compose.json", {"services": services})
+    assert list(evidence.streams("app")) == [b"a line of the log file\n"]
+    evidence.write("compose.json", {"services": services | {"blink-app": {"labels": with_file}}})
     with pytest.raises(FileNotFoundError, match=r"app\.streams\.log\.gz"):
         list(evidence.streams("app"))
     evidence.streams_path("app").write_bytes(gzip.compress(b"a line of the streams\n"))
     assert list(evidence.streams("app")) == [b"a line of the streams\n"]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        [],
+        {"services": []},
+        {"services": {"blink-app": "text"}},
+        {"services": {"blink-app": {"labels": ["reprolab.log"]}}},
+        {"services": {"blink-app": {"labels": 7}}},
+    ],
+    ids=str,
+)
+def test_a_damaged_compose_file_is_named(tmp_path: Path, model: object) -> None:
+    evidence = TrialDirectory(tmp_path)
+    evidence.write("compose.json", model)
+    with pytest.raises(UsageError, match=r"compose\.json does not have the lab's format"):
+        list(evidence.streams("app"))
 
 
 def test_trials_come_back_as_they_were(run: RunDirectory) -> None:

@@ -16,7 +16,7 @@ from reprolab.core.waiting import wait_until
 from reprolab.engine import labels
 from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.evidence.series import Sample
-from reprolab.machine import load, texts
+from reprolab.machine import containers, load, texts
 from reprolab.machine.containers import NOT_HERE, LabContainers, NotVisible, cgroup_files
 from reprolab.machine.load import Reading, busy_reason, read_machine, summary
 from reprolab.machine.other_work import OtherWork
@@ -343,6 +343,16 @@ def test_a_container_that_ends_meanwhile_is_no_error(tmp_path: Path) -> None:
     api.found.clear()
     containers.find()
     assert list(containers.known) == [FIRST]
+
+
+def test_a_container_that_has_just_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process is not in its cgroup yet. Taken for one of another machine, a trial beside other work looked idle."""
+    proc = host(tmp_path, FIRST)
+    write(proc / "11", cgroup="0::/\n")
+    monkeypatch.setattr(containers.time, "sleep", lambda _: write(proc / "11", cgroup=f"0::/docker/{FIRST}\n"))
+    seen = find(Api(**{FIRST: (APP, 11)}), proc)
+    seen.find()
+    assert list(seen.known) == [FIRST]
 
 
 @pytest.mark.parametrize("text", [None, "0::/\n"], ids=["no such process", "another process"])

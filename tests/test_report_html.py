@@ -13,13 +13,13 @@ import pytest
 from cases import ROOT, claim, in_memory, recorded_run, trial, trials
 from reprolab.core import files
 from reprolab.core.errors import UsageError
+from reprolab.core.number_words import seconds
 from reprolab.engine.host_facts import Host
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import RunInfo
 from reprolab.report import write
 from reprolab.report.html import opening, report, thumbnail, timeline_chart
 from reprolab.report.html import page as html_page
-from reprolab.report.html import trials as html_trials
 from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
 from reprolab.scenario.trial import TrialRecord
@@ -143,7 +143,7 @@ def test_what_went_wrong_is_in_colour_and_words() -> None:
 def test_a_time_before_zero_has_a_minus_sign() -> None:
     """Not a hyphen."""
     assert html_page.signed(-300) == "\N{MINUS SIGN}0.300 s"
-    assert html_trials.seconds(-300) == "\N{MINUS SIGN}0.30 s"
+    assert seconds(-300) == "\N{MINUS SIGN}0.30 s"
 
 
 def test_a_run_of_own_factors_has_a_headline_of_its_own(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ from reprolab.bugreport.input import BugReportInput
 from reprolab.bugreport.log_excerpt import Excerpt, excerpt
 from reprolab.bugreport.provenance import base_image, changed_files_note, package_version
 from reprolab.bugreport.spec import ReportStep, fill
-from reprolab.core.markdown import block, cell, code, foreign, prose
+from reprolab.core.markdown import block, cell, code, foreign, grid, prose
 from reprolab.core.stats import rate_text
 from reprolab.report.table import changes_text
+from reprolab.report.timeline import load_figures
 from reprolab.scenario.model import Claim
 from reprolab.verdict.document import ClaimVerdict, Verdict
 
@@ -22,10 +23,8 @@ LANGUAGES = {".py": "python", ".sh": "sh", ".conf": "", ".yaml": "yaml", ".txt":
 TYPES = {"bug": "Bug Report", "documentation": "Documentation Issue", "comment": "Bug Report"}
 
 
-def grid(headings: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join("| " + " | ".join(map(cell, line)) + " |" for line in lines)
+def _grid(headings: list[str], rows: list[list[str]]) -> str:
+    return grid(headings, [[*map(cell, row)] for row in rows])
 
 
 def folded(summary: str, text: str) -> str:
@@ -57,9 +56,9 @@ def description(report_input: BugReportInput) -> str:
 
 def load(report_input: BugReportInput) -> str:
     """The load of the measured stack as a sentence, "" where it had none."""
-    observed = [trial.observation.get("load") for trial in report_input.trials_of(report_input.report.shows)]
-    for figures in observed:
-        if isinstance(figures, dict) and {"threads", "connections", "duration_us"} <= figures.keys():
+    for trial in report_input.trials_of(report_input.report.shows):
+        figures = load_figures(trial.observation)
+        if {"threads", "connections", "duration_us"} <= figures.keys():
             connections, threads = figures["connections"], figures["threads"]
             seconds = round(figures["duration_us"] / 1e6)
             return f"Under load from wrk ({connections} connections in {threads} threads, {seconds} s). "
@@ -96,7 +95,7 @@ def measured(report_input: BugReportInput) -> str:
         headings, *rows = [[*row[:2], *row[3:]] for row in (headings, *rows)]
     return (
         f"Counted as shown: {sign_words(report_input.sign)}. The control differs in one factor, `{report.changed}`. "
-        f"Intervals are 95 % Wilson.{other_work(report_input)}\n\n{grid(headings, rows)}"
+        f"Intervals are 95 % Wilson.{other_work(report_input)}\n\n{_grid(headings, rows)}"
     )
 
 
@@ -128,7 +127,7 @@ def affected(report_input: BugReportInput) -> str:
         if block_.of != report_input.report.shows
         else ""
     )
-    table = grid([f"release ({name})", "", "runs that show it (95 %)", "also changed"], lines)
+    table = _grid([f"release ({name})", "", "runs that show it (95 %)", "also changed"], lines)
     return f"**Releases**, by this measurement{of}: {release_table.summary(rows)}.\n\n{table}"
 
 

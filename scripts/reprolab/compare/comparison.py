@@ -43,6 +43,7 @@ class LogPair:
 class Comparison:
     """Two sides with the differences in facts and in logs. ``around`` maps a finding to the lines around its first.
 
+    ``findings`` are those of all logs, by descending score; among the first ones, a cause stands before what follows.
     Times of lines begin when the load began, if ``from_load``, else with the first line of the trial.
     """
 
@@ -51,6 +52,7 @@ class Comparison:
     warnings: tuple[str, ...]
     facts: tuple[Facts, ...]
     sources: tuple[LogPair, ...]
+    findings: list[Finding]
     around: Mapping[Finding, tuple[Stretch, ...]]
     scenario: Scenario | None = None
     from_load: bool = False
@@ -58,11 +60,6 @@ class Comparison:
     @property
     def sides(self) -> tuple[Side, Side]:
         return self.left, self.right
-
-    @property
-    def findings(self) -> list[Finding]:
-        """The findings of all logs, by descending score; among the first ones, a cause stands before what follows."""
-        return causes_first(finding for source in self.sources for finding in source.findings)
 
     def name(self, side: int) -> str:
         """The name of a side: its variant, with the run or the scenario if these differ."""
@@ -102,7 +99,8 @@ def compare(
         notes.append("no logs are left of these trials")
     all_findings = causes_first(finding for pair in pairs for finding in pair.findings)
     around = _surroundings(all_findings, paths, zeros)
-    return Comparison(left, right, tuple(notes), facts(left, right, scenario), pairs, around, scenario, from_load)
+    all_facts = facts(left, right, scenario)
+    return Comparison(left, right, tuple(notes), all_facts, pairs, all_findings, around, scenario, from_load)
 
 
 Paths = tuple[list[dict[str, Path]], ...]

@@ -97,10 +97,12 @@ def causes_first(findings: Iterable[Finding]) -> list[Finding]:
     if not ordered:
         return []
     side = ordered[0].side
-    timed = [(seen.at_ms, finding) for finding in ordered[:FIRST] if (seen := _only(finding, side))]
-    chain = [
-        finding for at, finding in sorted(((at, f) for at, f in timed if at is not None), key=lambda item: item[0])
+    timed = [
+        (seen.at_ms, finding)
+        for finding in ordered[:FIRST]
+        if (seen := _only(finding, side)) and seen.at_ms is not None
     ]
+    chain = [finding for _, finding in sorted(timed, key=lambda item: item[0])]
     return chain + [finding for finding in ordered if finding not in chain]
 
 

@@ -6,7 +6,7 @@ from reprolab.compare.comparison import Comparison
 from reprolab.compare.differences import Finding, Standing
 from reprolab.compare.line_counts import LEFT, RIGHT
 from reprolab.compare.side_by_side import AlignedRow, Stretch
-from reprolab.core.number_words import grouped, plural
+from reprolab.core.number_words import grouped, plural, seconds
 
 NORMALIZED = (
     "what always differs is normalized before lines are compared: clocks, processes, addresses, ports, durations, "
@@ -33,7 +33,7 @@ def counts(values: tuple[int, ...]) -> str:
 
 def at(milliseconds: float | None) -> str:
     """A time in seconds, with a real minus sign before the moment zero."""
-    return "" if milliseconds is None else f"{milliseconds / 1000:.2f} s".replace("-", "\N{MINUS SIGN}")
+    return "" if milliseconds is None else seconds(milliseconds)
 
 
 def where(comparison: Comparison, finding: Finding) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 
 from reprolab.core.foreign_text import plain, short
 
@@ -20,6 +21,12 @@ def cell(text: object) -> str:
 def prose_cell(text: object) -> str:
     """`prose` as a table cell."""
     return cell(prose(text))
+
+
+def grid(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of cells that are Markdown already: `cell`, `prose_cell` and `code` make them."""
+    lines = [f"| {' | '.join(headings)} |", f"|{'---|' * len(headings)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
 def foreign(text: object) -> str:

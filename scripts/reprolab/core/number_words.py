@@ -1,11 +1,16 @@
-"""Numbers with the things that they count, in words."""
+"""Numbers in words: with the things that they count, and as seconds."""
 
 from __future__ import annotations
 
 
-def grouped(value: int) -> str:
-    """A number with no-break spaces between its thousands."""
-    return f"{value:,}".replace(",", "\u00a0")
+def grouped(value: int, space: str = "\N{NO-BREAK SPACE}") -> str:
+    """A number with spaces between its thousands."""
+    return f"{value:,}".replace(",", space)
+
+
+def seconds(ms: float) -> str:
+    """Milliseconds as seconds, with the sign that typesetters use for minus."""
+    return f"{ms / 1000:.2f} s".replace("-", "\N{MINUS SIGN}")
 
 
 def plural(value: int, singular: str, plural_form: str = "") -> str:

@@ -9,6 +9,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
+from reprolab.core.number_words import grouped
 from reprolab.demo.frames import Frame, ProcessRow, ScreenLine
 from reprolab.demo.layout import MARGIN
 from reprolab.demo.recording import BY_LAB, LAB
@@ -175,7 +176,7 @@ def block(value: int | None, top: int, row: int, rows: int) -> str:
 
 def number(value: int) -> str:
     """A count with spaces between thousands."""
-    return f"{value:,}".replace(",", " ")
+    return grouped(value, " ")
 
 
 def seconds(ms: float) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 from reprolab.core.errors import EvidenceError, UsageError
 from reprolab.core.files import format_errors, read_json, read_object, replacing, write_json, writing
 from reprolab.core.typed import checked
+from reprolab.engine.labels import SCENARIO
 from reprolab.evidence import trials_file
 from reprolab.evidence.alive import as_it_is
 from reprolab.evidence.run_info import RunInfo
@@ -65,12 +66,16 @@ class TrialDirectory:
 
     def _has_log_file(self, role: str) -> bool:
         """Whether the trial's Compose file gives a service a log of its own: then its streams are another file."""
-        model = read_json(self.path / MODEL) if (self.path / MODEL).is_file() else {}
-        services = model.get("services") if isinstance(model, dict) else None
-        return any(
-            name.endswith(f"-{role}") and LOG_LABEL in (service.get("labels") or {})
-            for name, service in (services or {}).items()
-        )
+        file = self.path / MODEL
+        if not file.is_file():
+            return False
+        model = read_object(file)
+        with format_errors(file):
+            every_labels = {name: service.get("labels") or {} for name, service in model.get("services", {}).items()}
+            return any(
+                LOG_LABEL in labels and name == f"{labels.get(SCENARIO, '')}-{role}"
+                for name, labels in every_labels.items()
+            )
 
     def lines(self, role: str) -> Iterator[bytes]:
         """Yield the lines of a service's log, each after the engine's timestamp. The log is read as a stream.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from reprolab.engine.containers import PROJECT, SERVICE
 from reprolab.machine import texts
 
 PROC = Path("/proc")
+LOOKS, BETWEEN = 20, 0.05  # looks for the cgroup of a new container, and seconds between them
 NOT_HERE = "the engine's containers are not processes of this machine"
 
 
@@ -122,7 +124,7 @@ class LabContainers:
         if not pid:
             return True
         try:
-            cgroup = (self.proc / str(pid) / "cgroup").read_text(encoding="ascii")
+            cgroup = self._cgroup(pid, identifier)
         except OSError as error:
             # Either the container has just ended, or its processes are on another machine.
             if self.client.api.inspect_container(identifier)["State"].get("Pid") != pid:
@@ -136,6 +138,15 @@ class LabContainers:
             identifier, files, own_labels.get(PROJECT, ""), own_labels.get(SERVICE, "")
         )
         return True
+
+    def _cgroup(self, pid: int, identifier: str) -> str:
+        """The text of a process's cgroups. A container that has just begun gets its first process before its cgroup."""
+        for _ in range(LOOKS):
+            text = (self.proc / str(pid) / "cgroup").read_text(encoding="ascii")
+            if identifier in text:
+                break
+            time.sleep(BETWEEN)
+        return text
 
     def _files(self, cgroup: str) -> CgroupFiles:
         if not self._mounts:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from reprolab.core.errors import EvidenceError, UsageError
-from reprolab.core.markdown import block, cell, code, foreign, prose, prose_cell
+from reprolab.core.markdown import block, cell, code, foreign, grid, prose, prose_cell
 from reprolab.publish import scenario_table, short_report, sources
 from reprolab.report import table
 from reprolab.report.table import Row
@@ -24,6 +24,7 @@ from reprolab.verdict.document import ClaimVerdict
 from reprolab.verdict.record import RecordedRun, read_record, recorded_verdict
 
 PART = re.compile(r"(<!-- generated: ([\w/-]+)(?:: ([\w .-]+?))? -->\n)(.*?)(<!-- end -->)", re.S)
+SETTINGS = ("setting", "id", "sentence", "what was measured", "verdict", "number", "experiment")
 NOT_RUN = scenario_table.WORDS["en"].not_run
 PAGES = (
     "README.md",
@@ -117,21 +118,18 @@ def _claims(scenarios: list[Scenario]) -> str:
                 f"Document: {prose(scenario.document.citation)}.",
                 "",
             ]
-        lines += ["| id | claim | verdict | why |", "|---|---|---|---|"]
+        rows = []
         for _, claim in _claims_by_number(scenario):
             row = recorded.get(claim.id)
             word, why = (f"**{row.verdict}**", row.reason) if row else (NOT_RUN, "—")
-            lines.append(f"| {claim.id} | {prose_cell(claim.text)} | {word} | {prose_cell(why)} |")
-        parts.append("\n".join(lines))
+            rows.append((claim.id, prose_cell(claim.text), word, prose_cell(why)))
+        parts.append("\n".join([*lines, grid(("id", "claim", "verdict", "why"), rows)]))
     return "\n\n".join(parts)
 
 
 def _settings(scenarios: list[Scenario]) -> str:
     """A row for each claim: its setting, the measured values, the verdict and the experiment's file."""
-    lines = [
-        "| setting | id | sentence | what was measured | verdict | number | experiment |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    rows = []
     for scenario in scenarios:
         recorded = _recorded_claims(scenario)
         for experiment, claim in _claims_by_number(scenario):
@@ -141,8 +139,8 @@ def _settings(scenarios: list[Scenario]) -> str:
                 word += f", but see {', '.join(claim.but)}"
             cells = [claim.setting or experiment, claim.id, claim.text, measured(row), word, _sign_counts(row)]
             link = f"[{experiment}]({experiment}.py)"
-            lines.append("| " + " | ".join([prose_cell(text) for text in cells] + [link]) + " |")
-    return "\n".join(lines)
+            rows.append([*map(prose_cell, cells), link])
+    return grid(SETTINGS, rows)
 
 
 def _claims_by_number(scenario: Scenario) -> list[tuple[str, Claim]]:
@@ -189,14 +187,14 @@ def _results(scenarios: list[Scenario]) -> str:
 def _grid(experiment: Experiment, rows: list[Row]) -> str:
     headings = table.headings(experiment)
     head = ["variant", "changes", "valid", *map(prose_cell, headings)]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines = []
     for row in rows:
         reason = table.short_reason(row.invalid)[:160]
         cells = row.cells or ((f"invalid: {reason}",) if reason else ())
         cells = (*cells, *[""] * (len(headings) - len(cells)))
         line = [cell(code(row.changes)), *map(prose_cell, (row.trials, *cells))]
-        lines.append("| " + " | ".join([cell(foreign(row.variant)), *line]) + " |")
-    return "\n".join(lines)
+        lines.append([cell(foreign(row.variant)), *line])
+    return grid(head, lines)
 
 
 def _some_results(path: Path, scenarios: list[Scenario], variants: list[str]) -> str:

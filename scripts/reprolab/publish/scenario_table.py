@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from reprolab.core.markdown import prose_cell
+from reprolab.core.markdown import grid, prose_cell
 from reprolab.scenario.model import Scenario
 from reprolab.verdict.document import VerdictDocument
 from reprolab.verdict.record import recorded_verdict
@@ -58,13 +58,13 @@ WORDS = {
 def render(scenarios: Iterable[Scenario], language: str) -> str:
     """A row for each scenario: a link to its README, its document, its finding and its verdicts on record."""
     words = WORDS[language]
-    lines = ["| " + " | ".join(words.headings) + " |", "|---|---|---|---|"]
+    rows = []
     for scenario in scenarios:
         link = f"[{scenario.name}](scenarios/{scenario.name}/README.md)"
         finding = scenario.headline.get(language) or scenario.headline.get("en") or "—"
         cells = [prose_cell(scenario.document.short), prose_cell(finding), counts(recorded_verdict(scenario), words)]
-        lines.append("| " + " | ".join([link, *cells]) + " |")
-    return "\n".join(lines)
+        rows.append([link, *cells])
+    return grid(words.headings, rows)
 
 
 def counts(verdict: VerdictDocument | None, words: Words) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from reprolab.core.markdown import cell, code, foreign, prose, prose_cell
+from reprolab.core.markdown import cell, code, foreign, grid, prose, prose_cell
 from reprolab.evidence.run_info import RunInfo
 from reprolab.report import table, terminal
 from reprolab.scenario.model import Scenario
@@ -47,7 +47,7 @@ def _claims(verdict: VerdictDocument) -> Iterator[str]:
         if verdict.asked(claim)
     ]
     if rows:
-        yield _table(("", "claim", "verdict", "why"), rows)
+        yield grid(("", "claim", "verdict", "why"), rows)
 
 
 def _signs(scenario: Scenario, verdict: VerdictDocument, variant: str, recorded: VerdictDocument | None) -> str:
@@ -60,21 +60,16 @@ def _signs(scenario: Scenario, verdict: VerdictDocument, variant: str, recorded:
         )
         for row in looked_for(scenario, verdict, variant, recorded)
     ]
-    return _table(("sign", _cell(variant), "on record: documented", "claims"), rows)
+    return grid(("sign", _cell(variant), "on record: documented", "claims"), rows)
 
 
 def _results(scenario: Scenario, name: str, rows: Sequence[table.Row]) -> str:
     headings = table.headings(scenario.experiments[name])
     cells = [[row.variant, row.changes, row.trials, *(row.cells or [table.NOTHING] * len(headings))] for row in rows]
-    return _table(
+    return grid(
         ("variant", "changes", "valid", *map(_cell, headings)), [[_cell(text) for text in row] for row in cells]
     )
 
 
 def _cell(text: str) -> str:
     return cell(foreign(text))
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(headings)} |", f"|{'---|' * len(headings)}"]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])

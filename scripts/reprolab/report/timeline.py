@@ -77,7 +77,7 @@ def zero_of(evidence: TrialDirectory, observation: Mapping[str, Any]) -> int:
 
 def load_start(observation: Mapping[str, Any]) -> int:
     """When the load of a trial began, in ns since the epoch; 0 without a load."""
-    return int(_load(observation).get("started_ns") or 0)
+    return int(load_figures(observation).get("started_ns") or 0)
 
 
 def log_events(evidence: TrialDirectory, zero_ns: int) -> list[Event]:
@@ -89,7 +89,7 @@ def log_events(evidence: TrialDirectory, zero_ns: int) -> list[Event]:
 
 def load_events(observation: Mapping[str, Any], zero_ns: int) -> list[Event]:
     """One event that lasts as long as the load; empty without a load."""
-    load = _load(observation)
+    load = load_figures(observation)
     if not (load.get("started_ns") and load.get("finished_ns")):
         return []
     begun, ended = ((load[name] - zero_ns) / 1e6 for name in ("started_ns", "finished_ns"))
@@ -111,6 +111,7 @@ def _joined(counts: tuple[int, ...], factor: int) -> tuple[int, ...]:
     return tuple(sum(counts[start : start + factor]) for start in range(0, len(counts), factor))
 
 
-def _load(observation: Mapping[str, Any]) -> Mapping[str, Any]:
+def load_figures(observation: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What wrk's load on a trial came to; empty without a load."""
     load = observation.get("load")
     return load if isinstance(load, Mapping) else {}

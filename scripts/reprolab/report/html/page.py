@@ -15,7 +15,7 @@ from jinja2 import Environment
 from markupsafe import Markup, escape
 
 from reprolab.core.foreign_text import plain, shown
-from reprolab.core.number_words import plural
+from reprolab.core.number_words import grouped, plural
 from reprolab.core.templates import environment
 
 
@@ -25,7 +25,7 @@ def _templates(package: str) -> Environment:
     templates = environment(package, __package__, autoescape=True)
     templates.filters["code"] = code
     templates.filters["signed"] = signed
-    templates.globals["plural"] = plural
+    templates.globals |= {"plural": plural, "grouped": grouped}
     return templates
 
 

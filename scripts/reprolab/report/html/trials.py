@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from reprolab.core.number_words import grouped, seconds
 from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
 from reprolab.evidence.series import SERIES_FILE, Sample, read_series
 from reprolab.report import table
@@ -119,6 +120,8 @@ class Axis:
     lanes: Sequence[str]
     statuses: Sequence[str]
     most: Sequence[int] = ()
+    # A specification takes a tenth of a second: all trials with equally long steps share it.
+    _specs: dict[int, Any] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, lines: Sequence[Timeline], *, common: bool = False) -> Axis:
@@ -133,10 +136,9 @@ class Axis:
     def draw(self, trial: ShownTrial, line: Timeline, most_marks: int, charts: Charts) -> dict[str, Any]:
         """Add the chart of a trial; returns what the template needs of it."""
         data = timeline_data.timeline_data(line, self.statuses, self.lanes, self.span, most_marks)
-        places = [n for n, lane in enumerate(timeline_chart.response_lanes(self.statuses)) for _ in lane]
-        ordered = [status for lane in timeline_chart.response_lanes(self.statuses) for status in lane]
-        spec = timeline_chart.timeline_spec(self.span, self.lanes, self.statuses, line.step_ms, self.most)
-        places = [places[ordered.index(status)] for status in self.statuses]
+        lane_of = {s: n for n, lane in enumerate(timeline_chart.response_lanes(self.statuses)) for s in lane}
+        places = [lane_of[status] for status in self.statuses]
+        spec = self._spec(line.step_ms)
         return {
             "id": charts.add(spec, kind="timeline", lanes=self.lanes, statuses=self.statuses, places=places, **data),
             "height": timeline_chart.height(self.lanes, self.statuses),
@@ -145,6 +147,13 @@ class Axis:
             "brief": _summarize(line, BRIEF),
             "early": data["early"],
         }
+
+    def _spec(self, step_ms: int) -> Any:
+        if step_ms not in self._specs:
+            self._specs[step_ms] = timeline_chart.timeline_spec(
+                self.span, self.lanes, self.statuses, step_ms, self.most
+            )
+        return self._specs[step_ms]
 
     def legend(self) -> dict[str, Any]:
         """The kinds and the statuses with their colours."""
@@ -228,7 +237,7 @@ def _series(
 
 def _summarize(line: Timeline, kinds: Sequence[str] = KINDS) -> str:
     """A timeline in words: the number of responses of each status, and of each kind of event, and when it was first."""
-    parts = [f"{sum(counts):,} × {status}".replace(",", " ") for status, counts in sorted(line.responses.items())]
+    parts = [f"{grouped(sum(counts), ' ')} × {status}" for status, counts in sorted(line.responses.items())]
     counts = Counter(event.kind for event in line.events if event.kind != "note")
     first = {event.kind: event.at_ms for event in reversed(line.events)}
     parts += [
@@ -254,8 +263,3 @@ def _summarize_notes(source: str, events: Sequence[Event]) -> str:
     if event.end_ms > event.at_ms:
         return f"{source} {seconds(event.at_ms).removesuffix(' s')}–{seconds(event.end_ms)}"
     return f"{source} at {seconds(event.at_ms)}"
-
-
-def seconds(ms: float) -> str:
-    """Milliseconds as seconds, with the sign that typesetters use for minus."""
-    return f"{ms / 1000:.2f} s".replace("-", "\N{MINUS SIGN}")
