@@ -30,7 +30,10 @@ LOOP = "while :; do :; done"
 
 @dataclass(frozen=True)
 class Sample:
-    """One run: how many of its claims came out as on record, otherwise, or not at all."""
+    """One run: how many of its claims came out as on record, otherwise, or not at all.
+
+    ``pressed``: the soak itself pressed on the machine. Other work of any kind disturbed ``busy`` of the ``trials``.
+    """
 
     case: str
     pressed: bool
@@ -39,6 +42,8 @@ class Sample:
     wrong: tuple[str, ...]
     inconclusive: int
     seconds: float
+    trials: int
+    busy: int
 
 
 @contextmanager
@@ -77,7 +82,10 @@ def counted(case: str, pressed: bool, status: int, verdict: VerdictDocument, sec
     undecided = [claim for claim in verdict.claims if claim.verdict == Verdict.INCONCLUSIVE]
     decided = [claim for claim in verdict.claims if claim not in undecided]
     wrong = tuple(f"{claim.id} {claim.verdict}" for claim in decided if claim.verdict != claim.recorded)
-    return Sample(case, pressed, status, len(decided) - len(wrong), wrong, len(undecided), round(seconds, 1))
+    trials, busy = (sum(getattr(row, name) for row in verdict.variants.values()) for name in ("trials", "busy"))
+    return Sample(
+        case, pressed, status, len(decided) - len(wrong), wrong, len(undecided), round(seconds, 1), trials, busy
+    )
 
 
 def read_samples(path: Path) -> list[Sample]:
@@ -88,8 +96,8 @@ def read_samples(path: Path) -> list[Sample]:
 
 def summary(samples: list[Sample]) -> Iterator[str]:
     """A Markdown table: a line for each case, with and without other work."""
-    yield "| case | other work | runs | verdicts | wrong | inconclusive | minutes for a run (median) |"
-    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    yield "| case | loops of the soak | busy trials | runs | verdicts | wrong | inconclusive | minutes a run (median) |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
     for case, pressed in sorted({(row.case, row.pressed) for row in samples}):
         rows = [row for row in samples if (row.case, row.pressed) == (case, pressed)]
         verdicts = sum(row.as_recorded + len(row.wrong) + row.inconclusive for row in rows)
@@ -97,9 +105,10 @@ def summary(samples: list[Sample]) -> Iterator[str]:
         count = sum(len(row.wrong) for row in rows)
         share = sum(row.inconclusive for row in rows) / verdicts
         minutes = median(row.seconds for row in rows) / 60
-        work = "two loops for each processor" if pressed else "none"
+        busy = sum(row.busy for row in rows) / sum(row.trials for row in rows)
+        work = "two for each processor" if pressed else "none"
         yield (
-            f"| {case} | {work} | {len(rows)} | {verdicts} | {count}{f' ({wrong})' if wrong else ''} "
+            f"| {case} | {work} | {busy:.0%} | {len(rows)} | {verdicts} | {count}{f' ({wrong})' if wrong else ''} "
             f"| {share:.0%} | {minutes:.1f} |"
         )
 

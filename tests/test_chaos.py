@@ -106,7 +106,7 @@ def test_the_figures_of_repeated_verdicts() -> None:
     row = soak.counted("blink", True, 3, verdict, 61.0)
     assert (row.as_recorded, row.wrong, row.inconclusive) == (1, ("B-2 refuted",), 1)
     line = list(soak.summary([row]))[-1]
-    assert line == "| blink | two loops for each processor | 1 | 3 | 1 (B-2 refuted) | 33% | 1.0 |"
+    assert line == "| blink | two for each processor | 0% | 1 | 3 | 1 (B-2 refuted) | 33% | 1.0 |"
 
 
 def test_runs_of_earlier_calls_are_counted(tmp_path: Path) -> None:
@@ -119,6 +119,8 @@ def test_runs_of_earlier_calls_are_counted(tmp_path: Path) -> None:
         "wrong": [],
         "inconclusive": 0,
         "seconds": 9.5,
+        "trials": 4,
+        "busy": 1,
     }
     (tmp_path / "soak.jsonl").write_text(2 * (json.dumps(row) + "\n"), encoding="utf-8")
     assert [sample.as_recorded for sample in soak.read_samples(tmp_path / "soak.jsonl")] == [2, 2]

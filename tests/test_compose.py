@@ -13,6 +13,7 @@ import pytest
 from cases import EXPERIMENT, lay_out, load
 from reprolab.core.errors import UsageError
 from reprolab.engine import labels
+from reprolab.engine.helpers import WHOLE_LOG
 from reprolab.scenario import loader
 from reprolab.stack import compose as stack_compose
 from reprolab.stack.compose import (
@@ -151,11 +152,29 @@ def test_a_prepared_model(model: dict[str, Any], tmp_path: Path) -> None:
     assert app["image"].startswith("reprolab/blink-app:")
     assert "container_name" not in app
     assert app["healthcheck"] == {"disable": True}
-    assert proxy == {"image": "nginx:1.25", "labels": OWNER, "healthcheck": {"disable": True}}
+    logging = {"driver": "json-file", "options": WHOLE_LOG}
+    assert proxy == {"image": "nginx:1.25", "labels": OWNER, "healthcheck": {"disable": True}, "logging": logging}
     assert result["networks"]["default"] == {"labels": OWNER}
     assert result["volumes"]["socket"] == {"labels": {"x": "y", **OWNER}}
     assert model == before
     assert json.loads(json.dumps(result)) == result
+
+
+@pytest.mark.parametrize(
+    ("logging", "prepared_logging"),
+    [
+        ({"driver": "local"}, {"driver": "local", "options": WHOLE_LOG}),
+        ({"driver": "none"}, {"driver": "none"}),
+        ({"options": {"max-size": "2k"}}, {"driver": "json-file", "options": {**WHOLE_LOG, "max-size": "2k"}}),
+    ],
+    ids=str,
+)
+def test_no_log_is_cut(
+    model: dict[str, Any], tmp_path: Path, logging: dict[str, Any], prepared_logging: dict[str, Any]
+) -> None:
+    """The engine's configuration may cut all logs; only an exception of the scenario does."""
+    model["services"]["blink-app"]["logging"] = logging
+    assert prepared(model, tmp_path)["services"]["blink-app"]["logging"] == prepared_logging
 
 
 def test_a_model_without_volumes(model: dict[str, Any], tmp_path: Path) -> None:

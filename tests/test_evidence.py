@@ -60,6 +60,7 @@ def test_missing_streams_are_not_the_log_of_the_service(tmp_path: Path) -> None:
     ids=str,
 )
 def test_a_damaged_compose_file_is_named(tmp_path: Path, model: object) -> None:
+    """The file's name and what was expected, in place of a traceback."""
     evidence = TrialDirectory(tmp_path)
     evidence.write("compose.json", model)
     with pytest.raises(UsageError, match=r"compose\.json does not have the lab's format"):

@@ -51,6 +51,8 @@ class SpareEngine:
             *(*self.prefix, "dockerd"),
             *("--data-root", str(self.folder / "data"), "--exec-root", str(self.folder / "exec")),
             *("--pidfile", str(self.folder / "docker.pid"), "-H", self.host),
+            # A limit that a user's engine may have for all containers. The lab's evidence must be whole nevertheless.
+            *("--log-opt", "max-size=2k", "--log-opt", "max-file=1"),
         ]
         with (self.folder / "dockerd.log").open("ab") as log:
             self.process = subprocess.Popen(

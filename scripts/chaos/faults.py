@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from chaos.attempt import CASE, Attempt
 from chaos.engine import SpareEngine
 
 DRIFT_ONLY, INTERRUPTED = 1, 130
+REQUESTS = 40  # that a trial of the case sends, at least
 RUN = ("run", CASE)
 
 
@@ -170,6 +172,12 @@ def containers() -> Iterator[Fault]:
 # -- the engine -----------------------------------------------------------------------------------
 
 
+def whole_log(attempt: Attempt) -> int:
+    """0 if the log of a server has all of its requests."""
+    with gzip.open(attempt.evidence("app.log.gz")) as log:
+        return 0 if log.read().count(b"GET /") >= REQUESTS else 1
+
+
 def engine_faults(engine: SpareEngine) -> Iterator[Fault]:
     """An engine that ends, hangs, or does not speak the same version."""
 
@@ -192,6 +200,7 @@ def engine_faults(engine: SpareEngine) -> Iterator[Fault]:
     def kill(attempt: Attempt) -> None:
         engine.signal(signal.SIGKILL)
 
+    yield Fault("an engine that cuts all logs at 2 kB", nothing, frozenset({0}), afterwards=whole_log)
     for stage in ("up", "drive", "evidence"):
         yield fault(f"dockerd killed during {stage}", stage, kill, 4, "engine", "failed")
     yield fault(

@@ -21,6 +21,7 @@ from reprolab.core.config_file import read_yaml
 from reprolab.core.errors import UsageError
 from reprolab.core.subprocesses import CommandError, run
 from reprolab.engine import labels
+from reprolab.engine.helpers import WHOLE_LOG
 from reprolab.scenario.model import NAMED_IMAGE, Experiment, Scenario
 from reprolab.stack.policy_check import check
 
@@ -148,6 +149,7 @@ def prepare_model(
         service.pop("container_name", None)
         # Health checks are for a person who runs `docker compose`. Here their requests would be measured too.
         service["healthcheck"] = {"disable": True}
+        service["logging"] = _whole_log(service.get("logging") or {})
         if "build" in service:
             service["build"]["labels"] = {labels.OBJECT: labels.IMAGE, labels.SCENARIO: scenario.name}
             service["image"] = image_name(service["build"], name, bases.values())
@@ -161,6 +163,14 @@ def prepare_model(
             # Compose made the name from a placeholder project. Without a name, Compose uses the real project.
             entry.pop("name", None)
     return prepared
+
+
+def _whole_log(logging: Mapping[str, Any]) -> dict[str, Any]:
+    """A service's logging, so that nothing of the log is cut; options that the scenario has an exception for stay."""
+    driver = logging.get("driver") or "json-file"
+    if driver == "none":
+        return {"driver": driver}
+    return {"driver": driver, "options": {**WHOLE_LOG, **(logging.get("options") or {})}}
 
 
 def image_name(build: Mapping[str, Any], service: str, bases: Iterable[tuple[str, str]]) -> str:

@@ -7,6 +7,7 @@ also a key of a later Compose.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ TOP_LEVEL = frozenset({"name", "version", "services", "networks", "volumes", "co
 TMPFS_FLAGS = frozenset({"size", "mode", "uid", "gid", "nr_inodes", "noexec", "nosuid", "nodev"})
 LOG_DRIVERS = ("json-file", "local", "none")
 NEW_PRIVILEGES = ("no-new-privileges", "no-new-privileges:true", "no-new-privileges=true")
+ADDRESS = re.compile(r"[\w.+-]+://|github\.com/|[\w.-]+@[^/]*:")
+MOST_MEMORY, MOST_PIDS = 8 << 30, 4096
 NOTHING: tuple[Any, ...] = (None, False, "", [], {})
 
 
@@ -58,8 +61,7 @@ class Places:
         text = str(path)
         real = (self.base / text).resolve()
         # Compose also builds from addresses.
-        is_address = "://" in text or text.startswith("git@")
-        return not is_address and any(real.is_relative_to(root.resolve()) for root in self.roots)
+        return not ADDRESS.match(text) and any(real.is_relative_to(root.resolve()) for root in self.roots)
 
     @property
     def words(self) -> str:
@@ -147,11 +149,11 @@ def _security(service: Mapping[str, Any], places: Places) -> Found:
         yield "without no-new-privileges", "a program may gain rights", 'security_opt: ["no-new-privileges:true"]'
 
 
-def _limit(key: str, in_deploy: str, example: str) -> Callable[[Mapping[str, Any], Places], Found]:
+def _limit(key: str, in_deploy: str, most: int, example: str) -> Callable[[Mapping[str, Any], Places], Found]:
     def rule(service: Mapping[str, Any], places: Places) -> Found:
         limits = ((service.get("deploy") or {}).get("resources") or {}).get("limits") or {}
         value = service.get(key) or limits.get(in_deploy)
-        if value in (None, "") or str(value).startswith("-") or not str(value).strip("0.bkmgBKMG"):
+        if not 0 < _amount(value) <= most:
             yield (
                 _text(value) if value is not None else "missing",
                 "it can take all of the machine",
@@ -159,6 +161,12 @@ def _limit(key: str, in_deploy: str, example: str) -> Callable[[Mapping[str, Any
             )
 
     return rule
+
+
+def _amount(value: Any) -> float:
+    """A number, or a size with a unit, in bytes; 0 for anything else."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kmgt]?)(?:i?b)?", str(value).strip().lower())
+    return float(match[1]) * 1024 ** " kmgt".index(match[2] or " ") if match else 0.0
 
 
 def _swap(service: Mapping[str, Any], places: Places) -> Found:
@@ -223,8 +231,8 @@ RULES: Mapping[str, Callable[[Mapping[str, Any], Places], Found]] = {
     "volumes": _volumes,
     "volumes_from": _refused("volumes_from", "it has the files of other containers"),
     "devices": _refused("devices", "it is a device of the host"),
-    "mem_limit": _limit("mem_limit", "memory", "512m"),
-    "pids_limit": _limit("pids_limit", "pids", "256"),
+    "mem_limit": _limit("mem_limit", "memory", MOST_MEMORY, "512m, at most 8g"),
+    "pids_limit": _limit("pids_limit", "pids", MOST_PIDS, f"256, at most {MOST_PIDS}"),
     "memswap_limit": _swap,
     "sysctls": _refused("sysctls", "it is a setting of the kernel"),
     "logging": _logging,
