@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from cases import ROOT, RUNS, claim, in_memory, lay_out
 from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
+from reprolab.evidence.wire_file import WIRE_FILE, WireLine, add_line
 from reprolab.logs import access_log
 from reprolab.logs.server_events import from_log
 from reprolab.report.html import timeline_data
-from reprolab.report.timeline import MOST_STEPS, STEP_MS, Timeline, timeline
+from reprolab.report.timeline import MOST_EXCHANGES, MOST_STEPS, STEP_MS, Timeline, timeline
 from reprolab.scenario import loader
 from reprolab.scenario.event import KINDS, Event
 
@@ -319,3 +320,24 @@ def test_counts_per_step() -> None:
     assert access_log.counts_per_step(buckets) == {"200": (6, 0, 0, 2), "502": (0, 7, 0, 0)}
     assert access_log.counts_per_step({"200": [[-100, 5]]}) == {"200": (5,)}
     assert access_log.counts_per_step({}) == {}
+
+
+# -- a client that speaks bytes ------------------------------------------------------------------------
+
+
+def test_connections_of_a_client_are_on_the_timeline(tmp_path: Path) -> None:
+    """Each lasts from its opening to its last line; of many, the rest is one event."""
+    evidence = written(tmp_path, "app", stamped("26.", "hello"))
+    for number in range(1, MOST_EXCHANGES + 3):
+        for offset, what, text, result in (
+            (0, "open", "", ""),
+            (1, "send", "GET /a HTTP/1.1\r\n", ""),
+            (2, "outcome", "", "reset"),
+        ):
+            moment = ZERO + (number * 10 + offset) * 1_000_000
+            add_line(evidence.path / WIRE_FILE, WireLine("app", number, moment, what, text, result))
+    line = timeline(LAMP, evidence, {})
+    assert line is not None
+    events = [event for event in line.events if event.source == "client"]
+    assert (events[0].text, events[0].end_ms - events[0].at_ms) == ("#1 GET /a HTTP/1.1: reset", 2.0)
+    assert len(events) == MOST_EXCHANGES + 1 and events[-1].text == f"2 more connections: see {WIRE_FILE}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Iterator
@@ -14,9 +13,11 @@ import pytest
 from docker.models.containers import Container
 from lab import ROOT, base, engine, wait_for
 from reprolab.evidence.run_dir import TrialDirectory
+from reprolab.evidence.wire_file import WIRE_FILE, read_lines
 from reprolab.stack.archived_bases import packed
 from reprolab.stack.containers import remove_container
-from reprolab.stack.wire import WIRE_FILE, Ending, WireClient
+from reprolab.stack.outcome import Ending
+from reprolab.stack.wire import WireClient
 
 pytestmark = pytest.mark.docker
 
@@ -39,6 +40,8 @@ def server(client: docker.DockerClient) -> Iterator[Container]:
         ["sh", "-c", "chmod 777 /srv/sockets && exec python /srv/server.py"],
         entrypoint="",
         volumes=["/srv/sockets"],
+        # The engine gives a container an address of IPv6 only in a network that has some.
+        sysctls={"net.ipv6.conf.all.disable_ipv6": "0"},
         labels={"reprolab.test": "wire"},
     )
     try:
@@ -89,11 +92,18 @@ def test_each_ending_has_its_word(wire: WireClient, port: int, ending: Ending, b
 
 
 def test_unix_sockets(wire: WireClient) -> None:
-    """One that answers, and one that is not there."""
-    for name, ending in (("open", Ending.ANSWERED), ("none", Ending.NO_FILE)):
+    """One that answers, one that is not there, and one that may not be used."""
+    for name, ending in (("open", Ending.ANSWERED), ("none", Ending.NO_FILE), ("closed", Ending.DENIED)):
         with wire.connect([f"/srv/sockets/{name}.sock"], 5) as connection:
             connection.send(GET)
             assert connection.outcome().ending == ending
+
+
+def test_an_address_of_ipv6(wire: WireClient) -> None:
+    """The namespace of a container has its own ::1."""
+    with wire.connect(["::1", ANSWERS], 5) as connection:
+        connection.send(GET)
+        assert connection.outcome().ending == Ending.ANSWERED
 
 
 def test_a_kept_connection_gives_one_answer_after_the_other(wire: WireClient) -> None:
@@ -116,12 +126,10 @@ def test_a_request_in_parts_with_pauses(wire: WireClient, tmp_path: Path) -> Non
         connection.half_close()
         outcome = connection.outcome()
     assert outcome.body == b"20 bytes in 3 parts"
-    lines = [json.loads(line) for line in (tmp_path / WIRE_FILE).read_text(encoding="utf-8").splitlines()]
-    assert [line["data"] for line in lines if line.get("do") == "send"] == ["GET /a", "b HT", "TP/1.1\r\n\r\n"]
-    assert "20 bytes in 3 parts" in "".join(line["data"] for line in lines if line.get("done") == "receive")
-    times = [line["at_ns"] for line in lines if "at_ns" in line]
-    assert times == sorted(times)
-    assert times[-1] - times[0] > 0.45e9
+    lines = read_lines(tmp_path / WIRE_FILE)
+    assert [line.text for line in lines if line.what == "send"] == ["GET /a", "b HT", "TP/1.1\r\n\r\n"]
+    assert "20 bytes in 3 parts" in "".join(line.text for line in lines if line.what == "receive")
+    assert lines[-1].at_ns - lines[0].at_ns > 0.45e9
 
 
 def test_bytes_until_a_pattern(wire: WireClient) -> None:

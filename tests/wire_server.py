@@ -67,10 +67,14 @@ def serve(listener, behave):
 KINDS = (answers, closes, resets, waits, cuts, counts, chats)
 for number, kind in enumerate(KINDS, 8001):
     threading.Thread(target=serve, args=(socket.create_server(("127.0.0.1", number)), kind)).start()
-for name, mode in (("open", 0o666), ("closed", 0o600)):
+six = socket.create_server(("::1", 8001), family=socket.AF_INET6)
+threading.Thread(target=serve, args=(six, answers)).start()
+for name, mode in (("open", 0o666), ("closed", 0)):
     server = socket.socket(socket.AF_UNIX)
     server.bind(f"/srv/sockets/{name}.sock")
     Path(f"/srv/sockets/{name}.sock").chmod(mode)
     server.listen()
     threading.Thread(target=serve, args=(server, answers)).start()
 print("ready", flush=True)
+# No thread can begin once the main one has ended.
+threading.Event().wait()

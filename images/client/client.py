@@ -38,9 +38,10 @@ def tell(command, **what):
 
 def name_of(error):
     """The name of an error's number; a time limit has none."""
-    if isinstance(error, TimeoutError) and not error.errno:
+    number = getattr(error, "errno", None)
+    if isinstance(error, TimeoutError) and not number:
         return "ETIMEDOUT"
-    return errno.errorcode.get(error.errno, type(error).__name__)
+    return errno.errorcode.get(number, type(error).__name__)
 
 
 class Connection(threading.Thread):
@@ -58,21 +59,24 @@ class Connection(threading.Thread):
             command = self.commands.get()
             try:
                 tell(command, **getattr(self, "do_" + command["do"])(command))
-            except OSError as error:
+            except Exception as error:
                 tell(command, error=name_of(error))
 
     def do_open(self, command):
         """Connect within the limit."""
         to = command["to"]
-        self.socket = socket.socket(socket.AF_UNIX if len(to) == 1 else socket.AF_INET)
+        if len(to) > 1:
+            self.socket = socket.create_connection(tuple(to), command["limit"])
+            # Each send is a segment of its own.
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return {"done": "open"}
+        self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(command["limit"])
-        self.socket.connect(to[0] if len(to) == 1 else tuple(to))
+        self.socket.connect(to[0])
         return {"done": "open"}
 
     def do_send(self, command):
-        """Send all bytes, each call at once: no delay of the kernel puts two of them together."""
-        if self.socket.family == socket.AF_INET:
-            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        """Send all bytes."""
         self.socket.settimeout(command["limit"])
         self.socket.sendall(base64.b64decode(command["data"]))
         return {"done": "send"}

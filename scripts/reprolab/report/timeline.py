@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from reprolab.core.errors import UsageError
 from reprolab.evidence.run_dir import TrialDirectory
+from reprolab.evidence.wire_file import WIRE_FILE, exchanges, read_lines
 from reprolab.logs import access_log, timestamps
 from reprolab.logs.log_file import DamagedLog
 from reprolab.logs.server_events import from_log
@@ -20,6 +22,8 @@ __all__ = ["KINDS", "Event", "Timeline", "timeline"]
 STEP_MS = access_log.BUCKET_MS
 # A page can show this many steps (two minutes). Of a longer timeline, the steps are made longer.
 MOST_STEPS = 1200
+# Connections of a client that a page can show, each as a line.
+MOST_EXCHANGES = 20
 # Whether a log is an access log is decided by its first lines.
 ENOUGH_LINES = 2000
 # The page says itself that a log is damaged.
@@ -51,13 +55,14 @@ def timeline(experiment: Experiment, evidence: TrialDirectory, observation: Mapp
     zero = experiment.zero(evidence, observation) if experiment.zero else zero_of(evidence, observation)
     from_experiment = list(experiment.events(evidence, observation)) if experiment.events else []
     lab_events = log_events(evidence, zero) + load_events(observation, zero) if zero else []
+    from_client = wire_events(evidence, zero) if zero else []
     if experiment.responses:
         responses = {status: tuple(n) for status, n in experiment.responses(evidence, observation).items()}
     else:
         responses = proxy_responses(evidence, zero) if zero else {}
-    if not (responses or from_experiment or any(event.kind not in ("started", "note") for event in lab_events)):
+    if not (responses or from_experiment or from_client or any(event.kind not in ("started", "note") for event in lab_events)):
         return None
-    events = lab_events + from_experiment
+    events = lab_events + from_client + from_experiment
     steps = max((len(counts) for counts in responses.values()), default=0)
     length = max([event.end_ms for event in events] + [float(steps * STEP_MS), float(STEP_MS)])
     factor = -(-steps // MOST_STEPS) or 1
@@ -95,6 +100,28 @@ def load_events(observation: Mapping[str, Any], zero_ns: int) -> list[Event]:
     begun, ended = ((load[name] - zero_ns) / 1e6 for name in ("started_ns", "finished_ns"))
     text = f"load: {load.get('connections', '?')} connections, {load.get('requests', '?')} requests"
     return [Event(begun, "note", text, "load", ended)]
+
+
+def wire_events(evidence: TrialDirectory, zero_ns: int) -> list[Event]:
+    """An event for each connection of the client that speaks bytes, as long as it was open."""
+    with suppress(UsageError):
+        all_exchanges = list(exchanges(read_lines(evidence.path / WIRE_FILE)))
+        events = [
+            Event(
+                (item.begun_ns - zero_ns) / 1e6,
+                "note",
+                f"#{item.connection} {item.request or 'no request'}: {item.outcome}",
+                "client",
+                (item.ended_ns - zero_ns) / 1e6,
+            )
+            for item in all_exchanges[:MOST_EXCHANGES]
+        ]
+        if more := all_exchanges[MOST_EXCHANGES:]:
+            text = f"{len(more)} more connections: see {WIRE_FILE}"
+            begun, ended = more[0].begun_ns, max(item.ended_ns for item in more)
+            events.append(Event((begun - zero_ns) / 1e6, "note", text, "client", (ended - zero_ns) / 1e6))
+        return events
+    return []
 
 
 def proxy_responses(evidence: TrialDirectory, zero_ns: int) -> dict[str, tuple[int, ...]]:

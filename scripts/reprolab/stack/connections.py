@@ -5,35 +5,55 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from reprolab.core.errors import InvalidTrial
+from reprolab.evidence.wire_file import write_log
 from reprolab.stack.http import StackRequests
 from reprolab.stack.wire import LIMIT, Connection, WireClient
+
+LOCAL = "127.0.0.1"
 
 
 @dataclass
 class StackConnections(StackRequests):
     """Opens connections to a stack."""
 
-    _wires: dict[str, WireClient] = field(default_factory=dict)
+    # Role -> its client, with the moment when the service was started: a restart gives it another network namespace.
+    _wires: dict[str, tuple[str, WireClient]] = field(default_factory=dict)
 
-    def connect(self, role: str = "app", path: str | None = None, *, port: int = 0, limit: float = LIMIT) -> Connection:
+    def connect(
+        self, role: str = "app", path: str | None = None, *, port: int = 0, host: str = LOCAL, limit: float = LIMIT
+    ) -> Connection:
         """A connection to a service from its own network namespace, where no proxy of the engine stands between.
 
         To ``path``, a Unix socket in a volume of the service, or to ``port``: by default the first that the service
-        publishes. A connection that is refused raises nothing: its `outcome` says "refused". All bytes and their times
-        are kept in the trial's wire.jsonl. Raises InvalidTrial if the client does not start.
+        publishes. ``host`` may be "::1" or the name of another service. A connection that is refused raises nothing:
+        its `outcome` says "refused". All bytes and their times are kept in the trial's wire.jsonl, and on its page.
+        Raises InvalidTrial if the client does not start.
         """
-        wire = self._wires.get(role)
-        if wire is None:
-            service = self.model["services"].get("client")
-            if service is None:
-                raise InvalidTrial("the client is not part of this stack")
-            wire = WireClient.start(
-                self.client, service["image"], self.container(role), role, self.owner, self.evidence
-            )
-            self._wires[role] = wire
-        return wire.connect([path] if path is not None else ["127.0.0.1", port or self.port(role)], limit)
+        return self._wire(role).connect([path] if path is not None else [host, port or self.port(role)], limit)
+
+    def _wire(self, role: str) -> WireClient:
+        """The client in a service's network."""
+        service = self.model["services"].get("client")
+        if service is None:
+            raise InvalidTrial("the client is not part of this stack")
+        container = self.container(role)
+        container.reload()
+        started = str(container.attrs["State"]["StartedAt"])
+        since, wire = self._wires.get(role, ("", None))
+        if wire is not None and since == started:
+            return wire
+        if wire is not None:
+            wire.close()
+        wire = WireClient.start(self.client, service["image"], container, role, self.owner, self.evidence)
+        self._wires[role] = (started, wire)
+        return wire
 
     def remove_clients(self) -> None:
         """Remove the client's containers; their connections end."""
-        for wire in self._wires.values():
+        for _, wire in self._wires.values():
             wire.close()
+        self._wires.clear()
+
+    def write_client_log(self) -> None:
+        """Write what the clients did as a log beside those of the services."""
+        write_log(self.evidence.path)

@@ -175,6 +175,7 @@ class Stack(StackLoad, StackLooks, StackConnections):
                         removed.append(role)
                     else:
                         errors.append(error)
+            self.write_client_log()
             self.evidence.write("containers.json", states)
         if errors:
             raise errors[0]
