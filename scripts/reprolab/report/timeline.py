@@ -60,7 +60,12 @@ def timeline(experiment: Experiment, evidence: TrialDirectory, observation: Mapp
         responses = {status: tuple(n) for status, n in experiment.responses(evidence, observation).items()}
     else:
         responses = proxy_responses(evidence, zero) if zero else {}
-    if not (responses or from_experiment or from_client or any(event.kind not in ("started", "note") for event in lab_events)):
+    if not (
+        responses
+        or from_experiment
+        or from_client
+        or any(event.kind not in ("started", "note") for event in lab_events)
+    ):
         return None
     events = lab_events + from_client + from_experiment
     steps = max((len(counts) for counts in responses.values()), default=0)

@@ -123,7 +123,8 @@ OF_KINDS: tuple[tuple[type[BaseException], Ending], ...] = (
 
 def _inner_errors(error: BaseException) -> Iterator[BaseException]:
     """An error and those that it was made of."""
-    waiting, seen = [error], []
+    waiting: list[BaseException] = [error]
+    seen: list[BaseException] = []
     while waiting:
         item = waiting.pop()
         if not any(item is other for other in seen):

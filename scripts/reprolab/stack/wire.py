@@ -152,7 +152,7 @@ class WireClient:
                 init=True,
             )
             wire = cls(container, evidence, role)
-            wire._stream = client.api.attach_socket(container.id, params={"stdin": 1, "stdout": 1, "stream": 1})
+            wire._stream = client.api.attach_socket(str(container.id), params={"stdin": 1, "stdout": 1, "stream": 1})
             container.start()
         except APIError as error:
             if container is not None:
