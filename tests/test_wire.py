@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -12,15 +13,18 @@ import docker
 import pytest
 from docker.models.containers import Container
 from lab import ROOT, base, engine, wait_for
+from reprolab.core.subprocesses import run
 from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.evidence.wire_file import WIRE_FILE, read_lines
 from reprolab.stack.archived_bases import packed
 from reprolab.stack.containers import remove_container
 from reprolab.stack.outcome import Ending
+from reprolab.stack.protocols import WebSocket, exchange
 from reprolab.stack.wire import WireClient
 
 pytestmark = pytest.mark.docker
 
+TAG = "reprolab-test/client"
 PYTHON = "python:3.12.1-slim-bookworm"
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 ANSWERS, CLOSES, RESETS, WAITS, CUTS, COUNTS, CHATS, NOBODY = range(8001, 8009)
@@ -33,34 +37,45 @@ def client() -> docker.DockerClient:
 
 
 @pytest.fixture(scope="module")
-def server(client: docker.DockerClient) -> Iterator[Container]:
-    """A container with servers of every kind; another user than that of the client may own a socket."""
+def image(client: docker.DockerClient) -> Iterator[str]:
+    """The client's image, of the project's own file."""
+    build = (
+        "docker",
+        "build",
+        "--tag",
+        TAG,
+        "--build-arg",
+        f"PYTHON_IMAGE={base(PYTHON)}",
+        str(ROOT / "images/client"),
+    )
+    run(build, timeout=300, env={**os.environ, "DOCKER_BUILDKIT": "1"})
+    yield TAG
+    client.images.remove(TAG, force=True)
+
+
+@pytest.fixture(scope="module")
+def server(client: docker.DockerClient, image: str) -> Iterator[Container]:
+    """A container with servers of every kind. It has the client's image, whose libraries can serve too."""
     container = client.containers.create(
-        base(PYTHON),
-        ["sh", "-c", "chmod 777 /srv/sockets && exec python /srv/server.py"],
+        image,
+        ["sh", "-c", "python /srv/protocol_server.py & exec python /srv/wire_server.py"],
         entrypoint="",
+        user="0",
         volumes=["/srv/sockets"],
         # The engine gives a container an address of IPv6 only in a network that has some.
         sysctls={"net.ipv6.conf.all.disable_ipv6": "0"},
         labels={"reprolab.test": "wire"},
     )
     try:
-        container.put_archive("/srv", packed({"server.py": (Path(__file__).parent / "wire_server.py").read_text()}))
+        programs = {
+            name: (Path(__file__).parent / name).read_text() for name in ("wire_server.py", "protocol_server.py")
+        }
+        container.put_archive("/srv", packed(programs))
         container.start()
-        wait_for("the servers", lambda: b"ready" in container.logs(), 60)
+        wait_for("the servers", lambda: container.logs().count(b"ready") == 2, 60)
         yield container
     finally:
         remove_container(container)
-
-
-@pytest.fixture(scope="module")
-def image(client: docker.DockerClient) -> Iterator[str]:
-    """The client's image, of the project's own file."""
-    built, _ = client.images.build(
-        path=str(ROOT / "images/client"), buildargs={"PYTHON_IMAGE": base(PYTHON)}, tag="reprolab-test/client", rm=True
-    )
-    yield str(built.id)
-    client.images.remove("reprolab-test/client", force=True)
 
 
 @pytest.fixture
@@ -164,3 +179,45 @@ def test_many_connections_at_once(wire: WireClient) -> None:
         thread.join()
     # One after the other they would take a hundred seconds.
     assert time.monotonic() - begun < 50
+
+
+def test_http_2(wire: WireClient) -> None:
+    """Its version is checked; a server of HTTP/1.1 gives no answer in it."""
+    outcome = exchange(wire, "POST", "http://127.0.0.1:8102/", "2", {}, b"x", 5)
+    assert (outcome.status, outcome.body) == (203, b"POST") and ("x-name", "one") in outcome.headers
+    assert exchange(wire, "GET", f"http://127.0.0.1:{ANSWERS}/", "1.1", {}, b"", 5).body == b"ok"
+    assert exchange(wire, "GET", f"http://127.0.0.1:{ANSWERS}/", "2", {}, b"", 5).ending != Ending.ANSWERED
+
+
+@pytest.mark.parametrize(
+    ("port", "ending"),
+    [(NOBODY, Ending.REFUSED), (CLOSES, Ending.CLOSED), (WAITS, Ending.LATE), (RESETS, Ending.RESET)],
+)
+def test_a_request_by_a_library_ends_in_the_same_words(wire: WireClient, port: int, ending: Ending) -> None:
+    """As a connection byte by byte does."""
+    assert exchange(wire, "GET", f"http://127.0.0.1:{port}/", "1.1", {}, b"", 1).ending == ending
+
+
+def test_tls(wire: WireClient) -> None:
+    """With a certificate of the server's own, byte by byte and by a library; without TLS there is no answer."""
+    with wire.connect(["127.0.0.1", 8103], 5, tls=True) as connection:
+        connection.send(GET)
+        assert connection.outcome().status == 200
+    assert exchange(wire, "GET", "https://127.0.0.1:8103/", "1.1", {}, b"", 5).status == 200
+    with wire.connect(["127.0.0.1", 8103], 5) as connection:
+        connection.send(GET)
+        assert connection.outcome().ending != Ending.ANSWERED
+
+
+def test_web_sockets(wire: WireClient, tmp_path: Path) -> None:
+    """Messages, the server's close, and a handshake that is refused; all of it is kept."""
+    with WebSocket.open(wire, "ws://127.0.0.1:8101/", {}, 5) as socket:
+        socket.send("hello")
+        assert socket.receive() == (b"hello", "found")
+        assert socket.receive(limit=0.3) == (b"", "limit")
+        socket.send("bye")
+        assert socket.receive() == (b"", "closed with 4001")
+    with WebSocket.open(wire, f"ws://127.0.0.1:{CLOSES}/", {}, 5) as socket:
+        assert socket.error and socket.receive() == (b"", socket.error)
+    kept = [(line.what, line.text) for line in read_lines(tmp_path / WIRE_FILE)]
+    assert ("ws_send", "hello") in kept and ("ws_receive", "hello") in kept

@@ -7,6 +7,7 @@ connections at the same time:
 - open: ``to`` is [host, port] or [path of a Unix socket]; ``limit``
 - send: ``data``; receive: ``until`` (bytes, "" for any), ``limit``; pause: ``seconds``
 - half_close, reset, close
+- http, ws_open, ws_send, ws_receive: see protocols.py
 
 An answer has the same numbers, the moment ``at_ns`` (since the epoch) and what came of it: ``done``, or an ``error``
 such as ECONNREFUSED. Of a receive it has ``data`` and ``ended``: "found", "end", "limit", or an error.
@@ -21,6 +22,8 @@ import struct
 import sys
 import threading
 import time
+
+import protocols
 
 CHUNK = 1 << 16
 MOST = 64 << 20  # bytes of one receive
@@ -52,6 +55,7 @@ class Connection(threading.Thread):
         self.commands = queue.Queue()
         self.socket = None
         self.pending = b""
+        self.websocket = None
 
     def run(self):
         """Do the commands until standard input has ended."""
@@ -69,6 +73,8 @@ class Connection(threading.Thread):
             self.socket = socket.create_connection(tuple(to), command["limit"])
             # Each send is a segment of its own.
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if command.get("tls"):
+                self.socket = protocols.any_certificate().wrap_socket(self.socket)
             return {"done": "open"}
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(command["limit"])
@@ -122,9 +128,27 @@ class Connection(threading.Thread):
 
     def do_close(self, command):
         """Close; a connection that was never opened is closed."""
-        if self.socket:
-            self.socket.close()
+        for opened in (self.socket, self.websocket):
+            if opened:
+                opened.close()
         return {"done": "close"}
+
+    def do_http(self, command):
+        """One request by a library."""
+        return protocols.http(command)
+
+    def do_ws_open(self, command):
+        """Open a WebSocket."""
+        self.websocket, answer = protocols.ws_open(command)
+        return answer
+
+    def do_ws_send(self, command):
+        """Send a message."""
+        return protocols.ws_send(self.websocket, command)
+
+    def do_ws_receive(self, command):
+        """Take the next message."""
+        return protocols.ws_receive(self.websocket, command)
 
 
 def main():

@@ -51,7 +51,7 @@ class WireLine:
     def words(self) -> str:
         """The line as a reader of a log sees it."""
         shown = self.text
-        if self.what in ("send", "receive"):
+        if self.what in ("send", "receive", "ws_send", "ws_receive"):
             long = len(self.text) > MOST_TEXT
             shown = ascii(f"{self.text[:MOST_TEXT]}..." if long else self.text)
             shown += f" ({len(self.text)} bytes)" if long else ""

@@ -44,8 +44,9 @@ class Connection:
     error: str = ""
     _left: bytes = b""
 
-    def open(self, to: Sequence[str | int], limit: float) -> None:
-        self.error = self._do("open", limit, str(to), to=list(to))[1]
+    def open(self, to: Sequence[str | int], limit: float, *, tls: bool) -> None:
+        text = ":".join(map(str, to)) + (" with TLS" if tls else "")
+        self.error = self._do("open", limit, text, to=list(to), tls=tls)[1]
 
     def __enter__(self) -> Connection:
         return self
@@ -163,11 +164,15 @@ class WireClient:
         threading.Thread(target=wire._read, name="wire", daemon=True).start()
         return wire
 
-    def connect(self, to: Sequence[str | int], limit: float) -> Connection:
+    def connect(self, to: Sequence[str | int], limit: float, *, tls: bool = False) -> Connection:
         """Open a connection; whether it opened, its ``error`` and its `outcome` tell."""
-        connection = Connection(self, next(self._connections))
-        connection.open(to, limit)
+        connection = Connection(self, self.number())
+        connection.open(to, limit, tls=tls)
         return connection
+
+    def number(self) -> int:
+        """The number of a new connection."""
+        return next(self._connections)
 
     def call(self, connection: int, do: str, limit: float, **values: Any) -> dict[str, Any]:
         """Let the client do one thing, and wait until it has. Raises InvalidTrial if the client does not answer."""
