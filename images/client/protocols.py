@@ -1,4 +1,4 @@
-"""HTTP/1.1 and HTTP/2 by httpx, and WebSockets, for the client: each function takes a command and returns its answer."""
+"""HTTP by httpx, and WebSockets, for the client: each function takes a command and returns its answer."""
 
 import base64
 import errno
