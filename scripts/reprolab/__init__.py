@@ -1,6 +1,7 @@
 """reprolab: published claims about Python application servers, put to the test on real stacks.
 
-What an experiment file needs is here: ``from reprolab import Claim, Column, Event, InvalidTrial, Variant, logs, wait_until``.
+What an experiment file needs is here: ``from reprolab import Claim, Column, Event, InvalidTrial, Variant, logs``, and
+``wait_until``.
 """
 
 from reprolab import logs

@@ -129,8 +129,8 @@ class Process:
 
     ``forked`` is true between a fork and an exec: the process still runs as a copy of its parent. ``layout`` is the
     addresses where its program and its stack begin. A fork copies them, an exec chooses new ones. It is empty if the
-    kernel does not show them. ``ticks`` is the CPU time of all its threads, also of those that have ended, in clock ticks;
-    ``rss`` is its resident memory in bytes, which counts pages that it shares with others.
+    kernel does not show them. ``ticks`` is the CPU time in clock ticks of all its threads, ended ones included.
+    ``rss`` is its resident memory in bytes, with the pages that it shares with others.
     """
 
     pid: int

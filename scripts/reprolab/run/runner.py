@@ -371,7 +371,8 @@ class Runner:
                         guarded(stack.up, self.client)
                     with self.watch.stage("drive", seconds):
                         driven = guarded(lambda: self._drive(experiment, stack, evidence), self.client)
-                        stack.check_start_observed()
+                        if prepared.variant.name in experiment.may_fail:
+                            stack.check_start_observed()
                     self._driven.add(stack.project)
             finally:
                 # The evidence is saved before the stack is removed, also after an error.
@@ -411,7 +412,6 @@ class Runner:
             self._owner(),
             factors,
             may_fail=frozenset({APP_ROLE} if variant.name in variant.experiment.may_fail else ()),
-            docker=self.engine.docker,
             side_by_side=variant.experiment.parallel and self.plan.jobs > 1,
         )
 

@@ -30,8 +30,8 @@ class StackContainers:
     ``factors`` are the values of all factors; ``owner`` are labels for the containers that the lab adds to the stack.
     ``timeouts`` are the paths of the probes that had no answer within their limits. ``ends`` has the services that the
     experiment may end: the moment from which on, by the engine's clock (nanoseconds since the epoch), and why.
-    ``may_fail`` are the services whose start may fail, ``docker`` is the engine's command line client,
-    ``side_by_side`` says whether other trials of the run may run at the same time.
+    ``may_fail`` are the services whose start may fail. ``side_by_side`` says whether other trials of the run may run
+    at the same time.
     """
 
     scenario: str
@@ -45,7 +45,6 @@ class StackContainers:
     timeouts: list[str] = field(default_factory=list)
     ends: dict[str, tuple[int, str]] = field(default_factory=dict)
     may_fail: frozenset[str] = frozenset()
-    docker: str = "docker"
     side_by_side: bool = False
     _containers: dict[str, Container] = field(default_factory=dict)
     _commands: Commands = field(default_factory=Commands)

@@ -145,9 +145,8 @@ def reason_of(
         unwanted = _unwanted(
             [event for event in events if event.role == role and (until is None or event.time_ns < until)]
         )
-        if role in may_fail:
-            unwanted = [event for event in unwanted if event.action not in BY_THEMSELVES]
-        if unwanted:
+        alone = role in may_fail and all(event.action in BY_THEMSELVES for event in unwanted)
+        if unwanted and not alone:
             words = dict.fromkeys(_words(event) for event in unwanted)
             moment = datetime.fromtimestamp(unwanted[0].time_ns // 1_000_000_000, UTC)
             reasons.append(f"{role} {_joined([*words])} at {moment:%H:%M:%S} UTC")

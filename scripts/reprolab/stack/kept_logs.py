@@ -69,7 +69,7 @@ class StackLogs(StackContainers):
         """Save the log and the state of a container that another one replaces, and keep it under its number."""
         name = f"{role}.{1 + sum(known.rpartition('.')[0] == role for known in self._former)}"
         with self._capturing:
-            self._former[name] = self._capture_container(name, container, self.docker)
+            self._former[name] = self._capture_container(name, container, self.compose[0])
         self._containers[name] = container
 
     def _capture_container(self, name: str, container: Container, docker_cli: str) -> dict[str, Any]:

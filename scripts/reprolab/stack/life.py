@@ -142,7 +142,7 @@ class StackLife(StackConnections, StackLooks, StackLogs):
             container.unpause()
 
     def cut_off(self, role: str = "app") -> None:
-        """Take a service off its networks. Its own loopback stays; requests from outside and from others do not arrive."""
+        """Take a service off its networks. Its own loopback stays; nothing arrives from outside or from others."""
         container = self._in_hand(role, "cuts off")
         container.reload()
         networks = container.attrs["NetworkSettings"]["Networks"]

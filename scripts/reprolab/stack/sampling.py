@@ -46,9 +46,9 @@ class Worker:
 class Samples:
     """What the processes of a service used, sampled while a block ran; complete when the block has ended.
 
-    ``at_s`` are the seconds since the first sample. ``rss`` is in bytes, summed over the processes: pages that they share
-    count for each. ``cpu`` is the CPU time in seconds since the first sample. ``descriptors`` is the number of open files,
-    ``sockets`` is state -> number in the service's network, such as {"tcp close-wait": 3}.
+    ``at_s`` are the seconds since the first sample. ``rss`` is in bytes, summed over the processes: pages that they
+    share count for each. ``cpu`` is the CPU time in seconds since the first sample. ``descriptors`` is the number of
+    open files. ``sockets`` is state -> number in the service's network, such as {"tcp close-wait": 3}.
     """
 
     kinds: tuple[str, ...]
