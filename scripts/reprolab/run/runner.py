@@ -40,7 +40,7 @@ from reprolab.run.plan import Plan, PlannedVariant
 from reprolab.run.repeat import needs_idle
 from reprolab.run.rounds import Step
 from reprolab.run.schedule import OnRounds, Schedule
-from reprolab.scenario.model import DOCUMENTED, Experiment, Scenario
+from reprolab.scenario.model import APP_ROLE, DOCUMENTED, Experiment, Scenario
 from reprolab.scenario.trial import TrialRecord
 from reprolab.stack.builds import Builder
 from reprolab.stack.compose import Model
@@ -371,6 +371,8 @@ class Runner:
                         guarded(stack.up, self.client)
                     with self.watch.stage("drive", seconds):
                         driven = guarded(lambda: self._drive(experiment, stack, evidence), self.client)
+                        if prepared.variant.name in experiment.may_fail:
+                            stack.check_start_observed()
                     self._driven.add(stack.project)
             finally:
                 # The evidence is saved before the stack is removed, also after an error.
@@ -399,7 +401,19 @@ class Runner:
         factors = {**self.scenario.factors, **prepared.variant.changes}
         file = evidence.path / "compose.json"
         compose = compose_command(self.engine)
-        return Stack(self.scenario.name, model, file, self.client, compose, evidence, self._owner(), factors)
+        variant = prepared.variant
+        return Stack(
+            self.scenario.name,
+            model,
+            file,
+            self.client,
+            compose,
+            evidence,
+            self._owner(),
+            factors,
+            may_fail=frozenset({APP_ROLE} if variant.name in variant.experiment.may_fail else ()),
+            side_by_side=variant.experiment.parallel and self.plan.jobs > 1,
+        )
 
     def _capture(self, stack: Stack, *, quietly: bool) -> None:
         already = sys.exc_info()[1]

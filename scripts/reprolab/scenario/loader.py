@@ -34,6 +34,7 @@ from reprolab.scenario.model import (
     official_image,
 )
 from reprolab.scenario.requirement import REQUIRES_KEY, read_requirements
+from reprolab.scenario.variant import Variant
 
 PACKAGE = "reprolab_scenarios"
 TEXT_KEYS = ("title", "summary", "finding")
@@ -42,6 +43,7 @@ DOCUMENT_FIELDS = tuple(field.name for field in fields(Document))
 DATE = re.compile(r"\d{4}(-\d\d(-\d\d)?)?( \([^()]+\))?")
 VALUES_KEY = "values"
 WHEN_KEY = "when"
+MAY_FAIL = "MAY_FAIL_TO_START"
 EXPERIMENT_NAMES = ("VARIANTS", "TRIALS", "CLAIMS", "drive")
 
 
@@ -348,6 +350,7 @@ def _experiment(scenario: Scenario, package: str, path: Path) -> Experiment:
         zero=getattr(module, "zero", None),
         columns=tuple(getattr(module, "COLUMNS", ())),
         parallel=bool(getattr(module, "PARALLEL", False)),
+        may_fail=_may_fail(module, where),
         summary=(module.__doc__ or "").strip().split("\n")[0],
     )
 
@@ -359,15 +362,30 @@ def _variants(scenario: Scenario, variants: object, where: str) -> dict[str, dic
         raise UsageError(
             f"{where}: the variant name {CUSTOM!r} is reserved for factors that a user sets", expected="another name"
         )
-    for name, changes in variants.items():
+    changes_of = {name: item.changes if isinstance(item, Variant) else item for name, item in variants.items()}
+    for name, changes in changes_of.items():
         if not isinstance(changes, dict):
-            raise UsageError(f"{where}: the variant {name} is {changes!r}", expected="a dict of {FACTOR: value}")
-    clean = {str(name): {k: str(v) for k, v in changes.items()} for name, changes in variants.items()}
+            raise UsageError(
+                f"{where}: the variant {name} is {changes!r}",
+                expected="a dict of {FACTOR: value}, or Variant({FACTOR: value}, may_fail_to_start=True)",
+            )
+    clean = {str(name): {k: str(v) for k, v in changes.items()} for name, changes in changes_of.items()}
     for name, changes in clean.items():
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
             raise UsageError(f"{where}: {name!r} is not a variant name", expected="letters, digits, . _ -")
         scenario.check_factors(changes, f"{where}, variant {name}")
     return clean
+
+
+def _may_fail(module: ModuleType, where: str) -> frozenset[str]:
+    """The variants whose start may fail; with MAY_FAIL_TO_START all, also one of factors that a user sets."""
+    every = getattr(module, MAY_FAIL, False)
+    if not isinstance(every, bool):
+        raise UsageError(f"{where}: {MAY_FAIL} is {every!r}", expected="True, or variants that say may_fail_to_start")
+    if every:
+        return frozenset({*map(str, module.VARIANTS), CUSTOM})
+    variants = module.VARIANTS.items()
+    return frozenset(str(name) for name, item in variants if isinstance(item, Variant) and item.may_fail_to_start)
 
 
 def _check_claims(claims: object, variants: Mapping[str, object], where: str) -> None:

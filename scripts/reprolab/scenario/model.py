@@ -122,6 +122,8 @@ class Experiment:
     Three functions are optional and add to a report's timeline: ``events(evidence, observation)`` yields
     `reprolab.Event`, ``responses(evidence, observation)`` returns counts by status, and ``zero(evidence,
     observation)`` returns the timeline's zero in nanoseconds since the epoch.
+
+    ``may_fail`` are the variants in which the start of the server under test may fail: `drive` observes it.
     """
 
     name: str
@@ -136,6 +138,7 @@ class Experiment:
     columns: tuple[Column, ...] = ()
     parallel: bool = False
     summary: str = ""
+    may_fail: frozenset[str] = frozenset()
 
     @property
     def needed(self) -> frozenset[str]:

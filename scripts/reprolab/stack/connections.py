@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reprolab.core.errors import InvalidTrial
-from reprolab.evidence.wire_file import write_log
 from reprolab.stack.http import StackRequests
 from reprolab.stack.outcome import Outcome
 from reprolab.stack.protocols import WebSocket, exchange
@@ -99,7 +98,3 @@ class StackConnections(StackRequests):
         for _, wire in self._wires.values():
             wire.close()
         self._wires.clear()
-
-    def write_client_log(self) -> None:
-        """Write what the clients did as a log beside those of the services."""
-        write_log(self.evidence.path)

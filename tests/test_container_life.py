@@ -1,0 +1,273 @@
+"""Services are stopped, started, made anew, paused, cut off and sampled; a start that fails can be the observation."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from cases import ROOT
+from lab import base, engine
+from reprolab import InvalidTrial
+from reprolab.baseimage.resolve import policy
+from reprolab.core.errors import UsageError
+from reprolab.engine import labels
+from reprolab.engine.detect import compose_command, ensure_engine
+from reprolab.evidence.run_dir import TrialDirectory
+from reprolab.evidence.series import SAMPLES_FILE, read_series
+from reprolab.processes.snapshot import Process, Signals, Snapshot
+from reprolab.scenario import loader
+from reprolab.stack.disturbances import undisturbed
+from reprolab.stack.prepare import StackPreparer, StackRequest
+from reprolab.stack.sampling import cpu_seconds, rows_of, series_of
+from reprolab.stack.stack import Stack
+
+# It fails to start, or answers 500, as /state/mode says; /leak opens a file, /work uses the processor in a child.
+SERVER = """
+import http.server, os, pathlib, signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+mode = pathlib.Path("/state/mode")
+mode = mode.read_text().strip() if mode.exists() else os.environ.get("MODE", "")
+print("booting", mode, flush=True)
+if mode == "fail":
+    print("cannot boot", flush=True)
+    sys.exit(3)
+worker = subprocess.Popen([sys.executable, "-c", "while True: pass" if mode == "busy" else "input()"],
+                          stdin=subprocess.PIPE)
+leaked = []
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == "/leak":
+            leaked.extend(open("/etc/hosts") for _ in range(100))
+        self.send_response(500 if mode == "broken" else 200)
+        self.end_headers()
+        self.wfile.write(str(worker.pid).encode())
+http.server.HTTPServer(("", 8000), Handler).serve_forever()
+"""
+docker_test = pytest.mark.docker
+Make = Callable[..., Stack]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    """Makes a stack with one service, not yet up; ``service`` are keys of the service, ``options`` of the stack."""
+    stacks = []
+
+    def stack(service: dict[str, Any] | None = None, forensics: str = "", **options: Any) -> Stack:
+        found = ensure_engine(print)
+        owner = labels.object_labels("life", "test")
+        image = base("python:3.12.1-slim-bookworm")
+        app = {
+            "image": image,
+            "command": ["python", "-c", SERVER],
+            "init": True,
+            "labels": owner,
+            "ports": [{"target": 8000, "host_ip": "127.0.0.1", "protocol": "tcp"}],
+            "volumes": [{"type": "volume", "source": "state", "target": "/state"}],
+        } | (service or {})
+        model = {
+            "name": f"reprolab-life-{secrets.token_hex(4)}",
+            "services": {"life-app": app, "forensics": {"image": forensics or image}},
+            "volumes": {"state": {"labels": owner}},
+            "networks": {"default": {"labels": owner}},
+        }
+        evidence = TrialDirectory(tmp_path / secrets.token_hex(4))
+        evidence.path.mkdir()
+        file = evidence.path / "compose.json"
+        stacks.append(Stack("life", model, file, engine(), compose_command(found), evidence, owner, **options))
+        return stacks[-1]
+
+    yield stack
+    for made in stacks:
+        made.down()
+
+
+def log(stack: Stack, name: str) -> str:
+    """A captured log as text."""
+    return gzip.decompress(stack.evidence.log_path(name).read_bytes()).decode()
+
+
+def events(stack: Stack) -> list[dict[str, Any]]:
+    """The events of the containers, as they are in the evidence."""
+    rows: list[dict[str, Any]] = json.loads((stack.evidence.path / "events.json").read_text())
+    return rows
+
+
+def port(stack: Stack) -> str:
+    """The port that the engine publishes now."""
+    container = stack.client.containers.get(str(stack.container("app").id))
+    return str(container.attrs["NetworkSettings"]["Ports"]["8000/tcp"][0]["HostPort"])
+
+
+@docker_test
+def test_a_service_lives_through_stops_starts_and_a_new_container(make: Make) -> None:
+    """Each end is described, the port is always that of now, and the log of the first container stays."""
+    stack = make()
+    with undisturbed(stack):
+        stack.up()
+        before = port(stack)
+        stopped = stack.stop("app", grace=5)
+        assert (stopped.exit_status, stopped.oom_killed) == (0, False) and stopped.took_s < 5
+        start = stack.start()
+        assert start.answered and not start.ended and start.last_lines[-2:] != () and start.restarts == 0
+        assert stack.url() == f"http://127.0.0.1:{port(stack)}/"
+
+        stack.execute("app", ["sh", "-c", "echo fail > /state/mode"])
+        stack.restart("app", grace=5)
+        failed = stack.start()
+        assert not failed.answered and failed.exit_status == 3 and failed.lived_s < 20
+        assert failed.last_lines == ("booting fail", "cannot boot")
+
+        replaced = stack.recreate("app", new_address=True)
+        assert replaced.before.keys() == replaced.after.keys() and replaced.before != replaced.after
+        assert all(replaced.after.values())
+        assert stack.start().last_lines[-1] == "cannot boot"
+    stack.capture("docker")
+    assert before and log(stack, "app").count("booting fail") == 1
+    assert log(stack, "app.1").count("booting") == 3 and "cannot boot" in log(stack, "app.1")
+    states = json.loads((stack.evidence.path / "containers.json").read_text())
+    assert states["app"]["ExitCode"] == states["app.1"]["ExitCode"] == 3
+    assert {row["declared"] for row in events(stack) if row["action"] == "die"} == {"the experiment stops it"}
+    starts = [json.loads(line) for line in (stack.evidence.path / "starts.jsonl").read_text().splitlines()]
+    assert [row["exit_status"] for row in starts] == [None, 3, 3]
+
+
+@docker_test
+def test_a_service_is_paused_and_cut_off_and_a_process_ends(make: Make) -> None:
+    """It does not answer meanwhile, and does so afterwards; a process has also ended if nobody reaps it."""
+    stack = make()
+    with undisturbed(stack):
+        stack.up()
+        worker = int(stack.get().text)
+        stack.pause()
+        with pytest.raises(requests.Timeout):
+            stack.get(timeout=1)
+        stack.unpause()
+        assert stack.get().status_code == 200
+        stack.cut_off()
+        with pytest.raises((requests.RequestException, InvalidTrial)):
+            stack.get(timeout=1)
+        stack.rejoin()
+        assert stack.start().answered
+        with pytest.raises(InvalidTrial, match=rf"process {worker} of app has ended: not so after 0\.3 s"):
+            stack.wait_ended("app", worker, limit=0.3)
+        stack.execute("app", ["sh", "-c", f"(sleep 1; kill -9 {worker}) >/dev/null 2>&1 &"])
+        assert stack.wait_ended("app", worker, limit=20) > 0.5
+        # The server does not reap its child.
+        assert "Z" in stack.execute("app", ["sh", "-c", f"cat /proc/{worker}/stat"])[1]
+        again = stack.start_again("app", 2, grace=5)
+        assert [start.answered for start in again] == [True, True] and stack.starts[-2:] == again
+
+
+@docker_test
+def test_a_start_that_fails_is_observed_only_where_it_may_fail(make: Make) -> None:
+    """Otherwise the trial is invalid; and it is invalid if somebody else ended the service."""
+    failing = {"environment": {"MODE": "fail"}}
+    strict = make(failing)
+    with pytest.raises(InvalidTrial, match="app did not start: exit code 3"), undisturbed(strict):
+        strict.up()
+
+    stack = make(failing | {"restart": "on-failure:2"}, may_fail=frozenset({"app"}))
+    with undisturbed(stack):
+        stack.up()
+        start = stack.start(limit=30)
+        assert (start.answered, start.exit_status, start.restarts) == (False, 3, 2)
+        assert start.last_lines[-1] == "cannot boot"
+    assert {row["action"] for row in events(stack)} >= {"start", "die"}
+    assert not any("declared" in row for row in events(stack))
+
+    broken = make({"environment": {"MODE": "broken"}}, may_fail=frozenset({"app"}))
+    message = "^app was sent SIGKILL and ended with exit status 137 at .*, which is no part of the experiment$"
+    with pytest.raises(InvalidTrial, match=message), undisturbed(broken):
+        broken.up()
+        alive = broken.start(limit=1)
+        assert (alive.answered, alive.exit_status, alive.answer) == (False, None, "status 500")
+        assert alive.lived_s >= 0.9
+        broken.container("app").kill()
+
+
+@docker_test
+def test_processes_are_sampled_where_the_server_is_the_first_process(make: Make, tmp_path: Path) -> None:
+    """Leaked descriptors and the CPU time of a busy child show; the worker is the child of the server."""
+    preparer = StackPreparer(ensure_engine(print), engine(), policy(os.environ), print)
+    (model,) = preparer.models(loader.load(ROOT, "pool-freeze"), [StackRequest({})], {})
+    tool = {"name": model["name"], "services": {"forensics": model["services"]["forensics"]}}
+    preparer.build(tool, tmp_path / "build")
+    image = tool["services"]["forensics"]["image"]
+    stack = make({"init": False, "environment": {"MODE": "busy"}}, image)
+    stack.up()
+    (before,) = stack.workers()
+    with stack.sample("app", ["cpu", "descriptors", "sockets", "rss"], every=0.2) as samples:
+        stack.get("/leak")
+        time.sleep(1)
+    (after,) = stack.workers()
+    files, cpu = samples.values("descriptors"), samples.values("cpu")
+    assert len(files) >= 4 and files[-1] - files[0] == 100
+    assert cpu[0] == 0 and 0 < cpu[-1] <= after.cpu_s - before.cpu_s + 0.1
+    assert after.pid == before.pid and after.rss > 1 << 20
+    # The server's, and that of the engine's resolver of names.
+    assert all(sockets["tcp listening"] == 2 for sockets in samples.values("sockets"))
+    assert min(samples.values("rss")) > 1 << 20
+    drawn = list(read_series(stack.evidence.path / SAMPLES_FILE))
+    assert len(drawn) == len(samples.rows) and {sample.service for sample in drawn} == {"app, sampled"}
+
+
+# -- without an engine ----------------------------------------------------------------------------
+
+
+def test_looks_become_samples() -> None:
+    """CPU time is that of the same process; what began meanwhile counts whole. States have names."""
+    first = {
+        "at_ns": 10**9,
+        "processes": {"7": [1, 100, 5, 3]},
+        "sockets": {"tcp": {"08": 2}, "unix": {"listening": 1}},
+    }
+    second = {"at_ns": 3 * 10**9, "processes": {"7": [1, 150, 6, 4], "8": [9, 50, 1, 1]}, "sockets": {}}
+    third = {"at_ns": 4 * 10**9, "processes": {"7": [20, 30, 6, 4]}, "sockets": {}}
+    assert cpu_seconds(first, second) == 1.0 and cpu_seconds(second, third) == 0.3
+    series = list(series_of("app", [first, second, third]))
+    assert [sample.cpu for sample in series] == [0.0, 0.5, 0.3]
+    assert series[0].sockets == {"tcp close-wait": 2, "unix listening": 1}
+    rows = list(rows_of(series, [first, second, third], ("cpu", "rss")))
+    assert rows == [
+        {"at_s": 0.0, "cpu": 0.0, "rss": 5},
+        {"at_s": 2.0, "cpu": 1.0, "rss": 7},
+        {"at_s": 3.0, "cpu": 1.3, "rss": 6},
+    ]
+
+
+@pytest.mark.parametrize(("first", "server"), [("/sbin/docker-init", 7), ("python", 1)])
+def test_the_server_is_the_child_of_an_init_or_the_first_process(first: str, server: int) -> None:
+    """Without the engine's init the server has the number 1, and its workers are no servers."""
+    processes = {
+        pid: Process(pid, parent, "S", (word, "x"), pid, Signals(), ())
+        for pid, parent, word in ((1, 0, first), (7, 1, "python"), (9, 7, "python"), (40, 0, "sh"))
+    }
+    assert Snapshot(0, processes).server().pid == server
+
+
+@pytest.mark.parametrize("look", [lambda stack: stack.workers(), lambda stack: stack.sample().__enter__()])
+def test_trials_side_by_side_measure_no_processor_time(tmp_path: Path, look: Callable[[Stack], Any]) -> None:
+    """The run ends with what to do; trials that share the processors would measure each other."""
+    unused: Any = None
+    model = {"name": "x", "services": {"life-app": {}}}
+    stack = Stack("life", model, tmp_path / "c", unused, (), TrialDirectory(tmp_path), {}, side_by_side=True)
+    with pytest.raises(UsageError, match="run side by side") as caught:
+        look(stack)
+    assert "remove PARALLEL" in str(caught.value)
+
+
+def test_a_start_that_may_fail_must_be_observed(tmp_path: Path) -> None:
+    """An experiment that forgets it would read a server that is not up."""
+    unused: Any = None
+    model = {"name": "x", "services": {"life-app": {}}}
+    stack = Stack("life", model, tmp_path / "c", unused, (), TrialDirectory(tmp_path), {}, may_fail=frozenset({"app"}))
+    with pytest.raises(InvalidTrial, match=r"did not call stack\.start"):
+        stack.check_start_observed()
