@@ -120,7 +120,7 @@ def test_responses_count_at_their_end() -> None:
 
 
 def test_nginx_writes_the_end_of_a_response() -> None:
-    """In seconds with a fraction, where h2o writes when the request came. The other moment follows from the duration."""
+    """In seconds with a fraction, where h2o writes when the request came; the duration gives the other moment."""
     line = access(105.5).replace(str((EPOCH + 105_500_000) // 1000).encode(), b"1795239009.105")
     line = line.replace(b" 0\n", b" 0.096\n")
     assert access_summary([line], EPOCH).first_ns == {200: EPOCH + 105_000_000}

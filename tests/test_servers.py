@@ -265,8 +265,8 @@ def test_a_dialect_for_each_server() -> None:
 
 NO_SOCKET = (
     "2026-11-26T01:31:05.5Z 2026/11/26 01:31:05 [crit] 12#12: *7 connect() to unix:/run/x.sock failed "
-    '(2: No such file or directory) while connecting to upstream, client: 127.0.0.1, server: , request: "GET /a?b="c", d HTTP/1.1", '
-    'upstream: "http://unix:/run/x.sock:/a", host: "x"\n'
+    "(2: No such file or directory) while connecting to upstream, client: 127.0.0.1, server: , "
+    'request: "GET /a?b="c", d HTTP/1.1", upstream: "http://unix:/run/x.sock:/a", host: "x"\n'
 )
 
 

@@ -17,7 +17,7 @@ from reprolab.engine.exec import LIMIT, Commands
 from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.stack.compose import Model, services_by_role
 
-TOOL_ROLES = ("wrk", "forensics", "client")
+TOOL_ROLES = ("wrk", "forensics", "client", "network")
 
 
 @dataclass

@@ -133,6 +133,7 @@ class Stack(StackLoad, StackLooks, StackConnections):
         """End all running commands in containers, and remove the containers of clients and of looks at processes."""
         self._commands.break_off()
         self.remove_clients()
+        self.remove_network_helpers()
         for inspector in self._inspectors.values():
             if inspector.container is not None:
                 remove_container(inspector.container)
