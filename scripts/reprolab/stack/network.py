@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from docker.errors import APIError
@@ -103,11 +103,15 @@ class StackNetwork(StackContainers):
             if self._start_of(role) not in (begun, ""):
                 raise InvalidTrial(f"{role} was started again while its links were slow: its new links were not")
         finally:
-            for name in changed:
-                # The network may have gone, with its service.
-                with suppress(InvalidTrial):
+            try:
+                for name in changed:
                     self._change(helper, role, ["tc", "qdisc", "del", "dev", name, "root"])
-            remove_container(self._slow.pop(role))
+            except InvalidTrial as error:
+                # The network may have gone, with its service.
+                if self._start_of(role) == begun:
+                    raise InvalidTrial(f"the links of {role} stay slow: {error}") from error
+            finally:
+                remove_container(self._slow.pop(role))
 
     def require_host(self, role: str, host: str) -> None:
         """Raise InvalidTrial if a host is an IPv6 address and the network of a service has no IPv6."""
@@ -136,7 +140,7 @@ class StackNetwork(StackContainers):
         """What a command prints that runs in a service's network. Raises InvalidTrial with the reason if it fails."""
         output = self._commands.run(helper, command, name=f"the container that changes the links of {role}")
         if output.code:
-            raise InvalidTrial(f"the links of {role} cannot be made slow: {why_forbidden(output.err, command)}")
+            raise InvalidTrial(f"the links of {role} cannot be changed: {why_forbidden(output.err, command)}")
         return output.out
 
     def _network_helper(self, role: str) -> Container:
@@ -163,5 +167,5 @@ class StackNetwork(StackContainers):
                 remove_container(helper)
             words = state_words(target)
             reason = f"it {words}" if words else error.explanation
-            raise InvalidTrial(f"the links of {role} cannot be made slow: {reason}") from error
+            raise InvalidTrial(f"the links of {role} cannot be changed: {reason}") from error
         return helper
