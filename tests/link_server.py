@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import pathlib
 import socket
 import socketserver
 import struct
@@ -57,6 +58,7 @@ class Uwsgi(socketserver.StreamRequestHandler):
 
 
 os.umask(0)
+pathlib.Path(SOCKET).unlink(missing_ok=True)
 for server in (OnTcp(("::", 8000), Tells), OnFile(SOCKET, Tells), socketserver.ThreadingTCPServer(("", 8001), Uwsgi)):
     threading.Thread(target=server.serve_forever).start()
 threading.Event().wait()
