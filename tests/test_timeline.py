@@ -97,6 +97,24 @@ def test_a_restart_is_one_event() -> None:
     assert len(events_of(stamped("26.1", again), stamped("26.2", again))) == 1
 
 
+def test_nginx_before_the_server_has_its_events(tmp_path: Path) -> None:
+    """Its workers, and its errors, of which equal ones within a second are one; its access log gives the responses."""
+    refused = "[error] 9#9: *{} connect() failed (111: Connection refused) while connecting to upstream, client: x"
+    lines = [(26.0, "[notice] 1#1: start worker process 9"), (26.05, "[notice] 1#1: using epoll")]
+    lines += [(26 + n / 10, refused.format(n)) for n in range(1, 9)] + [(29.0, refused.format(9))]
+    streams = [stamped(f"{at:.1f}", f"2026/11/21 05:52:26 {text}") for at, text in lines]
+    written(tmp_path, "proxy", '- - - [x] "GET / HTTP/1.1" 502 0 "-" "-" 1795240346.500 0.100')
+    evidence = written(tmp_path, "proxy.streams", *streams)
+    line = timeline(LAMP, evidence, {"load": {"started_ns": ZERO}})
+    assert line is not None and line.responses["502"][5] == 1
+    words = "connect() failed (111: Connection refused) while connecting to upstream"
+    assert [(e.kind, e.text, e.source, e.at_ms, e.until_ms) for e in line.events] == [
+        ("started", "worker 9 started", "proxy", 0, None),
+        ("note", f"{words} (8 times)", "proxy", 100, 800),
+        ("note", words, "proxy", 3000, None),
+    ]
+
+
 def test_an_event_has_one_of_the_known_kinds() -> None:
     """An unknown kind raises an error that names the known kinds."""
     with pytest.raises(ValueError, match=r"vanished.*started"):

@@ -13,7 +13,7 @@ from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.evidence.wire_file import WIRE_FILE, exchanges, read_lines
 from reprolab.logs import access_log, timestamps
 from reprolab.logs.log_file import DamagedLog
-from reprolab.logs.server_events import from_log
+from reprolab.logs.server_events import from_log, from_proxy_log
 from reprolab.scenario.event import KINDS, Event
 from reprolab.scenario.model import Experiment
 
@@ -48,9 +48,9 @@ class Timeline:
 def timeline(experiment: Experiment, evidence: TrialDirectory, observation: Mapping[str, Any]) -> Timeline | None:
     """The timeline of one trial; None if there is nothing to show, or only the start of a server.
 
-    The lab reads the log lines of the servers, the start and the end of the load, and the access log of the proxy. The
-    experiment's ``events`` are added to these; its ``responses`` and ``zero`` replace those of the lab. If ``zero``
-    returns 0, only distances are known, and no log is read.
+    The lab reads the log lines of the server and of nginx before it, the start and the end of the load, and the access
+    log of the proxy. The experiment's ``events`` are added to these; its ``responses`` and ``zero`` replace those of
+    the lab. If ``zero`` returns 0, only distances are known, and no log is read.
     """
     zero = experiment.zero(evidence, observation) if experiment.zero else zero_of(evidence, observation)
     from_experiment = list(experiment.events(evidence, observation)) if experiment.events else []
@@ -91,10 +91,12 @@ def load_start(observation: Mapping[str, Any]) -> int:
 
 
 def log_events(evidence: TrialDirectory, zero_ns: int) -> list[Event]:
-    """The events in the log of the app, by the engine's timestamps; empty if the log cannot be read."""
-    with suppress(*UNREADABLE):
-        return from_log(evidence.streams("app"), zero_ns, "app")
-    return []
+    """The events in the streams of app and proxy, by the engine's timestamps; none of one that cannot be read."""
+    events: list[Event] = []
+    for role, read in (("app", from_log), ("proxy", from_proxy_log)):
+        with suppress(*UNREADABLE):
+            events += read(evidence.streams(role), zero_ns, role)
+    return events
 
 
 def load_events(observation: Mapping[str, Any], zero_ns: int) -> list[Event]:

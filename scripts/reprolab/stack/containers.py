@@ -20,7 +20,7 @@ from reprolab.engine.failures import raise_if_engine_gone
 from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.stack.compose import Model, services_by_role
 
-TOOL_ROLES = ("wrk", "forensics", "client")
+TOOL_ROLES = ("wrk", "forensics", "client", "network")
 
 
 @dataclass

@@ -85,6 +85,7 @@ class Stack(StackStarts, StackSampling, StackLoad, StackConnections):
         self._commands.break_off()
         self.remove_clients()
         self.remove_placeholders()
+        self.remove_network_helpers()
         for inspector in self._inspectors.values():
             if inspector.container is not None:
                 remove_container(inspector.container)
