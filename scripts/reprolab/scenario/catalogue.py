@@ -95,7 +95,7 @@ def _releases(content: object, where: str) -> dict[str, str]:
 
 def _texts(content: object, where: str, expected: str) -> tuple[str, ...]:
     """A text or a list of texts, without repetition; nothing for a missing key."""
-    texts = content if isinstance(content, list) else [] if content is None else [content]
+    texts: list[Any] = content if isinstance(content, list) else [] if content is None else [content]
     if not all(isinstance(text, str) and text.strip() for text in texts) or content == []:
         raise UsageError(f"{where} is {content!r}", expected=expected)
     return tuple(dict.fromkeys(text.strip() for text in texts))
