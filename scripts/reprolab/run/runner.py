@@ -31,7 +31,7 @@ from reprolab.engine.detect import Engine, compose_command
 from reprolab.engine.failures import guarded, no_answer, raise_if_engine_gone
 from reprolab.engine.requirements import HostState, lacks
 from reprolab.evidence.run_dir import FAILURE, RunDirectory, TrialDirectory
-from reprolab.evidence.run_info import BuiltImage
+from reprolab.evidence.run_info import WHOLE, BuiltImage
 from reprolab.machine.load import busy_reason
 from reprolab.machine.watch import watching
 from reprolab.run.keep import Keeper
@@ -83,9 +83,10 @@ class Prepared:
 
 
 class Stopwatch:
-    """The seconds in each stage of a whole run."""
+    """The seconds in each stage of a whole run, and of the run in all: trials run side by side."""
 
     def __init__(self) -> None:
+        self._started = time.monotonic()
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self._lock = Lock()
 
@@ -103,8 +104,9 @@ class Stopwatch:
                 also[name] = round(also.get(name, 0.0) + duration, 3)
 
     def line(self) -> str:
-        """The seconds of each stage, in one line."""
-        return " · ".join(f"{name} {self.seconds[name]:.1f} s" for name in STAGES)
+        """The seconds of each stage and in all, in one line."""
+        parts = [(name, self.seconds[name]) for name in STAGES] + [(WHOLE, time.monotonic() - self._started)]
+        return " · ".join(f"{name} {seconds:.1f} s" for name, seconds in parts)
 
 
 @dataclass

@@ -20,6 +20,7 @@ from typing import Any
 from reprolab.core.config_file import hint, mapping, read_yaml, reject_unknown_keys
 from reprolab.core.error_place import place
 from reprolab.core.errors import UsageError
+from reprolab.scenario import catalogue
 from reprolab.scenario.allowance import ALLOW_KEY, read_allowances
 from reprolab.scenario.model import (
     APP_ROLE,
@@ -72,6 +73,7 @@ def load(root: Path, name: str) -> Scenario:
     _check_unique_ids(scenario)
     _check_when_experiments(scenario)
     _check_answer(scenario)
+    _check_releases(scenario)
     return scenario
 
 
@@ -101,6 +103,7 @@ def _read_compose(name: str, directory: Path) -> Scenario:
             block.get(REQUIRES_KEY), directory, where, partial(_allowed, factors=factors, values=values)
         ),
         allow=read_allowances(block.get(ALLOW_KEY), where),
+        catalogue=catalogue.read_entry(block, where),
     )
 
 
@@ -194,7 +197,8 @@ def _block(block: object, where: str) -> dict[str, Any]:
         raise UsageError(
             f"{where} has no x-reprolab block", expected="x-reprolab: {title: ..., document: {title: ...}}"
         )
-    known = (*TEXT_KEYS, DOCUMENT_KEY, HEADLINE_KEY, ANSWER_KEY, VALUES_KEY, WHEN_KEY, REQUIRES_KEY, ALLOW_KEY)
+    own = (*TEXT_KEYS, DOCUMENT_KEY, HEADLINE_KEY, ANSWER_KEY, VALUES_KEY, WHEN_KEY, REQUIRES_KEY, ALLOW_KEY)
+    known = (*own, *catalogue.KEYS)
     reject_unknown_keys(block, known, where, prefix="x-reprolab.")
     for key, expected in (("title", "a line of text"), (DOCUMENT_KEY, "{title: ..., author: ..., date: ...}")):
         if not block.get(key):
@@ -420,6 +424,20 @@ def _check_answer(scenario: Scenario) -> None:
             raise UsageError(
                 f"{where} names {identifier}, which expects its sign in no variant", expected="a claim with `shows`"
             )
+
+
+def _check_releases(scenario: Scenario) -> None:
+    """x-reprolab.releases needs a main claim, whose sign is counted, and names variants of its experiment."""
+    if not scenario.catalogue.releases:
+        return
+    where = f"scenarios/{scenario.name}/compose.yaml: x-reprolab.{catalogue.RELEASES_KEY}"
+    experiment = scenario.main_experiment
+    if experiment is None:
+        raise UsageError(
+            f"{where} needs a main claim, whose sign is counted",
+            expected=f"x-reprolab.{ANSWER_KEY}: {{CLAIM: its sign in words}}",
+        )
+    catalogue.check_releases(scenario.catalogue.releases, experiment.variants, scenario.factors, where)
 
 
 def _check_unique_ids(scenario: Scenario) -> None:
