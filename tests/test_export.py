@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import tarfile
+import types
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -338,7 +339,7 @@ BLINK = EXPERIMENT.replace(
 )
 
 
-def blink(root: Path, control: str = "old") -> scenario_model.Scenario:
+def blink(root: Path, control: str = "old", **more: Any) -> scenario_model.Scenario:
     """A small scenario in which factors name a directory, a Dockerfile and a file that is mounted."""
     directory = lay_out(root, compose=STACK, lamp=BLINK)
     for name in ("plain/Dockerfile", "fancy/Dockerfile", "fancy/lamp.py", "a.conf", "b.conf", "reproducer/Dockerfile"):
@@ -351,7 +352,7 @@ def blink(root: Path, control: str = "old") -> scenario_model.Scenario:
         "variant": "documented",
         "control": control,
     }
-    content["services"] = ["app", "store"]
+    content |= {"services": ["app", "store"]} | more
     (directory / "reproducer.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     return loader.load(root, "blink")
 
@@ -528,6 +529,35 @@ def test_no_failure_is_taken_for_an_answer(
         project = re.search(r"--project-name (\S+)", calls[-1])
         assert project
         assert all(f"--project-name {project[1]} " in call for call in calls if "--file" in call)
+
+
+STOPPED = """\
+#!/bin/sh
+case "$*" in
+    *" run "*) echo asked; echo "@stop app 7"; read -r answer; echo "answer $answer"; exit "${RUN:-10}" ;;
+    *" stop "*) echo "$@" >> "$CALLS" ;;
+    *" ps "*) echo a-container ;;
+    "inspect"*" a-container") echo 137 ;;
+    *" down "*) echo "$@" >> "$CALLS" ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(("run", "status"), [("10", 0), ("11", 1), ("3", 2)])
+def test_a_drive_can_have_a_service_stopped(tmp_path: Path, run: str, status: int) -> None:
+    """It gets the exit status and the seconds, its other lines are shown, and its own status counts."""
+    content = write.collect_files(write.choose_case(blink(tmp_path, stops=["app"]), "documented"))
+    assert "pid" not in yaml.safe_load(content["compose.yaml"][0])["services"]["drive"]
+    (tmp_path / "docker").write_text(STOPPED)
+    (tmp_path / "run.sh").write_bytes(content["run.sh"][0])
+    for name in ("docker", "run.sh"):
+        (tmp_path / name).chmod(0o755)
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "CALLS": str(tmp_path / "calls"), "RUN": run}
+    done = subprocess.run([tmp_path / "run.sh"], env=env, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert re.search(r"^asked\nanswer 137 \d+$", done.stdout, re.M)
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert calls[0].endswith(" stop --timeout 7 app") and " down " in calls[-1]
 
 
 def test_without_a_base_it_says_which_line_to_type(written: dict[tuple[str, str | None], Path], tmp_path: Path) -> None:
@@ -795,3 +825,42 @@ def test_socket_vanish_looks_at_the_file_and_the_server(
             server.kill()
             server.wait()
     assert done.returncode == status, done.stdout + done.stderr
+
+
+# -- a server that ends ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("program", "code"),
+    [
+        ("raise SystemExit(3)", 3),
+        ("import os; os.abort()", -6),
+        ("import time; time.sleep(60)", None),
+    ],
+)
+def test_a_drive_can_expect_a_failed_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, code: int | None
+) -> None:
+    """The exit code of a server that ends by itself, and none for one that lives."""
+    with started(tmp_path, monkeypatch, program) as server:
+        assert server.ended(30 if code is not None else 0.2) == code
+
+
+@pytest.mark.parametrize(("ignores", "code"), [("SIG_DFL", -15), ("SIG_IGN", -9)])
+def test_a_drive_can_stop_its_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ignores: str, code: int) -> None:
+    """By SIGTERM, and by SIGKILL after the grace time."""
+    program = f"import signal, time; signal.signal(15, signal.{ignores}); print('up', flush=True); time.sleep(60)"
+    with started(tmp_path, monkeypatch, program) as server:
+        server.until("it is up", lambda: "up" in server.lines())
+        status, seconds = server.stop(0.3)
+        assert status == code and (seconds >= 0.3) == (ignores == "SIG_IGN")
+
+
+def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str) -> Any:
+    """A server of a reproducer: this program."""
+    (tmp_path / "files").mkdir()
+    monkeypatch.setenv("SERVER_FILES", str(tmp_path / "files"))
+    text = render.TEMPLATES.get_template("server.py.j2").render()
+    module = types.ModuleType("server")
+    exec(compile(text, "server.py", "exec"), module.__dict__)
+    return module.Server([sys.executable, "-c", program])

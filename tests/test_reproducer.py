@@ -60,6 +60,8 @@ def test_it_names_a_claim_and_where_its_sign_is_looked_for(tmp_path: Path) -> No
         ({"venv": {"install": []}}, "venv: install is []"),
         ({"venv": {"install": ["a==${RELEES}"]}}, "no factor RELEES (did you mean RELEASE?)"),
         ({"venv": {"install": [{"package": ["a"]}]}}, "unknown key package (did you mean packages?)"),
+        ({"stops": ["app"]}, "stops names 'app'"),
+        ({"stops": ["witness"], "drive": "Dockerfile"}, "stops names 'witness'"),
         (
             {"venv": {"install": ["a==1"]}, "drive": "Dockerfile"},
             "venv is set for a reproducer that needs more than the server",

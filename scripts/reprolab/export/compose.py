@@ -78,7 +78,8 @@ class Resolver:
             **{key: server[key] for key in HARDENED if key in server},
             "environment": self._drive_environment(),
             "network_mode": f"service:{'proxy' if 'proxy' in services else APP}",
-            "pid": f"service:{APP}",
+            # A process namespace ends with its first process, and the drive with it.
+            **({} if APP in self.reproducer.stops else {"pid": f"service:{APP}"}),
             "depends_on": [*services],
             "volumes": [volume for volume in server.get("volumes", []) if not volume_source(volume).startswith(".")],
         }
