@@ -74,8 +74,9 @@ class Reproducer:
 
     ``services`` are the roles that the reproducer needs, ``reads`` the factors that the drive itself reads.
     ``leave_out`` are files of the server's build that only the lab uses, ``without`` the names of build arguments and
-    variables that only the lab uses. ``stops`` are the roles that the drive lets run.sh stop. ``means`` explains each factor that the control changes and that is not part of
-    the stack. ``venv`` is set for reproducers without a proxy, which can also run without Docker.
+    variables that only the lab uses. ``stops`` are the roles that the drive lets run.sh stop. ``means`` explains each
+    factor that the control changes and that is not part of the stack. ``venv`` is set for reproducers without a
+    proxy, which can also run without Docker.
     """
 
     claim: Claim
