@@ -6,25 +6,34 @@ import gzip
 import json
 import os
 import secrets
+import textwrap
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import requests
-from cases import ROOT
+import yaml
+from cases import COMPOSE, EXPERIMENT, ROOT, load, trial
 from lab import base, engine
 from reprolab import InvalidTrial
 from reprolab.baseimage.resolve import policy
 from reprolab.core.errors import UsageError
 from reprolab.engine import labels
 from reprolab.engine.detect import compose_command, ensure_engine
-from reprolab.evidence.run_dir import TrialDirectory
-from reprolab.evidence.series import SAMPLES_FILE, read_series
+from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
+from reprolab.evidence.series import SAMPLES_FILE, SERIES_FILE, Sample, read_series
 from reprolab.processes.snapshot import Process, Signals, Snapshot
+from reprolab.report.html.series_chart import services
+from reprolab.report.html.trials import read_trials
+from reprolab.run.plan import Plan, PlannedVariant
+from reprolab.run.runner import Prepared, Runner
 from reprolab.scenario import loader
-from reprolab.stack.disturbances import undisturbed
+from reprolab.stack.compose import check_scenario, resolve
+from reprolab.stack.disturbances import ServiceEvent, reason_of, undisturbed
 from reprolab.stack.prepare import StackPreparer, StackRequest
 from reprolab.stack.sampling import cpu_seconds, rows_of, series_of
 from reprolab.stack.stack import Stack
@@ -112,12 +121,13 @@ def test_a_service_lives_through_stops_starts_and_a_new_container(make: Make) ->
     stack = make()
     with undisturbed(stack):
         stack.up()
-        before = port(stack)
+        stack.restart("app", grace=5)
+        assert stack.url() == f"http://127.0.0.1:{port(stack)}/"
+        assert stack.start().answered
         stopped = stack.stop("app", grace=5)
         assert (stopped.exit_status, stopped.oom_killed) == (0, False) and stopped.took_s < 5
         start = stack.start()
-        assert start.answered and not start.ended and start.last_lines[-2:] != () and start.restarts == 0
-        assert stack.url() == f"http://127.0.0.1:{port(stack)}/"
+        assert start.answered and not start.ended and start.restarts == 0
 
         stack.execute("app", ["sh", "-c", "echo fail > /state/mode"])
         stack.restart("app", grace=5)
@@ -130,13 +140,13 @@ def test_a_service_lives_through_stops_starts_and_a_new_container(make: Make) ->
         assert all(replaced.after.values())
         assert stack.start().last_lines[-1] == "cannot boot"
     stack.capture("docker")
-    assert before and log(stack, "app").count("booting fail") == 1
-    assert log(stack, "app.1").count("booting") == 3 and "cannot boot" in log(stack, "app.1")
+    assert log(stack, "app").count("booting fail") == 1
+    assert log(stack, "app.1").count("booting") == 4 and "cannot boot" in log(stack, "app.1")
     states = json.loads((stack.evidence.path / "containers.json").read_text())
     assert states["app"]["ExitCode"] == states["app.1"]["ExitCode"] == 3
-    assert {row["declared"] for row in events(stack) if row["action"] == "die"} == {"the experiment stops it"}
+    assert {row["declared"] for row in events(stack) if row["action"] == "die"} == {"the experiment restarts it"}
     starts = [json.loads(line) for line in (stack.evidence.path / "starts.jsonl").read_text().splitlines()]
-    assert [row["exit_status"] for row in starts] == [None, 3, 3]
+    assert [row["exit_status"] for row in starts] == [None, None, 3, 3]
 
 
 @docker_test
@@ -219,6 +229,44 @@ def test_processes_are_sampled_where_the_server_is_the_first_process(make: Make,
     assert len(drawn) == len(samples.rows) and {sample.service for sample in drawn} == {"app, sampled"}
 
 
+LIMITS = {
+    "INIT": "false",
+    "READ_ONLY": "true",
+    "DATA_SIZE": "64k",
+    "MEMORY": "64m",
+    "CPUS": "0.5",
+    "PROCESSES": "50",
+    "DESCRIPTORS": "60",
+    "SOMAXCONN": "7",
+}
+LOOK = """
+cat /proc/1/comm /proc/sys/net/core/somaxconn; ulimit -n
+touch /x 2>/dev/null || echo cannot write
+head -c 100000 /dev/zero >/data/x 2>/dev/null || echo full
+"""
+
+
+@docker_test
+def test_the_limits_of_the_guide_are_factors_that_take_effect(make: Make, tmp_path: Path) -> None:
+    """Compose and the policy take them with the documented values; the engine applies others."""
+    guide = (ROOT / "docs" / "authoring.md").read_text(encoding="utf-8")
+    example = textwrap.dedent(guide.partition("can be factors too:\n\n  ```yaml\n")[2].partition("  ```\n")[0])
+    compose = COMPOSE.replace("    mem_limit: 64m\n    pids_limit: 64\n", textwrap.indent(example, "    "))
+    scenario = load(tmp_path, compose=compose)
+    assert {"RELEASE", "WORKERS", *LIMITS} == scenario.factors.keys()
+    command = compose_command(ensure_engine(print))
+    check_scenario(scenario, command)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/compose.yaml").write_text("services: {tool: {image: tool}}\n")
+    service = resolve(scenario, LIMITS, command)["services"]["blink-app"]
+    stack = make({key: service[key] for key in yaml.safe_load(example)})
+    stack.up()
+    printed = stack.execute("app", ["sh", "-c", LOOK])[1].splitlines()
+    assert printed == ["python", "7", "60", "cannot write", "full"]
+    settings = stack.container("app").attrs["HostConfig"]
+    assert (settings["Memory"], settings["NanoCpus"], settings["PidsLimit"]) == (64 << 20, 500_000_000, 50)
+
+
 # -- without an engine ----------------------------------------------------------------------------
 
 
@@ -271,3 +319,62 @@ def test_a_start_that_may_fail_must_be_observed(tmp_path: Path) -> None:
     stack = Stack("life", model, tmp_path / "c", unused, (), TrialDirectory(tmp_path), {}, may_fail=frozenset({"app"}))
     with pytest.raises(InvalidTrial, match=r"did not call stack\.start"):
         stack.check_start_observed()
+
+
+@pytest.mark.parametrize(
+    ("actions", "reason"),
+    [
+        ("start die", ""),
+        ("start oom die disconnect start die disconnect", ""),
+        ("start kill die", "app was sent SIGKILL and ended with exit status 3 at 00:00:00 UTC"),
+        ("start pause", "app was paused at 00:00:00 UTC"),
+        ("start disconnect", "app was cut off from the network net at 00:00:00 UTC"),
+    ],
+)
+def test_a_service_whose_start_may_fail_may_end_by_itself_only(actions: str, reason: str) -> None:
+    """Its own end, with what follows from it, is no disturbance; of another service it is one."""
+    details = {"die": "3", "kill": "SIGKILL", "disconnect": "net"}
+    events = [ServiceEvent(n, "app", action, details.get(action, "")) for n, action in enumerate(actions.split())]
+    suffix = ", which is no part of the experiment"
+    assert reason_of(events, {}, {"app"}) == (reason and reason + suffix)
+    assert reason_of(events, {}, {"proxy"})
+
+
+def test_variants_and_experiments_say_that_a_start_may_fail(tmp_path: Path) -> None:
+    """A variant for itself, MAY_FAIL_TO_START for all and for factors that a user sets; a dict says nothing."""
+    changed = EXPERIMENT.replace('{"RELEASE": "0.9"}', 'Variant({"RELEASE": 0.9}, may_fail_to_start=True)')
+    changed = changed.replace("import Claim, Column", "import Claim, Column, Variant")
+    experiment = load(tmp_path / "a", lamp=changed).experiments["lamp"]
+    assert experiment.variants == {"documented": {}, "old": {"RELEASE": "0.9"}} and experiment.may_fail == {"old"}
+    every = load(tmp_path / "b", lamp=f"{EXPERIMENT}MAY_FAIL_TO_START = True\n").experiments["lamp"]
+    assert every.may_fail == {"documented", "old", "custom"}
+    assert load(tmp_path / "c").experiments["lamp"].may_fail == frozenset()
+    with pytest.raises(UsageError, match="MAY_FAIL_TO_START is 'old'"):
+        load(tmp_path / "d", lamp=f"{EXPERIMENT}MAY_FAIL_TO_START = 'old'\n")
+
+
+def test_the_runner_tells_a_stack_what_may_fail_and_what_runs_beside_it(tmp_path: Path) -> None:
+    """Only in that variant; side by side only if several trials run at once."""
+    scenario = load(tmp_path)
+    experiment = replace(scenario.experiments["lamp"], may_fail=frozenset({"old"}), parallel=True)
+    unused: Any = SimpleNamespace(docker="docker", progress=print)
+    run = RunDirectory(tmp_path / "results/blink/1")
+
+    def stack(variant: str, jobs: int) -> Stack:
+        planned = PlannedVariant(experiment, variant, {}, 1)
+        runner = Runner(Plan(scenario, (planned,), jobs), run, unused, unused, unused, unused)
+        return runner._stack(Prepared(planned, {"services": {}}), TrialDirectory(tmp_path))
+
+    assert stack("old", 1).may_fail == {"app"} and stack("documented", 1).may_fail == frozenset()
+    assert stack("old", 2).side_by_side and not stack("old", 1).side_by_side
+
+
+def test_what_an_experiment_sampled_is_drawn(tmp_path: Path) -> None:
+    """Beside the lab's own series of the trial."""
+    scenario = load(tmp_path)
+    run = RunDirectory(tmp_path / "results/blink/1")
+    evidence = run.trial("lamp", "documented", 1)
+    for name, service in ((SERIES_FILE, "app"), (SAMPLES_FILE, "app, sampled")):
+        evidence.write_text(name, json.dumps(Sample(service, 10**18, 0.5, 1, 1).to_json()) + "\n")
+    (shown,) = read_trials(scenario, run, [trial()])
+    assert services(shown.series) == ["app", "app, sampled"]

@@ -228,26 +228,33 @@ class StackLife(StackConnections, StackLooks, StackLogs):
 
         The engine gives the lowest free address first, or the next one; it can be asked for no certain one.
         """
-        image = self.model["services"]["forensics"]["image"]
         for network, address in addresses.items():
             for _ in range(MOST_PLACEHOLDERS):
-                holder = self.client.containers.create(
-                    image,
-                    entrypoint=["sleep", "infinity"],
-                    network=network,
-                    labels=dict(self.owner),
-                    log_config=NO_LOG,
-                    cap_drop=["ALL"],
-                    security_opt=["no-new-privileges"],
-                    read_only=True,
-                    pids_limit=16,
-                    mem_limit="64m",
-                    init=True,
-                )
-                self._placeholders.append(holder)
-                holder.start()
+                try:
+                    holder = self._placeholder(network)
+                except APIError as error:
+                    raise InvalidTrial(f"the address {address} could not be occupied: {error.explanation}") from error
                 if _addresses(holder).get(network) == address:
                     break
+
+    def _placeholder(self, network: str) -> Container:
+        """Start a container that does nothing on a network."""
+        holder = self.client.containers.create(
+            self.model["services"]["forensics"]["image"],
+            entrypoint=["sleep", "infinity"],
+            network=network,
+            labels=dict(self.owner),
+            log_config=NO_LOG,
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            read_only=True,
+            pids_limit=16,
+            mem_limit="64m",
+            init=True,
+        )
+        self._placeholders.append(holder)
+        holder.start()
+        return holder
 
 
 def _addresses(container: Container) -> dict[str, str]:

@@ -87,11 +87,11 @@ class StackSampling(StackLooks):
             yield samples
         finally:
             self._commands.streams.remove(sampler.stream)
-            looks, early = sampler.end()
+            looks, wrong = sampler.end()
             series = list(series_of(f"{role}, sampled", looks))
             samples.rows += rows_of(series, looks, samples.kinds)
             self._keep(series)
-        if not looks or (early and role not in self.ends):
+        if not looks or (wrong and role not in self.ends):
             raise InvalidTrial(f"{role} could not be sampled{' to the end' if looks else ''}: {sampler.error}")
 
     def workers(self, role: str = "app") -> list[Worker]:
@@ -201,16 +201,18 @@ class Sampler:
         self._first.wait(END_LIMIT)
 
     def end(self) -> tuple[list[Mapping[str, Any]], bool]:
-        """End the command after a last look; all looks, and whether it had ended before."""
+        """End the command after a last look; all looks, and whether they are not those of the whole block."""
         assert self._reader is not None
-        early = not self._reader.is_alive()
+        wrong = not self._reader.is_alive()
         with suppress(OSError, ValueError):
             getattr(self.stream, "_sock", self.stream).shutdown(socket.SHUT_WR)
         self._reader.join(END_LIMIT)
+        if self._reader.is_alive():
+            wrong, self.error = True, "the sampler did not end with the block"
         with suppress(OSError):
             self.stream.close()
         self.error = self.error.strip()[-300:] or "the sampler ended"
-        return list(self.looks), early
+        return list(self.looks), wrong
 
     def _read(self) -> None:
         rest = b""
