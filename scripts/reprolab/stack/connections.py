@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from reprolab.core.errors import InvalidTrial
 from reprolab.stack.http import StackRequests
+from reprolab.stack.network import StackNetwork
 from reprolab.stack.outcome import Outcome
 from reprolab.stack.protocols import WebSocket, exchange
 from reprolab.stack.wire import LIMIT, Connection, WireClient
@@ -16,7 +17,7 @@ NONE: Mapping[str, str] = {}
 
 
 @dataclass
-class StackConnections(StackRequests):
+class StackConnections(StackRequests, StackNetwork):
     """Opens connections to a stack."""
 
     # Role -> its client, with the moment when the service was started: a restart gives it another network namespace.
@@ -37,8 +38,11 @@ class StackConnections(StackRequests):
         To ``path``, a Unix socket in a volume of the service, or to ``port``: by default the first that the service
         publishes. ``host`` may be "::1" or the name of another service. A connection that is refused raises nothing:
         its `outcome` says "refused". All bytes and their times are kept in the trial's wire.jsonl, and on its page.
-        With ``tls`` any certificate is accepted. Raises InvalidTrial if the client does not start.
+        With ``tls`` any certificate is accepted. Raises InvalidTrial if the client does not start, or the service's
+        namespace has no IPv6 for such a ``host``.
         """
+        if path is None:
+            self.require_host(role, host)
         to: list[str | int] = [path] if path is not None else [host, port or self.port(role)]
         return self._wire(role).connect(to, limit, tls=tls)
 

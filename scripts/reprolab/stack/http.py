@@ -73,8 +73,10 @@ class StackRequests(StackContainers):
         """The result of one GET: the status code as text, or how it ended without an answer, in the words of `Ending`.
 
         The engine forwards the port, so a server that does not listen may look like one that closes the connection.
-        `connect` has nothing between.
+        `connect` has nothing between. A service that the experiment has stopped refuses.
         """
+        if (role or self.front) in self.ends and not self.running(role or self.front):
+            return str(Ending.REFUSED)
         try:
             return str(self.get(path, role, timeout=timeout).status_code)
         except requests.RequestException as error:

@@ -132,7 +132,7 @@ class WireClient:
         image: str,
         target: Container,
         role: str,
-        labels: Mapping[str, str],
+        owner: Mapping[str, str],
         evidence: TrialDirectory,
     ) -> WireClient:
         """Start the container in the network namespace of ``target``, with its volumes. Raises InvalidTrial."""
@@ -142,7 +142,7 @@ class WireClient:
                 image,
                 network_mode=f"container:{target.id}",
                 volumes_from=[str(target.id)],
-                labels=dict(labels),
+                labels=dict(owner),
                 log_config=NO_LOG,
                 stdin_open=True,
                 cap_drop=["ALL"],
