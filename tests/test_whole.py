@@ -129,7 +129,7 @@ def test_every_reader_tells_it(fault: str, run: RunDirectory, tmp_path: Path, mo
     (run.path.parent / "latest").symlink_to(run.name)
     draft = tmp_path / "draft"
     draft.mkdir()
-    published = site._copy_report(tmp_path, loader.load(tmp_path, "blink"), "", draft, draft)
+    published = site_files.copy_report(tmp_path, loader.load(tmp_path, "blink"), "", draft, draft)
     assert published.status == "incomplete"
 
 
