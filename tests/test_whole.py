@@ -17,7 +17,7 @@ from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import RunInfo
 from reprolab.evidence.trials_file import TrialLines
 from reprolab.evidence.whole import hold_against_plan
-from reprolab.publish import accept, site
+from reprolab.publish import accept, site_files
 from reprolab.run.observe_again import observe_again
 from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
