@@ -111,7 +111,7 @@ def test_the_report_follows_a_scenarios_own_form(run: RunDirectory) -> None:
     form = Form("Lamp", "https://example.org/new", "example/lamp has no form", fields, "[Bug] ", "h2o")
     given = report_input(run)
     kept = {
-        "documented/socket-vanish-proxy": {"pip": {"lamp": "9"}, "deb": {"h2o": "2.2.5+dfsg2-7"}},
+        "documented/socket-vanish-proxy": {"pip": {"lamp": "9"}, "deb": {"h2o": "3.0-1"}},
         "documented/socket-vanish-app": {"pip": {"lamp": "2.1"}, "deb": {}},
     }
     own = replace(given, report=replace(given.report, form=form), info=replace(given.info, packages=kept))
@@ -119,7 +119,7 @@ def test_the_report_follows_a_scenarios_own_form(run: RunDirectory) -> None:
     assert re.findall(r"^### (.+)$", text, flags=re.M) == ["Version", "Deployment", "What"]
     assert "- **Title:** [Bug] gunicorn 19.6.0 removes" in text
     assert "- **For:** Lamp, https://example.org/new" in text
-    assert "### Version\n\nh2o 2.2.5+dfsg2-7" in text
+    assert "### Version\n\nh2o 3.0-1" in text
     assert "### Deployment\n\n—" in text
     pip = replace(own, report=replace(own.report, form=replace(form, package="Lamp")))
     assert "### Version\n\nLamp 2.1" in render.write(pip, ROOT)

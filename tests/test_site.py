@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from cases import COMPOSE, ROOT, lay_out, write_run_json
+from cases import COMPOSE, EXPERIMENT, ROOT, lay_out, write_run_json
 from click.testing import CliRunner, Result
 from reprolab.cli import main
 from reprolab.core import files
@@ -237,13 +237,18 @@ def listed(home: Path, *lines: str) -> None:
 
 def test_a_case_is_listed_with_what_was_measured(home: Path) -> None:
     """Server, kinds, the verdict of its main claim, releases from the record's counts, the time of the run."""
-    listed(home, "server: uWSGI", "kind: [lost request, stop]", 'releases: {documented: "1.0", old: "0.9"}')
+    answer = "answer: {B-1: it blinks}"
+    listed(home, "server: uWSGI", "kind: [lost request, stop]", 'releases: {documented: "1.0", old: "0.9"}', answer)
+    more = '\nCLAIMS += [Claim("B-2", "It hums.", sign=blinked, shows=["old"])]\n'
+    (home / "scenarios" / "blink" / "lamp.py").write_text(EXPERIMENT + more, encoding="utf-8")
     record(home)
     path = home / "scenarios" / "blink" / "recorded.json"
     content = json.loads(path.read_text(encoding="utf-8"))
     signs = {"B-1": {"documented": {"shown": 0, "trials": 3}, "old": {"shown": 1, "trials": 3}}}
     ran = {name: {"trials": 3, "valid": 3} for name in ("documented", "old")}
-    files.write_json(path, content | {"signs": signs, "variants": ran, "times": "up 5.0 s · in all 61.2 s"})
+    claims = [*content["claims"], {"id": "B-2", "verdict": "refuted"}]
+    times = "up 5.0 s · in all 61.2 s"
+    files.write_json(path, content | {"claims": claims, "signs": signs, "variants": ran, "times": times})
     assert lab().exit_code == 0
     text = page(home)
     card = text[text.index('<article class="card"') : text.index("</article>")]

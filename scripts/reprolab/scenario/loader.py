@@ -197,8 +197,8 @@ def _block(block: object, where: str) -> dict[str, Any]:
         raise UsageError(
             f"{where} has no x-reprolab block", expected="x-reprolab: {title: ..., document: {title: ...}}"
         )
-    of_scenario = (*TEXT_KEYS, DOCUMENT_KEY, HEADLINE_KEY, ANSWER_KEY, VALUES_KEY, WHEN_KEY, REQUIRES_KEY, ALLOW_KEY)
-    known = (*of_scenario, *catalogue.KEYS)
+    described = (*TEXT_KEYS, DOCUMENT_KEY, HEADLINE_KEY, ANSWER_KEY, VALUES_KEY, WHEN_KEY, REQUIRES_KEY, ALLOW_KEY)
+    known = (*described, *catalogue.KEYS)
     reject_unknown_keys(block, known, where, prefix="x-reprolab.")
     for key, expected in (("title", "a line of text"), (DOCUMENT_KEY, "{title: ..., author: ..., date: ...}")):
         if not block.get(key):

@@ -6,7 +6,7 @@
   const sections = JSON.parse(document.getElementById('sections').textContent)
     .map(section => ({ ...section, all: `${section.scenario} ${section.heading} ${section.text}`.toLowerCase() }));
   const cases = [...document.querySelectorAll('.card')].map(item => ({
-    item, name: item.dataset.scenario, all: `${item.textContent} ${item.dataset.also}`.toLowerCase(),
+    item, name: item.dataset.scenario, all: item.textContent.toLowerCase(),
     ...Object.fromEntries(Object.keys(filters).map(name => [name, item.dataset[name].split('|')])),
   }));
   const groups = [...document.querySelectorAll('section.case')].map(item => ({
