@@ -25,7 +25,7 @@ def _factor_words(scenario: model.Scenario, name: str) -> str:
 
 
 def _chosen(scenarios: Sequence[model.Scenario], words: Sequence[str]) -> list[model.Scenario]:
-    """The scenarios to which every word belongs, as a part of the name, a server or a kind. Raises UsageError if none."""
+    """The scenarios to which every word belongs: a part of the name, a server or a kind. Raises UsageError if none."""
 
     def labels(scenario: model.Scenario) -> list[str]:
         return [label.lower() for label in (*scenario.catalogue.servers, *scenario.catalogue.kinds)]
