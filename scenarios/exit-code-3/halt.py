@@ -132,7 +132,7 @@ CLAIMS = [
     ),
     Claim(
         "EC3-4",
-        "All releases from 20.1.0 to 26.0.0 have it but 24.0.0; 26.1.0 and 27.0.1 do not.",
+        "Each release from 20.1.0 to 26.0.0 that was run has it, but 24.0.0; 26.1.0 and 27.0.1 do not.",
         sign=halted,
         trigger=child_ended,
         shows=["documented", *BAD],
