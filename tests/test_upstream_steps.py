@@ -61,6 +61,7 @@ CASES = [
     ("spawn-workers", "uvicorn", False),
     ("gunicorn-settings", "check-config-env", False),
     ("gunicorn-settings", "syslog", False),
+    ("failed-startup", "hypercorn", False),
 ]
 
 
