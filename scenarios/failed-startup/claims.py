@@ -163,5 +163,5 @@ COLUMNS = [
     Column("exit status", lambda o: o["start"]["exit_status"]),
     Column("requests get", lambda o: "/".join(dict.fromkeys(o["answers"])) or None),
     Column("the server raised", lambda o: "/".join(dict.fromkeys(o["raised"])) or None),
-    Column("errors in the log", lambda o: ", ".join(o["tracebacks"]) or None, note=True),
+    Column("errors in the log", lambda o: ", ".join(dict.fromkeys(o["tracebacks"])) or None, note=True),
 ]
