@@ -3,7 +3,7 @@
 import re
 import time
 
-from reprolab import Claim, Column, wait_until
+from reprolab import Claim, Column, logs, wait_until
 
 RELEASES = ["21.2.0", "22.0.0", "23.0.0", "24.0.0", "24.1.1", "25.0.3", "25.1.0", "25.2.0", "25.3.0", "26.0.0"]
 RELEASES += ["26.1.0", "27.0.1"]
@@ -67,11 +67,11 @@ def drive(stack):
 def observe(evidence, driven):
     """What the server printed: the master's pid, the child's parent and status, and the reason of the end."""
     text = b"\n".join(evidence.lines("app")).decode("utf-8", "replace")
-    master = re.search(r"Listening at: \S+ \((\d+)\)", text)
+    master = logs.GUNICORN.begins.search(text)  # its first line is the master's
     child = re.search(CHILD, text)
     reason = re.search(r"Reason: (.*)", text)
     return driven | {
-        "master": int(master[1]),
+        "master": int(master["pid"]),
         "child": child and {"parent": int(child[2]), "status": int(child[3])},
         "reason": reason and reason[1],
         "traceback": "Traceback" in text and "HaltServer" in text,
