@@ -54,6 +54,7 @@ sys.exit(1)
 # a setting of the lab that is not part of the steps.
 CASES = [
     ("socket-vanish", "gunicorn", True),
+    ("two-masters", "gunicorn", False),
     ("pool-freeze", "cpython", False),
     ("pool-freeze", "cpython-lost-lock", False),
     ("pool-freeze", "gunicorn", False),
