@@ -101,4 +101,4 @@ def test_a_short_pair_on_real_containers(tmp_path: Path) -> None:
     status, printed = lab(tmp_path / "results", "run", "pid-1", *options)
     assert status == 0, printed
     counts = read(run_directory(tmp_path / "results", "pid-1") / "verdict.json")["signs"]["P1-1"]
-    assert [counts[variant]["shown"] for variant in ("documented", "exec")] == [1, 0]
+    assert [counts[variant]["shown"] for variant in ("documented", "exec")] == [1, 0], printed

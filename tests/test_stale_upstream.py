@@ -80,4 +80,4 @@ def test_a_short_pair_on_real_containers(tmp_path: Path) -> None:
     status, printed = lab(tmp_path / "results", "run", "stale-upstream", *options)
     assert status == 0, printed
     counts = read(run_directory(tmp_path / "results", "stale-upstream") / "verdict.json")["signs"]["SU-1"]
-    assert [counts[variant]["shown"] for variant in ("documented", "resolver")] == [1, 0]
+    assert [counts[variant]["shown"] for variant in ("documented", "resolver")] == [1, 0], printed

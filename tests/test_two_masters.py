@@ -123,4 +123,4 @@ def test_a_short_pair_on_real_containers(tmp_path: Path) -> None:
     status, printed = lab(tmp_path / "results", "run", "two-masters", *options)
     assert status == 0, printed
     counts = read(run_directory(tmp_path / "results", "two-masters") / "verdict.json")["signs"]["TM-1"]
-    assert [counts[variant]["shown"] for variant in ("documented", "first-killed")] == [1, 0]
+    assert [counts[variant]["shown"] for variant in ("documented", "first-killed")] == [1, 0], printed
