@@ -29,6 +29,7 @@ from reprolab.stack.looks import StackLooks
 GRACE = 10.0  # seconds
 MOST_PLACEHOLDERS = 4
 STEP = 0.05  # seconds
+ENDING = 5.0  # seconds
 TOO_LATE = 9
 # Ends when the process has ended: there is none of its number, another one has the number, or it is a zombie. Of the
 # fields after the name, which may hold any character, the first is the state, the 20th the moment of the start.
@@ -177,14 +178,21 @@ class StackLife(StackConnections, StackLooks, StackLogs):
             code, output = self.execute(role, command, 2 * limit + GRACE)
         except InvalidTrial:
             # The command ends with its container. Then the process has ended too.
-            if state_words(self.container(role)) in ("", PAUSED):
+            if not self._ends(role) or state_words(self.container(role)) == PAUSED:
                 raise
             code, output = 0, ""
         if code == TOO_LATE:
             raise WaitTimeout(f"process {pid} of {role} has ended: not so after {limit:g} s")
-        if code and not state_words(self.container(role)):
+        if code and not self._ends(role):
             raise InvalidTrial(f"the end of process {pid} of {role} could not be waited for: {output.strip()}")
         return round(time.monotonic() - began, 3)
+
+    def _ends(self, role: str) -> bool:
+        """Whether a service has ended. The engine ends a command before it says that the container has ended."""
+        end = time.monotonic() + ENDING
+        while not state_words(self.container(role)) and time.monotonic() < end:
+            time.sleep(STEP)
+        return bool(state_words(self.container(role)))
 
     def remove_placeholders(self) -> None:
         """Remove the containers that hold the former addresses of services."""
