@@ -32,6 +32,7 @@ from reprolab.report.html.trials import read_trials
 from reprolab.run.plan import Plan, PlannedVariant
 from reprolab.run.runner import Prepared, Runner
 from reprolab.scenario import loader
+from reprolab.stack import life
 from reprolab.stack.compose import check_scenario, resolve
 from reprolab.stack.disturbances import ServiceEvent, reason_of, undisturbed
 from reprolab.stack.prepare import StackPreparer, StackRequest
@@ -378,3 +379,34 @@ def test_what_an_experiment_sampled_is_drawn(tmp_path: Path) -> None:
         evidence.write_text(name, json.dumps(Sample(service, 10**18, 0.5, 1, 1).to_json()) + "\n")
     (shown,) = read_trials(scenario, run, [trial()])
     assert services(shown.series) == ["app", "app, sampled"]
+
+
+class EndingService(Stack):
+    """A service whose container ends together with a process of it."""
+
+    def container(self, role: str) -> Any:
+        return SimpleNamespace()
+
+    def may_end(self, role: str, why: str) -> None:
+        """Nothing is asked of an engine."""
+
+    def execute(self, role: str, command: Any, limit: float = 0) -> tuple[int, str]:
+        return 137, ""
+
+
+@pytest.mark.parametrize(
+    ("states", "ended"), [(["", "", "has ended with exit status 3"], True), (["has ended"], True), ([""], False)]
+)
+def test_the_engine_may_end_a_command_before_its_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, states: list[str], ended: bool
+) -> None:
+    """The end of a process with which its container ends; a command that fails beside a living one says nothing."""
+    monkeypatch.setattr(life, "ENDING", 0.5)
+    monkeypatch.setattr(life, "state_words", lambda container: states.pop(0) if len(states) > 1 else states[0])
+    client: Any = None
+    stack = EndingService("blink", {"name": "b", "services": {}}, tmp_path, client, (), TrialDirectory(tmp_path), {})
+    if ended:
+        assert stack.wait_ended("app", 8, limit=1) >= 0
+    else:
+        with pytest.raises(InvalidTrial, match="the end of process 8 of app could not be waited for"):
+            stack.wait_ended("app", 8, limit=1)
