@@ -221,9 +221,9 @@ def test_a_control_that_changes_what_is_installed_changes_it_in_both() -> None:
 def test_without_docker_only_where_nothing_but_the_server_is_needed(
     written: dict[tuple[str, str | None], Path],
 ) -> None:
-    """No repro.sh for a case with a proxy, nor for a variant that is patched in its image."""
+    """No repro.sh for a case with a proxy or a container that is stopped, nor for a variant patched in its image."""
     has = {key: (directory / "repro.sh").is_file() for key, directory in written.items()}
-    without = [("socket-vanish", None), ("socket-vanish", "eventlet"), ("spawn-workers", "forked")]
+    without = [("pid-1", None), ("socket-vanish", None), ("socket-vanish", "eventlet"), ("spawn-workers", "forked")]
     assert [key for key, there in has.items() if not there] == [key for key in without if key in written]
 
 
