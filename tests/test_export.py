@@ -221,9 +221,10 @@ def test_a_control_that_changes_what_is_installed_changes_it_in_both() -> None:
 def test_without_docker_only_where_nothing_but_the_server_is_needed(
     written: dict[tuple[str, str | None], Path],
 ) -> None:
-    """No repro.sh for a case with a proxy, nor for a variant that is patched in its image."""
+    """No repro.sh for a case with a proxy or a container that is stopped, nor for a variant patched in its image."""
     has = {key: (directory / "repro.sh").is_file() for key, directory in written.items()}
-    without = [("socket-vanish", None), ("socket-vanish", "eventlet"), ("spawn-workers", "forked")]
+    without = [("pid-1", None), ("socket-vanish", None), ("stale-upstream", None)]
+    without += [("socket-vanish", "eventlet"), ("spawn-workers", "forked")]
     assert [key for key, there in has.items() if not there] == [key for key in without if key in written]
 
 
@@ -355,6 +356,13 @@ def blink(root: Path, control: str = "old", **more: Any) -> scenario_model.Scena
     content |= {"services": ["app", "store"]} | more
     (directory / "reproducer.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     return loader.load(root, "blink")
+
+
+def test_a_setting_names_a_service_as_the_reproducer_does(written: dict[tuple[str, str | None], Path]) -> None:
+    """nginx gets its upstream by role; a factor that may only have certain values can be read."""
+    services = yaml.safe_load(texts(written["stale-upstream", None])["compose.yaml"])["services"]
+    assert services["proxy"]["environment"]["UPSTREAM"] == "app:8000"
+    assert services["drive"]["environment"] == {"CHANGE": "swap"}
 
 
 def test_a_factor_may_name_what_is_built_and_what_is_mounted(tmp_path: Path) -> None:
@@ -534,17 +542,19 @@ def test_no_failure_is_taken_for_an_answer(
 STOPPED = """\
 #!/bin/sh
 case "$*" in
-    *" run "*) echo asked; echo "@stop app 7"; read -r answer; echo "answer $answer"; exit "${RUN:-10}" ;;
+    *" run "*) echo asked; echo "@stop app 7"; read -r answer; echo "answer $answer"
+        echo "@start app"; read -r answer; echo "started $answer"; exit "${RUN:-10}" ;;
     *" stop "*) echo "$@" >> "$CALLS" ;;
     *" ps "*) echo a-container ;;
     "inspect"*" a-container") echo 137 ;;
+    "start a-container") exit 3 ;;
     *" down "*) echo "$@" >> "$CALLS" ;;
 esac
 """
 
 
 @pytest.mark.parametrize(("run", "status"), [("10", 0), ("11", 1), ("3", 2)])
-def test_a_drive_can_have_a_service_stopped(tmp_path: Path, run: str, status: int) -> None:
+def test_a_drive_can_have_a_service_stopped_and_started(tmp_path: Path, run: str, status: int) -> None:
     """It gets the exit status and the seconds, its other lines are shown, and its own status counts."""
     content = write.collect_files(write.choose_case(blink(tmp_path, stops=["app"]), "documented"))
     assert "pid" not in yaml.safe_load(content["compose.yaml"][0])["services"]["drive"]
@@ -555,7 +565,7 @@ def test_a_drive_can_have_a_service_stopped(tmp_path: Path, run: str, status: in
     env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "CALLS": str(tmp_path / "calls"), "RUN": run}
     done = subprocess.run([tmp_path / "run.sh"], env=env, capture_output=True, text=True, check=False, timeout=30)
     assert done.returncode == status, done.stdout + done.stderr
-    assert re.search(r"^asked\nanswer 137 \d+$", done.stdout, re.M)
+    assert re.search(r"^asked\nanswer 137 \d+\nstarted 3$", done.stdout, re.M)
     calls = (tmp_path / "calls").read_text().splitlines()
     assert calls[0].endswith(" stop --timeout 7 app") and " down " in calls[-1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +92,26 @@ def test_only_exec_makes_the_server_the_first_process(tmp_path: Path, start: str
     assert options == "--bind 0.0.0.0:18080 --workers 2 --threads 4 --timeout 9 web:app\n"
     if process_1 is not None:
         assert (int(pid) == script.pid) == process_1
+
+
+# The reproducer's drive: the container's status, its end and when the new requests were sent (seconds after the order).
+@pytest.mark.parametrize(
+    ("status", "took", "quick", "late", "expected"),
+    [
+        (137, 12, "200", "closed without answer", 10),
+        (137, 14, "200", "closed without answer", 10),
+        (0, 3, "refused", "refused", 11),
+        (143, 1, "refused", "refused", 11),
+        (137, 12, "refused", "refused", 11),
+        # Killed for another reason, or the new requests were sent before SIGTERM.
+        (137, 4, "200", "closed without answer", 12),
+        (137, 18, "200", "closed without answer", 12),
+    ],
+)
+def test_the_reproducer_decides(status: int, took: int, quick: str, late: str, expected: int) -> None:
+    """The sign is the kill after the grace time, and a request that it cuts."""
+    drive = runpy.run_path(str(DIRECTORY / "reproducer" / "drive.py"))
+    assert drive["decide"](status, took, 6.0, quick, late) == expected
 
 
 @pytest.mark.docker

@@ -2,12 +2,14 @@
 # Starts nginx with a configuration made from environment variables, or with the scenario's own. The variables are in
 # docs/authoring.md, "images/nginx".
 set -eu
+# lab only, from here
 own=/etc/nginx/reprolab.conf
 if [ -e "$own" ]; then
     # CONNECTIONS is replaced by the value of that variable.
     sed "s/CONNECTIONS/$CONNECTIONS/" "$own" > /tmp/nginx.conf
     exec nginx -c /tmp/nginx.conf
 fi
+# lab only, to here
 
 refuse() {
     echo "start-nginx: $1" >&2
