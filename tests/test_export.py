@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import tarfile
+import threading
 import types
 from dataclasses import replace
 from pathlib import Path
@@ -780,6 +781,37 @@ def test_a_thread_that_never_printed_decides_nothing(
         names["drive"]()
 
 
+@pytest.mark.parametrize(
+    ("answer", "seen"),
+    [
+        (b"", None),
+        (b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", "status 400"),
+        (b'HTTP/1.1 200 OK\r\nContent-Length: 18\r\n\r\n{"path": "/admin"}', "/admin"),
+    ],
+)
+@pytest.mark.parametrize("unread", [True, False], ids=["reset", "closed"])
+def test_split_request_tells_a_refusal_from_no_answer(
+    written: dict[tuple[str, str | None], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    answer: bytes,
+    seen: str | None,
+    unread: bool,
+) -> None:
+    """Nothing came, in whichever way the connection ended; a status is an answer."""
+    ask = drive_of(written["split-request", None], None, monkeypatch)["ask"]
+
+    def serve() -> None:
+        with listening.accept()[0] as connection:
+            connection.recv(1 if unread and not answer else 100)
+            connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert ask(SimpleNamespace(port=listening.getsockname()[1]), [b"GET /"]) == seen
+        thread.join()
+
+
 WRK = """\
 #!/bin/sh
 [ "$GOES" = yes ] && rm "$SOCKET"
@@ -874,3 +906,31 @@ def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str) -> An
     module = types.ModuleType("server")
     exec(compile(text, "server.py", "exec"), module.__dict__)
     return module.Server([sys.executable, "-c", program])
+
+
+READS_WHEN_TOLD = """\
+import os, socket, sys, time
+host, port = "{address}".split(":")
+with socket.create_server((host, int(port))) as server:
+    print("up", flush=True)
+    connection = server.accept()[0]
+    while not os.path.exists("read"):
+        time.sleep(0.05)
+    connection.recv(100)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_drive_can_wait_for_its_server_to_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: bool) -> None:
+    """It waits while bytes are in the server's queue, and no longer."""
+    with started(tmp_path, monkeypatch, READS_WHEN_TOLD) as server:
+        server.until("it is up", lambda: "up" in server.lines())
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.sendall(b"hello")
+            if told:
+                (Path(server.app) / "read").touch()
+                server.until_read(client, 30)
+            else:
+                with pytest.raises(Exception, match=r"the server reads what was sent: not within 0\.3 s"):
+                    server.until_read(client, 0.3)
