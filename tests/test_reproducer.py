@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from cases import ROOT, having, lay_out
+from cases import COMPOSE, ROOT, having, lay_out
 from reprolab.core.errors import UsageError
 from reprolab.export import spec
 from reprolab.export.spec import ReproducerStep
@@ -22,9 +22,9 @@ GOOD: dict[str, Any] = {
 }
 
 
-def read(root: Path, drive: str = "drive.py", **changes: Any) -> spec.Reproducer:
+def read(root: Path, drive: str = "drive.py", compose: str = COMPOSE, **changes: Any) -> spec.Reproducer:
     """The small scenario with a reproducer.yaml; a change to None removes a key."""
-    directory = lay_out(root)
+    directory = lay_out(root, compose=compose)
     (directory / "reproducer").mkdir()
     (directory / "reproducer" / drive).write_text("")
     content = {key: value for key, value in (GOOD | changes).items() if value is not None}
@@ -75,6 +75,13 @@ def test_an_error_names_the_file_the_key_and_the_fix(tmp_path: Path, changes: di
     assert message in str(caught.value)
     assert "blink" in str(caught.value)
     assert "expected" in str(caught.value)
+
+
+def test_a_factor_that_has_certain_values_only_is_a_factor_too(tmp_path: Path) -> None:
+    """`reads` and `venv` name it; nobody gives it another value there."""
+    compose = COMPOSE.replace("document: {title: doc-1}", 'document: {title: doc-1}\n  values: {WORKERS: "2 3"}')
+    reproducer = read(tmp_path, compose=compose, reads=["WORKERS"], venv={"install": ["a==${WORKERS}"]})
+    assert reproducer.reads == ("WORKERS",)
 
 
 def test_a_file_that_is_missing_or_not_yaml_is_an_error(tmp_path: Path) -> None:

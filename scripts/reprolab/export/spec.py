@@ -7,7 +7,7 @@ says whether one sign shows. Nothing in this module talks to Docker.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -178,7 +178,7 @@ def _check(scenario: Scenario, reproducer: Reproducer, where: str) -> None:
             f"{where}: {reproducer.control} has the same factors as {reproducer.variant}",
             expected="a control that differs from the variant in a factor",
         )
-    scenario.check_factors(dict.fromkeys(reproducer.reads, "any"), f"{where}, reads")
+    _check_names(scenario, reproducer.reads, f"{where}, reads")
     services = yaml.safe_load(scenario.compose_file.read_text(encoding="utf-8"))["services"]
     roles = [name.removeprefix(f"{scenario.name}-") for name in services]
     for role in reproducer.services:
@@ -203,7 +203,12 @@ def _check(scenario: Scenario, reproducer: Reproducer, where: str) -> None:
             expected="venv only with drive.py, and with no other service than the server",
         )
     if reproducer.venv:
-        scenario.check_factors(dict.fromkeys(reproducer.venv.factors, "any"), f"{where}, venv")
+        _check_names(scenario, reproducer.venv.factors, f"{where}, venv")
+
+
+def _check_names(scenario: Scenario, names: Iterable[str], where: str) -> None:
+    # Only the names are in question: a factor that may have certain values only is checked with its documented one.
+    scenario.check_factors({name: scenario.factors.get(name) or "any" for name in names}, where)
 
 
 def _venv(content: object, where: str) -> Venv:
