@@ -812,6 +812,88 @@ def test_split_request_tells_a_refusal_from_no_answer(
         thread.join()
 
 
+class Halting(Spawned):
+    """A gunicorn with the pid 7, whose child ended with 3; ``code`` is its exit code, None if it goes on."""
+
+    def __init__(self, code: int | None, parent: int = 7, answer: int = 200) -> None:
+        super().__init__("[7] [INFO] Listening", f"child 11 of {parent} ends with 3")
+        self.code, self.answer, self.scratch = code, answer, "/scratch"
+
+    def __call__(self, *_: Any, **__: Any) -> Halting:
+        return self
+
+    def change(self, pairs: list[tuple[str, str]]) -> None:
+        pass
+
+    def until(self, what: str, look: Any, limit: float = 0) -> None:
+        assert look(), what
+
+    def ready(self, path: str = "/") -> None:
+        pass
+
+    def ended(self, limit: float) -> int | None:
+        return self.code
+
+    def get(self, path: str) -> tuple[int, str]:
+        return self.answer, "served"
+
+
+@pytest.mark.parametrize(
+    ("server", "shows"),
+    [
+        (Halting(3), True),
+        (Halting(None), False),
+        # It ended for another reason; it goes on without an answer; the child was another process's.
+        (Halting(1), None),
+        (Halting(None, answer=502), None),
+        (Halting(3, parent=1), None),
+    ],
+)
+def test_exit_code_3_wants_the_status_of_the_masters_child(
+    written: dict[tuple[str, str | None], Path], monkeypatch: pytest.MonkeyPatch, server: Halting, shows: bool | None
+) -> None:
+    """The server ends with the child's status, or goes on and answers; all else decides nothing (None)."""
+    monkeypatch.setenv("STATUS", "3")
+    names = drive_of(written["exit-code-3", None], server, monkeypatch)
+    names |= {"release": lambda pipe: True, "lives": lambda pid: False}
+    if shows is None:
+        with pytest.raises(names["Untold"]):
+            names["drive"]()
+    else:
+        assert names["drive"]() is shows
+
+
+def test_exit_code_3_waits_until_the_child_is_gone(
+    written: dict[tuple[str, str | None], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process lives until it has ended, whether or not its parent has reaped it."""
+    lives = drive_of(written["exit-code-3", None], None, monkeypatch)["lives"]
+    child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    assert lives(child.pid)
+    child.stdin.close()  # type: ignore[union-attr]
+    wait_for("the child has ended", lambda: not lives(child.pid))
+    child.wait()
+    assert not lives(child.pid)
+
+
+def test_the_drives_count_the_connections_of_their_server_alone(
+    written: dict[tuple[str, str | None], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three connections two are accepted; one of these is closed by the client then."""
+    held = drive_of(written["idle-connections", None], None, monkeypatch)["held"]
+    close_wait = drive_of(written["health-check-leak", None], None, monkeypatch)["close_wait"]
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = SimpleNamespace(port=listening.getsockname()[1])
+        clients = [socket.create_connection(listening.getsockname()) for _ in range(3)]
+        accepted = [listening.accept()[0] for _ in range(2)]
+        assert (held(server), close_wait(server)) == (2, 0)
+        clients[0].close()
+        wait_for("the server's end knows of it", lambda: close_wait(server) == 1)
+        assert held(server) == 1
+        for connection in (*clients, *accepted):
+            connection.close()
+
+
 WRK = """\
 #!/bin/sh
 [ "$GOES" = yes ] && rm "$SOCKET"
