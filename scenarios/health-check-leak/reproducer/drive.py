@@ -40,7 +40,7 @@ def check(server):
     try:
         printed = subprocess.check_output(command, cwd=server.app, env=server.env, timeout=LIMIT)
     except subprocess.SubprocessError as error:
-        raise Untold(f"the health checks failed: {error}")
+        raise Untold(f"the health checks failed: {error}") from error
     checks = json.loads(printed.decode())
     if checks["opened"] != CHECKS or checks["arrived"] < CHECKS:
         raise Untold(f"of {CHECKS} connections {checks['opened']} were opened and {checks['arrived']} arrived")

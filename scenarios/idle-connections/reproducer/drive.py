@@ -14,7 +14,7 @@ LIMIT = 60.0  # seconds
 
 
 def drive():
-    """Return whether the request has no answer after WAIT seconds, and has it when the silent connections are closed."""
+    """Return whether a request has no answer for WAIT seconds, and has it when the silent connections are closed."""
     idle, wait = int(os.environ["IDLE"]), float(os.environ["WAIT"])
     # With a longer keep-alive than the wait, the server itself ends no silent connection.
     options = ["--threads", os.environ["THREADS"], "--timeout", os.environ["TIMEOUT"], "--keep-alive", "75"]
@@ -33,7 +33,7 @@ def drive():
         last = first or answer(asking, LIMIT)
         asking.close()
     print(f"threads: {os.environ['THREADS']}, silent connections: {idle}")
-    print(f"a request got {first or 'no answer'} after {waited:.1f} s; the server held {open_meanwhile} connections then")
+    print(f"a request got {first or 'no answer'} after {waited:.1f} s; the server held {open_meanwhile} connections")
     print(f"when the silent ones were closed: {last or 'no answer'}")
     if open_meanwhile < idle:
         raise Untold("the silent connections were not open all the time")
@@ -52,7 +52,7 @@ def answer(connection, limit):
     connection.settimeout(limit)
     try:
         words = connection.recv(65536).split()
-    except socket.timeout:
+    except TimeoutError:
         return None
     return int(words[1]) if len(words) > 1 else 0
 
