@@ -236,7 +236,7 @@ def listed(home: Path, *lines: str) -> None:
 
 
 def test_a_case_is_listed_with_what_was_measured(home: Path) -> None:
-    """Server, kinds, the verdict of its main claim, releases from the record's counts, the time of the run."""
+    """Server, kinds, the verdicts of its claims, releases from the record's counts, the time of the run."""
     answer = "answer: {B-1: it blinks}"
     listed(home, "server: uWSGI", "kind: [lost request, stop]", 'releases: {documented: "1.0", old: "0.9"}', answer)
     more = '\nCLAIMS += [Claim("B-2", "It hums.", sign=blinked, shows=["old"])]\n'
@@ -252,7 +252,7 @@ def test_a_case_is_listed_with_what_was_measured(home: Path) -> None:
     assert lab().exit_code == 0
     text = page(home)
     card = text[text.index('<article class="card"') : text.index("</article>")]
-    assert 'data-server="uWSGI" data-kind="lost request|stop" data-verdict="confirmed"' in card
+    assert 'data-server="uWSGI" data-kind="lost request|stop" data-verdict="confirmed|refuted"' in card
     assert '<dd class="affected">0.9</dd>' in card
     assert '<dd class="fixed">1.0</dd>' in card
     assert '<dd class="takes">62 s</dd>' in card

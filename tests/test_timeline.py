@@ -14,7 +14,7 @@ from reprolab.evidence.wire_file import WIRE_FILE, WireLine, add_line
 from reprolab.logs import access_log
 from reprolab.logs.server_events import from_log
 from reprolab.report.html import timeline_data
-from reprolab.report.timeline import MOST_EXCHANGES, MOST_STEPS, STEP_MS, Timeline, timeline
+from reprolab.report.timeline import MOST_EXCHANGES, MOST_STEPS, STEP_MS, Timeline, timeline, zero_of
 from reprolab.scenario import loader
 from reprolab.scenario.event import KINDS, Event
 
@@ -359,3 +359,11 @@ def test_connections_of_a_client_are_on_the_timeline(tmp_path: Path) -> None:
     events = [event for event in line.events if event.source == "client"]
     assert (events[0].text, events[0].end_ms - events[0].at_ms) == ("#1 GET /a HTTP/1.1: reset", 2.0)
     assert len(events) == MOST_EXCHANGES + 1 and events[-1].text == f"2 more connections: see {WIRE_FILE}"
+
+
+def test_the_zero_is_the_first_container_of_a_service(tmp_path: Path) -> None:
+    """Also if the experiment made it anew: its log then has another name."""
+    evidence = written(tmp_path, "app", stamped("29.", "second life"))
+    assert zero_of(evidence, {}) == ZERO + 3 * 10**9
+    written(tmp_path, "app.1", stamped("26.", "first life"))
+    assert zero_of(evidence, {}) == ZERO

@@ -33,7 +33,7 @@ def _chosen(scenarios: Sequence[model.Scenario], words: Sequence[str]) -> list[m
     chosen = [
         scenario
         for scenario in scenarios
-        if all(word.lower() in scenario.name or word.lower() in labels(scenario) for word in words)
+        if all(any(word.lower() in text for text in (scenario.name, *labels(scenario))) for word in words)
     ]
     if words and not chosen:
         known = sorted({label for scenario in scenarios for label in labels(scenario)})

@@ -80,8 +80,8 @@ class ScenarioPage:
 
     @property
     def verdicts(self) -> tuple[str, ...]:
-        """The verdicts by which the case is found: that of its main claim, else those of all its claims."""
-        return (self.verdict,) if self.verdict else tuple(word for _, word in self.counts)
+        """The verdicts by which the case is found: those of all its claims."""
+        return tuple(word for number, word in self.counts if number)
 
     @property
     def run_time(self) -> str:

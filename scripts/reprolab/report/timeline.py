@@ -79,9 +79,11 @@ def zero_of(evidence: TrialDirectory, observation: Mapping[str, Any]) -> int:
     """The moment 0 in ns since the epoch: the start of the load, else the first log line of the app; 0 if unknown."""
     if started := load_start(observation):
         return started
-    with suppress(*UNREADABLE, ValueError):
-        for line in islice(evidence.streams("app"), 1):
-            return timestamps.moment_ns(timestamps.split_timestamp(line)[0])
+    # A container that was made anew during the trial has a log of its own; the first one's is app.1.
+    for role in ("app.1", "app"):
+        with suppress(*UNREADABLE, ValueError):
+            for line in islice(evidence.streams(role), 1):
+                return timestamps.moment_ns(timestamps.split_timestamp(line)[0])
     return 0
 
 

@@ -504,6 +504,13 @@ def observation(experiment: Experiment, evidence: TrialDirectory, driven: dict[s
         raise _failure("observe()", error, experiment) from error
 
 
+def _plain(value: Any) -> Any:
+    """What the stack returns, such as a start or an outcome, as JSON has it."""
+    if hasattr(value, "to_json"):
+        return value.to_json()
+    raise TypeError(f"an observation cannot hold {type(value).__name__}: {value!r}")
+
+
 def checked_observation(result: Any) -> dict[str, Any]:
     """The result of an experiment's function, as it is read from a file: its keys are texts, and its tuples are lists.
 
@@ -511,5 +518,5 @@ def checked_observation(result: Any) -> dict[str, Any]:
     """
     if not isinstance(result, dict):
         raise TypeError(f"it returned {result!r}, not a dict")
-    stored: dict[str, Any] = json.loads(json.dumps(result))
+    stored: dict[str, Any] = json.loads(json.dumps(result, default=_plain))
     return stored

@@ -42,7 +42,7 @@ class StackRequests(StackContainers):
         """The first port that a service publishes, as a number inside the container. Raises InvalidTrial if none."""
         published = self.model["services"][self.roles[role or self.front]].get("ports") or []
         if not published:
-            raise InvalidTrial(f"{role or self.front} publishes no port")
+            raise InvalidTrial(f"{role or self.front} publishes no port, so the port must be named: port=8000")
         return int(published[0]["target"])
 
     def get(self, path: str = "/", role: str = "", **options: Any) -> requests.Response:
