@@ -1,9 +1,10 @@
 """A container is stopped while a request runs: what the server hears of it, and what becomes of the requests."""
 
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from reprolab import Claim, Column, InvalidTrial
+from reprolab import Claim, Column, InvalidTrial, logs
 
 VARIANTS = {
     "documented": {},
@@ -28,10 +29,10 @@ EARLY = "3"  # seconds that the request takes that runs when the stop begins
 LATE_AT, LATE = 9.0, "12"
 PORT = 18080
 KILLED = 137
-# How a server says that it got the signal.
+# How a server says that it got a signal; none other than SIGTERM is sent before the kill.
 HEARD = {
-    "gunicorn": ("Handling signal: term",),
-    "uwsgi": ("brutally killing workers", "SIGINT/SIGTERM received", "SIGTERM"),
+    "gunicorn": logs.GUNICORN.pattern("signal"),
+    "uwsgi": "brutally killing workers|SIGINT/SIGTERM received|SIGTERM",
 }
 LOST = ("closed without answer", "reset", "cut short")
 
@@ -72,7 +73,7 @@ def observe(evidence, driven):
     if driven["late_sent_s"] > driven["grace"] - 2:
         raise InvalidTrial("the late request was sent too near the end of the grace time")
     return driven | {
-        "heard": any(words in printed for words in HEARD[driven["server"]]),
+        "heard": bool(re.search(HEARD[driven["server"]], printed)),
         "late_began": f"began: {LATE}" in printed,
     }
 
