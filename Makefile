@@ -82,7 +82,7 @@ watch: setup ## do all verdicts still hold? one trial of each needed variant; na
 	@$(REPROLAB) watch $(if $(filter command line,$(origin SCENARIOS)),$(SCENARIOS)) $(ARGS)
 
 .PHONY: list
-list: setup ## the scenarios with their variants and factors
+list: setup ## the scenarios with their variants and factors; ARGS="gunicorn hang" for some
 	@$(REPROLAB) list $(ARGS)
 
 .PHONY: judge

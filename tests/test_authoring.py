@@ -327,7 +327,7 @@ def test_a_report_needs_no_variant_without_the_sign(fresh: model.Scenario) -> No
     ("returned", "said"),
     [
         (None, "it returned None, not a dict"),
-        ({"seen": {1, 2}}, "not JSON serializable"),
+        ({"seen": {1, 2}}, "an observation cannot hold set"),
         (FileNotFoundError("sock"), "FileNotFoundError: sock"),
         (KeyError("pid"), "KeyError: 'pid'"),
     ],

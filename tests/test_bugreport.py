@@ -23,6 +23,7 @@ import pytest
 from cases import ROOT, having, recorded_run, trials_of, unplan
 from click.testing import CliRunner, Result
 from reprolab.bugreport import release_table, render, sections, spec
+from reprolab.bugreport.forms import Field, Form
 from reprolab.bugreport.input import BugReportInput, gather, obstacles
 from reprolab.bugreport.log_excerpt import LONGEST, MOST_LINES, excerpt
 from reprolab.bugreport.provenance import changed_files_note
@@ -102,6 +103,26 @@ def test_the_report_follows_the_projects_form(text: str) -> None:
         "Checklist",
     ]
     assert all(part.strip() for part in parts[1::2])
+
+
+def test_the_report_follows_a_scenarios_own_form(run: RunDirectory) -> None:
+    """Its place, prefix and headings; an answer that is missing is a dash; the version is that of its package."""
+    fields = (Field("Version", "version"), Field("Deployment", "answer:deployment"), Field("What", "description"))
+    form = Form("Lamp", "https://example.org/new", "example/lamp has no form", fields, "[Bug] ", "h2o")
+    given = report_input(run)
+    kept = {
+        "documented/socket-vanish-proxy": {"pip": {"lamp": "9"}, "deb": {"h2o": "3.0-1"}},
+        "documented/socket-vanish-app": {"pip": {"lamp": "2.1"}, "deb": {}},
+    }
+    own = replace(given, report=replace(given.report, form=form), info=replace(given.info, packages=kept))
+    text = render.write(own, ROOT)
+    assert re.findall(r"^### (.+)$", text, flags=re.M) == ["Version", "Deployment", "What"]
+    assert "- **Title:** [Bug] gunicorn 19.6.0 removes" in text
+    assert "- **For:** Lamp, https://example.org/new" in text
+    assert "### Version\n\nh2o 3.0-1" in text
+    assert "### Deployment\n\n—" in text
+    pip = replace(own, report=replace(own.report, form=replace(form, package="Lamp")))
+    assert "### Version\n\nLamp 2.1" in render.write(pip, ROOT)
 
 
 def test_the_report_of_a_fixed_bug_begins_with_the_fix(text: str) -> None:

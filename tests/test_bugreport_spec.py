@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 from cases import ROOT, having, lay_out
-from reprolab.bugreport import spec
+from reprolab.bugreport import forms, sections, spec
+from reprolab.bugreport.forms import FORMS, Field, Form
 from reprolab.core.errors import UsageError
 from reprolab.scenario import loader
 
@@ -32,7 +33,7 @@ def load(root: Path, *reports: Any, **top: Any) -> spec.BugReportFile:
     """The small scenario's upstream.yaml with these reports."""
     directory = lay_out(root)
     content = {"reports": list(reports), **top}
-    (directory / "upstream.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    (directory / "upstream.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     return spec.load(loader.load(root, "blink"))
 
 
@@ -92,6 +93,61 @@ def test_a_mistake_is_reported_with_its_place(tmp_path: Path, change: dict[str, 
     assert message in str(caught.value)
     assert "scenarios/blink/upstream.yaml: reports[1]" in str(caught.value)
     assert "expected:" in str(caught.value) or "pattern" in str(caught.value)
+
+
+FORM: dict[str, Any] = {
+    "place": "https://example.org/lamp/issues/new",
+    "source": "example/lamp has no form",
+    "prefix": "[Bug]",
+    "package": "lamp",
+    "fields": {"What happened": "description", "Deployment": "answer:deployment"},
+}
+
+
+def test_a_form_of_the_scenario(tmp_path: Path) -> None:
+    """A project that the lab does not know: headings in the file's order, and a name for the reader."""
+    (report,) = load(
+        tmp_path / "a", {**REPORT, "project": "lamp"}, forms={"lamp": {**FORM, "project": "The Lamp"}}
+    ).reports
+    fields = (Field("What happened", "description"), Field("Deployment", "answer:deployment"))
+    assert report.form == Form("The Lamp", FORM["place"], FORM["source"], fields, "[Bug] ", "lamp")
+    bare = {"lamp": {"place": FORM["place"], "source": FORM["source"]}}
+    (report,) = load(tmp_path / "b", {**REPORT, "project": "lamp"}, forms=bare).reports
+    assert (report.form.project, report.form.prefix, report.form.package) == ("lamp", "", "")
+    assert report.form.fields == FORMS["uwsgi"].fields, "the headings of a project without a form"
+
+
+def test_a_form_may_have_every_part() -> None:
+    """What a field may name is what the lab can write."""
+    assert set(forms.PARTS) == set(sections.PARTS)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"place": "the tracker"}, "forms.lamp: place is 'the tracker'"),
+        ({"place": ""}, "forms.lamp: place is ''"),
+        ({"source": None}, "forms.lamp: source is None"),
+        ({"file": "x"}, "forms.lamp: unknown key file"),
+        ({"fields": {"What": "descriptoin"}}, "'What' is 'descriptoin' (did you mean description?)"),
+        ({"fields": {"What": "answers"}}, "or answer:KEY"),
+        ({"fields": ["description"]}, "forms.lamp: fields is ['description']"),
+    ],
+)
+def test_a_mistake_in_a_form(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    """The message names the form and what is expected."""
+    with pytest.raises(UsageError) as caught:
+        load(tmp_path, {**REPORT, "project": "lamp"}, forms={"lamp": {**FORM, **change}})
+    assert message in str(caught.value)
+    assert "scenarios/blink/upstream.yaml: forms.lamp" in str(caught.value)
+
+
+def test_a_known_projects_form_stays(tmp_path: Path) -> None:
+    """A scenario cannot give gunicorn another form; an unknown project is told all that there are."""
+    with pytest.raises(UsageError, match="the lab has the form of gunicorn"):
+        load(tmp_path / "a", REPORT, forms={"gunicorn": FORM})
+    with pytest.raises(UsageError, match=r"project is 'lamb' \(did you mean lamp\?\)"):
+        load(tmp_path / "b", {**REPORT, "project": "lamb"}, forms={"lamp": FORM})
 
 
 def test_an_unknown_name_in_a_list_is_reported_with_the_known_names(tmp_path: Path) -> None:

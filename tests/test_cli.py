@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import EXPERIMENT, ROOT, lay_out, recorded_run, trial, trials, write_run_json
+from cases import COMPOSE, EXPERIMENT, ROOT, lay_out, recorded_run, trial, trials, write_run_json
 from click.testing import CliRunner, Result
 from reprolab.cli import common, machine, main, make_words
 from reprolab.core.errors import EngineError, Exit
@@ -135,7 +135,7 @@ def test_make_says_which_target_was_meant(prefix: str) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["demo"], "no target 'demo'\n  expected: one of demo-enable-threads, demo-"),
+        (["demo"], "no target 'demo'\n  expected: one of demo-"),
         (["lst"], "no target 'lst' (did you mean list?)"),
         (["tests"], "no target 'tests' (did you mean test?)"),
         (["dmeo-socket-vanish"], "no target 'dmeo-socket-vanish' (did you mean demo-socket-vanish?)"),
@@ -236,6 +236,19 @@ def test_list_shows_what_can_be_asked(home: Path) -> None:
         "  factors:  RELEASE=1.0, WORKERS=2",
         "  lamp: documented, old",
     ]
+
+
+def test_list_may_be_limited(home: Path) -> None:
+    """To scenarios of a server, of a kind, or with a part of a name; words that fit none name those that exist."""
+    lay_out(
+        home, compose=COMPOSE.replace("x-reprolab:\n", "x-reprolab:\n  server: uWSGI\n  kind: [hang, lost request]\n")
+    )
+    for words in (["uwsgi"], ["hang", "bli"], ["lost request"], ["lost", "request"]):
+        lines = lab("list", *words).stdout.splitlines()
+        assert lines[:2] == ["blink  a server that blinks", "  about:    uWSGI: hang, lost request"]
+    result = lab("list", "uwsgi", "leak")
+    assert result.exit_code == 2
+    assert "no scenario for uwsgi leak" in result.stderr and "words of hang, lost request, uwsgi" in result.stderr
 
 
 # -- errors become statuses -----------------------------------------------------------------------

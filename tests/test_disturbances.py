@@ -284,7 +284,7 @@ def test_a_removed_container_has_no_log(tmp_path: Path, monkeypatch: pytest.Monk
         container.reload()
         return {"Status": "running"}
 
-    monkeypatch.setattr(Stack, "_capture_role", capture)
+    monkeypatch.setattr(Stack, "_capture_container", capture)
     with pytest.raises(InvalidTrial, match=r"^no log of proxy: the container was removed$"):
         up.capture("docker")
     assert files.read_json(tmp_path / "containers.json") == {

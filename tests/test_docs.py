@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import EXPERIMENT, ROOT, lay_out, recorded_run, trial, trials, write_run_json
+from cases import COMPOSE, EXPERIMENT, ROOT, lay_out, recorded_run, trial, trials, write_run_json
 from reprolab.core import files
 from reprolab.core.errors import EvidenceError, UsageError
 from reprolab.evidence import lookup
@@ -258,7 +258,7 @@ def test_before_the_first_recorded_run(tmp_path: Path) -> None:
     text = page(tmp_path, "claims/blink", "results/blink", "summary/blink: documented B-1", "scenarios: en")
     assert "| B-1 | It blinks since 1.0. | not recorded yet | — |" in text
     assert "```text\nnot recorded yet\n```" in text
-    assert "| [blink](scenarios/blink/README.md) | doc-1 | — | not recorded yet |" in text
+    assert "| [blink](scenarios/blink/README.md) | — | not recorded yet |" in text
 
 
 def test_after_a_recorded_run(tmp_path: Path) -> None:
@@ -270,7 +270,7 @@ def test_after_a_recorded_run(tmp_path: Path) -> None:
     assert "| variant | changes | valid | blinked |\n|---|---|---|---|\n| documented | `—` | 3/3 | yes |" in text
     assert f"Run {run.name}, 2026-01-02 12:00 UTC: kernel 6.1, engine 20.10, Compose 2.26, 2 × Some CPU." in text
     assert "Base images: python:3.6 built on this host." in text
-    assert "| doc-1 | — | 1 confirmed |" in text
+    assert "| **—** | [blink](scenarios/blink/README.md) | — | 1 confirmed |" in text
     short = text.partition("```text\n")[2].partition("\n```")[0].splitlines()
     assert short[0] == "Reproduced: “It blinks since 1.0” (in documented 3/3, in old 0/3)."
     assert short[1] == "1 confirmed · 0 refuted · 0 inconclusive"
@@ -305,10 +305,28 @@ def test_the_table_of_scenarios_in_three_languages(tmp_path: Path) -> None:
     headline = "  headline: {en: It blinks., ko: 깜빡입니다.}\nservices:"
     compose.write_text(compose.read_text(encoding="utf-8").replace("services:", headline), encoding="utf-8")
     text = page(tmp_path, "scenarios: en", "scenarios: ko", "scenarios: ja")
-    assert "| scenario | document | what was found | verdicts |" in text
-    assert "| doc-1 | It blinks. | 1 confirmed |" in text
-    assert "| doc-1 | 깜빡입니다. | 확인됨 1건 |" in text
-    assert "| doc-1 | It blinks. | 確認済み 1 件 |" in text
+    assert "| server | scenario | what was found | verdicts |" in text
+    link = "| **—** | [blink](scenarios/blink/README.md) |"
+    assert f"{link} It blinks. | 1 confirmed |" in text
+    assert f"{link} 깜빡입니다. | 확인됨 1건 |" in text
+    assert f"{link} It blinks. | 確認済み 1 件 |" in text
+
+
+def test_the_table_of_scenarios_is_grouped_by_server(tmp_path: Path) -> None:
+    """By server without regard to capitals, then by name; each server is named once; those without one come last."""
+    servers = {"e": "", "d": "[nginx, gunicorn]", "c": "uWSGI", "b": "gunicorn", "a": "gunicorn"}
+    for name, server in servers.items():
+        document = f"document: {{title: doc-1}}\n  server: {server}" if server else "document: {title: doc-1}"
+        lay_out(tmp_path, name, compose=COMPOSE.replace("document: {title: doc-1}", document))
+    table = scenario_table.render([loader.load(tmp_path, name) for name in servers], "en")
+    rows = [line.split(" | ")[:2] for line in table.splitlines()[2:]]
+    assert [(server.strip("| "), link[1]) for server, link in rows] == [
+        ("**gunicorn**", "a"),
+        ("", "b"),
+        ("**nginx**", "d"),
+        ("**uWSGI**", "c"),
+        ("**—**", "e"),
+    ]
 
 
 def test_the_list_of_documents(tmp_path: Path) -> None:
@@ -517,7 +535,7 @@ def test_the_readmes_agree() -> None:
     """The same commands, the same scenarios with the same counts, the same links into docs/, the same report."""
     english, *others = [readme(name) for name in READMES]
     assert "make scenario-socket-vanish" in commands(english)
-    rows = re.compile(r"^\| (\[[\w-]+\]\(scenarios/[\w./-]+\)) \|.*\| (.+) \|$", re.M)
+    rows = re.compile(r"^\|.*\| (\[[\w-]+\]\(scenarios/[\w./-]+\)) \|.*\| (.+) \|$", re.M)
     wanted = [(link, re.findall(r"\d+", numbers)) for link, numbers in rows.findall(english)]
     assert len(wanted) == len(loader.names(ROOT))
     for text in others:

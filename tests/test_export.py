@@ -12,6 +12,8 @@ import socket
 import subprocess
 import sys
 import tarfile
+import threading
+import types
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -220,9 +222,10 @@ def test_a_control_that_changes_what_is_installed_changes_it_in_both() -> None:
 def test_without_docker_only_where_nothing_but_the_server_is_needed(
     written: dict[tuple[str, str | None], Path],
 ) -> None:
-    """No repro.sh for a case with a proxy, nor for a variant that is patched in its image."""
+    """No repro.sh for a case with a proxy or a container that is stopped, nor for a variant patched in its image."""
     has = {key: (directory / "repro.sh").is_file() for key, directory in written.items()}
-    without = [("socket-vanish", None), ("socket-vanish", "eventlet"), ("spawn-workers", "forked")]
+    without = [("pid-1", None), ("socket-vanish", None), ("stale-upstream", None)]
+    without += [("socket-vanish", "eventlet"), ("spawn-workers", "forked")]
     assert [key for key, there in has.items() if not there] == [key for key in without if key in written]
 
 
@@ -338,7 +341,7 @@ BLINK = EXPERIMENT.replace(
 )
 
 
-def blink(root: Path, control: str = "old") -> scenario_model.Scenario:
+def blink(root: Path, control: str = "old", **more: Any) -> scenario_model.Scenario:
     """A small scenario in which factors name a directory, a Dockerfile and a file that is mounted."""
     directory = lay_out(root, compose=STACK, lamp=BLINK)
     for name in ("plain/Dockerfile", "fancy/Dockerfile", "fancy/lamp.py", "a.conf", "b.conf", "reproducer/Dockerfile"):
@@ -351,9 +354,16 @@ def blink(root: Path, control: str = "old") -> scenario_model.Scenario:
         "variant": "documented",
         "control": control,
     }
-    content["services"] = ["app", "store"]
+    content |= {"services": ["app", "store"]} | more
     (directory / "reproducer.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     return loader.load(root, "blink")
+
+
+def test_a_setting_names_a_service_as_the_reproducer_does(written: dict[tuple[str, str | None], Path]) -> None:
+    """nginx gets its upstream by role; a factor that may only have certain values can be read."""
+    services = yaml.safe_load(texts(written["stale-upstream", None])["compose.yaml"])["services"]
+    assert services["proxy"]["environment"]["UPSTREAM"] == "app:8000"
+    assert services["drive"]["environment"] == {"CHANGE": "swap"}
 
 
 def test_a_factor_may_name_what_is_built_and_what_is_mounted(tmp_path: Path) -> None:
@@ -528,6 +538,37 @@ def test_no_failure_is_taken_for_an_answer(
         project = re.search(r"--project-name (\S+)", calls[-1])
         assert project
         assert all(f"--project-name {project[1]} " in call for call in calls if "--file" in call)
+
+
+STOPPED = """\
+#!/bin/sh
+case "$*" in
+    *" run "*) echo asked; echo "@stop app 7"; read -r answer; echo "answer $answer"
+        echo "@start app"; read -r answer; echo "started $answer"; exit "${RUN:-10}" ;;
+    *" stop "*) echo "$@" >> "$CALLS" ;;
+    *" ps "*) echo a-container ;;
+    "inspect"*" a-container") echo 137 ;;
+    "start a-container") exit 3 ;;
+    *" down "*) echo "$@" >> "$CALLS" ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(("run", "status"), [("10", 0), ("11", 1), ("3", 2)])
+def test_a_drive_can_have_a_service_stopped_and_started(tmp_path: Path, run: str, status: int) -> None:
+    """It gets the exit status and the seconds, its other lines are shown, and its own status counts."""
+    content = write.collect_files(write.choose_case(blink(tmp_path, stops=["app"]), "documented"))
+    assert "pid" not in yaml.safe_load(content["compose.yaml"][0])["services"]["drive"]
+    (tmp_path / "docker").write_text(STOPPED)
+    (tmp_path / "run.sh").write_bytes(content["run.sh"][0])
+    for name in ("docker", "run.sh"):
+        (tmp_path / name).chmod(0o755)
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "CALLS": str(tmp_path / "calls"), "RUN": run}
+    done = subprocess.run([tmp_path / "run.sh"], env=env, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert re.search(r"^asked\nanswer 137 \d+\nstarted 3$", done.stdout, re.M)
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert calls[0].endswith(" stop --timeout 7 app") and " down " in calls[-1]
 
 
 def test_without_a_base_it_says_which_line_to_type(written: dict[tuple[str, str | None], Path], tmp_path: Path) -> None:
@@ -740,6 +781,119 @@ def test_a_thread_that_never_printed_decides_nothing(
         names["drive"]()
 
 
+@pytest.mark.parametrize(
+    ("answer", "seen"),
+    [
+        (b"", None),
+        (b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", "status 400"),
+        (b'HTTP/1.1 200 OK\r\nContent-Length: 18\r\n\r\n{"path": "/admin"}', "/admin"),
+    ],
+)
+@pytest.mark.parametrize("unread", [True, False], ids=["reset", "closed"])
+def test_split_request_tells_a_refusal_from_no_answer(
+    written: dict[tuple[str, str | None], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    answer: bytes,
+    seen: str | None,
+    unread: bool,
+) -> None:
+    """Nothing came, in whichever way the connection ended; a status is an answer."""
+    ask = drive_of(written["split-request", None], None, monkeypatch)["ask"]
+
+    def serve() -> None:
+        with listening.accept()[0] as connection:
+            connection.recv(1 if unread and not answer else 100)
+            connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert ask(SimpleNamespace(port=listening.getsockname()[1]), [b"GET /"]) == seen
+        thread.join()
+
+
+class Halting(Spawned):
+    """A gunicorn with the pid 7, whose child ended with 3; ``code`` is its exit code, None if it goes on."""
+
+    def __init__(self, code: int | None, parent: int = 7, answer: int = 200) -> None:
+        super().__init__("[7] [INFO] Listening", f"child 11 of {parent} ends with 3")
+        self.code, self.answer, self.scratch = code, answer, "/scratch"
+
+    def __call__(self, *_: Any, **__: Any) -> Halting:
+        return self
+
+    def change(self, pairs: list[tuple[str, str]]) -> None:
+        pass
+
+    def until(self, what: str, look: Any, limit: float = 0) -> None:
+        assert look(), what
+
+    def ready(self, path: str = "/") -> None:
+        pass
+
+    def ended(self, limit: float) -> int | None:
+        return self.code
+
+    def get(self, path: str) -> tuple[int, str]:
+        return self.answer, "served"
+
+
+@pytest.mark.parametrize(
+    ("server", "shows"),
+    [
+        (Halting(3), True),
+        (Halting(None), False),
+        # It ended for another reason; it goes on without an answer; the child was another process's.
+        (Halting(1), None),
+        (Halting(None, answer=502), None),
+        (Halting(3, parent=1), None),
+    ],
+)
+def test_exit_code_3_wants_the_status_of_the_masters_child(
+    written: dict[tuple[str, str | None], Path], monkeypatch: pytest.MonkeyPatch, server: Halting, shows: bool | None
+) -> None:
+    """The server ends with the child's status, or goes on and answers; all else decides nothing (None)."""
+    monkeypatch.setenv("STATUS", "3")
+    names = drive_of(written["exit-code-3", None], server, monkeypatch)
+    names |= {"release": lambda pipe: True, "lives": lambda pid: False}
+    if shows is None:
+        with pytest.raises(names["Untold"]):
+            names["drive"]()
+    else:
+        assert names["drive"]() is shows
+
+
+def test_exit_code_3_waits_until_the_child_is_gone(
+    written: dict[tuple[str, str | None], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process lives until it has ended, whether or not its parent has reaped it."""
+    lives = drive_of(written["exit-code-3", None], None, monkeypatch)["lives"]
+    child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    assert lives(child.pid)
+    child.stdin.close()  # type: ignore[union-attr]
+    wait_for("the child has ended", lambda: not lives(child.pid))
+    child.wait()
+    assert not lives(child.pid)
+
+
+def test_the_drives_count_the_connections_of_their_server_alone(
+    written: dict[tuple[str, str | None], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three connections two are accepted; one of these is closed by the client then."""
+    held = drive_of(written["idle-connections", None], None, monkeypatch)["held"]
+    close_wait = drive_of(written["health-check-leak", None], None, monkeypatch)["close_wait"]
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = SimpleNamespace(port=listening.getsockname()[1])
+        clients = [socket.create_connection(listening.getsockname()) for _ in range(3)]
+        accepted = [listening.accept()[0] for _ in range(2)]
+        assert (held(server), close_wait(server)) == (2, 0)
+        clients[0].close()
+        wait_for("the server's end knows of it", lambda: close_wait(server) == 1)
+        assert held(server) == 1
+        for connection in (*clients, *accepted):
+            connection.close()
+
+
 WRK = """\
 #!/bin/sh
 [ "$GOES" = yes ] && rm "$SOCKET"
@@ -795,3 +949,70 @@ def test_socket_vanish_looks_at_the_file_and_the_server(
             server.kill()
             server.wait()
     assert done.returncode == status, done.stdout + done.stderr
+
+
+# -- a server that ends ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("program", "code"),
+    [
+        ("raise SystemExit(3)", 3),
+        ("import os; os.abort()", -6),
+        ("import time; time.sleep(60)", None),
+    ],
+)
+def test_a_drive_can_expect_a_failed_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, code: int | None
+) -> None:
+    """The exit code of a server that ends by itself, and none for one that lives."""
+    with started(tmp_path, monkeypatch, program) as server:
+        assert server.ended(30 if code is not None else 0.2) == code
+
+
+@pytest.mark.parametrize(("ignores", "code"), [("SIG_DFL", -15), ("SIG_IGN", -9)])
+def test_a_drive_can_stop_its_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ignores: str, code: int) -> None:
+    """By SIGTERM, and by SIGKILL after the grace time."""
+    program = f"import signal, time; signal.signal(15, signal.{ignores}); print('up', flush=True); time.sleep(60)"
+    with started(tmp_path, monkeypatch, program) as server:
+        server.until("it is up", lambda: "up" in server.lines())
+        status, seconds = server.stop(0.3)
+        assert status == code and (seconds >= 0.3) == (ignores == "SIG_IGN")
+
+
+def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str) -> Any:
+    """A server of a reproducer: this program."""
+    (tmp_path / "files").mkdir()
+    monkeypatch.setenv("SERVER_FILES", str(tmp_path / "files"))
+    text = render.TEMPLATES.get_template("server.py.j2").render()
+    module = types.ModuleType("server")
+    exec(compile(text, "server.py", "exec"), module.__dict__)
+    return module.Server([sys.executable, "-c", program])
+
+
+READS_WHEN_TOLD = """\
+import os, socket, sys, time
+host, port = "{address}".split(":")
+with socket.create_server((host, int(port))) as server:
+    print("up", flush=True)
+    connection = server.accept()[0]
+    while not os.path.exists("read"):
+        time.sleep(0.05)
+    connection.recv(100)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_drive_can_wait_for_its_server_to_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: bool) -> None:
+    """It waits while bytes are in the server's queue, and no longer."""
+    with started(tmp_path, monkeypatch, READS_WHEN_TOLD) as server:
+        server.until("it is up", lambda: "up" in server.lines())
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.sendall(b"hello")
+            if told:
+                (Path(server.app) / "read").touch()
+                server.until_read(client, 30)
+            else:
+                with pytest.raises(Exception, match=r"the server reads what was sent: not within 0\.3 s"):
+                    server.until_read(client, 0.3)

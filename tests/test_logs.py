@@ -15,7 +15,7 @@ import pytest
 from docker.errors import NotFound
 from reprolab.core.errors import EngineError, EvidenceError
 from reprolab.logs import capture
-from reprolab.logs.access_log import access_summary
+from reprolab.logs.access_log import access_summary, request_ns
 from reprolab.logs.python_tracebacks import tracebacks
 from reprolab.logs.timestamps import Clock, moment_ns, split_timestamp
 
@@ -117,6 +117,15 @@ def test_responses_count_at_their_end() -> None:
     assert summary.first_ns == {200: EPOCH + 105_500_000}
     assert summary.last_ns == {200: EPOCH + 105_500_000}
     assert summary.timeline() == {"200": [[0, 1], [100, 1]]}
+
+
+def test_nginx_writes_the_end_of_a_response() -> None:
+    """In seconds with a fraction, where h2o writes when the request came; the duration gives the other moment."""
+    line = access(105.5).replace(str((EPOCH + 105_500_000) // 1000).encode(), b"1795239009.105")
+    line = line.replace(b" 0\n", b" 0.096\n")
+    assert access_summary([line], EPOCH).first_ns == {200: EPOCH + 105_000_000}
+    assert request_ns(line.decode().rstrip()) == EPOCH + 9_000_000
+    assert request_ns(access(10, took="0.096").decode().rstrip()) == EPOCH + 10_000_000
 
 
 def test_figures_per_status() -> None:

@@ -40,6 +40,11 @@ EQUAL = {
         '172.20.0.1 - - [21/Nov/2026:05:52:36 +0000] "GET / HTTP/1.1" 200 11 "-" "p" 1795240356892723 0',
         '<address> - - [<clock>] "GET / HTTP/1.1" 200 11 "-" "p" <clock> <time>',
     ),
+    "nginx's access log": (
+        '172.18.0.1 - - [26/Nov/2026:19:33:24 +0000] "GET / HTTP/1.0" 301 0 "-" "-" 1795721604.554 0.002',
+        '172.18.0.3 - - [26/Nov/2026:19:34:28 +0000] "GET / HTTP/1.0" 301 0 "-" "-" 1795721668.763 60.059',
+        '<address> - - [<clock>] "GET / HTTP/1.0" 301 0 "-" "-" <clock> <time>',
+    ),
     "h2o's own words": (
         "h2o server (pid:7) is ready to serve requests",
         "h2o server (pid:8) is ready to serve requests",

@@ -17,6 +17,8 @@ from reprolab.engine import labels
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.run import observe_again, runner
 from reprolab.scenario import loader
+from reprolab.stack.outcome import Ending, Outcome
+from reprolab.stack.starts import Start
 
 LAMP = '''\
 """Whether the lamp blinks."""
@@ -207,3 +209,10 @@ def test_judge_with_observe(tmp_path: Path, run: RunDirectory, monkeypatch: pyte
 def test_observe_gets_what_a_file_holds(tmp_path: Path) -> None:
     """During the run as later: keys are texts and tuples are lists, so that both readings are the same."""
     assert runner.checked_observation({1: (2, 3)}) == {"1": [2, 3]}
+
+
+def test_what_a_stack_returns_may_stand_in_an_observation() -> None:
+    """As the JSON that it has itself, wherever it stands."""
+    start, outcome = Start(False, 3, 1.5, ("no module",), 0), Outcome(Ending.REFUSED, error="ECONNREFUSED")
+    stored = runner.checked_observation({"start": start, "ends": [outcome]})
+    assert stored == {"start": json.loads(json.dumps(start.to_json())), "ends": [outcome.to_json()]}

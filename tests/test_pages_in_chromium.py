@@ -238,6 +238,8 @@ LANES = {
     "socket-vanish": (SOCKET_VANISH, ("200", "502")),
     "spawn-workers": (("started", "killed"), ()),
 }
+# Of a case that is not among them.
+USUAL_LANES = (("started", "request"), ())
 A4 = (595, 842)
 SMALLEST = 6.5
 
@@ -255,7 +257,7 @@ def recorded_page(at: Path, name: str) -> Path:
     ]
     # A case of many claims has no main one; its page opens with the first that has a pair.
     experiment, known = min(pairs, key=lambda pair: pair[1].id != main)
-    lanes, statuses = LANES[name]
+    lanes, statuses = LANES.get(name, USUAL_LANES)
     stand_in = replace(
         experiment,
         zero=lambda evidence, observation: 0,
@@ -303,7 +305,7 @@ def test_a_case_is_printed_on_one_page(chromium: Chromium, tmp_path: Path, name:
     assert [tuple(round(n) for n in sheet.mediabox[2:]) for sheet in reader.pages] == [A4]
     assert min(sizes) >= SMALLEST
     main = answer(scenario, recorded.verdict)
-    lanes, statuses = LANES[name]
+    lanes, statuses = LANES.get(name, USUAL_LANES)
     shown = [scenario.title, main.sentence, *lanes * 2, *statuses * 2, scenario.finding, f"make scenario-{name}"]
     shown += [recorded.verdict.run, recorded.info.host.cpu, recorded.info.started]
     assert [part for part in shown if text.count(squeezed(part)) < shown.count(part)] == []

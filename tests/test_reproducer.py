@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from cases import ROOT, having, lay_out
+from cases import COMPOSE, ROOT, having, lay_out
 from reprolab.core.errors import UsageError
 from reprolab.export import spec
 from reprolab.export.spec import ReproducerStep
@@ -22,9 +22,9 @@ GOOD: dict[str, Any] = {
 }
 
 
-def read(root: Path, drive: str = "drive.py", **changes: Any) -> spec.Reproducer:
+def read(root: Path, drive: str = "drive.py", compose: str = COMPOSE, **changes: Any) -> spec.Reproducer:
     """The small scenario with a reproducer.yaml; a change to None removes a key."""
-    directory = lay_out(root)
+    directory = lay_out(root, compose=compose)
     (directory / "reproducer").mkdir()
     (directory / "reproducer" / drive).write_text("")
     content = {key: value for key, value in (GOOD | changes).items() if value is not None}
@@ -60,6 +60,8 @@ def test_it_names_a_claim_and_where_its_sign_is_looked_for(tmp_path: Path) -> No
         ({"venv": {"install": []}}, "venv: install is []"),
         ({"venv": {"install": ["a==${RELEES}"]}}, "no factor RELEES (did you mean RELEASE?)"),
         ({"venv": {"install": [{"package": ["a"]}]}}, "unknown key package (did you mean packages?)"),
+        ({"stops": ["app"]}, "stops names 'app'"),
+        ({"stops": ["witness"], "drive": "Dockerfile"}, "stops names 'witness'"),
         (
             {"venv": {"install": ["a==1"]}, "drive": "Dockerfile"},
             "venv is set for a reproducer that needs more than the server",
@@ -73,6 +75,13 @@ def test_an_error_names_the_file_the_key_and_the_fix(tmp_path: Path, changes: di
     assert message in str(caught.value)
     assert "blink" in str(caught.value)
     assert "expected" in str(caught.value)
+
+
+def test_a_factor_with_a_list_of_values_may_be_read(tmp_path: Path) -> None:
+    """By the drive, and by a condition of what is installed."""
+    compose = COMPOSE.replace("  title:", '  values: {WORKERS: "2 4"}\n  title:')
+    venv = {"install": [{"packages": ["a==1"], "when": ["WORKERS=2"]}]}
+    assert read(tmp_path, compose=compose, reads=["WORKERS"], venv=venv).reads == ("WORKERS",)
 
 
 def test_a_file_that_is_missing_or_not_yaml_is_an_error(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from cases import COMPOSE, EXPERIMENT, ROOT, lay_out, load
 from reprolab.core.config_file import hint, near
 from reprolab.core.errors import Exit, UsageError
 from reprolab.scenario import loader
+from reprolab.scenario.catalogue import CatalogueEntry
+from reprolab.scenario.digest import case_digest
 from reprolab.scenario.model import Claim, Document
 
 
@@ -193,6 +195,74 @@ def test_unknown_keys_are_answered_with_the_known_ones(tmp_path: Path) -> None:
     """The message lists the known keys."""
     message = load_error(tmp_path, compose=COMPOSE.replace("  title:", "  x: 1\n  title:"))
     assert "expected: one of title, summary, finding, document, headline, answer, values, when" in message
+
+
+# -- server, kind and releases -------------------------------------------------------------------
+
+
+def with_keys(*lines: str) -> str:
+    """The small scenario's compose.yaml with further lines in x-reprolab."""
+    assert "  document: {title: doc-1}\n" in COMPOSE
+    return COMPOSE.replace("  document: {title: doc-1}\n", "  document: {title: doc-1}\n  " + "\n  ".join(lines) + "\n")
+
+
+def test_servers_kinds_and_releases(tmp_path: Path) -> None:
+    """One text or a list; a scenario without them has none."""
+    lines = ("server: [gunicorn, nginx]", "kind: lost request", 'releases: {documented: "1.0", old: "0.9"}')
+    entry = load(tmp_path / "a", compose=with_keys(*lines)).catalogue
+    assert entry == CatalogueEntry(("gunicorn", "nginx"), ("lost request",), {"documented": "1.0", "old": "0.9"})
+    assert load(tmp_path / "b").catalogue == CatalogueEntry()
+    named = load(tmp_path / "c", compose=with_keys('releases: {old: "CPython 0.9"}'))
+    assert named.catalogue.releases == {"old": "CPython 0.9"}
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("server: []", "x-reprolab.server is []"),
+        ("server: {gunicorn: 1}", "x-reprolab.server is {'gunicorn': 1}"),
+        ("server: uwsgi", "x-reprolab.server is 'uwsgi'\n  expected: the spelling uWSGI"),
+        ("kind: hangs", "x-reprolab.kind names 'hangs' (did you mean hang?)"),
+        ("kind: [hang, 3]", "x-reprolab.kind is ['hang', 3]"),
+        (
+            "kind: slow",
+            "expected: one or more of hang, lost request, wrong answer, security, leak, start, stop, settings",
+        ),
+        ("releases: [documented]", "x-reprolab.releases is ['documented']"),
+        ("releases: {documented: 1.0}", "x-reprolab.releases.documented is 1.0"),
+        ("releases: {documented: newest}", "x-reprolab.releases.documented is 'newest'"),
+        ('releases: {older: "0.9"}', "names 'older', no variant of the main claim's experiment"),
+        ('releases: {old: "0.8"}', "x-reprolab.releases.old is '0.8', and no factor has that value there"),
+        ('releases: {documented: "1.0", old: "CPython 0.9"}', "has releases of 2 projects: CPython, the server"),
+    ],
+)
+def test_malformed_server_kind_or_releases(tmp_path: Path, line: str, expected: str) -> None:
+    """Each mistake with its place, and the kinds there are."""
+    assert expected in load_error(tmp_path, compose=with_keys(line))
+
+
+def test_releases_need_a_main_claim(tmp_path: Path) -> None:
+    """With two claims and no answer it is not said whose sign is counted."""
+    second = EXPERIMENT.replace("CLAIMS = [", 'CLAIMS = [Claim("B-2", "It blinks.", sign=blinked, shows=["old"]), ')
+    error = load_error(tmp_path / "a", compose=with_keys('releases: {old: "0.9"}'), experiment=second)
+    assert "x-reprolab.releases needs a main claim" in error
+    answered = with_keys('releases: {old: "0.9"}', "answer: {B-2: it blinks}")
+    scenario = load(tmp_path / "b", compose=answered, experiment=second)
+    assert scenario.main_claim is not None and scenario.main_claim.id == "B-2"
+
+
+def test_where_a_case_is_listed_does_not_change_its_digest(tmp_path: Path) -> None:
+    """A run on record stays of the same case when these keys are added."""
+    plain = load(tmp_path / "a").directory
+    listed = load(tmp_path / "b", compose=with_keys("server: nginx", "kind: stop", 'releases: {old: "0.9"}')).directory
+    assert case_digest(plain) == case_digest(listed)
+
+
+@pytest.mark.parametrize("name", loader.names(ROOT))
+def test_every_scenario_says_its_server_and_kind(name: str) -> None:
+    """Else the site's filters and the READMEs' table would leave it out."""
+    entry = loader.load(ROOT, name).catalogue
+    assert entry.servers and entry.kinds, f"scenarios/{name}/compose.yaml: give x-reprolab a server and a kind"
 
 
 # -- the document and the headline ----------------------------------------------------------------

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from cases import DATA, ROOT, RUNS
+from reprolab import logs
 from reprolab.compare.log_reader import moment
 from reprolab.logs import access_log, servers
 from reprolab.logs.servers import DIALECTS, EVENT_KINDS, GUNICORN, H2O, NGINX, UVICORN, UWSGI, Dialect, LineType
@@ -258,3 +259,26 @@ def test_a_dialect_for_each_server() -> None:
     """The names are those of the programs, as in process lists and in syslog."""
     assert servers.NAMES == ("gunicorn", "uwsgi", "uvicorn", "h2o", "nginx")
     assert {LineType.STARTED, LineType.DIED} <= set.intersection(*(set(d.lines) for d in DIALECTS if d is not H2O))
+
+
+# -- nginx's error log ----------------------------------------------------------------------------
+
+NO_SOCKET = (
+    "2026-11-26T01:31:05.5Z 2026/11/26 01:31:05 [crit] 12#12: *7 connect() to unix:/run/x.sock failed "
+    "(2: No such file or directory) while connecting to upstream, client: 127.0.0.1, server: , "
+    'request: "GET /a?b="c", d HTTP/1.1", upstream: "http://unix:/run/x.sock:/a", host: "x"\n'
+)
+
+
+def test_errors_of_nginx_with_their_requests() -> None:
+    """By their levels, from a moment on; notices and lines of other programs are left out."""
+    lines = [*LOGS["nginx-1"][1].read_bytes().splitlines(keepends=True), NO_SOCKET.encode(), b"x\n", b"[error] y\n"]
+    refused, died, missing = logs.nginx_errors(lines)
+    assert (refused.level, refused.request, refused.upstream) == ("error", "GET / HTTP/1.0", "http://127.0.0.1:9/")
+    assert refused.text == "connect() failed (111: Connection refused) while connecting to upstream"
+    assert refused.at_ns == moment_ns("2026-11-26T01:30:57.120481833Z")
+    assert (died.level, died.text, died.upstream) == ("alert", "worker process 13 exited on signal 9", "")
+    assert missing.request == 'GET /a?b="c", d HTTP/1.1' and missing.upstream == "http://unix:/run/x.sock:/a"
+    assert missing.text.endswith("(2: No such file or directory) while connecting to upstream")
+    assert logs.nginx_errors(lines, died.at_ns) == [died, missing]
+    assert logs.nginx_errors(lines, died.at_ns + 1) == [missing]

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from cases import ROOT, lay_out, write_run_json
+from cases import COMPOSE, EXPERIMENT, ROOT, lay_out, write_run_json
 from click.testing import CliRunner, Result
 from reprolab.cli import main
 from reprolab.core import files
@@ -227,6 +227,54 @@ def test_the_pages_load_no_other_files(home: Path) -> None:
     for name in ("index.html", "blink.html"):
         text = page(home, name)
         assert not re.search(r'\bsrc=|<link rel="stylesheet"|@import|url\(', text), name
+
+
+def listed(home: Path, *lines: str) -> None:
+    """Write further lines into x-reprolab of the scenario."""
+    text = COMPOSE.replace("  document:", "\n".join(f"  {line}" for line in lines) + "\n  document:")
+    (home / "scenarios" / "blink" / "compose.yaml").write_text(text, encoding="utf-8")
+
+
+def test_a_case_is_listed_with_what_was_measured(home: Path) -> None:
+    """Server, kinds, the verdicts of its claims, releases from the record's counts, the time of the run."""
+    answer = "answer: {B-1: it blinks}"
+    listed(home, "server: uWSGI", "kind: [lost request, stop]", 'releases: {documented: "1.0", old: "0.9"}', answer)
+    more = '\nCLAIMS += [Claim("B-2", "It hums.", sign=blinked, shows=["old"])]\n'
+    (home / "scenarios" / "blink" / "lamp.py").write_text(EXPERIMENT + more, encoding="utf-8")
+    record(home)
+    path = home / "scenarios" / "blink" / "recorded.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    signs = {"B-1": {"documented": {"shown": 0, "trials": 3}, "old": {"shown": 1, "trials": 3}}}
+    ran = {name: {"trials": 3, "valid": 3} for name in ("documented", "old")}
+    claims = [*content["claims"], {"id": "B-2", "verdict": "refuted"}]
+    times = "up 5.0 s · in all 61.2 s"
+    files.write_json(path, content | {"claims": claims, "signs": signs, "variants": ran, "times": times})
+    assert lab().exit_code == 0
+    text = page(home)
+    card = text[text.index('<article class="card"') : text.index("</article>")]
+    assert 'data-server="uWSGI" data-kind="lost request|stop" data-verdict="confirmed|refuted"' in card
+    assert '<dd class="affected">0.9</dd>' in card
+    assert '<dd class="fixed">1.0</dd>' in card
+    assert '<dd class="takes">62 s</dd>' in card
+    assert '<a class="tag kind" href="#kind=lost%20request">lost request</a>' in card
+    assert 'href="index.html#server=uWSGI"' in page(home, "blink.html")
+
+
+def test_without_a_record_no_release_is_affected(home: Path) -> None:
+    """The keys alone say nothing of what was measured."""
+    listed(home, "server: uWSGI", 'releases: {documented: "1.0", old: "0.9"}')
+    assert lab().exit_code == 0
+    assert not re.search('class="(affected|fixed|takes)"', page(home) + page(home, "blink.html"))
+
+
+def test_a_reproducer_that_is_missing_or_broken_is_named(home: Path) -> None:
+    """The rest of the site is there all the same."""
+    assert lab().exit_code == 0
+    assert "No reproducer: this case has none yet." in page(home, "blink.html")
+    (home / "scenarios" / "blink" / "reproducer.yaml").write_text("claim: B-7\n")
+    assert lab().exit_code == 0
+    assert "No reproducer: it cannot be exported: scenarios/blink/reproducer.yaml" in page(home, "blink.html")
+    assert "download>" not in page(home)
 
 
 def test_the_whole_site_of_this_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,10 +24,11 @@ SEARCH = """(() => {
   field.dispatchEvent(new Event('input'));
 })()"""
 
-STEPS = """(() => {
-  const field = document.getElementById('search'), verdict = document.getElementById('verdict');
+STEPS = """(async () => {
+  const [field, server, kind, verdict] = ['search', 'server', 'kind', 'verdict'].map(id => document.getElementById(id));
   const shown = selector => [...document.querySelectorAll(selector)].filter(element => element.checkVisibility());
   const count = () => document.getElementById('count').textContent;
+  const cases = () => shown('.card').map(element => element.dataset.scenario);
   const steps = {};
   const set = (input, value) => {
     input.value = value;
@@ -39,6 +41,19 @@ STEPS = """(() => {
   steps.nothing = [shown('.claims > li').length, shown('#hits a').length, count()];
   set(field, '');
   steps.all = [shown('.claims > li').length, count()];
+  set(server, 'uWSGI');
+  steps.server = [cases(), shown('section.case').map(element => element.dataset.scenario), location.hash];
+  set(kind, 'lost request');
+  steps.neither = [cases()];
+  location.hash = 'server=gunicorn&kind=lost%20request';
+  await new Promise(done => addEventListener('hashchange', () => setTimeout(done), { once: true }));
+  steps.address = [cases(), server.value, kind.value];
+  document.querySelector('.tag[href="#kind=hang"]').click();
+  await new Promise(done => addEventListener('hashchange', () => setTimeout(done), { once: true }));
+  steps.tag = [cases(), server.value, kind.value];
+  location.hash = 'server=nobody&q=SIGTERM';
+  await new Promise(done => addEventListener('hashchange', () => setTimeout(done), { once: true }));
+  steps.unknown = [server.value, field.value, cases().includes('pool-freeze'), cases().includes('socket-vanish')];
   return steps;
 })()"""
 
@@ -68,48 +83,66 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(("width", "scheme"), SIGHTS)
 def test_the_index_holds_all_claims(chromium: Chromium, site: Path, width: int, scheme: str) -> None:
     """At all widths: a card for each scenario, every claim, the search, no error and nothing cut off."""
-    names = loader.names(ROOT)
+    names, filters = loader.names(ROOT), ["#server", "#kind", "#verdict"]
     seen = chromium.look(
         site / "index.html",
         width,
         scheme=scheme,
-        selectors=[".card h3", ".card .answer", ".thumbnail", ".claims > li", "#search", "#verdict"],
+        selectors=[".card h3 a", ".card .answer", ".card .takes", ".thumbnail", ".claims > li", "#search", *filters],
     )
     assert seen.errors == []
     assert seen.overflow == []
-    assert seen.texts[".card h3"] == names
+    assert seen.texts[".card h3 a"] == names
     assert len(seen.texts[".card .answer"]) == len(names)
+    assert len(seen.texts[".card .takes"]) == sum(bool(record.read_record(loader.load(ROOT, name))) for name in names)
     assert len(seen.texts[".thumbnail"]) == 1, "of the only scenario with a run"
     assert len(seen.texts[".claims > li"]) == sum(len(loader.load(ROOT, name).claims) for name in names)
-    assert len(seen.texts["#search"]) == len(seen.texts["#verdict"]) == 1
+    assert [len(seen.texts[element]) for element in ("#search", *filters)] == [1] * 4
 
 
 def test_the_search_narrows(chromium: Chromium, site: Path) -> None:
-    """Only claims with all the words are left, and the README sections with them are linked."""
+    """Only claims with all the words are left, with their cases, and the README sections with them are linked."""
     seen = chromium.look(
         site / "index.html",
         PHONE,
         script=SEARCH % "gthread Timeout",
-        selectors=[".claims > li", "#count", "#hits a", "section.case", ".card"],
+        selectors=[".claims > li", "#count", "#hits a", "section.case h3 a", ".card h3 a"],
     )
     assert seen.errors == []
     assert seen.overflow == []
     assert 0 < len(seen.texts[".claims > li"]) < 20
     assert all("timeout" in text.lower() for text in seen.texts[".claims > li"])
-    assert seen.texts["#count"][0].startswith(f"{len(seen.texts['.claims > li'])} of ")
+    assert f"cases, {len(seen.texts['.claims > li'])} of " in seen.texts["#count"][0]
     assert "pool-freeze: What gunicorn's timeout does then" in seen.texts["#hits a"]
-    assert 0 < len(seen.texts["section.case"]) < len(loader.names(ROOT))
-    assert seen.texts[".card"] == []
+    assert 0 < len(seen.texts["section.case h3 a"]) <= len(seen.texts[".card h3 a"]) < len(loader.names(ROOT))
+    assert set(seen.texts["section.case h3 a"]) <= set(seen.texts[".card h3 a"])
 
 
-def test_the_search_by_verdict_and_for_nothing(chromium: Chromium, site: Path) -> None:
-    """A verdict alone narrows too; an unknown word leaves nothing; without both, everything is shown again."""
+def test_the_filters(chromium: Chromium, site: Path) -> None:
+    """A verdict, a server and a kind narrow cases and claims, also from the address; an unknown word leaves nothing."""
     seen = chromium.look(site / "index.html", LAPTOP, script=STEPS)
     assert seen.errors == []
     everything = sum(len(loader.load(ROOT, name).claims) for name in loader.names(ROOT))
     assert seen.value["refuted"] == ["refuted"]
-    assert seen.value["nothing"] == [0, 0, f"0 of {everything} claims, 0 sections of the stories"]
+    names = loader.names(ROOT)
+    nothing = f"0 of {len(names)} cases, 0 of {everything} claims, 0 sections of the stories"
+    assert seen.value["nothing"] == [0, 0, nothing]
     assert seen.value["all"] == [everything, ""]
+
+    def cases(server: str = "", kind: str = "") -> list[str]:
+        entries = {name: loader.load(ROOT, name).catalogue for name in names}
+        return [
+            name
+            for name, entry in entries.items()
+            if (not server or server in entry.servers) and (not kind or kind in entry.kinds)
+        ]
+
+    assert seen.value["server"] == [cases("uWSGI"), cases("uWSGI"), "#server=uWSGI"]
+    assert seen.value["neither"][0] == cases("uWSGI", "lost request")
+    assert seen.value["address"] == [cases("gunicorn", "lost request"), "gunicorn", "lost request"]
+    assert seen.value["tag"] == [cases(kind="hang"), "", "hang"]
+    assert "socket-vanish" not in cases(kind="hang")
+    assert seen.value["unknown"] == ["", "SIGTERM", True, False]
 
 
 @pytest.mark.parametrize("name", loader.names(ROOT))
@@ -138,6 +171,32 @@ def test_on_a_phone_claims_are_cards(chromium: Chromium, site: Path) -> None:
     assert phone.value == [count, True, True, True]
     assert len(phone.texts[".thumbnail"]) == 1
     assert chromium.look(site / "socket-vanish.html", LAPTOP, script=CARDS).value == [count, True, False, False]
+
+
+def test_a_case_has_timeline_reproducer_and_releases(chromium: Chromium, site: Path) -> None:
+    """On its page: the picture, the archive to download, each release with its count, and tags that lead back."""
+    seen = chromium.look(
+        site / "socket-vanish.html",
+        LAPTOP,
+        selectors=[
+            ".masthead .tag",
+            "#timeline-of-the-case a",
+            "#reproducer-of-the-case a",
+            ".releases tr",
+            ".masthead dd",
+        ],
+    )
+    assert seen.errors == seen.overflow == []
+    assert seen.texts[".masthead .tag"] == ["gunicorn", "lost request"]
+    assert len(seen.texts["#timeline-of-the-case a"]) == 2
+    (archive,) = seen.texts["#reproducer-of-the-case a"]
+    with tarfile.open(site / "reproducers" / archive) as packed:
+        assert "socket-vanish-reproducer/run.sh" in packed.getnames()
+    rows = [row.split() for row in seen.texts[".releases tr"][1:]]
+    assert ["19.6.0", "documented", "3/3", "affected"] in rows
+    assert ["19.5.0", "gunicorn-19.5.0", "0/3", "not", "seen"] in rows
+    assert ["19.7.1", "gunicorn-19.7.1", "—", "not", "tested"] in rows
+    assert seen.texts[".masthead dd"][:2] == ["19.6.0", "19.7.1"]
 
 
 @pytest.mark.parametrize(("width", "scheme"), SIGHTS)

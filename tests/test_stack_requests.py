@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -32,7 +33,7 @@ class LocalStack(Stack):
 
 
 @contextmanager
-def server(answer: Answer) -> Iterator[LocalStack]:
+def server(answer: Answer, on_request: Callable[[bytes], object] = lambda data: None) -> Iterator[LocalStack]:
     """A stack whose front answers each connection with ``answer``, which gets the socket."""
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -44,7 +45,7 @@ def server(answer: Answer) -> Iterator[LocalStack]:
 
     def one(connection: socket.socket) -> None:
         with connection, suppress(OSError):
-            connection.recv(65536)
+            on_request(connection.recv(65536))
             answer(connection)
 
     threading.Thread(target=serve, daemon=True).start()
@@ -121,3 +122,64 @@ def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
         lambda c: c.sendall(headers("Location: http://192.0.2.1/", "Content-Length: 0", status="302 Found"))
     ) as stack:
         assert stack.get("/").status_code == 302
+
+
+def reset(connection: socket.socket) -> None:
+    """Close with a reset in place of an end."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+@pytest.mark.parametrize(
+    ("answer", "word"),
+    [
+        (lambda c: c.sendall(headers("Content-Length: 0", status="503 No")), "503"),
+        (lambda c: None, "closed without answer"),
+        (reset, "reset"),
+        (lambda c: c.sendall(headers("Content-Length: 100") + b"x"), "cut short"),
+        (lambda c: c.sendall(b"220 hello\r\n"), "not HTTP"),
+        (lambda c: time.sleep(2), "timeout"),
+        (lambda c: (c.sendall(headers("Content-Length: 9")), time.sleep(2)), "timeout"),
+    ],
+)
+def test_a_probe_says_how_a_request_ended(answer: Answer, word: str) -> None:
+    """In the words of a connection byte by byte."""
+    with server(answer) as stack:
+        assert stack.probe("/", timeout=0.5) == word
+
+
+def test_a_probe_of_a_closed_port_is_refused() -> None:
+    """The one word for which no server is needed."""
+    with server(lambda c: None) as stack:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            stack.address = f"127.0.0.1:{listener.getsockname()[1]}"
+        assert stack.probe("/") == "refused"
+
+
+def test_a_request_has_a_method_a_body_and_headers() -> None:
+    """They reach the server as they are, on a connection of their own."""
+    parts: list[bytes] = []
+
+    def to_the_end(connection: socket.socket) -> None:
+        while not parts[-1].endswith(b"body"):
+            parts.append(connection.recv(65536))
+        connection.sendall(headers("Content-Length: 0"))
+
+    with server(to_the_end, parts.append) as stack:
+        assert stack.request("POST", "/x", data=b"body", headers={"X-Name": "one"}).status_code == 200
+    sent = b"".join(parts).decode()
+    assert sent.startswith("POST /x HTTP/1.1\r\n") and sent.endswith("\r\n\r\nbody")
+    assert "X-Name: one\r\n" in sent and "Connection: close\r\n" in sent
+
+
+def test_a_kept_connection_is_used_again() -> None:
+    """The server sees both requests on it."""
+    counts: list[int] = []
+
+    def twice(connection: socket.socket) -> None:
+        connection.sendall(headers("Content-Length: 2") + b"ok")
+        counts.append(connection.recv(65536).count(b"GET /second"))
+        connection.sendall(headers("Content-Length: 2") + b"ok")
+
+    with server(twice) as stack, stack.kept() as connection:
+        assert [connection.request("GET", path).status_code for path in ("/first", "/second")] == [200, 200]
+    assert counts == [1]

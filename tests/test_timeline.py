@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from cases import ROOT, RUNS, claim, in_memory, lay_out
 from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
+from reprolab.evidence.wire_file import WIRE_FILE, WireLine, add_line
 from reprolab.logs import access_log
 from reprolab.logs.server_events import from_log
 from reprolab.report.html import timeline_data
-from reprolab.report.timeline import MOST_STEPS, STEP_MS, Timeline, timeline
+from reprolab.report.timeline import MOST_EXCHANGES, MOST_STEPS, STEP_MS, Timeline, timeline, zero_of
 from reprolab.scenario import loader
 from reprolab.scenario.event import KINDS, Event
 
@@ -94,6 +95,24 @@ def test_a_restart_is_one_event() -> None:
     """Each thread of a worker may write the line; only the first is an event."""
     again = "[2026-11-21 05:52:26 +0000] [19] [INFO] Autorestarting worker after current request."
     assert len(events_of(stamped("26.1", again), stamped("26.2", again))) == 1
+
+
+def test_nginx_before_the_server_has_its_events(tmp_path: Path) -> None:
+    """Its workers, and its errors, of which equal ones within a second are one; its access log gives the responses."""
+    refused = "[error] 9#9: *{} connect() failed (111: Connection refused) while connecting to upstream, client: x"
+    lines = [(26.0, "[notice] 1#1: start worker process 9"), (26.05, "[notice] 1#1: using epoll")]
+    lines += [(26 + n / 10, refused.format(n)) for n in range(1, 9)] + [(29.0, refused.format(9))]
+    streams = [stamped(f"{at:.1f}", f"2026/11/21 05:52:26 {text}") for at, text in lines]
+    written(tmp_path, "proxy", '- - - [x] "GET / HTTP/1.1" 502 0 "-" "-" 1795240346.500 0.100')
+    evidence = written(tmp_path, "proxy.streams", *streams)
+    line = timeline(LAMP, evidence, {"load": {"started_ns": ZERO}})
+    assert line is not None and line.responses["502"][5] == 1
+    words = "connect() failed (111: Connection refused) while connecting to upstream"
+    assert [(e.kind, e.text, e.source, e.at_ms, e.until_ms) for e in line.events] == [
+        ("started", "worker 9 started", "proxy", 0, None),
+        ("note", f"{words} (8 times)", "proxy", 100, 800),
+        ("note", words, "proxy", 3000, None),
+    ]
 
 
 def test_an_event_has_one_of_the_known_kinds() -> None:
@@ -319,3 +338,32 @@ def test_counts_per_step() -> None:
     assert access_log.counts_per_step(buckets) == {"200": (6, 0, 0, 2), "502": (0, 7, 0, 0)}
     assert access_log.counts_per_step({"200": [[-100, 5]]}) == {"200": (5,)}
     assert access_log.counts_per_step({}) == {}
+
+
+# -- a client that speaks bytes ------------------------------------------------------------------------
+
+
+def test_connections_of_a_client_are_on_the_timeline(tmp_path: Path) -> None:
+    """Each lasts from its opening to its last line; of many, the rest is one event."""
+    evidence = written(tmp_path, "app", stamped("26.", "hello"))
+    for number in range(1, MOST_EXCHANGES + 3):
+        for offset, what, text, result in (
+            (0, "open", "", ""),
+            (1, "send", "GET /a HTTP/1.1\r\n", ""),
+            (2, "outcome", "", "reset"),
+        ):
+            moment = ZERO + (number * 10 + offset) * 1_000_000
+            add_line(evidence.path / WIRE_FILE, WireLine("app", number, moment, what, text, result))
+    line = timeline(LAMP, evidence, {})
+    assert line is not None
+    events = [event for event in line.events if event.source == "client"]
+    assert (events[0].text, events[0].end_ms - events[0].at_ms) == ("#1 GET /a HTTP/1.1: reset", 2.0)
+    assert len(events) == MOST_EXCHANGES + 1 and events[-1].text == f"2 more connections: see {WIRE_FILE}"
+
+
+def test_the_zero_is_the_first_container_of_a_service(tmp_path: Path) -> None:
+    """Also if the experiment made it anew: its log then has another name."""
+    evidence = written(tmp_path, "app", stamped("29.", "second life"))
+    assert zero_of(evidence, {}) == ZERO + 3 * 10**9
+    written(tmp_path, "app.1", stamped("26.", "first life"))
+    assert zero_of(evidence, {}) == ZERO

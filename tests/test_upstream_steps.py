@@ -54,6 +54,7 @@ sys.exit(1)
 # a setting of the lab that is not part of the steps.
 CASES = [
     ("socket-vanish", "gunicorn", True),
+    ("two-masters", "gunicorn", False),
     ("pool-freeze", "cpython", False),
     ("pool-freeze", "cpython-lost-lock", False),
     ("pool-freeze", "gunicorn", False),
@@ -61,6 +62,7 @@ CASES = [
     ("spawn-workers", "uvicorn", False),
     ("gunicorn-settings", "check-config-env", False),
     ("gunicorn-settings", "syslog", False),
+    ("failed-startup", "hypercorn", False),
 ]
 
 

@@ -17,7 +17,7 @@ from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import RunInfo
 from reprolab.evidence.trials_file import TrialLines
 from reprolab.evidence.whole import hold_against_plan
-from reprolab.publish import accept, site
+from reprolab.publish import accept, site_files
 from reprolab.run.observe_again import observe_again
 from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
@@ -129,7 +129,7 @@ def test_every_reader_tells_it(fault: str, run: RunDirectory, tmp_path: Path, mo
     (run.path.parent / "latest").symlink_to(run.name)
     draft = tmp_path / "draft"
     draft.mkdir()
-    published = site._copy_report(tmp_path, loader.load(tmp_path, "blink"), "", draft, draft)
+    published = site_files.copy_report(tmp_path, loader.load(tmp_path, "blink"), "", draft, draft)
     assert published.status == "incomplete"
 
 

@@ -262,6 +262,11 @@ def test_the_default_script_is_the_packages_own() -> None:
         ("headers", {"X-Test:": "x"}),
         ("headers", {"": "x"}),
         ("headers", {"X-Test": "x\r\nX-Other: y"}),
+        ("method", ""),
+        ("method", "GET /x"),
+        ("method", "head"),
+        ("body", "text"),
+        ("body", bytes((1 << 19) + 1)),
         ("executable", "wrk"),
         ("executable", ()),
     ],
@@ -270,6 +275,12 @@ def test_a_refused_option_is_named(option: str, value: Any) -> None:
     """Before wrk is started, not by its usage text."""
     with pytest.raises(ValueError, match=f"^{option}: "):
         Wrk(**{option: value})
+
+
+def test_one_way_to_close_connections() -> None:
+    """A header of the caller's would be a second one."""
+    with pytest.raises(ValueError, match=r"^reuse: "):
+        Wrk(reuse=False, headers={"connection": "keep-alive"})
 
 
 def test_options_are_copied() -> None:
@@ -357,6 +368,26 @@ def test_a_plain_run_agrees_with_the_server_and_with_the_printed_text(server: Se
     assert result.bytes >= result.requests * len("HTTP/1.1 200 Status\r\nContent-Length: 2\r\n\r\nok")
     assert result.errors == NO_ERRORS
     assert result.statuses is None
+
+
+@pytest.mark.parametrize("body", [bytes(range(256)) * 500, b""], ids=["bytes", "none"])
+def test_a_method_and_a_body_of_any_bytes(server: Server, body: bytes) -> None:
+    """Longer than one word of a command line may be; the statuses are counted all the same."""
+    result = replace(PLAIN, method="POST", body=body, statuses=True).run(f"{server.base}/ok")
+    seen = server.counts()
+    assert seen["last_head"].startswith("POST /ok HTTP/1.1\r\n")
+    assert f"Content-Length: {len(body)}\r\n" in seen["last_head"] or not body
+    assert bytes.fromhex(seen["last_body"]) == body
+    assert result.statuses == {200: result.requests} and result.errors == NO_ERRORS
+
+
+def test_without_reuse_each_request_has_a_connection(server: Server) -> None:
+    """With it there are as many connections as were asked for."""
+    result = replace(PLAIN, reuse=False).run(f"{server.base}/ok")
+    assert result.requests <= server.counts()["connections"]["/ok"] <= result.requests + PLAIN.connections
+    assert result.requests > 10 * PLAIN.connections and result.errors == NO_ERRORS
+    PLAIN.run(f"{server.base}/mix")
+    assert server.counts()["connections"]["/mix"] <= PLAIN.connections
 
 
 def test_latency_is_whole_microseconds_in_order(server: Server) -> None:

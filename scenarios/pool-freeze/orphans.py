@@ -23,6 +23,7 @@ NUMBER = 1
 MARGIN = 10.0  # seconds after gunicorn's timeout; the arbiter looks at its workers once a second
 AFTERWARDS = 3.0  # seconds in which orphans and client may still end by themselves
 RELEASE = 10.0
+CLOSED = ("closed without answer", "reset")
 
 
 def drive(stack):
@@ -128,7 +129,7 @@ def answer_of(asked):
     """What the client has: a status, "closed" for a connection closed without one, or "still waiting"."""
     if not asked.done():
         return "still waiting"
-    return "closed" if asked.result() == "refused" else asked.result()
+    return "closed" if asked.result() in CLOSED else asked.result()
 
 
 # -- triggers: was what the claims are about exercised? ----------------------------------------------

@@ -1,7 +1,9 @@
 -- Prints the numbers of a wrk run as one line of JSON, marked by a prefix, after wrk's own text.
 -- Counts are whole numbers, times whole microseconds. "latency" is null when wrk kept no sample.
--- Use:  wrk ... -s report.lua URL              the response hook stays unset and costs nothing
---       wrk ... -s report.lua URL -- statuses  counts responses by HTTP status; costs throughput
+-- Use:  wrk ... -s report.lua -- URL [WORD ...]
+--   statuses       counts responses by HTTP status; costs throughput, without it the response hook stays unset
+--   method=METHOD  the method of the requests
+--   body=HEX       bytes of their body; several such words follow each other
 
 local PREFIX = "wrk_wrapper-json:"
 local PERCENTILES = { p50 = 50, p75 = 75, p90 = 90, p99 = 99, p99_9 = 99.9 }
@@ -12,14 +14,28 @@ function setup(thread)
    threads[#threads + 1] = thread
 end
 
--- In each thread's own environment. wrk looks for a global `response` after this call.
-function init(args)
-   if args[1] ~= "statuses" then
-      return
-   end
+local function count_statuses()
    status_counts = {}
    function response(status)
       status_counts[status] = (status_counts[status] or 0) + 1
+   end
+end
+
+local function bytes(hex)
+   return (hex:gsub("%x%x", function(byte) return string.char(tonumber(byte, 16)) end))
+end
+
+-- In each thread's own environment. After this call wrk makes the request, and looks for a global `response`.
+function init(args)
+   for _, word in ipairs(args) do
+      local name, value = word:match("^(%a+)=?(.*)$")
+      if name == "statuses" then
+         count_statuses()
+      elseif name == "method" then
+         wrk.method = value
+      elseif name == "body" then
+         wrk.body = (wrk.body or "") .. bytes(value)
+      end
    end
 end
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,9 @@ from wrk_wrapper.errors import WrkFailed, describe
 from wrk_wrapper.model import WrkResult
 
 SCRIPT = "report.lua"
+# The kernel takes 128 KiB in one word of a command line, and about 2 MiB in all. A byte of the body is two letters.
+BODY_WORD, MOST_BODY = 1 << 15, 1 << 19
+METHOD = re.compile(r"[A-Za-z]+")
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class Wrk:
     - ``duration``: seconds of load. ``timeout``: seconds after which a response is late (wrk still
       waits for it). Both are whole seconds, from 1.
     - ``headers``: sent with each request.
+    - ``method``, ``body``: of each request; a body of up to 512 KiB, with its length as header.
+    - ``reuse``: with False each request asks the server to close its connection, and the next one has a new one.
     - ``statuses``: count responses by HTTP status. wrk then calls Lua for every response, which costs
       throughput.
     - ``executable``: how to start wrk, for instance ``("docker", "exec", "NAME", "wrk")``.
@@ -40,6 +46,9 @@ class Wrk:
     duration: float = 10.0
     timeout: float = 2
     headers: Mapping[str, str] = field(default_factory=dict)
+    method: str = "GET"
+    body: bytes = b""
+    reuse: bool = True
     statuses: bool = False
     executable: Sequence[str] = ("wrk",)
     script_dir: str | Path | None = None
@@ -50,6 +59,9 @@ class Wrk:
         _check_seconds("duration", self.duration)
         _check_seconds("timeout", self.timeout)
         _check_headers(self.headers)
+        _check_request(self.method, self.body)
+        if not self.reuse and "connection" in map(str.lower, self.headers):
+            raise ValueError("reuse: without it the header Connection is wrk's own")
         if isinstance(self.executable, str) or not self.executable:
             raise ValueError(f"executable: a sequence of words is needed, got {self.executable!r}")
         if self.grace < 0:
@@ -66,9 +78,9 @@ class Wrk:
         """Return the command line that loads ``url``, program first. Starts nothing."""
         options = [f"-t{self.threads}", f"-c{self.connections}", f"-d{self.duration:.0f}s"]
         options += ["--timeout", f"{self.timeout:.0f}s", "-s", self._script()]
-        for name, value in self.headers.items():
+        for name, value in {**self.headers, **({} if self.reuse else {"Connection": "close"})}.items():
             options += ["-H", f"{_spelled(name)}: {value}"]
-        return (*self.executable, *options, "--", url, *(["statuses"] if self.statuses else []))
+        return (*self.executable, *options, "--", url, *self._words())
 
     def parse(self, stdout: str, stderr: str, exit_code: int, url: str) -> WrkResult:
         """Read the output of a run of ``command(url)``; ``exit_code`` is the negative number of a signal that ended it.
@@ -109,6 +121,13 @@ class Wrk:
             raise WrkFailed(describe(f"wrk cannot be started: {error}", command, None, "")) from error
         stdout, stderr = self._output(process, command)
         return self.parse(stdout, stderr, process.returncode, url)
+
+    def _words(self) -> list[str]:
+        """What report.lua is told."""
+        words = ["statuses"] if self.statuses else []
+        words += [f"method={self.method}"] if self.method != "GET" else []
+        parts = (self.body[start : start + BODY_WORD] for start in range(0, len(self.body), BODY_WORD))
+        return words + [f"body={part.hex()}" for part in parts]
 
     def _script(self) -> str:
         if self.script_dir is None:
@@ -159,6 +178,17 @@ def _check_headers(headers: Mapping[str, str]) -> None:
             raise ValueError(f"headers: {name!r} is not the name of a header")
         if set(value) & set("\r\n\0"):
             raise ValueError(f"headers: the value of {name!r} must be one line, got {value!r}")
+
+
+def _check_request(method: str, body: bytes) -> None:
+    if not METHOD.fullmatch(method):
+        raise ValueError(f"method: letters such as POST are needed, got {method!r}")
+    if method.upper() == "HEAD":
+        raise ValueError("method: wrk would wait for the bodies of the responses to HEAD")
+    if not isinstance(body, bytes):
+        raise ValueError(f"body: bytes are needed, got {body!r}")
+    if len(body) > MOST_BODY:
+        raise ValueError(f"body: at most {MOST_BODY} bytes are possible, got {len(body)}")
 
 
 def _spelled(name: str) -> str:

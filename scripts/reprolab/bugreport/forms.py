@@ -1,12 +1,23 @@
 """The forms of the upstream projects: the headings of a report, their order, and where to file it.
 
 The headings are those of the projects' own forms; ``source`` names the file of each (read in November 2026). No other
-text is taken from these files.
+text is taken from these files. The form of another project stands in a scenario's upstream.yaml.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from reprolab.bugreport.spec_reader import SpecReader
+from reprolab.core.config_file import hint
+from reprolab.core.errors import UsageError
+
+# What a field may hold: the names of sections.PARTS, and answer:KEY.
+PARTS = (
+    *("type", "description", "steps", "configuration", "logs", "version", "python", "system", "versions"),
+    *("releases_tested", "context", "threads", "checklist", "whole"),
+)
+ANSWER = "answer:"
 
 
 @dataclass(frozen=True)
@@ -24,7 +35,7 @@ class Field:
 class Form:
     """The form of one project: ``place`` is where reports are filed, ``prefix`` the start of each title.
 
-    ``package`` is the name of the program's package for pip.
+    ``package`` is the name of the program's package for pip or apt.
     """
 
     project: str
@@ -105,3 +116,28 @@ UWSGI_DOCS = Form(
     package="uWSGI",
 )
 FORMS = {"gunicorn": GUNICORN, "cpython": CPYTHON, "uvicorn": UVICORN, "uwsgi": UWSGI, "uwsgi-docs": UWSGI_DOCS}
+
+
+def read_form(name: str, reader: SpecReader) -> Form:
+    """The form ``name`` of upstream.yaml; without ``fields`` the headings of a project that has no form."""
+    reader.only("project", "place", "source", "prefix", "package", "fields")
+    place = reader.text("place")
+    if not place.startswith("https://"):
+        raise UsageError(
+            f"{reader.where}: place is {place!r}", expected="the page where a report is filed, https://..."
+        )
+    fields = tuple(Field(heading, part) for heading, part in reader.mapping("fields").items())
+    for field in fields:
+        if field.part not in PARTS and not field.part.startswith(ANSWER):
+            raise UsageError(
+                f"{reader.where}: fields: {field.heading!r} is {field.part!r}{hint(field.part, PARTS)}",
+                expected=f"one of {', '.join(PARTS)}, or {ANSWER}KEY for the text KEY under answers",
+            )
+    return Form(
+        reader.text("project", default=name),
+        place,
+        reader.text("source"),
+        fields or _FREE,
+        prefix=f"{prefix} " if (prefix := reader.text("prefix", default="")) else "",
+        package=reader.text("package", default=""),
+    )

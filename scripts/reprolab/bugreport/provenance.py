@@ -26,12 +26,19 @@ def recorded_model(report_input: BugReportInput) -> dict[str, Any]:
 
 
 def package_version(report_input: BugReportInput, name: str) -> str:
-    """The version of a package in the app's image; if the run did not record it, the value of the factor NAME."""
+    """The version of a package of pip or apt, in the app's image or else in that of another service.
+
+    If the run did not record it, the value of the factor NAME.
+    """
     report = report_input.report
     services = of_variant(report_input.info.packages, report.experiment.name, report.shows)
-    installed = services.get(APP.format(report_input.scenario.name), {})
-    kept = {key.lower(): value for key, value in installed.get("pip", {}).items()}
-    return str(kept.get(name.lower()) or report_input.factors(report.shows).get(name.upper(), "unknown"))
+    app = APP.format(report_input.scenario.name)
+    for service in sorted(services, key=lambda other: other != app):
+        for kind in ("pip", "deb"):
+            installed = {key.lower(): value for key, value in services[service].get(kind, {}).items()}
+            if name.lower() in installed:
+                return str(installed[name.lower()])
+    return str(report_input.factors(report.shows).get(name.upper(), "unknown"))
 
 
 def base_image(report_input: BugReportInput) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from reprolab.bugreport import redact, release_table, sections
-from reprolab.bugreport.forms import FORMS
+from reprolab.bugreport.forms import ANSWER, FORMS
 from reprolab.bugreport.input import BugReportInput
 from reprolab.bugreport.provenance import recorded_model
 from reprolab.bugreport.redact import Masker
@@ -39,7 +39,8 @@ def build_masker(report_input: BugReportInput, root: Path) -> Masker:
         for names in kinds.values()
         for version in names.values()
     }
-    hosts = [*services, *filter(None, [urlsplit(report_input.scenario.document.url).hostname])]
+    public = (report_input.scenario.document.url, report_input.report.form.place)
+    hosts = [*services, *filter(None, [urlsplit(address).hostname for address in public])]
     return redact.masker(
         [root, results_root(root), report_input.run.path, *sorted(checkouts)], hosts, values | packages
     )
@@ -93,7 +94,8 @@ def headline(report_input: BugReportInput) -> str:
 def _program(report: BugReport) -> str:
     """The program whose releases were measured; it may differ from the project (Python for gunicorn's report)."""
     factor = report.releases.factor if report.releases else ""
-    names = {form.package.upper(): form.package for form in FORMS.values()} | {"PYTHON": "Python"}
+    forms = (*FORMS.values(), report.form)
+    names = {form.package.upper(): form.package for form in forms} | {"PYTHON": "Python"}
     return names.get(factor, factor.lower())
 
 
@@ -102,7 +104,7 @@ def _compose(report_input: BugReportInput, *, whole: bool) -> str:
 
 
 def _sections(report_input: BugReportInput, whole: bool) -> Iterator[str]:
-    report, form = report_input.report, FORMS[report_input.report.project]
+    report, form = report_input.report, report_input.report.form
     title = fill(report.title, report_input.factors(report.shows))
     place = report.known[0].link if report.state == "open" and report.known else form.place
     run = f"{report_input.scenario.name}/{report_input.run.name}"
@@ -119,8 +121,8 @@ def _sections(report_input: BugReportInput, whole: bool) -> Iterator[str]:
 
 
 def _part(report_input: BugReportInput, name: str, whole: bool) -> str:
-    if name.startswith("answer:"):
-        answer = report_input.report.answers.get(name.partition(":")[2], "")
+    if name.startswith(ANSWER):
+        answer = report_input.report.answers.get(name.removeprefix(ANSWER), "")
         return fill(answer, report_input.factors(report_input.report.shows)) or "—"
     if name == "logs":
         return sections.logs(report_input, whole=whole)

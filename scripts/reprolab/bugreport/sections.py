@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from reprolab.bugreport import release_table
-from reprolab.bugreport.forms import FORMS
 from reprolab.bugreport.input import BugReportInput
 from reprolab.bugreport.log_excerpt import Excerpt, excerpt
 from reprolab.bugreport.provenance import base_image, changed_files_note, package_version
@@ -245,7 +244,7 @@ def _excerpt(log: Excerpt, whole: bool) -> str:
 
 def version(report_input: BugReportInput) -> str:
     """The program's release in the image that ran, and the newest release that shows the sign, if it is newer."""
-    name = FORMS[report_input.report.project].package
+    name = report_input.report.form.package
     version_text, words = (
         package_version(report_input, name),
         release_table.verdicts(release_table.rows(report_input)),

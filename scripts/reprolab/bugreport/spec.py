@@ -7,14 +7,14 @@ figures in a report come from a run.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from jinja2 import Environment, StrictUndefined, TemplateError
 
-from reprolab.bugreport.forms import FORMS
-from reprolab.core.config_file import hint, read_yaml, reject_unknown_keys
+from reprolab.bugreport.forms import FORMS, Form, read_form
+from reprolab.bugreport.spec_reader import SpecReader
+from reprolab.core.config_file import read_yaml
 from reprolab.core.errors import UsageError
 from reprolab.scenario.model import Claim, Experiment, Scenario
 from reprolab.scenario.scaffold import how_to_add
@@ -91,7 +91,7 @@ class BugReport:
     """
 
     name: str
-    project: str
+    form: Form
     kind: str
     state: str
     title: str
@@ -154,8 +154,9 @@ def load(scenario: Scenario) -> BugReportFile:
             advice=how_to_add(scenario.name, "bugreport"),
         ) from error
     top = SpecReader(content, where, scenario)
-    top.only("reports", "nothing")
-    reports = tuple(_report(entry) for entry in top.children("reports"))
+    top.only("forms", "reports", "nothing")
+    forms = FORMS | _own_forms(top)
+    reports = tuple(_report(entry, forms) for entry in top.children("reports"))
     nothing = tuple(_nothing(entry) for entry in top.children("nothing"))
     if not reports and not nothing:
         raise UsageError(f"{where} says nothing", expected="reports, or nothing: [{claims: [...], why: ...}]")
@@ -177,77 +178,17 @@ def fill(text: str, factors: Mapping[str, str]) -> str:
     return filled
 
 
-@dataclass(frozen=True)
-class SpecReader:
-    """A mapping in upstream.yaml, with its place for messages."""
-
-    content: Any
-    where: str
-    scenario: Scenario
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.content, dict):
-            raise UsageError(f"{self.where} is {self.content!r:.60}", expected="a mapping")
-
-    def only(self, *known: str) -> None:
-        """Raise UsageError for an unknown key."""
-        reject_unknown_keys(self.content, known, self.where)
-
-    def text(self, key: str, default: str | None = None, of: Iterable[str] = ()) -> str:
-        """A text. Without a default it is required. With ``of`` it must be one of these."""
-        value = self.content.get(key, default)
-        if not isinstance(value, str) or (default is None and not value.strip()):
-            raise UsageError(f"{self.where}: {key} is {value!r}", expected="a text")
-        known = list(of)
-        if known and value not in known:
-            raise UsageError(
-                f"{self.where}: {key} is {value!r}{hint(value, known)}", expected="one of " + ", ".join(known)
-            )
-        return value.strip()
-
-    def number(self, key: str) -> int:
-        """A whole number of 0 or more; 0 if the key is missing."""
-        value = self.content.get(key, 0)
-        if not isinstance(value, int) or value < 0:
-            raise UsageError(f"{self.where}: {key} is {value!r}", expected="a whole number")
-        return value
-
-    def texts(self, key: str, of: Iterable[str] = ()) -> tuple[str, ...]:
-        """A list of texts; empty if the key is missing. With ``of`` each must be one of these."""
-        value = self.content.get(key, [])
-        if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
-            raise UsageError(f"{self.where}: {key} is {value!r}", expected="a list of texts")
-        known = list(of)
-        for text in value:
-            if known and text not in known:
-                raise UsageError(
-                    f"{self.where}: {key} names {text!r}{hint(text, known)}", expected="one of " + ", ".join(known)
-                )
-        return tuple(value)
-
-    def mapping(self, key: str, of: Iterable[str] = ()) -> dict[str, str]:
-        """A mapping of texts to texts; empty if the key is missing. With ``of`` each key must be one of these."""
-        block = SpecReader(self.content.get(key, {}), f"{self.where}: {key}", self.scenario)
-        if known := list(of):
-            block.only(*known)
-        return {str(name): block.text(name) for name in block.content}
-
-    def children(self, key: str) -> list[SpecReader]:
-        """A list of mappings; empty if the key is missing."""
-        value = self.content.get(key, [])
-        if not isinstance(value, list):
-            raise UsageError(f"{self.where}: {key} is {value!r}", expected="a list")
-        return [
-            SpecReader(entry, f"{self.where}: {key}[{number}]", self.scenario) for number, entry in enumerate(value, 1)
-        ]
-
-    def claims(self, key: str, experiment: Experiment) -> tuple[Claim, ...]:
-        """Claims of an experiment, given by their ids."""
-        by_id = {claim.id: claim for claim in experiment.claims}
-        return tuple(by_id[name] for name in self.texts(key, of=by_id))
+def _own_forms(top: SpecReader) -> dict[str, Form]:
+    """The forms of projects that the lab does not know, by the name that ``project`` gives."""
+    forms = {}
+    for name, reader in top.named("forms").items():
+        if name in FORMS:
+            raise UsageError(f"{reader.where}: the lab has the form of {name}", expected="the form of another project")
+        forms[name] = read_form(name, reader)
+    return forms
 
 
-def _report(reader: SpecReader) -> BugReport:
+def _report(reader: SpecReader, forms: Mapping[str, Form]) -> BugReport:
     reader.only(
         *("name", "project", "kind", "state", "status", "title", "experiment", "claims", "supporting", "shows"),
         *("control", "stacks", "measuring", "releases", "expected", "actual", "cause", "known", "related", "steps"),
@@ -267,7 +208,7 @@ def _report(reader: SpecReader) -> BugReport:
         raise UsageError(f"{reader.where}: no claims", expected="the ids of the claims that carry the report")
     return BugReport(
         name,
-        reader.text("project", of=FORMS),
+        forms[reader.text("project", of=forms)],
         reader.text("kind", of=KINDS),
         reader.text("state", of=STATES),
         reader.text("title"),

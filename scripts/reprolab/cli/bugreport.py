@@ -162,7 +162,7 @@ def _explain(scenario: Scenario, candidate: Candidate) -> None:
     """Print why a report is not written, and the run that it needs."""
     report = candidate.report
     message = LabError(
-        f"not written: {report.name} ({report.project}): {'; '.join(candidate.reasons)}",
+        f"not written: {report.name} ({report.form.project}): {'; '.join(candidate.reasons)}",
         expected=f"one complete run of {', '.join(report.variants)}, with the sign in {report.shows} "
         f"and not in the control {report.control}",
         advice=f"{command(scenario, report)}; or "

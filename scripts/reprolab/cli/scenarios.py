@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 
 import click
 from rich.text import Text
@@ -23,17 +24,42 @@ def _factor_words(scenario: model.Scenario, name: str) -> str:
     return f"{name}={scenario.factors[name]}" + (f" (or {' '.join(others)})" if others else "")
 
 
+def _chosen(scenarios: Sequence[model.Scenario], words: Sequence[str]) -> list[model.Scenario]:
+    """The scenarios to which every word belongs: a part of the name, a server or a kind. Raises UsageError if none."""
+
+    def labels(scenario: model.Scenario) -> list[str]:
+        return [label.lower() for label in (*scenario.catalogue.servers, *scenario.catalogue.kinds)]
+
+    chosen = [
+        scenario
+        for scenario in scenarios
+        if all(any(word.lower() in text for text in (scenario.name, *labels(scenario))) for word in words)
+    ]
+    if words and not chosen:
+        known = sorted({label for scenario in scenarios for label in labels(scenario)})
+        raise UsageError(
+            f"no scenario for {' '.join(words)}", expected=f"a part of a name, or words of {', '.join(known)}"
+        )
+    return chosen
+
+
 @click.command("list")
+@click.argument("words", nargs=-1)
 @boundary
-def list_() -> None:
-    """The scenarios, with their variants and factors, what they need of the machine, and what they may do to it."""
+def list_(words: tuple[str, ...]) -> None:
+    """The scenarios, with their variants and factors, what they need of the machine, and what they may do to it.
+
+    With WORDS only those to which each word belongs: a part of the name, a server, or a kind such as hang.
+    """
     root = project_root()
     out = console()
     compose = _compose()
     refused = []
-    for name in loader.names(root):
-        scenario = loader.load(root, name)
+    for scenario in _chosen([loader.load(root, name) for name in loader.names(root)], words):
         out.print(Text(scenario.name, style="bold").append(f"  {scenario.title}", style="not bold"))
+        labels = [", ".join(part) for part in (scenario.catalogue.servers, scenario.catalogue.kinds) if part]
+        if labels:
+            out.print(f"  about:    {': '.join(labels)}")
         factors = ", ".join(_factor_words(scenario, name) for name in scenario.factors)
         out.print(f"  factors:  {factors}")
         for experiment in scenario.experiments.values():

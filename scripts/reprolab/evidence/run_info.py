@@ -12,6 +12,8 @@ from reprolab.evidence.packages import Images, Kinds
 
 SCHEMA = 1
 RUNNING, COMPLETE, ABORTED, FAILED = "running", "complete", "aborted", "failed"
+# The last part of ``times``: the run from its begin to its end. The stages before it are sums over all trials.
+WHOLE = "in all"
 # Of a run whose process cannot be seen from here.
 UNSEEN = "running or aborted"
 # Why a run has fewer rounds than planned: its budget was used, or its claims have the confidence.

@@ -15,6 +15,7 @@ from typing import Any
 from reprolab.core.typed import checked
 
 SERIES_FILE = "series.jsonl"
+SAMPLES_FILE = "samples.jsonl"  # what an experiment itself sampled, in the same form
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,8 @@ class Resolver:
             **{key: server[key] for key in HARDENED if key in server},
             "environment": self._drive_environment(),
             "network_mode": f"service:{'proxy' if 'proxy' in services else APP}",
-            "pid": f"service:{APP}",
+            # A process namespace ends with its first process, and the drive with it.
+            **({} if APP in self.reproducer.stops else {"pid": f"service:{APP}"}),
             "depends_on": [*services],
             "volumes": [volume for volume in server.get("volumes", []) if not volume_source(volume).startswith(".")],
         }
@@ -161,7 +162,7 @@ class Resolver:
             service = {"build": self._build(role, section["build"])} | service
         if "environment" in section:
             variables = self._resolve(self._without_lab_names(section["environment"]))
-            service["environment"] = {name: str(value) for name, value in variables.items()}
+            service["environment"] = {name: self._with_roles(str(value)) for name, value in variables.items()}
         if str(service.get("network_mode", "")).startswith("service:"):
             service["network_mode"] = f"service:{self._role(service['network_mode'].partition(':')[2])}"
         dependencies = [self._role(name) for name in service.pop("depends_on", ())]
@@ -171,6 +172,11 @@ class Resolver:
 
     def _role(self, service: str) -> str:
         return service.removeprefix(f"{self.scenario.name}-")
+
+    def _with_roles(self, text: str) -> str:
+        """A text with the names that the reproducer's services have in its network."""
+        roles = "|".join(map(re.escape, self.reproducer.services))
+        return re.sub(rf"\b{re.escape(self.scenario.name)}-({roles})\b", r"\1", text)
 
     def _without_lab_names(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Build arguments or variables without those that only the lab uses."""

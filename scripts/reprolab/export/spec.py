@@ -7,7 +7,7 @@ says whether one sign shows. Nothing in this module talks to Docker.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -24,7 +24,7 @@ FILE = "reproducer.yaml"
 DRIVE_DIRECTORY = "reproducer"
 APP = "app"
 TEXTS = ("claim", "variant", "control", "title", "sign")
-LISTS = ("services", "reads", "leave_out", "without")
+LISTS = ("services", "reads", "leave_out", "without", "stops")
 OPTIONAL = (*LISTS, "expect", "lasts", "means", "venv")
 VENV_KEYS = ("needs", "first", "install")
 STEP_KEYS = ("packages", "when", "unless")
@@ -74,8 +74,9 @@ class Reproducer:
 
     ``services`` are the roles that the reproducer needs, ``reads`` the factors that the drive itself reads.
     ``leave_out`` are files of the server's build that only the lab uses, ``without`` the names of build arguments and
-    variables that only the lab uses. ``means`` explains each factor that the control changes and that is not part of
-    the stack. ``venv`` is set for reproducers without a proxy, which can also run without Docker.
+    variables that only the lab uses. ``stops`` are the roles that the drive lets run.sh stop and start. ``means``
+    explains each factor that the control changes and that is not part of the stack. ``venv`` is set for reproducers
+    without a proxy, which can also run without Docker.
     """
 
     claim: Claim
@@ -88,6 +89,7 @@ class Reproducer:
     reads: tuple[str, ...] = ()
     leave_out: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    stops: tuple[str, ...] = ()
     expect: str = ""
     lasts: str = ""
     means: Mapping[str, str] = field(default_factory=dict)
@@ -113,6 +115,7 @@ def load(scenario: Scenario) -> Reproducer:
         reads=lists["reads"],
         leave_out=lists["leave_out"],
         without=lists["without"],
+        stops=lists["stops"],
         expect=str(content.get("expect") or "").strip(),
         lasts=str(content.get("lasts") or "").strip(),
         means=_means(scenario, content.get("means", {}), f"{where}, means"),
@@ -175,7 +178,7 @@ def _check(scenario: Scenario, reproducer: Reproducer, where: str) -> None:
             f"{where}: {reproducer.control} has the same factors as {reproducer.variant}",
             expected="a control that differs from the variant in a factor",
         )
-    scenario.check_factors(dict.fromkeys(reproducer.reads, "any"), f"{where}, reads")
+    _check_names(scenario, reproducer.reads, f"{where}, reads")
     services = yaml.safe_load(scenario.compose_file.read_text(encoding="utf-8"))["services"]
     roles = [name.removeprefix(f"{scenario.name}-") for name in services]
     for role in reproducer.services:
@@ -188,13 +191,24 @@ def _check(scenario: Scenario, reproducer: Reproducer, where: str) -> None:
             f"scenarios/{scenario.name}/{DRIVE_DIRECTORY}/ has neither drive.py nor a Dockerfile",
             expected="drive.py, or a Dockerfile of a container that drives the server from outside",
         )
+    for role in reproducer.stops:
+        if role not in reproducer.services or not has_client_container(scenario):
+            raise UsageError(
+                f"{where}: stops names {role!r}",
+                expected=f"roles of services, for a drive with a container of its own ({DRIVE_DIRECTORY}/Dockerfile)",
+            )
     if reproducer.venv and (has_client_container(scenario) or reproducer.services != (APP,)):
         raise UsageError(
             f"{where}: venv is set for a reproducer that needs more than the server",
             expected="venv only with drive.py, and with no other service than the server",
         )
     if reproducer.venv:
-        scenario.check_factors(dict.fromkeys(reproducer.venv.factors, "any"), f"{where}, venv")
+        _check_names(scenario, reproducer.venv.factors, f"{where}, venv")
+
+
+def _check_names(scenario: Scenario, names: Iterable[str], where: str) -> None:
+    """Raise UsageError for a name that no factor has. The value does not matter here, so it is the documented one."""
+    scenario.check_factors({name: scenario.factors.get(name) or "any" for name in names}, where)
 
 
 def _venv(content: object, where: str) -> Venv:

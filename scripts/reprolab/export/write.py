@@ -173,7 +173,8 @@ def collect_files(case: ExportCase) -> dict[str, tuple[bytes, int]]:
     """Every file of the reproducer, by its path: (content, mode)."""
     files: dict[str, tuple[bytes, int]] = {}
     for path, source in _scenario_files(case):
-        files[path] = (_without_lab(source.read_bytes()), 0o755 if source.stat().st_mode & 0o111 else 0o644)
+        executable = path.endswith(SCRIPTS) or source.stat().st_mode & 0o111
+        files[path] = (_without_lab(source.read_bytes()), 0o755 if executable else 0o644)
     for path, text in render.render_files(case).items():
         files[path] = (text.encode(), 0o755 if path.endswith(SCRIPTS) else 0o644)
     return dict(sorted(files.items()))

@@ -1,6 +1,7 @@
 """Copies service logs from containers, and reads them. Experiments use the names below as ``logs.NAME``."""
 
 from reprolab.logs.access_log import BUCKET_MS, AccessSummary, access_summary, counts_per_step
+from reprolab.logs.error_log import NginxMessage, nginx_errors
 from reprolab.logs.json_lines import json_object, json_objects
 from reprolab.logs.python_tracebacks import Traceback, tracebacks
 from reprolab.logs.servers import GUNICORN, H2O, NGINX, UVICORN, UWSGI, LineType
@@ -16,12 +17,14 @@ __all__ = [
     "AccessSummary",
     "Clock",
     "LineType",
+    "NginxMessage",
     "Traceback",
     "access_summary",
     "counts_per_step",
     "json_object",
     "json_objects",
     "moment_ns",
+    "nginx_errors",
     "split_timestamp",
     "tracebacks",
 ]

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 BUCKET_MS = 100
 MOST_STEPS = 24 * 3600 * 1000 // BUCKET_MS
-# The two fields that images/h2o adds: when the request came (microseconds), how long it took (seconds, "0" for none).
-FIELDS = re.compile(r'(?<=") (1[5-9]\d{14}) \d+(?:\.\d+)?$')
+# The two fields that the shared proxies add. images/h2o: when the request came (microseconds), and how long it took
+# (seconds, "0" for none). images/nginx: when the response ended (seconds), and how long it took (seconds).
+FIELDS = re.compile(r'(?<=") (1[5-9]\d{8}(?:\d{6}|\.\d{3})) (\d+(?:\.\d+)?)$')
 
 
 @dataclass
@@ -84,10 +85,10 @@ def counts_per_step(timeline: Mapping[str, list[list[int]]]) -> dict[str, tuple[
 
 
 def access_summary(lines: Iterable[bytes], start_ns: int, agent: bytes = b"-") -> AccessSummary:
-    """Read a proxy's access log in the combined format with two more fields, as images/h2o writes it.
+    """Read a proxy's access log in the combined format with two more fields, as images/h2o and images/nginx write it.
 
-    The two fields are the moment when the request came (microseconds since the epoch) and how long it took (seconds).
-    A response counts at the moment when it ended. Only lines with the user agent ``agent`` count: wrk sends none, which
+    The two fields are a moment and how long the request took: when it came, or when its response ended (`FIELDS`). A
+    response counts at the moment when it ended. Only lines with the user agent ``agent`` count: wrk sends none, which
     the log shows as "-". The lab's own requests have another one.
     """
     summary = AccessSummary(start_ns)
@@ -99,17 +100,28 @@ def access_summary(lines: Iterable[bytes], start_ns: int, agent: bytes = b"-") -
             summary.other_lines += 1
             continue
         try:
-            came, took = parts[6].split()
-            moment = int(came) * 1000 + int(float(took) * 1e9)
+            moment, took = parts[6].split()
+            _, ended = _moments(moment, took)
             status = int(parts[2][:4])
         except (ValueError, OverflowError):
             summary.other_lines += 1
             continue
-        summary.add(moment, status)
+        summary.add(ended, status)
     return summary
 
 
 def request_ns(line: str) -> int | None:
     """When the request of an access line came, in nanoseconds since the epoch; None for any other line."""
     match = FIELDS.search(line)
-    return int(match[1]) * 1000 if match else None
+    return _moments(match[1].encode(), match[2].encode())[0] if match else None
+
+
+def _moments(moment: bytes, took: bytes) -> tuple[int, int]:
+    """When a request came and its response ended, in ns since the epoch. Raises ValueError or OverflowError."""
+    lasted = int(float(took) * 1e9)
+    seconds, dot, fraction = moment.partition(b".")
+    if dot:
+        ended = int(seconds) * 1_000_000_000 + int(fraction.ljust(9, b"0")[:9])
+        return ended - lasted, ended
+    came = int(moment) * 1000
+    return came, came + lasted

@@ -1,4 +1,4 @@
-"""Reads the events of a trial from a server's log: workers that start and end, Python tracebacks."""
+"""Reads the events of a trial from the logs of servers: workers that start and end, tracebacks, errors of nginx."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 
 from reprolab.logs import timestamps
+from reprolab.logs.error_log import nginx_messages
 from reprolab.logs.python_tracebacks import tracebacks
-from reprolab.logs.servers import DIALECTS, EVENT_KINDS
+from reprolab.logs.servers import DIALECTS, EVENT_KINDS, NGINX
 from reprolab.scenario.event import Event
 
 PATTERNS = tuple(
@@ -17,6 +18,8 @@ PATTERNS = tuple(
     if line_type in EVENT_KINDS
 )
 ACCESS = b" HTTP/1."
+# Equal errors of nginx that are no further apart are one event: a server that is down makes hundreds in a second.
+TOGETHER_NS = 1_000_000_000
 
 
 def from_log(lines: Iterable[bytes], zero_ns: int, source: str) -> list[Event]:
@@ -31,6 +34,32 @@ def from_log(lines: Iterable[bytes], zero_ns: int, source: str) -> list[Event]:
         text = f"{trace.exception} at {trace.place}{message}"
         events.append(Event(_ms(trace.moment_ns, zero_ns), "traceback", text[:200], source))
     return sorted(_without_repeats(events), key=lambda event: event.at_ms)
+
+
+def from_proxy_log(lines: Iterable[bytes], zero_ns: int, source: str) -> list[Event]:
+    """The events in the error log of nginx by time: its workers, and its errors. Other lines are left out."""
+    events: list[Event] = []
+    groups: dict[str, tuple[int, int, int]] = {}
+    for message in nginx_messages(lines):
+        text, at_ns = message.text[:200], message.at_ns
+        if kind_and_text := _describe_line(text.encode()):
+            events.append(Event(_ms(at_ns, zero_ns), *kind_and_text, source))
+        elif message.level in NGINX.errors:
+            first, last, number = groups.get(text, (at_ns, at_ns, 0))
+            if at_ns - last > TOGETHER_NS:
+                events.append(_errors_event(text, (first, last, number), zero_ns, source))
+                first, number = at_ns, 0
+            groups[text] = (first, at_ns, number + 1)
+    events += [_errors_event(text, group, zero_ns, source) for text, group in groups.items()]
+    return sorted(_without_repeats(events), key=lambda event: event.at_ms)
+
+
+def _errors_event(text: str, group: tuple[int, int, int], zero_ns: int, source: str) -> Event:
+    """One note for equal errors: the first, the last, their number."""
+    first, last, number = group
+    if number == 1:
+        return Event(_ms(first, zero_ns), "note", text, source)
+    return Event(_ms(first, zero_ns), "note", f"{text} ({number} times)", source, _ms(last, zero_ns))
 
 
 def _collect_worker_events(lines: Iterable[bytes], zero_ns: int, source: str, events: list[Event]) -> Iterator[bytes]:

@@ -54,6 +54,12 @@ def moment_ns(stamp: bytes | str) -> int:
     return seconds * 1_000_000_000 + int((match[2] or "").ljust(9, "0"))
 
 
+def stamp(moment: int) -> str:
+    """Nanoseconds since the epoch as a timestamp of the engine's form."""
+    seconds, rest = divmod(moment, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
+
+
 class Clock:
     """Converts engine timestamps into nanoseconds. It remembers the last second, since logs are mostly in order."""
 

@@ -65,6 +65,8 @@ SYSCALLS: dict[str, dict[int, str]] = {
 ACCESS = {0: "r", 1: "w", 2: "rw"}
 FORKED_NO_EXEC = 0x40  # the kernel's PF_FORKNOEXEC, in field 9 of stat
 HIDDEN = 1  # the kernel shows this instead of an address to a process that may not trace
+KIB = 1024
+INITS = ("docker-init", "tini", "podman-init", "catatonit", "init")
 PIPE = re.compile(r"pipe:\[(\d+)\]")
 
 
@@ -127,7 +129,8 @@ class Process:
 
     ``forked`` is true between a fork and an exec: the process still runs as a copy of its parent. ``layout`` is the
     addresses where its program and its stack begin. A fork copies them, an exec chooses new ones. It is empty if the
-    kernel does not show them.
+    kernel does not show them. ``ticks`` is the CPU time in clock ticks of all its threads, ended ones included.
+    ``rss`` is its resident memory in bytes, with the pages that it shares with others.
     """
 
     pid: int
@@ -141,6 +144,8 @@ class Process:
     shared: tuple[SharedMemory, ...] = ()
     forked: bool = False
     layout: tuple[int, ...] = ()
+    ticks: int = 0
+    rss: int = 0
 
     @property
     def title(self) -> str:
@@ -173,9 +178,14 @@ class Snapshot:
         return sorted(roots, key=lambda process: process.pid)
 
     def server(self) -> Process:
-        """The server of the container: the oldest child of its init process. Raises ValueError if there is none."""
-        for init in self.roots():
-            for child in self.children(init.pid):
+        """The server of the container: the oldest child of its init process, or the first process if it is no init.
+
+        Raises ValueError if there is none.
+        """
+        for root in self.roots():
+            if root.pid == 1 and not _is_init(root):
+                return root
+            for child in self.children(root.pid):
                 return child
         raise ValueError(f"no process has an init process as its parent; the processes are {sorted(self.processes)}")
 
@@ -190,6 +200,11 @@ class Snapshot:
     def sharers(self, file: str) -> list[int]:
         """The pids that map a shared file."""
         return [pid for pid, process in sorted(self.processes.items()) if any(m.file == file for m in process.shared)]
+
+
+def _is_init(process: Process) -> bool:
+    """Whether a process is the init that the engine adds to a container (`init: true`)."""
+    return bool(process.command) and process.command[0].rpartition("/")[2] in INITS
 
 
 def signal_name(number: int) -> str:
@@ -273,6 +288,7 @@ def layout_of(fields: list[str]) -> tuple[int, ...]:
 def parse_process(pid: str, texts: Mapping[str, Any], machine: str) -> Process:
     """Parse one process. Raises ValueError, IndexError or KeyError for anything but text of /proc."""
     _, fields = stat_fields(texts["stat"])
+    status = parse_status(texts["status"])
     threads = (parse_thread(tid, task, machine) for tid, task in texts["tasks"].items())
     return Process(
         int(pid),
@@ -280,12 +296,14 @@ def parse_process(pid: str, texts: Mapping[str, Any], machine: str) -> Process:
         fields[0],
         tuple(texts["cmdline"]),
         int(fields[19]),
-        signals_of(parse_status(texts["status"])),
+        signals_of(status),
         tuple(thread for thread in threads if thread),
         tuple(parse_file(number, *target_and_flags) for number, target_and_flags in texts["files"].items()),
         tuple(parse_mapping(line) for line in texts["maps"]),
         bool(int(fields[6]) & FORKED_NO_EXEC),
         layout_of(fields),
+        int(fields[11]) + int(fields[12]),
+        int(status.get("VmRSS", "0").split()[0]) * KIB,
     )
 
 

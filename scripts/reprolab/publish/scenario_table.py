@@ -23,7 +23,7 @@ class Words:
 
 WORDS = {
     "en": Words(
-        ("scenario", "document", "what was found", "verdicts"),
+        ("server", "scenario", "what was found", "verdicts"),
         {
             "confirmed": "{} confirmed",
             "refuted": "{} refuted",
@@ -33,7 +33,7 @@ WORDS = {
         "not recorded yet",
     ),
     "ko": Words(
-        ("시나리오", "검증한 글", "확인한 내용", "판정"),
+        ("서버", "시나리오", "확인한 내용", "판정"),
         {
             "confirmed": "확인됨 {}건",
             "refuted": "반증됨 {}건",
@@ -43,7 +43,7 @@ WORDS = {
         "아직 기록 없음",
     ),
     "ja": Words(
-        ("シナリオ", "検証した記事", "わかったこと", "判定"),
+        ("サーバー", "シナリオ", "わかったこと", "判定"),
         {
             "confirmed": "確認済み {} 件",
             "refuted": "反証 {} 件",
@@ -56,15 +56,29 @@ WORDS = {
 
 
 def render(scenarios: Iterable[Scenario], language: str) -> str:
-    """A row for each scenario: a link to its README, its document, its finding and its verdicts on record."""
-    words = WORDS[language]
-    rows = []
-    for scenario in scenarios:
+    """A row for each scenario, by server: a link to its README, its finding and its verdicts on record.
+
+    A scenario with several servers is listed once, under the first. The server is named in its first row alone.
+    """
+    words, rows, before = WORDS[language], [], ""
+    for scenario in sorted(scenarios, key=_place):
+        server = _server(scenario) or "—"
         link = f"[{scenario.name}](scenarios/{scenario.name}/README.md)"
         finding = scenario.headline.get(language) or scenario.headline.get("en") or "—"
-        cells = [prose_cell(scenario.document.short), prose_cell(finding), counts(recorded_verdict(scenario), words)]
-        rows.append([link, *cells])
+        verdicts = counts(recorded_verdict(scenario), words)
+        rows.append(["" if server == before else f"**{prose_cell(server)}**", link, prose_cell(finding), verdicts])
+        before = server
     return grid(words.headings, rows)
+
+
+def _server(scenario: Scenario) -> str:
+    return next(iter(scenario.catalogue.servers), "")
+
+
+def _place(scenario: Scenario) -> tuple[bool, str, str]:
+    """By server, those without one last, then by name."""
+    server = _server(scenario)
+    return not server, server.lower(), scenario.name
 
 
 def counts(verdict: VerdictDocument | None, words: Words) -> str:

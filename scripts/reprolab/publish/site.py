@@ -1,34 +1,28 @@
-"""Builds the site: an index of all claims, a page for each scenario's README, the reports, and the files they link to.
+"""Builds the site: the catalogue of all cases, an index of all claims, and a page for each scenario's README.
 
 The site shows the verdicts on record (recorded.json) and the reports of the latest runs, and says which are missing.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path, PurePosixPath
-
-from markupsafe import Markup
+from pathlib import Path
 
 from reprolab.core import files
 from reprolab.core.errors import UsageError
 from reprolab.core.progress import OnProgress
-from reprolab.evidence import lookup, run_dir
-from reprolab.evidence.run_dir import RunDirectory
 from reprolab.publish import readme_sections
+from reprolab.publish.measured_releases import MeasuredReleases, measured_releases
 from reprolab.publish.readme_page import Story, render_readme
-from reprolab.report.html import opening
+from reprolab.publish.run_time import run_time
+from reprolab.publish.site_files import ReportLink, ReproducerLink, copy_report, readme_links, write_reproducer
 from reprolab.report.html.page import render, script_json
-from reprolab.report.html.thumbnail import thumbnail
 from reprolab.scenario import loader
+from reprolab.scenario.catalogue import KINDS
 from reprolab.scenario.model import Claim, Scenario
-from reprolab.verdict import fitting
 from reprolab.verdict.answer import Answer, answer
 from reprolab.verdict.document import ClaimVerdict
 from reprolab.verdict.record import RecordedRun, read_record
@@ -36,18 +30,6 @@ from reprolab.verdict.record import RecordedRun, read_record
 NAME = "site"
 MARKER = ".reprolab-site"
 VERDICTS = ("confirmed", "refuted", "intermittent", "inconclusive")
-RELATIVE = re.compile(r'(?P<before>\b(?:href|src)=")(?P<target>(?![a-z]+:|#|/)[^"]+)(?=")')
-
-
-@dataclass(frozen=True)
-class ReportLink:
-    """The report of a scenario's latest run: the path of its copy and its picture, or why there is none."""
-
-    href: str = ""
-    run: str = ""
-    status: str = ""
-    missing: str = ""
-    picture: Markup | str = ""
 
 
 @dataclass(frozen=True)
@@ -65,7 +47,10 @@ class ClaimRow:
 
 @dataclass(frozen=True)
 class ScenarioPage:
-    """One scenario as the site shows it: its claims in order, the record, the report, the README."""
+    """One scenario as the site shows it: its claims in order, the record, the report, the reproducer, the README.
+
+    ``releases`` is None if the scenario names no variant as a release, or has no record.
+    """
 
     scenario: Scenario
     claims: tuple[ClaimRow, ...]
@@ -73,7 +58,9 @@ class ScenarioPage:
     counts: tuple[tuple[int, str], ...]
     report: ReportLink
     story: Story | None
+    reproducer: ReproducerLink
     answer: Answer | None = None
+    releases: MeasuredReleases | None = None
 
     @property
     def href(self) -> str:
@@ -84,6 +71,22 @@ class ScenarioPage:
     def summary(self) -> str:
         """The number of claims for each verdict, as text."""
         return " · ".join(f"{n} {word}" for n, word in self.counts)
+
+    @property
+    def verdict(self) -> str:
+        """The verdict on the claim that gives the answer; "" without one."""
+        row = self.recorded.verdict.claim(self.answer.claim) if self.recorded and self.answer else None
+        return str(row.verdict) if row else ""
+
+    @property
+    def verdicts(self) -> tuple[str, ...]:
+        """The verdicts by which the case is found: those of all its claims."""
+        return tuple(word for number, word in self.counts if number)
+
+    @property
+    def run_time(self) -> str:
+        """How long the run on record took; "" without a record."""
+        return run_time(self.recorded.info.times) if self.recorded else ""
 
 
 def build(root: Path, target: Path, on_progress: OnProgress) -> Path:
@@ -134,6 +137,8 @@ def _write(root: Path, draft: Path, target: Path, on_progress: OnProgress) -> No
         "site.html.j2",
         pages=pages,
         totals=[(totals[word], word) for word in VERDICTS],
+        servers=sorted({name for page in pages for name in page.scenario.catalogue.servers}, key=str.lower),
+        kinds=[kind for kind in KINDS if any(kind in page.scenario.catalogue.kinds for page in pages)],
         sections=script_json(sections),
     )
     (draft / "index.html").write_text(index, encoding="utf-8")
@@ -148,10 +153,19 @@ def _scenario_page(root: Path, name: str, draft: Path, target: Path) -> Scenario
     numbers = Counter(row.verdict for row in claims if row.verdict)
     counts = tuple((numbers[word], word) for word in VERDICTS if numbers[word])
     readme = scenario.directory / "README.md"
-    story = render_readme(readme.read_text(encoding="utf-8"), _links(root, readme, draft)) if readme.exists() else None
+    links = readme_links(root, readme, draft)
     main = answer(scenario, record.verdict) if record else None
-    report = _copy_report(root, scenario, main.claim if main else "", draft, target)
-    return ScenarioPage(scenario, claims, record, counts, report, story, main)
+    return ScenarioPage(
+        scenario,
+        claims,
+        record,
+        counts,
+        copy_report(root, scenario, main.claim if main else "", draft, target),
+        render_readme(readme.read_text(encoding="utf-8"), links) if readme.exists() else None,
+        write_reproducer(scenario, draft),
+        main,
+        measured_releases(scenario, record.verdict if record else None),
+    )
 
 
 def _claim_row(claim: Claim, row: ClaimVerdict | None) -> ClaimRow:
@@ -161,65 +175,3 @@ def _claim_row(claim: Claim, row: ClaimVerdict | None) -> ClaimRow:
     variants = tuple(sorted({name.rpartition("/")[2] for name in row.variants}))
     measured = readme_sections.measured(row) if has_measured else ""
     return ClaimRow(claim.id, claim.text, claim.setting, str(row.verdict), row.reason, measured, variants)
-
-
-def _copy_report(root: Path, scenario: Scenario, claim: str, draft: Path, target: Path) -> ReportLink:
-    """Copy the report of the newest run that fits; the copy's links to evidence point to the run's directory.
-
-    ``claim`` is the id of the claim whose trials make the picture.
-    """
-    name = scenario.name
-    try:
-        run = lookup.find_run(root, name, partial(_no_page, scenario))
-    except UsageError:
-        return ReportLink(missing=f"no run of it here; make scenario-{name} makes one, with its report")
-    source = run.path / run_dir.PAGE
-    if not source.is_file():
-        missing = f"the run {run.name} has no {run_dir.PAGE}; make html RUN={name}/{run.name} writes it"
-        return ReportLink(run=run.name, missing=missing)
-    try:
-        status = "incomplete" if run.checked_trials().faults else run.info().status
-    except UsageError as error:
-        return ReportLink(run=run.name, missing=f"the run {run.name} cannot be read: {str(error).splitlines()[0]}")
-    href = f"reports/{name}.html"
-    copy = draft / href
-    copy.parent.mkdir(exist_ok=True)
-    text = source.read_text(encoding="utf-8")
-    copy.write_text(_with_links_to_run(text, run, target / "reports"), encoding="utf-8")
-    picture = thumbnail(opening.read_pair(scenario, run, claim))
-    return ReportLink(href, run.name, status, picture=picture)
-
-
-def _no_page(scenario: Scenario, run: RunDirectory) -> str:
-    """Why a run's report is not the one to publish; "" if it is."""
-    return fitting.to_publish(scenario, run) or ("" if (run.path / run_dir.PAGE).is_file() else "no report")
-
-
-def _with_links_to_run(text: str, run: RunDirectory, place: Path) -> str:
-    """A report whose relative links point from ``place`` to the run's directory, as evidence is not copied."""
-    path = Path(os.path.relpath(run.path, place)).as_posix()
-    begin, script, rest = text.partition("<script")
-    return RELATIVE.sub(rf"\g<before>{path}/\g<target>", begin) + script + rest
-
-
-def _links(root: Path, page: Path, draft: Path) -> Callable[[str], str]:
-    """A function that turns a README's link into a link of the site; copies the file that the link names."""
-
-    def link(href: str) -> str:
-        path, mark, anchor = href.partition("#")
-        if not path or re.match(r"[a-z]+:", href):
-            return href
-        source = Path(os.path.normpath(page.parent / path))
-        if not source.is_relative_to(root) or not source.exists():
-            return href
-        relative = PurePosixPath(source.relative_to(root).as_posix())
-        if source.name == "README.md" or source.is_dir():
-            directory = relative.parent if source.name == "README.md" else relative
-            return f"{directory.name}.html{mark}{anchor}" if directory.parent.name == "scenarios" else "index.html"
-        # With the suffix .txt a browser shows the file instead of saving it.
-        copy = draft / "files" / f"{relative}.txt"
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, copy)
-        return copy.relative_to(draft).as_posix() + mark + anchor
-
-    return link

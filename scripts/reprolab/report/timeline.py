@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from reprolab.core.errors import UsageError
 from reprolab.evidence.run_dir import TrialDirectory
+from reprolab.evidence.wire_file import WIRE_FILE, exchanges, read_lines
 from reprolab.logs import access_log, timestamps
 from reprolab.logs.log_file import DamagedLog
-from reprolab.logs.server_events import from_log
+from reprolab.logs.server_events import from_log, from_proxy_log
 from reprolab.scenario.event import KINDS, Event
 from reprolab.scenario.model import Experiment
 
@@ -20,6 +22,8 @@ __all__ = ["KINDS", "Event", "Timeline", "timeline"]
 STEP_MS = access_log.BUCKET_MS
 # A page can show this many steps (two minutes). Of a longer timeline, the steps are made longer.
 MOST_STEPS = 1200
+# Connections of a client that a page can show, each as a line.
+MOST_EXCHANGES = 20
 # Whether a log is an access log is decided by its first lines.
 ENOUGH_LINES = 2000
 # The page says itself that a log is damaged.
@@ -44,20 +48,26 @@ class Timeline:
 def timeline(experiment: Experiment, evidence: TrialDirectory, observation: Mapping[str, Any]) -> Timeline | None:
     """The timeline of one trial; None if there is nothing to show, or only the start of a server.
 
-    The lab reads the log lines of the servers, the start and the end of the load, and the access log of the proxy. The
-    experiment's ``events`` are added to these; its ``responses`` and ``zero`` replace those of the lab. If ``zero``
-    returns 0, only distances are known, and no log is read.
+    The lab reads the log lines of the server and of nginx before it, the start and the end of the load, and the access
+    log of the proxy. The experiment's ``events`` are added to these; its ``responses`` and ``zero`` replace those of
+    the lab. If ``zero`` returns 0, only distances are known, and no log is read.
     """
     zero = experiment.zero(evidence, observation) if experiment.zero else zero_of(evidence, observation)
     from_experiment = list(experiment.events(evidence, observation)) if experiment.events else []
     lab_events = log_events(evidence, zero) + load_events(observation, zero) if zero else []
+    from_client = wire_events(evidence, zero) if zero else []
     if experiment.responses:
         responses = {status: tuple(n) for status, n in experiment.responses(evidence, observation).items()}
     else:
         responses = proxy_responses(evidence, zero) if zero else {}
-    if not (responses or from_experiment or any(event.kind not in ("started", "note") for event in lab_events)):
+    if not (
+        responses
+        or from_experiment
+        or from_client
+        or any(event.kind not in ("started", "note") for event in lab_events)
+    ):
         return None
-    events = lab_events + from_experiment
+    events = lab_events + from_client + from_experiment
     steps = max((len(counts) for counts in responses.values()), default=0)
     length = max([event.end_ms for event in events] + [float(steps * STEP_MS), float(STEP_MS)])
     factor = -(-steps // MOST_STEPS) or 1
@@ -69,9 +79,11 @@ def zero_of(evidence: TrialDirectory, observation: Mapping[str, Any]) -> int:
     """The moment 0 in ns since the epoch: the start of the load, else the first log line of the app; 0 if unknown."""
     if started := load_start(observation):
         return started
-    with suppress(*UNREADABLE, ValueError):
-        for line in islice(evidence.streams("app"), 1):
-            return timestamps.moment_ns(timestamps.split_timestamp(line)[0])
+    # A container that was made anew during the trial has a log of its own; the first one's is app.1.
+    for role in ("app.1", "app"):
+        with suppress(*UNREADABLE, ValueError):
+            for line in islice(evidence.streams(role), 1):
+                return timestamps.moment_ns(timestamps.split_timestamp(line)[0])
     return 0
 
 
@@ -81,10 +93,12 @@ def load_start(observation: Mapping[str, Any]) -> int:
 
 
 def log_events(evidence: TrialDirectory, zero_ns: int) -> list[Event]:
-    """The events in the log of the app, by the engine's timestamps; empty if the log cannot be read."""
-    with suppress(*UNREADABLE):
-        return from_log(evidence.streams("app"), zero_ns, "app")
-    return []
+    """The events in the streams of app and proxy, by the engine's timestamps; none of one that cannot be read."""
+    events: list[Event] = []
+    for role, read in (("app", from_log), ("proxy", from_proxy_log)):
+        with suppress(*UNREADABLE):
+            events += read(evidence.streams(role), zero_ns, role)
+    return events
 
 
 def load_events(observation: Mapping[str, Any], zero_ns: int) -> list[Event]:
@@ -95,6 +109,28 @@ def load_events(observation: Mapping[str, Any], zero_ns: int) -> list[Event]:
     begun, ended = ((load[name] - zero_ns) / 1e6 for name in ("started_ns", "finished_ns"))
     text = f"load: {load.get('connections', '?')} connections, {load.get('requests', '?')} requests"
     return [Event(begun, "note", text, "load", ended)]
+
+
+def wire_events(evidence: TrialDirectory, zero_ns: int) -> list[Event]:
+    """An event for each connection of the client that speaks bytes, as long as it was open."""
+    with suppress(UsageError):
+        all_exchanges = list(exchanges(read_lines(evidence.path / WIRE_FILE)))
+        events = [
+            Event(
+                (item.begun_ns - zero_ns) / 1e6,
+                "note",
+                f"#{item.connection} {item.request or 'no request'}: {item.outcome}",
+                "client",
+                (item.ended_ns - zero_ns) / 1e6,
+            )
+            for item in all_exchanges[:MOST_EXCHANGES]
+        ]
+        if more := all_exchanges[MOST_EXCHANGES:]:
+            text = f"{len(more)} more connections: see {WIRE_FILE}"
+            begun, ended = more[0].begun_ns, max(item.ended_ns for item in more)
+            events.append(Event((begun - zero_ns) / 1e6, "note", text, "client", (ended - zero_ns) / 1e6))
+        return events
+    return []
 
 
 def proxy_responses(evidence: TrialDirectory, zero_ns: int) -> dict[str, tuple[int, ...]]:

@@ -31,7 +31,7 @@ from reprolab.engine.detect import Engine, compose_command
 from reprolab.engine.failures import guarded, no_answer, raise_if_engine_gone
 from reprolab.engine.requirements import HostState, lacks
 from reprolab.evidence.run_dir import FAILURE, RunDirectory, TrialDirectory
-from reprolab.evidence.run_info import BuiltImage
+from reprolab.evidence.run_info import WHOLE, BuiltImage
 from reprolab.machine.load import busy_reason
 from reprolab.machine.watch import watching
 from reprolab.run.keep import Keeper
@@ -40,7 +40,7 @@ from reprolab.run.plan import Plan, PlannedVariant
 from reprolab.run.repeat import needs_idle
 from reprolab.run.rounds import Step
 from reprolab.run.schedule import OnRounds, Schedule
-from reprolab.scenario.model import DOCUMENTED, Experiment, Scenario
+from reprolab.scenario.model import APP_ROLE, DOCUMENTED, Experiment, Scenario
 from reprolab.scenario.trial import TrialRecord
 from reprolab.stack.builds import Builder
 from reprolab.stack.compose import Model
@@ -83,9 +83,10 @@ class Prepared:
 
 
 class Stopwatch:
-    """The seconds in each stage of a whole run."""
+    """The seconds in each stage of a whole run, and of the run in all: trials run side by side."""
 
     def __init__(self) -> None:
+        self._started = time.monotonic()
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self._lock = Lock()
 
@@ -103,8 +104,9 @@ class Stopwatch:
                 also[name] = round(also.get(name, 0.0) + duration, 3)
 
     def line(self) -> str:
-        """The seconds of each stage, in one line."""
-        return " · ".join(f"{name} {self.seconds[name]:.1f} s" for name in STAGES)
+        """The seconds of each stage and in all, in one line."""
+        parts = [(name, self.seconds[name]) for name in STAGES] + [(WHOLE, time.monotonic() - self._started)]
+        return " · ".join(f"{name} {seconds:.1f} s" for name, seconds in parts)
 
 
 @dataclass
@@ -371,6 +373,8 @@ class Runner:
                         guarded(stack.up, self.client)
                     with self.watch.stage("drive", seconds):
                         driven = guarded(lambda: self._drive(experiment, stack, evidence), self.client)
+                        if prepared.variant.name in experiment.may_fail:
+                            stack.check_start_observed()
                     self._driven.add(stack.project)
             finally:
                 # The evidence is saved before the stack is removed, also after an error.
@@ -399,7 +403,19 @@ class Runner:
         factors = {**self.scenario.factors, **prepared.variant.changes}
         file = evidence.path / "compose.json"
         compose = compose_command(self.engine)
-        return Stack(self.scenario.name, model, file, self.client, compose, evidence, self._owner(), factors)
+        variant = prepared.variant
+        return Stack(
+            self.scenario.name,
+            model,
+            file,
+            self.client,
+            compose,
+            evidence,
+            self._owner(),
+            factors,
+            may_fail=frozenset({APP_ROLE} if variant.name in variant.experiment.may_fail else ()),
+            side_by_side=variant.experiment.parallel and self.plan.jobs > 1,
+        )
 
     def _capture(self, stack: Stack, *, quietly: bool) -> None:
         already = sys.exc_info()[1]
@@ -488,6 +504,13 @@ def observation(experiment: Experiment, evidence: TrialDirectory, driven: dict[s
         raise _failure("observe()", error, experiment) from error
 
 
+def _plain(value: Any) -> Any:
+    """What the stack returns, such as a start or an outcome, as JSON has it."""
+    if hasattr(value, "to_json"):
+        return value.to_json()
+    raise TypeError(f"an observation cannot hold {type(value).__name__}: {value!r}")
+
+
 def checked_observation(result: Any) -> dict[str, Any]:
     """The result of an experiment's function, as it is read from a file: its keys are texts, and its tuples are lists.
 
@@ -495,5 +518,5 @@ def checked_observation(result: Any) -> dict[str, Any]:
     """
     if not isinstance(result, dict):
         raise TypeError(f"it returned {result!r}, not a dict")
-    stored: dict[str, Any] = json.loads(json.dumps(result))
+    stored: dict[str, Any] = json.loads(json.dumps(result, default=_plain))
     return stored

@@ -20,6 +20,7 @@ from typing import Any
 from reprolab.core.config_file import hint, mapping, read_yaml, reject_unknown_keys
 from reprolab.core.error_place import place
 from reprolab.core.errors import UsageError
+from reprolab.scenario import catalogue
 from reprolab.scenario.allowance import ALLOW_KEY, read_allowances
 from reprolab.scenario.model import (
     APP_ROLE,
@@ -34,6 +35,7 @@ from reprolab.scenario.model import (
     official_image,
 )
 from reprolab.scenario.requirement import REQUIRES_KEY, read_requirements
+from reprolab.scenario.variant import Variant
 
 PACKAGE = "reprolab_scenarios"
 TEXT_KEYS = ("title", "summary", "finding")
@@ -42,6 +44,7 @@ DOCUMENT_FIELDS = tuple(field.name for field in fields(Document))
 DATE = re.compile(r"\d{4}(-\d\d(-\d\d)?)?( \([^()]+\))?")
 VALUES_KEY = "values"
 WHEN_KEY = "when"
+MAY_FAIL = "MAY_FAIL_TO_START"
 EXPERIMENT_NAMES = ("VARIANTS", "TRIALS", "CLAIMS", "drive")
 
 
@@ -70,6 +73,7 @@ def load(root: Path, name: str) -> Scenario:
     _check_unique_ids(scenario)
     _check_when_experiments(scenario)
     _check_answer(scenario)
+    _check_releases(scenario)
     return scenario
 
 
@@ -99,6 +103,7 @@ def _read_compose(name: str, directory: Path) -> Scenario:
             block.get(REQUIRES_KEY), directory, where, partial(_allowed, factors=factors, values=values)
         ),
         allow=read_allowances(block.get(ALLOW_KEY), where),
+        catalogue=catalogue.read_entry(block, where),
     )
 
 
@@ -192,7 +197,8 @@ def _block(block: object, where: str) -> dict[str, Any]:
         raise UsageError(
             f"{where} has no x-reprolab block", expected="x-reprolab: {title: ..., document: {title: ...}}"
         )
-    known = (*TEXT_KEYS, DOCUMENT_KEY, HEADLINE_KEY, ANSWER_KEY, VALUES_KEY, WHEN_KEY, REQUIRES_KEY, ALLOW_KEY)
+    described = (*TEXT_KEYS, DOCUMENT_KEY, HEADLINE_KEY, ANSWER_KEY, VALUES_KEY, WHEN_KEY, REQUIRES_KEY, ALLOW_KEY)
+    known = (*described, *catalogue.KEYS)
     reject_unknown_keys(block, known, where, prefix="x-reprolab.")
     for key, expected in (("title", "a line of text"), (DOCUMENT_KEY, "{title: ..., author: ..., date: ...}")):
         if not block.get(key):
@@ -348,6 +354,7 @@ def _experiment(scenario: Scenario, package: str, path: Path) -> Experiment:
         zero=getattr(module, "zero", None),
         columns=tuple(getattr(module, "COLUMNS", ())),
         parallel=bool(getattr(module, "PARALLEL", False)),
+        may_fail=_may_fail(module, where),
         summary=(module.__doc__ or "").strip().split("\n")[0],
     )
 
@@ -359,15 +366,30 @@ def _variants(scenario: Scenario, variants: object, where: str) -> dict[str, dic
         raise UsageError(
             f"{where}: the variant name {CUSTOM!r} is reserved for factors that a user sets", expected="another name"
         )
-    for name, changes in variants.items():
+    changes_of = {name: item.changes if isinstance(item, Variant) else item for name, item in variants.items()}
+    for name, changes in changes_of.items():
         if not isinstance(changes, dict):
-            raise UsageError(f"{where}: the variant {name} is {changes!r}", expected="a dict of {FACTOR: value}")
-    clean = {str(name): {k: str(v) for k, v in changes.items()} for name, changes in variants.items()}
+            raise UsageError(
+                f"{where}: the variant {name} is {changes!r}",
+                expected="a dict of {FACTOR: value}, or Variant({FACTOR: value}, may_fail_to_start=True)",
+            )
+    clean = {str(name): {k: str(v) for k, v in changes.items()} for name, changes in changes_of.items()}
     for name, changes in clean.items():
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
             raise UsageError(f"{where}: {name!r} is not a variant name", expected="letters, digits, . _ -")
         scenario.check_factors(changes, f"{where}, variant {name}")
     return clean
+
+
+def _may_fail(module: ModuleType, where: str) -> frozenset[str]:
+    """The variants whose start may fail; with MAY_FAIL_TO_START all, also one of factors that a user sets."""
+    every = getattr(module, MAY_FAIL, False)
+    if not isinstance(every, bool):
+        raise UsageError(f"{where}: {MAY_FAIL} is {every!r}", expected="True, or variants that say may_fail_to_start")
+    if every:
+        return frozenset({*map(str, module.VARIANTS), CUSTOM})
+    variants = module.VARIANTS.items()
+    return frozenset(str(name) for name, item in variants if isinstance(item, Variant) and item.may_fail_to_start)
 
 
 def _check_claims(claims: object, variants: Mapping[str, object], where: str) -> None:
@@ -402,6 +424,20 @@ def _check_answer(scenario: Scenario) -> None:
             raise UsageError(
                 f"{where} names {identifier}, which expects its sign in no variant", expected="a claim with `shows`"
             )
+
+
+def _check_releases(scenario: Scenario) -> None:
+    """x-reprolab.releases needs a main claim, whose sign is counted, and names variants of its experiment."""
+    if not scenario.catalogue.releases:
+        return
+    where = f"scenarios/{scenario.name}/compose.yaml: x-reprolab.{catalogue.RELEASES_KEY}"
+    experiment = scenario.main_experiment
+    if experiment is None:
+        raise UsageError(
+            f"{where} needs a main claim, whose sign is counted",
+            expected=f"x-reprolab.{ANSWER_KEY}: {{CLAIM: its sign in words}}",
+        )
+    catalogue.check_releases(scenario.catalogue.releases, experiment.variants, scenario.factors, where)
 
 
 def _check_unique_ids(scenario: Scenario) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from reprolab.core.config_file import hint
 from reprolab.core.errors import UsageError
 from reprolab.scenario.allowance import Allowance
+from reprolab.scenario.catalogue import CatalogueEntry
 from reprolab.scenario.requirement import Requirement
 
 Observation = Mapping[str, Any]
@@ -122,6 +123,8 @@ class Experiment:
     Three functions are optional and add to a report's timeline: ``events(evidence, observation)`` yields
     `reprolab.Event`, ``responses(evidence, observation)`` returns counts by status, and ``zero(evidence,
     observation)`` returns the timeline's zero in nanoseconds since the epoch.
+
+    ``may_fail`` are the variants in which the start of the server under test may fail: `drive` observes it.
     """
 
     name: str
@@ -136,6 +139,7 @@ class Experiment:
     columns: tuple[Column, ...] = ()
     parallel: bool = False
     summary: str = ""
+    may_fail: frozenset[str] = frozenset()
 
     @property
     def needed(self) -> frozenset[str]:
@@ -179,7 +183,7 @@ class Scenario:
     role -> factor (or `experiment`) -> the values that need the service, ``headline`` language (see LANGUAGES) -> the
     finding in one sentence. ``answer`` is claim -> its sign in words, the main claim first; a run's answer is made from
     it. ``requires`` is what the machine must have, ``allow`` what its stacks may have beyond the
-    lab's policy.
+    lab's policy. ``catalogue`` is what the site and the README's table sort it by.
     """
 
     name: str
@@ -196,6 +200,7 @@ class Scenario:
     answer: Mapping[str, str] = field(default_factory=dict)
     requires: tuple[Requirement, ...] = ()
     allow: tuple[Allowance, ...] = ()
+    catalogue: CatalogueEntry = field(default_factory=CatalogueEntry)
 
     @property
     def compose_file(self) -> Path:
@@ -205,6 +210,19 @@ class Scenario:
     def claims(self) -> tuple[Claim, ...]:
         """All claims, in the order of the experiments."""
         return tuple(claim for experiment in self.experiments.values() for claim in experiment.claims)
+
+    @property
+    def main_claim(self) -> Claim | None:
+        """The first claim of ``answer``, else the only claim; None where there are several and no answer."""
+        claims = {claim.id: claim for claim in self.claims}
+        main = next(iter(self.answer), "") or (next(iter(claims)) if len(claims) == 1 else "")
+        return claims.get(main)
+
+    @property
+    def main_experiment(self) -> Experiment | None:
+        """The experiment of the main claim."""
+        main = self.main_claim
+        return next((row for row in self.experiments.values() if main in row.claims), None) if main else None
 
     def needs(self, role: str, factors: Mapping[str, str], experiment: str = "") -> bool:
         """Whether the stack has the service of a role, with these factors and in this experiment ("" for none)."""

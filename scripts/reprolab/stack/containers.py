@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,13 +12,15 @@ from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
 
 from reprolab.core.errors import InvalidTrial
+from reprolab.core.subprocesses import CommandError, run
 from reprolab.engine.containers import PAUSED, REMOVED, state_words
 from reprolab.engine.events import engine_time_ns
 from reprolab.engine.exec import LIMIT, Commands
+from reprolab.engine.failures import raise_if_engine_gone
 from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.stack.compose import Model, services_by_role
 
-TOOL_ROLES = ("wrk", "forensics")
+TOOL_ROLES = ("wrk", "forensics", "client", "network")
 
 
 @dataclass
@@ -27,6 +30,8 @@ class StackContainers:
     ``factors`` are the values of all factors; ``owner`` are labels for the containers that the lab adds to the stack.
     ``timeouts`` are the paths of the probes that had no answer within their limits. ``ends`` has the services that the
     experiment may end: the moment from which on, by the engine's clock (nanoseconds since the epoch), and why.
+    ``may_fail`` are the services whose start may fail. ``side_by_side`` says whether other trials of the run may run
+    at the same time.
     """
 
     scenario: str
@@ -39,6 +44,8 @@ class StackContainers:
     factors: Mapping[str, str] = field(default_factory=dict)
     timeouts: list[str] = field(default_factory=list)
     ends: dict[str, tuple[int, str]] = field(default_factory=dict)
+    may_fail: frozenset[str] = frozenset()
+    side_by_side: bool = False
     _containers: dict[str, Container] = field(default_factory=dict)
     _commands: Commands = field(default_factory=Commands)
 
@@ -104,7 +111,22 @@ class StackContainers:
         Without it a service to which that happens makes the trial invalid. ``why`` goes into the evidence.
         """
         self.container(role)
-        self.ends.setdefault(role, (engine_time_ns(self.client), why))
+        if role not in self.ends:
+            self.ends[role] = (engine_time_ns(self.client), why)
+
+    def command(self, *arguments: str) -> list[str]:
+        """Compose's command line for this project, without a progress display."""
+        options = ["--project-name", self.project, "--file", str(self.file), "--progress", "quiet"]
+        return [*self.compose, *options, *arguments]
+
+    def _compose(self, *arguments: str, variables: Mapping[str, str], timeout: float = 120.0) -> None:
+        try:
+            run(self.command(*arguments), timeout=timeout, env={**os.environ, **variables})
+        except CommandError as error:
+            raise_if_engine_gone(self.client)
+            # If a service ended at once, its last lines tell more than Compose's error.
+            self._fail_if_exited()
+            raise InvalidTrial(f"compose {arguments[0]} failed: {error.finished.tail}") from error
 
     def without_ids(self, text: str) -> str:
         """A text in which the containers have the names of their roles in place of their ids."""
@@ -113,8 +135,13 @@ class StackContainers:
         return text
 
     def _fail_if_exited(self, *, started: bool = False) -> None:
-        """Raise InvalidTrial if a service has ended or cannot work: NotStarted, unless the stack has ``started``."""
+        """Raise InvalidTrial if a service has ended or cannot work: NotStarted, unless the stack has ``started``.
+
+        A service that may end, or whose start may fail, is left out.
+        """
         for role in self.roles:
+            if role in self.ends or role in self.may_fail:
+                continue
             try:
                 container = self.container(role)
             except InvalidTrial:

@@ -7,7 +7,7 @@ it. What the experiment does itself it declares with `Stack.may_end`.
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -23,6 +23,7 @@ EVENTS_FILE = "events.json"
 START, DISCONNECT = "start", "disconnect"
 ENDED = ("die", "destroy")
 FROM_OUTSIDE = ("kill", "oom", "stop", "destroy", "restart", "pause", "update")
+BY_THEMSELVES = (START, "die", "oom")
 WORDS = {
     "kill": "was sent {}",
     "oom": "used more memory than it may",
@@ -82,7 +83,8 @@ def _disturbance(stack: Stack, reader: EventReader, *, alone: bool = False) -> s
     stack.evidence.write(EVENTS_FILE, [asdict(event) | _declared(event, stack) for event in events])
     if alone and not any(event.action in FROM_OUTSIDE for event in events):
         return ""
-    return reason_of(events, {role: time_ns for role, (time_ns, _) in stack.ends.items()}) or _silent(stack, events)
+    declared = {role: time_ns for role, (time_ns, _) in stack.ends.items()}
+    return reason_of(events, declared, stack.may_fail) or _silent(stack, events)
 
 
 def _declared(event: ServiceEvent, stack: Stack) -> dict[str, str]:
@@ -92,7 +94,7 @@ def _declared(event: ServiceEvent, stack: Stack) -> dict[str, str]:
 
 def _silent(stack: Stack, events: Sequence[ServiceEvent]) -> str:
     """The state of a container that does not run although the engine reported nothing of it."""
-    for role in sorted({event.role for event in events if event.action == START} - stack.ends.keys()):
+    for role in sorted({event.role for event in events if event.action == START} - stack.ends.keys() - stack.may_fail):
         if words := state_words(stack.container(role)):
             return f"{role} {words}, {NOT_MEANT}"
     return ""
@@ -129,10 +131,13 @@ def signal_name(number: str) -> str:
         return number or "a signal"
 
 
-def reason_of(events: Sequence[ServiceEvent], declared: Mapping[str, int]) -> str:
+def reason_of(
+    events: Sequence[ServiceEvent], declared: Mapping[str, int], may_fail: Collection[str] = frozenset()
+) -> str:
     """What happened to each service, in one sentence; "" if nothing did.
 
-    ``declared`` is role -> the moment from which on the experiment may do anything with the service.
+    ``declared`` is role -> the moment from which on the experiment may do anything with the service. The services of
+    ``may_fail`` may end by themselves, and their restart policies may start them again.
     """
     reasons = []
     for role in dict.fromkeys(event.role for event in events):
@@ -140,7 +145,8 @@ def reason_of(events: Sequence[ServiceEvent], declared: Mapping[str, int]) -> st
         unwanted = _unwanted(
             [event for event in events if event.role == role and (until is None or event.time_ns < until)]
         )
-        if unwanted:
+        alone = role in may_fail and all(event.action in BY_THEMSELVES for event in unwanted)
+        if unwanted and not alone:
             words = dict.fromkeys(_words(event) for event in unwanted)
             moment = datetime.fromtimestamp(unwanted[0].time_ns // 1_000_000_000, UTC)
             reasons.append(f"{role} {_joined([*words])} at {moment:%H:%M:%S} UTC")

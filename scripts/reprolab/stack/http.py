@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import BadStatusLine, IncompleteRead, RemoteDisconnected
 from typing import Any
 
 import requests
@@ -12,6 +15,7 @@ from urllib3.exceptions import DecodeError, ProtocolError, ReadTimeoutError
 
 from reprolab.core.errors import InvalidTrial
 from reprolab.stack.containers import StackContainers
+from reprolab.stack.outcome import Ending
 
 AGENT = "reprolab-probe"
 MOST_BODY, CHUNK = 64 << 20, 1 << 16  # bytes
@@ -25,10 +29,12 @@ class StackRequests(StackContainers):
         role = role or self.front
         container = self.container(role)
         bindings = _bindings(container.attrs)
-        if not bindings:
+        # The engine gives other ports at each start. Those that the lab asks for are known; a policy acts by itself.
+        if not bindings or self.model["services"][self.roles[role]].get("restart"):
             container.reload()
             bindings = _bindings(container.attrs)
-        if not bindings:
+        # The engine gives other ports at each start. Those that the lab asks for are known; a policy acts by itself.
+        if not bindings or self.model["services"][self.roles[role]].get("restart"):
             raise InvalidTrial(f"{role} publishes no port")
         return f"http://127.0.0.1:{bindings[0]['HostPort']}{path}"
 
@@ -36,33 +42,100 @@ class StackRequests(StackContainers):
         """The first port that a service publishes, as a number inside the container. Raises InvalidTrial if none."""
         published = self.model["services"][self.roles[role or self.front]].get("ports") or []
         if not published:
-            raise InvalidTrial(f"{role or self.front} publishes no port")
+            raise InvalidTrial(f"{role or self.front} publishes no port, so the port must be named: port=8000")
         return int(published[0]["target"])
 
     def get(self, path: str = "/", role: str = "", **options: Any) -> requests.Response:
-        """One GET on a new connection, without a retry, a redirect and the proxies of the environment.
+        """One GET on a new connection: `request` with the method GET."""
+        return self.request("GET", path, role, **options)
 
-        ``timeout`` (seconds, 10 by default) holds for the headers and again for the whole body: a server that sends a
-        byte now and then does not keep it waiting. Raises InvalidTrial for a body without an end.
+    def request(self, method: str, path: str = "/", role: str = "", **options: Any) -> requests.Response:
+        """One request on a new connection, without a retry, a redirect and the proxies of the environment.
+
+        ``options`` are those of the library requests: data, headers ... ``timeout`` (seconds, 10 by default) holds for
+        the headers and again for the whole body: a server that sends a byte now and then does not keep it waiting.
+        Raises InvalidTrial for a body without an end.
         """
-        options = {"timeout": 10.0, "allow_redirects": False, **options, "stream": True}
+        with self.kept(role) as connection:
+            headers = {"Connection": "close", **options.pop("headers", {})}
+            return connection.request(method, path, headers=headers, **options)
+
+    @contextmanager
+    def kept(self, role: str = "") -> Iterator[KeptConnection]:
+        """One connection that is kept for several requests, one after the other; the server may end it at any time."""
         with requests.Session() as session:
             session.trust_env = False
-            session.mount("http://", HTTPAdapter(max_retries=0))
-            session.headers.update({"User-Agent": AGENT, "Connection": "close"})
-            answer = session.get(self.url(path, role), **options)
-            _read_body(answer, float(options["timeout"]))
-            return answer
+            session.mount("http://", HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0))
+            session.headers.update({"User-Agent": AGENT})
+            yield KeptConnection(session, self.url("", role))
 
     def probe(self, path: str = "/", role: str = "", timeout: float = 10.0) -> str:
-        """The result of one GET: the status code as text, "timeout" or "refused"."""
+        """The result of one GET: the status code as text, or how it ended without an answer, in the words of `Ending`.
+
+        The engine forwards the port, so a server that does not listen may look like one that closes the connection.
+        `connect` has nothing between. A service that the experiment has stopped refuses.
+        """
+        if (role or self.front) in self.ends and not self.running(role or self.front):
+            return str(Ending.REFUSED)
         try:
             return str(self.get(path, role, timeout=timeout).status_code)
-        except requests.Timeout:
-            self.timeouts.append(path)
-            return "timeout"
-        except requests.ConnectionError:
-            return "refused"
+        except requests.RequestException as error:
+            ending = ending_of(error)
+            if ending is Ending.LATE:
+                self.timeouts.append(path)
+            return str(ending)
+
+
+@dataclass(frozen=True)
+class KeptConnection:
+    """A session of the library requests with one connection to one service."""
+
+    session: requests.Session
+    address: str
+
+    def request(self, method: str, path: str = "/", **options: Any) -> requests.Response:
+        """One request; see `StackRequests.request`. It is sent on a new connection if the server has ended the old."""
+        options = {"timeout": 10.0, "allow_redirects": False, **options, "stream": True}
+        answer = self.session.request(method, self.address + path, **options)
+        _read_body(answer, float(options["timeout"]))
+        return answer
+
+
+def ending_of(error: BaseException) -> Ending:
+    """The word for an error of the library requests, which keeps the system's error somewhere inside."""
+    if isinstance(error, requests.Timeout):
+        return Ending.LATE
+    inner = list(_inner_errors(error))
+    for kind, ending in OF_KINDS:
+        if any(isinstance(item, kind) for item in inner):
+            return ending
+    return Ending.OTHER
+
+
+# The first that fits; RemoteDisconnected is also a ConnectionResetError and a BadStatusLine.
+OF_KINDS: tuple[tuple[type[BaseException], Ending], ...] = (
+    (ReadTimeoutError, Ending.LATE),
+    (RemoteDisconnected, Ending.CLOSED),
+    (ConnectionRefusedError, Ending.REFUSED),
+    (IncompleteRead, Ending.CUT),
+    (ConnectionResetError, Ending.RESET),
+    (BrokenPipeError, Ending.RESET),
+    (BadStatusLine, Ending.NOT_HTTP),
+    (requests.exceptions.ChunkedEncodingError, Ending.CUT),
+)
+
+
+def _inner_errors(error: BaseException) -> Iterator[BaseException]:
+    """An error and those that it was made of."""
+    waiting: list[BaseException] = [error]
+    seen: list[BaseException] = []
+    while waiting:
+        item = waiting.pop()
+        if not any(item is other for other in seen):
+            seen.append(item)
+            yield item
+            parts = (*item.args, item.__cause__, item.__context__, getattr(item, "reason", None))
+            waiting += [part for part in parts if isinstance(part, BaseException)]
 
 
 def _read_body(answer: requests.Response, limit: float) -> None:

@@ -18,6 +18,7 @@ from reprolab.engine.helpers import SMALL_LOG
 from reprolab.logs import timestamps
 from reprolab.stack.containers import remove_container
 from reprolab.stack.http import StackRequests
+from reprolab.stack.network import StackNetwork, in_url
 
 SCRIPT_DIRECTORY = "/usr/share/wrk_wrapper"
 
@@ -39,18 +40,20 @@ class Load:
         return {name: value for name, value in self.to_json().items() if name != "text"}
 
 
-class StackLoad(StackRequests):
+class StackLoad(StackRequests, StackNetwork):
     """Puts load on a stack."""
 
-    def wrk(self, path: str = "/", *, port: int = 0, role: str = "", **options: Any) -> Load:
+    def wrk(self, path: str = "/", *, host: str = "127.0.0.1", port: int = 0, role: str = "", **options: Any) -> Load:
         """Put load on a service with wrk, which runs in the service's network namespace, so that no bridge is measured.
 
-        ``port`` is a port in this namespace; by default the first port that the service publishes. ``options`` are for
-        wrk_wrapper.Wrk (threads, connections, duration in s ...). Raises InvalidTrial if the load did not run: the
-        target was down at the start, no request was made, or wrk failed.
+        ``host`` and ``port`` are in this namespace; "::1" needs IPv6 there, and the default is the first port that the
+        service publishes. ``options`` are for wrk_wrapper.Wrk (threads, connections, duration in s, method, body, reuse
+        ...). Raises InvalidTrial if the load did not run: the target was down at the start, no request was made, wrk
+        failed, or the namespace has no IPv6.
         """
         tool = Wrk(script_dir=SCRIPT_DIRECTORY, **options)
-        url = f"http://127.0.0.1:{port or self.port(role)}{path}"
+        self.require_host(role or self.front, host)
+        url = f"http://{in_url(host)}:{port or self.port(role)}{path}"
         container = self._start_wrk(tool.command(url), role)
         try:
             code = container.wait(timeout=tool.duration + tool.timeout + 30)["StatusCode"]

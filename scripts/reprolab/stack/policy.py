@@ -202,6 +202,13 @@ def _logging(service: Mapping[str, Any], places: Places) -> Found:
         yield value, "a log that is cut is no evidence", "remove it"
 
 
+def _sysctls(service: Mapping[str, Any], places: Places) -> Found:
+    # With a network namespace of its own, which `network_mode` cannot change, net.* is of this namespace.
+    for value in _each(service.get("sysctls")):
+        if not value.startswith("net."):
+            yield value, "it is a setting of the kernel", "remove it; net.* is of the service's own network"
+
+
 def _hooks(key: str) -> Callable[[Mapping[str, Any], Places], Found]:
     def rule(service: Mapping[str, Any], places: Places) -> Found:
         for hook in service.get(key) or ():
@@ -234,7 +241,7 @@ RULES: Mapping[str, Callable[[Mapping[str, Any], Places], Found]] = {
     "mem_limit": _limit("mem_limit", "memory", MOST_MEMORY, "512m, at most 8g"),
     "pids_limit": _limit("pids_limit", "pids", MOST_PIDS, f"256, at most {MOST_PIDS}"),
     "memswap_limit": _swap,
-    "sysctls": _refused("sysctls", "it is a setting of the kernel"),
+    "sysctls": _sysctls,
     "logging": _logging,
     "scale": _scale,
     "post_start": _hooks("post_start"),

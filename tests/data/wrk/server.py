@@ -6,6 +6,7 @@ Used by the tests of wrk_wrapper. ``/counts`` tells what it has done so far.
 from __future__ import annotations
 
 import json
+import re
 import socket
 import struct
 import threading
@@ -19,7 +20,7 @@ STALL = 0.8  # seconds
 lock = threading.Lock()
 answers: Counter[str] = Counter()  # responses sent, by "path status"
 connections: Counter[str] = Counter()  # connections that sent a request, by the path of the first
-last_head = b""
+last_head, last_body = b"", b""
 
 
 def response(status: int, body: bytes = b"", *headers: str) -> bytes:
@@ -39,7 +40,12 @@ def sent(path: str, status: int) -> int:
 def counts() -> bytes:
     """Return what happened so far as JSON."""
     with lock:
-        seen = {"answers": answers, "connections": connections, "last_head": last_head.decode()}
+        seen = {
+            "answers": answers,
+            "connections": connections,
+            "last_head": last_head.decode(),
+            "last_body": last_body.hex(),
+        }
         return json.dumps(seen).encode()
 
 
@@ -70,25 +76,28 @@ def answer(path: str, number: int) -> bytes | None:
     return None
 
 
-def read_head(connection: socket.socket) -> bytes:
-    """Read one request's head; empty when the client has left."""
-    data = b""
-    while b"\r\n\r\n" not in data:
+def read_request(connection: socket.socket) -> tuple[bytes, bytes]:
+    """Read one request's head and body; the head is empty when the client has left."""
+    data, length = b"", 0
+    while (end := data.find(b"\r\n\r\n") + 4) == 3 or len(data) < end + length:
         more = connection.recv(65536)
         if not more:
-            return b""
+            return b"", b""
         data += more
-    return data
+        if found := re.search(rb"\r\nContent-Length: (\d+)", data):
+            length = int(found[1])
+    return data[:end], data[end:]
 
 
 def serve(connection: socket.socket) -> None:
     """Answer one connection's requests until either side ends it."""
-    global last_head
+    global last_head, last_body
     number = 0
-    while head := read_head(connection):
+    while (request := read_request(connection))[0]:
+        head, body = request
         path = head.split()[1].decode()
         if path != "/counts":
-            last_head = head
+            last_head, last_body = head, body
         if number == 0:
             with lock:
                 connections[path] += 1
@@ -98,6 +107,9 @@ def serve(connection: socket.socket) -> None:
             connection.sendall(b"HTTP/1.0 200 OK\r\nServer: old\r\n\r\nuntil close")
         data = answer(path, number)
         if data is None:
+            return
+        if b"\r\nConnection: close" in head and path != "/counts":
+            connection.sendall(data.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
             return
         connection.sendall(data)
         number += 1

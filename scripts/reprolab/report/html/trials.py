@@ -9,7 +9,7 @@ from typing import Any
 
 from reprolab.core.number_words import grouped, seconds
 from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
-from reprolab.evidence.series import SERIES_FILE, Sample, read_series
+from reprolab.evidence.series import SAMPLES_FILE, SERIES_FILE, Sample, read_series
 from reprolab.report import table
 from reprolab.report.html import series_chart, timeline_chart, timeline_data
 from reprolab.report.timeline import Timeline, timeline
@@ -84,7 +84,8 @@ def read_trial(experiment: Experiment, evidence: TrialDirectory, record: TrialRe
 
 
 def _read_series(run: RunDirectory, record: TrialRecord) -> tuple[Sample, ...]:
-    return tuple(read_series(run.trial(record.experiment, record.variant, record.trial).path / SERIES_FILE))
+    directory = run.trial(record.experiment, record.variant, record.trial).path
+    return (*read_series(directory / SERIES_FILE), *read_series(directory / SAMPLES_FILE))
 
 
 def timelines(scenario: Scenario, trials: Sequence[ShownTrial], charts: Charts) -> list[dict[str, Any]]:
@@ -218,7 +219,7 @@ def _series(
     parts = []
     for trial in shown:
         zero = trial.timeline.zero_ns if trial.timeline else 0
-        first, last = trial.series[0].at_ns, max(sample.at_ns for sample in trial.series)
+        first, last = (pick(sample.at_ns for sample in trial.series) for pick in (min, max))
         axis = span if span and zero else (0.0, max((last - first) / 1e6, 1.0))
         data = series_chart.series_data(trial.series, zero or first, axis, most)
         parts.append(

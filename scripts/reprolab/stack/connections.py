@@ -1,0 +1,104 @@
+"""Opens connections to the services of a running stack, and speaks bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reprolab.core.errors import InvalidTrial
+from reprolab.stack.http import StackRequests
+from reprolab.stack.network import StackNetwork
+from reprolab.stack.outcome import Outcome
+from reprolab.stack.protocols import WebSocket, exchange
+from reprolab.stack.wire import LIMIT, Connection, WireClient
+
+LOCAL = "127.0.0.1"
+NONE: Mapping[str, str] = {}
+
+
+@dataclass
+class StackConnections(StackRequests, StackNetwork):
+    """Opens connections to a stack."""
+
+    # Role -> its client, with the moment when the service was started: a restart gives it another network namespace.
+    _wires: dict[str, tuple[str, WireClient]] = field(default_factory=dict)
+
+    def connect(
+        self,
+        role: str = "app",
+        path: str | None = None,
+        *,
+        port: int = 0,
+        host: str = LOCAL,
+        tls: bool = False,
+        limit: float = LIMIT,
+    ) -> Connection:
+        """A connection to a service from its own network namespace, where no proxy of the engine stands between.
+
+        To ``path``, a Unix socket in a volume of the service, or to ``port``: by default the first that the service
+        publishes. ``host`` may be "::1" or the name of another service. A connection that is refused raises nothing:
+        its `outcome` says "refused". All bytes and their times are kept in the trial's wire.jsonl, and on its page.
+        With ``tls`` any certificate is accepted. Raises InvalidTrial if the client does not start, or the service's
+        namespace has no IPv6 for such a ``host``.
+        """
+        if path is None:
+            self.require_host(role, host)
+        to: list[str | int] = [path] if path is not None else [host, port or self.port(role)]
+        return self._wire(role).connect(to, limit, tls=tls)
+
+    def http(
+        self,
+        method: str,
+        path: str = "/",
+        role: str = "app",
+        *,
+        version: str = "2",
+        tls: bool = False,
+        port: int = 0,
+        headers: Mapping[str, str] = NONE,
+        data: bytes = b"",
+        limit: float = LIMIT,
+    ) -> Outcome:
+        """One request from the service's network namespace in HTTP/2, or HTTP/1.1 with ``version="1.1"``.
+
+        HTTP/2 without TLS begins at once, without an upgrade. Raises InvalidTrial if the server speaks another version.
+        """
+        url = f"http{'s' if tls else ''}://{LOCAL}:{port or self.port(role)}{path}"
+        return exchange(self._wire(role), method, url, version, headers, data, limit)
+
+    def websocket(
+        self,
+        path: str = "/",
+        role: str = "app",
+        *,
+        tls: bool = False,
+        port: int = 0,
+        headers: Mapping[str, str] = NONE,
+        limit: float = LIMIT,
+    ) -> WebSocket:
+        """A WebSocket to a service from its network namespace; its ``error`` says whether it opened."""
+        url = f"ws{'s' if tls else ''}://{LOCAL}:{port or self.port(role)}{path}"
+        return WebSocket.open(self._wire(role), url, headers, limit)
+
+    def _wire(self, role: str) -> WireClient:
+        """The client in a service's network."""
+        service = self.model["services"].get("client")
+        if service is None:
+            raise InvalidTrial("the client is not part of this stack")
+        container = self.container(role)
+        container.reload()
+        started = str(container.attrs["State"]["StartedAt"])
+        since, wire = self._wires.get(role, ("", None))
+        if wire is not None and since == started:
+            return wire
+        if wire is not None:
+            wire.close()
+        wire = WireClient.start(self.client, service["image"], container, role, self.owner, self.evidence)
+        self._wires[role] = (started, wire)
+        return wire
+
+    def remove_clients(self) -> None:
+        """Remove the client's containers; their connections end."""
+        for _, wire in self._wires.values():
+            wire.close()
+        self._wires.clear()

@@ -1,0 +1,165 @@
+"""Waits for the start of services, and observes how a start went."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import requests
+from docker.models.containers import Container
+
+from reprolab.core.errors import InvalidTrial
+from reprolab.core.files import writing
+from reprolab.core.waiting import wait_until
+from reprolab.engine.events import engine_time_ns
+from reprolab.logs.timestamps import moment_ns
+from reprolab.stack.life import GRACE, StackLife
+
+READY_LIMIT = 60.0  # seconds
+READY_LABEL = "reprolab.ready"
+STARTS_FILE = "starts.jsonl"
+START_LIMIT = 30.0  # seconds
+STEP = 0.05  # seconds
+LAST_LINES = 20
+ENDED = ("exited", "dead")
+NO_ANSWER = "none yet"
+
+
+@dataclass(frozen=True)
+class Start:
+    """One start of a service.
+
+    ``answered``: a GET had a status below 500. ``answer`` is what the last GET had: "status 500", or the name of an
+    error. ``exit_status`` is None while the container runs, or is about to be started again by its restart policy.
+    ``lived_s`` is the time from the start until the first answer, the end, or the limit, by the engine's clock.
+    ``last_lines`` are what the service printed last in this life. ``restarts`` is how often the engine has started
+    the container again by its restart policy.
+    """
+
+    answered: bool
+    exit_status: int | None
+    lived_s: float
+    last_lines: tuple[str, ...]
+    restarts: int = 0
+    answer: str = ""
+
+    @property
+    def ended(self) -> bool:
+        return self.exit_status is not None
+
+    def to_json(self) -> dict[str, Any]:
+        """For an observation."""
+        return asdict(self)
+
+
+@dataclass
+class StackStarts(StackLife):
+    """Starts the services of a stack; ``starts`` has what `start` returned so far."""
+
+    starts: list[Start] = field(default_factory=list)
+
+    def wait_ready(self, limit: float = READY_LIMIT) -> None:
+        """Wait until a GET to the front has a status below 500. Raises InvalidTrial after ``limit`` seconds.
+
+        The path is in the front's label ``reprolab.ready``; by default it is ``/``.
+        """
+        path = self._ready_path(self.front)
+        answer = NO_ANSWER
+
+        def ready() -> bool:
+            nonlocal answer
+            self._fail_if_exited()
+            answered, answer = self._ask(path, "", 5)
+            return answered
+
+        def state() -> str:
+            return f"{answer}; app's last lines: {self._tail('app')}"
+
+        wait_until(f"the stack is healthy: GET {path} gets less than 500", ready, limit, state=state)
+
+    def start(self, role: str = "app", limit: float = START_LIMIT) -> Start:
+        """Start a service if it has ended, and wait until it answers below 500 or ends, at most ``limit`` seconds.
+
+        In a variant that may fail to start the first call waits for the start that the lab made. A service that
+        publishes no port is asked through the front. A start that fails raises nothing.
+        """
+        container = self.container(role)
+        container.reload()
+        if container.status == "created" or (container.status in ENDED and self._was_seen(role, container)):
+            container = self._in_hand(role, "starts")
+            with self._asked(role, "started"):
+                container.start()
+            self._begin_life(role)
+        start = self._observe(role, container, time.monotonic() + limit)
+        self._known_starts[role] = str(container.attrs["State"]["StartedAt"])
+        self.starts.append(start)
+        path = self.evidence.path / STARTS_FILE
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps({"role": role, **start.to_json()}) + "\n")
+        return start
+
+    def start_again(
+        self, role: str = "app", times: int = 200, *, limit: float = START_LIMIT, grace: float = GRACE
+    ) -> list[Start]:
+        """Stop a service and start it, so many times; each start as `start` returns it. For races of booting."""
+        starts = []
+        for _ in range(times):
+            self.stop(role, grace)
+            starts.append(self.start(role, limit))
+        return starts
+
+    def check_start_observed(self) -> None:
+        """Raise InvalidTrial if a start that may fail was not observed: nothing else says that the server was up."""
+        if self.may_fail and not self.starts:
+            raise InvalidTrial("the variant may fail to start, and drive() did not call stack.start()")
+
+    def _observe(self, role: str, container: Container, end: float) -> Start:
+        """Wait for the first of: an answer, the end, the moment ``end`` of the monotonic clock."""
+        asked = role if self.model["services"][self.roles[role]].get("ports") else ""
+        path = self._ready_path(asked or self.front)
+        answered, answer = False, NO_ANSWER
+        while True:
+            container.reload()
+            left = end - time.monotonic()
+            if container.status in ENDED or answered or left <= 0:
+                break
+            answered, answer = self._ask(path, asked, max(0.1, min(5.0, left)))
+            if not answered:
+                time.sleep(STEP)
+        state = container.attrs["State"]
+        ended = container.status in ENDED
+        began_ns = moment_ns(state["StartedAt"])
+        until_ns = moment_ns(state["FinishedAt"]) if ended else engine_time_ns(self.client)
+        lines = container.logs(since=began_ns / 1e9, tail=LAST_LINES).decode("utf-8", "replace").splitlines()
+        return Start(
+            answered,
+            int(state["ExitCode"]) if ended else None,
+            round((until_ns - began_ns) / 1e9, 3),
+            tuple(lines),
+            int(container.attrs.get("RestartCount") or 0),
+            answer,
+        )
+
+    def _was_seen(self, role: str, container: Container) -> bool:
+        """Whether the experiment knows of the life that ended: a start that may fail is observed before another."""
+        known = self._known_starts.get(role)
+        return role not in self.may_fail or (known is not None and known == container.attrs["State"]["StartedAt"])
+
+    def _ready_path(self, role: str) -> str:
+        labels = self.model["services"][self.roles[role]].get("labels") or {}
+        return str(labels.get(READY_LABEL) or "/")
+
+    def _ask(self, path: str, role: str, timeout: float) -> tuple[bool, str]:
+        """Whether a GET has a status below 500, and what it had in words."""
+        try:
+            status = self.get(path, role, timeout=timeout).status_code
+        except requests.RequestException as error:
+            return False, type(error).__name__
+        except InvalidTrial as error:
+            # The engine has not published the port yet, or the container has just ended.
+            return False, str(error)
+        return status < 500, f"status {status}"
