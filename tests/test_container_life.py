@@ -32,7 +32,7 @@ from reprolab.report.html.trials import read_trials
 from reprolab.run.plan import Plan, PlannedVariant
 from reprolab.run.runner import Prepared, Runner
 from reprolab.scenario import loader
-from reprolab.stack import life
+from reprolab.stack import disturbances, life
 from reprolab.stack.compose import check_scenario, resolve
 from reprolab.stack.disturbances import ServiceEvent, reason_of, undisturbed
 from reprolab.stack.prepare import StackPreparer, StackRequest
@@ -410,3 +410,18 @@ def test_the_engine_may_end_a_command_before_its_container(
     else:
         with pytest.raises(InvalidTrial, match="the end of process 8 of app could not be waited for"):
             stack.wait_ended("app", 8, limit=1)
+
+
+@pytest.mark.parametrize(
+    ("cut_s", "reason"),
+    [(2, "app was cut off from the network n before it ended, which is no part of the experiment"), (6, "")],
+)
+def test_a_service_that_was_cut_off_before_it_ended_has_not_failed_by_itself(
+    tmp_path: Path, cut_s: int, reason: str
+) -> None:
+    """The engine cuts a container off after its end; who did so before is somebody else."""
+    state = {"FinishedAt": "1970-01-01T00:00:05.000000000Z"}
+    container: Any = SimpleNamespace(reload=lambda: None, attrs={"State": state})
+    stack: Any = SimpleNamespace(may_fail=frozenset({"app"}), ends={}, container=lambda role: container)
+    events = [ServiceEvent(cut_s * 10**9, "app", "disconnect", "n"), ServiceEvent(7 * 10**9, "app", "die", "3")]
+    assert disturbances._cut_off(stack, events) == reason

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from reprolab.evidence.wire_file import WIRE_FILE, WIRE_LOG, WireLine, add_line,
 from reprolab.logs.timestamps import moment_ns, stamp
 from reprolab.stack.outcome import Ending, Outcome, read_answer
 
+LONG = b"HTTP/1.1 200 OK\r\nX: " + b"x" * 20_000  # of a head
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
@@ -37,6 +39,14 @@ def outcome_of(*parts: tuple[bytes, str], method: str = "GET", left: bytes = b""
         ([(OK[:-1], "found"), (b"", "limit")], Ending.LATE, 200, b"o"),
         ([(b"220 hello\r\n", "found"), (b"", "end")], Ending.NOT_HTTP, None, b""),
         ([(b"", "EWHAT")], Ending.OTHER, None, b""),
+        ([(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nrest", "found")], Ending.ANSWERED, 101, b""),
+        (
+            [(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 20_000, "found"), (b"\r\n" + OK[17:], "found")],
+            Ending.ANSWERED,
+            200,
+            b"ok",
+        ),
+        ([(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", "found")], Ending.NOT_HTTP, None, b""),
     ],
 )
 def test_the_word_for_what_came(
@@ -53,6 +63,29 @@ def test_what_comes_behind_an_answer_is_kept() -> None:
     first, left = outcome_of((OK + OK, "found"))
     second, rest = outcome_of(left=left)
     assert (first.received, second.received, rest) == (OK, OK, b"")
+
+
+def test_an_answer_without_an_end_has_a_limit() -> None:
+    """Answers of 1xx, one after the other."""
+    begun = time.monotonic()
+    outcome, left = read_answer(lambda limit: (b"HTTP/1.1 102 Wait\r\n\r\n", "found"), b"", "GET", 0.2)
+    assert outcome.ending is Ending.LATE and time.monotonic() - begun < 5
+    assert left == outcome.received
+
+
+def test_what_came_before_the_limit_belongs_to_the_next_outcome() -> None:
+    """The rest of the answer comes later."""
+    late, left = outcome_of((OK[:20], "found"), (b"", "limit"))
+    assert (late.ending, left) == (Ending.LATE, OK[:20])
+    assert outcome_of((OK[20:], "found"), left=left)[0].body == b"ok"
+
+
+def test_a_long_body_is_read_in_time() -> None:
+    """Its parts are not copied again and again."""
+    part = b"x" * 65536
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (500 * len(part))
+    outcome, _ = outcome_of((head, "found"), *[(part, "found")] * 500)
+    assert (outcome.ending, len(outcome.body)) == (Ending.ANSWERED, 500 * len(part))
 
 
 def test_the_answer_to_head_has_no_body() -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import docker
@@ -183,3 +184,19 @@ def test_a_kept_connection_is_used_again() -> None:
     with server(twice) as stack, stack.kept() as connection:
         assert [connection.request("GET", path).status_code for path in ("/first", "/second")] == [200, 200]
     assert counts == [1]
+
+
+class RestartedStack(Stack):
+    """A stack whose server has a restart policy, with a container that publishes a port."""
+
+    def container(self, role: str) -> Any:
+        ports = {"18080/tcp": [{"HostIp": "127.0.0.1", "HostPort": "4321"}]}
+        return SimpleNamespace(attrs={"NetworkSettings": {"Ports": ports}}, reload=lambda: None)
+
+
+def test_a_service_with_a_restart_policy_can_be_asked() -> None:
+    """Its port is read anew each time, as the engine may have started it again."""
+    model = {"name": "b", "services": {"blink-app": {"restart": "no"}}}
+    client: Any = None
+    stack = RestartedStack("blink", model, Path("c"), client, (), TrialDirectory(Path("t")), {})
+    assert stack.url("/x", "app") == "http://127.0.0.1:4321/x"

@@ -13,6 +13,7 @@ import docker
 import pytest
 from docker.models.containers import Container
 from lab import ROOT, base, engine, wait_for
+from reprolab.core.errors import InvalidTrial
 from reprolab.core.subprocesses import run
 from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.evidence.wire_file import WIRE_FILE, read_lines
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.docker
 TAG = "reprolab-test/client"
 PYTHON = "python:3.12.1-slim-bookworm"
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-ANSWERS, CLOSES, RESETS, WAITS, CUTS, COUNTS, CHATS, NOBODY = range(8001, 8009)
+ANSWERS, CLOSES, RESETS, WAITS, CUTS, COUNTS, CHATS, EARLY, NOBODY = range(8001, 8010)
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +163,48 @@ def test_a_reset_of_our_own(wire: WireClient) -> None:
         connection.reset()
         other.send(GET)
         assert other.outcome().ending == Ending.ANSWERED
+
+
+def test_an_answer_before_the_request_was_read(wire: WireClient) -> None:
+    """It counts, though the rest of the request could not be sent."""
+    with wire.connect(["127.0.0.1", EARLY], 5) as connection:
+        for _ in range(3):
+            connection.send(b"x" * (4 << 20), limit=1.0)
+        outcome = connection.outcome()
+    assert (outcome.status, outcome.body) == (413, b"no") or outcome.ending is Ending.RESET
+
+
+def test_how_a_connection_ended_is_kept(wire: WireClient) -> None:
+    """A receive that met the reset, then the outcome, and once more; what a receive took is part of the outcome."""
+    with wire.connect(["127.0.0.1", RESETS], 5) as connection:
+        connection.send(GET)
+        assert connection.receive(b"\r\n\r\n") == (b"", "ECONNRESET")
+        assert [connection.outcome().ending for _ in range(2)] == [Ending.RESET] * 2
+    with wire.connect(["127.0.0.1", ANSWERS], 5) as connection:
+        connection.send(GET)
+        connection.receive(b"\r\n")
+        assert connection.outcome().status == 200
+
+
+def test_more_connections_than_threads(wire: WireClient) -> None:
+    """One after the other: each ends its thread."""
+    for _ in range(300):
+        with wire.connect(["127.0.0.1", ANSWERS], 5) as connection:
+            assert not connection.error
+    code, printed = wire.container.exec_run(["sh", "-c", "ls /proc/*/task | grep -c '^[0-9]'"])
+    assert code == 0 and int(printed) < 60
+
+
+def test_a_client_that_is_killed_is_said_at_once(wire: WireClient) -> None:
+    """Not after the limit of what waits, and for all that comes after it."""
+    with wire.connect(["127.0.0.1", WAITS], 5) as connection:
+        threading.Timer(0.5, wire.container.kill).start()
+        begun = time.monotonic()
+        with pytest.raises(InvalidTrial, match="does not answer; its container has ended"):
+            connection.outcome(limit=60)
+        assert time.monotonic() - begun < 30 and wire.gone
+        with pytest.raises(InvalidTrial, match="does not answer"):
+            wire.connect(["127.0.0.1", ANSWERS], 60)
 
 
 def test_many_connections_at_once(wire: WireClient) -> None:

@@ -52,6 +52,13 @@ def chats(peer):
     peer.sendall(b"220 hello\r\n")
 
 
+def early(peer):
+    """Answer before the request has been read, and close."""
+    peer.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
+    peer.shutdown(socket.SHUT_WR)
+    peer.recv(1)
+
+
 def serve(listener, behave):
     """Behave so with each client."""
     while True:
@@ -64,7 +71,7 @@ def serve(listener, behave):
         threading.Thread(target=handle, daemon=True).start()
 
 
-KINDS = (answers, closes, resets, waits, cuts, counts, chats)
+KINDS = (answers, closes, resets, waits, cuts, counts, chats, early)
 for number, kind in enumerate(KINDS, 8001):
     threading.Thread(target=serve, args=(socket.create_server(("127.0.0.1", number)), kind)).start()
 six = socket.create_server(("::1", 8001), family=socket.AF_INET6)

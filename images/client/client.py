@@ -58,8 +58,9 @@ class Connection(threading.Thread):
         self.websocket = None
 
     def run(self):
-        """Do the commands until standard input has ended."""
-        while True:
+        """Do the commands until the connection is closed, or standard input has ended."""
+        command = {"do": ""}
+        while command["do"] != "close":
             command = self.commands.get()
             try:
                 tell(command, **getattr(self, "do_" + command["do"])(command))
@@ -157,10 +158,16 @@ def main():
     for line in sys.stdin:
         command = json.loads(line)
         number = command["connection"]
-        if number not in connections:
-            connections[number] = Connection()
-            connections[number].start()
+        try:
+            if number not in connections:
+                connections[number] = Connection()
+                connections[number].start()
+        except RuntimeError:  # no more threads
+            tell(command, error="EAGAIN")
+            continue
         connections[number].commands.put(command)
+        if command["do"] == "close":
+            del connections[number]
 
 
 main()

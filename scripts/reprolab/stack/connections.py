@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count
+from threading import Lock
 
 from reprolab.core.errors import InvalidTrial
 from reprolab.stack.http import StackRequests
@@ -22,6 +24,8 @@ class StackConnections(StackRequests, StackNetwork):
 
     # Role -> its client, with the moment when the service was started: a restart gives it another network namespace.
     _wires: dict[str, tuple[str, WireClient]] = field(default_factory=dict)
+    _wires_lock: Lock = field(default_factory=Lock)
+    _connection_numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def connect(
         self,
@@ -88,14 +92,23 @@ class StackConnections(StackRequests, StackNetwork):
         container = self.container(role)
         container.reload()
         started = str(container.attrs["State"]["StartedAt"])
-        since, wire = self._wires.get(role, ("", None))
-        if wire is not None and since == started:
+        with self._wires_lock:
+            since, wire = self._wires.get(role, ("", None))
+            if wire is not None and since == started and not wire.gone:
+                return wire
+            if wire is not None:
+                wire.close()
+            wire = WireClient.start(
+                self.client,
+                service["image"],
+                container,
+                role,
+                self.owner,
+                self.evidence,
+                self._connection_numbers,
+            )
+            self._wires[role] = (started, wire)
             return wire
-        if wire is not None:
-            wire.close()
-        wire = WireClient.start(self.client, service["image"], container, role, self.owner, self.evidence)
-        self._wires[role] = (started, wire)
-        return wire
 
     def remove_clients(self) -> None:
         """Remove the client's containers; their connections end."""

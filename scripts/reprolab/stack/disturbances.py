@@ -16,6 +16,7 @@ from reprolab.core.errors import InvalidTrial
 from reprolab.engine.containers import PROJECT, role_of, state_words
 from reprolab.engine.events import EventReader, RawEvent
 from reprolab.engine.failures import guarded, raise_if_disk_full
+from reprolab.logs.timestamps import moment_ns
 from reprolab.stack.containers import NotStarted
 from reprolab.stack.stack import Stack
 
@@ -84,12 +85,25 @@ def _disturbance(stack: Stack, reader: EventReader, *, alone: bool = False) -> s
     if alone and not any(event.action in FROM_OUTSIDE for event in events):
         return ""
     declared = {role: time_ns for role, (time_ns, _) in stack.ends.items()}
-    return reason_of(events, declared, stack.may_fail) or _silent(stack, events)
+    return reason_of(events, declared, stack.may_fail) or _cut_off(stack, events) or _silent(stack, events)
 
 
 def _declared(event: ServiceEvent, stack: Stack) -> dict[str, str]:
     time_ns, why = stack.ends.get(event.role, (event.time_ns + 1, ""))
     return {"declared": why} if event.time_ns >= time_ns else {}
+
+
+def _cut_off(stack: Stack, events: Sequence[ServiceEvent]) -> str:
+    """A service that may fail to start, and was cut off before it ended. The engine itself does that afterwards."""
+    for role in sorted(stack.may_fail - stack.ends.keys()):
+        ends = [event for event in events if event.role == role and event.action == "die"]
+        cuts = [event for event in events if event.role == role and event.action == DISCONNECT]
+        if len(ends) == 1 and cuts:
+            container = stack.container(role)
+            container.reload()
+            if cuts[0].time_ns < moment_ns(container.attrs["State"]["FinishedAt"]):
+                return f"{role} {_words(cuts[0])} before it ended, {NOT_MEANT}"
+    return ""
 
 
 def _silent(stack: Stack, events: Sequence[ServiceEvent]) -> str:

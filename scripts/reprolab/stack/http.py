@@ -33,8 +33,7 @@ class StackRequests(StackContainers):
         if not bindings or self.model["services"][self.roles[role]].get("restart"):
             container.reload()
             bindings = _bindings(container.attrs)
-        # The engine gives other ports at each start. Those that the lab asks for are known; a policy acts by itself.
-        if not bindings or self.model["services"][self.roles[role]].get("restart"):
+        if not bindings:
             raise InvalidTrial(f"{role} publishes no port")
         return f"http://127.0.0.1:{bindings[0]['HostPort']}{path}"
 

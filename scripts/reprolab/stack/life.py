@@ -112,6 +112,8 @@ class StackLife(StackConnections, StackLooks, StackLogs):
         With ``new_address`` it has other addresses than before. The log of the old container stays in the evidence, as
         app.1 (``evidence.lines("app.1")``). Named volumes stay, a tmpfs does not.
         """
+        if role in self._cut_off:
+            raise InvalidTrial(f"{role} is cut off: it must rejoin its networks before it can be made anew")
         old = self._in_hand(role, "makes anew")
         before = self._note_addresses(role)
         with self._asked(role, "stopped"):

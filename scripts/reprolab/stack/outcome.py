@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -36,6 +36,12 @@ OF_ERRORS = {
     "EAGAIN": Ending.LATE,  # a Unix socket whose queue is full
     "limit": Ending.LATE,
 }
+
+
+# After this answer the connection speaks another protocol. The others below 200 come before the answer.
+SWITCHES = 101
+INTERIM = frozenset(range(100, 200)) - {SWITCHES}
+MOST_HEAD = 1 << 20  # bytes of the headers of an answer
 
 
 @dataclass(frozen=True)
@@ -72,11 +78,11 @@ Receive = Callable[[float], tuple[bytes, str]]
 
 
 def read_answer(receive: Receive, left: bytes, method: str, limit: float) -> tuple[Outcome, bytes]:
-    """Read one answer to the end; ``left`` are bytes that came before. The outcome, and the bytes behind the answer.
+    """Read one answer to the end; ``left`` are bytes that came before. The outcome, and the bytes for the next one.
 
     ``method`` is that of the request: the answer to HEAD has no body.
     """
-    parser, received, end = _parser(method), left, time.monotonic() + limit
+    parser, received, end = _parser(method), bytearray(left), time.monotonic() + limit
     answer = _Answer()
     part, ended = left, "found" if left else ""
     while True:
@@ -84,13 +90,17 @@ def read_answer(receive: Receive, left: bytes, method: str, limit: float) -> tup
             if ended:
                 answer.feed(parser, part, closed=ended == "end")
         except h11.RemoteProtocolError:
-            return answer.outcome(_broken(received), received), b""
+            return answer.outcome(_broken(received, ended), received), b""
         if answer.complete:
             behind = parser.trailing_data[0]
             return answer.outcome(Ending.ANSWERED, received[: len(received) - len(behind)]), behind
+        left_s = end - time.monotonic()
+        if ended == "found" and left_s <= 0:
+            ended = "limit"
         if ended not in ("", "found"):
-            return answer.outcome(_ending(ended, received), received, ended), b""
-        part, ended = receive(max(0.001, end - time.monotonic()))
+            rest = bytes(received) if ended == "limit" else b""
+            return answer.outcome(_ending(ended, received), received, ended), rest
+        part, ended = receive(max(0.001, left_s))
         received += part
 
 
@@ -100,7 +110,7 @@ class _Answer:
 
     status: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
+    body: bytearray = field(default_factory=bytearray)
     complete: bool = False
 
     def feed(self, parser: h11.Connection, part: bytes, *, closed: bool) -> None:
@@ -110,39 +120,40 @@ class _Answer:
         if closed:
             parser.receive_data(b"")
         while (event := parser.next_event()) not in (h11.NEED_DATA, h11.PAUSED):
-            if isinstance(event, h11.Response):
+            if isinstance(event, (h11.Response, h11.InformationalResponse)) and event.status_code not in INTERIM:
                 self.status = event.status_code
                 self.headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in event.headers)
+                self.complete = event.status_code == SWITCHES
             elif isinstance(event, h11.Data):
-                self.body += bytes(event.data)
+                self.body += event.data
             elif isinstance(event, h11.EndOfMessage):
                 self.complete = True
-                return
-            elif isinstance(event, h11.ConnectionClosed):
+            if self.complete or isinstance(event, h11.ConnectionClosed):
                 return
 
-    def outcome(self, ending: Ending, received: bytes, error: str = "") -> Outcome:
+    def outcome(self, ending: Ending, received: bytes | bytearray, error: str = "") -> Outcome:
         name = error if error not in ("end", "limit", "found") else ""
-        return Outcome(ending, self.status, self.headers, self.body, received, name)
+        return Outcome(ending, self.status, self.headers, bytes(self.body), bytes(received), name)
 
 
 def _parser(method: str) -> h11.Connection:
     """A parser for the answer to a request of this method; the bytes that were really sent do not matter to it."""
-    parser = h11.Connection(h11.CLIENT)
-    parser.send(h11.Request(method=method, target="/", headers=[("Host", "service")]))
+    parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=MOST_HEAD)
+    headers = [("Host", "service"), ("Connection", "upgrade"), ("Upgrade", "any")]
+    parser.send(h11.Request(method=method, target="/", headers=headers))
     parser.send(h11.EndOfMessage())
     return parser
 
 
-def _ending(ended: str, received: bytes) -> Ending:
+def _ending(ended: str, received: bytes | bytearray) -> Ending:
     """How an exchange without a complete answer ended."""
     if ended == "end":
         return Ending.CUT if received else Ending.CLOSED
     return OF_ERRORS.get(ended, Ending.OTHER)
 
 
-def _broken(received: bytes) -> Ending:
+def _broken(received: bytes | bytearray, ended: str) -> Ending:
     """What an answer is that ends too soon, or that is none."""
     if not received:
         return Ending.CLOSED
-    return Ending.CUT if received.startswith(b"HTTP/") else Ending.NOT_HTTP
+    return Ending.CUT if ended == "end" and received.startswith(b"HTTP/") else Ending.NOT_HTTP

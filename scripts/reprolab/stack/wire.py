@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
-from queue import Empty, Queue
+from queue import Empty, Full, Queue
 from typing import Any
 
 import docker
@@ -28,6 +28,8 @@ from reprolab.stack.outcome import OF_ERRORS, Ending, Outcome, read_answer
 
 LIMIT = 10.0  # seconds
 ANSWER_GRACE = 40.0  # seconds beyond the limit of a command, also for the start of the client's container
+# In place of an answer, when the client has ended.
+GONE: dict[str, Any] = {}
 STDOUT = 1  # the number of standard output in the engine's stream
 
 
@@ -43,6 +45,7 @@ class Connection:
     number: int
     error: str = ""
     _left: bytes = b""
+    _send_error: str = ""
 
     def open(self, to: Sequence[str | int], limit: float, *, tls: bool) -> None:
         text = ":".join(map(str, to)) + (" with TLS" if tls else "")
@@ -56,8 +59,8 @@ class Connection:
 
     def send(self, data: bytes, limit: float = LIMIT) -> None:
         """Send these bytes."""
-        if not self.error:
-            self.error = self._do("send", limit, data.decode("latin-1"), data=_text(data))[1]
+        if not self.error and not self._send_error:
+            self._send_error = self._do("send", limit, data.decode("latin-1"), data=_text(data))[1]
 
     def pause(self, seconds: float) -> None:
         """Do nothing for some seconds."""
@@ -66,21 +69,31 @@ class Connection:
     def receive(self, until: bytes = b"", limit: float = LIMIT) -> tuple[bytes, str]:
         """The bytes that come until ``until`` has come (b"": anything), the other side ends, or the limit.
 
-        The text says why no more came: "found", "end", "limit", or the name of the system's error.
+        The text says why no more came: "found", "end", "limit", or the name of the system's error. The bytes are part
+        of the next `outcome` too.
         """
+        data, why = self._receive(until, limit)
+        self._left += data
+        return data, why
+
+    def _receive(self, until: bytes, limit: float) -> tuple[bytes, str]:
         if self.error:
             return b"", self.error
-        return self._do("receive", limit, until=_text(until))
+        data, why = self._do("receive", limit, until=_text(until))
+        if why not in ("found", "end", "limit"):
+            self.error = why
+        return data, why
 
     def half_close(self) -> None:
         """Tell the other side that no more bytes come; it may still answer."""
-        if not self.error:
-            self.error = self._do("half_close", 0)[1]
+        if not self.error and not self._send_error:
+            self._send_error = self._do("half_close", 0)[1]
 
     def reset(self) -> None:
         """Close with a reset (SO_LINGER of 0 s)."""
         if not self.error:
             self._do("reset", 0)
+            self.error = "EBADF"
 
     def close(self) -> None:
         with suppress(InvalidTrial):
@@ -91,10 +104,13 @@ class Connection:
 
         ``method`` is that of the request: the answer to HEAD has no body.
         """
-        if self.error:
+        if self.error and not self._left:
             outcome = Outcome(OF_ERRORS.get(self.error, Ending.OTHER), error=self.error)
         else:
-            outcome, self._left = read_answer(lambda seconds: self.receive(limit=seconds), self._left, method, limit)
+            outcome, self._left = read_answer(lambda seconds: self._receive(b"", seconds), self._left, method, limit)
+        if self._send_error and not outcome.received:
+            # A server may answer before it has read all, and then end the connection. Here nothing came.
+            outcome = Outcome(OF_ERRORS.get(self._send_error, Ending.OTHER), error=self._send_error)
         status = "" if outcome.status is None else f" with {outcome.status}"
         self.client.note(self.number, time.time_ns(), "outcome", "", f"{outcome.ending}{status}")
         return outcome
@@ -119,9 +135,10 @@ class WireClient:
     container: Container
     evidence: TrialDirectory
     role: str
+    connections: Iterator[int] = field(default_factory=lambda: count(1))
+    gone: bool = False
     _stream: Any = None
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
-    _connections: Iterator[int] = field(default_factory=lambda: count(1))
     _answers: dict[int, Queue[dict[str, Any]]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -134,8 +151,12 @@ class WireClient:
         role: str,
         owner: Mapping[str, str],
         evidence: TrialDirectory,
+        connections: Iterator[int] | None = None,
     ) -> WireClient:
-        """Start the container in the network namespace of ``target``, with its volumes. Raises InvalidTrial."""
+        """Start the container in the network namespace of ``target``, with its volumes. Raises InvalidTrial.
+
+        ``connections`` are the numbers of new connections.
+        """
         container = None
         try:
             container = client.containers.create(
@@ -148,11 +169,11 @@ class WireClient:
                 cap_drop=["ALL"],
                 security_opt=["no-new-privileges"],
                 user=str(target.attrs["Config"].get("User") or "0"),
-                pids_limit=1024,
+                pids_limit=4096,
                 mem_limit="512m",
                 init=True,
             )
-            wire = cls(container, evidence, role)
+            wire = cls(container, evidence, role, connections or count(1))
             wire._stream = client.api.attach_socket(str(container.id), params={"stdin": 1, "stdout": 1, "stream": 1})
             container.start()
         except APIError as error:
@@ -172,22 +193,27 @@ class WireClient:
 
     def number(self) -> int:
         """The number of a new connection."""
-        return next(self._connections)
+        return next(self.connections)
 
     def call(self, connection: int, do: str, limit: float, **values: Any) -> dict[str, Any]:
         """Let the client do one thing, and wait until it has. Raises InvalidTrial if the client does not answer."""
         number, answers = next(self._numbers), Queue[dict[str, Any]](1)
         self._answers[number] = answers
+        if self.gone:
+            answers.put(GONE)
         command = {"connection": connection, "number": number, "do": do, "limit": limit, **values}
         try:
             with self._lock:
                 getattr(self._stream, "_sock", self._stream).sendall(json.dumps(command).encode() + b"\n")
-            return answers.get(timeout=limit + ANSWER_GRACE)
-        except (OSError, Empty) as error:
-            words = state_words(self.container) or "runs"
-            raise InvalidTrial(f"the client in {self.role}'s network does not answer; its container {words}") from error
+            answer = answers.get(timeout=limit + ANSWER_GRACE)
+        except (OSError, Empty):
+            answer = GONE
         finally:
             del self._answers[number]
+        if answer is GONE:
+            words = state_words(self.container) or "runs"
+            raise InvalidTrial(f"the client in {self.role}'s network does not answer; its container {words}")
+        return answer
 
     def note(self, connection: int, at_ns: int, what: str, text: str, result: str) -> None:
         """Keep what was done as evidence."""
@@ -210,3 +236,7 @@ class WireClient:
                     answer = json.loads(line)
                     if waiting := self._answers.get(answer["number"]):
                         waiting.put(answer)
+        self.gone = True
+        for waiting in list(self._answers.values()):
+            with suppress(Full):
+                waiting.put_nowait(GONE)
