@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from reprolab.core.errors import UsageError
-from reprolab.evidence.wire_file import WIRE_FILE, WIRE_LOG, WireLine, add_line, exchanges, read_lines, write_log
+from reprolab.core.files import add_lines
+from reprolab.evidence.wire_file import WIRE_FILE, WIRE_LOG, WireLine, exchanges, read_lines, write_log
 from reprolab.logs.timestamps import moment_ns, stamp
 from reprolab.stack.outcome import Ending, Outcome, read_answer
 
@@ -107,7 +108,7 @@ LINES = [
 def test_the_lines_of_a_trial(tmp_path: Path) -> None:
     """They are read in the order of time, and become a log with the engine's stamps."""
     for line in reversed(LINES):
-        add_line(tmp_path / WIRE_FILE, line)
+        add_lines(tmp_path / WIRE_FILE, [line.to_json()])
     assert read_lines(tmp_path / WIRE_FILE) == LINES
     write_log(tmp_path)
     log = gzip.decompress((tmp_path / WIRE_LOG).read_bytes()).decode().splitlines()

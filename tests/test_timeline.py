@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from cases import ROOT, RUNS, claim, in_memory, lay_out
+from reprolab.core.files import add_lines
 from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
-from reprolab.evidence.wire_file import WIRE_FILE, WireLine, add_line
+from reprolab.evidence.wire_file import WIRE_FILE, WireLine
 from reprolab.logs import access_log
 from reprolab.logs.server_events import from_log
 from reprolab.report.html import timeline_data
@@ -353,7 +354,7 @@ def test_connections_of_a_client_are_on_the_timeline(tmp_path: Path) -> None:
             (2, "outcome", "", "reset"),
         ):
             moment = ZERO + (number * 10 + offset) * 1_000_000
-            add_line(evidence.path / WIRE_FILE, WireLine("app", number, moment, what, text, result))
+            add_lines(evidence.path / WIRE_FILE, [WireLine("app", number, moment, what, text, result).to_json()])
     line = timeline(LAMP, evidence, {})
     assert line is not None
     events = [event for event in line.events if event.source == "client"]

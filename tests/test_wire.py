@@ -25,7 +25,8 @@ from reprolab.stack.wire import WireClient
 
 pytestmark = pytest.mark.docker
 
-TAG = "reprolab-test/client"
+# Another test run on the machine has its own.
+TAG = f"reprolab-test/client:{os.getpid()}"
 PYTHON = "python:3.12.1-slim-bookworm"
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 ANSWERS, CLOSES, RESETS, WAITS, CUTS, COUNTS, CHATS, EARLY, NOBODY = range(8001, 8010)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import get_ident
@@ -61,6 +61,14 @@ def write_json(path: Path, data: object, indent: int = 2) -> None:
     """Write ``data`` as indented JSON. The file is never left half written."""
     with replacing(path) as draft:
         draft.write_text(json_text(data, indent) + "\n", encoding="utf-8")
+
+
+def add_lines(path: Path, rows: Iterable[object]) -> None:
+    """Add rows to a file of JSON lines; it is made if it is not there."""
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as stream:
+            stream.writelines(json.dumps(row) + "\n" for row in rows)
 
 
 def discard(descriptor: int) -> None:

@@ -18,6 +18,7 @@ from docker.utils.socket import consume_socket_output, demux_adaptor, frames_ite
 
 from reprolab.core.errors import InvalidTrial
 from reprolab.engine.containers import state_words
+from reprolab.engine.streams import socket_of
 
 LIMIT = 30.0  # seconds
 
@@ -104,7 +105,7 @@ def _reason(container: Container) -> str:
 def _shut(stream: Any) -> None:
     """End a blocked read of the stream. Does nothing if the stream is closed."""
     with suppress(OSError, ValueError):
-        getattr(stream, "_sock", stream).shutdown(socket.SHUT_RDWR)
+        socket_of(stream).shutdown(socket.SHUT_RDWR)
 
 
 def _text(part: bytes | None) -> str:

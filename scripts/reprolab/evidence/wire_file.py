@@ -59,14 +59,6 @@ class WireLine:
         return f"{self.role} #{self.connection} {what}" + (f": {self.result}" if self.result else "")
 
 
-def add_line(path: Path, line: WireLine) -> None:
-    """Add a line to wire.jsonl."""
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(line.to_json()) + "\n")
-
-
 def read_lines(path: Path) -> list[WireLine]:
     """The lines of wire.jsonl in the order of time; none if there is no file. Raises UsageError for another format."""
     if not path.is_file():

@@ -22,8 +22,8 @@ NONE: Mapping[str, str] = {}
 class StackConnections(StackRequests, StackNetwork):
     """Opens connections to a stack."""
 
-    # Role -> its client, with the moment when the service was started: a restart gives it another network namespace.
-    _wires: dict[str, tuple[str, WireClient]] = field(default_factory=dict)
+    # A service and the moment of its start -> its client: another start has another network namespace.
+    _wires: dict[tuple[str, str], WireClient] = field(default_factory=dict)
     _wires_lock: Lock = field(default_factory=Lock)
     _connection_numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -91,14 +91,14 @@ class StackConnections(StackRequests, StackNetwork):
             raise InvalidTrial("the client is not part of this stack")
         container = self.container(role)
         container.reload()
-        started = str(container.attrs["State"]["StartedAt"])
+        start = (role, str(container.attrs["State"]["StartedAt"]))
         with self._wires_lock:
-            since, wire = self._wires.get(role, ("", None))
-            if wire is not None and since == started and not wire.gone:
+            wire = self._wires.get(start)
+            if wire is not None and not wire.gone:
                 return wire
             if wire is not None:
                 wire.close()
-            wire = WireClient.start(
+            self._wires[start] = wire = WireClient.start(
                 self.client,
                 service["image"],
                 container,
@@ -107,11 +107,10 @@ class StackConnections(StackRequests, StackNetwork):
                 self.evidence,
                 self._connection_numbers,
             )
-            self._wires[role] = (started, wire)
             return wire
 
     def remove_clients(self) -> None:
         """Remove the client's containers; their connections end."""
-        for _, wire in self._wires.values():
+        for wire in self._wires.values():
             wire.close()
         self._wires.clear()

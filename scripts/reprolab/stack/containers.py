@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import docker
 from docker.errors import APIError, DockerException, NotFound
@@ -163,6 +164,39 @@ class StackContainers:
 
 class NotStarted(InvalidTrial):
     """A service ended before the stack was up."""
+
+
+def start_beside(
+    client: docker.DockerClient,
+    image: str,
+    target: Container,
+    owner: Mapping[str, str],
+    failure: str,
+    subject: str,
+    **options: Any,
+) -> Container:
+    """Start a container of the lab in the network namespace of ``target``, without rights but those in ``options``.
+
+    Raises InvalidTrial if that fails: ``failure``, and the engine's reason, or that ``subject`` is paused or has ended.
+    """
+    container = None
+    try:
+        container = client.containers.create(
+            image,
+            network_mode=f"container:{target.id}",
+            labels=dict(owner),
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            init=True,
+            **options,
+        )
+        container.start()
+    except APIError as error:
+        if container is not None:
+            remove_container(container)
+        words = state_words(target)
+        raise InvalidTrial(f"{failure}: {f'{subject} {words}' if words else error.explanation}") from error
+    return container
 
 
 def remove_container(container: Container) -> None:

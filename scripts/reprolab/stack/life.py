@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from itertools import count
 from typing import Any
 
 from docker.errors import APIError
@@ -75,7 +74,6 @@ class Recreated:
 class StackLife(StackConnections, StackLooks, StackLogs):
     """Stops and starts the services of a stack."""
 
-    _lives: Iterator[int] = field(default_factory=lambda: count(1))
     # Role -> the start (as the engine writes the moment) that was waited for, or that was ended by `stop`.
     _known_starts: dict[str, str] = field(default_factory=dict)
     _last_addresses: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -222,9 +220,6 @@ class StackLife(StackConnections, StackLooks, StackLogs):
         inspector = self._inspectors.pop(role, None)
         if inspector is not None and inspector.container is not None:
             remove_container(inspector.container)
-        if wire := self._wires.pop(role, None):
-            # Connections that are open still have an outcome. It is removed with the others.
-            self._wires[f"{role} before {next(self._lives)}"] = wire
 
     def _note_addresses(self, role: str) -> dict[str, str]:
         """The addresses of a service, or the last ones that it had: a container that has ended has none."""

@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
-from docker.errors import APIError
 from docker.models.containers import Container
 from wrk_wrapper import Wrk, WrkError, WrkResult
 
 from reprolab.core.errors import InvalidTrial
-from reprolab.engine.containers import state_words
 from reprolab.engine.failures import raise_if_engine_gone
 from reprolab.engine.helpers import SMALL_LOG
 from reprolab.logs import timestamps
-from reprolab.stack.containers import remove_container
+from reprolab.stack.containers import remove_container, start_beside
 from reprolab.stack.http import StackRequests
 from reprolab.stack.network import StackNetwork, in_url
 
@@ -81,26 +79,17 @@ class StackLoad(StackRequests, StackNetwork):
             raise InvalidTrial(
                 "wrk is not part of this stack: an experiment that puts load on its stack must not be PARALLEL"
             )
-        target, container = self.container(role or self.front), None
-        try:
-            container = self.client.containers.create(
-                service["image"],
-                entrypoint=[command[0]],
-                command=list(command[1:]),
-                network_mode=f"container:{target.id}",
-                labels=dict(self.owner),
-                log_config=SMALL_LOG,
-                cap_drop=["ALL"],
-                security_opt=["no-new-privileges"],
-                pids_limit=256,
-                mem_limit="512m",
-                init=True,
-            )
-            container.start()
-        except APIError as error:
-            if container is not None:
-                remove_container(container)
-            words = state_words(target)
-            reason = f"{role or self.front} {words}" if words else error.explanation
-            raise InvalidTrial(f"wrk's container did not start: {reason}") from error
-        return container
+        role = role or self.front
+        return start_beside(
+            self.client,
+            service["image"],
+            self.container(role),
+            self.owner,
+            "wrk's container did not start",
+            role,
+            entrypoint=[command[0]],
+            command=list(command[1:]),
+            log_config=SMALL_LOG,
+            pids_limit=256,
+            mem_limit="512m",
+        )

@@ -8,13 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from docker.errors import APIError
 from docker.models.containers import Container
 
 from reprolab.core.errors import InvalidTrial
 from reprolab.engine.containers import state_words
 from reprolab.engine.helpers import NO_LOG
-from reprolab.stack.containers import StackContainers, remove_container
+from reprolab.stack.containers import StackContainers, remove_container, start_beside
 
 TOOL = "network"
 RATE = re.compile(r"[1-9]\d*(?:\.\d+)?[kmg]?bit")
@@ -145,27 +144,17 @@ class StackNetwork(StackContainers):
 
     def _network_helper(self, role: str) -> Container:
         """A container in a service's network that may change it. Raises InvalidTrial if it does not start."""
-        target, helper = self.container(role), None
-        try:
-            helper = self.client.containers.create(
-                self.model["services"][TOOL]["image"],
-                network_mode=f"container:{target.id}",
-                user="root",
-                labels=dict(self.owner),
-                cap_drop=["ALL"],
-                cap_add=["NET_ADMIN"],
-                security_opt=["no-new-privileges"],
-                read_only=True,
-                log_config=NO_LOG,
-                pids_limit=64,
-                mem_limit="64m",
-                init=True,
-            )
-            helper.start()
-        except APIError as error:
-            if helper is not None:
-                remove_container(helper)
-            words = state_words(target)
-            reason = f"it {words}" if words else error.explanation
-            raise InvalidTrial(f"the links of {role} cannot be changed: {reason}") from error
-        return helper
+        return start_beside(
+            self.client,
+            self.model["services"][TOOL]["image"],
+            self.container(role),
+            self.owner,
+            f"the links of {role} cannot be changed",
+            "it",
+            user="root",
+            cap_add=["NET_ADMIN"],
+            read_only=True,
+            log_config=NO_LOG,
+            pids_limit=64,
+            mem_limit="64m",
+        )

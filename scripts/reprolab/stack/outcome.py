@@ -35,6 +35,10 @@ OF_ERRORS = {
     "ETIMEDOUT": Ending.LATE,
     "EAGAIN": Ending.LATE,  # a Unix socket whose queue is full
     "limit": Ending.LATE,
+    # Of the library httpx, and a server that ends a connection without a byte.
+    "ReadTimeout": Ending.LATE,
+    "ConnectTimeout": Ending.LATE,
+    "closed": Ending.CLOSED,
 }
 
 
@@ -71,6 +75,11 @@ class Outcome:
             "body": self.body.decode("latin-1"),
             "error": self.error,
         }
+
+
+def failed(error: str) -> Outcome:
+    """The outcome of an exchange in which nothing came, by the name of its error."""
+    return Outcome(OF_ERRORS.get(error, Ending.OTHER), error=error)
 
 
 Receive = Callable[[float], tuple[bytes, str]]

@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from reprolab.core.errors import InvalidTrial
-from reprolab.stack.outcome import OF_ERRORS, Ending, Outcome
+from reprolab.stack.outcome import Ending, Outcome, failed
 from reprolab.stack.wire import LIMIT, WireClient
-
-OF_LIBRARY = {"ReadTimeout": Ending.LATE, "ConnectTimeout": Ending.LATE, "closed": Ending.CLOSED}
 
 
 def http_outcome(answer: Mapping[str, Any]) -> tuple[Outcome, str]:
     """What came of a request by a library, and the version of HTTP that the server spoke."""
     if error := str(answer.get("error", "")):
-        return Outcome(OF_LIBRARY.get(error) or OF_ERRORS.get(error, Ending.OTHER), error=error), ""
+        return failed(error), ""
     headers = tuple((str(name), str(value)) for name, value in answer["headers"])
     body = base64.b64decode(answer["data"])
     return Outcome(Ending.ANSWERED, int(answer["status"]), headers, body), str(answer["version"])

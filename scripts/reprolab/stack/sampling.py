@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from docker.errors import APIError
-from docker.utils.socket import frames_iter
 
 from reprolab.core import command_text
 from reprolab.core.errors import InvalidTrial, UsageError
-from reprolab.core.files import writing
+from reprolab.core.files import add_lines
+from reprolab.engine.streams import socket_of, stdout_lines
 from reprolab.evidence.series import SAMPLES_FILE, Sample
 from reprolab.machine.texts import TCP_STATES, TICKS_PER_SECOND, UNIX_STATES
 from reprolab.processes.inspector import ProcessInspector
@@ -25,7 +25,6 @@ from reprolab.stack.sampler import SCRIPT
 
 KINDS = ("rss", "cpu", "descriptors", "sockets")
 END_LIMIT = 10.0  # seconds
-STDOUT = 1  # the number of standard output in the engine's stream
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ class StackSampling(StackLooks):
             looks, wrong = sampler.end()
             series = list(series_of(f"{role}, sampled", looks))
             samples.rows += rows_of(series, looks, samples.kinds)
-            self._keep(series)
+            add_lines(self.evidence.path / SAMPLES_FILE, [sample.to_json() for sample in series])
         if not looks or (wrong and role not in self.ends):
             raise InvalidTrial(f"{role} could not be sampled{' to the end' if looks else ''}: {sampler.error}")
 
@@ -115,13 +114,6 @@ class StackSampling(StackLooks):
                 expected="one trial at a time",
                 advice=f"remove PARALLEL from the experiment, or run it with {command_text.option('jobs', 1)}",
             )
-
-    def _keep(self, series: Sequence[Sample]) -> None:
-        path = self.evidence.path / SAMPLES_FILE
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a", encoding="utf-8") as stream:
-                stream.writelines(json.dumps(sample.to_json()) + "\n" for sample in series)
 
 
 def series_of(name: str, looks: Sequence[Mapping[str, Any]]) -> Iterator[Sample]:
@@ -205,7 +197,7 @@ class Sampler:
         assert self._reader is not None
         wrong = not self._reader.is_alive()
         with suppress(OSError, ValueError):
-            getattr(self.stream, "_sock", self.stream).shutdown(socket.SHUT_WR)
+            socket_of(self.stream).shutdown(socket.SHUT_WR)
         self._reader.join(END_LIMIT)
         if self._reader.is_alive():
             wrong, self.error = True, "the sampler did not end with the block"
@@ -215,14 +207,10 @@ class Sampler:
         return list(self.looks), wrong
 
     def _read(self) -> None:
-        rest = b""
-        with suppress(OSError, ValueError):
-            for stream, part in frames_iter(self.stream, tty=False):  # type: ignore[no-untyped-call]
-                if stream != STDOUT:
-                    self.error += part.decode("utf-8", "replace")
-                    continue
-                *lines, rest = (rest + part).split(b"\n")
-                for line in lines:
-                    self.looks.append(json.loads(line))
-                    self._first.set()
+        for line in stdout_lines(self.stream, self._note_error):
+            self.looks.append(json.loads(line))
+            self._first.set()
         self._first.set()
+
+    def _note_error(self, part: bytes) -> None:
+        self.error += part.decode("utf-8", "replace")

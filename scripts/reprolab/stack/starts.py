@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -11,7 +10,7 @@ import requests
 from docker.models.containers import Container
 
 from reprolab.core.errors import InvalidTrial
-from reprolab.core.files import writing
+from reprolab.core.files import add_lines
 from reprolab.core.waiting import wait_until
 from reprolab.engine.events import engine_time_ns
 from reprolab.logs.timestamps import moment_ns
@@ -95,11 +94,7 @@ class StackStarts(StackLife):
         start = self._observe(role, container, time.monotonic() + limit)
         self._known_starts[role] = str(container.attrs["State"]["StartedAt"])
         self.starts.append(start)
-        path = self.evidence.path / STARTS_FILE
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps({"role": role, **start.to_json()}) + "\n")
+        add_lines(self.evidence.path / STARTS_FILE, [{"role": role, **start.to_json()}])
         return start
 
     def start_again(

@@ -16,21 +16,21 @@ from typing import Any
 import docker
 from docker.errors import APIError
 from docker.models.containers import Container
-from docker.utils.socket import frames_iter
 
 from reprolab.core.errors import InvalidTrial
+from reprolab.core.files import add_lines
 from reprolab.engine.containers import state_words
 from reprolab.engine.helpers import NO_LOG
+from reprolab.engine.streams import socket_of, stdout_lines
 from reprolab.evidence.run_dir import TrialDirectory
-from reprolab.evidence.wire_file import WIRE_FILE, WireLine, add_line
-from reprolab.stack.containers import remove_container
-from reprolab.stack.outcome import OF_ERRORS, Ending, Outcome, read_answer
+from reprolab.evidence.wire_file import WIRE_FILE, WireLine
+from reprolab.stack.containers import remove_container, start_beside
+from reprolab.stack.outcome import Outcome, failed, read_answer
 
 LIMIT = 10.0  # seconds
 ANSWER_GRACE = 40.0  # seconds beyond the limit of a command, also for the start of the client's container
 # In place of an answer, when the client has ended.
 GONE: dict[str, Any] = {}
-STDOUT = 1  # the number of standard output in the engine's stream
 
 
 @dataclass
@@ -105,12 +105,12 @@ class Connection:
         ``method`` is that of the request: the answer to HEAD has no body.
         """
         if self.error and not self._left:
-            outcome = Outcome(OF_ERRORS.get(self.error, Ending.OTHER), error=self.error)
+            outcome = failed(self.error)
         else:
             outcome, self._left = read_answer(lambda seconds: self._receive(b"", seconds), self._left, method, limit)
         if self._send_error and not outcome.received:
             # A server may answer before it has read all, and then end the connection. Here nothing came.
-            outcome = Outcome(OF_ERRORS.get(self._send_error, Ending.OTHER), error=self._send_error)
+            outcome = failed(self._send_error)
         status = "" if outcome.status is None else f" with {outcome.status}"
         self.client.note(self.number, time.time_ns(), "outcome", "", f"{outcome.ending}{status}")
         return outcome
@@ -157,31 +157,27 @@ class WireClient:
 
         ``connections`` are the numbers of new connections.
         """
-        container = None
+        failure = "the client's container did not start"
+        container = start_beside(
+            client,
+            image,
+            target,
+            owner,
+            failure,
+            role,
+            volumes_from=[str(target.id)],
+            log_config=NO_LOG,
+            stdin_open=True,
+            user=str(target.attrs["Config"].get("User") or "0"),
+            pids_limit=4096,
+            mem_limit="512m",
+        )
+        wire = cls(container, evidence, role, connections or count(1))
         try:
-            container = client.containers.create(
-                image,
-                network_mode=f"container:{target.id}",
-                volumes_from=[str(target.id)],
-                labels=dict(owner),
-                log_config=NO_LOG,
-                stdin_open=True,
-                cap_drop=["ALL"],
-                security_opt=["no-new-privileges"],
-                user=str(target.attrs["Config"].get("User") or "0"),
-                pids_limit=4096,
-                mem_limit="512m",
-                init=True,
-            )
-            wire = cls(container, evidence, role, connections or count(1))
             wire._stream = client.api.attach_socket(str(container.id), params={"stdin": 1, "stdout": 1, "stream": 1})
-            container.start()
         except APIError as error:
-            if container is not None:
-                remove_container(container)
-            words = state_words(target)
-            reason = f"{role} {words}" if words else error.explanation
-            raise InvalidTrial(f"the client's container did not start: {reason}") from error
+            remove_container(container)
+            raise InvalidTrial(f"{failure}: {error.explanation}") from error
         threading.Thread(target=wire._read, name="wire", daemon=True).start()
         return wire
 
@@ -204,7 +200,7 @@ class WireClient:
         command = {"connection": connection, "number": number, "do": do, "limit": limit, **values}
         try:
             with self._lock:
-                getattr(self._stream, "_sock", self._stream).sendall(json.dumps(command).encode() + b"\n")
+                socket_of(self._stream).sendall(json.dumps(command).encode() + b"\n")
             answer = answers.get(timeout=limit + ANSWER_GRACE)
         except (OSError, Empty):
             answer = GONE
@@ -218,7 +214,8 @@ class WireClient:
     def note(self, connection: int, at_ns: int, what: str, text: str, result: str) -> None:
         """Keep what was done as evidence."""
         with self._lock:
-            add_line(self.evidence.path / WIRE_FILE, WireLine(self.role, connection, at_ns, what, text, result))
+            line = WireLine(self.role, connection, at_ns, what, text, result)
+            add_lines(self.evidence.path / WIRE_FILE, [line.to_json()])
 
     def close(self) -> None:
         """Remove the container; its connections end."""
@@ -228,14 +225,10 @@ class WireClient:
 
     def _read(self) -> None:
         """Hand each answer to the call that waits for it, until the container has ended."""
-        rest = b""
-        with suppress(OSError, ValueError):
-            for stream, part in frames_iter(self._stream, tty=False):  # type: ignore[no-untyped-call]
-                *lines, rest = (rest + part).split(b"\n") if stream == STDOUT else [rest]
-                for line in lines:
-                    answer = json.loads(line)
-                    if waiting := self._answers.get(answer["number"]):
-                        waiting.put(answer)
+        for line in stdout_lines(self._stream):
+            answer = json.loads(line)
+            if waiting := self._answers.get(answer["number"]):
+                waiting.put(answer)
         self.gone = True
         for waiting in list(self._answers.values()):
             with suppress(Full):
