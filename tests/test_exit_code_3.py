@@ -46,6 +46,8 @@ FIXED = observation(**THREE)
         (ZOMBIE, ["stop_failed", "not_reaped"]),
         (FIXED, []),
         (observation(), []),
+        # It was stopped, and only then ended with the child's status.
+        ({**DOCUMENTED, "running": True}, []),
         # It ended for another reason; it failed to stop for another reason.
         ({**DOCUMENTED, "exit_status": 1}, []),
         ({**ON_EXIT, "traceback": False}, []),
