@@ -81,7 +81,7 @@ class ScenarioPage:
     @property
     def verdicts(self) -> tuple[str, ...]:
         """The verdicts by which the case is found: those of all its claims."""
-        return tuple(word for number, word in self.counts if number)
+        return tuple(word for _, word in self.counts)
 
     @property
     def run_time(self) -> str:
