@@ -2,6 +2,7 @@
 
 Each line of results/soak.jsonl is a run of the needed variants of one case, one trial each. A verdict is wrong if the
 claim is decided, and not as on record. Runs of earlier calls count too, so that two hundred can be collected over days.
+With --record the runs are added to docs/soak.jsonl, and their table to docs/reliability.md.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -26,6 +28,8 @@ ROOT = Path(__file__).resolve().parents[1]
 CASES = ("socket-vanish", "spawn-workers")
 LIMIT = 1800  # seconds for one run, and for the other work beside it
 LOOP = "while :; do :; done"
+ON_RECORD, PAGE = ROOT / "docs" / "soak.jsonl", ROOT / "docs" / "reliability.md"
+TABLE = re.compile(r"(?<=<!-- soak -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -113,13 +117,22 @@ def summary(samples: list[Sample]) -> Iterator[str]:
         )
 
 
+def put_into(page: str, samples: list[Sample]) -> str:
+    """The page with the table of these runs. Raises ValueError for a page without its place."""
+    text, count = TABLE.subn(lambda _: "\n".join(summary(samples)) + "\n", page)
+    if count != 1:
+        raise ValueError("the page has no place for the table: <!-- soak --> and <!-- end -->")
+    return text
+
+
 def main() -> int:
     """Collect runs; the exit status is 1 if any verdict so far is wrong."""
     parser = argparse.ArgumentParser(prog="soak", description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--runs", type=int, default=4, help="number of runs to add (default 4)")
     parser.add_argument("--case", action="append", help=f"cases to run in turn (default: {', '.join(CASES)})")
+    parser.add_argument("--record", action="store_true", help="add them to docs/, with the table of all on record")
     options = parser.parse_args()
-    file = Path(os.environ.get("REPROLAB_RESULTS", ROOT / "results")) / "soak.jsonl"
+    file = ON_RECORD if options.record else Path(os.environ.get("REPROLAB_RESULTS", ROOT / "results")) / "soak.jsonl"
     file.parent.mkdir(parents=True, exist_ok=True)
     cases = options.case or CASES
     for number in range(options.runs):
@@ -131,6 +144,8 @@ def main() -> int:
             f"{row.case}{' beside other work' if row.pressed else ''}: wrong {words}; {row.seconds:.0f} s", flush=True
         )
     samples = read_samples(file)
+    if options.record:
+        PAGE.write_text(put_into(PAGE.read_text(encoding="utf-8"), samples), encoding="utf-8")
     print("\n".join(summary(samples)))
     return 1 if any(row.wrong for row in samples) else 0
 

@@ -10,8 +10,9 @@ import pytest
 import soak
 from cases import ROOT, claim, in_memory, trials
 from chaos import faults
-from chaos.__main__ import broken_promises, markdown
+from chaos.__main__ import broken_promises, images_of, markdown
 from chaos.attempt import Attempt, Outcome, wrong
+from reprolab.evidence.run_info import BaseImage, Image, RunInfo
 from reprolab.verdict.judge import judge
 
 
@@ -29,6 +30,16 @@ def test_the_promises_hold_under_faults(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert table.read_text(encoding="utf-8").count("| kept |") == sum(fault.quick for fault in faults.all_faults(None))
+
+
+def test_the_second_engine_gets_all_images_of_the_run() -> None:
+    """It has no network, so it can build none. The lab's own tools were left out once."""
+    info = RunInfo(
+        "chaos",
+        bases={"debian:bookworm-slim": BaseImage("reprolab-base/debian:host"), "python:3.9": BaseImage()},
+        images={"documented": {"chaos-app": Image("reprolab/chaos-app:1"), "client": Image("reprolab/client:2")}},
+    )
+    assert images_of(info) == ["reprolab-base/debian:host", "reprolab/chaos-app:1", "reprolab/client:2"]
 
 
 def test_there_are_many_faults() -> None:

@@ -19,6 +19,7 @@ from reprolab.cli.common import show_progress
 from reprolab.core.markdown import cell
 from reprolab.core.terminal import Terminal
 from reprolab.engine.detect import client, ensure_engine
+from reprolab.evidence.run_info import RunInfo
 from rich.table import Table
 
 from chaos.attempt import CASE, Attempt, Outcome, lay_out, message_of, wrong
@@ -26,7 +27,6 @@ from chaos.engine import SpareEngine, spare_engine
 from chaos.faults import Fault, all_faults
 
 TRACEBACK = "Traceback (most recent call last)"
-NEEDED_IMAGES = ("reprolab/chaos", "reprolab/forensics", "reprolab-base/python:3.12.1", "reprolab-base/debian")
 
 
 def attempt_fault(fault: Fault, folder: Path, engine: docker.DockerClient, spare: SpareEngine | None) -> Outcome:
@@ -138,14 +138,19 @@ def run_all(
     return outcomes
 
 
+def images_of(info: RunInfo) -> list[str]:
+    """All images that a run used: the second engine has no network, and can build none."""
+    built = {image.reference for services in info.images.values() for image in services.values()}
+    return sorted(built | {base.reference for base in info.bases.values() if base.reference})
+
+
 def images(folder: Path) -> list[str]:
     """Run the case once without a fault on the engine in use; returns the images that it has for it."""
     attempt = Attempt(folder / "checkout", folder / "sound", client(), {})
     attempt.start("run", CASE)
     if attempt.end(600) != 0:
         raise SystemExit(f"chaos: the case does not run without a fault:\n{attempt.output}")
-    tags = [tag for image in client().images.list(filters={"label": "reprolab.object"}) for tag in image.tags]
-    return [tag for tag in tags if tag.startswith(NEEDED_IMAGES)]
+    return images_of(attempt.run.info())
 
 
 def main() -> int:

@@ -1,0 +1,1 @@
+"""Finds every change of a claim's sign along one ordered factor."""

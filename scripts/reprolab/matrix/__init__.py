@@ -1,0 +1,1 @@
+"""Measures a claim's sign over all combinations of some factors, and shows the map."""

@@ -1,0 +1,1 @@
+"""Finds the least stack that still shows a claim's sign in every trial."""
