@@ -55,7 +55,6 @@ class CellProgress(RunObserver):
         self.console.print(
             f"[{self.done}] {words} #{record.trial}  {self._signs(record)}  ({seconds:.1f} s)",
             soft_wrap=not self.console.is_terminal,
-            markup=False,
         )
 
     def _signs(self, record: TrialRecord) -> str:
