@@ -10,6 +10,7 @@ SCENARIOS := $(sort $(notdir $(patsubst %/compose.yaml,%,$(wildcard scenarios/*/
 
 # The variables that each target takes; of `scenario-NAME` the part before the name stands here.
 TAKES_scenario := TRIALS VARIANT EXPERIMENT JOBS SEED BUDGET CONFIDENCE KEEP KEEP_GOING ARGS
+TAKES_matrix := OVER CLAIM EXPERIMENT TRIALS BUDGET FRESH PLAN SEED JOBS SHOW ARGS
 TAKES_watch := SCENARIOS ARGS
 TAKES_list := ARGS
 TAKES_judge := RUN OBSERVE ARGS
@@ -43,7 +44,7 @@ TAKES_clean := ARGS
 TAKES_setup :=
 TAKES_help :=
 # These take factors too: every VARIABLE=value that is no word of the lab.
-WITH_FACTORS := scenario up
+WITH_FACTORS := scenario matrix up
 
 KINDS := $(patsubst TAKES_%,%,$(filter TAKES_%,$(.VARIABLES)))
 LAB_WORDS := $(sort PYTHON_BIN $(foreach kind,$(KINDS),$(TAKES_$(kind))))
@@ -64,6 +65,10 @@ RUN_OPTIONS := $(foreach one,$(VARIANT),--variant $(call quoted,$(one))) $(if $(
 	$(if $(JOBS),--jobs $(call quoted,$(JOBS))) $(if $(SEED),--seed $(call quoted,$(SEED))) \
 	$(if $(BUDGET),--budget $(call quoted,$(BUDGET))) $(if $(CONFIDENCE),--confidence $(call quoted,$(CONFIDENCE))) \
 	$(if $(KEEP_GOING),--keep-going) $(if $(KEEP),--keep) $(SET) $(ARGS)
+# What the questions over many cells have in common.
+QUESTION_OPTIONS = $(foreach one,$(CLAIM),--claim $(call quoted,$(one))) $(if $(TRIALS),--trials $(call quoted,$(TRIALS))) \
+	$(if $(BUDGET),--budget $(call quoted,$(BUDGET))) $(if $(FRESH),--fresh) $(if $(PLAN),--plan) \
+	$(if $(SEED),--seed $(call quoted,$(SEED))) $(if $(JOBS),--jobs $(call quoted,$(JOBS))) $(SET) $(ARGS)
 # PYTHON on make's command line is a factor of the stacks; the interpreter of .venv is PYTHON_BIN, or PYTHON in
 # the environment.
 INTERPRETER = PYTHON=$(call quoted,$(or $(PYTHON_BIN),$(if $(filter environment,$(origin PYTHON)),$(PYTHON))))
@@ -108,6 +113,12 @@ site: setup ## all scenarios, claims and reports as pages to read without a netw
 .PHONY: accept
 accept: setup ## put a reviewed run on record: make accept RUN=socket-vanish; THIN=1 with verdicts that could be chance
 	@$(if $(RUN),$(REPROLAB) accept $(call quoted,$(RUN))$(if $(THIN), --thin) $(ARGS),$(call lacks,no RUN is given,$(A_RUN),RUN=socket-vanish))
+
+##@ Ask your own question
+.PHONY: $(addprefix matrix-,$(SCENARIOS))
+$(addprefix matrix-,$(SCENARIOS)): matrix-%: setup ## a map of the sign: OVER="GUNICORN=19.4.5..20.1.0 THREADS=1,5"; PLAN=1 runs nothing
+	@$(REPROLAB) matrix $*$(if $(EXPERIMENT),/$(call quoted,$(EXPERIMENT))) $(foreach one,$(OVER),--over $(call quoted,$(one))) \
+		$(if $(SHOW),--show $(call quoted,$(SHOW))) $(QUESTION_OPTIONS)
 
 ##@ Hand a case over
 .PHONY: $(addprefix bugreport-,$(SCENARIOS))

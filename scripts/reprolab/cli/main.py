@@ -33,6 +33,7 @@ COMMANDS = {
     "list": ("scenarios", "list_"),
     "load": ("bundle", "load"),
     "logs": ("manual", "logs"),
+    "matrix": ("matrix", "matrix"),
     "new-scenario": ("scenarios", "new_scenario"),
     "no-target": ("make_words", "no_target"),
     "no-word": ("make_words", "no_word"),
