@@ -12,7 +12,10 @@ from reprolab.core.files import writing
 from reprolab.scenario import catalogue
 
 # Texts about a case, and the results of runs. No run reads them.
-TEXTS = ("README.md", "recorded.json", "history.jsonl", "demo.yaml", "upstream.yaml", "reproducer.yaml")
+TEXTS = (
+    *("README.md", "recorded.json", "history.jsonl", "matrix.json"),
+    *("demo.yaml", "upstream.yaml", "reproducer.yaml"),
+)
 TEXT_KEYS = ("title", "document", "summary", "finding", "headline", "answer", *catalogue.KEYS)
 COMPOSE = "compose.yaml"
 CACHE = "__pycache__"
