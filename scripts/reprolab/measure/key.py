@@ -20,8 +20,8 @@ def cell_key(scenario: Scenario, cell: Cell, model: Model, owner: Mapping[str, s
     """A digest of the prepared model, the scenario's files, the cell and the lab's version.
 
     The model has the names of the images, which are digests of all that goes into them. ``owner`` are its labels that
-    differ from run to run. The place of the checkout does not count. A setting of the cell may be in no model: that of a
-    load.
+    differ from run to run. The place of the checkout does not count. The settings of a load are in no model, but in the
+    cell.
     """
     content = json.dumps(_without(model, owner.keys()), sort_keys=True, default=str)
     root = str(scenario.directory.resolve().parents[1])
