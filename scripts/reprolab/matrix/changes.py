@@ -50,12 +50,13 @@ class Change:
     def words(self) -> str:
         """For example "19.6.0: first with the sign (0/3, then 3/3)"."""
         text = f"{self.after}: {WORDS[self.state]} again" if self.known else f"{self.after}: first {WORDS[self.state]}"
-        if self.holes:
-            text += f", or already {list_first(list(self.holes))} before it, where no trial counts"
         numbers = ", then ".join(f"{count.shown}/{count.trials}" for count in self.counts)
-        differ = "; ".join(f"{factor} differs too: {old}, then {new}" for factor, (old, new) in self.also.items())
-        details = [f"{numbers}{', thin' if self.thin else ''}", *([differ] if differ else [])]
-        return f"{text} ({'; '.join(details)})"
+        text += f" ({numbers}{', thin' if self.thin else ''})"
+        if self.holes:
+            text += f"; it may be so from {self.holes[0]} on, as no trial of {list_first(list(self.holes))} counts"
+        for factor, (old, new) in self.also.items():
+            text += f"; {factor} changes there too, from {old} to {new}"
+        return text
 
 
 @dataclass(frozen=True)
@@ -73,16 +74,16 @@ class LineChanges:
     changes: tuple[Change, ...] = ()
 
     @property
-    def words(self) -> str:
-        """For example "19.4.5: without the sign; 19.6.0: first with the sign (0/3, then 3/3)"."""
+    def words(self) -> tuple[str, ...]:
+        """What is true of the line, and then each change: "from 19.4.5: without the sign", "19.6.0: first with ..."."""
         if self.state is None:
-            return "no trial counts"
+            return ("no trial counts",)
         if self.changes:
-            return "; ".join([f"{self.first}: {WORDS[self.state]}", *(change.words for change in self.changes)])
+            return (f"from {self.first}: {WORDS[self.state]}", *(change.words for change in self.changes))
         where = f"{self.first} to {self.last}, {plural(self.measured, 'cell')}" if self.measured > 1 else self.first
         holes = len(self.line.points) - self.measured
         without = f"; {holes} more without a trial that counts" if holes else ""
-        return f"no change: {WORDS[self.state]} ({where}{without})"
+        return (f"no change: {WORDS[self.state]} ({where}{without})",)
 
 
 def line_changes(document: MatrixDocument, claim: str) -> list[LineChanges]:
@@ -126,17 +127,35 @@ def _also(before: MatrixCell, after: MatrixCell, documented: Mapping[str, str]) 
     return {name: (old, new) for name, (old, new) in pairs.items() if old != new}
 
 
-def sentences(document: MatrixDocument, claim: str) -> list[str]:
-    """What changes along the ordered axes; lines of which the same is true share a sentence, lines with changes first.
+@dataclass(frozen=True)
+class Story:
+    """Lines of which the same is true: what they have in common, their begin, and their changes in order."""
 
-    For example "GUNICORN with WORKER_CLASS=gthread: 19.4.5: without the sign; 19.6.0: first with the sign (0/3, then
-    3/3)". Empty if no axis is ordered.
-    """
-    groups: dict[tuple[int, str], list[LineChanges]] = {}
+    lines: str
+    begin: str
+    changes: tuple[str, ...]
+
+    @property
+    def heading(self) -> str:
+        """For example "GUNICORN with WORKER_CLASS=gthread, from 19.4.5: without the sign"."""
+        return f"{self.lines}, {self.begin}"
+
+
+def stories(document: MatrixDocument, claim: str) -> list[Story]:
+    """What happens along the ordered axes, the lines with changes first; empty if no axis is ordered."""
+    groups: dict[tuple[int, tuple[str, ...]], list[LineChanges]] = {}
     for line in line_changes(document, claim):
         groups.setdefault((line.line.axis, line.words), []).append(line)
     ordered = sorted(groups.items(), key=lambda item: (item[0][0], not item[1][0].changes, item[1][0].state is None))
-    return [f"{_heading(document, axis, [row.line for row in rows])}: {words}" for (axis, words), rows in ordered]
+    return [
+        Story(_heading(document, axis, [row.line for row in rows]), words[0], words[1:])
+        for (axis, words), rows in ordered
+    ]
+
+
+def has_thin(document: MatrixDocument, claim: str) -> bool:
+    """Whether a change of the map could be chance."""
+    return any(change.thin for line in line_changes(document, claim) for change in line.changes)
 
 
 def _heading(document: MatrixDocument, axis: int, lines: Sequence[Line]) -> str:

@@ -79,8 +79,9 @@ def reasons(document: MatrixDocument, claim: str) -> list[tuple[str, str]]:
 
 
 def notes(document: MatrixDocument) -> list[str]:
-    """What an axis leaves out."""
-    return [f"{axis.factor}: {note}" for axis in document.axes for note in axis.notes]
+    """What the axes leave out; a note that does not name its factor gets it."""
+    every = [(axis.factor, note) for axis in document.axes for note in axis.notes]
+    return [note if note.startswith(factor) else f"{factor}: {note}" for factor, note in every]
 
 
 def warnings(document: MatrixDocument) -> list[str]:

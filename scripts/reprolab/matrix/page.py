@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 from reprolab.evidence import run_dir
 from reprolab.matrix import forecast, grid, layout
-from reprolab.matrix.changes import line_changes, sentences
+from reprolab.matrix.changes import has_thin, line_changes, stories
 from reprolab.matrix.document import CSV_FILE, MATRIX_FILE, TEXT_FILE, MatrixCell, MatrixClaim, MatrixDocument
 from reprolab.matrix.grid import Coordinates
 from reprolab.matrix.layout import Layout
-from reprolab.matrix.state import LEGEND, full_text, short_text, state_of, states_shown
+from reprolab.matrix.state import LEGEND, THIN, full_text, short_text, state_of, states_shown
 from reprolab.report.html import page
 
 # The directory of all results, from that of a map: results/matrix/SCENARIO/STAMP/.
@@ -80,9 +80,10 @@ def _section(drawing: Layout, claim: MatrixClaim, places: dict[Coordinates, str]
     }
     return {
         "claim": claim,
-        "sentences": sentences(document, claim.id),
+        "stories": stories(document, claim.id),
         "cells": cells,
         "legend": [(_css(state), LEGEND[state]) for state in states_shown(document, claim.id)],
+        "thin": THIN if has_thin(document, claim.id) else "",
         "reasons": layout.reasons(document, claim.id),
     }
 

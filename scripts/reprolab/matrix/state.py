@@ -43,6 +43,7 @@ LEGEND = {
     State.UNREADABLE: "unreadable: the sign raised an error",
     State.NOT_RUN: "–: no trial was run",
 }
+THIN = "thin: the two counts may differ by chance (p above 0.05)"
 NOT_RUN = "–"
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
 from reprolab.matrix import grid, layout
-from reprolab.matrix.changes import sentences
+from reprolab.matrix.changes import has_thin, stories
 from reprolab.matrix.document import CSV_FILE, PAGE, MatrixClaim, MatrixDocument
 from reprolab.matrix.grid import Coordinates
 from reprolab.matrix.layout import Layout
-from reprolab.matrix.state import LEGEND, State, full_text, short_text, state_of, states_shown
+from reprolab.matrix.state import LEGEND, THIN, State, full_text, short_text, state_of, states_shown
 from reprolab.report.table import list_first
 from reprolab.report.terminal import GAP
 
@@ -50,10 +51,13 @@ def _claim(drawing: Layout, claim: MatrixClaim, width: int, verbose: bool) -> Re
     if claim.sign:
         parts.append(Text(f"the sign: {claim.sign}", style="dim"))
     parts.append(_table(drawing, claim.id) if _width(drawing, claim.id) <= width else _list(drawing, claim.id))
-    parts += [Text(words, style="bold") for words in sentences(document, claim.id)]
+    for story in stories(document, claim.id):
+        parts.append(Text(story.heading, style="bold" if story.changes else ""))
+        parts += [Padding(Text(words), (0, 0, 0, 2), expand=False) for words in story.changes]
     parts += [Text(f"{reason}: {names}", style="yellow") for reason, names in layout.reasons(document, claim.id)]
-    legend = " · ".join(LEGEND[state] for state in states_shown(document, claim.id))
-    parts.append(Text(legend, style="dim"))
+    legend = [LEGEND[state] for state in states_shown(document, claim.id)]
+    legend += [THIN] if has_thin(document, claim.id) else []
+    parts.append(Text(" · ".join(legend), style="dim"))
     if verbose:
         parts += [
             Text(f"{grid.point_words(document.axes, cell.coordinates)}: {full_text(cell, claim.id)}", style="dim")
