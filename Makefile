@@ -10,6 +10,7 @@ SCENARIOS := $(sort $(notdir $(patsubst %/compose.yaml,%,$(wildcard scenarios/*/
 
 # The variables that each target takes; of `scenario-NAME` the part before the name stands here.
 TAKES_scenario := TRIALS VARIANT EXPERIMENT JOBS SEED BUDGET CONFIDENCE KEEP KEEP_GOING ARGS
+TAKES_shrink := CLAIM TRIALS EXPERIMENT BUDGET FRESH SEED JOBS PLAN ARGS
 TAKES_watch := SCENARIOS ARGS
 TAKES_list := ARGS
 TAKES_judge := RUN OBSERVE ARGS
@@ -17,9 +18,9 @@ TAKES_html := RUN ARGS
 TAKES_compare := RUN A B VARIANT HTML ARGS
 TAKES_site := ARGS
 TAKES_accept := RUN THIN ARGS
-TAKES_bugreport := RUN ARGS
-TAKES_report := TRIALS ARGS
-TAKES_export := VARIANT ARGS
+TAKES_bugreport := RUN FROM ARGS
+TAKES_report := TRIALS FROM ARGS
+TAKES_export := VARIANT FROM ARGS
 TAKES_up := AS ARGS
 TAKES_wrk := AS ARGS
 TAKES_logs := AS ARGS
@@ -43,7 +44,7 @@ TAKES_clean := ARGS
 TAKES_setup :=
 TAKES_help :=
 # These take factors too: every VARIABLE=value that is no word of the lab.
-WITH_FACTORS := scenario up
+WITH_FACTORS := scenario shrink up
 
 KINDS := $(patsubst TAKES_%,%,$(filter TAKES_%,$(.VARIABLES)))
 LAB_WORDS := $(sort PYTHON_BIN $(foreach kind,$(KINDS),$(TAKES_$(kind))))
@@ -64,6 +65,12 @@ RUN_OPTIONS := $(foreach one,$(VARIANT),--variant $(call quoted,$(one))) $(if $(
 	$(if $(JOBS),--jobs $(call quoted,$(JOBS))) $(if $(SEED),--seed $(call quoted,$(SEED))) \
 	$(if $(BUDGET),--budget $(call quoted,$(BUDGET))) $(if $(CONFIDENCE),--confidence $(call quoted,$(CONFIDENCE))) \
 	$(if $(KEEP_GOING),--keep-going) $(if $(KEEP),--keep) $(SET) $(ARGS)
+# Of the questions over many stacks.
+QUESTION_OPTIONS := $(if $(CLAIM),--claim $(call quoted,$(CLAIM))) $(if $(TRIALS),--trials $(call quoted,$(TRIALS))) \
+	$(if $(BUDGET),--budget $(call quoted,$(BUDGET))) $(if $(JOBS),--jobs $(call quoted,$(JOBS))) \
+	$(if $(SEED),--seed $(call quoted,$(SEED))) $(if $(FRESH),--fresh) $(if $(PLAN),--plan) $(SET) $(ARGS)
+# FROM=shrink: the newest shrink of the scenario.
+FROM_SHRINK := $(if $(FROM),--from $(call quoted,$(FROM)))
 # PYTHON on make's command line is a factor of the stacks; the interpreter of .venv is PYTHON_BIN, or PYTHON in
 # the environment.
 INTERPRETER = PYTHON=$(call quoted,$(or $(PYTHON_BIN),$(if $(filter environment,$(origin PYTHON)),$(PYTHON))))
@@ -109,18 +116,23 @@ site: setup ## all scenarios, claims and reports as pages to read without a netw
 accept: setup ## put a reviewed run on record: make accept RUN=socket-vanish; THIN=1 with verdicts that could be chance
 	@$(if $(RUN),$(REPROLAB) accept $(call quoted,$(RUN))$(if $(THIN), --thin) $(ARGS),$(call lacks,no RUN is given,$(A_RUN),RUN=socket-vanish))
 
+##@ Ask your own question
+.PHONY: $(addprefix shrink-,$(SCENARIOS))
+$(addprefix shrink-,$(SCENARIOS)): shrink-%: setup ## the least stack that still shows the sign in every trial: make shrink-... CLAIM=ID; PLAN=1 runs nothing
+	@$(REPROLAB) shrink $*$(if $(EXPERIMENT),/$(call quoted,$(EXPERIMENT))) $(QUESTION_OPTIONS)
+
 ##@ Hand a case over
 .PHONY: $(addprefix bugreport-,$(SCENARIOS))
-$(addprefix bugreport-,$(SCENARIOS)): bugreport-%: setup ## bug reports to file upstream, from the newest run that shows the bug and its control
-	@$(REPROLAB) bugreport $(call quoted,$(or $(RUN),$*)) --scenario $* $(ARGS)
+$(addprefix bugreport-,$(SCENARIOS)): bugreport-%: setup ## bug reports to file upstream, from the newest run that shows the bug and its control; FROM=shrink adds the least stack
+	@$(REPROLAB) bugreport $(call quoted,$(or $(RUN),$*)) --scenario $* $(FROM_SHRINK) $(ARGS)
 
 .PHONY: $(addprefix report-,$(SCENARIOS))
 $(addprefix report-,$(SCENARIOS)): report-%: setup ## from nothing to bug reports: runs the variants that they need, then writes them
-	@$(REPROLAB) bugreport $* --run $(if $(TRIALS),--trials $(call quoted,$(TRIALS))) $(ARGS)
+	@$(REPROLAB) bugreport $* --run $(if $(TRIALS),--trials $(call quoted,$(TRIALS))) $(FROM_SHRINK) $(ARGS)
 
 .PHONY: $(addprefix export-,$(SCENARIOS))
-$(addprefix export-,$(SCENARIOS)): export-%: setup ## a directory and a .tar.gz that show the case with Docker alone
-	@$(REPROLAB) export $* $(foreach one,$(VARIANT),--variant $(call quoted,$(one))) $(ARGS)
+$(addprefix export-,$(SCENARIOS)): export-%: setup ## a directory and a .tar.gz that show the case with Docker alone; FROM=shrink: the least stack
+	@$(REPROLAB) export $* $(foreach one,$(VARIANT),--variant $(call quoted,$(one))) $(FROM_SHRINK) $(ARGS)
 
 ##@ Poke at a stack by hand
 .PHONY: $(addprefix up-,$(SCENARIOS))

@@ -9,9 +9,9 @@ import os
 import re
 
 # The options for which the Makefile has a variable. Any other option goes into ARGS.
-NAMES = "variant trials jobs seed budget confidence replay speed html add as sign verify auto"
+NAMES = "variant trials jobs seed budget confidence replay speed html add as sign verify auto claim from"
 VARIABLES = tuple(NAMES.split())
-FLAGS = ("keep-going", "observe", "thin")
+FLAGS = ("keep-going", "observe", "thin", "fresh", "plan")
 # What make takes beside the factors, for a run and for a stack by hand.
 RUN_WORDS = ("TRIALS", "VARIANT", "EXPERIMENT", "JOBS", "SEED", "BUDGET", "CONFIDENCE", "KEEP", "KEEP_GOING", "ARGS")
 UP_WORDS = ("AS", "ARGS")
