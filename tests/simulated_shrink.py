@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reprolab.measure.cell import Cell, CellResult
@@ -110,6 +110,33 @@ class Simulated:
         observation = {"blinked": shows == SHOWN, "exercised": shows != NOT_EXERCISED, "load": load}
         invalid = "not healthy: exit code 1" if shows == INVALID else ""
         return TrialRecord("lamp", "custom", number + 1, cell.settings, observation, invalid)
+
+
+class SocketVanish(Simulated):
+    """The same for socket-vanish: what its claim SV-1 reads of an observation."""
+
+    def _trial(self, cell: Cell, settings: Mapping[str, str], number: int) -> TrialRecord:
+        record = super()._trial(cell, settings, number)
+        shown, exercised = record.observation["blinked"], record.observation["exercised"]
+        seen = {
+            "socket_before": True,
+            "socket_after": not shown,
+            "server_running": True,
+            "reached": int(exercised),
+            "worker_restarts": int(exercised),
+            "restarted_ms": 1.0,
+            "looked_ms": 2.0,
+            "load": record.observation["load"],
+        }
+        return replace(record, experiment="vanish", observation=seen)
+
+
+def vanishing(settings: Mapping[str, str], number: int) -> str:
+    """A truth for socket-vanish: it needs two threads and as many requests as max_requests says."""
+    if settings["GUNICORN"] == "19.5.0" or settings["THREADS"] == "1":
+        return ABSENT
+    requests = 100 * int(settings[CONNECTIONS]) * int(settings[DURATION])
+    return SHOWN if 1 < int(settings["MAX_REQUESTS"]) <= requests else NOT_EXERCISED
 
 
 def truth(rule: Callable[[Mapping[str, str]], bool]) -> Truth:

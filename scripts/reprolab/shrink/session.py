@@ -54,6 +54,8 @@ class ShrinkSession:
         Raises NothingToShrink, and what the measurer raises. The steps so far are kept and reported then, too.
         """
         self._began, self._begun = time.monotonic(), datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        # As it is when the trials begin: a file may be changed meanwhile.
+        self._case = case_digest(self.question.scenario.directory)
         self.directory = lookup.create_run(self.root, f"{QUESTION}/{self.question.scenario.name}").path
         search = Search(self.question, self.measurer, self.on_progress, self._save, self._place_of, self.budget)
         self._search = search
@@ -96,7 +98,7 @@ class ShrinkSession:
             sum(map(len, records)) - kept,
             kept,
             round(time.monotonic() - self._began, 1),
-            case_digest(question.scenario.directory),
+            self._case,
             version("reprolab"),
         )
 

@@ -61,8 +61,10 @@ class Reducible:
         if self.named:
             chain = (self.start, *self.named)
             return list(reversed(chain[chain.index(value) + 1 :]))
-        numbers = [str(number * unit) for number in smaller(int(value) // unit)]
-        return [text for text in numbers if not self.allowed or text in self.allowed]
+        if self.allowed:
+            numbers = [int(text) for text in self.allowed if NUMBER.fullmatch(text)]
+            return [str(number) for number in sorted(numbers) if number < int(value)]
+        return [str(number * unit) for number in smaller(int(value) // unit)]
 
 
 def smaller(number: int) -> list[int]:
