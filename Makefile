@@ -11,6 +11,7 @@ SCENARIOS := $(sort $(notdir $(patsubst %/compose.yaml,%,$(wildcard scenarios/*/
 # The variables that each target takes; of `scenario-NAME` the part before the name stands here.
 TAKES_scenario := TRIALS VARIANT EXPERIMENT JOBS SEED BUDGET CONFIDENCE KEEP KEEP_GOING ARGS
 TAKES_matrix := OVER CLAIM EXPERIMENT TRIALS BUDGET FRESH PLAN SEED JOBS SHOW ARGS
+TAKES_shrink := CLAIM TRIALS EXPERIMENT BUDGET FRESH SEED JOBS PLAN ARGS
 TAKES_watch := SCENARIOS ARGS
 TAKES_list := ARGS
 TAKES_judge := RUN OBSERVE ARGS
@@ -18,9 +19,9 @@ TAKES_html := RUN ARGS
 TAKES_compare := RUN A B VARIANT HTML ARGS
 TAKES_site := ARGS
 TAKES_accept := RUN THIN ARGS
-TAKES_bugreport := RUN ARGS
-TAKES_report := TRIALS ARGS
-TAKES_export := VARIANT ARGS
+TAKES_bugreport := RUN FROM ARGS
+TAKES_report := TRIALS FROM ARGS
+TAKES_export := VARIANT FROM ARGS
 TAKES_up := AS ARGS
 TAKES_wrk := AS ARGS
 TAKES_logs := AS ARGS
@@ -44,7 +45,7 @@ TAKES_clean := ARGS
 TAKES_setup :=
 TAKES_help :=
 # These take factors too: every VARIABLE=value that is no word of the lab.
-WITH_FACTORS := scenario matrix up
+WITH_FACTORS := scenario matrix shrink up
 
 KINDS := $(patsubst TAKES_%,%,$(filter TAKES_%,$(.VARIABLES)))
 LAB_WORDS := $(sort PYTHON_BIN $(foreach kind,$(KINDS),$(TAKES_$(kind))))
@@ -69,6 +70,8 @@ RUN_OPTIONS := $(foreach one,$(VARIANT),--variant $(call quoted,$(one))) $(if $(
 QUESTION_OPTIONS = $(foreach one,$(CLAIM),--claim $(call quoted,$(one))) $(if $(TRIALS),--trials $(call quoted,$(TRIALS))) \
 	$(if $(BUDGET),--budget $(call quoted,$(BUDGET))) $(if $(FRESH),--fresh) $(if $(PLAN),--plan) \
 	$(if $(SEED),--seed $(call quoted,$(SEED))) $(if $(JOBS),--jobs $(call quoted,$(JOBS))) $(SET) $(ARGS)
+# FROM=shrink: the newest shrink of the scenario.
+FROM_SHRINK := $(if $(FROM),--from $(call quoted,$(FROM)))
 # PYTHON on make's command line is a factor of the stacks; the interpreter of .venv is PYTHON_BIN, or PYTHON in
 # the environment.
 INTERPRETER = PYTHON=$(call quoted,$(or $(PYTHON_BIN),$(if $(filter environment,$(origin PYTHON)),$(PYTHON))))
@@ -122,16 +125,16 @@ $(addprefix matrix-,$(SCENARIOS)): matrix-%: setup ## a map of the sign: OVER="G
 
 ##@ Hand a case over
 .PHONY: $(addprefix bugreport-,$(SCENARIOS))
-$(addprefix bugreport-,$(SCENARIOS)): bugreport-%: setup ## bug reports to file upstream, from the newest run that shows the bug and its control
-	@$(REPROLAB) bugreport $(call quoted,$(or $(RUN),$*)) --scenario $* $(ARGS)
+$(addprefix bugreport-,$(SCENARIOS)): bugreport-%: setup ## bug reports to file upstream, from the newest run that shows the bug and its control; FROM=shrink adds the least stack
+	@$(REPROLAB) bugreport $(call quoted,$(or $(RUN),$*)) --scenario $* $(FROM_SHRINK) $(ARGS)
 
 .PHONY: $(addprefix report-,$(SCENARIOS))
 $(addprefix report-,$(SCENARIOS)): report-%: setup ## from nothing to bug reports: runs the variants that they need, then writes them
-	@$(REPROLAB) bugreport $* --run $(if $(TRIALS),--trials $(call quoted,$(TRIALS))) $(ARGS)
+	@$(REPROLAB) bugreport $* --run $(if $(TRIALS),--trials $(call quoted,$(TRIALS))) $(FROM_SHRINK) $(ARGS)
 
 .PHONY: $(addprefix export-,$(SCENARIOS))
-$(addprefix export-,$(SCENARIOS)): export-%: setup ## a directory and a .tar.gz that show the case with Docker alone
-	@$(REPROLAB) export $* $(foreach one,$(VARIANT),--variant $(call quoted,$(one))) $(ARGS)
+$(addprefix export-,$(SCENARIOS)): export-%: setup ## a directory and a .tar.gz that show the case with Docker alone; FROM=shrink: the least stack
+	@$(REPROLAB) export $* $(foreach one,$(VARIANT),--variant $(call quoted,$(one))) $(FROM_SHRINK) $(ARGS)
 
 ##@ Poke at a stack by hand
 .PHONY: $(addprefix up-,$(SCENARIOS))

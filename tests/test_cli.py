@@ -145,7 +145,7 @@ def test_make_says_which_target_was_meant(prefix: str) -> None:
         (["scenario-socket-vanish", "TRIALS=many"], "Invalid value for TRIALS: 'many'"),
         (["up-socket-vanish", "TRIALS=2"], "up-socket-vanish takes no TRIALS\n  expected: AS, ARGS, factors"),
         (["down-socket-vanish", "GUNICORN=19.5.0"], "down-socket-vanish takes no GUNICORN\n  expected: AS, ARGS"),
-        (["bugreport-socket-vanish", "VARIANT=documented"], "takes no VARIANT\n  expected: RUN, ARGS"),
+        (["bugreport-socket-vanish", "VARIANT=documented"], "takes no VARIANT\n  expected: RUN, FROM, ARGS"),
         (["lint", "WORD=1"], "make lint takes no WORD\n  expected: no variable"),
         (["judge", "RUN=socket-vanish", "ARGS=--nope"], "No such option"),
         (["judge", "RUN=a b"], "no run 'a b'"),

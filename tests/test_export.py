@@ -313,14 +313,14 @@ def test_a_variant_that_would_be_another_one_is_not_exported() -> None:
     scenario = loader.load(ROOT, "gunicorn-settings")
     without_reads = replace(spec.load(scenario), reads=())
     with pytest.raises(UsageError, match="the reproducer would not use ARGUMENTS, WORKER_CLASS"):
-        write._check_case(replace(write.choose_case(scenario), reproducer=without_reads))
+        write.check_case(replace(write.choose_case(scenario), reproducer=without_reads))
 
 
 def test_a_value_with_a_special_character_of_a_shell_is_refused() -> None:
     """It would be written into a default value in a script."""
     chosen = write.choose_case(loader.load(ROOT, "pool-freeze"))
     with pytest.raises(UsageError, match="the value of HANDLER has a character that is special in a shell"):
-        write._check_case(replace(chosen, control={"HANDLER": 'a"b'}))
+        write.check_case(replace(chosen, control={"HANDLER": 'a"b'}))
 
 
 STACK = """\

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from reprolab.bugreport.spec import BugReport
 from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
 from reprolab.evidence.run_info import RunInfo
+from reprolab.report.minimal_stack import MinimalStack
 from reprolab.report.table import short_reason
 from reprolab.scenario.model import Claim, Scenario
 from reprolab.scenario.trial import TrialRecord
@@ -21,7 +22,7 @@ class BugReportInput:
     """A finding and the run that supports it; ``verdict`` is the result of judging the run again.
 
     ``also`` are other runs, which only add rows to the table of releases. ``faults`` says what of the run's record is
-    damaged.
+    damaged. ``minimal`` is the least stack of a shrink that started from the showing variant.
     """
 
     scenario: Scenario
@@ -32,6 +33,7 @@ class BugReportInput:
     trials: tuple[TrialRecord, ...]
     also: tuple[BugReportInput, ...] = ()
     faults: str = ""
+    minimal: MinimalStack | None = None
 
     @property
     def sign(self) -> Claim:
@@ -91,6 +93,15 @@ def obstacles(report_input: BugReportInput) -> list[str]:
         return [f"{_part(report, name)} was not run" for name in missing]
     reasons = [text for name in report.variants if (text := _no_valid_trial(report_input, name))]
     return reasons or [*_signs(report_input), *_claims(report_input)]
+
+
+def unrelated(report: BugReport, stack: MinimalStack) -> str:
+    """Why the least stack of a shrink is no part of a report, "" if it is."""
+    if stack.experiment != report.experiment.name or stack.claim not in {claim.id for claim in report.claims}:
+        return f"it is about {stack.claim}, the report about {', '.join(claim.id for claim in report.claims)}"
+    if stack.variant != report.shows:
+        return f"it started from {stack.variant}, and the report shows {report.shows}"
+    return ""
 
 
 def _part(report: BugReport, variant: str) -> str:

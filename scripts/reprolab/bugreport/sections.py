@@ -12,6 +12,7 @@ from reprolab.bugreport.provenance import base_image, changed_files_note, packag
 from reprolab.bugreport.spec import ReportStep, fill
 from reprolab.core.markdown import block, cell, code, foreign, grid, prose
 from reprolab.core.stats import rate_text
+from reprolab.report import minimal_stack
 from reprolab.report.table import changes_text
 from reprolab.report.timeline import load_figures
 from reprolab.scenario.model import Claim
@@ -174,7 +175,7 @@ def _tally(claim: Claim, row: ClaimVerdict) -> str:
 
 
 def steps(report_input: BugReportInput) -> str:
-    """The shortest steps, with the files of the scenario that they need."""
+    """The shortest steps, with the files of the scenario that they need, and the least stack of a shrink."""
     factors = report_input.factors(report_input.report.shows)
     parts: list[str] = []
     shell: list[str] = []
@@ -190,6 +191,8 @@ def steps(report_input: BugReportInput) -> str:
             parts.append(_file(report_input, step.content))
         elif step.content:
             parts.append(fill(step.content, factors))
+    if report_input.minimal:
+        parts.append(f"**Minimal stack.** {minimal_stack.markdown(report_input.minimal)}")
     note = changed_files_note(report_input)
     parts.append(
         f"(These are the shortest steps; the figures were measured on the whole stack.{f' {note}.' if note else ''})"

@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 
 from reprolab.bugreport import render, spec
-from reprolab.bugreport.input import BugReportInput, command, gather, obstacles
+from reprolab.bugreport.input import BugReportInput, command, gather, obstacles, unrelated
 from reprolab.bugreport.spec import BugReport
-from reprolab.cli.common import boundary, console, project_root, show_progress
+from reprolab.cli.common import FROM, boundary, console, project_root, show_progress
 from reprolab.core import command_text, files
 from reprolab.core.config_file import hint
 from reprolab.core.errors import Exit, LabError, UsageError
@@ -20,8 +20,10 @@ from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import RunInfo
 from reprolab.export import spec as export_spec
+from reprolab.report.minimal_stack import MinimalStack
 from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
+from reprolab.shrink import handover
 
 STDOUT = "-"
 
@@ -35,12 +37,16 @@ class Candidate:
     reasons: tuple[str, ...] = ()
 
 
-def write_reports(root: Path, where: str, only: str, also: Sequence[str], output: str, wanted: str = "") -> Exit:
+def write_reports(
+    root: Path, where: str, only: str, also: Sequence[str], output: str, wanted: str = "", source: str = ""
+) -> Exit:
     """Write the reports that a run supports, and name the reasons for the others; 3 (inconclusive) if there is none.
 
-    Raises UsageError if a scenario is ``wanted`` and the run is of another one.
+    ``source`` is the shrink whose least stack they have. Raises UsageError if the run is of another scenario than the
+    ``wanted`` one.
     """
     scenario, runs = _find_runs(root, where, wanted)
+    stack = handover.find(root, scenario, source, show_progress) if source else None
     content = spec.load(scenario)
     reports = [report for report in content.reports if only in ("", report.name)]
     if only and not reports:
@@ -56,7 +62,7 @@ def write_reports(root: Path, where: str, only: str, also: Sequence[str], output
         if candidate.report_input is None:
             _explain(scenario, candidate)
         else:
-            report_input = _add_runs(candidate.report_input, others)
+            report_input = _add_least(_add_runs(candidate.report_input, others), stack)
             _write(render.write(report_input, root), report_input, output, several=len(reports) > 1)
             written += 1
     for nothing in content.nothing if not only else ():
@@ -139,6 +145,16 @@ def _add_runs(report_input: BugReportInput, others: list[RunDirectory]) -> BugRe
     return replace(report_input, also=tuple(also))
 
 
+def _add_least(report_input: BugReportInput, stack: MinimalStack | None) -> BugReportInput:
+    """The same input with the least stack of a shrink, if the report is about it."""
+    if stack is None:
+        return report_input
+    if reason := unrelated(report_input.report, stack):
+        show_progress(f"{report_input.report.name} gets no minimal stack from this shrink: {reason}")
+        return report_input
+    return replace(report_input, minimal=stack)
+
+
 def _choose_run(scenario: Scenario, report: BugReport, runs: list[RunDirectory]) -> Candidate:
     """The newest run that supports the report; if there is none, the reasons of the newest complete run."""
     first: tuple[str, ...] = ()
@@ -212,11 +228,22 @@ def _export_command(report_input: BugReportInput) -> str:
 @click.option("--output", default="", metavar="PATH", help="a file or directory instead of the run's; - prints it")
 @click.option("--run", "run_first", is_flag=True, help="SCENARIO: first run the variants that no run has shown yet")
 @click.option("--trials", type=click.IntRange(1), help="with --run: the number of trials of each variant")
+@FROM
 @boundary
 def bugreport(
-    where: str, wanted: str, only: str, also: tuple[str, ...], output: str, run_first: bool, trials: int | None
+    where: str,
+    wanted: str,
+    only: str,
+    also: tuple[str, ...],
+    output: str,
+    run_first: bool,
+    trials: int | None,
+    source: str,
 ) -> Exit:
     """Write bug reports from a run's files, to file upstream; exit status 3 if the run supports none."""
     if run_first:
+        if source:
+            # A shrink that is missing must not end the command after its trials.
+            handover.find(project_root(), loader.load(project_root(), where), source, lambda message: None)
         run_what_is_missing(project_root(), where, only, trials)
-    return write_reports(project_root(), where, only, also, output, wanted)
+    return write_reports(project_root(), where, only, also, output, wanted, source)

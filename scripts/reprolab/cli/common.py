@@ -27,6 +27,9 @@ ROOT_VARIABLE = "REPROLAB_ROOT"
 # Open files of one process: where a run has room, and where it fails in the middle.
 WANTED_FILES, LEAST_FILES = 1024, 128
 UNITS = {"s": 1, "m": 60, "h": 3600}
+FROM = click.option(
+    "--from", "source", default="", metavar="shrink|DIR", help="the least stack of the newest shrink, or of this one"
+)
 
 
 def project_root() -> Path:

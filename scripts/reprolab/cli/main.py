@@ -39,6 +39,7 @@ COMMANDS = {
     "no-word": ("make_words", "no_word"),
     "pins": ("pins", "pins"),
     "run": ("run", "run"),
+    "shrink": ("shrink", "shrink"),
     "site": ("publish", "site"),
     "up": ("manual", "up"),
     "watch": ("watch", "watch"),

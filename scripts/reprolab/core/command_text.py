@@ -9,7 +9,9 @@ import os
 import re
 
 # The options for which the Makefile has a variable. Any other option goes into ARGS.
-NAMES = "variant trials jobs seed budget confidence replay speed html add as sign verify auto over claim show"
+NAMES = (
+    "variant trials jobs seed budget confidence replay speed html add as sign verify auto over claim show from factor"
+)
 VARIABLES = tuple(NAMES.split())
 FLAGS = ("keep-going", "observe", "thin", "fresh", "plan")
 # What make takes beside the factors, for a run and for a stack by hand.

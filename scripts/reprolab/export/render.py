@@ -16,8 +16,10 @@ from reprolab.export import compose as export_compose
 from reprolab.export import spec
 from reprolab.export.compose import DRIVE
 from reprolab.export.spec import APP, Reproducer
+from reprolab.report.minimal_stack import MinimalStack, Setting
 from reprolab.scenario.model import FACTOR, Scenario
 from reprolab.stack.compose import Model
+from reprolab.verdict.document import SignCount
 from reprolab.verdict.record import read_record
 
 IMAGE = re.compile(r"\$\{(\w+_IMAGE):-([^}]*)\}")
@@ -26,14 +28,32 @@ TEMPLATES.filters |= {"quote": shlex.quote, "ljust": str.ljust}
 
 
 @dataclass(frozen=True)
+class LoadText:
+    """The number of a load setting in the files of a drive, such as `--connections 200`, and what replaces it."""
+
+    setting: Setting
+    pattern: re.Pattern[str]
+
+    def replaced(self, text: str) -> str:
+        """A file of the drive with the smaller number."""
+        return self.pattern.sub(rf"\g<1>{self.setting.least}\g<2>", text)
+
+
+@dataclass(frozen=True)
 class ExportCase:
-    """The variant that a reproducer shows, with all its factors, and the factors that the control changes."""
+    """The variant that a reproducer shows, with all its factors, and the factors that the control changes.
+
+    ``minimal`` is set for the least stack of a shrink, which is no variant of the scenario; ``load`` are the numbers of
+    its load in the drive.
+    """
 
     scenario: Scenario
     reproducer: Reproducer
     variant: str
     factors: Mapping[str, str]
     control: Mapping[str, str]
+    minimal: MinimalStack | None = None
+    load: tuple[LoadText, ...] = ()
 
     @property
     def resolver(self) -> export_compose.Resolver:
@@ -43,7 +63,20 @@ class ExportCase:
     @property
     def changes(self) -> Mapping[str, str]:
         """The factors of the variant that differ from the documented ones."""
+        if self.minimal:
+            return {name: value for name, value in self.minimal.changes.items() if name in self.factors}
         return self.reproducer.experiment.variants[self.variant]
+
+    @property
+    def not_part(self) -> list[str]:
+        """The settings of the least stack that the reproducer does not have: only the lab uses them."""
+        if self.minimal is None:
+            return []
+        resolver = self.resolver
+        # Building the model fills in ``used``.
+        resolver.model()
+        has = resolver.used | {text.setting.name for text in self.load}
+        return [name for name in self.minimal.changes if name not in has]
 
     @property
     def name(self) -> str:
@@ -83,6 +116,9 @@ def _scripts(case: ExportCase, model: Model, compose: str) -> dict[str, str]:
     values = {
         "case": case,
         "is_other_variant": case.variant != case.reproducer.variant,
+        "minimal": case.minimal,
+        "changes": {name: value for name, value in case.changes.items() if name not in case.not_part},
+        "not_part": case.not_part,
         "reproducer": case.reproducer,
         "claim": case.reproducer.claim,
         "service": DRIVE if has_client else APP,
@@ -168,14 +204,24 @@ def _recorded(case: ExportCase) -> list[dict[str, Any]]:
     counts = record.verdict.signs.get(reproducer.claim.id, {}) if record else {}
     keys = {name: case.scenario.variant_key(reproducer.experiment.name, name) for name in variants}
     candidates = dict.fromkeys((case.variant, reproducer.variant, _control(case)))
-    names = [name for name in candidates if keys[name] in counts]
+    names = [name for name in candidates if keys.get(name) in counts]
+    rows = _least_rows(case) | {name: (_all_factors(case, name), counts[keys[name]]) for name in names}
     if case.variant == reproducer.variant:
         shown = {name: variants[name] for name in names}
     else:
-        factors = {name: _all_factors(case, name) for name in names}
-        differing = [factor for factor in case.factors if len({values[factor] for values in factors.values()}) > 1]
-        shown = {name: {factor: factors[name][factor] for factor in differing} for name in names}
-    return [{"variant": name, "factors": shown[name], "count": counts[keys[name]]} for name in names]
+        differing = [factor for factor in case.factors if len({values[factor] for values, _ in rows.values()}) > 1]
+        shown = {name: {factor: values[factor] for factor in differing} for name, (values, _) in rows.items()}
+    return [{"variant": name, "factors": shown[name], "count": count} for name, (_, count) in rows.items()]
+
+
+def _least_rows(case: ExportCase) -> dict[str, tuple[Mapping[str, str], SignCount]]:
+    """What the shrink measured for its least stack and for the control of it, with all factors."""
+    if case.minimal is None:
+        return {}
+    rows: dict[str, tuple[Mapping[str, str], SignCount]] = {case.variant: (case.factors, case.minimal.count)}
+    if case.minimal.control_count:
+        rows[f"control of {case.variant}"] = ({**case.factors, **case.minimal.control}, case.minimal.control_count)
+    return rows
 
 
 def _all_factors(case: ExportCase, variant: str) -> dict[str, str]:
@@ -199,6 +245,8 @@ def _control(case: ExportCase) -> str:
 
 def _unmeasured(case: ExportCase) -> tuple[str, dict[str, str]] | None:
     """The measured control, and the factors of `./run.sh control` that it did not have; None where it had all."""
+    if case.minimal and case.minimal.control_count and case.minimal.control == case.control:
+        return None
     control = _control(case)
     measured = _all_factors(case, control)
     factors = {**case.factors, **case.control}

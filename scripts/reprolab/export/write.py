@@ -56,7 +56,7 @@ def choose_case(scenario: Scenario, variant: str | None = None) -> ExportCase:
             expected=f"another variant, such as {reproducer.variant}; its `./run.sh control` runs {variant}",
         )
     case = ExportCase(scenario, reproducer, variant, factors, changes)
-    _check_case(case)
+    check_case(case)
     return case
 
 
@@ -97,13 +97,15 @@ def _check_measured(scenario: Scenario, reproducer: Reproducer, variant: str) ->
     )
 
 
-def _check_case(case: ExportCase) -> None:
+def check_case(case: ExportCase) -> None:
     """Raise UsageError where a factor of the variant or of the control has no effect, or cannot be quoted."""
     resolver = case.resolver
     # Building the model fills in ``used``.
     check_model(resolver.model(), case.scenario)
     where = f"export {case.scenario.name}, variant {case.variant}"
-    if unused := ({*case.changes, *case.control} - resolver.used):
+    # Of a least stack some settings are only the lab's: the README names them.
+    changed = {*case.control} if case.minimal else {*case.changes, *case.control}
+    if unused := (changed - resolver.used):
         raise UsageError(
             f"{where}: the reproducer would not use {', '.join(sorted(unused))}",
             expected=f"a factor of its services that {spec.FILE} does not leave out, or one that it `reads`",
@@ -174,7 +176,10 @@ def collect_files(case: ExportCase) -> dict[str, tuple[bytes, int]]:
     files: dict[str, tuple[bytes, int]] = {}
     for path, source in _scenario_files(case):
         executable = path.endswith(SCRIPTS) or source.stat().st_mode & 0o111
-        files[path] = (_without_lab(source.read_bytes()), 0o755 if executable else 0o644)
+        content = _without_lab(source.read_bytes())
+        if path.startswith(f"{DRIVE}/"):
+            content = _with_load(case, content)
+        files[path] = (content, 0o755 if executable else 0o644)
     for path, text in render.render_files(case).items():
         files[path] = (text.encode(), 0o755 if path.endswith(SCRIPTS) else 0o644)
     return dict(sorted(files.items()))
@@ -205,6 +210,16 @@ def _context_files(directory: Path, dockerfile: str) -> Iterator[str]:
             yield name
     if ignore.exists():
         yield ".dockerignore"
+
+
+def _with_load(case: ExportCase, content: bytes) -> bytes:
+    """A file of the drive with the numbers of the case's load; any other file unchanged."""
+    if not case.load:
+        return content
+    text = content.decode("utf-8", "surrogateescape")
+    for number in case.load:
+        text = number.replaced(text)
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _without_lab(content: bytes) -> bytes:

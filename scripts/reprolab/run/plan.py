@@ -95,7 +95,12 @@ def make_plan(scenario: Scenario, options: RunOptions) -> Plan:
     experiments = _experiments(scenario, options.experiment)
     if options.settings:
         # First of all: a mistyped word of make looks like a factor.
-        scenario.check_factors(options.settings, command_text.factors(), command_text.beside(command_text.RUN_WORDS))
+        scenario.check_factors(
+            options.settings,
+            command_text.factors(),
+            command_text.beside(command_text.RUN_WORDS),
+            load=any(not experiment.parallel for experiment in experiments),
+        )
         if options.confidence is not None:
             raise UsageError(
                 f"{command_text.option('confidence')} is about verdicts, and {command_text.factors()} makes a variant "

@@ -391,6 +391,7 @@ class Runner:
                         guarded(stack.up, self.client)
                     with self.watch.stage("drive", seconds):
                         driven = guarded(lambda: self._drive(experiment, stack, evidence), self.client)
+                        stack.check_load_settings()
                         if prepared.variant.name in experiment.may_fail:
                             stack.check_start_observed()
                     self._driven.add(stack.project)

@@ -10,13 +10,14 @@ import yaml
 
 from reprolab.core.files import writing
 from reprolab.scenario import catalogue
+from reprolab.scenario.simpler import SIMPLER_KEY
 
 # Texts about a case, and the results of runs. No run reads them.
 TEXTS = (
     *("README.md", "recorded.json", "history.jsonl", "matrix.json"),
     *("demo.yaml", "upstream.yaml", "reproducer.yaml"),
 )
-TEXT_KEYS = ("title", "document", "summary", "finding", "headline", "answer", *catalogue.KEYS)
+TEXT_KEYS = ("title", "document", "summary", "finding", "headline", "answer", SIMPLER_KEY, *catalogue.KEYS)
 COMPOSE = "compose.yaml"
 CACHE = "__pycache__"
 
@@ -24,8 +25,8 @@ CACHE = "__pycache__"
 def case_digest(directory: Path) -> str:
     """Return "sha256:..." over paths, contents and executable bits; "" if there is no such directory.
 
-    Texts do not count: the files in TEXTS, and in compose.yaml the comments and the texts of x-reprolab. So a finding
-    that is written after a run does not change the digest.
+    Texts do not count: the files in TEXTS, and in compose.yaml the comments, the texts of x-reprolab, and what only a
+    shrink reads. So a finding that is written after a run does not change the digest.
     """
     if not directory.is_dir():
         return ""

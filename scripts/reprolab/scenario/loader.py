@@ -22,6 +22,7 @@ from reprolab.core.error_place import place
 from reprolab.core.errors import UsageError
 from reprolab.scenario import catalogue
 from reprolab.scenario.allowance import ALLOW_KEY, read_allowances
+from reprolab.scenario.load_settings import LOAD_SETTINGS
 from reprolab.scenario.model import (
     APP_ROLE,
     CUSTOM,
@@ -35,6 +36,7 @@ from reprolab.scenario.model import (
     official_image,
 )
 from reprolab.scenario.requirement import REQUIRES_KEY, read_requirements
+from reprolab.scenario.simpler import SIMPLER_KEY, read_simpler
 from reprolab.scenario.variant import Variant
 
 PACKAGE = "reprolab_scenarios"
@@ -84,6 +86,7 @@ def _read_compose(name: str, directory: Path) -> Scenario:
     if not isinstance(model, dict) or not isinstance(model.get("services"), dict):
         raise UsageError(f"{where} has no services", expected="a Compose file with a services mapping")
     block, factors = _block(model.get("x-reprolab"), where), _factors(model)
+    _check_reserved(factors, where)
     _check_services(model["services"], name, where)
     texts = {key: _text(block.get(key), f"{where}: x-reprolab.{key}") for key in TEXT_KEYS}
     values = _value_lists(block, factors, where)
@@ -104,7 +107,15 @@ def _read_compose(name: str, directory: Path) -> Scenario:
         ),
         allow=read_allowances(block.get(ALLOW_KEY), where),
         catalogue=catalogue.read_entry(block, where),
+        simpler=read_simpler(block.get(SIMPLER_KEY), factors, values, where),
     )
+
+
+def _check_reserved(factors: Mapping[str, str], where: str) -> None:
+    """Raise UsageError for a factor with the name of a load setting of the lab."""
+    for name in factors:
+        if name in LOAD_SETTINGS:
+            raise UsageError(f"{where}: {name} is the lab's own name for the load", expected="another name")
 
 
 def _check_services(services: Mapping[str, object], name: str, where: str) -> None:
@@ -198,7 +209,7 @@ def _block(block: object, where: str) -> dict[str, Any]:
             f"{where} has no x-reprolab block", expected="x-reprolab: {title: ..., document: {title: ...}}"
         )
     described = (*TEXT_KEYS, DOCUMENT_KEY, HEADLINE_KEY, ANSWER_KEY, VALUES_KEY, WHEN_KEY, REQUIRES_KEY, ALLOW_KEY)
-    known = (*described, *catalogue.KEYS)
+    known = (*described, SIMPLER_KEY, *catalogue.KEYS)
     reject_unknown_keys(block, known, where, prefix="x-reprolab.")
     for key, expected in (("title", "a line of text"), (DOCUMENT_KEY, "{title: ..., author: ..., date: ...}")):
         if not block.get(key):

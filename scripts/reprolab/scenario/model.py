@@ -12,6 +12,7 @@ from reprolab.core.config_file import hint
 from reprolab.core.errors import UsageError
 from reprolab.scenario.allowance import Allowance
 from reprolab.scenario.catalogue import CatalogueEntry
+from reprolab.scenario.load_settings import LOAD_SETTINGS, check_load_setting
 from reprolab.scenario.requirement import Requirement
 
 Observation = Mapping[str, Any]
@@ -183,7 +184,8 @@ class Scenario:
     role -> factor (or `experiment`) -> the values that need the service, ``headline`` language (see LANGUAGES) -> the
     finding in one sentence. ``answer`` is claim -> its sign in words, the main claim first; a run's answer is made from
     it. ``requires`` is what the machine must have, ``allow`` what its stacks may have beyond the
-    lab's policy. ``catalogue`` is what the site and the README's table sort it by.
+    lab's policy. ``catalogue`` is what the site and the README's table sort it by. ``simpler`` is factor -> its values
+    towards the simplest, for a shrink.
     """
 
     name: str
@@ -201,6 +203,7 @@ class Scenario:
     requires: tuple[Requirement, ...] = ()
     allow: tuple[Allowance, ...] = ()
     catalogue: CatalogueEntry = field(default_factory=CatalogueEntry)
+    simpler: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def compose_file(self) -> Path:
@@ -237,15 +240,22 @@ class Scenario:
         """Return the default number of trials: TRIALS if a claim needs the variant, else 1."""
         return experiment.trials if variant in experiment.needed else 1
 
-    def check_factors(self, factors: Mapping[str, str], where: str, words: tuple[str, ...] = ()) -> None:
+    def check_factors(
+        self, factors: Mapping[str, str], where: str, words: tuple[str, ...] = (), *, load: bool = False
+    ) -> None:
         """Raise UsageError for a factor that compose.yaml does not use.
 
-        ``words`` are other names that could be meant: make takes both in the same way.
+        ``words`` are other names that could be meant: make takes both in the same way. With ``load`` the lab's load
+        settings are allowed too.
         """
         for name in factors:
+            if load and name in LOAD_SETTINGS:
+                check_load_setting(name, factors[name], where)
+                continue
             if name not in self.factors:
                 raise UsageError(
-                    f"{where}: {self.name} has no factor {name}{hint(name, (*self.factors, *words))}",
+                    f"{where}: {self.name} has no factor {name}"
+                    f"{hint(name, (*self.factors, *words, *(LOAD_SETTINGS if load else ())))}",
                     expected="one of "
                     + ", ".join(f"{k} ({v})" for k, v in self.factors.items())
                     + (f"; or make's own {', '.join(words)}" if words else ""),

@@ -14,11 +14,13 @@ from reprolab.core.errors import InvalidTrial
 from reprolab.engine.failures import raise_if_engine_gone
 from reprolab.engine.helpers import SMALL_LOG
 from reprolab.logs import timestamps
+from reprolab.scenario.load_settings import LOAD_SETTINGS, wrk_options
 from reprolab.stack.containers import remove_container, start_beside
 from reprolab.stack.http import StackRequests
 from reprolab.stack.network import StackNetwork, in_url
 
 SCRIPT_DIRECTORY = "/usr/share/wrk_wrapper"
+FIGURES = "wrk.json"
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,10 @@ class StackLoad(StackRequests, StackNetwork):
 
         ``host`` and ``port`` are in this namespace; "::1" needs IPv6 there, and the default is the first port that the
         service publishes. ``options`` are for wrk_wrapper.Wrk (threads, connections, duration in s, method, body, reuse
-        ...). Raises InvalidTrial if the load did not run: the target was down at the start, no request was made, wrk
-        failed, or the namespace has no IPv6.
+        ...). Load settings of the trial, such as LOAD_CONNECTIONS, replace them. Raises InvalidTrial if the load did
+        not run: the target was down at the start, no request was made, wrk failed, or the namespace has no IPv6.
         """
-        tool = Wrk(script_dir=SCRIPT_DIRECTORY, **options)
+        tool = Wrk(script_dir=SCRIPT_DIRECTORY, **(options | wrk_options(self.factors)))
         self.require_host(role or self.front, host)
         url = f"http://{in_url(host)}:{port or self.port(role)}{path}"
         container = self._start_wrk(tool.command(url), role)
@@ -70,8 +72,17 @@ class StackLoad(StackRequests, StackNetwork):
         except WrkError as error:
             raise InvalidTrial(f"the load did not run: {error}") from error
         load = Load(result, timestamps.moment_ns(state["StartedAt"]), timestamps.moment_ns(state["FinishedAt"]))
-        self.evidence.write("wrk.json", load.to_json())
+        self.evidence.write(FIGURES, load.to_json())
         return load
+
+    def check_load_settings(self) -> None:
+        """Raise InvalidTrial if the trial has load settings and its experiment started no wrk.
+
+        What was set had no effect then, and the trial is that of another load than its record says.
+        """
+        names = [name for name in LOAD_SETTINGS if name in self.factors]
+        if names and not (self.evidence.path / FIGURES).exists():
+            raise InvalidTrial(f"{' '.join(names)}: this experiment puts no load on its stack with wrk")
 
     def _start_wrk(self, command: Sequence[str], role: str) -> Container:
         service = self.model["services"].get("wrk")

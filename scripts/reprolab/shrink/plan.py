@@ -1,0 +1,33 @@
+"""What a shrink can take away from its starting stack, shown before anything is measured."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from reprolab.report.table import NOTHING, changes_text
+from reprolab.scenario.load_settings import LOAD_SETTINGS
+from reprolab.shrink.question import Question
+from reprolab.shrink.steps import space_of
+
+
+def show(console: Console, question: Question) -> None:
+    """Print the starting stack, what can get simpler in it, and the number of trials of each step."""
+    changes = changes_text(question.cell({}).settings)
+    stack = question.variant if changes == NOTHING else f"{question.variant} ({changes})"
+    console.print(Text(f"{question.scenario.name} · {question.claim.id}: {question.claim.text}", style="bold"))
+    console.print(f"starting stack: {stack}; services: {' '.join(question.services({}))}")
+    space = space_of(question.scenario, question.settings, {}, question.stays)
+    grid = Table("setting", "now", "simpler", box=box.SIMPLE_HEAD, pad_edge=False)
+    for item in space.reducibles:
+        simpler = " ".join(value or "(empty)" for value in reversed(item.simpler(item.start)))
+        grid.add_row(Text(item.name), Text(item.start or "(empty)"), Text(simpler if item.named else f"{simpler} …"))
+    console.print(grid)
+    console.print(f"{' '.join(LOAD_SETTINGS)} too, if the trials of the starting stack have a load of wrk")
+    trials = question.trials
+    console.print(
+        f"trials: {trials} of the starting stack; 1 of a step that is refused, {trials} of one that is accepted; "
+        f"{trials} more of the least stack, and {trials} of its control"
+    )

@@ -1,0 +1,119 @@
+"""What a shrink asks: a claim, the stack that it starts from, and how many trials must show the sign."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from reprolab.core import command_text
+from reprolab.core.config_file import hint, read_yaml
+from reprolab.core.errors import UsageError
+from reprolab.measure.cell import Cell
+from reprolab.scenario.model import APP_ROLE, DOCUMENTED, Claim, Experiment, Scenario
+
+
+@dataclass(frozen=True)
+class Question:
+    """The sign of ``claim`` shall show in each of ``trials`` trials of the least stack.
+
+    The starting stack is ``variant`` with the settings that the user has ``fixed``; these stay as they are.
+    ``companions`` are factors that the fixed ones need. ``roles`` are those of all services in the scenario's file.
+    """
+
+    scenario: Scenario
+    experiment: Experiment
+    claim: Claim
+    variant: str
+    trials: int
+    fixed: Mapping[str, str] = field(default_factory=dict)
+    companions: Mapping[str, str] = field(default_factory=dict)
+    roles: tuple[str, ...] = (APP_ROLE,)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings of the starting stack that are no documented ones, or that the user has fixed."""
+        return {**self.experiment.variants[self.variant], **self.companions, **self.fixed}
+
+    @property
+    def stays(self) -> tuple[str, ...]:
+        """The settings that are never changed."""
+        return tuple({**self.companions, **self.fixed})
+
+    def cell(self, settings: Mapping[str, str]) -> Cell:
+        """The starting stack with other settings."""
+        return Cell.of(self.scenario, self.experiment.name, {**self.settings, **settings})
+
+    def services(self, settings: Mapping[str, str]) -> tuple[str, ...]:
+        """The roles of the services that the starting stack has with these settings."""
+        factors = {**self.settings, **settings}
+        return tuple(role for role in self.roles if self.scenario.needs(role, factors, self.experiment.name))
+
+    def controls(self, state: Mapping[str, str]) -> Iterator[tuple[str, dict[str, str]]]:
+        """The claim's controls made from another stack: the variant, and the state with what it changes.
+
+        A variant is left out if its changes are fixed otherwise, if they make no difference, or if the trigger must not
+        happen in it.
+        """
+        documented = self.scenario.factors
+        usual = {**documented, **self.experiment.variants[self.variant]}
+        for name in self.claim.absent:
+            full = {**documented, **self.experiment.variants[name]}
+            changes = {factor: value for factor, value in full.items() if value != usual[factor]}
+            changed = {**state, **changes}
+            if name in self.claim.untriggered or changes.keys() & {*self.stays}:
+                continue
+            if self.cell(changed) != self.cell(state):
+                yield name, changed
+
+
+def ask(
+    scenario: Scenario,
+    experiment: str = "",
+    claim: str = "",
+    fixed: Mapping[str, str] | None = None,
+    trials: int | None = None,
+) -> Question:
+    """The question of a user. Raises UsageError for an unknown experiment, claim or factor."""
+    settings = dict(fixed or {})
+    if experiment and experiment not in scenario.experiments:
+        raise UsageError(
+            f"{scenario.name} has no experiment {experiment!r}{hint(experiment, scenario.experiments)}",
+            expected="one of " + ", ".join(scenario.experiments),
+        )
+    chosen = _claim(scenario, experiment, claim)
+    owner = next(row for row in scenario.experiments.values() if chosen in row.claims)
+    scenario.check_factors(settings, command_text.factors(), load=not owner.parallel)
+    variant = DOCUMENTED if DOCUMENTED in chosen.shows else chosen.shows[0]
+    services = read_yaml(scenario.compose_file, str(scenario.compose_file))["services"]
+    roles = tuple(str(name).removeprefix(f"{scenario.name}-") for name in services)
+    return Question(scenario, owner, chosen, variant, trials or owner.trials, settings, roles=roles)
+
+
+def _claim(scenario: Scenario, experiment: str, wanted: str) -> Claim:
+    """The claim with this id; without one the main claim, or the first of the experiment that expects its sign."""
+    rows = [scenario.experiments[experiment]] if experiment else list(scenario.experiments.values())
+    claims = {claim.id: claim for row in rows for claim in row.claims}
+    if wanted and wanted not in claims:
+        raise UsageError(
+            f"{command_text.option('claim', wanted)}: {experiment or scenario.name} has no such claim"
+            f"{hint(wanted, claims)}",
+            expected="one of " + ", ".join(claims),
+        )
+    main, showing = scenario.main_claim, [claim for claim in claims.values() if claim.shows]
+    if wanted:
+        chosen = claims[wanted]
+    elif main and main.id in claims:
+        chosen = main
+    elif experiment and showing:
+        chosen = showing[0]
+    else:
+        raise UsageError(
+            f"{experiment or scenario.name} has no main claim, and none is named",
+            expected=f"{command_text.option('claim', 'ID')}, one of " + ", ".join(claim.id for claim in showing),
+        )
+    if not chosen.shows:
+        raise UsageError(
+            f"{chosen.id} expects its sign in no variant, so there is no stack to start from",
+            expected="a claim whose sign shows: " + (", ".join(claim.id for claim in showing) or "(none)"),
+        )
+    return chosen

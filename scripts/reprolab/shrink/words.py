@@ -1,0 +1,132 @@
+"""The words and rows that the terminal, the Markdown and the page of a shrink share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from reprolab.core.number_words import plural
+from reprolab.report.table import NOTHING, changes_text
+from reprolab.shrink.document import Kind, ShrinkDocument, Status, StepResult
+
+SAME = "="  # the least stack has the value of the starting one
+STEP_HEADINGS = ("step", "what", "sign", "outcome", "why")
+
+
+@dataclass(frozen=True)
+class StepRow:
+    """A tested step in words; ``tested`` has the rest."""
+
+    number: str
+    what: str
+    sign: str
+    outcome: str
+    why: str
+    tested: StepResult
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The texts below STEP_HEADINGS."""
+        return (self.number, self.what, self.sign, self.outcome, self.why)
+
+
+def step_rows(document: ShrinkDocument) -> Iterator[StepRow]:
+    """All tests in their order, except the control's."""
+    for step in document.steps:
+        if step.kind is not Kind.CONTROL:
+            yield row(document, step)
+
+
+def remaining_rows(document: ShrinkDocument) -> list[StepRow]:
+    """The single steps from the least stack."""
+    return [replace(row(document, step), what=move.words) for move, step in document.refused]
+
+
+def row(document: ShrinkDocument, step: StepResult) -> StepRow:
+    """A test in words."""
+    outcomes = {True: "accepted", False: "refused"}
+    if step.kind is Kind.START:
+        what, outcomes = f"the starting stack: {start_words(document)}", {True: "shows it", False: "does not"}
+    elif step.kind is Kind.CONFIRMATION:
+        what, outcomes = "measured again: " + step.words, {True: "confirmed", False: "dropped"}
+    else:
+        what = step.words
+    beside = [f"beside it {plural(step.invalid, 'invalid trial')}: {step.first_invalid}"] if step.invalid else []
+    beside += [f"beside it {step.count.uncounted}"] if step.count.uncounted else []
+    why = "; ".join(beside) if step.accepted else step.reason
+    return StepRow(str(step.number), what, sign(step), outcomes[step.accepted], why, step)
+
+
+def sign(step: StepResult) -> str:
+    """How often the sign showed: "3/3", with the rate if the claim has one."""
+    return replace(step.count, not_exercised=0, busy=0).text
+
+
+def start_words(document: ShrinkDocument) -> str:
+    """The variant of the starting stack, with what differs from the documented one."""
+    changes = changes_text(document.settings)
+    return document.variant if changes == NOTHING else f"{document.variant} ({changes})"
+
+
+def side_by_side(document: ShrinkDocument) -> list[tuple[str, str, str]]:
+    """(what, starting stack, least stack) for each setting that can get simpler, the services, and the sign."""
+    rows = [
+        (name, value or NOTHING, SAME if document.least[name] == value else document.least[name] or NOTHING)
+        for name, value in document.start.items()
+    ]
+    before, after = (" ".join(roles) for roles in document.services)
+    rows.append(("services", before, SAME if before == after else after))
+    first, least = document.first, document.least_step
+    rows.append(("sign", sign(first) if first else NOTHING, sign(least) if least else NOTHING))
+    return rows
+
+
+def outcome(document: ShrinkDocument) -> tuple[str, str]:
+    """The outcome in a sentence without its full stop, and what it is about: the moves, or a reason; "" for nothing."""
+    first, least = document.first, document.least_step
+    if least is None:
+        seen = f"{sign(first)}, {first.reason}" if first else ""
+        return f"Nothing to shrink from: the starting stack does not show the sign of {document.claim} each time", seen
+    simpler = ", ".join(move.words for move in document.reductions)
+    stack = "The least stack" if simpler else "Nothing could be left out: the starting stack"
+    return f"{stack} shows the sign of {document.claim} in {sign(least)} trials", simpler
+
+
+def result(document: ShrinkDocument) -> str:
+    """The outcome in one sentence."""
+    return ": ".join(part for part in outcome(document) if part) + "."
+
+
+def minimality(document: ShrinkDocument) -> str:
+    """Whether a single step is left, in one sentence; "" where there is no least stack."""
+    if document.least_step is None:
+        return ""
+    if document.status is Status.MINIMAL:
+        steps = plural(len(document.remaining), "single step")
+        return f"It is 1-minimal: {steps} from it, and none shows the sign in every trial."
+    why = f" ({document.reason.splitlines()[0]})" if document.reason else ""
+    left = plural(len(document.untested), "single step")
+    return f"The shrink ended early: {document.status}{why}. {left} from it were not tested, so less may do."
+
+
+def control(document: ShrinkDocument) -> tuple[str, bool] | None:
+    """What the control of the least stack showed, and whether it was clean; None if it was not measured."""
+    step, least = document.control_step, document.least_step
+    if step is None or least is None:
+        return None
+    changes = {name: value for name, value in step.changes.items() if least.changes.get(name) != value}
+    what = f"The least stack with {changes_text(changes)}, as in the control {document.control},"
+    if step.obstacle:
+        return f"{what} cannot run: {step.obstacle.splitlines()[0]}", False
+    if step.count.shown:
+        return f"{what} shows the sign in {sign(step)} trials too, so there the sign says nothing", False
+    return f"{what} shows the sign in {sign(step)} trials", step.accepted
+
+
+def effort(document: ShrinkDocument) -> str:
+    """The number of trials and the time, in one line."""
+    kept = f" and {document.kept_trials} kept from earlier questions" if document.kept_trials else ""
+    minutes = document.seconds / 60
+    return (
+        f"{plural(len(document.steps), 'stack')}, {plural(document.new_trials, 'new trial')}{kept}, {minutes:.1f} min"
+    )

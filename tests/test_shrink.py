@@ -1,0 +1,527 @@
+"""A shrink from its question to its reports, and what FROM=shrink hands over."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cases import COMPOSE, EXPERIMENT, ROOT, load, recorded_run
+from click.testing import CliRunner
+from hostile import ACTS, MARKUP
+from reprolab.bugreport import render, sections, spec
+from reprolab.bugreport.input import BugReportInput, gather, unrelated
+from reprolab.cli import main
+from reprolab.cli import shrink as command
+from reprolab.core.errors import Exit, UsageError
+from reprolab.core.files import read_json, write_json
+from reprolab.core.foreign_text import ACTIVE
+from reprolab.core.terminal import Terminal
+from reprolab.export import least, write
+from reprolab.report.minimal_stack import MinimalStack, markdown
+from reprolab.scenario import loader
+from reprolab.scenario.model import Scenario
+from reprolab.shrink import document as shrink_document
+from reprolab.shrink import handover, plan, words
+from reprolab.shrink.document import Kind, ShrinkDocument, Status
+from reprolab.shrink.question import ask
+from reprolab.shrink.session import NothingToShrink, ShrinkSession
+from simulated_shrink import ABSENT, INVALID, SHOWN, SocketVanish, Truth, vanishing
+
+SECOND = EXPERIMENT.replace(
+    "CLAIMS = [",
+    'CLAIMS = [Claim("B-0", "It is dark.", sign=blinked, absent=["old"]), '
+    'Claim("B-2", "The old one does.", sign=blinked, shows=["old"]), ',
+)
+
+
+def vanish() -> Scenario:
+    """The scenario with a load."""
+    return loader.load(ROOT, "socket-vanish")
+
+
+class Shrunk:
+    """A shrink of socket-vanish in a directory of its own; ``printed`` is its terminal."""
+
+    def __init__(self, results: Path, truth: Truth = vanishing, **options: Any) -> None:
+        self.scenario = options.pop("scenario", None) or vanish()
+        self.question = ask(self.scenario, **options.pop("question", {}))
+        self.measurer = SocketVanish(self.scenario, truth, results=results, **options)
+        self.printed, self.progress = io.StringIO(), []
+        terminal = Terminal(file=self.printed, width=120)
+        self.session = ShrinkSession(ROOT, self.question, self.measurer, terminal, self.progress.append)
+
+    def run(self) -> Exit:
+        """The exit status of the shrink."""
+        return self.session.execute()
+
+    @property
+    def directory(self) -> Path:
+        return self.session.directory
+
+    @property
+    def document(self) -> ShrinkDocument:
+        return shrink_document.read(self.directory)
+
+    def stack(self) -> MinimalStack:
+        """Its least stack, as it is handed over."""
+        return handover.find(ROOT, self.scenario, str(self.directory), self.progress.append)
+
+
+@pytest.fixture(autouse=True)
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory of all results."""
+    monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path / "results"))
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def shrunk(results: Path) -> Shrunk:
+    """A shrink that has ended."""
+    made = Shrunk(results)
+    assert made.run() is Exit.AS_RECORDED
+    return made
+
+
+# -- the question ---------------------------------------------------------------------------------
+
+
+def test_the_main_claim_is_asked_by_default() -> None:
+    """Of a scenario, or of one experiment; from the documented stack where the sign shows there."""
+    question = ask(vanish())
+    assert (question.claim.id, question.variant, question.trials) == ("SV-1", "documented", 3)
+    assert question.roles == ("proxy", "app", "witness")
+    threads = loader.load(ROOT, "enable-threads")
+    assert ask(threads, "two-clients").claim in threads.experiments["two-clients"].claims
+
+
+def test_the_start_is_a_variant_that_shows_the_sign(tmp_path: Path) -> None:
+    """With its changes; what the user fixes is added and stays."""
+    scenario = load(tmp_path, lamp=SECOND)
+    question = ask(scenario, claim="B-2", fixed={"WORKERS": "4"}, trials=5)
+    assert (question.variant, question.trials) == ("old", 5)
+    assert question.cell({}).settings == {"RELEASE": "0.9", "WORKERS": "4"}
+    assert question.stays == ("WORKERS",)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"claim": "B-9"}, "--claim B-9: blink has no such claim"),
+        ({"claim": "B-0"}, "B-0 expects its sign in no variant"),
+        ({}, "blink has no main claim, and none is named\n  expected: --claim ID, one of B-2, B-1"),
+        ({"experiment": "lampe"}, r"blink has no experiment 'lampe' \(did you mean lamp\?\)"),
+        ({"claim": "B-1", "fixed": {"WORKRES": "1"}}, "blink has no factor WORKRES"),
+    ],
+)
+def test_a_question_that_cannot_be_asked(tmp_path: Path, options: dict[str, Any], expected: str) -> None:
+    """Each mistake with what is expected."""
+    with pytest.raises(UsageError, match=expected):
+        ask(load(tmp_path, lamp=SECOND), **options)
+
+
+def test_services_that_the_least_stack_does_not_need_are_left_out() -> None:
+    """x-reprolab.when says by which factors."""
+    question = ask(loader.load(ROOT, "pool-freeze"))
+    assert "upstream" in question.services({})
+    assert "upstream" not in question.services({"TASK": "sleep"})
+
+
+# -- the session and its files --------------------------------------------------------------------
+
+
+def test_a_shrink_finds_the_least_stack_and_writes_it_down(shrunk: Shrunk, results: Path) -> None:
+    """Its directory has the document, and the reports as text, Markdown and a page."""
+    document = shrunk.document
+    assert document.status is Status.MINIMAL
+    assert document.least == {
+        **{"WORKERS": "1", "THREADS": "2", "MAX_REQUESTS": "2", "WITNESS": "off"},
+        **{"LOAD_THREADS": "1", "LOAD_CONNECTIONS": "1", "LOAD_DURATION": "1"},
+    }
+    assert document.new_trials == shrunk.measurer.trials_run
+    assert shrunk.directory.parent == results / "shrink/socket-vanish"
+    assert {path.name for path in shrunk.directory.iterdir()} == {
+        *("shrink.json", "report.txt", "report.md", "report.html")
+    }
+
+
+def test_the_document_is_read_as_it_was_written(shrunk: Shrunk) -> None:
+    """Each step has its experiment, changes, count, reason and the place of its evidence below results/."""
+    document = shrunk.document
+    assert document == replace(shrunk.session.document(), seconds=document.seconds)
+    assert document.steps[0].evidence == "cells/documented"
+    assert all(step.experiment == "vanish" for step in document.steps)
+    assert all(step.reason for step in document.steps if not step.accepted)
+    assert {(move.words, step.reason) for move, step in document.refused} == {
+        ("THREADS 2 → 1", "no sign"),
+        ("MAX_REQUESTS 2 → 1", "not exercised: the trigger of the claim did not happen"),
+    }
+
+
+def test_the_terminal_says_what_was_found(shrunk: Shrunk) -> None:
+    """The steps, the stacks side by side, the proof, the control, and the effort."""
+    text = " ".join(shrunk.printed.getvalue().split())
+    assert "The least stack shows the sign of SV-1 in 6/6 trials: WORKERS 5 → 1, THREADS 5 → 2" in text
+    assert "It is 1-minimal: 2 single steps from it, and none shows the sign in every trial." in text
+    assert "The least stack with GUNICORN=19.5.0, as in the control gunicorn-19.5.0, shows the sign in 0/3" in text
+    assert re.search(r"LOAD_CONNECTIONS 200 1 .* services proxy app witness = ", text)
+    assert f"{len(shrunk.document.steps)} stacks, {shrunk.measurer.trials_run} new trials" in text
+    assert shrunk.progress[:2] == ["the starting stack: documented", "  shown in 3/3"]
+
+
+def test_the_page_links_the_evidence_of_each_step(shrunk: Shrunk, results: Path) -> None:
+    """Relative to the page; the least stack and the remaining steps stand before all others."""
+    page = (shrunk.directory / "report.html").read_text(encoding="utf-8")
+    links = re.findall(r'href="(\.\./[^"]+)"', page)
+    assert len(links) == len(shrunk.document.steps) - 1 + len(shrunk.document.remaining)
+    assert (shrunk.directory / links[-1]).resolve().is_relative_to(results.resolve() / "cells")
+    assert page.index('id="least"') < page.index('id="remaining"') < page.index('id="steps"')
+
+
+def test_the_markdown_has_both_tables(shrunk: Shrunk) -> None:
+    """It names no directory of this machine."""
+    text = (shrunk.directory / "report.md").read_text(encoding="utf-8")
+    assert "| `LOAD_CONNECTIONS` | 200 | 1 |" in text
+    assert "| 0 | the starting stack: documented | 3/3 | shows it |  |" in text
+    assert f"`results/shrink/socket-vanish/{shrunk.directory.name}/`" in text
+
+
+def test_nothing_to_shrink_from_is_an_error_that_says_so(results: Path) -> None:
+    """With the count of the starting stack; the document is kept."""
+    made = Shrunk(results, lambda s, n: ABSENT if n else SHOWN)
+    with pytest.raises(
+        NothingToShrink, match=r"does not show the sign of SV-1 each time: 1/3, the sign comes and goes"
+    ):
+        made.run()
+    assert NothingToShrink.exit_status is Exit.INCONCLUSIVE
+    assert made.document.status is Status.NOTHING
+
+
+def test_an_interrupt_leaves_the_state_and_its_reports(results: Path) -> None:
+    """The least stack so far, and the steps that were not tested."""
+    made = Shrunk(results, interrupt=25)
+    with pytest.raises(KeyboardInterrupt):
+        made.run()
+    document = made.document
+    assert document.status is Status.INTERRUPTED
+    assert document.untested
+    assert document.least_step is not None
+    assert "The shrink ended early: interrupted" in " ".join(made.printed.getvalue().split())
+
+
+def test_a_killed_process_leaves_all_steps_so_far(results: Path) -> None:
+    """The document is written after each test."""
+    made = Shrunk(results)
+    seen: list[tuple[str, int]] = []
+    measure = made.measurer.measure
+
+    def look(*arguments: Any) -> Any:
+        seen.append((str(made.document.status), len(made.document.steps)))
+        return measure(*arguments)
+
+    made.measurer.measure = look  # type: ignore[method-assign]
+    made.run()
+    assert seen[0] == ("running", 0)
+    assert [number for _, number in seen] == sorted(number for _, number in seen)
+    assert seen[-1] == ("running", len(made.document.steps) - 1)
+
+
+def test_a_budget_that_ends_the_search_leaves_it_inconclusive(results: Path) -> None:
+    """Exit status 3, since less may do."""
+    made = Shrunk(results)
+    made.session.budget = 0.0
+    assert made.run() is Exit.INCONCLUSIVE
+    assert made.document.status is Status.BUDGET
+    assert made.document.steps == ()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data.pop("steps"),
+        lambda data: data.update(schema=2),
+        lambda data: data.update(status="done"),
+        lambda data: data.update(trials="3"),
+        lambda data: data.update(more=1),
+        lambda data: data["steps"][0].update(kind="?"),
+        lambda data: data["steps"][0].update(accepted=1),
+        lambda data: data["steps"][0]["count"].update(shown="3"),
+        lambda data: data["steps"][1]["moves"][0].pop("after"),
+        lambda data: data["remaining"][0].update(step=99),
+        lambda data: data["least"].pop("WORKERS"),
+        lambda data: data.update(services=[["app"]]),
+        lambda data: data.update(untested=[{"name": "A", "before": "2", "after": 1}]),
+    ],
+)
+def test_a_damaged_document_is_named(shrunk: Shrunk, damage: Callable[[dict[str, Any]], Any]) -> None:
+    """No traceback, and no result from half a file."""
+    path = shrunk.directory / "shrink.json"
+    data = read_json(path)
+    damage(data)
+    write_json(path, data)
+    with pytest.raises(UsageError, match=r"shrink\.json does not have the lab's format"):
+        shrink_document.read(shrunk.directory)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null"])
+def test_a_file_that_is_no_document_is_named(shrunk: Shrunk, text: str) -> None:
+    """A full disk leaves such files."""
+    (shrunk.directory / "shrink.json").write_text(text)
+    with pytest.raises(UsageError, match=r"shrink\.json"):
+        shrink_document.read(shrunk.directory)
+
+
+def test_texts_of_servers_are_inert_in_every_report(results: Path) -> None:
+    """A reason why a trial is invalid may hold escape sequences, markup and links."""
+    made = Shrunk(results, lambda s, n: INVALID if s["WORKERS"] == "1" else SHOWN)
+    trial = made.measurer._trial
+    made.measurer._trial = lambda *a: (  # type: ignore[method-assign]
+        replace(record, invalid=f"{ACTS}{MARKUP}") if (record := trial(*a)).invalid else record
+    )
+    made.run()
+    for name in ("report.txt", "report.md", "report.html"):
+        text = (made.directory / name).read_text(encoding="utf-8")
+        assert not ACTIVE.findall(text), name
+        assert name != "report.html" or "<script>" not in text
+    assert not ACTIVE.findall(re.sub(r"\x1b\[[0-9;]*m", "", made.printed.getvalue()))
+
+
+# -- FROM=shrink ----------------------------------------------------------------------------------
+
+
+def test_the_newest_shrink_that_fits_is_handed_over(shrunk: Shrunk, results: Path) -> None:
+    """One that failed is passed over, and named."""
+    failed = Shrunk(results, lambda s, n: ABSENT)
+    with pytest.raises(NothingToShrink):
+        failed.run()
+    said: list[str] = []
+    stack = handover.find(ROOT, vanish(), "shrink", said.append)
+    assert stack.evidence == f"shrink/socket-vanish/{shrunk.directory.name}"
+    name = failed.directory.name
+    assert f"newer ones do not fit: {name} (it has no least stack: nothing to shrink from)" in said[0]
+    assert stack.changes["LOAD_CONNECTIONS"] == "1"
+    assert (stack.count.text, stack.minimal, stack.control) == ("6/6", True, {"GUNICORN": "19.5.0"})
+
+
+def test_without_a_shrink_the_command_for_one_is_named(results: Path) -> None:
+    """As for a run."""
+    with pytest.raises(
+        UsageError, match=r"socket-vanish has no shrink to hand over\n.*\n.*reprolab shrink socket-vanish"
+    ):
+        handover.find(ROOT, vanish(), "shrink", print)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"scenario": "two-masters"}, "it is of two-masters"),
+        ({"status": Status.RUNNING}, "it has no least stack: running"),
+        ({"case": "sha256:0"}, "the files of the case have changed since"),
+    ],
+)
+def test_a_shrink_that_says_nothing_of_the_case_is_refused(
+    shrunk: Shrunk, changes: dict[str, Any], reason: str
+) -> None:
+    """Each with the reason."""
+    shrink_document.write(shrunk.directory, replace(shrunk.document, **changes))
+    with pytest.raises(UsageError, match=reason):
+        shrunk.stack()
+
+
+def test_a_least_stack_whose_control_shows_the_sign_is_refused(results: Path) -> None:
+    """There the sign says nothing; the terminal says it, too."""
+    made = Shrunk(results, lambda s, n: SHOWN)
+    made.run()
+    assert "shows the sign in 3/3 trials too, so there the sign says nothing" in " ".join(
+        made.printed.getvalue().split()
+    )
+    with pytest.raises(UsageError, match="its control shows the sign too, in 3/3 trials"):
+        made.stack()
+
+
+def test_the_export_has_the_factors_and_the_load_of_the_least_stack(shrunk: Shrunk, tmp_path: Path) -> None:
+    """The numbers of wrk stand in the files of the drive; the README says what was left out, and with what result."""
+    case = least.least_case(vanish(), shrunk.stack())
+    directory, _ = write.write_reproducer(case, tmp_path / "export")
+    assert directory.name == "socket-vanish-least-reproducer"
+    model = yaml.safe_load((directory / "compose.yaml").read_text(encoding="utf-8"))
+    variables = model["services"]["app"]["environment"]
+    assert {name: variables[name] for name in ("WORKERS", "THREADS", "MAX_REQUESTS")} == {
+        **{"WORKERS": "1", "THREADS": "2", "MAX_REQUESTS": "2"}
+    }
+    drive = (directory / "drive/drive.sh").read_text(encoding="utf-8")
+    assert "wrk --threads 1 --connections 1 --duration 1s" in drive
+    page = (directory / "README.md").read_text(encoding="utf-8")
+    assert "It showed in 6 of 6 trials of this stack. It is 1-minimal" in page
+    assert "| `LOAD_CONNECTIONS` | `200` | `1` |" in page
+    assert "Not part of this reproducer: WITNESS." in page
+    assert "| least |" in page and "| control of least |" in page
+    assert "in 0 of 3 trials" in page
+    assert "was not measured" not in page
+    assert len(page.splitlines()) <= 80
+    assert "least) export GUNICORN=19.6.0 ;;" in (directory / "run.sh").read_text(encoding="utf-8")
+
+
+def test_a_load_that_the_drive_does_not_name_is_said_to_be_left(shrunk: Shrunk, tmp_path: Path) -> None:
+    """Its files have no such number: the reproducer keeps the documented load."""
+    stack = shrunk.stack()
+    reduced = tuple(replace(row, start="77") if row.name == "LOAD_CONNECTIONS" else row for row in stack.reduced)
+    case = least.least_case(vanish(), replace(stack, reduced=reduced))
+    directory, _ = write.write_reproducer(case, tmp_path / "export")
+    assert "--threads 1 --connections 200 --duration 1s" in (directory / "drive/drive.sh").read_text(encoding="utf-8")
+    page = (directory / "README.md").read_text(encoding="utf-8")
+    assert "Not part of this reproducer: WITNESS, LOAD_CONNECTIONS." in page
+
+
+def test_the_export_of_another_sign_is_refused(shrunk: Shrunk) -> None:
+    """SV-4 has the sign of the reproducer, SV-3 has another one."""
+    stack = shrunk.stack()
+    assert least.least_case(vanish(), replace(stack, claim="SV-4")).minimal
+    with pytest.raises(UsageError, match=r"the shrink is about SV-3(.|\n)*reprolab shrink socket-vanish --claim SV-1"):
+        least.least_case(vanish(), replace(stack, claim="SV-3"))
+
+
+def test_a_least_stack_that_is_the_control_is_refused(shrunk: Shrunk) -> None:
+    """Its script could show no difference."""
+    stack = shrunk.stack()
+    with pytest.raises(UsageError, match="is what the control of its reproducer changes to"):
+        least.least_case(vanish(), replace(stack, changes=stack.changes | {"GUNICORN": "19.5.0"}))
+
+
+def report_input(results: Path) -> BugReportInput:
+    """The input of gunicorn's report, from the recorded run."""
+    scenario, run = vanish(), recorded_run(results, "whole")
+    report = next(report for report in spec.load(scenario).reports if report.name == "gunicorn")
+    return gather(scenario, report, run, run.info())
+
+
+def test_a_bug_report_has_the_least_stack_with_its_proof(shrunk: Shrunk, results: Path) -> None:
+    """In the steps, which every form has; without a shrink there is no word of it."""
+    given = report_input(results)
+    assert "Minimal stack" not in sections.steps(given)
+    text = render.write(replace(given, minimal=shrunk.stack()), ROOT)
+    assert "**Minimal stack.** It shows the sign in 6/6 trials" in text
+    assert "| `MAX_REQUESTS` | 512 | 2 |" in text
+    assert "| THREADS 2 → 1 | 0/1 | no sign |" in text
+    assert "With `GUNICORN=19.5.0` the least stack shows it in 0/3 trials." in text
+    assert f"`results/shrink/socket-vanish/{shrunk.directory.name}/`" in text
+
+
+def test_a_least_stack_of_something_else_is_no_part_of_a_report(shrunk: Shrunk, results: Path) -> None:
+    """Another claim, or another starting stack."""
+    report, stack = report_input(results).report, shrunk.stack()
+    assert unrelated(report, stack) == ""
+    assert unrelated(report, replace(stack, claim="SV-7")).startswith("it is about SV-7")
+    assert unrelated(report, replace(stack, variant="tcp")) == "it started from tcp, and the report shows documented"
+
+
+def test_what_is_not_minimal_is_not_called_so(shrunk: Shrunk) -> None:
+    """Nor what could not be made smaller."""
+    stack = shrunk.stack()
+    assert "The shrink ended early, so less may do." in markdown(replace(stack, minimal=False))
+    assert "Nothing could be left out" in markdown(replace(stack, reduced=()))
+    assert "No single step is left." in markdown(replace(stack, refused=()))
+
+
+# -- the command line -----------------------------------------------------------------------------
+
+
+def lab(*arguments: str) -> tuple[int, str]:
+    """The exit status and the output of a command."""
+    done = CliRunner().invoke(main.main, list(arguments), env={"REPROLAB_ROOT": str(ROOT)})
+    return done.exit_code, done.output
+
+
+def test_the_command_shrinks(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the user fixes is part of each stack; the measurer gets the other options."""
+    got: list[Any] = []
+
+    def measurer(root: Path, scenario: Scenario, question: Any, options: Any, terminal: Any) -> SocketVanish:
+        got.append(options)
+        return SocketVanish(scenario, vanishing, results=results)
+
+    monkeypatch.setattr(command, "_measurer", measurer)
+    words_ = ["--set", "WORKERS=2", "--set", "LOAD_DURATION=4", "--trials", "2", "--fresh", "--seed", "7"]
+    status, output = lab("shrink", "socket-vanish", "--claim", "SV-1", *words_)
+    assert status == Exit.AS_RECORDED, output
+    assert got == [command.MeasureOptions(fresh=True, seed=7, jobs=None)]
+    assert "documented (WORKERS=2 LOAD_DURATION=4)" in output
+    assert "4/4 trials: THREADS 5 → 2" in " ".join(output.split())
+
+
+def test_exports_and_reports_take_the_newest_shrink(shrunk: Shrunk, results: Path, tmp_path: Path) -> None:
+    """`--from shrink` in both; an export has a variant or the least stack."""
+    status, output = lab("export", "socket-vanish", "--from", "shrink", "--output", str(tmp_path / "out"))
+    assert status == Exit.AS_RECORDED, output
+    assert "the sign showed in 6/6 trials of the least stack: WORKERS=1 THREADS=2" in output
+    assert "not part of the reproducer: WITNESS" in output
+    status, output = lab("export", "socket-vanish", "--from", "shrink", "--variant", "tcp")
+    assert status == Exit.USAGE
+    assert "--from shrink exports the least stack, and --variant a variant" in output
+    recorded_run(results, "whole")
+    status, output = lab("bugreport", "socket-vanish", "--from", "shrink", "--output", "-", "--only", "gunicorn")
+    assert status == Exit.AS_RECORDED, output
+    assert "**Minimal stack.**" in output
+
+
+def test_a_report_that_needs_a_missing_shrink_runs_nothing(results: Path) -> None:
+    """It ends before its trials."""
+    status, output = lab("bugreport", "socket-vanish", "--run", "--from", "shrink")
+    assert (status, "has no shrink to hand over" in output) == (Exit.USAGE, True)
+
+
+def test_a_plan_shows_what_can_get_simpler_and_runs_nothing(results: Path) -> None:
+    """The load is known when the starting stack was measured."""
+    status, output = lab("shrink", "socket-vanish", "--plan")
+    text = " ".join(output.split())
+    assert status == Exit.AS_RECORDED
+    assert "starting stack: documented; services: proxy app witness" in text
+    assert "WORKERS 5 4 3 1 …" in text
+    assert "WITNESS on off" in text
+    assert "LOAD_THREADS LOAD_CONNECTIONS LOAD_DURATION too" in text
+    assert not results.exists()
+
+
+def test_a_mistyped_claim_ends_before_anything_is_run(results: Path) -> None:
+    """With the nearest that there is."""
+    status, output = lab("shrink", "socket-vanish", "--claim", "SV-99")
+    assert status == Exit.USAGE
+    assert "--claim SV-99: socket-vanish has no such claim" in output
+
+
+# -- words ----------------------------------------------------------------------------------------
+
+
+def test_the_words_of_a_confirmation_that_fails(results: Path) -> None:
+    """It is dropped; the control is no row of the steps."""
+    made = Shrunk(results, lambda s, n: ABSENT if s["WORKERS"] == "1" and n == 4 else vanishing(s, n))
+    made.run()
+    rows = list(words.step_rows(made.document))
+    assert next(row.outcome for row in rows if row.what.startswith("measured again")) == "dropped"
+    assert all(row.tested.kind is not Kind.CONTROL for row in rows)
+    assert made.document.least["WORKERS"] != "1"
+
+
+def test_the_plan_names_empty_values(tmp_path: Path) -> None:
+    """An option that is left out."""
+    text = COMPOSE.replace("services:\n", '  simpler: {OPTIONS: ""}\nservices:\n') + "      OPTIONS: ${OPTIONS:-}\n"
+    lamp = EXPERIMENT.replace('"documented": {}', '"documented": {}, "more": {"OPTIONS": "--x"}').replace(
+        'shows=["documented"]', 'shows=["more"]'
+    )
+    stream = io.StringIO()
+    plan.show(Terminal(file=stream, width=100), ask(load(tmp_path, compose=text, lamp=lamp)))
+    assert re.search(r"OPTIONS +--x +\(empty\)", stream.getvalue())
+
+
+def test_the_document_is_plain_json(shrunk: Shrunk) -> None:
+    """Readable without the lab."""
+    data = json.loads((shrunk.directory / "shrink.json").read_text(encoding="utf-8"))
+    assert data["schema"] == 1
+    assert data["steps"][0]["count"] == {"shown": 3, "trials": 3}
+    assert data["status"] == "1-minimal"
