@@ -10,6 +10,7 @@ SCENARIOS := $(sort $(notdir $(patsubst %/compose.yaml,%,$(wildcard scenarios/*/
 
 # The variables that each target takes; of `scenario-NAME` the part before the name stands here.
 TAKES_scenario := TRIALS VARIANT EXPERIMENT JOBS SEED BUDGET CONFIDENCE KEEP KEEP_GOING ARGS
+TAKES_bisect := FACTOR CLAIM EXPERIMENT CONFIDENCE LEAST_RATE GAP POINTS TRIALS BUDGET FRESH SEED JOBS PLAN DEEP SOURCE ARGS
 TAKES_watch := SCENARIOS ARGS
 TAKES_list := ARGS
 TAKES_judge := RUN OBSERVE ARGS
@@ -43,7 +44,7 @@ TAKES_clean := ARGS
 TAKES_setup :=
 TAKES_help :=
 # These take factors too: every VARIABLE=value that is no word of the lab.
-WITH_FACTORS := scenario up
+WITH_FACTORS := scenario bisect up
 
 KINDS := $(patsubst TAKES_%,%,$(filter TAKES_%,$(.VARIABLES)))
 LAB_WORDS := $(sort PYTHON_BIN $(foreach kind,$(KINDS),$(TAKES_$(kind))))
@@ -108,6 +109,16 @@ site: setup ## all scenarios, claims and reports as pages to read without a netw
 .PHONY: accept
 accept: setup ## put a reviewed run on record: make accept RUN=socket-vanish; THIN=1 with verdicts that could be chance
 	@$(if $(RUN),$(REPROLAB) accept $(call quoted,$(RUN))$(if $(THIN), --thin) $(ARGS),$(call lacks,no RUN is given,$(A_RUN),RUN=socket-vanish))
+
+##@ Ask your own question
+# Options of questions: each variable that is given, as the option of its name.
+asked = $(foreach word,$(1),$(if $($(word)),--$(subst _,-,$(shell echo $(word) | tr A-Z a-z)) $(call quoted,$($(word)))))
+flags = $(foreach word,$(1),$(if $($(word)),--$(shell echo $(word) | tr A-Z a-z)))
+.PHONY: $(addprefix bisect-,$(SCENARIOS))
+$(addprefix bisect-,$(SCENARIOS)): bisect-%: setup ## where a sign comes and goes: make bisect-... FACTOR=GUNICORN CLAIM=ID; FACTOR="GUNICORN=A..B" for a range
+	@$(if $(FACTOR),$(REPROLAB) bisect $*$(if $(EXPERIMENT),/$(call quoted,$(EXPERIMENT))) \
+		$(call asked,FACTOR CLAIM CONFIDENCE LEAST_RATE GAP POINTS TRIALS BUDGET SEED JOBS SOURCE) \
+		$(call flags,FRESH PLAN DEEP) $(SET) $(ARGS),$(call lacks,no FACTOR is given,a factor that has releases or other ordered values,FACTOR=GUNICORN))
 
 ##@ Hand a case over
 .PHONY: $(addprefix bugreport-,$(SCENARIOS))

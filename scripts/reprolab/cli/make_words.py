@@ -12,8 +12,8 @@ from reprolab.core.errors import UsageError
 from reprolab.scenario import loader
 
 # The targets that have a scenario's name behind a dash.
-OF_SCENARIOS = ("scenario", "report", "bugreport", "export", "up", "wrk", "logs", "down", "demo")
-WITH_FACTORS = ("scenario-", "up-")
+OF_SCENARIOS = ("scenario", "bisect", "report", "bugreport", "export", "up", "wrk", "logs", "down", "demo")
+WITH_FACTORS = ("scenario-", "bisect-", "up-")
 
 
 @click.command("no-target", hidden=True)
