@@ -22,6 +22,7 @@ from reprolab.run.runner import Prepared
 from reprolab.scenario.model import CUSTOM, Claim, Scenario
 from reprolab.scenario.trial import TrialRecord
 
+LAMP = Cell("lamp")
 OWNER = {"reprolab.run": "one"}
 MODEL = {"services": {"blink-app": {"image": "reprolab/blink-app:1", "labels": {"reprolab.run": "one", "kept": "x"}}}}
 BUILT = {"blink-app": BuiltImage(Image("reprolab/blink-app:1", "sha256:a"))}
@@ -79,16 +80,17 @@ def test_every_claim_must_have_its_trials() -> None:
 def test_the_key_is_that_of_the_stack_and_not_of_the_run(tmp_path: Path) -> None:
     """Owner and place of the checkout do not count; the model, the files and the experiment do."""
     scenario = load(tmp_path / "here")
-    key = cell_key(scenario, "lamp", MODEL, OWNER)
+    key = cell_key(scenario, LAMP, MODEL, OWNER)
     service = MODEL["services"]["blink-app"]
     other_run = {"services": {"blink-app": {**service, "labels": {"reprolab.run": "two", "kept": "x"}}}}
-    assert cell_key(scenario, "lamp", other_run, OWNER) == key
-    assert cell_key(load(tmp_path / "there"), "lamp", MODEL, OWNER) == key
+    assert cell_key(scenario, LAMP, other_run, OWNER) == key
+    assert cell_key(load(tmp_path / "there"), LAMP, MODEL, OWNER) == key
     changed = {"services": {"blink-app": {**service, "environment": {"WORKERS": "3"}}}}
-    assert cell_key(scenario, "lamp", changed, OWNER) != key
-    assert cell_key(scenario, "other", MODEL, OWNER) != key
+    assert cell_key(scenario, LAMP, changed, OWNER) != key
+    assert cell_key(scenario, Cell("other"), MODEL, OWNER) != key
+    assert cell_key(scenario, Cell("lamp", (("LOAD_DURATION", "5"),)), MODEL, OWNER) != key, "in no model"
     (scenario.directory / "lamp.py").write_text("# changed\n", encoding="utf-8")
-    assert cell_key(scenario, "lamp", MODEL, OWNER) != key
+    assert cell_key(scenario, LAMP, MODEL, OWNER) != key
 
 
 def test_an_image_that_was_built_anew_is_another_one() -> None:

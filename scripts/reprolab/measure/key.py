@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
+from reprolab.measure.cell import Cell
 from reprolab.scenario.digest import case_digest
 from reprolab.scenario.model import Scenario
 from reprolab.stack.compose import Model
@@ -15,15 +16,22 @@ from reprolab.stack.compose import Model
 LENGTH = 16  # hexadecimal digits
 
 
-def cell_key(scenario: Scenario, experiment: str, model: Model, owner: Mapping[str, str]) -> str:
-    """A digest of the prepared model, the scenario's files, the experiment and the lab's version.
+def cell_key(scenario: Scenario, cell: Cell, model: Model, owner: Mapping[str, str]) -> str:
+    """A digest of the prepared model, the scenario's files, the cell and the lab's version.
 
     The model has the names of the images, which are digests of all that goes into them. ``owner`` are its labels that
-    differ from run to run. The place of the checkout does not count.
+    differ from run to run. The place of the checkout does not count. The settings of a load are in no model, but in the
+    cell.
     """
     content = json.dumps(_without(model, owner.keys()), sort_keys=True, default=str)
     root = str(scenario.directory.resolve().parents[1])
-    parts = [content.replace(root, "."), case_digest(scenario.directory), experiment, version("reprolab")]
+    parts = [
+        content.replace(root, "."),
+        case_digest(scenario.directory),
+        cell.experiment,
+        cell.changes,
+        version("reprolab"),
+    ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:LENGTH]
 
 

@@ -67,7 +67,7 @@ class LocalMeasurer:
         present = dict(self._images())
         for cell, item in zip(cells, prepared, strict=True):
             owner = labels.object_labels(self.scenario.name, self.runner.run.name)
-            kept = self.store.open(cell, cell_key(self.scenario, cell.experiment, item.model, owner), present)
+            kept = self.store.open(cell, cell_key(self.scenario, cell, item.model, owner), present)
             measured = _Measured(item, kept, kept.next_number() if self.fresh else 1)
             self._cells[cell] = measured
             self._kept[cell] = len(measured.records())
