@@ -9,11 +9,11 @@ from pathlib import Path
 import yaml
 
 from reprolab.core.files import writing
-from reprolab.scenario import catalogue
+from reprolab.scenario import catalogue, ranges
 
-# Texts about a case, and the results of runs. No run reads them.
+# Texts about a case, and the results of runs. No run of named variants reads them, and a question is no such run.
 TEXTS = ("README.md", "recorded.json", "history.jsonl", "demo.yaml", "upstream.yaml", "reproducer.yaml")
-TEXT_KEYS = ("title", "document", "summary", "finding", "headline", "answer", *catalogue.KEYS)
+TEXT_KEYS = ("title", "document", "summary", "finding", "headline", "answer", *catalogue.KEYS, *ranges.KEYS)
 COMPOSE = "compose.yaml"
 CACHE = "__pycache__"
 
