@@ -75,7 +75,7 @@ COMMITS = CommitSearch(
         Point("19.7.0+1.g02", "2015-08-01", "change | the lamp", asked=3, trials=3, shown=3),
     ),
 )
-WHOLE = document(bisected("ggggggxBBBBBBBggggggg"), deep=(COMMITS,), notes=("19.0rc1: a pre-release",))
+WHOLE = document(bisected("ggggggxBBBBBBBggggggg"), deep=(COMMITS,), notes=("left out: 1 pre-release (19.0rc1)",))
 
 
 # -- bisect.json ---------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ def test_the_report_to_paste_has_everything() -> None:
         "shows the sign in 50 % of its trials looks good then with 25 %.",
         "If all 21 releases showed it in 50 % of their trials, the chance that any looks like this is 0.51 %",
         "A sign that shows in less than 50 % of the trials is not covered.",
-        "- Left out: 19.0rc1: a pre-release",
+        "- left out: 1 pre-release (19.0rc1)",
         "kernel 6.1, engine 20.10, compose 2.26, Python 3.11, 2 × Some CPU, 2026-01-02 12:00 UTC",
         "`make bisect-blink FACTOR=RELEASE=19.1.0..19.21.0 CLAIM=B-1 CONFIDENCE=99 GAP=4 LEAST_RATE=50`",
     ):
@@ -230,7 +230,8 @@ def test_what_ended_it_early_is_said() -> None:
     )
     bisect = measuring("gggg", Rules(points=1))
     bisect.run()
-    assert "Nothing is known of 19.2.0, 19.3.0, 19.4.0." in shown(document(bisect))
+    outside = "Nothing is known of 3 releases outside the measured ones: 19.2.0, 19.3.0, 19.4.0."
+    assert outside in shown(document(bisect))
 
 
 def test_the_range_of_other_values_is_a_list() -> None:

@@ -17,7 +17,7 @@ from repositories import Repository
 from reprolab.bisect.document import read_document
 from reprolab.bisect.measuring import POINTS
 from reprolab.bisect.plan import plan_lines
-from reprolab.bisect.question import Question, check, choose_claim
+from reprolab.bisect.question import Question, ascending, check, choose_claim
 from reprolab.bisect.search import Rules
 from reprolab.bisect.session import Session, SourceCheckout
 from reprolab.cli import bisect as command
@@ -26,6 +26,7 @@ from reprolab.core.errors import Exit, LabError, UsageError
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import ABORTED, COMPLETE, FAILED
 from reprolab.measure.axis import Axis, Value
+from reprolab.measure.known_values import KnownValues
 from reprolab.scenario.model import Scenario
 from simulated import RATES, Simulated
 
@@ -35,7 +36,7 @@ TRUTH = "gggggBBBBBggg"
 def axis(truth: str = TRUTH, *, ordered: bool = True, package: str = "blinker") -> Axis:
     """A release for each letter: 1.1, 1.2 and so on; the documented one, 1.0, is not among them."""
     values = [Value(f"1.{number}", f"2020-01-{number:02d}") for number in range(1, len(truth) + 1)]
-    return Axis("RELEASE", tuple(values), ordered, package, ("1.0rc1: a pre-release",))
+    return Axis("RELEASE", tuple(values), ordered, package, ("left out: 1 pre-release (1.0rc1)",))
 
 
 def lab(truth: str = TRUTH, **options: Any) -> Simulated:
@@ -94,6 +95,31 @@ def test_what_cannot_be_bisected_is_refused(tmp_path: Path) -> None:
         check(axis(), scenario, {"RELEASE": "1"})
     with pytest.raises(UsageError, match="no factor WROKERS"):
         check(axis(), scenario, {"WROKERS": "3"})
+
+
+def test_the_oldest_value_comes_first() -> None:
+    """First bad and fixed are words of time; a list without versions stays as it is."""
+    assert [value.text for value in ascending(replace(axis("ggg"), values=axis("ggg").values[::-1])).values] == [
+        "1.1",
+        "1.2",
+        "1.3",
+    ]
+    named = Axis("X", (Value("b"), Value("a")), ordered=True)
+    assert ascending(named) is named
+
+
+def test_a_factor_alone_is_the_range_from_its_first_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is no pre-release; a factor without a range is refused by the reader of ranges."""
+    asked: list[str] = []
+    monkeypatch.setattr(command, "read_axis", lambda root, scenario, factor, text: asked.append(text) or axis())
+    known = KnownValues("release", (Value("0.1rc1"), Value("0.1"), Value("1.0")), left_out={0: "pre-release"})
+    monkeypatch.setattr(command, "known_values", lambda root, scenario, factor, releases: known)
+    scenario = load(tmp_path)
+    command._axis(tmp_path, scenario, "RELEASE")
+    command._axis(tmp_path, scenario, "RELEASE=0.9..1.0")
+    monkeypatch.setattr(command, "known_values", lambda root, scenario, factor, releases: None)
+    command._axis(tmp_path, scenario, "RELEASE")
+    assert asked == ["0.1..", "0.9..1.0", "1.0.."]
 
 
 # -- a session -----------------------------------------------------------------------------------
@@ -242,7 +268,7 @@ def test_the_plan_names_what_would_be_measured(tmp_path: Path) -> None:
     asked = question(load(tmp_path), complete=lambda settings: {**settings, "WORKERS": "4"})
     lines = list(plan_lines(asked))
     assert lines[0] == "RELEASE: 13 releases, 1.1 (2020-01-01) to 1.13 (2020-01-13)"
-    assert lines[1:4] == ["left out: 1.0rc1: a pre-release", "sign: the sign of B-1 shows", "first: 1.1, 1.13"]
+    assert lines[1:4] == ["left out: 1 pre-release (1.0rc1)", "sign: the sign of B-1 shows", "first: 1.1, 1.13"]
     assert lines[4] == "with WORKERS=4: 1.1 to 1.13 (13)"
     assert lines[5] == "without a change: about 4 releases with 2 trials each; if all show the sign, one each"
 
@@ -261,6 +287,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setattr(command.session, "measurer", simulated)
     monkeypatch.setattr(command, "read_axis", lambda root, scenario, factor, text: axis())
+    monkeypatch.setattr(command, "known_values", lambda root, scenario, factor, releases: None)
     monkeypatch.setattr(command, "complete", lambda scenario, settings, fixed: dict(settings))
     return tmp_path
 
@@ -277,7 +304,7 @@ def test_the_command_prints_and_keeps_the_result(home: Path) -> None:
     assert "First bad: 1.6 (2020-01-06). Last good: 1.5 (2020-01-05)." in result.stdout
     assert "Last bad: 1.10 (2020-01-10). Fixed in 1.11 (2020-01-11)." in result.stdout
     document = read_document(home / "results" / "bisect" / "blink" / "latest")
-    assert document.rules == Rules() and document.notes == ("1.0rc1: a pre-release",)
+    assert document.rules == Rules() and document.notes == ("left out: 1 pre-release (1.0rc1)",)
 
 
 def test_the_options_are_rules(home: Path) -> None:

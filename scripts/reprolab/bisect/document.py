@@ -55,7 +55,7 @@ class BisectDocument:
     """A bisect of ``claim``, whose ``sentence`` is the document's and whose ``sign`` is in words.
 
     ``documented`` is the documented value of ``factor``; ``package`` is "" if its values are no releases. ``settings``
-    are those of all cells, ``notes`` what the range leaves out. ``status`` is that of a run; ``ended`` is BUDGET or
+    are those of all cells, ``notes`` say what the range leaves out. ``status`` is that of a run; ``ended`` is BUDGET or
     POINTS if that ended it early. ``budget`` is in seconds. ``bases`` are the lines of the base images.
     """
 

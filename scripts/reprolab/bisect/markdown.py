@@ -66,7 +66,7 @@ def _behind(document: BisectDocument, where: str) -> Iterator[str]:
     facts = [f"Claim: {document.claim}, {prose(document.sentence)}"]
     facts += [f"Documented: {code(f'{document.factor}={document.documented}')}"] if document.documented else []
     facts += [f"Settings of all trials: {code(settings)}"] if settings else []
-    facts += [f"Left out: {foreign(note)}" for note in document.notes]
+    facts += [foreign(note) for note in document.notes]
     facts += [f"Base image: {foreign(base)}" for base in document.bases]
     facts += [f"Measured on: {foreign(words.host_words(document.host))}, {foreign(document.started)}"]
     facts += [f"Again, in a checkout of reprolab: {code(words.repeat(document))}"]

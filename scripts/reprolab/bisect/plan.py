@@ -16,7 +16,7 @@ def plan_lines(question: Question) -> Iterator[str]:
     axis, rules, points = question.axis, question.rules, question.points()
     kind = "release" if axis.package else "value"
     yield f"{axis.factor}: {plural(len(points), kind)}, {points[0].name} to {points[-1].name}"
-    yield from (f"left out: {note}" for note in axis.notes)
+    yield from axis.notes
     yield f"sign: {question.sign}"
     yield f"first: {', '.join(points[index].value for index in question.first())}"
     yield from _companions(points)

@@ -148,3 +148,26 @@ def stretches(points: Sequence[Point]) -> Iterator[Stretch]:
 def differs(points: Sequence[Point], stretch: Stretch) -> bool:
     """Whether the ends of a stretch are on different sides."""
     return points[stretch.before].side is not points[stretch.after].side
+
+
+@dataclass(frozen=True)
+class OuterRun:
+    """Unmeasured points beside no measured one, or beside one only: before the first, after the last, or without any.
+
+    ``edge``: one neighbour is measured and the other is a hole, so the last point that can be measured lies here.
+    """
+
+    unknown: tuple[int, ...]
+    edge: bool
+
+
+def outer_runs(points: Sequence[Point]) -> Iterator[OuterRun]:
+    """The unmeasured points outside the measured ones, in runs between points that were tried."""
+    measured = [index for index, point in enumerate(points) if point.measured]
+    tried = [index for index, point in enumerate(points) if point.side is not Side.UNKNOWN]
+    for before, after in pairwise([-1, *tried, len(points)]):
+        inside = bool(measured) and measured[0] <= before and after <= measured[-1]
+        if after - before > 1 and not inside:
+            ends = [index for index in (before, after) if index in tried]
+            known = sum(points[index].measured for index in ends)
+            yield OuterRun(tuple(range(before + 1, after)), edge=len(ends) == 2 and known == 1)

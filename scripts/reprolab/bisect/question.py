@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from packaging.version import InvalidVersion, Version
 
 from reprolab.bisect.point import Point
 from reprolab.bisect.search import Rules, first_points
@@ -83,6 +85,15 @@ def choose_claim(scenario: Scenario, experiment: str, wanted: str) -> tuple[Expe
             advice=command_text.option("claim", "ID"),
         )
     return claims[chosen]
+
+
+def ascending(axis: Axis) -> Axis:
+    """The axis with its oldest value first: "first bad" and "fixed" are words of time."""
+    try:
+        newest_first = len(axis.values) > 1 and Version(axis.values[0].text) > Version(axis.values[-1].text)
+    except InvalidVersion:
+        return axis
+    return replace(axis, values=axis.values[::-1]) if newest_first else axis
 
 
 def check(axis: Axis, scenario: Scenario, fixed: Mapping[str, str]) -> None:

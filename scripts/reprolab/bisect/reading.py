@@ -74,7 +74,7 @@ class Reading:
         """What is assumed of the unmeasured values, and what the bisect can have missed."""
         lines = [words.assumed_words(item, self.kind) for item in self.findings.assumed]
         if self.findings.outside:
-            lines.append(f"Nothing is known of {', '.join(point.value for point in self.findings.outside)}.")
+            lines.append(words.outside_words(self.findings.outside, self.kind))
         return [*lines, *words.limits(self.findings, self.rules, self.points, self.kind)]
 
     @property

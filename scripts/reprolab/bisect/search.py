@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import chain
 
 from packaging.version import InvalidVersion, Version
 
 from reprolab.bisect.chance import least_rate, trials_needed
-from reprolab.bisect.point import Point, Side, Stretch, differs, stretches
+from reprolab.bisect.point import Point, Side, Stretch, differs, outer_runs, stretches
 from reprolab.measure.axis import Axis
 
 LOOKS = 2  # trials of a point without the sign that is no end of a change
@@ -89,14 +88,21 @@ def wanted(points: Sequence[Point], rules: Rules, first: Sequence[int]) -> Wante
 
 def _opening(points: Sequence[Point], rules: Rules, first: Sequence[int]) -> Iterator[tuple[int, int]]:
     """The first points, the outermost values that can be measured, and a second trial of good points."""
-    indexes = range(len(points))
-    ends = [next((i for i in order if points[i].side is not Side.HOLE), None) for order in (indexes, indexes[::-1])]
-    for index in chain(first, ends):
-        if index is not None:
-            yield index, 1
-    for index in indexes:
-        if points[index].side is Side.GOOD:
+    for index in first:
+        yield index, 1
+    runs = list(outer_runs(points))
+    for run in runs:
+        if run.edge:
+            yield _middle(run.unknown), 1
+    if runs and not any(point.measured for point in points) and all(points[index].asked for index in first):
+        yield _middle(max(runs, key=lambda run: len(run.unknown)).unknown), 1
+    for index, point in enumerate(points):
+        if point.side is Side.GOOD:
             yield index, min(LOOKS, rules.most_trials)
+
+
+def _middle(indexes: Sequence[int]) -> int:
+    return indexes[len(indexes) // 2]
 
 
 def _changes(points: Sequence[Point], rules: Rules) -> Iterator[tuple[int, int]]:
@@ -106,7 +112,7 @@ def _changes(points: Sequence[Point], rules: Rules) -> Iterator[tuple[int, int]]
         if not differs(points, stretch):
             continue
         if stretch.unknown:
-            yield stretch.unknown[len(stretch.unknown) // 2], 1
+            yield _middle(stretch.unknown), 1
             continue
         for index in (stretch.before, stretch.after):
             point = points[index]
@@ -126,6 +132,10 @@ def _gaps(points: Sequence[Point], rules: Rules) -> Iterator[tuple[int, int]]:
     long = [stretch for stretch in stretches(points) if len(stretch.unknown) >= rules.gap]
     for stretch in sorted(long, key=lambda item: (-len(item.unknown), -_days(points, item))):
         yield _split(stretch.unknown, rules.gap), 1
+    # Outside, what is measurable may have holes between; it is tried as closely, but nothing is assumed of the rest.
+    for run in outer_runs(points):
+        if len(run.unknown) >= rules.gap:
+            yield _split(run.unknown, rules.gap), 1
 
 
 def _split(unknown: Sequence[int], gap: int) -> int:

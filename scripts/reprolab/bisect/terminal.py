@@ -70,7 +70,7 @@ def _listed(title: str, lines: Sequence[str]) -> Iterator[Text]:
 
 def _behind(document: BisectDocument) -> Iterator[Text]:
     yield Text("")
-    yield from (Text(f"left out: {note}", style="dim") for note in document.notes)
+    yield from (Text(note, style="dim") for note in document.notes)
     yield from (Text(f"base image: {base}", style="dim") for base in document.bases)
     yield Text(f"host: {words.host_words(document.host)}", style="dim")
     yield Text(f"again: {words.repeat(document)}", style="dim")

@@ -18,6 +18,7 @@ from reprolab.evidence.run_info import COMPLETE
 
 RELEASE, VALUE, COMMIT = "release", "value", "commit"
 NOT_BUILT = "image build failed"
+MOST_NAMES = 6  # in one sentence
 
 
 def noun(document: BisectDocument) -> str:
@@ -112,6 +113,14 @@ def span_words(points: Sequence[Point], kind: str) -> str:
     if len(points) == 1:
         return points[0].value
     return f"{points[0].value} to {points[-1].value} ({plural(len(points), kind)})"
+
+
+def outside_words(points: Sequence[Point], kind: str) -> str:
+    """The unmeasured points before the first measured one, or after the last: nothing is assumed of them."""
+    names = [point.value for point in points]
+    if len(names) > MOST_NAMES:
+        names = [*names[: MOST_NAMES - 1], "…", names[-1]]
+    return f"Nothing is known of {plural(len(points), kind)} outside the measured ones: {', '.join(names)}."
 
 
 def limits(findings: Findings, rules: Rules, points: Sequence[Point], kind: str) -> Iterator[str]:

@@ -13,7 +13,7 @@ from reprolab.bisect import terminal
 from reprolab.bisect.commits import check_source
 from reprolab.bisect.document import BisectDocument
 from reprolab.bisect.plan import plan_lines
-from reprolab.bisect.question import Question, check, choose_claim
+from reprolab.bisect.question import Question, ascending, check, choose_claim
 from reprolab.bisect.search import CONFIDENCE, GAP, LEAST_RATE, MOST_TRIALS, Rules
 from reprolab.bisect.session import Session, SourceCheckout
 from reprolab.bisect.write import QUESTION
@@ -23,13 +23,16 @@ from reprolab.core.errors import Exit, UsageError
 from reprolab.core.files import display_path
 from reprolab.evidence import lookup
 from reprolab.measure import pages, session
+from reprolab.measure.axis import Axis
 from reprolab.measure.axis_text import read_axis
 from reprolab.measure.companions import complete
+from reprolab.measure.known_values import known_values
 from reprolab.measure.progress import CellProgress
+from reprolab.pins.index_releases import releases_of
 from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
 
-EVERYTHING = ".."  # the range of a factor that is given without one
+NEWEST = ".."  # behind a value: the range from there on
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,16 @@ class BisectOptions:
     source: Path | None = None
 
 
+def _axis(root: Path, scenario: Scenario, text: str) -> Axis:
+    """The values of FACTOR=VALUES; of FACTOR alone all that its range has."""
+    factor, _, values = text.partition("=")
+    known = known_values(root, scenario, factor, releases_of) if not values and factor in scenario.factors else None
+    if known:
+        usable = (value.text for place, value in enumerate(known.values) if place not in known.left_out)
+        values = next(usable, "") + NEWEST
+    return ascending(read_axis(root, scenario, factor, values or f"{scenario.factors.get(factor, '')}{NEWEST}"))
+
+
 def _question(
     root: Path, target: str, factor: str, claim: str, pairs: tuple[str, ...], rules: Rules, trials: int | None
 ) -> Question:
@@ -50,12 +63,11 @@ def _question(
     scenario = loader.load(root, name)
     experiment, chosen = choose_claim(scenario, experiment_name, claim)
     fixed = settings_of(pairs)
-    factor_name, _, values = factor.partition("=")
-    axis = read_axis(root, scenario, factor_name, values or EVERYTHING)
+    axis = _axis(root, scenario, factor)
     check(axis, scenario, fixed)
     most = trials or rules.most_trials
     limited = replace(rules, bad_trials=min(experiment.trials, most), most_trials=most)
-    chosen_factors = {*fixed, factor_name}
+    chosen_factors = {*fixed, axis.factor}
 
     def companions(settings: Mapping[str, str]) -> dict[str, str]:
         return complete(scenario, settings, chosen_factors)
