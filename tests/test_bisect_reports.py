@@ -150,7 +150,7 @@ def test_the_report_to_paste_has_everything() -> None:
         "| 19.7.0 | 2015-07-30 | hole | — | image build failed: no wheel: … more of the log |",
         "- 19.7.0 could not be built: image build failed: no wheel",
         "(3 releases): assumed good, as ",
-        "Not noticed is what begins and ends within an assumed stretch: at most 3 releases long.",
+        "A window inside an assumed stretch is not noticed; the longest stretch has 3 releases.",
         "shows the sign in 50 % of its trials looks good then with 25 %.",
         "If all 21 releases showed it in 50 % of their trials, the chance that any looks like this is 0.51 %",
         "A sign that shows in less than 50 % of the trials is not covered.",

@@ -167,8 +167,9 @@ def cost(points: Sequence[Point], rules: Rules) -> Cost:
     tried = [point for point in points if point.asked]
     used = sum(point.all_trials for point in tried)
     unmeasured = [side for point, side in zip(points, sides(points), strict=True) if not point.asked]
-    more = sum(1 if side is Side.BAD else LOOKS for side in unmeasured)
-    measurable = [side for side in sides(points) if side is not Side.HOLE]
     enough = rules.enough(points)
+    looks = enough if any(point.sometimes for point in points) else LOOKS
+    more = sum(1 if side is Side.BAD else looks for side in unmeasured)
+    measurable = [side for side in sides(points) if side is not Side.HOLE]
     sure = sum(min(rules.bad_trials, rules.most_trials) if side is Side.BAD else enough for side in measurable)
     return Cost(used, sum(point.kept for point in tried), len(tried), len(points), used + more, sure)

@@ -127,7 +127,7 @@ def limits(findings: Findings, rules: Rules, points: Sequence[Point], kind: str)
     """What the bisect can have missed."""
     longest = max((len(item.points) for item in findings.assumed if not item.differs), default=0)
     if longest:
-        yield f"Not noticed is what begins and ends within an assumed stretch: at most {plural(longest, kind)} long."
+        yield f"A window inside an assumed stretch is not noticed; the longest stretch has {plural(longest, kind)}."
     rate = rules.rate(points)
     least = min((point.trials for point in findings.measured if not point.shown), default=0)
     if least and looks_good(rate, least) > 1 - rules.confidence / 100:
