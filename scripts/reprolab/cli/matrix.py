@@ -19,7 +19,9 @@ from reprolab.matrix.plan import Companions, MatrixOptions, MatrixPlan, make_pla
 from reprolab.matrix.session import FOLDER, MatrixSession, exit_status
 from reprolab.measure import session
 from reprolab.measure.axis import Axis
+from reprolab.measure.axis_text import read_axis
 from reprolab.measure.cell import Measurer
+from reprolab.measure.companions import complete
 from reprolab.measure.progress import CellProgress
 from reprolab.pins import releases
 from reprolab.run.plan import default_jobs
@@ -109,8 +111,6 @@ def _find(root: Path, name: str, where: str) -> Path:
 
 def _axes(root: Path, scenario: Scenario, overs: Sequence[str]) -> list[Axis]:
     """The axes that the user asked for. Raises UsageError for a text that names none."""
-    from reprolab.measure.axis_text import read_axis  # type: ignore[import-not-found]
-
     if not overs:
         example = command_text.option("over", "WORKERS=1,2")
         raise UsageError("no factor to go through is given", expected=f"at least one factor with values: {example}")
@@ -125,8 +125,6 @@ def _axes(root: Path, scenario: Scenario, overs: Sequence[str]) -> list[Axis]:
 
 def _companions(scenario: Scenario) -> Companions:
     """Adds the factors that the scenario's rules choose; those that the user chose stay."""
-    from reprolab.measure.companions import complete  # type: ignore[import-not-found]
-
     def companions(settings: Mapping[str, str]) -> Mapping[str, str]:
         chosen: Mapping[str, str] = complete(scenario, settings, settings)
         return chosen
