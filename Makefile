@@ -68,9 +68,13 @@ RUN_OPTIONS := $(foreach one,$(VARIANT),--variant $(call quoted,$(one))) $(if $(
 	$(if $(BUDGET),--budget $(call quoted,$(BUDGET))) $(if $(CONFIDENCE),--confidence $(call quoted,$(CONFIDENCE))) \
 	$(if $(KEEP_GOING),--keep-going) $(if $(KEEP),--keep) $(SET) $(ARGS)
 # What the questions over many cells have in common.
-QUESTION_OPTIONS = $(foreach one,$(CLAIM),--claim $(call quoted,$(one))) $(if $(TRIALS),--trials $(call quoted,$(TRIALS))) \
+QUESTION_OPTIONS = $(if $(TRIALS),--trials $(call quoted,$(TRIALS))) \
 	$(if $(BUDGET),--budget $(call quoted,$(BUDGET))) $(if $(FRESH),--fresh) $(if $(PLAN),--plan) \
 	$(if $(SEED),--seed $(call quoted,$(SEED))) $(if $(JOBS),--jobs $(call quoted,$(JOBS))) $(SET) $(ARGS)
+ASKED_CLAIM = $(if $(CLAIM),--claim $(call quoted,$(CLAIM)))
+BISECT_OPTIONS = $(if $(CONFIDENCE),--confidence $(call quoted,$(CONFIDENCE))) \
+	$(if $(LEAST_RATE),--least-rate $(call quoted,$(LEAST_RATE))) $(if $(GAP),--gap $(call quoted,$(GAP))) \
+	$(if $(POINTS),--points $(call quoted,$(POINTS))) $(if $(DEEP),--deep) $(if $(SOURCE),--source $(call quoted,$(SOURCE)))
 # FROM=shrink: the newest shrink of the scenario.
 FROM_SHRINK := $(if $(FROM),--from $(call quoted,$(FROM)))
 # PYTHON on make's command line is a factor of the stacks; the interpreter of .venv is PYTHON_BIN, or PYTHON in
@@ -122,7 +126,17 @@ accept: setup ## put a reviewed run on record: make accept RUN=socket-vanish; TH
 .PHONY: $(addprefix matrix-,$(SCENARIOS))
 $(addprefix matrix-,$(SCENARIOS)): matrix-%: setup ## a map of the sign: OVER="GUNICORN=19.4.5..20.1.0 THREADS=1,5"; PLAN=1 runs nothing
 	@$(REPROLAB) matrix $*$(if $(EXPERIMENT),/$(call quoted,$(EXPERIMENT))) $(foreach one,$(OVER),--over $(call quoted,$(one))) \
-		$(if $(SHOW),--show $(call quoted,$(SHOW))) $(QUESTION_OPTIONS)
+		$(if $(SHOW),--show $(call quoted,$(SHOW))) $(foreach one,$(CLAIM),--claim $(call quoted,$(one))) $(QUESTION_OPTIONS)
+
+.PHONY: $(addprefix bisect-,$(SCENARIOS))
+$(addprefix bisect-,$(SCENARIOS)): bisect-%: setup ## where a sign comes and goes: make bisect-... FACTOR=GUNICORN CLAIM=ID; FACTOR="GUNICORN=A..B" for a range
+	@$(if $(FACTOR),$(REPROLAB) bisect $*$(if $(EXPERIMENT),/$(call quoted,$(EXPERIMENT))) --factor $(call quoted,$(FACTOR)) \
+		$(ASKED_CLAIM) $(BISECT_OPTIONS) $(QUESTION_OPTIONS),$(call lacks,no FACTOR is given,a factor that has releases or \
+		other ordered values,FACTOR=GUNICORN))
+
+.PHONY: $(addprefix shrink-,$(SCENARIOS))
+$(addprefix shrink-,$(SCENARIOS)): shrink-%: setup ## the least stack that still shows the sign in every trial: make shrink-... CLAIM=ID; PLAN=1 runs nothing
+	@$(REPROLAB) shrink $*$(if $(EXPERIMENT),/$(call quoted,$(EXPERIMENT))) $(ASKED_CLAIM) $(QUESTION_OPTIONS)
 
 ##@ Hand a case over
 .PHONY: $(addprefix bugreport-,$(SCENARIOS))

@@ -119,6 +119,8 @@ def _axes(root: Path, scenario: Scenario, overs: Sequence[str]) -> list[Axis]:
         factor, equals, text = over.partition("=")
         if not equals or not factor:
             raise UsageError(command_text.option("over", repr(over)), expected="FACTOR=VALUES, such as WORKERS=1,2")
+        # The text is no value: only the factor is checked here.
+        scenario.check_factors({factor: scenario.factors.get(factor, text)}, command_text.option("over"))
         axes.append(read_axis(root, scenario, factor, text))
     return axes
 

@@ -21,8 +21,8 @@ from reprolab.report.timeline import load_figures
 from reprolab.scenario.load_settings import settings_of_load
 from reprolab.shrink.document import Kind, Remaining, Status, StepResult
 from reprolab.shrink.question import Question
+from reprolab.shrink.refusal import refusal, shows_in
 from reprolab.shrink.steps import Move, Space, State, Step, applied, space_of
-from reprolab.verdict.counting import Count
 
 Key = tuple[tuple[str, str], ...]
 
@@ -151,7 +151,7 @@ class Search:
         number = len(self.steps)
         self.on_progress(f"step {number}: {', '.join(move.words for move in step)}")
         result = self._measured(after, 1)
-        if self._wanted > 1 and _shows(result.count(self.question.claim), 1):
+        if self._wanted > 1 and shows_in(result.count(self.question.claim), 1):
             result = self._measured(after, self._wanted)
         tested = self._known[_key(after)] = self._add(kind, step, after, result, self._wanted)
         return tested
@@ -237,27 +237,6 @@ class Search:
         self.on_progress(f"  shown in {tested.count.text}" + (f": refused, {reason}" if reason else ""))
         self.on_tested()
         return tested
-
-
-def refusal(count: Count, result: CellResult, wanted: int) -> str:
-    """Why a stack is refused, "" if the sign showed in each of the ``wanted`` trials."""
-    if result.obstacle:
-        return f"it cannot run: {short_reason(result.obstacle)}"
-    if count.shown < count.trials:
-        return "no sign" if not count.shown else "the sign comes and goes"
-    if _shows(count, wanted):
-        return ""
-    if count.errors:
-        return f"the sign could not be read: {count.errors[0]}"
-    if result.invalid:
-        return f"invalid: {short_reason(result.invalid[0])}"
-    if count.not_exercised:
-        return "not exercised: the trigger of the claim did not happen"
-    return "other work disturbed its trials" if count.busy else f"only {plural(count.trials, 'trial')} counted"
-
-
-def _shows(count: Count, wanted: int) -> bool:
-    return count.trials >= wanted and count.shown == count.trials
 
 
 def _key(state: Mapping[str, str]) -> Key:
