@@ -74,7 +74,7 @@ QUESTION_OPTIONS = $(if $(TRIALS),--trials $(call quoted,$(TRIALS))) \
 ASKED_CLAIM = $(if $(CLAIM),--claim $(call quoted,$(CLAIM)))
 BISECT_OPTIONS = $(if $(CONFIDENCE),--confidence $(call quoted,$(CONFIDENCE))) \
 	$(if $(LEAST_RATE),--least-rate $(call quoted,$(LEAST_RATE))) $(if $(GAP),--gap $(call quoted,$(GAP))) \
-	$(if $(POINTS),--points $(call quoted,$(POINTS))) $(if $(DEEP),--deep) $(if $(SOURCE),--source $(call quoted,$(SOURCE)))
+	$(if $(POINTS),--points $(call quoted,$(POINTS))) $(if $(SOURCE),--source $(call quoted,$(SOURCE))) $(if $(DEEP),--deep)
 # FROM=shrink: the newest shrink of the scenario.
 FROM_SHRINK := $(if $(FROM),--from $(call quoted,$(FROM)))
 # PYTHON on make's command line is a factor of the stacks; the interpreter of .venv is PYTHON_BIN, or PYTHON in

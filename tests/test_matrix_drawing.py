@@ -359,7 +359,7 @@ def test_a_plan_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         (["--over", "WORKRES=1"], "no factor WORKRES (did you mean WORKERS?)"),
         (["--over", "WORKERS=1", "--set", "WORKERS=2"], "WORKERS is given twice"),
         (["--over", "WORKERS=1", "--over", "WORKERS=2"], "WORKERS is given twice"),
-        (["--over", "WORKERS=1,", "--plan"], "WORKERS has no value"),
+        (["--over", "WORKERS=1,", "--plan"], "has an empty value"),
         (["--over", "WORKERS=1", "--claim", "B-9"], "blink has no such claim"),
         (["--over", "WORKERS=1", "--budget", "5"], "Invalid value for '--budget'"),
     ],

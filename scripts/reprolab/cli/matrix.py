@@ -127,6 +127,7 @@ def _axes(root: Path, scenario: Scenario, overs: Sequence[str]) -> list[Axis]:
 
 def _companions(scenario: Scenario) -> Companions:
     """Adds the factors that the scenario's rules choose; those that the user chose stay."""
+
     def companions(settings: Mapping[str, str]) -> Mapping[str, str]:
         chosen: Mapping[str, str] = complete(scenario, settings, settings)
         return chosen
