@@ -20,6 +20,8 @@ from reprolab.scenario.trial import TrialRecord
 # What a trial of a cell gives: whether the sign shows, or the probability of that, or one of these words.
 Truth = bool | float | str
 INVALID, BUSY, IDLE, BROKEN = "invalid", "busy", "not exercised", "unbuildable"
+# Its first trial shows the sign, and all others are invalid.
+ONCE = "once"
 
 
 @dataclass
@@ -58,9 +60,9 @@ class Simulated:
             raise self.raises
         self.trials_run += 1
         truth = self.truth(cell)
-        odds = truth if isinstance(truth, bool | float) else 0.0
+        odds = truth if isinstance(truth, bool | float) else float(truth == ONCE)
         shown = Random(f"{self.seed} {cell.words} {number}").random() < odds
-        invalid = "app did not start: exit code 1" if truth == INVALID else ""
+        invalid = "app did not start: exit code 1" if truth == INVALID or (truth == ONCE and number > 1) else ""
         busy = "other programs used 40 %" if truth == BUSY else ""
         observation = {} if invalid else self.observation(cell, shown, truth != IDLE)
         return TrialRecord(

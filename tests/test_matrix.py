@@ -29,7 +29,7 @@ from reprolab.measure.axis import Axis, Value
 from reprolab.measure.cell import Cell
 from reprolab.scenario import loader
 from reprolab.scenario.model import Experiment
-from simulated import BROKEN, BUSY, IDLE, INVALID, Simulated, Truth, blink, number, releases, words
+from simulated import BROKEN, BUSY, IDLE, INVALID, ONCE, Simulated, Truth, blink, number, releases, words
 
 # -- the plan ---------------------------------------------------------------------------------------
 
@@ -203,6 +203,15 @@ def test_a_cell_that_never_counts_gets_no_trial_twice() -> None:
     assert len(asked) == len(truths)
     assert document.cells[1].obstacle == "image build failed: no such release"
     assert document.cells[4].reason == "app did not start: exit code 1"
+
+
+def test_a_cell_that_gets_fewer_trials_than_asked_for_is_asked_no_more() -> None:
+    """Its first trial counted, and then none does: the survey ends all the same."""
+    document, simulated = survey(lambda cell: ONCE if number(cell) == 4 else False, releases(10))
+    count = document.cells[4].count("B-1")
+    assert (count.shown, count.trials, document.cells[4].invalid) == (1, 1, 3)
+    assert sum(number(cell) == 4 for call in simulated.asked for cell in call) == 2
+    assert [document.cells[place].count("B-1").trials for place in (3, 5)] == [3, 3]
 
 
 def number_of(cell: Any) -> int:

@@ -46,6 +46,7 @@ def test_a_cell_of_the_file_is_complete_by_itself(content: dict[str, Any]) -> No
     assert cells["19.7.0", "sync"]["invalid"] == 2
     assert cells["19.7.0", "sync"]["reason"] == "app did not start: exit code 1"
     assert cells["22.0.0", "eventlet"]["obstacle"] == "image build failed: no such release"
+    assert not {"counts", "evidence", "trials"} & cells["22.0.0", "eventlet"].keys()
     assert cells["22.0.0", "sync"]["companions"] == {"PYTHON": "3.12.1", "BOTTLE": "0.13.4"}
 
 

@@ -240,6 +240,16 @@ def test_a_thick_line_is_where_the_column_changes() -> None:
     assert [number for number, cell in enumerate(cells) if "edge" in str(cell["class"]).split()] == [2, 4]
 
 
+def test_a_thick_line_is_not_where_the_row_changes() -> None:
+    """The columns may be ordered too; beside a cell there is no line."""
+    shown = document_of(["0/3", "3/3"] * 3, releases(3), releases(2, "PYTHON"))
+    assert not [
+        cell
+        for cell in Elements(page.render_page(Path("nowhere"), shown)).of("td", "cell")
+        if "edge" in str(cell["class"]).split()
+    ]
+
+
 def test_headings_span_their_columns() -> None:
     """A row of headings for each axis, as a reader's program needs it."""
     axes = (releases(2), words("MODE", "plain", "loud"), words("PYTHON", "3.6", "3.7"))
