@@ -16,6 +16,7 @@ from reprolab.measure.cell import Cell
 from reprolab.measure.key import cell_key, same_images
 from reprolab.measure.local import LocalMeasurer, lacking
 from reprolab.measure.store import CellStore, cell_info
+from reprolab.run.observer import RunObserver
 from reprolab.run.plan import PlannedVariant
 from reprolab.run.rounds import Step
 from reprolab.run.runner import Prepared
@@ -112,7 +113,7 @@ class FakeRunner:
     """Runs trials by a function, in the directories of the cells; the rest is that of a runner."""
 
     def __init__(self, outcome: Callable[[Step], TrialRecord]) -> None:
-        self.outcome, self.places, self.bases = outcome, {}, {}
+        self.outcome, self.places, self.bases, self.observer = outcome, {}, {}, RunObserver()
         self.run, self.engine = RunDirectory(Path("unused")), None
         self.built_keys: list[str] = []
 

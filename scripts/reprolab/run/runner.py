@@ -133,6 +133,7 @@ class Runner:
     on_rounds: OnRounds = lambda rounds, variants: None
     started: float = field(default_factory=time.monotonic)
     places: dict[str, RunDirectory] = field(default_factory=dict)
+    tells_failures: bool = True
     sources: dict[str, SourcePackage] = field(default_factory=dict)
     _stacks: list[Stack] = field(default_factory=list)
     _schedule: Schedule | None = None
@@ -152,6 +153,7 @@ class Runner:
             self.observer.progress,
             shown="builds",
             describe=lambda tag: describe(self.client, tag, cache),
+            tells_failures=self.tells_failures,
         )
 
     @property
