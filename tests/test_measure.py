@@ -86,6 +86,7 @@ def test_the_key_is_that_of_the_stack_and_not_of_the_run(tmp_path: Path) -> None
     other_run = {"services": {"blink-app": {**service, "labels": {"reprolab.run": "two", "kept": "x"}}}}
     assert cell_key(scenario, LAMP, other_run, OWNER) == key
     assert cell_key(load(tmp_path / "there"), LAMP, MODEL, OWNER) == key
+    assert cell_key(scenario, LAMP, {**MODEL, "x-reprolab": {"finding": "It blinks."}}, OWNER) == key
     changed = {"services": {"blink-app": {**service, "environment": {"WORKERS": "3"}}}}
     assert cell_key(scenario, LAMP, changed, OWNER) != key
     assert cell_key(scenario, Cell("other"), MODEL, OWNER) != key
