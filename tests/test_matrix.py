@@ -202,6 +202,7 @@ def test_a_cell_that_never_counts_gets_no_trial_twice() -> None:
     asked = [cell for call in simulated.asked for cell in call if number(cell) in truths]
     assert len(asked) == len(truths)
     assert document.cells[1].obstacle == "image build failed: no such release"
+    assert document.cells[1].counts == {}, "nothing was counted"
     assert document.cells[4].reason == "app did not start: exit code 1"
 
 
