@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from statistics import median
 
 import pytest
@@ -28,7 +29,7 @@ RUNS = 200
 def row(name: str, truth: str) -> str:
     """A row of the table: medians over bisects with different seeds, and how many of them stated all changes."""
     letters = [(number, letter) for number, letter in enumerate(truth, 1) if letter != "x"]
-    right = [(str(a), str(b)) for (a, left), (b, other) in zip(letters, letters[1:], strict=False) if left != other]
+    right = [(str(a), str(b)) for (a, left), (b, other) in pairwise(letters) if left != other]
     costs, all_stated = [], 0
     for seed in range(RUNS if set(truth) & set("Ff") else 1):
         bisect = bisected(truth, Rules(), first=(0, 45, 22), seed=seed)
