@@ -134,12 +134,13 @@ def test_a_commit_is_handed_to_the_builds_before_its_cell_is_measured(repository
     line = history(repository.path, "1.0", "1.1")
     values = list(line.hashes)
     packages: dict[str, SourcePackage] = {}
-    broken = values[2]
+    broken, tried = values[2], []
 
     class Lab(Simulated):
         def measure(self, wanted, claims):  # type: ignore[no-untyped-def]
             for cell in wanted:
                 assert packages[cell.settings["RELEASE"]].name == "server"
+                tried.append(cell.settings["RELEASE"])
                 if cell.settings["RELEASE"] == broken:
                     raise BuildError("server did not build from its commit")
             return super().measure(wanted, claims)
@@ -151,6 +152,7 @@ def test_a_commit_is_handed_to_the_builds_before_its_cell_is_measured(repository
     assert [results[cells[value]].count(claim()).words for value in values] == ["0/2", "0/2", "0/0", "2/2"]
     assert results[cells[broken]].obstacle == "image build failed: server did not build from its commit"
     assert commits.measure({cells[broken]: 3}, [claim()])[cells[broken]].obstacle
+    assert tried.count(broken) == 1
     assert [set(call.values()) for call in lab.calls] == [{0}, {0}, {0}, {2}]
 
 

@@ -231,6 +231,16 @@ def test_the_cost_is_counted_against_trying_all() -> None:
     assert spent.all_alike == spent.used + 2 * unmeasured.count(Side.GOOD) + unmeasured.count(Side.BAD)
     assert spent.all_sure == 9 * bisect.rules.enough(bisect.points) + 9 * 3
     assert spent.used < spent.all_sure / 2
+    flaky = bisected("ggggggggggggFFFFFFFFgggggggg", seed=2)
+    spent, enough = cost(flaky.points, flaky.rules), flaky.rules.enough(flaky.points)
+    unmeasured = [side for point, side in zip(flaky.points, sides(flaky.points), strict=True) if not point.asked]
+    assert spent.all_alike == spent.used + enough * unmeasured.count(Side.GOOD) + unmeasured.count(Side.BAD)
+
+
+def test_a_batch_is_small() -> None:
+    """A budget and an interrupt end a bisect between two batches."""
+    calls = bisected("gB" * 20, Rules(gap=1)).measurer.calls
+    assert max(len(call) for call in calls) == AT_ONCE
 
 
 def test_the_strip_has_a_sign_for_each_value() -> None:

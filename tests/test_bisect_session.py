@@ -152,7 +152,8 @@ def _move(result: Any, results: Path) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("error", "status"), [(KeyboardInterrupt(), ABORTED), (LabError("the engine is gone"), FAILED)]
+    ("error", "status"),
+    [(KeyboardInterrupt(), ABORTED), (LabError("the engine is gone"), FAILED), (UsageError("refused"), FAILED)],
 )
 def test_what_was_measured_before_an_error_is_kept(tmp_path: Path, error: BaseException, status: str) -> None:
     """In all documents; the error passes through."""

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from reprolab.bisect.commit_measurer import CommitMeasurer
-from reprolab.bisect.commits import history
+from reprolab.bisect.commits import History, history
 from reprolab.bisect.document import BisectDocument, CommitSearch, write_document
 from reprolab.bisect.findings import Change, read
 from reprolab.bisect.measuring import Measuring
@@ -80,25 +80,24 @@ class Session:
     def execute(self, measurer: Measurer, checkout: SourceCheckout | None = None) -> BisectDocument:
         """Measure, and write the documents, also after an interrupt or an error, which then passes through.
 
-        With a checkout the commits of each change are searched too.
+        With a checkout the commits of each change are searched too. Raises UsageError at the end if a release has no
+        tag there.
         """
         deadline = None if self.budget is None else time.monotonic() + self.budget
-        status = FAILED
+        status, problem = FAILED, None
         try:
             self._along(measurer, deadline)
             if checkout:
-                self._deepen(measurer, checkout, deadline)
+                problem = self._deepen(measurer, checkout, deadline)
             status = COMPLETE
         except KeyboardInterrupt:
             status = ABORTED
             raise
-        except UsageError:
-            # A release has no tag: what was measured is complete.
-            status = COMPLETE
-            raise
         finally:
             self.document = replace(self._with_host(), status=status)
             write(self.directory, self.document)
+        if problem:
+            raise problem
         return self.document
 
     def _along(self, measurer: Measurer, deadline: float | None) -> None:
@@ -114,21 +113,22 @@ class Session:
         write_document(self.directory, self.document)
         self.on_progress(strip(points))
 
-    def _deepen(self, measurer: Measurer, checkout: SourceCheckout, deadline: float | None) -> None:
-        """Search the commits of each change. Raises the UsageError of the first change without tags at the end."""
-        errors = []
+    def _deepen(self, measurer: Measurer, checkout: SourceCheckout, deadline: float | None) -> UsageError | None:
+        """Search the commits of each change. Returns the error of the first change that has no history there."""
+        problem = None
         for change in read(self.document.points, self.question.rules).changes:
             try:
-                self._search(change, measurer, checkout, deadline)
+                line = history(checkout.path, change.before.value, change.after.value)
             except UsageError as error:
-                errors.append(error)
-        if errors:
-            raise errors[0]
+                problem = problem or error
+            else:
+                self._search(change, line, measurer, checkout, deadline)
+        return problem
 
-    def _search(self, change: Change, measurer: Measurer, checkout: SourceCheckout, deadline: float | None) -> None:
-        factor, package = self.document.factor, self.document.package
-        line = history(checkout.path, change.before.value, change.after.value)
-        last = len(line.commits) - 1
+    def _search(
+        self, change: Change, line: History, measurer: Measurer, checkout: SourceCheckout, deadline: float | None
+    ) -> None:
+        factor, package, last = self.document.factor, self.document.package, len(line.commits) - 1
         # The ends, and what lies between them where they differ: no further points.
         rules = replace(self.question.rules, gap=last + 2, points=None)
         asked = replace(self.question, axis=line.axis(factor, package), rules=rules)

@@ -79,21 +79,19 @@ def _run(root: Path, question: Question, options: BisectOptions) -> BisectDocume
     """Measure, write the documents, and print the result, also that of an interrupted bisect."""
     scenario = question.scenario
     output = console()
-    run = lookup.create_run(root, f"{QUESTION}/{scenario.name}")
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
-    bisect_session = Session(question, run.path, lookup.results_root(root), show_progress, options.budget, seed)
     observer = CellProgress(scenario, [question.claim], output, show_progress)
-    try:
-        with session.measurer(root, scenario, observer, seed=seed, jobs=options.jobs, fresh=options.fresh) as lab:
-            checkout = SourceCheckout(options.source, lab.runner.sources) if options.source else None
+    with session.measurer(root, scenario, observer, seed=seed, jobs=options.jobs, fresh=options.fresh) as lab:
+        run = lookup.create_run(root, f"{QUESTION}/{scenario.name}")
+        bisect_session = Session(question, run.path, lookup.results_root(root), show_progress, options.budget, seed)
+        checkout = SourceCheckout(options.source, lab.runner.sources) if options.source else None
+        try:
             bisect_session.execute(lab, checkout)
-    finally:
-        document = bisect_session.document
-        if any(point.asked for point in document.points):
+        finally:
             lookup.point_latest(run)
-            terminal.render(output, document, f"{display_path(run.path)}/")
-    _write_pages(root, scenario, document)
-    return document
+            terminal.render(output, bisect_session.document, f"{display_path(run.path)}/")
+    _write_pages(root, scenario, bisect_session.document)
+    return bisect_session.document
 
 
 def _write_pages(root: Path, scenario: Scenario, document: BisectDocument) -> None:
