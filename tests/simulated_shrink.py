@@ -63,8 +63,8 @@ def question(subject: Scenario | None = None, trials: int = 3, **fields: object)
 class Simulated:
     """A measurer whose trials a truth decides. ``load`` is the load of the experiment; ``asked`` are all its calls.
 
-    ``earlier`` of a cell's trials are from earlier questions. The moment of ``clock`` goes on by 10 s in each new trial.
-    The trial with the number ``interrupt`` raises.
+    ``earlier`` of a cell's trials are from earlier questions. ``clock`` goes on by 10 s in each new trial. The trial
+    with the number ``interrupt`` raises.
     """
 
     subject: Scenario

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import test_export
 import yaml
 from cases import COMPOSE, EXPERIMENT, ROOT, load, recorded_run
 from click.testing import CliRunner
@@ -396,6 +397,22 @@ def test_the_export_has_the_factors_and_the_load_of_the_least_stack(shrunk: Shru
     assert "was not measured" not in page
     assert len(page.splitlines()) <= 80
     assert "least) export GUNICORN=19.6.0 ;;" in (directory / "run.sh").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        test_export.test_shellcheck_has_nothing_to_say,
+        test_export.test_nothing_in_it_is_the_labs_or_this_machines,
+        test_export.test_its_variables_have_values,
+        test_export.test_its_containers_are_closed,
+        test_export.test_the_images_find_all_they_copy,
+        test_export.test_the_archive_holds_the_directory,
+    ],
+)
+def test_the_export_is_as_whole_as_any_other(shrunk: Shrunk, tmp_path: Path, check: Callable[[Path], None]) -> None:
+    """What holds for the reproducer of a variant."""
+    check(write.write_reproducer(least.least_case(vanish(), shrunk.stack()), tmp_path / "export")[0])
 
 
 def test_a_load_that_the_drive_does_not_name_is_said_to_be_left(shrunk: Shrunk, tmp_path: Path) -> None:
