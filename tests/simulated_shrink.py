@@ -63,7 +63,8 @@ def question(subject: Scenario | None = None, trials: int = 3, **fields: object)
 class Simulated:
     """A measurer whose trials a truth decides. ``load`` is the load of the experiment; ``asked`` are all its calls.
 
-    The moment of ``clock`` goes on by 10 s in each new trial. The trial with the number ``interrupt`` raises.
+    ``earlier`` of a cell's trials are from earlier questions. ``clock`` goes on by 10 s in each new trial. The trial
+    with the number ``interrupt`` raises.
     """
 
     subject: Scenario
@@ -75,6 +76,7 @@ class Simulated:
     asked: list[tuple[Cell, int]] = field(default_factory=list)
     trials_run: int = 0
     most_repeats: int = 2
+    earlier: Mapping[Cell, int] = field(default_factory=dict)
 
     @property
     def clock(self) -> Callable[[], float]:
@@ -95,7 +97,7 @@ class Simulated:
             repeats -= CellResult(cell, tuple(records)).count(claim).trials == counting
         name = "-".join(f"{name}-{value}" for name, value in cell.changes) or "documented"
         directory = self.results / "cells" / name if self.results else None
-        return CellResult(cell, tuple(records), directory=directory)
+        return CellResult(cell, tuple(records), directory=directory, kept=self.earlier.get(cell, 0))
 
     def _trial(self, cell: Cell, settings: Mapping[str, str], number: int) -> TrialRecord:
         if self.trials_run == self.interrupt:

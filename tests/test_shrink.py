@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import test_export
 import yaml
 from cases import COMPOSE, EXPERIMENT, ROOT, load, recorded_run
 from click.testing import CliRunner
@@ -126,6 +127,20 @@ def test_a_question_that_cannot_be_asked(tmp_path: Path, options: dict[str, Any]
         ask(load(tmp_path, lamp=SECOND), **options)
 
 
+def test_a_load_setting_needs_an_experiment_with_a_load() -> None:
+    """Others never start wrk."""
+    assert ask(vanish(), fixed={"LOAD_DURATION": "5"}).stays == ("LOAD_DURATION",)
+    with pytest.raises(UsageError, match="pool-freeze has no factor LOAD_DURATION"):
+        ask(loader.load(ROOT, "pool-freeze"), fixed={"LOAD_DURATION": "5"})
+
+
+def test_a_control_must_differ_and_be_able_to_count() -> None:
+    """Where the trigger must not happen a trial counts only under the variant's own name."""
+    question = ask(vanish(), claim="SV-7")
+    assert list(question.controls({"WORKERS": "1"})) == [("one-thread", {"WORKERS": "1", "THREADS": "1"})]
+    assert list(question.controls({"THREADS": "1"})) == []
+
+
 def test_services_that_the_least_stack_does_not_need_are_left_out() -> None:
     """x-reprolab.when says by which factors."""
     question = ask(loader.load(ROOT, "pool-freeze"))
@@ -162,6 +177,22 @@ def test_the_document_is_read_as_it_was_written(shrunk: Shrunk) -> None:
         ("THREADS 2 → 1", "no sign"),
         ("MAX_REQUESTS 2 → 1", "not exercised: the trigger of the claim did not happen"),
     }
+
+
+def test_kept_trials_are_counted_apart(results: Path) -> None:
+    """Those of earlier questions ran in another command."""
+
+    def exercised(s: Mapping[str, str], n: int) -> str:
+        return SHOWN if vanishing(s, n) == SHOWN else ABSENT
+
+    first, again = Shrunk(results, exercised), Shrunk(results, exercised)
+    first.run()
+    again.measurer.kept = first.measurer.kept
+    again.measurer.earlier = {cell: len(records) for cell, records in first.measurer.kept.items()}
+    again.run()
+    assert (again.document.new_trials, again.document.kept_trials) == (0, first.document.new_trials)
+    assert "0 new trials and " in " ".join(again.printed.getvalue().split())
+    assert again.document.least == first.document.least
 
 
 def test_the_terminal_says_what_was_found(shrunk: Shrunk) -> None:
@@ -366,6 +397,22 @@ def test_the_export_has_the_factors_and_the_load_of_the_least_stack(shrunk: Shru
     assert "was not measured" not in page
     assert len(page.splitlines()) <= 80
     assert "least) export GUNICORN=19.6.0 ;;" in (directory / "run.sh").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        test_export.test_shellcheck_has_nothing_to_say,
+        test_export.test_nothing_in_it_is_the_labs_or_this_machines,
+        test_export.test_its_variables_have_values,
+        test_export.test_its_containers_are_closed,
+        test_export.test_the_images_find_all_they_copy,
+        test_export.test_the_archive_holds_the_directory,
+    ],
+)
+def test_the_export_is_as_whole_as_any_other(shrunk: Shrunk, tmp_path: Path, check: Callable[[Path], None]) -> None:
+    """What holds for the reproducer of a variant."""
+    check(write.write_reproducer(least.least_case(vanish(), shrunk.stack()), tmp_path / "export")[0])
 
 
 def test_a_load_that_the_drive_does_not_name_is_said_to_be_left(shrunk: Shrunk, tmp_path: Path) -> None:

@@ -194,6 +194,14 @@ def test_a_step_is_refused_by_the_first_trial_without_the_sign() -> None:
     assert measurer.trials_run < 30
 
 
+def test_what_is_as_simple_as_a_refused_value_is_tested_last() -> None:
+    """Else each accepted step would be followed by the same refused ones."""
+    measurer = needs(MAX_REQUESTS=100, THREADS=3, WORKERS=2, **{CONNECTIONS: 30, DURATION: 3})
+    searched(measurer)
+    # 184 without the order.
+    assert measurer.trials_run < 90
+
+
 def test_a_sign_that_comes_and_goes_is_refused() -> None:
     """One worker shows it in two of three trials."""
     measurer = Simulated(scenario(), lambda s, n: ABSENT if s["WORKERS"] == "1" and n == 2 else SHOWN)
@@ -272,6 +280,14 @@ def test_the_budget_ends_the_search() -> None:
     assert search.status is Status.BUDGET
     assert search.untested
     assert search.measurer.trials_run <= 10 + 2  # type: ignore[attr-defined]
+
+
+def test_a_budget_that_ends_after_the_search_leaves_out_the_control() -> None:
+    """The least stack is known; nothing else begins."""
+    whole = searched(needs(THREADS=2))
+    trials = whole.measurer.trials_run  # type: ignore[attr-defined]
+    search = searched(needs(THREADS=2), budget=10.0 * trials - 31)
+    assert (search.status, kinds(search)[Kind.CONTROL]) == (Status.MINIMAL, 0)
 
 
 def test_an_interrupt_keeps_the_state() -> None:

@@ -32,8 +32,7 @@ def least_case(scenario: Scenario, stack: MinimalStack) -> ExportCase:
             f"the least stack of {scenario.name} is what the control of its reproducer changes to",
             expected="a least stack that differs from it",
         )
-    roles = [role for role in reproducer.services if scenario.needs(role, factors, stack.experiment)]
-    case = ExportCase(scenario, replace(reproducer, services=tuple(roles)), LEAST, factors, changes, minimal=stack)
+    case = ExportCase(scenario, reproducer, LEAST, factors, changes, minimal=stack)
     check_case(case)
     return replace(case, load=tuple(_load_texts(case, stack)))
 
