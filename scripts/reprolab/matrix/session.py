@@ -42,6 +42,7 @@ class MatrixSession:
     clock: Callable[[], float] = time.monotonic
     run: RunDirectory | None = None
     _survey: Survey | None = None
+    _tried: int = 0
     _began: float = 0.0
     _started: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"))
 
@@ -77,7 +78,9 @@ class MatrixSession:
         document = self._document(RUNNING)
         self._write(document)
         tried = sum(cell.tried for cell in document.cells)
-        self.on_progress(f"map: {tried} of {plural(len(document.cells), 'cell')} measured")
+        if tried > self._tried:
+            self._tried = tried
+            self.on_progress(f"map: {tried} of {plural(len(document.cells), 'cell')} measured")
 
     def _document(self, status: str, reason: str = "") -> MatrixDocument:
         assert self.run
