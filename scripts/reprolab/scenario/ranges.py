@@ -17,7 +17,7 @@ from reprolab.scenario.requirement import is_range
 
 RANGES_KEY, NEEDS_KEY = "ranges", "needs"
 KEYS = (RANGES_KEY, NEEDS_KEY)
-NEED_KEYS = ("when", "use", "why")
+NEED_KEYS = ("when", "use")
 PACKAGE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 RANGES_EXAMPLE = 'a package whose releases it takes, or a list of its values as texts, such as ["3.9", "3.10"]'
 NEEDS_EXAMPLE = 'a list, such as [{when: {GUNICORN: ">=24", PYTHON: "<3.10"}, use: {PYTHON: "3.12.1"}}]'
@@ -36,14 +36,13 @@ class ValueRange:
 
 @dataclass(frozen=True)
 class Need:
-    """A stack whose factors are as ``when`` says needs the values in ``use``; ``why`` is for the reader.
+    """A stack whose factors are as ``when`` says needs the values in ``use``.
 
     ``when`` is factor -> a range of versions (">=22, <24"), or values parted by spaces. All its lines must hold.
     """
 
     when: Mapping[str, str]
     use: Mapping[str, str]
-    why: str = ""
 
     def concerns(self, settings: Mapping[str, str]) -> bool:
         """Whether a stack with these values of all factors has this need."""
@@ -109,12 +108,9 @@ def _need(row: Mapping[str, Any], place: str, checked: CheckedValue, factors: Ma
     for key in ("when", "use"):
         if not isinstance(row.get(key), dict) or not row[key]:
             raise UsageError(f"{place}.{key} is {row.get(key)!r}", expected=NEEDS_EXAMPLE)
-    why = row.get("why", "")
-    if not isinstance(why, str):
-        raise UsageError(f"{place}.why is {why!r}", expected="a line of text")
     when = {name: _condition(name, text, f"{place}.when", checked, factors) for name, text in row["when"].items()}
     use = {name: checked(name, value, f"{place}.use.{name}") for name, value in row["use"].items()}
-    return Need(when, use, " ".join(why.split()))
+    return Need(when, use)
 
 
 def _condition(name: str, text: object, place: str, checked: CheckedValue, factors: Mapping[str, str]) -> str:
