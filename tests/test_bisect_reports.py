@@ -210,6 +210,16 @@ def test_a_flaky_end_is_said_to_be_flaky() -> None:
     assert "◐ bad: it showed in some trials" in text
 
 
+def test_a_companion_that_differs_is_said_to_be_a_possible_reason() -> None:
+    """The newer release runs on another Python: the change may be that of the Python."""
+    content = document(bisected("gggBBB", Rules(gap=1)))
+    newer = [replace(point, companions={"PYTHON": "3.12.1"}) for point in content.points[3:]]
+    text = shown(replace(content, points=(*content.points[:3], *newer)))
+    assert "PYTHON differs too (documented, then 3.12.1), so it may be the reason" in text
+    same = [replace(point, companions={"PYTHON": "3.12.1"}) for point in content.points]
+    assert "differs too" not in shown(replace(content, points=tuple(same)))
+
+
 def test_a_measured_rate_below_the_assumed_one_is_said() -> None:
     """The assumption of 50 % does not stand beside it."""
     points = [Point("1", asked=20, trials=20, shown=1), Point("2", asked=20, trials=20)]

@@ -233,7 +233,7 @@ class Preparer:
 
     bases: dict[str, Any] = {}  # noqa: RUF012
 
-    def __init__(self, *_: Any) -> None:
+    def __init__(self, *_: Any, **__: Any) -> None:
         pass
 
     def models(self, scenario: Scenario, requests: Any, owner: Any) -> list[Any]:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from reprolab.bisect.chance import any_looks_good, looks_good
 from reprolab.bisect.point import Point, Side, Stretch, differs, stretches
 from reprolab.bisect.search import LOOKS, Rules
+from reprolab.scenario.model import DOCUMENTED
 
 
 class Kind(StrEnum):
@@ -41,6 +42,14 @@ class Change:
     @property
     def bad(self) -> Point:
         return self.after if self.after.shown else self.before
+
+    @property
+    def also(self) -> dict[str, tuple[str, str]]:
+        """Companion factor -> its values before and after, where these differ: it may be the reason of the change."""
+        sides = (self.before.companions, self.after.companions)
+        names = dict.fromkeys(name for side in sides for name in side)
+        values = {name: (sides[0].get(name, DOCUMENTED), sides[1].get(name, DOCUMENTED)) for name in names}
+        return {name: pair for name, pair in values.items() if pair[0] != pair[1]}
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,10 @@ def change_counts(change: Change, rules: Rules, needed: int) -> str:
     text = f"{bad.value} showed the sign in {rate_text(bad.shown, bad.trials)}, {good.value} in {good.rate}."
     if bad.sometimes:
         text += " It shows in some trials only."
+    for name, values in change.also.items():
+        text += (
+            f" {name} differs too ({values[0]}, then {values[1]}), so it may be the reason: set {name} for all trials."
+        )
     if not change.sure:
         text += (
             f" Not sure: {needed} trials without the sign are needed for {rules.confidence:g} %; with {good.trials} "
