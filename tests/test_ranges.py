@@ -27,7 +27,8 @@ KEYS = """\
     WORKERS: 1 2 4
 """
 PYTHONS = ["3.6.15", "3.7.16", "3.8.18", "3.9.18", "3.10.13", "3.11.7", "3.12.1", "3.13.0"]
-SCENARIOS = loader.names(ROOT)
+# A scenario that is begun need not have ranges yet.
+SCENARIOS = having("recorded.json")
 
 
 def scenario(root: Path, keys: str = KEYS) -> Scenario:
@@ -141,6 +142,5 @@ def test_every_factor_that_is_a_release_has_a_range(name: str) -> None:
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_pythons_are_those_that_the_lab_can_build(name: str) -> None:
     """In their order; some lists of packages have no file for some of them."""
-    ranges = loader.load(ROOT, name).ranges
-    pythons = ranges["PYTHON"].values if "PYTHON" in ranges else ()
+    pythons = loader.load(ROOT, name).ranges["PYTHON"].values
     assert list(pythons) == [text for text in PYTHONS if text in pythons]
