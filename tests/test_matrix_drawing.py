@@ -61,6 +61,17 @@ def test_the_terminal_shows_a_table() -> None:
     assert "map and evidence: results/x/" in lines(text)
 
 
+def test_images_that_fail_for_one_reason_are_told_once() -> None:
+    """Each has a name and a log of its own."""
+    failed = "image build failed: the image reprolab/blink-app:{0} did not build (exit code 17; whole log: builds/{0}):"
+    cells = tuple(
+        MatrixCell((f"0.{number}",), obstacle=f"{failed.format(number)}\nerror: no wheel\nnotice")
+        for number in range(2)
+    )
+    text = printed(replace(document_of(["x", "x"]), cells=cells))
+    assert "invalid: an image did not build: … error: no wheel: all cells" in lines(text)
+
+
 def test_a_legend_explains_what_is_there() -> None:
     """And no state that the map does not have."""
     text = " ".join(printed(read_matrix(RECORDED)).split())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 from reprolab.core.number_words import plural
@@ -45,6 +46,7 @@ LEGEND = {
 }
 THIN = "thin: the two counts may differ by chance (p above 0.05)"
 NOT_RUN = "–"
+IMAGE = re.compile(r"image build failed: the image \S+ did not build \([^)]*\)")
 
 
 def state_of(cell: MatrixCell, claim: str) -> State:
@@ -84,7 +86,8 @@ def reason_of(cell: MatrixCell, claim: str) -> str:
     """Why a cell has no trial that counts, in one line; "" if its state says it all."""
     state = state_of(cell, claim)
     if state is State.INVALID:
-        return short_reason(cell.obstacle or cell.reason)
+        # Without the names of image and log, cells with the same reason stand together.
+        return IMAGE.sub("an image did not build", short_reason(cell.obstacle or cell.reason))
     return cell.errors[claim] if state is State.UNREADABLE else ""
 
 
