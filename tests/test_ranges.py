@@ -6,7 +6,7 @@ import platform
 from pathlib import Path
 
 import pytest
-from cases import COMPOSE, EXPERIMENT, ROOT, lay_out
+from cases import COMPOSE, EXPERIMENT, ROOT, having, lay_out
 from packaging.utils import canonicalize_name
 from reprolab.core.errors import UsageError
 from reprolab.pins.asking import pins_of

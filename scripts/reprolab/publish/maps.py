@@ -41,9 +41,23 @@ def accept_map(root: Path, directory: Path) -> Path:
             expected="a map of the case as it is",
             advice=f"measure it again: {again(document)}",
         )
-    # The directories of the evidence are not on record, so a link to them would lead nowhere.
-    write_matrix(scenario.directory, replace(document, cells=tuple(replace(c, evidence="") for c in document.cells)))
+    write_matrix(scenario.directory, _for_record(document))
     return scenario.directory / MATRIX_FILE
+
+
+def _for_record(document: MatrixDocument) -> MatrixDocument:
+    """The map with the claims that were asked, and without the places of the evidence, which are on one machine."""
+    asked = {claim.id for claim in document.asked}
+    cells = tuple(
+        replace(
+            item,
+            evidence="",
+            counts={claim: count for claim, count in item.counts.items() if claim in asked},
+            errors={claim: error for claim, error in item.errors.items() if claim in asked},
+        )
+        for item in document.cells
+    )
+    return replace(document, claims=document.asked, cells=cells)
 
 
 def again(document: MatrixDocument) -> str:
