@@ -63,7 +63,6 @@ def test_the_documented_values_count_for_a_rule() -> None:
         ("pool-freeze", "freeze", "gunicorn-23.0.0", "GUNICORN"),
         ("pool-freeze", "freeze", "gunicorn-27.0.1", "GUNICORN"),
         ("pool-freeze", "freeze", "python-3.13", "PYTHON"),
-        ("enable-threads", "background-thread", "python-3.12", "PYTHON"),
         ("two-masters", "takeover", "gunicorn-19.9.0", "GUNICORN"),
         ("split-request", "split", "uvicorn-0.54.0", "UVICORN"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from time import sleep
 from typing import Any
@@ -82,6 +83,13 @@ def test_a_file_that_pip_does_not_install_makes_no_release() -> None:
     ]
     (release,) = index_releases.read_page("uvicorn", strange, "2026-11-26").releases
     assert release.files == () and release.left_out == "without a file that pip installs"
+
+
+def test_the_day_of_a_release_is_that_of_its_first_file() -> None:
+    """A wheel may come years later, and stands first on the page."""
+    wheel, sdist = (file for file in files() if file.version == "0.54.0")
+    later = DistributionPackage(**{**vars(wheel), "upload_time": datetime(2030, 1, 1, tzinfo=UTC)})
+    assert index_releases.read_page("uvicorn", [later, sdist], "2026-11-26").releases[0].date == "2026-09-25"
 
 
 def test_an_index_without_times_gives_no_days() -> None:

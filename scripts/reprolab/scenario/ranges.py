@@ -134,12 +134,13 @@ def _checked_value(
     _check_factor(name, place, factors)
     if not isinstance(value, str) or not value.strip():
         raise UsageError(f"{place} has the value {value!r}", expected='a text, in quotation marks: "3.10"')
+    value = value.strip()
     if name in values and value not in values[name]:
         raise UsageError(
             f"{place}: {name} cannot be {value!r}{hint(value, values[name])}",
             expected="one of " + ", ".join(values[name]),
         )
-    return value.strip()
+    return value
 
 
 def _check_factor(name: object, place: str, factors: Mapping[str, str]) -> None:
