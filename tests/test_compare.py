@@ -255,6 +255,19 @@ def test_a_page_that_cannot_be_written_is_a_usage_error(home: Path, monkeypatch:
     assert "x.html could not be written: No space left on device" in result.output
 
 
+def test_a_page_is_written_over_a_page_only(home: Path) -> None:
+    """A file of another kind may be anything; it stays as it was."""
+    run = make_run(home, {"documented": ["a"], "old": ["b"]})
+    notes, page = home / "notes.txt", home / "page.html"
+    notes.write_text("mine", encoding="utf-8")
+    page.write_text("<!DOCTYPE html>old", encoding="utf-8")
+    refused = lab(str(run.path), "old", "--html", str(notes))
+    assert (refused.exit_code, notes.read_text(encoding="utf-8")) == (Exit.USAGE, "mine")
+    assert "another file is there" in refused.output
+    assert lab(str(run.path), "old", "--html", str(page)).exit_code == Exit.AS_RECORDED
+    assert "Made from recorded files" in page.read_text(encoding="utf-8")
+
+
 def test_the_zero_of_the_times_is_explained(home: Path) -> None:
     """The terminal and the page explain it."""
     run = make_run(home, {"documented": ["a"], "old": ["b"]})

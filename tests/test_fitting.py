@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,16 @@ import pytest
 from cases import lay_out, trial, trials
 from click.testing import CliRunner, Result
 from reprolab.cli.main import main
+from reprolab.core.terminal import Terminal
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import PlanEntry, RunInfo
+from reprolab.report import write
 from reprolab.scenario import loader
+from reprolab.scenario.digest import case_digest
 from reprolab.scenario.trial import TrialRecord
 from reprolab.verdict import fitting
+from reprolab.verdict.record import judge_run
 
 OWN = [trial("custom", False, factors={"RELEASE": "0.8"})]
 GOOD = trials(documented="+++", old="---")
@@ -114,3 +119,20 @@ def test_the_site_publishes_the_newest_complete_run_of_the_case(home: Path) -> N
     assert lab("site").exit_code == 0
     page = (home / "results" / "site" / "reports" / "blink.html").read_text(encoding="utf-8")
     assert good.name in page and not any(run.name in page for run in newer)
+
+
+def test_a_report_says_if_the_files_of_the_case_have_changed(tmp_path: Path) -> None:
+    """Also a run without a record: its trials are of the old files, and its claims of the new ones."""
+    scenario = loader.load(tmp_path, "blink")
+    run = RunDirectory(tmp_path / "run")
+    run.write_info(RunInfo("blink", status="complete", case=case_digest(scenario.directory)))
+    run.append(TrialRecord("lamp", "documented", 1, {}, {"blinked": True}))
+
+    def lines() -> str:
+        judge_run(scenario, run)
+        write.report(Terminal(file=StringIO()), scenario, run)
+        return (run.path / "report.txt").read_text(encoding="utf-8")
+
+    assert "files have changed" not in lines()
+    (scenario.directory / "app.py").write_text("# another application\n", encoding="utf-8")
+    assert "the case's files have changed since this run" in lines()

@@ -74,6 +74,15 @@ def _check_page(path: Path) -> None:
         raise _page_error(path, f"there is no directory {folder}")
     if not os.access(path if path.exists() else folder, os.W_OK):
         raise _page_error(path, "no permission")
+    if path.exists() and not _is_page(path):
+        raise _page_error(path, "another file is there, which is no page")
+
+
+def _is_page(path: Path) -> bool:
+    """Whether a file is empty or an HTML page, which may be written over."""
+    with path.open("rb") as stream:
+        start = stream.read(100).lstrip().lower()
+    return not start or start.startswith((b"<!doctype html", b"<html"))
 
 
 def _page_error(path: Path, reason: str) -> UsageError:

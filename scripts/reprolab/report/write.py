@@ -13,8 +13,10 @@ from reprolab.core.progress import OnProgress
 from reprolab.core.terminal import Terminal
 from reprolab.evidence import run_dir
 from reprolab.evidence.run_dir import RunDirectory
+from reprolab.evidence.run_info import RunInfo
 from reprolab.report import layers, markdown, table, terminal
 from reprolab.report.machine import machine_lines
+from reprolab.scenario.digest import case_digest
 from reprolab.scenario.model import Scenario
 from reprolab.verdict.document import read_verdict
 from reprolab.verdict.record import read_record
@@ -54,7 +56,7 @@ def report(console: Console, scenario: Scenario, run: RunDirectory, verbose: boo
     checked = run.checked_trials()
     trials = list(checked.records)
     tables = table.tables(scenario, trials)
-    machine = [*checked.lines, *machine_lines(scenario, info, verdict, trials)]
+    machine = [*checked.lines, *_changed_since(scenario, info), *machine_lines(scenario, info, verdict, trials)]
     # The files may be published, so they name no directory of this machine.
     public = f"results/{scenario.name}/{verdict.run}/"
     stream = StringIO()
@@ -70,6 +72,14 @@ def report(console: Console, scenario: Scenario, run: RunDirectory, verbose: boo
             console.print(f"  differs: {line}", style="yellow")
         for line in () if verdict.drifted else changed.short_lines:
             console.print(f"  {line}", style="dim")
+
+
+def _changed_since(scenario: Scenario, info: RunInfo) -> list[str]:
+    """That the trials were made with other files than those that judge them now."""
+    case = (info.observed.case if info.observed else "") or info.case
+    if not case or case == case_digest(scenario.directory):
+        return []
+    return ["the case's files have changed since this run: the trials are of the old files, the claims of the new ones"]
 
 
 def _write(path: Path, text: str) -> None:

@@ -25,8 +25,9 @@ class PlannedVariant:
 
     @property
     def key(self) -> str:
-        """The variant's name with that of its experiment."""
-        return f"{self.experiment.name}/{self.name}"
+        """The variant's name with that of its experiment. Variants of a user's own have their changes besides."""
+        changes = [f"{name}={value}" for name, value in self.changes.items()] if self.name == CUSTOM else []
+        return " ".join([f"{self.experiment.name}/{self.name}", *changes])
 
     @property
     def needed(self) -> bool:
@@ -150,7 +151,12 @@ def _jobs(scenario: Scenario, requested: int | None, experiments: Sequence[Exper
                 expected=command_text.option("jobs", 1),
             )
         return 1
-    return requested or min(2 * (os.cpu_count() or 1), MOST_JOBS)
+    return requested or default_jobs()
+
+
+def default_jobs() -> int:
+    """How many trials without load run side by side, if the user does not say."""
+    return min(2 * (os.cpu_count() or 1), MOST_JOBS)
 
 
 def _experiments(scenario: Scenario, name: str) -> list[Experiment]:

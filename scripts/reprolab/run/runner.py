@@ -55,6 +55,7 @@ STAGES = ("set-up", "build", "up", "drive", "evidence", "down")
 DRIVEN = "driven.json"
 OBSERVE_ERROR = "observe-error.txt"
 NO_STACK: Model = {"services": {}}
+Trials = dict[Future[TrialRecord], str]  # running trials, each with the key of its variant
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,7 @@ class Runner:
     """Executes one run. ``ready`` has the variants whose images are built, by `Prepared.key`.
 
     ``on_rounds`` is that of the run's `Schedule`; the budget counts from ``started`` (seconds of the monotonic clock).
+    ``places`` has the directory of a variant's trials, by `Prepared.key`, where it is not that of the run.
     """
 
     plan: Plan
@@ -128,6 +130,7 @@ class Runner:
     ready: dict[str, Prepared] = field(default_factory=dict)
     on_rounds: OnRounds = lambda rounds, variants: None
     started: float = field(default_factory=time.monotonic)
+    places: dict[str, RunDirectory] = field(default_factory=dict)
     _stacks: list[Stack] = field(default_factory=list)
     _schedule: Schedule | None = None
     _mistakes: dict[str, str] = field(default_factory=dict)
@@ -138,7 +141,15 @@ class Runner:
     _broken_off: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._builder = Builder(self.client, (), self.run.path / "builds", self.observer.progress)
+        cache = self.run.path.parents[1] / ".cache" / "packages"
+        self._builder = Builder(
+            self.client,
+            (),
+            self.run.path / "builds",
+            self.observer.progress,
+            shown="builds",
+            describe=lambda tag: describe(self.client, tag, cache),
+        )
 
     @property
     def scenario(self) -> Scenario:
@@ -151,33 +162,31 @@ class Runner:
 
     def prepare(self) -> list[Prepared]:
         """Resolve every variant's stack and base images, and start the builds; returns before the builds end."""
-        compose = compose_command(self.engine)
+        prepared = self.resolve(self.plan.variants)
+        # The documented stack is first: if its build fails, the run ends. Then those that the first round needs.
+        self.start_builds(sorted(prepared, key=lambda item: (item.variant.name != DOCUMENTED, not item.variant.needed)))
+        return prepared
+
+    def resolve(self, variants: Sequence[PlannedVariant]) -> list[Prepared]:
+        """Resolve the stacks and the base images of these variants."""
         preparer = StackPreparer(self.engine, self.client, self.policy, self.observer.progress)
         host = HostState.of(self.engine)
-        lacking = [lacks(self.scenario, item.changes, item.experiment.name, host) for item in self.plan.variants]
-        variants = [variant for variant, lack in zip(self.plan.variants, lacking, strict=True) if not lack]
-        requests = [StackRequest(variant.changes, variant.experiment) for variant in variants]
+        lacking = [lacks(self.scenario, item.changes, item.experiment.name, host) for item in variants]
+        able = [variant for variant, lack in zip(variants, lacking, strict=True) if not lack]
+        requests = [StackRequest(variant.changes, variant.experiment) for variant in able]
         with self.watch.stage("set-up"):
             models = preparer.models(self.scenario, requests, self._owner())
-        self.bases = preparer.bases
+        self.bases |= preparer.bases
         remaining = iter(models)
-        prepared = [
+        return [
             Prepared(variant, NO_STACK if lack else next(remaining), lacks=lack)
-            for variant, lack in zip(self.plan.variants, lacking, strict=True)
+            for variant, lack in zip(variants, lacking, strict=True)
         ]
-        cache = self.run.path.parents[1] / ".cache" / "packages"
-        self._builder = Builder(
-            self.client,
-            compose,
-            self.run.path / "builds",
-            self.observer.progress,
-            shown="builds",
-            describe=lambda tag: describe(self.client, tag, cache),
-        )
-        # The documented stack is first: if its build fails, the run ends. Then those that the first round needs.
-        ordered = sorted(prepared, key=lambda item: (item.variant.name != DOCUMENTED, not item.variant.needed))
-        self._builder.start({item.key: item.model for item in ordered})
-        return prepared
+
+    def start_builds(self, prepared: Sequence[Prepared]) -> None:
+        """Start to build the images of these variants, in order; returns before the builds end."""
+        self._builder.compose = compose_command(self.engine)
+        self._builder.start({item.key: item.model for item in prepared})
 
     def built(self, prepared: Prepared) -> Prepared:
         """Wait for a variant's images; a failed build makes the variant invalid."""
@@ -222,12 +231,16 @@ class Runner:
         try:
             self._check_documented(prepared)
             for part in schedule.rounds():
-                quiet = [step for step in part.steps if self.plan.jobs > 1 and step.variant.experiment.parallel]
-                self._run_side_by_side(quiet, by_key)
-                self._run_one_by_one([step for step in part.steps if step not in quiet], by_key)
+                self.run_steps(part.steps, by_key)
             return [self._finished[key] for key in by_key if key in self._finished]
         finally:
             self._builder.stop()
+
+    def run_steps(self, steps: Sequence[Step], by_key: Mapping[str, Prepared]) -> None:
+        """Run these trials: first those without load, side by side, then the others, one at a time."""
+        quiet = [step for step in steps if self.plan.jobs > 1 and step.variant.experiment.parallel]
+        self._run_side_by_side(quiet, by_key)
+        self._run_one_by_one([step for step in steps if step not in quiet], by_key)
 
     def _check_documented(self, prepared: list[Prepared]) -> None:
         """Wait for the images of the documented variants. Raises BuildError if none of them could be built."""
@@ -249,22 +262,23 @@ class Runner:
         for step in steps:
             # A signal ends the trial at once, but its logs, its record and the removal of its stack come first.
             with interrupts.deferred():
-                self.finish(self.trial(self.built(by_key[step.variant.key]), step.number))
+                prepared = self.built(by_key[step.variant.key])
+                self.finish(self.trial(prepared, step.number), prepared.key)
 
     def _run_side_by_side(self, steps: Sequence[Step], by_key: Mapping[str, Prepared]) -> None:
         pool = ThreadPoolExecutor(self.plan.jobs)
         waiting = [(by_key[step.variant.key], step.number) for step in steps]
-        trials: set[Future[TrialRecord]] = set()
+        trials: Trials = {}
         try:
             while waiting or trials:
                 pending = [build for item in by_key.values() for build in self._builder.pending(item.model)]
                 ready = [pair for pair in waiting if not self._awaited(pair[0], pending)]
                 waiting = [pair for pair in waiting if pair not in ready]
                 for item, number in ready:
-                    trials.add(pool.submit(self.trial, self.built(item), number))
+                    trials[pool.submit(self.trial, self.built(item), number)] = item.key
                     self._builder.gentle = True
                 builds: set[Future[Any]] = {build for item, _ in waiting for build in self._awaited(item, pending)}
-                wait(builds | trials, return_when=FIRST_COMPLETED)
+                wait(builds | trials.keys(), return_when=FIRST_COMPLETED)
                 self._finish_done(trials)
         except BaseException:
             # An interrupt must not wait for the trials. They end at once when their containers are removed.
@@ -279,20 +293,19 @@ class Runner:
         # No trial runs during the remaining builds.
         self._builder.gentle = False
 
-    def _finish_done(self, trials: set[Future[TrialRecord]]) -> None:
+    def _finish_done(self, trials: Trials) -> None:
         """Save the records of the trials that have ended. Raises the error of a trial that failed."""
         for trial in [trial for trial in trials if trial.done() and not trial.cancelled()]:
             with interrupts.deferred():
-                trials.remove(trial)
-                self.finish(trial.result())
+                self.finish(trial.result(), trials.pop(trial))
 
-    def _save_ended(self, trials: set[Future[TrialRecord]], *, also_invalid: bool = True) -> None:
+    def _save_ended(self, trials: Trials, *, also_invalid: bool = True) -> None:
         """Save the records of the trials that have ended, while the error that ends the run is handled."""
         for trial in [trial for trial in trials if trial.done() and not trial.cancelled()]:
-            trials.remove(trial)
+            key = trials.pop(trial)
             if trial.exception() is None and (also_invalid or trial.result().valid):
                 with suppress(Exception):
-                    self.finish(trial.result())
+                    self.finish(trial.result(), key)
 
     def _awaited(self, item: Prepared, pending: Sequence[Future[Any]]) -> Sequence[Future[Any]]:
         """The builds that a trial waits for: its own, and all that are pending if it needs an idle machine."""
@@ -315,20 +328,25 @@ class Runner:
             with suppress(DockerException, requests.RequestException):
                 stack.remove_containers()
 
-    def finish(self, record: TrialRecord) -> None:
-        """Save the record of a trial. Raises EvidenceError if the directory of the run was removed."""
-        self.run.ensure_kept()
-        self.run.append(record)
+    def finish(self, record: TrialRecord, key: str = "") -> None:
+        """Save the record of a trial of the variant. Raises EvidenceError if the directory of the run was removed."""
+        run = self._place(key)
+        run.ensure_kept()
+        run.append(record)
         self.observer.trial_ends(record)
         if self._schedule:
             self._schedule.trial_ended()
         if self.keeper:
             self.keeper.trial_ends()
 
+    def _place(self, key: str) -> RunDirectory:
+        """The directory of the trials of a variant."""
+        return self.places.get(key, self.run)
+
     def trial(self, prepared: Prepared, number: int) -> TrialRecord:
         """Execute one trial. An InvalidTrial becomes the record's reason; a LabError ends the run."""
         variant = prepared.variant
-        evidence = self.run.trial(variant.experiment.name, variant.name, number)
+        evidence = self._place(prepared.key).trial(variant.experiment.name, variant.name, number)
         seconds: dict[str, float] = {}
         observation: dict[str, Any] = {}
         invalid = prepared.obstacle or self._mistakes.get(prepared.key, "")

@@ -95,10 +95,14 @@ class Builder:
         self.shown = self.shown or str(self.directory)
 
     def start(self, models: Mapping[str, Model]) -> None:
-        """Start to build the missing images of the models (variant -> prepared model), in order; returns at once."""
+        """Start to build the missing images of the models (variant -> prepared model), in order; returns at once.
+
+        An image that an earlier call started is not built again.
+        """
         pool = ThreadPoolExecutor(self.at_once, thread_name_prefix="build")
         for image in images_of(models):
-            self._futures[image.reference] = pool.submit(self._ensure, image)
+            if image.reference not in self._futures:
+                self._futures[image.reference] = pool.submit(self._ensure, image)
         pool.shutdown(wait=False)
 
     def pending(self, model: Model) -> list[Future[BuiltImage]]:

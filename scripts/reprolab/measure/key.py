@@ -1,0 +1,47 @@
+"""The key under which the trials of a cell are kept: equal keys mean the same stack, driven by the same files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+from reprolab.measure.cell import Cell
+from reprolab.scenario.digest import case_digest
+from reprolab.scenario.model import Scenario
+from reprolab.stack.compose import Model
+
+LENGTH = 16  # hexadecimal digits
+
+
+def cell_key(scenario: Scenario, cell: Cell, model: Model, owner: Mapping[str, str]) -> str:
+    """A digest of the prepared model, the scenario's files, the cell and the lab's version.
+
+    The model has the names of the images, which are digests of all that goes into them. ``owner`` are its labels that
+    differ from run to run. The place of the checkout does not count. The settings of a load are in no model, but in the
+    cell.
+    """
+    content = json.dumps(_without(model, owner.keys()), sort_keys=True, default=str)
+    root = str(scenario.directory.resolve().parents[1])
+    parts = [
+        content.replace(root, "."),
+        case_digest(scenario.directory),
+        cell.experiment,
+        cell.changes,
+        version("reprolab"),
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:LENGTH]
+
+
+def _without(part: Any, labels: Any) -> Any:
+    """A part of a model without these labels."""
+    if isinstance(part, Mapping):
+        return {name: _without(inner, labels) for name, inner in part.items() if name not in labels}
+    return [_without(inner, labels) for inner in part] if isinstance(part, list) else part
+
+
+def same_images(recorded: Mapping[str, str], present: Mapping[str, str]) -> bool:
+    """Whether no image (reference -> id) was built anew since: pip may then have installed other packages."""
+    return all(present.get(reference, image) == image for reference, image in recorded.items())

@@ -1,0 +1,172 @@
+"""Measures cells on the engine in use. What was measured before, with the same images and files, counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from random import Random
+
+from reprolab.engine import host_facts, labels
+from reprolab.evidence.run_info import BaseImage
+from reprolab.measure.cell import Cell, CellResult
+from reprolab.measure.key import cell_key
+from reprolab.measure.store import CellStore, KeptCell, cell_info
+from reprolab.run.plan import PlannedVariant
+from reprolab.run.repeat import MOST_REPEATS
+from reprolab.run.rounds import Step
+from reprolab.run.runner import Prepared, Runner
+from reprolab.scenario.model import CUSTOM, Claim, Experiment, Scenario
+from reprolab.scenario.trial import TrialRecord
+from reprolab.verdict.counting import count
+
+# After so many trials of which none counts, none will: the cell does not start, or does not exercise the claim.
+HOPELESS = 2
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """A cell on the way: its stack, its directory, and the number of its first trial that counts."""
+
+    prepared: Prepared
+    kept: KeptCell
+    first: int = 1
+
+    def records(self) -> tuple[TrialRecord, ...]:
+        return tuple(record for record in self.kept.records() if record.trial >= self.first)
+
+
+@dataclass
+class LocalMeasurer:
+    """A `Measurer` with one `Runner`. With ``fresh``, trials of earlier questions do not count.
+
+    ``trials_run`` counts the new trials, ``trials_kept`` those of earlier questions.
+    """
+
+    scenario: Scenario
+    runner: Runner
+    store: CellStore
+    seed: int = 0
+    fresh: bool = False
+    trials_run: int = 0
+    trials_kept: int = 0
+    _cells: dict[Cell, _Measured] = field(default_factory=dict)
+    _kept: dict[Cell, int] = field(default_factory=dict)
+
+    def measure(self, wanted: Mapping[Cell, int], claims: Sequence[Claim]) -> dict[Cell, CellResult]:
+        """See `Measurer.measure`."""
+        self._resolve([cell for cell in wanted if cell not in self._cells])
+        while cells := {cell: n for cell in wanted if (n := self._lacking(cell, wanted[cell], claims)) > 0}:
+            self._run(cells)
+        return {cell: self._result(cell) for cell in wanted}
+
+    def _resolve(self, cells: Sequence[Cell]) -> None:
+        """Resolve the stacks of cells, and find what was measured of them before."""
+        if not cells:
+            return
+        prepared = self.runner.resolve([self._variant(cell) for cell in cells])
+        present = dict(self._images())
+        for cell, item in zip(cells, prepared, strict=True):
+            owner = labels.object_labels(self.scenario.name, self.runner.run.name)
+            kept = self.store.open(cell, cell_key(self.scenario, cell, item.model, owner), present)
+            measured = _Measured(item, kept, kept.next_number() if self.fresh else 1)
+            self._cells[cell] = measured
+            self._kept[cell] = len(measured.records())
+            self.trials_kept += self._kept[cell]
+
+    def _images(self) -> Iterator[tuple[str, str]]:
+        """Reference and id of the lab's images on the engine."""
+        for image in self.runner.client.images.list(filters={"label": labels.OBJECT}):
+            for tag in image.tags:
+                yield tag, str(image.id)
+
+    def _variant(self, cell: Cell) -> PlannedVariant:
+        return PlannedVariant(self._experiment(cell), CUSTOM, cell.settings, 1)
+
+    def _experiment(self, cell: Cell) -> Experiment:
+        """The experiment; the start of the cell may fail where that of the named variant with its factors may."""
+        experiment = self.scenario.experiments[cell.experiment]
+        same = [
+            name
+            for name, changes in experiment.variants.items()
+            if Cell.of(self.scenario, cell.experiment, changes) == cell
+        ]
+        may_fail = experiment.may_fail | ({CUSTOM} if experiment.may_fail & set(same) else set())
+        return replace(experiment, may_fail=may_fail)
+
+    def _lacking(self, cell: Cell, wanted: int, claims: Sequence[Claim]) -> int:
+        """How many trials to run now: what is lacking, but not endlessly where trials do not count."""
+        measured = self._cells[cell]
+        if measured.prepared.obstacle:
+            return 0
+        records = measured.records()
+        return lacking(wanted, records, claims)
+
+    def _run(self, cells: Mapping[Cell, int]) -> None:
+        """Run so many further trials of each cell, in a random order."""
+        self._build(cells)
+        able = {cell: n for cell, n in cells.items() if not self._cells[cell].prepared.obstacle}
+        steps = []
+        for cell, n in able.items():
+            measured = self._cells[cell]
+            number = measured.kept.next_number()
+            self._begin(measured, number + n - 1)
+            steps += [Step(measured.prepared.variant, number + more) for more in range(n)]
+        Random(f"{self.seed} {self.trials_run}").shuffle(steps)
+        before = self._count(able)
+        try:
+            self.runner.run_steps(
+                steps, {item.prepared.key: item.prepared for item in map(self._cells.get, able) if item}
+            )
+        finally:
+            self.trials_run += self._count(able) - before
+            for cell in able:
+                self.store.end(self._cells[cell].kept)
+
+    def _count(self, cells: Iterable[Cell]) -> int:
+        return sum(len(self._cells[cell].records()) for cell in cells)
+
+    def _build(self, cells: Iterable[Cell]) -> None:
+        """Build the images of cells; a build that fails becomes the obstacle of its cell."""
+        items = {cell: self._cells[cell] for cell in cells}
+        self.runner.start_builds([item.prepared for item in items.values()])
+        for cell, item in items.items():
+            self._cells[cell] = replace(item, prepared=self.runner.built(item.prepared))
+
+    def _begin(self, measured: _Measured, trials: int) -> None:
+        """Write what is known of a cell, before its trials run."""
+        bases = {
+            name: BaseImage(base.reference, base.image_id, str(base.origin), base.digest, base.detail)
+            for name, base in self.runner.bases.items()
+        }
+        host = host_facts.facts(self.runner.engine)
+        info = cell_info(self.scenario, measured.kept.cell, host, bases, measured.prepared.images)
+        self.store.begin(measured.kept, info, trials)
+        self.runner.places[measured.prepared.key] = measured.kept.run
+
+    def _result(self, cell: Cell) -> CellResult:
+        measured = self._cells[cell]
+        records = measured.records()
+        images = {service: built.image.id for service, built in measured.prepared.images.items()}
+        return CellResult(
+            cell,
+            records,
+            "" if records else measured.prepared.obstacle,
+            measured.kept.run.path if records else None,
+            self._kept[cell],
+            images,
+        )
+
+
+def lacking(wanted: int, records: Sequence[TrialRecord], claims: Sequence[Claim]) -> int:
+    """The number of trials to add so that ``wanted`` count for each claim; at most MOST_REPEATS beyond ``wanted``.
+
+    None where the first trials show that none will count: they are all invalid, or do not exercise a claim.
+    """
+    counts = [count(claim, records) for claim in claims]
+    counting = min((item.trials for item in counts), default=sum(record.valid for record in records))
+    busy = any(item.busy for item in counts)
+    if len(records) >= HOPELESS and counting == 0 and not busy:
+        return 0
+    missing, allowed = wanted - counting, wanted + MOST_REPEATS - len(records)
+    # One at a time after the first, if none has counted yet.
+    return max(0, min(missing, allowed) if counting or not records else min(missing, allowed, 1))

@@ -1,0 +1,118 @@
+"""Where the trials of cells are kept: results/cells/SCENARIO/EXPERIMENT/KEY/, each a run with one variant."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from itertools import count
+from pathlib import Path
+
+from reprolab.core.errors import UsageError
+from reprolab.core.files import writing
+from reprolab.engine import labels
+from reprolab.engine.host_facts import Host
+from reprolab.evidence.run_dir import RUN_FILE, RunDirectory
+from reprolab.evidence.run_info import COMPLETE, RUNNING, BaseImage, BuiltImage, PlanEntry, RunInfo
+from reprolab.measure.cell import Cell
+from reprolab.measure.key import same_images
+from reprolab.scenario.digest import case_digest
+from reprolab.scenario.model import CUSTOM, Scenario
+from reprolab.scenario.trial import TrialRecord
+
+CELLS = "cells"
+
+
+@dataclass(frozen=True)
+class KeptCell:
+    """The directory of one cell."""
+
+    cell: Cell
+    run: RunDirectory
+
+    def info(self) -> RunInfo | None:
+        """What is known of the cell; None before its first trial, and if the file is damaged."""
+        try:
+            return self.run.info() if (self.run.path / RUN_FILE).exists() else None
+        except UsageError:
+            return None
+
+    def records(self) -> tuple[TrialRecord, ...]:
+        """The trials that can be read, each once, in the order of their ends."""
+        return tuple(self.run.trials())
+
+    @property
+    def images(self) -> dict[str, str]:
+        """Reference -> id of the images of the trials."""
+        info = self.info()
+        every = info.images.values() if info else ()
+        return {image.reference: image.id for services in every for image in services.values() if image.id}
+
+    def next_number(self) -> int:
+        """A number that no trial has, also none whose record was lost."""
+        numbers = [record.trial for record in self.records()]
+        folder = self.run.path / self.cell.experiment / CUSTOM
+        numbers += [int(path.name) for path in folder.glob("[0-9]*") if path.name.isdigit()]
+        return max(numbers, default=0) + 1
+
+
+@dataclass(frozen=True)
+class CellStore:
+    """The cells of one scenario below ``results``, the directory of all results."""
+
+    results: Path
+    scenario: Scenario
+
+    @property
+    def directory(self) -> Path:
+        return self.results / CELLS / self.scenario.name
+
+    def open(self, cell: Cell, key: str, present: Mapping[str, str]) -> KeptCell:
+        """The directory for trials of a cell; ``present`` is reference -> id of the images that the engine has.
+
+        Trials with another image of the same name stay where they are, and do not count.
+        """
+        for number in count(1):
+            folder = self.directory / cell.experiment / (key if number == 1 else f"{key}-{number}")
+            kept = KeptCell(cell, RunDirectory(folder))
+            if not folder.exists() or (kept.info() and same_images(kept.images, present)):
+                return kept
+        raise AssertionError("count() does not end")
+
+    def begin(self, kept: KeptCell, info: RunInfo, trials: int) -> None:
+        """Write that the cell is measured until it has ``trials`` trials."""
+        with writing(kept.run.path):
+            kept.run.path.mkdir(parents=True, exist_ok=True)
+        entry = PlanEntry(kept.cell.experiment, CUSTOM, kept.cell.settings, trials)
+        kept.run.write_info(replace(info, plan=(entry,), status=RUNNING))
+
+    def end(self, kept: KeptCell) -> None:
+        """Write that all trials of the cell have ended."""
+        info = kept.info()
+        if info:
+            plan = tuple(replace(entry, trials=len(kept.records())) for entry in info.plan)
+            kept.run.write_info(replace(info, plan=plan, status=COMPLETE))
+
+
+def cell_info(
+    scenario: Scenario, cell: Cell, host: Host, bases: Mapping[str, BaseImage], images: Mapping[str, BuiltImage]
+) -> RunInfo:
+    """What is known of a cell when a trial of it begins; ``images`` is service -> image."""
+    variant = scenario.variant_key(cell.experiment, CUSTOM)
+    return RunInfo(
+        scenario=scenario.name,
+        started=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        status=RUNNING,
+        pid=labels.own_identity(),
+        command=(Path(sys.argv[0]).name, *sys.argv[1:]),
+        factors=dict(scenario.factors),
+        host=host,
+        bases=dict(bases),
+        images={variant: {service: built.image for service, built in images.items()}},
+        packages={f"{variant}/{service}": built.packages for service, built in images.items()},
+        case=case_digest(scenario.directory),
+        lab=version("reprolab"),
+        checksums=True,
+    )

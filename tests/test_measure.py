@@ -1,0 +1,256 @@
+"""Cells: what is measured again, what counts from before, and what is kept apart."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cases import load
+from reprolab.core.errors import LabError
+from reprolab.engine.host_facts import Host
+from reprolab.evidence.run_dir import RunDirectory
+from reprolab.evidence.run_info import BuiltImage, Image
+from reprolab.measure import local
+from reprolab.measure.cell import Cell
+from reprolab.measure.key import cell_key, same_images
+from reprolab.measure.local import LocalMeasurer, lacking
+from reprolab.measure.store import CellStore, cell_info
+from reprolab.run.plan import PlannedVariant
+from reprolab.run.rounds import Step
+from reprolab.run.runner import Prepared
+from reprolab.scenario.model import CUSTOM, Claim, Scenario
+from reprolab.scenario.trial import TrialRecord
+
+LAMP = Cell("lamp")
+OWNER = {"reprolab.run": "one"}
+MODEL = {"services": {"blink-app": {"image": "reprolab/blink-app:1", "labels": {"reprolab.run": "one", "kept": "x"}}}}
+BUILT = {"blink-app": BuiltImage(Image("reprolab/blink-app:1", "sha256:a"))}
+
+
+def claim(**more: Any) -> Claim:
+    """A claim of the small scenario."""
+    return Claim("B-1", "It blinks.", sign=lambda o: bool(o["blinked"]), shows=["documented"], **more)
+
+
+def trial(number: int = 1, blinked: bool = True, **more: Any) -> TrialRecord:
+    """A trial with its observation."""
+    return TrialRecord("lamp", CUSTOM, number, {}, {"blinked": blinked}, **more)
+
+
+def invalid(number: int) -> TrialRecord:
+    """A trial whose stack did not start."""
+    return trial(number, invalid="the stack did not come up")
+
+
+EXERCISED = claim(trigger=lambda o: bool(o["blinked"]))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "records", "rule", "more"),
+    [
+        (3, [], claim(), 3),
+        (3, [trial(1)], claim(), 2),
+        (3, [trial(1), trial(2), trial(3)], claim(), 0),
+        # A trial that is invalid is repeated, at most twice beyond what was wanted.
+        (3, [trial(1), invalid(2), trial(3)], claim(), 1),
+        (3, [trial(1), invalid(2), invalid(3), invalid(4), invalid(5)], claim(), 0),
+        # What does not start twice will not start; nor will a trigger that did not happen twice.
+        (3, [invalid(1)], claim(), 1),
+        (3, [invalid(1), invalid(2)], claim(), 0),
+        (3, [trial(1, False), trial(2, False)], EXERCISED, 0),
+        # Other work may end: busy trials are repeated although none counts yet.
+        (2, [trial(1, busy="x"), trial(2, busy="x")], claim(needs_idle=True), 1),
+    ],
+)
+def test_as_many_trials_are_added_as_count_is_lacking(
+    wanted: int, records: list[TrialRecord], rule: Claim, more: int
+) -> None:
+    """How many trials are added to those that are there."""
+    assert lacking(wanted, records, [rule]) == more
+
+
+def test_every_claim_must_have_its_trials() -> None:
+    """A trial that one of two claims does not count is repeated for it."""
+    records = [trial(1), trial(2, False)]
+    assert lacking(2, records, [claim(), EXERCISED]) == 1
+    assert lacking(2, records, [claim()]) == 0
+
+
+def test_the_key_is_that_of_the_stack_and_not_of_the_run(tmp_path: Path) -> None:
+    """Owner and place of the checkout do not count; the model, the files and the experiment do."""
+    scenario = load(tmp_path / "here")
+    key = cell_key(scenario, LAMP, MODEL, OWNER)
+    service = MODEL["services"]["blink-app"]
+    other_run = {"services": {"blink-app": {**service, "labels": {"reprolab.run": "two", "kept": "x"}}}}
+    assert cell_key(scenario, LAMP, other_run, OWNER) == key
+    assert cell_key(load(tmp_path / "there"), LAMP, MODEL, OWNER) == key
+    changed = {"services": {"blink-app": {**service, "environment": {"WORKERS": "3"}}}}
+    assert cell_key(scenario, LAMP, changed, OWNER) != key
+    assert cell_key(scenario, Cell("other"), MODEL, OWNER) != key
+    assert cell_key(scenario, Cell("lamp", (("LOAD_DURATION", "5"),)), MODEL, OWNER) != key, "in no model"
+    (scenario.directory / "lamp.py").write_text("# changed\n", encoding="utf-8")
+    assert cell_key(scenario, LAMP, MODEL, OWNER) != key
+
+
+def test_an_image_that_was_built_anew_is_another_one() -> None:
+    """A name of an image says what went into it, but pip may install other packages on another day."""
+    assert same_images({"app:1": "sha256:a"}, {"app:1": "sha256:a", "app:2": "sha256:b"})
+    assert same_images({"app:1": "sha256:a"}, {})
+    assert not same_images({"app:1": "sha256:a"}, {"app:1": "sha256:b"})
+
+
+def test_a_cell_has_only_the_factors_that_differ(tmp_path: Path) -> None:
+    """A setting that is the documented value is no change."""
+    scenario = load(tmp_path)
+    cell = Cell.of(scenario, "lamp", {"WORKERS": "2", "RELEASE": "0.9"})
+    assert cell == Cell("lamp", (("RELEASE", "0.9"),))
+    assert (cell.words, Cell("lamp").words) == ("RELEASE=0.9", "documented")
+
+
+class FakeRunner:
+    """Runs trials by a function, in the directories of the cells; the rest is that of a runner."""
+
+    def __init__(self, outcome: Callable[[Step], TrialRecord]) -> None:
+        self.outcome, self.places, self.bases = outcome, {}, {}
+        self.run, self.engine = RunDirectory(Path("unused")), None
+        self.built_keys: list[str] = []
+
+    def resolve(self, variants: Sequence[PlannedVariant]) -> list[Prepared]:
+        return [Prepared(variant, {"services": {"blink-app": {"image": variant.key}}}) for variant in variants]
+
+    def start_builds(self, prepared: Sequence[Prepared]) -> None:
+        self.built_keys += [item.key for item in prepared]
+
+    def built(self, item: Prepared) -> Prepared:
+        bad = "bad" in item.key
+        return Prepared(item.variant, item.model, "image build failed: no such release" if bad else "", BUILT)
+
+    def run_steps(self, steps: Sequence[Step], by_key: dict[str, Prepared]) -> None:
+        for step in steps:
+            self.places[step.variant.key].append(self.outcome(step))
+
+
+def shows(step: Step) -> TrialRecord:
+    """A trial that shows the sign."""
+    return TrialRecord("lamp", CUSTOM, step.number, step.variant.changes, {"blinked": True})
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Scenario:
+    """The small scenario."""
+    return load(tmp_path / "checkout")
+
+
+def measurer(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: Any = shows, **more: Any
+) -> LocalMeasurer:
+    """A measurer whose trials end as ``outcome`` says."""
+    monkeypatch.setattr(local.host_facts, "facts", lambda engine: Host())
+    monkeypatch.setattr(LocalMeasurer, "_images", lambda self: iter(()))
+    runner: Any = FakeRunner(outcome)
+    return LocalMeasurer(scenario, runner, CellStore(tmp_path / "results", scenario), **more)
+
+
+OLD = Cell("lamp", (("RELEASE", "0.9"),))
+
+
+def test_what_was_measured_is_not_measured_again(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second question runs only what is lacking; with `fresh` nothing from before counts, and nothing is lost."""
+    first = measurer(scenario, tmp_path, monkeypatch)
+    assert first.measure({OLD: 2}, [claim()])[OLD].count(claim()).words == "2/2"
+    assert (first.trials_run, first.trials_kept) == (2, 0)
+    second = measurer(scenario, tmp_path, monkeypatch)
+    result = second.measure({OLD: 3}, [claim()])[OLD]
+    assert (second.trials_run, second.trials_kept, result.kept) == (1, 2, 2)
+    assert [record.trial for record in result.records] == [1, 2, 3]
+    anew = measurer(scenario, tmp_path, monkeypatch, fresh=True)
+    assert [record.trial for record in anew.measure({OLD: 1}, [claim()])[OLD].records] == [4]
+    assert len(measurer(scenario, tmp_path, monkeypatch).measure({OLD: 1}, [claim()])[OLD].records) == 4
+
+
+def test_nothing_is_built_for_a_cell_that_has_its_trials(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kept trials need no image."""
+    measurer(scenario, tmp_path, monkeypatch).measure({OLD: 1}, [claim()])
+    again = measurer(scenario, tmp_path, monkeypatch)
+    again.measure({OLD: 1}, [claim()])
+    assert again.runner.built_keys == []  # type: ignore[attr-defined]
+
+
+def test_an_image_that_cannot_be_built_is_an_obstacle_and_no_trial(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other cells are measured."""
+    bad = Cell("lamp", (("RELEASE", "bad"),))
+    results = measurer(scenario, tmp_path, monkeypatch).measure({OLD: 1, bad: 1}, [claim()])
+    assert results[OLD].count(claim()).words == "1/1"
+    assert "no such release" in results[bad].obstacle
+    assert (results[bad].records, results[bad].directory) == ((), None)
+
+
+def test_an_interrupted_question_goes_on_where_it_was(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trials that ended are kept; a trial whose record is missing is not mistaken for another one."""
+
+    def interrupted(step: Step) -> TrialRecord:
+        if step.number == 2:
+            raise KeyboardInterrupt
+        return shows(step)
+
+    broken_off = measurer(scenario, tmp_path, monkeypatch, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        broken_off.measure({OLD: 3}, [claim()])
+    kept = len(next((tmp_path / "results").rglob("trials.jsonl")).read_text(encoding="utf-8").splitlines())
+    later = measurer(scenario, tmp_path, monkeypatch)
+    assert later.measure({OLD: 3}, [claim()])[OLD].count(claim()).words == "3/3"
+    assert (later.trials_kept, later.trials_run) == (kept, 3 - kept)
+
+
+def test_a_directory_without_a_record_is_never_written_again(scenario: Scenario, tmp_path: Path) -> None:
+    """The evidence of a half trial stays as it is; the next trial has another number."""
+    kept = CellStore(tmp_path, scenario).open(OLD, "key", {})
+    kept.run.trial("lamp", CUSTOM, 4).write("driven.json", {})
+    assert kept.next_number() == 5
+
+
+def test_a_cell_whose_images_changed_or_whose_file_is_damaged_begins_anew(scenario: Scenario, tmp_path: Path) -> None:
+    """Its old trials stay where they are."""
+    store = CellStore(tmp_path, scenario)
+    kept = store.open(OLD, "key", {})
+    store.begin(kept, cell_info(scenario, OLD, Host(), {}, BUILT), 1)
+    kept.run.append(trial(1))
+    store.end(kept)
+    reference = BUILT["blink-app"].image.reference
+    assert store.open(OLD, "key", {reference: "sha256:a"}).run.path.name == "key"
+    assert store.open(OLD, "key", {reference: "sha256:b"}).run.path.name == "key-2"
+    (kept.run.path / "run.json").write_text("{", encoding="utf-8")
+    assert store.open(OLD, "key", {}).run.path.name == "key-2"
+    shutil.rmtree(kept.run.path)
+    assert store.open(OLD, "key", {}).records() == ()
+
+
+def test_a_damaged_trial_is_measured_again(scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its line does not count, and its number is not used again."""
+    measurer(scenario, tmp_path, monkeypatch).measure({OLD: 2}, [claim()])
+    file = next((tmp_path / "results").rglob("trials.jsonl"))
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    file.write_text(lines[0] + lines[1].replace("true", "false"), encoding="utf-8")
+    result = measurer(scenario, tmp_path, monkeypatch).measure({OLD: 2}, [claim()])[OLD]
+    assert result.count(claim()).words == "2/2"
+
+
+def test_an_error_of_the_lab_ends_the_question(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no property of a cell."""
+
+    def fails(step: Step) -> TrialRecord:
+        raise LabError("the disk is full")
+
+    with pytest.raises(LabError, match="disk"):
+        measurer(scenario, tmp_path, monkeypatch, fails).measure({OLD: 1}, [claim()])
