@@ -10,7 +10,9 @@ SCENARIOS := $(sort $(notdir $(patsubst %/compose.yaml,%,$(wildcard scenarios/*/
 
 # The variables that each target takes; of `scenario-NAME` the part before the name stands here.
 TAKES_scenario := TRIALS VARIANT EXPERIMENT JOBS SEED BUDGET CONFIDENCE KEEP KEEP_GOING ARGS
+TAKES_matrix := OVER CLAIM EXPERIMENT TRIALS BUDGET FRESH PLAN SEED JOBS SHOW ARGS
 TAKES_shrink := CLAIM TRIALS EXPERIMENT BUDGET FRESH SEED JOBS PLAN ARGS
+TAKES_bisect := FACTOR CLAIM EXPERIMENT CONFIDENCE LEAST_RATE GAP POINTS TRIALS BUDGET FRESH SEED JOBS PLAN DEEP SOURCE ARGS
 TAKES_watch := SCENARIOS ARGS
 TAKES_list := ARGS
 TAKES_judge := RUN OBSERVE ARGS
@@ -44,7 +46,7 @@ TAKES_clean := ARGS
 TAKES_setup :=
 TAKES_help :=
 # These take factors too: every VARIABLE=value that is no word of the lab.
-WITH_FACTORS := scenario shrink up
+WITH_FACTORS := scenario matrix shrink bisect up
 
 KINDS := $(patsubst TAKES_%,%,$(filter TAKES_%,$(.VARIABLES)))
 LAB_WORDS := $(sort PYTHON_BIN $(foreach kind,$(KINDS),$(TAKES_$(kind))))
@@ -65,10 +67,14 @@ RUN_OPTIONS := $(foreach one,$(VARIANT),--variant $(call quoted,$(one))) $(if $(
 	$(if $(JOBS),--jobs $(call quoted,$(JOBS))) $(if $(SEED),--seed $(call quoted,$(SEED))) \
 	$(if $(BUDGET),--budget $(call quoted,$(BUDGET))) $(if $(CONFIDENCE),--confidence $(call quoted,$(CONFIDENCE))) \
 	$(if $(KEEP_GOING),--keep-going) $(if $(KEEP),--keep) $(SET) $(ARGS)
-# Of the questions over many stacks.
-QUESTION_OPTIONS := $(if $(CLAIM),--claim $(call quoted,$(CLAIM))) $(if $(TRIALS),--trials $(call quoted,$(TRIALS))) \
-	$(if $(BUDGET),--budget $(call quoted,$(BUDGET))) $(if $(JOBS),--jobs $(call quoted,$(JOBS))) \
-	$(if $(SEED),--seed $(call quoted,$(SEED))) $(if $(FRESH),--fresh) $(if $(PLAN),--plan) $(SET) $(ARGS)
+# What the questions over many cells have in common.
+QUESTION_OPTIONS = $(if $(TRIALS),--trials $(call quoted,$(TRIALS))) \
+	$(if $(BUDGET),--budget $(call quoted,$(BUDGET))) $(if $(FRESH),--fresh) $(if $(PLAN),--plan) \
+	$(if $(SEED),--seed $(call quoted,$(SEED))) $(if $(JOBS),--jobs $(call quoted,$(JOBS))) $(SET) $(ARGS)
+ASKED_CLAIM = $(if $(CLAIM),--claim $(call quoted,$(CLAIM)))
+BISECT_OPTIONS = $(if $(CONFIDENCE),--confidence $(call quoted,$(CONFIDENCE))) \
+	$(if $(LEAST_RATE),--least-rate $(call quoted,$(LEAST_RATE))) $(if $(GAP),--gap $(call quoted,$(GAP))) \
+	$(if $(POINTS),--points $(call quoted,$(POINTS))) $(if $(SOURCE),--source $(call quoted,$(SOURCE))) $(if $(DEEP),--deep)
 # FROM=shrink: the newest shrink of the scenario.
 FROM_SHRINK := $(if $(FROM),--from $(call quoted,$(FROM)))
 # PYTHON on make's command line is a factor of the stacks; the interpreter of .venv is PYTHON_BIN, or PYTHON in
@@ -117,9 +123,20 @@ accept: setup ## put a reviewed run on record: make accept RUN=socket-vanish; TH
 	@$(if $(RUN),$(REPROLAB) accept $(call quoted,$(RUN))$(if $(THIN), --thin) $(ARGS),$(call lacks,no RUN is given,$(A_RUN),RUN=socket-vanish))
 
 ##@ Ask your own question
+.PHONY: $(addprefix matrix-,$(SCENARIOS))
+$(addprefix matrix-,$(SCENARIOS)): matrix-%: setup ## a map of the sign: OVER="GUNICORN=19.4.5..20.1.0 THREADS=1,5"; PLAN=1 runs nothing
+	@$(REPROLAB) matrix $*$(if $(EXPERIMENT),/$(call quoted,$(EXPERIMENT))) $(foreach one,$(OVER),--over $(call quoted,$(one))) \
+		$(if $(SHOW),--show $(call quoted,$(SHOW))) $(foreach one,$(CLAIM),--claim $(call quoted,$(one))) $(QUESTION_OPTIONS)
+
+.PHONY: $(addprefix bisect-,$(SCENARIOS))
+$(addprefix bisect-,$(SCENARIOS)): bisect-%: setup ## where a sign comes and goes: make bisect-... FACTOR=GUNICORN CLAIM=ID; FACTOR="GUNICORN=A..B" for a range
+	@$(if $(FACTOR),$(REPROLAB) bisect $*$(if $(EXPERIMENT),/$(call quoted,$(EXPERIMENT))) --factor $(call quoted,$(FACTOR)) \
+		$(ASKED_CLAIM) $(BISECT_OPTIONS) $(QUESTION_OPTIONS),$(call lacks,no FACTOR is given,a factor that has releases or \
+		other ordered values,FACTOR=GUNICORN))
+
 .PHONY: $(addprefix shrink-,$(SCENARIOS))
 $(addprefix shrink-,$(SCENARIOS)): shrink-%: setup ## the least stack that still shows the sign in every trial: make shrink-... CLAIM=ID; PLAN=1 runs nothing
-	@$(REPROLAB) shrink $*$(if $(EXPERIMENT),/$(call quoted,$(EXPERIMENT))) $(QUESTION_OPTIONS)
+	@$(REPROLAB) shrink $*$(if $(EXPERIMENT),/$(call quoted,$(EXPERIMENT))) $(ASKED_CLAIM) $(QUESTION_OPTIONS)
 
 ##@ Hand a case over
 .PHONY: $(addprefix bugreport-,$(SCENARIOS))

@@ -52,6 +52,9 @@ class Stack:
             raise InvalidTrial("SYS_PTRACE is forbidden")
         self.evidence.write_text(f"{name}/summary.txt", f"{title}\n")
 
+    def check_load_settings(self) -> None:
+        """No load is set."""
+
     def up(self) -> None:
         pass
 

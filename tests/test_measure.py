@@ -16,6 +16,7 @@ from reprolab.measure.cell import Cell
 from reprolab.measure.key import cell_key, same_images
 from reprolab.measure.local import LocalMeasurer, lacking
 from reprolab.measure.store import CellStore, cell_info
+from reprolab.run.observer import RunObserver
 from reprolab.run.plan import PlannedVariant
 from reprolab.run.rounds import Step
 from reprolab.run.runner import Prepared
@@ -85,6 +86,7 @@ def test_the_key_is_that_of_the_stack_and_not_of_the_run(tmp_path: Path) -> None
     other_run = {"services": {"blink-app": {**service, "labels": {"reprolab.run": "two", "kept": "x"}}}}
     assert cell_key(scenario, LAMP, other_run, OWNER) == key
     assert cell_key(load(tmp_path / "there"), LAMP, MODEL, OWNER) == key
+    assert cell_key(scenario, LAMP, {**MODEL, "x-reprolab": {"finding": "It blinks."}}, OWNER) == key
     changed = {"services": {"blink-app": {**service, "environment": {"WORKERS": "3"}}}}
     assert cell_key(scenario, LAMP, changed, OWNER) != key
     assert cell_key(scenario, Cell("other"), MODEL, OWNER) != key
@@ -112,7 +114,7 @@ class FakeRunner:
     """Runs trials by a function, in the directories of the cells; the rest is that of a runner."""
 
     def __init__(self, outcome: Callable[[Step], TrialRecord]) -> None:
-        self.outcome, self.places, self.bases = outcome, {}, {}
+        self.outcome, self.places, self.bases, self.observer = outcome, {}, {}, RunObserver()
         self.run, self.engine = RunDirectory(Path("unused")), None
         self.built_keys: list[str] = []
 

@@ -233,7 +233,7 @@ class Preparer:
 
     bases: dict[str, Any] = {}  # noqa: RUF012
 
-    def __init__(self, *_: Any) -> None:
+    def __init__(self, *_: Any, **__: Any) -> None:
         pass
 
     def models(self, scenario: Scenario, requests: Any, owner: Any) -> list[Any]:
@@ -254,7 +254,7 @@ def test_needs_are_checked_before_anything_is_prepared(tmp_path: Path, monkeypat
     monkeypatch.setattr("reprolab.run.runner.compose_command", lambda engine: ())
     monkeypatch.setattr("reprolab.run.runner.HostState.of", lambda engine: machine(tmp_path, cgroup="v1 cgroupfs"))
     started: list[Any] = []
-    monkeypatch.setattr("reprolab.run.runner.Builder.start", lambda self, models: started.append(models))
+    monkeypatch.setattr(Builder, "start", lambda self, models: started.append(models), raising=False)
     documented, lacking = runner.prepare()
     assert documented.model["services"] == {"app": {"image": "1"}} and not documented.lacks
     assert lacking.model == NO_STACK and "cgroup v2, it has v1 cgroupfs" in lacking.lacks

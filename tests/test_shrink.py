@@ -128,6 +128,15 @@ def test_a_question_that_cannot_be_asked(tmp_path: Path, options: dict[str, Any]
         ask(load(tmp_path, lamp=SECOND), **options)
 
 
+def test_a_release_that_needs_others_has_them_in_each_stack() -> None:
+    """They are no steps; what the user has chosen is not replaced."""
+    question = ask(vanish(), fixed={"GUNICORN": "27.0.1"})
+    assert {"PYTHON", "BOTTLE"} <= question.companions.keys()
+    assert question.companions.items() <= question.cell({}).settings.items()
+    assert set(question.stays) == {"GUNICORN", *question.companions}
+    assert "PYTHON" not in ask(vanish(), fixed={"GUNICORN": "27.0.1", "PYTHON": "3.13.0"}).companions
+
+
 def test_a_load_setting_needs_an_experiment_with_a_load() -> None:
     """Others never start wrk."""
     assert ask(vanish(), fixed={"LOAD_DURATION": "5"}).stays == ("LOAD_DURATION",)

@@ -1,8 +1,9 @@
 """The file of an offline bundle: a tar with checksums, written and read as a stream.
 
-Its members are manifest.json, wheels/, runs/, the engine's image stream in pieces (images/000001 ...), then SHA256SUMS
-over all of them, and last a signature of it if a key was given. The image stream comes in pieces because its length is
-not known in advance. An archive without SHA256SUMS is incomplete. What is read was written by others: see `members`.
+Its members are manifest.json, wheels/, releases/, runs/, the engine's image stream in pieces (images/000001 ...), then
+SHA256SUMS over all of them, and last a signature of it if a key was given. The image stream comes in pieces because its
+length is not known in advance. An archive without SHA256SUMS is incomplete. What is read was written by others: see
+`members`.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ from reprolab.engine import labels
 from reprolab.engine.detect import Engine
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory
+from reprolab.pins import index_releases
 from reprolab.scenario import loader
 from reprolab.scenario.model import DOCUMENTED, Scenario
 from reprolab.stack.compose import Model
@@ -153,6 +154,17 @@ class Bundler:
         tags = [tag for part in parts for services in part.images().values() for tag in services.values()]
         return sorted(dict.fromkeys([*tags, *(base.reference for base in self.preparer.bases.values())]))
 
+    def release_lists(self, parts: Sequence[BundledScenario]) -> list[index_releases.ReleaseList]:
+        """The releases of all packages in the ranges of the scenarios. A list that cannot be had is left out."""
+        ranges = [entry for part in parts for entry in part.scenario.ranges.values()]
+        lists = []
+        for package in sorted({entry.package for entry in ranges if entry.package}):
+            try:
+                lists.append(index_releases.releases_of(self.root, package))
+            except UsageError as error:
+                self.on_progress(f"{package}: its list of releases is left out: {error}")
+        return lists
+
     def manifest(self, parts: Sequence[BundledScenario], wheels: Sequence[Path]) -> dict[str, Any]:
         """The contents of the bundle, and the kind of machine that it is for, as manifest.json has them."""
         return {
@@ -181,6 +193,7 @@ class Bundler:
         target: Path,
         on_bytes: bundle_archive.OnBytes,
         sign: bundle_archive.Sign | None = None,
+        lists: Sequence[index_releases.ReleaseList] = (),
     ) -> int:
         """Write the archive and return its size in bytes."""
         with bundle_archive.ArchiveWriter(target, on_bytes, sign) as archive:
@@ -188,6 +201,9 @@ class Bundler:
             archive.add(f"{members.WHEELS}PYTHON", f"{describe_python()}\n".encode())
             for wheel in wheels:
                 archive.add_file(f"{members.WHEELS}{wheel.name}", wheel)
+            for listed in lists:
+                name = f"{members.RELEASES}{index_releases.file_name(listed.package)}"
+                archive.add(name, json.dumps(listed.to_json()).encode())
             for run in (part.run for part in parts if part.run):
                 for path in _files(run):
                     archive.add_file(f"{members.RUNS}{path.relative_to(run.path.parents[1])}", path)

@@ -19,11 +19,12 @@ from reprolab.baseimage.resolve import Policy, keep_bundled
 from reprolab.bundle import archive, members
 from reprolab.bundle.manifest import Manifest
 from reprolab.core import command_text, files
-from reprolab.core.errors import BundleError, LabError
+from reprolab.core.errors import BundleError, LabError, UsageError
 from reprolab.core.progress import OnProgress
 from reprolab.engine import labels
 from reprolab.engine.detect import Engine
 from reprolab.evidence import lookup, run_dir
+from reprolab.pins import index_releases
 from reprolab.scenario import loader
 from reprolab.stack.compose import missing_images
 from reprolab.stack.prepare import StackPreparer, StackRequest
@@ -121,6 +122,15 @@ class Loader:
                 self.reader.unpack(f"{members.RUNS}{run}/", Path(draft, target.name))
                 Path(draft, target.name).rename(target)
 
+    def keep_releases(self) -> Iterator[str]:
+        """Keep the lists of releases for a time without an index; yields each as PACKAGE (DAY), with what was done."""
+        with TemporaryDirectory() as draft:
+            self.reader.unpack(members.RELEASES, Path(draft))
+            for path in sorted(Path(draft).iterdir()):
+                listed = _release_list(path)
+                kept = index_releases.keep(self.root, listed)
+                yield f"{listed.package} ({listed.day})" if kept else f"{listed.package} (a list as new is here)"
+
     def _difference(self, run: str, target: Path) -> str:
         """The first file of a bundled run that is missing or different in ``target``; "" if all are the same."""
         for name, digest in sorted(self.reader.digests(f"{members.RUNS}{run}/").items()):
@@ -160,6 +170,24 @@ class Loader:
             (model,) = preparer.models(scenario, [request], labels.object_labels(name, "load"), all_tools=True)
             if missing_images(model, tags.__contains__):
                 yield variant
+
+
+def _release_list(path: Path) -> index_releases.ReleaseList:
+    try:
+        listed = index_releases.read_file(path)
+    except UsageError as error:
+        raise BundleError(
+            f"the bundle's {members.RELEASES}{path.name} is no list of releases: {error}",
+            expected="the list as `make bundle` writes it",
+            advice="get the bundle again from its maker",
+        ) from error
+    if index_releases.file_name(listed.package) != path.name:
+        raise BundleError(
+            f"the bundle's {members.RELEASES}{path.name} is the list of {listed.package!r}",
+            expected="the list of the package that its name says",
+            advice="get the bundle again from its maker",
+        )
+    return listed
 
 
 def format_size(size: int) -> str:

@@ -14,10 +14,12 @@ SIGNATURE = f"{SUMS}.sig"
 IMAGES = "images/"
 RUNS = "runs/"
 WHEELS = "wheels/"
+RELEASES = "releases/"
 RUN_NAME = r"\d{8}T\d{6}Z(-\d+)?"
 SCENARIO_NAME = r"[a-z][a-z0-9-]*"
 KNOWN = re.compile(
-    rf"{MANIFEST}|{SUMS}|{re.escape(SIGNATURE)}|images/\d+|wheels/[^/]+|runs/{SCENARIO_NAME}/{RUN_NAME}/.+"
+    rf"{MANIFEST}|{SUMS}|{re.escape(SIGNATURE)}|images/\d+|wheels/[^/]+|releases/[a-z0-9-]+\.json"
+    rf"|runs/{SCENARIO_NAME}/{RUN_NAME}/.+"
 )
 # Bytes. A header may give a name or other facts in a block of its own, which is read as a whole.
 LONGEST_HEADER = 1 << 16
@@ -67,7 +69,7 @@ class MemberCheck:
             raise Refused(f"{shown} has no size")
         if len(self.files) >= MOST_MEMBERS:
             raise Refused(f"it has more than {MOST_MEMBERS} files")
-        if name in (MANIFEST, SUMS, SIGNATURE) and member.size > LARGEST_TEXT:
+        if (name in (MANIFEST, SUMS, SIGNATURE) or name.startswith(RELEASES)) and member.size > LARGEST_TEXT:
             raise Refused(f"{name} has {member.size} bytes")
         self.files[name] = member.size
         if not name.startswith(IMAGES):

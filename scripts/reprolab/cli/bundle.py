@@ -72,12 +72,15 @@ def bundle(names: tuple[str, ...], all_variants: bool, no_runs: bool, output: Pa
     bundler = create.Bundler(root, engine, client(), policy(os.environ), show_progress)
     parts = bundler.gather(scenarios, everything=all_variants, runs=not no_runs)
     wheels = create.download_wheels(root, show_progress)
+    lists = bundler.release_lists(parts)
     target = output or lookup.results_root(root) / f"bundle-{datetime.now(UTC):%Y%m%d}.tar"
     images = bundler.images_of(parts)
     runs = sum(part.run is not None for part in parts)
-    show_progress(f"writing {len(images)} images, {len(wheels)} packages and {runs} runs")
+    show_progress(
+        f"writing {len(images)} images, {len(wheels)} packages, {len(lists)} lists of releases and {runs} runs"
+    )
     with progress(console(), "written", None) as on_bytes:
-        size = bundler.write(parts, wheels, target, on_bytes, sign)
+        size = bundler.write(parts, wheels, target, on_bytes, sign, lists)
     click.echo(f"bundle: {target} ({format_size(size)})")
     for part in parts:
         run = f"run {part.run.name}" if part.run else "no run"
@@ -115,6 +118,8 @@ def load(where: Path, signers: Path | None, limit: float) -> None:
         click.echo(f"        engine; {command_text.command('clean --bundles', 'clean ARGS=--bundles')} takes that back")
     for run in loader.unpack_runs(manifest):
         click.echo(f"run:    {run}")
+    if lists := list(loader.keep_releases()):
+        click.echo(f"lists of releases: {', '.join(lists)}")
     if missing := list(loader.describe_missing(manifest)):
         raise BundleError(
             "some variants are not ready; a run would have to build or fetch their images:\n  " + "\n  ".join(missing),

@@ -19,6 +19,7 @@ EPILOG = (
 # Each command with its module in this package and its function there.
 COMMANDS = {
     "accept": ("publish", "accept"),
+    "bisect": ("bisect", "bisect"),
     "bugreport": ("bugreport", "bugreport"),
     "bundle": ("bundle", "bundle"),
     "clean": ("machine", "clean"),
@@ -33,6 +34,7 @@ COMMANDS = {
     "list": ("scenarios", "list_"),
     "load": ("bundle", "load"),
     "logs": ("manual", "logs"),
+    "matrix": ("matrix", "matrix"),
     "new-scenario": ("scenarios", "new_scenario"),
     "no-target": ("make_words", "no_target"),
     "no-word": ("make_words", "no_word"),

@@ -12,8 +12,11 @@ from reprolab.core.errors import UsageError
 from reprolab.scenario import loader
 
 # The targets that have a scenario's name behind a dash.
-OF_SCENARIOS = ("scenario", "shrink", "report", "bugreport", "export", "up", "wrk", "logs", "down", "demo")
-WITH_FACTORS = ("scenario-", "shrink-", "up-")
+OF_SCENARIOS = (
+    *("scenario", "matrix", "bisect", "shrink", "report", "bugreport", "export"),
+    *("up", "wrk", "logs", "down", "demo"),
+)
+WITH_FACTORS = ("scenario-", "matrix-", "bisect-", "shrink-", "up-")
 
 
 @click.command("no-target", hidden=True)

@@ -10,8 +10,9 @@ import click
 from reprolab.cli.common import boundary, project_root, show_progress
 from reprolab.core.errors import UsageError
 from reprolab.evidence import lookup
+from reprolab.matrix.document import MATRIX_FILE
 from reprolab.publish import accept as acceptance
-from reprolab.publish import readme_sections
+from reprolab.publish import maps, readme_sections
 from reprolab.scenario import loader
 from reprolab.verdict import fitting
 
@@ -21,14 +22,29 @@ from reprolab.verdict import fitting
 @click.option("--thin", is_flag=True, help="also record verdicts that chance or a single trial could give")
 @boundary
 def accept(where: str, thin: bool) -> None:
-    """Put a reviewed run on record, and write the generated pages."""
+    """Put a reviewed run on record, and write the generated pages. RUN may also be a map: matrix/SCENARIO."""
     root = project_root()
+    if directory := _map(root, where):
+        path, pages = maps.accept_map(root, directory), readme_sections.write(root)
+        _written(root, path, pages)
+        return
     if where in loader.names(root):
         fits = partial(fitting.to_record, loader.load(root, where))
         run = lookup.find_run(root, where, fits, show_progress)
     else:
         run = lookup.open_run(root, where)
     path, pages = acceptance.record(root, run, thin=thin)
+    _written(root, path, pages)
+
+
+def _map(root: Path, where: str) -> Path | None:
+    """The directory of a map that a user names: its path, or matrix/SCENARIO for the latest one."""
+    below = lookup.results_root(root) / where
+    places = (Path(where), below, below / lookup.LATEST)
+    return next((place.resolve() for place in places if (place / MATRIX_FILE).is_file()), None)
+
+
+def _written(root: Path, path: Path, pages: list[Path]) -> None:
     click.echo(f"recorded: {path.relative_to(root)}")
     for page in pages:
         click.echo(f"written:  {page.relative_to(root)}")

@@ -10,6 +10,8 @@ from typing import NoReturn
 
 import click
 
+from reprolab.bisect import write as bisect_write
+from reprolab.bisect.document import find_bisect, read_document
 from reprolab.cli.common import boundary, console, duration, project_root, settings_of, show_progress
 from reprolab.cli.output import Output
 from reprolab.core import command_text
@@ -117,7 +119,14 @@ def judge(where: str, observe: bool, verbose: bool, as_json: bool) -> Exit:
 @click.argument("where", metavar="RUN")
 @boundary
 def html(where: str) -> None:
-    """Write a run's report.html again from its files, without Docker. RUN: a directory, SCENARIO/STAMP or SCENARIO."""
+    """Write a run's report.html again from its files, without Docker. RUN: a directory, SCENARIO/STAMP or SCENARIO.
+
+    RUN may be that of a bisect too: bisect/SCENARIO/STAMP or bisect/SCENARIO.
+    """
+    if bisected := find_bisect(lookup.results_root(project_root()), where):
+        bisect_write.write(bisected, read_document(bisected))
+        click.echo(f"written: {bisected / PAGE}")
+        return
     scenario, directory = _open_run(where)
     click.echo(f"written: {write.write_page(scenario, directory)}")
 

@@ -9,12 +9,16 @@ import os
 import re
 
 # The options for which the Makefile has a variable. Any other option goes into ARGS.
-NAMES = "variant trials jobs seed budget confidence replay speed html add as sign verify auto claim from"
+NAMES = (
+    "variant trials jobs seed budget confidence replay speed html add as sign verify auto"
+    " over claim show from factor gap points least-rate source"
+)
 VARIABLES = tuple(NAMES.split())
-FLAGS = ("keep-going", "observe", "thin", "fresh", "plan")
+FLAGS = ("keep-going", "observe", "thin", "fresh", "plan", "deep")
 # What make takes beside the factors, for a run and for a stack by hand.
 RUN_WORDS = ("TRIALS", "VARIANT", "EXPERIMENT", "JOBS", "SEED", "BUDGET", "CONFIDENCE", "KEEP", "KEEP_GOING", "ARGS")
 UP_WORDS = ("AS", "ARGS")
+MATRIX_WORDS = ("OVER", "CLAIM", "EXPERIMENT", "TRIALS", "BUDGET", "FRESH", "PLAN", "SEED", "JOBS", "SHOW", "ARGS")
 OPTION = re.compile(r"'?--([a-z][a-z-]*)'?")
 
 
@@ -31,7 +35,8 @@ def option(name: str, value: object = "") -> str:
     if name in FLAGS:
         return f"{name.upper().replace('-', '_')}=1"
     if name in VARIABLES:
-        return f"{name.upper()}={value}" if value else name.upper()
+        variable = name.upper().replace("-", "_")
+        return f"{variable}={value}" if value else variable
     return f'ARGS="{flag}"' if value else f"ARGS={flag}"
 
 

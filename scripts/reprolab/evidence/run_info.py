@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -12,12 +13,21 @@ from reprolab.evidence.packages import Images, Kinds
 
 SCHEMA = 1
 RUNNING, COMPLETE, ABORTED, FAILED = "running", "complete", "aborted", "failed"
+# A part of ``times``.
+STAGE = re.compile(r"([a-z][a-z -]*) (\d+(?:\.\d+)?) s")
+# The stages of each trial. Images are built once for a machine, so that takes time only there and then.
+OF_TRIALS = ("set-up", "up", "drive", "evidence", "down")
 # The last part of ``times``: the run from its begin to its end. The stages before it are sums over all trials.
 WHOLE = "in all"
 # Of a run whose process cannot be seen from here.
 UNSEEN = "running or aborted"
 # Why a run has fewer rounds than planned: its budget was used, or its claims have the confidence.
 BUDGET, CONFIDENCE = "budget", "confidence"
+
+
+def stages(times: str) -> dict[str, float]:
+    """The parts of ``RunInfo.times``: stage -> seconds."""
+    return {name: float(seconds) for name, seconds in STAGE.findall(times)}
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,9 @@ def cell_key(scenario: Scenario, cell: Cell, model: Model, owner: Mapping[str, s
     differ from run to run. The place of the checkout does not count. The settings of a load are in no model, but in the
     cell.
     """
-    content = json.dumps(_without(model, owner.keys()), sort_keys=True, default=str)
+    # What of x-reprolab can decide a trial is in the digest of the case.
+    services = {name: part for name, part in model.items() if not name.startswith("x-")}
+    content = json.dumps(_without(services, owner.keys()), sort_keys=True, default=str)
     root = str(scenario.directory.resolve().parents[1])
     parts = [
         content.replace(root, "."),

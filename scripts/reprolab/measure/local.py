@@ -11,6 +11,7 @@ from reprolab.evidence.run_info import BaseImage
 from reprolab.measure.cell import Cell, CellResult
 from reprolab.measure.key import cell_key
 from reprolab.measure.store import CellStore, KeptCell, cell_info
+from reprolab.report.table import short_reason
 from reprolab.run.plan import PlannedVariant
 from reprolab.run.repeat import MOST_REPEATS
 from reprolab.run.rounds import Step
@@ -130,7 +131,11 @@ class LocalMeasurer:
         items = {cell: self._cells[cell] for cell in cells}
         self.runner.start_builds([item.prepared for item in items.values()])
         for cell, item in items.items():
-            self._cells[cell] = replace(item, prepared=self.runner.built(item.prepared))
+            built = self.runner.built(item.prepared)
+            if built.obstacle:
+                # One line: many cells may have the same obstacle, and the answer names it.
+                self.runner.observer.progress(f"cannot run {cell.words}: {short_reason(built.obstacle)}")
+            self._cells[cell] = replace(item, prepared=built)
 
     def _begin(self, measured: _Measured, trials: int) -> None:
         """Write what is known of a cell, before its trials run."""

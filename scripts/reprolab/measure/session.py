@@ -50,7 +50,8 @@ def measurer(
         observer.trials(),
     ):
         plan = Plan(scenario, (), jobs or default_jobs())
-        runner = Runner(plan, RunDirectory(store.directory), engine, api, policy(os.environ), observer)
+        place = RunDirectory(store.directory)
+        runner = Runner(plan, place, engine, api, policy(os.environ), observer, tells_failures=False)
         try:
             yield LocalMeasurer(scenario, runner, store, seed, fresh)
         finally:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import configparser
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from threading import Thread
 
 import requests
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -78,6 +80,17 @@ def ask(names: Iterable[str], index: Index) -> dict[str, IndexPage]:
             return dict.fromkeys(names, first)
         pages = pool.map(lambda name: _page(name, clients), names[1:])
         return dict(zip(names, [first, *pages], strict=False))
+
+
+def ask_within(names: Iterable[str], limit: float) -> dict[str, IndexPage]:
+    """Return name -> its page on this machine's index, after at most ``limit`` seconds."""
+    asked = set(names)
+    pages: dict[str, IndexPage] = {}
+    if asked:
+        thread = Thread(target=lambda: pages.update(ask(asked, index_of(os.environ))), daemon=True)
+        thread.start()
+        thread.join(limit)
+    return dict.fromkeys(asked, IndexPage(failure=f"no answer within {limit:g} s")) | dict(pages)
 
 
 def _page(name: str, clients: Iterable[PyPISimple]) -> IndexPage:

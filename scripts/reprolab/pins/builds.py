@@ -25,8 +25,18 @@ TEMPLATE_LIST = {"requirements/gunicorn.txt": "gunicorn.txt.j2"}
 
 def all_builds(root: Path, scenarios: Iterable[Scenario]) -> list[Build]:
     """Return each distinct build once, with all its users."""
+    return _distinct(_builds(root, list(scenarios)))
+
+
+def builds_of(scenario: Scenario, experiment: str, changes: Iterable[Mapping[str, str]]) -> list[Build]:
+    """Return each distinct build of an experiment's stacks with these changed factors."""
+    services = _services(scenario.compose_file)
+    return _distinct(build for row in changes for build in _of_stack(scenario, experiment, services, row, Use("")))
+
+
+def _distinct(every: Iterable[Build]) -> list[Build]:
     builds: dict[object, Build] = {}
-    for build in _builds(root, list(scenarios)):
+    for build in every:
         key = (build.dockerfile, build.context, tuple(sorted(build.arguments.items())), build.target)
         earlier = builds.get(key)
         builds[key] = replace(build, users=(*earlier.users, *build.users)) if earlier else build
@@ -48,14 +58,21 @@ def _of_variants(scenario: Scenario) -> Iterator[Build]:
     services = _services(scenario.compose_file)
     for experiment in scenario.experiments.values():
         for variant, changes in experiment.variants.items():
-            factors = {**scenario.factors, **changes}
-            needed = {
-                name: service
-                for name, service in services.items()
-                if scenario.needs(name.removeprefix(f"{scenario.name}-"), factors, experiment.name)
-            }
             user = Use("", "", scenario.name, f"{experiment.name}/{variant}")
-            yield from _of_services(scenario.compose_file, needed, factors, user)
+            yield from _of_stack(scenario, experiment.name, services, changes, user)
+
+
+def _of_stack(
+    scenario: Scenario, experiment: str, services: Mapping[str, Any], changes: Mapping[str, str], user: Use
+) -> Iterator[Build]:
+    """Yield the builds of the services that a stack needs."""
+    factors = {**scenario.factors, **changes}
+    needed = {
+        name: service
+        for name, service in services.items()
+        if scenario.needs(name.removeprefix(f"{scenario.name}-"), factors, experiment)
+    }
+    yield from _of_services(scenario.compose_file, needed, factors, user)
 
 
 def _services(file: Path) -> dict[str, Any]:

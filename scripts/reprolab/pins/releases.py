@@ -5,12 +5,10 @@ Only a clear answer of the index counts: without one, or without a network, the 
 
 from __future__ import annotations
 
-import os
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from threading import Thread
 
 from packaging.version import InvalidVersion, Version
 
@@ -28,9 +26,9 @@ def check(root: Path, scenario: Scenario, settings: Mapping[str, str], where: st
     new = {name: value for name, value in settings.items() if value not in _known(scenario, name)}
     _check_versions(root, scenario, new, where)
     pins = _pins(root, scenario, settings, new) if new else {}
-    pages = _ask({pin.name for pin in pins})
+    pages = ask_pip.ask_within({pin.name for pin in pins}, LIMIT)
     for pin, factor in pins.items():
-        answer = ask_pip.judge(pin, pages.get(pin.name, ask_pip.IndexPage(failure="no answer")), platform.machine())
+        answer = ask_pip.judge(pin, pages[pin.name], platform.machine())
         if answer.state is State.GONE:
             raise UsageError(
                 f"{where}: {factor}={new[factor]}: no {pin.name} {new[factor]} can be installed: {answer.text}",
@@ -80,14 +78,3 @@ def _pins(root: Path, scenario: Scenario, settings: Mapping[str, str], new: Mapp
         for factor in use.argument.split()
         if use.variant and factor in new and pin.wanted.removeprefix("==") == new[factor]
     }
-
-
-def _ask(names: Iterable[str]) -> dict[str, ask_pip.IndexPage]:
-    """The answers that come within the limit."""
-    pages: dict[str, ask_pip.IndexPage] = {}
-    asked = set(names)
-    if asked:
-        thread = Thread(target=lambda: pages.update(ask_pip.ask(asked, ask_pip.index_of(os.environ))), daemon=True)
-        thread.start()
-        thread.join(LIMIT)
-    return dict(pages)

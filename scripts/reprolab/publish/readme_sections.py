@@ -15,7 +15,7 @@ from pathlib import Path
 
 from reprolab.core.errors import EvidenceError, UsageError
 from reprolab.core.markdown import block, cell, code, foreign, grid, prose, prose_cell
-from reprolab.publish import scenario_table, short_report, sources
+from reprolab.publish import maps, scenario_table, short_report, sources
 from reprolab.report import table
 from reprolab.report.table import Row
 from reprolab.scenario import loader
@@ -269,6 +269,7 @@ PARTS: dict[str, Callable[[list[Scenario]], str]] = {
     "claims": _claims,
     "settings": _settings,
     "results": _results,
+    "map": maps.render,
     "sources": sources.render,
 }
 WITH_WORDS: dict[str, Callable[[Path, list[Scenario], list[str]], str]] = {

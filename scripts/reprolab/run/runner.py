@@ -48,6 +48,7 @@ from reprolab.stack.disturbances import undisturbed
 from reprolab.stack.failure import failure_kept
 from reprolab.stack.images import describe
 from reprolab.stack.prepare import StackPreparer, StackRequest
+from reprolab.stack.source_packages import SourcePackage
 from reprolab.stack.stack import Stack
 from reprolab.verdict.record import judge_run
 
@@ -115,7 +116,8 @@ class Runner:
     """Executes one run. ``ready`` has the variants whose images are built, by `Prepared.key`.
 
     ``on_rounds`` is that of the run's `Schedule`; the budget counts from ``started`` (seconds of the monotonic clock).
-    ``places`` has the directory of a variant's trials, by `Prepared.key`, where it is not that of the run.
+    ``places`` has the directory of a variant's trials, by `Prepared.key`, where it is not that of the run. ``sources``
+    has the packages of versions that stand for a commit.
     """
 
     plan: Plan
@@ -131,6 +133,8 @@ class Runner:
     on_rounds: OnRounds = lambda rounds, variants: None
     started: float = field(default_factory=time.monotonic)
     places: dict[str, RunDirectory] = field(default_factory=dict)
+    tells_failures: bool = True
+    sources: dict[str, SourcePackage] = field(default_factory=dict)
     _stacks: list[Stack] = field(default_factory=list)
     _schedule: Schedule | None = None
     _mistakes: dict[str, str] = field(default_factory=dict)
@@ -149,6 +153,7 @@ class Runner:
             self.observer.progress,
             shown="builds",
             describe=lambda tag: describe(self.client, tag, cache),
+            tells_failures=self.tells_failures,
         )
 
     @property
@@ -169,7 +174,7 @@ class Runner:
 
     def resolve(self, variants: Sequence[PlannedVariant]) -> list[Prepared]:
         """Resolve the stacks and the base images of these variants."""
-        preparer = StackPreparer(self.engine, self.client, self.policy, self.observer.progress)
+        preparer = StackPreparer(self.engine, self.client, self.policy, self.observer.progress, sources=self.sources)
         host = HostState.of(self.engine)
         lacking = [lacks(self.scenario, item.changes, item.experiment.name, host) for item in variants]
         able = [variant for variant, lack in zip(variants, lacking, strict=True) if not lack]

@@ -9,12 +9,18 @@ from pathlib import Path
 import yaml
 
 from reprolab.core.files import writing
-from reprolab.scenario import catalogue
+from reprolab.scenario import catalogue, ranges
 from reprolab.scenario.simpler import SIMPLER_KEY
 
-# Texts about a case, and the results of runs. No run reads them.
-TEXTS = ("README.md", "recorded.json", "history.jsonl", "demo.yaml", "upstream.yaml", "reproducer.yaml")
-TEXT_KEYS = ("title", "document", "summary", "finding", "headline", "answer", SIMPLER_KEY, *catalogue.KEYS)
+# Texts about a case, and the results of runs. No run of named variants reads them, and a question is no such run.
+TEXTS = (
+    *("README.md", "recorded.json", "history.jsonl", "matrix.json"),
+    *("demo.yaml", "upstream.yaml", "reproducer.yaml"),
+)
+TEXT_KEYS = (
+    *("title", "document", "summary", "finding", "headline", "answer"),
+    *(SIMPLER_KEY, *catalogue.KEYS, *ranges.KEYS),
+)
 COMPOSE = "compose.yaml"
 CACHE = "__pycache__"
 

@@ -20,7 +20,7 @@ from typing import Any
 from reprolab.core.config_file import hint, mapping, read_yaml, reject_unknown_keys
 from reprolab.core.error_place import place
 from reprolab.core.errors import UsageError
-from reprolab.scenario import catalogue
+from reprolab.scenario import catalogue, ranges
 from reprolab.scenario.allowance import ALLOW_KEY, read_allowances
 from reprolab.scenario.load_settings import LOAD_SETTINGS
 from reprolab.scenario.model import (
@@ -108,6 +108,8 @@ def _read_compose(name: str, directory: Path) -> Scenario:
         allow=read_allowances(block.get(ALLOW_KEY), where),
         catalogue=catalogue.read_entry(block, where),
         simpler=read_simpler(block.get(SIMPLER_KEY), factors, values, where),
+        ranges=ranges.read_ranges(block.get(ranges.RANGES_KEY), factors, values, where),
+        companions=ranges.read_needs(block.get(ranges.NEEDS_KEY), factors, values, where),
     )
 
 
@@ -209,7 +211,7 @@ def _block(block: object, where: str) -> dict[str, Any]:
             f"{where} has no x-reprolab block", expected="x-reprolab: {title: ..., document: {title: ...}}"
         )
     described = (*TEXT_KEYS, DOCUMENT_KEY, HEADLINE_KEY, ANSWER_KEY, VALUES_KEY, WHEN_KEY, REQUIRES_KEY, ALLOW_KEY)
-    known = (*described, SIMPLER_KEY, *catalogue.KEYS)
+    known = (*described, SIMPLER_KEY, *catalogue.KEYS, *ranges.KEYS)
     reject_unknown_keys(block, known, where, prefix="x-reprolab.")
     for key, expected in (("title", "a line of text"), (DOCUMENT_KEY, "{title: ..., author: ..., date: ...}")):
         if not block.get(key):

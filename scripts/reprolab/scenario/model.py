@@ -13,6 +13,7 @@ from reprolab.core.errors import UsageError
 from reprolab.scenario.allowance import Allowance
 from reprolab.scenario.catalogue import CatalogueEntry
 from reprolab.scenario.load_settings import LOAD_SETTINGS, check_load_setting
+from reprolab.scenario.ranges import Need, ValueRange
 from reprolab.scenario.requirement import Requirement
 
 Observation = Mapping[str, Any]
@@ -184,8 +185,9 @@ class Scenario:
     role -> factor (or `experiment`) -> the values that need the service, ``headline`` language (see LANGUAGES) -> the
     finding in one sentence. ``answer`` is claim -> its sign in words, the main claim first; a run's answer is made from
     it. ``requires`` is what the machine must have, ``allow`` what its stacks may have beyond the
-    lab's policy. ``catalogue`` is what the site and the README's table sort it by. ``simpler`` is factor -> its values
-    towards the simplest, for a shrink.
+    lab's policy. ``catalogue`` is what the site and the README's table sort it by. ``ranges`` is factor -> the values
+    that a question can go through, ``companions`` what other factors they need (x-reprolab.needs), in order.
+    ``simpler`` is factor -> its values towards the simplest, for a shrink.
     """
 
     name: str
@@ -204,6 +206,8 @@ class Scenario:
     allow: tuple[Allowance, ...] = ()
     catalogue: CatalogueEntry = field(default_factory=CatalogueEntry)
     simpler: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ranges: Mapping[str, ValueRange] = field(default_factory=dict)
+    companions: tuple[Need, ...] = ()
 
     @property
     def compose_file(self) -> Path:

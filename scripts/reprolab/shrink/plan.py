@@ -28,6 +28,6 @@ def show(console: Console, question: Question) -> None:
     console.print(f"{' '.join(LOAD_SETTINGS)} too, if the trials of the starting stack have a load of wrk")
     trials = question.trials
     console.print(
-        f"trials: {trials} of the starting stack; at least 1 of a step that is refused, {trials} of an accepted one; "
-        f"{trials} more of the least stack, and {trials} of its control"
+        f"trials: {trials} of the starting stack; at least 1 of a step that is refused, {trials} of one that is "
+        f"accepted; {trials} more of the least stack, and {trials} of its control"
     )

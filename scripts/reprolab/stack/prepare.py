@@ -15,6 +15,7 @@ from reprolab.scenario.model import Experiment, Scenario
 from reprolab.stack.archived_bases import archived_bases
 from reprolab.stack.builds import Builder
 from reprolab.stack.compose import Model, base_arguments, prepare_model, resolve
+from reprolab.stack.source_packages import Identity, SourcePackage, derived_base, with_sources
 
 BUILD_PROJECT = "reprolab-build"  # the project of models for builds; a stack starts under another name
 
@@ -29,13 +30,17 @@ class StackRequest:
 
 @dataclass
 class StackPreparer:
-    """Prepares stacks on one engine; ``bases`` is official name -> base image, for all of them."""
+    """Prepares stacks on one engine; ``bases`` is official name -> base image, for all of them.
+
+    ``sources`` is version -> package, for versions that stand for a commit.
+    """
 
     engine: Engine
     client: docker.DockerClient
     policy: Policy
     on_progress: OnProgress
     bases: dict[str, Base] = field(default_factory=dict)
+    sources: Mapping[str, SourcePackage] = field(default_factory=dict)
 
     def models(
         self,
@@ -49,7 +54,7 @@ class StackPreparer:
         """The model of each stack, in order, with the labels ``owner``. No image is built.
 
         ``all_tools``: include wrk also for experiments that put no load on their stacks. Raises UsageError if Compose
-        refuses the file, BaseImageError if a base image is not available.
+        refuses the file, BaseImageError if a base image is not available, BuildError if a commit cannot be built.
         """
         compose = compose_command(self.engine)
         resolved = [
@@ -58,7 +63,11 @@ class StackPreparer:
         bases = self._resolve_bases(resolved)
         self.bases |= bases
         identities = {official: (base.reference, base.image_id) for official, base in bases.items()}
-        return [prepare_model(model, scenario, project, owner, identities) for model in resolved]
+        prepared = [prepare_model(model, scenario, project, owner, identities) for model in resolved]
+        return [with_sources(model, self.sources, identities.values(), self._derived) for model in prepared]
+
+    def _derived(self, reference: str, package: SourcePackage) -> Identity:
+        return derived_base(reference, package, self.client, self.on_progress)
 
     def _resolve_bases(self, models: list[Model]) -> dict[str, Base]:
         """The base images of the models' builds, by official name.

@@ -1,0 +1,144 @@
+"""Maps on record: matrix.json in a scenario's directory is a reviewed map. Its README shows it as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+
+from reprolab.core import command_text
+from reprolab.core.errors import UsageError
+from reprolab.core.markdown import cell, foreign, grid, prose, prose_cell
+from reprolab.evidence.run_info import COMPLETE
+from reprolab.matrix import doubt, layout
+from reprolab.matrix.changes import stories
+from reprolab.matrix.document import MATRIX_FILE, MatrixDocument, read_matrix, write_matrix
+from reprolab.matrix.layout import Layout
+from reprolab.matrix.state import State, short_text, state_of
+from reprolab.measure.axis import Value
+from reprolab.scenario import loader
+from reprolab.scenario.digest import case_digest
+from reprolab.scenario.model import Scenario
+
+
+def accept_map(root: Path, directory: Path) -> Path:
+    """Put the map of a directory on record; returns the path of the record.
+
+    Raises UsageError for a map that was not measured to its end, or with other files than those of the case now.
+    """
+    document = read_matrix(directory)
+    scenario = loader.load(root, document.scenario)
+    if document.status != COMPLETE or document.ended or doubt.undecided(document):
+        raise UsageError(
+            "; ".join(layout.warnings(document)) or f"this map is {document.status}",
+            expected="a map in which each cell has a result, or a reason why it has none",
+            advice=f"go on where it ended: {again(document)}",
+        )
+    if document.case and document.case != case_digest(scenario.directory):
+        raise UsageError(
+            f"the files of {scenario.name} have changed since this map",
+            expected="a map of the case as it is",
+            advice=f"measure it again: {again(document)}",
+        )
+    write_matrix(scenario.directory, _for_record(document))
+    return scenario.directory / MATRIX_FILE
+
+
+def _for_record(document: MatrixDocument) -> MatrixDocument:
+    """The map with the claims that were asked, and without the places of the evidence, which are on one machine."""
+    asked = {claim.id for claim in document.asked}
+    cells = tuple(
+        replace(
+            item,
+            evidence="",
+            counts={claim: count for claim, count in item.counts.items() if claim in asked},
+            errors={claim: error for claim, error in item.errors.items() if claim in asked},
+        )
+        for item in document.cells
+    )
+    return replace(document, claims=document.asked, cells=cells)
+
+
+def again(document: MatrixDocument) -> str:
+    """The command that measures a map again."""
+    over = " ".join(f"{axis.factor}={','.join(value.text for value in axis.values)}" for axis in document.axes)
+    return command_text.command(f'matrix {document.scenario} --over "{over}"', f'matrix-{document.scenario} OVER="..."')
+
+
+def recorded_map(scenario: Scenario) -> MatrixDocument | None:
+    """The map on record; None without one."""
+    return read_matrix(scenario.directory) if (scenario.directory / MATRIX_FILE).is_file() else None
+
+
+def render(scenarios: Sequence[Scenario]) -> str:
+    """The maps of scenarios: a table for each claim that was asked, and its changes in sentences."""
+    documents = [document for scenario in scenarios if (document := recorded_map(scenario))]
+    return "\n\n".join(part for document in documents for part in _parts(document)) or "not recorded yet"
+
+
+def _parts(document: MatrixDocument) -> Iterator[str]:
+    drawing = Layout(document)
+    for claim in document.asked:
+        yield f"**{foreign(claim.id)}**, {foreign(layout.title(document))}: {prose(claim.text)}"
+        yield _table(drawing, claim.id)
+        yield "\n".join(_changes(document, claim.id))
+        if reasons := [f"- {prose(f'{names}: {why}')}" for why, names in layout.reasons(document, claim.id)]:
+            yield "\n".join(reasons)
+    notes = [f"{mark} with {words}." for words, mark in drawing.marks.items()]
+    notes += [f"{note}." for note in layout.notes(document)]
+    yield prose(" ".join([*notes, f"Measured {document.started}: {layout.effort(document)}."]))
+
+
+def _changes(document: MatrixDocument, claim: str) -> Iterator[str]:
+    """What changes along the ordered axes, as a list."""
+    for story in stories(document, claim):
+        yield f"- {prose(story.heading)}"
+        yield from (f"  - {prose(words)}" for words in story.changes)
+
+
+@dataclass(frozen=True)
+class Band:
+    """Values that follow each other and have the same result in every column."""
+
+    values: tuple[Value, ...]
+    cells: tuple[str, ...]
+
+
+def bands(drawing: Layout, claim: str) -> list[Band]:
+    """The rows of a map, those together that have the same states and marks in all columns.
+
+    The counts of a band are sums: 0/13 for thirteen releases with one trial each.
+    """
+    result = []
+    for _, group in groupby(drawing.rows.values, key=lambda value: _kinds(drawing, value, claim)):
+        values = tuple(group)
+        sums = tuple(_sum(drawing, values, column, claim) for column in drawing.columns)
+        result.append(Band(values, sums))
+    return result
+
+
+def _kinds(drawing: Layout, value: Value, claim: str) -> tuple[tuple[State, str], ...]:
+    cells = [drawing.cell(value.text, column) for column in drawing.columns]
+    return tuple((state_of(item, claim), drawing.mark(item)) for item in cells)
+
+
+def _sum(drawing: Layout, values: Sequence[Value], column: tuple[str, ...], claim: str) -> str:
+    cells = [drawing.cell(value.text, column) for value in values]
+    counts = [item.count(claim) for item in cells]
+    text = f"{sum(count.shown for count in counts)}/{sum(count.trials for count in counts)}"
+    counted = state_of(cells[0], claim).counted
+    return (text if counted else short_text(cells[0], claim)) + drawing.mark(cells[0])
+
+
+def _table(drawing: Layout, claim: str) -> str:
+    dated = any(value.date for value in drawing.rows.values)
+    names = ["/".join(column) or claim for column in drawing.columns]
+    rows = []
+    for band in bands(drawing, claim):
+        first, last = band.values[0], band.values[-1]
+        many = len(band.values) > 1
+        name = f"{first.text} to {last.text} ({len(band.values)})" if many else first.text
+        dates = [f"{first.date} to {last.date}" if many else first.date] if dated else []
+        rows.append([prose_cell(name), *map(prose_cell, dates), *map(prose_cell, band.cells)])
+    return grid([cell(drawing.rows.factor), *(["released"] if dated else []), *map(cell, names)], rows)

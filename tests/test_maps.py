@@ -1,0 +1,107 @@
+"""Maps on record: which may be put there, and what a README shows of them."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cases import DATA, ROOT, having
+from click.testing import CliRunner
+from reprolab.cli.main import main
+from reprolab.core.errors import UsageError
+from reprolab.matrix.document import MATRIX_FILE, MatrixDocument, read_matrix, write_matrix
+from reprolab.matrix.layout import Layout
+from reprolab.publish import maps, readme_sections
+from reprolab.scenario import loader
+from reprolab.scenario.digest import case_digest
+from test_matrix_changes import document
+
+CLAIM = "B-1"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout with socket-vanish, whose map is not on record."""
+    source = ROOT / "scenarios" / "socket-vanish"
+    shutil.copytree(source, tmp_path / "scenarios" / "socket-vanish", ignore=shutil.ignore_patterns(MATRIX_FILE))
+    (tmp_path / "compose.yaml").write_text("name: reprolab\n")
+    monkeypatch.setenv("REPROLAB_ROOT", str(tmp_path))
+    monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path / "results"))
+    return tmp_path
+
+
+def measured(root: Path, **changes: object) -> Path:
+    """A map of results/, of the case as it is."""
+    folder = root / "results" / "matrix" / "socket-vanish" / "latest"
+    folder.mkdir(parents=True)
+    case = case_digest(root / "scenarios" / "socket-vanish")
+    write_matrix(folder, replace(read_matrix(DATA / "matrix"), case=case, **changes))
+    return folder
+
+
+def test_a_map_is_put_on_record(checkout: Path) -> None:
+    """By the name of its scenario. The places of its evidence stay out: they are on one machine."""
+    measured(checkout)
+    scenario = checkout / "scenarios" / "socket-vanish"
+    digest = case_digest(scenario)
+    done = CliRunner().invoke(main, ["accept", "matrix/socket-vanish"])
+    assert done.exit_code == 0, done.output
+    record = read_matrix(scenario)
+    before = read_matrix(DATA / "matrix")
+    assert record.claims == before.asked
+    assert record.cells[0].counts == {claim.id: before.cells[0].counts[claim.id] for claim in before.asked}
+    assert {cell.evidence for cell in record.cells} == {""}
+    assert case_digest(scenario) == digest, "a map is no file that decides a run"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"status": "aborted", "reason": "interrupted"}, "aborted"),
+        ({"ended": "budget", "budget": 60.0}, "budget of 60 s"),
+    ],
+)
+def test_a_map_that_did_not_end_is_not_put_on_record(checkout: Path, changes: dict[str, object], message: str) -> None:
+    """The message says how to go on."""
+    folder = measured(checkout, **changes)
+    with pytest.raises(UsageError, match=message):
+        maps.accept_map(checkout, folder)
+    assert not (checkout / "scenarios" / "socket-vanish" / MATRIX_FILE).exists()
+
+
+def test_a_map_of_other_files_is_not_put_on_record(checkout: Path) -> None:
+    """The case changed since."""
+    folder = measured(checkout)
+    (checkout / "scenarios" / "socket-vanish" / "web.py").write_text("# another application\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="have changed since this map"):
+        maps.accept_map(checkout, folder)
+
+
+def rows(shown: MatrixDocument) -> list[tuple[int, str]]:
+    """The number of values and the text of each band."""
+    return [(len(band.values), band.cells[0]) for band in maps.bands(Layout(shown), CLAIM)]
+
+
+def test_neighbours_with_one_result_are_one_row() -> None:
+    """Their counts are added up. Another state, or another companion, begins a new row."""
+    assert rows(document(["0/1", "0/3", "3/3", "3/3", "1/3", "x", "x", "e", "0/1"])) == [
+        (2, "0/4"),
+        (2, "6/6"),
+        (1, "1/3"),
+        (2, "invalid"),
+        (1, "not exercised"),
+        (1, "0/1"),
+    ]
+    assert rows(document(["0/1", "0/1"], cell_1={"PYTHON": "3.12.1"})) == [(1, "0/1"), (1, "0/1*")]
+
+
+@pytest.mark.parametrize("name", having(MATRIX_FILE))
+def test_the_readme_of_a_case_shows_its_map(name: str) -> None:
+    """All that are on record can be read, are of the case as it is, and are shown."""
+    scenario = loader.load(ROOT, name)
+    record = read_matrix(scenario.directory)
+    assert record.case == case_digest(scenario.directory)
+    text = readme_sections.pages(ROOT)[scenario.directory / "README.md"]
+    assert maps.render([scenario]) in text
