@@ -58,9 +58,6 @@ class Stack:
     def up(self) -> None:
         pass
 
-    def check_load_settings(self) -> None:
-        pass
-
     def capture(self, docker: str) -> None:
         pass
 
