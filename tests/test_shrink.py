@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from reprolab.scenario.model import Scenario
 from reprolab.shrink import document as shrink_document
 from reprolab.shrink import handover, plan, words
 from reprolab.shrink.document import Kind, ShrinkDocument, Status
-from reprolab.shrink.question import ask
+from reprolab.shrink.question import Question, ask
 from reprolab.shrink.session import NothingToShrink, ShrinkSession
 from simulated_shrink import ABSENT, INVALID, SHOWN, SocketVanish, Truth, vanishing
 
@@ -125,6 +126,15 @@ def test_a_question_that_cannot_be_asked(tmp_path: Path, options: dict[str, Any]
     """Each mistake with what is expected."""
     with pytest.raises(UsageError, match=expected):
         ask(load(tmp_path, lamp=SECOND), **options)
+
+
+def test_a_release_that_needs_others_has_them_in_each_stack() -> None:
+    """They are no steps; what the user has chosen is not replaced."""
+    question = ask(vanish(), fixed={"GUNICORN": "27.0.1"})
+    assert {"PYTHON", "BOTTLE"} <= question.companions.keys()
+    assert question.companions.items() <= question.cell({}).settings.items()
+    assert set(question.stays) == {"GUNICORN", *question.companions}
+    assert "PYTHON" not in ask(vanish(), fixed={"GUNICORN": "27.0.1", "PYTHON": "3.13.0"}).companions
 
 
 def test_a_load_setting_needs_an_experiment_with_a_load() -> None:
@@ -489,9 +499,9 @@ def test_the_command_shrinks(results: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """What the user fixes is part of each stack; the measurer gets the other options."""
     got: list[Any] = []
 
-    def measurer(root: Path, scenario: Scenario, question: Any, options: Any, terminal: Any) -> SocketVanish:
+    def measurer(root: Path, question: Question, options: Any, terminal: Any) -> AbstractContextManager[SocketVanish]:
         got.append(options)
-        return SocketVanish(scenario, vanishing, results=results)
+        return nullcontext(SocketVanish(question.scenario, vanishing, results=results))
 
     monkeypatch.setattr(command, "_measurer", measurer)
     words_ = ["--set", "WORKERS=2", "--set", "LOAD_DURATION=4", "--trials", "2", "--fresh", "--seed", "7"]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from random import SystemRandom
 
 import click
 from rich.console import Console
 
 from reprolab.cli.common import boundary, console, duration, project_root, settings_of, show_progress
 from reprolab.core import command_text
-from reprolab.core.errors import Exit, UsageError
+from reprolab.core.errors import Exit
+from reprolab.measure import session
 from reprolab.measure.cell import Measurer
+from reprolab.measure.progress import CellProgress
 from reprolab.pins import releases
+from reprolab.run.plan import SEEDS
 from reprolab.scenario import loader
-from reprolab.scenario.model import Scenario
 from reprolab.shrink import plan
 from reprolab.shrink.question import Question, ask
 from reprolab.shrink.session import ShrinkSession
@@ -63,13 +67,14 @@ def shrink(
     if only_plan:
         plan.show(terminal, question)
         return Exit.AS_RECORDED
-    options = MeasureOptions(fresh, seed, jobs)
-    measurer = _measurer(root, scenario, question, options, terminal)
-    return ShrinkSession(root, question, measurer, terminal, show_progress, budget).execute()
+    with _measurer(root, question, MeasureOptions(fresh, seed, jobs), terminal) as measurer:
+        return ShrinkSession(root, question, measurer, terminal, show_progress, budget).execute()
 
 
 def _measurer(
-    root: Path, scenario: Scenario, question: Question, options: MeasureOptions, terminal: Console
-) -> Measurer:
-    """What runs the trials."""
-    raise UsageError("no measurer of cells is part of this checkout", expected="measure/session.py")
+    root: Path, question: Question, options: MeasureOptions, terminal: Console
+) -> AbstractContextManager[Measurer]:
+    """What runs the trials, on the engine in use."""
+    observer = CellProgress(question.scenario, [question.claim], terminal, show_progress)
+    seed = SystemRandom().randrange(SEEDS) if options.seed is None else options.seed
+    return session.measurer(root, question.scenario, observer, seed=seed, jobs=options.jobs, fresh=options.fresh)

@@ -9,6 +9,7 @@ from reprolab.core import command_text
 from reprolab.core.config_file import hint, read_yaml
 from reprolab.core.errors import UsageError
 from reprolab.measure.cell import Cell
+from reprolab.measure.companions import complete
 from reprolab.scenario.model import APP_ROLE, DOCUMENTED, Claim, Experiment, Scenario
 
 
@@ -86,7 +87,9 @@ def ask(
     variant = DOCUMENTED if DOCUMENTED in chosen.shows else chosen.shows[0]
     services = read_yaml(scenario.compose_file, str(scenario.compose_file))["services"]
     roles = tuple(str(name).removeprefix(f"{scenario.name}-") for name in services)
-    return Question(scenario, owner, chosen, variant, trials or owner.trials, settings, roles=roles)
+    start = {**owner.variants[variant], **settings}
+    companions = {name: value for name, value in complete(scenario, start, start).items() if name not in start}
+    return Question(scenario, owner, chosen, variant, trials or owner.trials, settings, companions, roles)
 
 
 def _claim(scenario: Scenario, experiment: str, wanted: str) -> Claim:
