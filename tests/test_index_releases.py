@@ -202,6 +202,13 @@ def test_a_bundle_without_lists_loads(tmp_path: Path) -> None:
     assert list(bundle(tmp_path, []).keep_releases()) == []
 
 
+@pytest.mark.parametrize("name", ["Gunicorn.json", "a/b.json", "gunicorn.txt", ".json"])
+def test_a_list_has_the_name_of_a_package(tmp_path: Path, name: str) -> None:
+    """Any other file is no part of a bundle."""
+    with pytest.raises(BundleError, match="belongs to no part of a bundle"):
+        bundle(tmp_path, [(name, LISTED)])
+
+
 def test_a_list_under_another_name_is_refused(tmp_path: Path, results: Path) -> None:
     """Nothing is written then."""
     with pytest.raises(BundleError, match=r"releases/uvicorn.json is the list of 'gunicorn'"):
