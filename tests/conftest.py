@@ -4,6 +4,7 @@ import os
 import signal
 
 import pytest
+from hypothesis import settings
 
 # The tests may run by make, but they call the lab's command line: its hints must name commands, not make targets.
 os.environ.pop("MAKELEVEL", None)
@@ -18,6 +19,11 @@ def _rank(item: pytest.Item) -> int:
     if item.get_closest_marker("docker"):
         return 2
     return 1 if item.get_closest_marker("slow") else 0
+
+
+# On a busy machine one example may take a second; how long an example takes is no fact about the lab.
+settings.register_profile("lab", deadline=None)
+settings.load_profile("lab")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -63,18 +63,20 @@ def test_a_commit_is_installed_like_a_release(source: Repository) -> None:
     """Each commit as its own version; one that does not build tells why."""
     client, tag = engine(), f"reprolab-test-commits:{uuid.uuid4().hex[:12]}"
     line = history(source.path, "1.0", "1.1")
-    derived = []
+    derived: list[str] = []
+    built: list[str] = []
     try:
         for lamp, version in zip(("off", "on"), list(line.hashes)[:2], strict=True):
             package = SourcePackage("blinker-of-a-test", version, archive(source.path, line.hashes[version]))
             derived.append(derived_base(base(PYTHON), package, client, print)[0])
             recipe = RECIPE.format(base=derived[-1], version=version)
-            client.images.build(fileobj=context(recipe), custom_context=True, tag=tag, rm=True, forcerm=True)
+            image, _ = client.images.build(fileobj=context(recipe), custom_context=True, tag=tag, rm=True, forcerm=True)
+            built.append(str(image.id))
             assert client.containers.run(tag, remove=True, network_disabled=True).decode().strip() == lamp
         version, commit = list(line.hashes.items())[2]
         with pytest.raises(BuildError, match=r"(?s)did not build from its commit.*pyproject"):
             derived_base(base(PYTHON), SourcePackage("b", version, archive(source.path, commit)), client, print)
     finally:
-        for name in (tag, *derived):
-            for image in client.images.list(name=name):
-                client.images.remove(str(image.id), force=True)
+        # The second build takes the tag from the first, and an image with a child cannot be removed.
+        for name in (*built, *derived):
+            client.images.remove(name, force=True)
