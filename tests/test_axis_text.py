@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -240,7 +241,8 @@ def test_a_factor_that_does_not_exist_suggests_another() -> None:
 
 
 def test_a_factor_without_a_range_takes_none() -> None:
-    """The message names the factors that have one."""
-    with pytest.raises(UsageError, match=r"WORKERS=1..4: WORKERS of blink has no range") as raised:
-        read("WORKERS", "1..4")
-    assert "ranges have RELEASE, PYTHON, SPEED" in raised.value.expected
+    """The message names the factors that have one. A documented value that is empty leaves only the dots."""
+    for text in ("1..4", ".."):
+        with pytest.raises(UsageError, match=rf"WORKERS={re.escape(text)}: WORKERS of blink has no range") as raised:
+            read("WORKERS", text)
+        assert "ranges have RELEASE, PYTHON, SPEED" in raised.value.expected

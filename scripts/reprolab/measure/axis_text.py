@@ -53,6 +53,12 @@ def _parts(scenario: Scenario, factor: str, text: str, where: str) -> list[str]:
     parts = list(dict.fromkeys(part.strip() for part in text.split(",")))
     if factor not in scenario.factors:
         scenario.check_factors({factor: text}, where)
+    if factor not in scenario.ranges and any(DOTS in part for part in parts):
+        raise UsageError(
+            f"{where}: {factor} of {scenario.name} has no range (x-reprolab.{RANGES_KEY})",
+            expected="its values with commas between them"
+            + (f"; ranges have {', '.join(scenario.ranges)}" if scenario.ranges else ""),
+        )
     if "" in parts or any(part.startswith(DOTS) for part in parts):
         raise UsageError(
             f"{where} has {'an empty value' if '' in parts else 'a range without a beginning'}", expected=EXAMPLE
@@ -60,12 +66,6 @@ def _parts(scenario: Scenario, factor: str, text: str, where: str) -> list[str]:
     for part in parts:
         if DOTS not in part:
             scenario.check_factors({factor: part}, where)
-        elif factor not in scenario.ranges:
-            raise UsageError(
-                f"{where}: {factor} of {scenario.name} has no range (x-reprolab.{RANGES_KEY})",
-                expected="its values with commas between them"
-                + (f"; ranges have {', '.join(scenario.ranges)}" if scenario.ranges else ""),
-            )
     return parts
 
 
