@@ -129,13 +129,13 @@ $(addprefix matrix-,$(SCENARIOS)): matrix-%: setup ## a map of the sign: OVER="G
 		$(if $(SHOW),--show $(call quoted,$(SHOW))) $(foreach one,$(CLAIM),--claim $(call quoted,$(one))) $(QUESTION_OPTIONS)
 
 .PHONY: $(addprefix bisect-,$(SCENARIOS))
-$(addprefix bisect-,$(SCENARIOS)): bisect-%: setup ## where a sign comes and goes: make bisect-... FACTOR=GUNICORN CLAIM=ID; FACTOR="GUNICORN=A..B" for a range
+$(addprefix bisect-,$(SCENARIOS)): bisect-%: setup ## where a sign comes and goes: make bisect-NAME FACTOR=GUNICORN CLAIM=ID; FACTOR="GUNICORN=A..B" for a range
 	@$(if $(FACTOR),$(REPROLAB) bisect $*$(if $(EXPERIMENT),/$(call quoted,$(EXPERIMENT))) --factor $(call quoted,$(FACTOR)) \
 		$(ASKED_CLAIM) $(BISECT_OPTIONS) $(QUESTION_OPTIONS),$(call lacks,no FACTOR is given,a factor that has releases or \
 		other ordered values,FACTOR=GUNICORN))
 
 .PHONY: $(addprefix shrink-,$(SCENARIOS))
-$(addprefix shrink-,$(SCENARIOS)): shrink-%: setup ## the least stack that still shows the sign in every trial: make shrink-... CLAIM=ID; PLAN=1 runs nothing
+$(addprefix shrink-,$(SCENARIOS)): shrink-%: setup ## the least stack that still shows the sign in every trial: make shrink-NAME CLAIM=ID; PLAN=1 runs nothing
 	@$(REPROLAB) shrink $*$(if $(EXPERIMENT),/$(call quoted,$(EXPERIMENT))) $(ASKED_CLAIM) $(QUESTION_OPTIONS)
 
 ##@ Hand a case over
@@ -153,7 +153,7 @@ $(addprefix export-,$(SCENARIOS)): export-%: setup ## a directory and a .tar.gz 
 
 ##@ Poke at a stack by hand
 .PHONY: $(addprefix up-,$(SCENARIOS))
-$(addprefix up-,$(SCENARIOS)): up-%: setup ## bring the stack up: make up-... GUNICORN=19.5.0; AS=name for one beside it, also below
+$(addprefix up-,$(SCENARIOS)): up-%: setup ## bring the stack up: make up-NAME GUNICORN=19.5.0; AS=name for one beside it, also below
 	@$(REPROLAB) up $* $(NAMED) $(SET) $(ARGS)
 
 .PHONY: $(addprefix wrk-,$(SCENARIOS))
@@ -279,7 +279,8 @@ help: ## this list
 			if (match($$0, /addprefix [a-z]+-/)) { \
 				prefix = substr($$0, RSTART + 10, RLENGTH - 10); \
 				n = split(scenarios, names, " "); \
-				for (i = 1; i <= n; i++) entry(prefix names[i], text); \
+				if (prefix != "scenario-") entry(prefix "NAME", text); \
+				else for (i = 1; i <= n; i++) entry(prefix names[i], text); \
 			} else { name = $$1; sub(/:.*/, "", name); entry(name, text) } \
 		}' $(firstword $(MAKEFILE_LIST))
 	@printf '\nscenario-* take VARIANT="a b", TRIALS=n, EXPERIMENT=name, JOBS=n, SEED=n, KEEP=1, KEEP_GOING=1, or factors of your own: GUNICORN=19.5.0\n'
