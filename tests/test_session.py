@@ -189,6 +189,17 @@ BUSY = "other work used 0.9 of 2 processors (45 %)"
 GOOD = trials(documented="+++", old="---")
 
 
+def test_a_directory_in_the_place_of_the_link(start: Callable[..., Session], tmp_path: Path) -> None:
+    """A directory called latest stays; the user is told of it, and sees the verdict."""
+    taken = tmp_path / "results" / "blink" / "latest"
+    taken.mkdir(parents=True)
+    started = start(finish(*GOOD))
+    assert started.execute() is Exit.AS_RECORDED
+    assert taken.is_dir() and not taken.is_symlink()
+    assert any("latest is a directory" in message for message in started.messages)  # type: ignore[attr-defined]
+    assert "confirmed" in shown(started)
+
+
 def test_a_run_that_goes_well(start: Callable[..., Session]) -> None:
     """It is judged, reported and named latest; run.json has plan, host and factors, and no name of host or user."""
     started = start(finish(*GOOD))

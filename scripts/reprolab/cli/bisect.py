@@ -88,7 +88,7 @@ def _run(root: Path, question: Question, options: BisectOptions) -> BisectDocume
         try:
             bisect_session.execute(lab, checkout)
         finally:
-            lookup.point_latest(run)
+            lookup.point_latest(run, show_progress)
             terminal.render(output, bisect_session.document, f"{display_path(run.path)}/")
     _write_pages(root, scenario, bisect_session.document)
     return bisect_session.document

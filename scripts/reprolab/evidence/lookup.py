@@ -39,9 +39,13 @@ def create_run(root: Path, name: str, now: datetime | None = None) -> RunDirecto
     raise EvidenceError(f"no free run directory for {stamp} below {parent}")
 
 
-def point_latest(run: RunDirectory) -> None:
-    """Set the link ``latest`` to this run, in one step."""
-    with replacing(run.path.parent / LATEST) as draft:
+def point_latest(run: RunDirectory, on_progress: OnProgress = lambda message: None) -> None:
+    """Set the link ``latest`` to this run, in one step. A directory of that name stays, and the user is told."""
+    link = run.path.parent / LATEST
+    if link.is_dir() and not link.is_symlink():
+        on_progress(f"{link} is a directory, so it cannot name the newest run; move it away")
+        return
+    with replacing(link) as draft:
         draft.symlink_to(run.path.name)
 
 

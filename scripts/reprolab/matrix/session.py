@@ -111,7 +111,7 @@ class MatrixSession:
                 places = [result.directory for result in self._survey.measured.values() if result.directory]
                 write_pages(self.plan.scenario, places, self.on_progress)
             write.write_files(self.run.path, document)
-            lookup.point_latest(self.run)
+            lookup.point_latest(self.run, self.on_progress)
             write.show(self.console, self.run.path, document, self.verbose)
         except LabError as error:
             if status == COMPLETE:

@@ -193,7 +193,7 @@ class Session:
         try:
             self._save(replace(self._current_info, times=self.watch.line()))
             judge_run(scenario, run)
-            lookup.point_latest(run)
+            lookup.point_latest(run, self.observer.progress)
             report(self.console, scenario, run, self.verbose)
         except LabError as error:
             self.observer.progress(f"the report could not be written: {error}")
