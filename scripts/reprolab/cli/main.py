@@ -9,6 +9,7 @@ from typing import IO, Any
 import click
 from click.exceptions import NoArgsIsHelpError
 
+from reprolab.cli import last_status
 from reprolab.cli.json_output import error_document, print_json
 from reprolab.core import command_text
 from reprolab.core.errors import Exit, UsageError
@@ -31,6 +32,7 @@ COMMANDS = {
     "doctor": ("machine", "doctor"),
     "down": ("manual", "down"),
     "export": ("export", "export"),
+    "given-twice": ("make_words", "given_twice"),
     "html": ("run", "html"),
     "judge": ("run", "judge"),
     "list": ("scenarios", "list_"),
@@ -79,7 +81,7 @@ class LazyCommands(click.Group):
     """Imports the module of a command when it is called: the libraries of one command take up to half a second."""
 
     def main(self, *arguments: Any, **options: Any) -> Any:
-        with harmless_output():
+        with last_status.kept(), harmless_output():
             return super().main(*arguments, **options)
 
     def make_context(self, info_name: str | None, args: list[str], *others: Any, **options: Any) -> click.Context:
