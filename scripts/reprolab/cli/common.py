@@ -19,7 +19,7 @@ from reprolab.cli.json_output import error_document, print_json
 from reprolab.cli.output import Output, reader_has_ended, reader_may_end
 from reprolab.core import command_text, interrupts
 from reprolab.core.errors import EngineError, Exit, LabError, UsageError
-from reprolab.report.terminal import REPORT_WIDTH
+from reprolab.core.terminal import REPORT_WIDTH
 
 # The faults of a file or a disk that no message of the lab has named; they need no traceback.
 MACHINE_FAULTS = (PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError)

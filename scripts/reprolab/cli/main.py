@@ -9,7 +9,7 @@ from typing import IO, Any
 import click
 from click.exceptions import NoArgsIsHelpError
 
-from reprolab.cli import last_status
+from reprolab.cli import completion_shells, last_status
 from reprolab.cli.json_output import error_document, print_json
 from reprolab.core import command_text
 from reprolab.core.errors import Exit, UsageError
@@ -27,6 +27,7 @@ COMMANDS = {
     "bundle": ("bundle", "bundle"),
     "clean": ("machine", "clean"),
     "compare": ("compare", "compare"),
+    "completion": ("completion", "completion"),
     "demo": ("demo", "demo"),
     "docs": ("publish", "docs_"),
     "doctor": ("machine", "doctor"),
@@ -81,6 +82,9 @@ class LazyCommands(click.Group):
     """Imports the module of a command when it is called: the libraries of one command take up to half a second."""
 
     def main(self, *arguments: Any, **options: Any) -> Any:
+        if completion_shells.is_asked():
+            completion_shells.register()
+            return super().main(*arguments, **{**options, "complete_var": completion_shells.VARIABLE})
         with last_status.kept(), harmless_output():
             return super().main(*arguments, **options)
 
@@ -108,6 +112,11 @@ class LazyCommands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, name = COMMANDS[cmd_name]
+        if completion_shells.is_asked():
+            # Here and not above: only this needs the scenarios.
+            from reprolab.cli import completion_commands
+
+            return completion_commands.command(module, name, cmd_name)
         command: click.Command = getattr(import_module(f"reprolab.cli.{module}"), name)
         return command
 
