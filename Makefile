@@ -225,7 +225,7 @@ pictures: setup ## accept how the pages look now: draws the pictures that the te
 	@$(BIN)/python tests/pictures.py
 
 .PHONY: lint
-lint: setup ## ruff, mypy, hadolint, shellcheck, compose files, generated pages
+lint: setup ## ruff, mypy, hadolint, shellcheck, actionlint, compose files, generated pages
 	@$(BIN)/python scripts/lint.py
 
 .PHONY: pins

@@ -19,7 +19,9 @@ from reprolab.cli import json_output, machine, main, scenarios
 from reprolab.core.errors import EngineError, Exit, LabError
 from reprolab.engine.detect import Engine
 from reprolab.evidence import lookup
+from reprolab.evidence.run_dir import RunDirectory
 from reprolab.run import session
+from reprolab.verdict import record
 
 SCHEMAS = ROOT / "docs" / "schemas"
 ENGINE = Engine("28.0", "1.48", "2.32", "0.20", "/usr/bin/docker", "6.1", "v2 systemd", "Debian", "unix:///s", False)
@@ -59,8 +61,8 @@ def a_run(root: Path, **shown: str) -> Path:
     """A run of the small scenario with these trials."""
     run = lookup.create_run(root, "blink")
     write_run_json(run, started="2026-01-02", status="complete", plan=[])
-    for record in trials(**shown):
-        run.append(record)
+    for row in trials(**shown):
+        run.append(row)
     return run.path
 
 
@@ -106,8 +108,8 @@ def test_a_judged_run_has_status_and_drift(
     home: Path, shown: dict[str, str], status: int, words: str, drifted: list[str]
 ) -> None:
     """A script needs no other output: the status with its words, and the claims that drifted."""
-    record = {"scenario": "blink", "run": "r", "claims": [{"id": "B-1", "verdict": "confirmed"}]}
-    (home / "scenarios" / "blink" / "recorded.json").write_text(json.dumps(record), encoding="utf-8")
+    on_record = {"scenario": "blink", "run": "r", "claims": [{"id": "B-1", "verdict": "confirmed"}]}
+    (home / "scenarios" / "blink" / "recorded.json").write_text(json.dumps(on_record), encoding="utf-8")
     path = a_run(home, **shown)
     result = lab("judge", str(path), "--json")
     content = document("judged", result)
@@ -115,6 +117,27 @@ def test_a_judged_run_has_status_and_drift(
     assert (content["evidence"], content["not_judged"]) == (str(path), [])
     assert f"evidence: {path}"[:60] in result.stderr.replace("\n", "")
     valid("verdict", json.loads((path / "verdict.json").read_text(encoding="utf-8")))
+
+
+def test_a_run_prints_its_verdict(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The document and nothing else on standard output; its words are those of the last line."""
+    path = a_run(home, documented="+++", old="---")
+
+    def execute(self: session.Session) -> Exit:
+        self.run = RunDirectory(path)
+        self.observer.progress("a line of progress")
+        self.console.print("the report")
+        record.judge_run(self.plan.scenario, self.run)
+        return Exit.AS_RECORDED
+
+    monkeypatch.setattr(session.Session, "execute", execute)
+    junit = home / "junit.xml"
+    result = lab("run", "blink", "--json", "--junit", str(junit))
+    words = document("judged", result)["exit"]["words"]
+    assert words == "everything decided, nothing on record yet"
+    assert result.stderr.endswith(f"reprolab: exit status 0 ({words})\n")
+    assert all(line in result.stderr for line in ("a line of progress", "the report"))
+    assert 'tests="1" failures="0"' in junit.read_text(encoding="utf-8")
 
 
 def test_claims_without_all_their_variants_are_named(home: Path) -> None:

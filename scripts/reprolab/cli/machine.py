@@ -31,9 +31,9 @@ def doctor(as_json: bool) -> None:
     base = resolve_base(COMMON_BASE, client(), policy=policy(os.environ), on_progress=show_progress)
     # An image that a person built from a base image has its labels too, but another name.
     images = client().images.list(name=f"{fallback.NAME}/*", filters={"label": "reprolab.object=base"})
-    made = sorted(tag for image in images for tag in image.tags)
+    fallbacks = sorted(tag for image in images for tag in image.tags)
     if as_json:
-        bases = {"policy": policy(os.environ), "origin": str(base.origin), "detail": base.detail, "made": made}
+        bases = {"policy": policy(os.environ), "origin": str(base.origin), "detail": base.detail, "made": fallbacks}
         print_json({"schema": SCHEMA, "engine": asdict(engine), "bases": bases, "exit": exit_document(Exit(0))})
         return
     out = console()
@@ -43,7 +43,7 @@ def doctor(as_json: bool) -> None:
         f"kernel {engine.kernel} · cgroup {engine.cgroup} · {engine.os}",
         f"base images: policy {policy(os.environ)} (REPROLAB_BASES)",
     )
-    for line in (*facts, *(f"  made by the lab: {tag}" for tag in made)):
+    for line in (*facts, *(f"  made by the lab: {tag}" for tag in fallbacks)):
         out.print(line)
 
 
