@@ -198,6 +198,12 @@ def test_values_with_spaces_are_one_word() -> None:
     assert words == [".venv/bin/reprolab", "compare", "a b", "it's", "--html", "c d.html"]
 
 
+def test_make_hands_the_junit_file_over() -> None:
+    """To a run and to a judgement."""
+    for target, words in (("scenario-socket-vanish", ()), ("judge", ("RUN=socket-vanish",))):
+        assert "--junit 'a b.xml'" in make("-n", target, *words, "JUNIT=a b.xml").stdout
+
+
 def test_make_help_has_colours_only_on_a_terminal() -> None:
     """A pipe gets plain text."""
     assert "\x1b" not in make("help").stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
@@ -174,6 +175,22 @@ def test_a_comparison_has_facts_and_findings(home: Path, monkeypatch: pytest.Mon
     factors = next(group for group in content["facts"] if group["title"] == "factors")
     assert factors["differences"] == [{"name": "GUNICORN", "left": "19.6.0", "right": "19.5.0"}]
     assert content["right"]["variant"] == "gunicorn-19.5.0" and "what stands out" in result.stderr
+
+
+def test_a_finding_says_where_a_line_stands(home: Path) -> None:
+    """The side that has it, its number in each trial, and its first line on each side."""
+    run = a_run(home, documented="+", old="-")
+    for variant, text in (("documented", "started"), ("old", "started\nOSError: no lamp")):
+        folder = run / "lamp" / variant / "1"
+        folder.mkdir(parents=True)
+        lines = [f"2026-01-02T12:00:0{n}.000000000Z {line}\n" for n, line in enumerate(text.splitlines())]
+        (folder / "app.log.gz").write_bytes(gzip.compress("".join(lines).encode()))
+    content = document("compare", lab("compare", str(run), "documented", "old", "--json"))
+    finding = content["findings"][0]
+    assert (finding["log"], finding["standing"], finding["more_in"]) == ("app", "only", "right")
+    assert finding["counts"] == {"left": [0], "right": [1]}
+    assert finding["first"] == {"left": None, "right": {"line": 2, "at_ms": 1000.0, "text": "OSError: no lamp"}}
+    assert content["logs"][0]["lines"] == {"left": [1], "right": [2]}
 
 
 def test_a_page_beside_the_document_is_named_on_standard_error(home: Path) -> None:

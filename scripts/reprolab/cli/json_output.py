@@ -14,7 +14,7 @@ SCHEMA = 1
 
 def print_json(document: Any) -> None:
     """Print a document as JSON. It has ASCII only, so that no terminal obeys it and no encoding changes it."""
-    text = json.dumps(document, indent=2).replace("\x7f", "\\u007f")
+    text = json.dumps(document, indent=2)
     # The harmless stream would cut a long text within the document.
     stream = sys.stdout.rich_proxied_file if isinstance(sys.stdout, HarmlessStream) else sys.stdout
     stream.write(text + "\n")

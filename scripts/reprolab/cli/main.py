@@ -89,7 +89,7 @@ class LazyCommands(click.Group):
             return super().main(*arguments, **options)
 
     def make_context(self, info_name: str | None, args: list[str], *others: Any, **options: Any) -> click.Context:
-        words = tuple(args)  # click takes words out of the list
+        words = tuple(args)
         try:
             context = super().make_context(info_name, args, *others, **options)
         except NoArgsIsHelpError:
