@@ -220,10 +220,10 @@ def test_the_summary_of_a_ci_job_gets_the_report(
     started = start(finish(*GOOD))
     assert started.execute() is Exit.AS_RECORDED and started.run is not None
     report_md = (started.run.path / "report.md").read_text(encoding="utf-8")
-    assert target.read_text(encoding="utf-8") == f"{report_md}\n"
+    assert target.read_text(encoding="utf-8") == f"### blink\n\n{report_md}\n"
     with pytest.raises(EngineError):
         start(finish(error=EngineError("no engine"))).execute()
-    assert target.read_text(encoding="utf-8") == f"{report_md}\n**No verdict on blink:** no engine\n\n"
+    assert target.read_text(encoding="utf-8") == f"### blink\n\n{report_md}\n### blink\n\n**No verdict:** no engine\n\n"
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "no" / "summary"))
     failing = start(finish(*GOOD))
     assert failing.execute() is Exit.AS_RECORDED

@@ -30,7 +30,7 @@ def error_document(status: Exit, error: LabError, remains: str = "") -> dict[str
     """What failed, what was expected and what to do; ``remains`` says what is left on the engine."""
     return {
         "schema": SCHEMA,
-        "error": str(error.args[0]),
+        "error": Exception.__str__(error),  # without the other two
         "expected": error.expected,
         "advice": error.advice,
         "remains": remains,

@@ -15,11 +15,11 @@ MOST_BYTES = 1024 * 1024
 CUT = "\n\n… the summary is cut here; report.md of the run has all of it\n"
 
 
-def add(report: Path, on_progress: OnProgress, environ: Mapping[str, str] = os.environ) -> None:
-    """Append a report.md to the summary, if there is one. An error is told in one line: the verdict stands."""
+def add(name: str, report: Path, on_progress: OnProgress, environ: Mapping[str, str] = os.environ) -> None:
+    """Append the report.md of a scenario to the summary, if there is one. An error is a line: the verdict stands."""
     if environ.get(VARIABLE):
         try:
-            _append(Path(environ[VARIABLE]), report.read_text(encoding="utf-8"))
+            _append(Path(environ[VARIABLE]), f"### {foreign(name)}\n\n{report.read_text(encoding='utf-8')}")
         except (OSError, ValueError) as error:
             on_progress(f"the summary in {VARIABLE} could not be written, but the verdict stands: {error}")
 
@@ -28,7 +28,7 @@ def add_failure(name: str, reason: str, on_progress: OnProgress, environ: Mappin
     """Append that the run of a scenario ended without a trial, and why."""
     if environ.get(VARIABLE):
         try:
-            _append(Path(environ[VARIABLE]), f"**No verdict on {foreign(name)}:** {foreign(reason)}\n")
+            _append(Path(environ[VARIABLE]), f"### {foreign(name)}\n\n**No verdict:** {foreign(reason)}\n")
         except (OSError, ValueError) as error:
             on_progress(f"the summary in {VARIABLE} could not be written: {error}")
 

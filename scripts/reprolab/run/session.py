@@ -198,7 +198,7 @@ class Session:
             judge_run(scenario, run)
             lookup.point_latest(run)
             report(self.console, scenario, run, self.verbose)
-            step_summary.add(run.path / SUMMARY, self.observer.progress)
+            step_summary.add(scenario.name, run.path / SUMMARY, self.observer.progress)
         except LabError as error:
             self.observer.progress(f"the report could not be written: {error}")
         else:
