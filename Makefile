@@ -9,13 +9,13 @@ REPROLAB := $(BIN)/reprolab
 SCENARIOS := $(sort $(notdir $(patsubst %/compose.yaml,%,$(wildcard scenarios/*/compose.yaml))))
 
 # The variables that each target takes; of `scenario-NAME` the part before the name stands here.
-TAKES_scenario := TRIALS VARIANT EXPERIMENT JOBS SEED BUDGET CONFIDENCE KEEP KEEP_GOING ARGS
+TAKES_scenario := TRIALS VARIANT EXPERIMENT JOBS SEED BUDGET CONFIDENCE KEEP KEEP_GOING JUNIT ARGS
 TAKES_matrix := OVER CLAIM EXPERIMENT TRIALS BUDGET FRESH PLAN SEED JOBS SHOW ARGS
 TAKES_shrink := CLAIM TRIALS EXPERIMENT BUDGET FRESH SEED JOBS PLAN ARGS
 TAKES_bisect := FACTOR CLAIM EXPERIMENT CONFIDENCE LEAST_RATE GAP POINTS TRIALS BUDGET FRESH SEED JOBS PLAN DEEP SOURCE ARGS
 TAKES_watch := SCENARIOS ARGS
 TAKES_list := ARGS
-TAKES_judge := RUN OBSERVE ARGS
+TAKES_judge := RUN OBSERVE JUNIT ARGS
 TAKES_html := RUN ARGS
 TAKES_compare := RUN A B VARIANT HTML ARGS
 TAKES_site := ARGS
@@ -55,18 +55,27 @@ GIVEN := $(filter-out REPROLAB_% -*-%,$(foreach name,$(.VARIABLES),$(if $(findst
 FACTORS := $(sort $(filter-out $(LAB_WORDS),$(GIVEN)))
 CALLED := $(foreach goal,$(or $(MAKECMDGOALS),help),$(or $(filter $(goal),$(KINDS)),$(firstword $(subst -, ,$(goal)))))
 TAKEN := $(foreach kind,$(CALLED),$(TAKES_$(kind)))
+# make keeps only the last value of a variable that its command line sets twice; where there is no /proc, nobody can tell.
+TWICE := $(sort $(shell 2>/dev/null </proc/$$PPID/cmdline tr '\n\0' ' \n' | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\):*=.*/\1/p' | sort | uniq -d))
 # What was given on the command line, and what no target of this call takes.
 LEFT_OVER := $(sort $(filter-out $(TAKEN) PYTHON_BIN $(if $(filter $(WITH_FACTORS),$(CALLED)),$(FACTORS)),$(GIVEN)))
+
+# The lab writes its exit status here at its end, since make turns every status except 0 into 2. The file is missing if
+# the lab was killed, or if the target calls no command of the lab.
+LAST_STATUS := $(or $(REPROLAB_RESULTS),results)/last-status
+export REPROLAB_STATUS_FILE := $(LAST_STATUS)
+test test-fast pictures lint bench chaos soak format lock: export REPROLAB_STATUS_FILE :=
 
 # A value as one word of the shell.
 quoted = '$(subst ','\'',$(1))'
 SET := $(foreach factor,$(FACTORS),--set $(call quoted,$(factor)=$($(factor))))
 # AS has a value of make's own; only the one on the command line is the name of a stack.
 NAMED := $(if $(findstring command line,$(origin AS)),--as $(call quoted,$(AS)))
+JUNIT_FILE := $(if $(JUNIT),--junit $(call quoted,$(JUNIT)))
 RUN_OPTIONS := $(foreach one,$(VARIANT),--variant $(call quoted,$(one))) $(if $(TRIALS),--trials $(call quoted,$(TRIALS))) \
 	$(if $(JOBS),--jobs $(call quoted,$(JOBS))) $(if $(SEED),--seed $(call quoted,$(SEED))) \
 	$(if $(BUDGET),--budget $(call quoted,$(BUDGET))) $(if $(CONFIDENCE),--confidence $(call quoted,$(CONFIDENCE))) \
-	$(if $(KEEP_GOING),--keep-going) $(if $(KEEP),--keep) $(SET) $(ARGS)
+	$(if $(KEEP_GOING),--keep-going) $(if $(KEEP),--keep) $(JUNIT_FILE) $(SET) $(ARGS)
 # What the questions over many cells have in common.
 QUESTION_OPTIONS = $(if $(TRIALS),--trials $(call quoted,$(TRIALS))) \
 	$(if $(BUDGET),--budget $(call quoted,$(BUDGET))) $(if $(FRESH),--fresh) $(if $(PLAN),--plan) \
@@ -100,7 +109,7 @@ list: setup ## the scenarios with their variants and factors; ARGS="gunicorn han
 
 .PHONY: judge
 judge: setup ## judge a run again from its files: make judge RUN=socket-vanish; OBSERVE=1 reads the logs again first
-	@$(if $(RUN),$(REPROLAB) judge $(call quoted,$(RUN))$(if $(OBSERVE), --observe) $(ARGS),$(call lacks,no RUN is given,$(A_RUN),RUN=socket-vanish))
+	@$(if $(RUN),$(REPROLAB) judge $(call quoted,$(RUN))$(if $(OBSERVE), --observe) $(JUNIT_FILE) $(ARGS),$(call lacks,no RUN is given,$(A_RUN),RUN=socket-vanish))
 
 .PHONY: html
 html: setup ## write a run's report.html anew from its files: make html RUN=socket-vanish
@@ -216,7 +225,7 @@ pictures: setup ## accept how the pages look now: draws the pictures that the te
 	@$(BIN)/python tests/pictures.py
 
 .PHONY: lint
-lint: setup ## ruff, mypy, hadolint, shellcheck, compose files, generated pages
+lint: setup ## ruff, mypy, hadolint, shellcheck, actionlint, compose files, generated pages
 	@$(BIN)/python scripts/lint.py
 
 .PHONY: pins
@@ -264,7 +273,9 @@ clean: setup ## remove what killed runs and stacks by hand left behind; ARGS="--
 
 .PHONY: setup
 setup:
+	@rm -f $(call quoted,$(LAST_STATUS))
 	@$(INTERPRETER) scripts/bootstrap
+	@$(if $(TWICE),$(REPROLAB) given-twice $(call quoted,$(firstword $(MAKECMDGOALS))) $(TWICE))
 	@$(if $(LEFT_OVER),$(REPROLAB) no-word $(call quoted,$(firstword $(MAKECMDGOALS))) $(addprefix --takes ,$(TAKEN)) $(LEFT_OVER))
 
 .PHONY: help
@@ -283,5 +294,6 @@ help: ## this list
 				else for (i = 1; i <= n; i++) entry(prefix names[i], text); \
 			} else { name = $$1; sub(/:.*/, "", name); entry(name, text) } \
 		}' $(firstword $(MAKEFILE_LIST))
-	@printf '\nscenario-* take VARIANT="a b", TRIALS=n, EXPERIMENT=name, JOBS=n, SEED=n, KEEP=1, KEEP_GOING=1, or factors of your own: GUNICORN=19.5.0\n'
+	@printf '\nscenario-* take VARIANT="a b", TRIALS=n, EXPERIMENT=name, JOBS=n, SEED=n, KEEP=1, KEEP_GOING=1, JUNIT=file, or factors of your own: GUNICORN=19.5.0\n'
 	@printf 'they go in rounds, each with one trial of every variant: BUDGET=5m ends with the round that reaches it,\nCONFIDENCE=99 goes on until every judged claim has p at most 0.01; Ctrl-C keeps the verdict so far\n'
+	@printf 'make turns every exit status of the lab except 0 into 2; results/last-status has the status of the lab (docs/ci.md)\n'

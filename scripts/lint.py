@@ -23,7 +23,9 @@ def shell_scripts() -> list[str]:
     names = run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT).stdout.split("\n")
     files = [ROOT / name for name in names if name and (ROOT / name).is_file() and not name.endswith(".j2")]
     return [
-        str(f) for f in files if f.read_bytes()[:32].startswith((b"#!/bin/sh", b"#!/usr/bin/env bash", b"#!/bin/bash"))
+        str(f)
+        for f in files
+        if f.suffix == ".bash" or f.read_bytes()[:32].startswith((b"#!/bin/sh", b"#!/usr/bin/env bash", b"#!/bin/bash"))
     ]
 
 
@@ -39,6 +41,10 @@ def checks() -> Iterator[tuple[str, list[str]]]:
     yield f"hadolint, {len(dockerfiles)} Dockerfiles", [str(BIN / "hadolint"), *dockerfiles]
     scripts = shell_scripts()
     yield f"shellcheck, {len(scripts)} scripts", [str(BIN / "shellcheck"), *scripts]
+    workflows = sorted(map(str, ROOT.glob(".github/workflows/*.yml")))
+    # It looks for shellcheck on the PATH, and for pyflakes, which ruff stands for here.
+    options = ["-shellcheck", str(BIN / "shellcheck"), "-pyflakes="]
+    yield f"actionlint, {len(workflows)} workflows", [str(BIN / "actionlint"), *options, *workflows]
     for file in [ROOT / "compose.yaml", *sorted(ROOT.glob("scenarios/*/compose.yaml"))]:
         command = [*compose_command(engine), "--file", str(file), "--profile", "*", "config", "--quiet"]
         yield f"compose config {file.relative_to(ROOT)}", command

@@ -58,6 +58,16 @@ def run_of(root: Path, **shown: str) -> str:
         (["run", "blink", "--set", "RELAESE=1"], ["no factor RELAESE (did you mean RELEASE?)", "WORKERS (2)"]),
         (["run", "blink", "--set", "RELEASE"], ["--set 'RELEASE'", "expected: FACTOR=VALUE"]),
         (["run", "blink", "--set", "=1"], ["--set '=1'", "expected: FACTOR=VALUE"]),
+        *(
+            ([*command, "--set", "WORKERS=1", "--set", "WORKERS=2"], ["WORKERS is set twice: to '1' and to '2'"])
+            for command in (
+                ["run", "blink"],
+                ["up", "blink"],
+                ["shrink", "blink"],
+                ["matrix", "blink", "--over", "RELEASE=1.0,0.9"],
+                ["bisect", "blink", "--factor", "RELEASE"],
+            )
+        ),
         (["run", "blink", "--set", "WORKERS=1", "--variant", "old"], ["expected: one of the two"]),
         (["run", "blink", "--set", "TRIAL=1", "--variant", "old"], ["blink has no factor TRIAL"]),
         (["run", "blink", "--jobs", "2"], ["two at once would disturb each other", "expected: --jobs 1"]),
@@ -146,6 +156,8 @@ def test_make_says_which_target_was_meant(prefix: str) -> None:
         (["up-socket-vanish", "TRIALS=2"], "up-socket-vanish takes no TRIALS\n  expected: AS, ARGS, factors"),
         (["down-socket-vanish", "GUNICORN=19.5.0"], "down-socket-vanish takes no GUNICORN\n  expected: AS, ARGS"),
         (["bugreport-socket-vanish", "VARIANT=documented"], "takes no VARIANT\n  expected: RUN, FROM, ARGS"),
+        (["scenario-socket-vanish", "GUNICORN=1", "WORKERS=a b", "GUNICORN=2"], "vanish: GUNICORN is given twice\n"),
+        (["up-socket-vanish", "ARGS=--set WORKERS=1", "WORKERS=2"], "WORKERS is set twice: to '2' and to '1'"),
         (["lint", "WORD=1"], "make lint takes no WORD\n  expected: no variable"),
         (["judge", "RUN=socket-vanish", "ARGS=--nope"], "No such option"),
         (["judge", "RUN=a b"], "no run 'a b'"),
@@ -176,12 +188,20 @@ def test_mistyped_words_of_make(words: list[str], said: str, tmp_path: Path) -> 
     assert said in done.stderr
     assert "reprolab: exit status 2 (usage)" in done.stderr
     assert done.returncode == Exit.USAGE
+    kept_status = tmp_path / "results" / "last-status"
+    assert kept_status.exists() is (words[0] != "lint") and (words[0] == "lint" or kept_status.read_text() == "2\n")
 
 
 def test_values_with_spaces_are_one_word() -> None:
     """A path and a name may have spaces and quotes."""
     words = shlex.split(make("-n", "compare", "RUN=a b", "A=it's", "HTML=c d.html").stdout)
     assert words == [".venv/bin/reprolab", "compare", "a b", "it's", "--html", "c d.html"]
+
+
+def test_make_hands_the_junit_file_over() -> None:
+    """To a run and to a judgement."""
+    for target, words in (("scenario-socket-vanish", ()), ("judge", ("RUN=socket-vanish",))):
+        assert "--junit 'a b.xml'" in make("-n", target, *words, "JUNIT=a b.xml").stdout
 
 
 def test_make_help_has_colours_only_on_a_terminal() -> None:
@@ -344,7 +364,8 @@ def test_answer_and_verdict_as_json(home: Path) -> None:
     sentence = content["answer"]["sentence"]
     assert sentence == "Reproduced: “It blinks since 1.0” (in documented 3/3, in old 0/3)."
     assert content["answer"]["kind"] == "Reproduced" and content["answer"]["claim"] == "B-1"
-    assert {key: content[key] for key in list(content)[1:]} == json.loads((path / "verdict.json").read_text())
+    verdict = json.loads((path / "verdict.json").read_text())
+    assert {key: content[key] for key in verdict} == verdict
     assert (path / "report.txt").read_text(encoding="utf-8").startswith(f"{sentence}\n")
     assert (path / "report.md").read_text(encoding="utf-8").startswith(f"**{sentence}**\n")
     assert lab("judge", str(path)).output.startswith(f"{sentence}\n")

@@ -222,6 +222,25 @@ def test_a_run_that_goes_well(start: Callable[..., Session]) -> None:
     assert "removed the leftovers of an earlier run that was killed: 2 containers" in started.messages  # type: ignore[attr-defined]
 
 
+def test_the_summary_of_a_ci_job_gets_the_report(
+    start: Callable[..., Session], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of each run one part; of a run without a trial the reason. A summary that fails changes no status."""
+    target = tmp_path / "summary"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(target))
+    started = start(finish(*GOOD))
+    assert started.execute() is Exit.AS_RECORDED and started.run is not None
+    report_md = (started.run.path / "report.md").read_text(encoding="utf-8")
+    assert target.read_text(encoding="utf-8") == f"### blink\n\n{report_md}\n"
+    with pytest.raises(EngineError):
+        start(finish(error=EngineError("no engine"))).execute()
+    assert target.read_text(encoding="utf-8") == f"### blink\n\n{report_md}\n### blink\n\n**No verdict:** no engine\n\n"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "no" / "summary"))
+    failing = start(finish(*GOOD))
+    assert failing.execute() is Exit.AS_RECORDED
+    assert any("GITHUB_STEP_SUMMARY could not be written" in line for line in failing.messages)  # type: ignore[attr-defined]
+
+
 def test_the_page_is_written_last_and_may_fail(start: Callable[..., Session], monkeypatch: pytest.MonkeyPatch) -> None:
     """If report.html cannot be written, status, verdict and report are the same as with it."""
     started = start(finish(*GOOD))

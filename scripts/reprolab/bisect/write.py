@@ -8,9 +8,8 @@ from pathlib import Path
 from reprolab.bisect import html, markdown, terminal
 from reprolab.bisect.document import BisectDocument, write_document
 from reprolab.core.files import replacing
-from reprolab.core.terminal import Terminal
+from reprolab.core.terminal import REPORT_WIDTH, Terminal
 from reprolab.evidence.run_dir import PAGE
-from reprolab.report.terminal import REPORT_WIDTH
 from reprolab.report.write import REPORT, SUMMARY
 
 QUESTION = "bisect"

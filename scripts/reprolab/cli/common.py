@@ -15,10 +15,11 @@ from typing import Any, NoReturn
 
 import click
 
+from reprolab.cli.json_output import error_document, print_json
 from reprolab.cli.output import Output, reader_has_ended, reader_may_end
 from reprolab.core import command_text, interrupts
 from reprolab.core.errors import EngineError, Exit, LabError, UsageError
-from reprolab.report.terminal import REPORT_WIDTH
+from reprolab.core.terminal import REPORT_WIDTH
 
 # The faults of a file or a disk that no message of the lab has named; they need no traceback.
 MACHINE_FAULTS = (PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError)
@@ -70,26 +71,28 @@ def boundary(command: Callable[..., Exit | None]) -> Callable[..., None]:
     @reader_may_end()
     def guarded(*arguments: Any, **options: Any) -> None:
         interrupts.install()
+        as_json = bool(options.get("as_json"))
         try:
             require_open_files()
             status = command(*arguments, **options) or Exit.AS_RECORDED
         except LabError as error:
-            _finish(error.exit_status, f"reprolab: {error}{_left()}")
+            _finish(error.exit_status, error, as_json)
         except KeyboardInterrupt:
             where = "" if interrupts.standing() else "the stack is down, "
-            _finish(Exit.INTERRUPTED, f"reprolab: interrupted; {where}the evidence so far is kept{_left()}")
+            _finish(Exit.INTERRUPTED, LabError(f"interrupted; {where}the evidence so far is kept"), as_json)
         except SystemExit:
             raise
         except BaseException as error:  # a library written in Rust raises no Exception when it panics
             if isinstance(error, BrokenPipeError) and reader_has_ended():
                 sys.exit(Exit.BROKEN_PIPE)
             if type(error) in MACHINE_FAULTS or getattr(error, "errno", None) in FULL:
-                _finish(Exit.LAB_FAILED, f"reprolab: {_machine_fault(error)}{_left()}")
+                _finish(Exit.LAB_FAILED, _machine_fault(error), as_json)
             if type(error).__module__.startswith(("docker", "requests")):
-                _finish(Exit.LAB_FAILED, f"reprolab: {_engine_failed(error)}{_left()}")
+                _finish(Exit.LAB_FAILED, _engine_failed(error), as_json)
             # Python would end with status 1, which means drift.
             traceback.print_exc()
-            _finish(Exit.LAB_FAILED, f"reprolab: an error in the lab itself; the traceback above shows where{_left()}")
+            fault = LabError("an error in the lab itself; the traceback above shows where")
+            _finish(Exit.LAB_FAILED, fault, as_json)
         else:
             if status:
                 # make turns every status except 0 into 2.
@@ -121,11 +124,6 @@ def require_open_files() -> None:
         )
 
 
-def _left() -> str:
-    """The line about what stays on the engine, "" if nothing does."""
-    return f"\nreprolab: {interrupts.remains()}" if interrupts.standing() else ""
-
-
 def _engine_failed(error: BaseException) -> EngineError:
     return EngineError(
         f"the Docker Engine failed: {error}",
@@ -134,19 +132,29 @@ def _engine_failed(error: BaseException) -> EngineError:
     )
 
 
-def _finish(status: Exit, message: str) -> NoReturn:
-    click.echo(message, err=True)
+def _finish(status: Exit, error: LabError, as_json: bool) -> NoReturn:
+    """End the command with a message; with ``as_json`` also with a JSON document on standard output."""
+    remains = interrupts.remains() if interrupts.standing() else ""
+    click.echo(f"reprolab: {error}" + (f"\nreprolab: {remains}" if remains else ""), err=True)
+    if as_json:
+        print_json(error_document(status, error, remains))
     click.echo(f"reprolab: exit status {int(status)} ({status.words})", err=True)
     sys.exit(status)
 
 
 def settings_of(pairs: tuple[str, ...]) -> dict[str, str]:
-    """Factors from FACTOR=VALUE pairs. Raises UsageError for a malformed pair."""
-    factors = {}
+    """Factors from FACTOR=VALUE pairs. Raises UsageError for a malformed pair, and for a factor that is set twice."""
+    factors: dict[str, str] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
             raise UsageError(command_text.option("set", repr(pair)), expected="FACTOR=VALUE")
+        if name in factors:
+            raise UsageError(
+                f"{name} is set twice: to {factors[name]!r} and to {value!r}",
+                expected="each factor once",
+                advice="leave one of them out; `matrix` goes through several values of a factor",
+            )
         factors[name] = value
     return factors
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,16 @@ import click
 from rich.console import Console
 
 from reprolab.cli.common import boundary, console, project_root, show_progress
+from reprolab.cli.json_output import exit_document, print_json
+from reprolab.cli.output import Output
+from reprolab.cli.output_file import check_output, output_error
 from reprolab.compare import by_hand, select, terminal
 from reprolab.compare import comparison as comparing
 from reprolab.compare.comparison import Comparison
+from reprolab.compare.document import document
 from reprolab.compare.facts import VERDICTS
 from reprolab.compare.select import Side
-from reprolab.core import command_text
-from reprolab.core.errors import Exit, UsageError
+from reprolab.core.errors import Exit
 from reprolab.core.progress import OnProgress
 from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
@@ -34,19 +36,23 @@ BY_HAND = "a stack by hand has no trials: signs, columns and verdicts are left o
 
 @dataclass(frozen=True)
 class CompareOptions:
-    """The options of the command: a run and variants, or two runs; the logs; a page; whether checks are skipped."""
+    """The options of the command: a run and variants, or two runs; the logs; a page; whether checks are skipped.
+
+    With ``as_json`` the comparison is a JSON document on standard output.
+    """
 
     words: Sequence[str]
     variants: Sequence[str] = ()
     logs: Sequence[str] = ()
     html: Path | None = None
     force: bool = False
+    as_json: bool = False
 
 
 def _compare(root: Path, options: CompareOptions, console: Console, show_progress: OnProgress) -> Exit:
     """Compare, print, and write the page if one is wanted. Raises UsageError if the two cannot be compared."""
     if options.html:
-        _check_page(options.html)
+        check_output(options.html, "html", "a page", _is_page)
     selection = (options.words, options.variants, options.force)
     left, right = by_hand.find(root, *selection) or select.find(root, *selection, show_progress)
     warnings = select.check(left, right, options.force)
@@ -55,6 +61,7 @@ def _compare(root: Path, options: CompareOptions, console: Console, show_progres
         warnings = (*warnings, BY_HAND if left.by_hand or right.by_hand else WITHOUT)
     comparison = comparing.compare(left, right, scenario, warnings, options.logs, show_progress)
     terminal.render(console, comparison)
+    status = _status(comparison)
     if options.html:
         # Only a page needs the drawing library.
         from reprolab.compare import html as compare_html
@@ -62,35 +69,20 @@ def _compare(root: Path, options: CompareOptions, console: Console, show_progres
         try:
             options.html.write_text(compare_html.render(comparison), encoding="utf-8")
         except OSError as error:
-            raise _page_error(options.html, error.strerror or str(error)) from error
-        click.echo(f"written: {options.html}")
-    return _status(comparison)
+            raise output_error(options.html, "html", error.strerror or str(error)) from error
+        click.echo(f"written: {options.html}", err=options.as_json)
+    if options.as_json:
+        print_json(document(comparison) | {"exit": exit_document(status, _words(status))})
+    return status
 
 
-def _check_page(path: Path) -> None:
-    """Raise UsageError if the page cannot be written. Checked first, because a comparison takes time."""
-    folder = path.parent
-    if not folder.is_dir():
-        raise _page_error(path, f"there is no directory {folder}")
-    if not os.access(path if path.exists() else folder, os.W_OK):
-        raise _page_error(path, "no permission")
-    if path.exists() and not _is_page(path):
-        raise _page_error(path, "another file is there, which is no page")
+def _words(status: Exit) -> str:
+    return "verdicts differ" if status else "compared"
 
 
-def _is_page(path: Path) -> bool:
-    """Whether a file is empty or an HTML page, which may be written over."""
-    with path.open("rb") as stream:
-        start = stream.read(100).lstrip().lower()
-    return not start or start.startswith((b"<!doctype html", b"<html"))
-
-
-def _page_error(path: Path, reason: str) -> UsageError:
-    return UsageError(
-        f"{path} could not be written: {reason}",
-        expected="a file in an existing directory",
-        advice=f"name another file: {command_text.option('html', 'FILE')}",
-    )
+def _is_page(start: bytes) -> bool:
+    """Whether a file begins as an HTML page."""
+    return start.startswith((b"<!doctype html", b"<html"))
 
 
 def _common_scenario(root: Path, left: Side, right: Side) -> Scenario | None:
@@ -114,9 +106,15 @@ def _status(comparison: Comparison) -> Exit:
 @click.option("--log", "logs", multiple=True, help="read only this log, such as app or proxy.streams")
 @click.option("--html", "page", type=click.Path(dir_okay=False, path_type=Path), help="also write a page")
 @click.option("--force", is_flag=True, help="compare two of different kinds, and invalid trials, all the same")
+@click.option("--json", "as_json", is_flag=True, help="print the differences as JSON; all other lines: standard error")
 @boundary
 def compare(
-    words: tuple[str, ...], variants: tuple[str, ...], logs: tuple[str, ...], page: Path | None, force: bool
+    words: tuple[str, ...],
+    variants: tuple[str, ...],
+    logs: tuple[str, ...],
+    page: Path | None,
+    force: bool,
+    as_json: bool,
 ) -> Exit:
     """Show what differs between two variants of a run, or two runs: facts, measurements, then the logs.
 
@@ -124,5 +122,5 @@ def compare(
     compared with the documented one. COPY is by-hand/SCENARIO/NAME, the latest that `logs` kept of a stack by hand, or
     the directory of one; RUN COPY works too.
     """
-    options = CompareOptions(words, variants, logs, page, force)
-    return _compare(project_root(), options, console(), show_progress)
+    options = CompareOptions(words, variants, logs, page, force, as_json)
+    return _compare(project_root(), options, Output(stderr=True) if as_json else console(), show_progress)

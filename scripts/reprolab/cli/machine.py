@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 
 import click
 
 from reprolab.baseimage import fallback
 from reprolab.baseimage.resolve import policy, remove_bundled, resolve_base
 from reprolab.cli.common import boundary, console, duration, project_root, show_progress
+from reprolab.cli.json_output import SCHEMA, exit_document, print_json
 from reprolab.core.command_text import option
 from reprolab.core.errors import Exit, UsageError
 from reprolab.core.number_words import plural
@@ -21,11 +23,19 @@ COMMON_BASE = "debian:bookworm-slim"
 
 
 @click.command()
+@click.option("--json", "as_json", is_flag=True, help="print what was found as JSON")
 @boundary
-def doctor() -> None:
+def doctor(as_json: bool) -> None:
     """Show the engine, Compose and the base images of this machine; set up what is missing."""
     engine = ensure_engine(show_progress)
     base = resolve_base(COMMON_BASE, client(), policy=policy(os.environ), on_progress=show_progress)
+    # An image that a person built from a base image has its labels too, but another name.
+    images = client().images.list(name=f"{fallback.NAME}/*", filters={"label": "reprolab.object=base"})
+    fallbacks = sorted(tag for image in images for tag in image.tags)
+    if as_json:
+        bases = {"policy": policy(os.environ), "origin": str(base.origin), "detail": base.detail, "made": fallbacks}
+        print_json({"schema": SCHEMA, "engine": asdict(engine), "bases": bases, "exit": exit_document(Exit(0))})
+        return
     out = console()
     facts = (
         f"engine {engine.version} (API {engine.api}) at {engine.host} · bases: {base.detail}",
@@ -33,12 +43,8 @@ def doctor() -> None:
         f"kernel {engine.kernel} · cgroup {engine.cgroup} · {engine.os}",
         f"base images: policy {policy(os.environ)} (REPROLAB_BASES)",
     )
-    for fact in facts:
-        out.print(fact)
-    # An image that a person built from a base image has its labels too, but another name.
-    images = client().images.list(name=f"{fallback.NAME}/*", filters={"label": "reprolab.object=base"})
-    for tag in sorted(tag for image in images for tag in image.tags):
-        out.print(f"  made by the lab: {tag}")
+    for line in (*facts, *(f"  made by the lab: {tag}" for tag in fallbacks)):
+        out.print(line)
 
 
 @click.command()

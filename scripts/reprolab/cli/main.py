@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from typing import IO, Any
 
 import click
 from click.exceptions import NoArgsIsHelpError
 
+from reprolab.cli import completion_shells, last_status
+from reprolab.cli.json_output import error_document, print_json
 from reprolab.core import command_text
-from reprolab.core.errors import Exit
+from reprolab.core.errors import Exit, UsageError
 from reprolab.core.terminal import harmless_output
 
 EPILOG = (
@@ -24,11 +27,13 @@ COMMANDS = {
     "bundle": ("bundle", "bundle"),
     "clean": ("machine", "clean"),
     "compare": ("compare", "compare"),
+    "completion": ("completion", "completion"),
     "demo": ("demo", "demo"),
     "docs": ("publish", "docs_"),
     "doctor": ("machine", "doctor"),
     "down": ("manual", "down"),
     "export": ("export", "export"),
+    "given-twice": ("make_words", "given_twice"),
     "html": ("run", "html"),
     "judge": ("run", "judge"),
     "list": ("scenarios", "list_"),
@@ -46,16 +51,21 @@ COMMANDS = {
     "watch": ("watch", "watch"),
     "wrk": ("manual", "wrk"),
 }
+WORDS = "reprolab.words"  # the key of the typed words in a context of click
 
 
 class Mistake(click.ClickException):
-    """A mistake in the command line, in the words that were typed, with the status as the last line."""
+    """A mistake in the command line, in the words that were typed, with the status as the last line.
+
+    ``words`` are those of the command line: with `--json`, the mistake is a JSON document too.
+    """
 
     exit_code = int(Exit.USAGE)
 
-    def __init__(self, error: click.UsageError) -> None:
+    def __init__(self, error: click.UsageError, words: Sequence[str]) -> None:
         super().__init__(command_text.as_typed(error.format_message()))
         self.error = error
+        self.as_json = "--json" in words
 
     def show(self, file: IO[Any] | None = None) -> None:
         if command_text.runs_under_make():
@@ -63,6 +73,8 @@ class Mistake(click.ClickException):
             click.echo(f"reprolab: {self.message}", err=True)
         else:
             self.error.show(file)
+        if self.as_json:
+            print_json(error_document(Exit.USAGE, UsageError(self.message)))
         click.echo(f"reprolab: exit status {self.exit_code} ({Exit.USAGE.words})", err=True)
 
 
@@ -70,22 +82,28 @@ class LazyCommands(click.Group):
     """Imports the module of a command when it is called: the libraries of one command take up to half a second."""
 
     def main(self, *arguments: Any, **options: Any) -> Any:
-        with harmless_output():
+        if completion_shells.is_asked():
+            completion_shells.register()
+            return super().main(*arguments, **{**options, "complete_var": completion_shells.VARIABLE})
+        with last_status.kept(), harmless_output():
             return super().main(*arguments, **options)
 
-    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+    def make_context(self, info_name: str | None, args: list[str], *others: Any, **options: Any) -> click.Context:
+        words = tuple(args)
         try:
-            return super().make_context(*arguments, **options)
+            context = super().make_context(info_name, args, *others, **options)
         except NoArgsIsHelpError:
             raise
         except click.UsageError as error:
-            raise Mistake(error) from error
+            raise Mistake(error, words) from error
+        context.meta[WORDS] = words
+        return context
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except click.UsageError as error:
-            raise Mistake(error) from error
+            raise Mistake(error, ctx.meta[WORDS]) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)
@@ -94,6 +112,11 @@ class LazyCommands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, name = COMMANDS[cmd_name]
+        if completion_shells.is_asked():
+            # Here and not above: only this needs the scenarios.
+            from reprolab.cli import completion_commands
+
+            return completion_commands.command(module, name, cmd_name)
         command: click.Command = getattr(import_module(f"reprolab.cli.{module}"), name)
         return command
 

@@ -46,6 +46,19 @@ def no_target(target: str, kinds: tuple[str, ...]) -> None:
     )
 
 
+@click.command("given-twice", hidden=True)
+@click.argument("target")
+@click.argument("words", nargs=-1)
+@boundary
+def given_twice(target: str, words: tuple[str, ...]) -> None:
+    """Say that make's command line sets variables twice."""
+    raise UsageError(
+        f"make {target}: {' and '.join(words)} is given twice",
+        expected="one value for each variable",
+        advice="leave one of them out; make matrix-... goes through several values of a factor",
+    )
+
+
 @click.command("no-word", hidden=True)
 @click.argument("target")
 @click.option("--takes", "taken", multiple=True)

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import nullcontext
 from functools import partial
+from pathlib import Path
 from typing import NoReturn
 
 import click
 
 from reprolab.bisect import write as bisect_write
 from reprolab.bisect.document import find_bisect, read_document
+from reprolab.cli import junit_file
 from reprolab.cli.common import boundary, console, duration, project_root, settings_of, show_progress
+from reprolab.cli.json_output import exit_document, print_json
 from reprolab.cli.output import Output
 from reprolab.core import command_text
 from reprolab.core.errors import Exit
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import PAGE, RunDirectory
 from reprolab.pins import releases
-from reprolab.report import write
+from reprolab.report import junit, write
+from reprolab.report.judged import judged
 from reprolab.run import observe_again, plan, session
 from reprolab.run.keep import Keeper
 from reprolab.run.progress import Progress
 from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
 from reprolab.verdict import fitting, record
-from reprolab.verdict.answer import answer
-from reprolab.verdict.document import read_verdict
-from reprolab.verdict.judge import exit_status
+from reprolab.verdict.judge import exit_status, exit_words
 
 VERBOSE = click.option("-v", "--verbose", is_flag=True, help="also print notes, times, base images and the host")
 JSON = click.option(
@@ -56,6 +57,7 @@ JSON = click.option(
 )
 @click.option("--keep-going", is_flag=True, help="run the other variants even if the documented stack cannot be built")
 @click.option("--keep", is_flag=True, help="leave the stack of the first invalid trial up, or that of the last trial")
+@junit_file.JUNIT
 @VERBOSE
 @JSON
 @boundary
@@ -70,6 +72,7 @@ def run(
     confidence: float | None,
     keep_going: bool,
     keep: bool,
+    junit_path: Path | None,
     verbose: bool,
     as_json: bool,
 ) -> NoReturn:
@@ -79,40 +82,47 @@ def run(
         name, experiment, variants, settings_of(pairs), trials, jobs, keep_going, seed, budget, confidence
     )
     root = project_root()
+    junit_file.check(junit_path)
     run_plan = plan.make_plan(loader.load(root, name), options)
     releases.check(root, run_plan.scenario, options.settings, command_text.factors())
     terminal = Output(stderr=True) if as_json else console()
     keeper = Keeper(root, show_progress) if keep else None
     progress = Progress(run_plan, terminal, show_progress)
     run_session = session.Session(root, run_plan, terminal, progress, keeper=keeper, verbose=verbose)
-    with keeper or nullcontext():
+    with keeper or nullcontext(), junit_file.written(junit_path, run_plan.scenario, lambda: run_session.run):
         status = run_session.execute()
+    words = run_session.words(status)
     if as_json and run_session.run:
-        _print_json(run_plan.scenario, run_session.run)
-    click.echo(f"reprolab: exit status {int(status)} ({run_session.words(status)})", err=as_json)
+        print_json(judged(run_plan.scenario, run_session.run) | {"exit": exit_document(status, words)})
+    click.echo(f"reprolab: exit status {int(status)} ({words})", err=as_json)
     sys.exit(status)
 
 
 @click.command()
 @click.argument("where", metavar="RUN")
 @click.option("--observe", is_flag=True, help="read the logs of all trials again before, with observe() as it is now")
+@junit_file.JUNIT
 @VERBOSE
 @JSON
 @boundary
-def judge(where: str, observe: bool, verbose: bool, as_json: bool) -> Exit:
+def judge(where: str, observe: bool, junit_path: Path | None, verbose: bool, as_json: bool) -> Exit:
     """Judge a run again from its files, without Docker. RUN: a directory, SCENARIO/STAMP or SCENARIO."""
+    junit_file.check(junit_path)
     scenario, directory = _open_run(where)
     if observe:
         for line in observe_again.lines(observe_again.observe_again(scenario, directory)):
             show_progress(line)
     verdict = record.judge_run(scenario, directory)
     write.report(Output(stderr=True) if as_json else console(), scenario, directory, verbose)
-    if as_json:
-        _print_json(scenario, directory)
     if (directory.path / PAGE).exists():
         # An existing page must show the new verdict.
         write.add_page(scenario, directory, show_progress)
-    return exit_status(verdict)
+    if junit_path:
+        junit.write(junit_path, scenario, directory)
+    status = exit_status(verdict)
+    if as_json:
+        print_json(judged(scenario, directory) | {"exit": exit_document(status, exit_words(status, verdict))})
+    return status
 
 
 @click.command()
@@ -139,11 +149,3 @@ def _open_run(where: str) -> tuple[Scenario, RunDirectory]:
         return scenario, lookup.find_run(root, where, partial(fitting.to_judge, scenario), show_progress)
     run_directory = lookup.open_run(root, where)
     return loader.load(root, run_directory.info().scenario), run_directory
-
-
-def _print_json(scenario: Scenario, directory: RunDirectory) -> None:
-    """Print the answer and the content of verdict.json; nothing for a run without a verdict."""
-    verdict = read_verdict(directory)
-    if verdict is not None:
-        run_answer = answer(scenario, verdict, record.recorded_verdict(scenario))
-        click.echo(json.dumps({"answer": run_answer.to_json(), **verdict.to_json()}, indent=2, ensure_ascii=False))

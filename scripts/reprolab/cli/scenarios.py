@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import click
 from rich.text import Text
 
 from reprolab.cli.common import boundary, console, project_root, show_progress
-from reprolab.core.errors import UsageError
+from reprolab.cli.json_output import SCHEMA, exit_document, print_json
+from reprolab.core.errors import Exit, UsageError
 from reprolab.core.subprocesses import run
 from reprolab.publish import readme_sections
 from reprolab.scenario import loader, model, scaffold
+from reprolab.scenario.listing import listing
 from reprolab.stack.compose import check_scenario
 
 COMPOSE_LIMIT = 20.0  # seconds
@@ -45,8 +47,9 @@ def _chosen(scenarios: Sequence[model.Scenario], words: Sequence[str]) -> list[m
 
 @click.command("list")
 @click.argument("words", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="print the scenarios as JSON")
 @boundary
-def list_(words: tuple[str, ...]) -> None:
+def list_(words: tuple[str, ...], as_json: bool) -> None:
     """The scenarios, with their variants and factors, what they need of the machine, and what they may do to it.
 
     With WORDS only those to which each word belongs: a part of the name, a server, or a kind such as hang.
@@ -54,31 +57,44 @@ def list_(words: tuple[str, ...]) -> None:
     root = project_root()
     out = console()
     compose = _compose()
-    refused = []
-    for scenario in _chosen([loader.load(root, name) for name in loader.names(root)], words):
-        out.print(Text(scenario.name, style="bold").append(f"  {scenario.title}", style="not bold"))
-        labels = [", ".join(part) for part in (scenario.catalogue.servers, scenario.catalogue.kinds) if part]
-        if labels:
-            out.print(f"  about:    {': '.join(labels)}")
-        factors = ", ".join(_factor_words(scenario, name) for name in scenario.factors)
-        out.print(f"  factors:  {factors}")
-        for experiment in scenario.experiments.values():
-            out.print(f"  {experiment.name}: {', '.join(experiment.variants)}")
-        for requirement in scenario.requires:
-            out.print(f"  needs:    {requirement.words}")
-        for allowance in scenario.allow:
-            out.print(f"  allowed:  {allowance.words}")
-        try:
-            if compose:
-                check_scenario(scenario, compose)
-        except UsageError as error:
-            refused.append(error)
+    scenarios = _chosen([loader.load(root, name) for name in loader.names(root)], words)
+    for scenario in () if as_json else scenarios:
+        for line in _lines(scenario):
+            out.print(line)
     if not compose:
         show_progress("no `docker compose` here: what the stacks ask of the machine was not checked")
+    refused = list(_refusals(scenarios, compose)) if compose else []
     for refusal in refused[:-1]:
         show_progress(str(refusal))
     if refused:
         raise refused[-1]
+    if as_json:
+        rows = [listing(scenario) for scenario in scenarios]
+        print_json({"schema": SCHEMA, "scenarios": rows, "checked": bool(compose), "exit": exit_document(Exit(0))})
+
+
+def _lines(scenario: model.Scenario) -> Iterator[Text | str]:
+    """A scenario in the list."""
+    yield Text(scenario.name, style="bold").append(f"  {scenario.title}", style="not bold")
+    labels = [", ".join(part) for part in (scenario.catalogue.servers, scenario.catalogue.kinds) if part]
+    if labels:
+        yield f"  about:    {': '.join(labels)}"
+    yield f"  factors:  {', '.join(_factor_words(scenario, name) for name in scenario.factors)}"
+    for experiment in scenario.experiments.values():
+        yield f"  {experiment.name}: {', '.join(experiment.variants)}"
+    for requirement in scenario.requires:
+        yield f"  needs:    {requirement.words}"
+    for allowance in scenario.allow:
+        yield f"  allowed:  {allowance.words}"
+
+
+def _refusals(scenarios: Iterable[model.Scenario], compose: tuple[str, ...]) -> Iterator[UsageError]:
+    """What the lab refuses in the stacks of scenarios."""
+    for scenario in scenarios:
+        try:
+            check_scenario(scenario, compose)
+        except UsageError as error:
+            yield error
 
 
 def _compose() -> tuple[str, ...]:

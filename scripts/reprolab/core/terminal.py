@@ -21,6 +21,8 @@ from rich.text import Text
 
 from reprolab.core.foreign_text import LONGEST, plain, short, shown
 
+REPORT_WIDTH = 160  # characters, where no terminal has a width of its own
+
 
 class Terminal(Console):
     """A console that takes no markup from a text, and that shows escape sequences instead of obeying them.

@@ -8,11 +8,10 @@ from pathlib import Path
 from rich.console import Console
 
 from reprolab.core import files
-from reprolab.core.terminal import Terminal
+from reprolab.core.terminal import REPORT_WIDTH, Terminal
 from reprolab.matrix import page, terminal
 from reprolab.matrix.csv_file import to_csv
 from reprolab.matrix.document import CSV_FILE, PAGE, TEXT_FILE, MatrixDocument
-from reprolab.report.terminal import REPORT_WIDTH
 
 
 def write_files(directory: Path, document: MatrixDocument) -> None:

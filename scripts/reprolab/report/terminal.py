@@ -13,6 +13,7 @@ from rich.text import Text
 
 from reprolab.core import command_text
 from reprolab.core.number_words import plural
+from reprolab.core.terminal import REPORT_WIDTH
 from reprolab.evidence.run_info import RunInfo
 from reprolab.report import table
 from reprolab.scenario.model import Scenario
@@ -27,7 +28,6 @@ ANSWER_STYLES = {
     Kind.UNDECIDED: "yellow",
 }
 ALWAYS_COUNTED = ("confirmed", "refuted", "inconclusive")
-REPORT_WIDTH = 160  # characters, where no terminal has a width of its own
 FEW_TRIALS = 3
 ENOUGH_TRIES = 100
 WIDE_ENOUGH = 130

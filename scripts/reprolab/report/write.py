@@ -10,7 +10,7 @@ from rich.console import Console
 from reprolab.core import files
 from reprolab.core.errors import LabError, UsageError
 from reprolab.core.progress import OnProgress
-from reprolab.core.terminal import Terminal
+from reprolab.core.terminal import REPORT_WIDTH, Terminal
 from reprolab.evidence import run_dir
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import RunInfo
@@ -60,7 +60,7 @@ def report(console: Console, scenario: Scenario, run: RunDirectory, verbose: boo
     # The files may be published, so they name no directory of this machine.
     public = f"results/{scenario.name}/{verdict.run}/"
     stream = StringIO()
-    plain = Terminal(file=stream, width=terminal.REPORT_WIDTH, no_color=True)
+    plain = Terminal(file=stream, width=REPORT_WIDTH, no_color=True)
     terminal.render(plain, scenario, info, tables, verdict, public, machine, recorded)
     _write(run.path / REPORT, stream.getvalue())
     _write(run.path / SUMMARY, markdown.summary(scenario, info, tables, verdict, public, recorded))

@@ -22,7 +22,8 @@ from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import ABORTED, COMPLETE, FAILED, RUNNING, BaseImage, PlanEntry, RoundsInfo, RunInfo
 from reprolab.machine.load import at_start
-from reprolab.report.write import add_page, report
+from reprolab.report import step_summary
+from reprolab.report.write import SUMMARY, add_page, report
 from reprolab.run.keep import Keeper, StackKept
 from reprolab.run.observer import RunObserver
 from reprolab.run.plan import Plan, PlannedVariant
@@ -81,6 +82,8 @@ class Session:
             # The trials are judged and reported also if the run did not finish.
             if self.run.trials():
                 self._publish_results(scenario, self.run)
+            else:
+                step_summary.add_failure(scenario.name, self._current_info.reason, self.observer.progress)
         verdict = read_verdict(self.run)
         assert verdict is not None
         return status or exit_status(verdict)
@@ -195,6 +198,7 @@ class Session:
             judge_run(scenario, run)
             lookup.point_latest(run, self.observer.progress)
             report(self.console, scenario, run, self.verbose)
+            step_summary.add(scenario.name, run.path / SUMMARY, self.observer.progress)
         except LabError as error:
             self.observer.progress(f"the report could not be written: {error}")
         else:

@@ -14,11 +14,10 @@ from rich.console import Console
 from reprolab.core import command_text, files
 from reprolab.core.errors import Exit, LabError
 from reprolab.core.progress import OnProgress
-from reprolab.core.terminal import Terminal
+from reprolab.core.terminal import REPORT_WIDTH, Terminal
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import PAGE
 from reprolab.measure.cell import CellResult, Measurer
-from reprolab.report.terminal import REPORT_WIDTH
 from reprolab.report.write import REPORT, SUMMARY
 from reprolab.scenario.digest import case_digest
 from reprolab.shrink import document as shrink_document
