@@ -12,7 +12,7 @@ from reprolab.engine.host_facts import Host
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import BuiltImage, Image
 from reprolab.measure import local
-from reprolab.measure.cell import Cell
+from reprolab.measure.cell import Cell, CellResult
 from reprolab.measure.key import cell_key, same_images
 from reprolab.measure.local import LocalMeasurer, lacking
 from reprolab.measure.store import CellStore, cell_info
@@ -39,9 +39,9 @@ def trial(number: int = 1, blinked: bool = True, **more: Any) -> TrialRecord:
     return TrialRecord("lamp", CUSTOM, number, {}, {"blinked": blinked}, **more)
 
 
-def invalid(number: int) -> TrialRecord:
+def invalid(number: int, busy: str = "") -> TrialRecord:
     """A trial whose stack did not start."""
-    return trial(number, invalid="the stack did not come up")
+    return trial(number, invalid="the stack did not come up", busy=busy)
 
 
 EXERCISED = claim(trigger=lambda o: bool(o["blinked"]))
@@ -62,6 +62,8 @@ EXERCISED = claim(trigger=lambda o: bool(o["blinked"]))
         (3, [trial(1, False), trial(2, False)], EXERCISED, 0),
         # Other work may end: busy trials are repeated although none counts yet.
         (2, [trial(1, busy="x"), trial(2, busy="x")], claim(needs_idle=True), 1),
+        (1, [invalid(1, "x"), invalid(2, "x")], claim(), 1),
+        (1, [invalid(1, "x"), invalid(2, "x"), invalid(3, "x")], claim(), 0),
     ],
 )
 def test_as_many_trials_are_added_as_count_is_lacking(
@@ -69,6 +71,29 @@ def test_as_many_trials_are_added_as_count_is_lacking(
 ) -> None:
     """How many trials are added to those that are there."""
     assert lacking(wanted, records, [rule]) == more
+
+
+@pytest.mark.parametrize(
+    ("kept", "rule", "more"),
+    [
+        ([invalid(1, "x"), invalid(2, "x"), invalid(3, "x")], claim(), 1),
+        ([trial(1, busy="x"), trial(2, busy="x"), trial(3, busy="x")], claim(needs_idle=True), 1),
+        # Nothing disturbed these.
+        ([invalid(1), invalid(2)], claim(), 0),
+        ([trial(1, busy="x")], claim(), 0),
+    ],
+)
+def test_disturbed_trials_of_an_earlier_question_are_run_again(kept: list[TrialRecord], rule: Claim, more: int) -> None:
+    """A cell that no trial could tell of on a busy machine is measured by the next question."""
+    assert lacking(1, kept, [rule], len(kept)) == more
+    assert lacking(1, [*kept, trial(9)], [rule], len(kept)) == 0
+
+
+def test_the_reason_of_an_invalid_trial_names_the_other_work() -> None:
+    """A start that failed on a starved machine says nothing of the stack."""
+    busy = "other work used 1.9 of 2 processors (95 %)"
+    reasons = CellResult(Cell("lamp"), (invalid(1), invalid(2, busy))).invalid
+    assert reasons == ["the stack did not come up", f"while {busy}: the stack did not come up"]
 
 
 def test_every_claim_must_have_its_trials() -> None:

@@ -64,8 +64,12 @@ class CellResult:
 
     @property
     def invalid(self) -> list[str]:
-        """The reasons of the trials that are invalid."""
-        return [record.invalid for record in self.records if record.invalid]
+        """The reasons of the trials that are invalid; other work that used the processors may be the cause."""
+        return [
+            f"while {record.busy}: {record.invalid}" if record.busy else record.invalid
+            for record in self.records
+            if record.invalid
+        ]
 
 
 class Measurer(Protocol):

@@ -100,7 +100,7 @@ class LocalMeasurer:
         if measured.prepared.obstacle:
             return 0
         records = measured.records()
-        return lacking(wanted, records, claims)
+        return lacking(wanted, records, claims, self._kept[cell])
 
     def _run(self, cells: Mapping[Cell, int]) -> None:
         """Run so many further trials of each cell, in a random order."""
@@ -162,16 +162,24 @@ class LocalMeasurer:
         )
 
 
-def lacking(wanted: int, records: Sequence[TrialRecord], claims: Sequence[Claim]) -> int:
+def lacking(wanted: int, records: Sequence[TrialRecord], claims: Sequence[Claim], kept: int = 0) -> int:
     """The number of trials to add so that ``wanted`` count for each claim; at most MOST_REPEATS beyond ``wanted``.
 
-    None where the first trials show that none will count: they are all invalid, or do not exercise a claim.
+    None where the first trials show that none will count: they are all invalid, or do not exercise a claim. Trials that
+    other work disturbed show nothing of that. The first ``kept`` records are from earlier questions; those of them that
+    were disturbed use up no repeat, since the machine may be idle now.
     """
+    records = [record for record in records[:kept] if not _disturbed(record, claims)] + [*records[kept:]]
     counts = [count(claim, records) for claim in claims]
     counting = min((item.trials for item in counts), default=sum(record.valid for record in records))
-    busy = any(item.busy for item in counts)
+    busy = any(_disturbed(record, claims) for record in records)
     if len(records) >= HOPELESS and counting == 0 and not busy:
         return 0
     missing, allowed = wanted - counting, wanted + MOST_REPEATS - len(records)
     # One at a time after the first, if none has counted yet.
     return max(0, min(missing, allowed) if counting or not records else min(missing, allowed, 1))
+
+
+def _disturbed(record: TrialRecord, claims: Sequence[Claim]) -> bool:
+    """Whether a trial does not count for a claim, and other work used the processors meanwhile."""
+    return bool(record.busy) and (not record.valid or any(count(claim, [record]).busy for claim in claims))
