@@ -10,9 +10,9 @@ SCENARIOS := $(sort $(notdir $(patsubst %/compose.yaml,%,$(wildcard scenarios/*/
 
 # The variables that each target takes; of `scenario-NAME` the part before the name stands here.
 TAKES_scenario := TRIALS VARIANT EXPERIMENT JOBS SEED BUDGET CONFIDENCE KEEP KEEP_GOING JUNIT ARGS
-TAKES_matrix := OVER CLAIM EXPERIMENT TRIALS BUDGET FRESH PLAN SEED JOBS SHOW ARGS
-TAKES_shrink := CLAIM TRIALS EXPERIMENT BUDGET FRESH SEED JOBS PLAN ARGS
-TAKES_bisect := FACTOR CLAIM EXPERIMENT CONFIDENCE LEAST_RATE GAP POINTS TRIALS BUDGET FRESH SEED JOBS PLAN DEEP SOURCE ARGS
+TAKES_matrix := OVER CLAIM EXPERIMENT TRIALS BUDGET FRESH PLAN SEED JOBS SHOW ENGINES SCHEDULER SHARE_IMAGES ARGS
+TAKES_shrink := CLAIM TRIALS EXPERIMENT BUDGET FRESH SEED JOBS PLAN ENGINES SCHEDULER SHARE_IMAGES ARGS
+TAKES_bisect := FACTOR CLAIM EXPERIMENT CONFIDENCE LEAST_RATE GAP POINTS TRIALS BUDGET FRESH SEED JOBS PLAN DEEP SOURCE ENGINES SCHEDULER SHARE_IMAGES ARGS
 TAKES_watch := SCENARIOS ARGS
 TAKES_list := ARGS
 TAKES_judge := RUN OBSERVE JUNIT ARGS
@@ -79,7 +79,9 @@ RUN_OPTIONS := $(foreach one,$(VARIANT),--variant $(call quoted,$(one))) $(if $(
 # What the questions over many cells have in common.
 QUESTION_OPTIONS = $(if $(TRIALS),--trials $(call quoted,$(TRIALS))) \
 	$(if $(BUDGET),--budget $(call quoted,$(BUDGET))) $(if $(FRESH),--fresh) $(if $(PLAN),--plan) \
-	$(if $(SEED),--seed $(call quoted,$(SEED))) $(if $(JOBS),--jobs $(call quoted,$(JOBS))) $(SET) $(ARGS)
+	$(if $(SEED),--seed $(call quoted,$(SEED))) $(if $(JOBS),--jobs $(call quoted,$(JOBS))) \
+	$(if $(ENGINES),--engines $(call quoted,$(ENGINES))) $(if $(SCHEDULER),--scheduler $(call quoted,$(SCHEDULER))) \
+	$(if $(SHARE_IMAGES),--share-images) $(SET) $(ARGS)
 ASKED_CLAIM = $(if $(CLAIM),--claim $(call quoted,$(CLAIM)))
 BISECT_OPTIONS = $(if $(CONFIDENCE),--confidence $(call quoted,$(CONFIDENCE))) \
 	$(if $(LEAST_RATE),--least-rate $(call quoted,$(LEAST_RATE))) $(if $(GAP),--gap $(call quoted,$(GAP))) \

@@ -3,6 +3,7 @@
 1. Throughput of a healthy stack under the lab, and with each part of the lab, compared with the same stack without it.
 2. The time of a trial in addition to its load, and the time and memory for an access log of a million lines.
 3. The page of a run whose logs hold a million lines: time, memory, size (`--page`: only this, without Docker).
+4. Several workers: the speed-up of a matrix of waiting trials, and the cost of a trial there (`--cluster`: only this).
 
 `--judge` measures no cost: it counts the judge's verdicts on simulated runs (bench_judge.py).
 """
@@ -18,6 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import bench_cluster
 import bench_judge
 import bench_page
 from bench_throughput import SCENARIO, images, throughput
@@ -101,9 +103,19 @@ def main() -> None:
     parser.add_argument(
         "--judge", action="store_true", help="only count the verdicts on simulated runs, without Docker"
     )
+    parser.add_argument("--cluster", action="store_true", help="only measure several workers, without Docker")
+    parser.add_argument("--hosts", type=int, default=0, help="simulate a matrix on so many hosts, and nothing else")
+    parser.add_argument("--cells", type=int, default=10_000, help="with --hosts: the number of cells (default 10000)")
+    parser.add_argument("--wait", type=float, default=0.2, help="with --hosts: the seconds of a trial (default 0.2)")
     options = parser.parse_args()
     if options.judge:
         bench_judge.print_tables()
+        return
+    if options.hosts:
+        bench_cluster.print_simulation(options.hosts, options.cells, options.wait)
+        return
+    bench_cluster.print_speed_up()
+    if options.cluster:
         return
     bench_page.measure_page(MILLION, 5)
     bench_page.measure_page(MILLION, 50)

@@ -286,7 +286,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def simulated(*arguments: Any, **options: Any) -> Iterator[Any]:
         yield measurer
 
-    monkeypatch.setattr(command.session, "measurer", simulated)
+    monkeypatch.setattr(command, "open_measurer", simulated)
     monkeypatch.setattr(command, "read_axis", lambda root, scenario, factor, text: axis())
     monkeypatch.setattr(command, "known_values", lambda root, scenario, factor, releases: None)
     monkeypatch.setattr(command, "complete", lambda scenario, settings, fixed: dict(settings))
@@ -332,7 +332,7 @@ def test_where_nothing_could_be_measured_the_status_says_so(home: Path, monkeypa
     def broken(*arguments: Any, **options: Any) -> Iterator[Any]:
         yield SimpleNamespace(runner=SimpleNamespace(sources={}), measure=lab("x" * 13).measure)
 
-    monkeypatch.setattr(command.session, "measurer", broken)
+    monkeypatch.setattr(command, "open_measurer", broken)
     result = bisect("--factor", "RELEASE")
     assert result.exit_code == Exit.INCONCLUSIVE
     assert "1.13 could not be built: image build failed: no wheel" in result.stdout

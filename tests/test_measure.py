@@ -11,7 +11,7 @@ from reprolab.core.errors import LabError
 from reprolab.engine.host_facts import Host
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import BuiltImage, Image
-from reprolab.measure import local
+from reprolab.measure import local, pages
 from reprolab.measure.cell import Cell, CellResult
 from reprolab.measure.key import cell_key, same_images
 from reprolab.measure.local import LocalMeasurer, lacking
@@ -281,3 +281,20 @@ def test_an_error_of_the_lab_ends_the_question(
 
     with pytest.raises(LabError, match="disk"):
         measurer(scenario, tmp_path, monkeypatch, fails).measure({OLD: 1}, [claim()])
+
+
+def test_a_map_of_thousands_does_not_wait_for_all_its_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line says how one that was left out can be written."""
+    for number in range(3):
+        (tmp_path / f"{number}").mkdir()
+        (tmp_path / f"{number}" / "trials.jsonl").touch()
+    written: list[str] = []
+    lines: list[str] = []
+    monkeypatch.setattr(pages, "MOST", 2)
+    monkeypatch.setattr(pages, "judge_run", lambda scenario, run: None)
+    monkeypatch.setattr(pages.write, "write_page", lambda scenario, run: written.append(run.path.name))
+    pages.write_pages(load(tmp_path / "checkout"), [tmp_path / f"{number}" for number in range(3)], lines.append)
+    assert written == ["0", "1"]
+    assert lines[0] == "writing the pages of 2 cells"
+    assert lines[1].startswith("the pages of 1 further cell are left out; `")
+    assert lines[1].endswith("/2` writes the first")

@@ -21,6 +21,7 @@ from reprolab.bugreport import render, sections, spec
 from reprolab.bugreport.input import BugReportInput, gather, unrelated
 from reprolab.cli import main
 from reprolab.cli import shrink as command
+from reprolab.cli.cluster_options import ClusterOptions
 from reprolab.core.errors import Exit, UsageError
 from reprolab.core.files import read_json, write_json
 from reprolab.core.foreign_text import ACTIVE
@@ -31,6 +32,7 @@ from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
 from reprolab.shrink import document as shrink_document
 from reprolab.shrink import handover, plan, words
+from reprolab.shrink import markdown as shrink_markdown
 from reprolab.shrink.document import Kind, ShrinkDocument, Status
 from reprolab.shrink.question import Question, ask
 from reprolab.shrink.session import NothingToShrink, ShrinkSession
@@ -231,6 +233,14 @@ def test_the_markdown_has_both_tables(shrunk: Shrunk) -> None:
     assert "| `LOAD_CONNECTIONS` | 200 | 1 |" in text
     assert "| 0 | the starting stack: documented | 3/3 | shows it |  |" in text
     assert f"`results/shrink/socket-vanish/{shrunk.directory.name}/`" in text
+
+
+def test_all_reports_say_whether_the_sign_depends_on_the_host(shrunk: Shrunk) -> None:
+    """It stands beside the effort. The names of hosts are texts of others."""
+    document = replace(shrunk.document, hosts=("SV-1 depends on the host: <b>lab2 5/5",))
+    assert words.effort(document).endswith(" min; SV-1 depends on the host: <b>lab2 5/5")
+    assert re.search(r"`[^`]*SV-1 depends on the host: <b>lab2 5/5`", shrink_markdown.summary(document, "here"))
+    assert words.effort(shrunk.document).endswith(" min")
 
 
 def test_nothing_to_shrink_from_is_an_error_that_says_so(results: Path) -> None:
@@ -507,7 +517,7 @@ def test_the_command_shrinks(results: Path, monkeypatch: pytest.MonkeyPatch) -> 
     words_ = ["--set", "WORKERS=2", "--set", "LOAD_DURATION=4", "--trials", "2", "--fresh", "--seed", "7"]
     status, output = lab("shrink", "socket-vanish", "--claim", "SV-1", *words_)
     assert status == Exit.AS_RECORDED, output
-    assert got == [command.MeasureOptions(fresh=True, seed=7, jobs=None)]
+    assert got == [command.MeasureOptions(fresh=True, seed=7, jobs=None, cluster=ClusterOptions())]
     assert "documented (WORKERS=2 LOAD_DURATION=4)" in output
     assert "4/4 trials: THREADS 5 → 2" in " ".join(output.split())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -24,7 +24,8 @@ from reprolab.core.progress import OnProgress
 from reprolab.engine.host_facts import Host
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import ABORTED, COMPLETE, FAILED, RUNNING
-from reprolab.measure.cell import Measurer
+from reprolab.measure.cell import Cell, CellResult, Measurer
+from reprolab.measure.hosts import host_sentences
 from reprolab.scenario.digest import case_digest
 from reprolab.stack.source_packages import SourcePackage
 
@@ -94,7 +95,8 @@ class Session:
             status = ABORTED
             raise
         finally:
-            self.document = replace(self._with_host(), status=status)
+            notes = (*self.document.notes, *self._host_notes())
+            self.document = replace(self._with_host(), status=status, notes=notes)
             write(self.directory, self.document)
         if problem:
             raise problem
@@ -151,6 +153,15 @@ class Session:
             start, releases = line.commits[0].hash, (change.before.value, change.after.value)
             search = CommitSearch(*releases, line.tags, start, line.forked, rules, tuple(measuring.points), ended)
             self.document = replace(self.document, deep=(*self.document.deep, search))
+
+    def _host_notes(self) -> Iterator[str]:
+        """Whether the sign depends on the host, if trials of one value ran on several."""
+        results = []
+        for point in self.document.points:
+            if point.evidence:
+                cell = Cell(self.question.experiment.name, ((self.question.axis.factor, point.value),))
+                results.append(CellResult(cell, tuple(RunDirectory(self.results / point.evidence).trials())))
+        yield from host_sentences([self.question.claim], results)
 
     def _with_host(self) -> BisectDocument:
         """The document with the machine and the base images of the first cell that has evidence."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import click
@@ -17,16 +17,18 @@ from reprolab.bisect.question import Question, ascending, check, choose_claim
 from reprolab.bisect.search import CONFIDENCE, GAP, LEAST_RATE, MOST_TRIALS, Rules
 from reprolab.bisect.session import Session, SourceCheckout
 from reprolab.bisect.write import QUESTION
+from reprolab.cli.cluster_options import ENGINES, SCHEDULER, SHARE_IMAGES, ClusterOptions, open_measurer
 from reprolab.cli.common import boundary, console, duration, project_root, settings_of, show_progress
 from reprolab.core import command_text
 from reprolab.core.errors import Exit, UsageError
 from reprolab.core.files import display_path
 from reprolab.evidence import lookup
-from reprolab.measure import pages, session
+from reprolab.measure import pages
 from reprolab.measure.axis import Axis
 from reprolab.measure.axis_text import read_axis
 from reprolab.measure.companions import complete
 from reprolab.measure.known_values import known_values
+from reprolab.measure.local import LocalMeasurer
 from reprolab.measure.progress import CellProgress
 from reprolab.pins.index_releases import releases_of
 from reprolab.scenario import loader
@@ -44,6 +46,7 @@ class BisectOptions:
     jobs: int | None = None
     fresh: bool = False
     source: Path | None = None
+    cluster: ClusterOptions = field(default_factory=ClusterOptions)
 
 
 def _axis(root: Path, scenario: Scenario, text: str) -> Axis:
@@ -81,10 +84,22 @@ def _run(root: Path, question: Question, options: BisectOptions) -> BisectDocume
     output = console()
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
     observer = CellProgress(scenario, [question.claim], output, show_progress)
-    with session.measurer(root, scenario, observer, seed=seed, jobs=options.jobs, fresh=options.fresh) as lab:
+    with open_measurer(
+        root,
+        scenario,
+        observer,
+        options.cluster,
+        [question.claim],
+        seed=seed,
+        jobs=options.jobs,
+        fresh=options.fresh,
+    ) as lab:
         run = lookup.create_run(root, f"{QUESTION}/{scenario.name}")
         bisect_session = Session(question, run.path, lookup.results_root(root), show_progress, options.budget, seed)
-        checkout = SourceCheckout(options.source, lab.runner.sources) if options.source else None
+        checkout = None
+        # `_check_deep` refuses a source together with other engines than the one in use.
+        if options.source and isinstance(lab, LocalMeasurer):
+            checkout = SourceCheckout(options.source, lab.runner.sources)
         try:
             bisect_session.execute(lab, checkout)
         finally:
@@ -101,7 +116,7 @@ def _write_pages(root: Path, scenario: Scenario, document: BisectDocument) -> No
     pages.write_pages(scenario, [results / point.evidence for point in points if point.evidence], show_progress)
 
 
-def _check_deep(deep: bool, source: Path | None, package: str) -> None:
+def _check_deep(deep: bool, source: Path | None, package: str, cluster: ClusterOptions) -> None:
     """Raise UsageError unless a search over commits has what it needs."""
     wanted, flag = command_text.option("source", "path/to/source"), command_text.option("deep")
     if deep and source is None:
@@ -112,6 +127,11 @@ def _check_deep(deep: bool, source: Path | None, package: str) -> None:
         raise UsageError(f"{wanted} is for a search over commits", expected=f"it together with {flag}")
     if source is None:
         return
+    if cluster.several:
+        raise UsageError(
+            f"{flag} builds commits on the engine in use only",
+            expected=f"either {flag}, or {command_text.option('engines')} or {command_text.option('scheduler')}",
+        )
     if not package:
         raise UsageError(
             f"{wanted}: the values of this factor are no releases of a package",
@@ -153,6 +173,9 @@ def _check_deep(deep: bool, source: Path | None, package: str) -> None:
 @click.option("--plan", is_flag=True, help="say what would be measured; run nothing")
 @click.option("--deep", is_flag=True, help="go on inside a release, over the commits of --source")
 @click.option("--source", type=click.Path(path_type=Path), metavar="DIR", help="a git checkout of the package's source")
+@ENGINES
+@SCHEDULER
+@SHARE_IMAGES
 @boundary
 def bisect(
     target: str,
@@ -171,15 +194,19 @@ def bisect(
     plan: bool,
     deep: bool,
     source: Path | None,
+    engines: str,
+    scheduler: str,
+    share_images: bool,
 ) -> Exit:
     """Find every change of a claim's sign along an ordered factor: first bad, last bad, fixed, back again."""
+    cluster = ClusterOptions(engines, scheduler, share_images)
     root = project_root()
     rules = Rules(gap, confidence, least_rate, points=points)
     question = _question(root, target, factor, claim, pairs, rules, trials)
-    _check_deep(deep, source, question.axis.package)
+    _check_deep(deep, source, question.axis.package, cluster)
     if plan:
         for line in plan_lines(question):
             click.echo(line)
         return Exit.AS_RECORDED
-    document = _run(root, question, BisectOptions(budget, seed, jobs, fresh, source))
+    document = _run(root, question, BisectOptions(budget, seed, jobs, fresh, source, cluster))
     return Exit.AS_RECORDED if any(point.measured for point in document.points) else Exit.INCONCLUSIVE

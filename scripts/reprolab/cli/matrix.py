@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from reprolab.cli.cluster_options import ENGINES, SCHEDULER, SHARE_IMAGES, ClusterOptions, open_measurer
 from reprolab.cli.common import boundary, console, duration, project_root, settings_of, show_progress
 from reprolab.core import command_text
 from reprolab.core.errors import Exit, UsageError
@@ -17,7 +18,6 @@ from reprolab.matrix import forecast, write
 from reprolab.matrix.document import MATRIX_FILE, read_matrix
 from reprolab.matrix.plan import Companions, MatrixOptions, MatrixPlan, make_plan
 from reprolab.matrix.session import FOLDER, MatrixSession, exit_status
-from reprolab.measure import session
 from reprolab.measure.axis import Axis
 from reprolab.measure.axis_text import read_axis
 from reprolab.measure.cell import Measurer
@@ -49,6 +49,9 @@ EPILOG = (
 @click.option("--plan", "plan_only", is_flag=True, help="print cells, builds and expected time, and run nothing")
 @click.option("--show", "where", metavar="MAP", help="draw a map again: latest, its stamp, or its directory; no Docker")
 @click.option("-v", "--verbose", is_flag=True, help="also print the interval of each cell, and the machines")
+@ENGINES
+@SCHEDULER
+@SHARE_IMAGES
 @boundary
 def matrix(
     target: str,
@@ -63,12 +66,16 @@ def matrix(
     plan_only: bool,
     where: str | None,
     verbose: bool,
+    engines: str,
+    scheduler: str,
+    share_images: bool,
 ) -> Exit:
     """Measure how often a claim's sign shows in every combination of some factors, and draw the map.
 
     Each cell gets one trial; where neighbours differ, or a sign comes and goes, it gets more. All signs of the
     experiment are counted.
     """
+    cluster = ClusterOptions(engines, scheduler, share_images)
     root, (name, _, experiment) = project_root(), target.partition("/")
     if where:
         return _show(root, name, where, verbose)
@@ -83,7 +90,7 @@ def matrix(
         for line in forecast.forecast(root, plan, jobs or default_jobs()):
             click.echo(line)
         return Exit.AS_RECORDED
-    opening = partial(_measurer, root, plan, jobs, fresh)
+    opening = partial(_measurer, root, plan, cluster, jobs, fresh)
     return MatrixSession(root, plan, opening, console(), show_progress, verbose).execute()
 
 
@@ -135,7 +142,9 @@ def _companions(scenario: Scenario) -> Companions:
     return companions
 
 
-def _measurer(root: Path, plan: MatrixPlan, jobs: int | None, fresh: bool) -> AbstractContextManager[Measurer]:
+def _measurer(
+    root: Path, plan: MatrixPlan, cluster: ClusterOptions, jobs: int | None, fresh: bool
+) -> AbstractContextManager[Measurer]:
     """What measures the cells of a plan."""
     observer = CellProgress(plan.scenario, plan.claims, console(), show_progress)
-    return session.measurer(root, plan.scenario, observer, seed=plan.seed, jobs=jobs, fresh=fresh)
+    return open_measurer(root, plan.scenario, observer, cluster, plan.claims, seed=plan.seed, jobs=jobs, fresh=fresh)

@@ -10,10 +10,10 @@ from random import SystemRandom
 import click
 from rich.console import Console
 
+from reprolab.cli.cluster_options import ENGINES, SCHEDULER, SHARE_IMAGES, ClusterOptions, open_measurer
 from reprolab.cli.common import boundary, console, duration, project_root, settings_of, show_progress
 from reprolab.core import command_text
 from reprolab.core.errors import Exit
-from reprolab.measure import session
 from reprolab.measure.cell import Measurer
 from reprolab.measure.progress import CellProgress
 from reprolab.pins import releases
@@ -31,6 +31,7 @@ class MeasureOptions:
     fresh: bool
     seed: int | None
     jobs: int | None
+    cluster: ClusterOptions
 
 
 @click.command()
@@ -45,6 +46,9 @@ class MeasureOptions:
 @click.option("--seed", type=click.IntRange(0), help="repeat the order of the trials")
 @click.option("--jobs", type=click.IntRange(1), help="number of parallel trials, where no load is measured")
 @click.option("--plan", "only_plan", is_flag=True, help="show what can get simpler, and run nothing")
+@ENGINES
+@SCHEDULER
+@SHARE_IMAGES
 @boundary
 def shrink(
     target: str,
@@ -56,8 +60,12 @@ def shrink(
     seed: int | None,
     jobs: int | None,
     only_plan: bool,
+    engines: str,
+    scheduler: str,
+    share_images: bool,
 ) -> Exit:
     """Find the least stack that shows the sign of a claim in every trial; exit status 3 if a step was left."""
+    cluster = ClusterOptions(engines, scheduler, share_images)
     root = project_root()
     name, _, experiment = target.partition("/")
     scenario = loader.load(root, name)
@@ -67,14 +75,23 @@ def shrink(
     if only_plan:
         plan.show(terminal, question)
         return Exit.AS_RECORDED
-    with _measurer(root, question, MeasureOptions(fresh, seed, jobs), terminal) as measurer:
+    with _measurer(root, question, MeasureOptions(fresh, seed, jobs, cluster), terminal) as measurer:
         return ShrinkSession(root, question, measurer, terminal, show_progress, budget).execute()
 
 
 def _measurer(
     root: Path, question: Question, options: MeasureOptions, terminal: Console
 ) -> AbstractContextManager[Measurer]:
-    """What runs the trials, on the engine in use."""
+    """What runs the trials."""
     observer = CellProgress(question.scenario, [question.claim], terminal, show_progress)
     seed = SystemRandom().randrange(SEEDS) if options.seed is None else options.seed
-    return session.measurer(root, question.scenario, observer, seed=seed, jobs=options.jobs, fresh=options.fresh)
+    return open_measurer(
+        root,
+        question.scenario,
+        observer,
+        options.cluster,
+        [question.claim],
+        seed=seed,
+        jobs=options.jobs,
+        fresh=options.fresh,
+    )

@@ -11,17 +11,20 @@ import re
 # The options for which the Makefile has a variable. Any other option goes into ARGS.
 NAMES = (
     "variant trials jobs seed budget confidence replay speed html add as sign verify auto"
-    " over claim show from factor gap points least-rate source junit"
+    " over claim show from factor gap points least-rate source junit engines scheduler"
 )
 VARIABLES = tuple(NAMES.split())
-FLAGS = ("keep-going", "observe", "thin", "fresh", "plan", "deep")
+FLAGS = ("keep-going", "observe", "thin", "fresh", "plan", "deep", "share-images")
 # What make takes beside the factors, for a run and for a stack by hand.
 RUN_WORDS = (
     *("TRIALS", "VARIANT", "EXPERIMENT", "JOBS", "SEED", "BUDGET", "CONFIDENCE", "KEEP", "KEEP_GOING", "JUNIT"),
     "ARGS",
 )
 UP_WORDS = ("AS", "ARGS")
-MATRIX_WORDS = ("OVER", "CLAIM", "EXPERIMENT", "TRIALS", "BUDGET", "FRESH", "PLAN", "SEED", "JOBS", "SHOW", "ARGS")
+MATRIX_WORDS = (
+    *("OVER", "CLAIM", "EXPERIMENT", "TRIALS", "BUDGET", "FRESH", "PLAN", "SEED", "JOBS", "SHOW"),
+    *("ENGINES", "SCHEDULER", "SHARE_IMAGES", "ARGS"),
+)
 OPTION = re.compile(r"'?--([a-z][a-z-]*)'?")
 
 

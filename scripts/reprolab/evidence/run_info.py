@@ -10,6 +10,10 @@ from typing import Any
 from reprolab.core.number_words import plural
 from reprolab.engine.host_facts import Host
 from reprolab.evidence.packages import Images, Kinds
+from reprolab.evidence.run_plan import BUDGET as BUDGET
+from reprolab.evidence.run_plan import CONFIDENCE as CONFIDENCE
+from reprolab.evidence.run_plan import PlanEntry as PlanEntry
+from reprolab.evidence.run_plan import RoundsInfo as RoundsInfo
 
 SCHEMA = 1
 RUNNING, COMPLETE, ABORTED, FAILED = "running", "complete", "aborted", "failed"
@@ -21,70 +25,11 @@ OF_TRIALS = ("set-up", "up", "drive", "evidence", "down")
 WHOLE = "in all"
 # Of a run whose process cannot be seen from here.
 UNSEEN = "running or aborted"
-# Why a run has fewer rounds than planned: its budget was used, or its claims have the confidence.
-BUDGET, CONFIDENCE = "budget", "confidence"
 
 
 def stages(times: str) -> dict[str, float]:
     """The parts of ``RunInfo.times``: stage -> seconds."""
     return {name: float(seconds) for name, seconds in STAGE.findall(times)}
-
-
-@dataclass(frozen=True)
-class PlanEntry:
-    """A planned variant: the factors that it changes, and the number of its trials."""
-
-    experiment: str
-    variant: str
-    factors: Mapping[str, str] = field(default_factory=dict)
-    trials: int = 1
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> PlanEntry:
-        """Read an entry of ``plan``."""
-        return cls(str(data["experiment"]), str(data["variant"]), dict(data.get("factors", {})), data.get("trials", 1))
-
-
-@dataclass(frozen=True)
-class RoundsInfo:
-    """The rounds of a run: ``ran`` of at most ``planned``; ``seed`` repeats their order.
-
-    ``ended`` is BUDGET or CONFIDENCE if that ended the run early, else "". ``budget`` is in seconds, ``confidence`` in
-    percent. ``left_out`` names the variants, as verdict.json does, that did not run because the budget was used.
-    """
-
-    seed: int
-    planned: int
-    ran: int = 0
-    ended: str = ""
-    budget: float | None = None
-    confidence: float | None = None
-    left_out: tuple[str, ...] = ()
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> RoundsInfo:
-        return cls(**{**data, "left_out": tuple(data.get("left_out", ()))})
-
-    def to_json(self) -> dict[str, Any]:
-        return {name: value for name, value in asdict(self).items() if value not in ("", (), None)}
-
-    @property
-    def cut(self) -> bool:
-        """Whether the budget ended the run before all its trials."""
-        return self.ended == BUDGET or bool(self.left_out)
-
-    @property
-    def words(self) -> str:
-        """For example "1 of 3 (seed 7); the budget of 300 s ended the run; left out: dim"."""
-        parts = [f"{self.ran} of {self.planned} (seed {self.seed})"]
-        if self.confidence is not None:
-            reached = "has" if self.ended == CONFIDENCE else "does not have"
-            parts.append(f"the run {reached} the confidence of {self.confidence:g} %")
-        if self.budget is not None and self.cut:
-            parts.append(f"the budget of {self.budget:g} s ended the run")
-        if self.left_out:
-            parts.append(f"left out: {', '.join(self.left_out)}")
-        return "; ".join(parts)
 
 
 @dataclass(frozen=True)
@@ -133,6 +78,23 @@ class BuiltImage:
 
 
 @dataclass(frozen=True)
+class RunHost:
+    """A host of a run that has several: its facts, and the images on its engine, as `RunInfo` has them."""
+
+    host: Host = field(default_factory=Host)
+    bases: Mapping[str, BaseImage] = field(default_factory=dict)
+    images: Mapping[str, Mapping[str, Image]] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RunHost:
+        """Read an entry of ``hosts``."""
+        return cls(Host.from_json(data.get("host", {})), _bases(data), _images(data))
+
+    def to_json(self) -> dict[str, Any]:
+        return {"host": self.host.to_json(), "bases": _plain(self.bases), "images": _plain_images(self.images)}
+
+
+@dataclass(frozen=True)
 class ObservedAgain:
     """The logs of a run were read again, ``at`` a UTC time, with the scenario's files of the digest ``case``.
 
@@ -176,8 +138,8 @@ class RunInfo:
     it, ``images`` is variant -> service -> image, ``packages`` is "variant/service" -> kind -> name -> version. The
     names of variants are those of verdict.json; older releases left out the experiment. ``case`` is the digest of
     the scenario's files, ``lab`` the lab's version, ``observed`` is there if the logs were read again after the
-    run. A field is empty if the run has not reached it yet or an older release did not write it. Unknown keys are
-    ignored.
+    run. ``hosts`` is name -> host, where trials name their hosts; a trial that names none is of ``host``. A field is
+    empty if the run has not reached it yet or an older release did not write it. Unknown keys are ignored.
     """
 
     scenario: str
@@ -199,6 +161,7 @@ class RunInfo:
     lab: str = ""
     checksums: bool = False
     observed: ObservedAgain | None = None
+    hosts: Mapping[str, RunHost] = field(default_factory=dict)
     schema: int | None = SCHEMA
 
     @property
@@ -219,11 +182,8 @@ class RunInfo:
             rounds=RoundsInfo.from_json(data["rounds"]) if "rounds" in data else None,
             host=Host.from_json(data.get("host", {})),
             machine=dict(data.get("machine", {})),
-            bases={name: BaseImage.from_json(base) for name, base in data.get("bases", {}).items()},
-            images={
-                variant: {service: Image.from_json(image) for service, image in services.items()}
-                for variant, services in data.get("images", {}).items()
-            },
+            bases=_bases(data),
+            images=_images(data),
             packages=dict(data.get("packages", {})),
             reason=data.get("reason", ""),
             times=data.get("times", ""),
@@ -231,6 +191,7 @@ class RunInfo:
             lab=data.get("lab", ""),
             checksums=data.get("checksums", False),
             observed=ObservedAgain.from_json(data["observed"]) if "observed" in data else None,
+            hosts={name: RunHost.from_json(host) for name, host in data.get("hosts", {}).items()},
             schema=data.get("schema"),
         )
 
@@ -244,15 +205,12 @@ class RunInfo:
             "pid": self.pid,
             "command": list(self.command),
             "factors": dict(self.factors),
-            "plan": [asdict(row) for row in self.plan],
+            "plan": [row.to_json() for row in self.plan],
             "rounds": self.rounds.to_json() if self.rounds else None,
             "host": self.host.to_json(),
             "machine": dict(self.machine),
-            "bases": {name: base.to_json() for name, base in self.bases.items()},
-            "images": {
-                variant: {service: image.to_json() for service, image in services.items()}
-                for variant, services in self.images.items()
-            },
+            "bases": _plain(self.bases),
+            "images": _plain_images(self.images),
             "packages": dict(self.packages),
             "reason": self.reason,
             "times": self.times,
@@ -260,5 +218,28 @@ class RunInfo:
             "lab": self.lab,
             "checksums": self.checksums or None,
             "observed": self.observed.to_json() if self.observed else None,
+            "hosts": {name: host.to_json() for name, host in self.hosts.items()},
         }
         return {key: value for key, value in content.items() if value not in ("", {}, [], None)}
+
+
+def _bases(data: Mapping[str, Any]) -> dict[str, BaseImage]:
+    return {name: BaseImage.from_json(base) for name, base in data.get("bases", {}).items()}
+
+
+def _images(data: Mapping[str, Any]) -> dict[str, dict[str, Image]]:
+    return {
+        variant: {service: Image.from_json(image) for service, image in services.items()}
+        for variant, services in data.get("images", {}).items()
+    }
+
+
+def _plain(bases: Mapping[str, BaseImage]) -> dict[str, Any]:
+    return {name: base.to_json() for name, base in bases.items()}
+
+
+def _plain_images(images: Mapping[str, Mapping[str, Image]]) -> dict[str, Any]:
+    return {
+        variant: {service: image.to_json() for service, image in services.items()}
+        for variant, services in images.items()
+    }

@@ -75,7 +75,7 @@ def hold_against_plan(read: TrialLines, info: RunInfo | None, name: str) -> Chec
 
 def _surplus(read: TrialLines, info: RunInfo, name: str) -> dict[Variant, str]:
     """The variants with a trial that the plan has not. That of a complete run names what ran, repeated trials too."""
-    planned = {(row.experiment, row.variant): row.trials for row in info.plan}
+    planned = {(row.experiment, row.variant): row for row in info.plan}
     return {
         (
             row.experiment,
@@ -83,7 +83,7 @@ def _surplus(read: TrialLines, info: RunInfo, name: str) -> dict[Variant, str]:
         ): f"{name} has trial {row.trial} of {row.experiment}/{row.variant}, which run.json has not in its plan"
         for row in read.records
         if (row.experiment, row.variant) not in planned
-        or (info.complete and row.trial > planned[row.experiment, row.variant])
+        or (info.complete and not planned[row.experiment, row.variant].has(row.trial))
     }
 
 
@@ -92,5 +92,5 @@ def _missing(read: TrialLines, plan: tuple[PlanEntry, ...]) -> dict[Variant, tup
     numbers: defaultdict[Variant, set[int]] = defaultdict(set)
     for row in read.records:
         numbers[row.experiment, row.variant].add(row.trial)
-    counts = {(row.experiment, row.variant): row.trials for row in plan}
+    counts = {(row.experiment, row.variant): row.trials - len(row.skipped) for row in plan}
     return {key: (len(numbers[key]), planned) for key, planned in counts.items() if len(numbers[key]) < planned}

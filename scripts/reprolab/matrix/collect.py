@@ -44,17 +44,19 @@ def cell_of(point: GridPoint, result: CellResult | None, claims: Sequence[Claim]
 
 def hosts_of(results: Iterable[CellResult]) -> tuple[str, ...]:
     """The machines on which the trials ran, each once, as their cells tell."""
-    return tuple(dict.fromkeys(words for result in results if (words := _host_words(result))))
+    return tuple(dict.fromkeys(words for result in results for words in _hosts_words(result)))
 
 
-def _host_words(result: CellResult) -> str:
+def _hosts_words(result: CellResult) -> list[str]:
     if result.directory is None:
-        return ""
+        return []
     try:
-        return host_words(RunDirectory(result.directory).info().host)
+        info = RunDirectory(result.directory).info()
     except LabError:
         # A cell whose run.json is damaged still has its trials.
-        return ""
+        return []
+    named = [f"{name}: {host_words(host.host)}" for name, host in info.hosts.items()]
+    return named or [words for words in [host_words(info.host)] if words]
 
 
 def host_words(host: Host) -> str:

@@ -21,12 +21,16 @@ from reprolab.matrix import collect, doubt, write
 from reprolab.matrix.document import MatrixDocument, write_matrix
 from reprolab.matrix.plan import MatrixPlan
 from reprolab.matrix.state import state_of
-from reprolab.matrix.strategy import Survey
+from reprolab.matrix.strategy import CHUNK, Survey
 from reprolab.measure.cell import Measurer
+from reprolab.measure.hosts import host_sentences
 from reprolab.measure.pages import write_pages
 
 OpenMeasurer = Callable[[], AbstractContextManager[Measurer]]
 FOLDER = "matrix"
+
+# With a budget, each of the trials that several hosts run side by side is followed by so many.
+CHUNKS_OF_SLOTS = 4
 
 
 @dataclass
@@ -69,9 +73,17 @@ class MatrixSession:
         self.run = lookup.create_run(self.root, f"{FOLDER}/{self.plan.scenario.name}")
         self._began = self.clock()
         results = lookup.results_root(self.root)
-        self._survey = Survey(self.plan, measurer, results, self.on_progress, self._cells_measured, self.clock)
+        chunk = self._chunk(measurer)
+        self._survey = Survey(self.plan, measurer, results, self.on_progress, self._cells_measured, self.clock, chunk)
         self._write(self._document(RUNNING))
         self._survey.execute()
+
+    def _chunk(self, measurer: Measurer) -> int:
+        """How many cells are measured together. Several hosts get a whole round, unless a budget may end it."""
+        slots: int = getattr(measurer, "slots", 0)
+        if not slots:
+            return CHUNK
+        return len(self.plan.points) if self.plan.budget is None else max(CHUNK, CHUNKS_OF_SLOTS * slots)
 
     def _cells_measured(self) -> None:
         """Write the map so far, so that nothing is lost if this process is killed."""
@@ -92,8 +104,14 @@ class MatrixSession:
             reason=reason,
             ended=self._survey.ended,
             seconds=round(self.clock() - self._began, 1),
-            hosts=() if status == RUNNING else collect.hosts_of(self._survey.measured.values()),
+            hosts=() if status == RUNNING else self._hosts(),
         )
+
+    def _hosts(self) -> tuple[str, ...]:
+        """The machines, and whether a sign that was asked for depends on them."""
+        assert self._survey
+        results = list(self._survey.measured.values())
+        return (*collect.hosts_of(results), *host_sentences(self.plan.claims, results))
 
     def _write(self, document: MatrixDocument) -> None:
         assert self.run

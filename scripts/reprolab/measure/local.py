@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
+import docker
+
 from reprolab.engine import host_facts, labels
 from reprolab.evidence.run_info import BaseImage
 from reprolab.measure.cell import Cell, CellResult
@@ -16,7 +18,7 @@ from reprolab.run.plan import PlannedVariant
 from reprolab.run.repeat import MOST_REPEATS
 from reprolab.run.rounds import Step
 from reprolab.run.runner import Prepared, Runner
-from reprolab.scenario.model import CUSTOM, Claim, Experiment, Scenario
+from reprolab.scenario.model import CUSTOM, Claim, Scenario
 from reprolab.scenario.trial import TrialRecord
 from reprolab.verdict.counting import count
 
@@ -64,7 +66,7 @@ class LocalMeasurer:
         """Resolve the stacks of cells, and find what was measured of them before."""
         if not cells:
             return
-        prepared = self.runner.resolve([self._variant(cell) for cell in cells])
+        prepared = self.runner.resolve([cell_variant(self.scenario, cell) for cell in cells])
         present = dict(self._images())
         for cell, item in zip(cells, prepared, strict=True):
             owner = labels.object_labels(self.scenario.name, self.runner.run.name)
@@ -75,24 +77,7 @@ class LocalMeasurer:
             self.trials_kept += self._kept[cell]
 
     def _images(self) -> Iterator[tuple[str, str]]:
-        """Reference and id of the lab's images on the engine."""
-        for image in self.runner.client.images.list(filters={"label": labels.OBJECT}):
-            for tag in image.tags:
-                yield tag, str(image.id)
-
-    def _variant(self, cell: Cell) -> PlannedVariant:
-        return PlannedVariant(self._experiment(cell), CUSTOM, cell.settings, 1)
-
-    def _experiment(self, cell: Cell) -> Experiment:
-        """The experiment; the start of the cell may fail where that of the named variant with its factors may."""
-        experiment = self.scenario.experiments[cell.experiment]
-        same = [
-            name
-            for name, changes in experiment.variants.items()
-            if Cell.of(self.scenario, cell.experiment, changes) == cell
-        ]
-        may_fail = experiment.may_fail | ({CUSTOM} if experiment.may_fail & set(same) else set())
-        return replace(experiment, may_fail=may_fail)
+        return lab_images(self.runner.client)
 
     def _lacking(self, cell: Cell, wanted: int, claims: Sequence[Claim]) -> int:
         """How many trials to run now: what is lacking, but not endlessly where trials do not count."""
@@ -139,12 +124,8 @@ class LocalMeasurer:
 
     def _begin(self, measured: _Measured, trials: int) -> None:
         """Write what is known of a cell, before its trials run."""
-        bases = {
-            name: BaseImage(base.reference, base.image_id, str(base.origin), base.digest, base.detail)
-            for name, base in self.runner.bases.items()
-        }
         host = host_facts.facts(self.runner.engine)
-        info = cell_info(self.scenario, measured.kept.cell, host, bases, measured.prepared.images)
+        info = cell_info(self.scenario, measured.kept.cell, host, used_bases(self.runner), measured.prepared.images)
         self.store.begin(measured.kept, info, trials)
         self.runner.places[measured.prepared.key] = measured.kept.run
 
@@ -160,6 +141,31 @@ class LocalMeasurer:
             self._kept[cell],
             images,
         )
+
+
+def cell_variant(scenario: Scenario, cell: Cell) -> PlannedVariant:
+    """The variant of a cell. Its start may fail where that of the named variant with its factors may."""
+    experiment = scenario.experiments[cell.experiment]
+    same = [
+        name for name, changes in experiment.variants.items() if Cell.of(scenario, cell.experiment, changes) == cell
+    ]
+    may_fail = experiment.may_fail | ({CUSTOM} if experiment.may_fail & set(same) else set())
+    return PlannedVariant(replace(experiment, may_fail=may_fail), CUSTOM, cell.settings, 1)
+
+
+def lab_images(client: docker.DockerClient) -> Iterator[tuple[str, str]]:
+    """Reference and id of the lab's images on an engine."""
+    for image in client.images.list(filters={"label": labels.OBJECT}):
+        for tag in image.tags:
+            yield tag, str(image.id)
+
+
+def used_bases(runner: Runner) -> dict[str, BaseImage]:
+    """The base images that a runner has found, by official name."""
+    return {
+        name: BaseImage(base.reference, base.image_id, str(base.origin), base.digest, base.detail)
+        for name, base in runner.bases.items()
+    }
 
 
 def lacking(wanted: int, records: Sequence[TrialRecord], claims: Sequence[Claim], kept: int = 0) -> int:

@@ -52,8 +52,9 @@ class CellProgress(RunObserver):
         self.done += 1
         words = Cell.of(self.scenario, record.experiment, record.factors).words
         seconds = sum((record.seconds or {}).values())
+        where = f" on {record.host}" if record.host else ""
         self.console.print(
-            f"[{self.done}] {words} #{record.trial}  {self._signs(record)}  ({seconds:.1f} s)",
+            f"[{self.done}] {words} #{record.trial}{where}  {self._signs(record)}  ({seconds:.1f} s)",
             soft_wrap=not self.console.is_terminal,
         )
 

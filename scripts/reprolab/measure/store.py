@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
@@ -44,11 +45,18 @@ class KeptCell:
         return tuple(self.run.trials())
 
     @property
-    def images(self) -> dict[str, str]:
-        """Reference -> id of the images of the trials."""
+    def images(self) -> list[dict[str, str]]:
+        """Reference -> id of the images of the trials, for each host."""
         info = self.info()
-        every = info.images.values() if info else ()
-        return {image.reference: image.id for services in every for image in services.values() if image.id}
+        places = [info.images, *(host.images for host in info.hosts.values())] if info else []
+        return [
+            {image.reference: image.id for services in place.values() for image in services.values() if image.id}
+            for place in places
+        ]
+
+    def fits(self, present: Mapping[str, str]) -> bool:
+        """Whether the trials of one of its hosts ran with the images (reference -> id) that an engine has."""
+        return any(same_images(images, present) for images in self.images)
 
     def next_number(self) -> int:
         """A number that no trial has, also none whose record was lost."""
@@ -69,37 +77,71 @@ class CellStore:
     def directory(self) -> Path:
         return self.results / CELLS / self.scenario.name
 
+    def directories(self, cell: Cell, key: str) -> Iterator[KeptCell]:
+        """The directories for trials of a cell, the oldest first; the last one is not there yet."""
+        for number in count(1):
+            folder = self.directory / cell.experiment / (key if number == 1 else f"{key}-{number}")
+            yield KeptCell(cell, RunDirectory(folder))
+            if not folder.exists():
+                return
+
     def open(self, cell: Cell, key: str, present: Mapping[str, str]) -> KeptCell:
         """The directory for trials of a cell; ``present`` is reference -> id of the images that the engine has.
 
         Trials with another image of the same name stay where they are, and do not count.
         """
-        for number in count(1):
-            folder = self.directory / cell.experiment / (key if number == 1 else f"{key}-{number}")
-            kept = KeptCell(cell, RunDirectory(folder))
-            if not folder.exists() or (kept.info() and same_images(kept.images, present)):
-                return kept
-        raise AssertionError("count() does not end")
+        *there, new = self.directories(cell, key)
+        return next((kept for kept in there if kept.fits(present)), new)
 
-    def begin(self, kept: KeptCell, info: RunInfo, trials: int) -> None:
-        """Write that the cell is measured until it has ``trials`` trials."""
+    def newest(self, cell: Cell, key: str, engines: Sequence[Mapping[str, str]]) -> KeptCell:
+        """The directory whose images one of these engines has (reference -> id), else the newest, else a new one."""
+        *there, new = self.directories(cell, key)
+        readable = [kept for kept in there if kept.info()]
+        present = [
+            kept for kept in readable if any(ids and ids.items() <= e.items() for ids in kept.images for e in engines)
+        ]
+        return (present or readable or [new])[-1]
+
+    def begin(self, kept: KeptCell, info: RunInfo, trials: int) -> RunInfo:
+        """Write that the cell is measured until it has ``trials`` trials; returns what was written."""
         with writing(kept.run.path):
             kept.run.path.mkdir(parents=True, exist_ok=True)
+        before = kept.info()
         entry = PlanEntry(kept.cell.experiment, CUSTOM, kept.cell.settings, trials)
-        kept.run.write_info(replace(info, plan=(entry,), status=RUNNING))
+        hosts = before.hosts if before else {}
+        written = replace(info, plan=(entry,), status=RUNNING, hosts={**hosts, **info.hosts})
+        kept.run.write_info(written)
+        return written
 
     def end(self, kept: KeptCell) -> None:
         """Write that all trials of the cell have ended."""
         info = kept.info()
         if info:
-            plan = tuple(replace(entry, trials=len(kept.records())) for entry in info.plan)
+            numbers = {record.trial for record in kept.records()}
+            last = max(numbers, default=0)
+            skipped = tuple(number for number in range(1, last) if number not in numbers)
+            plan = tuple(replace(entry, trials=last, skipped=skipped) for entry in info.plan)
             kept.run.write_info(replace(info, plan=plan, status=COMPLETE))
 
 
+@cache
+def _lab() -> str:
+    # A look-up among all installed packages: too slow for each of many thousand cells.
+    return version("reprolab")
+
+
 def cell_info(
-    scenario: Scenario, cell: Cell, host: Host, bases: Mapping[str, BaseImage], images: Mapping[str, BuiltImage]
+    scenario: Scenario,
+    cell: Cell,
+    host: Host,
+    bases: Mapping[str, BaseImage],
+    images: Mapping[str, BuiltImage],
+    case: str = "",
 ) -> RunInfo:
-    """What is known of a cell when a trial of it begins; ``images`` is service -> image."""
+    """What is known of a cell when a trial of it begins; ``images`` is service -> image.
+
+    ``case`` is the digest of the scenario's files, if the caller has it.
+    """
     variant = scenario.variant_key(cell.experiment, CUSTOM)
     return RunInfo(
         scenario=scenario.name,
@@ -112,7 +154,7 @@ def cell_info(
         bases=dict(bases),
         images={variant: {service: built.image for service, built in images.items()}},
         packages={f"{variant}/{service}": built.packages for service, built in images.items()},
-        case=case_digest(scenario.directory),
-        lab=version("reprolab"),
+        case=case or case_digest(scenario.directory),
+        lab=_lab(),
         checksums=True,
     )

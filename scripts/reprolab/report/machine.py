@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
+from reprolab.core.number_words import plural
 from reprolab.evidence.run_info import RunInfo
 from reprolab.report.table import list_first
 from reprolab.scenario.model import Scenario
@@ -14,8 +16,16 @@ from reprolab.verdict.document import VerdictDocument
 def machine_lines(
     scenario: Scenario, run: RunInfo, verdict: VerdictDocument, trials: Sequence[TrialRecord]
 ) -> list[str]:
-    """One line on the busy trials, and one on what was not measured; empty if there is nothing to say."""
-    return [line for line in (busy_line(scenario, verdict), missing_line(run, trials)) if line]
+    """A line each on several hosts, on the busy trials, and on what was not measured; none where nothing is to say."""
+    return [line for line in (hosts_line(trials), busy_line(scenario, verdict), missing_line(run, trials)) if line]
+
+
+def hosts_line(trials: Sequence[TrialRecord]) -> str:
+    """How many trials ran on each host, if they name their hosts."""
+    numbers = Counter(trial.host for trial in trials)
+    if set(numbers) <= {""}:
+        return ""
+    return "hosts: " + ", ".join(f"{host or 'not named'} {plural(number, 'trial')}" for host, number in numbers.items())
 
 
 def busy_line(scenario: Scenario, verdict: VerdictDocument) -> str:

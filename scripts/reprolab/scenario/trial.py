@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+# The key of ``machine`` that names the host.
+HOST = "host"
+
 
 @dataclass(frozen=True)
 class TrialRecord:
     """One line of trials.jsonl: the observation of one trial, or the reason why the trial is invalid.
 
     ``invalid`` is that reason, "" for a valid trial. ``seconds`` is stage -> duration. ``machine`` is what the machine
-    did during the trial. ``busy`` says which other work used the processors then, "" if there was none.
+    did during the trial, and names the host if the run has several. ``busy`` says which other work used the processors
+    then, "" if there was none.
     """
 
     experiment: str
@@ -29,3 +33,8 @@ class TrialRecord:
     def valid(self) -> bool:
         """Whether the trial counts for claims."""
         return not self.invalid
+
+    @property
+    def host(self) -> str:
+        """The name of the host that it ran on; "" for that of the run."""
+        return str((self.machine or {}).get(HOST, ""))

@@ -100,7 +100,7 @@ class ShrinkDocument:
     the tested single steps from the least stack, ``untested`` those that were not tested. ``control`` names the variant
     whose changes the control of the least stack has. ``trials`` of each accepted stack showed the sign;
     ``new_trials`` ran for this shrink, ``kept_trials`` are from earlier questions. ``case`` is the digest of the
-    scenario's files.
+    scenario's files. ``hosts`` says whether the sign depends on the host, if several ran the trials.
     """
 
     scenario: str
@@ -126,6 +126,7 @@ class ShrinkDocument:
     seconds: float = 0.0
     case: str = ""
     lab: str = ""
+    hosts: tuple[str, ...] = ()
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ShrinkDocument:
@@ -140,6 +141,7 @@ class ShrinkDocument:
             "steps": tuple(StepResult.from_json(step) for step in data["steps"]),
             "remaining": tuple(Remaining(Move(**row["move"]), row["step"]) for row in data["remaining"]),
             "untested": tuple(Move(**move) for move in data["untested"]),
+            "hosts": tuple(data.get("hosts", ())),
         }
         return cls(**{name: value for name, value in {**data, **plain}.items() if name != "schema"})
 

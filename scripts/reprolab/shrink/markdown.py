@@ -19,7 +19,7 @@ def summary(document: ShrinkDocument, where: str) -> str:
         f"{foreign(control[0])}." if control else "",
         f"{document.claim}: {prose(document.text)}",
         grid([prose_cell(heading) for heading in words.STEP_HEADINGS], steps),
-        f"{foreign(document.scenario)}, {foreign(document.begun)}. {words.effort(document)}.",
+        f"{foreign(document.scenario)}, {foreign(document.begun)}. {foreign(words.effort(document))}.",
         f"Evidence: {code(where)}",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"

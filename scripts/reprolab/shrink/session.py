@@ -18,6 +18,7 @@ from reprolab.core.terminal import REPORT_WIDTH, Terminal
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import PAGE
 from reprolab.measure.cell import CellResult, Measurer
+from reprolab.measure.hosts import host_sentences
 from reprolab.report.write import REPORT, SUMMARY
 from reprolab.scenario.digest import case_digest
 from reprolab.shrink import document as shrink_document
@@ -99,6 +100,7 @@ class ShrinkSession:
             round(time.monotonic() - self._began, 1),
             self._case,
             version("reprolab"),
+            tuple(host_sentences([question.claim], list(search.results.values()))),
         )
 
     def _place_of(self, result: CellResult) -> str:

@@ -124,9 +124,8 @@ def control(document: ShrinkDocument) -> tuple[str, bool] | None:
 
 
 def effort(document: ShrinkDocument) -> str:
-    """The number of trials and the time, in one line."""
+    """The number of trials and the time, in one line; with several hosts, whether the sign depends on the host."""
     kept = f" and {document.kept_trials} kept from earlier questions" if document.kept_trials else ""
     minutes = document.seconds / 60
-    return (
-        f"{plural(len(document.steps), 'stack')}, {plural(document.new_trials, 'new trial')}{kept}, {minutes:.1f} min"
-    )
+    stacks, trials = plural(len(document.steps), "stack"), plural(document.new_trials, "new trial")
+    return "; ".join([f"{stacks}, {trials}{kept}, {minutes:.1f} min", *document.hosts])

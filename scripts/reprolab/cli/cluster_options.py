@@ -1,0 +1,88 @@
+"""The options for several engines, which the questions over many cells share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from reprolab.cli.common import show_progress
+from reprolab.cluster import session as cluster_session
+from reprolab.core import command_text
+from reprolab.core.errors import UsageError
+from reprolab.measure import session
+from reprolab.measure.cell import Measurer
+from reprolab.measure.hosts import host_sentences
+from reprolab.run.observer import RunObserver
+from reprolab.scenario.model import Claim, Scenario
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """Which engines run the trials; without any of these, it is the engine in use."""
+
+    engines: str = ""
+    scheduler: str = ""
+    share_images: bool = False
+
+    @property
+    def several(self) -> bool:
+        """Whether the trials run on other engines than the one in use. Raises UsageError if options are missing."""
+        if self.share_images and not (self.engines or self.scheduler):
+            raise UsageError(
+                f"{command_text.option('share-images')} is for several engines",
+                expected=f"it together with {command_text.option('engines')}",
+            )
+        return bool(self.engines or self.scheduler)
+
+
+ENGINES = click.option(
+    "--engines", default="", metavar='"ENGINE ..."', help="run trials on these: unix:///..., ssh://HOST, a context"
+)
+SCHEDULER = click.option(
+    "--scheduler", default="", metavar="ADDRESS", help="run trials on the workers of this dask scheduler"
+)
+SHARE_IMAGES = click.option(
+    "--share-images", is_flag=True, help="build on the first engine, and load the images into the others"
+)
+
+
+@contextmanager
+def open_measurer(
+    root: Path,
+    scenario: Scenario,
+    observer: RunObserver,
+    cluster: ClusterOptions,
+    claims: Sequence[Claim],
+    *,
+    seed: int = 0,
+    jobs: int | None = None,
+    fresh: bool = False,
+) -> Iterator[Measurer]:
+    """What measures cells, on the engine in use or on several.
+
+    At the end of a question on several hosts, a line for each claim says whether its sign depends on the host.
+    """
+    if not cluster.several:
+        with session.measurer(root, scenario, observer, seed=seed, jobs=jobs, fresh=fresh) as local:
+            yield local
+        return
+    with cluster_session.measurer(
+        root,
+        scenario,
+        observer,
+        engines=cluster.engines,
+        scheduler=cluster.scheduler,
+        share_images=cluster.share_images,
+        seed=seed,
+        jobs=jobs,
+        fresh=fresh,
+    ) as lab:
+        try:
+            yield lab
+        finally:
+            for sentence in host_sentences(claims, lab.results()):
+                show_progress(sentence)

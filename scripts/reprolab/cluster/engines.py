@@ -1,0 +1,112 @@
+"""The engines that a user names: sockets, docker contexts and machines behind ssh."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from reprolab.core.command_text import option
+from reprolab.core.errors import UsageError
+from reprolab.core.subprocesses import CommandError, run
+from reprolab.engine.apt import Machine
+
+LOCAL = "local"
+LIMIT = 20.0  # seconds for an answer of the docker command line
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True)
+class NamedEngine:
+    """An engine with the name of its worker. ``ssh`` has the words for ssh, if the engine is on another machine."""
+
+    name: str
+    endpoint: str
+    ssh: tuple[str, ...] = ()
+
+
+def read_engines(text: str, machine: Machine | None = None) -> tuple[NamedEngine, ...]:
+    """The engines of a text such as "unix:///run/docker.sock ssh://lab2 my-context".
+
+    Raises UsageError for an address that is none, a context that does not exist, an engine that is named twice, and an
+    engine on another machine that is not reached by ssh.
+    """
+    machine = machine or Machine()
+    words = text.replace(",", " ").split()
+    engines = [_engine(word, machine) for word in words]
+    for word, engine in zip(words, engines, strict=True):
+        if [other.endpoint for other in engines].count(engine.endpoint) > 1:
+            raise UsageError(
+                f"{option('engines')} names {engine.endpoint} twice ({word})",
+                expected="each engine once: one worker runs several trials without load, and never two with load",
+            )
+    return tuple(_distinct(engines))
+
+
+def _engine(word: str, machine: Machine) -> NamedEngine:
+    if "://" in word:
+        return _of_endpoint(word, word, "")
+    return _of_endpoint(word, _context_endpoint(word, machine), word)
+
+
+def _of_endpoint(word: str, endpoint: str, name: str) -> NamedEngine:
+    """The engine at an address; ``word`` is what the user wrote. Raises UsageError."""
+    try:
+        parts = urlsplit(endpoint)
+        host, port = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise _no_engine(word, str(error)) from error
+    if parts.scheme == "ssh" and host and not parts.path.strip("/"):
+        destination = f"{parts.username}@{host}" if parts.username else host
+        if not re.fullmatch(r"[\w][\w.:@-]*", destination):
+            raise _no_engine(word, f"{destination!r} is no host")
+        return NamedEngine(name or host, endpoint, (*(("-p", str(port)) if port else ()), destination))
+    if parts.scheme in ("unix", "npipe") and parts.path:
+        return NamedEngine(name or LOCAL, endpoint)
+    if parts.scheme == "tcp" and host in LOOPBACK:
+        return NamedEngine(name or LOCAL, endpoint)
+    if parts.scheme == "tcp" and host:
+        raise _no_engine(word, "the lab must run on the engine's own machine, since its requests go to 127.0.0.1")
+    raise _no_engine(word, "it is no address of an engine")
+
+
+def _no_engine(word: str, reason: str) -> UsageError:
+    return UsageError(
+        f"{option('engines')}: {word}: {reason}",
+        expected="unix:///PATH, ssh://[USER@]HOST[:PORT], or the name of a docker context for one of these",
+        advice=f"for another machine: ssh://HOST, or a worker there and {option('scheduler', 'tcp://HOST:8786')}",
+    )
+
+
+def _context_endpoint(name: str, machine: Machine) -> str:
+    cli = machine.which("docker")
+    template = "{{.Endpoints.docker.Host}}"
+    try:
+        command = [cli or "docker", "context", "inspect", "--format", template, "--", name]
+        return run(command, env=machine.env, timeout=LIMIT).stdout.strip()
+    except CommandError as error:
+        raise UsageError(
+            f"{option('engines')}: there is no docker context {name!r}",
+            expected="an address such as unix:///run/docker.sock or ssh://HOST, or a context that exists",
+            advice="docker context ls",
+        ) from error
+
+
+def _distinct(engines: Iterable[NamedEngine]) -> Iterable[NamedEngine]:
+    """Give engines with the same name different ones: local, local-2."""
+    seen: dict[str, int] = {}
+    for engine in engines:
+        seen[engine.name] = number = seen.get(engine.name, 0) + 1
+        yield NamedEngine(f"{engine.name}-{number}" if number > 1 else engine.name, engine.endpoint, engine.ssh)
+
+
+def endpoints(engines: Iterable[NamedEngine]) -> Mapping[str, str]:
+    """Name of a worker -> address of its engine."""
+    return {engine.name: engine.endpoint for engine in engines}
+
+
+def results_of(results: Path, engine: NamedEngine) -> Path:
+    """The results directory of the worker of an engine on this machine."""
+    return results / ".workers" / re.sub(r"[^\w.-]+", "-", engine.name)

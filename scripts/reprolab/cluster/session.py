@@ -1,0 +1,133 @@
+"""Starts what measures cells on several engines: a cluster of the driver's own, or one that is there."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reprolab.cluster.engines import NamedEngine, endpoints, read_engines, results_of
+from reprolab.cluster.half_trials import collect
+from reprolab.cluster.messages import Question
+from reprolab.cluster.workplace import FOLDER
+from reprolab.core.command_text import option
+from reprolab.core.errors import UsageError
+from reprolab.core.files import display_path, writing
+from reprolab.core.locks import directory_lock
+from reprolab.engine.apt import Machine
+from reprolab.evidence import lookup
+from reprolab.measure.store import CellStore
+from reprolab.run.observer import RunObserver
+from reprolab.run.plan import default_jobs
+from reprolab.scenario.digest import case_digest
+from reprolab.scenario.model import Scenario
+
+if TYPE_CHECKING:
+    from reprolab.cluster.measurer import ClusterMeasurer
+
+SCHEMES = ("tcp://", "tls://")
+
+
+@contextmanager
+def measurer(
+    root: Path,
+    scenario: Scenario,
+    observer: RunObserver,
+    *,
+    engines: str = "",
+    scheduler: str = "",
+    share_images: bool = False,
+    seed: int = 0,
+    jobs: int | None = None,
+    fresh: bool = False,
+) -> Iterator[ClusterMeasurer]:
+    """A measurer on several engines, while the block runs: a worker for each of ``engines``, or those of ``scheduler``.
+
+    Two questions about one scenario wait for each other. Raises UsageError for options that do not go together, and if
+    dask.distributed is missing; else LabError as a run does.
+    """
+    require_distributed()
+    # These modules import dask.distributed.
+    from reprolab.cluster import driver
+    from reprolab.cluster.dispatch import Dispatcher
+    from reprolab.cluster.measurer import ClusterMeasurer
+    from reprolab.cluster.share import Sharer
+
+    named = check_options(engines, scheduler, share_images)
+    store = CellStore(lookup.results_root(root), scenario)
+    with writing(store.directory):
+        store.directory.mkdir(parents=True, exist_ok=True)
+    jobs = jobs or default_jobs()
+    question = Question(
+        secrets.token_hex(6), str(root), scenario.name, case_digest(scenario.directory), version("reprolab"), jobs
+    )
+    doing = f"measures cells of {scenario.name}"
+    with directory_lock(store.directory, doing, observer.progress), observer.trials(), ExitStack() as stack:
+        delivered: set[str] = set()
+        # Called when the workers have ended.
+        stack.callback(_collect, question, named, store, delivered, observer)
+        crew = stack.enter_context(driver.crew_of(question, store.results, named, scheduler, observer.progress))
+        sharer = Sharer(endpoints(named), Machine().which("docker"), observer.progress) if share_images else None
+        try:
+            yield ClusterMeasurer(
+                scenario,
+                store,
+                Dispatcher(crew, jobs),
+                observer,
+                seed=seed,
+                fresh=fresh,
+                sharer=sharer,
+                delivered=delivered,
+            )
+        finally:
+            driver.forget_delivered(crew)
+
+
+def _collect(
+    question: Question,
+    engines: Sequence[NamedEngine],
+    store: CellStore,
+    delivered: Collection[str],
+    observer: RunObserver,
+) -> None:
+    """Bring what half trials left on workers of this machine to their cells."""
+    for engine in engines:
+        if not engine.ssh:
+            trials = (results_of(store.results, engine) / FOLDER / question.id).resolve()
+            for path in collect(trials, engine.name, store, delivered):
+                observer.progress(f"a half trial of {engine.name} is kept apart in {display_path(path)}")
+
+
+def require_distributed() -> None:
+    """Raise UsageError if the optional extra of the lab is not installed."""
+    try:
+        import distributed  # noqa: F401
+    except ImportError as error:
+        raise UsageError(
+            f"trials on several engines need dask.distributed: {error}",
+            expected="the lab's extra `cluster`",
+            advice="in a checkout run `make setup`, which installs it; else pip install 'reprolab[cluster]'",
+        ) from error
+
+
+def check_options(engines: str, scheduler: str, share_images: bool) -> tuple[NamedEngine, ...]:
+    """The engines that are named. Raises UsageError unless there is either a list of engines or a scheduler."""
+    if bool(engines.strip()) == bool(scheduler.strip()):
+        raise UsageError(
+            f"{option('engines')} and {option('scheduler')} are two ways to several engines",
+            expected="one of the two",
+        )
+    if scheduler and not scheduler.startswith(SCHEMES):
+        raise UsageError(
+            f"{option('scheduler')}: {scheduler!r} is no address of a scheduler",
+            expected="an address such as tcp://lab1:8786",
+        )
+    if scheduler and share_images:
+        raise UsageError(
+            f"{option('share-images')} needs {option('engines')}: a scheduler does not know the engines of its workers",
+            expected="workers whose engines build their images, or pull them from a registry",
+        )
+    return read_engines(engines)

@@ -1,0 +1,138 @@
+"""Gives all engines the images of the first one, so that a cell is the same everywhere and is built once."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from reprolab.cluster.crew import Job, Member
+from reprolab.cluster.dispatch import DONE, Answer, Dispatcher
+from reprolab.cluster.kept import KnownCell
+from reprolab.cluster.messages import Built, Failure, Place, Refused
+from reprolab.cluster.tasks import adopt, build
+from reprolab.core.errors import EngineError
+from reprolab.core.number_words import plural
+from reprolab.core.progress import OnProgress
+from reprolab.measure.cell import Cell
+
+AT_ONCE = 100  # images in one stream
+LIMIT = 3600.0  # seconds for one stream
+
+
+@dataclass
+class Sharer:
+    """``engines`` is name of a worker -> endpoint of its engine, as this machine's docker command line knows it."""
+
+    engines: Mapping[str, str]
+    docker: str
+    on_progress: OnProgress
+    _built: dict[Cell, Built] = field(default_factory=dict)
+
+    @property
+    def first(self) -> str:
+        """The worker that builds."""
+        return next(iter(self.engines))
+
+    def share(self, dispatcher: Dispatcher, cells: Sequence[KnownCell]) -> None:
+        """Build the images of cells on the first engine, and give them to the others. Raises EngineError."""
+        new = {known.cell: known for known in cells if known.cell not in self._built}
+        results = _Results(self.first)
+        dispatcher.run([[_build_job(cell, self.first)] for cell in new], results)
+        for cell, result in results.seen.items():
+            if isinstance(result, Refused):
+                new[cell].obstacle = result.reason
+            else:
+                self._built[cell] = result
+        wanted = [self._built[known.cell] for known in cells if known.cell in self._built]
+        others = [name for name in self.engines if name != self.first]
+        for name, lacking in self._offer(dispatcher, wanted, others).items():
+            self._copy(lacking, name)
+        self._offer(dispatcher, wanted, others)
+
+    def _offer(self, dispatcher: Dispatcher, wanted: Sequence[Built], names: Sequence[str]) -> dict[str, list[str]]:
+        """Name of a worker -> the images that its engine lacks. One that lacks none uses them from now on."""
+        members = [member.name for member in dispatcher.crew.members.values() if member.name in names]
+        results = _Results(self.first)
+        dispatcher.run([[_offer_job(wanted, name)] for name in members], results)
+        return results.seen
+
+    def _copy(self, references: Sequence[str], name: str) -> None:
+        if references:
+            self.on_progress(f"loading {plural(len(references), 'image')} of {self.first} into the engine of {name}")
+        for start in range(0, len(references), AT_ONCE):
+            copy_images(self.docker, self.engines[self.first], self.engines[name], references[start : start + AT_ONCE])
+
+
+def _build_job(cell: Cell, only: str) -> Job:
+    return Job(f"the images of {cell.words}", build, lambda member: cell, cell, only=only)
+
+
+def _offer_job(wanted: Sequence[Built], only: str) -> Job:
+    return Job(f"taking images from another engine to {only}", adopt, lambda member: wanted, only, only=only)
+
+
+def copy_images(docker: str, source: str, target: str, references: Sequence[str]) -> None:
+    """Stream images from one engine to another. Raises EngineError."""
+    save = subprocess.Popen(
+        [docker, "--host", source, "save", *references],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    load = subprocess.Popen(
+        [docker, "--host", target, "load", "--quiet"],
+        stdin=save.stdout,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        if save.stdout:
+            save.stdout.close()  # the end of one program must reach the other
+        _, errors = load.communicate(timeout=LIMIT)
+        if load.returncode or save.wait(60):
+            raise _failed(target, errors.decode("utf-8", "replace").strip() or f"docker save from {source} failed")
+    except subprocess.TimeoutExpired as error:
+        raise _failed(target, f"not finished after {LIMIT:g} s") from error
+    finally:
+        for process in (load, save):
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+def _failed(endpoint: str, reason: str) -> EngineError:
+    return EngineError(
+        f"the images of the first engine could not be loaded into {endpoint}: {reason}",
+        expected="engines that the docker command line of this machine reaches, with free disk space",
+        advice="leave --share-images out: each engine then builds its own images",
+    )
+
+
+@dataclass
+class _Results:
+    """Collects what workers return, by the group of the job."""
+
+    first: str
+    seen: dict[Any, Any] = field(default_factory=dict)
+
+    def begins(self, job: Job, place: Place) -> None:
+        pass
+
+    def accept(self, job: Job, member: Member, result: Any) -> Answer:
+        self.seen[job.group] = result
+        return DONE
+
+    def fails(self, job: Job, place: Place, failure: Failure) -> None:
+        pass
+
+    def give_up(self, job: Job, reasons: Mapping[str, str], last: bool) -> bool:
+        if job.only != self.first:
+            return True
+        raise EngineError(
+            f"{job.only} is gone, from which the other engines get their images",
+            expected="a first engine that stays; the trials until now are kept",
+            advice="repair it, or leave --share-images out",
+        )

@@ -1,0 +1,385 @@
+"""The parts of the cluster that need no worker: archives, blocks, names of engines, what is left behind."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from cases import load
+from click.testing import CliRunner
+from reprolab.cli.cluster_options import ClusterOptions
+from reprolab.cli.main import main
+from reprolab.cluster import archive, own, session
+from reprolab.cluster import crew as crew_module
+from reprolab.cluster.archive import Archive, pack, unpack
+from reprolab.cluster.blocks import blocks
+from reprolab.cluster.crew import Crew, Member
+from reprolab.cluster.engines import NamedEngine, read_engines
+from reprolab.cluster.half_trials import ASIDE, collect, set_aside
+from reprolab.cluster.messages import Failure, Part, Place, Question
+from reprolab.cluster.own import ssh_command
+from reprolab.cluster.tasks import Opening
+from reprolab.cluster.workplace import package_difference
+from reprolab.core.errors import BuildError, EngineError, EvidenceError, Exit, UsageError
+from reprolab.core.subprocesses import run
+from reprolab.engine.apt import Machine
+from reprolab.evidence.run_dir import TrialDirectory
+from reprolab.evidence.run_info import PlanEntry, RunInfo
+from reprolab.evidence.trials_file import TrialLines
+from reprolab.evidence.whole import hold_against_plan
+from reprolab.measure.cell import Cell
+from reprolab.measure.store import CellStore
+from reprolab.scenario.trial import TrialRecord
+from requests import ConnectionError as NoConnection
+
+
+def tar_of(name: str, content: bytes = b"x", **more: Any) -> Archive:
+    """An archive that `pack` would not make."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        member = tarfile.TarInfo(name)
+        member.size = len(content)
+        for key, value in more.items():
+            setattr(member, key, value)
+        tar.addfile(member, io.BytesIO(content))
+    return Archive.of(buffer.getvalue())
+
+
+def test_a_directory_arrives_as_it_was(tmp_path: Path) -> None:
+    """With its folders; links are left out."""
+    source = tmp_path / "source"
+    (source / "failure" / "app").mkdir(parents=True)
+    (source / "failure" / "app" / "reason.txt").write_text("why", encoding="utf-8")
+    (source / "app.log.gz").write_bytes(bytes(range(256)))
+    (source / "link").symlink_to("/etc/passwd")
+    unpack(pack(source), tmp_path / "target")
+    files = {str(path.relative_to(tmp_path / "target")) for path in (tmp_path / "target").rglob("*") if path.is_file()}
+    assert files == {"failure/app/reason.txt", "app.log.gz"}
+    assert (tmp_path / "target" / "app.log.gz").read_bytes() == bytes(range(256))
+
+
+def test_a_trial_without_files_arrives_too(tmp_path: Path) -> None:
+    """Its directory may not exist."""
+    unpack(pack(tmp_path / "none"), tmp_path / "target")
+    assert list((tmp_path / "target").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["/etc/x", "../x", "a/../../x", ""])
+def test_an_archive_with_a_strange_name_is_refused(name: str, tmp_path: Path) -> None:
+    """Nothing of it stays."""
+    with pytest.raises(EvidenceError, match="arrived damaged"):
+        unpack(tar_of(name), tmp_path / "target" / "1")
+    assert not (tmp_path / "target" / "1").exists()
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
+def test_an_archive_with_something_else_than_files_is_refused(kind: bytes, tmp_path: Path) -> None:
+    """A link could lead out of the directory."""
+    with pytest.raises(EvidenceError, match="is no file of a trial"):
+        unpack(tar_of("x", b"", type=kind, linkname="/etc/passwd"), tmp_path / "target")
+
+
+def test_an_archive_that_was_changed_on_its_way_is_refused(tmp_path: Path) -> None:
+    """Its checksum tells; so does a tar that ends in the middle."""
+    sound = tar_of("x", b"abc")
+    with pytest.raises(EvidenceError, match="another content"):
+        unpack(replace(sound, data=sound.data.replace(b"abc", b"abd")), tmp_path / "target")
+    with pytest.raises(EvidenceError, match="arrived damaged"):
+        unpack(Archive.of(sound.data[:513]), tmp_path / "target")
+
+
+def test_too_much_evidence_is_an_error_on_both_sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker must not fill the driver's memory or disk."""
+    (tmp_path / "x").write_bytes(b"12345")
+    packed = pack(tmp_path)
+    monkeypatch.setattr(archive, "MOST_BYTES", 4)
+    with pytest.raises(EvidenceError, match="too large to be sent"):
+        pack(tmp_path)
+    with pytest.raises(EvidenceError, match="too large"):
+        unpack(packed, tmp_path / "target")
+
+
+def cells(rows: int, columns: int) -> list[Cell]:
+    """A map."""
+    return [Cell("lamp", (("RELEASE", f"{x}"), ("KIND", f"k{y}"))) for x in range(columns) for y in range(rows)]
+
+
+def test_a_block_is_one_round_of_all_cells_if_there_are_enough_rounds() -> None:
+    """Each cell once; the next round is another block."""
+    wanted = dict.fromkeys(cells(2, 3), 2)
+    parts = blocks(wanted, 2, "seed")
+    assert [{number for _, number in part} for part in parts] == [{0}, {1}]
+    assert all(sorted(cell.words for cell, _ in part) == sorted(cell.words for cell in wanted) for part in parts)
+
+
+def test_with_fewer_rounds_than_hosts_cells_are_compared_along_the_longest_axis() -> None:
+    """So that there is something to do for all hosts."""
+    parts = blocks(dict.fromkeys(cells(3, 5), 1), 3, "seed")
+    assert len(parts) == 3
+    for part in parts:
+        assert len({dict(cell.changes)["KIND"] for cell, _ in part}) == 1 and len(part) == 5
+
+
+def test_a_line_is_cut_into_stretches_of_neighbours_if_it_would_leave_hosts_idle() -> None:
+    """One release after the other, as long as there are two of them for a comparison."""
+    line = cells(1, 12)
+    parts = blocks(dict.fromkeys(line, 1), 4, "seed")
+    stretches = sorted([line.index(cell) for cell, _ in sorted(part, key=lambda p: line.index(p[0]))] for part in parts)
+    assert stretches == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10, 11]]
+    assert len(blocks(dict.fromkeys(line, 1), 100, "seed")) == 6
+    assert len(blocks(dict.fromkeys(line, 2), 4, "seed")) == 4
+
+
+def test_a_caller_may_name_what_is_compared() -> None:
+    """For example nothing."""
+    wanted = dict.fromkeys(cells(2, 2), 2)
+    assert [len(part) for part in blocks(wanted, 1, "seed", lambda cell: cell)] == [1] * 8
+
+
+def test_cells_that_want_fewer_trials_are_in_fewer_rounds() -> None:
+    """Every trial is there once."""
+    first, second = cells(2, 1)
+    parts = blocks({first: 3, second: 1}, 1, "seed")
+    assert [len(part) for part in parts] == [2, 1, 1]
+    assert sorted(number for part in parts for cell, number in part if cell == first) == [0, 1, 2]
+
+
+def test_the_order_of_blocks_is_that_of_the_seed() -> None:
+    """And another one with another seed."""
+    wanted = dict.fromkeys(cells(6, 6), 1)
+    assert blocks(wanted, 9, "1") == blocks(wanted, 9, "1")
+    assert blocks(wanted, 9, "1") != blocks(wanted, 9, "2")
+
+
+class Contexts(Machine):
+    """A machine whose docker command line knows one context."""
+
+    def which(self, program: str) -> str:
+        return str(self.root / program)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """Its `docker context inspect` knows `far` and `tls`."""
+    script = tmp_path / "docker"
+    script.write_text(
+        '#!/bin/sh\nshift 5\ncase "$1" in far) echo ssh://me@lab3:2222 ;; tls) echo tcp://lab4:2376 ;; '
+        "*) echo no such context >&2; exit 1 ;; esac\n",
+        encoding="utf-8",
+    )
+    script.chmod(0o755)
+    return Contexts(root=tmp_path)
+
+
+def test_engines_are_sockets_machines_and_contexts(machine: Machine) -> None:
+    """Each has a name of its own."""
+    assert read_engines("unix:///run/docker.sock ssh://lab2,far unix:///srv/two.sock", machine) == (
+        NamedEngine("local", "unix:///run/docker.sock"),
+        NamedEngine("lab2", "ssh://lab2", ("lab2",)),
+        NamedEngine("far", "ssh://me@lab3:2222", ("-p", "2222", "me@lab3")),
+        NamedEngine("local-2", "unix:///srv/two.sock"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("nowhere", "no docker context 'nowhere'"),
+        ("tls", "its requests go to 127.0.0.1"),
+        ("tcp://10.0.0.1:2375", "its requests go to 127.0.0.1"),
+        ("http://lab2", "no address of an engine"),
+        ("unix://", "no address of an engine"),
+        ("ssh://lab2/some/path", "no address of an engine"),
+        ("ssh://-oProxyCommand=x", "is no host"),
+        ("ssh://lab2:x", "Port could not be cast"),
+        ("ssh://lab2 ssh://lab2", "names ssh://lab2 twice"),
+    ],
+)
+def test_a_text_that_names_no_engine_is_a_usage_error(text: str, message: str, machine: Machine) -> None:
+    """With what was expected."""
+    with pytest.raises(UsageError, match=message) as caught:
+        read_engines(text, machine)
+    assert caught.value.expected
+
+
+def test_a_worker_behind_ssh_gets_both_connections() -> None:
+    """On the loopback of both machines; the words of the user come last, and the shell sees a quoted path."""
+    engine = NamedEngine("lab2", "ssh://me@lab2:2222", ("-p", "2222", "me@lab2"))
+    command = ssh_command(engine, 4444, 5555, Path("/srv/the lab"))
+    assert command[command.index("-L") + 1] == "127.0.0.1:5555:127.0.0.1:5555"
+    assert command[command.index("-R") + 1] == "127.0.0.1:4444:127.0.0.1:4444"
+    assert command[-2:] == ["me@lab2", "cd '/srv/the lab' && exec .venv/bin/python -m reprolab.cluster.worker"]
+
+
+@pytest.mark.parametrize(
+    ("engines", "scheduler", "share"),
+    [
+        ("", "", False),
+        ("unix:///run/docker.sock", "tcp://lab1:8786", False),
+        ("", "lab1:8786", False),
+        ("", "tcp://lab1:8786", True),
+    ],
+)
+def test_options_that_do_not_go_together_are_usage_errors(engines: str, scheduler: str, share: bool) -> None:
+    """Before anything is started."""
+    with pytest.raises(UsageError):
+        session.check_options(engines, scheduler, share)
+
+
+def test_images_are_shared_between_several_engines_only() -> None:
+    """The option alone does nothing."""
+    assert not ClusterOptions().several
+    with pytest.raises(UsageError, match="several engines"):
+        ClusterOptions(share_images=True).several  # noqa: B018
+
+
+def test_without_the_extra_there_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says how to get it."""
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(UsageError, match=r"need dask\.distributed") as caught:
+        session.require_distributed()
+    assert "reprolab[cluster]" in caught.value.advice and "make setup" in caught.value.advice
+
+
+def test_one_engine_needs_nothing_of_dask() -> None:
+    """No command imports it before several engines are asked for."""
+    modules = "reprolab.cli.matrix, reprolab.cli.bisect, reprolab.cli.shrink, sys"
+    code = f"import {modules}; print([m for m in ('dask', 'distributed') if m in sys.modules])"
+    assert run([sys.executable, "-c", code]).stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("command", ["matrix", "bisect", "shrink"])
+def test_the_questions_take_engines(command: str) -> None:
+    """All three have the same options."""
+    text = CliRunner().invoke(main, [command, "--help"]).output
+    assert all(option in text for option in ("--engines", "--scheduler", "--share-images"))
+
+
+def test_commits_are_built_on_one_engine_only(tmp_path: Path) -> None:
+    """The two options together are refused before anything is measured."""
+    arguments = ["idle-connections", "--factor", "GUNICORN=25.0.0..25.1.0", "--deep", "--source", str(tmp_path)]
+    result = CliRunner().invoke(main, ["bisect", *arguments, "--engines", "unix:///run/docker.sock"])
+    assert result.exit_code == Exit.USAGE and "on the engine in use only" in result.output
+
+
+def test_a_failure_keeps_the_parts_of_its_error() -> None:
+    """Also of errors that cannot be sent as they are."""
+    failure = Failure.of(EngineError("gone", expected="an engine", advice="start it"))
+    assert (failure.part, failure.line, failure.expected, failure.advice) == (
+        Part.ENGINE,
+        "gone",
+        "an engine",
+        "start it",
+    )
+    assert Failure.of(UsageError("x")).part is Part.USAGE
+    assert Failure.of(BuildError("x\ny")).line == "x"
+    assert Failure.of(NoConnection("refused")).part is Part.ENGINE
+
+
+def test_a_difference_of_packages_is_named() -> None:
+    """Of any kind, and a package that is absent too."""
+    here = {"app": {"pip": {"flask": "2.0"}, "deb": {"curl": "7"}}}
+    assert package_difference(here, here) == ""
+    other = {"app": {"pip": {"flask": "2.1"}, "deb": {"curl": "7"}}}
+    assert package_difference(here, other) == "app has other packages there: flask is 2.1, not 2.0"
+    assert package_difference(here, {"app": {"pip": {"flask": "2.0"}}}).endswith("curl is absent, not 7")
+
+
+def test_a_half_trial_is_not_written_into(tmp_path: Path) -> None:
+    """Each attempt has a directory of its own."""
+    evidence = TrialDirectory(tmp_path / "custom" / "3")
+    for attempt in ("first", "second"):
+        evidence.write_text("x", attempt)
+        set_aside(evidence)
+    assert not evidence.path.exists()
+    kept = sorted(path.name for path in (tmp_path / "custom" / ASIDE).iterdir())
+    assert kept == ["3", "3-2"]
+
+
+def test_what_half_trials_left_is_brought_to_their_cells(tmp_path: Path) -> None:
+    """What the driver has is removed; the logs of builds are kept, and the worker's directory is gone."""
+    store = CellStore(tmp_path / "results", load(tmp_path / "checkout"))
+    trials = tmp_path / "worker" / "cluster" / "q"
+    cell = trials / "lamp" / "key" / "lamp" / "custom"
+    for name in ("1", "2", f"{ASIDE}/2"):
+        TrialDirectory(cell / name).write_text("app.log", name)
+    TrialDirectory(trials / "builds").write_text("app-1.log", "built")
+    places = collect(trials, "lab2", store, {str(cell / "1")})
+    assert [str(path.relative_to(store.directory)) for path in places] == [
+        f"lamp/key/{ASIDE}/2-lab2",
+        f"lamp/key/{ASIDE}/2-lab2-2",
+    ]
+    assert (store.directory / "builds" / "app-1.log").read_text(encoding="utf-8") == "built"
+    assert not trials.exists()
+
+
+def test_numbers_that_were_skipped_are_no_faults() -> None:
+    """They were given to trials that were broken off; a trial with such a number is one."""
+    plan = PlanEntry("lamp", "custom", {}, 4, skipped=(2,))
+    info = RunInfo("blink", status="complete", plan=(plan,), checksums=True)
+    records = tuple(TrialRecord("lamp", "custom", number, {}, {}) for number in (1, 3, 4))
+    assert hold_against_plan(TrialLines(records), info, "trials.jsonl").faults == ()
+    surplus = (*records, TrialRecord("lamp", "custom", 2, {}, {}))
+    assert "has trial 2" in hold_against_plan(TrialLines(surplus), info, "trials.jsonl").words
+    assert "lacks trials" in hold_against_plan(TrialLines(records[:2]), info, "trials.jsonl").words
+    assert RunInfo.from_json(json.loads(json.dumps(info.to_json()))).plan == (plan,)
+
+
+class Scheduler:
+    """A client whose scheduler has the workers at these addresses; nothing of what it submits ends."""
+
+    def __init__(self) -> None:
+        self.addresses: set[str] = set()
+
+    def nthreads(self) -> dict[str, int]:
+        return dict.fromkeys(self.addresses, 1)
+
+    def submit(self, *arguments: Any, **options: Any) -> Mock:
+        return Mock()
+
+
+class EndedWorkers(own.OwnWorkers):
+    """Workers that were told to end."""
+
+    def end(self, name: str) -> None:
+        self.threads += 1
+
+
+@pytest.fixture
+def crew(monkeypatch: pytest.MonkeyPatch) -> Crew:
+    """A crew with one worker of its own."""
+    monkeypatch.setattr(crew_module, "POLL", 0.0)
+    workers = EndedWorkers(Path(), Path(), [NamedEngine("local", "unix:///x")], 0)
+    return Crew(Scheduler(), Opening(Question("q", "", "blink", "", "")), [].append, workers)
+
+
+def test_a_worker_that_comes_back_at_its_address_is_asked_again(crew: Crew) -> None:
+    """A worker with a fixed port, which the system starts again."""
+    for addresses, greetings in (({"a"}, 1), ({"a"}, 1), (set(), 0), ({"a"}, 1)):
+        crew.client.addresses = addresses
+        crew.update()
+        assert len(crew.greetings) == greetings and crew.size == 1
+
+
+def test_a_worker_that_is_given_up_is_let_end(crew: Crew) -> None:
+    """Its engine may hang, and with it a trial that holds the lock for load of the machine."""
+    crew.members["a"] = Member("a", Place("local", "boot", "/x"))
+    crew.client.addresses = {"a"}
+    crew.silent["a"] = "the engine does not answer"
+    assert [member.name for member in crew.update()] == ["local"]
+    assert isinstance(crew.own, EndedWorkers) and crew.own.threads == 1
+
+
+def test_workers_that_are_not_ready_yet_count_as_hosts(crew: Crew) -> None:
+    """Else the first ones would get all the work, in as few blocks as there are of them."""
+    crew.own = None
+    crew.client.addresses = {"a", "b", "c"}
+    crew.update()
+    assert (len(crew.members), crew.size) == (0, 3)
