@@ -97,6 +97,11 @@ def run_case(root: Path, scenario: Scenario, claims: Collection[str], options: C
             raise
         error.args = (f"{error.args[0]}\n  evidence: {display_path(session.run.path)}/",)
         raise
+    except KeyboardInterrupt as error:
+        if session.run is None:
+            raise
+        # pytest shows no output of an interrupted test, but this message.
+        raise KeyboardInterrupt(f"evidence so far: {display_path(session.run.path)}/") from error
     assert session.run is not None
     verdict = read_verdict(session.run)
     assert verdict is not None

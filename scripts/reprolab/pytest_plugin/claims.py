@@ -35,23 +35,32 @@ class Case(pytest.Collector):
         super().__init__(**rest)
         self.root, self.selection, self.options = root, selection, options
         self.judged: JudgedRun | None = None
-        self.error: LabError | None = None
+        self.error: Exception | None = None
 
     def collect(self) -> Iterator[ClaimItem]:
         for identifier in self.selection.claims:
             yield ClaimItem.from_parent(self, name=identifier)
 
     def ready(self) -> JudgedRun:
-        """The run of the claims that pytest has chosen. Raises pytest's Failed, in full only for the first claim."""
-        if self.error is not None:
-            pytest.fail(shown(f"{str(self.error).splitlines()[0]} (see the first claim of {self.name})"), pytrace=False)
-        if self.judged is None:
+        """The run of the claims that pytest has chosen. Raises what ended it, for each claim.
+
+        An error of the lab is pytest's Failed, with the whole message for the first claim only.
+        """
+        first = self.judged is None and self.error is None
+        if first:
             try:
                 self.judged = self._judge()
-            except LabError as error:
+            except Exception as error:
                 self.error = error
-                pytest.fail(shown(str(error)), pytrace=False)
-        return self.judged
+        if self.judged is not None:
+            return self.judged
+        if not isinstance(self.error, LabError):
+            assert self.error is not None
+            raise self.error
+        message = str(self.error)
+        if not first:
+            message = f"{message.splitlines()[0]} (see the first claim of {self.name})"
+        pytest.fail(shown(message), pytrace=False)
 
     def _judge(self) -> JudgedRun:
         scenario = self.selection.scenario
@@ -101,7 +110,8 @@ class ClaimItem(pytest.Item):
         return self.path, None, self.nodeid
 
 
-@dataclass
+# pytest keeps plugins in sets.
+@dataclass(eq=False)
 class ClaimTests:
     """The hooks of a session with claims. ``only`` says that nothing but claims is collected."""
 
@@ -181,12 +191,12 @@ class ClaimTests:
             terminalreporter.line(f"{report.nodeid} {shown(outcome.text)}")
         if self.reported:
             terminalreporter.section("reprolab")
-        cases: dict[tuple[str, str], list[Kind]] = {}
+        cases: dict[tuple[str, str], list[Outcome]] = {}
         for report, outcome in self.reported:
             evidence = dict(report.user_properties)["evidence"]
-            cases.setdefault((report.nodeid.partition("::")[0], str(evidence)), []).append(outcome.kind)
-        for (name, evidence), kinds in cases.items():
-            terminalreporter.line(f"{name}: {counted(kinds)}; evidence: {display_path(Path(evidence))}/")
+            cases.setdefault((report.nodeid.partition("::")[0], str(evidence)), []).append(outcome)
+        for (name, evidence), outcomes in cases.items():
+            terminalreporter.line(f"{name}: {counted(outcomes)}; evidence: {display_path(Path(evidence))}/")
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         undecided = sum(report.failed and outcome.open for report, outcome in self.reported)

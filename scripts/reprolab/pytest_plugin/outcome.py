@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -39,7 +39,7 @@ class Outcome:
     """The outcome of one claim. ``word`` is for one line, ``text`` has the reason and the evidence.
 
     ``ends_well`` says whether pytest takes it for no failure: a claim that passed, or one whose undecided verdict is on
-    record. ``drift``: it was decided differently from the record.
+    record. ``drift``: it was decided differently from the record. ``thin``: it rests on too few trials.
     """
 
     kind: Kind
@@ -47,6 +47,7 @@ class Outcome:
     text: str
     ends_well: bool
     drift: bool = False
+    thin: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain values: pytest-xdist sends them from a worker to its controller."""
@@ -81,28 +82,30 @@ class JudgedRun:
         assert claim is not None
         kind, word, reason = self._decided(claim)
         as_recorded = claim.verdict == claim.recorded and self.verdict.asked(claim)
-        text = "\n".join([f"{word.lower()}: {reason}", f"  claim:    {claim.text}", *self._evidence(claim)])
         drift = claim.id in self.verdict.drifted
-        return Outcome(kind, word, text, kind is Kind.PASSED or (kind.undecided and as_recorded), drift)
+        text = "\n".join([reason, f"  claim:    {claim.text}", *self._evidence(claim)])
+        return Outcome(
+            kind, word, text, kind is Kind.PASSED or (kind.undecided and as_recorded), drift, bool(claim.thin)
+        )
 
     def _decided(self, claim: ClaimVerdict) -> tuple[Kind, str, str]:
-        """The kind of the outcome, the word for it, and the reason."""
-        thin = " (thin)" if claim.thin else ""
+        """The kind of the outcome, the word for it, and the reason, in which the verdict is named."""
+        reason = f"{claim.verdict}: {claim.reason}"
         if not self.verdict.asked(claim):
-            return Kind.NOT_JUDGED, Kind.NOT_JUDGED.upper(), self._not_asked(claim)
-        if claim.verdict == Verdict.INCONCLUSIVE:
-            if self.failure:
-                return Kind.FAILED, "FAILED", f"{self.failure}: {claim.why}"
-            return Kind.INCONCLUSIVE, "INCONCLUSIVE", claim.why
+            return Kind.NOT_JUDGED, "NOT JUDGED", f"not judged: {self._not_asked(claim)}"
         if claim.id in self.verdict.drifted:
             kind = Kind.INTERMITTENT if claim.verdict == Verdict.INTERMITTENT else Kind.FAILED
             return kind, f"{kind.upper()} (drift)", drift_line(claim, self.comparison)
-        if claim.verdict == Verdict.INTERMITTENT:
-            return Kind.INTERMITTENT, f"INTERMITTENT{_on_record(claim)}", claim.reason
-        if claim.verdict == Verdict.REFUTED and claim.recorded is None:
-            return Kind.FAILED, "FAILED (refuted)", claim.reason
-        refuted = " (refuted, as on record)" if claim.verdict == Verdict.REFUTED else ""
-        return Kind.PASSED, f"PASSED{refuted}{thin}", claim.reason
+        if claim.verdict == Verdict.INCONCLUSIVE and self.failure:
+            return Kind.FAILED, "FAILED", f"{self.failure}: {claim.why}"
+        on_record = ", as on record" if claim.recorded == claim.verdict else ""
+        if claim.verdict in (Verdict.INCONCLUSIVE, Verdict.INTERMITTENT):
+            kind = Kind(str(claim.verdict))
+            return kind, kind.upper() + on_record, reason
+        if claim.verdict == Verdict.REFUTED and not on_record:
+            return Kind.FAILED, "FAILED (refuted)", reason
+        refuted = f" (refuted{on_record})" if claim.verdict == Verdict.REFUTED else ""
+        return Kind.PASSED, f"PASSED{refuted}{' (thin)' if claim.thin else ''}", reason
 
     def _not_asked(self, claim: ClaimVerdict) -> str:
         """Why the claim is not judged, and how often its sign showed in what ran."""
@@ -123,11 +126,9 @@ class JudgedRun:
                 yield f"    {experiment}/{variant}/: the sign showed in {row.count.text}, expected: it {expected}"
 
 
-def _on_record(claim: ClaimVerdict) -> str:
-    return " (as on record)" if claim.recorded == claim.verdict else ""
-
-
-def counted(outcomes: Iterable[str]) -> str:
-    """How many outcomes there are of each kind: "10 passed, 2 inconclusive"."""
-    kinds = list(outcomes)
-    return ", ".join(f"{kinds.count(kind)} {kind}" for kind in Kind if kind in kinds)
+def counted(outcomes: Sequence[Outcome]) -> str:
+    """How many outcomes there are of each kind: "10 passed, 2 inconclusive; 3 of them thin: too few trials"."""
+    kinds = [outcome.kind for outcome in outcomes]
+    words = ", ".join(f"{kinds.count(kind)} {kind}" for kind in Kind if kind in kinds)
+    thin = sum(outcome.thin for outcome in outcomes)
+    return f"{words}; {thin} of them thin: too few trials" if thin else words

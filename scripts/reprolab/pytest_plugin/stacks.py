@@ -53,7 +53,7 @@ class SharedStack(Stack):
         return f"<stack {self.project}>"
 
 
-@dataclass(repr=False)
+@dataclass(eq=False, repr=False)
 class StackFactory:
     """Starts stacks for one test. ``failed`` is None as long as the outcome of the test is not known."""
 
@@ -181,11 +181,12 @@ def _text(path: Path) -> str:
     return shown(path.read_text(encoding="utf-8", errors="replace").rstrip()) if path.is_file() else ""
 
 
-@dataclass
+@dataclass(eq=False)
 class StackReports:
     """Adds what stacks did to the reports of failed tests. It is a plugin from the first use of a stack on."""
 
     active: list[StackFactory] = field(default_factory=list)
+    interrupted: list[Path] = field(default_factory=list)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -199,6 +200,11 @@ class StackReports:
             elif call.when == "call" and factory.failed is None:
                 factory.failed = False
         return report
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Name the evidence of tests that have no report, since a signal ended them."""
+        for path in self.interrupted:
+            terminalreporter.line(f"reprolab: the stack is down; evidence: {display_path(path)}/")
 
 
 @contextmanager
@@ -215,4 +221,8 @@ def stacks_of(request: pytest.FixtureRequest) -> Iterator[StackFactory]:
         yield factory
     finally:
         reports.active.remove(factory)
-        factory.close()
+        try:
+            factory.close()
+        finally:
+            if factory.failed is None:
+                reports.interrupted += [stack.evidence.path for stack in factory.stacks]
