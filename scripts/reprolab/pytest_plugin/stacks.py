@@ -117,13 +117,13 @@ class StackFactory:
         if self.failed is False:
             shutil.rmtree(evidence.path, ignore_errors=True)
 
-    def describe(self, report: pytest.TestReport) -> None:
+    def describe(self, item: pytest.Item, report: pytest.TestReport) -> None:
         """Save what the stacks did, and add it to the report of a failed test. The stacks still run."""
         for stack in self.stacks:
             keep_failure(stack, f"the test {report.nodeid} failed")
             _capture(stack)
             report.sections += sections(stack)
-            report.user_properties.append(("evidence", str(stack.evidence.path)))
+            item.user_properties.append(("evidence", str(stack.evidence.path)))
 
 
 def _prepared(
@@ -196,7 +196,7 @@ class StackReports:
         for factory in [factory for factory in self.active if factory.node in item.listchain()]:
             if report.failed and call.when != "teardown":
                 factory.failed = True
-                factory.describe(report)
+                factory.describe(item, report)
             elif call.when == "call" and factory.failed is None:
                 factory.failed = False
         return report
