@@ -278,6 +278,13 @@ def test_a_case_in_addopts_is_beside_the_other_tests(pytester: pytest.Pytester) 
     pytester.runpytest_inprocess(*LOADED).assert_outcomes(passed=2)
 
 
+def test_hooks_of_the_root_directory_are_for_claims_too(pytester: pytest.Pytester) -> None:
+    """As for the tests below it."""
+    pytester.makeconftest("def pytest_runtest_setup(item): print(f'hook for {item.nodeid}')")
+    result = judged(pytester, "-s", documented="+++", old="---")
+    result.stdout.fnmatch_lines(["*hook for blink::B-1*"])
+
+
 def test_junitxml_has_the_verdicts(pytester: pytest.Pytester) -> None:
     """What is undecided is no pass and no skip there either, and says which word it has."""
     two_claims(pytester.path)

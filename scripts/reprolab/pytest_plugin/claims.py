@@ -150,12 +150,11 @@ class ClaimTests:
 
     def _cases(self, session: pytest.Session) -> Iterator[Case]:
         for selection in self.selections:
-            name, directory = selection.scenario.name, selection.scenario.directory
+            name = selection.scenario.name
             yield Case.from_parent(
                 session,
                 name=name,
                 nodeid=name,
-                path=directory,
                 root=self.root,
                 selection=selection,
                 options=self.options,

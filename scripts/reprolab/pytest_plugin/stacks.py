@@ -89,7 +89,7 @@ class StackFactory:
             leftovers.remove_leftovers(api)
         self._engine = engine
         if lack := lacks(scenario, factors, experiment, HostState.of(engine)):
-            raise LabError(lack)
+            raise LabError(lack, advice="`reprolab list` shows what each scenario needs")
         evidence = TrialDirectory(lookup.create_run(root, f"{FOLDER}/{name}").path)
         self._cleanup.enter_context(interrupts.handled())
         self._cleanup.callback(self._remove_evidence, evidence)
