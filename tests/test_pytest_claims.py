@@ -7,20 +7,25 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from cases import EXPERIMENT, ROOT, lay_out, recorded_run, trials, write_run_json
-from reprolab.core.errors import UsageError
+from reprolab.core.errors import EngineError, Exit, UsageError
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.publish.accept import accept
-from reprolab.pytest_plugin import claims
+from reprolab.pytest_plugin import case_run, claims
 from reprolab.pytest_plugin.case_run import CaseOptions, plan_for
+from reprolab.pytest_plugin.outcome import JudgedRun, Kind
 from reprolab.pytest_plugin.selection import select
+from reprolab.run.plan import Plan
 from reprolab.scenario import loader
+from reprolab.verdict import record
 
 pytest_plugins = ["pytester"]
 
@@ -79,7 +84,7 @@ def judged(pytester: pytest.Pytester, *words: str, **shown: str) -> pytest.RunRe
     return pytester.runpytest_inprocess(*LOADED, f"--reprolab-run={run.path}", *words)
 
 
-def record(root: Path, **shown: str) -> None:
+def put_on_record(root: Path, **shown: str) -> None:
     """Put a run with these trials on record."""
     accept(root, finished(root, **shown))
 
@@ -103,7 +108,7 @@ def test_a_thin_verdict_says_so(pytester: pytest.Pytester) -> None:
 
 def test_drift_fails_with_reason_and_evidence(pytester: pytest.Pytester) -> None:
     """The verdict on record, that of the run, the layers that changed, and where the trials are."""
-    record(pytester.path, documented="+++", old="---")
+    put_on_record(pytester.path, documented="+++", old="---")
     result = judged(pytester, "-v", documented="---", old="---")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
@@ -125,7 +130,7 @@ def test_a_refuted_claim_fails_unless_it_is_on_record(pytester: pytest.Pytester)
     result = judged(pytester, "-v", documented="---", old="---")
     result.stdout.fnmatch_lines(["blink::B-1 FAILED (refuted) *"])
     assert result.ret == 1
-    record(pytester.path, documented="---", old="---")
+    put_on_record(pytester.path, documented="---", old="---")
     result = judged(pytester, "-v", documented="---", old="---")
     result.stdout.fnmatch_lines(["blink::B-1 PASSED (refuted, as on record) *"])
     assert result.ret == 0
@@ -154,7 +159,7 @@ def test_what_is_undecided_has_a_word_and_a_status(
 
 def test_a_claim_that_became_intermittent_is_a_drift(pytester: pytest.Pytester) -> None:
     """It has its own word, and the exit status of a failure, as a run of the lab has."""
-    record(pytester.path, documented="+++", old="---")
+    put_on_record(pytester.path, documented="+++", old="---")
     result = judged(pytester, "-v", documented="++-", old="---")
     result.stdout.fnmatch_lines(["blink::B-1 INTERMITTENT (drift) *", "*recorded confirmed, now intermittent*"])
     assert result.ret == 1
@@ -162,7 +167,7 @@ def test_a_claim_that_became_intermittent_is_a_drift(pytester: pytest.Pytester) 
 
 def test_an_intermittent_claim_on_record_ends_well(pytester: pytest.Pytester) -> None:
     """It does not look like a pass."""
-    record(pytester.path, documented="++-", old="---")
+    put_on_record(pytester.path, documented="++-", old="---")
     result = judged(pytester, "-v", documented="+--", old="---")
     result.stdout.fnmatch_lines(["blink::B-1 INTERMITTENT, as on record *", "*= 1 intermittent in *"])
     assert result.ret == 0
@@ -379,6 +384,61 @@ def test_a_test_installs_no_engine(pytester: pytest.Pytester, monkeypatch: pytes
     result = pytester.runpytest_subprocess(*LOADED, "--reprolab", "blink")
     result.stdout.fnmatch_lines(["*REPROLAB_ENGINE is external"])
     assert "REPROLAB_ENGINE" not in os.environ
+
+
+# -- a run ----------------------------------------------------------------------------------------
+
+
+class FakeSession:
+    """A run without containers: ``behave`` ends it."""
+
+    behave: Callable[[FakeSession], Exit]
+
+    def __init__(self, root: Path, plan: Plan, console: Any, observer: Any) -> None:
+        self.root, self.plan, self.run = root, plan, None
+
+    def execute(self) -> Exit:
+        self.run = finished(self.root, documented="xxx", old="---")
+        record.judge_run(self.plan.scenario, self.run)
+        return self.behave()
+
+
+@pytest.fixture
+def run_of_blink(lab: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[FakeSession], Exit]], JudgedRun]:
+    """Runs the small scenario with a session that ends in a given way."""
+    monkeypatch.setattr(case_run, "Session", FakeSession)
+
+    def run(behave: Callable[[FakeSession], Exit]) -> JudgedRun:
+        monkeypatch.setattr(FakeSession, "behave", behave, raising=False)
+        return case_run.run_case(lab, loader.load(lab, "blink"), ["B-1"], CaseOptions())
+
+    return run
+
+
+def test_an_image_that_could_not_be_built_is_a_failure(run_of_blink: Any) -> None:
+    """The claim is undecided, but more trials would not decide it. Without that reason it is inconclusive."""
+    outcome = run_of_blink(lambda session: Exit.LAB_FAILED).outcome("B-1")
+    assert (outcome.kind, outcome.ends_well) == (Kind.FAILED, False)
+    assert outcome.text.startswith("an image could not be built: ")
+    assert run_of_blink(lambda session: Exit.INCONCLUSIVE).outcome("B-1").kind is Kind.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (EngineError("gone", advice="start it"), r"gone\n  evidence: results/blink/\w+/\n  to do:    start it"),
+        (KeyboardInterrupt(), r"evidence so far: results/blink/\w+/"),
+    ],
+)
+def test_the_evidence_of_a_run_that_ended_early_is_named(run_of_blink: Any, error: BaseException, words: str) -> None:
+    """pytest shows the message, and not what the lab has printed."""
+
+    def behave(session: FakeSession) -> Exit:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        run_of_blink(behave)
+    assert re.fullmatch(words, str(caught.value))
 
 
 # -- the plan -------------------------------------------------------------------------------------

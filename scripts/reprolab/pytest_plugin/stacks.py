@@ -58,7 +58,7 @@ class StackFactory:
     """Starts stacks for one test. ``failed`` is None as long as the outcome of the test is not known."""
 
     config: pytest.Config
-    node: pytest.Item | pytest.Collector
+    node: pytest.Item
     failed: bool | None = None
     stacks: list[Stack] = field(default_factory=list)
     _cleanup: ExitStack = field(default_factory=ExitStack)
@@ -117,13 +117,14 @@ class StackFactory:
         if self.failed is False:
             shutil.rmtree(evidence.path, ignore_errors=True)
 
-    def describe(self, item: pytest.Item, report: pytest.TestReport) -> None:
+    def describe(self, report: pytest.TestReport) -> None:
         """Save what the stacks did, and add it to the report of a failed test. The stacks still run."""
         for stack in self.stacks:
             keep_failure(stack, f"the test {report.nodeid} failed")
             _capture(stack)
             report.sections += sections(stack)
-            item.user_properties.append(("evidence", str(stack.evidence.path)))
+            # Of the report of the whole test, which comes last.
+            self.node.user_properties.append(("evidence", str(stack.evidence.path)))
 
 
 def _prepared(
@@ -193,10 +194,10 @@ class StackReports:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
-        for factory in [factory for factory in self.active if factory.node in item.listchain()]:
+        for factory in [factory for factory in self.active if factory.node is item]:
             if report.failed and call.when != "teardown":
                 factory.failed = True
-                factory.describe(item, report)
+                factory.describe(report)
             elif call.when == "call" and factory.failed is None:
                 factory.failed = False
         return report
@@ -209,7 +210,7 @@ class StackReports:
 
 @contextmanager
 def stacks_of(request: pytest.FixtureRequest) -> Iterator[StackFactory]:
-    """A factory of stacks for the test, the module or the session that asks for it."""
+    """A factory of stacks for the test that asks for it; they are removed at the end of the block."""
     plugins = request.config.pluginmanager
     reports = plugins.get_plugin(REPORTER)
     if reports is None:
