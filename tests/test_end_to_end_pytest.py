@@ -11,8 +11,8 @@ from pathlib import Path
 
 import docker
 import pytest
+from cases import LOADED
 from lab import engine, environment, left, read, run_directory, wait_for
-from test_pytest_claims import LOADED
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 

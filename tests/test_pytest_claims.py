@@ -8,13 +8,12 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from cases import EXPERIMENT, ROOT, lay_out, recorded_run, trials, write_run_json
+from cases import EXPERIMENT, LOADED, NO_ENGINE, PLUGIN, ROOT, lay_out, recorded_run, trials, write_run_json
 from reprolab.core.errors import EngineError, Exit, UsageError
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory
@@ -29,10 +28,6 @@ from reprolab.verdict import record
 
 pytest_plugins = ["pytester"]
 
-PLUGIN = "reprolab.pytest_plugin.plugin"
-# An installed lab has the plugin by its entry point, and pytest refuses a plugin that is there twice.
-LOADED = () if entry_points(group="pytest11", name="reprolab") else ("-p", PLUGIN)
-NO_ENGINE = "tcp://127.0.0.1:1"
 SECOND = """
 CLAIMS.append(Claim("B-2", "It is bright.", sign=lambda o: o["bright"], shows=["documented"], absent=["old"]))
 """
@@ -258,6 +253,13 @@ def test_a_wrong_word_is_a_usage_error(pytester: pytest.Pytester, words: tuple[s
     result = pytester.runpytest_inprocess(*LOADED, *words)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"*{re.sub(r'[][]', '?', message)}*"])
+
+
+def test_options_of_a_run_are_not_for_one_that_is_there(pytester: pytest.Pytester) -> None:
+    """Nothing would come of them."""
+    result = judged(pytester, "--reprolab-trials=3", documented="+++", old="---")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*are about a case that runs*"])
 
 
 def test_one_run_of_a_scenario(pytester: pytest.Pytester) -> None:

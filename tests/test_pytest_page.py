@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cases import ROOT, recorded_run
+from cases import LOADED, NO_ENGINE, ROOT, recorded_run
 from reprolab.pytest_plugin import claims
 from reprolab.pytest_plugin.outcome import Kind
-from test_pytest_claims import LOADED, NO_ENGINE
 
 PAGE = (ROOT / "docs" / "pytest.md").read_text(encoding="utf-8")
 # These commands start containers.

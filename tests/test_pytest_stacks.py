@@ -10,14 +10,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from cases import lay_out
+from cases import LOADED, lay_out
 from reprolab.core import locks
-from reprolab.core.errors import EngineError, InvalidTrial
+from reprolab.core.errors import BuildError, EngineError, InvalidTrial
 from reprolab.engine.leftovers import Removed
 from reprolab.pytest_plugin import stacks
 from reprolab.scenario.model import Scenario
 from reprolab.stack.load import StackLoad
-from test_pytest_claims import LOADED
 
 pytest_plugins = ["pytester"]
 
@@ -155,6 +154,29 @@ def test_a_stack_that_does_not_come_up(
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(['>*reprolab_stack("blink")', f"E*{str(error).splitlines()[0]}"])
     assert "stacks.py" not in result.stdout.str()
+    assert done[-1] == "down"
+
+
+def test_images_that_cannot_be_built_leave_their_logs(
+    pytester: pytest.Pytester, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no stack then, but evidence."""
+
+    def prepared(*arguments: Any) -> Any:
+        raise BuildError("an image did not build")
+
+    monkeypatch.setattr(stacks, "_prepared", prepared)
+    result = run(pytester, 'reprolab_stack("blink", WORKERS=7)')
+    (directory,) = evidence(pytester)
+    result.stdout.fnmatch_lines(["E*an image did not build", "WORKERS=7", f"evidence: *{directory.name}/"])
+
+
+def test_evidence_that_somebody_removed_ends_no_session(pytester: pytest.Pytester, done: list[str]) -> None:
+    """The test fails as it would, and the report says what is missing."""
+    body = 'import shutil\nshutil.rmtree(reprolab_stack("blink").evidence.path)\nassert 0'
+    result = run(pytester, body)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*- reprolab blink -*", "*stack.json*"])
     assert done[-1] == "down"
 
 

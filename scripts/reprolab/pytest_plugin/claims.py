@@ -11,7 +11,7 @@ import click
 import pytest
 
 from reprolab.cli.common import duration, require_open_files, settings_of
-from reprolab.core.errors import LabError
+from reprolab.core.errors import LabError, UsageError
 from reprolab.core.files import display_path
 from reprolab.core.foreign_text import shown
 from reprolab.pytest_plugin.case_run import CaseOptions, judge_run, run_case
@@ -130,6 +130,11 @@ class ClaimTests:
             selections = select(root, config.getoption("reprolab"), config.getoption("reprolab_run"))
             for selection in selections:
                 options.check(selection.scenario)
+            if options != CaseOptions() and all(selection.run for selection in selections):
+                raise UsageError(
+                    f"{CASE_OPTION}-trials, -set, -budget and -seed are about a case that runs",
+                    expected=f"{CASE_OPTION} SCENARIO beside the runs that are judged, or none of these options",
+                )
         except LabError as error:
             raise pytest.UsageError(shown(str(error))) from error
         tests = cls(root, selections, options, _nothing_else(config))

@@ -55,12 +55,16 @@ class SharedStack(Stack):
 
 @dataclass(eq=False, repr=False)
 class StackFactory:
-    """Starts stacks for one test. ``failed`` is None as long as the outcome of the test is not known."""
+    """Starts stacks for one test. ``failed`` is None as long as the outcome of the test is not known.
+
+    ``places`` are the directories of evidence, also of a stack whose images could not be built.
+    """
 
     config: pytest.Config
     node: pytest.Item
     failed: bool | None = None
     stacks: list[Stack] = field(default_factory=list)
+    places: list[Path] = field(default_factory=list)
     _cleanup: ExitStack = field(default_factory=ExitStack)
     _engine: Engine | None = None
 
@@ -92,7 +96,8 @@ class StackFactory:
             raise LabError(lack, advice="`reprolab list` shows what each scenario needs")
         evidence = TrialDirectory(lookup.create_run(root, f"{FOLDER}/{name}").path)
         self._cleanup.enter_context(interrupts.handled())
-        self._cleanup.callback(self._remove_evidence, evidence)
+        self._cleanup.callback(self._remove_evidence, evidence.path)
+        self.places.append(evidence.path)
         info = by_hand.StackInfo(name, evidence.path.name, scenario.factors, factors, host_facts.facts(engine))
         info.write(evidence.path / by_hand.STACK)
         stack = _prepared(scenario, chosen, factors, engine, api, evidence)
@@ -113,18 +118,19 @@ class StackFactory:
         finally:
             _remove(stack)
 
-    def _remove_evidence(self, evidence: TrialDirectory) -> None:
+    def _remove_evidence(self, path: Path) -> None:
         if self.failed is False:
-            shutil.rmtree(evidence.path, ignore_errors=True)
+            shutil.rmtree(path, ignore_errors=True)
 
     def describe(self, report: pytest.TestReport) -> None:
         """Save what the stacks did, and add it to the report of a failed test. The stacks still run."""
         for stack in self.stacks:
             keep_failure(stack, f"the test {report.nodeid} failed")
             _capture(stack)
-            report.sections += sections(stack)
+        for path in self.places:
+            report.sections += sections(path)
             # Of the report of the whole test, which comes last.
-            self.node.user_properties.append(("evidence", str(stack.evidence.path)))
+            self.node.user_properties.append(("evidence", str(path)))
 
 
 def _prepared(
@@ -164,13 +170,18 @@ def _remove(stack: Stack) -> None:
         raise
 
 
-def sections(stack: Stack) -> Iterator[tuple[str, str]]:
-    """The sections of a report on a stack: where the evidence is, last lines, processes, and the last load."""
-    info = by_hand.StackInfo.read(stack.evidence.path / by_hand.STACK)
+def sections(path: Path) -> Iterator[tuple[str, str]]:
+    """The sections of a report on the stack of this evidence: where that is, last lines, processes, the last load."""
+    title = f"reprolab {path.parent.name}"
+    try:
+        info = by_hand.StackInfo.read(path / by_hand.STACK)
+    except LabError as error:
+        # Somebody has removed it. An error here would end the whole session.
+        yield title, shown(str(error))
+        return
     changes = " ".join(f"{name}={value}" for name, value in info.changes.items()) or "the documented values"
-    title, path = f"reprolab {stack.scenario}", stack.evidence.path
     yield title, f"{changes}\nevidence: {display_path(path)}/"
-    for role in stack.roles:
+    for role in sorted(directory.name for directory in (path / FAILURE).glob("*/")):
         for file, what in (("last-lines.txt", f"last {LAST_LINES} lines of {role}"), ("summary.txt", f"{role} then")):
             if text := _text(path / FAILURE / role / file):
                 yield f"{title}: {what}", text
@@ -226,4 +237,4 @@ def stacks_of(request: pytest.FixtureRequest) -> Iterator[StackFactory]:
             factory.close()
         finally:
             if factory.failed is None:
-                reports.interrupted += [stack.evidence.path for stack in factory.stacks]
+                reports.interrupted += factory.places
