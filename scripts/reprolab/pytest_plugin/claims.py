@@ -15,7 +15,7 @@ from reprolab.core.errors import LabError, UsageError
 from reprolab.core.files import display_path
 from reprolab.core.foreign_text import shown
 from reprolab.pytest_plugin.case_run import CaseOptions, judge_run, run_case
-from reprolab.pytest_plugin.outcome import JudgedRun, Kind, Outcome, counted
+from reprolab.pytest_plugin.outcome import JudgedRun, Outcome, counted
 from reprolab.pytest_plugin.selection import Selection, lab_root, select
 
 UNDECIDED = 6
@@ -179,8 +179,8 @@ class ClaimTests:
         outcome = outcome_of(report)
         if outcome is None:
             return None
-        color = {Kind.PASSED: "green", Kind.FAILED: "red"}.get(outcome.kind, "yellow")
-        return str(outcome.kind), outcome.kind.letter, (outcome.word, {color: True})
+        word = (outcome.word, {"yellow": True}) if outcome.kind.undecided else outcome.word
+        return str(outcome.kind), outcome.kind.letter, word
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if outcome := outcome_of(report):
