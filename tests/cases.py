@@ -6,6 +6,7 @@ import gzip
 import json
 import shutil
 from collections.abc import Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,11 @@ from reprolab.scenario.trial import TrialRecord
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(__file__).parent / "data"
 RUNS = DATA / "runs"
+# The words by which an inner pytest loads the lab's plugin. An installed lab has it by its entry point, and pytest
+# refuses a plugin that is there twice.
+PLUGIN = "reprolab.pytest_plugin.plugin"
+LOADED = () if entry_points(group="pytest11", name="reprolab") else ("-p", PLUGIN)
+NO_ENGINE = "tcp://127.0.0.1:1"
 
 COMPOSE = """\
 x-reprolab:

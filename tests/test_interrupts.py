@@ -20,11 +20,11 @@ from reprolab.core.interrupts import SIGNALS, allowed, deferred
 @pytest.fixture(autouse=True)
 def handled() -> Iterator[None]:
     """The lab's handlers, for the time of a test."""
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    interrupts.install()
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    before = [signal.getsignal(number) for number in SIGNALS]
+    with interrupts.handled():
+        assert all(signal.getsignal(number) not in before for number in SIGNALS)
+        yield
+    assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
 def send(number: signal.Signals = signal.SIGINT) -> None:

@@ -127,3 +127,16 @@ def test_a_signal_waits_until_the_stack_is_gone(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         stack(client, tmp_path).down()
     assert not client.there
+
+
+def test_a_look_that_still_goes_on_does_not_stop_the_removal(tmp_path: Path) -> None:
+    """On a busy machine the look at a failed stack takes longer than its limit, and inspects one service more."""
+    client = Leaving(0)
+    looked_at: Any = stack(client, tmp_path)
+
+    def remove(**_: Any) -> None:
+        looked_at._inspectors["proxy"] = SimpleNamespace(container=None)
+
+    looked_at._inspectors["app"] = SimpleNamespace(container=SimpleNamespace(remove=remove))
+    looked_at.down()
+    assert not client.there

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -142,10 +141,4 @@ def html(where: str) -> None:
 
 
 def _open_run(where: str) -> tuple[Scenario, RunDirectory]:
-    """The run that a user names, of a scenario the newest that judges a claim. Raises UsageError."""
-    root = project_root()
-    if lookup.is_scenario(root, where) and where in loader.names(root):
-        scenario = loader.load(root, where)
-        return scenario, lookup.find_run(root, where, partial(fitting.to_judge, scenario), show_progress)
-    run_directory = lookup.open_run(root, where)
-    return loader.load(root, run_directory.info().scenario), run_directory
+    return fitting.open_to_judge(project_root(), where, show_progress)

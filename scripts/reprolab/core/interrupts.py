@@ -48,6 +48,22 @@ def install() -> None:
             signal.signal(number, _handle)
 
 
+@contextmanager
+def handled() -> Iterator[None]:
+    """In the main thread: handle the signals while the block runs. After it they are handled as before."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is _handle:
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    install()
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            # A handler that no Python code has set is None, and cannot be set again.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
 def _handle(number: int, frame: FrameType | None) -> None:
     _state.received += 1
     if number == signal.SIGHUP:

@@ -160,13 +160,7 @@ def default_jobs() -> int:
 
 
 def _experiments(scenario: Scenario, name: str) -> list[Experiment]:
-    if not name:
-        return list(scenario.experiments.values())
-    if name not in scenario.experiments:
-        raise UsageError(
-            f"{scenario.name} has no experiment {name!r}", expected="one of " + ", ".join(scenario.experiments)
-        )
-    return [scenario.experiments[name]]
+    return [scenario.experiment(name)] if name else list(scenario.experiments.values())
 
 
 def _variants(experiment: Experiment, requested: Sequence[str], experiments: Sequence[Experiment]) -> list[str]:

@@ -231,6 +231,15 @@ class Scenario:
         main = self.main_claim
         return next((row for row in self.experiments.values() if main in row.claims), None) if main else None
 
+    def experiment(self, name: str) -> Experiment:
+        """An experiment by its name. Raises UsageError if there is none."""
+        if name not in self.experiments:
+            raise UsageError(
+                f"{self.name} has no experiment {name!r}{hint(name, self.experiments)}",
+                expected="one of " + ", ".join(self.experiments),
+            )
+        return self.experiments[name]
+
     def needs(self, role: str, factors: Mapping[str, str], experiment: str = "") -> bool:
         """Whether the stack has the service of a role, with these factors and in this experiment ("" for none)."""
         settings = {**self.factors, **factors, EXPERIMENT: experiment}

@@ -86,7 +86,8 @@ class Stack(StackStarts, StackSampling, StackLoad, StackConnections):
         self.remove_clients()
         self.remove_placeholders()
         self.remove_network_helpers()
-        for inspector in self._inspectors.values():
+        # After a failure the look at the processes may still go on, in a thread.
+        for inspector in list(self._inspectors.values()):
             if inspector.container is not None:
                 remove_container(inspector.container)
 

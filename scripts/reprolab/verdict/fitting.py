@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import partial
+from pathlib import Path
 
 from reprolab.core.errors import LabError
+from reprolab.core.progress import OnProgress
+from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import RUNNING
+from reprolab.scenario import loader
 from reprolab.scenario.model import CUSTOM, Scenario
 
 Obstacle = Callable[[RunDirectory], str]
+
+
+def open_to_judge(root: Path, where: str, on_progress: OnProgress) -> tuple[Scenario, RunDirectory]:
+    """The run that a user names with its scenario; of a scenario the newest that judges a claim. Raises UsageError."""
+    if lookup.is_scenario(root, where) and where in loader.names(root):
+        scenario = loader.load(root, where)
+        return scenario, lookup.find_run(root, where, partial(to_judge, scenario), on_progress)
+    run = lookup.open_run(root, where)
+    return loader.load(root, run.info().scenario), run
 
 
 def to_judge(scenario: Scenario, run: RunDirectory) -> str:

@@ -1,0 +1,1 @@
+"""The plugin for pytest: running stacks for tests, and claims as tests."""
