@@ -25,6 +25,7 @@ COMMANDS = {
     "clean": ("machine", "clean"),
     "compare": ("compare", "compare"),
     "demo": ("demo", "demo"),
+    "diagnose": ("diagnose", "diagnose_"),
     "docs": ("publish", "docs_"),
     "doctor": ("machine", "doctor"),
     "down": ("manual", "down"),

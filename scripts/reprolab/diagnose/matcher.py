@@ -1,0 +1,165 @@
+"""Follows the steps of signatures through a log, block by block.
+
+The search is for fixed texts (`bytes.find`), and only a line that has one is compared with a pattern. Of a step that
+was seen nothing more is searched, so the cost hardly depends on how often a line comes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from reprolab.scenario.signature import LogLine, Step
+
+LONGEST_KEPT = 2000  # bytes of a line
+
+
+@dataclass(frozen=True)
+class Match:
+    """A line that shows a step: ``line`` is its number in the log, ``text`` the line without its end."""
+
+    what: str
+    log: str
+    line: int
+    text: bytes
+    server: str
+
+
+@dataclass
+class Block:
+    """Whole lines of a log. ``before`` is the number of lines before the first one."""
+
+    log: str
+    content: bytes
+    before: int
+
+    def __post_init__(self) -> None:
+        self._first: dict[bytes, int] = {}
+
+    def find(self, text: bytes, begin: int) -> int:
+        """The first place of a text from ``begin`` on, -1 if there is none."""
+        first = self._first.get(text)
+        if first is None:
+            first = self._first[text] = self.content.find(text)
+        if first < 0 or first >= begin:
+            return first
+        return self.content.find(text, begin)
+
+    def line_number(self, place: int) -> int:
+        return self.before + self.content.count(b"\n", 0, place) + 1
+
+
+class LineSearch:
+    """The search for one of several kinds of lines."""
+
+    def __init__(self, lines: Sequence[LogLine]) -> None:
+        self._lines = [(line.has.encode(), re.compile(line.pattern.encode()), line.server) for line in lines]
+
+    def find(self, block: Block, begin: int) -> tuple[int, int, str] | None:
+        """Begin and end of the first such line from a place on, and its server."""
+        found = [place for line in self._lines if (place := self._find_one(block, begin, *line))]
+        return min(found, default=None)
+
+    def matches(self, line: bytes) -> str:
+        """The server whose line it is, "" if it is none of these lines."""
+        return next((server for text, pattern, server in self._lines if text in line and pattern.search(line)), "")
+
+    def _find_one(
+        self, block: Block, begin: int, text: bytes, pattern: re.Pattern[bytes], server: str
+    ) -> tuple[int, int, str] | None:
+        place = block.find(text, begin)
+        while place >= 0:
+            start, end = block.content.rfind(b"\n", 0, place) + 1, block.content.find(b"\n", place)
+            if start >= begin and pattern.search(block.content[start:end]):
+                return start, end, server
+            place = block.find(text, end)
+        return None
+
+
+class StepSearch:
+    """The search for one step."""
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self.lines = LineSearch(step.lines)
+        self.resets = LineSearch(step.resets) if step.resets else None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps of one signature, ready to be searched. One plan serves all logs."""
+
+    steps: tuple[StepSearch, ...]
+
+    @classmethod
+    def of(cls, steps: Sequence[Step]) -> Plan:
+        return cls(tuple(StepSearch(step) for step in steps))
+
+    @cached_property
+    def anchors(self) -> tuple[int, ...]:
+        """For each step, the step at which the search goes on if this one does not come in time."""
+        return tuple(
+            max((n for n in range(number + 1) if not self.steps[n].step.within), default=0)
+            for number in range(len(self.steps))
+        )
+
+
+class Progress:
+    """How far the steps of a plan have come in one log. ``best`` has the matches of the longest part that was seen."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._window = 0
+        self.matches: list[Match] = []
+        self.best: list[Match] = []
+
+    @property
+    def complete(self) -> bool:
+        return len(self.matches) == len(self._plan.steps)
+
+    def feed(self, block: Block) -> None:
+        """Go through the next block of the log."""
+        place = 0
+        while not self.complete and place < len(block.content):
+            search = self._plan.steps[len(self.matches)]
+            within = search.step.within and self.matches
+            place = self._near(block, place, search) if within else self._far(block, place, search)
+
+    def _far(self, block: Block, place: int, search: StepSearch) -> int:
+        """Search a step that may come at any distance. Returns where the search goes on."""
+        line = search.lines.find(block, place)
+        reset = search.resets.find(block, place) if search.resets and self.matches else None
+        if reset and (line is None or reset[0] < line[0]):
+            self.matches = []
+            return reset[1] + 1
+        if line is None:
+            return len(block.content)
+        self._add(block, *line, search)
+        return line[1] + 1
+
+    def _near(self, block: Block, place: int, search: StepSearch) -> int:
+        """Look at the next line only. After ``within`` lines the search goes back to an earlier step."""
+        end = block.content.find(b"\n", place)
+        line = block.content[place:end]
+        if server := search.lines.matches(line):
+            self._add(block, place, end, server, search)
+            return end + 1
+        anchor = self._plan.anchors[len(self.matches)]
+        first = self._plan.steps[anchor]
+        self._window += 1
+        if server := first.lines.matches(line):
+            del self.matches[anchor:]
+            self._add(block, place, end, server, first)
+        elif self._window >= search.step.within or (search.resets and search.resets.matches(line)):
+            del self.matches[anchor:]
+            self._window = 0
+        return end + 1
+
+    def _add(self, block: Block, begin: int, end: int, server: str, search: StepSearch) -> None:
+        text = block.content[begin:end].rstrip(b"\r")[:LONGEST_KEPT]
+        self.matches.append(Match(search.step.what, block.log, block.line_number(begin), text, server))
+        self._window = 0
+        if len(self.matches) > len(self.best):
+            self.best = list(self.matches)
