@@ -14,6 +14,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from reprolab.diagnose.log_facts import LogFact
+from reprolab.diagnose.mask import masked
 from reprolab.diagnose.matcher import Match
 from reprolab.diagnose.settings import Facts, Release, defaults, met
 from reprolab.scenario.signature import Signature
@@ -79,7 +80,9 @@ def assess(
     for_it, against, unknown = _release_words(signature, release, state)
     for condition in signature.conditions:
         holds, settings = met(condition, facts)
-        shown = ", ".join(f"{row.server}'s {row.name} is {row.value} ({row.source})" for row in settings if row.value)
+        shown = ", ".join(
+            f"{row.server}'s {row.name} is {masked(row.value)} ({row.source})" for row in settings if row.value
+        )
         if holds is None:
             unknown.append("; ".join([f"whether {condition.what}", *defaults(condition)]))
         elif holds or not shown:

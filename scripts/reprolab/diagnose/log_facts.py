@@ -69,11 +69,11 @@ KINDS = (
 
 @dataclass
 class LogFacts:
-    """Collects the facts of one log, block by block."""
+    """Collects the facts of one log, block by block. Of equal ones that follow each other the first is kept."""
 
     facts: list[LogFact] = field(default_factory=list)
     _left: list[int] = field(default_factory=lambda: [MOST] * len(KINDS))
-    _seen: set[tuple[int, str]] = field(default_factory=set)
+    _last: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def feed(self, block: Block) -> None:
         for number, kind in enumerate(KINDS):
@@ -81,15 +81,15 @@ class LogFacts:
             while place >= 0 and self._left[number]:
                 self._left[number] -= 1
                 end = block.content.find(b"\n", place)
-                self._add(number, kind, block, block.content.rfind(b"\n", 0, place) + 1, end)
+                self._add(kind, block, block.content.rfind(b"\n", 0, place) + 1, end)
                 place = block.find(kind.has, end)
 
-    def _add(self, number: int, kind: Kind, block: Block, begin: int, end: int) -> None:
+    def _add(self, kind: Kind, block: Block, begin: int, end: int) -> None:
         if match := kind.pattern.search(block.content[begin:end]):
-            text = match[1].decode("ascii", "replace")
             line = block.line_number(begin)
-            fact = kind.read(text, f"{block.log}:{line}")
-            # A setting is needed once; a release each time, since a server may have been replaced.
-            if isinstance(fact, Release) or (number, text) not in self._seen:
-                self._seen.add((number, text))
+            fact = kind.read(match[1].decode("ascii", "replace"), f"{block.log}:{line}")
+            key = (fact.package, "") if isinstance(fact, Release) else (fact.server, fact.name)
+            value = fact.version if isinstance(fact, Release) else fact.value
+            if self._last.get(key) != value:
+                self._last[key] = value
                 self.facts.append(LogFact(fact, block.log, line))

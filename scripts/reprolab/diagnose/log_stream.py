@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,6 +128,12 @@ class _Counted(io.RawIOBase):
         return len(part)
 
 
-def open_log(text: str) -> LogStream:
-    """The log of an argument: a path, or `-` for standard input."""
-    return LogStream("standard input", None) if text == STANDARD_INPUT else LogStream(text, Path(text))
+def open_logs(texts: Sequence[str]) -> list[LogStream]:
+    """The logs of the arguments: paths, or `-` for standard input. Each is called by its file's name if that suffices."""
+    names = [Path(text).name for text in texts]
+    return [
+        LogStream("standard input", None)
+        if text == STANDARD_INPUT
+        else LogStream(name if names.count(name) == 1 else text, Path(text))
+        for text, name in zip(texts, names, strict=True)
+    ]

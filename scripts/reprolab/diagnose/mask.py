@@ -19,7 +19,7 @@ SYSLOG = re.compile(r"^((?:\w{3} +\d+ [\d:]{8}|\d{4}-\d\d-\d\dT\S+) )(?!\[)([\w.
 DATA = re.compile(r"\bb(['\"]).*\1")
 NAMED_SECRET = re.compile(r"(?i)\b(\w*(?:password|passwd|secret|token|api_?key|credential)\w*[\"']?\s*[=:]\s*)\S+")
 LOCAL = re.compile(r"(?<![\w\]…])" + PATH)
-KEPT = re.compile(r"/(?:usr/)?lib/|/lib/core/")
+H2O_REQUEST = re.compile(r"(\] in request:)[^ ]*?(:[A-Za-z])")
 
 
 @lru_cache(1)
@@ -34,6 +34,7 @@ def masked(line: bytes | str) -> str:
     text = SYSLOG.sub(r"\1[host]", text)
     text = REQUEST.sub(r'"\1 [path]\2"', text)
     text = UWSGI_REQUEST.sub(r"\1[path]\2", text)
+    text = H2O_REQUEST.sub(r"\1[path]\2", text)
     text = FIELD.sub(r"\1\2[name]\3", text)
     text = NAMED_SECRET.sub(r"\1[secret]", text)
     text = DATA.sub("b'[data]'", text)

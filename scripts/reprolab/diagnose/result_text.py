@@ -37,9 +37,10 @@ def _read(diagnosis: Diagnosis) -> Iterator[str]:
     for log in diagnosis.logs:
         remarks = "".join(f"; {remark}" for remark in log.remarks)
         yield f"read: {log.name}, {plural(log.lines, 'line')}{remarks}"
-    releases = dict.fromkeys(f"{row.package} {row.version} ({row.source})" for row in diagnosis.facts.releases)
+    releases = {(row.package, row.version): row.source for row in reversed(diagnosis.facts.releases)}
     if releases:
-        yield f"releases: {', '.join(list(releases)[:MOST_UNREAD])}"
+        words = [f"{package} {version} ({source})" for (package, version), source in sorted(releases.items())]
+        yield f"releases: {', '.join(words[:MOST_UNREAD])}"
     unread = list(dict.fromkeys(f"{row.source}: {row.reason}" for row in diagnosis.facts.unread))
     for line in unread[:MOST_UNREAD]:
         yield f"not read: {line}"

@@ -12,7 +12,7 @@ from reprolab.diagnose.assess import Assessment, Evidence, Level, assess
 from reprolab.diagnose.case_command import CaseCommand, case_command
 from reprolab.diagnose.given_file import MEBIBYTE, read_bounded
 from reprolab.diagnose.log_facts import LogFact, LogFacts
-from reprolab.diagnose.log_stream import LogStream, open_log
+from reprolab.diagnose.log_stream import LogStream, open_logs
 from reprolab.diagnose.matcher import Block, Match, Plan, Progress
 from reprolab.diagnose.settings import Facts, Release
 from reprolab.diagnose.unusual import LineSample, UnusualLine, learned, unusual_lines
@@ -105,7 +105,7 @@ def diagnose(root: Path, question: Question) -> Diagnosis:
     searches = list(_searches(root))
     log_facts: list[LogFact] = []
     samples: list[LineSample] = []
-    logs = [_read(open_log(name), searches, log_facts, samples) for name in question.logs]
+    logs = [_read(stream, searches, log_facts, samples) for stream in open_logs(question.logs)]
     _add_log_facts(facts, log_facts)
     rows = [
         (row, search.scenario)

@@ -1,0 +1,70 @@
+"""How the case shows in logs; `reprolab diagnose` reads it."""
+
+from reprolab import Known, LogLine, Signature, Step
+
+FACTORS = {"GUNICORN": "gunicorn", "PYTHON": "python"}
+RANGE = {
+    "package": "gunicorn",
+    "affected": ">=20.1.0,<=23.0.0 | >=24.1.1,<=26.0.0",
+    "unaffected": "==24.0.0 | >=26.1.0,<=27.0.1",
+}
+REAL = [
+    Step("a worker really could not be started", [LogLine("gunicorn", "Exception in worker process")]),
+    Step(
+        "the application really could not be loaded",
+        [LogLine("gunicorn", "Failed to parse '"), LogLine("gunicorn", "Failed to find attribute '")],
+    ),
+]
+DECIDES = (
+    "which child of the master ended with 3 or 4: a hook of the configuration that starts a program, or, where gunicorn is "
+    "process 1, an orphan. A worker that calls os._exit(3) itself does the same"
+)
+
+SIGNATURES = [
+    Signature(
+        "a child of the master that is no worker ends with 3 or 4, and stops the whole server",
+        steps=[
+            Step("a worker was started", [LogLine("gunicorn", "Booting worker with pid: ")]),
+            Step("the server stops", [LogLine("gunicorn", "Shutting down: Master")]),
+            Step(
+                "it says that a worker could not be started",
+                [
+                    LogLine("gunicorn", "Reason: Worker failed to boot."),
+                    LogLine("gunicorn", "Reason: App failed to load."),
+                ],
+                within=5,
+            ),
+        ],
+        absent=REAL,
+        **RANGE,
+        factors=FACTORS,
+        decides=DECIDES,
+        known_from=[
+            Known("the end of the server", claim="EC3-1"),
+            Known("the releases", claim="EC3-4"),
+            Known("a user's hook", url="https://github.com/benoitc/gunicorn/issues/2807"),
+        ],
+    ),
+    Signature(
+        "a child of the master that ends with 3 or 4 in an on_exit hook spoils a stop that was asked for",
+        steps=[
+            Step("the server is stopped", [LogLine("gunicorn", "Handling signal: ", r"signal: (?:term|int|quit)")]),
+            Step("it stops as asked", [LogLine("gunicorn", "Shutting down: Master")]),
+            Step(
+                "it ends with HaltServer",
+                [LogLine("gunicorn", "HaltServer: <HaltServer '", r"failed to (?:boot|load)\.' [34]")],
+                within=60,
+            ),
+        ],
+        absent=REAL,
+        package="gunicorn",
+        affected=">=20.1.0,<=23.0.0",
+        unaffected=">=24.1.1,<=27.0.1",
+        factors=FACTORS,
+        decides=DECIDES,
+        known_from=[
+            Known("the traceback at the end", claim="EC3-2"),
+            Known("a user's log of the same", url="https://github.com/benoitc/gunicorn/issues/2807"),
+        ],
+    ),
+]
