@@ -23,6 +23,7 @@ SIGNATURES = [
                 [LogLine("gunicorn", "gunicorn/http/body.py", r"in parse_chunked\b")],
                 within=120,
             ),
+            Step("... in the loop behind a chunk", [LogLine("gunicorn", "rest += unreader.read()")], within=2),
             Step(
                 "... and is aborted there",
                 [LogLine("gunicorn", "gunicorn/workers/base.py", r"in handle_abort\b")],
@@ -49,7 +50,7 @@ SIGNATURES = [
         ],
         **RANGE,
         factors=FACTORS,
-        decides="whether it is there each time, and takes a processor: a thread that waits for a slow client is there too",
+        decides="whether it is there each time, and takes a processor: one that waits for a slow client is there too",
         known_from=[
             Known("the place in the code", claim="CS-6"),
             Known("such a stack", url="https://github.com/benoitc/gunicorn/issues/2684"),

@@ -10,7 +10,7 @@ SIGNATURES = [
         affected=">=0.14.0,<=0.17.0",
         unaffected="==0.13.4 | >=0.17.1,<=0.17.2",
         factors={"UVICORN": "uvicorn", "PYTHON": "python", "LOOP": "uvicorn.loop", "HTTP": "uvicorn.http"},
-        silent="uvicorn writes nothing of a connection without a request, and with uvloop nothing when no descriptor is left",
+        silent="uvicorn writes nothing of such a connection, and with uvloop nothing when no descriptor is left",
         decides="count the server's sockets in CLOSE_WAIT (ss -tn state close-wait): one more with each health check",
         known_from=[
             Known("connections stay open", claim="HL-1"),

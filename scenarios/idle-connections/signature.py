@@ -11,6 +11,7 @@ SIGNATURES = [
                 [LogLine("nginx", "upstream timed out (110: ", r"while reading response header from upstream")],
             )
         ],
+        beside_hints=True,
         conditions=[Condition("the worker class is gthread", [Need("gunicorn", "worker_class", "gthread threads")])],
         package="gunicorn",
         affected="==20.1.0 | >=24.0.0,<=25.1.0",
@@ -21,8 +22,8 @@ SIGNATURES = [
             "THREADS": "gunicorn.threads",
             "TIMEOUT": "gunicorn.timeout",
         },
-        silent="gunicorn writes nothing: a thread that waits for the first bytes of a connection logs nothing, and no timeout comes",
-        decides="count the connections on which nothing was sent (ss -tnp) while requests wait: as many as workers x threads",
+        silent="gunicorn writes nothing of a thread that waits for the first bytes of a connection",
+        decides="count the connections that are idle (ss -tnp) while requests wait: as many as workers x threads",
         known_from=[
             Known("the block", claim="IC-1"),
             Known("the releases", claim="IC-3"),

@@ -13,7 +13,7 @@ SIGNATURES = [
         ],
         factors={"GUNICORN": "gunicorn", "PYTHON": "python"},
         silent="the log ends without a line about the stop",
-        decides="`docker top` shows the script as process 1, with the server as its child; with exec the server is process 1",
+        decides="`docker top`: the script is process 1, and the server its child; with exec the server is process 1",
         known_from=[
             Known("status 137 after the grace time", claim="P1-1"),
             Known("CMD as a text", claim="P1-6"),

@@ -46,6 +46,7 @@ SIGNATURES = [
             GONE_ERROR,
         ],
         beside=[UNREACHABLE],
+        beside_hints=True,
         conditions=[UNIX, LIMITED],
         package="gunicorn",
         affected="==19.6.0",
@@ -78,7 +79,7 @@ SIGNATURES = [
         package="gunicorn",
         affected="==19.6.0",
         unaffected=">=19.7.1,<=27.0.1",
-        factors={**FACTORS, "WORKER_CLASS": "gunicorn.worker_class"},
+        factors=FACTORS,
         decides=DECIDES,
         known_from=[
             Known("eventlet has it too", claim="SV-11"),

@@ -28,7 +28,7 @@ SIGNATURES = [
         affected=">=0.15.0,<=0.17.4",
         unaffected=">=0.17.5,<=0.54.0",
         factors={"UVICORN": "uvicorn", "PYTHON": "python", "HTTP": "uvicorn.http"},
-        decides="whether the part is the end of a URL that your clients ask for; and h11 in place of httptools, which must end it",
+        decides="whether the part is the end of a URL that your clients ask for; with --http h11 it must end",
         known_from=[
             Known("the error", claim="SR-1"),
             Known("the cause", claim="SR-6"),

@@ -31,7 +31,7 @@ SIGNATURES = [
         affected=">=19.9.0,<=27.0.1",
         unaffected="",
         factors={"GUNICORN": "gunicorn", "PYTHON": "python"},
-        decides="list the gunicorn masters that have the path in their command line, and look whether the file is there",
+        decides="how many gunicorn masters have the path in their command line, and whether its file is there",
         known_from=[
             Known("the instance that stops removes the file", claim="TM-1"),
             Known("several instances on one path", url="https://github.com/benoitc/gunicorn/pull/1887"),

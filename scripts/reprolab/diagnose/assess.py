@@ -103,14 +103,14 @@ def _level(
     signature: Signature, evidence: Evidence, state: ReleaseState, is_against: bool, is_unknown: bool
 ) -> Level | None:
     sure = state in (ReleaseState.AFFECTED, ReleaseState.ANY) and not is_unknown
-    seen = evidence.complete or bool(evidence.beside)
+    seen = evidence.complete or (bool(evidence.beside) and signature.beside_hints)
     if is_against:
         return Level.NOT_THIS if seen else None
     if evidence.complete:
         return Level.MATCHES if signature.decisive and sure else Level.COULD_BE
     if not sure:
         return None
-    if evidence.beside or signature.settings_show:
+    if (evidence.beside and signature.beside_hints) or signature.settings_show:
         return Level.COULD_BE
     return Level.NOT_SHOWN if signature.silent and not signature.steps else None
 

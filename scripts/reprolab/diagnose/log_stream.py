@@ -129,7 +129,7 @@ class _Counted(io.RawIOBase):
 
 
 def open_logs(texts: Sequence[str]) -> list[LogStream]:
-    """The logs of the arguments: paths, or `-` for standard input. Each is called by its file's name if that suffices."""
+    """The logs of the arguments: paths, or `-` for standard input. Each has its file's name, if that suffices."""
     names = [Path(text).name for text in texts]
     return [
         LogStream("standard input", None)

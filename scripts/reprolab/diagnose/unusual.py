@@ -34,6 +34,12 @@ WORDS = (
     ),
 )
 ERROR = re.compile(r"\b(?:error|critical|fatal|traceback|exception|damn|crit|alert|emerg|harakiri)\b", re.IGNORECASE)
+# A request with any status below 500 is usual, in the access logs of all servers.
+REQUEST = re.compile(r'"[A-Z]+ \[path\][^"]*" [1-4]\d\d\b|\} \[[^\]]*\] [A-Z]+ \[path\] => .*\(HTTP/\S+ [1-4]\d\d\)')
+NAME = re.compile(
+    r"(Using worker: |Listening at: |running on |Running on |mountpoint=|binary path: |Starting uWSGI )\S+"
+)
+MACHINE = re.compile(r"(\bOS: |^os: |^machine: |^Python version: |^compiled with version: |^nodename: ).*")
 FRAME = re.compile(r"^\s|^$")  # a frame of a traceback says nothing without its exception
 
 
@@ -82,7 +88,7 @@ class LineSample:
 def template_of(line: bytes) -> str:
     """A line without what differs from run to run and from user to user."""
     text = split_timestamp(line[:LONGEST])[1].decode("utf-8", "replace").rstrip()
-    return shape(normalize_line(masked(text)))
+    return shape(normalize_line(MACHINE.sub(r"\1[machine]", NAME.sub(r"\1[name]", masked(text)))))
 
 
 @cache
@@ -110,7 +116,7 @@ def unusual_lines(samples: Iterable[LineSample], servers: Collection[str]) -> li
         )
         for sample in samples
         for template, (first, count) in sample.templates.items()
-        if template not in usual and not FRAME.match(template)
+        if template not in usual and not FRAME.match(template) and not REQUEST.search(template)
     ]
     rows.sort(key=lambda row: (row[0], row[1], row[3]))
     return [

@@ -96,6 +96,7 @@ class Signature(_Lists):
     case. ``package`` with ``affected`` and ``unaffected``: ranges of releases, as measured. Without ``steps`` no log
     shows the case, and ``silent`` says why. ``factors``: factor -> `PACKAGE` for its release, or `SERVER.SETTING`.
     ``decides``: what would decide, in words. ``experiment``: the one of the scenario that tests it, "" for all.
+    ``beside_hints``: a line of ``beside`` alone points to the case, where release and conditions are known to fit.
     ``settings_show``: the conditions are a sign themselves, such as the exit status of a container.
     """
 
@@ -113,6 +114,7 @@ class Signature(_Lists):
     silent: str = ""
     experiment: str = ""
     decisive: bool = False
+    beside_hints: bool = False
     settings_show: bool = False
 
     @property
