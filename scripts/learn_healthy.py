@@ -27,7 +27,7 @@ OWN_FORM = {
 }
 # A run in which nothing went wrong for a reader still has such a line now and then.
 WRONG = re.compile(
-    r"\[(?:ERROR|CRITICAL|error|crit|alert|emerg)\]|^(?:ERROR|CRITICAL): |\bdied\b|DAMN|signal|TIMEOUT|SIG"
+    r"\[(?:ERROR|CRITICAL|error|crit|alert|emerg)\]|^(?:ERROR|CRITICAL): |\bdied\b|DAMN|TIMEOUT|was sent|terminated"
 )
 
 
