@@ -19,6 +19,9 @@ UNIX = Condition("the server listens on a Unix socket", [Need("gunicorn", "bind"
 LIMITED = Condition(
     "max_requests is set", [Need("gunicorn", "max_requests", ">0"), Need("gunicorn", "restarts", "true")]
 )
+# "sync" with more than one thread is the thread worker.
+THREADS = Condition("the worker is a thread worker", [Need("gunicorn", "worker_class", "sync threads gthread")])
+EVENTLET = Condition("the worker class is eventlet", [Need("gunicorn", "worker_class", "*eventlet*")])
 FACTORS = {
     "GUNICORN": "gunicorn",
     "PYTHON": "python",
@@ -47,10 +50,10 @@ SIGNATURES = [
         ],
         beside=[UNREACHABLE],
         beside_hints=True,
-        conditions=[UNIX, LIMITED],
+        conditions=[UNIX, LIMITED, THREADS],
         package="gunicorn",
         affected="==19.6.0",
-        unaffected=">=19.0,<=19.5.0 | >=19.7.1,<=27.0.1",
+        unaffected=">=19.0,<=19.1.1 | >=19.4.0,<=19.5.0 | >=19.7.1,<=27.0.1",
         factors=FACTORS,
         decides=DECIDES,
         known_from=[
@@ -75,15 +78,18 @@ SIGNATURES = [
             ),
             GONE_ERROR,
         ],
-        conditions=[UNIX],
+        beside=[UNREACHABLE],
+        beside_hints=True,
+        conditions=[UNIX, EVENTLET],
         package="gunicorn",
-        affected="==19.6.0",
-        unaffected=">=19.7.1,<=27.0.1",
+        affected=">=19.0,<=19.3.0 | ==19.6.0",
+        unaffected=">=19.4.0,<=19.5.0 | >=19.8.0,<=23.0.0",
         factors=FACTORS,
         decides=DECIDES,
         known_from=[
             Known("eventlet has it too", claim="SV-11"),
             Known("a user's log of the same", url="https://github.com/benoitc/gunicorn/issues/1320"),
+            Known("the earlier releases", url="https://github.com/benoitc/gunicorn/issues/965"),
         ],
         decisive=True,
     ),

@@ -78,6 +78,7 @@ def assess(
     release = release_in_force(signature.package, evidence, facts, log_facts)
     state = release_state(signature, release)
     for_it, against, unknown = _release_words(signature, release, state)
+    for_it += _other_releases(release, facts)
     for condition in signature.conditions:
         holds, settings = met(condition, facts)
         shown = ", ".join(
@@ -150,6 +151,17 @@ def _within(version: str, ranges: str) -> bool:
         return False
     parts = [part.strip() for part in ranges.split("|") if part.strip()]
     return any(SpecifierSet(part).contains(number, prereleases=True) for part in parts)
+
+
+def _other_releases(release: Release | None, facts: Facts) -> list[str]:
+    """Where the user gave another release than the one that the log names."""
+    given = facts.of_package(release.package) if release else []
+    others = {row.source: row for row in given if release and not row.version.startswith(release.version)}
+    return [
+        f"the log counts here, though {row.source} names {row.package} {row.version}"
+        for row in others.values()
+        if release and not release.version.startswith(row.version) and ":" in release.source
+    ][:1]
 
 
 def _release_words(

@@ -52,6 +52,7 @@ KINDS = (
     _release("python", "/lib/python3.", r"/lib/python(3\.\d+)/"),
     _setting("gunicorn", "worker_class", "", "Using worker: ", r"Using worker: (\w[\w.:]*)"),
     _setting("gunicorn", "worker_class", "gthread", "gunicorn/workers/gthread.py"),
+    _setting("gunicorn", "worker_class", "eventlet", "eventlet/greenio/base.py"),
     _setting("gunicorn", "bind", "", "Listening at: ", r"Listening at: ([^\s,]+)"),
     _setting("gunicorn", "restarts", "true", "Autorestarting worker after"),
     _setting("gunicorn", "seen", "true", "site-packages/gunicorn/"),
