@@ -2,7 +2,7 @@
 
 Each file is one excerpt. It begins with lines `key: value`: `about`, `after` (the thread after which we wrote it),
 `expect` (SCENARIO, LEVEL; or `none`), and the options `version`, `command` and `env`. Then come files, each after a
-line `== NAME`: logs, and files of settings. No text in them is copied, and their paths, addresses and pids are invented.
+line `== NAME`: logs, and files of settings. No text is copied; paths, addresses and pids are invented.
 """
 
 from __future__ import annotations
@@ -10,15 +10,22 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from reprolab.diagnose.assess import Level
-from reprolab.diagnose.session import Diagnosis, Question, diagnose
+from reprolab.diagnose.session import Case, Diagnosis, Question, diagnose, load_cases
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "tests" / "diagnose"
 NONE = "none"
 NAMED = (Level.MATCHES, Level.COULD_BE)
+
+
+@cache
+def cases() -> tuple[Case, ...]:
+    """The signatures of this checkout, loaded once."""
+    return load_cases(ROOT)
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ class Excerpt:
             paths = {name: Path(folder) / name for name in self.files}
             for name, path in paths.items():
                 path.write_text(self.files[name], encoding="utf-8")
-            return diagnose(ROOT, self._question(paths))
+            return diagnose(cases(), self._question(paths))
 
     def _question(self, paths: dict[str, Path]) -> Question:
         logs = [str(path) for name, path in paths.items() if name.endswith(".log")]

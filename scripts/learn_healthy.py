@@ -1,6 +1,6 @@
 """Writes the templates of healthy lines of a server, from the logs of runs in which nothing went wrong.
 
-    python scripts/learn_healthy.py gunicorn results/socket-vanish/latest/vanish/gunicorn-19.5.0/*/app.streams.log.gz ...
+    python scripts/learn_healthy.py gunicorn results/socket-vanish/latest/vanish/gunicorn-19.5.0/*/app.streams.log.gz
 
 `reprolab diagnose` compares a log with them if it shows no case. Only lines in the server's own form are kept: an
 application's lines are its own. Templates that are there already stay.

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from cases import DATA, ROOT, having
+from diagnose_excerpts import cases
 from packaging.version import Version
 from reprolab import Known, LogLine, Signature, Step
 from reprolab.core.errors import UsageError
@@ -58,21 +59,25 @@ CONTROLS = [
 
 
 def ask(paths: list, **options: object) -> Diagnosis:
-    return diagnose(ROOT, Question(tuple(map(str, paths)), **options))
+    """The answer for some logs, and nothing else."""
+    return diagnose(cases(), Question(tuple(map(str, paths)), **options))
 
 
 @pytest.mark.parametrize(("name", "paths", "level"), SHOWN)
 def test_a_run_that_shows_a_case_is_recognised(name: str, paths: list, level: Level) -> None:
+    """The log of an affected variant points to its case, as strongly as a log alone can."""
     assert level in {row.level for row in ask(paths).assessments if row.scenario == name}
 
 
 @pytest.mark.parametrize(("name", "paths"), CONTROLS)
 def test_a_control_is_not_taken_for_the_case(name: str, paths: list) -> None:
+    """The log of a variant without the fault never points to the case."""
     levels = {row.level for row in ask(paths).assessments if row.scenario == name}
     assert not levels & {Level.MATCHES, Level.COULD_BE}
 
 
 def test_no_log_of_a_run_matches_another_case() -> None:
+    """No other case says "matches" to it."""
     for name, paths, _ in SHOWN:
         assert {row.scenario for row in ask(paths).assessments if row.level is Level.MATCHES} <= {name}
 
@@ -112,6 +117,7 @@ MAIN = {
 
 @pytest.mark.parametrize("name", MAIN)
 def test_the_ranges_say_what_the_runs_on_record_measured(name: str) -> None:
+    """Each release on record is in the range that the record supports."""
     row = loader.signatures(loader.load(ROOT, name))[MAIN[name]]
     measured = releases(name)
     assert len(measured) > 1, f"{name} has no releases on record"
@@ -131,6 +137,7 @@ def test_no_range_reaches_beyond_the_newest_release_on_record() -> None:
 
 
 def test_eventlet_is_affected_as_the_map_on_record_says() -> None:
+    """The ranges of the eventlet worker are those of the map."""
     row = loader.signatures(loader.load(ROOT, "socket-vanish"))[1]
     cells = json.loads((ROOT / "scenarios" / "socket-vanish" / "matrix.json").read_text())["cells"]
     counts = {
@@ -146,6 +153,7 @@ def test_eventlet_is_affected_as_the_map_on_record_says() -> None:
 
 
 def test_a_signature_does_not_change_the_digest_of_its_case(tmp_path) -> None:
+    """So a verdict on record still fits after a signature is written."""
     (tmp_path / "compose.yaml").write_text("services: {}\n")
     before = case_digest(tmp_path)
     (tmp_path / signature.FILE).write_text("SIGNATURES = []\n")
@@ -179,6 +187,7 @@ KNOWN = (Known("a thread", url="https://example.org/1"),)
     ],
 )
 def test_a_malformed_signature_is_named(signatures: list, message: str) -> None:
+    """The message says which part of a signature is wrong."""
     with pytest.raises(UsageError) as error:
         signature.check(signatures, ROOT / "scenarios" / "socket-vanish", {"GUNICORN": "19.6.0"})
     assert message in str(error.value)
@@ -194,10 +203,12 @@ def run(steps: list[Step], *lines: str, size: int = 0) -> list[int]:
 
 
 def step(text: str, **options: object) -> Step:
+    """A step whose lines hold a text."""
     return Step(text, (LogLine("x", text),), **options)
 
 
 def test_the_steps_must_come_in_their_order() -> None:
+    """A later step before an earlier one shows nothing."""
     steps = [step("first one"), step("second one")]
     assert run(steps, "second one", "first one") == []
     assert run(steps, "first one", "noise", "second one") == [1, 3]
@@ -205,6 +216,7 @@ def test_the_steps_must_come_in_their_order() -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 10])
 def test_a_step_within_some_lines_is_found_across_the_blocks(size: int) -> None:
+    """It does not matter where a block of the log ends."""
     steps = [step("first one"), step("second one", within=2)]
     assert run(steps, "first one", "noise", "noise", "second one", size=size) == []
     assert run(steps, "first one", "noise", "second one", size=size) == [1, 3]
@@ -213,6 +225,7 @@ def test_a_step_within_some_lines_is_found_across_the_blocks(size: int) -> None:
 
 
 def test_a_reset_begins_the_search_again() -> None:
+    """What ends the first step before the second one comes undoes it."""
     end = (LogLine("x", "the end"),)
     steps = [step("a start"), step("b start", resets=end)]
     assert run(steps, "a start", "the end", "b start") == []
@@ -220,5 +233,6 @@ def test_a_reset_begins_the_search_again() -> None:
 
 
 def test_a_pattern_must_match_the_same_line_as_the_text() -> None:
+    """Text and pattern on two lines are no match."""
     line = LogLine("x", "connect() ", r"failed \(2:")
     assert run([Step("s", (line,))], "connect() ok", "failed (2: x", "connect() failed (2: x)") == [3]

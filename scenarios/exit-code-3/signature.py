@@ -16,8 +16,8 @@ REAL = [
     ),
 ]
 DECIDES = (
-    "which child of the master ended with 3 or 4: a program that a hook of the configuration starts, or an orphan, where "
-    "gunicorn is process 1. A worker that calls os._exit(3) itself does the same"
+    "which child of the master ended with 3 or 4: a program that a hook of the configuration starts, or an orphan, "
+    "where gunicorn is process 1. A worker that calls os._exit(3) itself does the same"
 )
 
 SIGNATURES = [

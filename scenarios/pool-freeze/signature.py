@@ -33,7 +33,7 @@ SIGNATURES = [
         package="gunicorn",
         affected=">=19.9.0,<=27.0.1",
         factors=FACTORS,
-        decides="a stack of the worker and of a child of its pool while a request hangs (py-spy dump): the worker waits in "
+        decides="a stack of the worker and of a child of its pool while a request hangs (py-spy dump): the worker in "
         "waitpid, the child at the lock of the queue. An initializer that sets SIGTERM to its default must cure it",
         known_from=[
             Known("who waits for whom", claim="PF-8"),

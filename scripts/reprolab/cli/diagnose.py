@@ -14,7 +14,7 @@ from reprolab.core.errors import Exit, UsageError
 from reprolab.diagnose import result_json, result_text
 from reprolab.diagnose.case_command import CaseCommand
 from reprolab.diagnose.log_stream import STANDARD_INPUT
-from reprolab.diagnose.session import Diagnosis, Question, diagnose
+from reprolab.diagnose.session import Diagnosis, Question, diagnose, load_cases
 from reprolab.pins import releases
 from reprolab.run import plan
 from reprolab.run.progress import Progress
@@ -54,7 +54,7 @@ def diagnose_(
         )
     root = project_root()
     question = Question(logs, configs, requirements, commands, variables, inspects, versions)
-    answer = diagnose(root, question)
+    answer = diagnose(load_cases(root), question)
     if as_json:
         click.echo(json.dumps(result_json.to_json(answer), indent=2, ensure_ascii=False))
     else:

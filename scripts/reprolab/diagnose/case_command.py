@@ -64,7 +64,7 @@ def _value(source: str, assessment: Assessment, facts: Facts) -> str:
 
 def _fitting(scenario: Scenario, factor: str, value: str) -> str:
     """The value as the factor takes it, "" if it does not. "3.6" becomes the patch release that the case has."""
-    if not PLAIN.fullmatch(value):
+    if not PLAIN.fullmatch(value) or (scenario.factors[factor].isdigit() and not value.isdigit()):
         return ""
     if factor in scenario.values:
         return value if value in scenario.values[factor] else ""

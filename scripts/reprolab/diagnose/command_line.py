@@ -94,6 +94,8 @@ def _options(server: str, words: Sequence[str], source: str) -> Iterator[Setting
             option = option.replace("-", "_") if server == "gunicorn" else option
             if equals:
                 yield from _setting(server, option, value, source)
+            elif server == "gunicorn" and option not in SWITCHES[server] and (not rest or rest[0].startswith("-")):
+                yield Unread(source, f"--{option} has no value")
             elif option in SWITCHES[server] or not rest or rest[0].startswith("-"):
                 yield Setting(server, _named(server, option), "true", source)
             else:

@@ -41,6 +41,13 @@ class LogStream:
                 self.lines += block.count(b"\n")
                 yield block
 
+    def _readable(self, parts: Iterator[bytes]) -> Iterator[bytes]:
+        """The parts up to an error of the system, which is kept as a fault."""
+        try:
+            yield from parts
+        except OSError as error:
+            self.faults.append(f"it cannot be read any further: {error.strerror or error}")
+
     @property
     def remarks(self) -> list[str]:
         """What a reader of the result must know of this log."""
@@ -79,7 +86,7 @@ class LogStream:
     def _parts(self) -> Iterator[bytes]:
         stream = cast(BinaryIO, sys.stdin.buffer) if self.path is None else open_regular(self.path)
         try:
-            yield from self._read(io.BufferedReader(_Counted(stream), BLOCK))
+            yield from self._readable(self._read(io.BufferedReader(_Counted(stream), BLOCK)))
         finally:
             if self.path is not None:
                 stream.close()
@@ -122,7 +129,8 @@ class _Counted(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        part = self._below.read1(len(buffer)) if hasattr(self._below, "read1") else self._below.read(len(buffer))
+        read = getattr(self._below, "read1", self._below.read)
+        part = read(len(buffer)) or b""  # None: nothing is there yet, and nothing is waited for
         buffer[: len(part)] = part
         self.total += len(part)
         return len(part)

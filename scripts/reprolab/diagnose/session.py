@@ -62,21 +62,44 @@ class Diagnosis:
         return any(row.level in (Level.MATCHES, Level.COULD_BE) for row in self.assessments)
 
 
-@dataclass
-class _Search:
-    """One signature, and its progress in the log that is read."""
+@dataclass(frozen=True)
+class Case:
+    """One signature of a scenario, ready to be searched: its steps, and the lines that may come anywhere."""
 
     scenario: Scenario
     signature: Signature
     plan: Plan
     singles: tuple[Plan, ...]
+
+
+def load_cases(root: Path) -> tuple[Case, ...]:
+    """All signatures of a checkout. Raises UsageError for a malformed one."""
+    scenarios = (loader.load(root, name) for name in loader.names(root))
+    return tuple(
+        Case(
+            scenario,
+            signature,
+            Plan.of(signature.steps),
+            tuple(Plan.of([step]) for step in (*signature.beside, *signature.absent)),
+        )
+        for scenario in scenarios
+        for signature in loader.signatures(scenario)
+    )
+
+
+@dataclass
+class _Search:
+    """One case, and its progress in the log that is read."""
+
+    case: Case
     evidence: Evidence = field(default_factory=Evidence)
     progress: Progress | None = None
     single_progress: list[Progress] = field(default_factory=list)
 
     def begin_log(self) -> None:
-        self.progress = Progress(self.plan) if self.plan.steps and not self.evidence.complete else None
-        self.single_progress = [Progress(plan) for plan in self.singles]
+        plan = self.case.plan
+        self.progress = Progress(plan) if plan.steps and not self.evidence.complete else None
+        self.single_progress = [Progress(single) for single in self.case.singles]
 
     def feed(self, block: Block) -> None:
         for progress in (self.progress, *self.single_progress):
@@ -88,7 +111,7 @@ class _Search:
         if self.progress and (self.progress.complete or len(self.progress.best) > len(steps)):
             steps, complete = tuple(self.progress.best), self.progress.complete
         seen = [progress.matches[0] if progress.complete else None for progress in self.single_progress]
-        number = len(self.signature.beside)
+        number = len(self.case.signature.beside)
         self.evidence = Evidence(
             steps, complete, _joined(self.evidence.beside, seen[:number]), _joined(self.evidence.absent, seen[number:])
         )
@@ -99,18 +122,19 @@ def _joined(before: tuple[Match, ...], seen: Sequence[Match | None]) -> tuple[Ma
     return (*before, *(match for match in seen if match and match.what not in known))
 
 
-def diagnose(root: Path, question: Question) -> Diagnosis:
-    """Answer a question. Raises UsageError for a file that cannot be read and for a malformed signature."""
+def diagnose(cases: Sequence[Case], question: Question) -> Diagnosis:
+    """Answer a question. Raises UsageError for a file that cannot be read."""
     facts = read_facts(question)
-    searches = list(_searches(root))
+    searches = [_Search(case) for case in cases]
     log_facts: list[LogFact] = []
     samples: list[LineSample] = []
     logs = [_read(stream, searches, log_facts, samples) for stream in open_logs(question.logs)]
     _add_log_facts(facts, log_facts)
     rows = [
-        (row, search.scenario)
+        (row, scenario)
         for search in searches
-        if (row := assess(search.scenario.name, search.signature, search.evidence, facts, log_facts))
+        for scenario, signature in [(search.case.scenario, search.case.signature)]
+        if (row := assess(scenario.name, signature, search.evidence, facts, log_facts))
     ]
     rows.sort(key=lambda pair: pair[0].rank)
     servers = sorted({*facts.servers, *_running_beside(facts)})
@@ -129,14 +153,6 @@ def _running_beside(facts: Facts) -> Iterator[str]:
     worker = facts.setting("gunicorn", "worker_class")
     if worker and "uvicorn" in worker.value.lower():
         yield "uvicorn"
-
-
-def _searches(root: Path) -> Iterator[_Search]:
-    for name in loader.names(root):
-        scenario = loader.load(root, name)
-        for signature in loader.signatures(scenario):
-            singles = tuple(Plan.of([step]) for step in (*signature.beside, *signature.absent))
-            yield _Search(scenario, signature, Plan.of(signature.steps), singles)
 
 
 def _read(stream: LogStream, searches: list[_Search], log_facts: list[LogFact], samples: list[LineSample]) -> ReadLog:
