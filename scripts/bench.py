@@ -4,6 +4,8 @@
 2. The time of a trial in addition to its load, and the time and memory for an access log of a million lines.
 3. The page of a run whose logs hold a million lines: time, memory, size (`--page`: only this, without Docker).
 
+`--diagnose`: only the answers, the speed and the memory of `reprolab diagnose` (bench_diagnose.py), without Docker.
+
 `--judge` measures no cost: it counts the judge's verdicts on simulated runs (bench_judge.py).
 """
 
@@ -18,6 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import bench_diagnose
 import bench_judge
 import bench_page
 from bench_throughput import SCENARIO, images, throughput
@@ -101,7 +104,11 @@ def main() -> None:
     parser.add_argument(
         "--judge", action="store_true", help="only count the verdicts on simulated runs, without Docker"
     )
+    parser.add_argument("--diagnose", action="store_true", help="measure only `reprolab diagnose`, without Docker")
     options = parser.parse_args()
+    if options.diagnose:
+        bench_diagnose.measure_diagnose()
+        return
     if options.judge:
         bench_judge.print_tables()
         return
@@ -109,6 +116,7 @@ def main() -> None:
     bench_page.measure_page(MILLION, 50)
     if options.page:
         return
+    bench_diagnose.measure_diagnose()
     ensure_engine(show_progress)
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder) / "results"
