@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from reprolab.diagnose.matcher import Block
 from reprolab.diagnose.settings import Release, Setting
+from reprolab.logs.servers import DIALECTS, RELEASE, FactLine
 
 MOST = 1000  # lines of one kind that are read in a log; servers that start again and again write many
 Read = Callable[[str, str], Setting | Release]
@@ -31,41 +32,30 @@ class Kind:
     read: Read
 
 
-def _release(package: str, has: str, pattern: str) -> Kind:
-    return Kind(has.encode(), re.compile(pattern.encode()), lambda text, source: Release(package, text, source))
+def _kind(server: str, line: FactLine) -> Kind:
+    def read(text: str, source: str) -> Setting | Release:
+        if line.name == RELEASE:
+            return Release(server, text, source)
+        return Setting(server, line.name, line.value or text, source)
+
+    pattern = line.pattern or f"({re.escape(line.text)})"
+    return Kind(line.text.encode(), re.compile(pattern.encode()), read)
 
 
-def _setting(server: str, name: str, value: str, has: str, pattern: str = "") -> Kind:
-    """The value is group 1 of the pattern, or ``value``."""
-
-    def read(text: str, source: str) -> Setting:
-        return Setting(server, name, value or text, source)
-
-    return Kind(has.encode(), re.compile((pattern or f"({re.escape(has)})").encode()), read)
-
-
-KINDS = (
-    _release("gunicorn", "Starting gunicorn ", r"Starting gunicorn (\d[\w.]*)"),
-    _release("uwsgi", "*** Starting uWSGI ", r"Starting uWSGI (\d[\w.]*)"),
-    _release("nginx", ": nginx/", r"\[notice\] \d+#\d+: nginx/(\d[\w.]*)"),
-    _release("python", "Python version: 3", r"Python version: (3\.\d+\.\d+)"),
-    _release("python", "/lib/python3.", r"/lib/python(3\.\d+)/"),
-    _setting("gunicorn", "worker_class", "", "Using worker: ", r"Using worker: (\w[\w.:]*)"),
-    _setting("gunicorn", "worker_class", "gthread", "gunicorn/workers/gthread.py"),
-    _setting("gunicorn", "worker_class", "eventlet", "eventlet/greenio/base.py"),
-    _setting("gunicorn", "bind", "", "Listening at: ", r"Listening at: ([^\s,]+)"),
-    _setting("gunicorn", "restarts", "true", "Autorestarting worker after"),
-    _setting("gunicorn", "seen", "true", "site-packages/gunicorn/"),
-    _setting("uwsgi", "enable-threads", "false", "*** Python threads support is disabled"),
-    _setting("uvicorn", "parent", "true", "Started parent process ["),
-    _setting("uvicorn", "seen", "true", "Uvicorn running on "),
-    _setting("uvicorn", "seen", "true", "Started server process ["),
-    _setting("uvicorn", "http", "httptools", "uvicorn/protocols/http/httptools_impl.py"),
-    _setting("uvicorn", "http", "h11", "uvicorn/protocols/http/h11_impl.py"),
-    _setting("uvicorn", "loop", "uvloop", "uvloop/loop.pyx"),
-    _setting("hypercorn", "seen", "true", "site-packages/hypercorn/"),
-    _setting("h2o", "seen", "true", "h2o server (pid:"),
+# What tracebacks say, by the paths of their files.
+TRACEBACKS = (
+    ("python", FactLine(RELEASE, "Python version: 3", r"Python version: (3\.\d+\.\d+)")),
+    ("python", FactLine(RELEASE, "/lib/python3.", r"/lib/python(3\.\d+)/")),
+    ("gunicorn", FactLine("worker_class", "gunicorn/workers/gthread.py", value="gthread")),
+    ("gunicorn", FactLine("worker_class", "eventlet/greenio/base.py", value="eventlet")),
+    ("gunicorn", FactLine("seen", "site-packages/gunicorn/", value="true")),
+    ("uvicorn", FactLine("http", "uvicorn/protocols/http/httptools_impl.py", value="httptools")),
+    ("uvicorn", FactLine("http", "uvicorn/protocols/http/h11_impl.py", value="h11")),
+    ("uvicorn", FactLine("loop", "uvloop/loop.pyx", value="uvloop")),
+    ("hypercorn", FactLine("seen", "site-packages/hypercorn/", value="true")),
 )
+DIALECT_FACTS = tuple((dialect.name, line) for dialect in DIALECTS for line in dialect.facts)
+KINDS = tuple(_kind(server, line) for server, line in (*DIALECT_FACTS, *TRACEBACKS))
 
 
 @dataclass

@@ -11,7 +11,7 @@ from importlib import resources
 from reprolab.diagnose.mask import masked
 from reprolab.diagnose.matcher import Block
 from reprolab.logs.normalize import normalize_line, shape
-from reprolab.logs.servers import is_error
+from reprolab.logs.servers import DIALECTS, is_error
 from reprolab.logs.timestamps import split_timestamp
 
 FIRST_LINES = 2000  # lines at the beginning of a log that are all compared
@@ -27,7 +27,7 @@ WORDS = (
         b"Traceback (most",
         b"Error: ",
         b"Exception: ",
-        b"DAMN !",
+        b"died, killed by signal",
         b"!!! ",
         b"HARAKIRI",
         b"Segmentation",
@@ -36,9 +36,9 @@ WORDS = (
 ERROR = re.compile(r"\b(?:error|critical|fatal|traceback|exception|damn|crit|alert|emerg|harakiri)\b", re.IGNORECASE)
 # A request with any status below 500 is usual, in the access logs of all servers.
 REQUEST = re.compile(r'"[A-Z]+ \[path\][^"]*" [1-4]\d\d\b|\} \[[^\]]*\] [A-Z]+ \[path\] => .*\(HTTP/\S+ [1-4]\d\d\)')
-NAME = re.compile(
-    r"(Using worker: |Listening at: |running on |Running on |mountpoint=|binary path: |Starting uWSGI )\S+"
-)
+# What a server says of itself differs from stack to stack: its release, its address.
+SAID = "|".join(re.escape(line.text) for dialect in DIALECTS for line in dialect.facts if line.pattern)
+NAME = re.compile(rf"({SAID}|running on |Running on |mountpoint=|binary path: )\S+")
 MACHINE = re.compile(r"(\bOS: |^os: |^machine: |^Python version: |^compiled with version: |^nodename: ).*")
 FRAME = re.compile(r"^\s|^$")  # a frame of a traceback says nothing without its exception
 
