@@ -59,8 +59,8 @@ class LineSearch:
 
     def find(self, block: Block, begin: int) -> tuple[int, int, str] | None:
         """Begin and end of the first such line from a place on, and its server."""
-        found = [place for line in self._lines if (place := self._find_one(block, begin, *line))]
-        return min(found, default=None)
+        places = [place for line in self._lines if (place := self._find_one(block, begin, *line))]
+        return min(places, default=None)
 
     def matches(self, line: bytes) -> str:
         """The server whose line it is, "" if it is none of these lines."""
