@@ -232,6 +232,15 @@ def test_a_reset_begins_the_search_again() -> None:
     assert run(steps, "a start", "the end", "a start", "b start") == [3, 4]
 
 
+def test_steps_with_a_group_in_common_are_about_the_same_thing() -> None:
+    """Two services in one log are not taken for two instances of one."""
+    steps = [Step(word, (LogLine("x", f"{word} at", r"at (?P<same>\S+)"),)) for word in ("begins", "ends")]
+    assert run(steps, "begins at /a", "ends at /b", "ends at /a") == [1, 3]
+    assert run(steps, "begins at /a", "ends at /b") == []
+    near = [steps[0], Step("ends", steps[1].lines, within=1)]
+    assert run(near, "begins at /a", "ends at /b", "begins at /b", "ends at /b") == [3, 4]
+
+
 def test_a_pattern_must_match_the_same_line_as_the_text() -> None:
     """Text and pattern on two lines are no match."""
     line = LogLine("x", "connect() ", r"failed \(2:")

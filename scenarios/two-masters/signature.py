@@ -4,7 +4,7 @@ from reprolab import Condition, Known, LogLine, Need, Signature, Step
 
 START = [LogLine("gunicorn", "Starting gunicorn ")]
 END = [LogLine("gunicorn", "Shutting down: Master"), LogLine("gunicorn", "Handling signal: usr2")]
-ON_UNIX = [LogLine("gunicorn", "Listening at: unix:")]
+ON_UNIX = [LogLine("gunicorn", "Listening at: unix:", r"unix:(?P<same>\S+)")]
 NOT_THERE = Step(
     "the proxy does not find the socket file",
     [LogLine("nginx", " connect() to unix:", r"failed \(2: No such file or directory\)")],
@@ -21,7 +21,7 @@ SIGNATURES = [
             Step("an instance starts", START),
             Step("... on a Unix path", ON_UNIX, resets=END),
             Step("another instance starts, though the first has not ended", START, resets=END),
-            Step("... on a Unix path too", ON_UNIX, resets=END),
+            Step("... on the same path", ON_UNIX, resets=END),
             Step("one of them stops", [LogLine("gunicorn", "Shutting down: Master")]),
         ],
         beside=[NOT_THERE],

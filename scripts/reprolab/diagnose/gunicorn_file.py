@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Iterator, Sequence
 
 from reprolab.diagnose.settings import Setting, Unread
@@ -21,7 +22,8 @@ class _Unknown(Exception):
 def read(text: str, name: str) -> list[Setting | Unread]:
     """The settings that a file gives, in its order, and what in it cannot be known without running it."""
     try:
-        tree = ast.parse(text)
+        with warnings.catch_warnings(action="ignore"):  # of the user's file, not of the lab
+            tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None)
         reason = getattr(error, "msg", None) or type(error).__name__

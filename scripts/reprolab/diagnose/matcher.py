@@ -10,10 +10,23 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from reprolab.scenario.signature import LogLine, Step
 
 LONGEST_KEPT = 2000  # bytes of a line
+
+
+SAME = "same"
+
+
+class Place(NamedTuple):
+    """Where a line stands in a block, whose server's it is, and the text of its group `same`, if it has one."""
+
+    begin: int
+    end: int
+    server: str
+    same: bytes | None
 
 
 @dataclass(frozen=True)
@@ -57,25 +70,38 @@ class LineSearch:
     def __init__(self, lines: Sequence[LogLine]) -> None:
         self._lines = [(line.has.encode(), re.compile(line.pattern.encode()), line.server) for line in lines]
 
-    def find(self, block: Block, begin: int) -> tuple[int, int, str] | None:
-        """Begin and end of the first such line from a place on, and its server."""
-        places = [place for line in self._lines if (place := self._find_one(block, begin, *line))]
-        return min(places, default=None)
+    def find(self, block: Block, begin: int, same: bytes | None = None) -> Place | None:
+        """The first such line from a place on."""
+        places = [place for number in range(len(self._lines)) if (place := self._find_one(block, begin, number, same))]
+        return min(places, key=lambda place: place.begin, default=None)
 
-    def matches(self, line: bytes) -> str:
-        """The server whose line it is, "" if it is none of these lines."""
-        return next((server for text, pattern, server in self._lines if text in line and pattern.search(line)), "")
+    def at(self, block: Block, begin: int, end: int, same: bytes | None = None) -> Place | None:
+        """The line at a place, if it is one of these."""
+        line = block.content[begin:end]
+        for text, pattern, server in self._lines:
+            if text in line and (match := pattern.search(line)) and _fits(match, same):
+                return Place(begin, end, server, _same(match))
+        return None
 
-    def _find_one(
-        self, block: Block, begin: int, text: bytes, pattern: re.Pattern[bytes], server: str
-    ) -> tuple[int, int, str] | None:
+    def _find_one(self, block: Block, begin: int, number: int, same: bytes | None) -> Place | None:
+        text, pattern, server = self._lines[number]
         place = block.find(text, begin)
         while place >= 0:
             start, end = block.content.rfind(b"\n", 0, place) + 1, block.content.find(b"\n", place)
-            if start >= begin and pattern.search(block.content[start:end]):
-                return start, end, server
+            match = pattern.search(block.content[start:end]) if start >= begin else None
+            if match and _fits(match, same):
+                return Place(start, end, server, _same(match))
             place = block.find(text, end)
         return None
+
+
+def _same(match: re.Match[bytes]) -> bytes | None:
+    return match[SAME] if SAME in match.re.groupindex else None
+
+
+def _fits(match: re.Match[bytes], same: bytes | None) -> bool:
+    """Whether the line is about the same thing as the steps before."""
+    return same is None or _same(match) in (None, same)
 
 
 class StepSearch:
@@ -112,6 +138,7 @@ class Progress:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._window = 0
+        self._same: list[bytes | None] = []
         self.matches: list[Match] = []
         self.best: list[Match] = []
 
@@ -129,37 +156,45 @@ class Progress:
 
     def _far(self, block: Block, place: int, search: StepSearch) -> int:
         """Search a step that may come at any distance. Returns where the search goes on."""
-        line = search.lines.find(block, place)
+        line = search.lines.find(block, place, self._about)
         reset = search.resets.find(block, place) if search.resets and self.matches else None
-        if reset and (line is None or reset[0] < line[0]):
-            self.matches = []
-            return reset[1] + 1
+        if reset and (line is None or reset.begin < line.begin):
+            self._back_to(0)
+            return reset.end + 1
         if line is None:
             return len(block.content)
-        self._add(block, *line, search)
-        return line[1] + 1
+        self._add(block, line, search)
+        return line.end + 1
 
     def _near(self, block: Block, place: int, search: StepSearch) -> int:
         """Look at the next line only. After ``within`` lines the search goes back to an earlier step."""
         end = block.content.find(b"\n", place)
-        line = block.content[place:end]
-        if server := search.lines.matches(line):
-            self._add(block, place, end, server, search)
+        if line := search.lines.at(block, place, end, self._about):
+            self._add(block, line, search)
             return end + 1
         anchor = self._plan.anchors[len(self.matches)]
         first = self._plan.steps[anchor]
         self._window += 1
-        if server := first.lines.matches(line):
-            del self.matches[anchor:]
-            self._add(block, place, end, server, first)
-        elif self._window >= search.step.within or (search.resets and search.resets.matches(line)):
-            del self.matches[anchor:]
-            self._window = 0
+        if line := first.lines.at(block, place, end):
+            self._back_to(anchor)
+            self._add(block, line, first)
+        elif self._window >= search.step.within or (search.resets and search.resets.at(block, place, end)):
+            self._back_to(anchor)
         return end + 1
 
-    def _add(self, block: Block, begin: int, end: int, server: str, search: StepSearch) -> None:
-        text = block.content[begin:end].rstrip(b"\r")[:LONGEST_KEPT]
-        self.matches.append(Match(search.step.what, block.log, block.line_number(begin), text, server))
+    @property
+    def _about(self) -> bytes | None:
+        """The text that the groups `same` have so far."""
+        return next((same for same in self._same if same is not None), None)
+
+    def _back_to(self, step: int) -> None:
+        del self.matches[step:], self._same[step:]
+        self._window = 0
+
+    def _add(self, block: Block, line: Place, search: StepSearch) -> None:
+        text = block.content[line.begin : line.end].rstrip(b"\r")[:LONGEST_KEPT]
+        self.matches.append(Match(search.step.what, block.log, block.line_number(line.begin), text, line.server))
+        self._same.append(line.same)
         self._window = 0
         if len(self.matches) > len(self.best):
             self.best = list(self.matches)

@@ -36,7 +36,8 @@ class LogLine:
     """A line in the log of one server.
 
     Every such line holds the text ``has``; the search looks for it first. ``pattern`` is a regular expression that the
-    line must match too, "" for none.
+    line must match too, "" for none. A group named ``same`` must have the same text in all steps of a signature that
+    have such a group.
     """
 
     server: str
