@@ -15,7 +15,9 @@ from reprolab.cli.main import main
 from reprolab.core.errors import Exit
 from reprolab.diagnose import result_json, result_text
 from reprolab.diagnose.assess import Level
+from reprolab.diagnose.case_command import _fitting
 from reprolab.diagnose.session import Question, diagnose
+from reprolab.scenario import loader
 
 EXCERPTS = {excerpt.name: excerpt for excerpt in diagnose_excerpts.excerpts()}
 WHOLE = ROOT / "tests" / "data" / "runs" / "whole" / "vanish" / "documented" / "1" / "app.streams.log.gz"
@@ -133,6 +135,24 @@ def test_a_value_that_a_shell_would_run_is_in_no_command(tmp_path: Path, value: 
     assert "try it: reprolab run socket-vanish" in output
     assert "touch" not in output.split("try it:")[1].splitlines()[0]
     assert "THREADS" not in output.split("try it:")[1].splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("factor", "value", "taken"),
+    [
+        ("WORKER_CLASS", "gthread", "gthread"),
+        ("WORKER_CLASS", "shop.workers:Own", "shop.workers:Own"),
+        ("WORKER_CLASS", "$(touch never)", ""),
+        ("WORKER_CLASS", "-x", ""),
+        ("THREADS", "many", ""),
+        ("PATCH", "anything", ""),
+        ("PYTHON", "3.6", "3.6.15"),
+        ("PYTHON", "3.5", ""),
+    ],
+)
+def test_a_factor_takes_only_what_the_case_can_run(factor: str, value: str, taken: str) -> None:
+    """Plain words, numbers where a number is documented, one of the listed values, a patch release that it has."""
+    assert _fitting(loader.load(ROOT, "socket-vanish"), factor, value) == taken
 
 
 def test_where_nothing_matches_unusual_lines_and_a_way_on_are_shown(tmp_path: Path) -> None:
