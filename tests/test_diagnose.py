@@ -187,6 +187,14 @@ def test_json_has_the_whole_answer(tmp_path: Path) -> None:
     assert status == Exit.AS_RECORDED
 
 
+def test_the_page_names_every_key_of_the_json() -> None:
+    """Of the answer, and of one of its cases."""
+    page = (ROOT / "docs" / "diagnose.md").read_text(encoding="utf-8").split("## JSON")[1]
+    document = result_json.to_json(diagnose(cases(), Question((str(WHOLE),))))
+    keys = {*document, *document["cases"][0], *document["cases"][0]["lines"][0], *document["releases"][0]}
+    assert [key for key in sorted(keys) if f"`{key}`" not in page] == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

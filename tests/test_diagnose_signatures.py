@@ -177,6 +177,7 @@ KNOWN = (Known("a thread", url="https://example.org/1"),)
             "known_from 'both'",
         ),
         ([Signature("t", known_from=KNOWN)], "neither steps nor silent"),
+        ([Signature("t", known_from=KNOWN, silent="s", experiment="vanihs")], "did you mean vanish?"),
         ([Signature("t", known_from=KNOWN, silent="s", factors={"NOTHING": "x"})], "NOTHING is no factor"),
         ([Signature("t", known_from=KNOWN, silent="s", affected="about 3")], "is no range"),
         ([Signature("t", known_from=KNOWN, steps=(Step("w", (LogLine("x", "of"),)),))], "the text 'of'"),
@@ -189,7 +190,7 @@ KNOWN = (Known("a thread", url="https://example.org/1"),)
 def test_a_malformed_signature_is_named(signatures: list, message: str) -> None:
     """The message says which part of a signature is wrong."""
     with pytest.raises(UsageError) as error:
-        signature.check(signatures, ROOT / "scenarios" / "socket-vanish", {"GUNICORN": "19.6.0"})
+        signature.check(signatures, ROOT / "scenarios" / "socket-vanish", {"GUNICORN": "19.6.0"}, ["vanish"])
     assert message in str(error.value)
 
 

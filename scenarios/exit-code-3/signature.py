@@ -17,7 +17,8 @@ REAL = [
 ]
 DECIDES = (
     "which child of the master ended with 3 or 4: a program that a hook of the configuration starts, or an orphan, "
-    "where gunicorn is process 1. A worker that calls os._exit(3) itself does the same"
+    "where gunicorn is process 1. A worker that calls os._exit(3), or that cannot be started and logs no reason, "
+    "does the same: compare the pid of `Worker (pid:...) exited with code 3` (since 21) with those of the workers"
 )
 
 SIGNATURES = [

@@ -85,7 +85,8 @@ def signatures(scenario: Scenario) -> tuple[signature.Signature, ...]:
     if not path.is_file():
         return ()
     module = _import(_package(scenario.directory), path)
-    return signature.check(getattr(module, signature.NAME, None), scenario.directory, scenario.factors)
+    listed = getattr(module, signature.NAME, None)
+    return signature.check(listed, scenario.directory, scenario.factors, scenario.experiments)
 
 
 def _read_compose(name: str, directory: Path) -> Scenario:

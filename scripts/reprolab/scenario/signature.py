@@ -7,7 +7,7 @@ count in the digest of the case.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -123,7 +123,9 @@ class Signature(_Lists):
         return (*self.steps, *self.beside, *self.absent)
 
 
-def check(signatures: object, directory: Path, factors: Mapping[str, str]) -> tuple[Signature, ...]:
+def check(
+    signatures: object, directory: Path, factors: Mapping[str, str], experiments: Collection[str]
+) -> tuple[Signature, ...]:
     """Return the signatures of a scenario. Raises UsageError that names a malformed one and its fault."""
     where = f"scenarios/{directory.name}/{FILE}"
     if not isinstance(signatures, list | tuple) or not signatures:
@@ -132,6 +134,12 @@ def check(signatures: object, directory: Path, factors: Mapping[str, str]) -> tu
         if not isinstance(signature, Signature):
             raise UsageError(f"{where}: {NAME} holds {signature!r}", expected="Signature(...) objects")
         _check_one(signature, f"{where}: {signature.title!r}", factors)
+        if signature.experiment and signature.experiment not in experiments:
+            raise UsageError(
+                f"{where}: {signature.title!r} names the experiment {signature.experiment!r}, which does not exist"
+                f"{hint(signature.experiment, experiments)}",
+                expected="one of " + ", ".join(experiments),
+            )
     return tuple(signatures)
 
 
