@@ -242,6 +242,16 @@ def test_steps_with_a_group_in_common_are_about_the_same_thing() -> None:
     assert run(near, "begins at /a", "ends at /b", "begins at /b", "ends at /b") == [3, 4]
 
 
+@pytest.mark.parametrize("size", [1, 2, 9])
+def test_a_step_can_be_about_a_process_that_was_introduced_or_not(size: int) -> None:
+    """A process that no line has introduced is no worker, wherever the blocks of the log end."""
+    introduced_by = (LogLine("x", "a worker begins", r"begins (?P<pid>\d+)"),)
+    end = (LogLine("x", "process ends", r"ends (?P<pid>\d+)"),)
+    lines = ("a worker begins 7", "process ends 9", "process ends 7")
+    assert run([Step("s", end, introduced_by=introduced_by)], *lines, size=size) == [3]
+    assert run([Step("s", end, introduced_by=introduced_by, introduced=False)], *lines, size=size) == [2]
+
+
 def test_a_pattern_must_match_the_same_line_as_the_text() -> None:
     """Text and pattern on two lines are no match."""
     line = LogLine("x", "connect() ", r"failed \(2:")

@@ -8,7 +8,11 @@ RANGE = {
     "affected": ">=20.1.0,<=23.0.0 | >=24.1.1,<=26.0.0",
     "unaffected": "==24.0.0 | >=26.1.0,<=27.0.1",
 }
+BOOTING = [LogLine("gunicorn", "Booting worker with pid: ", r"with pid: (?P<pid>\d+)")]
+ENDED = [LogLine("gunicorn", " exited with code ", r"Worker \(pid:(?P<pid>\d+)\) exited with code [34]\b")]
+REASON = [LogLine("gunicorn", "Reason: Worker failed to boot."), LogLine("gunicorn", "Reason: App failed to load.")]
 REAL = [
+    Step("a worker itself ended with 3 or 4", ENDED, introduced_by=BOOTING),
     Step("a worker really could not be started", [LogLine("gunicorn", "Exception in worker process")]),
     Step(
         "the application really could not be loaded",
@@ -29,10 +33,7 @@ SIGNATURES = [
             Step("the server stops", [LogLine("gunicorn", "Shutting down: Master")]),
             Step(
                 "it says that a worker could not be started",
-                [
-                    LogLine("gunicorn", "Reason: Worker failed to boot."),
-                    LogLine("gunicorn", "Reason: App failed to load."),
-                ],
+                REASON,
                 within=5,
             ),
         ],
@@ -67,5 +68,28 @@ SIGNATURES = [
             Known("the traceback at the end", claim="EC3-2"),
             Known("a user's log of the same", url="https://github.com/benoitc/gunicorn/issues/2807"),
         ],
+    ),
+    Signature(
+        "a process that is no worker ended with 3 or 4, and gunicorn took it for one",
+        steps=[
+            Step("the server starts", [LogLine("gunicorn", "Starting gunicorn ")]),
+            Step("its workers are named", [LogLine("gunicorn", "Booting worker with pid: ")]),
+            Step("a process that is none of them ends", ENDED, introduced_by=BOOTING, introduced=False),
+            Step("the server stops", [LogLine("gunicorn", "Shutting down: Master")]),
+            Step("it says that a worker could not be started", REASON, within=5),
+        ],
+        absent=REAL,
+        package="gunicorn",
+        # 20.1.0 does not log the end of a worker.
+        affected=">=21.2.0,<=23.0.0 | >=24.1.1,<=26.0.0",
+        unaffected="==24.0.0 | >=26.1.0,<=27.0.1",
+        factors=FACTORS,
+        decides=DECIDES,
+        known_from=[
+            Known("the end of the server", claim="EC3-1"),
+            Known("the releases", claim="EC3-4"),
+            Known("a log that calls such a process a worker", url="https://github.com/benoitc/gunicorn/issues/3220"),
+        ],
+        decisive=True,
     ),
 ]

@@ -7,7 +7,7 @@ was seen nothing more is searched, so the cost hardly depends on how often a lin
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -17,16 +17,27 @@ from reprolab.scenario.signature import LogLine, Step
 LONGEST_KEPT = 2000  # bytes of a line
 
 
-SAME = "same"
+SAME, PID = "same", "pid"
+MOST_PIDS = 100_000
+Accepts = Callable[[re.Match[bytes]], bool]
+
+
+def _any(match: re.Match[bytes]) -> bool:
+    return True
+
+
+def _group(match: re.Match[bytes], name: str) -> bytes | None:
+    return match[name] if name in match.re.groupindex else None
 
 
 class Place(NamedTuple):
-    """Where a line stands in a block, whose server's it is, and the text of its group `same`, if it has one."""
+    """Where a line stands in a block, whose server's it is, and the texts of its groups `same` and `pid`, if any."""
 
     begin: int
     end: int
     server: str
     same: bytes | None
+    pid: bytes | None
 
 
 @dataclass(frozen=True)
@@ -70,38 +81,30 @@ class LineSearch:
     def __init__(self, lines: Sequence[LogLine]) -> None:
         self._lines = [(line.has.encode(), re.compile(line.pattern.encode()), line.server) for line in lines]
 
-    def find(self, block: Block, begin: int, same: bytes | None = None) -> Place | None:
+    def find(self, block: Block, begin: int, accepts: Accepts = _any) -> Place | None:
         """The first such line from a place on."""
-        places = [place for number in range(len(self._lines)) if (place := self._find_one(block, begin, number, same))]
+        numbers = range(len(self._lines))
+        places = [place for number in numbers if (place := self._find_one(block, begin, number, accepts))]
         return min(places, key=lambda place: place.begin, default=None)
 
-    def at(self, block: Block, begin: int, end: int, same: bytes | None = None) -> Place | None:
+    def at(self, block: Block, begin: int, end: int, accepts: Accepts = _any) -> Place | None:
         """The line at a place, if it is one of these."""
         line = block.content[begin:end]
         for text, pattern, server in self._lines:
-            if text in line and (match := pattern.search(line)) and _fits(match, same):
-                return Place(begin, end, server, _same(match))
+            if text in line and (match := pattern.search(line)) and accepts(match):
+                return Place(begin, end, server, _group(match, SAME), _group(match, PID))
         return None
 
-    def _find_one(self, block: Block, begin: int, number: int, same: bytes | None) -> Place | None:
+    def _find_one(self, block: Block, begin: int, number: int, accepts: Accepts) -> Place | None:
         text, pattern, server = self._lines[number]
         place = block.find(text, begin)
         while place >= 0:
             start, end = block.content.rfind(b"\n", 0, place) + 1, block.content.find(b"\n", place)
             match = pattern.search(block.content[start:end]) if start >= begin else None
-            if match and _fits(match, same):
-                return Place(start, end, server, _same(match))
+            if match and accepts(match):
+                return Place(start, end, server, _group(match, SAME), _group(match, PID))
             place = block.find(text, end)
         return None
-
-
-def _same(match: re.Match[bytes]) -> bytes | None:
-    return match[SAME] if SAME in match.re.groupindex else None
-
-
-def _fits(match: re.Match[bytes], same: bytes | None) -> bool:
-    """Whether the line is about the same thing as the steps before."""
-    return same is None or _same(match) in (None, same)
 
 
 class StepSearch:
@@ -111,6 +114,7 @@ class StepSearch:
         self.step = step
         self.lines = LineSearch(step.lines)
         self.resets = LineSearch(step.resets) if step.resets else None
+        self.introduced_by = LineSearch(step.introduced_by) if step.introduced_by else None
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,7 @@ class Progress:
         self._plan = plan
         self._window = 0
         self._same: list[bytes | None] = []
+        self._introduced: set[bytes] = set()
         self.matches: list[Match] = []
         self.best: list[Match] = []
 
@@ -148,6 +153,9 @@ class Progress:
 
     def feed(self, block: Block) -> None:
         """Go through the next block of the log."""
+        for search in self._plan.steps:
+            if search.introduced_by:
+                self._introduce(block, search.introduced_by)
         place = 0
         while not self.complete and place < len(block.content):
             search = self._plan.steps[len(self.matches)]
@@ -156,7 +164,7 @@ class Progress:
 
     def _far(self, block: Block, place: int, search: StepSearch) -> int:
         """Search a step that may come at any distance. Returns where the search goes on."""
-        line = search.lines.find(block, place, self._about)
+        line = search.lines.find(block, place, self._accepts(search.step))
         reset = search.resets.find(block, place) if search.resets and self.matches else None
         if reset and (line is None or reset.begin < line.begin):
             self._back_to(0)
@@ -169,7 +177,7 @@ class Progress:
     def _near(self, block: Block, place: int, search: StepSearch) -> int:
         """Look at the next line only. After ``within`` lines the search goes back to an earlier step."""
         end = block.content.find(b"\n", place)
-        if line := search.lines.at(block, place, end, self._about):
+        if line := search.lines.at(block, place, end, self._accepts(search.step)):
             self._add(block, line, search)
             return end + 1
         anchor = self._plan.anchors[len(self.matches)]
@@ -182,10 +190,24 @@ class Progress:
             self._back_to(anchor)
         return end + 1
 
-    @property
-    def _about(self) -> bytes | None:
-        """The text that the groups `same` have so far."""
-        return next((same for same in self._same if same is not None), None)
+    def _introduce(self, block: Block, lines: LineSearch) -> None:
+        """Note the process ids that a block introduces. A server with very many workers has the last ones unknown."""
+        place = 0
+        while line := lines.find(block, place):
+            if line.pid and len(self._introduced) < MOST_PIDS:
+                self._introduced.add(line.pid)
+            place = line.end + 1
+
+    def _accepts(self, step: Step) -> Accepts:
+        """Whether a line of the step is about the same thing as the steps before, and about the right process."""
+        about = next((same for same in self._same if same is not None), None)
+
+        def accepts(match: re.Match[bytes]) -> bool:
+            if about is not None and _group(match, SAME) not in (None, about):
+                return False
+            return not step.introduced_by or (_group(match, PID) in self._introduced) is step.introduced
+
+        return accepts
 
     def _back_to(self, step: int) -> None:
         del self.matches[step:], self._same[step:]

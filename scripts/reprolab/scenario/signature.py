@@ -50,13 +50,16 @@ class Step(_Lists):
     """Something that happens, in words, and the lines that show it, one for each server or release that writes it.
 
     ``within``: it must come at most so many lines after the step before; 0 for any distance. ``resets``: if such a line
-    comes first, the search begins again at the first step.
+    comes first, the search begins again at the first step. ``introduced_by``: lines that introduce process ids, in a
+    group `pid`. The step's own `pid` must be one of those, or with ``introduced`` false none of them.
     """
 
     what: str
     lines: tuple[LogLine, ...]
     within: int = 0
     resets: tuple[LogLine, ...] = ()
+    introduced_by: tuple[LogLine, ...] = ()
+    introduced: bool = True
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,7 @@ def _check_range(text: str, where: str) -> None:
 
 
 def _check_step(step: Step, where: str) -> None:
-    for line in (*step.lines, *step.resets):
+    for line in (*step.lines, *step.resets, *step.introduced_by):
         if len(line.has) < SHORTEST_TEXT or "\n" in line.has:
             raise UsageError(
                 f"{where}: the text {line.has!r} of {step.what!r}",
