@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from reprolab.diagnose.assess import Level
+from reprolab.diagnose.assess import NAMED, Level
 from reprolab.diagnose.session import Case, Diagnosis, Question, diagnose, load_cases
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "tests" / "diagnose"
 NONE = "none"
-NAMED = (Level.MATCHES, Level.COULD_BE)
 
 
 @cache

@@ -254,3 +254,4 @@ def test_a_whole_run_is_answered_from_its_log() -> None:
     """The run on record, packed as the lab keeps it."""
     text = "\n".join(result_text.lines(diagnose(cases(), Question((str(WHOLE),)))))
     assert text.count("matches:") == 1
+    assert "not this one: socket-vanish" not in text  # the other way in which it could show

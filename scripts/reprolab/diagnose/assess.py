@@ -29,6 +29,9 @@ class Level(StrEnum):
     NOT_THIS = "not this one"
 
 
+NAMED = (Level.MATCHES, Level.COULD_BE)
+
+
 class ReleaseState(StrEnum):
     """What the runs on record say of a release."""
 

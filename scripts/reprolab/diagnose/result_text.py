@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from reprolab.core import command_text
 from reprolab.core.number_words import plural
-from reprolab.diagnose.assess import Assessment, Level
+from reprolab.diagnose.assess import NAMED, Assessment, Level
 from reprolab.diagnose.case_command import CaseCommand
 from reprolab.diagnose.mask import masked
 from reprolab.diagnose.session import Diagnosis
@@ -20,7 +20,7 @@ def lines(diagnosis: Diagnosis) -> Iterator[str]:
     yield from _read(diagnosis)
     pairs = list(zip(diagnosis.assessments, diagnosis.commands, strict=True))
     for assessment, command in pairs:
-        if assessment.level in (Level.MATCHES, Level.COULD_BE):
+        if assessment.level in NAMED:
             yield ""
             yield from _case(assessment, command)
     if not diagnosis.shown:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reprolab.core.errors import UsageError
 from reprolab.diagnose import command_line, gunicorn_file, inspect_file, requirements, uwsgi_file
-from reprolab.diagnose.assess import Assessment, Evidence, Level, assess
+from reprolab.diagnose.assess import NAMED, Assessment, Evidence, Level, assess
 from reprolab.diagnose.case_command import CaseCommand, case_command
 from reprolab.diagnose.given_file import MEBIBYTE, read_bounded
 from reprolab.diagnose.log_facts import LogFact, LogFacts
@@ -59,7 +59,7 @@ class Diagnosis:
     @property
     def shown(self) -> bool:
         """Whether a log points to a case."""
-        return any(row.level in (Level.MATCHES, Level.COULD_BE) for row in self.assessments)
+        return any(row.level in NAMED for row in self.assessments)
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,9 @@ def diagnose(cases: Sequence[Case], question: Question) -> Diagnosis:
         for scenario, signature in [(search.case.scenario, search.case.signature)]
         if (row := assess(scenario.name, signature, search.evidence, facts, log_facts))
     ]
+    named = {row.scenario for row, _ in rows if row.level in NAMED}
+    # Another way in which a named case could show is of no interest where it is excluded.
+    rows = [pair for pair in rows if pair[0].level is not Level.NOT_THIS or pair[0].scenario not in named]
     rows.sort(key=lambda pair: pair[0].rank)
     servers = sorted({*facts.servers, *_running_beside(facts)})
     return Diagnosis(
