@@ -139,6 +139,7 @@ def test_a_log_says_its_release_and_some_settings() -> None:
         "[x] Starting gunicorn 20.1.0",
         '  File "/opt/lib/python3.6/site-packages/x.py"',
         "*** Python threads support is disabled. You can enable it with --enable-threads ***",
+        "python threads support enabled",
     ):
         collector.feed(block)
     assert [row.fact for row in collector.facts] == [
@@ -148,6 +149,7 @@ def test_a_log_says_its_release_and_some_settings() -> None:
         Release("gunicorn", "20.1.0", "a.log:5"),
         Release("python", "3.6", "a.log:6"),
         Setting("uwsgi", "enable-threads", "false", "a.log:7"),
+        Setting("uwsgi", "enable-threads", "true", "a.log:8"),
     ]
 
 

@@ -172,6 +172,7 @@ UWSGI = Dialect(
     facts=(
         FactLine(RELEASE, "*** Starting uWSGI ", r"Starting uWSGI (\d[\w.]*)"),
         FactLine("enable-threads", "*** Python threads support is disabled", value="false"),
+        FactLine("enable-threads", "python threads support enabled", value="true"),
     ),
 )
 
