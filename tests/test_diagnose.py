@@ -161,7 +161,7 @@ def test_where_nothing_matches_unusual_lines_and_a_way_on_are_shown(tmp_path: Pa
     file.write_text(EXCERPTS["none-port-in-use"].files["app.log"])
     output = run(str(file))[1]
     assert "none of the lab's cases is shown by these logs" in output
-    assert "app.log:2  [2026-11-08 10:48:16 +0000] [4065] [ERROR] Connection in use" in output
+    assert "app.log:2  [2031-04-02 16:09:16 +0000] [731] [ERROR] Connection in use" in output
     assert "Starting gunicorn" not in output.split("healthy")[1]
     assert "reprolab new-scenario my-case" in output
 
