@@ -13,6 +13,7 @@ TAKES_scenario := TRIALS VARIANT EXPERIMENT JOBS SEED BUDGET CONFIDENCE KEEP KEE
 TAKES_matrix := OVER CLAIM EXPERIMENT TRIALS BUDGET FRESH PLAN SEED JOBS SHOW ENGINES SCHEDULER SHARE_IMAGES ARGS
 TAKES_shrink := CLAIM TRIALS EXPERIMENT BUDGET FRESH SEED JOBS PLAN ENGINES SCHEDULER SHARE_IMAGES ARGS
 TAKES_bisect := FACTOR CLAIM EXPERIMENT CONFIDENCE LEAST_RATE GAP POINTS TRIALS BUDGET FRESH SEED JOBS PLAN DEEP SOURCE ENGINES SCHEDULER SHARE_IMAGES ARGS
+TAKES_diagnose := LOG CONFIG REQUIREMENTS ARGS
 TAKES_watch := SCENARIOS ARGS
 TAKES_list := ARGS
 TAKES_judge := RUN OBSERVE JUNIT ARGS
@@ -149,6 +150,12 @@ $(addprefix bisect-,$(SCENARIOS)): bisect-%: setup ## where a sign comes and goe
 $(addprefix shrink-,$(SCENARIOS)): shrink-%: setup ## the least stack that still shows the sign in every trial: make shrink-NAME CLAIM=ID; PLAN=1 runs nothing
 	@$(REPROLAB) shrink $*$(if $(EXPERIMENT),/$(call quoted,$(EXPERIMENT))) $(ASKED_CLAIM) $(QUESTION_OPTIONS)
 
+.PHONY: diagnose
+diagnose: setup ## which of the cases does a log show? LOG="app.log proxy.log.gz" CONFIG=gunicorn.conf.py REQUIREMENTS=file
+	@$(if $(LOG),$(REPROLAB) diagnose $(foreach one,$(LOG),$(call quoted,$(one))) $(foreach one,$(CONFIG),--config $(call quoted,$(one))) \
+		$(foreach one,$(REQUIREMENTS),--requirements $(call quoted,$(one))) $(ARGS),$(call lacks,no LOG is given,one or more logs or - for \
+		standard input,LOG=app.log))
+
 ##@ Hand a case over
 .PHONY: $(addprefix bugreport-,$(SCENARIOS))
 $(addprefix bugreport-,$(SCENARIOS)): bugreport-%: setup ## bug reports to file upstream, from the newest run that shows the bug and its control; FROM=shrink adds the least stack
@@ -239,7 +246,7 @@ format: setup ## let ruff put the code in shape
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 .PHONY: bench
-bench: setup ## what the lab itself costs: ratios, not verdicts; ARGS=--judge: how often the judge is wrong
+bench: setup ## what the lab itself costs: ratios, not verdicts; ARGS=--judge or --diagnose: how often these are wrong
 	@$(BIN)/python scripts/bench.py $(ARGS)
 
 .PHONY: chaos

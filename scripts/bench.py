@@ -5,6 +5,8 @@
 3. The page of a run whose logs hold a million lines: time, memory, size (`--page`: only this, without Docker).
 4. Several workers: the speed-up of a matrix of waiting trials, and the cost of a trial there (`--cluster`: only this).
 
+`--diagnose`: only the answers, the speed and the memory of `reprolab diagnose` (bench_diagnose.py), without Docker.
+
 `--judge` measures no cost: it counts the judge's verdicts on simulated runs (bench_judge.py).
 """
 
@@ -20,6 +22,7 @@ from statistics import median
 from typing import Any
 
 import bench_cluster
+import bench_diagnose
 import bench_judge
 import bench_page
 from bench_throughput import SCENARIO, images, throughput
@@ -107,7 +110,11 @@ def main() -> None:
     parser.add_argument("--hosts", type=int, default=0, help="simulate a matrix on so many hosts, and nothing else")
     parser.add_argument("--cells", type=int, default=10_000, help="with --hosts: the number of cells (default 10000)")
     parser.add_argument("--wait", type=float, default=0.2, help="with --hosts: the seconds of a trial (default 0.2)")
+    parser.add_argument("--diagnose", action="store_true", help="measure only `reprolab diagnose`, without Docker")
     options = parser.parse_args()
+    if options.diagnose:
+        bench_diagnose.measure_diagnose()
+        return
     if options.judge:
         bench_judge.print_tables()
         return
@@ -121,6 +128,7 @@ def main() -> None:
     bench_page.measure_page(MILLION, 50)
     if options.page:
         return
+    bench_diagnose.measure_diagnose()
     ensure_engine(show_progress)
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder) / "results"

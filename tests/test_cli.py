@@ -113,6 +113,7 @@ def make(*words: str) -> subprocess.CompletedProcess[str]:
         ("accept", "no RUN is given", "RUN=socket-vanish"),
         ("compare", "nothing to compare is given", "RUN=socket-vanish A=documented B=gunicorn-19.5.0"),
         ("new-scenario", "no NAME is given", "NAME=my-case"),
+        ("diagnose", "no LOG is given", "LOG=app.log"),
     ],
 )
 def test_make_says_which_variable_is_missing(target: str, lacks: str, example: str) -> None:

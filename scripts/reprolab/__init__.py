@@ -1,7 +1,7 @@
 """reprolab: published claims about Python application servers, put to the test on real stacks.
 
 What an experiment file needs is here: ``from reprolab import Claim, Column, Event, InvalidTrial, Variant, logs``, and
-``wait_until``.
+``wait_until``. A `signature.py` needs ``Condition, Known, LogLine, Need, Signature, Step``.
 """
 
 from importlib import import_module
@@ -13,16 +13,37 @@ if TYPE_CHECKING:
     from reprolab.core.waiting import wait_until
     from reprolab.scenario.event import Event
     from reprolab.scenario.model import Claim, Column
+    from reprolab.scenario.signature import Condition, Known, LogLine, Need, Signature, Step
     from reprolab.scenario.variant import Variant
 
-__all__ = ["Claim", "Column", "Event", "InvalidTrial", "Variant", "logs", "wait_until"]
+__all__ = [
+    "Claim",
+    "Column",
+    "Condition",
+    "Event",
+    "InvalidTrial",
+    "Known",
+    "LogLine",
+    "Need",
+    "Signature",
+    "Step",
+    "Variant",
+    "logs",
+    "wait_until",
+]
 
 # pytest imports this package in every session, for the plugin. So nothing is imported before it is used.
 _MODULES = {
     "Claim": "scenario.model",
     "Column": "scenario.model",
+    "Condition": "scenario.signature",
     "Event": "scenario.event",
     "InvalidTrial": "core.errors",
+    "Known": "scenario.signature",
+    "LogLine": "scenario.signature",
+    "Need": "scenario.signature",
+    "Signature": "scenario.signature",
+    "Step": "scenario.signature",
     "Variant": "scenario.variant",
     "wait_until": "core.waiting",
 }

@@ -29,6 +29,7 @@ COMMANDS = {
     "compare": ("compare", "compare"),
     "completion": ("completion", "completion"),
     "demo": ("demo", "demo"),
+    "diagnose": ("diagnose", "diagnose_"),
     "docs": ("publish", "docs_"),
     "doctor": ("machine", "doctor"),
     "down": ("manual", "down"),

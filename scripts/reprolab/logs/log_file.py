@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from reprolab.core.errors import InvalidTrial
 from reprolab.core.number_words import plural
@@ -44,7 +44,7 @@ class LogFile:
         Raises OSError for a file that cannot be opened.
         """
         self.cut_lines, self.damage = 0, ""
-        raw = _Unpacked(self.path) if self.path.suffix == ".gz" else io.FileIO(self.path)
+        raw = Unpacked(self.path) if self.path.suffix == ".gz" else io.FileIO(self.path)
         with io.BufferedReader(raw, BUFFER) as stream:
             while part := stream.readline(self.longest):
                 if part.endswith(b"\n") or len(part) < self.longest:
@@ -57,7 +57,7 @@ class LogFile:
                     # The rest of the line is only read once the caller goes on.
                     while (rest := stream.readline(self.longest)) and not rest.endswith(b"\n"):
                         pass
-            self.damage = raw.damage if isinstance(raw, _Unpacked) else ""
+            self.damage = raw.damage if isinstance(raw, Unpacked) else ""
 
     @property
     def remarks(self) -> list[str]:
@@ -76,12 +76,16 @@ def whole_log(path: Path) -> Iterator[bytes]:
         raise DamagedLog(f"{name} is damaged: {log.damage}; expected: the whole log; zcat shows what is still there")
 
 
-class _Unpacked(io.RawIOBase):
-    """A gzip file that gives all data before the damage. GzipFile loses the data of the last read."""
+class Unpacked(io.RawIOBase):
+    """A gzip file that gives all data before the damage. GzipFile loses the data of the last read.
 
-    def __init__(self, path: Path) -> None:
-        self._packed = gzip.GzipFile(path, "rb")
-        self.damage = "" if path.stat().st_size else "it is empty, and has not even the header of gzip"
+    ``source`` is a path or a binary stream. ``damage`` says what is wrong with it, "" as long as nothing is.
+    """
+
+    def __init__(self, source: Path | BinaryIO) -> None:
+        self._packed = gzip.GzipFile(source, "rb") if isinstance(source, Path) else gzip.GzipFile(fileobj=source)
+        empty = isinstance(source, Path) and not source.stat().st_size
+        self.damage = "it is empty, and has not even the header of gzip" if empty else ""
 
     def readable(self) -> bool:
         return True

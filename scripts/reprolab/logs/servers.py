@@ -53,6 +53,21 @@ class LinePattern(NamedTuple):
     event: str = ""
 
 
+class FactLine(NamedTuple):
+    """A line that says something of its server: its release, or the value of a setting.
+
+    ``text`` is in each such line. The value is group 1 of ``pattern``, or else ``value``.
+    """
+
+    name: str
+    text: str
+    pattern: str = ""
+    value: str = ""
+
+
+RELEASE = "release"
+
+
 class Rule(NamedTuple):
     """A rule of `normalize`; it applies to lines that contain at least one of the words in ``needed``."""
 
@@ -69,6 +84,7 @@ class Dialect:
     ``clock_format`` is for strptime; it is empty if the clock has no time zone. ``errors`` are the levels of errors.
     ``status`` matches the status in an access line, with ``{}`` for the code. ``varies`` are the rules for the parts
     that differ in every run; they see ``<clock>`` in the place of a clock. ``python``: its processes run Python.
+    ``facts`` are lines by which the log names its release and settings.
     """
 
     name: str
@@ -79,6 +95,7 @@ class Dialect:
     status: str = r'" {}\b'
     varies: tuple[Rule, ...] = ()
     python: bool = False
+    facts: tuple[FactLine, ...] = ()
 
     def pattern(self, line_type: str) -> str:
         """The regular expression of a type. Raises ValueError for an unknown type, KeyError if this server has none."""
@@ -121,6 +138,12 @@ GUNICORN = Dialect(
         Rule(("/wgunicorn-",), re.compile(r"(?<=/)(wgunicorn-)[a-z0-9_]{8}(?![\w])"), r"\1<name>"),
     ),
     python=True,
+    facts=(
+        FactLine(RELEASE, "Starting gunicorn ", r"Starting gunicorn (\d[\w.]*)"),
+        FactLine("worker_class", "Using worker: ", r"Using worker: (\w[\w.:]*)"),
+        FactLine("bind", "Listening at: ", r"Listening at: ([^\s,]+)"),
+        FactLine("restarts", "Autorestarting worker after", value="true"),
+    ),
 )
 
 # spawned uWSGI worker 1 (pid: 11, cores: 1)
@@ -146,6 +169,11 @@ UWSGI = Dialect(
         Rule(("nodename: ",), re.compile(r"(?<=^nodename: )\S+"), "<id>"),
     ),
     python=True,
+    facts=(
+        FactLine(RELEASE, "*** Starting uWSGI ", r"Starting uWSGI (\d[\w.]*)"),
+        FactLine("enable-threads", "*** Python threads support is disabled", value="false"),
+        FactLine("enable-threads", "python threads support enabled", value="true"),
+    ),
 )
 
 # INFO:     Started server process [11]
@@ -163,6 +191,11 @@ UVICORN = Dialect(
     errors=PYTHON_ERRORS,
     varies=(Rule(("rocess ",), re.compile(r"([Pp]rocess [\[(])\d+(?=[\])])"), r"\1<pid>"),),
     python=True,
+    facts=(
+        FactLine("parent", "Started parent process [", value="true"),
+        FactLine("seen", "Uvicorn running on ", value="true"),
+        FactLine("seen", "Started server process [", value="true"),
+    ),
 )
 
 # [INFO] raised RLIMIT_NOFILE to 20000
@@ -172,6 +205,7 @@ H2O = Dialect(
     re.compile(r"\[(?P<level>[A-Z]+)\] "),
     {LineType.READY: LinePattern(r"^h2o server \(pid:(\d+)\) is ready to serve requests")},
     errors=frozenset({"ERROR", "FATAL"}),
+    facts=(FactLine("seen", "h2o server (pid:", value="true"),),
 )
 
 # 2026/11/26 01:20:20 [alert] 7#7: *29 32 worker_connections are not enough
@@ -184,6 +218,7 @@ NGINX = Dialect(
         LineType.DIED: LinePattern(r"worker process (\d+) exited on signal", "worker {} died"),
     },
     errors=frozenset({"error", "crit", "alert", "emerg"}),
+    facts=(FactLine(RELEASE, ": nginx/", r"\[notice\] \d+#\d+: nginx/(\d[\w.]*)"),),
     varies=(
         Rule(
             ("#",),

@@ -9,13 +9,13 @@ from pathlib import Path
 import yaml
 
 from reprolab.core.files import writing
-from reprolab.scenario import catalogue, ranges
+from reprolab.scenario import catalogue, ranges, signature
 from reprolab.scenario.simpler import SIMPLER_KEY
 
 # Texts about a case, and the results of runs. No run of named variants reads them, and a question is no such run.
 TEXTS = (
     *("README.md", "recorded.json", "history.jsonl", "matrix.json"),
-    *("demo.yaml", "upstream.yaml", "reproducer.yaml"),
+    *("demo.yaml", "upstream.yaml", "reproducer.yaml", signature.FILE),
 )
 TEXT_KEYS = (
     *("title", "document", "summary", "finding", "headline", "answer"),

@@ -20,7 +20,7 @@ from typing import Any
 from reprolab.core.config_file import hint, mapping, read_yaml, reject_unknown_keys
 from reprolab.core.error_place import place
 from reprolab.core.errors import UsageError
-from reprolab.scenario import catalogue, ranges
+from reprolab.scenario import catalogue, ranges, signature
 from reprolab.scenario.allowance import ALLOW_KEY, read_allowances
 from reprolab.scenario.load_settings import LOAD_SETTINGS
 from reprolab.scenario.model import (
@@ -77,6 +77,16 @@ def load(root: Path, name: str) -> Scenario:
     _check_answer(scenario)
     _check_releases(scenario)
     return scenario
+
+
+def signatures(scenario: Scenario) -> tuple[signature.Signature, ...]:
+    """Load the signatures of a scenario; none if it has no such file. Raises UsageError for a malformed one."""
+    path = scenario.directory / signature.FILE
+    if not path.is_file():
+        return ()
+    module = _import(_package(scenario.directory), path)
+    listed = getattr(module, signature.NAME, None)
+    return signature.check(listed, scenario.directory, scenario.factors, scenario.experiments)
 
 
 def _read_compose(name: str, directory: Path) -> Scenario:

@@ -1,0 +1,1 @@
+"""Which of the lab's cases a log shows: `reprolab diagnose`."""

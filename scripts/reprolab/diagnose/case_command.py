@@ -1,0 +1,75 @@
+"""The command that tries a case with the user's own releases and settings, as far as the case has factors for them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reprolab.core import command_text
+from reprolab.diagnose.assess import Assessment
+from reprolab.diagnose.settings import Facts
+from reprolab.measure.companions import complete
+from reprolab.scenario.model import Scenario
+
+# What a shell and make take as it is. Any other value stays out of a command.
+PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/=,+@-]*")
+
+
+@dataclass(frozen=True)
+class CaseCommand:
+    """``factors`` are those with the user's own values, and what these values need; ``text`` is the command."""
+
+    scenario: str
+    experiment: str
+    factors: Mapping[str, str]
+    text: str
+
+
+def case_command(scenario: Scenario, assessment: Assessment, facts: Facts) -> CaseCommand:
+    """The command for one assessment. A value that the case does not take is left out."""
+    sources = assessment.signature.factors.items()
+    values = {name: value for name, source in sources if (value := _value(source, assessment, facts))}
+    taken = {name: fitting for name, value in values.items() if (fitting := _fitting(scenario, name, value))}
+    factors = {
+        name: value
+        for name, value in complete(scenario, taken, taken).items()
+        if name in taken or value != scenario.factors[name]
+    }
+    experiment = assessment.signature.experiment
+    return CaseCommand(scenario.name, experiment, factors, _text(scenario.name, experiment, factors))
+
+
+def _text(name: str, experiment: str, factors: Mapping[str, str]) -> str:
+    pairs = [shlex.quote(f"{factor}={value}") for factor, value in factors.items()]
+    target = f"{name}/{experiment}" if experiment else name
+    return command_text.command(
+        " ".join([f"run {target}", *(f"--set {pair}" for pair in pairs)]),
+        " ".join([f"scenario-{name}", *([f"EXPERIMENT={experiment}"] if experiment else []), *pairs]),
+    )
+
+
+def _value(source: str, assessment: Assessment, facts: Facts) -> str:
+    """The user's value: of a release (`gunicorn`), or of a setting (`gunicorn.workers`); "" if it is not known."""
+    server, _, name = source.partition(".")
+    if name:
+        setting = facts.setting(server, name)
+        return setting.value if setting else ""
+    if assessment.release and assessment.release.package == server:
+        return assessment.release.version
+    releases = facts.of_package(server)
+    return releases[-1].version if releases else ""
+
+
+def _fitting(scenario: Scenario, factor: str, value: str) -> str:
+    """The value as the factor takes it, "" if it does not. "3.6" becomes the patch release that the case has."""
+    if not PLAIN.fullmatch(value) or (scenario.factors[factor].isdigit() and not value.isdigit()):
+        return ""
+    if factor in scenario.values:
+        return value if value in scenario.values[factor] else ""
+    listed = scenario.ranges[factor].values if factor in scenario.ranges else ()
+    if not listed:
+        return value
+    minor = ".".join(value.split(".")[:2])
+    return next((text for text in listed if text == value or text.startswith(f"{minor}.")), "")

@@ -1,0 +1,222 @@
+"""Follows the steps of signatures through a log, block by block.
+
+The search is for fixed texts (`bytes.find`), and only a line that has one is compared with a pattern. Of a step that
+was seen nothing more is searched, so the cost hardly depends on how often a line comes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from reprolab.scenario.signature import LogLine, Step
+
+LONGEST_KEPT = 2000  # bytes of a line
+
+
+SAME, PID = "same", "pid"
+MOST_PIDS = 100_000
+Accepts = Callable[[re.Match[bytes]], bool]
+
+
+def _any(match: re.Match[bytes]) -> bool:
+    return True
+
+
+def _group(match: re.Match[bytes], name: str) -> bytes | None:
+    return match[name] if name in match.re.groupindex else None
+
+
+class Place(NamedTuple):
+    """Where a line stands in a block, whose server's it is, and the texts of its groups `same` and `pid`, if any."""
+
+    begin: int
+    end: int
+    server: str
+    same: bytes | None
+    pid: bytes | None
+
+
+@dataclass(frozen=True)
+class Match:
+    """A line that shows a step: ``line`` is its number in the log, ``text`` the line without its end."""
+
+    what: str
+    log: str
+    line: int
+    text: bytes
+    server: str
+
+
+@dataclass
+class Block:
+    """Whole lines of a log. ``before`` is the number of lines before the first one."""
+
+    log: str
+    content: bytes
+    before: int
+
+    def __post_init__(self) -> None:
+        self._first: dict[bytes, int] = {}
+
+    def find(self, text: bytes, begin: int) -> int:
+        """The first place of a text from ``begin`` on, -1 if there is none."""
+        first = self._first.get(text)
+        if first is None:
+            first = self._first[text] = self.content.find(text)
+        if first < 0 or first >= begin:
+            return first
+        return self.content.find(text, begin)
+
+    def line_number(self, place: int) -> int:
+        return self.before + self.content.count(b"\n", 0, place) + 1
+
+
+class LineSearch:
+    """The search for one of several kinds of lines."""
+
+    def __init__(self, lines: Sequence[LogLine]) -> None:
+        self._lines = [(line.has.encode(), re.compile(line.pattern.encode()), line.server) for line in lines]
+
+    def find(self, block: Block, begin: int, accepts: Accepts = _any) -> Place | None:
+        """The first such line from a place on."""
+        numbers = range(len(self._lines))
+        places = [place for number in numbers if (place := self._find_one(block, begin, number, accepts))]
+        return min(places, key=lambda place: place.begin, default=None)
+
+    def at(self, block: Block, begin: int, end: int, accepts: Accepts = _any) -> Place | None:
+        """The line at a place, if it is one of these."""
+        line = block.content[begin:end]
+        for text, pattern, server in self._lines:
+            if text in line and (match := pattern.search(line)) and accepts(match):
+                return Place(begin, end, server, _group(match, SAME), _group(match, PID))
+        return None
+
+    def _find_one(self, block: Block, begin: int, number: int, accepts: Accepts) -> Place | None:
+        text, pattern, server = self._lines[number]
+        place = block.find(text, begin)
+        while place >= 0:
+            start, end = block.content.rfind(b"\n", 0, place) + 1, block.content.find(b"\n", place)
+            match = pattern.search(block.content[start:end]) if start >= begin else None
+            if match and accepts(match):
+                return Place(start, end, server, _group(match, SAME), _group(match, PID))
+            place = block.find(text, end)
+        return None
+
+
+class StepSearch:
+    """The search for one step."""
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self.lines = LineSearch(step.lines)
+        self.resets = LineSearch(step.resets) if step.resets else None
+        self.introduced_by = LineSearch(step.introduced_by) if step.introduced_by else None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps of one signature, ready to be searched. One plan serves all logs."""
+
+    steps: tuple[StepSearch, ...]
+
+    @classmethod
+    def of(cls, steps: Sequence[Step]) -> Plan:
+        return cls(tuple(StepSearch(step) for step in steps))
+
+    @cached_property
+    def anchors(self) -> tuple[int, ...]:
+        """For each step, the step at which the search goes on if this one does not come in time."""
+        return tuple(
+            max((n for n in range(number + 1) if not self.steps[n].step.within), default=0)
+            for number in range(len(self.steps))
+        )
+
+
+class Progress:
+    """How far the steps of a plan have come in one log. ``best`` has the matches of the longest part that was seen."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._window = 0
+        self._same: list[bytes | None] = []
+        self._introduced: set[bytes] = set()
+        self.matches: list[Match] = []
+        self.best: list[Match] = []
+
+    @property
+    def complete(self) -> bool:
+        return len(self.matches) == len(self._plan.steps)
+
+    def feed(self, block: Block) -> None:
+        """Go through the next block of the log."""
+        for search in self._plan.steps:
+            if search.introduced_by:
+                self._introduce(block, search.introduced_by)
+        place = 0
+        while not self.complete and place < len(block.content):
+            search = self._plan.steps[len(self.matches)]
+            within = search.step.within and self.matches
+            place = self._near(block, place, search) if within else self._far(block, place, search)
+
+    def _far(self, block: Block, place: int, search: StepSearch) -> int:
+        """Search a step that may come at any distance. Returns where the search goes on."""
+        line = search.lines.find(block, place, self._accepts(search.step))
+        reset = search.resets.find(block, place) if search.resets and self.matches else None
+        if reset and (line is None or reset.begin < line.begin):
+            self._back_to(0)
+            return reset.end + 1
+        if line is None:
+            return len(block.content)
+        self._add(block, line, search)
+        return line.end + 1
+
+    def _near(self, block: Block, place: int, search: StepSearch) -> int:
+        """Look at the next line only. After ``within`` lines the search goes back to an earlier step."""
+        end = block.content.find(b"\n", place)
+        if line := search.lines.at(block, place, end, self._accepts(search.step)):
+            self._add(block, line, search)
+            return end + 1
+        anchor = self._plan.anchors[len(self.matches)]
+        first = self._plan.steps[anchor]
+        self._window += 1
+        if line := first.lines.at(block, place, end):
+            self._back_to(anchor)
+            self._add(block, line, first)
+        elif self._window >= search.step.within or (search.resets and search.resets.at(block, place, end)):
+            self._back_to(anchor)
+        return end + 1
+
+    def _introduce(self, block: Block, lines: LineSearch) -> None:
+        """Note the process ids that a block introduces. A server with very many workers has the last ones unknown."""
+        place = 0
+        while line := lines.find(block, place):
+            if line.pid and len(self._introduced) < MOST_PIDS:
+                self._introduced.add(line.pid)
+            place = line.end + 1
+
+    def _accepts(self, step: Step) -> Accepts:
+        """Whether a line of the step is about the same thing as the steps before, and about the right process."""
+        about = next((same for same in self._same if same is not None), None)
+
+        def accepts(match: re.Match[bytes]) -> bool:
+            if about is not None and _group(match, SAME) not in (None, about):
+                return False
+            return not step.introduced_by or (_group(match, PID) in self._introduced) is step.introduced
+
+        return accepts
+
+    def _back_to(self, step: int) -> None:
+        del self.matches[step:], self._same[step:]
+        self._window = 0
+
+    def _add(self, block: Block, line: Place, search: StepSearch) -> None:
+        text = block.content[line.begin : line.end].rstrip(b"\r")[:LONGEST_KEPT]
+        self.matches.append(Match(search.step.what, block.log, block.line_number(line.begin), text, line.server))
+        self._same.append(line.same)
+        self._window = 0
+        if len(self.matches) > len(self.best):
+            self.best = list(self.matches)
