@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import EXPERIMENT, lay_out, load
+from cases import ROOT, EXPERIMENT, lay_out, load
 from reprolab.core.errors import UsageError
 from reprolab.engine import labels
 from reprolab.engine.helpers import WHOLE_LOG
@@ -95,7 +95,7 @@ def test_compose_resolves_the_scenario_and_the_tools(tmp_path: Path) -> None:
     calls = (tmp_path / "calls").read_text().splitlines()
     assert [call.split()[0] for call in calls] == ["0.9", "0.9"]
     assert f"--file {scenario.compose_file} --profile * config --format json" in calls[0]
-    assert f"--file {tmp_path}/images/compose.yaml " in calls[1]
+    assert f"--project-directory {ROOT}/images --file - " in calls[1]
 
 
 def test_a_file_that_compose_refuses_is_a_usage_error(tmp_path: Path) -> None:
