@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 
 # The tests may run by make, but they call the lab's command line: its hints must name commands, not make targets.
-os.environ.pop("MAKELEVEL", None)
+os.environ.pop("REPROLAB_BY_MAKE", None)
 # A lab under nohup ignores SIGHUP, and so would one that tests under nohup start.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 

@@ -144,7 +144,7 @@ def test_down_of_what_is_not_up_is_fine_and_names_the_others(home: Path, monkeyp
     """The command succeeds, also for the name of a stack that was up before. It lists the stacks that are up."""
     stand(home, monkeypatch, "with")
     keep(home, "without", "a line")
-    others = "still up: blink AS=with  (make down-blink AS=with)\n"
+    others = "still up: blink AS=with  (reprolab down blink --as with)\n"
     assert lab("down", "blink").output == f"blink is not up\n{others}"
     assert lab("down", "blink", "--as", "without").output == f"blink AS=without is not up\n{others}"
 
@@ -159,7 +159,7 @@ def test_nothing_up_needs_no_engine(home: Path, monkeypatch: pytest.MonkeyPatch)
     assert lab("down", "blink").output == "blink is not up\n"
     result = lab("logs", "blink", "--as", "one")
     assert result.exit_code == Exit.USAGE
-    assert "blink AS=one is not up\n  to do:    make up-blink AS=one" in result.output
+    assert "blink AS=one is not up\n  to do:    reprolab up blink --as one" in result.output
 
 
 # -- copies, compared -----------------------------------------------------------------------------
@@ -250,8 +250,11 @@ def test_a_stack_beside_a_run(home: Path) -> None:
         (["one", "tow"], ["'tow' is neither a copy of a stack by hand nor a run (did you mean two?)"]),
         (["one", "one"], ["one is on both sides", "reprolab logs blink --as one keeps another copy"]),
         (["one", "two", "--variant", "old"], ["a stack by hand has no variants"]),
-        (["by-hand/blink/one", "blink"], ["blink has no run yet", "make scenario-blink"]),
-        (["by-hand/blink/up", "one"], ["by-hand/blink/up", "make logs-blink AS=up keeps one while the stack is up"]),
+        (["by-hand/blink/one", "blink"], ["blink has no run yet", "reprolab run blink"]),
+        (
+            ["by-hand/blink/up", "one"],
+            ["by-hand/blink/up", "reprolab logs blink --as up keeps one while the stack is up"],
+        ),
         (["one", "by-hand/blink/shared"], ["by-hand/blink/shared", "there are by-hand/blink/one, by-hand/blink/two"]),
         (["one", "shared"], ["several scenarios have a stack 'shared'", "by-hand/glow/shared"]),
     ],

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import ROOT, EXPERIMENT, lay_out, load
+from cases import EXPERIMENT, ROOT, lay_out, load
 from reprolab.core.errors import UsageError
 from reprolab.engine import labels
 from reprolab.engine.helpers import WHOLE_LOG

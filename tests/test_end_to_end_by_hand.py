@@ -45,7 +45,7 @@ def test_two_stacks_are_compared(results: Path) -> None:
     addresses = []
     for name, factors in ((WITHOUT, ()), (WITH, ("--set", "FLAGS=--enable-threads"))):
         printed = succeed(results, "up", CASE, "--as", name, *factors)
-        assert f"make down-{CASE} AS={name}" in printed
+        assert f"reprolab down {CASE} --as {name}" in printed
         addresses.append(printed.partition("curl -i ")[2].split()[0])
     assert len(set(addresses)) == 2
     assert [requests.get(address, timeout=10).status_code for address in addresses] == [200, 200]

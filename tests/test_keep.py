@@ -263,7 +263,7 @@ def test_a_kept_stack_is_one_by_hand(home: Path, capsys: pytest.CaptureFixture[s
         keeper.takes(trial_stack(home, "reprolab-blink-1234"), VARIANT)
     printed = capsys.readouterr().out
     assert "kept: blink AS=kept, the stack of the trial" in printed and "lamp/documented/1" in printed
-    assert "docker exec reprolab-blink-1234-app" in printed and "make down-blink AS=kept" in printed
+    assert "docker exec reprolab-blink-1234-app" in printed and "reprolab down blink --as kept" in printed
     info = by_hand.StackInfo.read(by_hand.place(home, "blink", "kept").path / by_hand.UP)
     assert info.changes == {"RELEASE": "0.9"} and info.factors["RELEASE"] == "1.0"
     assert up == {"reprolab-blink-1234"}

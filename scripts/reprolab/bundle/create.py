@@ -119,7 +119,8 @@ class Bundler:
             raise BundleError(
                 f"no run of {', '.join(missing)} that its demonstration could replay",
                 expected="one recorded run of each scenario, to show it without containers",
-                advice=f"make demo-{missing[0]} AUTO=1 (or make scenario-{missing[0]}), or leave runs out: "
+                advice=f"{command_text.command(f'demo {missing[0]} --auto 1', f'demo-{missing[0]} AUTO=1')} (or "
+                f"{command_text.run(missing[0])}), or leave runs out: "
                 f"{command_text.option('no-runs')}",
             )
         return [

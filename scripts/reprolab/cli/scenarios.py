@@ -9,6 +9,7 @@ import click
 from rich.text import Text
 
 from reprolab.cli.common import boundary, console, project_root, show_progress
+from reprolab.core import command_text
 from reprolab.core.errors import UsageError
 from reprolab.core.subprocesses import run
 from reprolab.publish import readme_sections
@@ -108,6 +109,6 @@ def new_scenario(name: str, texts: tuple[str, ...]) -> None:
     for path in kept:
         click.echo(f"there already: {path}")
     if is_new:
-        click.echo(f"it runs as it stands: make scenario-{name}")
+        click.echo(f"it runs as it stands: {command_text.run(name)}")
     elif added:
-        click.echo("these are examples: put your case's texts in their place, see docs/authoring.md")
+        click.echo(f"these are examples: put your case's texts in their place, see {scaffold.how_to_write(root)}")

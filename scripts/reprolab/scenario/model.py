@@ -216,7 +216,7 @@ class Scenario:
     @property
     def root(self) -> Path:
         """The lab folder, which has `scenarios/` and perhaps `images/`."""
-        return self.directory.parents[1]
+        return self.directory.parent.parent
 
     @property
     def claims(self) -> tuple[Claim, ...]:
