@@ -30,6 +30,7 @@ COMMANDS = {
     "down": ("manual", "down"),
     "export": ("export", "export"),
     "html": ("run", "html"),
+    "init": ("scenarios", "init"),
     "judge": ("run", "judge"),
     "list": ("scenarios", "list_"),
     "load": ("bundle", "load"),

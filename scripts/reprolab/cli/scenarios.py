@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 from rich.text import Text
@@ -13,7 +15,7 @@ from reprolab.core import command_text
 from reprolab.core.errors import UsageError
 from reprolab.core.subprocesses import run
 from reprolab.publish import readme_sections
-from reprolab.scenario import loader, model, scaffold
+from reprolab.scenario import lab_folder, loader, model, scaffold
 from reprolab.stack.compose import check_scenario
 
 COMPOSE_LIMIT = 20.0  # seconds
@@ -87,6 +89,19 @@ def _compose() -> tuple[str, ...]:
     docker = shutil.which("docker")
     command = (docker or "", "compose")
     return command if docker and run([*command, "version"], timeout=COMPOSE_LIMIT, check=False).code == 0 else ()
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--scenario", "name", default=lab_folder.FIRST, show_default=True, help="the name of the first scenario")
+@boundary
+def init(folder: Path, name: str) -> None:
+    """Lay out a lab folder of your own, with a first scenario that runs. No file that is there is changed."""
+    for path in lab_folder.create(folder, name):
+        click.echo(f"written: {folder / path}")
+    readme_sections.write(folder)
+    words = f"cd {shlex.quote(str(folder))} && " if folder.resolve() != Path.cwd() else ""
+    click.echo(f"it runs as it stands: {words}{command_text.run(name)}")
 
 
 @click.command("new-scenario")

@@ -43,11 +43,7 @@ def create(root: Path, name: str) -> list[Path]:
 
     Raises UsageError for a name that Compose or a shell would not take, or that is taken.
     """
-    if not re.fullmatch(NAME, name) or len(name) > LONGEST:
-        raise UsageError(
-            f"{name!r} is no scenario name",
-            expected=f"words of small letters and digits, with a dash between them, up to {LONGEST} characters",
-        )
+    check_name(name)
     directory = root / "scenarios" / name
     if directory.exists():
         raise _taken(directory)
@@ -56,6 +52,15 @@ def create(root: Path, name: str) -> list[Path]:
     listed = include.read_text(encoding="utf-8").rstrip("\n")
     include.write_text(f"{listed}\n  - scenarios/{name}/compose.yaml\n", encoding="utf-8")
     return [Path("scenarios", name, file) for file in FILES] + [Path("compose.yaml")]
+
+
+def check_name(name: str) -> None:
+    """Raise UsageError for a name that Compose or a shell would not take."""
+    if not re.fullmatch(NAME, name) or len(name) > LONGEST:
+        raise UsageError(
+            f"{name!r} is no scenario name",
+            expected=f"words of small letters and digits, with a dash between them, up to {LONGEST} characters",
+        )
 
 
 def additions(texts: Iterable[str]) -> list[str]:
