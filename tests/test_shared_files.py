@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+import shutil
 import tomllib
 from pathlib import Path
 from unittest import mock
@@ -13,6 +14,9 @@ from cases import ROOT, load
 from reprolab.baseimage import rootfs
 from reprolab.core import shared_files
 from reprolab.core.errors import UsageError
+from reprolab.engine.detect import compose_command, ensure_engine
+from reprolab.export import write
+from reprolab.scenario import lab_folder, loader
 from reprolab.stack import compose as stack_compose
 
 EXTENDS = "extends: {file: ../../images/hardened.yaml, service: hardened}"
@@ -99,3 +103,33 @@ def test_wrk_wrapper_is_a_distribution_that_needs_nothing() -> None:
     assert alone["project"]["requires-python"] == lab["project"]["requires-python"]
     data = [project["tool"]["setuptools"]["package-data"]["wrk_wrapper"] for project in (alone, lab)]
     assert data[0] == data[1]
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("name", ["socket-vanish", "enable-threads"])
+def test_a_scenario_has_the_same_images_in_a_lab_folder(name: str, tmp_path: Path) -> None:
+    """Its own image and those of the tools are named after their content, not after their place."""
+    shutil.copytree(ROOT / "scenarios" / name, tmp_path / "scenarios" / name)
+    names = []
+    for root in (ROOT, tmp_path):
+        scenario = loader.load(root, name)
+        model = stack_compose.resolve(scenario, {}, compose_command(ensure_engine(print)))
+        bases = {official: (official, official) for _, _, official in stack_compose.base_arguments(model)}
+        prepared = stack_compose.prepare_model(model, scenario, "x", {}, bases)
+        names.append({service: part["image"] for service, part in prepared["services"].items()})
+    assert names[0] == names[1] and {"wrk", "client", "forensics", "network"} < set(names[0])
+
+
+def test_an_export_of_a_lab_folder_names_no_place(tmp_path: Path) -> None:
+    """A service that extends the shared settings has them in the reproducer, without the lab's directories."""
+    lab_folder.create(tmp_path)
+    case = write.choose_case(loader.load(tmp_path, lab_folder.FIRST))
+    directory, _ = write.write_reproducer(case, tmp_path / "export")
+    text = (directory / "compose.yaml").read_text(encoding="utf-8")
+    assert "no-new-privileges" in text and "images/" not in text and str(ROOT) not in text
+
+
+def test_by_hand_compose_is_not_advised_where_it_would_miss_an_image(tmp_path: Path) -> None:
+    """`docker compose` knows nothing of the installed lab's images."""
+    assert shared_files.names_others(EXTENDS, tmp_path)
+    assert not shared_files.names_others(EXTENDS, ROOT)

@@ -56,6 +56,11 @@ def with_places(compose_text: str, root: Path) -> str:
     return WRK_PATH.sub(str(Path(wrk_wrapper.__file__).resolve().parent).replace("\\", r"\\"), text)
 
 
+def names_others(compose_text: str, root: Path) -> bool:
+    """Whether `docker compose` by hand would miss an image of the text: it is the installed lab's."""
+    return with_places(compose_text, root) != compose_text
+
+
 def without_places(text: str, root: Path) -> str:
     """A text in which the places of the lab folder and of the shared images are the same on every machine."""
     return text.replace(str(root), ".").replace(str(installed(IMAGES)), f"./{IMAGES}")

@@ -18,7 +18,7 @@ import requests
 from docker.errors import DockerException, ImageNotFound
 
 from reprolab.baseimage.resolve import Base, policy
-from reprolab.core import command_text, files
+from reprolab.core import command_text, files, shared_files
 from reprolab.core.config_file import hint
 from reprolab.core.errors import InvalidTrial, LabError, UsageError
 from reprolab.core.progress import OnProgress
@@ -89,7 +89,8 @@ def up(root: Path, name: str, settings: Mapping[str, str], on_progress: OnProgre
     shown = " ".join(f"{key}={value}" for key, value in settings.items()) or "the documented values"
     click.echo(f"up: {_words(name, label)} with {shown}")
     _say_what_to_do(scenario, stack, label)
-    click.echo(f"  compose    {by_compose(scenario, settings, model, preparer.bases)}")
+    if not shared_files.names_others(scenario.compose_file.read_text(encoding="utf-8"), root):
+        click.echo(f"  compose    {by_compose(scenario, settings, model, preparer.bases)}")
 
 
 def adopt(root: Path, stack: Stack, changes: Mapping[str, str], on_progress: OnProgress) -> None:
