@@ -19,6 +19,7 @@ EPILOG = (
 # Each command with its module in this package and its function there.
 COMMANDS = {
     "accept": ("publish", "accept"),
+    "adopt": ("adopt", "adopt"),
     "bisect": ("bisect", "bisect"),
     "bugreport": ("bugreport", "bugreport"),
     "bundle": ("bundle", "bundle"),

@@ -47,11 +47,16 @@ def create(root: Path, name: str) -> list[Path]:
     directory = root / "scenarios" / name
     if directory.exists():
         raise _taken(directory)
-    _write(root, directory, FILES, {"name": name, "initials": _initials(name)})
-    include = root / "compose.yaml"
-    listed = include.read_text(encoding="utf-8").rstrip("\n")
-    include.write_text(f"{listed}\n  - scenarios/{name}/compose.yaml\n", encoding="utf-8")
+    _write(root, directory, FILES, {"name": name, "initials": initials(name)})
+    include(root, name)
     return [Path("scenarios", name, file) for file in FILES] + [Path("compose.yaml")]
+
+
+def include(root: Path, name: str) -> None:
+    """Add the line of a scenario to the lab folder's compose.yaml."""
+    file = root / "compose.yaml"
+    listed = file.read_text(encoding="utf-8").rstrip("\n")
+    file.write_text(f"{listed}\n  - scenarios/{name}/compose.yaml\n", encoding="utf-8")
 
 
 def check_name(name: str) -> None:
@@ -168,5 +173,6 @@ def how_to_add(name: str, *words: str) -> str:
     )
 
 
-def _initials(name: str) -> str:
+def initials(name: str) -> str:
+    """What the ids of a scenario's claims begin with."""
     return "".join(part[0] for part in name.split("-")).upper()

@@ -150,11 +150,13 @@ def prepare_model(
     prepared["name"] = project
     for service, argument, official in list(base_arguments(prepared)):
         prepared["services"][service]["build"]["args"][argument] = bases[official][0]
+    awaited = set(_awaited(prepared))
     for name, service in prepared["services"].items():
         service["labels"] = {**(service.get("labels") or {}), **owner}
         service.pop("container_name", None)
         # Health checks are for a person who runs `docker compose`. Here their requests would be measured too.
-        service["healthcheck"] = {"disable": True}
+        if name not in awaited:
+            service["healthcheck"] = {"disable": True}
         service["logging"] = _whole_log(service.get("logging") or {})
         if "build" in service:
             service["build"]["labels"] = {labels.OBJECT: labels.IMAGE, labels.SCENARIO: scenario.name}
@@ -169,6 +171,14 @@ def prepare_model(
             # Compose made the name from a placeholder project. Without a name, Compose uses the real project.
             entry.pop("name", None)
     return prepared
+
+
+def _awaited(model: Model) -> Iterator[str]:
+    """The services whose health another service waits for before it starts, such as a database."""
+    for service in model["services"].values():
+        for name, condition in (service.get("depends_on") or {}).items():
+            if condition.get("condition") == "service_healthy":
+                yield name
 
 
 def _whole_log(logging: Mapping[str, Any]) -> dict[str, Any]:
