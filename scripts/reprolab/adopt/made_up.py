@@ -80,6 +80,10 @@ class MadeUp:
                 text = text.replace(secret, self.values[secret])
         return CREDENTIALS.sub(in_address, text)
 
+    def has_secret(self, text: str) -> bool:
+        """Whether a text has a known secret in it."""
+        return self.text(text) != text
+
     def inside(self, content: bytes) -> bool:
         """Whether a file has a known secret in it."""
         return any(len(secret) >= SHORTEST and secret.encode() in content for secret in self.values)

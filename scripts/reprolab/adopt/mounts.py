@@ -13,7 +13,7 @@ from reprolab.adopt.made_up import MadeUp
 from reprolab.adopt.names import Names, plain
 from reprolab.core.errors import UsageError
 
-FILES, BUILDS = "files", "build"
+FILES, CONTEXTS = "files", "contexts"
 SOCKETS = ("docker.sock", "podman.sock", "containerd.sock")
 # A directory that is mounted to be written to is copied only if it can be a configuration: small, few files.
 SMALL_BYTES, SMALL_FILES = 1 << 20, 200
@@ -98,7 +98,7 @@ class Mounts:
             raise UsageError(
                 f"{where}: the context {context} is no directory", expected="a directory with a Dockerfile"
             )
-        place = self._place(f"{BUILDS}/{plain(name)}")
+        place = self._place(f"{CONTEXTS}/{plain(name)}")
         if text := build.get("dockerfile_inline"):
             raise UsageError(
                 f"{where}: dockerfile_inline is not supported",

@@ -93,7 +93,7 @@ def _model(
         for entry in section.get("env_file") or ()
         if isinstance(entry, Mapping)
     )
-    factors = Factors(source.values, changes, {})
+    factors = Factors(source.values, changes, made_up.has_secret)
     mounts = Mounts(source.folder, chosen, Copies(directory, changes, made_up, env_files), changes, made_up)
     services = Services(chosen, mounts, changes, wanted.port)
     written = source.written.get("services") or {}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from reprolab.adopt.changes import Changes
@@ -40,11 +40,15 @@ def _texts(part: Any) -> Iterator[str]:
 
 @dataclass
 class Factors:
-    """Puts the variables back into a model that Compose has filled in; ``names`` gets those that became factors."""
+    """Puts the variables back into a model that Compose has filled in; ``names`` gets those that became factors.
+
+    A variable whose value has a secret in it (``has_secret``) is none.
+    """
 
     values: Mapping[str, str]
     changes: Changes
-    names: dict[str, str]
+    has_secret: Callable[[str], bool] = lambda text: False
+    names: dict[str, str] = field(default_factory=dict)
 
     def merge(self, filled: Any, written: Any, where: str, key: str = "") -> Any:
         """A part of the filled model, with a factor where the written one has a variable."""
@@ -75,7 +79,7 @@ class Factors:
         def factor(match: re.Match[str]) -> str:
             name = match["name"] or match["plain"]
             value = self.values.get(name) or match["default"] or ""
-            if not _can_be_factor(name, value):
+            if not self._can_be_factor(name, value):
                 return match[0]
             used[name] = value
             return f"{match['dollars']}${{{name}:-{value}}}"
@@ -88,22 +92,21 @@ class Factors:
         def value(match: re.Match[str]) -> str:
             default = match["default"] or ""
             name = match["name"] or match["plain"]
-            known = default if _can_be_factor(name, default) else self.values.get(name) or default
+            known = default if self._can_be_factor(name, default) else self.values.get(name) or default
             return match["dollars"] + known.replace("$", "$$")
 
         return VARIABLE.sub(value, text)
 
+    def _can_be_factor(self, name: str, value: str) -> bool:
+        if not FACTOR_NAME.fullmatch(name) or SPECIAL & set(value) or is_secret(name) or self.has_secret(value):
+            return False
+        return not (name in LOAD_SETTINGS or name.endswith(BASE_ARGUMENT) or name.startswith("COMPOSE_"))
+
     def _note(self, written: str, where: str) -> None:
         for name in sorted(set(NAMED.findall(written))):
-            if is_secret(name):
+            if is_secret(name) or self.has_secret(self.values.get(name, "")):
                 continue
             self.changes.add(where, f"{name} keeps its present value, and is no factor", WHY_NO_FACTOR)
-
-
-def _can_be_factor(name: str, value: str) -> bool:
-    if not FACTOR_NAME.fullmatch(name) or SPECIAL & set(value):
-        return False
-    return not (is_secret(name) or name in LOAD_SETTINGS or name.endswith(BASE_ARGUMENT) or name.startswith("COMPOSE_"))
 
 
 def _mapping(written: Any) -> dict[str, Any]:
