@@ -130,10 +130,43 @@ def test_keys_of_known_forms_are_secrets_under_any_name(value: str) -> None:
     assert value.split(".")[0] not in str(made_up.replace(part))
 
 
+def replaced(part: Any, *hosts: str) -> Any:
+    """A part of a model with made-up values."""
+    made_up = MadeUp(frozenset(hosts))
+    made_up.learn(part)
+    return made_up.replace(part)
+
+
+def test_options_of_commands_have_made_up_values() -> None:
+    """With `=`, with a space, in the next word; what the shell puts in stays."""
+    part = {
+        "command": ["redis-server", "--requirepass", "first-one", "--port", "6379"],
+        "test": ["CMD-SHELL", "ping --password=second-one --user x --token third-one"],
+        "shell": ["CMD-SHELL", 'ping --password="$$(cat /run/secrets/pw)" --silent'],
+        "environment": {"GREETING": "the secret is out"},
+    }
+    shown = str(replaced(part))
+    assert not any(f"{word}-one" in shown for word in ("first", "second", "third"))
+    assert "'--port', '6379'" in shown and "--user x" in shown
+    for key in ("shell", "environment"):
+        assert replaced(part)[key] == part[key]
+
+
+def test_a_password_that_is_also_a_name_is_replaced_at_its_place_only() -> None:
+    """User and database of the same name stay: their length has limits, and other files name them."""
+    part = {"USER_NAME": "wordpress", "DB_PASSWORD": "wordpress", "URL": "mysql://wordpress:wordpress@db/wordpress"}
+    shown = replaced(part)
+    password = shown["DB_PASSWORD"]
+    assert password != "wordpress" and shown["USER_NAME"] == "wordpress"
+    assert shown["URL"] == f"mysql://wordpress:{password}@db/wordpress"
+    assert replaced({"A": "pa55word-123456", "B_TOKEN": "pa55word-123456"})["A"] != "pa55word-123456"
+
+
 def test_what_only_sounds_like_a_secret_stays() -> None:
     """Switches, small numbers, paths of files, and addresses in the stack: a made-up one would break the stack."""
     part = {
         "AUTH_ENABLED": "true",
+        "POSTGRES_HOST_AUTH_METHOD": "trust",
         "TOKEN_TTL": "3600",
         "PASSWORD_FILE": "/run/secrets/pw",
         "AUTH_URL": "http://auth:8000/x",

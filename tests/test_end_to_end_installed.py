@@ -44,6 +44,10 @@ def test_the_wheel_has_what_a_lab_folder_needs(tmp_path: Path) -> None:
         if path.is_file() and "__pycache__" not in path.parts:
             name = f"reprolab/shared_images/{path.relative_to(ROOT / 'images')}"
             assert name in members and bool(members[name]) == bool(path.stat().st_mode & 0o111), name
+    lab = ROOT / "scripts/reprolab"
+    for path in lab.rglob("*"):
+        if path.is_file() and path.suffix != ".pyc":
+            assert f"reprolab/{path.relative_to(lab)}" in members
     assert {"wrk_wrapper/report.lua", "wrk_wrapper/.dockerignore", "reprolab/shared_docs/authoring.md"} <= set(members)
     assert {name.split("/")[0].split("-")[0] for name in members} == {"reprolab", "wrk_wrapper"}
 

@@ -28,6 +28,7 @@ from reprolab.stack.compose import check_scenario
 WIDTH = 120
 # Parts of a service in whose texts a secret may stand.
 SECRET_PARTS = ("environment", "command", "entrypoint", "labels", "healthcheck", "build")
+HARDENED = "has few capabilities, gains no privileges, and has at most 1 GiB and 256 processes if it names none"
 SHARED_KEYS = {"internal", "attachable", "enable_ipv6"}
 
 
@@ -99,14 +100,25 @@ def _model(
     written = source.written.get("services") or {}
     adopted = {}
     for name, section in kept.items():
-        with_factors = factors.merge(dict(section), written.get(name), name)
+        with_factors = factors.merge(_with_values(name, section, changes), written.get(name), name)
         _note_secrets(name, with_factors, made_up, changes)
         service = services.adopted(name, with_factors)
         adopted[chosen.service(name)] = {
-            key: made_up.replace(part) if key in SECRET_PARTS else part for key, part in service.items()
+            key: made_up.replace(part) if key in SECRET_PARTS else part for key, part in service.items() if part != {}
         }
+    changes.add("every service", HARDENED, "old servers with known holes run in a lab")
     shared = _shared(source, adopted, chosen, mounts, changes)
     return {"services": adopted, **shared}, factors.names
+
+
+def _with_values(name: str, section: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
+    """The service without variables that have no value: Compose would take them from the caller of each run."""
+    environment = section.get("environment") or {}
+    for variable in sorted(variable for variable, value in environment.items() if value is None):
+        changes.dropped(
+            f"{name}.environment.{variable}", "it has no value here, and a run takes nothing from its caller"
+        )
+    return {**section, "environment": {variable: v for variable, v in environment.items() if v is not None}}
 
 
 def _note_secrets(name: str, section: Mapping[str, Any], made_up: MadeUp, changes: Changes) -> None:

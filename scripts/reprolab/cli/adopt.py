@@ -33,7 +33,8 @@ def adopt(file: Path, app: str, proxy: str, without: tuple[str, ...], name: str,
     wanted = scenario.Adoption(name or names.plain(str(stack.model["name"])), app, proxy, without, port or 0, path)
     adopted = scenario.adopt(root, stack, wanted, compose)
     pages = [page.relative_to(root) for page in readme_sections.write(root)]
-    click.echo("services: " + ", ".join(f"{service} is {role}" for service, role in adopted.roles.items()))
+    roles = (f"{service} is {role}" if service != role else service for service, role in adopted.roles.items())
+    click.echo(f"services: {', '.join(roles)}")
     factors = " ".join(f"{factor}={value}" for factor, value in adopted.factors.items())
     click.echo(f"factors:  {factors or 'none; a factor is ${NAME:-value} in its compose.yaml'}")
     for change in adopted.changes:
