@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import adoption
 import pytest
 from cases import ROOT
 from click.testing import CliRunner, Result
@@ -96,3 +98,39 @@ def test_outside_of_a_folder_the_message_says_how_to_get_one(outside: Path, monk
     monkeypatch.setattr("reprolab.cli.common.__file__", str(outside / "site-packages/reprolab/cli/common.py"))
     with pytest.raises(UsageError, match=r"no lab folder found in .*\n.*expected: .*\n.*reprolab init my-lab"):
         project_root()
+
+
+# -- docs/own-lab.md -----------------------------------------------------------------------------
+
+
+def quoted(page: str) -> list[tuple[str, list[str]]]:
+    """The commands of a page, each with the lines that it quotes of the output."""
+    blocks = re.findall(r"^```console\n(.*?)^```", page, re.M | re.S)
+    commands = [part for block in blocks for part in block.split("$ ")[1:]]
+    return [(lines[0], lines[1:]) for lines in (command.splitlines() for command in commands)]
+
+
+@pytest.mark.docker
+def test_the_page_is_followed(outside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each command succeeds and prints what the page quotes, in this order. Compose is asked, no container starts."""
+    adoption.stack(outside)
+    commands = quoted((ROOT / "docs/own-lab.md").read_text(encoding="utf-8"))
+    assert [command.split()[1] for command, _ in commands] == ["init", "my-lab", "new-scenario", "list", "adopt"]
+    for command, lines in commands:
+        program, *words = command.split()
+        if program == "cd":
+            monkeypatch.chdir(words[0])
+            continue
+        result = lab(*words)
+        assert program == "reprolab" and result.exit_code == 0, result.output
+        printed = iter(result.output.splitlines())
+        for line in lines:
+            assert line == "..." or line in printed, f"{command}: {line}"
+
+
+@pytest.mark.docker
+def test_the_page_names_the_options_of_adopt() -> None:
+    """All of them, and no other."""
+    page = (ROOT / "docs/own-lab.md").read_text(encoding="utf-8")
+    options = set(re.findall(r"^  (--[a-z]+)", lab("adopt", "--help").output, re.M)) - {"--help"}
+    assert options == set(re.findall(r"^\| `(--[a-z]+) ", page, re.M))
