@@ -365,3 +365,22 @@ def test_the_list_named_after_the_dockerfile_is_the_one_that_counts(tmp_path: Pa
     before = context_digest(tmp_path, "Dockerfile")
     (tmp_path / "app.py").write_text("2")
     assert context_digest(tmp_path, "Dockerfile") != before
+
+
+def test_a_health_check_that_another_service_waits_for_stays(tmp_path: Path, model: dict[str, Any]) -> None:
+    """Without it Compose would not start the service that waits; its own and all others are off."""
+    check = {"test": ["CMD", "true"]}
+    model["services"]["blink-app"] |= {
+        "healthcheck": check,
+        "depends_on": {"blink-db": {"condition": "service_healthy"}},
+    }
+    model["services"]["blink-db"] = {"image": "db", "healthcheck": check}
+    model["services"]["blink-web"] = {
+        "image": "web",
+        "healthcheck": check,
+        "depends_on": {"blink-app": {"condition": "service_started"}},
+    }
+    bases = {official: (official, official) for _, _, official in base_arguments(model)}
+    services = prepare_model(model, load(tmp_path), "x", {}, bases)["services"]
+    assert services["blink-db"]["healthcheck"] == check
+    assert services["blink-app"]["healthcheck"] == services["blink-web"]["healthcheck"] == {"disable": True}
