@@ -320,6 +320,7 @@ def test_mounts_of_the_host(tmp_path: Path) -> None:
         (bind(tmp_path / "tls.key"), None),
         (bind(Path("/etc/localtime"), read_only=True), None),
         (bind(Path("/var/run/docker.sock")), None),
+        (bind(tmp_path / "docker.sock"), None),
         ({"type": "volume", "source": "My_Data", "target": "/x"}, "shop-my-data:/x"),
         ({"type": "npipe", "source": "x", "target": "/x"}, None),
     ]
@@ -387,6 +388,31 @@ def test_official_bases_become_arguments_of_the_build() -> None:
     assert with_base_arguments(declared) == (declared, {"BASE_IMAGE": "debian:12"})
 
 
+def test_environment_files_and_secrets_in_files(tmp_path: Path) -> None:
+    """A file that `env_file` names is not copied, whatever its name; one with a known secret in it is named."""
+    (tmp_path / "settings").write_text("A=b")
+    (tmp_path / "code.py").write_text("PASSWORD = 'known-secret-1'")
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    changes, made_up = Changes(), MadeUp()
+    made_up.of("known-secret-1")
+    copies = Copies(tmp_path / "out", changes, made_up, frozenset({tmp_path / "settings"}))
+    copies.context(tmp_path, "c", "Dockerfile", "web.build")
+    assert {path.name for path in (tmp_path / "out/c").iterdir()} == {"Dockerfile", "code.py"}
+    assert {(change.where, change.what) for change in changes.rows} == {
+        ("web.build settings", "left out"),
+        ("web.build", "look at c/code.py"),
+    }
+
+
+def test_a_context_has_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A forgotten .dockerignore must not fill the disk."""
+    monkeypatch.setattr("reprolab.adopt.copies.MOST_FILES", 3)
+    for name in ("Dockerfile", "a", "b", "c"):
+        (tmp_path / name).write_text("FROM scratch\n")
+    with pytest.raises(UsageError, match=r"more than 3 files(.|\n)*\.dockerignore"):
+        adopted(tmp_path, {**PORTS, "build": {"context": str(tmp_path)}})
+
+
 # -- the whole, with Compose ---------------------------------------------------------------------
 
 
@@ -425,6 +451,50 @@ def test_a_stack_becomes_a_scenario(home: Path) -> None:
     assert [claim.id for claim in scenario.claims] == ["LS-1", "LS-2"]
     again = adopt(home / "shop/docker-compose.yml", "--app", "web")
     assert again.exit_code == Exit.USAGE and "is there already" in again.output
+
+
+SMALL = """
+services:
+  web:
+    image: example
+    environment: [FROM_CALLER]
+    ports: ["80"]
+    depends_on: [job, db]
+  job: {image: example}
+  db: {image: example, sysctls: {net.core.somaxconn: 512, kernel.shmmax: 1}}
+"""
+
+
+@pytest.mark.docker
+def test_parts_of_a_stack_are_left_out(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service with --without, a variable of the caller; --path is asked for, and says when the stack is up."""
+    monkeypatch.delenv("FROM_CALLER", raising=False)
+    file = home / "docker-compose.yml"
+    file.write_text(SMALL, encoding="utf-8")
+    result = adopt(file, "--app", "web", "--without", "job", "--name", "small", "--path", "/health")
+    assert result.exit_code == 0, result.output
+    assert "changed:  web.environment.FROM_CALLER: left out" in result.output
+    scenario = loader.load(home / "lab", "small")
+    services = read_yaml(scenario.compose_file, "")["services"]
+    assert set(services) == {"small-app", "small-db"} and set(services["small-app"]["depends_on"]) == {"small-db"}
+    assert "environment" not in services["small-app"]
+    assert services["small-app"]["labels"] == {"reprolab.ready": "/health"}
+    assert services["small-db"]["sysctls"] == {"net.core.somaxconn": "512"}
+    assert 'PATH = "/health"' in (scenario.directory / "claims.py").read_text(encoding="utf-8")
+
+
+@pytest.mark.docker
+def test_what_the_policy_refuses_is_no_scenario(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last word has the same check as before a run."""
+
+    def refuse(*arguments: object) -> None:
+        raise UsageError("the stack asks for more")
+
+    monkeypatch.setattr("reprolab.adopt.scenario.check_scenario", refuse)
+    (home / "docker-compose.yml").write_text(SMALL, encoding="utf-8")
+    assert "asks for more" in adopt(home / "docker-compose.yml", "--app", "web", "--name", "small").output
+    assert not (home / "lab/scenarios/small").exists()
+    assert "small" not in (home / "lab/compose.yaml").read_text(encoding="utf-8")
 
 
 @pytest.mark.docker

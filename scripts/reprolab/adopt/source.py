@@ -21,7 +21,7 @@ class Source:
     """A stack as its user has it.
 
     ``model`` is Compose's model with all variables filled in, ``written`` the same with the variables as they are
-    written. ``values`` has the value of each variable that is set, from the environment or from .env.
+    written. ``values`` has the value of each variable that has one, from the environment or from .env.
     """
 
     file: Path
@@ -69,13 +69,12 @@ def _config(command: list[str], file: Path, *options: str, stdin: str | None = N
 
 
 def _values(names: set[str], file: Path, compose: tuple[str, ...]) -> dict[str, str]:
-    """The variables that are set, as Compose knows them from the environment and from .env beside the file."""
+    """The variables that have a value, as Compose knows them from the environment and from .env beside the file."""
     if not names:
         return {}
-    probe = {name: f"${{{name}+set}}:${{{name}-}}" for name in sorted(names)}
+    probe = {name: f"${{{name}-}}" for name in sorted(names)}
     text = json.dumps({"name": "reprolab", "services": {"probe": {"image": "probe", "environment": probe}}})
     command = [*compose, "--project-directory", str(file.parent), "--file", "-"]
     entries = _config(command, file, stdin=text)["services"]["probe"]["environment"]
-    values = {name: str(entry).partition(":") for name, entry in entries.items()}
     # Compose writes every dollar of a value twice.
-    return {name: value.replace("$$", "$") for name, (is_set, _, value) in values.items() if is_set}
+    return {name: str(value).replace("$$", "$") for name, value in entries.items() if value}
