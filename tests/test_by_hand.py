@@ -128,8 +128,8 @@ def test_a_mistyped_name_comes_with_those_that_are_up(
     stand(home, monkeypatch, "without", "with", "default", gone=("old",))
     result = lab(command, "blink", "--as", "wihout")
     assert result.exit_code == Exit.USAGE
-    assert "blink AS=wihout is not up (did you mean without?)" in result.output
-    assert "one that is up: no AS, AS=with, AS=without\n" in result.output
+    assert "blink --as wihout is not up (did you mean without?)" in result.output
+    assert "one that is up: no --as, --as with, --as without\n" in result.output
 
 
 def test_where_only_named_stacks_are_up_it_is_said(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,16 +137,16 @@ def test_where_only_named_stacks_are_up_it_is_said(home: Path, monkeypatch: pyte
     stand(home, monkeypatch, "with")
     result = lab("logs", "blink")
     assert result.exit_code == Exit.USAGE
-    assert "blink is not up without a name\n  expected: one that is up: AS=with" in result.output
+    assert "blink is not up without a name\n  expected: one that is up: --as with" in result.output
 
 
 def test_down_of_what_is_not_up_is_fine_and_names_the_others(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command succeeds, also for the name of a stack that was up before. It lists the stacks that are up."""
     stand(home, monkeypatch, "with")
     keep(home, "without", "a line")
-    others = "still up: blink AS=with  (reprolab down blink --as with)\n"
+    others = "still up: blink --as with  (reprolab down blink --as with)\n"
     assert lab("down", "blink").output == f"blink is not up\n{others}"
-    assert lab("down", "blink", "--as", "without").output == f"blink AS=without is not up\n{others}"
+    assert lab("down", "blink", "--as", "without").output == f"blink --as without is not up\n{others}"
 
 
 def test_nothing_up_needs_no_engine(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +159,7 @@ def test_nothing_up_needs_no_engine(home: Path, monkeypatch: pytest.MonkeyPatch)
     assert lab("down", "blink").output == "blink is not up\n"
     result = lab("logs", "blink", "--as", "one")
     assert result.exit_code == Exit.USAGE
-    assert "blink AS=one is not up\n  to do:    reprolab up blink --as one" in result.output
+    assert "blink --as one is not up\n  to do:    reprolab up blink --as one" in result.output
 
 
 # -- copies, compared -----------------------------------------------------------------------------

@@ -62,7 +62,7 @@ def test_two_stacks_are_compared(results: Path) -> None:
     compared = succeed(results, "compare", WITHOUT, WITH)
     assert "FLAGS" in compared
     assert "Python threads support is disabled" in compared
-    assert f"still up: {CASE} AS={WITH}" in succeed(results, "down", CASE, "--as", WITHOUT)
+    assert f"still up: {CASE} --as {WITH}" in succeed(results, "down", CASE, "--as", WITHOUT)
     assert requests.get(addresses[1], timeout=10).status_code == 200
-    assert succeed(results, "down", CASE, "--as", WITH) == f"down: {CASE} AS={WITH}\n"
+    assert succeed(results, "down", CASE, "--as", WITH) == f"down: {CASE} --as {WITH}\n"
     assert stacks() == []

@@ -18,7 +18,7 @@ NAMES = (
     " over claim show from factor gap points least-rate source"
 )
 VARIABLES = tuple(NAMES.split())
-FLAGS = ("keep-going", "observe", "thin", "fresh", "plan", "deep")
+FLAGS = ("keep", "keep-going", "observe", "thin", "fresh", "plan", "deep")
 # What make takes beside the factors, for a run and for a stack by hand.
 RUN_WORDS = ("TRIALS", "VARIANT", "EXPERIMENT", "JOBS", "SEED", "BUDGET", "CONFIDENCE", "KEEP", "KEEP_GOING", "ARGS")
 UP_WORDS = ("AS", "ARGS")

@@ -88,7 +88,7 @@ def checked_name(text: str) -> str:
     """A stack's name as its directory has it; "" is the default one's. Raises UsageError for what is no name."""
     if text and (not re.fullmatch(NAME, text) or len(text) > LONGEST):
         raise UsageError(
-            f"AS={text!r} is no name of a stack",
+            f"{command_text.option('as', repr(text))} is no name of a stack",
             expected=f"small letters and digits, with single dashes or underscores between, up to {LONGEST} characters",
         )
     return text or DEFAULT

@@ -163,7 +163,7 @@ def _command(target: str, name: str, label: str) -> str:
 
 
 def _words(name: str, label: str) -> str:
-    return name if label in ("", by_hand.DEFAULT) else f"{name} AS={label}"
+    return name if label in ("", by_hand.DEFAULT) else f"{name} {command_text.option('as', label)}"
 
 
 def _is_up(api: docker.DockerClient, project: str) -> bool:
@@ -234,7 +234,8 @@ def _not_up(root: Path, name: str, label: str) -> UsageError:
     if not others:
         return UsageError(f"{_words(name, label)} is not up", advice=up_again)
     what = f"{name} is not up without a name" if checked == by_hand.DEFAULT else f"{_words(name, checked)} is not up"
-    there = ", ".join(f"AS={other}" if other != by_hand.DEFAULT else "no AS" for other in others)
+    without = f"no {command_text.option('as')}"
+    there = ", ".join(command_text.option("as", other) if other != by_hand.DEFAULT else without for other in others)
     meant = hint(checked, others)
     advice = "" if meant else f"{up_again} brings it up"
     return UsageError(f"{what}{meant}", expected=f"one that is up: {there}", advice=advice)
