@@ -453,6 +453,25 @@ def test_a_stack_becomes_a_scenario(home: Path) -> None:
     assert again.exit_code == Exit.USAGE and "is there already" in again.output
 
 
+@pytest.mark.docker
+def test_the_sample_claims_come_out_either_way(home: Path) -> None:
+    """A 502, a read error or no answer at all is not `all 2xx`; a worker that is gone has died, a new one has not."""
+    adopt(stack(home), "--app", "web", "--proxy", "front")
+    all_2xx, none_ended = (claim.sign for claim in loader.load(home / "lab", "little-shop").claims)
+
+    def seen(statuses: dict[str, int], after: list[list[int]], **errors: int) -> dict[str, Any]:
+        none = dict.fromkeys(("connect", "read", "write", "timeout", "status_above_399"), 0)
+        load = {"requests": sum(statuses.values()), "statuses": statuses, "errors": none | errors}
+        return {"load": load, "before": [[1, 10], [7, 12]], "after": after}
+
+    same = [[1, 10], [7, 12]]
+    assert all_2xx(seen({"200": 9, "204": 1}, same)) and none_ended(seen({"200": 9}, same))
+    assert not all_2xx(seen({"200": 9, "502": 1}, same)) and not all_2xx(seen({}, same))
+    assert not all_2xx(seen({"200": 9}, same, read=1))
+    assert none_ended(seen({"200": 9}, [*same, [9, 90]]))
+    assert not none_ended(seen({"200": 9}, [[1, 10], [7, 99]])) and not none_ended(seen({"200": 9}, []))
+
+
 SMALL = """
 services:
   web:
