@@ -4,6 +4,9 @@ SHELL := /bin/bash
 .SUFFIXES:
 MAKEFLAGS += --no-print-directory
 
+# Tells the lab that its messages name targets of this file.
+export REPROLAB_BY_MAKE := 1
+
 BIN := .venv/bin
 REPROLAB := $(BIN)/reprolab
 SCENARIOS := $(sort $(notdir $(patsubst %/compose.yaml,%,$(wildcard scenarios/*/compose.yaml))))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 
 # The tests may run by make, but they call the lab's command line: its hints must name commands, not make targets.
-os.environ.pop("MAKELEVEL", None)
+os.environ.pop("REPROLAB_BY_MAKE", None)
 # What make and a CI service set for the lab is not meant for the runs of the tests.
 for name in ("REPROLAB_STATUS_FILE", "GITHUB_STEP_SUMMARY"):
     os.environ.pop(name, None)

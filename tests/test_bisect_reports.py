@@ -157,7 +157,7 @@ def test_the_report_to_paste_has_everything() -> None:
         "A sign that shows in less than 50 % of the trials is not covered.",
         "- left out: 1 pre-release (19.0rc1)",
         "kernel 6.1, engine 20.10, compose 2.26, Python 3.11, 2 × Some CPU, 2026-01-02 12:00 UTC",
-        "`make bisect-blink FACTOR=RELEASE=19.1.0..19.21.0 CLAIM=B-1 CONFIDENCE=99 GAP=4 LEAST_RATE=50`",
+        "`reprolab bisect blink --factor RELEASE=19.1.0..19.21.0 --claim B-1 --confidence 99 --gap 4 --least-rate 50`",
     ):
         assert part in text, part
 
@@ -249,7 +249,7 @@ def test_the_range_of_other_values_is_a_list() -> None:
     """Only releases have one from A to B; settings are part of the command."""
     points = tuple(Point(text, asked=2, trials=2) for text in ("1", "2 b"))
     content = replace(document(bisected("gg")), points=points, package="", settings={"WORKERS": "3"})
-    assert "FACTOR='RELEASE=1,2 b' CLAIM=B-1" in shown(content) and "WORKERS=3" in shown(content)
+    assert "--factor 'RELEASE=1,2 b' --claim B-1" in shown(content) and "--set WORKERS=3" in shown(content)
 
 
 # -- the page ------------------------------------------------------------------------------------

@@ -441,7 +441,8 @@ def test_a_refusal_has_the_reason_and_the_command(run: RunDirectory, monkeypatch
     assert done.exit_code == Exit.INCONCLUSIVE
     assert "not written: gunicorn (gunicorn): the newest release gunicorn-27.0.1 was not run" in done.output
     assert "  expected: one complete run of documented, gunicorn-19.5.0, gunicorn-27.0.1, with the sign" in done.output
-    assert '  to do:    make scenario-socket-vanish VARIANT="documented gunicorn-19.5.0 gunicorn-27.0.1"' in done.output
+    variants = "--variant documented --variant gunicorn-19.5.0 --variant gunicorn-27.0.1"
+    assert f"  to do:    reprolab run socket-vanish {variants}" in done.output
     assert not list(run.path.glob("bugreport-*.md"))
 
 
@@ -449,7 +450,7 @@ def test_a_scenario_without_a_run_is_refused(tmp_path: Path, monkeypatch: pytest
     """The message has the command that makes a run."""
     done = call(monkeypatch, tmp_path, "socket-vanish")
     assert done.exit_code == Exit.USAGE
-    assert "make scenario-socket-vanish" in done.output
+    assert "reprolab run socket-vanish" in done.output
 
 
 def test_an_unknown_report_is_refused(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:

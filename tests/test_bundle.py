@@ -177,7 +177,7 @@ def test_without_a_run_the_bundle_says_how_to_get_one(tmp_path: Path, monkeypatc
     bundler = create.Bundler(ROOT, UNUSED, UNUSED, UNUSED, print)
     with pytest.raises(BundleError) as raised:
         bundler.gather(["pool-freeze"], everything=False, runs=True)
-    assert "make demo-pool-freeze" in str(raised.value) and "--no-runs" in str(raised.value)
+    assert "reprolab demo pool-freeze --auto 1" in str(raised.value) and "--no-runs" in str(raised.value)
 
 
 # -- loading -----------------------------------------------------------------------------------------
@@ -315,7 +315,7 @@ def test_a_machine_without_network_is_made_ready(checkout: Path) -> None:
     remove_test_images()
 
     output = at(checkout, "make", "load", f"BUNDLE={checkout.parent / 'offline.tar'}", cut_off=True)
-    assert f"ready:  make demo-{NAME}" in output and "loaded" in output
+    assert f"ready:  reprolab demo {NAME}" in output and "loaded" in output
     output = at(checkout, "make", f"scenario-{NAME}", "VARIANT=documented", "TRIALS=1", "ARGS=-v")
     assert "came in a bundle" in output
     assert "building" not in output and "pulling" not in output

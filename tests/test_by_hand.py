@@ -128,8 +128,8 @@ def test_a_mistyped_name_comes_with_those_that_are_up(
     stand(home, monkeypatch, "without", "with", "default", gone=("old",))
     result = lab(command, "blink", "--as", "wihout")
     assert result.exit_code == Exit.USAGE
-    assert "blink AS=wihout is not up (did you mean without?)" in result.output
-    assert "one that is up: no AS, AS=with, AS=without\n" in result.output
+    assert "blink --as wihout is not up (did you mean without?)" in result.output
+    assert "one that is up: no --as, --as with, --as without\n" in result.output
 
 
 def test_where_only_named_stacks_are_up_it_is_said(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,16 +137,16 @@ def test_where_only_named_stacks_are_up_it_is_said(home: Path, monkeypatch: pyte
     stand(home, monkeypatch, "with")
     result = lab("logs", "blink")
     assert result.exit_code == Exit.USAGE
-    assert "blink is not up without a name\n  expected: one that is up: AS=with" in result.output
+    assert "blink is not up without a name\n  expected: one that is up: --as with" in result.output
 
 
 def test_down_of_what_is_not_up_is_fine_and_names_the_others(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command succeeds, also for the name of a stack that was up before. It lists the stacks that are up."""
     stand(home, monkeypatch, "with")
     keep(home, "without", "a line")
-    others = "still up: blink AS=with  (make down-blink AS=with)\n"
+    others = "still up: blink --as with  (reprolab down blink --as with)\n"
     assert lab("down", "blink").output == f"blink is not up\n{others}"
-    assert lab("down", "blink", "--as", "without").output == f"blink AS=without is not up\n{others}"
+    assert lab("down", "blink", "--as", "without").output == f"blink --as without is not up\n{others}"
 
 
 def test_nothing_up_needs_no_engine(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +159,7 @@ def test_nothing_up_needs_no_engine(home: Path, monkeypatch: pytest.MonkeyPatch)
     assert lab("down", "blink").output == "blink is not up\n"
     result = lab("logs", "blink", "--as", "one")
     assert result.exit_code == Exit.USAGE
-    assert "blink AS=one is not up\n  to do:    make up-blink AS=one" in result.output
+    assert "blink --as one is not up\n  to do:    reprolab up blink --as one" in result.output
 
 
 # -- copies, compared -----------------------------------------------------------------------------
@@ -250,8 +250,11 @@ def test_a_stack_beside_a_run(home: Path) -> None:
         (["one", "tow"], ["'tow' is neither a copy of a stack by hand nor a run (did you mean two?)"]),
         (["one", "one"], ["one is on both sides", "reprolab logs blink --as one keeps another copy"]),
         (["one", "two", "--variant", "old"], ["a stack by hand has no variants"]),
-        (["by-hand/blink/one", "blink"], ["blink has no run yet", "make scenario-blink"]),
-        (["by-hand/blink/up", "one"], ["by-hand/blink/up", "make logs-blink AS=up keeps one while the stack is up"]),
+        (["by-hand/blink/one", "blink"], ["blink has no run yet", "reprolab run blink"]),
+        (
+            ["by-hand/blink/up", "one"],
+            ["by-hand/blink/up", "reprolab logs blink --as up keeps one while the stack is up"],
+        ),
         (["one", "by-hand/blink/shared"], ["by-hand/blink/shared", "there are by-hand/blink/one, by-hand/blink/two"]),
         (["one", "shared"], ["several scenarios have a stack 'shared'", "by-hand/glow/shared"]),
     ],

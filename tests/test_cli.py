@@ -483,7 +483,7 @@ def test_docs_check_names_the_page_and_the_remedy(home: Path) -> None:
     result = lab("docs", "--check")
     assert result.exit_code == Exit.USAGE
     assert "out of date: README.md" in result.output
-    assert "run `make docs` and commit the result" in result.output
+    assert "run `reprolab docs` and commit the result" in result.output
     assert lab("docs").output == "written: README.md\n"
     assert lab("docs", "--check").output == ""
 
@@ -503,7 +503,7 @@ def test_nothing_is_up(home: Path) -> None:
     assert lab("down", "blink").exit_code == 0
     result = lab("logs", "blink")
     assert result.exit_code == Exit.USAGE
-    assert "make up-blink" in result.output
+    assert "reprolab up blink" in result.output
     shutil.rmtree(home / "scenarios")
 
 

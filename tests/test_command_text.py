@@ -21,7 +21,7 @@ def test_commands_and_options(monkeypatch: pytest.MonkeyPatch) -> None:
     assert command_text.option("trials", 20) == "--trials 20"
     assert command_text.option("variant") == "--variant"
     assert command_text.command("judge x", "judge RUN=x") == "reprolab judge x"
-    monkeypatch.setenv("MAKELEVEL", "1")
+    monkeypatch.setenv(command_text.BY_MAKE, "1")
     assert command_text.option("trials", 20) == "TRIALS=20"
     assert command_text.option("variant") == "VARIANT"
     assert command_text.option("output", "DIR") == 'ARGS="--output DIR"'
@@ -42,15 +42,15 @@ def test_every_variable_is_one_of_the_makefile() -> None:
 def test_a_message_has_the_words_that_were_typed(monkeypatch: pytest.MonkeyPatch) -> None:
     """make's variables where make runs the lab; options of `reprolab` that no variable stands for stay."""
     message = "Invalid value for '--trials': 'x'; --keep-going and --follow"
-    monkeypatch.delenv("MAKELEVEL", raising=False)
+    monkeypatch.delenv(command_text.BY_MAKE, raising=False)
     assert command_text.as_typed(message) == message
-    monkeypatch.setenv("MAKELEVEL", "1")
+    monkeypatch.setenv(command_text.BY_MAKE, "1")
     assert command_text.as_typed(message) == "Invalid value for TRIALS: 'x'; KEEP_GOING and --follow"
 
 
 def test_hints_under_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the notes below a table and in the errors of a plan."""
-    monkeypatch.setenv("MAKELEVEL", "1")
+    monkeypatch.setenv(command_text.BY_MAKE, "1")
     notes = terminal.doubts(judge(in_memory(claim()), "now", trials(documented="+")))
     assert notes.endswith("run with TRIALS=20 for a closer bound")
     scenario = load(tmp_path)
@@ -114,3 +114,62 @@ def test_a_message_names_a_target_that_exists(file: str, target: str) -> None:
     names = re.findall(r"^\$\(addprefix ([a-z]+-),|^([a-z-]+):", makefile, re.M)
     word = target.split()[0]
     assert any(word.startswith(prefix) if prefix else word == name for prefix, name in names), f"{file}: make {target}"
+
+
+HARD_CODED = re.compile(
+    r"\bmake (scenario|up|down|wrk|logs|demo|export|bugreport|report|matrix|bisect|shrink)-|"
+    r"`make [a-z-]+`|\bmake (html|judge|accept|compare|docs|bundle|load|clean) \w+="
+)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "scripts" / "reprolab").rglob("*.j2")), ids=lambda path: path.name)
+def test_no_template_names_a_target_by_itself(path: Path) -> None:
+    """A lab folder has no Makefile, and its pages and scenarios come from these templates."""
+    assert not HARD_CODED.search(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "scripts" / "reprolab").rglob("*.py")), ids=lambda path: path.stem)
+def test_no_message_names_a_target_by_itself(path: Path) -> None:
+    """Only the words about the Makefile's own targets do: make alone calls that command."""
+    if path.name in ("make_words.py", "command_text.py"):
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+        assert not HARD_CODED.search(text), f"{path.name}:{node.lineno}: {text!r}"
+
+
+def test_only_the_labs_own_makefile_has_targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Makefile of the user's that calls `reprolab` does not make messages name targets."""
+    monkeypatch.setenv("MAKELEVEL", "1")
+    assert command_text.run("blink") == "reprolab run blink"
+    assert f"export {command_text.BY_MAKE} := 1" in (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def test_files_that_stay_name_what_their_folder_has(tmp_path: Path) -> None:
+    """Whoever writes them: targets in the checkout, commands in a lab folder, also beside another Makefile."""
+    assert command_text.kept(ROOT, "site", "site") == "make site"
+    (tmp_path / "Makefile").touch()
+    assert command_text.kept(tmp_path, "site", "site") == "reprolab site"
+
+
+def test_commands_with_variants(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each form in both words."""
+    calls = (
+        lambda: command_text.run("blink", ["a", "b"], "lamp"),
+        lambda: command_text.by_hand("up", "blink", "one"),
+        lambda: command_text.compare("a", "b", of_run="blink"),
+        lambda: command_text.compare("blink", "OTHER", variants=["a", "b"]),
+    )
+    assert [call() for call in calls] == [
+        "reprolab run blink/lamp --variant a --variant b",
+        "reprolab up blink --as one",
+        "reprolab compare blink a b",
+        "reprolab compare blink OTHER --variant a --variant b",
+    ]
+    monkeypatch.setenv(command_text.BY_MAKE, "1")
+    assert [call() for call in calls] == [
+        'make scenario-blink EXPERIMENT=lamp VARIANT="a b"',
+        "make up-blink AS=one",
+        "make compare RUN=blink A=a B=b",
+        'make compare A=blink B=OTHER VARIANT="a b"',
+    ]

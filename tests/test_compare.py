@@ -125,8 +125,11 @@ def test_the_forms_of_the_command_line(home: Path) -> None:
         (["RUN", "odl"], ["has no variant 'odl' (did you mean old?)", "expected: one of documented, old"]),
         (["RUN", "old:9"], ["has no trial 9 of old", "expected: one of 1"]),
         (["RUN", "old:x"], ["names no variant", "documented:2"]),
-        (["RUN", "broken"], ["has no valid trial", "it did not start", "--force", "make scenario-blink VARIANT="]),
-        (["RUN", "later"], ["the run is aborted (Ctrl-C), and ended before it", 'VARIANT="documented later"']),
+        (["RUN", "broken"], ["has no valid trial", "it did not start", "--force", "reprolab run blink --variant"]),
+        (
+            ["RUN", "later"],
+            ["the run is aborted (Ctrl-C), and ended before it", "--variant documented --variant later"],
+        ),
         (["nowhere", "old"], ["no run 'nowhere'"]),
         (["RUN", "OTHER"], ["the scenarios differ (blink, shine)", "--force"]),
     ],
@@ -198,18 +201,18 @@ def test_the_other_side_decides_the_experiment(home: Path, words: tuple[str, ...
             ["blink", "documented:1", "documented"],
             [
                 "has 'documented' in several experiments: lamp, bell",
-                "make compare RUN=blink A=lamp/documented:1 B=lamp/documented\n",
-                "make compare RUN=blink A=bell/documented:1 B=bell/documented\n",
+                "reprolab compare blink lamp/documented:1 lamp/documented\n",
+                "reprolab compare blink bell/documented:1 bell/documented\n",
             ],
         ),
-        (["blink", "OTHER"], ['make compare A=blink B=OTHER VARIANT="lamp/documented"\n']),
+        (["blink", "OTHER"], ["reprolab compare blink OTHER --variant lamp/documented\n"]),
         (["blink", "documented", "bell/lou"], ["has no variant 'bell/lou' (did you mean bell/loud?)"]),
         (["blink", "blimk"], ["'blimk' is neither a run nor a variant of", "(did you mean blink?)"]),
-        (["blink", "blink"], ["documented of", "on both sides", "A=documented B=VARIANT"]),
-        (["blink", "lamp/old", "old"], ["old of", "on both sides", "make compare RUN=blink/", "A=lamp/old B=VARIANT"]),
+        (["blink", "blink"], ["documented of", "on both sides", "compare blink/", "documented VARIANT"]),
+        (["blink", "lamp/old", "old"], ["old of", "on both sides", "reprolab compare blink/", "lamp/old VARIANT"]),
         (
             ["blink", "blink", "--variant", "lamp/documented"],
-            ["on both sides", "A=lamp/documented B=VARIANT; or", "make compare A=blink/STAMP B=blink/"],
+            ["on both sides", "lamp/documented VARIANT; or", "reprolab compare blink/STAMP blink/"],
         ),
     ],
 )
@@ -233,7 +236,7 @@ def test_a_newer_run_without_the_variants_is_not_blamed(home: Path) -> None:
     mistyped, missing = lab("blink", "documented", "od"), lab("blink", "documented", "old")
     assert "blink has no variant 'od' (did you mean old?)" in mistyped.output and run.name not in mistyped.output
     assert "no run of blink has documented and old" in missing.output
-    assert 'make scenario-blink VARIANT="documented old"' in missing.output
+    assert "reprolab run blink --variant documented --variant old" in missing.output
     assert mistyped.exit_code == missing.exit_code == Exit.USAGE
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import EXPERIMENT, lay_out, load
+from cases import EXPERIMENT, ROOT, lay_out, load
 from reprolab.core.errors import UsageError
 from reprolab.engine import labels
 from reprolab.engine.helpers import WHOLE_LOG
@@ -95,7 +95,7 @@ def test_compose_resolves_the_scenario_and_the_tools(tmp_path: Path) -> None:
     calls = (tmp_path / "calls").read_text().splitlines()
     assert [call.split()[0] for call in calls] == ["0.9", "0.9"]
     assert f"--file {scenario.compose_file} --profile * config --format json" in calls[0]
-    assert f"--file {tmp_path}/images/compose.yaml " in calls[1]
+    assert f"--project-directory {ROOT}/images --file - " in calls[1]
 
 
 def test_a_file_that_compose_refuses_is_a_usage_error(tmp_path: Path) -> None:
@@ -365,3 +365,22 @@ def test_the_list_named_after_the_dockerfile_is_the_one_that_counts(tmp_path: Pa
     before = context_digest(tmp_path, "Dockerfile")
     (tmp_path / "app.py").write_text("2")
     assert context_digest(tmp_path, "Dockerfile") != before
+
+
+def test_a_health_check_that_another_service_waits_for_stays(tmp_path: Path, model: dict[str, Any]) -> None:
+    """Without it Compose would not start the service that waits; its own and all others are off."""
+    check = {"test": ["CMD", "true"]}
+    model["services"]["blink-app"] |= {
+        "healthcheck": check,
+        "depends_on": {"blink-db": {"condition": "service_healthy"}},
+    }
+    model["services"]["blink-db"] = {"image": "db", "healthcheck": check}
+    model["services"]["blink-web"] = {
+        "image": "web",
+        "healthcheck": check,
+        "depends_on": {"blink-app": {"condition": "service_started"}},
+    }
+    bases = {official: (official, official) for _, _, official in base_arguments(model)}
+    services = prepare_model(model, load(tmp_path), "x", {}, bases)["services"]
+    assert services["blink-db"]["healthcheck"] == check
+    assert services["blink-app"]["healthcheck"] == services["blink-web"]["healthcheck"] == {"disable": True}

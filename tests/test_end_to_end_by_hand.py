@@ -45,7 +45,7 @@ def test_two_stacks_are_compared(results: Path) -> None:
     addresses = []
     for name, factors in ((WITHOUT, ()), (WITH, ("--set", "FLAGS=--enable-threads"))):
         printed = succeed(results, "up", CASE, "--as", name, *factors)
-        assert f"make down-{CASE} AS={name}" in printed
+        assert f"reprolab down {CASE} --as {name}" in printed
         addresses.append(printed.partition("curl -i ")[2].split()[0])
     assert len(set(addresses)) == 2
     assert [requests.get(address, timeout=10).status_code for address in addresses] == [200, 200]
@@ -62,7 +62,7 @@ def test_two_stacks_are_compared(results: Path) -> None:
     compared = succeed(results, "compare", WITHOUT, WITH)
     assert "FLAGS" in compared
     assert "Python threads support is disabled" in compared
-    assert f"still up: {CASE} AS={WITH}" in succeed(results, "down", CASE, "--as", WITHOUT)
+    assert f"still up: {CASE} --as {WITH}" in succeed(results, "down", CASE, "--as", WITHOUT)
     assert requests.get(addresses[1], timeout=10).status_code == 200
-    assert succeed(results, "down", CASE, "--as", WITH) == f"down: {CASE} AS={WITH}\n"
+    assert succeed(results, "down", CASE, "--as", WITH) == f"down: {CASE} --as {WITH}\n"
     assert stacks() == []

@@ -150,7 +150,7 @@ def test_a_name_without_a_run(tmp_path: Path, run: RunDirectory) -> None:
         (tmp_path / "scenarios" / name / "compose.yaml").touch()
     message = str(lookup.no_run(tmp_path, "blonk"))
     assert "(did you mean blink?): blink has no run yet" in message
-    assert "make scenario-blink, then again" in message
+    assert "reprolab run blink, then again" in message
     assert "NAME is one of blink, socket-vanish" in str(lookup.no_run(tmp_path, "zzz"))
     runs = [run, *(lookup.create_run(tmp_path, "blink", NOON.replace(hour=hour)) for hour in (13, 14, 15))]
     for each_run in runs:
@@ -161,7 +161,7 @@ def test_a_name_without_a_run(tmp_path: Path, run: RunDirectory) -> None:
     assert "did you mean" not in str(lookup.no_run(tmp_path, "zzz"))
     assert "(did you mean blink/20260102T150000Z?)" in str(lookup.no_run(tmp_path, "blink/20260102T15000Z"))
     assert f"(did you mean blink/{run.name}?)" in str(lookup.no_run(tmp_path, run.name))
-    assert "make scenario-socket-vanish, then again" in str(lookup.no_run(tmp_path, "soket"))
+    assert "reprolab run socket-vanish, then again" in str(lookup.no_run(tmp_path, "soket"))
 
 
 def test_results_may_be_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

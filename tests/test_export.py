@@ -269,7 +269,7 @@ def test_what_never_ran_is_not_exported() -> None:
     message = str(refused.value)
     assert "gunicorn-19.7.1 has no valid trial on record: app did not start: exit code 1" in message
     assert "TypeError: 'OSError' object is not subscriptable" in message
-    assert "make export-socket-vanish VARIANT=gunicorn-19.7.1-startable" in message
+    assert "reprolab export socket-vanish --variant gunicorn-19.7.1-startable" in message
 
 
 def test_a_variant_of_another_experiment_is_told_where_it_belongs() -> None:

@@ -139,7 +139,7 @@ def test_the_second_signal_ends_whatever_is_waited_for(second: signal.Signals) -
     assert time.monotonic() - begun < 8
     printed = process.stderr.read()
     assert "already stopping: ends within 0.5 s" in printed
-    assert "left on the engine: stack reprolab-blink-1; the next run or `make clean` removes it" in printed
+    assert "left on the engine: stack reprolab-blink-1; the next run or `reprolab clean` removes it" in printed
     assert "exit status 130 (interrupted)" in printed
     assert "broken off" not in process.stdout.read()
     end = time.monotonic() + 5

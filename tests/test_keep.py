@@ -262,13 +262,13 @@ def test_a_kept_stack_is_one_by_hand(home: Path, capsys: pytest.CaptureFixture[s
     with Keeper(home, print) as keeper:
         keeper.takes(trial_stack(home, "reprolab-blink-1234"), VARIANT)
     printed = capsys.readouterr().out
-    assert "kept: blink AS=kept, the stack of the trial" in printed and "lamp/documented/1" in printed
-    assert "docker exec reprolab-blink-1234-app" in printed and "make down-blink AS=kept" in printed
+    assert "kept: blink --as kept, the stack of the trial" in printed and "lamp/documented/1" in printed
+    assert "docker exec reprolab-blink-1234-app" in printed and "reprolab down blink --as kept" in printed
     info = by_hand.StackInfo.read(by_hand.place(home, "blink", "kept").path / by_hand.UP)
     assert info.changes == {"RELEASE": "0.9"} and info.factors["RELEASE"] == "1.0"
     assert up == {"reprolab-blink-1234"}
-    assert "still up: blink AS=kept" in CliRunner().invoke(main, ["down", "blink"]).output
-    assert "down: blink AS=kept" in CliRunner().invoke(main, ["down", "blink", "--as", "kept"]).output
+    assert "still up: blink --as kept" in CliRunner().invoke(main, ["down", "blink"]).output
+    assert "down: blink --as kept" in CliRunner().invoke(main, ["down", "blink", "--as", "kept"]).output
     assert up == set()
 
 
@@ -279,7 +279,7 @@ def test_a_second_run_takes_the_kept_stack_of_the_first_down(home: Path) -> None
         with Keeper(home, messages.append) as keeper:
             keeper.takes(trial_stack(home, project), VARIANT)
     assert keep.projects == {"reprolab-blink-2"}  # type: ignore[attr-defined]
-    assert messages == ["taking the stack blink AS=kept down that was up before"]
+    assert messages == ["taking the stack blink --as kept down that was up before"]
     assert files.read_json(by_hand.place(home, "blink", "kept").path / by_hand.MODEL)["name"] == "reprolab-blink-2"
 
 

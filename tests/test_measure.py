@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import load
+from cases import ROOT, load
 from reprolab.core.errors import LabError
 from reprolab.engine.host_facts import Host
 from reprolab.evidence.run_dir import RunDirectory
@@ -20,6 +20,7 @@ from reprolab.run.observer import RunObserver
 from reprolab.run.plan import PlannedVariant
 from reprolab.run.rounds import Step
 from reprolab.run.runner import Prepared
+from reprolab.scenario import loader
 from reprolab.scenario.model import CUSTOM, Claim, Scenario
 from reprolab.scenario.trial import TrialRecord
 
@@ -118,6 +119,20 @@ def test_the_key_is_that_of_the_stack_and_not_of_the_run(tmp_path: Path) -> None
     assert cell_key(scenario, Cell("lamp", (("LOAD_DURATION", "5"),)), MODEL, OWNER) != key, "in no model"
     (scenario.directory / "lamp.py").write_text("# changed\n", encoding="utf-8")
     assert cell_key(scenario, LAMP, MODEL, OWNER) != key
+
+
+def test_the_places_of_the_lab_folder_and_of_its_images_do_not_count(tmp_path: Path) -> None:
+    """A shared image is in the checkout, in the folder itself, or in the package of the installed lab."""
+
+    def key(folder: Path, images: Path) -> str:
+        scenario = loader.load(folder, "blink")
+        build = {"context": f"{folder}/scenarios/blink", "dockerfile": f"{images}/nginx/Dockerfile"}
+        model = {"services": {"blink-app": {**MODEL["services"]["blink-app"], "build": build}}}
+        return cell_key(scenario, LAMP, model, OWNER)
+
+    for name in ("here", "there"):
+        load(tmp_path / name)
+    assert key(tmp_path / "here", tmp_path / "here/images") == key(tmp_path / "there", ROOT / "images")
 
 
 def test_an_image_that_was_built_anew_is_another_one() -> None:

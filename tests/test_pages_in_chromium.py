@@ -306,7 +306,7 @@ def test_a_case_is_printed_on_one_page(chromium: Chromium, tmp_path: Path, name:
     assert min(sizes) >= SMALLEST
     main = answer(scenario, recorded.verdict)
     lanes, statuses = LANES.get(name, USUAL_LANES)
-    shown = [scenario.title, main.sentence, *lanes * 2, *statuses * 2, scenario.finding, f"make scenario-{name}"]
+    shown = [scenario.title, main.sentence, *lanes * 2, *statuses * 2, scenario.finding, f"reprolab run {name}"]
     shown += [recorded.verdict.run, recorded.info.host.cpu, recorded.info.started]
     assert [part for part in shown if text.count(squeezed(part)) < shown.count(part)] == []
     claims = recorded.verdict.claims

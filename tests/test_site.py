@@ -145,14 +145,14 @@ def test_missing_parts_are_named(home: Path) -> None:
     (home / "scenarios" / "blink" / "README.md").unlink()
     assert lab().exit_code == 0
     assert "not recorded yet" in page(home)
-    assert "no run of it here; make scenario-blink makes one" in page(home)
+    assert "no run of it here; reprolab run blink makes one" in page(home)
     assert "This scenario has no README yet." in page(home, "blink.html")
     assert 'class="verdict' not in page(home)
     run = lookup.create_run(home, "blink")
     write_run_json(run, status="complete")
     lookup.point_latest(run)
     assert lab().exit_code == 0
-    assert f"the run {run.name} has no report.html; make html RUN=blink/{run.name} writes it" in page(home)
+    assert f"the run {run.name} has no report.html; reprolab html blink/{run.name} writes it" in page(home)
 
 
 def test_a_report_is_copied_and_its_links_lead_to_the_evidence(home: Path) -> None:

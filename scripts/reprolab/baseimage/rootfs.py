@@ -10,9 +10,10 @@ from pathlib import Path
 from reprolab.baseimage.host_config import HostConfig, authority_file
 from reprolab.core.errors import BaseImageError
 from reprolab.core.progress import OnProgress
+from reprolab.core.shared_files import IMAGES, installed
 from reprolab.core.subprocesses import CommandError, run
 
-FILES = Path(__file__).resolve().parents[3] / "images/base"
+FILES = installed(IMAGES) / "base"
 AS_ROOT = "or run this once as root: base images stay on the engine for all users"
 TIMESTAMP = 1_700_000_000  # the time of every file, so that equal inputs give equal layers
 MMDEBSTRAP_LIMIT = 900.0  # seconds; 15 to 30 are usual

@@ -69,6 +69,6 @@ def _behind(document: BisectDocument, where: str) -> Iterator[str]:
     facts += [foreign(note) for note in document.notes]
     facts += [f"Base image: {foreign(base)}" for base in document.bases]
     facts += [f"Measured on: {foreign(words.host_words(document.host))}, {foreign(document.started)}"]
-    facts += [f"Again, in a checkout of reprolab: {code(words.repeat(document))}"]
+    facts += [f"Again, in the lab folder of this case: {code(words.repeat(document))}"]
     facts += [f"Evidence: {code(where)}"]
     yield from _listed(facts)

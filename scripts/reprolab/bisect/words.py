@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from reprolab.bisect.chance import looks_good
 from reprolab.bisect.document import BisectDocument, CommitSearch
@@ -11,6 +11,7 @@ from reprolab.bisect.findings import Assumed, Change, Findings, Kind, cost, wind
 from reprolab.bisect.measuring import BUDGET, POINTS
 from reprolab.bisect.point import Point, Side
 from reprolab.bisect.search import Rules
+from reprolab.core import command_text
 from reprolab.core.number_words import plural
 from reprolab.core.stats import rate_text
 from reprolab.engine.host_facts import Host
@@ -202,7 +203,17 @@ def repeat(document: BisectDocument) -> str:
         "LEAST_RATE": f"{rules.least_rate:g}",
         **document.settings,
     }
-    return " ".join([f"make bisect-{document.scenario}", *(f"{k}={shlex.quote(str(v))}" for k, v in words.items())])
+    return command_text.command(
+        " ".join([f"bisect {document.scenario}", *(f"--{k} {shlex.quote(str(v))}" for k, v in _options(words))]),
+        " ".join([f"bisect-{document.scenario}", *(f"{k}={shlex.quote(str(v))}" for k, v in words.items())]),
+    )
+
+
+def _options(words: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """The same words as options of the command line; factors, which make takes as they are, become --set."""
+    for name, value in words.items():
+        option = name.lower().replace("_", "-")
+        yield (option, value) if option in command_text.VARIABLES else ("set", f"{name}={value}")
 
 
 def commits_title(search: CommitSearch) -> str:

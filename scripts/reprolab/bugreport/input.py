@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reprolab.bugreport.spec import BugReport
+from reprolab.core import command_text
 from reprolab.evidence.run_dir import RunDirectory, TrialDirectory
 from reprolab.evidence.run_info import RunInfo
 from reprolab.report.minimal_stack import MinimalStack
@@ -138,5 +139,5 @@ def _claims(report_input: BugReportInput) -> Iterator[str]:
 
 def command(scenario: Scenario, report: BugReport) -> str:
     """The command for a run that supports the report. Without VARIANT it measures the other releases too."""
-    experiment = f" EXPERIMENT={report.experiment.name}" if len(scenario.experiments) > 1 else ""
-    return f'make scenario-{scenario.name}{experiment} VARIANT="{" ".join(report.variants)}"'
+    experiment = report.experiment.name if len(scenario.experiments) > 1 else ""
+    return command_text.run(scenario.name, report.variants, experiment)

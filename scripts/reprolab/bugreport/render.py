@@ -13,6 +13,7 @@ from reprolab.bugreport.provenance import recorded_model
 from reprolab.bugreport.redact import Masker
 from reprolab.bugreport.spec import BugReport, fill
 from reprolab.core.foreign_text import plain
+from reprolab.core.shared_files import IMAGES, installed
 from reprolab.evidence.lookup import results_root
 
 # GitHub refuses a body of more than 65536 characters.
@@ -41,9 +42,8 @@ def build_masker(report_input: BugReportInput, root: Path) -> Masker:
     }
     public = (report_input.scenario.document.url, report_input.report.form.place)
     hosts = [*services, *filter(None, [urlsplit(address).hostname for address in public])]
-    return redact.masker(
-        [root, results_root(root), report_input.run.path, *sorted(checkouts)], hosts, values | packages
-    )
+    places = [root, results_root(root), report_input.run.path, *sorted(checkouts), installed(IMAGES).parent]
+    return redact.masker(places, hosts, values | packages)
 
 
 def _checkout(context: Path) -> Path | None:

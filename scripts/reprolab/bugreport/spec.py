@@ -17,7 +17,7 @@ from reprolab.bugreport.spec_reader import SpecReader
 from reprolab.core.config_file import read_yaml
 from reprolab.core.errors import UsageError
 from reprolab.scenario.model import Claim, Experiment, Scenario
-from reprolab.scenario.scaffold import how_to_add
+from reprolab.scenario.scaffold import how_to_add, how_to_write
 
 FILE = "upstream.yaml"
 KINDS = ("bug", "documentation", "comment")
@@ -150,7 +150,7 @@ def load(scenario: Scenario) -> BugReportFile:
     except OSError as error:
         raise UsageError(
             f"{where} is missing",
-            expected="what of the scenario is worth telling upstream; see docs/authoring.md",
+            expected="what of the scenario is worth telling upstream; see " + how_to_write(scenario.root),
             advice=how_to_add(scenario.name, "bugreport"),
         ) from error
     top = SpecReader(content, where, scenario)

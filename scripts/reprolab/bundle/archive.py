@@ -153,7 +153,10 @@ class ArchiveReader:
         self.path = path
         self.limit = limit
         if not path.is_file():
-            raise BundleError(f"no bundle {path}", expected="a file that `make bundle` has written")
+            raise BundleError(
+                f"no bundle {path}",
+                expected="a file that the lab has written: " + command_text.command("bundle", "bundle"),
+            )
 
     @property
     def size(self) -> int:
@@ -254,6 +257,6 @@ class ArchiveReader:
     def _damaged(self, what: str) -> BundleError:
         return BundleError(
             f"the bundle {self.path} is damaged: {what}",
-            expected="the file as `make bundle` wrote it",
+            expected="the file as the lab wrote it",
             advice="copy it again and compare the sizes; nothing was changed on this machine",
         )

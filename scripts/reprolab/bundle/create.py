@@ -119,7 +119,8 @@ class Bundler:
             raise BundleError(
                 f"no run of {', '.join(missing)} that its demonstration could replay",
                 expected="one recorded run of each scenario, to show it without containers",
-                advice=f"make demo-{missing[0]} AUTO=1 (or make scenario-{missing[0]}), or leave runs out: "
+                advice=f"{command_text.command(f'demo {missing[0]} --auto 1', f'demo-{missing[0]} AUTO=1')} (or "
+                f"{command_text.run(missing[0])}), or leave runs out: "
                 f"{command_text.option('no-runs')}",
             )
         return [
@@ -246,6 +247,9 @@ def save_images(docker_cli: str, images: Sequence[str]) -> Iterator[bytes]:
 def download_wheels(root: Path, on_progress: OnProgress) -> list[Path]:
     """The packages of requirements.lock as files; downloads them once for each lock file and kind of Python."""
     lock = root / LOCK_FILE
+    if not lock.is_file():
+        on_progress(f"no {LOCK_FILE} here, so the bundle has no packages: install reprolab on the other machine first")
+        return []
     target = lookup.results_root(root) / ".cache" / "wheels" / _stamp(lock)
     done = target / ".done"
     if not done.exists():

@@ -178,7 +178,7 @@ def _release_list(path: Path) -> index_releases.ReleaseList:
     except UsageError as error:
         raise BundleError(
             f"the bundle's {members.RELEASES}{path.name} is no list of releases: {error}",
-            expected="the list as `make bundle` writes it",
+            expected="the list as the lab writes it",
             advice="get the bundle again from its maker",
         ) from error
     if index_releases.file_name(listed.package) != path.name:

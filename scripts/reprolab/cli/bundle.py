@@ -85,7 +85,8 @@ def bundle(names: tuple[str, ...], all_variants: bool, no_runs: bool, output: Pa
     for part in parts:
         run = f"run {part.run.name}" if part.run else "no run"
         click.echo(f"  {part.scenario.name}: {len(part.variants)} variants, {run}")
-    click.echo(f"on the other machine, in a copy of this checkout: make load BUNDLE={target.name}")
+    load_it = command_text.command(f"load {target.name}", f"load BUNDLE={target.name}")
+    click.echo(f"on the other machine, in a copy of this folder: {load_it}")
 
 
 @click.command()
@@ -128,10 +129,13 @@ def load(where: Path, signers: Path | None, limit: float) -> None:
         )
     for name, case in manifest.scenarios.items():
         if not script.exists(scenario_loader.load(root, name)):
-            click.echo(f"ready:  make scenario-{name} VARIANT=documented")
+            click.echo(f"ready:  {command_text.run(name, ['documented'])}")
             continue
-        replay = f"   or, without Docker: make demo-{name} REPLAY={name}/{case.run}" if case.run else ""
-        click.echo(f"ready:  make demo-{name}{replay}")
+        replayed = command_text.command(
+            f"demo {name} --replay {name}/{case.run}", f"demo-{name} REPLAY={name}/{case.run}"
+        )
+        replay = f"   or, without Docker: {replayed}" if case.run else ""
+        click.echo(f"ready:  {command_text.command(f'demo {name}', f'demo-{name}')}{replay}")
 
 
 def _signed(contents: archive.Contents, signers: Path | None, where: Path) -> str:

@@ -34,10 +34,10 @@ FROM = click.option(
 
 
 def project_root() -> Path:
-    """The directory of the checkout: the nearest one with scenarios/ and compose.yaml.
+    """The lab folder: the nearest one with scenarios/ and compose.yaml.
 
-    The search starts at REPROLAB_ROOT if that is set, else at the working directory and then at this file, and goes
-    upwards. Raises UsageError if there is none.
+    The search starts at REPROLAB_ROOT if that is set, else at the working directory, and goes upwards; elsewhere a lab
+    that was not installed takes its own checkout. Raises UsageError if there is none.
     """
     variable = os.environ.get(ROOT_VARIABLE)
     starts = [Path(variable)] if variable else [Path.cwd(), Path(__file__).resolve().parent]
@@ -46,8 +46,9 @@ def project_root() -> Path:
             if (folder / "scenarios").is_dir() and (folder / "compose.yaml").is_file():
                 return folder
     raise UsageError(
-        "no reprolab checkout found",
+        f"no lab folder found in {starts[0]} or above it",
         expected=f"a folder with scenarios/ and compose.yaml, or {ROOT_VARIABLE}=DIR",
+        advice="go into one; or lay one out: reprolab init my-lab",
     )
 
 

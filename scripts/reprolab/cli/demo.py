@@ -79,7 +79,7 @@ def demo(name: str, auto: float | None, replay: str | None, speed: float) -> Exi
     if replay == name and not lookup.runs_of(root, name):
         raise UsageError(
             f"there is no run of {name} to replay",
-            expected="a run of this machine, or one that `make load` unpacked from a bundle",
+            expected="a run of this machine, or one that was unpacked from a bundle",
             advice=command_text.command(f"demo {name} --auto=1", f"demo-{name} AUTO=1")
             + " leaves one, in some minutes",
         )
@@ -100,7 +100,8 @@ def _show_live(root: Path, scenario: model.Scenario, script: demo_script.Script,
         click.echo(f"reprolab: left; the stack is down, the evidence so far is in {_run_name(session)}")
         return Exit.AS_RECORDED
     run = _run_name(session)
-    click.echo(f"evidence: {run}   again without Docker: make demo-{scenario.name} REPLAY={run}")
+    again = command_text.command(f"demo {scenario.name} --replay {run}", f"demo-{scenario.name} REPLAY={run}")
+    click.echo(f"evidence: {run}   again without Docker: {again}")
     click.echo(f"reprolab: exit status {int(status)} ({status.name.lower().replace('_', ' ')})")
     sys.exit(status)
 

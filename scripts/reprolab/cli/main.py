@@ -22,6 +22,7 @@ EPILOG = (
 # Each command with its module in this package and its function there.
 COMMANDS = {
     "accept": ("publish", "accept"),
+    "adopt": ("adopt", "adopt"),
     "bisect": ("bisect", "bisect"),
     "bugreport": ("bugreport", "bugreport"),
     "bundle": ("bundle", "bundle"),
@@ -36,6 +37,7 @@ COMMANDS = {
     "export": ("export", "export"),
     "given-twice": ("make_words", "given_twice"),
     "html": ("run", "html"),
+    "init": ("scenarios", "init"),
     "judge": ("run", "judge"),
     "list": ("scenarios", "list_"),
     "load": ("bundle", "load"),

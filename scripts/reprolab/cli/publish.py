@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from reprolab.cli.common import boundary, project_root, show_progress
+from reprolab.core import command_text
 from reprolab.core.errors import UsageError
 from reprolab.evidence import lookup
 from reprolab.matrix.document import MATRIX_FILE
@@ -60,7 +61,10 @@ def docs_(check: bool) -> None:
     for page in pages:
         click.echo(f"{'out of date' if check else 'written'}: {page.relative_to(root)}")
     if check and pages:
-        raise UsageError("generated pages are out of date", advice="run `make docs` and commit the result")
+        raise UsageError(
+            "generated pages are out of date",
+            advice=f"run `{command_text.command('docs', 'docs')}` and commit the result",
+        )
 
 
 @click.command()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import click
 from rich.text import Text
 
 from reprolab.cli.common import boundary, console, project_root, show_progress
 from reprolab.cli.json_output import SCHEMA, exit_document, print_json
+from reprolab.core import command_text
 from reprolab.core.errors import Exit, UsageError
 from reprolab.core.subprocesses import run
 from reprolab.publish import readme_sections
-from reprolab.scenario import loader, model, scaffold
+from reprolab.scenario import lab_folder, loader, model, scaffold
 from reprolab.scenario.listing import listing
 from reprolab.stack.compose import check_scenario
 
@@ -104,6 +107,19 @@ def _compose() -> tuple[str, ...]:
     return command if docker and run([*command, "version"], timeout=COMPOSE_LIMIT, check=False).code == 0 else ()
 
 
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--scenario", "name", default=lab_folder.FIRST, show_default=True, help="the name of the first scenario")
+@boundary
+def init(folder: Path, name: str) -> None:
+    """Lay out a lab folder of your own, with a first scenario that runs. No file that is there is changed."""
+    for path in lab_folder.create(folder, name):
+        click.echo(f"written: {folder / path}")
+    readme_sections.write(folder)
+    words = f"cd {shlex.quote(str(folder))} && " if folder.resolve() != Path.cwd() else ""
+    click.echo(f"it runs as it stands: {words}{command_text.run(name)}")
+
+
 @click.command("new-scenario")
 @click.argument("name")
 @click.option("--add", "texts", multiple=True, metavar="WORD", help="also, or later: " + ", ".join(scaffold.ADDITIONS))
@@ -124,6 +140,6 @@ def new_scenario(name: str, texts: tuple[str, ...]) -> None:
     for path in kept:
         click.echo(f"there already: {path}")
     if is_new:
-        click.echo(f"it runs as it stands: make scenario-{name}")
+        click.echo(f"it runs as it stands: {command_text.run(name)}")
     elif added:
-        click.echo("these are examples: put your case's texts in their place, see docs/authoring.md")
+        click.echo(f"these are examples: put your case's texts in their place, see {scaffold.how_to_write(root)}")

@@ -186,8 +186,7 @@ def _experiment(run: RunDirectory, info: RunInfo, rows: Sequence[TrialRecord], w
 
 
 def _again(info: RunInfo, wanted: Wanted) -> str:
-    variants = " ".join(dict.fromkeys([DOCUMENTED, wanted.variant]))
-    return f'run it: make scenario-{info.scenario} VARIANT="{variants}"'
+    return f"run it: {command_text.run(info.scenario, dict.fromkeys([DOCUMENTED, wanted.variant]))}"
 
 
 def _nothing(run: RunDirectory, info: RunInfo, experiment: str, wanted: Wanted) -> UsageError:
@@ -239,8 +238,8 @@ def _both_sides(run: RunDirectory, info: RunInfo, label: str) -> UsageError:
     return UsageError(
         f"{label} of {run.name} is on both sides",
         expected="two things that can differ",
-        advice=f"name another variant: make compare RUN={name} A={label} B=VARIANT; "
-        f"or an earlier run: make compare A={info.scenario}/STAMP B={name}",
+        advice=f"name another variant: {command_text.compare(label, 'VARIANT', of_run=name)}; "
+        f"or an earlier run: {command_text.compare(f'{info.scenario}/STAMP', name)}",
     )
 
 
@@ -318,7 +317,7 @@ def find(
         named = _settled(
             (first, first),
             (parse(words[1]), parse(words[2])),
-            lambda pair: f"make compare RUN={words[0]} A={pair[0].text} B={pair[1].text}",
+            lambda pair: command_text.compare(pair[0].text, pair[1].text, of_run=words[0]),
         )
         left, right = (choose(first, variant, force) for variant in named)
     elif second_run is not None:
@@ -331,9 +330,7 @@ def find(
         named = _settled(
             (first, second),
             (parse(pair[0]), parse(pair[1])),
-            lambda pair: (
-                f'make compare A={words[0]} B={words[1]} VARIANT="{" ".join(unique(variant.text for variant in pair))}"'
-            ),
+            lambda pair: command_text.compare(words[0], words[1], variants=unique(variant.text for variant in pair)),
         )
         left, right = choose(first, named[0], force), choose(second, named[1], force)
     else:
@@ -342,7 +339,7 @@ def find(
         named = _settled(
             (first, first),
             (parse(variants[0] if variants else DOCUMENTED), variant),
-            lambda pair: f"make compare RUN={words[0]} A={pair[0].text} B={pair[1].text}",
+            lambda pair: command_text.compare(pair[0].text, pair[1].text, of_run=words[0]),
         )
         right = choose(first, named[1], force)
         left = choose(first, replace(named[0], experiment=named[0].experiment or right.experiment), force)
@@ -375,11 +372,10 @@ def _check_variants(root: Path, newest: RunDirectory, name: str, wanted: Sequenc
             raise UsageError(
                 f"{name} has no variant {str(side)!r}{hint(side.variant, names)}", expected="one of " + ", ".join(names)
             )
-    variants = " ".join(unique(side.variant for side in wanted))
     raise UsageError(
         f"no run of {name} has {' and '.join(map(str, wanted))}",
         expected="a run with valid trials of each",
-        advice=f'make scenario-{name} VARIANT="{variants}"',
+        advice=command_text.run(name, unique(side.variant for side in wanted)),
     )
 
 

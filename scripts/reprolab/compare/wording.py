@@ -6,6 +6,7 @@ from reprolab.compare.comparison import Comparison
 from reprolab.compare.differences import Finding, Standing
 from reprolab.compare.line_counts import LEFT, RIGHT
 from reprolab.compare.side_by_side import AlignedRow, Stretch
+from reprolab.core import command_text
 from reprolab.core.number_words import grouped, plural, seconds
 
 NORMALIZED = (
@@ -101,9 +102,13 @@ def doubt(comparison: Comparison) -> str:
     if any(side.by_hand for side in comparison.sides):
         return (
             "a stack by hand is up once: what differs by chance cannot be told apart; trials of a variant tell that "
-            f"(make scenario-{comparison.left.scenario})"
+            f"({command_text.run(comparison.left.scenario)})"
         )
-    return "one trial on each side: what differs by chance cannot be told apart; run with TRIALS=3 for that"
+    return (
+        "one trial on each side: what differs by chance cannot be told apart; run with "
+        + command_text.option("trials", 3)
+        + " for that"
+    )
 
 
 def trials(comparison: Comparison, side: int) -> str:

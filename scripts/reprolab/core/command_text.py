@@ -1,20 +1,24 @@
-"""Commands and options as the user types them: for make where make runs the lab, else for `reprolab`.
+"""Commands and options as the user types them: for make where the lab's Makefile runs the lab, else for `reprolab`.
 
-make sets MAKELEVEL for every program that it runs.
+The Makefile sets the variable BY_MAKE. A Makefile of the user's that calls `reprolab` has none of the lab's targets.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
+from pathlib import Path
 
+BY_MAKE = "REPROLAB_BY_MAKE"
+BOOTSTRAP = "scripts/bootstrap"  # only the lab's own Makefile has it beside it
 # The options for which the Makefile has a variable. Any other option goes into ARGS.
 NAMES = (
     "variant trials jobs seed budget confidence replay speed html add as sign verify auto"
     " over claim show from factor gap points least-rate source junit engines scheduler"
 )
 VARIABLES = tuple(NAMES.split())
-FLAGS = ("keep-going", "observe", "thin", "fresh", "plan", "deep", "share-images")
+FLAGS = ("keep", "keep-going", "observe", "thin", "fresh", "plan", "deep", "share-images")
 # What make takes beside the factors, for a run and for a stack by hand.
 RUN_WORDS = (
     *("TRIALS", "VARIANT", "EXPERIMENT", "JOBS", "SEED", "BUDGET", "CONFIDENCE", "KEEP", "KEEP_GOING", "JUNIT"),
@@ -31,6 +35,40 @@ OPTION = re.compile(r"'?--([a-z][a-z-]*)'?")
 def command(lab: str, make: str) -> str:
     """Return `reprolab LAB`, or `make MAKE` where make runs the lab."""
     return f"make {make}" if runs_under_make() else f"reprolab {lab}"
+
+
+def kept(root: Path, lab: str, make: str) -> str:
+    """The same for a file that stays in the lab folder: with make where the lab's Makefile is, whoever writes it."""
+    return f"make {make}" if (root / "Makefile").is_file() and (root / BOOTSTRAP).is_file() else f"reprolab {lab}"
+
+
+def run(scenario: str, variants: Iterable[str] = (), experiment: str = "") -> str:
+    """The command that runs a scenario: of an experiment alone, or with these variants alone, if they are given."""
+    names = list(variants)
+    return command(
+        " ".join([f"run {scenario}{experiment and f'/{experiment}'}", *(f"--variant {name}" for name in names)]),
+        f"scenario-{scenario}"
+        + (f" EXPERIMENT={experiment}" if experiment else "")
+        + (f' VARIANT="{" ".join(names)}"' if names else ""),
+    )
+
+
+def by_hand(target: str, scenario: str, name: str = "") -> str:
+    """The command `up`, `wrk`, `logs` or `down` for a stack by hand; ``name`` is "" for the one without."""
+    return command(
+        f"{target} {scenario}" + (f" --as {name}" if name else ""),
+        f"{target}-{scenario}" + (f" AS={name}" if name else ""),
+    )
+
+
+def compare(left: str, right: str, *, of_run: str = "", variants: Iterable[str] = ()) -> str:
+    """The command that compares two variants of a run, or two runs by these variants."""
+    names = list(variants)
+    run_words = (f"{of_run} ", f"RUN={of_run} ") if of_run else ("", "")
+    return command(
+        " ".join([f"compare {run_words[0]}{left} {right}", *(f"--variant {name}" for name in names)]),
+        f"compare {run_words[1]}A={left} B={right}" + (f' VARIANT="{" ".join(names)}"' if names else ""),
+    )
 
 
 def option(name: str, value: object = "") -> str:
@@ -66,5 +104,5 @@ def beside(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def runs_under_make() -> bool:
-    """Whether make runs the lab."""
-    return "MAKELEVEL" in os.environ
+    """Whether the lab's Makefile runs the lab."""
+    return bool(os.environ.get(BY_MAKE))

@@ -19,8 +19,13 @@ PART_CUTOFF = 0.75
 
 def read_yaml(path: Path, where: str) -> Any:
     """Read a YAML file. Raises UsageError for text that is not YAML; an OSError passes through."""
+    return parse_yaml(path.read_bytes(), where)
+
+
+def parse_yaml(content: str | bytes, where: str) -> Any:
+    """Parse YAML. Raises UsageError for text that is not YAML."""
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.safe_load(content if isinstance(content, str) else content.decode("utf-8"))
     except (yaml.YAMLError, ValueError) as error:  # a ValueError is a date or a number that does not exist, or no UTF-8
         raise UsageError(f"{where} is not YAML: {error}", expected="a YAML file in UTF-8") from error
     except RecursionError as error:

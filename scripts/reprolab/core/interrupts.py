@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import NoReturn
 
-from reprolab.core import subprocesses
+from reprolab.core import command_text, subprocesses
 from reprolab.core.errors import Exit
 from reprolab.core.files import discard
 
@@ -148,7 +148,8 @@ def standing() -> list[str]:
 def remains() -> str:
     """What stays on the engine, and what to do, in one line; "" if nothing stays."""
     names = ", ".join(standing())
-    return f"left on the engine: {names}; the next run or `make clean` removes it" if names else ""
+    clean = command_text.command("clean", "clean")
+    return f"left on the engine: {names}; the next run or `{clean}` removes it" if names else ""
 
 
 def end_after(seconds: float, status: Exit) -> Callable[[], None]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from reprolab.core import command_text
 from reprolab.core.errors import UsageError
 from reprolab.demo.from_logs import recorded
 from reprolab.demo.recording import Recording
@@ -42,7 +43,7 @@ class Replay:
             raise UsageError(
                 f"{self.run.path} has no valid trial that the demonstration shows",
                 expected=f"one of {self.script.experiment.name}: {acts}",
-                advice=f"make demo-{self.scenario.name} or make scenario-{self.scenario.name} makes such a run",
+                advice=f"{command_text.run(self.scenario.name)} makes such a run",
             )
         at_speed = "" if self.speed == 1 else f" × {self.speed:g}"
         self.aside = f"replay of {self.run.name}{at_speed}"

@@ -12,7 +12,7 @@ import yaml
 from reprolab.core.config_file import hint, mapping, read_yaml
 from reprolab.core.errors import UsageError
 from reprolab.scenario.model import Experiment, Scenario
-from reprolab.scenario.scaffold import how_to_add
+from reprolab.scenario.scaffold import how_to_add, how_to_write
 
 FILE = "demo.yaml"
 WINDOW = 20.0  # seconds on the moving line
@@ -99,7 +99,7 @@ def load(scenario: Scenario) -> Script:
     if not exists(scenario):
         raise UsageError(
             f"{where} is missing",
-            expected="the text of the demonstration, see docs/authoring.md",
+            expected="the text of the demonstration, see " + how_to_write(scenario.root),
             advice=how_to_add(scenario.name, "demo"),
         )
     return parse(scenario, read_yaml(path, where), where)

@@ -91,7 +91,7 @@ def _count_words(numbers: Sequence[int]) -> str:
 def remove_leftovers(client: docker.DockerClient, *, by_hand: str = "", unseen_age: float | None = None) -> Removed:
     """Remove the objects of runs whose process has ended, but not those of active runs.
 
-    ``by_hand`` is the run label of a checkout. If given, the stacks that ``make up-...`` started from it are removed
+    ``by_hand`` is the run label of a checkout. If given, the stacks that `reprolab up` started from it are removed
     too. ``unseen_age``: remove also what is older than so many seconds and has an owner that cannot be seen from here.
     Raises EngineError if the engine fails; an object that it does not remove is in the result.
     """

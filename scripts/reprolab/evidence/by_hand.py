@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reprolab.core import command_text
 from reprolab.core.config_file import hint
 from reprolab.core.errors import UsageError
 from reprolab.core.files import format_errors, read_json, read_object, write_json
@@ -87,7 +88,7 @@ def checked_name(text: str) -> str:
     """A stack's name as its directory has it; "" is the default one's. Raises UsageError for what is no name."""
     if text and (not re.fullmatch(NAME, text) or len(text) > LONGEST):
         raise UsageError(
-            f"AS={text!r} is no name of a stack",
+            f"{command_text.option('as', repr(text))} is no name of a stack",
             expected=f"small letters and digits, with single dashes or underscores between, up to {LONGEST} characters",
         )
     return text or DEFAULT
@@ -153,7 +154,7 @@ def no_copy(root: Path, where: str) -> UsageError:
     up = name in names(root, scenario)
     of_scenario = [copied.partition("/")[2] for copied in known if copied.startswith(f"{scenario}/")]
     guess = "" if up else hint(name, of_scenario) if of_scenario else hint(where, known)
-    advice = f"make logs-{scenario or 'SCENARIO'}" + (f" AS={name}" if name not in ("", DEFAULT) else "")
+    advice = command_text.by_hand("logs", scenario or "SCENARIO", name if name != DEFAULT else "")
     return UsageError(
         f"no copy of the logs of a stack {FOLDER}/{where}{guess}",
         expected=f"a copy's directory, or {FOLDER}/SCENARIO/NAME for its latest one{there}",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from reprolab.core import command_text
 from reprolab.core.config_file import near
 from reprolab.core.errors import EvidenceError, UsageError
 from reprolab.core.files import replacing, writing
@@ -99,14 +100,15 @@ def no_run(root: Path, where: str) -> UsageError:
         return UsageError(
             f"no run {where!r}{_suggestion(guess, name)}: {scenario} has no run yet",
             expected=expected,
-            advice=f"make scenario-{scenario}, then again",
+            advice=f"{command_text.run(scenario)}, then again",
         )
     if guess == name and len(words) > 1:
         guess = f"{name}/{close}" if (close := near(stamp, [run.partition("/")[2] for run in scenario_runs])) else ""
     newest = sorted(scenario_runs or runs, key=lambda run: run.partition("/")[2], reverse=True)
     more = f" and {len(newest) - MOST_SHOWN} older" if len(newest) > MOST_SHOWN else ""
     present = f"; there are {', '.join(newest[:MOST_SHOWN])}{more}" if newest else "; there is none yet"
-    advice = "" if newest else f"make scenario-NAME, then again; NAME is one of {', '.join(scenarios) or '(none yet)'}"
+    names = ", ".join(scenarios) or "(none yet)"
+    advice = "" if newest else f"{command_text.run('NAME')}, then again; NAME is one of {names}"
     return UsageError(
         f"no run {where!r}{_suggestion(guess, name)}: there is no run.json in it",
         expected=expected + present,

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reprolab.core import shared_files
 from reprolab.scenario.model import Scenario
 
 Kinds = Mapping[str, Mapping[str, str]]
@@ -117,11 +118,8 @@ def _recorded_packages(recorded: Images, image: str, kinds: Kinds, variants: Ite
 
 def named_in_dockerfiles(scenario: Scenario) -> set[str]:
     """Return the Debian packages that the Dockerfiles of a scenario and of the lab install by name."""
-    lab = scenario.directory.parent.parent / "images"
-    texts = [
-        path.read_text(encoding="utf-8")
-        for path in (*scenario.directory.rglob("Dockerfile*"), *lab.rglob("Dockerfile*"))
-    ]
+    folders = (scenario.directory, *shared_files.image_folders(scenario.root))
+    texts = [path.read_text(encoding="utf-8") for folder in folders for path in folder.rglob("Dockerfile*")]
     commands = [
         arguments for text in texts for arguments in re.findall(r"apt-get install ([^&;|]*)", text.replace("\\\n", " "))
     ]

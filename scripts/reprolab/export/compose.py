@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from reprolab.core import shared_files
 from reprolab.core.errors import UsageError
 from reprolab.export.spec import APP, Reproducer, drive_directory, has_client_container
 from reprolab.scenario.model import FACTOR, Scenario, official_image
@@ -235,8 +236,12 @@ class Resolver:
 
 
 def read_compose(file: Path) -> Model:
-    """A Compose file as it is written; each service also has the keys of the service that it extends."""
-    model: Model = yaml.safe_load(file.read_text(encoding="utf-8"))
+    """A scenario's Compose file as it is written; each service also has the keys of the service that it extends.
+
+    Paths of shared images are the places of these images.
+    """
+    text = shared_files.with_places(file.read_text(encoding="utf-8"), file.parent.parent.parent)
+    model: Model = yaml.safe_load(text)
     for name, service in model["services"].items():
         if extended := service.pop("extends", None):
             other = yaml.safe_load((file.parent / extended["file"]).read_text(encoding="utf-8"))["services"]

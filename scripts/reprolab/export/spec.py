@@ -18,7 +18,7 @@ import yaml
 from reprolab.core.config_file import hint, mapping, read_yaml
 from reprolab.core.errors import UsageError
 from reprolab.scenario.model import FACTOR, Claim, Experiment, Scenario
-from reprolab.scenario.scaffold import how_to_add
+from reprolab.scenario.scaffold import how_to_add, how_to_write
 
 FILE = "reproducer.yaml"
 DRIVE_DIRECTORY = "reproducer"
@@ -129,7 +129,7 @@ def _read(path: Path, where: str) -> dict[str, Any]:
     if not path.is_file():
         raise UsageError(
             f"{where} is missing",
-            expected="the sign to show, see docs/authoring.md",
+            expected="the sign to show, see " + how_to_write(path.parents[2]),
             advice=how_to_add(path.parent.name, "reproducer"),
         )
     content = mapping(read_yaml(path, where), (*TEXTS, *OPTIONAL), where)

@@ -89,11 +89,13 @@ def _check_measured(scenario: Scenario, reproducer: Reproducer, variant: str) ->
         ),
         default=None,
     )
+    name = nearest[1] if nearest else ""
+    again = command_text.command(f"export {scenario.name} --variant {name}", f"export-{scenario.name} VARIANT={name}")
     reason = short_reason(next(iter(row.invalid), "")) or "no reason is on record"
     raise UsageError(
         f"export {scenario.name}: {variant} has no valid trial on record: {reason}",
         expected="a variant with a valid trial",
-        advice=f"export the nearest that ran: make export-{scenario.name} VARIANT={nearest[1]}" if nearest else "",
+        advice=f"export the nearest that ran: {again}" if nearest else "",
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
+from reprolab.core import shared_files
 from reprolab.measure.cell import Cell
 from reprolab.scenario.digest import case_digest
 from reprolab.scenario.model import Scenario
@@ -26,9 +27,9 @@ def cell_key(scenario: Scenario, cell: Cell, model: Model, owner: Mapping[str, s
     # What of x-reprolab can decide a trial is in the digest of the case.
     services = {name: part for name, part in model.items() if not name.startswith("x-")}
     content = json.dumps(_without(services, owner.keys()), sort_keys=True, default=str)
-    root = str(scenario.directory.resolve().parents[1])
+    root = scenario.directory.resolve().parents[1]
     parts = [
-        content.replace(root, "."),
+        shared_files.without_places(content, root),
         case_digest(scenario.directory),
         cell.experiment,
         cell.changes,

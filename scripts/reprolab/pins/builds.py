@@ -9,7 +9,8 @@ from typing import Any
 
 from reprolab.baseimage import cpython
 from reprolab.baseimage.resolve import fallback_version
-from reprolab.core.config_file import read_yaml
+from reprolab.core import shared_files
+from reprolab.core.config_file import parse_yaml
 from reprolab.pins.collect import Build
 from reprolab.pins.pin import Use
 from reprolab.scenario.model import FACTOR, Scenario, official_image
@@ -30,7 +31,7 @@ def all_builds(root: Path, scenarios: Iterable[Scenario]) -> list[Build]:
 
 def builds_of(scenario: Scenario, experiment: str, changes: Iterable[Mapping[str, str]]) -> list[Build]:
     """Return each distinct build of an experiment's stacks with these changed factors."""
-    services = _services(scenario.compose_file)
+    services = _services(scenario.compose_file, scenario.root)
     return _distinct(build for row in changes for build in _of_stack(scenario, experiment, services, row, Use("")))
 
 
@@ -44,7 +45,9 @@ def _distinct(every: Iterable[Build]) -> list[Build]:
 
 
 def _builds(root: Path, scenarios: list[Scenario]) -> Iterator[Build]:
-    tools = _of_services(root / TOOLS, _services(root / TOOLS), {}, Use("")) if (root / TOOLS).is_file() else ()
+    # The pins of the installed lab's tools are not the lab folder's to change.
+    tools_file = root / shared_files.IMAGES / TOOLS
+    tools = _of_services(tools_file, _services(tools_file, root), {}, Use("")) if tools_file.is_file() else ()
     compose = [*tools, *(build for scenario in scenarios for build in _of_variants(scenario))]
     yield from compose
     yield from _by_default(compose, scenarios)
@@ -55,7 +58,7 @@ def _builds(root: Path, scenarios: list[Scenario]) -> Iterator[Build]:
 
 def _of_variants(scenario: Scenario) -> Iterator[Build]:
     """Yield the builds of the services that each variant needs."""
-    services = _services(scenario.compose_file)
+    services = _services(scenario.compose_file, scenario.root)
     for experiment in scenario.experiments.values():
         for variant, changes in experiment.variants.items():
             user = Use("", "", scenario.name, f"{experiment.name}/{variant}")
@@ -75,8 +78,9 @@ def _of_stack(
     yield from _of_services(scenario.compose_file, needed, factors, user)
 
 
-def _services(file: Path) -> dict[str, Any]:
-    services: dict[str, Any] = read_yaml(file, str(file))["services"]
+def _services(file: Path, root: Path) -> dict[str, Any]:
+    text = shared_files.with_places(file.read_text(encoding="utf-8"), root)
+    services: dict[str, Any] = parse_yaml(text, str(file))["services"]
     return services
 
 

@@ -11,6 +11,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from reprolab.baseimage.resolve import DEBIAN, PYTHON, fallback_version
+from reprolab.core import shared_files
 from reprolab.core.errors import UsageError
 from reprolab.pins.pin import APT, PIP, Pin, Use
 from reprolab.stack.dockerfile import UNKNOWN, Run, Stage, expand, in_context, names, stages
@@ -62,7 +63,7 @@ def collect(build: Build, root: Path, machine: str) -> Iterator[tuple[Pin, Use]]
 
     Raises UsageError for a pin that cannot be parsed.
     """
-    file = str(build.dockerfile.relative_to(root))
+    file = shared_files.shown(build.dockerfile, root)
     for stage in stages(build.dockerfile.read_text(encoding="utf-8"), build.arguments, file, build.target):
         for run in stage.runs:
             line = _Line(run, stage, f"{file}:{run.line}", build, root)
@@ -182,7 +183,7 @@ def _entries(file: Path, root: Path) -> Iterator[tuple[str, str]]:
     for lines in file.read_text(encoding="utf-8").replace("\\\n", "\0").split("\n"):
         entry = re.sub(r"(^|\s)#.*", "", lines.replace("\0", " ")).strip()
         if entry and not entry.startswith("-"):
-            yield f"{file.relative_to(root)}:{number}", entry
+            yield f"{shared_files.shown(file, root)}:{number}", entry
         number += 1 + lines.count("\0")
 
 

@@ -46,7 +46,7 @@ def accept(root: Path, run: RunDirectory, *, thin: bool = False) -> Path:
         raise UsageError(
             f"the record of {run.name} is incomplete: {checked.words}",
             expected="every planned trial, either valid or invalid with a reason",
-            advice=f"run it again: make scenario-{scenario.name}; nothing was written",
+            advice=f"run it again: {command_text.run(scenario.name)}; nothing was written",
         )
     verdict = judge_run(scenario, run)
     if not thin:

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from reprolab.core import files
+from reprolab.core import command_text, files
 from reprolab.core.errors import UsageError
 from reprolab.core.progress import OnProgress
 from reprolab.publish import readme_sections
@@ -113,11 +113,12 @@ def _check_target(target: Path) -> None:
 
 def _write(root: Path, draft: Path, target: Path, on_progress: OnProgress) -> None:
     pages = [_scenario_page(root, name, draft, target) for name in loader.names(root)]
+    command = command_text.kept(root, "site", "site")
     for page in pages:
         on_progress(
             f"{page.scenario.name}: {page.summary or 'not recorded yet'}; {page.report.missing or 'report copied'}"
         )
-        html = render(__package__, "story.html.j2", page=page, pages=pages)
+        html = render(__package__, "story.html.j2", page=page, pages=pages, command=command)
         (draft / page.href).write_text(html, encoding="utf-8")
     sections = [
         {
@@ -140,6 +141,7 @@ def _write(root: Path, draft: Path, target: Path, on_progress: OnProgress) -> No
         servers=sorted({name for page in pages for name in page.scenario.catalogue.servers}, key=str.lower),
         kinds=[kind for kind in KINDS if any(kind in page.scenario.catalogue.kinds for page in pages)],
         sections=script_json(sections),
+        command=command,
     )
     (draft / "index.html").write_text(index, encoding="utf-8")
 

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from markupsafe import Markup
 
+from reprolab.core import command_text
 from reprolab.core.errors import UsageError
 from reprolab.evidence import lookup, run_dir
 from reprolab.evidence.run_dir import RunDirectory
@@ -55,10 +56,11 @@ def copy_report(root: Path, scenario: Scenario, claim: str, draft: Path, target:
     try:
         run = lookup.find_run(root, name, partial(_no_page, scenario))
     except UsageError:
-        return ReportLink(missing=f"no run of it here; make scenario-{name} makes one, with its report")
+        return ReportLink(missing=f"no run of it here; {command_text.run(name)} makes one, with its report")
     source = run.path / run_dir.PAGE
     if not source.is_file():
-        missing = f"the run {run.name} has no {run_dir.PAGE}; make html RUN={name}/{run.name} writes it"
+        again = command_text.command(f"html {name}/{run.name}", f"html RUN={name}/{run.name}")
+        missing = f"the run {run.name} has no {run_dir.PAGE}; {again} writes it"
         return ReportLink(run=run.name, missing=missing)
     try:
         status = "incomplete" if run.checked_trials().faults else run.info().status
@@ -86,7 +88,7 @@ def _with_links_to_run(text: str, run: RunDirectory, place: Path) -> str:
 
 
 def write_reproducer(scenario: Scenario, draft: Path) -> ReproducerLink:
-    """Write the archive that `make export-...` writes; its own variant and control are those of reproducer.yaml."""
+    """Write the archive that an export writes; its own variant and control are those of reproducer.yaml."""
     if not (scenario.directory / spec.FILE).exists():
         return ReproducerLink(missing="this case has none yet")
     try:

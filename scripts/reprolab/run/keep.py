@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Lock
 from types import TracebackType
 
+from reprolab.core import command_text
 from reprolab.core.errors import InvalidTrial
 from reprolab.core.progress import OnProgress
 from reprolab.run import manual
@@ -55,7 +56,8 @@ class Keeper:
     def trial_ends(self) -> None:
         """Raise StackKept after an invalid trial whose stack is kept."""
         if self.invalid:
-            raise StackKept("a trial is invalid, and its stack stays up to be looked at (KEEP=1)")
+            why = command_text.option("keep")
+            raise StackKept(f"a trial is invalid, and its stack stays up to be looked at ({why})")
 
     def _release(self) -> None:
         if self.stack:

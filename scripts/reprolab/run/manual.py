@@ -18,7 +18,7 @@ import requests
 from docker.errors import DockerException, ImageNotFound
 
 from reprolab.baseimage.resolve import Base, policy
-from reprolab.core import command_text, files
+from reprolab.core import command_text, files, shared_files
 from reprolab.core.config_file import hint
 from reprolab.core.errors import InvalidTrial, LabError, UsageError
 from reprolab.core.progress import OnProgress
@@ -83,13 +83,14 @@ def up(root: Path, name: str, settings: Mapping[str, str], on_progress: OnProgre
     except InvalidTrial as error:
         raise LabError(
             f"the stack did not come up: {error}",
-            advice=f"see its log ({_make('logs', name, label)}), then {_make('down', name, label)}",
+            advice=f"see its log ({_command('logs', name, label)}), then {_command('down', name, label)}",
         ) from error
     stack.stays()
     shown = " ".join(f"{key}={value}" for key, value in settings.items()) or "the documented values"
     click.echo(f"up: {_words(name, label)} with {shown}")
     _say_what_to_do(scenario, stack, label)
-    click.echo(f"  compose    {by_compose(scenario, settings, model, preparer.bases)}")
+    if not shared_files.names_others(scenario.compose_file.read_text(encoding="utf-8"), root):
+        click.echo(f"  compose    {by_compose(scenario, settings, model, preparer.bases)}")
 
 
 def adopt(root: Path, stack: Stack, changes: Mapping[str, str], on_progress: OnProgress) -> None:
@@ -126,11 +127,11 @@ def _say_what_to_do(scenario: Scenario, stack: Stack, label: str) -> None:
     with suppress(InvalidTrial):
         click.echo(f"  requests   curl -i {stack.url('/')}")
     if any(not experiment.parallel for experiment in scenario.experiments.values()):
-        click.echo(f"  load       {_make('wrk', name, label)}")
-    click.echo(f"  logs       {_make('logs', name, label)}")
+        click.echo(f"  load       {_command('wrk', name, label)}")
+    click.echo(f"  logs       {_command('logs', name, label)}")
     with suppress(InvalidTrial):
         click.echo(f"  inside     docker exec {stack.container('app').name} ls -l /tmp")
-    click.echo(f"  down       {_make('down', name, label)}")
+    click.echo(f"  down       {_command('down', name, label)}")
 
 
 def by_compose(scenario: Scenario, settings: Mapping[str, str], model: Model, bases: Mapping[str, Base]) -> str:
@@ -157,12 +158,12 @@ def _project(root: Path, name: str, label: str) -> str:
     return f"reprolab-{name}-{stamp(root)}" + (f"-{checked}" if checked != by_hand.DEFAULT else "")
 
 
-def _make(target: str, name: str, label: str) -> str:
-    return f"make {target}-{name}" + (f" AS={label}" if label not in ("", by_hand.DEFAULT) else "")
+def _command(target: str, name: str, label: str) -> str:
+    return command_text.by_hand(target, name, label if label != by_hand.DEFAULT else "")
 
 
 def _words(name: str, label: str) -> str:
-    return name if label in ("", by_hand.DEFAULT) else f"{name} AS={label}"
+    return name if label in ("", by_hand.DEFAULT) else f"{name} {command_text.option('as', label)}"
 
 
 def _is_up(api: docker.DockerClient, project: str) -> bool:
@@ -200,7 +201,9 @@ def _read_model(file: Path) -> Model:
     model: Model = files.read_object(file)
     if not (isinstance(model.get("name"), str) and isinstance(model.get("services"), dict)):
         raise UsageError(
-            f"{file} is no Compose model of the lab", expected="name and services", advice="`make clean`, then up again"
+            f"{file} is no Compose model of the lab",
+            expected="name and services",
+            advice=f"`{command_text.command('clean', 'clean')}`, then up again",
         )
     return model
 
@@ -227,11 +230,12 @@ def _standing(root: Path, name: str, label: str) -> Stack:
 
 def _not_up(root: Path, name: str, label: str) -> UsageError:
     checked, others = by_hand.checked_name(label), _names_up(root, name)
-    up_again = _make("up", name, label)
+    up_again = _command("up", name, label)
     if not others:
         return UsageError(f"{_words(name, label)} is not up", advice=up_again)
     what = f"{name} is not up without a name" if checked == by_hand.DEFAULT else f"{_words(name, checked)} is not up"
-    there = ", ".join(f"AS={other}" if other != by_hand.DEFAULT else "no AS" for other in others)
+    without = f"no {command_text.option('as')}"
+    there = ", ".join(command_text.option("as", other) if other != by_hand.DEFAULT else without for other in others)
     meant = hint(checked, others)
     advice = "" if meant else f"{up_again} brings it up"
     return UsageError(f"{what}{meant}", expected=f"one that is up: {there}", advice=advice)
@@ -253,14 +257,15 @@ def down(root: Path, name: str, label: str = "") -> None:
         raise UsageError(
             f"{_words(name, label)} is up, but its files are not below {lookup.results_root(root)}",
             expected="the same REPROLAB_RESULTS as when it came up",
-            advice=f"{_make('down', name, label)} with that one; or `make clean`, which takes all stacks by hand down",
+            advice=f"{_command('down', name, label)} with that one; or "
+            f"`{command_text.command('clean', 'clean')}`, which takes all stacks by hand down",
         )
     elif checked != by_hand.DEFAULT and checked not in by_hand.names(root, name):
         raise _not_up(root, name, label)
     else:
         click.echo(f"{_words(name, label)} is not up")
     for other in _names_up(root, name):
-        click.echo(f"still up: {_words(name, other)}  ({_make('down', name, other)})")
+        click.echo(f"still up: {_words(name, other)}  ({_command('down', name, other)})")
 
 
 def logs(
@@ -312,7 +317,9 @@ def _keep(root: Path, stack: Stack, on_progress: OnProgress) -> TrialDirectory:
     this_stack = f"{stack.scenario}/{source.name}"
     for other in copies:
         if other != this_stack:
-            on_progress(f"compare: make compare A={by_hand.FOLDER}/{other} B={by_hand.FOLDER}/{this_stack}")
+            on_progress(
+                f"compare: {command_text.compare(f'{by_hand.FOLDER}/{other}', f'{by_hand.FOLDER}/{this_stack}')}"
+            )
     return stack.evidence
 
 
@@ -322,7 +329,7 @@ def put_load(root: Path, name: str, *, threads: int, connections: int, duration:
     try:
         load = stack.wrk("/", threads=threads, connections=connections, duration=duration, statuses=True)
     except (InvalidTrial, ImageNotFound) as error:
-        advice = f"{_make('up', name, label)} again, and see {_make('logs', name, label)}"
+        advice = f"{_command('up', name, label)} again, and see {_command('logs', name, label)}"
         raise LabError(str(error), advice=advice) from error
     except ValueError as error:
         raise UsageError(command_text.as_typed(str(error))) from error

@@ -20,7 +20,7 @@ import requests
 from docker.errors import DockerException
 
 from reprolab.baseimage.resolve import Base, Policy
-from reprolab.core import interrupts
+from reprolab.core import command_text, interrupts
 from reprolab.core.command_text import command, option
 from reprolab.core.error_place import directory_of, place
 from reprolab.core.errors import BuildError, EngineError, InvalidTrial, LabError
@@ -458,7 +458,9 @@ class Runner:
             stack.down()
         except Exception as error:
             if not already_failing:
-                raise EngineError(f"a stack could not be removed: {error}", advice="run `make clean`") from error
+                raise EngineError(
+                    f"a stack could not be removed: {error}", advice=f"run `{command_text.command('clean', 'clean')}`"
+                ) from error
             self.observer.progress(f"the stack {stack.project} could not be removed: {error}")
 
     def _load_lock(self, experiment: Experiment) -> AbstractContextManager[None]:

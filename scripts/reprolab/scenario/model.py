@@ -214,6 +214,11 @@ class Scenario:
         return self.directory / "compose.yaml"
 
     @property
+    def root(self) -> Path:
+        """The lab folder, which has `scenarios/` and perhaps `images/`."""
+        return self.directory.parent.parent
+
+    @property
     def claims(self) -> tuple[Claim, ...]:
         """All claims, in the order of the experiments."""
         return tuple(claim for experiment in self.experiments.values() for claim in experiment.claims)

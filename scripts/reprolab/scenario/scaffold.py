@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from reprolab.core import command_text
+from reprolab.core import command_text, shared_files
 from reprolab.core.config_file import near
 from reprolab.core.errors import UsageError
 from reprolab.core.templates import environment
@@ -27,6 +28,7 @@ FILES = (
     "claims.py",
     "README.md",
 )
+PAGE = "authoring.md"
 ADDITIONS: Mapping[str, tuple[str, ...]] = {
     "bugreport": ("upstream.yaml",),
     "reproducer": ("reproducer.yaml", "reproducer/drive.py"),
@@ -41,19 +43,29 @@ def create(root: Path, name: str) -> list[Path]:
 
     Raises UsageError for a name that Compose or a shell would not take, or that is taken.
     """
+    check_name(name)
+    directory = root / "scenarios" / name
+    if directory.exists():
+        raise _taken(directory)
+    _write(root, directory, FILES, {"name": name, "initials": initials(name)})
+    include(root, name)
+    return [Path("scenarios", name, file) for file in FILES] + [Path("compose.yaml")]
+
+
+def include(root: Path, name: str) -> None:
+    """Add the line of a scenario to the lab folder's compose.yaml."""
+    file = root / "compose.yaml"
+    listed = file.read_text(encoding="utf-8").rstrip("\n")
+    file.write_text(f"{listed}\n  - scenarios/{name}/compose.yaml\n", encoding="utf-8")
+
+
+def check_name(name: str) -> None:
+    """Raise UsageError for a name that Compose or a shell would not take."""
     if not re.fullmatch(NAME, name) or len(name) > LONGEST:
         raise UsageError(
             f"{name!r} is no scenario name",
             expected=f"words of small letters and digits, with a dash between them, up to {LONGEST} characters",
         )
-    directory = root / "scenarios" / name
-    if directory.exists():
-        raise _taken(directory)
-    _write(directory, FILES, {"name": name, "initials": _initials(name)})
-    include = root / "compose.yaml"
-    listed = include.read_text(encoding="utf-8").rstrip("\n")
-    include.write_text(f"{listed}\n  - scenarios/{name}/compose.yaml\n", encoding="utf-8")
-    return [Path("scenarios", name, file) for file in FILES] + [Path("compose.yaml")]
 
 
 def additions(texts: Iterable[str]) -> list[str]:
@@ -80,18 +92,41 @@ def add(root: Path, name: str, words: Iterable[str]) -> tuple[list[Path], list[P
     files = [file for word in words for file in ADDITIONS[word]]
     missing = [file for file in files if not _is_there(scenario.directory / file)]
     if missing:
-        _write(scenario.directory, missing, _names(scenario))
+        _write(root, scenario.directory, missing, _names(scenario))
     paths = {file: Path("scenarios", name, file) for file in files}
     return [paths[file] for file in missing], [paths[file] for file in files if file not in missing]
 
 
-def _write(directory: Path, files: Iterable[str], values: Mapping[str, str]) -> None:
+def _write(root: Path, directory: Path, files: Iterable[str], values: Mapping[str, str]) -> None:
     """Render every file before the first is written."""
     templates = environment(__package__)
-    texts = {file: templates.get_template(f"{Path(file).name.lstrip('.')}.j2").render(**values) for file in files}
+    context = {**values, **_place_words(root, directory.name)}
+    texts = {file: templates.get_template(f"{Path(file).name.lstrip('.')}.j2").render(**context) for file in files}
     for file, text in texts.items():
         (directory / file).parent.mkdir(parents=True, exist_ok=True)
         (directory / file).write_text(text, encoding="utf-8")
+
+
+def _place_words(root: Path, name: str) -> dict[str, Any]:
+    """The commands and the page that a scenario's files name, as they exist in this lab folder."""
+    both = {
+        "run": (f"run {name}", f"scenario-{name}"),
+        "up": (f"up {name}", f"up-{name}"),
+        "up_two": (f"up {name} --set WORKERS=2", f"up-{name} WORKERS=2"),
+        "down": (f"down {name}", f"down-{name}"),
+        "export": (f"export {name}", f"export-{name}"),
+        "demo": (f"demo {name}", f"demo-{name}"),
+    }
+    commands = {key: command_text.kept(root, *words) for key, words in both.items()}
+    commands["two"] = commands["up_two"].removeprefix(commands["up"]).strip()
+    page = shared_files.page(root, PAGE)
+    # A page of the installed lab is at another place on every machine.
+    inside = page.startswith(shared_files.DOCS)
+    return {
+        "commands": commands,
+        "page": page if inside else f"{PAGE} of reprolab",
+        "page_link": f"[{page}](../../{page})" if inside else f"{PAGE} of reprolab",
+    }
 
 
 def _is_there(path: Path) -> bool:
@@ -113,7 +148,7 @@ def _names(scenario: Scenario) -> dict[str, str]:
                 }
     raise UsageError(
         f"scenarios/{scenario.name} has no claim with a control",
-        expected="a claim that names variants in `shows` and in `absent`, see docs/authoring.md",
+        expected="a claim that names variants in `shows` and in `absent`, see " + how_to_write(scenario.root),
     )
 
 
@@ -122,6 +157,11 @@ def _taken(directory: Path) -> UsageError:
     lacking = [word for word, files in ADDITIONS.items() if not (directory / files[0]).exists()]
     advice = f"{how_to_add(directory.name, *lacking)} adds to it" if lacking else ""
     return UsageError(f"scenarios/{directory.name} is there already", advice=advice)
+
+
+def how_to_write(root: Path) -> str:
+    """The page that says how a scenario is written, for a message."""
+    return shared_files.page(root, PAGE)
 
 
 def how_to_add(name: str, *words: str) -> str:
@@ -133,5 +173,6 @@ def how_to_add(name: str, *words: str) -> str:
     )
 
 
-def _initials(name: str) -> str:
+def initials(name: str) -> str:
+    """What the ids of a scenario's claims begin with."""
     return "".join(part[0] for part in name.split("-")).upper()

@@ -17,6 +17,7 @@ from typing import Any
 
 from docker.utils.build import exclude_paths
 
+from reprolab.core import shared_files
 from reprolab.core.config_file import read_yaml
 from reprolab.core.errors import UsageError
 from reprolab.core.subprocesses import CommandError, run
@@ -28,8 +29,7 @@ from reprolab.stack.policy_check import check
 Model = dict[str, Any]
 """A Compose file as `docker compose config --format json` prints it."""
 BASE_ARGUMENT = "_IMAGE"
-TOOLS = "images/compose.yaml"
-SHARED = "images"  # what all scenarios use, in the checkout
+TOOLS = "compose.yaml"  # the tools beside a stack, in the directory of the shared images
 LOAD_TOOL = "wrk"
 
 
@@ -58,10 +58,10 @@ def resolve(
     as with ``all_tools``. Raises UsageError if Compose or the policy for stacks refuses the file.
     """
     environment = clean_environment(scenario, factors)
-    model = _config(scenario.compose_file, environment, compose)
+    model = _config(scenario.compose_file, scenario.root, environment, compose)
     check_model(model, scenario)
     _remove_unneeded(model, scenario, factors, experiment.name if experiment else "")
-    tools = _config(scenario.directory.parents[1] / TOOLS, environment, compose)["services"]
+    tools = _config(shared_files.image_file(scenario.root, TOOLS), scenario.root, environment, compose)["services"]
     if experiment and experiment.parallel and not all_tools:
         # Such an experiment measures no load. A failed build of the load tool must not stop its trials.
         tools.pop(LOAD_TOOL, None)
@@ -71,12 +71,13 @@ def resolve(
 
 def check_scenario(scenario: Scenario, compose: tuple[str, ...]) -> None:
     """Check a scenario's whole file with its documented factors. Needs no engine. Raises UsageError."""
-    check_model(_config(scenario.compose_file, clean_environment(scenario, {}), compose), scenario)
+    environment = clean_environment(scenario, {})
+    check_model(_config(scenario.compose_file, scenario.root, environment, compose), scenario)
 
 
 def check_model(model: Model, scenario: Scenario) -> None:
     """Raise UsageError for what a scenario's model asks of the host beyond the policy and the scenario's exceptions."""
-    roots = (scenario.directory, scenario.directory.parents[1] / SHARED)
+    roots = (scenario.directory, *shared_files.image_folders(scenario.root))
     check(model, scenario.compose_file, roots, scenario.allow, prefix=f"{scenario.name}-")
 
 
@@ -96,11 +97,16 @@ def _remove_unneeded(model: Model, scenario: Scenario, factors: Mapping[str, str
         service.pop("profiles", None)
 
 
-def _config(file: Path, environment: Mapping[str, str], compose: tuple[str, ...]) -> Model:
+def _config(file: Path, root: Path, environment: Mapping[str, str], compose: tuple[str, ...]) -> Model:
+    written = file.read_text(encoding="utf-8")
+    text = shared_files.with_places(written, root)
+    # Compose reads a text with other paths from its standard input.
+    source, stdin = (str(file), None) if text == written else ("-", text)
     # A file .env beside compose.yaml is for Compose by hand. It would replace documented values here.
-    command = [*compose, "--env-file", os.devnull, "--project-name", "reprolab", "--file", str(file), "--profile", "*"]
+    options = ["--env-file", os.devnull, "--project-name", "reprolab", "--project-directory", str(file.parent)]
+    command = [*compose, *options, "--file", source, "--profile", "*", "config", "--format", "json"]
     try:
-        finished = run([*command, "config", "--format", "json"], env=environment, timeout=60)
+        finished = run(command, env=environment, stdin=stdin, timeout=60)
     except CommandError as error:
         raise UsageError(f"Compose refuses {file}:\n{error.finished.tail}") from error
     model: Model = json.loads(finished.stdout)
@@ -144,11 +150,13 @@ def prepare_model(
     prepared["name"] = project
     for service, argument, official in list(base_arguments(prepared)):
         prepared["services"][service]["build"]["args"][argument] = bases[official][0]
+    awaited = set(_awaited(prepared))
     for name, service in prepared["services"].items():
         service["labels"] = {**(service.get("labels") or {}), **owner}
         service.pop("container_name", None)
         # Health checks are for a person who runs `docker compose`. Here their requests would be measured too.
-        service["healthcheck"] = {"disable": True}
+        if name not in awaited:
+            service["healthcheck"] = {"disable": True}
         service["logging"] = _whole_log(service.get("logging") or {})
         if "build" in service:
             service["build"]["labels"] = {labels.OBJECT: labels.IMAGE, labels.SCENARIO: scenario.name}
@@ -163,6 +171,14 @@ def prepare_model(
             # Compose made the name from a placeholder project. Without a name, Compose uses the real project.
             entry.pop("name", None)
     return prepared
+
+
+def _awaited(model: Model) -> Iterator[str]:
+    """The services whose health another service waits for before it starts, such as a database."""
+    for service in model["services"].values():
+        for name, condition in (service.get("depends_on") or {}).items():
+            if condition.get("condition") == "service_healthy":
+                yield name
 
 
 def _whole_log(logging: Mapping[str, Any]) -> dict[str, Any]:

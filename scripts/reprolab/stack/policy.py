@@ -153,7 +153,7 @@ def _limit(key: str, in_deploy: str, most: int, example: str) -> Callable[[Mappi
     def rule(service: Mapping[str, Any], places: Places) -> Found:
         limits = ((service.get("deploy") or {}).get("resources") or {}).get("limits") or {}
         value = service.get(key) or limits.get(in_deploy)
-        if not 0 < _amount(value) <= most:
+        if not 0 < amount(value) <= most:
             yield (
                 _text(value) if value is not None else "missing",
                 "it can take all of the machine",
@@ -163,7 +163,7 @@ def _limit(key: str, in_deploy: str, most: int, example: str) -> Callable[[Mappi
     return rule
 
 
-def _amount(value: Any) -> float:
+def amount(value: Any) -> float:
     """A number, or a size with a unit, in bytes; 0 for anything else."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kmgt]?)(?:i?b)?", str(value).strip().lower())
     return float(match[1]) * 1024 ** " kmgt".index(match[2] or " ") if match else 0.0

@@ -15,7 +15,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reprolab.core import files
+from reprolab.core import command_text, files
 from reprolab.evidence import run_dir
 from reprolab.evidence.run_dir import FIRST_TRIALS, TRIALS, RunDirectory
 from reprolab.evidence.run_info import RunInfo
@@ -84,7 +84,7 @@ def page(scenario: Scenario, run: RunDirectory, recorded: RecordedRun | None) ->
         headline=_headline(verdict),
         drift=_drift(scenario, verdict, info, recorded),
         facts=_facts(scenario, info),
-        repeat=" ".join(info.command) if customs else f"make scenario-{scenario.name}",
+        repeat=" ".join(info.command) if customs else command_text.run(scenario.name),
         where_and_when=[*_host(info)[:2], info.started],
         hosts=sum(base.origin == "host" for base in info.bases.values()),
         finding=_finding(scenario, recorded),

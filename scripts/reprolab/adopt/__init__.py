@@ -1,0 +1,1 @@
+"""Makes a scenario of a stack that a user has."""

@@ -1,0 +1,80 @@
+"""Reads the Compose file of a user's stack with Compose itself, so that extends, include, anchors and .env work."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reprolab.adopt.variables import variable_names
+from reprolab.core.errors import UsageError
+from reprolab.core.subprocesses import CommandError, run
+
+LIMIT = 60.0  # seconds
+WANTED = "a Compose file with services, such as docker-compose.yml"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A stack as its user has it.
+
+    ``model`` is Compose's model with all variables filled in, ``written`` the same with the variables as they are
+    written. ``values`` has the value of each variable that has one, from the environment or from .env.
+    """
+
+    file: Path
+    model: Mapping[str, Any]
+    written: Mapping[str, Any]
+    values: Mapping[str, str]
+
+    @property
+    def folder(self) -> Path:
+        """The directory of the file: relative paths begin there."""
+        return self.file.parent
+
+    @property
+    def services(self) -> Mapping[str, Any]:
+        services: Mapping[str, Any] = self.model["services"]
+        return services
+
+
+def read(file: Path, compose: tuple[str, ...]) -> Source:
+    """Read a Compose file. Raises UsageError for a file that is missing, that Compose refuses, or without services."""
+    file = file.resolve()
+    if not file.is_file():
+        raise UsageError(f"there is no file {file}", expected=WANTED)
+    command = [*compose, "--file", str(file)]
+    model = _config(command, file)
+    if not model.get("services"):
+        raise UsageError(f"{file} has no services", expected=WANTED)
+    written = _config([*command], file, "--no-interpolate")
+    return Source(file, model, written, _values(variable_names(written), file, compose))
+
+
+def _config(command: list[str], file: Path, *options: str, stdin: str | None = None) -> dict[str, Any]:
+    try:
+        finished = run([*command, "config", *options, "--format", "json"], timeout=LIMIT, cwd=file.parent, stdin=stdin)
+    except CommandError as error:
+        raise UsageError(
+            f"Compose refuses {file}:\n{error.finished.tail}",
+            expected=WANTED,
+            advice="`docker compose config` in its directory must succeed",
+        ) from error
+    content = json.loads(finished.stdout or "null")
+    if not isinstance(content, dict):
+        raise UsageError(f"{file} is no Compose file", expected=WANTED)
+    return content
+
+
+def _values(names: set[str], file: Path, compose: tuple[str, ...]) -> dict[str, str]:
+    """The variables that have a value, as Compose knows them from the environment and from .env beside the file."""
+    if not names:
+        return {}
+    probe = {name: f"${{{name}-}}" for name in sorted(names)}
+    text = json.dumps({"name": "reprolab", "services": {"probe": {"image": "probe", "environment": probe}}})
+    command = [*compose, "--project-directory", str(file.parent), "--file", "-"]
+    entries = _config(command, file, stdin=text)["services"]["probe"]["environment"]
+    # Compose writes every dollar of a value twice.
+    return {name: str(value).replace("$$", "$") for name, value in entries.items() if value}
