@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -13,6 +14,19 @@ for name in ("REPROLAB_STATUS_FILE", "GITHUB_STEP_SUMMARY"):
     os.environ.pop(name, None)
 # A lab under nohup ignores SIGHUP, and so would one that tests under nohup start.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
+@pytest.fixture(autouse=True)
+def signals_as_before() -> Iterator[None]:
+    """A command that a test calls in this process handles the signals from then on; the next test must not see that."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        if signal.getsignal(number) is not handler and handler is not None:
+            signal.signal(number, handler)
+
 
 REAL_PROGRAM_FIXTURES = {"server", "deaf_port"}
 SLOW_FILES = {"test_bootstrap.py"}

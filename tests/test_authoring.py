@@ -386,7 +386,7 @@ def test_a_factor_is_not_the_interpreter(checkout: Path) -> None:
     for given, interpreter in ((["PYTHON=3.9.18"], ""), (["PYTHON_BIN=/a/python3"], "/a/python3"), ([], "/b/python3")):
         variables = {} if given else {"PYTHON": "/b/python3"}
         printed = _run(["make", "-n", "setup", *given], checkout, **variables).splitlines()
-        assert printed[0] == f"PYTHON='{interpreter}' scripts/bootstrap"
+        assert f"PYTHON='{interpreter}' scripts/bootstrap" in printed
         # setup takes no factor.
         assert ("no-word 'setup'" in "".join(printed[1:])) == (given == ["PYTHON=3.9.18"])
 

@@ -120,7 +120,7 @@ def test_the_answer_names_lines_reasons_and_the_command(tmp_path: Path) -> None:
 
 def test_under_make_the_command_is_a_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The words are those that the user types."""
-    monkeypatch.setenv("MAKELEVEL", "1")
+    monkeypatch.setenv("REPROLAB_BY_MAKE", "1")
     file = tmp_path / "web.log"
     file.write_text(TRACEBACK)
     assert "make scenario-socket-vanish GUNICORN=19.6.0" in run(str(file))[1]

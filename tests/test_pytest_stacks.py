@@ -278,7 +278,8 @@ def test_load_waits_for_other_load(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     stack = object.__new__(stacks.SharedStack)
     assert str(stack.wrk("/x", threads=2)) == "/x {'threads': 2}"
     assert len(waited) == 1
-    with locks.directory_lock(tmp_path, "loads", pytest.fail):
+    # The one that gave up may get the lock for a moment, before it lets go.
+    with locks.directory_lock(tmp_path, "loads", lambda message: None, 5):
         pass
 
 

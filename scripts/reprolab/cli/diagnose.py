@@ -21,16 +21,34 @@ from reprolab.run.progress import Progress
 from reprolab.run.session import Session
 from reprolab.scenario import loader
 
-FILE = click.Path(path_type=Path)
-
 
 @click.command("diagnose")
 @click.argument("logs", nargs=-1, metavar="LOG...")
-@click.option("--config", "configs", multiple=True, type=FILE, metavar="FILE", help="gunicorn's or uWSGI's file")
-@click.option("--requirements", multiple=True, type=FILE, metavar="FILE", help="a list of packages, or a lock file")
+@click.option(
+    "--config",
+    "configs",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="gunicorn's or uWSGI's file",
+)
+@click.option(
+    "--requirements",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="a list of packages, or a lock file",
+)
 @click.option("--command", "commands", multiple=True, metavar="TEXT", help='how it is started: "gunicorn -w 4 ..."')
 @click.option("--env", "variables", multiple=True, metavar="NAME=VALUE", help="GUNICORN_CMD_ARGS, WEB_CONCURRENCY")
-@click.option("--inspect", "inspects", multiple=True, type=FILE, metavar="FILE", help="what `docker inspect` prints")
+@click.option(
+    "--inspect",
+    "inspects",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="what `docker inspect` prints",
+)
 @click.option("--version", "versions", multiple=True, metavar="PACKAGE=VERSION", help="such as gunicorn=19.6.0")
 @click.option("--verify", is_flag=True, help="run the first case that is named, with your releases and settings")
 @click.option("--json", "as_json", is_flag=True, help="print the answer as JSON")

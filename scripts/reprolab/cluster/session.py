@@ -109,7 +109,7 @@ def require_distributed() -> None:
         raise UsageError(
             f"trials on several engines need dask.distributed: {error}",
             expected="the lab's extra `cluster`",
-            advice="in a checkout run `make setup`, which installs it; else pip install 'reprolab[cluster]'",
+            advice="in a checkout scripts/bootstrap installs it; else pip install 'reprolab[cluster]'",
         ) from error
 
 

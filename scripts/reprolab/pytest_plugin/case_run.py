@@ -12,13 +12,12 @@ from reprolab.core import interrupts
 from reprolab.core.errors import Exit, LabError
 from reprolab.core.files import display_path
 from reprolab.core.foreign_text import shown
-from reprolab.core.terminal import Terminal
+from reprolab.core.terminal import REPORT_WIDTH, Terminal
 from reprolab.engine.install import EXTERNAL
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.pins import releases
 from reprolab.pytest_plugin.outcome import JudgedRun
 from reprolab.report import layers
-from reprolab.report.terminal import REPORT_WIDTH
 from reprolab.run.plan import Plan, RunOptions, make_plan
 from reprolab.run.progress import Progress
 from reprolab.run.session import Session
