@@ -12,20 +12,27 @@ os.environ.pop("REPROLAB_BY_MAKE", None)
 # What make and a CI service set for the lab is not meant for the runs of the tests.
 for name in ("REPROLAB_STATUS_FILE", "GITHUB_STEP_SUMMARY"):
     os.environ.pop(name, None)
-# A lab under nohup ignores SIGHUP, and so would one that tests under nohup start.
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# The tests may be started under nohup or in the background, so that they ignore some of these, as all that they start.
+HANDLERS = {
+    signal.SIGINT: signal.default_int_handler,
+    **dict.fromkeys((signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT), signal.SIG_DFL),
+}
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+def _handle_as_at_first() -> None:
+    for number, handler in HANDLERS.items():
+        signal.signal(number, handler)
+
+
+_handle_as_at_first()
 
 
 @pytest.fixture(autouse=True)
-def signals_as_before() -> Iterator[None]:
-    """A command that a test calls in this process handles the signals from then on; the next test must not see that."""
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+def signals_as_at_first() -> Iterator[None]:
+    """A command that a test or a fixture calls handles the signals from then on; no other test must see that."""
+    _handle_as_at_first()
     yield
-    for number, handler in before.items():
-        if signal.getsignal(number) is not handler and handler is not None:
-            signal.signal(number, handler)
+    _handle_as_at_first()
 
 
 REAL_PROGRAM_FIXTURES = {"server", "deaf_port"}

@@ -315,7 +315,7 @@ def test_a_machine_without_network_is_made_ready(checkout: Path) -> None:
     remove_test_images()
 
     output = at(checkout, "make", "load", f"BUNDLE={checkout.parent / 'offline.tar'}", cut_off=True)
-    assert f"ready:  reprolab demo {NAME}" in output and "loaded" in output
+    assert f"ready:  make demo-{NAME}" in output and "loaded" in output
     output = at(checkout, "make", f"scenario-{NAME}", "VARIANT=documented", "TRIALS=1", "ARGS=-v")
     assert "came in a bundle" in output
     assert "building" not in output and "pulling" not in output

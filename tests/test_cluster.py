@@ -404,7 +404,8 @@ def test_two_workers_that_cannot_build_a_cell_are_enough(driver: Callable[..., D
     results = lab.measurer.measure({OLD: 2, ODD: 2}, [CLAIM])
     assert results[OLD].count(CLAIM).words == "2/2"
     assert (results[ODD].obstacle, results[ODD].records) == ("image build failed: no such release", ())
-    assert len({worker for worker, cell, _ in lab.lab.log if cell == ODD}) == 2
+    # A third one may have begun before the second has refused.
+    assert len({worker for worker, cell, _ in lab.lab.log if cell == ODD}) >= 2
 
 
 def test_what_one_machine_lacks_another_may_have(driver: Callable[..., Driver]) -> None:

@@ -245,7 +245,7 @@ def test_without_the_extra_there_is_one_clear_error(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(UsageError, match=r"need dask\.distributed") as caught:
         session.require_distributed()
-    assert "reprolab[cluster]" in caught.value.advice and "make setup" in caught.value.advice
+    assert "reprolab[cluster]" in caught.value.advice and "scripts/bootstrap" in caught.value.advice
 
 
 def test_one_engine_needs_nothing_of_dask() -> None:
