@@ -107,7 +107,7 @@ def test_runs_and_kept_logs(home: Path) -> None:
 
 
 def test_the_runs_are_where_the_lab_has_them(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Completion has the rule a second time, since the module of the first imports the engine's library."""
+    """REPROLAB_RESULTS names another directory for completion too."""
     for value in ("", str(home / "other")):
         monkeypatch.setenv("REPROLAB_RESULTS", value)
         line = completion_words.Line(click.Context(click.Command("run")))

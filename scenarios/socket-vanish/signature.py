@@ -3,6 +3,9 @@
 from reprolab import Condition, Known, LogLine, Need, Signature, Step
 
 RESTART = Step("a worker reaches max_requests", [LogLine("gunicorn", "Autorestarting worker after current request")])
+IN_SOCK = Step(
+    "... in gunicorn's sock.py", [LogLine("gunicorn", "gunicorn/sock.py", r"line \d+, in close\b")], within=3
+)
 GONE_ERROR = Step(
     "the file of the socket is not there any more",
     [LogLine("gunicorn", "FileNotFoundError: [Errno 2]"), LogLine("gunicorn", "OSError: [Errno 2] No such file")],
@@ -41,11 +44,7 @@ SIGNATURES = [
                 "a thread worker closes the socket, and with it removes the file",
                 [LogLine("gunicorn", "gunicorn/workers/gthread.py", r"line \d+, in run\b")],
             ),
-            Step(
-                "... in gunicorn's sock.py",
-                [LogLine("gunicorn", "gunicorn/sock.py", r"line \d+, in close\b")],
-                within=3,
-            ),
+            IN_SOCK,
             GONE_ERROR,
         ],
         beside=[UNREACHABLE],
@@ -71,11 +70,7 @@ SIGNATURES = [
                 "eventlet closes the socket",
                 [LogLine("gunicorn", "eventlet/greenio/base.py", r"in (?:__del__|close)\b")],
             ),
-            Step(
-                "... in gunicorn's sock.py",
-                [LogLine("gunicorn", "gunicorn/sock.py", r"line \d+, in close\b")],
-                within=3,
-            ),
+            IN_SOCK,
             GONE_ERROR,
         ],
         beside=[UNREACHABLE],

@@ -66,12 +66,7 @@ class Question:
 
 def choose_claim(scenario: Scenario, experiment: str, wanted: str) -> tuple[Experiment, Claim]:
     """The claim with this id, with its experiment; without an id the main claim. Raises UsageError."""
-    if experiment and experiment not in scenario.experiments:
-        raise UsageError(
-            f"{scenario.name} has no experiment {experiment!r}{hint(experiment, scenario.experiments)}",
-            expected="one of " + ", ".join(scenario.experiments),
-        )
-    rows = [scenario.experiments[experiment]] if experiment else list(scenario.experiments.values())
+    rows = [scenario.experiment(experiment)] if experiment else list(scenario.experiments.values())
     claims = {claim.id: (row, claim) for row in rows for claim in row.claims}
     main = scenario.main_claim
     chosen = wanted or (main.id if main else "")

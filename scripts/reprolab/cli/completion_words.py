@@ -5,7 +5,6 @@ The metavar of a parameter says which (``SCENARIO``, ``RUN``, ``FACTOR=VALUE`` .
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -14,12 +13,12 @@ from click.shell_completion import CompletionItem
 
 from reprolab.cli.common import project_root
 from reprolab.core.errors import LabError
+from reprolab.core.results import BY_HAND, LATEST, results_root
 from reprolab.scenario import loader
 from reprolab.scenario.load_settings import LOAD_SETTINGS
 from reprolab.scenario.model import Scenario
 
 MOST_RUNS = 50  # of a scenario, the newest
-BY_HAND, LATEST = "by-hand", "latest"
 # Arguments that may name a scenario, in the order in which they are asked.
 NAMING = ("target", "name", "where", "words")
 
@@ -44,8 +43,7 @@ class Line:
 
     @property
     def results(self) -> Path:
-        """The directory of all runs, as `lookup.results_root` has it; that module imports the engine's library."""
-        return Path(os.environ.get("REPROLAB_RESULTS") or self.root / "results")
+        return results_root(self.root)
 
     def first(self) -> str:
         """The word that names a scenario or a run of it, "" if there is none yet."""

@@ -17,12 +17,13 @@ from reprolab.core import command_text
 from reprolab.core.config_file import hint
 from reprolab.core.errors import UsageError
 from reprolab.core.files import format_errors, read_json, read_object, write_json
+from reprolab.core.results import BY_HAND
 from reprolab.core.typed import checked
 from reprolab.engine.host_facts import Host
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import TrialDirectory
 
-FOLDER = "by-hand"
+FOLDER = BY_HAND
 DEFAULT = "default"
 MODEL = "compose.json"
 UP = "up.json"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,16 +11,12 @@ from reprolab.core.config_file import near
 from reprolab.core.errors import EvidenceError, UsageError
 from reprolab.core.files import replacing, writing
 from reprolab.core.progress import OnProgress
+from reprolab.core.results import LATEST as LATEST
+from reprolab.core.results import results_root as results_root
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.scenario import loader
 
-LATEST = "latest"
 MOST_SHOWN = 3  # runs in a message, the newest
-
-
-def results_root(root: Path) -> Path:
-    """Return the directory of all runs: REPROLAB_RESULTS, else results/ in the checkout."""
-    return Path(os.environ.get("REPROLAB_RESULTS") or root / "results")
 
 
 def create_run(root: Path, name: str, now: datetime | None = None) -> RunDirectory:

@@ -113,12 +113,7 @@ def _experiment(scenario: Scenario, options: MatrixOptions) -> Experiment:
     """The experiment that was named, that of the claims, the main claim's, or the only one."""
     every = scenario.experiments
     if options.experiment:
-        if options.experiment not in every:
-            near = hint(options.experiment, every)
-            raise UsageError(
-                f"{scenario.name} has no experiment {options.experiment!r}{near}", expected="one of " + ", ".join(every)
-            )
-        return every[options.experiment]
+        return scenario.experiment(options.experiment)
     if options.claims:
         return _experiment_of(scenario, options.claims)
     main = scenario.main_experiment or (next(iter(every.values())) if len(every) == 1 else None)

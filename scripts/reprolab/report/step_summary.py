@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from reprolab.core.markdown import foreign
@@ -17,20 +17,20 @@ CUT = "\n\n… the summary is cut here; report.md of the run has all of it\n"
 
 def add(name: str, report: Path, on_progress: OnProgress, environ: Mapping[str, str] = os.environ) -> None:
     """Append the report.md of a scenario to the summary, if there is one. An error is a line: the verdict stands."""
-    if environ.get(VARIABLE):
-        try:
-            _append(Path(environ[VARIABLE]), f"### {foreign(name)}\n\n{report.read_text(encoding='utf-8')}")
-        except (OSError, ValueError) as error:
-            on_progress(f"the summary in {VARIABLE} could not be written, but the verdict stands: {error}")
+    _add(name, lambda: report.read_text(encoding="utf-8"), ", but the verdict stands", on_progress, environ)
 
 
 def add_failure(name: str, reason: str, on_progress: OnProgress, environ: Mapping[str, str] = os.environ) -> None:
     """Append that the run of a scenario ended without a trial, and why."""
+    _add(name, lambda: f"**No verdict:** {foreign(reason)}\n", "", on_progress, environ)
+
+
+def _add(name: str, text: Callable[[], str], but: str, on_progress: OnProgress, environ: Mapping[str, str]) -> None:
     if environ.get(VARIABLE):
         try:
-            _append(Path(environ[VARIABLE]), f"### {foreign(name)}\n\n**No verdict:** {foreign(reason)}\n")
+            _append(Path(environ[VARIABLE]), f"### {foreign(name)}\n\n{text()}")
         except (OSError, ValueError) as error:
-            on_progress(f"the summary in {VARIABLE} could not be written: {error}")
+            on_progress(f"the summary in {VARIABLE} could not be written{but}: {error}")
 
 
 def _append(path: Path, text: str) -> None:

@@ -76,11 +76,6 @@ def ask(
 ) -> Question:
     """The question of a user. Raises UsageError for an unknown experiment, claim or factor."""
     settings = dict(fixed or {})
-    if experiment and experiment not in scenario.experiments:
-        raise UsageError(
-            f"{scenario.name} has no experiment {experiment!r}{hint(experiment, scenario.experiments)}",
-            expected="one of " + ", ".join(scenario.experiments),
-        )
     chosen = _claim(scenario, experiment, claim)
     owner = next(row for row in scenario.experiments.values() if chosen in row.claims)
     scenario.check_factors(settings, command_text.factors(), load=not owner.parallel)
@@ -94,7 +89,7 @@ def ask(
 
 def _claim(scenario: Scenario, experiment: str, wanted: str) -> Claim:
     """The claim with this id; without one the main claim, or the first of the experiment that expects its sign."""
-    rows = [scenario.experiments[experiment]] if experiment else list(scenario.experiments.values())
+    rows = [scenario.experiment(experiment)] if experiment else list(scenario.experiments.values())
     claims = {claim.id: claim for row in rows for claim in row.claims}
     if wanted and wanted not in claims:
         raise UsageError(
