@@ -153,6 +153,14 @@ def test_a_control_must_differ_and_be_able_to_count() -> None:
     assert list(question.controls({"THREADS": "1"})) == []
 
 
+def test_a_control_does_not_undo_the_shrink() -> None:
+    """Three idle connections are a control beside four threads; beside a single one they are more than enough."""
+    question = ask(loader.load(ROOT, "idle-connections"))
+    assert next(question.controls({}))[0] == "one-less"
+    names = [name for name, _ in question.controls({"IDLE": "1", "THREADS": "1"})]
+    assert "one-less" not in names and "five-threads" not in names
+
+
 def test_services_that_the_least_stack_does_not_need_are_left_out() -> None:
     """x-reprolab.when says by which factors."""
     question = ask(loader.load(ROOT, "pool-freeze"))
