@@ -139,8 +139,8 @@ class MatrixSession:
 
 
 def exit_status(document: MatrixDocument) -> Exit:
-    """Whether every cell has a result or a reason why it has none, and no doubt was left for want of time."""
+    """Whether every cell has a result or a reason why it has none, and nothing that ended it early left a doubt."""
     claims = [claim.id for claim in document.asked]
     nothing = not any(state_of(cell, claim).counted for cell in document.cells for claim in claims)
-    cut_short = bool(document.ended and doubt.lacking(document))
+    cut_short = bool((document.ended or document.status != COMPLETE) and doubt.lacking(document))
     return Exit.INCONCLUSIVE if nothing or cut_short or doubt.undecided(document) else Exit.AS_RECORDED
