@@ -343,7 +343,7 @@ def test_the_files_of_a_case_must_stay_as_they_were(
         first.measure({OLD: 3}, [claim()])
     assert [record.trial for record in RunDirectory(recorded(tmp_path).parent).trials()] in ([1], [1, 3], [3], [])
     with pytest.raises(LabError, match="were changed"):
-        first.measure({LAMP: 1}, [claim()])
+        first.measure({LAMP: 0}, [claim()])
     assert not measurer(scenario, tmp_path, monkeypatch).measure({LAMP: 0}, [claim()])[LAMP].records
 
 
