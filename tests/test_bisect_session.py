@@ -26,6 +26,7 @@ from reprolab.core.errors import Exit, LabError, UsageError
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import ABORTED, COMPLETE, FAILED
 from reprolab.measure.axis import Axis, Value
+from reprolab.measure.cell import Cell
 from reprolab.measure.known_values import KnownValues
 from reprolab.scenario.model import Scenario
 from simulated_bisect import RATES, Simulated
@@ -145,6 +146,22 @@ def test_a_session_writes_its_documents(tmp_path: Path) -> None:
         "report.md",
         "report.html",
     }
+
+
+def test_the_note_on_hosts_is_of_the_trials_that_count(tmp_path: Path) -> None:
+    """Not of all that lie in the directory of a cell: those of before may not count, and it may be damaged."""
+    (tmp_path / "cells" / "blink" / "1.1" / "trials.jsonl").mkdir(parents=True)
+    measurer = lab()
+    inner = measurer._result
+
+    def of_two_hosts(cell: Cell, trials: int) -> Any:
+        result = _move(inner(cell, trials), tmp_path)
+        hosts = [replace(r, machine={"host": f"lab{r.trial % 2}"}) for r in result.records]
+        return replace(result, records=tuple(hosts))
+
+    measurer._result = of_two_hosts  # type: ignore[method-assign]
+    document = session(tmp_path, question(load(tmp_path / "root"))).execute(measurer)
+    assert any("B-1 does not depend on the host" in note for note in document.notes)
 
 
 def _move(result: Any, results: Path) -> Any:

@@ -23,11 +23,11 @@ from reprolab.cluster.blocks import blocks
 from reprolab.cluster.crew import Crew, Member
 from reprolab.cluster.engines import NamedEngine, read_engines
 from reprolab.cluster.half_trials import ASIDE, collect, set_aside
-from reprolab.cluster.messages import Failure, Part, Place, Question
+from reprolab.cluster.messages import Failure, Part, Place, Question, Returned, TrialTask
 from reprolab.cluster.own import ssh_command
 from reprolab.cluster.tasks import Opening
-from reprolab.cluster.workplace import package_difference
-from reprolab.core.errors import BuildError, EngineError, EvidenceError, Exit, UsageError
+from reprolab.cluster.workplace import Workplace
+from reprolab.core.errors import BuildError, EngineError, EvidenceError, Exit, LabError, UsageError
 from reprolab.core.subprocesses import run
 from reprolab.engine.apt import Machine
 from reprolab.evidence.run_dir import TrialDirectory
@@ -35,7 +35,9 @@ from reprolab.evidence.run_info import PlanEntry, RunInfo
 from reprolab.evidence.trials_file import TrialLines
 from reprolab.evidence.whole import hold_against_plan
 from reprolab.measure.cell import Cell
+from reprolab.measure.key import package_difference
 from reprolab.measure.store import CellStore
+from reprolab.scenario.digest import CaseFiles
 from reprolab.scenario.trial import TrialRecord
 from requests import ConnectionError as NoConnection
 
@@ -383,3 +385,20 @@ def test_workers_that_are_not_ready_yet_count_as_hosts(crew: Crew) -> None:
     crew.client.addresses = {"a", "b", "c"}
     crew.update()
     assert (len(crew.members), crew.size) == (0, 3)
+
+
+def test_a_worker_gives_no_trial_of_files_that_changed(tmp_path: Path) -> None:
+    """Its Python is that of before, and a file may be mounted: what the trial left is no trial."""
+    scenario = load(tmp_path / "checkout")
+    place = Place("lab2", "boot", str(tmp_path / "trials"))
+    cell = Cell("lamp")
+    runner = Mock(places={}, trial=Mock(return_value=TrialRecord("lamp", "custom", 1, {}, {"blinked": True})))
+    bench = Workplace(scenario, runner, place, CaseFiles.of(scenario.directory))
+    prepared, task = Mock(key="lamp/custom", images={}), TrialTask(cell, 1, "key", load=False)
+    runner.bases = {}
+    assert isinstance(bench.trial(task, prepared), Returned)
+    (scenario.directory / "lamp.py").write_text("# changed\n", encoding="utf-8")
+    failure = bench.trial(task, prepared)
+    assert isinstance(failure, Failure) and "the files of the case were changed" in failure.text
+    with pytest.raises(LabError, match="were changed"):
+        bench.look([cell])

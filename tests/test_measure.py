@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from reprolab.core.errors import LabError
 from reprolab.engine.host_facts import Host
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import BuiltImage, Image
+from reprolab.evidence.trials_file import TORN
 from reprolab.measure import local, pages
 from reprolab.measure.cell import Cell, CellResult
 from reprolab.measure.key import cell_key, same_images
@@ -21,6 +23,7 @@ from reprolab.run.plan import PlannedVariant
 from reprolab.run.rounds import Step
 from reprolab.run.runner import Prepared
 from reprolab.scenario import loader
+from reprolab.scenario.digest import CaseFiles
 from reprolab.scenario.model import CUSTOM, Claim, Scenario
 from reprolab.scenario.trial import TrialRecord
 
@@ -156,6 +159,8 @@ class FakeRunner:
     def __init__(self, outcome: Callable[[Step], TrialRecord]) -> None:
         self.outcome, self.places, self.bases, self.observer = outcome, {}, {}, RunObserver()
         self.run, self.engine = RunDirectory(Path("unused")), None
+        self.before_keeping: Callable[[], None] = lambda: None
+        self.images = BUILT
         self.built_keys: list[str] = []
 
     def resolve(self, variants: Sequence[PlannedVariant]) -> list[Prepared]:
@@ -166,11 +171,13 @@ class FakeRunner:
 
     def built(self, item: Prepared) -> Prepared:
         bad = "bad" in item.key
-        return Prepared(item.variant, item.model, "image build failed: no such release" if bad else "", BUILT)
+        return Prepared(item.variant, item.model, "image build failed: no such release" if bad else "", self.images)
 
     def run_steps(self, steps: Sequence[Step], by_key: dict[str, Prepared]) -> None:
         for step in steps:
-            self.places[step.variant.key].append(self.outcome(step))
+            record = self.outcome(step)
+            self.before_keeping()
+            self.places[step.variant.key].append(record)
 
 
 def shows(step: Step) -> TrialRecord:
@@ -191,7 +198,8 @@ def measurer(
     monkeypatch.setattr(local.host_facts, "facts", lambda engine: Host())
     monkeypatch.setattr(LocalMeasurer, "_images", lambda self: iter(()))
     runner: Any = FakeRunner(outcome)
-    return LocalMeasurer(scenario, runner, CellStore(tmp_path / "results", scenario), **more)
+    files = CaseFiles.of(scenario.directory)
+    return LocalMeasurer(scenario, runner, CellStore(tmp_path / "results", scenario), files, **more)
 
 
 OLD = Cell("lamp", (("RELEASE", "0.9"),))
@@ -284,6 +292,108 @@ def test_a_damaged_trial_is_measured_again(scenario: Scenario, tmp_path: Path, m
     file.write_text(lines[0] + lines[1].replace("true", "false"), encoding="utf-8")
     result = measurer(scenario, tmp_path, monkeypatch).measure({OLD: 2}, [claim()])[OLD]
     assert result.count(claim()).words == "2/2"
+
+
+def recorded(tmp_path: Path) -> Path:
+    """The file of trials of the only cell."""
+    return next((tmp_path / "results").rglob("trials.jsonl"))
+
+
+@pytest.mark.parametrize(("cut", "kept"), [(1, 2), (20, 1), (10_000, 0)])
+def test_a_trial_after_a_torn_line_is_not_lost(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: int, kept: int
+) -> None:
+    """A killed process or a full disk leaves half a line. It is kept beside the file, and the record is sound again."""
+    measurer(scenario, tmp_path, monkeypatch).measure({OLD: 2}, [claim()])
+    file = recorded(tmp_path)
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(lines[0] + lines[1][:-cut] if cut < len(lines[1]) else lines[0][:10])
+    later = measurer(scenario, tmp_path, monkeypatch)
+    result = later.measure({OLD: 3}, [claim()])[OLD]
+    assert (result.count(claim()).words, later.trials_kept, later.trials_run) == ("3/3", kept, 3 - kept)
+    assert RunDirectory(file.parent).checked_trials().faults == ()
+    assert file.with_name(TORN).exists() is (cut > 1)
+
+
+def test_a_line_of_another_cell_does_not_count(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody has copied a directory, or added one file to another."""
+    measurer(scenario, tmp_path, monkeypatch).measure({OLD: 1}, [claim()])
+    run = RunDirectory(recorded(tmp_path).parent)
+    sound = run.trials()[0]
+    for number, changes in enumerate([{"factors": {}}, {"variant": "documented"}, {"experiment": "other"}], 7):
+        run.append(replace(sound, trial=number, **changes))
+    later = measurer(scenario, tmp_path, monkeypatch)
+    assert [record.trial for record in later.measure({OLD: 2}, [claim()])[OLD].records] == [1, 10]
+
+
+def test_the_files_of_a_case_must_stay_as_they_were(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Python in memory is that of before: no trial may count for the files of now, nor for those of before."""
+
+    def edits(step: Step) -> TrialRecord:
+        if step.variant.changes and step.number == 2:
+            (scenario.directory / "lamp.py").write_text("# changed\n", encoding="utf-8")
+        return shows(step)
+
+    first = measurer(scenario, tmp_path, monkeypatch, edits)
+    with pytest.raises(LabError, match="the files of the case were changed while it was measured"):
+        first.measure({OLD: 3}, [claim()])
+    assert [record.trial for record in RunDirectory(recorded(tmp_path).parent).trials()] in ([1], [1, 3], [3], [])
+    with pytest.raises(LabError, match="were changed"):
+        first.measure({LAMP: 0}, [claim()])
+    assert not measurer(scenario, tmp_path, monkeypatch).measure({LAMP: 0}, [claim()])[LAMP].records
+
+
+def test_trials_of_images_with_other_packages_are_not_added_up(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The images were removed and built anew. With the same packages the trials are of the same stack."""
+
+    def asked(identity: str, flask: str, wanted: int) -> tuple[str, int, int, str]:
+        lab = measurer(scenario, tmp_path, monkeypatch)
+        image = Image("reprolab/blink-app:1", identity)
+        lab.runner.images = {"blink-app": BuiltImage(image, {"pip": {"flask": flask}})}  # type: ignore[attr-defined]
+        result = lab.measure({OLD: wanted}, [claim()])[OLD]
+        assert result.directory
+        return result.count(claim()).words, lab.trials_kept, lab.trials_run, result.directory.name.partition("-")[2]
+
+    assert asked("sha256:a", "2.0", 1) == ("1/1", 0, 1, "")
+    assert asked("sha256:b", "2.0", 2) == ("2/2", 1, 1, "")
+    assert asked("sha256:c", "2.1", 3) == ("3/3", 0, 3, "2")
+
+
+def test_the_page_of_a_cell_goes_when_it_gets_new_trials(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The times of files do not tell that it is old: the clock may have been set back."""
+    measurer(scenario, tmp_path, monkeypatch).measure({OLD: 1}, [claim()])
+    page = recorded(tmp_path).with_name("report.html")
+    page.touch()
+    measurer(scenario, tmp_path, monkeypatch).measure({OLD: 1}, [claim()])
+    assert page.exists()
+    measurer(scenario, tmp_path, monkeypatch).measure({OLD: 2}, [claim()])
+    assert not page.exists()
+
+
+@pytest.mark.parametrize("kind", ["directory", "link"])
+def test_a_cell_that_cannot_be_read_begins_anew(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """In a directory beside it, which stays as it is."""
+    measurer(scenario, tmp_path, monkeypatch).measure({OLD: 1}, [claim()])
+    file = recorded(tmp_path)
+    if kind == "directory":
+        file.unlink()
+        file.mkdir()
+    else:
+        shutil.rmtree(file.parent)
+        file.parent.symlink_to("nowhere")
+    result = measurer(scenario, tmp_path, monkeypatch).measure({OLD: 1}, [claim()])[OLD]
+    assert result.directory
+    assert (result.directory.name, result.count(claim()).words) == (f"{file.parent.name}-2", "1/1")
 
 
 def test_an_error_of_the_lab_ends_the_question(

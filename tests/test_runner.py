@@ -15,7 +15,7 @@ import pytest
 from cases import load
 from reprolab.baseimage.resolve import Policy
 from reprolab.core import files
-from reprolab.core.errors import BuildError, InvalidTrial
+from reprolab.core.errors import BuildError, InvalidTrial, LabError
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import RunInfo
 from reprolab.run import runner as runner_module
@@ -99,6 +99,20 @@ def test_a_variant_that_cannot_be_built_is_invalid_and_the_others_run(tmp_path: 
     assert all("no such version" in record.invalid for record in records if record.variant == "old")
     assert [item.variant.name for item in done] == ["documented", "old"]
     assert done[0].images == {"app": {"id": "documented"}} and done[1].invalid
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_trial_that_must_not_be_kept_ends_the_run(tmp_path: Path, jobs: int) -> None:
+    """It has no record: whoever started the runner has found that it is of no known stack."""
+
+    def refuses() -> None:
+        raise LabError("the files of the case were changed")
+
+    runner, prepared, records = make(tmp_path, Builder(), jobs=jobs)
+    runner.before_keeping = refuses
+    with pytest.raises(LabError, match="were changed"):
+        runner.execute(prepared)
+    assert (runner.run.trials(), records) == ([], [])
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

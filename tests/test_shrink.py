@@ -36,6 +36,7 @@ from reprolab.shrink import markdown as shrink_markdown
 from reprolab.shrink.document import Kind, ShrinkDocument, Status
 from reprolab.shrink.question import Question, ask
 from reprolab.shrink.session import NothingToShrink, ShrinkSession
+from reprolab.verdict.document import SignCount
 from simulated_shrink import ABSENT, INVALID, SHOWN, SocketVanish, Truth, vanishing
 
 SECOND = EXPERIMENT.replace(
@@ -499,7 +500,7 @@ def test_a_least_stack_of_something_else_is_no_part_of_a_report(shrunk: Shrunk, 
 def test_what_is_not_minimal_is_not_called_so(shrunk: Shrunk) -> None:
     """Nor what could not be made smaller."""
     stack = shrunk.stack()
-    assert "The shrink ended early, so less may do." in markdown(replace(stack, minimal=False))
+    assert "Not every single step was decided, so less may do." in markdown(replace(stack, minimal=False))
     assert "Nothing could be left out" in markdown(replace(stack, reduced=()))
     assert "No single step is left." in markdown(replace(stack, refused=()))
 
@@ -571,6 +572,16 @@ def test_a_mistyped_claim_ends_before_anything_is_run(results: Path) -> None:
 
 
 # -- words ----------------------------------------------------------------------------------------
+
+
+def test_the_words_of_steps_of_which_nothing_could_be_told(shrunk: Shrunk) -> None:
+    """They do not say that the result is 1-minimal."""
+    document = shrunk.document
+    row = document.remaining[0]
+    steps = [replace(s, count=SignCount(0, 0, busy=2)) if s.number == row.step else s for s in document.steps]
+    open_one = replace(document, steps=tuple(steps), status=Status.UNDECIDED)
+    told = f"of {len(document.remaining)} single steps from it, nothing could be told of 1."
+    assert words.minimality(open_one).startswith(f"It may not be 1-minimal: {told}")
 
 
 def test_the_words_of_a_confirmation_that_fails(results: Path) -> None:

@@ -49,6 +49,8 @@ def measurer(
     Two questions about one scenario wait for each other. Raises UsageError for options that do not go together, and if
     dask.distributed is missing; else LabError as a run does.
     """
+    # Before anything that waits: the scenario has just been loaded.
+    case = case_digest(scenario.directory)
     require_distributed()
     # These modules import dask.distributed.
     from reprolab.cluster import driver
@@ -61,9 +63,7 @@ def measurer(
     with writing(store.directory):
         store.directory.mkdir(parents=True, exist_ok=True)
     jobs = jobs or default_jobs()
-    question = Question(
-        secrets.token_hex(6), str(root), scenario.name, case_digest(scenario.directory), version("reprolab"), jobs
-    )
+    question = Question(secrets.token_hex(6), str(root), scenario.name, case, version("reprolab"), jobs)
     doing = f"measures cells of {scenario.name}"
     with directory_lock(store.directory, doing, observer.progress), observer.trials(), ExitStack() as stack:
         delivered: set[str] = set()

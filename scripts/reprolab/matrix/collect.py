@@ -15,7 +15,6 @@ from reprolab.matrix.document import MatrixCell, MatrixClaim, MatrixDocument
 from reprolab.matrix.grid import Coordinates
 from reprolab.matrix.plan import GridPoint, MatrixPlan
 from reprolab.measure.cell import CellResult
-from reprolab.scenario.digest import case_digest
 from reprolab.scenario.model import Claim
 
 
@@ -94,5 +93,5 @@ def document_of(plan: MatrixPlan, run: str, started: str, cells: Mapping[Coordin
         started=started,
         command=(Path(sys.argv[0]).name, *sys.argv[1:]),
         lab=version("reprolab"),
-        case=case_digest(scenario.directory),
+        case=plan.case,
     )

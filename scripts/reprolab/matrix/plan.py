@@ -14,6 +14,7 @@ from reprolab.matrix.grid import Coordinates
 from reprolab.measure.axis import Axis, Value
 from reprolab.measure.cell import Cell
 from reprolab.run.plan import SEEDS
+from reprolab.scenario.digest import case_digest
 from reprolab.scenario.model import Claim, Experiment, Scenario
 
 # Adds the factors that a set of factors needs; those that are there stay as they are.
@@ -48,6 +49,7 @@ class MatrixPlan:
 
     Doubt is narrowed for ``claims``; the others of the experiment are counted too. A cell in doubt gets up to
     ``trials`` trials. After ``budget`` seconds no further cell begins. ``seed`` gives the order of the cells.
+    ``case`` is the digest of the scenario's files when it was loaded.
     """
 
     scenario: Scenario
@@ -59,6 +61,7 @@ class MatrixPlan:
     trials: int = 1
     budget: float | None = None
     seed: int = 0
+    case: str = ""
 
 
 def make_plan(
@@ -84,6 +87,7 @@ def make_plan(
         options.trials or experiment.trials,
         options.budget,
         SystemRandom().randrange(SEEDS) if options.seed is None else options.seed,
+        case_digest(scenario.directory),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +16,9 @@ from reprolab.core.errors import UsageError
 from reprolab.core.files import writing
 from reprolab.engine import labels
 from reprolab.engine.host_facts import Host
-from reprolab.evidence.run_dir import RUN_FILE, RunDirectory
+from reprolab.evidence import trials_file
+from reprolab.evidence.packages import Kinds
+from reprolab.evidence.run_dir import PAGE, RUN_FILE, TRIALS, RunDirectory
 from reprolab.evidence.run_info import COMPLETE, RUNNING, BaseImage, BuiltImage, PlanEntry, RunInfo
 from reprolab.measure.cell import Cell
 from reprolab.measure.key import same_images
@@ -34,15 +37,29 @@ class KeptCell:
     run: RunDirectory
 
     def info(self) -> RunInfo | None:
-        """What is known of the cell; None before its first trial, and if the file is damaged."""
+        """What is known of the cell; None before its first trial, and if one of its files cannot be read."""
         try:
+            self.run.trials()
             return self.run.info() if (self.run.path / RUN_FILE).exists() else None
         except UsageError:
             return None
 
     def records(self) -> tuple[TrialRecord, ...]:
-        """The trials that can be read, each once, in the order of their ends."""
-        return tuple(self.run.trials())
+        """The trials of the cell that can be read, each once, in the order of their ends.
+
+        A line of another cell, which somebody has copied, does not count.
+        """
+        return tuple(record for record in self.run.trials() if self._has(record))
+
+    def _has(self, record: TrialRecord) -> bool:
+        place = (record.experiment, record.variant)
+        return place == (self.cell.experiment, CUSTOM) and dict(record.factors) == self.cell.settings
+
+    @property
+    def packages(self) -> dict[str, Kinds]:
+        """Service -> the packages in its image, of the trials."""
+        info = self.info()
+        return {name.rpartition("/")[2]: kinds for name, kinds in info.packages.items()} if info else {}
 
     @property
     def images(self) -> list[dict[str, str]]:
@@ -60,7 +77,7 @@ class KeptCell:
 
     def next_number(self) -> int:
         """A number that no trial has, also none whose record was lost."""
-        numbers = [record.trial for record in self.records()]
+        numbers = [record.trial for record in self.run.trials()]
         folder = self.run.path / self.cell.experiment / CUSTOM
         numbers += [int(path.name) for path in folder.glob("[0-9]*") if path.name.isdigit()]
         return max(numbers, default=0) + 1
@@ -82,7 +99,7 @@ class CellStore:
         for number in count(1):
             folder = self.directory / cell.experiment / (key if number == 1 else f"{key}-{number}")
             yield KeptCell(cell, RunDirectory(folder))
-            if not folder.exists():
+            if not os.path.lexists(folder):
                 return
 
     def open(self, cell: Cell, key: str, present: Mapping[str, str]) -> KeptCell:
@@ -106,6 +123,9 @@ class CellStore:
         """Write that the cell is measured until it has ``trials`` trials; returns what was written."""
         with writing(kept.run.path):
             kept.run.path.mkdir(parents=True, exist_ok=True)
+            # It shows the trials before. The times of files do not tell that: a clock may be set back.
+            (kept.run.path / PAGE).unlink(missing_ok=True)
+        trials_file.end_last_line(kept.run.path / TRIALS)
         before = kept.info()
         entry = PlanEntry(kept.cell.experiment, CUSTOM, kept.cell.settings, trials)
         hosts = before.hosts if before else {}

@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
@@ -117,7 +117,8 @@ class Runner:
 
     ``on_rounds`` is that of the run's `Schedule`; the budget counts from ``started`` (seconds of the monotonic clock).
     ``places`` has the directory of a variant's trials, by `Prepared.key`, where it is not that of the run. ``sources``
-    has the packages of versions that stand for a commit.
+    has the packages of versions that stand for a commit. ``before_keeping`` is called before the record of a trial is
+    saved; if it raises LabError, the trial does not count and the run ends.
     """
 
     plan: Plan
@@ -135,6 +136,7 @@ class Runner:
     places: dict[str, RunDirectory] = field(default_factory=dict)
     tells_failures: bool = True
     sources: dict[str, SourcePackage] = field(default_factory=dict)
+    before_keeping: Callable[[], None] = lambda: None
     _stacks: list[Stack] = field(default_factory=list)
     _schedule: Schedule | None = None
     _mistakes: dict[str, str] = field(default_factory=dict)
@@ -337,6 +339,7 @@ class Runner:
         """Save the record of a trial of the variant. Raises EvidenceError if the directory of the run was removed."""
         run = self._place(key)
         run.ensure_kept()
+        self.before_keeping()
         run.append(record)
         self.observer.trial_ends(record)
         if self._schedule:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
+from reprolab.core.errors import LabError
 from reprolab.core.files import writing
 from reprolab.scenario import catalogue, ranges, signature
 from reprolab.scenario.simpler import SIMPLER_KEY
@@ -43,6 +45,31 @@ def case_digest(directory: Path) -> str:
             for part in (name.encode(), b"x" if executable else b"-", content):
                 total.update(b"%d:" % len(part) + part)
     return f"sha256:{total.hexdigest()}"
+
+
+@dataclass(frozen=True)
+class CaseFiles:
+    """The files of a case as they were when its Python was loaded; ``digest`` is that of then."""
+
+    directory: Path
+    digest: str
+
+    @classmethod
+    def of(cls, directory: Path) -> CaseFiles:
+        return cls(directory, case_digest(directory))
+
+    def check(self) -> None:
+        """Raise LabError if a file that can decide a trial has changed since.
+
+        The Python that drives the trials is still that of then, and a file may be mounted into a service. So a trial
+        of now is of neither state of the files.
+        """
+        if case_digest(self.directory) != self.digest:
+            raise LabError(
+                f"the files of the case were changed while it was measured ({self.directory})",
+                expected="the same files from the first trial to the last",
+                advice="ask again: trials of the files as they are now count, those of the files before are kept apart",
+            )
 
 
 def _without_texts(content: bytes) -> bytes:

@@ -28,10 +28,11 @@ class Kind(StrEnum):
 
 
 class Status(StrEnum):
-    """How a shrink ended. In a 1-minimal stack no single step is left."""
+    """How a shrink ended. In a 1-minimal stack no single step is left. UNDECIDED: of some nothing could be told."""
 
     RUNNING = "running"
     MINIMAL = "1-minimal"
+    UNDECIDED = "steps undecided"
     BUDGET = "budget used"
     NOTHING = "nothing to shrink from"
     INTERRUPTED = "interrupted"
@@ -75,6 +76,12 @@ class StepResult:
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "count": self.count.to_json()}
+
+    @property
+    def undecided(self) -> bool:
+        """Whether it is refused though nothing was seen against it: its trials could not be counted, or not read."""
+        against = self.obstacle or self.invalid or self.count.not_exercised or self.count.shown < self.count.trials
+        return not self.accepted and not against
 
     @property
     def words(self) -> str:

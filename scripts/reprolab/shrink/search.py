@@ -106,7 +106,8 @@ class Search:
             if self._confirmed():
                 break
             self._go_back()
-        self.status = Status.MINIMAL
+        undecided = any(self.steps[row.step].undecided for row in self.remaining)
+        self.status = Status.UNDECIDED if undecided else Status.MINIMAL
         self._measure_control()
 
     def _starts(self) -> bool:

@@ -104,6 +104,9 @@ def minimality(document: ShrinkDocument) -> str:
     if document.status is Status.MINIMAL:
         steps = plural(len(document.remaining), "single step")
         return f"It is 1-minimal: {steps} from it, and none shows the sign in every trial."
+    if document.status is Status.UNDECIDED:
+        steps, unknown = plural(len(document.refused), "single step"), sum(s.undecided for _, s in document.refused)
+        return f"It may not be 1-minimal: of {steps} from it, nothing could be told of {unknown}. Ask again later."
     why = f" ({document.reason.splitlines()[0]})" if document.reason else ""
     left = plural(len(document.untested), "single step")
     return f"The shrink ended early: {document.status}{why}. {left} from it were not tested, so less may do."
