@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reprolab.bisect import html, markdown, terminal
+from reprolab.bisect import html, markdown, terminal, words
 from reprolab.bisect.document import FILE, BisectDocument, CommitSearch, read_document, write_document
 from reprolab.bisect.drawing import drawing
 from reprolab.bisect.measuring import BUDGET, POINTS, Measuring
@@ -243,6 +243,14 @@ def test_what_ended_it_early_is_said() -> None:
     bisect.run()
     outside = "Nothing is known of 3 releases outside the measured ones: 19.2.0, 19.3.0, 19.4.0."
     assert outside in shown(document(bisect))
+
+
+def test_the_command_that_asks_again_has_the_limits() -> None:
+    """Two trials at most is another question than forty."""
+    content = document(bisected("ggBB"))
+    assert "--trials" not in words.repeat(content)
+    limited = replace(content, rules=replace(content.rules, most_trials=2, points=3), settings={"PYTHON": "3.9.18"})
+    assert words.repeat(limited).endswith("--least-rate 50 --trials 2 --points 3 --set PYTHON=3.9.18")
 
 
 def test_the_range_of_other_values_is_a_list() -> None:

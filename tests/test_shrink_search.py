@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reprolab.measure.cell import Cell
 from reprolab.scenario.load_settings import CONNECTIONS, DURATION, THREADS
-from reprolab.scenario.model import Scenario
+from reprolab.scenario.model import Claim, Scenario
 from reprolab.scenario.trial import TrialRecord
 from reprolab.shrink.document import Kind, Status, StepResult
 from reprolab.shrink.search import Search
@@ -305,6 +305,35 @@ def test_a_control_that_changes_what_is_fixed_is_left_out() -> None:
     """What the user has fixed is never changed."""
     search = searched(needs(), fixed={"SERVER": "19.6.1"})
     assert kinds(search)[Kind.CONTROL] == 0
+
+
+def idle(factors: Mapping[str, str]) -> Scenario:
+    """A claim as that of idle-connections: as many idle connections as threads; its controls change one of both."""
+    claim = Claim("B-1", "", sign=lambda o: o["blinked"], shows=["documented"], absent=["less", "more"])
+    variants = {"documented": {}, "less": {"IDLE": "3"}, "more": {"THREADS": "5"}}
+    subject = scenario({"SERVER": "19.6.0", **factors})
+    lamp = replace(subject.experiments["lamp"], variants=variants, claims=(claim,))
+    return replace(subject, experiments={"lamp": lamp})
+
+
+def blocked(settings: Mapping[str, str], trial: int) -> str:
+    """A truth: as many idle connections as threads."""
+    return SHOWN if number(settings, "IDLE") >= number(settings, "THREADS") else ABSENT
+
+
+def test_a_control_that_undoes_the_shrink_and_shows_the_sign_says_nothing() -> None:
+    """Beside one thread three idle connections are no control any more; more threads than connections are."""
+    search = searched(Simulated(idle({"IDLE": "4", "THREADS": "4"}), blocked))
+    assert dict(search.state) | LOAD == {"IDLE": "1", "THREADS": "1"} | LOAD
+    controls = [step for step in search.steps if step.kind is Kind.CONTROL]
+    assert [(step.accepted, step.count.text) for step in controls] == [(False, "3/3"), (True, "0/3")]
+    assert (search.control, search.undone) == ("more", ("THREADS",))
+
+
+def test_a_control_that_undoes_nothing_decides() -> None:
+    """It shows the sign too: then no other control is asked."""
+    search = searched(Simulated(idle({"IDLE": "4", "THREADS": "1"}), lambda s, n: SHOWN), fixed={"IDLE": "4"})
+    assert (search.control, search.undone, kinds(search)[Kind.CONTROL]) == ("more", (), 1)
 
 
 # -- the end --------------------------------------------------------------------------------------

@@ -107,7 +107,8 @@ class ShrinkDocument:
     the tested single steps from the least stack, ``untested`` those that were not tested. ``control`` names the variant
     whose changes the control of the least stack has. ``trials`` of each accepted stack showed the sign;
     ``new_trials`` ran for this shrink, ``kept_trials`` are from earlier questions. ``case`` is the digest of the
-    scenario's files. ``hosts`` says whether the sign depends on the host, if several ran the trials.
+    scenario's files. ``hosts`` says whether the sign depends on the host, if several ran the trials. ``undone`` are the
+    settings of the shrink that the control changes back. ``factors`` are those of the documented stack.
     """
 
     scenario: str
@@ -134,6 +135,8 @@ class ShrinkDocument:
     case: str = ""
     lab: str = ""
     hosts: tuple[str, ...] = ()
+    undone: tuple[str, ...] = ()
+    factors: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ShrinkDocument:
@@ -149,6 +152,7 @@ class ShrinkDocument:
             "remaining": tuple(Remaining(Move(**row["move"]), row["step"]) for row in data["remaining"]),
             "untested": tuple(Move(**move) for move in data["untested"]),
             "hosts": tuple(data.get("hosts", ())),
+            "undone": tuple(data.get("undone", ())),
         }
         return cls(**{name: value for name, value in {**data, **plain}.items() if name != "schema"})
 
@@ -174,8 +178,14 @@ class ShrinkDocument:
 
     @property
     def control_step(self) -> StepResult | None:
-        """The test of the control of the least stack; None if there was none."""
-        return next((step for step in self.steps if step.kind is Kind.CONTROL), None)
+        """The last test of a control of the least stack, which decides; None if there was none."""
+        return next((step for step in reversed(self.steps) if step.kind is Kind.CONTROL), None)
+
+    @property
+    def refuted(self) -> bool:
+        """Whether the control shows the sign too, so that the sign says nothing on the least stack."""
+        control = self.control_step
+        return bool(control and control.count.shown and not self.undone)
 
     @property
     def reductions(self) -> tuple[Move, ...]:

@@ -18,6 +18,7 @@ from reprolab.shrink import words
 from reprolab.shrink.document import FILE, ShrinkDocument, Status
 
 SHRINK = "shrink"
+Key = tuple[str, str, tuple[tuple[str, str], ...]]
 
 
 def find(root: Path, scenario: Scenario, source: str, on_progress: OnProgress) -> MinimalStack:
@@ -32,12 +33,16 @@ def find(root: Path, scenario: Scenario, source: str, on_progress: OnProgress) -
         return minimal_stack(document, Path(source))
     parent = lookup.results_root(root) / SHRINK / scenario.name
     passed_over: list[str] = []
+    refuted: dict[Key, str] = {}
     for path in sorted(parent.glob(f"2*/{FILE}"), reverse=True):
         document = shrink_document.read(path.parent)
-        if not (reason := unfit(scenario, document)):
+        if not (reason := refuted.get(_key(document), "") or unfit(scenario, document)):
             behind = f"; newer ones do not fit: {', '.join(passed_over)}" if passed_over else ""
-            on_progress(f"shrink {scenario.name}/{path.parent.name}{behind}")
+            early = "" if document.status is Status.MINIMAL else f" ({words.minimality(document)})"
+            on_progress(f"shrink {scenario.name}/{path.parent.name}{early}{behind}")
             return minimal_stack(document, path.parent)
+        if document.refuted:
+            refuted.setdefault(_key(document), f"{path.parent.name} refutes the same stack")
         passed_over.append(f"{path.parent.name} ({reason})")
     seen = f": {'; '.join(passed_over)}" if passed_over else ""
     raise UsageError(
@@ -60,9 +65,15 @@ def unfit(scenario: Scenario, document: ShrinkDocument) -> str:
     if document.case != case_digest(scenario.directory):
         return "the files of the case have changed since"
     control = document.control_step
-    if control and control.count.shown:
+    if control and document.refuted:
         return f"its control shows the sign too, in {words.sign(control)} trials"
     return ""
+
+
+def _key(document: ShrinkDocument) -> Key:
+    """Which sign a shrink is about, and on which least stack."""
+    least = document.least_step
+    return document.experiment, document.claim, tuple(sorted(least.changes.items())) if least else ()
 
 
 def minimal_stack(document: ShrinkDocument, directory: Path) -> MinimalStack:
@@ -73,7 +84,8 @@ def minimal_stack(document: ShrinkDocument, directory: Path) -> MinimalStack:
     differing = (
         {name: value for name, value in control.changes.items() if changes.get(name) != value} if control else {}
     )
-    counted = control.count if control and control.count.trials else None
+    # A control that undoes a part of the shrink and shows the sign is none.
+    counted = control.count if control and control.count.trials and (control.accepted or not document.undone) else None
     return MinimalStack(
         document.scenario,
         document.experiment,

@@ -14,6 +14,19 @@ from reprolab.scenario.model import APP_ROLE, DOCUMENTED, Claim, Experiment, Sce
 
 
 @dataclass(frozen=True)
+class Control:
+    """A variant in which the claim's sign must be absent, made from another stack: that stack with what it changes.
+
+    ``undoes`` are the settings that it changes though the shrink changed them too. Three idle connections are a control
+    beside four threads, and none beside a single one. So only a control that undoes nothing can speak against a stack.
+    """
+
+    variant: str
+    settings: Mapping[str, str]
+    undoes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Question:
     """The sign of ``claim`` shall show in each of ``trials`` trials of the least stack.
 
@@ -49,23 +62,25 @@ class Question:
         factors = {**self.settings, **settings}
         return tuple(role for role in self.roles if self.scenario.needs(role, factors, self.experiment.name))
 
-    def controls(self, state: Mapping[str, str]) -> Iterator[tuple[str, dict[str, str]]]:
-        """The claim's controls made from another stack: the variant, and the state with what it changes.
+    def controls(self, state: Mapping[str, str]) -> list[Control]:
+        """The claim's controls made from another stack, ``state``: first those that undo none of its settings.
 
         A variant is left out if its changes are fixed otherwise, if they make no difference, or if the trigger must not
-        happen in it. So is one that changes what the state has changed: it would undo a part of the shrink. Three idle
-        connections are a control beside four threads, and none beside a single one.
+        happen in it.
         """
+        return sorted(self._controls(state), key=lambda control: bool(control.undoes))
+
+    def _controls(self, state: Mapping[str, str]) -> Iterator[Control]:
         documented = self.scenario.factors
         usual = {**documented, **self.experiment.variants[self.variant]}
         for name in self.claim.absent:
             full = {**documented, **self.experiment.variants[name]}
             changes = {factor: value for factor, value in full.items() if value != usual[factor]}
             changed = {**state, **changes}
-            if name in self.claim.untriggered or changes.keys() & {*self.stays, *state}:
+            if name in self.claim.untriggered or changes.keys() & {*self.stays}:
                 continue
             if self.cell(changed) != self.cell(state):
-                yield name, changed
+                yield Control(name, changed, tuple(factor for factor in changes if factor in state))
 
 
 def ask(

@@ -56,7 +56,8 @@ class ShrinkSession:
         self._began, self._begun = time.monotonic(), datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
         # As it is when the trials begin: a file may be changed meanwhile.
         self._case = case_digest(self.question.scenario.directory)
-        self.directory = lookup.create_run(self.root, f"{QUESTION}/{self.question.scenario.name}").path
+        run = lookup.create_run(self.root, f"{QUESTION}/{self.question.scenario.name}")
+        self.directory = run.path
         search = Search(self.question, self.measurer, self.on_progress, self._save, self._place_of, self.budget)
         self._search = search
         self._save()
@@ -66,6 +67,7 @@ class ShrinkSession:
             self._save()
             if search.steps:
                 self._publish(self.document())
+                lookup.point_latest(run, self.on_progress)
         if search.status is Status.NOTHING:
             raise self._nothing()
         return Exit.AS_RECORDED if search.status is Status.MINIMAL else Exit.INCONCLUSIVE
@@ -101,6 +103,8 @@ class ShrinkSession:
             self._case,
             version("reprolab"),
             tuple(host_sentences([question.claim], list(search.results.values()))),
+            search.undone,
+            dict(question.scenario.factors),
         )
 
     def _place_of(self, result: CellResult) -> str:
