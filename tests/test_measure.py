@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from cases import ROOT, load
-from reprolab.core.errors import LabError
+from reprolab.core.errors import BaseImageError, LabError
 from reprolab.engine.host_facts import Host
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import BuiltImage, Image
@@ -21,7 +21,7 @@ from reprolab.measure.store import CellStore, cell_info
 from reprolab.run.observer import RunObserver
 from reprolab.run.plan import PlannedVariant
 from reprolab.run.rounds import Step
-from reprolab.run.runner import Prepared
+from reprolab.run.runner import NO_STACK, Prepared
 from reprolab.scenario import loader
 from reprolab.scenario.digest import CaseFiles
 from reprolab.scenario.model import CUSTOM, Claim, Scenario
@@ -161,10 +161,18 @@ class FakeRunner:
         self.run, self.engine = RunDirectory(Path("unused")), None
         self.before_keeping: Callable[[], None] = lambda: None
         self.images = BUILT
+        self.without: dict[str, str] = {}
         self.built_keys: list[str] = []
 
-    def resolve(self, variants: Sequence[PlannedVariant]) -> list[Prepared]:
-        return [Prepared(variant, {"services": {"blink-app": {"image": variant.key}}}) for variant in variants]
+    def resolve(self, variants: Sequence[PlannedVariant], *, all_needed: bool = True) -> list[Prepared]:
+        if all_needed and self.without:
+            raise BaseImageError("no base image")
+        return [
+            Prepared(variant, NO_STACK, lacks="no base image")
+            if variant.changes.items() & self.without.items()
+            else Prepared(variant, {"services": {"blink-app": {"image": variant.key}}})
+            for variant in variants
+        ]
 
     def start_builds(self, prepared: Sequence[Prepared]) -> None:
         self.built_keys += [item.key for item in prepared]
@@ -203,6 +211,17 @@ def measurer(
 
 
 OLD = Cell("lamp", (("RELEASE", "0.9"),))
+
+
+def test_a_missing_base_image_is_the_obstacle_of_its_cells_alone(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A map or a bisect has a hole there, and goes on."""
+    question = measurer(scenario, tmp_path, monkeypatch)
+    question.runner.without = {"RELEASE": "0.9"}  # type: ignore[attr-defined]
+    results = question.measure({OLD: 1, Cell("lamp"): 1}, [claim()])
+    assert (results[OLD].obstacle, results[OLD].records) == ("no base image", ())
+    assert results[Cell("lamp")].count(claim()).words == "1/1"
 
 
 def test_what_was_measured_is_not_measured_again(

@@ -171,7 +171,7 @@ class Workplace:
         with self._lock:
             new = [cell for cell in cells if cell not in self._prepared]
             if new:
-                resolved = self.runner.resolve([cell_variant(self.scenario, cell) for cell in new])
+                resolved = self.runner.resolve([cell_variant(self.scenario, cell) for cell in new], all_needed=False)
                 self._prepared |= dict(zip(new, resolved, strict=True))
             return {cell: self._prepared[cell] for cell in cells}
 

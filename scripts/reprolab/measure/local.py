@@ -74,7 +74,7 @@ class LocalMeasurer:
         if not cells:
             return
         self.files.check()
-        prepared = self.runner.resolve([cell_variant(self.scenario, cell) for cell in cells])
+        prepared = self.runner.resolve([cell_variant(self.scenario, cell) for cell in cells], all_needed=False)
         present = dict(self._images())
         for cell, item in zip(cells, prepared, strict=True):
             owner = labels.object_labels(self.scenario.name, self.runner.run.name)

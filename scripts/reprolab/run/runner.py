@@ -84,6 +84,11 @@ class Prepared:
         return self.variant.key
 
 
+def _prepared(variant: PlannedVariant, found: Model | str) -> Prepared:
+    """A variant with its model, or with what it lacks."""
+    return Prepared(variant, NO_STACK, lacks=found) if isinstance(found, str) else Prepared(variant, found)
+
+
 class Stopwatch:
     """The seconds in each stage of a whole run, and of the run in all: trials run side by side."""
 
@@ -174,21 +179,21 @@ class Runner:
         self.start_builds(sorted(prepared, key=lambda item: (item.variant.name != DOCUMENTED, not item.variant.needed)))
         return prepared
 
-    def resolve(self, variants: Sequence[PlannedVariant]) -> list[Prepared]:
-        """Resolve the stacks and the base images of these variants."""
+    def resolve(self, variants: Sequence[PlannedVariant], *, all_needed: bool = True) -> list[Prepared]:
+        """Resolve the stacks and the base images of these variants.
+
+        Raises BaseImageError if a base image is not available; unless ``all_needed``, the variants on it lack it then.
+        """
         preparer = StackPreparer(self.engine, self.client, self.policy, self.observer.progress, sources=self.sources)
         host = HostState.of(self.engine)
         lacking = [lacks(self.scenario, item.changes, item.experiment.name, host) for item in variants]
         able = [variant for variant, lack in zip(variants, lacking, strict=True) if not lack]
         requests = [StackRequest(variant.changes, variant.experiment) for variant in able]
         with self.watch.stage("set-up"):
-            models = preparer.models(self.scenario, requests, self._owner())
+            find = preparer.models if all_needed else preparer.models_or_reasons
+            found = iter(find(self.scenario, requests, self._owner()))
         self.bases |= preparer.bases
-        remaining = iter(models)
-        return [
-            Prepared(variant, NO_STACK if lack else next(remaining), lacks=lack)
-            for variant, lack in zip(variants, lacking, strict=True)
-        ]
+        return [_prepared(variant, lack or next(found)) for variant, lack in zip(variants, lacking, strict=True)]
 
     def start_builds(self, prepared: Sequence[Prepared]) -> None:
         """Start to build the images of these variants, in order; returns before the builds end."""
