@@ -11,13 +11,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from cases import ROOT, claim, in_memory, lay_out, load, write_run_json
+from cases import COMPOSE, ROOT, claim, in_memory, lay_out, load, write_run_json
 from click.testing import CliRunner, Result
 from repositories import Repository
 from reprolab.bisect.document import read_document
 from reprolab.bisect.measuring import POINTS
 from reprolab.bisect.plan import plan_lines
-from reprolab.bisect.question import Question, ascending, check, choose_claim
+from reprolab.bisect.question import Question, ascending, check
 from reprolab.bisect.search import Rules
 from reprolab.bisect.session import Session, SourceCheckout
 from reprolab.cli import bisect as command
@@ -25,6 +25,7 @@ from reprolab.cli import main
 from reprolab.core.errors import Exit, LabError, UsageError
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import ABORTED, COMPLETE, FAILED
+from reprolab.measure.asked import choose_claim
 from reprolab.measure.axis import Axis, Value
 from reprolab.measure.cell import Cell
 from reprolab.measure.known_values import KnownValues
@@ -32,6 +33,8 @@ from reprolab.scenario.model import Scenario
 from simulated_bisect import RATES, Simulated
 
 TRUTH = "gggggBBBBBggg"
+
+RANGED = COMPOSE.replace("  document:", "  ranges: {RELEASE: ['0.9', '1.0']}\n  document:")
 
 
 def axis(truth: str = TRUTH, *, ordered: bool = True, package: str = "blinker") -> Axis:
@@ -77,9 +80,9 @@ def test_the_claim_is_the_main_one_or_that_with_the_id(tmp_path: Path) -> None:
     """Where there are several and no main one, it must be named."""
     several = in_memory(claim("B-1"), claim("B-2"))
     assert choose_claim(several, "lamp", "B-2")[1].id == "B-2"
-    with pytest.raises(UsageError, match=r"several claims.*\n.*one of B-1, B-2\n.*--claim ID"):
+    with pytest.raises(UsageError, match=r"no main claim.*\n.*--claim ID, one of B-1, B-2"):
         choose_claim(several, "", "")
-    with pytest.raises(UsageError, match=r"--claim B-3 \(did you mean"):
+    with pytest.raises(UsageError, match=r"--claim B-3: blink has no such claim \(did you mean"):
         choose_claim(several, "", "B-3")
     with pytest.raises(UsageError, match="no experiment 'lmp' \\(did you mean lamp\\?\\)"):
         choose_claim(several, "lmp", "")
@@ -110,17 +113,19 @@ def test_the_oldest_value_comes_first() -> None:
 
 
 def test_a_factor_alone_is_the_range_from_its_first_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """That is no pre-release; a factor without a range is refused by the reader of ranges."""
+    """That is no pre-release. A factor without a range is refused, and so is an unknown one."""
     asked: list[str] = []
     monkeypatch.setattr(command, "read_axis", lambda root, scenario, factor, text: asked.append(text) or axis())
     known = KnownValues("release", (Value("0.1rc1"), Value("0.1"), Value("1.0")), left_out={0: "pre-release"})
     monkeypatch.setattr(command, "known_values", lambda root, scenario, factor, releases: known)
-    scenario = load(tmp_path)
+    scenario = load(tmp_path, compose=RANGED)
     command._axis(tmp_path, scenario, "RELEASE")
     command._axis(tmp_path, scenario, "RELEASE=0.9..1.0")
-    monkeypatch.setattr(command, "known_values", lambda root, scenario, factor, releases: None)
-    command._axis(tmp_path, scenario, "RELEASE")
-    assert asked == ["0.1..", "0.9..1.0", "1.0.."]
+    with pytest.raises(UsageError, match="WORKERS of blink has no range, and no values are given"):
+        command._axis(tmp_path, scenario, "WORKERS")
+    with pytest.raises(UsageError, match=r"^--factor: blink has no factor RELEAS \(did you mean RELEASE"):
+        command._axis(tmp_path, scenario, "RELEAS")
+    assert asked == ["0.1..", "0.9..1.0"]
 
 
 # -- a session -----------------------------------------------------------------------------------
@@ -296,7 +301,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout with the small scenario, whose releases and cells are simulated."""
     monkeypatch.setenv("REPROLAB_ROOT", str(tmp_path))
     monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path / "results"))
-    lay_out(tmp_path)
+    lay_out(tmp_path, compose=RANGED)
     measurer = SimpleNamespace(runner=SimpleNamespace(sources={}), measure=lab().measure)
 
     @contextmanager
@@ -308,6 +313,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(command, "known_values", lambda root, scenario, factor, releases: None)
     monkeypatch.setattr(command, "complete", lambda scenario, settings, fixed: dict(settings))
     return tmp_path
+
+
+def test_without_a_factor_those_with_a_range_are_named(home: Path) -> None:
+    """With a whole command."""
+    result = bisect()
+    assert "no factor is given" in result.output
+    assert "to do:    reprolab bisect blink --factor RELEASE" in result.output
 
 
 def bisect(*words: str) -> Result:
@@ -362,7 +374,7 @@ def test_where_nothing_could_be_measured_the_status_says_so(home: Path, monkeypa
         (["--source", "/nowhere"], "it together with --deep"),
         (["--deep", "--source", "/nowhere/at/all"], "is no git checkout"),
         (["--set", "RELEASE=1"], "is the factor of the bisect"),
-        (["--claim", "B-7"], "no such claim: --claim B-7"),
+        (["--claim", "B-7"], "--claim B-7: blink has no such claim"),
         (["--confidence", "100"], "100.0 is not in the range"),
         (["--gap", "0"], "0 is not in the range"),
         (["--budget", "long"], "'long' is no duration"),

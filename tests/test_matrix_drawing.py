@@ -375,8 +375,11 @@ def test_a_plan_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     ("arguments", "text"),
     [
         ([], "no factor to go through is given"),
-        (["--over", "WORKERS"], "expected: FACTOR=VALUES"),
-        (["--over", "=1"], "expected: FACTOR=VALUES"),
+        ([], "to do:    reprolab matrix blink --over RELEASE="),
+        (["--over", "WORKERS"], "--over WORKERS names no values"),
+        (["--over", "WORKERS"], "to do:    reprolab matrix blink --over WORKERS="),
+        (["--over", "=1"], "blink has no factor"),
+        (["--show", "latest"], "for a first map"),
         (["--over", "WORKRES=1"], "no factor WORKRES (did you mean WORKERS?)"),
         (["--over", "WORKERS=1", "--set", "WORKERS=2"], "WORKERS is given twice"),
         (["--over", "WORKERS=1", "--over", "WORKERS=2"], "WORKERS is given twice"),

@@ -684,6 +684,13 @@ def test_an_older_shrink_of_a_refuted_stack_is_not_handed_over(shrunk: Shrunk) -
     assert handover.find(ROOT, vanish(), "shrink", print).evidence.endswith(shrunk.directory.name)
 
 
+def test_a_shrink_can_be_named_by_its_stamp(shrunk: Shrunk) -> None:
+    """As a run; where there is none, the stamps that are there are named."""
+    assert handover.find(ROOT, vanish(), shrunk.directory.name, print) == shrunk.stack()
+    with pytest.raises(UsageError, match=rf"--from nix: there is no shrink.json in it\n.*{shrunk.directory.name}"):
+        handover.find(ROOT, vanish(), "nix", print)
+
+
 def test_the_document_is_plain_json(shrunk: Shrunk) -> None:
     """Readable without the lab."""
     data = json.loads((shrunk.directory / "shrink.json").read_text(encoding="utf-8"))

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from random import SystemRandom
 
 from reprolab.core import command_text
-from reprolab.core.config_file import hint
 from reprolab.core.errors import UsageError
 from reprolab.matrix import grid
 from reprolab.matrix.grid import Coordinates
+from reprolab.measure.asked import known_claim
 from reprolab.measure.axis import Axis, Value
 from reprolab.measure.cell import Cell
 from reprolab.run.plan import SEEDS
@@ -132,7 +132,7 @@ def _experiment(scenario: Scenario, options: MatrixOptions) -> Experiment:
 def _experiment_of(scenario: Scenario, claims: Iterable[str]) -> Experiment:
     """The experiment of some claims. Raises UsageError if they are of several ones."""
     homes = {claim.id: experiment for experiment in scenario.experiments.values() for claim in experiment.claims}
-    names = dict.fromkeys(_known(claim, homes, scenario.name) and homes[claim].name for claim in claims)
+    names = dict.fromkeys(known_claim(claim, homes, scenario.name) and homes[claim].name for claim in claims)
     if len(names) > 1:
         raise UsageError(
             f"the claims {', '.join(claims)} are of several experiments: {', '.join(names)}",
@@ -141,22 +141,11 @@ def _experiment_of(scenario: Scenario, claims: Iterable[str]) -> Experiment:
     return scenario.experiments[next(iter(names))]
 
 
-def _known(claim: str, claims: Iterable[str], owner: str) -> str:
-    """The id of a claim. Raises UsageError if there is none with it."""
-    known = list(claims)
-    if claim not in known:
-        where = command_text.option("claim", claim)
-        raise UsageError(
-            f"{where}: {owner} has no such claim{hint(claim, known)}", expected="one of " + ", ".join(known)
-        )
-    return claim
-
-
 def _claims(scenario: Scenario, experiment: Experiment, options: MatrixOptions) -> tuple[Claim, ...]:
     """The claims that were asked for, the main claim, or the only one."""
     claims = {claim.id: claim for claim in experiment.claims}
     if options.claims:
-        return tuple(claims[_known(name, claims, experiment.name)] for name in dict.fromkeys(options.claims))
+        return tuple(claims[known_claim(name, claims, experiment.name)] for name in dict.fromkeys(options.claims))
     if scenario.main_claim in experiment.claims and scenario.main_claim:
         return (scenario.main_claim,)
     if len(claims) != 1:

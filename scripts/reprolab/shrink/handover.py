@@ -26,12 +26,12 @@ def find(root: Path, scenario: Scenario, source: str, on_progress: OnProgress) -
 
     Raises UsageError if there is none, or if it says nothing about the scenario as it is now.
     """
+    parent = lookup.results_root(root) / SHRINK / scenario.name
     if source != SHRINK:
-        document = shrink_document.read(Path(source))
+        document = shrink_document.read(_directory(scenario, source, parent))
         if reason := unfit(scenario, document):
             raise UsageError(f"{source}: {reason}", expected=f"a shrink of {scenario.name}", advice=_again(scenario))
-        return minimal_stack(document, Path(source))
-    parent = lookup.results_root(root) / SHRINK / scenario.name
+        return minimal_stack(document, _directory(scenario, source, parent))
     passed_over: list[str] = []
     refuted: dict[Key, str] = {}
     for path in sorted(parent.glob(f"2*/{FILE}"), reverse=True):
@@ -48,6 +48,19 @@ def find(root: Path, scenario: Scenario, source: str, on_progress: OnProgress) -
     raise UsageError(
         f"{scenario.name} has no shrink to hand over{seen}",
         expected=f"a shrink with a least stack below {display_path(parent)}",
+        advice=_again(scenario),
+    )
+
+
+def _directory(scenario: Scenario, source: str, parent: Path) -> Path:
+    """The directory of a shrink, by its path or by its stamp below ``parent``."""
+    for directory in (Path(source), parent / source):
+        if (directory / FILE).is_file():
+            return directory
+    stamps = sorted((path.parent.name for path in parent.glob(f"2*/{FILE}")), reverse=True)
+    raise UsageError(
+        f"{command_text.option('from', source)}: there is no {FILE} in it",
+        expected=f"{SHRINK} for the newest, a stamp, or a directory; there is {', '.join(stamps[:3]) or 'none yet'}",
         advice=_again(scenario),
     )
 
