@@ -245,6 +245,16 @@ def test_what_ended_it_early_is_said() -> None:
     assert outside in shown(document(bisect))
 
 
+def test_a_bisect_that_measured_nothing_draws_nothing() -> None:
+    """What was measured outside the measured ones is no sentence; the command to repeat it stays."""
+    text = shown(replace(document(measuring("gggg", Rules()), status=ABORTED), host=Host(), bases=()))
+    assert "Nothing is known: none of 4 releases has a trial that counts." in text
+    assert "outside the measured ones" not in text
+    assert "????" not in text
+    assert "not recorded" not in text
+    assert "again: reprolab bisect" in text
+
+
 def test_the_command_that_asks_again_has_the_limits() -> None:
     """Two trials at most is another question than forty."""
     content = document(bisected("ggBB"))

@@ -289,11 +289,16 @@ def test_an_interrupt_keeps_the_commits_so_far(tmp_path: Path, source: Repositor
 def test_the_plan_names_what_would_be_measured(tmp_path: Path) -> None:
     """The values, those to begin with, what they need, and what it costs."""
     asked = question(load(tmp_path), complete=lambda settings: {**settings, "WORKERS": "4"})
-    lines = list(plan_lines(asked))
+    lines = list(plan_lines(tmp_path, asked))
     assert lines[0] == "RELEASE: 13 releases, 1.1 (2020-01-01) to 1.13 (2020-01-13)"
-    assert lines[1:4] == ["left out: 1 pre-release (1.0rc1)", "sign: the sign of B-1 shows", "first: 1.1, 1.13"]
-    assert lines[4] == "with WORKERS=4: 1.1 to 1.13 (13)"
-    assert lines[5] == "without a change: about 4 releases with 2 trials each; if all show the sign, one each"
+    assert lines[1] == "left out: 1 pre-release (1.0rc1)"
+    assert lines[2].startswith("claim: B-1: ")
+    assert lines[3:6] == ["sign: the sign of B-1 shows", "first: 1.1, 1.13", "with WORKERS=4: 1.1 to 1.13 (13)"]
+    assert lines[6] == "without a change: about 4 releases with 2 trials each; if all show the sign, one each"
+    assert lines[-2] == "time: not known, as there is no run of this experiment yet"
+    assert lines[-1] == "nothing was run: leave out --plan to measure it"
+    fixed = question(load(tmp_path / "fixed"), "g", fixed={"WORKERS": "3"})
+    assert "in all trials: WORKERS=3" in plan_lines(tmp_path, fixed)
 
 
 @pytest.fixture
@@ -377,6 +382,7 @@ def test_where_nothing_could_be_measured_the_status_says_so(home: Path, monkeypa
         (["--claim", "B-7"], "--claim B-7: blink has no such claim"),
         (["--confidence", "100"], "100.0 is not in the range"),
         (["--gap", "0"], "0 is not in the range"),
+        (["--engines", "nix://foo", "--plan"], "nix://foo"),
         (["--budget", "long"], "'long' is no duration"),
     ],
 )

@@ -27,6 +27,7 @@ from reprolab.matrix.state import State, state_of
 from reprolab.matrix.strategy import Survey
 from reprolab.measure.axis import Axis, Value
 from reprolab.measure.cell import Cell
+from reprolab.measure.trial_time import time_per_trial
 from reprolab.scenario import loader
 from reprolab.scenario.digest import case_digest
 from reprolab.scenario.model import Experiment
@@ -503,10 +504,9 @@ def test_the_expected_time_is_that_of_earlier_trials(tmp_path: Path, results: Pa
 def test_the_expected_time_may_come_from_the_record() -> None:
     """The run on record has sums over all its trials."""
     scenario = loader.load(ROOT, "socket-vanish")
-    plan = make_plan(scenario, MatrixOptions("socket-vanish"), [words("THREADS", "1", "5")])
     recorded = json.loads((scenario.directory / "recorded.json").read_text())
     trials = sum(row["trials"] for row in recorded["variants"].values())
-    time = forecast.time_per_trial(Path("nowhere"), plan)
+    time = time_per_trial(Path("nowhere"), scenario, "vanish")
     assert time
     assert time.source == f"mean of {trials} trials of the run on record, of all experiments"
     assert 5 < time.seconds < 60

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from reprolab.cli import main
 from reprolab.core.errors import Exit
 from reprolab.core.terminal import Terminal
-from reprolab.matrix import page, terminal, write
+from reprolab.matrix import layout, page, terminal, write
 from reprolab.matrix.document import MatrixCell, MatrixDocument, read_matrix
 from reprolab.measure.axis import Axis
 from reprolab.scenario import loader
@@ -39,6 +39,12 @@ def printed(document: MatrixDocument, width: int = 100, **options: Any) -> str:
 def lines(text: str) -> list[str]:
     """The lines without their indentation."""
     return [line.strip() for line in text.splitlines()]
+
+
+def test_more_trials_than_the_map_would_take_are_no_saving() -> None:
+    """Kept trials, and those of cells that cannot run."""
+    whole = read_matrix(RECORDED)
+    assert "instead of" not in layout.effort(replace(whole, trials=1))
 
 
 # -- the terminal -----------------------------------------------------------------------------------

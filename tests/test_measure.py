@@ -3,12 +3,14 @@
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cases import ROOT, load
 from reprolab.core.errors import BaseImageError, LabError
+from reprolab.core.terminal import Terminal
 from reprolab.engine.host_facts import Host
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import BuiltImage, Image
@@ -17,6 +19,7 @@ from reprolab.measure import local, pages
 from reprolab.measure.cell import Cell, CellResult
 from reprolab.measure.key import cell_key, same_images
 from reprolab.measure.local import LocalMeasurer, lacking
+from reprolab.measure.progress import CellProgress
 from reprolab.measure.store import CellStore, cell_info
 from reprolab.run.observer import RunObserver
 from reprolab.run.plan import PlannedVariant
@@ -96,8 +99,20 @@ def test_disturbed_trials_of_an_earlier_question_are_run_again(kept: list[TrialR
 def test_the_reason_of_an_invalid_trial_names_the_other_work() -> None:
     """A start that failed on a starved machine says nothing of the stack."""
     busy = "other work used 1.9 of 2 processors (95 %)"
-    reasons = CellResult(Cell("lamp"), (invalid(1), invalid(2, busy))).invalid
+    reasons = CellResult(Cell("lamp"), (invalid(1, busy), invalid(2))).invalid
     assert reasons == ["the stack did not come up", f"while {busy}: the stack did not come up"]
+
+
+def test_the_line_of_a_trial_names_the_factors_of_the_question(scenario: Scenario) -> None:
+    """Also where the value is the documented one: who asked for two factors wants to see both."""
+    stream = StringIO()
+    progress = CellProgress(scenario, [claim()], Terminal(file=stream, width=120), print, ["RELEASE", "WORKERS"])
+    progress.trial_ends(trial(1))
+    plain = CellProgress(scenario, [claim()], Terminal(file=stream, width=120), print)
+    plain.trial_ends(trial(1))
+    lines = stream.getvalue().splitlines()
+    assert lines[0].startswith("[1] RELEASE=1.0 WORKERS=2 #1  B-1 shows")
+    assert lines[1].startswith("[1] documented #1  B-1 shows")
 
 
 def test_every_claim_must_have_its_trials() -> None:

@@ -565,6 +565,8 @@ def test_a_plan_shows_what_can_get_simpler_and_runs_nothing(results: Path) -> No
     assert "WORKERS 5 4 3 1 …" in text
     assert "WITNESS on off" in text
     assert "LOAD_THREADS LOAD_CONNECTIONS LOAD_DURATION too" in text
+    assert "s a trial, without builds" in text
+    assert "nothing was run" in text
     assert not results.exists()
 
 
@@ -605,8 +607,18 @@ def test_the_plan_names_empty_values(tmp_path: Path) -> None:
         'shows=["documented"]', 'shows=["more"]'
     )
     stream = io.StringIO()
-    plan.show(Terminal(file=stream, width=100), ask(load(tmp_path, compose=text, lamp=lamp)))
+    plan.show(tmp_path, Terminal(file=stream, width=100), ask(load(tmp_path, compose=text, lamp=lamp)))
     assert re.search(r"OPTIONS +--x +\(empty\)", stream.getvalue())
+
+
+def test_a_plan_says_where_nothing_can_get_simpler() -> None:
+    """Instead of an empty table; there is no load of wrk beside other trials."""
+    stream = io.StringIO()
+    plan.show(ROOT, Terminal(file=stream, width=100), ask(loader.load(ROOT, "failed-startup")))
+    text = " ".join(stream.getvalue().split())
+    assert "no setting of this stack can get simpler" in text
+    assert "LOAD_" not in text
+    assert "simpler ───" not in text
 
 
 def test_the_command_that_asks_again_asks_the_same(results: Path) -> None:

@@ -73,7 +73,7 @@ class Reading:
     def assumed(self) -> list[str]:
         """What is assumed of the unmeasured values, and what the bisect can have missed."""
         lines = [words.assumed_words(item, self.kind) for item in self.findings.assumed]
-        if self.findings.outside:
+        if self.findings.outside and self.findings.measured:
             lines.append(words.outside_words(self.findings.outside, self.kind))
         return [*lines, *words.limits(self.findings, self.rules, self.points, self.kind)]
 

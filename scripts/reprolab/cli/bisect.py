@@ -103,7 +103,7 @@ def _run(root: Path, question: Question, options: BisectOptions) -> BisectDocume
     scenario = question.scenario
     output = console()
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
-    observer = CellProgress(scenario, [question.claim], output, show_progress)
+    observer = CellProgress(scenario, [question.claim], output, show_progress, [question.axis.factor])
     with open_measurer(
         root,
         scenario,
@@ -220,12 +220,13 @@ def bisect(
 ) -> Exit:
     """Find every change of a claim's sign along an ordered factor: first bad, last bad, fixed, back again."""
     cluster = ClusterOptions(engines, scheduler, share_images)
+    cluster.check()
     root = project_root()
     rules = Rules(gap, confidence, least_rate, points=points)
     question = _question(root, target, factor, claim, pairs, rules, trials)
     _check_deep(deep, source, question.axis.package, cluster)
     if plan:
-        for line in plan_lines(question):
+        for line in plan_lines(root, question):
             click.echo(line)
         return Exit.AS_RECORDED
     document = _run(root, question, BisectOptions(budget, seed, jobs, fresh, source, cluster))

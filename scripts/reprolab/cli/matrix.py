@@ -77,6 +77,7 @@ def matrix(
     experiment are counted.
     """
     cluster = ClusterOptions(engines, scheduler, share_images)
+    cluster.check()
     root, (name, _, experiment) = project_root(), target.partition("/")
     if where:
         return _show(root, name, where, verbose)
@@ -163,5 +164,5 @@ def _measurer(
     root: Path, plan: MatrixPlan, cluster: ClusterOptions, jobs: int | None, fresh: bool
 ) -> AbstractContextManager[Measurer]:
     """What measures the cells of a plan."""
-    observer = CellProgress(plan.scenario, plan.claims, console(), show_progress)
+    observer = CellProgress(plan.scenario, plan.claims, console(), show_progress, [axis.factor for axis in plan.axes])
     return open_measurer(root, plan.scenario, observer, cluster, plan.claims, seed=plan.seed, jobs=jobs, fresh=fresh)

@@ -104,8 +104,10 @@ def effort(document: MatrixDocument) -> str:
     """The number of trials, against that of all cells with as many as a cell in doubt; the time, the seed."""
     kept = f", {document.trials_kept} kept from earlier questions" if document.trials_kept else ""
     total = document.trials_run + document.trials_kept
-    share = f"{plural(total, 'trial')} ({document.trials_run} new{kept}) instead of {document.trials_of_all}"
-    parts = [f"{share} for {document.trials} of each cell", f"seed {document.seed}"]
+    share = f"{plural(total, 'trial')} ({document.trials_run} new{kept})"
+    if total < document.trials_of_all:
+        share += f" instead of {document.trials_of_all} for {document.trials} of each cell"
+    parts = [share, f"seed {document.seed}"]
     return " · ".join([*parts, *([duration(document.seconds)] if document.seconds else [])])
 
 

@@ -64,10 +64,10 @@ class CellResult:
 
     @property
     def invalid(self) -> list[str]:
-        """The reasons of the trials that are invalid; other work that used the processors may be the cause."""
+        """The reasons of the trials that are invalid, first of those during which no other work used the processors."""
         return [
             f"while {record.busy}: {record.invalid}" if record.busy else record.invalid
-            for record in self.records
+            for record in sorted(self.records, key=lambda record: bool(record.busy))
             if record.invalid
         ]
 
