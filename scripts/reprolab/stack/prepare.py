@@ -118,8 +118,8 @@ class StackPreparer:
             try:
                 bases |= self._resolve_bases(models, official)
             except BaseImageError as error:
-                missing[official] = str(error)
-                self.on_progress(f"{official} is not available: {str(error).splitlines()[0]}")
+                missing[official] = f"no base image {official}: {str(error).splitlines()[0]}"
+                self.on_progress(missing[official])
         return bases, missing
 
     def build(self, model: Model, directory: Path) -> None:
