@@ -47,6 +47,17 @@ def test_more_trials_than_the_map_would_take_are_no_saving() -> None:
     assert "instead of" not in layout.effort(replace(whole, trials=1))
 
 
+def test_the_page_of_a_map_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By `html`, as that of a run."""
+    monkeypatch.setenv("REPROLAB_ROOT", str(ROOT))
+    monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path))
+    home = tmp_path / "matrix" / "socket-vanish" / "20261122T101500Z"
+    shutil.copytree(RECORDED, home)
+    result = lab("html", "matrix/socket-vanish/20261122T101500Z")
+    assert result.exit_code == Exit.AS_RECORDED, result.output
+    assert (home / "matrix.html").is_file()
+
+
 # -- the terminal -----------------------------------------------------------------------------------
 
 

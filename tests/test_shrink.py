@@ -226,7 +226,7 @@ def test_the_terminal_says_what_was_found(shrunk: Shrunk) -> None:
     assert "The least stack shows the sign of SV-1 in 6/6 trials: WORKERS 5 → 1, THREADS 5 → 2" in text
     assert "It is 1-minimal: 2 single steps from it, and none shows the sign in every trial." in text
     assert "The least stack with GUNICORN=19.5.0, as in the control gunicorn-19.5.0, shows the sign in 0/3" in text
-    assert re.search(r"LOAD_CONNECTIONS 200 1 .* services proxy app witness = ", text)
+    assert re.search(r"LOAD_CONNECTIONS 200 1 .* services proxy app witness the same ", text)
     assert f"{len(shrunk.document.steps)} stacks, {shrunk.measurer.trials_run} new trials" in text
     assert shrunk.progress[:2] == ["the starting stack: documented", "  shown in 3/3"]
 
@@ -666,6 +666,38 @@ def test_that_no_control_was_measured_is_said(shrunk: Shrunk) -> None:
     document = shrunk.document
     without = replace(document, steps=tuple(step for step in document.steps if step.kind is not Kind.CONTROL))
     assert words.control(without) == ("No control of SV-1 was measured on it", False)
+
+
+def test_a_control_may_take_a_setting_back_to_its_documented_value(shrunk: Shrunk) -> None:
+    """Then it is none of its changes, and a difference all the same."""
+    document = shrunk.document
+    control, least = document.control_step, document.least_step
+    assert control is not None and least is not None
+    back = {name: value for name, value in control.changes.items() if name != "WITNESS"}
+    assert document.differing(replace(control, changes=back)) == {"WITNESS": "on", "GUNICORN": "19.5.0"}
+    assert document.differing(least) == {}
+
+
+def test_the_row_of_a_control_that_undoes_the_shrink_says_so(shrunk: Shrunk) -> None:
+    """It says nothing, whatever its outcome is."""
+    document = shrunk.document
+    control = document.control_step
+    assert control is not None
+    count = replace(control.count, shown=3, trials=3)
+    undoing = replace(control, changes={**control.changes, "THREADS": "3"}, count=count, accepted=False)
+    assert words.row(document, undoing).why == "says nothing: it changes THREADS, as the shrink did"
+    assert words.row(document, replace(control, count=count, accepted=False)).why == ""
+
+
+def test_the_reports_of_a_shrink_are_written_again_from_their_file(shrunk: Shrunk, results: Path) -> None:
+    """Without Docker, as those of a run, a bisect and a map."""
+    page = shrunk.directory / "report.html"
+    before = page.read_text()
+    for where in (f"shrink/socket-vanish/{shrunk.directory.name}", "shrink/socket-vanish"):
+        page.unlink()
+        status, output = lab("html", where)
+        assert status == Exit.AS_RECORDED, output
+        assert page.read_text() == before
 
 
 def test_a_control_that_undoes_the_shrink_refutes_nothing(results: Path) -> None:

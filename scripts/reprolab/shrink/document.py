@@ -187,6 +187,15 @@ class ShrinkDocument:
         control = self.control_step
         return bool(control and control.count.shown and not self.undone)
 
+    def differing(self, step: StepResult) -> dict[str, str]:
+        """The settings of a stack that the least one has not; a setting may be back at its documented value."""
+        least = self.least_step.changes if self.least_step else {}
+        return {
+            name: step.changes.get(name, self.factors.get(name, "(documented)"))
+            for name in {**least, **step.changes}
+            if step.changes.get(name) != least.get(name)
+        }
+
     @property
     def reductions(self) -> tuple[Move, ...]:
         """What is simpler in the least stack than in the starting one."""

@@ -16,8 +16,8 @@ from reprolab.scenario.model import Scenario
 from reprolab.shrink import document as shrink_document
 from reprolab.shrink import words
 from reprolab.shrink.document import FILE, ShrinkDocument, Status
+from reprolab.shrink.write import QUESTION as SHRINK
 
-SHRINK = "shrink"
 Key = tuple[str, str, tuple[tuple[str, str], ...]]
 
 
@@ -94,9 +94,7 @@ def minimal_stack(document: ShrinkDocument, directory: Path) -> MinimalStack:
     least, control = document.least_step, document.control_step
     assert least is not None
     changes = {**least.changes}
-    differing = (
-        {name: value for name, value in control.changes.items() if changes.get(name) != value} if control else {}
-    )
+    differing = document.differing(control) if control else {}
     # A control that undoes a part of the shrink and shows the sign is none.
     counted = control.count if control and control.count.trials and (control.accepted or not document.undone) else None
     return MinimalStack(

@@ -11,7 +11,7 @@ from reprolab.core.number_words import plural
 from reprolab.report.table import NOTHING, changes_text
 from reprolab.shrink.document import Kind, ShrinkDocument, Status, StepResult
 
-SAME = "="  # the least stack has the value of the starting one
+SAME = "the same"  # the least stack has the value of the starting one
 STEP_HEADINGS = ("step", "what", "sign", "outcome", "why")
 
 
@@ -57,6 +57,8 @@ def row(document: ShrinkDocument, step: StepResult) -> StepRow:
     beside = [f"beside it {plural(step.invalid, 'invalid trial')}: {step.first_invalid}"] if step.invalid else []
     beside += [f"beside it {step.count.uncounted}"] if step.count.uncounted else []
     why = "; ".join(beside) if step.accepted else step.reason
+    if step.kind is Kind.CONTROL and step.count.shown and (undone := _undone(document, step)):
+        why = f"says nothing: it changes {' and '.join(undone)}, as the shrink did"
     return StepRow(str(step.number), what, sign(step), outcomes[step.accepted], why, step)
 
 
@@ -126,10 +128,13 @@ def _not_done(document: ShrinkDocument) -> str:
 
 def control_changes(document: ShrinkDocument, step: StepResult) -> str:
     """What the control changes in the least stack: "GUNICORN=19.5.0"."""
-    least = document.least_step
-    return changes_text(
-        {name: value for name, value in step.changes.items() if not least or least.changes.get(name) != value}
-    )
+    return changes_text(document.differing(step))
+
+
+def _undone(document: ShrinkDocument, step: StepResult) -> list[str]:
+    """The settings of the shrink that a control changes back."""
+    differing = document.differing(step)
+    return [move.name for move in document.reductions if move.name in differing]
 
 
 def control(document: ShrinkDocument) -> tuple[str, bool] | None:
