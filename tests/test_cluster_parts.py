@@ -26,7 +26,8 @@ from reprolab.cluster.half_trials import ASIDE, collect, set_aside
 from reprolab.cluster.messages import Failure, Part, Place, Question, Returned, TrialTask
 from reprolab.cluster.own import ssh_command
 from reprolab.cluster.tasks import Opening
-from reprolab.cluster.workplace import Workplace
+from reprolab.cluster.workplace import Workplace, _same_case
+from reprolab.core import shared_files
 from reprolab.core.errors import BuildError, EngineError, EvidenceError, Exit, LabError, UsageError
 from reprolab.core.subprocesses import run
 from reprolab.engine.apt import Machine
@@ -37,7 +38,7 @@ from reprolab.evidence.whole import hold_against_plan
 from reprolab.measure.cell import Cell
 from reprolab.measure.key import package_difference
 from reprolab.measure.store import CellStore
-from reprolab.scenario.digest import CaseFiles
+from reprolab.scenario.digest import CaseFiles, case_digest, lab_identity
 from reprolab.scenario.trial import TrialRecord
 from requests import ConnectionError as NoConnection
 
@@ -402,3 +403,34 @@ def test_a_worker_gives_no_trial_of_files_that_changed(tmp_path: Path) -> None:
     assert isinstance(failure, Failure) and "the files of the case were changed" in failure.text
     with pytest.raises(LabError, match="were changed"):
         bench.look([cell])
+
+
+def test_a_worker_whose_lab_has_other_code_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its trials may be driven in another way, though both are of one version."""
+    scenario = load(tmp_path)
+    here = Question("q", str(tmp_path), "blink", case_digest(scenario.directory), lab_identity())
+    assert _same_case(tmp_path, here).name == "blink"
+    with pytest.raises(LabError, match="the lab has other code in"):
+        _same_case(tmp_path, replace(here, lab=here.lab.replace("(", "(0")))
+    (scenario.directory / "lamp.py").write_text("# changed\n", encoding="utf-8")
+    with pytest.raises(LabError, match="the scenario's files are others in"):
+        _same_case(tmp_path, here)
+
+
+def test_the_identity_of_a_lab_is_that_of_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not that of the shared images, which a wheel has inside the package."""
+
+    def identity() -> str:
+        lab_identity.cache_clear()
+        return lab_identity()
+
+    monkeypatch.setattr(shared_files, "PACKAGE", tmp_path)
+    (tmp_path / "run.py").write_text("pass\n", encoding="utf-8")
+    before = identity()
+    shared = tmp_path / shared_files.IN_PACKAGE[shared_files.IMAGES] / "nginx"
+    shared.mkdir(parents=True)
+    (shared / "probe.py").write_text("pass\n", encoding="utf-8")
+    assert identity() == before
+    (tmp_path / "run.py").write_text("pass  # changed\n", encoding="utf-8")
+    assert identity() != before
+    lab_identity.cache_clear()
