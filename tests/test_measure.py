@@ -294,6 +294,21 @@ def test_a_damaged_trial_is_measured_again(scenario: Scenario, tmp_path: Path, m
     assert result.count(claim()).words == "2/2"
 
 
+def test_cells_whose_values_hold_spaces_are_not_taken_for_each_other(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One value may read like that and the next factor; the trial of each runs on its own stack."""
+    both, one = Cell("lamp", (("RELEASE", "1"), ("WORKERS", "3"))), Cell("lamp", (("RELEASE", "1 WORKERS=3"),))
+    lab = measurer(scenario, tmp_path, monkeypatch)
+    results = lab.measure({both: 1, one: 1}, [claim()])
+    assert lab.trials_run == 2
+    assert {len(RunDirectory(result.directory).trials()) for result in results.values() if result.directory} == {1}
+    assert {cell: [dict(r.factors) for r in result.records] for cell, result in results.items()} == {
+        both: [both.settings],
+        one: [one.settings],
+    }
+
+
 def recorded(tmp_path: Path) -> Path:
     """The file of trials of the only cell."""
     return next((tmp_path / "results").rglob("trials.jsonl"))
