@@ -11,7 +11,7 @@ from cases import ROOT, load
 from reprolab.core.errors import LabError
 from reprolab.engine.host_facts import Host
 from reprolab.evidence.run_dir import RunDirectory
-from reprolab.evidence.run_info import BuiltImage, Image
+from reprolab.evidence.run_info import BuiltImage, Image, ObservedAgain
 from reprolab.evidence.trials_file import TORN
 from reprolab.measure import local, pages
 from reprolab.measure.cell import Cell, CellResult
@@ -307,6 +307,21 @@ def test_cells_whose_values_hold_spaces_are_not_taken_for_each_other(
         both: [both.settings],
         one: [one.settings],
     }
+
+
+@pytest.mark.parametrize(("other", "name"), [(False, ""), (True, "2")])
+def test_trials_that_were_read_again_with_other_files_do_not_count(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: bool, name: str
+) -> None:
+    """Their observations are of another observe(), though the key is that of these files again."""
+    measurer(scenario, tmp_path, monkeypatch).measure({OLD: 1}, [claim()])
+    run = RunDirectory(recorded(tmp_path).parent)
+    info = run.info()
+    run.write_info(replace(info, observed=ObservedAgain("now", 1, case="sha256:other" if other else info.case)))
+    result = measurer(scenario, tmp_path, monkeypatch).measure({OLD: 2}, [claim()])[OLD]
+    assert result.directory
+    assert (result.kept, result.directory.name.partition("-")[2]) == (0 if other else 1, name)
+    assert bool(RunDirectory(result.directory).info().observed) is not other
 
 
 def recorded(tmp_path: Path) -> Path:
