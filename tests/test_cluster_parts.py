@@ -20,11 +20,12 @@ from reprolab.cluster import archive, own, session
 from reprolab.cluster import crew as crew_module
 from reprolab.cluster.archive import Archive, pack, unpack
 from reprolab.cluster.blocks import blocks
-from reprolab.cluster.crew import Crew, Member
+from reprolab.cluster.crew import Crew, Job, Member
 from reprolab.cluster.engines import NamedEngine, read_engines
 from reprolab.cluster.half_trials import ASIDE, collect, set_aside
 from reprolab.cluster.messages import Failure, Part, Place, Question, Returned, TrialTask
 from reprolab.cluster.own import ssh_command
+from reprolab.cluster.queue import Queue
 from reprolab.cluster.tasks import Opening
 from reprolab.cluster.workplace import Workplace, _same_case
 from reprolab.core import shared_files
@@ -434,3 +435,34 @@ def test_the_identity_of_a_lab_is_that_of_its_code(tmp_path: Path, monkeypatch: 
     (tmp_path / "run.py").write_text("pass  # changed\n", encoding="utf-8")
     assert identity() != before
     lab_identity.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("waits", "beside", "given"),
+    [
+        (True, [], True),
+        (True, [True], False),
+        (True, [False], False),
+        (False, [True], False),
+        (False, [False], True),
+        (False, [False, True], False),
+    ],
+)
+def test_a_load_runs_alone_on_a_machine_with_several_engines(waits: bool, beside: list[bool], given: bool) -> None:
+    """Whichever engine of the machine the others run on: no load begins beside a job, and no job beside a load."""
+    queue = Queue.of([[job(waits)]])
+    member = Member("tcp://two", Place("local-2", "boot", "trials"))
+    assert (queue.pick(member, [job(load) for load in beside]) is not None) is given
+    assert bool(queue) is not given
+
+
+def test_the_jobs_beside_are_those_of_all_engines_of_the_machine(crew: Crew) -> None:
+    """Two workers of one boot; a third one is another machine."""
+    for name, boot in (("local", "a"), ("local-2", "a"), ("lab2", "b")):
+        crew.members[name] = Member(name, Place(name, boot, "trials"), {name: job(True)})
+    assert {boot: len(jobs) for boot, jobs in crew.running().items()} == {"a": 2, "b": 1}
+
+
+def job(load: bool) -> Job:
+    """A trial with load, or without."""
+    return Job("trial 1", print, lambda member: None, group="cell", load=load)
