@@ -22,7 +22,7 @@ from reprolab.bisect.write import write
 from reprolab.core.errors import UsageError
 from reprolab.core.terminal import Terminal
 from reprolab.engine.host_facts import Host
-from reprolab.evidence.run_info import ABORTED, COMPLETE
+from reprolab.evidence.run_info import ABORTED, COMPLETE, RUNNING
 from simulated_bisect import bisected, measuring
 
 
@@ -239,6 +239,8 @@ def test_what_ended_it_early_is_said() -> None:
     assert "This bisect is aborted: what was measured until then stands here." in shown(
         document(bisect, status=ABORTED)
     )
+    # Whoever was killed has left the file so.
+    assert "This bisect is running or aborted: what" in shown(document(bisect, status=RUNNING))
     bisect = measuring("gggg", Rules(points=1))
     bisect.run()
     outside = "Nothing is known of 3 releases outside the measured ones: 19.2.0, 19.3.0, 19.4.0."

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from reprolab.cli import main
 from reprolab.core.errors import Exit
 from reprolab.core.terminal import Terminal
+from reprolab.evidence.run_info import RUNNING
 from reprolab.matrix import layout, page, terminal, write
 from reprolab.matrix.document import MatrixCell, MatrixDocument, read_matrix
 from reprolab.measure.axis import Axis
@@ -76,6 +77,11 @@ def test_the_terminal_shows_a_table() -> None:
     assert "* with PYTHON=3.12.1 BOTTLE=0.13.4" in lines(text)
     assert "98 trials (98 new) instead of 180 for 3 of each cell · seed 7 · 21 min" in lines(text)
     assert "map and evidence: results/x/" in lines(text)
+
+
+def test_a_map_whose_process_was_killed_does_not_say_that_it_runs() -> None:
+    """Nobody can tell from the file."""
+    assert "this map is running or aborted" in lines(printed(replace(document_of(["0/3"]), status=RUNNING)))
 
 
 def test_images_that_fail_for_one_reason_are_told_once() -> None:

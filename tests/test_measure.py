@@ -13,7 +13,7 @@ from reprolab.core.errors import BaseImageError, LabError
 from reprolab.core.terminal import Terminal
 from reprolab.engine.host_facts import Host
 from reprolab.evidence.run_dir import RunDirectory
-from reprolab.evidence.run_info import BuiltImage, Image
+from reprolab.evidence.run_info import BuiltImage, Image, ObservedAgain
 from reprolab.evidence.trials_file import TORN
 from reprolab.measure import local, pages
 from reprolab.measure.cell import Cell, CellResult
@@ -326,6 +326,36 @@ def test_a_damaged_trial_is_measured_again(scenario: Scenario, tmp_path: Path, m
     file.write_text(lines[0] + lines[1].replace("true", "false"), encoding="utf-8")
     result = measurer(scenario, tmp_path, monkeypatch).measure({OLD: 2}, [claim()])[OLD]
     assert result.count(claim()).words == "2/2"
+
+
+def test_cells_whose_values_hold_spaces_are_not_taken_for_each_other(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One value may read like that and the next factor; the trial of each runs on its own stack."""
+    both, one = Cell("lamp", (("RELEASE", "1"), ("WORKERS", "3"))), Cell("lamp", (("RELEASE", "1 WORKERS=3"),))
+    lab = measurer(scenario, tmp_path, monkeypatch)
+    results = lab.measure({both: 1, one: 1}, [claim()])
+    assert lab.trials_run == 2
+    assert {len(RunDirectory(result.directory).trials()) for result in results.values() if result.directory} == {1}
+    assert {cell: [dict(r.factors) for r in result.records] for cell, result in results.items()} == {
+        both: [both.settings],
+        one: [one.settings],
+    }
+
+
+@pytest.mark.parametrize(("other", "name"), [(False, ""), (True, "2")])
+def test_trials_that_were_read_again_with_other_files_do_not_count(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: bool, name: str
+) -> None:
+    """Their observations are of another observe(), though the key is that of these files again."""
+    measurer(scenario, tmp_path, monkeypatch).measure({OLD: 1}, [claim()])
+    run = RunDirectory(recorded(tmp_path).parent)
+    info = run.info()
+    run.write_info(replace(info, observed=ObservedAgain("now", 1, case="sha256:other" if other else info.case)))
+    result = measurer(scenario, tmp_path, monkeypatch).measure({OLD: 2}, [claim()])[OLD]
+    assert result.directory
+    assert (result.kept, result.directory.name.partition("-")[2]) == (0 if other else 1, name)
+    assert bool(RunDirectory(result.directory).info().observed) is not other
 
 
 def recorded(tmp_path: Path) -> Path:

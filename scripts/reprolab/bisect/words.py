@@ -14,7 +14,7 @@ from reprolab.core import command_text
 from reprolab.core.number_words import plural
 from reprolab.core.stats import rate_text
 from reprolab.engine.host_facts import Host
-from reprolab.evidence.run_info import COMPLETE
+from reprolab.evidence.run_info import COMPLETE, RUNNING, UNSEEN
 
 RELEASE, VALUE, COMMIT = "release", "value", "commit"
 NOT_BUILT = "image build failed"
@@ -173,7 +173,8 @@ def trials_words(points: Sequence[Point], rules: Rules, kind: str) -> str:
 def ended_words(ended: str, status: str = COMPLETE) -> str:
     """Why a bisect is not complete, "" if it is."""
     if status != COMPLETE:
-        return f"This bisect is {status}: what was measured until then stands here."
+        # A killed process has left the file so.
+        return f"This bisect is {UNSEEN if status == RUNNING else status}: what was measured until then stands here."
     reasons = {BUDGET: "its time was used", POINTS: "the number of points was used"}
     return f"This bisect ended early: {reasons[ended]}." if ended in reasons else ""
 

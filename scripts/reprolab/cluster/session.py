@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,7 @@ from reprolab.evidence import lookup
 from reprolab.measure.store import CellStore
 from reprolab.run.observer import RunObserver
 from reprolab.run.plan import default_jobs
-from reprolab.scenario.digest import case_digest
+from reprolab.scenario.digest import case_digest, lab_identity
 from reprolab.scenario.model import Scenario
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def measurer(
     with writing(store.directory):
         store.directory.mkdir(parents=True, exist_ok=True)
     jobs = jobs or default_jobs()
-    question = Question(secrets.token_hex(6), str(root), scenario.name, case, version("reprolab"), jobs)
+    question = Question(secrets.token_hex(6), str(root), scenario.name, case, lab_identity(), jobs)
     doing = f"measures cells of {scenario.name}"
     with directory_lock(store.directory, doing, observer.progress), observer.trials(), ExitStack() as stack:
         delivered: set[str] = set()

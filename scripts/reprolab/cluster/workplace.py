@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from threading import Event, Lock, Thread
 
@@ -33,7 +32,7 @@ from reprolab.run.observer import RunObserver
 from reprolab.run.plan import Plan
 from reprolab.run.runner import Prepared, Runner
 from reprolab.scenario import loader
-from reprolab.scenario.digest import CaseFiles, case_digest
+from reprolab.scenario.digest import CaseFiles, case_digest, lab_identity
 from reprolab.scenario.model import CUSTOM, Scenario
 
 FOLDER = "cluster"  # below the worker's results
@@ -196,13 +195,13 @@ def run_on(place: Place, cell: Cell, key: str) -> RunDirectory:
 
 def _same_case(root: Path, question: Question) -> Scenario:
     """The scenario. Raises LabError if its files or the lab are others than the driver's."""
-    here = {"lab": version("reprolab"), "case": ""}
+    here = {"lab": lab_identity(), "case": ""}
     with suppress(UsageError):
         scenario = loader.load(root, question.scenario)
         here["case"] = case_digest(scenario.directory)
     if here == {"lab": question.lab, "case": question.case}:
         return scenario
-    what = "the lab is another release" if here["lab"] != question.lab else "the scenario's files are others"
+    what = "the lab has other code" if here["lab"] != question.lab else "the scenario's files are others"
     raise LabError(
         f"{what} in {root}, or there is none",
         expected=f"lab {question.lab} and the same files of {question.scenario} on all workers",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from reprolab.core.number_words import duration, plural
-from reprolab.evidence.run_info import BUDGET, COMPLETE
+from reprolab.evidence.run_info import BUDGET, COMPLETE, RUNNING, UNSEEN
 from reprolab.matrix import doubt, grid
 from reprolab.matrix.document import MatrixCell, MatrixDocument
 from reprolab.matrix.grid import Coordinates
@@ -88,7 +88,9 @@ def warnings(document: MatrixDocument) -> list[str]:
     """What is missing in a map that was not measured to its end."""
     lines = []
     if document.status != COMPLETE:
-        lines.append(f"this map is {document.status}: {document.reason}".rstrip(": "))
+        # A killed process has left the file so.
+        status = UNSEEN if document.status == RUNNING else document.status
+        lines.append(f"this map is {status}: {document.reason}".rstrip(": "))
     if document.ended == BUDGET and document.budget is not None:
         lines.append(f"the budget of {document.budget:g} s ended the map")
     if undecided := doubt.undecided(document):

@@ -37,12 +37,17 @@ class KeptCell:
     run: RunDirectory
 
     def info(self) -> RunInfo | None:
-        """What is known of the cell; None before its first trial, and if one of its files cannot be read."""
+        """What is known of the cell; None before its first trial, and if its trials cannot be counted.
+
+        They cannot if a file cannot be read, or if they were read again with other files of the case than those of the
+        key.
+        """
         try:
             self.run.trials()
-            return self.run.info() if (self.run.path / RUN_FILE).exists() else None
+            info = self.run.info() if (self.run.path / RUN_FILE).exists() else None
         except UsageError:
             return None
+        return None if info and info.observed and info.observed.case != info.case else info
 
     def records(self) -> tuple[TrialRecord, ...]:
         """The trials of the cell that can be read, each once, in the order of their ends.
@@ -129,7 +134,8 @@ class CellStore:
         before = kept.info()
         entry = PlanEntry(kept.cell.experiment, CUSTOM, kept.cell.settings, trials)
         hosts = before.hosts if before else {}
-        written = replace(info, plan=(entry,), status=RUNNING, hosts={**hosts, **info.hosts})
+        observed = before.observed if before else None
+        written = replace(info, plan=(entry,), status=RUNNING, hosts={**hosts, **info.hosts}, observed=observed)
         kept.run.write_info(written)
         return written
 

@@ -84,9 +84,9 @@ class Prepared:
         return self.variant.key
 
 
-def _prepared(variant: PlannedVariant, found: Model | str) -> Prepared:
+def _prepared(variant: PlannedVariant, stack: Model | str) -> Prepared:
     """A variant with its model, or with what it lacks."""
-    return Prepared(variant, NO_STACK, lacks=found) if isinstance(found, str) else Prepared(variant, found)
+    return Prepared(variant, NO_STACK, lacks=stack) if isinstance(stack, str) else Prepared(variant, stack)
 
 
 class Stopwatch:
@@ -191,9 +191,9 @@ class Runner:
         requests = [StackRequest(variant.changes, variant.experiment) for variant in able]
         with self.watch.stage("set-up"):
             find = preparer.models if all_needed else preparer.models_or_reasons
-            found = iter(find(self.scenario, requests, self._owner()))
+            stacks = iter(find(self.scenario, requests, self._owner()))
         self.bases |= preparer.bases
-        return [_prepared(variant, lack or next(found)) for variant, lack in zip(variants, lacking, strict=True)]
+        return [_prepared(variant, lack or next(stacks)) for variant, lack in zip(variants, lacking, strict=True)]
 
     def start_builds(self, prepared: Sequence[Prepared]) -> None:
         """Start to build the images of these variants, in order; returns before the builds end."""

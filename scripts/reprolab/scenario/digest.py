@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 import yaml
 
+from reprolab.core import shared_files
 from reprolab.core.errors import LabError
 from reprolab.core.files import writing
 from reprolab.scenario import catalogue, ranges, signature
@@ -45,6 +48,18 @@ def case_digest(directory: Path) -> str:
             for part in (name.encode(), b"x" if executable else b"-", content):
                 total.update(b"%d:" % len(part) + part)
     return f"sha256:{total.hexdigest()}"
+
+
+@cache
+def lab_identity() -> str:
+    """The lab's version with a digest of its code: two checkouts of one version may have other code."""
+    total = hashlib.sha256()
+    shared = {shared_files.PACKAGE / folder for folder in shared_files.IN_PACKAGE.values()}
+    for path in sorted(shared_files.PACKAGE.rglob("*.py")):
+        if shared.isdisjoint(path.parents):
+            name, content = path.relative_to(shared_files.PACKAGE).as_posix().encode(), path.read_bytes()
+            total.update(b"%d:%d:" % (len(name), len(content)) + name + content)
+    return f"{version('reprolab')} ({total.hexdigest()[:12]})"
 
 
 @dataclass(frozen=True)
