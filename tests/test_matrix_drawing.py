@@ -42,6 +42,15 @@ def lines(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines()]
 
 
+def test_what_did_not_happen_is_said_beside_the_word() -> None:
+    """A cell that is not exercised lacks what the claim is about: its trigger."""
+    whole = document_of(["0/1", "e"])
+    claim = replace(whole.claims[0], trigger="The server was told.")
+    assert "not exercised: what the claim is about did not happen: The server was told." in " ".join(
+        printed(replace(whole, claims=(claim,))).split()
+    )
+
+
 def test_more_trials_than_the_map_would_take_are_no_saving() -> None:
     """Kept trials, and those of cells that cannot run."""
     whole = read_matrix(RECORDED)

@@ -277,6 +277,9 @@ def test_an_interrupt_leaves_the_state_and_its_reports(results: Path) -> None:
     assert document.untested
     assert document.least_step is not None
     assert "The shrink ended early: interrupted" in " ".join(made.printed.getvalue().split())
+    assert "the same command goes on with the kept trials: reprolab shrink socket-vanish --claim SV-1" in "\n".join(
+        made.progress
+    )
 
 
 def test_a_killed_process_leaves_all_steps_so_far(results: Path) -> None:

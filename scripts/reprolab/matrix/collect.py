@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
+from inspect import isfunction
 from pathlib import Path
 
 from reprolab.core.errors import LabError
@@ -65,11 +66,16 @@ def host_words(host: Host) -> str:
     return " · ".join([*processor, *(f"{name} {value}" for name, value in known if value)])
 
 
+def _described(function: object) -> str:
+    """The docstring of a sign or a trigger as one line, "" without any."""
+    return " ".join((function.__doc__ or "").split()) if isfunction(function) else ""
+
+
 def claims_of(plan: MatrixPlan) -> tuple[MatrixClaim, ...]:
     """All claims of the experiment, those that were asked for first."""
     others = [claim for claim in plan.experiment.claims if claim not in plan.claims]
     return tuple(
-        MatrixClaim(claim.id, claim.text, " ".join((claim.sign.__doc__ or "").split()), claim in plan.claims)
+        MatrixClaim(claim.id, claim.text, _described(claim.sign), claim in plan.claims, _described(claim.trigger))
         for claim in (*plan.claims, *others)
     )
 

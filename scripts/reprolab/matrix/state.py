@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from reprolab.core.number_words import plural
 from reprolab.core.stats import rate_text
-from reprolab.matrix.document import MatrixCell, MatrixDocument
+from reprolab.matrix.document import MatrixCell, MatrixClaim, MatrixDocument
 from reprolab.report.table import short_reason
 
 
@@ -89,6 +89,15 @@ def reason_of(cell: MatrixCell, claim: str) -> str:
         # Without the names of image and log, cells with the same reason stand together.
         return IMAGE.sub("an image did not build", short_reason(cell.obstacle or cell.reason))
     return cell.errors[claim] if state is State.UNREADABLE else ""
+
+
+def legend_of(document: MatrixDocument, claim: MatrixClaim) -> list[tuple[State, str]]:
+    """The states that the map has for a claim, with what they mean; of the trigger that did not happen, its words."""
+    missing = f": {claim.trigger}" if claim.trigger else ""
+    return [
+        (state, LEGEND[state] + (missing if state is State.NOT_EXERCISED else ""))
+        for state in states_shown(document, claim.id)
+    ]
 
 
 def states_shown(document: MatrixDocument, claim: str) -> list[State]:

@@ -58,6 +58,9 @@ class ShrinkSession:
         self._save()
         try:
             search.run()
+        except KeyboardInterrupt:
+            self.on_progress(f"the same command goes on with the kept trials: {words.repeat(self.document())}")
+            raise
         finally:
             self._save()
             if search.steps:
