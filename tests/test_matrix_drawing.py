@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,7 +20,6 @@ from reprolab.core.terminal import Terminal
 from reprolab.evidence.run_info import RUNNING
 from reprolab.matrix import layout, page, terminal, write
 from reprolab.matrix.document import MatrixCell, MatrixDocument, read_matrix
-from reprolab.measure.axis import Axis
 from reprolab.scenario import loader
 from simulated import releases, words
 from test_matrix_changes import document as document_of
@@ -378,19 +375,6 @@ def test_the_files_of_a_map_name_no_directory_of_this_machine(home: Path) -> Non
 # -- the command --------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def axes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reads lists of values only, and adds no companions."""
-
-    def read(root: Path, scenario: Any, factor: str, text: str) -> Axis:
-        return replace(words(factor, *text.split(",")), ordered=True)
-
-    complete = {"complete": lambda scenario, settings, fixed: dict(settings)}
-    for name, functions in (("axis_text", {"read_axis": read}), ("companions", complete)):
-        monkeypatch.setitem(sys.modules, f"reprolab.measure.{name}", SimpleNamespace(**functions))
-
-
-@pytest.mark.usefixtures("axes")
 def test_a_plan_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It prints cells, builds and the time, and needs no engine."""
     lay_out(tmp_path)
@@ -402,7 +386,6 @@ def test_a_plan_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert not (tmp_path / "results").exists()
 
 
-@pytest.mark.usefixtures("axes")
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
@@ -412,6 +395,7 @@ def test_a_plan_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         (["--over", "WORKERS"], "to do:    reprolab matrix blink --over WORKERS="),
         (["--over", "=1"], "blink has no factor"),
         (["--show", "latest"], "for a first map"),
+        (["--over", "WORKERS=1", "--engines", "nix://foo", "--plan"], "nix://foo"),
         (["--over", "WORKRES=1"], "no factor WORKRES (did you mean WORKERS?)"),
         (["--over", "WORKERS=1", "--set", "WORKERS=2"], "WORKERS is given twice"),
         (["--over", "WORKERS=1", "--over", "WORKERS=2"], "WORKERS is given twice"),

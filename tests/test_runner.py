@@ -15,7 +15,7 @@ import pytest
 from cases import load
 from reprolab.baseimage.resolve import Policy
 from reprolab.core import files
-from reprolab.core.errors import BuildError, InvalidTrial, LabError
+from reprolab.core.errors import BaseImageError, BuildError, InvalidTrial, LabError
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import RunInfo
 from reprolab.run import runner as runner_module
@@ -393,3 +393,28 @@ def test_the_wait_for_the_load_of_another_run_is_told_once() -> None:
         Runner._waits_for_load(runner, "another run of the lab measures load on this machine")
     assert len(told) == 1 and told[0].startswith("another run of the lab measures load")
     assert len(waited) == 3
+
+
+def test_variants_without_a_base_image_lack_it_unless_all_are_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run ends there; a map or a bisect has a hole."""
+
+    class Preparer:
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            self.bases: dict[str, Any] = {}
+
+        def models(self, scenario: Any, requests: Any, owner: Any) -> list[Any]:
+            raise BaseImageError("no base image")
+
+        def models_or_reasons(self, scenario: Any, requests: Any, owner: Any) -> list[Any]:
+            return [{"services": {}, "name": "any"}, "no base image"]
+
+    runner, prepared, _ = make(tmp_path, Builder())
+    monkeypatch.setattr(runner_module, "StackPreparer", Preparer)
+    monkeypatch.setattr(runner_module.HostState, "of", lambda engine: None)
+    monkeypatch.setattr(runner_module, "lacks", lambda scenario, changes, experiment, host: "")
+    variants = [item.variant for item in prepared]
+    assert [item.obstacle for item in runner.resolve(variants, all_needed=False)] == ["", "no base image"]
+    with pytest.raises(BaseImageError):
+        runner.resolve(variants)

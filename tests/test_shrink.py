@@ -573,6 +573,12 @@ def test_a_plan_shows_what_can_get_simpler_and_runs_nothing(results: Path) -> No
     assert not results.exists()
 
 
+def test_a_mistyped_engine_ends_a_plan_too(results: Path) -> None:
+    """Whoever plans wants to know it."""
+    status, output = lab("shrink", "socket-vanish", "--engines", "nix://foo", "--plan")
+    assert (status, "nix://foo" in output) == (Exit.USAGE, True)
+
+
 def test_a_mistyped_claim_ends_before_anything_is_run(results: Path) -> None:
     """With the nearest that there is."""
     status, output = lab("shrink", "socket-vanish", "--claim", "SV-99")
