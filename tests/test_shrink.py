@@ -162,8 +162,8 @@ def test_a_control_that_undoes_a_part_of_the_shrink_comes_last() -> None:
     undone = [(control.variant, control.undoes) for control in question.controls(least)]
     assert undone == [("one-less", ("IDLE",)), ("five-threads", ("THREADS",))]
     assert not any(control.undoes for control in question.controls({}))
-    threads = [(control.variant, control.undoes) for control in question.controls({"THREADS": "3"})]
-    assert threads == [("one-less", ()), ("five-threads", ("THREADS",))]
+    idle = [(control.variant, control.undoes) for control in question.controls({"IDLE": "2"})]
+    assert idle == [("five-threads", ()), ("one-less", ("IDLE",))]
 
 
 def test_services_that_the_least_stack_does_not_need_are_left_out() -> None:

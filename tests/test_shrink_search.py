@@ -332,8 +332,8 @@ def test_a_control_that_undoes_the_shrink_and_shows_the_sign_says_nothing() -> N
 
 def test_a_control_that_undoes_nothing_decides() -> None:
     """It shows the sign too: then no other control is asked."""
-    search = searched(Simulated(idle({"IDLE": "4", "THREADS": "1"}), lambda s, n: SHOWN), fixed={"IDLE": "4"})
-    assert (search.control, search.undone, kinds(search)[Kind.CONTROL]) == ("more", (), 1)
+    search = searched(Simulated(idle({"IDLE": "1", "THREADS": "1"}), lambda s, n: SHOWN))
+    assert (search.control, search.undone, kinds(search)[Kind.CONTROL]) == ("less", (), 1)
 
 
 # -- the end --------------------------------------------------------------------------------------
