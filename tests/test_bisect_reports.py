@@ -252,6 +252,7 @@ def test_a_bisect_that_measured_nothing_draws_nothing() -> None:
     text = shown(replace(document(measuring("gggg", Rules()), status=ABORTED), host=Host(), bases=()))
     assert "Nothing is known: none of 4 releases has a trial that counts." in text
     assert "outside the measured ones" not in text
+    assert "outside the measured ones" not in markdown.summary(document(measuring("gggg", Rules())), "x")
     assert "????" not in text
     assert "not recorded" not in text
     assert "again: reprolab bisect" in text
