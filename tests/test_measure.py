@@ -11,8 +11,9 @@ from cases import ROOT, load
 from reprolab.core.errors import LabError
 from reprolab.engine.host_facts import Host
 from reprolab.evidence.run_dir import RunDirectory
-from reprolab.evidence.run_info import BuiltImage, Image, ObservedAgain
+from reprolab.evidence.run_info import BuiltImage, Image, ObservedAgain, RunInfo
 from reprolab.evidence.trials_file import TORN
+from reprolab.matrix.collect import hosts_of
 from reprolab.measure import local, pages
 from reprolab.measure.cell import Cell, CellResult
 from reprolab.measure.key import cell_key, same_images
@@ -322,6 +323,28 @@ def test_trials_that_were_read_again_with_other_files_do_not_count(
     assert result.directory
     assert (result.kept, result.directory.name.partition("-")[2]) == (0 if other else 1, name)
     assert bool(RunDirectory(result.directory).info().observed) is not other
+
+
+def test_the_machine_of_the_trials_before_an_update_stays_known(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are not said to be of the new kernel. On one machine there is one host."""
+
+    def asked(kernel: str, wanted: int) -> RunInfo:
+        lab = measurer(scenario, tmp_path, monkeypatch)
+        monkeypatch.setattr(local.host_facts, "facts", lambda engine: Host(kernel=kernel))
+        directory = lab.measure({OLD: wanted}, [claim()])[OLD].directory
+        assert directory
+        return RunDirectory(directory).info()
+
+    asked("6.1", 1)
+    assert asked("6.1", 2).hosts == {}
+    info = asked("6.2", 3)
+    assert info.host.kernel == "6.2"
+    ((name, before),) = info.hosts.items()
+    assert (name.partition(" ")[0], before.host.kernel, before.images) == ("until", "6.1", info.images)
+    result = measurer(scenario, tmp_path, monkeypatch).measure({OLD: 3}, [claim()])[OLD]
+    assert hosts_of([result]) == (f"{name}: kernel 6.1", "kernel 6.2")
 
 
 def recorded(tmp_path: Path) -> Path:
