@@ -400,6 +400,18 @@ def test_the_files_of_a_case_must_stay_as_they_were(
     assert not measurer(scenario, tmp_path, monkeypatch).measure({LAMP: 0}, [claim()])[LAMP].records
 
 
+def test_who_only_looks_at_a_file_changes_nothing(scenario: Scenario) -> None:
+    """An editor writes files of its own meanwhile; a hidden file of the case counts."""
+    files = CaseFiles.of(scenario.directory)
+    for name in (".lamp.py.swp", "lamp.py~", "#lamp.py#", "4913", ".DS_Store", "__pycache__/lamp.pyc"):
+        (scenario.directory / name).parent.mkdir(exist_ok=True)
+        (scenario.directory / name).touch()
+    files.check()
+    (scenario.directory / ".dockerignore").touch()
+    with pytest.raises(LabError, match="were changed"):
+        files.check()
+
+
 def test_trials_of_images_with_other_packages_are_not_added_up(
     scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
