@@ -14,9 +14,10 @@ import pytest
 from reprolab.bisect import html, markdown, terminal, words
 from reprolab.bisect.document import FILE, BisectDocument, CommitSearch, read_document, write_document
 from reprolab.bisect.drawing import drawing
+from reprolab.bisect.findings import read
 from reprolab.bisect.measuring import BUDGET, POINTS, Measuring
 from reprolab.bisect.point import Point
-from reprolab.bisect.reading import of_document
+from reprolab.bisect.reading import Reading, of_document
 from reprolab.bisect.search import Rules
 from reprolab.bisect.write import write
 from reprolab.core.errors import UsageError
@@ -226,6 +227,14 @@ def test_a_measured_rate_below_the_assumed_one_is_said() -> None:
     text = shown(replace(document(bisected("gg")), points=tuple(points)))
     assert "Assumed was a least rate of 50 %, but 5 % was measured; so it counts." in text
     assert "Not sure: 104 trials without the sign are needed for 99 %" in text
+
+
+def test_trials_that_do_not_count_stand_beside_those_that_do() -> None:
+    """A sign that could not be read may be there: 2 of 2 trials are not all that is known of the release."""
+    bisect = bisected("gg")
+    points = [replace(bisect.points[0], unreadable=3, invalid=1), bisect.points[1]]
+    first, second = Reading(tuple(points), Rules(), "release", read(points, Rules())).rows
+    assert first.interval == f"{second.interval}; beside it 1 invalid, 3 unreadable"
 
 
 def test_what_ended_it_early_is_said() -> None:

@@ -167,6 +167,7 @@ def test_the_note_on_hosts_is_of_the_trials_that_count(tmp_path: Path) -> None:
     measurer._result = of_two_hosts  # type: ignore[method-assign]
     document = session(tmp_path, question(load(tmp_path / "root"))).execute(measurer)
     assert any("B-1 does not depend on the host" in note for note in document.notes)
+    assert any("trials ran on lab1, lab0; the machine below" in note for note in document.notes)
 
 
 def _move(result: Any, results: Path) -> Any:

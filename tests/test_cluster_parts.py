@@ -213,6 +213,14 @@ def test_a_text_that_names_no_engine_is_a_usage_error(text: str, message: str, m
     assert caught.value.expected
 
 
+def test_a_socket_behind_a_link_is_no_second_engine(machine: Machine, tmp_path: Path) -> None:
+    """/var/run is a link to /run: two workers of one engine would count as two hosts."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "var").symlink_to("run")
+    with pytest.raises(UsageError, match=r"twice"):
+        read_engines(f"unix://{tmp_path}/run/docker.sock unix://{tmp_path}/var/docker.sock", machine)
+
+
 def test_a_worker_behind_ssh_gets_both_connections() -> None:
     """On the loopback of both machines; the words of the user come last, and the shell sees a quoted path."""
     engine = NamedEngine("lab2", "ssh://me@lab2:2222", ("-p", "2222", "me@lab2"))

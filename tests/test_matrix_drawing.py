@@ -85,6 +85,14 @@ def test_the_terminal_shows_a_table() -> None:
     assert "map and evidence: results/x/" in lines(text)
 
 
+def test_trials_of_which_the_sign_could_not_be_read_are_not_hidden_by_others() -> None:
+    """It may raise an error just where the effect is."""
+    shown = document_of(["0/3", "2/2"])
+    cells = (replace(shown.cells[0], errors={"B-1": "trial 4: KeyError: 'x'"}), shown.cells[1])
+    said = "sign absent: in other trials the sign raised an error: trial 4: KeyError: 'x': RELEASE=0.0"
+    assert said in lines(printed(replace(shown, cells=cells)))
+
+
 def test_a_map_whose_process_was_killed_does_not_say_that_it_runs() -> None:
     """Nobody can tell from the file."""
     assert "this map is running or aborted" in lines(printed(replace(document_of(["0/3"]), status=RUNNING)))

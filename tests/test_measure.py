@@ -13,8 +13,9 @@ from reprolab.core.errors import BaseImageError, LabError
 from reprolab.core.terminal import Terminal
 from reprolab.engine.host_facts import Host
 from reprolab.evidence.run_dir import RunDirectory
-from reprolab.evidence.run_info import BuiltImage, Image, ObservedAgain
+from reprolab.evidence.run_info import BuiltImage, Image, ObservedAgain, RunInfo
 from reprolab.evidence.trials_file import TORN
+from reprolab.matrix.collect import hosts_of
 from reprolab.measure import local, pages
 from reprolab.measure.cell import Cell, CellResult
 from reprolab.measure.key import cell_key, same_images
@@ -358,6 +359,28 @@ def test_trials_that_were_read_again_with_other_files_do_not_count(
     assert bool(RunDirectory(result.directory).info().observed) is not other
 
 
+def test_the_machine_of_the_trials_before_an_update_stays_known(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are not said to be of the new kernel. On one machine there is one host."""
+
+    def asked(kernel: str, wanted: int) -> RunInfo:
+        lab = measurer(scenario, tmp_path, monkeypatch)
+        monkeypatch.setattr(local.host_facts, "facts", lambda engine: Host(kernel=kernel))
+        directory = lab.measure({OLD: wanted}, [claim()])[OLD].directory
+        assert directory
+        return RunDirectory(directory).info()
+
+    asked("6.1", 1)
+    assert asked("6.1", 2).hosts == {}
+    info = asked("6.2", 3)
+    assert info.host.kernel == "6.2"
+    ((name, before),) = info.hosts.items()
+    assert (name.partition(" ")[0], before.host.kernel, before.images) == ("until", "6.1", info.images)
+    result = measurer(scenario, tmp_path, monkeypatch).measure({OLD: 3}, [claim()])[OLD]
+    assert hosts_of([result]) == (f"{name}: kernel 6.1", "kernel 6.2")
+
+
 def recorded(tmp_path: Path) -> Path:
     """The file of trials of the only cell."""
     return next((tmp_path / "results").rglob("trials.jsonl"))
@@ -409,6 +432,18 @@ def test_the_files_of_a_case_must_stay_as_they_were(
     with pytest.raises(LabError, match="were changed"):
         first.measure({LAMP: 0}, [claim()])
     assert not measurer(scenario, tmp_path, monkeypatch).measure({LAMP: 0}, [claim()])[LAMP].records
+
+
+def test_who_only_looks_at_a_file_changes_nothing(scenario: Scenario) -> None:
+    """An editor writes files of its own meanwhile; a hidden file of the case counts."""
+    files = CaseFiles.of(scenario.directory)
+    for name in (".lamp.py.swp", "lamp.py~", "#lamp.py#", "4913", ".DS_Store", "__pycache__/lamp.pyc"):
+        (scenario.directory / name).parent.mkdir(exist_ok=True)
+        (scenario.directory / name).touch()
+    files.check()
+    (scenario.directory / ".dockerignore").touch()
+    with pytest.raises(LabError, match="were changed"):
+        files.check()
 
 
 def test_trials_of_images_with_other_packages_are_not_added_up(

@@ -113,11 +113,23 @@ def _row(point: Point) -> Row:
         point.date,
         f"{point.side} at times" if point.sometimes else str(point.side),
         f"{point.shown}/{point.trials}" if measured else "—",
-        range_text(*wilson(point.shown, point.trials)) if measured else point.reason,
+        _interval(point) if measured else point.reason,
         " ".join(f"{name}={value}" for name, value in point.companions.items()) or "—",
         point.note,
         point.evidence,
     )
+
+
+def _interval(point: Point) -> str:
+    """The 95 % interval, with the trials that do not count."""
+    others = {
+        "invalid": point.invalid,
+        "not exercised": point.not_exercised,
+        "disturbed": point.busy,
+        "unreadable": point.unreadable,
+    }
+    beside = ", ".join(f"{number} {name}" for name, number in others.items() if number)
+    return range_text(*wilson(point.shown, point.trials)) + (f"; beside it {beside}" if beside else "")
 
 
 def side_style(row: Row) -> str:

@@ -25,7 +25,7 @@ from reprolab.engine.host_facts import Host
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import ABORTED, COMPLETE, FAILED, RUNNING
 from reprolab.measure.cell import Cell, CellResult, Measurer
-from reprolab.measure.hosts import host_sentences
+from reprolab.measure.hosts import UNNAMED, host_sentences
 from reprolab.scenario.digest import case_digest
 from reprolab.stack.source_packages import SourcePackage
 
@@ -157,8 +157,12 @@ class Session:
             self.document = replace(self.document, deep=(*self.document.deep, search))
 
     def _host_notes(self) -> Iterator[str]:
-        """Whether the sign depends on the host, if trials of one value ran on several."""
-        yield from host_sentences([self.question.claim], list(self._answers.values()))
+        """Which hosts ran the trials, and whether the sign depends on the host, if they are several."""
+        answers = list(self._answers.values())
+        names = list(dict.fromkeys(record.host or UNNAMED for answer in answers for record in answer.records))
+        if len(names) > 1:
+            yield f"trials ran on {', '.join(names)}; the machine below is that of the first value with evidence"
+        yield from host_sentences([self.question.claim], answers)
 
     def _with_host(self) -> BisectDocument:
         """The document with the machine and the base images of the first cell that has evidence."""

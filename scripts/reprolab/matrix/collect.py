@@ -56,7 +56,8 @@ def _hosts_words(result: CellResult) -> list[str]:
         # A cell whose run.json is damaged still has its trials.
         return []
     named = [f"{name}: {host_words(host.host)}" for name, host in info.hosts.items()]
-    return named or [words for words in [host_words(info.host)] if words]
+    last = host_words(info.host)
+    return [*named, last] if last and not any(words.endswith(f": {last}") for words in named) else named
 
 
 def host_words(host: Host) -> str:

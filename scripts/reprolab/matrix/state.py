@@ -83,12 +83,17 @@ def full_text(cell: MatrixCell, claim: str) -> str:
 
 
 def reason_of(cell: MatrixCell, claim: str) -> str:
-    """Why a cell has no trial that counts, in one line; "" if its state says it all."""
-    state = state_of(cell, claim)
+    """Why trials of a cell do not count, in one line: all of them, or those of which the sign could not be read.
+
+    "" if its state says it all.
+    """
+    state, error = state_of(cell, claim), cell.errors.get(claim, "")
     if state is State.INVALID:
         # Without the names of image and log, cells with the same reason stand together.
         return IMAGE.sub("an image did not build", short_reason(cell.obstacle or cell.reason))
-    return cell.errors[claim] if state is State.UNREADABLE else ""
+    if state.counted:
+        return error and f"in other trials the sign raised an error: {error}"
+    return error if state is State.UNREADABLE else ""
 
 
 def legend_of(document: MatrixDocument, claim: MatrixClaim) -> list[tuple[State, str]]:

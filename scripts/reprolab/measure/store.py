@@ -19,7 +19,7 @@ from reprolab.engine.host_facts import Host
 from reprolab.evidence import trials_file
 from reprolab.evidence.packages import Kinds
 from reprolab.evidence.run_dir import PAGE, RUN_FILE, TRIALS, RunDirectory
-from reprolab.evidence.run_info import COMPLETE, RUNNING, BaseImage, BuiltImage, PlanEntry, RunInfo
+from reprolab.evidence.run_info import COMPLETE, RUNNING, BaseImage, BuiltImage, PlanEntry, RunHost, RunInfo
 from reprolab.measure.cell import Cell
 from reprolab.measure.key import same_images
 from reprolab.scenario.digest import case_digest
@@ -125,7 +125,11 @@ class CellStore:
         return (present or readable or [new])[-1]
 
     def begin(self, kept: KeptCell, info: RunInfo, trials: int) -> RunInfo:
-        """Write that the cell is measured until it has ``trials`` trials; returns what was written."""
+        """Write that the cell is measured until it has ``trials`` trials; returns what was written.
+
+        If it has trials of another machine, kernel or engine, or of images that were built anew, what is known of these
+        stays among the hosts, as "until" the time of now.
+        """
         with writing(kept.run.path):
             kept.run.path.mkdir(parents=True, exist_ok=True)
             # It shows the trials before. The times of files do not tell that: a clock may be set back.
@@ -133,7 +137,9 @@ class CellStore:
         trials_file.end_last_line(kept.run.path / TRIALS)
         before = kept.info()
         entry = PlanEntry(kept.cell.experiment, CUSTOM, kept.cell.settings, trials)
-        hosts = before.hosts if before else {}
+        hosts = dict(before.hosts) if before else {}
+        if before and (before.host, before.images) != (info.host, info.images) and kept.records():
+            hosts[f"until {info.started}"] = RunHost(before.host, before.bases, before.images)
         observed = before.observed if before else None
         written = replace(info, plan=(entry,), status=RUNNING, hosts={**hosts, **info.hosts}, observed=observed)
         kept.run.write_info(written)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -28,20 +29,23 @@ TEXT_KEYS = (
 )
 COMPOSE = "compose.yaml"
 CACHE = "__pycache__"
+# What editors and file managers write beside a file while somebody looks at it; no build and no experiment reads it.
+BESIDE = re.compile(r"\..*\.sw[a-p]|.*~|\.#.*|#.*#|4913|\.DS_Store")
 
 
 def case_digest(directory: Path) -> str:
     """Return "sha256:..." over paths, contents and executable bits; "" if there is no such directory.
 
     Texts do not count: the files in TEXTS, and in compose.yaml the comments, the texts of x-reprolab, and what only a
-    shrink reads. So a finding that is written after a run does not change the digest.
+    shrink reads. So a finding that is written after a run does not change the digest. Files of editors do not count.
     """
     if not directory.is_dir():
         return ""
     total = hashlib.sha256()
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory).as_posix()
-        if path.is_file() and name not in TEXTS and CACHE not in path.parts:
+        beside = CACHE in name.split("/") or BESIDE.fullmatch(path.name)
+        if path.is_file() and name not in TEXTS and not beside:
             with writing(path):
                 content, executable = path.read_bytes(), bool(path.stat().st_mode & 0o100)
             content = _without_texts(content) if name == COMPOSE else content
