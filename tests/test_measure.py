@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -522,3 +523,15 @@ def test_a_map_of_thousands_does_not_wait_for_all_its_pages(tmp_path: Path, monk
     assert lines[0] == "writing the pages of 2 cells"
     assert lines[1].startswith("the pages of 1 further cell are left out; `")
     assert lines[1].endswith("/2` writes the first")
+
+
+def test_the_images_of_an_engine_are_asked_for_at_once() -> None:
+    """Another process may remove one between the list and a question about it."""
+    rows = [
+        {"Id": "sha256:1", "RepoTags": ["reprolab/blink-app:1", "reprolab/blink-app:2"]},
+        {"Id": "sha256:2", "RepoTags": ["<none>:<none>"]},
+        {"Id": "sha256:3", "RepoTags": None},
+    ]
+    client: Any = SimpleNamespace(api=SimpleNamespace(images=lambda filters: rows))
+    names = ("reprolab/blink-app:1", "reprolab/blink-app:2")
+    assert dict(local.lab_images(client)) == dict.fromkeys(names, "sha256:1")

@@ -25,6 +25,7 @@ from reprolab.verdict.counting import count
 
 # After so many trials of which none counts, none will: the cell does not start, or does not exercise the claim.
 HOPELESS = 2
+UNTAGGED = "<none>:<none>"  # what old engines list as the tag of an image without any
 
 
 @dataclass(frozen=True)
@@ -190,9 +191,9 @@ def cell_variant(scenario: Scenario, cell: Cell) -> PlannedVariant:
 
 def lab_images(client: docker.DockerClient) -> Iterator[tuple[str, str]]:
     """Reference and id of the lab's images on an engine."""
-    for image in client.images.list(filters={"label": labels.OBJECT}):
-        for tag in image.tags:
-            yield tag, str(image.id)
+    # One request. `images.list` asks for each image by itself, and fails if one is removed meanwhile.
+    for row in client.api.images(filters={"label": labels.OBJECT}):
+        yield from ((tag, str(row["Id"])) for tag in row["RepoTags"] or () if tag != UNTAGGED)
 
 
 def used_bases(runner: Runner) -> dict[str, BaseImage]:
