@@ -90,7 +90,7 @@ def test_lines_of_two_logs_are_no_sequence(tmp_path: Path) -> None:
 @pytest.fixture(autouse=True)
 def load_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The scenarios are loaded once for all tests."""
-    monkeypatch.setattr(command, "load_cases", lambda root: cases())
+    monkeypatch.setattr(command, "load_cases", lambda *roots: cases())
 
 
 def run(*arguments: str, **options: object) -> tuple[int, str]:
@@ -141,18 +141,27 @@ def test_a_value_that_a_shell_would_run_is_in_no_command(tmp_path: Path, value: 
     ("factor", "value", "taken"),
     [
         ("WORKER_CLASS", "gthread", "gthread"),
-        ("WORKER_CLASS", "shop.workers:Own", "shop.workers:Own"),
+        ("WORKER_CLASS", "shop.workers:Own", ""),  # the image of the case does not have it
         ("WORKER_CLASS", "$(touch never)", ""),
         ("WORKER_CLASS", "-x", ""),
         ("THREADS", "many", ""),
         ("PATCH", "anything", ""),
         ("PYTHON", "3.6", "3.6.15"),
         ("PYTHON", "3.5", ""),
+        ("WORKER_CLASS", "uvicorn.workers.UvicornWorker", ""),  # its image has no uvicorn
     ],
 )
 def test_a_factor_takes_only_what_the_case_can_run(factor: str, value: str, taken: str) -> None:
     """Plain words, numbers where a number is documented, one of the listed values, a patch release that it has."""
     assert _fitting(loader.load(ROOT, "socket-vanish"), factor, value) == taken
+
+
+def test_the_name_of_a_worker_class_in_a_log_becomes_that_of_the_option(tmp_path: Path) -> None:
+    """gunicorn 19 writes `threads`, and cannot load a class of that name."""
+    file = tmp_path / "web.log"
+    file.write_text(TRACEBACK)
+    assert "Using worker: threads" in TRACEBACK
+    assert "--set WORKER_CLASS=gthread" in run(str(file))[1]
 
 
 def test_where_nothing_matches_unusual_lines_and_a_way_on_are_shown(tmp_path: Path) -> None:
@@ -199,7 +208,7 @@ def test_the_page_names_every_key_of_the_json() -> None:
     ("arguments", "message"),
     [
         ([], "no log is given"),
-        (["-", "-"], "standard input twice"),
+        (["-", "-"], "standard input is given twice"),
         (["none.log"], "cannot read none.log"),
         ([str(ROOT)], "is no regular file"),
         ([str(WHOLE), "--env", "THREADS"], "expected: NAME=VALUE"),
@@ -252,6 +261,6 @@ def test_verify_of_nothing_says_so(tmp_path: Path) -> None:
 
 def test_a_whole_run_is_answered_from_its_log() -> None:
     """The run on record, packed as the lab keeps it."""
-    text = "\n".join(result_text.lines(diagnose(cases(), Question((str(WHOLE),)))))
+    text = "\n".join(result_text.lines(diagnose(cases(), Question((str(WHOLE),))), "authoring.md"))
     assert text.count("matches:") == 1
     assert "not this one: socket-vanish" not in text  # the other way in which it could show

@@ -10,7 +10,7 @@ import click
 
 from reprolab.baseimage import fallback
 from reprolab.baseimage.resolve import policy, remove_bundled, resolve_base
-from reprolab.cli.common import ROOT_VARIABLE, boundary, console, duration, project_root, show_progress
+from reprolab.cli.common import boundary, console, duration, folder_here, show_progress
 from reprolab.cli.json_output import SCHEMA, exit_document, print_json
 from reprolab.core.command_text import option
 from reprolab.core.errors import Exit, UsageError
@@ -103,9 +103,5 @@ def _stamp(folder: Path | None) -> str:
                 expected="one of " + ", ".join(known) if known else "a folder with a stack by hand; none is up",
             )
         return stamp
-    try:
-        return manual.stamp(project_root())
-    except UsageError:
-        if os.environ.get(ROOT_VARIABLE):
-            raise
-        return ""
+    root = folder_here()
+    return manual.stamp(root) if root else ""

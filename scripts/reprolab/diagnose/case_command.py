@@ -5,16 +5,23 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from reprolab.core import command_text
 from reprolab.diagnose.assess import Assessment
 from reprolab.diagnose.settings import Facts
 from reprolab.measure.companions import complete
+from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
 
 # What a shell and make take as it is. Any other value stays out of a command.
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/=,+@-]*")
+
+
+# How gunicorn 19 names the thread worker in its log; its option does not take this name.
+IN_LOGS = {"worker_class": {"threads": "gthread"}}
+FOLDER = "my-lab"  # of a user who has none
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,14 @@ def case_command(scenario: Scenario, assessment: Assessment, facts: Facts) -> Ca
     return CaseCommand(scenario.name, experiment, factors, _text(scenario.name, experiment, factors))
 
 
+def from_here(command: CaseCommand, root: Path | None) -> CaseCommand:
+    """The command where the user stands: the case may have to be taken into a lab folder."""
+    if root is not None and command.scenario in loader.names(root):
+        return command
+    folder = "" if root else f"reprolab init {FOLDER} && cd {FOLDER} && "
+    return replace(command, text=f"{folder}reprolab take {command.scenario} && {command.text}")
+
+
 def _text(name: str, experiment: str, factors: Mapping[str, str]) -> str:
     pairs = [shlex.quote(f"{factor}={value}") for factor, value in factors.items()]
     target = f"{name}/{experiment}" if experiment else name
@@ -55,7 +70,7 @@ def _value(source: str, assessment: Assessment, facts: Facts) -> str:
     server, _, name = source.partition(".")
     if name:
         setting = facts.setting(server, name)
-        return setting.value if setting else ""
+        return IN_LOGS.get(name, {}).get(setting.value, setting.value) if setting else ""
     if assessment.release and assessment.release.package == server:
         return assessment.release.version
     releases = facts.of_package(server)
@@ -63,13 +78,24 @@ def _value(source: str, assessment: Assessment, facts: Facts) -> str:
 
 
 def _fitting(scenario: Scenario, factor: str, value: str) -> str:
-    """The value as the factor takes it, "" if it does not. "3.6" becomes the patch release that the case has."""
+    """The value as the factor takes it, "" if it does not. "3.6" becomes the patch release that the case has.
+
+    Of words, such as a worker class, only those fit that the case itself runs: its image may lack another one.
+    """
     if not PLAIN.fullmatch(value) or (scenario.factors[factor].isdigit() and not value.isdigit()):
         return ""
     if factor in scenario.values:
         return value if value in scenario.values[factor] else ""
+    if scenario.factors[factor].isalpha():
+        return value if value in _run_values(scenario, factor) else ""
     listed = scenario.ranges[factor].values if factor in scenario.ranges else ()
     if not listed:
         return value
     minor = ".".join(value.split(".")[:2])
     return next((text for text in listed if text == value or text.startswith(f"{minor}.")), "")
+
+
+def _run_values(scenario: Scenario, factor: str) -> set[str]:
+    """The values of a factor in the variants of a case, the documented one among them."""
+    variants = (variant for experiment in scenario.experiments.values() for variant in experiment.variants.values())
+    return {scenario.factors[factor], *(changes[factor] for changes in variants if factor in changes)}
