@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -618,6 +619,31 @@ def test_a_stack_that_cannot_be_adopted_leaves_nothing(home: Path, text: str, me
     assert result.exit_code == Exit.USAGE and message in result.output, result.output
     assert [path for path in sorted((home / "lab").rglob("*")) if "__pycache__" not in path.parts] == before
     assert "there is no file" in adopt(home / "missing.yml", "--app", "web").output
+
+
+def test_what_is_left_out_on_the_command_line_is_named_with_the_choice(home: Path) -> None:
+    """A directory stands for its Compose file; without --app the message has the services, and a lone one is taken."""
+    (home / "empty").mkdir()
+    assert "empty has no compose.yaml" in adopt(home / "empty").output
+    file = home / "docker-compose.yml"
+    file.write_text("name: pair\nservices: {web: {image: x, ports: ['80']}, db: {image: x}}", encoding="utf-8")
+    result = adopt(home)
+    assert result.exit_code == Exit.USAGE
+    assert "--app SERVICE, which is one of web, db" in result.output.replace("db, web", "web, db")
+    file.write_text("name: lone\nservices: {web: {image: x, ports: ['80']}}", encoding="utf-8")
+    assert "services: web is app" in adopt(home).output
+    again = adopt(home).output
+    assert "scenarios/lone is there already" in again and "to write it anew: rm -r " in again
+
+
+def test_the_directory_that_is_named_for_a_new_start_is_enough(home: Path) -> None:
+    """The scenario is then written again, with one line in compose.yaml."""
+    file = home / "docker-compose.yml"
+    file.write_text("name: lone\nservices: {web: {image: x, ports: ['80']}}", encoding="utf-8")
+    adopt(file)
+    shutil.rmtree(home / "lab/scenarios/lone")
+    assert adopt(file).exit_code == 0
+    assert (home / "lab/compose.yaml").read_text(encoding="utf-8").count("scenarios/lone/") == 1
 
 
 def test_the_secrets_of_these_tests_are_secrets() -> None:
