@@ -1,4 +1,4 @@
-"""Puts what all lab folders share into the wheel: `images/`, `docs/` and `scenarios/` stay at the top of the repository.
+"""Puts what all lab folders share into the wheel: `images/`, `docs/` and `scenarios/` of the repository.
 
 Everything else of the build is in pyproject.toml. An editable install uses the repository's own folders.
 """

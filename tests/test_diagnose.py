@@ -17,6 +17,7 @@ from reprolab.diagnose import result_json, result_text
 from reprolab.diagnose.assess import Level
 from reprolab.diagnose.case_command import _fitting
 from reprolab.diagnose.session import Question, diagnose
+from reprolab.run import plan
 from reprolab.scenario import loader
 
 EXCERPTS = {excerpt.name: excerpt for excerpt in diagnose_excerpts.excerpts()}
@@ -154,6 +155,37 @@ def test_a_value_that_a_shell_would_run_is_in_no_command(tmp_path: Path, value: 
 def test_a_factor_takes_only_what_the_case_can_run(factor: str, value: str, taken: str) -> None:
     """Plain words, numbers where a number is documented, one of the listed values, a patch release that it has."""
     assert _fitting(loader.load(ROOT, "socket-vanish"), factor, value) == taken
+
+
+@pytest.mark.parametrize(
+    ("name", "factors"),
+    [
+        ("syslog-django", {"ARGUMENTS": "--log-syslog"}),
+        ("reload-missing-module", {"ARGUMENTS": "--reload", "FILE": "missing-module"}),
+        ("exit-code-3-hook", {"CHILD": "on-exit"}),
+        ("failed-startup-status", {"MESSAGE": "no database"}),
+        ("socket-vanish-heroku", {}),
+    ],
+)
+def test_the_command_has_what_the_case_needs_to_show(name: str, factors: dict[str, str]) -> None:
+    """Not every case shows on the documented stack; then the command has the factors of a variant that does."""
+    answer = EXCERPTS[name].answer()
+    row, shown = answer.assessments[0], answer.commands[0].factors
+    by_user = set(row.signature.factors)
+    assert {key: value for key, value in shown.items() if key not in by_user} == factors
+    assert all(f"{key}={value}" in answer.commands[0].text for key, value in factors.items())
+
+
+@pytest.mark.parametrize(
+    "excerpt", [excerpt for excerpt in EXCERPTS.values() if excerpt.expected], ids=lambda e: e.name
+)
+def test_every_command_makes_a_plan(excerpt: diagnose_excerpts.Excerpt) -> None:
+    """The case takes the factors of the command."""
+    answer = excerpt.answer()
+    for command_row in answer.commands:
+        scenario = loader.load(ROOT, command_row.scenario)
+        options = plan.RunOptions(command_row.scenario, command_row.experiment, settings=dict(command_row.factors))
+        assert plan.make_plan(scenario, options).variants
 
 
 def test_the_name_of_a_worker_class_in_a_log_becomes_that_of_the_option(tmp_path: Path) -> None:

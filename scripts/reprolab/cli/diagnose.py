@@ -80,8 +80,8 @@ def diagnose_(
         )
     question = Question(logs, configs, requirements, commands, variables, inspects, versions)
     catalogue = shared_files.catalogue()
-    found = diagnose(load_cases(*filter(None, (root, catalogue))), question)
-    answer = replace(found, commands=tuple(from_here(command, root) for command in found.commands))
+    diagnosis = diagnose(load_cases(*filter(None, (root, catalogue))), question)
+    answer = replace(diagnosis, commands=tuple(from_here(command, root) for command in diagnosis.commands))
     if as_json:
         click.echo(json.dumps(result_json.to_json(answer), indent=2, ensure_ascii=False))
     else:

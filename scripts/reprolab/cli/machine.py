@@ -44,8 +44,8 @@ def doctor(as_json: bool) -> None:
         f"kernel {engine.kernel} · cgroup {engine.cgroup} · {engine.os}",
         f"base images: policy {policy(os.environ)} (REPROLAB_BASES)",
     )
-    made = (f"  made by the lab: {tag}" for tag in fallbacks)
-    for line in (*facts, *made, *hand_stacks.left_lines(client())):
+    base_lines = (f"  made by the lab: {tag}" for tag in fallbacks)
+    for line in (*facts, *base_lines, *hand_stacks.left_lines(client())):
         out.print(line)
 
 

@@ -13,7 +13,8 @@ from reprolab.diagnose.assess import Assessment
 from reprolab.diagnose.settings import Facts
 from reprolab.measure.companions import complete
 from reprolab.scenario import loader
-from reprolab.scenario.model import Scenario
+from reprolab.scenario.model import DOCUMENTED, Scenario
+from reprolab.scenario.signature import Signature
 
 # What a shell and make take as it is. Any other value stays out of a command.
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/=,+@-]*")
@@ -26,7 +27,10 @@ FOLDER = "my-lab"  # of a user who has none
 
 @dataclass(frozen=True)
 class CaseCommand:
-    """``factors`` are those with the user's own values, and what these values need; ``text`` is the command."""
+    """``factors`` are those with the user's own values, what these values need, and those in which the case shows.
+
+    ``text`` is the command.
+    """
 
     scenario: str
     experiment: str
@@ -39,13 +43,29 @@ def case_command(scenario: Scenario, assessment: Assessment, facts: Facts) -> Ca
     sources = assessment.signature.factors.items()
     values = {name: value for name, source in sources if (value := _value(source, assessment, facts))}
     taken = {name: fitting for name, value in values.items() if (fitting := _fitting(scenario, name, value))}
+    wanted = {**_showing(scenario, assessment.signature), **taken}
     factors = {
         name: value
-        for name, value in complete(scenario, taken, taken).items()
+        for name, value in complete(scenario, wanted, taken).items()
         if name in taken or value != scenario.factors[name]
     }
     experiment = assessment.signature.experiment
     return CaseCommand(scenario.name, experiment, factors, _text(scenario.name, experiment, factors))
+
+
+def _showing(scenario: Scenario, signature: Signature) -> Mapping[str, str]:
+    """The factors of a variant that shows the case; none where the documented stack does.
+
+    The variant is one of the first claim from which the signature is known.
+    """
+    claims = {
+        claim.id: (claim, experiment) for experiment in scenario.experiments.values() for claim in experiment.claims
+    }
+    for known in signature.known_from:
+        claim, experiment = claims.get(known.claim, (None, None))
+        if claim and experiment and claim.shows:
+            return experiment.variants[DOCUMENTED if DOCUMENTED in claim.shows else claim.shows[0]]
+    return {}
 
 
 def from_here(command: CaseCommand, root: Path | None) -> CaseCommand:

@@ -46,8 +46,8 @@ def on_engine(client: docker.DockerClient) -> list[HandStack]:
     filters: dict[str, Any] = {"label": [f"{OBJECT}={HAND}", FOLDER]}
     containers = client.containers.list(all=True, ignore_removed=True, filters=filters)
     stacks = {
-        HandStack(found[SCENARIO], Path(unquote(found[FOLDER])), found[RUN], found.get(PLACE) == own_place())
-        for found in (container.labels for container in containers)
+        HandStack(marks[SCENARIO], Path(unquote(marks[FOLDER])), marks[RUN], marks.get(PLACE) == own_place())
+        for marks in (container.labels for container in containers)
     }
     return sorted(stacks, key=lambda stack: (str(stack.folder), stack.scenario))
 
