@@ -244,6 +244,7 @@ def test_the_page_names_every_key_of_the_json() -> None:
         (["none.log"], "cannot read none.log"),
         ([str(ROOT)], "is no regular file"),
         ([str(WHOLE), "--env", "THREADS"], "expected: NAME=VALUE"),
+        ([str(WHOLE), "--version", "gunicorn"], "expected: PACKAGE=VERSION"),
         ([str(WHOLE), "--config", "/dev/null"], "is no regular file"),
     ],
 )

@@ -71,6 +71,11 @@ def diagnose_(
             "standard input is given twice" if logs else "no log is given",
             expected="one or more logs, and - once for standard input",
         )
+    for version in versions:
+        if "=" not in version:
+            raise UsageError(
+                command_text.option("version", repr(version)), expected="PACKAGE=VERSION, such as gunicorn=19.6.0"
+            )
     root = folder_here()
     if verify and root is None:
         raise UsageError(

@@ -146,10 +146,13 @@ def new_scenario(name: str, texts: tuple[str, ...]) -> None:
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[SCENARIO]...")
+@click.argument("names", nargs=-1, metavar="[CASE]...")
 @boundary
 def take(names: tuple[str, ...]) -> None:
-    """Copy scenarios of the installed lab into this lab folder, where they run; without a name, list them."""
+    """Copy cases of the installed lab into this lab folder, where they run.
+
+    Without a name it lists them.
+    """
     if not names:
         for scenario in (loader.load(shared_files.catalogue(), name) for name in taking.names()):
             click.echo(f"{scenario.name}  {scenario.title}")
