@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import diagnose_excerpts
 import pytest
@@ -19,6 +21,7 @@ from reprolab.diagnose.case_command import _fitting
 from reprolab.diagnose.session import Question, diagnose
 from reprolab.run import plan
 from reprolab.scenario import loader
+from reprolab.verdict.document import SignCount, VerdictDocument
 
 EXCERPTS = {excerpt.name: excerpt for excerpt in diagnose_excerpts.excerpts()}
 WHOLE = ROOT / "tests" / "data" / "runs" / "whole" / "vanish" / "documented" / "1" / "app.streams.log.gz"
@@ -267,6 +270,8 @@ def test_verify_runs_the_first_case_with_the_users_settings(tmp_path: Path, monk
     plans = []
 
     class Session:
+        run = None
+
         def __init__(self, root: Path, run_plan: object, *_: object) -> None:
             plans.append(run_plan)
 
@@ -283,6 +288,28 @@ def test_verify_runs_the_first_case_with_the_users_settings(tmp_path: Path, monk
     assert run_plan.scenario.name == "socket-vanish"
     (variant,) = run_plan.variants
     assert variant.changes["THREADS"] == "4"
+
+
+@pytest.mark.parametrize(
+    ("counts", "line"),
+    [
+        ({"custom": SignCount(3, 3)}, "verified: the case shows here in 3/3 (SV-2: "),
+        ({"documented": SignCount(1, 3)}, "verified: the case shows here in 1/3 (SV-2: "),
+        ({"custom": SignCount(0, 3)}, "not seen: the case does not show here in 0/3 (SV-2: "),
+        ({"custom": SignCount(0, 0)}, "not decided: no trial tells whether the case shows here (SV-2)"),
+        ({}, "not decided: no trial tells whether the case shows here (SV-2)"),
+    ],
+)
+def test_verify_says_whether_the_case_shows(
+    monkeypatch: pytest.MonkeyPatch, counts: dict[str, SignCount], line: str
+) -> None:
+    """By the sign of the claim from which the signature is known, whatever the other signs of the scenario do."""
+    row = EXCERPTS["socket-vanish-heroku"].answer().commands[0]
+    assert row.claim == "SV-2"
+    verdict = VerdictDocument("socket-vanish", "run", (), {}, {"SV-2": counts, "SV-1": {"custom": SignCount(0, 3)}})
+    monkeypatch.setattr(command, "read_verdict", lambda _: verdict)
+    session: Any = SimpleNamespace(run="a run")
+    assert command._outcome(session, loader.load(ROOT, "socket-vanish"), row.claim).startswith(line)
 
 
 def test_verify_of_nothing_says_so(tmp_path: Path) -> None:

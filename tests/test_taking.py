@@ -76,6 +76,8 @@ def test_verify_takes_the_case_first(folder: Path, monkeypatch: pytest.MonkeyPat
     roots = []
 
     class Session:
+        run = None
+
         def __init__(self, root: Path, *_: object) -> None:
             roots.append(root)
 

@@ -21,6 +21,8 @@ from reprolab.run import plan
 from reprolab.run.progress import Progress
 from reprolab.run.session import Session
 from reprolab.scenario import loader, scaffold, taking
+from reprolab.scenario.model import CUSTOM, DOCUMENTED, Scenario
+from reprolab.verdict.document import read_verdict
 
 
 @click.command("diagnose")
@@ -110,4 +112,22 @@ def _verify(root: Path, answer: Diagnosis, as_json: bool) -> Exit | None:
     run_plan = plan.make_plan(scenario, options)
     releases.check(root, scenario, options.settings, command_text.factors())
     terminal = Output(stderr=True) if as_json else console()
-    return Session(root, run_plan, terminal, Progress(run_plan, terminal, show_progress)).execute()
+    session = Session(root, run_plan, terminal, Progress(run_plan, terminal, show_progress))
+    status = session.execute()
+    if line := _outcome(session, scenario, command.claim):
+        click.echo(line, err=as_json)
+    return status
+
+
+def _outcome(session: Session, scenario: Scenario, identifier: str) -> str:
+    """Whether the case showed with the user's values. Other signs of the scenario may be those of other cases."""
+    verdict = read_verdict(session.run) if session.run else None
+    claim = next((claim for claim in scenario.claims if claim.id == identifier), None)
+    if verdict is None or claim is None:
+        return ""
+    counts = verdict.signs.get(claim.id, {})
+    count = next((counts[variant] for variant in (CUSTOM, DOCUMENTED) if variant in counts), None)
+    if count is None or not count.trials:
+        return f"not decided: no trial tells whether the case shows here ({claim.id})"
+    what = "verified: the case shows here" if count.shown else "not seen: the case does not show here"
+    return f"{what} in {count.shown}/{count.trials} ({claim.id}: {claim.text})"

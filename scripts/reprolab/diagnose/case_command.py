@@ -29,13 +29,14 @@ FOLDER = "my-lab"  # of a user who has none
 class CaseCommand:
     """``factors`` are those with the user's own values, what these values need, and those in which the case shows.
 
-    ``text`` is the command.
+    ``text`` is the command. ``claim`` is the one whose sign tells whether the case shows, "" if there is none.
     """
 
     scenario: str
     experiment: str
     factors: Mapping[str, str]
     text: str
+    claim: str = ""
 
 
 def case_command(scenario: Scenario, assessment: Assessment, facts: Facts) -> CaseCommand:
@@ -43,20 +44,21 @@ def case_command(scenario: Scenario, assessment: Assessment, facts: Facts) -> Ca
     sources = assessment.signature.factors.items()
     values = {name: value for name, source in sources if (value := _value(source, assessment, facts))}
     taken = {name: fitting for name, value in values.items() if (fitting := _fitting(scenario, name, value))}
-    wanted = {**_showing(scenario, assessment.signature), **taken}
+    claim, needed = _showing(scenario, assessment.signature)
+    wanted = {**needed, **taken}
     factors = {
         name: value
         for name, value in complete(scenario, wanted, taken).items()
         if name in taken or value != scenario.factors[name]
     }
     experiment = assessment.signature.experiment
-    return CaseCommand(scenario.name, experiment, factors, _text(scenario.name, experiment, factors))
+    return CaseCommand(scenario.name, experiment, factors, _text(scenario.name, experiment, factors), claim)
 
 
-def _showing(scenario: Scenario, signature: Signature) -> Mapping[str, str]:
-    """The factors of a variant that shows the case; none where the documented stack does.
+def _showing(scenario: Scenario, signature: Signature) -> tuple[str, Mapping[str, str]]:
+    """The first claim from which the signature is known, and the factors of a variant that shows it.
 
-    The variant is one of the first claim from which the signature is known.
+    There are none where the documented stack shows it. Without such a claim both are empty.
     """
     claims = {
         claim.id: (claim, experiment) for experiment in scenario.experiments.values() for claim in experiment.claims
@@ -64,8 +66,8 @@ def _showing(scenario: Scenario, signature: Signature) -> Mapping[str, str]:
     for known in signature.known_from:
         claim, experiment = claims.get(known.claim, (None, None))
         if claim and experiment and claim.shows:
-            return experiment.variants[DOCUMENTED if DOCUMENTED in claim.shows else claim.shows[0]]
-    return {}
+            return claim.id, experiment.variants[DOCUMENTED if DOCUMENTED in claim.shows else claim.shows[0]]
+    return "", {}
 
 
 def from_here(command: CaseCommand, root: Path | None) -> CaseCommand:
