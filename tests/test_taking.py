@@ -15,6 +15,7 @@ from reprolab.core import shared_files
 from reprolab.core.errors import Exit, UsageError
 from reprolab.publish import readme_sections
 from reprolab.scenario import lab_folder, loader, scaffold, taking
+from reprolab.scenario.digest import case_digest
 
 EXCERPT = next(excerpt for excerpt in diagnose_excerpts.excerpts() if excerpt.name == "socket-vanish-heroku")
 
@@ -128,10 +129,11 @@ def test_the_guide_that_is_named_can_be_opened(outside: Path) -> None:
 
 @pytest.mark.parametrize("name", taking.names())
 def test_every_case_loads_where_it_was_taken_to(folder: Path, name: str) -> None:
-    """With its claims and its signatures, and without the history of the lab's own repository."""
+    """With its claims and its signatures, and without the lab's own history; for a record it is the same case."""
     directory = folder / taking.take(folder, name)
     assert [claim.id for claim in loader.load(folder, name).claims] == [c.id for c in loader.load(ROOT, name).claims]
     assert loader.signatures(loader.load(folder, name))
+    assert case_digest(directory) == case_digest(ROOT / "scenarios" / name)
     assert not list(directory.rglob("*.jsonl")) and not list(directory.rglob("*.pyc"))
     assert f"  - scenarios/{name}/compose.yaml" in (folder / "compose.yaml").read_text(encoding="utf-8").splitlines()
 
