@@ -126,6 +126,19 @@ def test_without_the_documented_stack_the_run_ends_at_once(tmp_path: Path, jobs:
     assert runner.driven == [] and records == [] and builder.stopped
 
 
+def test_a_base_image_that_cannot_be_had_is_no_matter_of_pins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The advice is about the registry."""
+
+    def wait(self: Builder, model: dict[str, Any]) -> dict[str, Any]:
+        raise BuildError('the image app:1 did not build:\nERROR: failed to do request: Head "https://r.example/v2/"')
+
+    monkeypatch.setattr(Builder, "wait", wait)
+    runner, prepared, _ = make(tmp_path, Builder("documented"))
+    with pytest.raises(BuildError) as caught:
+        runner.execute(prepared)
+    assert "let the engine reach the registry" in caught.value.advice and "pins" not in caught.value.advice
+
+
 def test_an_experiment_runs_although_another_cannot_be_built(tmp_path: Path) -> None:
     """A browser without an image must not stop the experiments that need none."""
     runner, prepared, _ = make(tmp_path, Builder("documented"))

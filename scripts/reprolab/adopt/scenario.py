@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from reprolab.adopt.names import Names
 from reprolab.adopt.services import CAPABILITIES, WHY_CAPABILITIES, Services
 from reprolab.adopt.source import Source
 from reprolab.adopt.variables import Factors
-from reprolab.core import command_text
+from reprolab.core import command_text, files
 from reprolab.core.errors import UsageError
 from reprolab.core.templates import environment
 from reprolab.scenario import loader, scaffold
@@ -63,7 +64,11 @@ def adopt(root: Path, source: Source, wanted: Adoption, compose: tuple[str, ...]
     scaffold.check_name(wanted.name)
     directory = root / "scenarios" / wanted.name
     if directory.exists():
-        raise UsageError(f"scenarios/{wanted.name} is there already", expected="another name: --name NAME")
+        raise UsageError(
+            f"scenarios/{wanted.name} is there already",
+            expected="another name: --name NAME",
+            advice=f"or, to write it anew: rm -r {shlex.quote(str(files.display_path(directory)))}",
+        )
     chosen = names.choose(wanted.name, source.services, wanted.app, wanted.proxy, wanted.without)
     changes = Changes()
     directory.mkdir(parents=True)
@@ -75,10 +80,10 @@ def adopt(root: Path, source: Source, wanted: Adoption, compose: tuple[str, ...]
     except BaseException:
         shutil.rmtree(directory, ignore_errors=True)
         raise
-    files = tuple(
+    written = tuple(
         sorted(path.relative_to(root) for path in directory.rglob("*") if path.suffix != ".pyc" and path.is_file())
     )
-    return Adopted((*files, Path("compose.yaml")), chosen.roles, factors, tuple(changes.rows))
+    return Adopted((*written, Path("compose.yaml")), chosen.roles, factors, tuple(changes.rows))
 
 
 def _model(

@@ -13,6 +13,8 @@ from reprolab.core.errors import UsageError
 from reprolab.core.subprocesses import CommandError, run
 
 LIMIT = 60.0  # seconds
+# As Compose looks for them in a directory.
+FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 WANTED = "a Compose file with services, such as docker-compose.yml"
 
 
@@ -43,8 +45,10 @@ class Source:
 def read(file: Path, compose: tuple[str, ...]) -> Source:
     """Read a Compose file. Raises UsageError for a file that is missing, that Compose refuses, or without services."""
     file = file.resolve()
+    file = next((path for name in FILES if (path := file / name).is_file()), file)
     if not file.is_file():
-        raise UsageError(f"there is no file {file}", expected=WANTED)
+        what = f"{file} has no {FILES[0]} or {FILES[2]}" if file.is_dir() else f"there is no file {file}"
+        raise UsageError(what, expected=WANTED)
     command = [*compose, "--file", str(file)]
     model = _config(command, file)
     if not model.get("services"):

@@ -77,7 +77,7 @@ def python_base(
         made_from = f"Debian {built.labels[f'{LABEL}.debian']} and CPython {version}, by another user"
         return FallbackImage(reference, built, made_from)
     debian = debian_base(client, environ, on_progress)
-    reference = f"{NAME}/python:{version}-{debian.reference.rpartition(':')[2]}"
+    reference = f"{NAME}/python:{interpreter.version}-{debian.reference.rpartition(':')[2]}"
     fingerprint = python_fingerprint(interpreter, debian.image.labels[f"{LABEL}.fingerprint"])
     labels = base_labels(official, debian.image.labels[f"{LABEL}.debian"], fingerprint)
     image = _current(client, reference, fingerprint)
@@ -85,7 +85,7 @@ def python_base(
         with _build_lock(on_progress):
             image = _current(client, reference, fingerprint)
             image = image or _make_python(client, interpreter, debian, reference, labels, on_progress)
-    return FallbackImage(reference, image, f"{debian.made_from} and pyenv's CPython {version}")
+    return FallbackImage(reference, image, f"{debian.made_from} and pyenv's CPython {interpreter.version}")
 
 
 def base_labels(official: str, debian: str, fingerprint: str) -> dict[str, str]:

@@ -25,7 +25,7 @@ from reprolab.engine.labels import BUNDLED, remove_bundled_names
 
 VARIABLE = "REPROLAB_BASES"
 # Alpine has another C library, Windows is another system. The other suffixes are names of Debian releases.
-PYTHON = re.compile(r"python:(?P<version>3\.\d+\.\d+)(?:-slim)?(?:-(?!alpine|windows|nanoserver)[a-z]+)?")
+PYTHON = re.compile(r"python:(?P<version>3\.\d+(?:\.\d+)?)(?:-slim)?(?:-(?!alpine|windows|nanoserver)[a-z]+)?")
 DEBIAN = re.compile(r"debian:[\w.-]+")
 # The engine passes on the message of the registry or of the network as one line of text.
 ABSENT = re.compile(
@@ -134,7 +134,10 @@ def resolve_base(official: str, client: docker.DockerClient, *, policy: Policy, 
 
 
 def fallback_version(official: str) -> str | None:
-    """Return the CPython version of a fallback image for ``official``; "" for Debian, None if there is no fallback."""
+    """Return the CPython version of a fallback image for ``official``; "" for Debian, None if there is no fallback.
+
+    A tag such as `3.12-slim` moves with the releases: its version is "3.12".
+    """
     python = PYTHON.fullmatch(official)
     if python:
         return python["version"]
@@ -271,7 +274,7 @@ def _from_host(official: str, client: docker.DockerClient, reason: str, on_progr
     if version is None:
         raise BaseImageError(
             f"{official} cannot be built from this host ({reason})",
-            expected="python:X.Y.Z[-slim][-SUITE] or debian:TAG; other images have no fallback image",
+            expected="python:X.Y[.Z][-slim][-SUITE] or debian:TAG; other images have no fallback image",
             advice=f"`docker load` the image, or let the engine reach its registry ({VARIABLE}=auto)",
         )
     if version:

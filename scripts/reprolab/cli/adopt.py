@@ -15,7 +15,7 @@ from reprolab.publish import readme_sections
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--app", required=True, metavar="SERVICE", help="the server under test")
+@click.option("--app", default="", metavar="SERVICE", help="the server under test; not needed where it is alone")
 @click.option("--proxy", default="", metavar="SERVICE", help="what stands before it, and takes requests and load")
 @click.option("--without", multiple=True, metavar="SERVICE", help="leave this service out")
 @click.option("--name", default="", help="of the scenario (default: the name of the stack)")

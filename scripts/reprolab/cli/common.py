@@ -52,6 +52,16 @@ def project_root() -> Path:
     )
 
 
+def folder_here() -> Path | None:
+    """The same, but None where there is none. A REPROLAB_ROOT that is none stays an error."""
+    try:
+        return project_root()
+    except UsageError:
+        if os.environ.get(ROOT_VARIABLE):
+            raise
+        return None
+
+
 def show_progress(message: str) -> None:
     """Print a line of progress on standard error."""
     terminal = Output(stderr=True)

@@ -50,6 +50,7 @@ COMMANDS = {
     "run": ("run", "run"),
     "shrink": ("shrink", "shrink"),
     "site": ("publish", "site"),
+    "take": ("scenarios", "take"),
     "up": ("manual", "up"),
     "watch": ("watch", "watch"),
     "wrk": ("manual", "wrk"),

@@ -72,9 +72,13 @@ class Case:
     singles: tuple[Plan, ...]
 
 
-def load_cases(root: Path) -> tuple[Case, ...]:
-    """All signatures of a checkout. Raises UsageError for a malformed one."""
-    scenarios = (loader.load(root, name) for name in loader.names(root))
+def load_cases(*roots: Path) -> tuple[Case, ...]:
+    """All signatures of these folders; of two scenarios with one name that of the first folder.
+
+    Raises UsageError for a malformed one.
+    """
+    places = {name: root for root in reversed(roots) for name in loader.names(root)}
+    scenarios = (loader.load(places[name], name) for name in sorted(places))
     return tuple(
         Case(
             scenario,

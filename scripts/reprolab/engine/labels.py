@@ -22,6 +22,8 @@ RUN = "reprolab.run"
 OWNER = "reprolab.owner"
 # A label of its own: earlier releases take an owner with more parts for one that has ended.
 PLACE = "reprolab.owner-place"
+# The lab folder of a stack by hand, as a quoted URL path: Compose would replace a `$`.
+FOLDER = "reprolab.folder"
 TRIAL = "trial"
 HAND = "by-hand"
 IMAGE = "image"

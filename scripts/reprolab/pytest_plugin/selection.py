@@ -25,7 +25,11 @@ def lab_root(config: pytest.Config) -> Path:
     setting = config.getini(ROOT_SETTING)
     if setting and ROOT_VARIABLE not in os.environ:
         os.environ[ROOT_VARIABLE] = str(config.rootpath / setting)
-    return project_root()
+    try:
+        return project_root()
+    except UsageError as error:
+        error.advice += f"; or name it in pytest's settings: {ROOT_SETTING} = DIR"
+        raise
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import sys
 import time
@@ -55,6 +56,8 @@ from reprolab.verdict.record import judge_run
 STAGES = ("set-up", "build", "up", "drive", "evidence", "down")
 DRIVEN = "driven.json"
 OBSERVE_ERROR = "observe-error.txt"
+# What a build prints that could not get its base image.
+NOT_PULLED = re.compile(r"failed to do request: |failed to resolve source metadata|https://registry-1\.docker\.io")
 NO_STACK: Model = {"services": {}}
 Trials = dict[Future[TrialRecord], str]  # running trials, each with the key of its variant
 
@@ -259,11 +262,13 @@ class Runner:
         built = [self.built(item) for item in prepared if item.variant.name == DOCUMENTED]
         if built and all(item.invalid for item in built) and not self.plan.keep_going:
             reason = built[0].invalid.splitlines()[0].rstrip(":")
+            repair = f"repair the build (`{command('pins', 'pins')}` checks every pin)"
+            if NOT_PULLED.search(built[0].invalid):
+                repair = "let the engine reach the registry of the base image, or `docker load` that image"
             raise BuildError(
                 f"the documented stack cannot be built, so no variant can be compared with it: {reason}",
                 expected="images of the documented variant; the message above has the lines of the log with the reason",
-                advice=f"repair the build (`{command('pins', 'pins')}` checks every pin), or run the other variants "
-                f"without it: {option('keep-going')}",
+                advice=f"{repair}, or run the other variants without it: {option('keep-going')}",
             )
 
     def _run_one_by_one(self, steps: Sequence[Step], by_key: Mapping[str, Prepared]) -> None:
