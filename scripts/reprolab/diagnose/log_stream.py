@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -18,6 +19,7 @@ STANDARD_INPUT = "-"
 BLOCK = MEBIBYTE  # bytes
 LONGEST_LINE = 1 << 16  # bytes; of a longer line the beginning is read
 GZIP = b"\x1f\x8b"
+COLOUR = re.compile(rb"\x1b\[[\d;]{0,20}m")
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 # Logs of equal lines are packed to about a 200th. A file that gives more, and much of it, is no log.
 LARGEST_RATIO, RATIO_FROM = 400, 64 * MEBIBYTE
@@ -112,6 +114,13 @@ class LogStream:
                 raise _Stopped
         if unpacked and unpacked.damage:
             self.faults.append(f"damaged: {unpacked.damage}")
+
+
+def without_colours(block: bytes) -> bytes:
+    """A block as it is searched: without the sequences that colour parts of a line, and with Unix ends of lines."""
+    if b"\x1b[" in block:
+        block = COLOUR.sub(b"", block)
+    return block.replace(b"\r\n", b"\n") if b"\r" in block else block
 
 
 class _Stopped(Exception):
