@@ -10,12 +10,14 @@ from dataclasses import replace
 
 from reprolab.diagnose.matcher import Block
 
-# What Compose, `kubectl logs --prefix` and a journal write before a line. The pid of a journal's line is no part of the
+# What Compose, `kubectl logs --prefix`, Heroku and a journal write before a line. The pid of a journal's line is no part of the
 # name: a master and its workers are one service.
 STAMP = rb"(?:\w{3} {1,2}\d{1,2} [\d:.]{8,20}|\d{4}-\d\d-\d\dT[\d:.,]{8,20}(?:Z|[+-][\d:]{4,6})?)"
 PREFIX = re.compile(
     rb"(?P<service>[\w.-]{1,100}) {1,40}\| |\[(?P<pod>pod/[^\]\s]{1,200})\] |"
-    rb"(?:<\d{1,3}>)?" + STAMP + rb" (?P<unit>[\w.-]{1,100} [\w./@-]{1,100})\[\d{1,10}\]: "
+    rb"(?:<\d{1,3}>)?"
+    + STAMP
+    + rb" (?:(?P<unit>[\w.-]{1,100} [\w./@-]{1,100})\[\d{1,10}\]|(?P<dyno>\w{1,100}\[[\w.-]{1,100}\])): "
 )
 SAMPLE = 200  # lines at the beginning of a log that show whether its lines have such names
 MOST_ORIGINS = 100  # the lines of all further ones are one origin
