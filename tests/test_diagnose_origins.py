@@ -26,6 +26,7 @@ def level(tmp_path: Path, log: str, name: str = "socket-vanish", **options: tupl
 
 
 def named(prefix: str, text: str) -> str:
+    """The text with a prefix before each line."""
     return "".join(f"{prefix}{line}\n" for line in text.splitlines())
 
 

@@ -39,15 +39,15 @@ def releases_in_force(
     that ended it. Else the user's own, `--version` first, else that of the other logs.
     """
     rows = [row for row in log_facts if isinstance(row.fact, Release) and row.fact.package == package]
-    own = [row for row in rows if steps and _same_origin(row, steps[0])]
+    of_service = [row for row in rows if steps and _same_origin(row, steps[0])]
     for limit in (steps[0].line, steps[-1].line) if steps else ():
-        before = [row.fact for row in own if row.line <= limit and isinstance(row.fact, Release)]
+        before = [row.fact for row in of_service if row.line <= limit and isinstance(row.fact, Release)]
         if before:
             return before[-1:]
     option = [release for release in given.of_package(package) if release.source == OPTION]
     if option:
         return option[-1:]
-    others = [row.fact for row in _last_of_each(row for row in rows if row not in own)]
+    others = [row.fact for row in _last_of_each(row for row in rows if row not in of_service)]
     user = given.of_package(package)
     if not steps:
         # Without a place in a log the logs count first: what they say ran.

@@ -72,6 +72,17 @@ class Block:
 
     def __post_init__(self) -> None:
         self._first: dict[bytes, int] = {}
+        self._pids: dict[tuple[LogLine, ...], list[bytes]] = {}
+
+    def pids(self, search: LineSearch) -> list[bytes]:
+        """The process ids in these lines. Several signatures ask for the same ones."""
+        if search.kinds not in self._pids:
+            self._pids[search.kinds] = pids = []
+            place = 0
+            while line := search.find(self, place):
+                pids += [line.pid] if line.pid else []
+                place = line.end + 1
+        return self._pids[search.kinds]
 
     def find(self, text: bytes, begin: int) -> int:
         """The first place of a text from ``begin`` on, -1 if there is none."""
@@ -91,6 +102,7 @@ class LineSearch:
     """The search for one of several kinds of lines."""
 
     def __init__(self, lines: Sequence[LogLine]) -> None:
+        self.kinds = tuple(lines)
         self._lines = [(line.has.encode(), re.compile(line.pattern.encode()), line.server) for line in lines]
 
     def find(self, block: Block, begin: int, accepts: Accepts = _any) -> Place | None:
@@ -167,7 +179,8 @@ class Progress:
         """Go through the next block of the log."""
         for search in self._plan.steps:
             if search.introduced_by:
-                self._introduce(block, search.introduced_by)
+                # A server with very many workers has the last ones unknown.
+                self._introduced.update(block.pids(search.introduced_by)[: MOST_PIDS - len(self._introduced)])
         place = 0
         while not self.complete and place < len(block.content):
             search = self._plan.steps[len(self.matches)]
@@ -201,14 +214,6 @@ class Progress:
         elif self._window >= search.step.within or (search.resets and search.resets.at(block, place, end)):
             self._back_to(anchor)
         return end + 1
-
-    def _introduce(self, block: Block, lines: LineSearch) -> None:
-        """Note the process ids that a block introduces. A server with very many workers has the last ones unknown."""
-        place = 0
-        while line := lines.find(block, place):
-            if line.pid and len(self._introduced) < MOST_PIDS:
-                self._introduced.add(line.pid)
-            place = line.end + 1
 
     def _accepts(self, step: Step) -> Accepts:
         """Whether a line of the step is about the same thing as the steps before, and about the right process."""
