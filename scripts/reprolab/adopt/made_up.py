@@ -11,15 +11,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from reprolab.stack.hidden import CREDENTIALS, SHORTEST, is_secret
+from reprolab.stack.hidden import CREDENTIALS, KNOWN_FORMS, SHORTEST, is_secret
 
 # A key alone before the host, as error trackers have it.
 USER_KEY = re.compile(r"\w+://(?P<secret>[^/\s:@]{16,})@")
-# Values that are secrets under any name: keys of well-known services, signed tokens, private keys.
-KNOWN_FORMS = re.compile(
-    r"\b(?:sk|pk|rk)_(?:live|test)_\w{8,}|\bgh[opsu]_\w{20,}|\bglpat-[\w-]{16,}|\bxox[abprs]-[\w-]{10,}|\bAKIA[A-Z0-9]{16}\b|"
-    r"\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*|-----BEGIN [A-Z ]*PRIVATE KEY-----"
-)
 NO_SECRET = re.compile(r"(?i:true|false|yes|no|on|off|none)|\d{1,4}")
 FILE_NAMES = ("_FILE", "_PATH", "_DIR")
 ADDRESS = re.compile(r"\w+://([\w.-]+)(?=[:/]|$)")

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from reprolab.diagnose.matcher import Block
 
-# What Compose, `kubectl logs --prefix`, Heroku and a journal write before a line. The pid of a journal is no part of the
-# name: a master and its workers are one service.
+# What Compose, `kubectl logs --prefix`, Heroku and a journal write before a line. The pid of a journal is no part of
+# the name: a master and its workers are one service.
 STAMP = rb"(?:\w{3} {1,2}\d{1,2} [\d:.]{8,20}|\d{4}-\d\d-\d\dT[\d:.,]{8,20}(?:Z|[+-][\d:]{4,6})?)"
 PREFIX = re.compile(
     rb"(?P<service>[\w.-]{1,100}) {1,40}\| |\[(?P<pod>pod/[^\]\s]{1,200})\] |"

@@ -22,6 +22,12 @@ SECRET_NAME = re.compile(
 # A directory, and settings that only have such a word in their name.
 NO_SECRET = frozenset({"PWD", "OLDPWD", "SSH_AUTH_SOCK"})
 CREDENTIALS = re.compile(r"\w+://[^/\s:@]*:(?P<secret>[^/\s@]+)@")
+# Values that are secrets under any name: keys of well-known services, signed tokens, private keys.
+KNOWN_FORMS = re.compile(
+    r"\b(?:sk|pk|rk)_(?:live|test)_\w{8,}|\bgh[opsu]_\w{20,}|\bglpat-[\w-]{16,}|\bxox[abprs]-[\w-]{10,}|\bAKIA[A-Z0-9]{16}\b|"
+    r"\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*|"
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----|[A-Za-z0-9+/=\s\\]*)"
+)
 SHORTEST = 6  # a shorter value is hidden only in its own place, since it may be a part of any text
 # The keys of a service whose texts may hold a secret.
 SERVICE_KEYS = ("environment", "command", "entrypoint", "labels", "healthcheck", "build")
