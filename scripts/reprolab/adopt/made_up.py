@@ -9,12 +9,15 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from reprolab.stack.hidden import CREDENTIALS, KNOWN_FORMS, SHORTEST, is_secret
 
 # A key alone before the host, as error trackers have it.
 USER_KEY = re.compile(r"\w+://(?P<secret>[^/\s:@]{16,})@")
+# curl --user NAME:PASSWORD
+USER_PASSWORD = re.compile(r"\b(?:curl|wget)\b[^|;&\n]*?\s(?:-\w*u|--user)[ =]?[\"']?[^\s:\"']+:(?P<secret>[^\s\"'$]+)")
 NO_SECRET = re.compile(r"(?i:true|false|yes|no|on|off|none)|\d{1,4}")
 FILE_NAMES = ("_FILE", "_PATH", "_DIR")
 ADDRESS = re.compile(r"\w+://([\w.-]+)(?=[:/]|$)")
@@ -25,6 +28,7 @@ PASS = re.compile(r"pass$", re.IGNORECASE)  # requirepass
 # NAME=VALUE and --name VALUE within a text; a value with a dollar is the shell's, and no secret itself.
 ASSIGNED = re.compile(r"(?<![\w-])(?:--?)?(?P<name>[A-Za-z][\w.-]*)=[\"']?(?P<secret>[^\s\"'$()&|;]+)")
 GIVEN = re.compile(r"(?<![\w-])--(?P<name>[A-Za-z][\w-]*) [\"']?(?P<secret>[^\s\"'$()&|;-][^\s\"'$()&|;]*)")
+LARGEST_SECRET = 1 << 16  # bytes
 TEXT = "made-up-by-the-lab-{:02}-0123456789abcdef"
 
 
@@ -63,7 +67,7 @@ class MadeUp:
                 self.of(text)
             else:
                 plain.add(text)
-            for pattern in (CREDENTIALS, USER_KEY):
+            for pattern in (CREDENTIALS, USER_KEY, USER_PASSWORD):
                 for match in pattern.finditer(text):
                     self.of(match["secret"])
             for match in KNOWN_FORMS.finditer(text):
@@ -110,7 +114,7 @@ class MadeUp:
         def assigned(match: re.Match[str]) -> str:
             return at_its_place(match) if self.is_secret(match["name"], match["secret"]) else match[0]
 
-        text = CREDENTIALS.sub(at_its_place, text)
+        text = USER_PASSWORD.sub(at_its_place, CREDENTIALS.sub(at_its_place, text))
         for pattern in (ASSIGNED, GIVEN):
             text = pattern.sub(assigned, text)
         return text
@@ -119,9 +123,34 @@ class MadeUp:
         """Whether a text has a known secret in it."""
         return self.text(text) != text
 
+    def content(self, content: bytes) -> bytes:
+        """The content of a file without the known secrets; words that stand for something else too stay."""
+        for secret in sorted(self.values.keys() - self.common, key=len, reverse=True):
+            # In a model every dollar is written twice.
+            for text in {secret, secret.replace("$$", "$")}:
+                if len(text) >= SHORTEST:
+                    content = content.replace(text.encode(), self.values[secret].encode())
+        return content
+
     def inside(self, content: bytes) -> bool:
         """Whether a file has a known secret in it."""
         return any(len(secret) >= SHORTEST and secret.encode() in content for secret in self.values)
+
+
+def secret_name(name: str) -> str:
+    """What stands for the content of a secret of the top level."""
+    return f"secrets.{name} of the stack"
+
+
+def read_secret(path: Path) -> str:
+    """The content of the file of a secret, "" if it is none that is a text of its own."""
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(LARGEST_SECRET + 1)
+    except OSError:
+        return ""
+    text = content.decode(errors="replace").strip()
+    return text if len(content) <= LARGEST_SECRET and len(text) >= SHORTEST and "\ufffd" not in text else ""
 
 
 def _named(part: Any, name: str = "") -> Iterator[tuple[str, str]]:

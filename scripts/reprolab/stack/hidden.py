@@ -15,7 +15,8 @@ MASK = "[masked]"
 VARIABLE = "REPROLAB_HIDDEN_{}"
 # A word of a name. KEY alone is a secret too, as in API_KEY; PUBLIC_KEY is none.
 SECRET_NAME = re.compile(
-    r"passw(or)?d|passphrase|secret|credential|(?<![a-z])(pass|pwd|tokens?|(?<!public[_.-])(api)?keys?|auth|cookie|dsn)"
+    r"passw(or)?d|passphrase|secret|credential|(?<![a-z])(pass|pwd|tokens?|(?<!public[_.-])(api)?keys?|auth|cookie|dsn|salt|pepper|"
+    r"jwt|bearer|otp|webhook)"
     r"(?![a-z])",
     re.IGNORECASE,
 )
