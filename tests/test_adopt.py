@@ -427,13 +427,12 @@ def test_no_way_leads_a_secret_file_into_a_copy(tmp_path: Path) -> None:
     made_up.of("known-secret-1")
     Copies(tmp_path / "out", Changes(), made_up).context(folder, "c", "Dockerfile", "web.build")
     assert {path.name for path in (tmp_path / "out/c").iterdir()} == {"Dockerfile", ".dockerignore"}
-    assert (
-        tmp_path / "out/c/Dockerfile"
-    ).read_bytes() == f"FROM scratch\n# \udcff {made_up.of('known-secret-1')}\n".encode(errors="surrogateescape")
+    value = made_up.of("known-secret-1").encode()
+    assert (tmp_path / "out/c/Dockerfile").read_bytes() == b"FROM scratch\n# \xff " + value + b"\n"
 
 
 def test_a_secret_beside_a_factor_is_the_same_secret_elsewhere() -> None:
-    """Of `${PASSWORD:-x}@${HOST:-db}` the password takes its present value, and then the made-up one of the database."""
+    """Of `${PASSWORD:-x}@${HOST:-db}` the password takes its present value, and then the database's made-up one."""
     values = {"HOST": "db"}
     written = "postgres://shop:${DB_PASSWORD:-known-secret-1}@${HOST:-db}/x"
     part, used, _ = merged("postgres://shop:known-secret-1@db/x", written, **values)

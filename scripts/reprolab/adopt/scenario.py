@@ -107,7 +107,7 @@ def _model(
 
 
 def _withheld(source: Source, made_up: MadeUp) -> dict[Path, str]:
-    """The files that are not copied with a directory: path -> why. From here on the content of secret files is known."""
+    """The files that are not copied with a directory: path -> why. What secret files hold is known from here on."""
     withheld = {source.file.resolve(): "the scenario has its own"}
     for section in (source.written.get("services") or {}).values():
         for entry in section.get("env_file") or ():

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from reprolab.cli.common import boundary, console, project_root, show_progress
+from reprolab.cli.json_output import print_json
 from reprolab.cli.output import Output
 from reprolab.core import command_text
 from reprolab.core.errors import Exit, UsageError
@@ -74,7 +74,7 @@ def diagnose_(
     question = Question(logs, configs, requirements, commands, variables, inspects, versions)
     answer = diagnose(load_cases(root), question)
     if as_json:
-        click.echo(json.dumps(result_json.to_json(answer), indent=2, ensure_ascii=False))
+        print_json(result_json.to_json(answer))
     else:
         for line in result_text.lines(answer):
             click.echo(line)
