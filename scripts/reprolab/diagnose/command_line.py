@@ -22,7 +22,10 @@ SHORT: Mapping[str, Mapping[str, str]] = {
     "uvicorn": {},
     "hypercorn": {"-w": "workers", "-b": "bind", "-k": "worker_class", "-c": "config"},
 }
-SHORT_SWITCHES = {"gunicorn": {"-D": "daemon", "-R": "enable_stdio_inheritance"}, "uwsgi": {"-M": "master"}}
+SHORT_SWITCHES = {
+    "gunicorn": {"-D": "daemon", "-R": "enable_stdio_inheritance"},
+    "uwsgi": {"-M": "master", "-T": "enable-threads"},
+}
 # Long options whose settings have another name.
 LONG = {
     "gunicorn": {
@@ -79,8 +82,16 @@ def read_variable(name: str, value: str) -> list[Setting | Unread]:
         return [Setting(server, "workers", value, name) for server in ("gunicorn", "uvicorn")]
     if name.startswith("UWSGI_"):
         option = name.removeprefix("UWSGI_").lower().replace("_", "-")
-        return [Setting("uwsgi", _named("uwsgi", option), "true" if value == "1" else value, name)]
+        return [Setting("uwsgi", _named("uwsgi", option), uwsgi_value(option, value), name)]
     return []
+
+
+def uwsgi_value(option: str, value: str) -> str:
+    """The value of an option of uWSGI: "true" or "false" for a switch, in whatever words."""
+    small = value.lower()
+    if small in ("true", "yes", "on", "") or (small == "1" and option in SWITCHES["uwsgi"]):
+        return "true"
+    return "false" if option in SWITCHES["uwsgi"] and small in ("0", "false", "no", "off") else value
 
 
 def _options(server: str, words: Sequence[str], source: str) -> Iterator[Setting | Unread]:
@@ -113,6 +124,9 @@ def _setting(server: str, option: str, value: str, source: str) -> Iterator[Sett
     if option in CONFIG_FILES and server != "uvicorn":
         yield Unread(source, "it names a configuration file: give it with --config")
         return
+    if re.search(r"[$`]", value):
+        yield Unread(source, f"{option} is a variable of the shell")
+        value = ""
     yield Setting(server, _named(server, option), value, source)
 
 
