@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
-from reprolab.diagnose import command_line, gunicorn_file, requirements, uwsgi_file
+from reprolab.diagnose import command_line, gunicorn_file, inspect_file, requirements, uwsgi_file
 from reprolab.diagnose.settings import Facts
 
 
@@ -114,3 +115,22 @@ def test_two_releases_of_two_forks_of_a_lock_are_both_known() -> None:
     """What follows from that is decided elsewhere: neither is taken."""
     text = '[[package]]\nname = "gunicorn"\nversion = "20.1.0"\n[[package]]\nname = "gunicorn"\nversion = "21.2.0"\n'
     assert [row.version for row in requirements.read(text, "uv.lock")] == ["20.1.0", "21.2.0"]
+
+
+def test_the_status_of_one_container_and_the_start_of_another_are_no_case() -> None:
+    """`docker inspect` prints several. A release and a command are read all the same."""
+    killed = {"Config": {"Cmd": ["gunicorn", "x", "--threads", "4"]}, "State": {"ExitCode": 137, "OOMKilled": False}}
+    script = {"Config": {"Entrypoint": ["start.sh"], "Env": ["PYTHON_VERSION=3.8.18"]}, "State": {"ExitCode": 0}}
+    items = inspect_file.read(json.dumps([killed, script]), "i.json")
+    assert known(items, "gunicorn", "threads") == "4"
+    assert known(items, "container", "exit_code") is None
+    assert any("2 containers" in getattr(item, "reason", "") for item in items)
+    assert known(inspect_file.read(json.dumps([killed]), "i.json"), "container", "exit_code") == "137"
+
+
+def test_each_address_of_gunicorn_counts() -> None:
+    """It listens on all of them, so a Unix socket among them is one."""
+    assert known(command_line.read("gunicorn -b unix:/a --bind :80 x"), "gunicorn", "bind") == "unix:/a :80"
+    assert (
+        known(command_line.read_variable("GUNICORN_CMD_ARGS", "-b :80 -b unix:/a"), "gunicorn", "bind") == ":80 unix:/a"
+    )

@@ -65,17 +65,26 @@ def read_words(words: Sequence[str], source: str) -> list[Setting | Unread]:
         name = PurePosixPath(word).name
         server = next((server for server in SERVERS if re.fullmatch(rf"{server}(-?[\d.]+)?", name)), "")
         if server:
-            return list(_options(server, words[number + 1 :], source))
+            return _with_all_binds(list(_options(server, words[number + 1 :], source)))
         if word == "-c" and number + 1 < len(words) and PurePosixPath(words[number - 1]).name in ("sh", "bash", "dash"):
             return read(words[number + 1], source)
     return [Unread(source, f"it calls none of {', '.join(SERVERS)}")]
+
+
+def _with_all_binds(items: list[Setting | Unread]) -> list[Setting | Unread]:
+    """gunicorn listens on each address that it is given; of any other option the last value counts."""
+    binds = [item for item in items if isinstance(item, Setting) and (item.server, item.name) == ("gunicorn", "bind")]
+    if len(binds) < 2:
+        return items
+    others = [item for item in items if item not in binds]
+    return [*others, Setting("gunicorn", "bind", " ".join(row.value for row in binds), binds[0].source)]
 
 
 def read_variable(name: str, value: str) -> list[Setting | Unread]:
     """The settings of a variable of the environment: GUNICORN_CMD_ARGS, WEB_CONCURRENCY, UWSGI_...; others are none."""
     if name == "GUNICORN_CMD_ARGS":
         try:
-            return list(_options("gunicorn", shlex.split(value)[:MOST_WORDS], name))
+            return _with_all_binds(list(_options("gunicorn", shlex.split(value)[:MOST_WORDS], name)))
         except ValueError as error:
             return [Unread(name, f"it cannot be split into words: {error}")]
     if name == "WEB_CONCURRENCY" and value.isdigit():

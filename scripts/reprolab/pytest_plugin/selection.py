@@ -23,9 +23,14 @@ ROOT_SETTING = "reprolab_root"
 def lab_root(config: pytest.Config) -> Path:
     """The lab's folder: REPROLAB_ROOT, else pytest's setting reprolab_root, else found from here. Raises UsageError."""
     setting = config.getini(ROOT_SETTING)
-    if setting and ROOT_VARIABLE not in os.environ:
-        os.environ[ROOT_VARIABLE] = str(config.rootpath / setting)
-    return project_root()
+    if not setting or ROOT_VARIABLE in os.environ:
+        return project_root()
+    # For this call only: another session of the same process may have another folder.
+    os.environ[ROOT_VARIABLE] = str(config.rootpath / setting)
+    try:
+        return project_root()
+    finally:
+        del os.environ[ROOT_VARIABLE]
 
 
 @dataclass
