@@ -6,28 +6,30 @@ So the parts of a stack agree with each other, and no file of the scenario or of
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from reprolab.stack.hidden import CREDENTIALS, KNOWN_FORMS, SHORTEST, is_secret
+from reprolab.stack.hidden import (
+    ASSIGNED,
+    CREDENTIALS,
+    GIVEN,
+    KNOWN_FORMS,
+    OPTION,
+    QUOTED,
+    SHORTEST,
+    USER_KEY,
+    USER_PASSWORD,
+    is_secret,
+    named_texts,
+)
 
-# A key alone before the host, as error trackers have it.
-USER_KEY = re.compile(r"\w+://(?P<secret>[^/\s:@]{16,})@")
-# curl --user NAME:PASSWORD
-USER_PASSWORD = re.compile(r"\b(?:curl|wget)\b[^|;&\n]*?\s(?:-\w*u|--user)[ =]?[\"']?[^\s:\"']+:(?P<secret>[^\s\"'$]+)")
 NO_SECRET = re.compile(r"(?i:true|false|yes|no|on|off|none)|\d{1,4}")
 FILE_NAMES = ("_FILE", "_PATH", "_DIR")
 ADDRESS = re.compile(r"\w+://([\w.-]+)(?=[:/]|$)")
 METHOD = re.compile(r"auth|cookie", re.IGNORECASE)
 WORD = re.compile(r"[A-Za-z]{1,16}")
-OPTION = re.compile(r"--?[A-Za-z][\w-]*")
 PASS = re.compile(r"pass$", re.IGNORECASE)  # requirepass
-# NAME=VALUE and --name VALUE within a text; a value with a dollar is the shell's, and no secret itself.
-ASSIGNED = re.compile(r"(?<![\w-])(?:--?)?(?P<name>[A-Za-z][\w.-]*)=[\"']?(?P<secret>[^\s\"'$()&|;]+)")
-GIVEN = re.compile(r"(?<![\w-])--(?P<name>[A-Za-z][\w-]*) [\"']?(?P<secret>[^\s\"'$()&|;-][^\s\"'$()&|;]*)")
 LARGEST_SECRET = 1 << 16  # bytes
 TEXT = "made-up-by-the-lab-{:02}-0123456789abcdef"
 
@@ -62,7 +64,7 @@ class MadeUp:
     def learn(self, part: Any) -> None:
         """Know the secrets of a model: variables and options by their names, passwords in addresses, known keys."""
         plain = set(self.hosts)
-        for name, text in _named(part):
+        for name, text in named_texts(part):
             if self.is_secret(name, text):
                 self.of(text)
             else:
@@ -115,7 +117,7 @@ class MadeUp:
             return at_its_place(match) if self.is_secret(match["name"], match["secret"]) else match[0]
 
         text = USER_PASSWORD.sub(at_its_place, CREDENTIALS.sub(at_its_place, text))
-        for pattern in (ASSIGNED, GIVEN):
+        for pattern in (ASSIGNED, GIVEN, QUOTED):
             text = pattern.sub(assigned, text)
         return text
 
@@ -151,19 +153,3 @@ def read_secret(path: Path) -> str:
         return ""
     text = content.decode(errors="replace").strip()
     return text if len(content) <= LARGEST_SECRET and len(text) >= SHORTEST and "\ufffd" not in text else ""
-
-
-def _named(part: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """(name, text) of all texts of a model. In lists and command lines a name is an option, or the left side of `=`."""
-    if isinstance(part, Mapping):
-        for key, entry in part.items():
-            yield from _named(entry, str(key))
-    elif isinstance(part, list):
-        words = [entry for entry in part if isinstance(entry, str)]
-        yield from ((option.lstrip("-"), word) for option, word in pairwise(words) if OPTION.fullmatch(option))
-        for entry in part:
-            yield from _named(entry)
-    elif isinstance(part, str):
-        yield name, part
-        for pattern in (ASSIGNED, GIVEN):
-            yield from ((match["name"], match["secret"]) for match in pattern.finditer(part))
