@@ -8,7 +8,11 @@ RANGE = {
     "affected": ">=20.1.0,<=23.0.0 | >=24.1.1,<=26.0.0",
     "unaffected": "==24.0.0 | >=26.1.0,<=27.0.1",
 }
-BOOTING = [LogLine("gunicorn", "Booting worker with pid: ", r"with pid: (?P<pid>\d+)")]
+# A worker names itself at its start and at its end. The log may lack the start.
+WORKERS = [
+    LogLine("gunicorn", "Booting worker with pid: ", r"with pid: (?P<pid>\d+)"),
+    LogLine("gunicorn", "Worker exiting (pid: ", r"\(pid: (?P<pid>\d+)"),
+]
 ENDED = [LogLine("gunicorn", " exited with code ", r"Worker \(pid:(?P<pid>\d+)\) exited with code [34]\b")]
 # All by one master: after an upgrade in place (USR2) there are two, and the log may not have the start of the first.
 START = [LogLine("gunicorn", "Starting gunicorn ", r"\[(?P<same>\d+)\] \[INFO\] Starting")]
@@ -22,7 +26,7 @@ ENDED_CHILD = [
 MASTER_STOPS = [LogLine("gunicorn", "Shutting down: Master", r"\[(?P<same>\d+)\] \[\w+\] Shutting")]
 REASON = [LogLine("gunicorn", "Reason: Worker failed to boot."), LogLine("gunicorn", "Reason: App failed to load.")]
 REAL = [
-    Step("a worker itself ended with 3 or 4", ENDED, introduced_by=BOOTING),
+    Step("a worker itself ended with 3 or 4", ENDED, introduced_by=WORKERS),
     Step("a worker really could not be started", [LogLine("gunicorn", "Exception in worker process")]),
     Step(
         "the application really could not be loaded",
@@ -98,7 +102,7 @@ SIGNATURES = [
         steps=[
             Step("the server starts", START),
             Step("its workers are named", [LogLine("gunicorn", "Booting worker with pid: ")]),
-            Step("a process that is none of them ends", ENDED_CHILD, introduced_by=BOOTING, introduced=False),
+            Step("a process that is none of them ends", ENDED_CHILD, introduced_by=WORKERS, introduced=False),
             Step("the server stops", MASTER_STOPS),
             Step("it says that a worker could not be started", REASON, within=5),
         ],
