@@ -117,3 +117,16 @@ def test_groups_of_two_names_are_about_two_things() -> None:
         progress = Progress(Plan.of(steps))
         progress.feed(Block("a.log", log, 0))
         assert progress.complete is complete
+
+
+def test_what_another_service_had_excludes_nothing(tmp_path: Path) -> None:
+    """A worker of another one that really failed says nothing of this one; of the same one it does."""
+    hook = read(EXCERPTS_FOLDER / "exit-code-3-running.txt").files["app.log"]
+    failed = "[2026-05-30 10:00:00 +0000] [9] [ERROR] Exception in worker process\n"
+    other = named("api-1  | ", failed)
+    assert level(tmp_path, other + named("web-1  | ", hook), "exit-code-3") == Level.MATCHES
+    (tmp_path / "other.log").write_text(failed)
+    (tmp_path / "web.log").write_text(hook)
+    answer = diagnose(cases(), Question((str(tmp_path / "other.log"), str(tmp_path / "web.log"))))
+    assert next(row.level for row in answer.assessments if row.scenario == "exit-code-3") == Level.MATCHES
+    assert level(tmp_path, failed + hook, "exit-code-3") == Level.NOT_THIS

@@ -30,6 +30,7 @@ class Level(StrEnum):
     NOT_THIS = "not this one"
 
 
+COLLECTOR = "journald"
 NAMED = (Level.MATCHES, Level.COULD_BE)
 
 
@@ -51,6 +52,18 @@ class Evidence:
     complete: bool = False
     beside: tuple[Match, ...] = ()
     absent: tuple[Match, ...] = ()
+
+    @property
+    def against(self) -> list[Match]:
+        """The lines that speak against the case: where a service shows it, those of the same service in the same log.
+
+        What the collector of a log says of itself is about all of its services.
+        """
+        if not self.complete:
+            return list({match.what: match for match in reversed(self.absent)}.values())
+        first = self.steps[0]
+        rows = [match for match in self.absent if match.log == first.log]
+        return [match for match in rows if match.origin == first.origin or match.server == COLLECTOR]
 
 
 @dataclass(frozen=True)
@@ -98,11 +111,12 @@ def assess(
             )
         else:
             against.append(f"it needs that {condition.what}, but {shown}")
-    against += [f"{match.what} ({match.log}:{match.line})" for match in evidence.absent]
+    against += [f"{match.what} ({match.log}:{match.line})" for match in evidence.against]
     level = _level(signature, evidence, state, bool(against), bool(unknown))
     if level is None:
         return None
-    matches = (*(evidence.steps if evidence.complete else ()), *evidence.beside)
+    beside = {match.what: match for match in reversed(evidence.beside)}.values()
+    matches = (*(evidence.steps if evidence.complete else ()), *beside)
     return Assessment(scenario, signature, level, matches, tuple(for_it), tuple(against), tuple(unknown), release)
 
 

@@ -135,8 +135,9 @@ class _Search:
 
 
 def _joined(before: tuple[Match, ...], seen: Sequence[Match | None]) -> tuple[Match, ...]:
-    known = {match.what for match in before}
-    return (*before, *(match for match in seen if match and match.what not in known))
+    """The first match of each step in each service of each log."""
+    known = {(match.what, match.log, match.origin) for match in before}
+    return (*before, *(match for match in seen if match and (match.what, match.log, match.origin) not in known))
 
 
 def diagnose(cases: Sequence[Case], question: Question) -> Diagnosis:
