@@ -477,13 +477,63 @@ def test_environment_files_and_secrets_in_files(tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM scratch\n")
     changes, made_up = Changes(), MadeUp()
     made_up.of("known-secret-1")
-    copies = Copies(tmp_path / "out", changes, made_up, frozenset({tmp_path / "settings"}))
+    withheld = {tmp_path / "settings": "it holds secrets by its name"}
+    copies = Copies(tmp_path / "out", changes, made_up, withheld)
     copies.context(tmp_path, "c", "Dockerfile", "web.build")
     assert {path.name for path in (tmp_path / "out/c").iterdir()} == {"Dockerfile", "code.py"}
     assert {(change.where, change.what) for change in changes.rows} == {
         ("web.build settings", "left out"),
         ("web.build", "look at c/code.py"),
     }
+    assert (tmp_path / "out/c/code.py").read_text() == f"PASSWORD = '{made_up.of('known-secret-1')}'"
+
+
+def test_no_way_leads_a_secret_file_into_a_copy(tmp_path: Path) -> None:
+    """Neither a link of another name, nor a directory of a tool, nor a file that is no UTF-8."""
+    folder = tmp_path / "stack"
+    for name, content in (
+        (".env", "A=known-secret-1"),
+        (".docker/config.json", "{}"),
+        (".kube/config", ""),
+        (".envrc", ""),
+        ("infra.tfstate", ""),
+        ("db_password.txt", ""),
+        ("service-account-1.json", ""),
+    ):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    (folder / "plain.txt").symlink_to(".env")
+    (folder / "Dockerfile").write_bytes(b"FROM scratch\n# \xff known-secret-1\n")
+    (folder / ".dockerignore").write_bytes(b"\xff*\n")
+    made_up = MadeUp()
+    made_up.of("known-secret-1")
+    Copies(tmp_path / "out", Changes(), made_up).context(folder, "c", "Dockerfile", "web.build")
+    assert {path.name for path in (tmp_path / "out/c").iterdir()} == {"Dockerfile", ".dockerignore"}
+    value = made_up.of("known-secret-1").encode()
+    assert (tmp_path / "out/c/Dockerfile").read_bytes() == b"FROM scratch\n# \xff " + value + b"\n"
+
+
+def test_a_secret_beside_a_factor_is_the_same_secret_elsewhere() -> None:
+    """Of `${PASSWORD:-x}@${HOST:-db}` the password takes its present value, and then the database's made-up one."""
+    values = {"HOST": "db"}
+    written = "postgres://shop:${DB_PASSWORD:-known-secret-1}@${HOST:-db}/x"
+    part, used, _ = merged("postgres://shop:known-secret-1@db/x", written, **values)
+    assert (part, used) == ("postgres://shop:known-secret-1@${HOST:-db}/x", {"HOST": "db"})
+    made_up = MadeUp()
+    made_up.learn({"environment": {"POSTGRES_PASSWORD": "known-secret-1"}})
+    assert made_up.replace(part) == f"postgres://shop:{made_up.of('known-secret-1')}@${{HOST:-db}}/x"
+
+
+def test_a_private_key_and_a_password_of_curl_are_secrets_as_a_whole() -> None:
+    """The body of a key too, and what stands behind the name in `curl -u NAME:PASSWORD`."""
+    made_up = MadeUp()
+    key = "-----BEGIN RSA PRIVATE KEY-----\nMIIEkeykeykey\n-----END RSA PRIVATE KEY-----"
+    model = {"environment": {"PEM": f"{key}\n"}, "healthcheck": {"test": "curl -fsu admin:hidden123 http://localhost"}}
+    made_up.learn(model)
+    text = str(made_up.replace(model))
+    assert "MIIE" not in text
+    assert "END RSA" not in text
+    assert "hidden123" not in text
 
 
 def test_a_context_has_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -533,6 +583,28 @@ def test_a_stack_becomes_a_scenario(home: Path) -> None:
     assert [claim.id for claim in scenario.claims] == ["LS-1", "LS-2"]
     again = adopt(home / "shop/docker-compose.yml", "--app", "web")
     assert again.exit_code == Exit.USAGE and "is there already" in again.output
+
+
+@pytest.mark.docker
+def test_the_files_of_secrets_stay_where_they_are_and_profiles_are_chosen(home: Path) -> None:
+    """A build context is often the whole directory, with these files in it."""
+    folder = home / "shop"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
+    (folder / "pw").write_text("known-secret-1\n")
+    (folder / "copy.conf").write_text("password known-secret-1\n")
+    (folder / "compose.yaml").write_text(
+        "services: {web: {build: ., ports: [8000], profiles: [full], secrets: [pw]}, other: {image: x}}\n"
+        "secrets: {pw: {file: ./pw}}\n"
+    )
+    result = CliRunner().invoke(main.main, ["adopt", str(folder / "compose.yaml"), "--app", "web"])
+    assert result.exit_code == Exit.AS_RECORDED, result.output
+    scenario = home / "lab/scenarios/shop"
+    assert {path.name for path in (scenario / "contexts/web").iterdir()} == {"Dockerfile", "copy.conf"}
+    value = (scenario / "files/secrets/pw").read_text()
+    assert (scenario / "contexts/web/copy.conf").read_text() == f"password {value}\n"
+    for path in scenario.rglob("*"):
+        assert not path.is_file() or b"known-secret-1" not in path.read_bytes()
 
 
 @pytest.mark.docker

@@ -10,7 +10,7 @@ from typing import Any
 from reprolab.adopt import mounted_code
 from reprolab.adopt.changes import Changes
 from reprolab.adopt.copies import Copies, is_secret_file
-from reprolab.adopt.made_up import MadeUp
+from reprolab.adopt.made_up import MadeUp, secret_name
 from reprolab.adopt.mounted_code import BuiltContext
 from reprolab.adopt.names import Names, plain
 from reprolab.core.errors import UsageError
@@ -133,7 +133,7 @@ class Mounts:
         where = f"{kind}.{name}"
         place = self._place(f"{FILES}/{kind}/{plain(name)}")
         if kind == "secrets":
-            text = self.made_up.of(f"{where} of the stack")
+            text = self.made_up.of(secret_name(name))
             (self.copies.target / place).parent.mkdir(parents=True, exist_ok=True)
             (self.copies.target / place).write_text(text, encoding="utf-8")
             self.changes.add(where, "has a made-up value", "the lab keeps no secret")

@@ -14,7 +14,7 @@ import yaml
 from reprolab.adopt import names
 from reprolab.adopt.changes import Change, Changes
 from reprolab.adopt.copies import Copies
-from reprolab.adopt.made_up import MadeUp
+from reprolab.adopt.made_up import MadeUp, read_secret, secret_name
 from reprolab.adopt.mounts import Mounts
 from reprolab.adopt.names import Names
 from reprolab.adopt.services import CAPABILITIES, WHY_CAPABILITIES, Services
@@ -93,14 +93,9 @@ def _model(
     kept = {name: source.services[name] for name in chosen.roles}
     made_up = MadeUp(frozenset(alias for name, section in kept.items() for alias in names.aliases(name, section)))
     made_up.learn([{key: part for key, part in section.items() if key in SECRET_PARTS} for section in kept.values()])
-    env_files = frozenset(
-        Path(str(entry["path"])).resolve()
-        for section in (source.written.get("services") or {}).values()
-        for entry in section.get("env_file") or ()
-        if isinstance(entry, Mapping)
-    )
+    withheld = _withheld(source, made_up)
     factors = Factors(source.values, changes, made_up.has_secret)
-    mounts = Mounts(source.folder, chosen, Copies(directory, changes, made_up, env_files), changes, made_up)
+    mounts = Mounts(source.folder, chosen, Copies(directory, changes, made_up, withheld), changes, made_up)
     services = Services(chosen, mounts, changes, wanted.port)
     written = source.written.get("services") or {}
     adopted = {}
@@ -114,6 +109,22 @@ def _model(
     changes.add("every service", HARDENED, "old servers with known holes run in a lab")
     shared = _shared(source, adopted, chosen, mounts, changes)
     return {"services": adopted, **shared}, factors.names
+
+
+def _withheld(source: Source, made_up: MadeUp) -> dict[Path, str]:
+    """The files that are not copied with a directory: path -> why. What secret files hold is known from here on."""
+    withheld = {source.file.resolve(): "the scenario has its own"}
+    for section in (source.written.get("services") or {}).values():
+        for entry in section.get("env_file") or ():
+            path = entry["path"] if isinstance(entry, Mapping) else entry
+            withheld[(source.folder / str(path)).resolve()] = "it holds secrets by its name"
+    for name, entry in (source.model.get("secrets") or {}).items():
+        path = source.folder / str((entry or {}).get("file") or "")
+        if path.is_file():
+            withheld[path.resolve()] = f"it is the file of the secret {name}"
+            if (content := read_secret(path)) and content not in made_up.values:
+                made_up.values[content] = made_up.of(secret_name(name))
+    return withheld
 
 
 def _with_values(name: str, section: Mapping[str, Any], changes: Changes) -> dict[str, Any]:

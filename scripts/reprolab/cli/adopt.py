@@ -29,7 +29,7 @@ def adopt(file: Path, app: str, proxy: str, without: tuple[str, ...], name: str,
     """
     root = project_root()
     compose = compose_command(ensure_engine(show_progress))
-    stack = source.read(file, compose)
+    stack = source.read(file, compose, [service for service in (app, proxy) if service])
     wanted = scenario.Adoption(name or names.plain(str(stack.model["name"])), app, proxy, without, port or 0, path)
     adopted = scenario.adopt(root, stack, wanted, compose)
     pages = [page.relative_to(root) for page in readme_sections.write(root)]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from reprolab.cli.common import boundary, console, folder_here, show_progress
+from reprolab.cli.json_output import print_json
 from reprolab.cli.output import Output
 from reprolab.core import command_text, shared_files
 from reprolab.core.errors import Exit, UsageError
@@ -90,7 +90,7 @@ def diagnose_(
     diagnosis = diagnose(load_cases(*filter(None, (root, catalogue))), question)
     answer = replace(diagnosis, commands=tuple(from_here(command, root) for command in diagnosis.commands))
     if as_json:
-        click.echo(json.dumps(result_json.to_json(answer), indent=2, ensure_ascii=False))
+        print_json(result_json.to_json(answer))
     else:
         for line in result_text.lines(answer, shared_files.page(root or Path.cwd(), scaffold.PAGE)):
             click.echo(line)

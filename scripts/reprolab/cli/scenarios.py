@@ -108,11 +108,18 @@ def _compose() -> tuple[str, ...]:
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=click.Path())
 @click.option("--scenario", "name", default=lab_folder.FIRST, show_default=True, help="the name of the first scenario")
 @boundary
-def init(folder: Path, name: str) -> None:
+def init(folder: str, name: str) -> None:
     """Lay out a lab folder of your own, with a first scenario that runs. No file that is there is changed."""
+    if not folder.strip():
+        # A variable of the shell that is not set; the working directory is a dot.
+        raise UsageError("the name of the folder is empty", expected="the name of a new or of an empty folder")
+    _init(Path(folder), name)
+
+
+def _init(folder: Path, name: str) -> None:
     for path in lab_folder.create(folder, name):
         click.echo(f"written: {folder / path}")
     readme_sections.write(folder)
