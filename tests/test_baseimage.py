@@ -72,7 +72,11 @@ class Engine:
         self.images = Images(**present)
         self.outcome = outcome
         self.pulls: list[str] = []
-        self.api = self
+        self.api = SimpleNamespace(pull=self.pull, images=self.rows)
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """The images that have a tag of that repository, as the engine lists them."""
+        return [{"Id": row.id, "RepoTags": row.tags, "Labels": row.labels} for row in self.images.list(name)]
 
     def pull(self, repository: str, tag: str, *, stream: bool, decode: bool) -> Iterator[dict[str, Any]]:
         """Record the pull and return the outcome."""

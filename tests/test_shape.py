@@ -536,6 +536,12 @@ def tracked() -> list[Path]:
     return found
 
 
+def test_images_are_listed_by_one_request() -> None:
+    """`images.list()` of the SDK asks for each image by itself, and fails if another process removes one meanwhile."""
+    users = [path.name for path in (ROOT / "scripts").rglob("*.py") if "images.list(" in path.read_text("utf-8")]
+    assert users == [], "call reprolab.engine.images.listed_images()"
+
+
 def test_no_registry_is_named() -> None:
     """Where packages and images come from is the machine's own matter: its configuration says it, no file here."""
     pattern = re.compile("|".join(re.escape(name) for group in REGISTRIES for name in group.split("|")).encode())

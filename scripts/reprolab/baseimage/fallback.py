@@ -31,6 +31,7 @@ from reprolab.baseimage.rootfs import ADDED, FILES, NOT_UNPACKED, ensure_mmdebst
 from reprolab.core.errors import BaseImageError, LabError
 from reprolab.core.locks import directory_lock
 from reprolab.core.progress import OnProgress
+from reprolab.engine.images import listed_images
 
 RECIPE = 1  # increase it when this module, rootfs.py or cpython.py changes the content of the images
 SILENCE_LIMIT = 300  # seconds without output from the engine
@@ -233,7 +234,7 @@ def _build(
 
 def _replace(client: docker.DockerClient, reference: str, make: Callable[[], str], fingerprint: str) -> Image:
     """Make the image. Remove the outdated one that had its name, unless it is still used."""
-    before = {image.id for image in client.images.list(name=reference)}
+    before = {image.id for image in listed_images(client, name=reference)}
     try:
         output = make()
     except (APIError, requests.exceptions.RequestException) as error:

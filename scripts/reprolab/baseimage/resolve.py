@@ -21,6 +21,7 @@ from reprolab.baseimage import fallback
 from reprolab.core.errors import BaseImageError, UsageError
 from reprolab.core.progress import OnProgress
 from reprolab.engine.failures import engine_errors
+from reprolab.engine.images import ListedImage, listed_images
 from reprolab.engine.labels import BUNDLED, remove_bundled_names
 
 VARIABLE = "REPROLAB_BASES"
@@ -197,7 +198,7 @@ def keep_bundled(official: str, reference: str, image_id: str, client: docker.Do
     local = _local(official, client)
     if local is not None and local.id == image_id:
         return
-    for earlier in client.images.list(name=bundled_name(official)):
+    for earlier in listed_images(client, name=bundled_name(official)):
         for tag in earlier.tags:
             if tag.startswith(f"{bundled_name(official)}:"):
                 client.images.remove(tag, noprune=True)
@@ -216,7 +217,7 @@ def _bundled(official: str, client: docker.DockerClient) -> Base | None:
     to another image.
     """
     repository = bundled_name(official)
-    for image in client.images.list(name=repository):
+    for image in listed_images(client, name=repository):
         names = {tag.rpartition(":")[0]: tag for tag in image.tags}
         fallback_tag = next((tag for name, tag in names.items() if name.startswith(f"{fallback.NAME}/")), "")
         reference = fallback_tag or (official if official in image.tags else "")
@@ -227,7 +228,7 @@ def _bundled(official: str, client: docker.DockerClient) -> Base | None:
     return None
 
 
-def _where(image: Image) -> str:
+def _where(image: ListedImage) -> str:
     if image.labels.get(fallback.LABEL) == fallback.ARCHIVE:
         return f"; {image.labels.get(f'{fallback.LABEL}.detail', '?')}"
     if image.labels.get(fallback.LABEL) != "host":

@@ -17,6 +17,7 @@ from reprolab.core.errors import Exit, UsageError
 from reprolab.core.number_words import plural
 from reprolab.engine import hand_stacks, labels, leftovers
 from reprolab.engine.detect import client, ensure_engine
+from reprolab.engine.images import listed_images
 from reprolab.run import manual
 
 # The tools and the proxies are built on this image. Its origin is the origin of all base images of this machine.
@@ -31,7 +32,7 @@ def doctor(as_json: bool) -> None:
     engine = ensure_engine(show_progress)
     base = resolve_base(COMMON_BASE, client(), policy=policy(os.environ), on_progress=show_progress)
     # An image that a person built from a base image has its labels too, but another name.
-    images = client().images.list(name=f"{fallback.NAME}/*", filters={"label": "reprolab.object=base"})
+    images = listed_images(client(), name=f"{fallback.NAME}/*", filters={"label": "reprolab.object=base"})
     fallbacks = sorted(tag for image in images for tag in image.tags)
     if as_json:
         bases = {"policy": policy(os.environ), "origin": str(base.origin), "detail": base.detail, "made": fallbacks}

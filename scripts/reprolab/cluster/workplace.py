@@ -22,6 +22,7 @@ from reprolab.core.progress import OnProgress
 from reprolab.engine import host_facts, labels, leftovers
 from reprolab.engine.detect import client, ensure_engine
 from reprolab.engine.failures import no_answer
+from reprolab.engine.images import listed_images
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import BuiltImage
@@ -119,7 +120,7 @@ class Workplace:
         images = {name: item for built in wanted for name, item in built.references().items()}
         bases = {name: base for built in wanted for name, base in built.bases.items()}
         client = self.runner.client
-        present = {tag: image.id for image in client.images.list() for tag in image.tags}
+        present = {tag: image.id for image in listed_images(client) for tag in image.tags}
         lacking = [name for name, identity in images.items() if present.get(name) != identity]
         for official, base in bases.items():
             # Else this machine would look for a base of its own, which may be another one.

@@ -9,6 +9,7 @@ from random import Random
 import docker
 
 from reprolab.engine import host_facts, labels
+from reprolab.engine.images import listed_images
 from reprolab.evidence.run_info import BaseImage
 from reprolab.measure.cell import Cell, CellResult
 from reprolab.measure.key import cell_key, package_difference
@@ -25,7 +26,6 @@ from reprolab.verdict.counting import count
 
 # After so many trials of which none counts, none will: the cell does not start, or does not exercise the claim.
 HOPELESS = 2
-UNTAGGED = "<none>:<none>"  # what old engines list as the tag of an image without any
 
 
 @dataclass(frozen=True)
@@ -191,9 +191,8 @@ def cell_variant(scenario: Scenario, cell: Cell) -> PlannedVariant:
 
 def lab_images(client: docker.DockerClient) -> Iterator[tuple[str, str]]:
     """Reference and id of the lab's images on an engine."""
-    # One request. `images.list` asks for each image by itself, and fails if one is removed meanwhile.
-    for row in client.api.images(filters={"label": labels.OBJECT}):
-        yield from ((tag, str(row["Id"])) for tag in row["RepoTags"] or () if tag != UNTAGGED)
+    for image in listed_images(client, filters={"label": labels.OBJECT}):
+        yield from ((tag, image.id) for tag in image.tags)
 
 
 def used_bases(runner: Runner) -> dict[str, BaseImage]:
