@@ -55,20 +55,13 @@ def drive(stack):
     time.sleep(PAUSE)
     before, way = look(stack), stack.factors["TRIGGER"]
     code, text = stack.execute("app", ["sh", "-c", ASK[way].format(before["master"])])
-    after = until(stack, lambda seen: renewed(before, seen), RELOAD if way != "none" else PAUSE)
+    after = until(stack, lambda seen: renewed(before["workers"], seen), RELOAD if way != "none" else PAUSE)
     driven = {"way": way, "asked": {"code": code, "text": text}, "before": before, "after": after}
-    driven |= {
-        "lines": len(stack.printed("app")),
-        "by": int(stack.get("/").text),
-        "one_killed": None,
-        "all_killed": None,
-    }
+    driven |= {"lines": len(stack.printed("app")), "by": int(stack.get("/").text)}
     if way in ("none", "signal"):
-        old = after["workers"]
-        stack.kill("app", old[-1:])
-        driven["one_killed"] = until(stack, lambda seen: replaced(old, seen), REPLACE)
-        stack.kill("app", old)
-        driven["all_killed"] = until(stack, lambda seen: renewed(after, seen), REPLACE)
+        for step, killed in {"one_killed": after["workers"][-1:], "all_killed": after["workers"]}.items():
+            stack.kill("app", killed)
+            driven[step] = until(stack, lambda seen, killed=killed: renewed(killed, seen), REPLACE)
     return driven
 
 
@@ -95,14 +88,9 @@ def until(stack, done, limit):
     return seen
 
 
-def replaced(old, seen):
-    """As many workers as before, and the last of the old ones is not among them."""
-    return len(seen["workers"]) == len(old) and old[-1] not in seen["workers"]
-
-
-def renewed(before, seen):
-    """As many workers as before, and none of them is one of those before."""
-    return len(seen["workers"]) == len(before["workers"]) and not set(seen["workers"]) & set(before["workers"])
+def renewed(gone, seen):
+    """Two workers, and none of ``gone`` is among them."""
+    return len(seen["workers"]) == 2 and not set(seen["workers"]) & set(gone)
 
 
 def observe(evidence, driven):
@@ -132,7 +120,7 @@ def same_workers(o):
 
 def new_workers(o):
     """All workers are new, and one of them answers."""
-    return renewed(o["before"], o["after"]) and o["by"] in o["after"]["workers"]
+    return renewed(o["before"]["workers"], o["after"]) and o["by"] in o["after"]["workers"]
 
 
 def master_waits_for_worker(o):
@@ -147,12 +135,12 @@ def daemon_is_gone(o):
 
 def not_replaced(o):
     """One worker was killed, and the others are alone."""
-    return bool(o["one_killed"]) and o["one_killed"]["workers"] == o["after"]["workers"][:-1]
+    return "one_killed" in o and o["one_killed"]["workers"] == o["after"]["workers"][:-1]
 
 
-def reloads_at_their_end(o):
+def reloads_late(o):
     """uWSGI had not started anew; it did when all its workers had been killed."""
-    return o["starts"] == [1, 2] and bool(o["all_killed"]) and renewed(o["after"], o["all_killed"])
+    return o["starts"] == [1, 2] and "all_killed" in o and renewed(o["after"]["workers"], o["all_killed"])
 
 
 def claim(number, text, sign, shows, absent, **more):
@@ -161,9 +149,9 @@ def claim(number, text, sign, shows, absent, **more):
 
 
 GOOD = ["uwsgi-2.0.24", "uwsgi-2.0.26", "uwsgi-2.0.28", "uwsgi-2.0.31"]
-CONTROLS = ["no-signal", "uwsgi-2.0.26", "uwsgi-2.0.28"]
+DOC, NOT, NEAR = ["documented"], ["no-signal"], ["uwsgi-2.0.26", "uwsgi-2.0.28"]
 CLAIMS = [
-    claim(1, "uWSGI 2.0.27 makes no new workers after SIGHUP; 2.0.26 does.", same_workers, ["documented"], GOOD),
+    claim(1, "uWSGI 2.0.27 makes no new workers after SIGHUP; 2.0.26 does.", same_workers, DOC, GOOD),
     claim(
         2,
         "Nor does it after uwsgi --reload, --touch-reload, --py-autoreload, or an r in the master's fifo.",
@@ -179,27 +167,15 @@ CLAIMS = [
         ["daemon-2.0.26", "daemon-2.0.28"],
     ),
     claim(
-        4,
-        "From then on the master replaces no worker that dies.",
-        not_replaced,
-        ["documented"],
-        CONTROLS,
-        untriggered=["no-signal"],
+        4, "From then on the master replaces no worker that dies.", not_replaced, DOC, [*NOT, *NEAR], untriggered=NOT
     ),
-    claim(
-        5,
-        "When all old workers have ended, by whatever hand, the reload goes on.",
-        reloads_at_their_end,
-        ["documented"],
-        CONTROLS,
-        untriggered=["no-signal"],
-    ),
+    claim(5, "When all old workers have ended, the reload goes on.", reloads_late, DOC, [*NOT, *NEAR], untriggered=NOT),
     claim(
         6,
         "The cause: before it tells its workers to end, the master of 2.0.27 waits for their end.",
         master_waits_for_worker,
         ["documented", "2.0.26-wait", "2.0.28-wait"],
-        ["no-wait", "uwsgi-2.0.26", "uwsgi-2.0.28"],
+        ["no-wait", *NEAR],
     ),
     claim(
         7,
@@ -214,7 +190,7 @@ COLUMNS = [
     Column("workers before", lambda o: "/".join(map(str, o["before"]["workers"]))),
     Column("after", lambda o: "/".join(map(str, o["after"]["workers"]))),
     Column("the master is in", lambda o: o["after"]["waits_in"]),
-    Column("one killed", lambda o: ("not replaced" if not_replaced(o) else "replaced") if o["one_killed"] else None),
+    Column("one killed", lambda o: ("not replaced" if not_replaced(o) else "replaced") if "one_killed" in o else None),
     Column("starts", lambda o: "/".join(map(str, o["starts"]))),
     Column("daemons", lambda o: "/".join(str(len(o[when]["daemons"])) for when in ("before", "after"))),
 ]
