@@ -53,9 +53,10 @@ PAUSE = 1.2  # --touch-reload and --py-autoreload look once a second, at times i
 def drive(stack):
     """Ask for a reload, look at the workers; then kill one, and then all the others that were there."""
     time.sleep(PAUSE)
-    before, way = look(stack), stack.factors["TRIGGER"]
+    way, daemons = stack.factors["TRIGGER"], int(stack.factors["DAEMON"] != "none")
+    before = until(stack, lambda seen: len(seen["daemons"]) == daemons, RELOAD)
     code, text = stack.execute("app", ["sh", "-c", ASK[way].format(before["master"])])
-    after = until(stack, lambda seen: renewed(before["workers"], seen), RELOAD if way != "none" else PAUSE)
+    after = until(stack, lambda seen: renewed(before["workers"], seen, daemons), RELOAD if way != "none" else PAUSE)
     driven = {"way": way, "asked": {"code": code, "text": text}, "before": before, "after": after}
     driven |= {"lines": len(stack.printed("app")), "by": int(stack.get("/").text)}
     if way in ("none", "signal"):
@@ -74,7 +75,7 @@ def look(stack):
     return {
         "master": master.pid,
         "workers": [child.pid for child in children if "uwsgi" in child.title],
-        "daemons": [child.pid for child in children if "sleep" in child.title],
+        "daemons": [child.pid for child in children if "uwsgi" not in child.title],
         **({"waits_in": call.name, "argument": call.arguments[0]} if call else {"waits_in": None, "argument": None}),
         **{name: "SIGHUP" in getattr(master.signals, name) for name in ("caught", "pending")},
     }
@@ -88,9 +89,9 @@ def until(stack, done, limit):
     return seen
 
 
-def renewed(gone, seen):
-    """Two workers, and none of ``gone`` is among them."""
-    return len(seen["workers"]) == 2 and not set(seen["workers"]) & set(gone)
+def renewed(gone, seen, daemons=0):
+    """Two workers, none of ``gone`` among them, and so many daemons."""
+    return len(seen["workers"]) == 2 and len(seen["daemons"]) >= daemons and not set(seen["workers"]) & set(gone)
 
 
 def observe(evidence, driven):
