@@ -79,8 +79,8 @@ def timeouts(stack):
 def observe(evidence, driven):
     """What gunicorn's log adds: the workers in the order of their start, and those killed at their timeout."""
     lines = list(evidence.lines("app"))
-    found = {name: [logs.GUNICORN.search(name, line) for line in lines] for name in ("started", "timeout")}
-    return driven | {name: [int(match[1]) for match in matches if match] for name, matches in found.items()}
+    matches = {name: [logs.GUNICORN.search(name, line) for line in lines] for name in ("started", "timeout")}
+    return driven | {name: [int(match[1]) for match in rows if match] for name, rows in matches.items()}
 
 
 # -- triggers and signs: pure functions of one observation ---------------------------------------
