@@ -5,7 +5,6 @@ import socket
 import sys
 import time
 
-from kernel import answer
 from server import Server, Untold, main
 
 LIMIT = 20.0  # seconds
@@ -14,10 +13,7 @@ NAMES = {"both": ["unix", "tcp"], "unix": ["unix"], "tcp": ["tcp"]}
 
 def drive():
     """Return whether nobody is served."""
-    refusal = answer(socket.AF_UNIX)
-    if refusal is None:
-        raise Untold("this kernel accepts SO_REUSEPORT on a Unix socket")
-    print(f"the kernel refuses SO_REUSEPORT on a Unix socket: errno {refusal}")
+    print(f"the kernel refuses SO_REUSEPORT on a Unix socket: errno {refusal()}")
     server = Server([])
     addresses = {"unix": "unix:" + os.path.join(server.scratch, "app.sock"), "tcp": server.address}
     options = ["--workers", os.environ["WORKERS"], "--log-level", os.environ["LOG_LEVEL"]]
@@ -33,6 +29,16 @@ def drive():
     print("it runs on" if status is None else f"it ended with status {status}")
     print("a client on the port has an answer" if served else "no client on the port has an answer")
     return not served
+
+
+def refusal():
+    """Return the error number of the kernel for the option on a Unix socket; Untold if it accepts the option."""
+    with socket.socket(socket.AF_UNIX) as asked:
+        try:
+            asked.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        except OSError as error:
+            return error.errno
+    raise Untold("this kernel accepts SO_REUSEPORT on a Unix socket")
 
 
 def serves(server):
