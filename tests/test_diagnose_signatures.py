@@ -121,6 +121,7 @@ def releases(name: str) -> dict[str, tuple[int, int]]:
 MAIN = {
     **{"socket-vanish": 0, "chunk-spin": 2, "exit-code-3": 0, "idle-connections": 0, "unread-body": 0},
     **{"failed-startup": 0, "health-check-leak": 0, "split-request": 0, "two-masters": 0, "pool-freeze": 0},
+    **{"sighup-dead": 1, "reuse-port-unix": 0, "silent-connection": 0},
 }
 
 

@@ -22,7 +22,8 @@ SIGNATURES = [
         ],
         conditions=[REUSE_PORT],
         package="gunicorn",
-        affected=">=23.0.0,<=27.0.1",
+        # Up to 20.1.0 these lines are there with --log-level debug.
+        affected=">=19.9.0,<=27.0.1",
         factors=FACTORS,
         decides=DECIDES,
         known_from=[

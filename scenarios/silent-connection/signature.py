@@ -29,7 +29,7 @@ SIGNATURES = [
         ],
         conditions=[SYNC],
         package="gunicorn",
-        affected=">=23.0.0,<=27.0.1",
+        affected=">=19.9.0,<=27.0.1",
         factors=FACTORS,
         decides="whether anything comes from that client: a browser that connects in advance, a load balancer, a "
         "scanner. With --threads 2, or with a proxy in front, it must be gone",
