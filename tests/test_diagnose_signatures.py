@@ -43,6 +43,12 @@ SHOWN = [
     ("unread-body", [LOGS / "unread-body" / "documented.app.log.gz"], Level.NOT_SHOWN),
     ("enable-threads", [LOGS / "enable-threads" / "threads-off.app.log.gz"], Level.NOT_SHOWN),
     ("spawn-workers", [LOGS / "spawn-workers" / "documented.app.log.gz"], Level.NOT_SHOWN),
+    ("sighup-dead", [LOGS / "sighup-dead" / "touch.app.log.gz"], Level.COULD_BE),
+    ("reuse-port-unix", [LOGS / "reuse-port-unix" / "documented.app.log.gz"], Level.COULD_BE),
+    ("reuse-port-unix", [LOGS / "reuse-port-unix" / "gunicorn-20.1.0.app.log.gz"], Level.COULD_BE),
+    ("reuse-port-unix", [LOGS / "reuse-port-unix" / "gunicorn-27.0.1.app.log.gz"], Level.COULD_BE),
+    ("silent-connection", [LOGS / "silent-connection" / "gunicorn-23.0.0.app.log.gz"], Level.COULD_BE),
+    ("silent-connection", [LOGS / "silent-connection" / "documented.app.log.gz"], Level.NOT_SHOWN),
 ]
 CONTROLS = [
     ("socket-vanish", [WHOLE / "gunicorn-19.5.0" / "1" / "app.streams.log.gz"]),
@@ -55,6 +61,9 @@ CONTROLS = [
     ("idle-connections", [LOGS / "idle-connections" / "gunicorn-21.2.0.app.log.gz"]),
     ("enable-threads", [LOGS / "enable-threads" / "threads-on.app.log.gz"]),
     ("spawn-workers", [LOGS / "spawn-workers" / "gunicorn.app.log.gz"]),
+    ("sighup-dead", [LOGS / "sighup-dead" / "touch-2.0.28.app.log.gz"]),
+    ("reuse-port-unix", [LOGS / "reuse-port-unix" / "without-option.app.log.gz"]),
+    ("silent-connection", [LOGS / "silent-connection" / "27.0.1-two-seconds.app.log.gz"]),
 ]
 
 
@@ -112,6 +121,7 @@ def releases(name: str) -> dict[str, tuple[int, int]]:
 MAIN = {
     **{"socket-vanish": 0, "chunk-spin": 2, "exit-code-3": 0, "idle-connections": 0, "unread-body": 0},
     **{"failed-startup": 0, "health-check-leak": 0, "split-request": 0, "two-masters": 0, "pool-freeze": 0},
+    **{"sighup-dead": 1, "reuse-port-unix": 0, "silent-connection": 0},
 }
 
 
