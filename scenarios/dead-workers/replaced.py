@@ -150,9 +150,7 @@ def claim(number, text, sign, trigger, shows, absent):
 
 BAD, EARLY = ["documented", "uvicorn-0.20.0"], ["uvicorn-0.30.0", "uvicorn-0.30.1"]
 GOOD = ["uvicorn-0.30.2", "uvicorn-0.54.0"]
-SINGLE = (
-    "uvicorn does not start single workers again: one that was killed is not replaced. 0.30.0 and later replace it."
-)
+SINGLE = "uvicorn does not start single workers again: one that was killed is not replaced, and its siblings go on."
 SILENT = "uvicorn stays alive when all workers are dead: it accepts connections, and no request gets an answer."
 LIMIT = "No accident is needed: with --limit-max-requests the workers end by themselves, and the server is silent."
 CAUSE = "The cause: the parent of 0.29.0 waits for a signal and looks at no worker; from 0.30.0 on it looks."
