@@ -28,7 +28,7 @@ PARALLEL = True
 WORKERS = ["sh", "-c", "grep -ls 'spawn_mai[n]' /proc/[0-9]*/cmdline"]  # a process that has ended has no command
 # Seconds: new workers appear in REPLACED (on an idle machine 1), the parent has looked several times in SETTLED, an
 # answer that comes at all does so before LATE, and the server ends within GRACE of its stop signal (here: 1).
-REPLACED, SETTLED, LATE, GRACE = 12, 3, 4, 10
+REPLACED, SETTLED, LATE, GRACE = 8, 2, 3, 10
 
 
 def drive(stack):

@@ -38,12 +38,11 @@ LOST = ("closed without answer", "reset")
 
 def drive(stack):
     """Two requests for one worker: the first makes the call, the second waits behind it. Look meanwhile and after."""
-    stack.wait_printed(logs.UVICORN.pattern("started"), int(stack.factors["WORKERS"]))
-    with ExitStack() as open_connections:
+    running = int(stack.factors["WORKERS"])
+    stack.wait_printed(logs.UVICORN.pattern("started"), running)
+    with ExitStack() as connections:
         # One more connection than workers: two of them have the same worker.
-        clients = [
-            open_connections.enter_context(stack.connect("app")) for _ in range(int(stack.factors["WORKERS"]) + 1)
-        ]
+        clients = [connections.enter_context(stack.connect("app")) for _ in range(running + 1)]
         holder, neighbour, pid = pair(clients)
         before = workers(stack)
         holder.send(GET % b"/hold")
