@@ -36,12 +36,12 @@ def drive(stack):
     stack.may_end("app", "the end of a worker may end the server")
     before, served = workers(stack), [stack.probe("/") for _ in range(2)]
     limited = stack.factors["LIMIT"] == "3"
-    one = None if limited else look(stack, before, kill(stack, before[:1]))
+    first = None if limited else look(stack, before, kill(stack, before[:1]))
     left = workers(stack)
-    everything = look(stack, left, spend(stack, left) if limited else kill(stack, left)) if left else None
+    rest = look(stack, left, spend(stack, left) if limited else kill(stack, left)) if left else None
     finished, running = "\n".join(stack.printed("app")).count("Finished server process"), stack.running("app")
     stopped = stack.stop("app", grace=GRACE)
-    seen = {"workers": int(stack.factors["WORKERS"]), "before": before, "served": served, "one": one, "all": everything}
+    seen = {"workers": int(stack.factors["WORKERS"]), "before": before, "served": served, "one": first, "all": rest}
     return seen | {"finished": finished, "running": running, "exit_status": stopped.exit_status}
 
 

@@ -21,13 +21,13 @@ def drive():
         server.ready()
         server.until("all workers run", lambda: len(workers(server)) >= wanted)
         before = workers(server)
-        one = end(server, before[:1])
-        print(f"one of {len(before)} workers killed: {len(one)} are there afterwards; a request gets {answer(server)}")
-        rest = end(server, one)
+        left = end(server, before[:1])
+        print(f"one of {len(before)} workers killed: {len(left)} are there afterwards; a request gets {answer(server)}")
+        rest = end(server, left)
         last = answer(server)
-        print(f"all {len(one)} killed: {len(rest)} are there afterwards; a request gets {last}")
+        print(f"all {len(left)} killed: {len(rest)} are there afterwards; a request gets {last}")
         server.check()
-    return len(one) < len(before) and not rest and last == "no answer"
+    return len(left) < len(before) and not rest and last == "no answer"
 
 
 def end(server, pids):
