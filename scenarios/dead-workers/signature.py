@@ -47,7 +47,7 @@ SIGNATURES = [
         "several workers died at once, and the parent started too many and lost sight of one",
         steps=[
             Step("a worker is found dead", DIED),
-            Step("... and the same one again", DIED),
+            Step("... and the same one again", DIED, within=60),
         ],
         conditions=[SEVERAL],
         package="uvicorn",
