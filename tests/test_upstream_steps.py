@@ -63,6 +63,7 @@ CASES = [
     ("gunicorn-settings", "check-config-env", False),
     ("gunicorn-settings", "syslog", False),
     ("failed-startup", "hypercorn", False),
+    ("dead-workers", "uvicorn", True),
 ]
 
 
