@@ -135,6 +135,10 @@ def test_workers_are_processes_that_were_spawned(replaced: ModuleType) -> None:
     paths = "/proc/24/cmdline\n/proc/9/cmdline\n"
     assert replaced.workers(SimpleNamespace(execute=lambda *_: (0, paths))) == [9, 24]
 
+    # The container ended just before the command, and this is what the engine says.
+    refused = "OCI runtime exec failed: exec failed: cannot exec in a stopped state"
+    assert replaced.workers(SimpleNamespace(execute=lambda *_: (126, refused))) == []
+
     def fails(*_: object) -> None:
         raise InvalidTrial("the container is not running")
 

@@ -48,11 +48,12 @@ def drive(stack):
 def workers(stack):
     """The pids of the workers that have not ended; none if the server has."""
     try:
-        return sorted(int(path.split("/")[2]) for path in stack.execute("app", WORKERS)[1].split())
+        printed = stack.execute("app", WORKERS)[1]
     except InvalidTrial:
         if stack.running("app"):
             raise
         return []
+    return sorted(int(path.split("/")[2]) for path in printed.split() if path.startswith("/proc/"))
 
 
 def kill(stack, pids):
