@@ -130,8 +130,8 @@ def accepts_and_is_silent(o):
 
 
 def too_many(o):
-    """Some seconds after all ended at once there are more workers than before."""
-    return bool(o["all"]) and len(o["all"]["left"]) > len(o["all"]["lived"])
+    """Some seconds after all ended at once there are more workers than --workers says."""
+    return bool(o["all"]) and len(o["all"]["left"]) > o["workers"]
 
 
 def does_not_stop(o):

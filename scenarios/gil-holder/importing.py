@@ -9,7 +9,8 @@ IMPORT = {"AT": "import", "HOLD": "12"}
 VARIANTS = {
     "import": IMPORT,
     "import-cdll": IMPORT | {"HOLDER": "CDLL"},
-    # The parent asks one worker after the other, so with two of them the last one has almost 10 s.
+    # The parent asks one worker after the other, so with two of them the last one has almost 10 s. That is near enough
+    # to 8 s that a busy machine decides, and no claim is about it.
     "import-8": IMPORT | {"HOLD": "8"},
     "import-0.29.0": IMPORT | {"UVICORN": "0.29.0"},
     "import-0.54.0": IMPORT | NEWEST,
@@ -42,7 +43,7 @@ def never_starts(o):
 
 
 TEXT = "A module that keeps the GIL while it is imported keeps the server from starting: each worker is killed first."
-ABSENT = ["import-cdll", "import-8", "import-0.29.0", "import-0.54.0-timeout-30"]
+ABSENT = ["import-cdll", "import-0.29.0", "import-0.54.0-timeout-30"]
 CLAIMS = [Claim("GH-7", TEXT, sign=never_starts, trigger=imported, shows=["import", "import-0.54.0"], absent=ABSENT)]
 COLUMNS = [
     Column("starts", lambda o: "yes" if o["answered"] else "never"),
