@@ -9,9 +9,7 @@ IMPORT = {"AT": "import", "HOLD": "12"}
 VARIANTS = {
     "import": IMPORT,
     "import-cdll": IMPORT | {"HOLDER": "CDLL"},
-    # The parent asks one worker after the other, so with two of them the last one has almost 10 s. That is near enough
-    # to 8 s that a busy machine decides, and no claim is about it.
-    "import-8": IMPORT | {"HOLD": "8"},
+    "import-8": IMPORT | {"HOLD": "8"},  # near the limit of the second worker: no claim is about it
     "import-0.29.0": IMPORT | {"UVICORN": "0.29.0"},
     "import-0.54.0": IMPORT | NEWEST,
     "import-0.54.0-timeout-30": IMPORT | NEWEST | {"TIMEOUT": "30"},
