@@ -31,7 +31,14 @@ def ended(lived: list[int], pids: list[int], left: list[int], *answers: str, run
     return {"lived": lived, "ended": pids, "left": left, "running": running, "answers": list(answers)}
 
 
-BASE: dict[str, Any] = {"workers": 2, "before": [9, 10], "served": ["200", "200"], "finished": 0, "running": True}
+BASE: dict[str, Any] = {
+    "workers": 2,
+    "before": [9, 10],
+    "served": ["200", "200"],
+    "finished": 0,
+    "running": True,
+    "died": [],
+}
 GOES_ON = {"exit_status": 0}
 # What was recorded of 0.29.0, of 0.54.0, of 0.30.1, of 0.29.0 and 0.54.0 with a limit of requests, and of status 3.
 DEAD = {
@@ -45,11 +52,13 @@ FINE = {
     **GOES_ON,
     "one": ended([9, 10], [9], [10, 24], "200", "200"),
     "all": ended([10, 24], [10, 24], [66, 67], "200", "200"),
+    "died": [9, 10, 24],
 }
 MANY = {
     **FINE,
     "exit_status": 137,
     "all": ended([10, 24], [10, 24], [96, 103, 105], "200", "200"),
+    "died": [9, 10, 24, 24],
 }
 SPENT = {**DEAD, "one": None, "all": ended([9, 10], [9, 10], [], "timeout", "timeout"), "finished": 2}
 RENEWED = {**FINE, "one": None, "all": ended([9, 10], [9], [10, 24], "200", "200"), "finished": 2}
@@ -69,7 +78,7 @@ SEEN = {"dead": DEAD, "fine": FINE, "many": MANY, "spent": SPENT, "renewed": REN
     [
         ("alone", {"dead"}),
         ("accepts_and_is_silent", {"dead", "spent"}),
-        ("too_many", {"many"}),
+        ("replaced_twice", {"many"}),
         ("does_not_stop", {"many"}),
         ("stopped_by_it", {"stopped"}),
     ],
@@ -115,7 +124,7 @@ def changed(o: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
         ("accepts_and_is_silent", DEAD, "all.left", [24]),
         ("accepts_and_is_silent", DEAD, "all.running", False),
         ("accepts_and_is_silent", DEAD, "all.answers", ["timeout", "refused"]),
-        ("too_many", MANY, "workers", 3),
+        ("replaced_twice", MANY, "died", [9, 10, 24]),
         ("does_not_stop", MANY, "exit_status", 0),
         ("stopped_by_it", STOPPED, "exit_status", 3),
         ("stopped_by_it", STOPPED, "running", True),
@@ -145,6 +154,12 @@ def test_workers_are_processes_that_were_spawned(replaced: ModuleType) -> None:
     assert replaced.workers(SimpleNamespace(execute=fails, running=lambda _: False)) == []
     with pytest.raises(InvalidTrial):
         replaced.workers(SimpleNamespace(execute=fails, running=lambda _: True))
+
+
+def test_the_log_names_the_workers_that_were_found_dead(replaced: ModuleType) -> None:
+    """Each time; lines are bytes."""
+    lines = [b"INFO:     Child process [24] died", b"INFO:     Waiting for child process [24]"] * 2
+    assert replaced.observe(SimpleNamespace(lines=lambda _: lines), {}) == {"died": [24, 24]}
 
 
 def main_of_patch() -> Callable[[str], None]:

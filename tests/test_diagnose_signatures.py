@@ -43,6 +43,11 @@ SHOWN = [
     ("unread-body", [LOGS / "unread-body" / "documented.app.log.gz"], Level.NOT_SHOWN),
     ("enable-threads", [LOGS / "enable-threads" / "threads-off.app.log.gz"], Level.NOT_SHOWN),
     ("spawn-workers", [LOGS / "spawn-workers" / "documented.app.log.gz"], Level.NOT_SHOWN),
+    ("dead-workers", [LOGS / "dead-workers" / "documented.app.log.gz"], Level.NOT_SHOWN),
+    ("dead-workers", [LOGS / "dead-workers" / "uvicorn-0.30.1.app.log.gz"], Level.COULD_BE),
+    ("dead-workers", [LOGS / "dead-workers" / "0.54.0-status-3.app.log.gz"], Level.COULD_BE),
+    ("gil-holder", [LOGS / "gil-holder" / "documented.app.log.gz"], Level.COULD_BE),
+    ("gil-holder", [LOGS / "gil-holder" / "import.app.log.gz"], Level.COULD_BE),
 ]
 CONTROLS = [
     ("socket-vanish", [WHOLE / "gunicorn-19.5.0" / "1" / "app.streams.log.gz"]),
@@ -55,6 +60,7 @@ CONTROLS = [
     ("idle-connections", [LOGS / "idle-connections" / "gunicorn-21.2.0.app.log.gz"]),
     ("enable-threads", [LOGS / "enable-threads" / "threads-on.app.log.gz"]),
     ("spawn-workers", [LOGS / "spawn-workers" / "gunicorn.app.log.gz"]),
+    ("gil-holder", [LOGS / "gil-holder" / "cdll.app.log.gz"]),
 ]
 
 
@@ -112,6 +118,7 @@ def releases(name: str) -> dict[str, tuple[int, int]]:
 MAIN = {
     **{"socket-vanish": 0, "chunk-spin": 2, "exit-code-3": 0, "idle-connections": 0, "unread-body": 0},
     **{"failed-startup": 0, "health-check-leak": 0, "split-request": 0, "two-masters": 0, "pool-freeze": 0},
+    **{"dead-workers": 0, "gil-holder": 0},
 }
 
 
