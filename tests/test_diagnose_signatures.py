@@ -43,7 +43,6 @@ SHOWN = [
     ("unread-body", [LOGS / "unread-body" / "documented.app.log.gz"], Level.NOT_SHOWN),
     ("enable-threads", [LOGS / "enable-threads" / "threads-off.app.log.gz"], Level.NOT_SHOWN),
     ("spawn-workers", [LOGS / "spawn-workers" / "documented.app.log.gz"], Level.NOT_SHOWN),
-    ("dead-workers", [LOGS / "dead-workers" / "documented.app.log.gz"], Level.NOT_SHOWN),
     ("dead-workers", [LOGS / "dead-workers" / "uvicorn-0.30.1.app.log.gz"], Level.COULD_BE),
     ("dead-workers", [LOGS / "dead-workers" / "0.54.0-status-3.app.log.gz"], Level.COULD_BE),
     ("gil-holder", [LOGS / "gil-holder" / "documented.app.log.gz"], Level.COULD_BE),
@@ -60,7 +59,7 @@ CONTROLS = [
     ("idle-connections", [LOGS / "idle-connections" / "gunicorn-21.2.0.app.log.gz"]),
     ("enable-threads", [LOGS / "enable-threads" / "threads-on.app.log.gz"]),
     ("spawn-workers", [LOGS / "spawn-workers" / "gunicorn.app.log.gz"]),
-    ("gil-holder", [LOGS / "gil-holder" / "cdll.app.log.gz"]),
+    ("gil-holder", [LOGS / "gil-holder" / "limit-30.app.log.gz"]),
 ]
 
 
