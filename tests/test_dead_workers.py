@@ -104,6 +104,11 @@ def test_every_trigger_says_what_happened(replaced: ModuleType, trigger: str, ho
     assert not any(getattr(replaced, trigger)({**o, "before": [9]}) for o in SEEN.values())
 
 
+def test_a_single_worker_has_no_siblings(replaced: ModuleType) -> None:
+    """Nobody could go on without it, so its end says nothing about that."""
+    assert not replaced.one_killed({**DEAD, "workers": 1, "before": [9], "one": ended([9], [9], [], "timeout")})
+
+
 def changed(o: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     """An observation with one value changed; ``path`` is its keys, parted by dots."""
     result: dict[str, Any] = deepcopy(o)
