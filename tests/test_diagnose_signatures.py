@@ -49,6 +49,10 @@ SHOWN = [
     ("reuse-port-unix", [LOGS / "reuse-port-unix" / "gunicorn-27.0.1.app.log.gz"], Level.COULD_BE),
     ("silent-connection", [LOGS / "silent-connection" / "gunicorn-23.0.0.app.log.gz"], Level.COULD_BE),
     ("silent-connection", [LOGS / "silent-connection" / "documented.app.log.gz"], Level.NOT_SHOWN),
+    ("dead-workers", [LOGS / "dead-workers" / "uvicorn-0.30.1.app.log.gz"], Level.COULD_BE),
+    ("dead-workers", [LOGS / "dead-workers" / "0.54.0-status-3.app.log.gz"], Level.COULD_BE),
+    ("gil-holder", [LOGS / "gil-holder" / "documented.app.log.gz"], Level.COULD_BE),
+    ("gil-holder", [LOGS / "gil-holder" / "import.app.log.gz"], Level.COULD_BE),
 ]
 CONTROLS = [
     ("socket-vanish", [WHOLE / "gunicorn-19.5.0" / "1" / "app.streams.log.gz"]),
@@ -64,6 +68,7 @@ CONTROLS = [
     ("sighup-dead", [LOGS / "sighup-dead" / "touch-2.0.28.app.log.gz"]),
     ("reuse-port-unix", [LOGS / "reuse-port-unix" / "without-option.app.log.gz"]),
     ("silent-connection", [LOGS / "silent-connection" / "27.0.1-two-seconds.app.log.gz"]),
+    ("gil-holder", [LOGS / "gil-holder" / "limit-30.app.log.gz"]),
 ]
 
 
@@ -122,6 +127,7 @@ MAIN = {
     **{"socket-vanish": 0, "chunk-spin": 2, "exit-code-3": 0, "idle-connections": 0, "unread-body": 0},
     **{"failed-startup": 0, "health-check-leak": 0, "split-request": 0, "two-masters": 0, "pool-freeze": 0},
     **{"sighup-dead": 1, "reuse-port-unix": 0, "silent-connection": 0},
+    **{"dead-workers": 0, "gil-holder": 0},
 }
 
 

@@ -64,6 +64,7 @@ CASES = [
     ("gunicorn-settings", "syslog", False),
     ("failed-startup", "hypercorn", False),
     ("reuse-port-unix", "gunicorn", False),
+    ("dead-workers", "uvicorn", True),
 ]
 
 
