@@ -14,6 +14,7 @@ SIGNATURES = [
                 "somebody sends such requests, and the proxy refuses them",
                 [
                     LogLine("nginx", 'client sent unknown "Transfer-Encoding"'),
+                    LogLine("nginx", 'client sent duplicate header line: "Transfer-Encoding'),
                     LogLine("nginx", 'client sent "Content-Length" and "Transfer-Encoding" headers at the same time'),
                 ],
             ),
