@@ -1,4 +1,4 @@
-"""Sends a header that the server cannot match, with more and more x, and measures its CPU time and another client's wait."""
+"""Sends a header that the server cannot match, with more and more x: its CPU time, and another client's wait."""
 
 import os
 import socket
@@ -7,7 +7,7 @@ import time
 
 from server import Server, Untold, main
 
-LENGTHS = (15, 24, 28, 32)
+LENGTHS = (15, 24, 28, 30)
 WAITRESS = os.path.join(os.path.dirname(sys.executable), "waitress-serve")
 SECOND = 1.0
 
