@@ -41,6 +41,7 @@ SHOWN = [
     ("gunicorn-settings", [LOGS / "gunicorn-settings" / "missing-module.gunicorn.err.log.gz"], Level.MATCHES),
     ("idle-connections", [LOGS / "idle-connections" / "documented.app.log.gz"], Level.NOT_SHOWN),
     ("unread-body", [LOGS / "unread-body" / "documented.app.log.gz"], Level.NOT_SHOWN),
+    ("smuggled", [LOGS / "smuggled" / "documented.app.log.gz"], Level.NOT_SHOWN),
     ("enable-threads", [LOGS / "enable-threads" / "threads-off.app.log.gz"], Level.NOT_SHOWN),
     ("spawn-workers", [LOGS / "spawn-workers" / "documented.app.log.gz"], Level.NOT_SHOWN),
 ]
@@ -53,6 +54,7 @@ CONTROLS = [
     ("stale-upstream", [LOGS / "stale-upstream" / "resolver.proxy.streams.log.gz"]),
     ("gunicorn-settings", [LOGS / "gunicorn-settings" / "python-3.11.gunicorn.err.log.gz"]),
     ("idle-connections", [LOGS / "idle-connections" / "gunicorn-21.2.0.app.log.gz"]),
+    ("smuggled", [LOGS / "smuggled" / "gunicorn-22.0.0.app.log.gz"]),
     ("enable-threads", [LOGS / "enable-threads" / "threads-on.app.log.gz"]),
     ("spawn-workers", [LOGS / "spawn-workers" / "gunicorn.app.log.gz"]),
 ]
@@ -111,7 +113,14 @@ def releases(name: str) -> dict[str, tuple[int, int]]:
 # The signature of the main claim of each case that has releases on record.
 MAIN = {
     **{"socket-vanish": 0, "chunk-spin": 2, "exit-code-3": 0, "idle-connections": 0, "unread-body": 0},
-    **{"failed-startup": 0, "health-check-leak": 0, "split-request": 0, "two-masters": 0, "pool-freeze": 0},
+    **{
+        "smuggled": 0,
+        "failed-startup": 0,
+        "health-check-leak": 0,
+        "split-request": 0,
+        "two-masters": 0,
+        "pool-freeze": 0,
+    },
 }
 
 
