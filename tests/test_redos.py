@@ -60,6 +60,10 @@ def test_each_part_of_a_sign_counts(redos: ModuleType) -> None:
     assert not redos.costs_a_second(changed(30, "cpu_s", 0.9))
     assert not redos.others_wait(changed(30, "other", waited)) and redos.others_wait(changed(28, "other", waited))
     assert not redos.doubles(changed(26, "cpu_s", 0.1)) and redos.doubles(changed(20, "cpu_s", 0.1))
+    tiny = observation(
+        {n: row["cpu_s"] / 1000 for n, row in zip(redos.LENGTHS, BAD["headers"].values(), strict=True)}, 0.02
+    )
+    assert not redos.doubles(tiny)
     assert not redos.harmless_in_the_advisory(changed(15, "cpu_s", 0.1))
 
 
