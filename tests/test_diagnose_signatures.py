@@ -41,6 +41,7 @@ SHOWN = [
     ("gunicorn-settings", [LOGS / "gunicorn-settings" / "missing-module.gunicorn.err.log.gz"], Level.MATCHES),
     ("idle-connections", [LOGS / "idle-connections" / "documented.app.log.gz"], Level.NOT_SHOWN),
     ("unread-body", [LOGS / "unread-body" / "documented.app.log.gz"], Level.NOT_SHOWN),
+    ("smuggled", [LOGS / "smuggled" / "documented.app.log.gz"], Level.NOT_SHOWN),
     ("enable-threads", [LOGS / "enable-threads" / "threads-off.app.log.gz"], Level.NOT_SHOWN),
     ("spawn-workers", [LOGS / "spawn-workers" / "documented.app.log.gz"], Level.NOT_SHOWN),
     ("sighup-dead", [LOGS / "sighup-dead" / "touch.app.log.gz"], Level.COULD_BE),
@@ -63,6 +64,7 @@ CONTROLS = [
     ("stale-upstream", [LOGS / "stale-upstream" / "resolver.proxy.streams.log.gz"]),
     ("gunicorn-settings", [LOGS / "gunicorn-settings" / "python-3.11.gunicorn.err.log.gz"]),
     ("idle-connections", [LOGS / "idle-connections" / "gunicorn-21.2.0.app.log.gz"]),
+    ("smuggled", [LOGS / "smuggled" / "gunicorn-22.0.0.app.log.gz"]),
     ("enable-threads", [LOGS / "enable-threads" / "threads-on.app.log.gz"]),
     ("spawn-workers", [LOGS / "spawn-workers" / "gunicorn.app.log.gz"]),
     ("sighup-dead", [LOGS / "sighup-dead" / "touch-2.0.28.app.log.gz"]),
@@ -128,6 +130,7 @@ MAIN = {
     **{"failed-startup": 0, "health-check-leak": 0, "split-request": 0, "two-masters": 0, "pool-freeze": 0},
     **{"sighup-dead": 1, "reuse-port-unix": 0, "silent-connection": 0},
     **{"dead-workers": 0, "gil-holder": 0},
+    **{"smuggled": 0, "redos": 0},
 }
 
 
