@@ -29,6 +29,7 @@ LOSES: dict[str, Any] = {
     "statuses": [200],
     "lost": [10, 21, 32, 43, 54, 65, 76, 87, 98],
     "how": ["ConnectionResetError", "closed"],
+    "waits": False,
     "ran_lost": 0,
     "restarts": 9,
     "longest_gap_ms": 72.0,
@@ -46,6 +47,8 @@ SELDOM = {**LOSES, "lost": [30, 61, 92], "restarts": 3}
             [LOSES, SELDOM, {**LOSES, "restarts": 10}],
             [KEEPS, {**LOSES, "ran_lost": 1}, {**LOSES, "restarts": 8}],
         ),
+        ("waits", [{**LOSES, "waits": True}], [LOSES, KEEPS]),
+        ("one_restarted", [LOSES], [{**LOSES, "restarts": 0}]),
         ("seldom", [SELDOM, KEEPS], [LOSES]),
         ("restarted", [LOSES, KEEPS], [{**LOSES, "restarts": 1}, {**LOSES, "longest_gap_ms": 1200.0}]),
         ("restarted", [SELDOM], [{**LOSES, "statuses": [200, 500]}]),
@@ -87,9 +90,9 @@ def test_a_lost_answer_belongs_to_the_nearest_restart() -> None:
 def test_the_log_says_which_requests_were_run() -> None:
     """Request 1 had no answer and was not run; one worker began to end."""
     lines = [b"ran 0", b"[2026-11-27 09:00:00 +0000] [8] [INFO] Autorestarting worker after current request.", b"ran 2"]
-    rows = [{"how": how, "gap_ms": 6.0} for how in (200, "closed", 200)]
+    rows = [{"how": how, "gap_ms": 6.0} for how in (200, "closed", 200, "TimeoutError")]
     seen = experiment("direct").observe(SimpleNamespace(lines=lambda _: lines), {"requests": rows})
-    assert (seen["lost"], seen["ran_lost"], seen["restarts"], seen["how"]) == ([1], 0, 1, ["closed"])
+    assert (seen["lost"], seen["ran_lost"], seen["restarts"], seen["waits"]) == ([1], 0, 1, True)
 
 
 def main_of_patch() -> Callable[[str], None]:

@@ -11,6 +11,7 @@ VARIANTS = {
     "gunicorn-20.1.0": {"GUNICORN": "20.1.0"},
     "gunicorn-22.0.0": {"GUNICORN": "22.0.0"},
     "gunicorn-23.0.0": {"GUNICORN": "23.0.0"},
+    "gunicorn-24.0.0": {"GUNICORN": "24.0.0"},
     "gunicorn-24.1.0": {"GUNICORN": "24.1.0"},
     "gunicorn-27.0.1": {"GUNICORN": "27.0.1"},
     # One setting changed.
@@ -31,6 +32,7 @@ PARALLEL = True
 REQUESTS, PAUSE_MS = 100, 5
 # An idle worker looks at its end once a second. A request that comes later than that finds no worker that ends.
 SOON_MS = 900
+WAITS = "TimeoutError"  # no answer in ten seconds; then the client stops
 
 
 def drive(stack):
@@ -52,11 +54,12 @@ def observe(evidence, driven):
         elif match := logs.GUNICORN.search("max_requests", line):
             restarts.append(int(match[1]))
     rows = driven["requests"]
-    lost = [n for n, row in enumerate(rows) if not isinstance(row["how"], int)]
+    lost = [n for n, row in enumerate(rows) if isinstance(row["how"], str) and row["how"] != WAITS]
     return {
         "sent": len(rows),
         "statuses": sorted({row["how"] for row in rows if isinstance(row["how"], int)}),
         "lost": lost,
+        "waits": rows[-1]["how"] == WAITS,
         "how": sorted({row["how"] for row in rows if not isinstance(row["how"], int)}),
         "ran_lost": len(ran & set(lost)),
         "restarts": len(set(restarts)),
@@ -70,6 +73,16 @@ def observe(evidence, driven):
 def restarted(o):
     """Workers were replaced while requests came, one soon after the other, and all answers were good."""
     return o["restarts"] >= 2 and o["longest_gap_ms"] < SOON_MS and o["statuses"] == [200]
+
+
+def one_restarted(o):
+    """A worker was to be replaced."""
+    return o["restarts"] >= 1
+
+
+def waits(o):
+    """A request had no answer in ten seconds."""
+    return o["waits"]
 
 
 def loses(o):
@@ -92,9 +105,9 @@ def tries(o):
     return min(len(o["lost"]), o["restarts"]), o["restarts"]
 
 
-def claim(number, text, sign, shows, absent, **more):
+def claim(number, text, sign, shows, absent, trigger=restarted, **more):
     """A claim on a sign."""
-    return Claim(f"RS-{number}", text, sign=sign, trigger=restarted, shows=shows, absent=absent, **more)
+    return Claim(f"RS-{number}", text, sign=sign, trigger=trigger, shows=shows, absent=absent, **more)
 
 
 CLAIMS = [
@@ -149,11 +162,21 @@ CLAIMS = [
         ["gunicorn-24.1.0", "gunicorn-27.0.1"],
         rate=tries,
     ),
+    claim(
+        13,
+        "24.0.0 does not replace a worker that has reached max_requests until the timeout: with one worker nobody is "
+        "answered meanwhile.",
+        waits,
+        ["gunicorn-24.0.0"],
+        ["documented", "gunicorn-24.1.0"],
+        trigger=one_restarted,
+    ),
 ]
 COLUMNS = [
     Column("requests", lambda o: o["sent"]),
     Column("restarts", lambda o: o["restarts"]),
     Column("lost", lambda o: len(o["lost"])),
+    Column("one waits", lambda o: "yes" if o["waits"] else "no"),
     Column("of them run", lambda o: o["ran_lost"]),
     Column("how they ended", lambda o: ", ".join(o["how"]), note=True),
     Column("gap", lambda o: o["longest_gap_ms"], "{:.0f} ms"),
