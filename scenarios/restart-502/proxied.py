@@ -170,8 +170,8 @@ CLAIMS = [
     ),
     claim(
         12,
-        "Where nginx knows a second way to the server, it tries again, and most failures stay hidden: in 21.2.0 those of "
-        "a GET, and those of a POST only if nginx may send it twice (non_idempotent).",
+        "Where nginx knows a second way to the server, it tries again, and most failures stay hidden: in 21.2.0 those "
+        "of a GET, and those of a POST only if nginx may send it twice (non_idempotent).",
         mostly_hidden,
         ["twice", "twice-post-again"],
         ["documented", "twice-post"],
