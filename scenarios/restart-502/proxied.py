@@ -39,7 +39,8 @@ VARIANTS = {
     "twice-post": TWICE | {"METHOD": "POST"},
     "twice-post-again": TWICE | {"METHOD": "POST"} | ALL,
 }
-TRIALS = 3
+# Each trial has at least RESTARTS tries, so two trials of a variant are many.
+TRIALS = 2
 THREADS, CONNECTIONS, DURATION = 2, 16, 4
 # Not every restart loses an answer. So the load is put on again until there were so many, at most LOADS times.
 RESTARTS, LOADS = 30, 6
