@@ -20,6 +20,7 @@ from reprolab.report import table
 from reprolab.report.table import Row
 from reprolab.scenario import loader
 from reprolab.scenario.model import Claim, Experiment, Scenario
+from reprolab.scenario.not_tested import WORD as NOT_TESTED
 from reprolab.verdict.document import ClaimVerdict
 from reprolab.verdict.record import RecordedRun, read_record, recorded_verdict
 
@@ -123,6 +124,9 @@ def _claims(scenarios: list[Scenario]) -> str:
             row = recorded.get(claim.id)
             word, why = (f"**{row.verdict}**", row.reason) if row else (NOT_RUN, "—")
             rows.append((claim.id, prose_cell(claim.text), word, prose_cell(why)))
+        for sentence in scenario.not_tested:
+            rows.append((sentence.id, prose_cell(sentence.text), f"*{NOT_TESTED}*", prose_cell(sentence.why)))
+        rows.sort(key=lambda row: number_of(row[0]))
         parts.append("\n".join([*lines, grid(("id", "claim", "verdict", "why"), rows)]))
     return "\n\n".join(parts)
 
@@ -146,7 +150,12 @@ def _settings(scenarios: list[Scenario]) -> str:
 def _claims_by_number(scenario: Scenario) -> list[tuple[str, Claim]]:
     """Each claim with its experiment's name, in the order of the document's sentences."""
     pairs = [(experiment.name, claim) for experiment in scenario.experiments.values() for claim in experiment.claims]
-    return sorted(pairs, key=lambda pair: int(re.findall(r"\d+", pair[1].id)[-1]))
+    return sorted(pairs, key=lambda pair: number_of(pair[1].id))
+
+
+def number_of(identifier: str) -> int:
+    """The number at the end of an id; 0 if it has none."""
+    return int((re.findall(r"\d+", identifier) or ["0"])[-1])
 
 
 def measured(row: ClaimVerdict | None) -> str:

@@ -5,7 +5,6 @@ The site shows the verdicts on record (recorded.json) and the reports of the lat
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections import Counter
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from reprolab.report.html.page import render, script_json
 from reprolab.scenario import loader
 from reprolab.scenario.catalogue import KINDS
 from reprolab.scenario.model import Claim, Scenario
+from reprolab.scenario.not_tested import WORD as NOT_TESTED
 from reprolab.verdict.answer import Answer, answer
 from reprolab.verdict.document import ClaimVerdict
 from reprolab.verdict.record import RecordedRun, read_record
@@ -150,8 +150,9 @@ def _scenario_page(root: Path, name: str, draft: Path, target: Path) -> Scenario
     scenario = loader.load(root, name)
     record = read_record(scenario)
     # In the order of the document's sentences, across experiments.
-    ordered = sorted(scenario.claims, key=lambda claim: int((re.findall(r"\d+", claim.id) or ["0"])[-1]))
-    claims = tuple(_claim_row(claim, record.verdict.claim(claim.id) if record else None) for claim in ordered)
+    rows = [_claim_row(claim, record.verdict.claim(claim.id) if record else None) for claim in scenario.claims]
+    rows += [ClaimRow(row.id, row.text, "", NOT_TESTED, row.why) for row in scenario.not_tested]
+    claims = tuple(sorted(rows, key=lambda row: readme_sections.number_of(row.id)))
     numbers = Counter(row.verdict for row in claims if row.verdict)
     counts = tuple((numbers[word], word) for word in VERDICTS if numbers[word])
     readme = scenario.directory / "README.md"

@@ -16,6 +16,7 @@ from reprolab.core import shared_files
 from reprolab.core.errors import LabError
 from reprolab.core.files import writing
 from reprolab.scenario import catalogue, ranges, signature
+from reprolab.scenario.not_tested import NOT_TESTED_KEY
 from reprolab.scenario.simpler import SIMPLER_KEY
 
 # Texts about a case, and the results of runs. No run of named variants reads them, and a question is no such run.
@@ -25,7 +26,7 @@ TEXTS = (
 )
 TEXT_KEYS = (
     *("title", "document", "summary", "finding", "headline", "answer"),
-    *(SIMPLER_KEY, *catalogue.KEYS, *ranges.KEYS),
+    *(SIMPLER_KEY, NOT_TESTED_KEY, *catalogue.KEYS, *ranges.KEYS),
 )
 COMPOSE = "compose.yaml"
 CACHE = "__pycache__"

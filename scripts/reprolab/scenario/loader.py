@@ -35,6 +35,7 @@ from reprolab.scenario.model import (
     Scenario,
     official_image,
 )
+from reprolab.scenario.not_tested import NOT_TESTED_KEY, check_ids, read_not_tested
 from reprolab.scenario.requirement import REQUIRES_KEY, read_requirements
 from reprolab.scenario.simpler import SIMPLER_KEY, read_simpler
 from reprolab.scenario.variant import Variant
@@ -120,6 +121,7 @@ def _read_compose(name: str, directory: Path) -> Scenario:
         simpler=read_simpler(block.get(SIMPLER_KEY), factors, values, where),
         ranges=ranges.read_ranges(block.get(ranges.RANGES_KEY), factors, values, where),
         companions=ranges.read_needs(block.get(ranges.NEEDS_KEY), factors, values, where),
+        not_tested=read_not_tested(block.get(NOT_TESTED_KEY), where),
     )
 
 
@@ -221,7 +223,7 @@ def _block(block: object, where: str) -> dict[str, Any]:
             f"{where} has no x-reprolab block", expected="x-reprolab: {title: ..., document: {title: ...}}"
         )
     described = (*TEXT_KEYS, DOCUMENT_KEY, HEADLINE_KEY, ANSWER_KEY, VALUES_KEY, WHEN_KEY, REQUIRES_KEY, ALLOW_KEY)
-    known = (*described, SIMPLER_KEY, *catalogue.KEYS, *ranges.KEYS)
+    known = (*described, SIMPLER_KEY, NOT_TESTED_KEY, *catalogue.KEYS, *ranges.KEYS)
     reject_unknown_keys(block, known, where, prefix="x-reprolab.")
     for key, expected in (("title", "a line of text"), (DOCUMENT_KEY, "{title: ..., author: ..., date: ...}")):
         if not block.get(key):
@@ -469,6 +471,7 @@ def _check_unique_ids(scenario: Scenario) -> None:
         if claim.id in ids:
             raise UsageError(f"scenarios/{scenario.name}: two claims have the id {claim.id}")
         ids.add(claim.id)
+    check_ids(scenario.not_tested, ids, f"scenarios/{scenario.name}/compose.yaml")
     for claim in scenario.claims:
         for other_id in claim.but:
             if other_id not in ids:

@@ -13,6 +13,7 @@ from reprolab.core.errors import UsageError
 from reprolab.scenario.allowance import Allowance
 from reprolab.scenario.catalogue import CatalogueEntry
 from reprolab.scenario.load_settings import LOAD_SETTINGS, check_load_setting
+from reprolab.scenario.not_tested import NotTested
 from reprolab.scenario.ranges import Need, ValueRange
 from reprolab.scenario.requirement import Requirement
 
@@ -187,7 +188,8 @@ class Scenario:
     it. ``requires`` is what the machine must have, ``allow`` what its stacks may have beyond the
     lab's policy. ``catalogue`` is what the site and the README's table sort it by. ``ranges`` is factor -> the values
     that a question can go through, ``companions`` what other factors they need (x-reprolab.needs), in order.
-    ``simpler`` is factor -> its values towards the simplest, for a shrink.
+    ``simpler`` is factor -> its values towards the simplest, for a shrink. ``not_tested`` are the document's sentences
+    that no run tests.
     """
 
     name: str
@@ -208,6 +210,7 @@ class Scenario:
     simpler: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     ranges: Mapping[str, ValueRange] = field(default_factory=dict)
     companions: tuple[Need, ...] = ()
+    not_tested: tuple[NotTested, ...] = ()
 
     @property
     def compose_file(self) -> Path:
