@@ -16,6 +16,8 @@ from reprolab.verdict.measured import measure
 from reprolab.verdict.record import RecordedRun
 
 VARIANT = "variant"
+RATE_BASIS = "Points are rates over all valid trials; bars are their 95 % intervals (Wilson)."
+NUMBER_BASIS = "Points are medians over the valid trials."
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,16 @@ class PlottedCurve:
     def mixed(self) -> bool:
         """Whether some points are rates and others are numbers, so that they have no common axis."""
         return len({point.is_rate for _, point in self.points}) > 1
+
+    @property
+    def drawable(self) -> bool:
+        """Whether a chart has a point: all are of one kind, and a rate of no tries has no place."""
+        return not self.mixed and any(not isinstance(point.value, tuple) or point.value[1] for _, point in self.points)
+
+    @property
+    def basis(self) -> str:
+        """What the points of a chart are."""
+        return RATE_BASIS if self.is_rate else NUMBER_BASIS
 
     @property
     def mistakes(self) -> list[str]:
@@ -120,7 +132,7 @@ def cells(plotted: PlottedCurve, *, intervals: bool = True, across: bool = False
     """
     curve = plotted.curve
     if curve.over_variants:
-        rows = [
+        rows: list[tuple[str, ...]] = [
             (number_text(point.x), plotted.title_of(name), _value_text(point.value, intervals))
             for name, point in plotted.points
         ]

@@ -15,12 +15,11 @@ from reprolab.report.html.vega import finished
 HEIGHT = 240
 AXIS = 48  # the room for the numbers and the title of the x axis
 ROOM = 48  # the room for the numbers of the y axis
+EDGE = 12  # pixels between the ends of the x axis and the outermost points
 TICKS = 8
 # Two lines of the same colour have points of different shapes.
 COLOURS = ("--ok", "--client", "--present", "--ending", "--gone", "--note")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down")
-RATE_BASIS = "Points are rates over all valid trials; bars are their 95 % intervals (Wilson)."
-NUMBER_BASIS = "Points are medians over the valid trials."
 
 
 def figures(curves: Iterable[PlottedCurve], charts: Charts) -> list[dict[str, Any]]:
@@ -30,13 +29,12 @@ def figures(curves: Iterable[PlottedCurve], charts: Charts) -> list[dict[str, An
 
 def _figure(plotted: PlottedCurve, charts: Charts) -> dict[str, Any]:
     headings, rows = cells(plotted)
-    drawn = chart_rows(plotted)
     return {
         "title": plotted.curve.title,
         "label": label(plotted),
-        "basis": basis(plotted),
+        "basis": plotted.basis,
         "lines": [(name, colour(plotted, name)) for name in plotted.lines if name],
-        "chart": charts.add(curve_spec(plotted), kind="curve", rows=drawn) if drawn else "",
+        "chart": charts.add(curve_spec(plotted), kind="curve", rows=chart_rows(plotted)) if plotted.drawable else "",
         "height": HEIGHT + AXIS,
         "mistakes": plotted.mistakes,
         "headings": headings,
@@ -49,20 +47,13 @@ def label(plotted: PlottedCurve) -> str:
     return f"{plotted.curve.title}: {plotted.curve.y} over {plotted.curve.x}"
 
 
-def basis(plotted: PlottedCurve) -> str:
-    """What the points of a chart are."""
-    return RATE_BASIS if plotted.is_rate else NUMBER_BASIS
-
-
 def colour(plotted: PlottedCurve, line: str) -> str:
     """The style sheet's colour for a line."""
     return f"var({COLOURS[plotted.lines.index(line) % len(COLOURS)]})"
 
 
 def chart_rows(plotted: PlottedCurve) -> list[dict[str, Any]]:
-    """The points of a chart; none if some are rates and others are numbers. A rate of no tries has no place."""
-    if plotted.mixed:
-        return []
+    """The points of a chart."""
     rows = []
     for name, point in plotted.points:
         row = {"x": point.x, "l": "" if plotted.curve.over_variants else name, "v": name, "t": number_text(point.x)}
@@ -81,7 +72,10 @@ def curve_spec(plotted: PlottedCurve, legend: Any = None, **axis: Any) -> dict[s
     ``axis`` are options of altair's for both axes.
     """
     curve, names, rate = plotted.curve, list(plotted.lines), plotted.is_rate
-    x = alt.X("x:Q", title=curve.x, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=TICKS, **axis))
+    whole = all(point.x == int(point.x) for _, point in plotted.points)
+    steps: dict[str, Any] = {"tickMinStep": 1} if whole else {}
+    x_axis = alt.Axis(tickCount=TICKS, labelFlush=False, **steps, **axis)
+    x = alt.X("x:Q", title=curve.x, scale=alt.Scale(zero=False, padding=EDGE), axis=x_axis)
     numbers: dict[str, Any] = {"format": ".2~%"} if rate else {}
     y_options: dict[str, Any] = {
         "title": curve.y,

@@ -10,17 +10,19 @@ from typing import Any
 import altair as alt
 import vl_convert
 
-from reprolab.report.html.curve_chart import chart_rows, curve_spec
 from reprolab.report.curves import PlottedCurve
+from reprolab.report.html.curve_chart import chart_rows, curve_spec
 
 WIDTH = 560
-# Room around the drawing in pixels. No part of the layout depends on the width of a text: machines measure it differently.
+# Pixels around the drawing. No part of the layout depends on the width of a text, as machines measure it differently.
 PADDING = {"left": 76, "right": 24, "top": 14, "bottom": 50}
 LETTER = 7  # pixels
 MOST_LEGEND = 260  # pixels
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 STYLES = Path(__file__).parent / "templates" / "page.css"
 SCHEME = re.compile(r"--([\w-]+): (#[0-9a-f]{6})")
+# Parts that nobody sees. Some have the measured width of a text.
+INVISIBLE = re.compile(r'<path class="(?:background|foreground)"[^>]*/>')
 VARIABLE = re.compile(r"var\(--([\w-]+)\)")
 
 
@@ -29,15 +31,13 @@ def picture(plotted: PlottedCurve) -> str:
 
     It has the light colours of the pages, and where the reader's system asks for it the dark ones.
     """
-    rows = chart_rows(plotted)
-    if not rows:
+    if not plotted.drawable:
         return ""
-    svg: str = vl_convert.vegalite_to_svg(_spec(plotted) | {"datasets": {"curve": rows}})
+    svg: str = vl_convert.vegalite_to_svg(_spec(plotted) | {"datasets": {"curve": chart_rows(plotted)}})
+    svg = INVISIBLE.sub("", svg)
     light, dark = _schemes()
     names = sorted(set(VARIABLE.findall(svg)))
-    rules = "".join(
-        f'[{part}="{light[name]}"]{{{part}:{dark[name]}}}' for name in names for part in ("fill", "stroke")
-    )
+    rules = "".join(f'[{part}="{light[name]}"]{{{part}:{dark[name]}}}' for name in names for part in ("fill", "stroke"))
     svg = VARIABLE.sub(lambda match: light[match[1]], svg)
     style = f"<style>@media (prefers-color-scheme:dark){{{rules}}}</style>"
     return re.sub(r"(<svg\b[^>]*>)", rf"\1{style}", svg, count=1).rstrip() + "\n"
