@@ -21,7 +21,7 @@ def pictures(scenarios: Iterable[Scenario]) -> dict[Path, str]:
     for scenario in scenarios:
         texts |= {path: "" for path in scenario.directory.iterdir() if PICTURE.fullmatch(path.name)}
         texts |= {scenario.directory / NAME.format(plotted.number): _draw(plotted) for plotted in _recorded(scenario)}
-    return texts
+    return dict(sorted(texts.items()))
 
 
 def render(page: Path, scenarios: Sequence[Scenario]) -> str:
