@@ -18,7 +18,7 @@ ROOM = 48  # the room for the numbers of the y axis
 EDGE = 12  # pixels between the ends of the x axis and the outermost points
 TICKS = 8
 # Two lines of the same colour have points of different shapes.
-COLOURS = ("--ok", "--client", "--present", "--ending", "--gone", "--note")
+COLOURS = ("--ok", "--client", "--present", "--ending", "--gone", "--note", "--traceback", "--started", "--server")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down")
 
 

@@ -17,7 +17,7 @@ WIDTH = 560
 # Pixels around the drawing. No part of the layout depends on the width of a text, as machines measure it differently.
 PADDING = {"left": 76, "right": 24, "top": 14, "bottom": 50}
 LETTER = 7  # pixels
-MOST_LEGEND = 260  # pixels
+SYMBOL = 30  # pixels beside a name in the legend
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 STYLES = Path(__file__).parent / "templates" / "page.css"
 SCHEME = re.compile(r"--([\w-]+): (#[0-9a-f]{6})")
@@ -44,16 +44,16 @@ def picture(plotted: PlottedCurve) -> str:
 
 
 def _spec(plotted: PlottedCurve) -> dict[str, Any]:
-    legend = alt.Legend(orient="right", labelLimit=MOST_LEGEND) if len(plotted.lines) > 1 else None
+    legend = alt.Legend(orient="right", labelLimit=0) if len(plotted.lines) > 1 else None
     spec = curve_spec(plotted, legend, labelOverlap=False, titlePadding=8)
     letters = max(map(len, plotted.lines)) if legend else 0
-    room = min(letters * LETTER + 30, MOST_LEGEND + 30) if legend else 0
+    room = letters * LETTER + SYMBOL if legend else 0
     spec |= {"width": WIDTH, "autosize": "none", "padding": PADDING | {"right": PADDING["right"] + room}}
     spec["config"] |= {
         "font": FONT,
         "background": "var(--paper)",
         "aria": False,
-        "legend": {"labelColor": "var(--ink)", "labelFontSize": 12},
+        "legend": {"labelColor": "var(--ink)", "labelFontSize": 12, "symbolOpacity": 1},
     }
     return spec
 
