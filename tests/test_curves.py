@@ -526,6 +526,10 @@ def test_no_part_of_a_picture_has_the_width_of_a_text() -> None:
     assert 'class="background"' not in svg
     longer = picture(plotted(Curve("Answers 502", "pause in secondssssss", "share of 502 and more", share)))
     assert longer.replace("secondssssss", "seconds").replace("502 and more", "502") == svg
+    narrow, wide = (
+        picture(plotted(BY_PAUSE, [observed(letter * 20, _1_9=1), observed("old", _1_9=1)])) for letter in "iW"
+    )
+    assert narrow.replace("i" * 20, "W" * 20) == wide
 
 
 def test_a_curve_over_the_variants_has_no_legend() -> None:
