@@ -1,0 +1,153 @@
+"""Requests on kept connections, many at once, after pauses around the moment at which the server closes them."""
+
+import json
+import time
+from collections import Counter
+
+from reprolab import Claim, Column, InvalidTrial, logs
+
+VARIANTS = {
+    "documented": {},
+    # Releases: what came after it, and today's.
+    "gunicorn-21.2.0": {"GUNICORN": "21.2.0"},
+    "gunicorn-23.0.0": {"GUNICORN": "23.0.0"},
+    "gunicorn-25.3.0": {"GUNICORN": "25.3.0"},
+    "gunicorn-27.0.1": {"GUNICORN": "27.0.1"},
+    # The server keeps a connection for longer than the proxy, or the proxy for as long as the server, or shorter.
+    "keep-alive-75": {"KEEP_ALIVE": "75"},
+    "proxy-3s": {"PROXY_KEEP": "3s"},
+    "proxy-2s": {"PROXY_KEEP": "2s"},
+    "proxy-1s": {"PROXY_KEEP": "1s"},
+    "no-kept": {"KEPT": "0"},
+    # Another method, and other workers.
+    "get": {"METHOD": "GET"},
+    "sync": {"WORKER_CLASS": "sync", "THREADS": "1"},
+    "gevent": {"WORKER_CLASS": "gevent"},
+    # The cause.
+    "looked": {"PATCH": "looked"},
+}
+TRIALS = 3
+PARALLEL = True
+GROUPS, CONNECTIONS = 1, 64
+# Seconds. gunicorn looks at idle connections once a second, or when a request comes: it closes them after 2 to 3 s.
+PAUSES = ("1", "1.9", *(f"{2 + step / 20:g}" for step in range(13)), "2.9", "3.2")
+LATE = 0.3  # seconds by which the mean pause may be longer than asked for
+
+
+def drive(stack):
+    """Send the requests to the proxy from within the server's container."""
+    command = [
+        "python",
+        "client.py",
+        "keep-alive-race-proxy",
+        str(GROUPS),
+        str(CONNECTIONS),
+        stack.factors["METHOD"],
+        *PAUSES,
+    ]
+    begun_ns = time.time_ns()
+    code, text = stack.execute("app", command, limit=120)
+    if code:
+        raise InvalidTrial(f"the client ended with {code}: {text[-300:]}")
+    return {"begun_ns": begun_ns, "rounds": json.loads(text)}
+
+
+def observe(evidence, driven):
+    """The tries that failed between nginx and the server."""
+    errors = logs.nginx_errors(evidence.streams("proxy"), driven["begun_ns"])
+    return driven | {"failed": Counter(error.text for error in errors)}
+
+
+# -- triggers and signs: pure functions of one observation ---------------------------------------
+
+
+def paused(o):
+    """The pauses were as long as asked for, and all answers but those of 502 were good."""
+    late = sum(row["waited"] - row["pause"] for row in o["rounds"]) / len(o["rounds"])
+    return late < LATE and {status for row in o["rounds"] for status in row["statuses"]} <= {"200", "502"}
+
+
+def answers(o):
+    """How many answers came, but those of the first round, in which there is no kept connection yet."""
+    return sum(sum(row["statuses"].values()) for row in o["rounds"] if row["pause"])
+
+
+def bad(o):
+    """How many of them were 502."""
+    return sum(row["statuses"].get("502", 0) for row in o["rounds"] if row["pause"])
+
+
+def lost(o):
+    """Some answers were 502."""
+    return bad(o) > 0
+
+
+def hidden(o):
+    """Requests failed between nginx and gunicorn, and no client noticed."""
+    return sum(o["failed"].values()) > 0 and not lost(o)
+
+
+def tries(o):
+    """How many of the answers were 502."""
+    return bad(o), answers(o)
+
+
+def claim(number, text, shows, absent, sign=lost, rate=tries):
+    """A claim on a race: one trial in which it shows is enough."""
+    absent_from = {"shows": shows, "absent": absent}
+    return Claim(f"KR-{number}", text, sign=sign, trigger=paused, sometimes=True, rate=rate, **absent_from)
+
+
+CLAIMS = [
+    claim(
+        1,
+        "gunicorn closes an idle connection after two seconds. A proxy that keeps it for longer may send a request at that "
+        "moment, and the client gets 502.",
+        ["documented"],
+        ["keep-alive-75", "no-kept", "sync"],
+    ),
+    claim(
+        2,
+        "It ends when the server keeps its connections for longer than the proxy, whichever of the two is changed.",
+        ["documented", "proxy-3s"],
+        ["keep-alive-75", "proxy-1s"],
+    ),
+    claim(3, "As long as the proxy is not enough.", ["proxy-2s"], ["proxy-1s", "keep-alive-75"]),
+    claim(
+        4,
+        "nginx hides it where the method is GET: it sends the request again.",
+        ["get"],
+        ["documented", "keep-alive-75"],
+        sign=hidden,
+        rate=None,
+    ),
+    claim(
+        5,
+        "The cause: gthread closes a connection whose time is over without a look whether a request has come on it.",
+        ["documented"],
+        ["looked"],
+    ),
+    claim(
+        6,
+        "20.1.0 to 23.0.0 have it; in 27.0.1 it was not seen.",
+        ["documented", "gunicorn-21.2.0", "gunicorn-23.0.0"],
+        ["gunicorn-27.0.1"],
+    ),
+]
+
+
+def by_pause(o):
+    """The share of 502 after each pause, where there were any."""
+    shares = Counter()
+    for row in o["rounds"]:
+        shares[row["pause"]] += row["statuses"].get("502", 0)
+    return ", ".join(f"{pause:g} s: {n} of {GROUPS * CONNECTIONS}" for pause, n in shares.items() if n) or "none"
+
+
+COLUMNS = [
+    Column("answers", answers),
+    Column("502", tries),
+    Column("failed tries", lambda o: sum(o["failed"].values())),
+    Column("502 after a pause of", by_pause, note=True),
+    Column("why", lambda o: ", ".join(f"{n} {text}" for text, n in sorted(o["failed"].items())), note=True),
+]
