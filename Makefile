@@ -145,9 +145,7 @@ $(addprefix matrix-,$(SCENARIOS)): matrix-%: setup ## a map of the sign: OVER="G
 
 .PHONY: $(addprefix bisect-,$(SCENARIOS))
 $(addprefix bisect-,$(SCENARIOS)): bisect-%: setup ## where a sign comes and goes: make bisect-NAME FACTOR=GUNICORN CLAIM=ID; FACTOR="GUNICORN=A..B" for a range
-	@$(if $(FACTOR),$(REPROLAB) bisect $*$(if $(EXPERIMENT),/$(call quoted,$(EXPERIMENT))) --factor $(call quoted,$(FACTOR)) \
-		$(ASKED_CLAIM) $(BISECT_OPTIONS) $(QUESTION_OPTIONS),$(call lacks,no FACTOR is given,a factor that has releases or \
-		other ordered values,FACTOR=GUNICORN))
+	@$(REPROLAB) bisect $*$(if $(EXPERIMENT),/$(call quoted,$(EXPERIMENT))) $(if $(FACTOR),--factor $(call quoted,$(FACTOR))) $(ASKED_CLAIM) $(BISECT_OPTIONS) $(QUESTION_OPTIONS)
 
 .PHONY: $(addprefix shrink-,$(SCENARIOS))
 $(addprefix shrink-,$(SCENARIOS)): shrink-%: setup ## the least stack that still shows the sign in every trial: make shrink-NAME CLAIM=ID; PLAN=1 runs nothing

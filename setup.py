@@ -1,4 +1,4 @@
-"""Puts the files that all lab folders share into the wheel: `images/` and `docs/` stay at the top of the repository.
+"""Puts what all lab folders share into the wheel: `images/`, `docs/` and `scenarios/` of the repository.
 
 Everything else of the build is in pyproject.toml. An editable install uses the repository's own folders.
 """
@@ -10,7 +10,11 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 # The folder of the repository -> its place in the wheel, as core/shared_files.py looks for it.
-SHARED = {"images": "reprolab/shared_images", "docs": "reprolab/shared_docs"}
+SHARED = {
+    "images": "reprolab/shared_images",
+    "docs": "reprolab/shared_docs",
+    "scenarios": "reprolab/catalogue/scenarios",
+}
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.jsonl")
 
 

@@ -17,7 +17,7 @@ from reprolab.diagnose.assess import NAMED, Level
 from reprolab.diagnose.session import Case, Diagnosis, Question, diagnose, load_cases
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDER = ROOT / "tests" / "diagnose"
+EXCERPTS_FOLDER = ROOT / "tests" / "diagnose"
 NONE = "none"
 
 
@@ -82,7 +82,7 @@ def read(path: Path) -> Excerpt:
 
 def excerpts() -> Iterator[Excerpt]:
     """All excerpts, in the order of their names."""
-    return (read(path) for path in sorted(FOLDER.glob("*.txt")))
+    return (read(path) for path in sorted(EXCERPTS_FOLDER.glob("*.txt")))
 
 
 def verdict(excerpt: Excerpt, answer: Diagnosis) -> str:

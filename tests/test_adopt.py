@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -252,6 +253,14 @@ def test_ports_move_to_loopback_without_a_number(tmp_path: Path) -> None:
         adopted(tmp_path, {"image": "x"})
 
 
+def test_the_front_is_asked_without_tls(tmp_path: Path) -> None:
+    """Of 443 and 80 the port 80 takes the load, in whatever order they are written; --port decides otherwise."""
+    both = {"image": "x", "ports": [{"target": 443, "published": "443"}, {"target": 80, "published": "80"}]}
+    assert adopted(tmp_path, both)[0]["ports"] == ["127.0.0.1::80", "127.0.0.1::443"]
+    assert adopted(tmp_path, both, 443)[0]["ports"][0] == "127.0.0.1::443"
+    assert adopted(tmp_path, {"image": "x", "ports": [{"target": 8443}]})[0]["ports"] == ["127.0.0.1::8443"]
+
+
 def test_a_service_without_image_and_build_is_refused(tmp_path: Path) -> None:
     """Nothing could be started."""
     with pytest.raises(UsageError, match="the service web has no image and no build"):
@@ -303,6 +312,78 @@ def test_a_job_that_ends_is_refused(tmp_path: Path) -> None:
 def bind(source: Path, *, read_only: bool = False) -> dict[str, Any]:
     """A mount of the host at /x."""
     return {"type": "bind", "source": str(source), "target": "/x", "read_only": read_only}
+
+
+def mounting(tmp_path: Path, recipe: str, mounted: str = ".", context: str = ".") -> tuple[Any, str, str]:
+    """A service that mounts code at /code: its volumes, its copied Dockerfile, what became of the mount."""
+    stack_folder = tmp_path / "stack"
+    (stack_folder / context).mkdir(parents=True, exist_ok=True)
+    (stack_folder / "src/shop").mkdir(parents=True, exist_ok=True)
+    (stack_folder / "src/shop/app.py").write_text("x = 1\n")
+    (stack_folder / context / "requirements.txt").write_text("flask\n")
+    (stack_folder / context / "Dockerfile").write_text(f"FROM python:3.12-slim\n{recipe}\n")
+    section = {**PORTS, "build": {"context": str(stack_folder / context)}}
+    section["volumes"] = [{"type": "bind", "source": str(stack_folder / mounted), "target": "/code"}]
+    service, changes = adopted(stack_folder, section)
+    (copy,) = (stack_folder / "scenario").rglob("Dockerfile")
+    (what,) = (what for where, what in changes.items() if "volumes" in where)
+    return service.get("volumes"), copy.read_text(), what
+
+
+@pytest.mark.parametrize(
+    ("recipe", "mounted", "context"),
+    [
+        ("WORKDIR /code\nCOPY requirements.txt ./\nRUN pip install -r requirements.txt", ".", "."),
+        ("COPY requirements.txt /", "src", "."),
+        ("COPY requirements.txt /", "src", "docker"),
+        ("COPY --from=node:20 /app /code", "src", "."),
+    ],
+)
+def test_code_that_only_a_mount_brings_becomes_part_of_the_image(
+    tmp_path: Path, recipe: str, mounted: str, context: str
+) -> None:
+    """Without it the server could not import its application."""
+    volumes, text, what = mounting(tmp_path, recipe, mounted, context)
+    assert volumes is None and what == "became part of the image, at /code"
+    source, target = text.splitlines()[-1].removeprefix("COPY ").split()
+    assert target == "/code"
+    (copy,) = (tmp_path / "stack/scenario").rglob("Dockerfile")
+    assert any((copy.parent / source).rglob("app.py"))
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        "COPY . /code",
+        "COPY src /code",
+        "ADD ./ /code",
+        "COPY src/shop /code/shop",
+        'COPY ["src", "/code"]',
+        "COPY s* /code",
+    ],
+)
+def test_code_that_the_image_has_stays_as_it_built_it(tmp_path: Path, recipe: str) -> None:
+    """The volume begins with what the Dockerfile copied; what cannot be read counts as copied."""
+    volumes, text, what = mounting(tmp_path, recipe, "src")
+    assert volumes == ["shop-web-code:/code"] and "volume of the stack" in what
+    assert text.splitlines()[-1] == recipe
+
+
+def test_data_is_no_code(tmp_path: Path) -> None:
+    """A directory without Python files may be data of the user: it is not copied."""
+    (tmp_path / "stack/data").mkdir(parents=True)
+    (tmp_path / "stack/data/app.db").write_text("rows")
+    volumes, text, _ = mounting(tmp_path, "COPY requirements.txt /", "data")
+    assert volumes == ["shop-web-code:/code"] and "/code" not in text
+
+
+def test_mounted_code_is_in_the_image_whatever_is_ignored(tmp_path: Path) -> None:
+    """A copy beside the context's files is not left out of the build."""
+    (tmp_path / "stack").mkdir()
+    (tmp_path / "stack/.dockerignore").write_text("*\n!requirements.txt\n")
+    mounting(tmp_path, "COPY requirements.txt /", "src")
+    (ignore,) = (tmp_path / "stack/scenario").rglob(".dockerignore")
+    assert ignore.read_text().splitlines()[-1] == "!mounted-code"
 
 
 def test_mounts_of_the_host(tmp_path: Path) -> None:
@@ -384,6 +465,7 @@ def test_official_bases_become_arguments_of_the_build() -> None:
         "FROM build",
         "FROM ${PYTHON_2_IMAGE}",
     ]
+    assert with_base_arguments("FROM python:3.12-slim\n")[1] == {"PYTHON_IMAGE": "python:3.12-slim"}
     declared = "ARG BASE_IMAGE=debian:12\nFROM ${BASE_IMAGE}\n"
     assert with_base_arguments(declared) == (declared, {"BASE_IMAGE": "debian:12"})
 
@@ -395,13 +477,63 @@ def test_environment_files_and_secrets_in_files(tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM scratch\n")
     changes, made_up = Changes(), MadeUp()
     made_up.of("known-secret-1")
-    copies = Copies(tmp_path / "out", changes, made_up, frozenset({tmp_path / "settings"}))
+    withheld = {tmp_path / "settings": "it holds secrets by its name"}
+    copies = Copies(tmp_path / "out", changes, made_up, withheld)
     copies.context(tmp_path, "c", "Dockerfile", "web.build")
     assert {path.name for path in (tmp_path / "out/c").iterdir()} == {"Dockerfile", "code.py"}
     assert {(change.where, change.what) for change in changes.rows} == {
         ("web.build settings", "left out"),
         ("web.build", "look at c/code.py"),
     }
+    assert (tmp_path / "out/c/code.py").read_text() == f"PASSWORD = '{made_up.of('known-secret-1')}'"
+
+
+def test_no_way_leads_a_secret_file_into_a_copy(tmp_path: Path) -> None:
+    """Neither a link of another name, nor a directory of a tool, nor a file that is no UTF-8."""
+    folder = tmp_path / "stack"
+    for name, content in (
+        (".env", "A=known-secret-1"),
+        (".docker/config.json", "{}"),
+        (".kube/config", ""),
+        (".envrc", ""),
+        ("infra.tfstate", ""),
+        ("db_password.txt", ""),
+        ("service-account-1.json", ""),
+    ):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    (folder / "plain.txt").symlink_to(".env")
+    (folder / "Dockerfile").write_bytes(b"FROM scratch\n# \xff known-secret-1\n")
+    (folder / ".dockerignore").write_bytes(b"\xff*\n")
+    made_up = MadeUp()
+    made_up.of("known-secret-1")
+    Copies(tmp_path / "out", Changes(), made_up).context(folder, "c", "Dockerfile", "web.build")
+    assert {path.name for path in (tmp_path / "out/c").iterdir()} == {"Dockerfile", ".dockerignore"}
+    value = made_up.of("known-secret-1").encode()
+    assert (tmp_path / "out/c/Dockerfile").read_bytes() == b"FROM scratch\n# \xff " + value + b"\n"
+
+
+def test_a_secret_beside_a_factor_is_the_same_secret_elsewhere() -> None:
+    """Of `${PASSWORD:-x}@${HOST:-db}` the password takes its present value, and then the database's made-up one."""
+    values = {"HOST": "db"}
+    written = "postgres://shop:${DB_PASSWORD:-known-secret-1}@${HOST:-db}/x"
+    part, used, _ = merged("postgres://shop:known-secret-1@db/x", written, **values)
+    assert (part, used) == ("postgres://shop:known-secret-1@${HOST:-db}/x", {"HOST": "db"})
+    made_up = MadeUp()
+    made_up.learn({"environment": {"POSTGRES_PASSWORD": "known-secret-1"}})
+    assert made_up.replace(part) == f"postgres://shop:{made_up.of('known-secret-1')}@${{HOST:-db}}/x"
+
+
+def test_a_private_key_and_a_password_of_curl_are_secrets_as_a_whole() -> None:
+    """The body of a key too, and what stands behind the name in `curl -u NAME:PASSWORD`."""
+    made_up = MadeUp()
+    key = "-----BEGIN RSA PRIVATE KEY-----\nMIIEkeykeykey\n-----END RSA PRIVATE KEY-----"
+    model = {"environment": {"PEM": f"{key}\n"}, "healthcheck": {"test": "curl -fsu admin:hidden123 http://localhost"}}
+    made_up.learn(model)
+    text = str(made_up.replace(model))
+    assert "MIIE" not in text
+    assert "END RSA" not in text
+    assert "hidden123" not in text
 
 
 def test_a_context_has_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -451,6 +583,28 @@ def test_a_stack_becomes_a_scenario(home: Path) -> None:
     assert [claim.id for claim in scenario.claims] == ["LS-1", "LS-2"]
     again = adopt(home / "shop/docker-compose.yml", "--app", "web")
     assert again.exit_code == Exit.USAGE and "is there already" in again.output
+
+
+@pytest.mark.docker
+def test_the_files_of_secrets_stay_where_they_are_and_profiles_are_chosen(home: Path) -> None:
+    """A build context is often the whole directory, with these files in it."""
+    folder = home / "shop"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
+    (folder / "pw").write_text("known-secret-1\n")
+    (folder / "copy.conf").write_text("password known-secret-1\n")
+    (folder / "compose.yaml").write_text(
+        "services: {web: {build: ., ports: [8000], profiles: [full], secrets: [pw]}, other: {image: x}}\n"
+        "secrets: {pw: {file: ./pw}}\n"
+    )
+    result = CliRunner().invoke(main.main, ["adopt", str(folder / "compose.yaml"), "--app", "web"])
+    assert result.exit_code == Exit.AS_RECORDED, result.output
+    scenario = home / "lab/scenarios/shop"
+    assert {path.name for path in (scenario / "contexts/web").iterdir()} == {"Dockerfile", "copy.conf"}
+    value = (scenario / "files/secrets/pw").read_text()
+    assert (scenario / "contexts/web/copy.conf").read_text() == f"password {value}\n"
+    for path in scenario.rglob("*"):
+        assert not path.is_file() or b"known-secret-1" not in path.read_bytes()
 
 
 @pytest.mark.docker
@@ -537,6 +691,31 @@ def test_a_stack_that_cannot_be_adopted_leaves_nothing(home: Path, text: str, me
     assert result.exit_code == Exit.USAGE and message in result.output, result.output
     assert [path for path in sorted((home / "lab").rglob("*")) if "__pycache__" not in path.parts] == before
     assert "there is no file" in adopt(home / "missing.yml", "--app", "web").output
+
+
+def test_what_is_left_out_on_the_command_line_is_named_with_the_choice(home: Path) -> None:
+    """A directory stands for its Compose file; without --app the message has the services, and a lone one is taken."""
+    (home / "empty").mkdir()
+    assert "empty has no compose.yaml" in adopt(home / "empty").output
+    file = home / "docker-compose.yml"
+    file.write_text("name: pair\nservices: {web: {image: x, ports: ['80']}, db: {image: x}}", encoding="utf-8")
+    result = adopt(home)
+    assert result.exit_code == Exit.USAGE
+    assert "--app SERVICE, which is one of web, db" in result.output.replace("db, web", "web, db")
+    file.write_text("name: lone\nservices: {web: {image: x, ports: ['80']}}", encoding="utf-8")
+    assert "services: web is app" in adopt(home).output
+    again = adopt(home).output
+    assert "scenarios/lone is there already" in again and "to write it anew: rm -r " in again
+
+
+def test_the_directory_that_is_named_for_a_new_start_is_enough(home: Path) -> None:
+    """The scenario is then written again, with one line in compose.yaml."""
+    file = home / "docker-compose.yml"
+    file.write_text("name: lone\nservices: {web: {image: x, ports: ['80']}}", encoding="utf-8")
+    adopt(file)
+    shutil.rmtree(home / "lab/scenarios/lone")
+    assert adopt(file).exit_code == 0
+    assert (home / "lab/compose.yaml").read_text(encoding="utf-8").count("scenarios/lone/") == 1
 
 
 def test_the_secrets_of_these_tests_are_secrets() -> None:

@@ -72,7 +72,11 @@ class Engine:
         self.images = Images(**present)
         self.outcome = outcome
         self.pulls: list[str] = []
-        self.api = self
+        self.api = SimpleNamespace(pull=self.pull, images=self.rows)
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """The images that have a tag of that repository, as the engine lists them."""
+        return [{"Id": row.id, "RepoTags": row.tags, "Labels": row.labels} for row in self.images.list(name)]
 
     def pull(self, repository: str, tag: str, *, stream: bool, decode: bool) -> Iterator[dict[str, Any]]:
         """Record the pull and return the outcome."""
@@ -156,7 +160,10 @@ def test_a_bundle_does_not_override_a_policy() -> None:
         ("python:3.11.7", "3.11.7"),
         ("debian:bookworm-slim", ""),
         ("debian:12", ""),
-        ("python:3.11", None),
+        ("python:3.11", "3.11"),
+        ("python:3.12-slim-bookworm", "3.12"),
+        ("python:3-slim", None),
+        ("python:3.12-alpine", None),
         ("python:3.11.7-alpine", None),
         ("python:3.11.7-slim-alpine", None),
         ("python:3.11.7-windowsservercore", None),
@@ -168,7 +175,7 @@ def test_a_bundle_does_not_override_a_policy() -> None:
     ],
 )
 def test_names_with_a_fallback(official: str, version: str | None) -> None:
-    """Only a CPython of an exact version, or Debian, has a fallback image."""
+    """Only a release of CPython 3, with or without its patch number, or Debian, has a fallback image."""
     assert fallback_version(official) == version
 
 
@@ -293,7 +300,7 @@ def test_an_image_without_a_fallback() -> None:
     """The error lists the images that have one."""
     with pytest.raises(BaseImageError, match="nginx") as raised:
         resolve(Engine(refused(UNREACHABLE)), "nginx:1.24.0")
-    assert "python:X.Y.Z" in raised.value.expected and "docker load" in raised.value.advice
+    assert "python:X.Y[.Z]" in raised.value.expected and "docker load" in raised.value.advice
 
 
 def test_an_engine_that_stops_answering_is_the_engine_s_error() -> None:
@@ -320,6 +327,14 @@ def test_the_error_for_a_missing_interpreter(tmp_path: Path) -> None:
         cpython.find_interpreter("3.6.15", {"PYENV_ROOT": str(root)})
     assert "`pyenv install 3.6.15`" in raised.value.advice
     assert cpython.find_interpreter("3.9.18", {"PYENV_ROOT": str(root)}).minor == "3.9"
+
+
+def test_a_tag_that_moves_has_the_newest_release(tmp_path: Path) -> None:
+    """By numbers, not as texts; where there is none the error names the tag."""
+    environ = {"PYENV_ROOT": str(pyenv(tmp_path, "3.11.7", "3.11.10", "3.1.4", "3.12.1"))}
+    assert cpython.find_interpreter("3.11", environ).version == "3.11.10"
+    with pytest.raises(BaseImageError, match=r"no CPython 3\.13 \("):
+        cpython.find_interpreter("3.13", environ)
 
 
 def test_the_error_without_pyenv() -> None:

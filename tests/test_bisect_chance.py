@@ -72,6 +72,25 @@ def test_a_smaller_rate_that_was_measured_counts(counts: list[tuple[int, int]], 
     assert least_rate(0.5, counts) == rate
 
 
+@pytest.mark.parametrize(("confidence", "rate"), [(99.0, 1e-30), (99.0, 1e-11), (100 - 1e-13, 0.5), (1e-30, 0.5)])
+def test_any_number_of_trials_is_found_at_once(confidence: float, rate: float) -> None:
+    """A tiny least rate needs more trials than anybody could count up to."""
+    trials = trials_needed(confidence, rate, 46)
+    if trials > 1:
+        assert any_looks_good(rate, trials // 2, 46) > 1 - confidence / 100
+    assert any_looks_good(rate, trials * 2, 46) <= 1 - confidence / 100
+
+
+@pytest.mark.parametrize("confidence", [50.0, 80.0, 95.0, 99.0, 99.9])
+@pytest.mark.parametrize("rate", [0.05, 1 / 13, 0.5, 0.9, 1.0])
+@pytest.mark.parametrize("releases", [1, 2, 46, 500])
+def test_no_smaller_number_of_trials_would_do(confidence: float, rate: float, releases: int) -> None:
+    """It is exact, to one trial."""
+    trials, allowed = trials_needed(confidence, rate, releases), 1 - confidence / 100
+    assert any_looks_good(rate, trials, releases) <= allowed
+    assert trials == 1 or any_looks_good(rate, trials - 1, releases) > allowed
+
+
 MOST_WRONG = 7
 TRUTHS = [
     "g" * 8 + "F" * 8 + "g" * 8,  # a window at the least rate

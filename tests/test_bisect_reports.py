@@ -11,18 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reprolab.bisect import html, markdown, terminal
+from reprolab.bisect import html, markdown, terminal, words
 from reprolab.bisect.document import FILE, BisectDocument, CommitSearch, read_document, write_document
 from reprolab.bisect.drawing import drawing
+from reprolab.bisect.findings import read
 from reprolab.bisect.measuring import BUDGET, POINTS, Measuring
 from reprolab.bisect.point import Point
-from reprolab.bisect.reading import of_document
+from reprolab.bisect.reading import Reading, of_document
 from reprolab.bisect.search import Rules
 from reprolab.bisect.write import write
 from reprolab.core.errors import UsageError
 from reprolab.core.terminal import Terminal
 from reprolab.engine.host_facts import Host
-from reprolab.evidence.run_info import ABORTED, COMPLETE
+from reprolab.evidence.run_info import ABORTED, COMPLETE, RUNNING
 from simulated_bisect import bisected, measuring
 
 
@@ -228,6 +229,14 @@ def test_a_measured_rate_below_the_assumed_one_is_said() -> None:
     assert "Not sure: 104 trials without the sign are needed for 99 %" in text
 
 
+def test_trials_that_do_not_count_stand_beside_those_that_do() -> None:
+    """A sign that could not be read may be there: 2 of 2 trials are not all that is known of the release."""
+    bisect = bisected("gg")
+    points = [replace(bisect.points[0], unreadable=3, invalid=1), bisect.points[1]]
+    first, second = Reading(tuple(points), Rules(), "release", read(points, Rules())).rows
+    assert first.interval == f"{second.interval}; beside it 1 invalid, 3 unreadable"
+
+
 def test_what_ended_it_early_is_said() -> None:
     """And a change that is only known to lie in a stretch; what was not reached is not assumed."""
     bisect = measuring("g" * 9 + "B" * 9, Rules(points=3))
@@ -239,10 +248,31 @@ def test_what_ended_it_early_is_said() -> None:
     assert "This bisect is aborted: what was measured until then stands here." in shown(
         document(bisect, status=ABORTED)
     )
+    # Whoever was killed has left the file so.
+    assert "This bisect is running or aborted: what" in shown(document(bisect, status=RUNNING))
     bisect = measuring("gggg", Rules(points=1))
     bisect.run()
     outside = "Nothing is known of 3 releases outside the measured ones: 19.2.0, 19.3.0, 19.4.0."
     assert outside in shown(document(bisect))
+
+
+def test_a_bisect_that_measured_nothing_draws_nothing() -> None:
+    """What was measured outside the measured ones is no sentence; the command to repeat it stays."""
+    text = shown(replace(document(measuring("gggg", Rules()), status=ABORTED), host=Host(), bases=()))
+    assert "Nothing is known: none of 4 releases has a trial that counts." in text
+    assert "outside the measured ones" not in text
+    assert "outside the measured ones" not in markdown.summary(document(measuring("gggg", Rules())), "x")
+    assert "????" not in text
+    assert "not recorded" not in text
+    assert "again: reprolab bisect" in text
+
+
+def test_the_command_that_asks_again_has_the_limits() -> None:
+    """Two trials at most is another question than forty."""
+    content = document(bisected("ggBB"))
+    assert "--trials" not in words.repeat(content)
+    limited = replace(content, rules=replace(content.rules, most_trials=2, points=3), settings={"PYTHON": "3.9.18"})
+    assert words.repeat(limited).endswith("--least-rate 50 --trials 2 --points 3 --set PYTHON=3.9.18")
 
 
 def test_the_range_of_other_values_is_a_list() -> None:

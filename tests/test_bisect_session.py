@@ -11,13 +11,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from cases import ROOT, claim, in_memory, lay_out, load, write_run_json
+from cases import COMPOSE, ROOT, claim, in_memory, lay_out, load, write_run_json
 from click.testing import CliRunner, Result
 from repositories import Repository
 from reprolab.bisect.document import read_document
 from reprolab.bisect.measuring import POINTS
 from reprolab.bisect.plan import plan_lines
-from reprolab.bisect.question import Question, ascending, check, choose_claim
+from reprolab.bisect.question import Question, ascending, check
 from reprolab.bisect.search import Rules
 from reprolab.bisect.session import Session, SourceCheckout
 from reprolab.cli import bisect as command
@@ -25,12 +25,16 @@ from reprolab.cli import main
 from reprolab.core.errors import Exit, LabError, UsageError
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import ABORTED, COMPLETE, FAILED
+from reprolab.measure.asked import choose_claim
 from reprolab.measure.axis import Axis, Value
+from reprolab.measure.cell import Cell
 from reprolab.measure.known_values import KnownValues
 from reprolab.scenario.model import Scenario
 from simulated_bisect import RATES, Simulated
 
 TRUTH = "gggggBBBBBggg"
+
+RANGED = COMPOSE.replace("  document:", "  ranges: {RELEASE: ['0.9', '1.0']}\n  document:")
 
 
 def axis(truth: str = TRUTH, *, ordered: bool = True, package: str = "blinker") -> Axis:
@@ -76,9 +80,9 @@ def test_the_claim_is_the_main_one_or_that_with_the_id(tmp_path: Path) -> None:
     """Where there are several and no main one, it must be named."""
     several = in_memory(claim("B-1"), claim("B-2"))
     assert choose_claim(several, "lamp", "B-2")[1].id == "B-2"
-    with pytest.raises(UsageError, match=r"several claims.*\n.*one of B-1, B-2\n.*--claim ID"):
+    with pytest.raises(UsageError, match=r"no main claim.*\n.*--claim ID, one of B-1, B-2"):
         choose_claim(several, "", "")
-    with pytest.raises(UsageError, match=r"--claim B-3 \(did you mean"):
+    with pytest.raises(UsageError, match=r"--claim B-3: blink has no such claim \(did you mean"):
         choose_claim(several, "", "B-3")
     with pytest.raises(UsageError, match="no experiment 'lmp' \\(did you mean lamp\\?\\)"):
         choose_claim(several, "lmp", "")
@@ -109,17 +113,19 @@ def test_the_oldest_value_comes_first() -> None:
 
 
 def test_a_factor_alone_is_the_range_from_its_first_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """That is no pre-release; a factor without a range is refused by the reader of ranges."""
+    """That is no pre-release. A factor without a range is refused, and so is an unknown one."""
     asked: list[str] = []
     monkeypatch.setattr(command, "read_axis", lambda root, scenario, factor, text: asked.append(text) or axis())
     known = KnownValues("release", (Value("0.1rc1"), Value("0.1"), Value("1.0")), left_out={0: "pre-release"})
     monkeypatch.setattr(command, "known_values", lambda root, scenario, factor, releases: known)
-    scenario = load(tmp_path)
+    scenario = load(tmp_path, compose=RANGED)
     command._axis(tmp_path, scenario, "RELEASE")
     command._axis(tmp_path, scenario, "RELEASE=0.9..1.0")
-    monkeypatch.setattr(command, "known_values", lambda root, scenario, factor, releases: None)
-    command._axis(tmp_path, scenario, "RELEASE")
-    assert asked == ["0.1..", "0.9..1.0", "1.0.."]
+    with pytest.raises(UsageError, match="WORKERS of blink has no range, and no values are given"):
+        command._axis(tmp_path, scenario, "WORKERS")
+    with pytest.raises(UsageError, match=r"^--factor: blink has no factor RELEAS \(did you mean RELEASE"):
+        command._axis(tmp_path, scenario, "RELEAS")
+    assert asked == ["0.1..", "0.9..1.0"]
 
 
 # -- a session -----------------------------------------------------------------------------------
@@ -145,6 +151,23 @@ def test_a_session_writes_its_documents(tmp_path: Path) -> None:
         "report.md",
         "report.html",
     }
+
+
+def test_the_note_on_hosts_is_of_the_trials_that_count(tmp_path: Path) -> None:
+    """Not of all that lie in the directory of a cell: those of before may not count, and it may be damaged."""
+    (tmp_path / "cells" / "blink" / "1.1" / "trials.jsonl").mkdir(parents=True)
+    measurer = lab()
+    inner = measurer._result
+
+    def of_two_hosts(cell: Cell, trials: int) -> Any:
+        result = _move(inner(cell, trials), tmp_path)
+        hosts = [replace(r, machine={"host": f"lab{r.trial % 2}"}) for r in result.records]
+        return replace(result, records=tuple(hosts))
+
+    measurer._result = of_two_hosts  # type: ignore[method-assign]
+    document = session(tmp_path, question(load(tmp_path / "root"))).execute(measurer)
+    assert any("B-1 does not depend on the host" in note for note in document.notes)
+    assert any("trials ran on lab1, lab0; the machine below" in note for note in document.notes)
 
 
 def _move(result: Any, results: Path) -> Any:
@@ -267,11 +290,16 @@ def test_an_interrupt_keeps_the_commits_so_far(tmp_path: Path, source: Repositor
 def test_the_plan_names_what_would_be_measured(tmp_path: Path) -> None:
     """The values, those to begin with, what they need, and what it costs."""
     asked = question(load(tmp_path), complete=lambda settings: {**settings, "WORKERS": "4"})
-    lines = list(plan_lines(asked))
+    lines = list(plan_lines(tmp_path, asked))
     assert lines[0] == "RELEASE: 13 releases, 1.1 (2020-01-01) to 1.13 (2020-01-13)"
-    assert lines[1:4] == ["left out: 1 pre-release (1.0rc1)", "sign: the sign of B-1 shows", "first: 1.1, 1.13"]
-    assert lines[4] == "with WORKERS=4: 1.1 to 1.13 (13)"
-    assert lines[5] == "without a change: about 4 releases with 2 trials each; if all show the sign, one each"
+    assert lines[1] == "left out: 1 pre-release (1.0rc1)"
+    assert lines[2].startswith("claim: B-1: ")
+    assert lines[3:6] == ["sign: the sign of B-1 shows", "first: 1.1, 1.13", "with WORKERS=4: 1.1 to 1.13 (13)"]
+    assert lines[6] == "without a change: about 4 releases with 2 trials each; if all show the sign, one each"
+    assert lines[-2] == "time: not known, as there is no run of this experiment yet"
+    assert lines[-1] == "nothing was run: leave out --plan to measure it"
+    fixed = question(load(tmp_path / "fixed"), "g", fixed={"WORKERS": "3"})
+    assert "in all trials: WORKERS=3" in plan_lines(tmp_path, fixed)
 
 
 @pytest.fixture
@@ -279,7 +307,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout with the small scenario, whose releases and cells are simulated."""
     monkeypatch.setenv("REPROLAB_ROOT", str(tmp_path))
     monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path / "results"))
-    lay_out(tmp_path)
+    lay_out(tmp_path, compose=RANGED)
     measurer = SimpleNamespace(runner=SimpleNamespace(sources={}), measure=lab().measure)
 
     @contextmanager
@@ -291,6 +319,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(command, "known_values", lambda root, scenario, factor, releases: None)
     monkeypatch.setattr(command, "complete", lambda scenario, settings, fixed: dict(settings))
     return tmp_path
+
+
+def test_without_a_factor_those_with_a_range_are_named(home: Path) -> None:
+    """With a whole command."""
+    result = bisect()
+    assert "no factor is given" in result.output
+    assert "to do:    reprolab bisect blink --factor RELEASE" in result.output
 
 
 def bisect(*words: str) -> Result:
@@ -345,9 +380,10 @@ def test_where_nothing_could_be_measured_the_status_says_so(home: Path, monkeypa
         (["--source", "/nowhere"], "it together with --deep"),
         (["--deep", "--source", "/nowhere/at/all"], "is no git checkout"),
         (["--set", "RELEASE=1"], "is the factor of the bisect"),
-        (["--claim", "B-7"], "no such claim: --claim B-7"),
+        (["--claim", "B-7"], "--claim B-7: blink has no such claim"),
         (["--confidence", "100"], "100.0 is not in the range"),
         (["--gap", "0"], "0 is not in the range"),
+        (["--engines", "nix://foo", "--plan"], "nix://foo"),
         (["--budget", "long"], "'long' is no duration"),
     ],
 )

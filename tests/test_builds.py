@@ -128,6 +128,42 @@ def test_an_image_is_built_once_for_all_variants(monkeypatch: pytest.MonkeyPatch
     assert sorted(described) == ["p:1", "x:1", "x:2"]
 
 
+@pytest.mark.parametrize("change", ["none", "before", "meanwhile"])
+def test_an_image_of_changed_files_does_not_keep_the_name_of_the_files_before(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, change: str
+) -> None:
+    """Its name is a digest of the files. When the old files are back, they would get the image of the others."""
+    context = tmp_path / "context"
+    context.mkdir()
+    for name in ("Dockerfile", "app.py"):
+        (context / name).write_text("FROM scratch\n", encoding="utf-8")
+    prepared = model(app="x:1", proxy="p:1")
+    for service in prepared["services"].values():
+        service["build"] = {"context": str(context)}
+    engine, removed = Engine(monkeypatch, existing=("p:1",)), []  # type: ignore[var-annotated]
+    engine.images.remove = lambda tag, noprune: removed.append(tag)
+    build = engine._run
+
+    def builds_and_changes(command: list[str], **rest: Any) -> None:
+        build(command, **rest)
+        if change == "meanwhile":
+            (context / "app.py").write_text("# other\n", encoding="utf-8")
+
+    monkeypatch.setattr(builds, "run", builds_and_changes)
+    made = builder(engine, tmp_path, [])
+    if change == "before":
+        note = made._files.note
+        made._files.note = lambda part: (note(part), (context / "app.py").write_text("# other\n"))[0]  # type: ignore[method-assign]
+    made.start({"a": prepared})
+    if change == "none":
+        made.wait(prepared)
+        assert removed == []
+        return
+    with pytest.raises(BuildError, match=r"the files of the image x:1 were changed while it was built"):
+        made.wait(prepared)
+    assert removed == ["x:1"]
+
+
 def test_a_failed_build_is_not_repeated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One message has the reason and the variants that cannot run; the whole log is in a file."""
     engine, messages = Engine(monkeypatch, "nginx"), []  # type: ignore[var-annotated]

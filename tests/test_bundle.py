@@ -241,11 +241,12 @@ def test_a_bundle_must_be_named(tmp_path: Path) -> None:
 def test_names_from_bundles_are_taken_back() -> None:
     """Only those that `load` gave; an image stays."""
     removed = []
-    images: Any = SimpleNamespace(
-        list=lambda name: [SimpleNamespace(tags=[f"{BUNDLED}/python-3:1", "reprolab-base/python:3"])],
-        remove=lambda tag, noprune: removed.append((tag, noprune)),
+    row = {"Id": "sha256:1", "RepoTags": [f"{BUNDLED}/python-3:1", "reprolab-base/python:3"]}
+    client: Any = SimpleNamespace(
+        api=SimpleNamespace(images=lambda name: [row]),
+        images=SimpleNamespace(remove=lambda tag, noprune: removed.append((tag, noprune))),
     )
-    assert remove_bundled(SimpleNamespace(images=images)) == ["python-3"]  # type: ignore[arg-type]
+    assert remove_bundled(client) == ["python-3"]
     assert removed == [(f"{BUNDLED}/python-3:1", True)]
 
 

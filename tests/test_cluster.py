@@ -33,13 +33,14 @@ from reprolab.cluster.messages import (
     Why,
 )
 from reprolab.cluster.tasks import CloseWorkplaces, Opening
-from reprolab.cluster.workplace import FOLDER, package_difference, run_on
+from reprolab.cluster.workplace import FOLDER, run_on
 from reprolab.core.errors import EngineError, LabError, UsageError
 from reprolab.core.waiting import wait_until
 from reprolab.engine.host_facts import Host
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import BuiltImage, Image
 from reprolab.measure.cell import Cell
+from reprolab.measure.key import package_difference
 from reprolab.measure.store import CellStore
 from reprolab.run.observer import RunObserver
 from reprolab.scenario.digest import case_digest

@@ -20,14 +20,16 @@ from reprolab.cluster import archive, own, session
 from reprolab.cluster import crew as crew_module
 from reprolab.cluster.archive import Archive, pack, unpack
 from reprolab.cluster.blocks import blocks
-from reprolab.cluster.crew import Crew, Member
+from reprolab.cluster.crew import Crew, Job, Member
 from reprolab.cluster.engines import NamedEngine, read_engines
 from reprolab.cluster.half_trials import ASIDE, collect, set_aside
-from reprolab.cluster.messages import Failure, Part, Place, Question
+from reprolab.cluster.messages import Failure, Part, Place, Question, Returned, TrialTask
 from reprolab.cluster.own import ssh_command
+from reprolab.cluster.queue import Queue
 from reprolab.cluster.tasks import Opening
-from reprolab.cluster.workplace import package_difference
-from reprolab.core.errors import BuildError, EngineError, EvidenceError, Exit, UsageError
+from reprolab.cluster.workplace import Workplace, _same_case
+from reprolab.core import shared_files
+from reprolab.core.errors import BuildError, EngineError, EvidenceError, Exit, LabError, UsageError
 from reprolab.core.subprocesses import run
 from reprolab.engine.apt import Machine
 from reprolab.evidence.run_dir import TrialDirectory
@@ -35,7 +37,9 @@ from reprolab.evidence.run_info import PlanEntry, RunInfo
 from reprolab.evidence.trials_file import TrialLines
 from reprolab.evidence.whole import hold_against_plan
 from reprolab.measure.cell import Cell
+from reprolab.measure.key import package_difference
 from reprolab.measure.store import CellStore
+from reprolab.scenario.digest import CaseFiles, case_digest, lab_identity
 from reprolab.scenario.trial import TrialRecord
 from requests import ConnectionError as NoConnection
 
@@ -207,6 +211,14 @@ def test_a_text_that_names_no_engine_is_a_usage_error(text: str, message: str, m
     with pytest.raises(UsageError, match=message) as caught:
         read_engines(text, machine)
     assert caught.value.expected
+
+
+def test_a_socket_behind_a_link_is_no_second_engine(machine: Machine, tmp_path: Path) -> None:
+    """/var/run is a link to /run: two workers of one engine would count as two hosts."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "var").symlink_to("run")
+    with pytest.raises(UsageError, match=r"twice"):
+        read_engines(f"unix://{tmp_path}/run/docker.sock unix://{tmp_path}/var/docker.sock", machine)
 
 
 def test_a_worker_behind_ssh_gets_both_connections() -> None:
@@ -383,3 +395,82 @@ def test_workers_that_are_not_ready_yet_count_as_hosts(crew: Crew) -> None:
     crew.client.addresses = {"a", "b", "c"}
     crew.update()
     assert (len(crew.members), crew.size) == (0, 3)
+
+
+def test_a_worker_gives_no_trial_of_files_that_changed(tmp_path: Path) -> None:
+    """Its Python is that of before, and a file may be mounted: what the trial left is no trial."""
+    scenario = load(tmp_path / "checkout")
+    place = Place("lab2", "boot", str(tmp_path / "trials"))
+    cell = Cell("lamp")
+    runner = Mock(places={}, trial=Mock(return_value=TrialRecord("lamp", "custom", 1, {}, {"blinked": True})))
+    bench = Workplace(scenario, runner, place, CaseFiles.of(scenario.directory))
+    prepared, task = Mock(key="lamp/custom", images={}), TrialTask(cell, 1, "key", load=False)
+    runner.bases = {}
+    assert isinstance(bench.trial(task, prepared), Returned)
+    (scenario.directory / "lamp.py").write_text("# changed\n", encoding="utf-8")
+    failure = bench.trial(task, prepared)
+    assert isinstance(failure, Failure) and "the files of the case were changed" in failure.text
+    with pytest.raises(LabError, match="were changed"):
+        bench.look([cell])
+
+
+def test_a_worker_whose_lab_has_other_code_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its trials may be driven in another way, though both are of one version."""
+    scenario = load(tmp_path)
+    here = Question("q", str(tmp_path), "blink", case_digest(scenario.directory), lab_identity())
+    assert _same_case(tmp_path, here).name == "blink"
+    with pytest.raises(LabError, match="the lab has other code in"):
+        _same_case(tmp_path, replace(here, lab=here.lab.replace("(", "(0")))
+    (scenario.directory / "lamp.py").write_text("# changed\n", encoding="utf-8")
+    with pytest.raises(LabError, match="the scenario's files are others in"):
+        _same_case(tmp_path, here)
+
+
+def test_the_identity_of_a_lab_is_that_of_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not that of the shared images, which a wheel has inside the package."""
+
+    def identity() -> str:
+        lab_identity.cache_clear()
+        return lab_identity()
+
+    monkeypatch.setattr(shared_files, "PACKAGE", tmp_path)
+    (tmp_path / "run.py").write_text("pass\n", encoding="utf-8")
+    before = identity()
+    shared = tmp_path / shared_files.IN_PACKAGE[shared_files.IMAGES] / "nginx"
+    shared.mkdir(parents=True)
+    (shared / "probe.py").write_text("pass\n", encoding="utf-8")
+    assert identity() == before
+    (tmp_path / "run.py").write_text("pass  # changed\n", encoding="utf-8")
+    assert identity() != before
+    lab_identity.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("waits", "beside", "given"),
+    [
+        (True, [], True),
+        (True, [True], False),
+        (True, [False], False),
+        (False, [True], False),
+        (False, [False], True),
+        (False, [False, True], False),
+    ],
+)
+def test_a_load_runs_alone_on_a_machine_with_several_engines(waits: bool, beside: list[bool], given: bool) -> None:
+    """Whichever engine of the machine the others run on: no load begins beside a job, and no job beside a load."""
+    queue = Queue.of([[job(waits)]])
+    member = Member("tcp://two", Place("local-2", "boot", "trials"))
+    assert (queue.pick(member, [job(load) for load in beside]) is not None) is given
+    assert bool(queue) is not given
+
+
+def test_the_jobs_beside_are_those_of_all_engines_of_the_machine(crew: Crew) -> None:
+    """Two workers of one boot; a third one is another machine."""
+    for name, boot in (("local", "a"), ("local-2", "a"), ("lab2", "b")):
+        crew.members[name] = Member(name, Place(name, boot, "trials"), {name: job(True)})
+    assert {boot: len(jobs) for boot, jobs in crew.running().items()} == {"a": 2, "b": 1}
+
+
+def job(load: bool) -> Job:
+    """A trial with load, or without."""
+    return Job("trial 1", print, lambda member: None, group="cell", load=load)

@@ -73,6 +73,7 @@ def words(line: str) -> list[str]:
         ("shrink blink --claim ", ["B-1"]),
         ("export blink --from ", ["shrink"]),
         ("new-scenario new --add re", ["reproducer"]),
+        ("take split", ["split-request"]),
         ("run wrong --variant ", []),
         ("run nothing --set ", []),
         ("run --set ", []),

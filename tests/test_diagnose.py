@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import diagnose_excerpts
 import pytest
@@ -17,7 +19,9 @@ from reprolab.diagnose import result_json, result_text
 from reprolab.diagnose.assess import Level
 from reprolab.diagnose.case_command import _fitting
 from reprolab.diagnose.session import Question, diagnose
+from reprolab.run import plan
 from reprolab.scenario import loader
+from reprolab.verdict.document import SignCount, VerdictDocument
 
 EXCERPTS = {excerpt.name: excerpt for excerpt in diagnose_excerpts.excerpts()}
 WHOLE = ROOT / "tests" / "data" / "runs" / "whole" / "vanish" / "documented" / "1" / "app.streams.log.gz"
@@ -90,7 +94,7 @@ def test_lines_of_two_logs_are_no_sequence(tmp_path: Path) -> None:
 @pytest.fixture(autouse=True)
 def load_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The scenarios are loaded once for all tests."""
-    monkeypatch.setattr(command, "load_cases", lambda root: cases())
+    monkeypatch.setattr(command, "load_cases", lambda *roots: cases())
 
 
 def run(*arguments: str, **options: object) -> tuple[int, str]:
@@ -141,18 +145,58 @@ def test_a_value_that_a_shell_would_run_is_in_no_command(tmp_path: Path, value: 
     ("factor", "value", "taken"),
     [
         ("WORKER_CLASS", "gthread", "gthread"),
-        ("WORKER_CLASS", "shop.workers:Own", "shop.workers:Own"),
+        ("WORKER_CLASS", "shop.workers:Own", ""),  # the image of the case does not have it
         ("WORKER_CLASS", "$(touch never)", ""),
         ("WORKER_CLASS", "-x", ""),
         ("THREADS", "many", ""),
         ("PATCH", "anything", ""),
         ("PYTHON", "3.6", "3.6.15"),
         ("PYTHON", "3.5", ""),
+        ("WORKER_CLASS", "uvicorn.workers.UvicornWorker", ""),  # its image has no uvicorn
     ],
 )
 def test_a_factor_takes_only_what_the_case_can_run(factor: str, value: str, taken: str) -> None:
     """Plain words, numbers where a number is documented, one of the listed values, a patch release that it has."""
     assert _fitting(loader.load(ROOT, "socket-vanish"), factor, value) == taken
+
+
+@pytest.mark.parametrize(
+    ("name", "factors"),
+    [
+        ("syslog-django", {"ARGUMENTS": "--log-syslog"}),
+        ("reload-missing-module", {"ARGUMENTS": "--reload", "FILE": "missing-module"}),
+        ("exit-code-3-hook", {"CHILD": "on-exit"}),
+        ("failed-startup-status", {"MESSAGE": "no database"}),
+        ("socket-vanish-heroku", {}),
+    ],
+)
+def test_the_command_has_what_the_case_needs_to_show(name: str, factors: dict[str, str]) -> None:
+    """Not every case shows on the documented stack; then the command has the factors of a variant that does."""
+    answer = EXCERPTS[name].answer()
+    row, shown = answer.assessments[0], answer.commands[0].factors
+    by_user = set(row.signature.factors)
+    assert {key: value for key, value in shown.items() if key not in by_user} == factors
+    assert all(f"{key}={value}" in answer.commands[0].text for key, value in factors.items())
+
+
+@pytest.mark.parametrize(
+    "excerpt", [excerpt for excerpt in EXCERPTS.values() if excerpt.expected], ids=lambda e: e.name
+)
+def test_every_command_makes_a_plan(excerpt: diagnose_excerpts.Excerpt) -> None:
+    """The case takes the factors of the command."""
+    answer = excerpt.answer()
+    for command_row in answer.commands:
+        scenario = loader.load(ROOT, command_row.scenario)
+        options = plan.RunOptions(command_row.scenario, command_row.experiment, settings=dict(command_row.factors))
+        assert plan.make_plan(scenario, options).variants
+
+
+def test_the_name_of_a_worker_class_in_a_log_becomes_that_of_the_option(tmp_path: Path) -> None:
+    """gunicorn 19 writes `threads`, and cannot load a class of that name."""
+    file = tmp_path / "web.log"
+    file.write_text(TRACEBACK)
+    assert "Using worker: threads" in TRACEBACK
+    assert "--set WORKER_CLASS=gthread" in run(str(file))[1]
 
 
 def test_where_nothing_matches_unusual_lines_and_a_way_on_are_shown(tmp_path: Path) -> None:
@@ -199,10 +243,11 @@ def test_the_page_names_every_key_of_the_json() -> None:
     ("arguments", "message"),
     [
         ([], "no log is given"),
-        (["-", "-"], "standard input twice"),
+        (["-", "-"], "standard input is given twice"),
         (["none.log"], "cannot read none.log"),
         ([str(ROOT)], "is no regular file"),
         ([str(WHOLE), "--env", "THREADS"], "expected: NAME=VALUE"),
+        ([str(WHOLE), "--version", "gunicorn"], "expected: PACKAGE=VERSION"),
         ([str(WHOLE), "--config", "/dev/null"], "is no regular file"),
     ],
 )
@@ -225,6 +270,8 @@ def test_verify_runs_the_first_case_with_the_users_settings(tmp_path: Path, monk
     plans = []
 
     class Session:
+        run = None
+
         def __init__(self, root: Path, run_plan: object, *_: object) -> None:
             plans.append(run_plan)
 
@@ -243,6 +290,28 @@ def test_verify_runs_the_first_case_with_the_users_settings(tmp_path: Path, monk
     assert variant.changes["THREADS"] == "4"
 
 
+@pytest.mark.parametrize(
+    ("counts", "line"),
+    [
+        ({"custom": SignCount(3, 3)}, "verified: the case shows here in 3/3 (SV-2: "),
+        ({"documented": SignCount(1, 3)}, "verified: the case shows here in 1/3 (SV-2: "),
+        ({"custom": SignCount(0, 3)}, "not seen: the case does not show here in 0/3 (SV-2: "),
+        ({"custom": SignCount(0, 0)}, "not decided: no trial tells whether the case shows here (SV-2)"),
+        ({}, "not decided: no trial tells whether the case shows here (SV-2)"),
+    ],
+)
+def test_verify_says_whether_the_case_shows(
+    monkeypatch: pytest.MonkeyPatch, counts: dict[str, SignCount], line: str
+) -> None:
+    """By the sign of the claim from which the signature is known, whatever the other signs of the scenario do."""
+    row = EXCERPTS["socket-vanish-heroku"].answer().commands[0]
+    assert row.claim == "SV-2"
+    verdict = VerdictDocument("socket-vanish", "run", (), {}, {"SV-2": counts, "SV-1": {"custom": SignCount(0, 3)}})
+    monkeypatch.setattr(command, "read_verdict", lambda _: verdict)
+    session: Any = SimpleNamespace(run="a run")
+    assert command._outcome(session, loader.load(ROOT, "socket-vanish"), row.claim).startswith(line)
+
+
 def test_verify_of_nothing_says_so(tmp_path: Path) -> None:
     """Status 3: nothing was decided."""
     file = tmp_path / "app.log"
@@ -252,6 +321,6 @@ def test_verify_of_nothing_says_so(tmp_path: Path) -> None:
 
 def test_a_whole_run_is_answered_from_its_log() -> None:
     """The run on record, packed as the lab keeps it."""
-    text = "\n".join(result_text.lines(diagnose(cases(), Question((str(WHOLE),)))))
+    text = "\n".join(result_text.lines(diagnose(cases(), Question((str(WHOLE),))), "authoring.md"))
     assert text.count("matches:") == 1
     assert "not this one: socket-vanish" not in text  # the other way in which it could show

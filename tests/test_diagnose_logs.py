@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import tracemalloc
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -91,6 +93,22 @@ def test_utf_16_is_said_and_not_searched(tmp_path: Path) -> None:
     text, stream = read(file)
     assert text == b""
     assert "UTF-16" in stream.remarks[0]
+
+
+@pytest.mark.parametrize(
+    "pack", [bz2.compress, lzma.compress, lambda text: b"PK\x03\x04" + text, lambda text: b"\x28\xb5\x2f\xfd" + text]
+)
+def test_a_log_that_is_packed_otherwise_is_said_and_not_searched(
+    tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    """It would look as if nothing had happened. A text that begins as such a file does is read."""
+    file = tmp_path / "app.log"
+    file.write_bytes(pack(b"Worker exiting\n"))
+    text, stream = read(file)
+    assert text == b""
+    assert "unpack it" in stream.remarks[0]
+    file.write_bytes(b"BZhang was here\n")
+    assert read(file)[0] == b"BZhang was here\n"
 
 
 def test_a_file_that_cannot_be_read_to_its_end_is_said(tmp_path: Path) -> None:

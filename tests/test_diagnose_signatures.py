@@ -41,8 +41,19 @@ SHOWN = [
     ("gunicorn-settings", [LOGS / "gunicorn-settings" / "missing-module.gunicorn.err.log.gz"], Level.MATCHES),
     ("idle-connections", [LOGS / "idle-connections" / "documented.app.log.gz"], Level.NOT_SHOWN),
     ("unread-body", [LOGS / "unread-body" / "documented.app.log.gz"], Level.NOT_SHOWN),
+    ("smuggled", [LOGS / "smuggled" / "documented.app.log.gz"], Level.NOT_SHOWN),
     ("enable-threads", [LOGS / "enable-threads" / "threads-off.app.log.gz"], Level.NOT_SHOWN),
     ("spawn-workers", [LOGS / "spawn-workers" / "documented.app.log.gz"], Level.NOT_SHOWN),
+    ("sighup-dead", [LOGS / "sighup-dead" / "touch.app.log.gz"], Level.COULD_BE),
+    ("reuse-port-unix", [LOGS / "reuse-port-unix" / "documented.app.log.gz"], Level.COULD_BE),
+    ("reuse-port-unix", [LOGS / "reuse-port-unix" / "gunicorn-20.1.0.app.log.gz"], Level.COULD_BE),
+    ("reuse-port-unix", [LOGS / "reuse-port-unix" / "gunicorn-27.0.1.app.log.gz"], Level.COULD_BE),
+    ("silent-connection", [LOGS / "silent-connection" / "gunicorn-23.0.0.app.log.gz"], Level.COULD_BE),
+    ("silent-connection", [LOGS / "silent-connection" / "documented.app.log.gz"], Level.NOT_SHOWN),
+    ("dead-workers", [LOGS / "dead-workers" / "uvicorn-0.30.1.app.log.gz"], Level.COULD_BE),
+    ("dead-workers", [LOGS / "dead-workers" / "0.54.0-status-3.app.log.gz"], Level.COULD_BE),
+    ("gil-holder", [LOGS / "gil-holder" / "documented.app.log.gz"], Level.COULD_BE),
+    ("gil-holder", [LOGS / "gil-holder" / "import.app.log.gz"], Level.COULD_BE),
 ]
 CONTROLS = [
     ("socket-vanish", [WHOLE / "gunicorn-19.5.0" / "1" / "app.streams.log.gz"]),
@@ -53,8 +64,13 @@ CONTROLS = [
     ("stale-upstream", [LOGS / "stale-upstream" / "resolver.proxy.streams.log.gz"]),
     ("gunicorn-settings", [LOGS / "gunicorn-settings" / "python-3.11.gunicorn.err.log.gz"]),
     ("idle-connections", [LOGS / "idle-connections" / "gunicorn-21.2.0.app.log.gz"]),
+    ("smuggled", [LOGS / "smuggled" / "gunicorn-22.0.0.app.log.gz"]),
     ("enable-threads", [LOGS / "enable-threads" / "threads-on.app.log.gz"]),
     ("spawn-workers", [LOGS / "spawn-workers" / "gunicorn.app.log.gz"]),
+    ("sighup-dead", [LOGS / "sighup-dead" / "touch-2.0.28.app.log.gz"]),
+    ("reuse-port-unix", [LOGS / "reuse-port-unix" / "without-option.app.log.gz"]),
+    ("silent-connection", [LOGS / "silent-connection" / "27.0.1-two-seconds.app.log.gz"]),
+    ("gil-holder", [LOGS / "gil-holder" / "limit-30.app.log.gz"]),
 ]
 
 
@@ -112,6 +128,9 @@ def releases(name: str) -> dict[str, tuple[int, int]]:
 MAIN = {
     **{"socket-vanish": 0, "chunk-spin": 2, "exit-code-3": 0, "idle-connections": 0, "unread-body": 0},
     **{"failed-startup": 0, "health-check-leak": 0, "split-request": 0, "two-masters": 0, "pool-freeze": 0},
+    **{"sighup-dead": 1, "reuse-port-unix": 0, "silent-connection": 0},
+    **{"dead-workers": 0, "gil-holder": 0},
+    **{"smuggled": 0, "redos": 0},
 }
 
 

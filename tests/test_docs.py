@@ -508,7 +508,7 @@ def test_the_recorded_run_makes_the_pages(tmp_path: Path) -> None:
 
 
 READMES = ("README.md", "README.ko.md", "README.ja.md")
-LONGEST_README = 120
+LONGEST_README = 104
 
 
 def readme(name: str) -> str:
@@ -518,8 +518,13 @@ def readme(name: str) -> str:
 
 @pytest.mark.parametrize("name", READMES)
 def test_a_readme_is_one_screen(name: str) -> None:
-    """The rest belongs to docs/usage.md or docs/verdicts.md; the links to its translations come first."""
-    lines = readme(name).splitlines()
+    """The rest belongs to docs/usage.md or docs/verdicts.md; the links to its translations come first.
+
+    The generated table of the scenarios grows with them and does not count.
+    """
+    lines = re.sub(
+        r"(<!-- generated: scenarios.*?-->\n).*?(?=<!-- end -->)", r"\1", readme(name), flags=re.S
+    ).splitlines()
     assert len(lines) <= LONGEST_README, f"{name}: move something to docs/"
     for other in set(READMES) - {name}:
         assert f"]({other})" in "\n".join(lines[:5]), f"{name}: link {other} below the title"

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -33,7 +32,7 @@ from reprolab.measure.cell import Cell
 from reprolab.measure.session import measurer as local_measurer
 from reprolab.run.observer import RunObserver
 from reprolab.scenario import loader
-from reprolab.scenario.digest import case_digest
+from reprolab.scenario.digest import case_digest, lab_identity
 
 pytestmark = [pytest.mark.docker, pytest.mark.alone]
 
@@ -243,7 +242,7 @@ def test_an_engine_uses_the_images_of_another_one(
         patch.setenv("DOCKER_HOST", hosts.second.host)
         patch.setenv("REPROLAB_ROOT", str(hosts.checkout))
         scenario = loader.load(hosts.checkout, CASE)
-        question = Question("q", str(hosts.checkout), CASE, case_digest(scenario.directory), version("reprolab"))
+        question = Question("q", str(hosts.checkout), CASE, case_digest(scenario.directory), lab_identity())
         place = Workplace.open(question, "second", print, print)
     lacking = place.adopt([hosts.built])
     assert {image.reference, base.reference} <= set(lacking)

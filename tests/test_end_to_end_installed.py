@@ -37,7 +37,7 @@ def test_wrk_wrapper_alone(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_wheel_has_what_a_lab_folder_needs(tmp_path: Path) -> None:
-    """Every file of images/ with its permissions, wrk's script, and nothing of the tests or of chaos."""
+    """Every file of images/ and of the scenarios with its permissions, wrk's script, and nothing of the tests."""
     with zipfile.ZipFile(wheel(tmp_path)) as archive:
         members = {member.filename: member.external_attr >> 16 & 0o111 for member in archive.infolist()}
     for path in (ROOT / "images").rglob("*"):
@@ -48,6 +48,11 @@ def test_the_wheel_has_what_a_lab_folder_needs(tmp_path: Path) -> None:
     for path in lab.rglob("*"):
         if path.is_file() and path.suffix != ".pyc":
             assert f"reprolab/{path.relative_to(lab)}" in members
+    for path in (ROOT / "scenarios").rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            name = f"reprolab/catalogue/scenarios/{path.relative_to(ROOT / 'scenarios')}"
+            assert (name in members) == (path.suffix != ".jsonl"), name
+            assert name not in members or bool(members[name]) == bool(path.stat().st_mode & 0o111), name
     assert {"wrk_wrapper/report.lua", "wrk_wrapper/.dockerignore", "reprolab/shared_docs/authoring.md"} <= set(members)
     assert {name.split("/")[0].split("-")[0] for name in members} == {"reprolab", "wrk_wrapper"}
 
@@ -75,3 +80,10 @@ def test_a_lab_folder_of_the_installed_lab(tmp_path: Path) -> None:
     for command in (("accept", "first-case", "--thin"), ("site",), ("list",), ("docs", "--check"), ("clean",)):
         call(lab, *command, cwd=below)
     assert "make " not in call(lab, "site", cwd=below)
+    log = tmp_path / "web.log"
+    log.write_text("[2026-03-02 07:31:09 +0000] [14] [INFO] Using worker: gthread\n", encoding="utf-8")
+    assert "reprolab take idle-connections && " in call(
+        lab, "diagnose", str(log), "--version", "gunicorn=20.1.0", cwd=below
+    )
+    call(lab, "take", "idle-connections", cwd=below)
+    assert "idle-connections" in call(lab, "list", cwd=below)

@@ -66,6 +66,45 @@ def test_a_secret_is_replaced_everywhere(monkeypatch: pytest.MonkeyPatch) -> Non
     assert sorted(variables.values()) == ["abc", "another-one", "from-the-shell", "hunter-2-hunter", "p$ssw0rd"]
 
 
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ({"command": ["serve", "--password", "SECRET"]}, "hunter22"),
+        ({"command": ["serve", "--token=SECRET"]}, "hunter22"),
+        ({"command": "serve --api-key SECRET x"}, "hunter22"),
+        ({"environment": {"OPTIONS": '{"password": "SECRET"}'}}, "hunter22"),
+        ({"environment": {"OPTIONS": "a=b;Password=SECRET"}}, "hunter22"),
+        ({"environment": {"URL": "db://me:SECRET@db/x"}}, "a@b"),
+        ({"environment": {"URL": "https://SECRET@errors.example/1"}}, "0123456789abcdef"),
+        ({"environment": {"PAYMENT": "SECRET"}}, "sk_live_0123456789"),
+        ({"environment": {"PEM": "SECRET"}}, "-----BEGIN PRIVATE KEY-----\nMIIabc\n-----END PRIVATE KEY-----"),
+        ({"healthcheck": {"test": ["CMD-SHELL", "curl -fu me:SECRET http://x"]}}, "hunter22"),
+        ({"post_start": [{"command": ["x", "--password", "SECRET"]}]}, "hunter22"),
+    ],
+)
+def test_a_secret_is_known_by_its_place_or_form(part: dict[str, Any], value: str) -> None:
+    """In options, in JSON, in addresses, in health checks and hooks; keys of known forms under any name."""
+
+    def filled(inner: Any) -> Any:
+        if isinstance(inner, dict):
+            return {name: filled(entry) for name, entry in inner.items()}
+        return [filled(entry) for entry in inner] if isinstance(inner, list) else inner.replace("SECRET", value)
+
+    shown, variables = hide(model(**filled(part)))
+    assert json.dumps(value)[1:-1] not in json.dumps(shown)
+    assert list(variables.values()) == [value]
+
+
+def test_contents_of_the_top_level_are_hidden_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret as a whole; of a configuration what is a secret in it."""
+    monkeypatch.setenv("DEPLOY_TOKEN", "from-the-shell")
+    entries = {"configs": {"c": {"content": "password=hunter22 from-the-shell"}, "d": {"file": "./d"}}}
+    shown, variables = hide({**model(command=None), **entries, "secrets": {"s": {"content": "whole-secret\n"}}})
+    assert sorted(variables.values()) == ["from-the-shell", "hunter22", "whole-secret"]
+    assert not [text for text in variables.values() if text in json.dumps(shown)]
+    assert shown["configs"]["d"] == {"file": "./d"}
+
+
 def test_without_secrets_a_model_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the caller has some; the numbers of the variables do not depend on those."""
     monkeypatch.setenv("DEPLOY_TOKEN", "from-the-shell")

@@ -41,3 +41,15 @@ def test_what_an_image_was_built_with_is_read(
     found = describe(client, "app:1", tmp_path).packages
     assert found.get("built-with", {}) == expected
     assert found["deb"] == {"apt": "2.6"}
+
+
+@pytest.mark.parametrize("text", ["", '{"deb": {"apt"', "[]", '{"deb": 1}', '{"deb": {"apt": null}}'])
+def test_a_damaged_list_of_packages_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """It is a copy of what the image has: no question may end with it."""
+    listed = {"deb": {"apt": "2.6"}}
+    monkeypatch.setattr(images, "_packages", lambda client, reference: listed)
+    client: Any = SimpleNamespace(images=SimpleNamespace(get=lambda name: SimpleNamespace(id="sha256:1", attrs={})))
+    (tmp_path / "1.json").write_text(text, encoding="utf-8")
+    assert describe(client, "app:1", tmp_path).packages == listed
+    monkeypatch.setattr(images, "_packages", lambda client, reference: {})
+    assert describe(client, "app:1", tmp_path).packages == listed, "from the file"

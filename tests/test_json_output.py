@@ -289,3 +289,45 @@ def test_a_fault_while_printing_is_no_second_document(home: Path, monkeypatch: p
     result = lab("judge", str(path), "--json")
     assert document("judged", result) and "page: " in result.stderr
     assert json_output.SCHEMA == 1
+
+
+NOISY = """
+import os, subprocess, sys
+print("noise of Python")
+os.write(1, b"noise of the system\\n")
+subprocess.run(["echo", "noise of a program"])
+sys.stdout.write("noise of a stream\\n")
+"""
+
+
+def test_what_a_scenario_prints_is_not_in_the_document(home: Path) -> None:
+    """Its files run when they are read; what they and their programs print is on standard error."""
+    file = home / "scenarios" / "blink" / "lamp.py"
+    file.write_text(f"{file.read_text()}\n{NOISY}")
+    result = subprocess.run(
+        [sys.executable, "-m", "reprolab.cli.main", "list", "--json"], capture_output=True, text=True
+    )
+    assert [row["name"] for row in valid("list", json.loads(result.stdout))["scenarios"]] == ["blink"]
+    assert result.stderr.count("noise") == 4
+
+
+def test_the_document_of_a_diagnosis_is_not_cut(tmp_path: Path) -> None:
+    """It goes the way of all documents; a long word would be cut on the way of other texts."""
+    (tmp_path / "a.log").write_text("x\n")
+    arguments = ["diagnose", str(tmp_path / "a.log"), "--json", "--command", f"gunicorn --{'a' * 9000}"]
+    result = subprocess.run([sys.executable, "-m", "reprolab.cli.main", *arguments], capture_output=True, text=True)
+    assert "a" * 9000 in json.loads(result.stdout)["not_read"][0]["reason"]
+    assert result.stdout.isascii()
+
+
+@pytest.mark.parametrize("place", ["make_context", "get_command"])
+def test_a_signal_before_the_command_begins_is_no_drift(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """click would say "Aborted!" with status 1."""
+
+    def interrupt(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main.click.Group if place == "make_context" else main.LazyCommands, place, interrupt)
+    result = lab("list", "--json")
+    assert result.exit_code == Exit.INTERRUPTED
+    assert document("error", result)["error"] == "interrupted, before anything was done"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -246,6 +247,18 @@ def test_a_file_that_cannot_be_written_is_named_before_the_run(home: Path, monke
         result = lab("run", "blink", "--junit", str(path))
         assert result.exit_code == Exit.USAGE and reason in result.output
     assert other.read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe", "directory"])
+def test_nothing_but_a_file_is_replaced_or_waited_for(home: Path, kind: str) -> None:
+    """A report would take the place of /dev/null, and a named pipe would be waited for."""
+    path = home / "junit.xml"
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/null" if kind == "device" else home)
+    with pytest.raises(UsageError, match="it is no regular file"):
+        junit_file.check(path)
 
 
 def test_the_file_of_an_earlier_run_is_replaced(home: Path) -> None:

@@ -72,6 +72,26 @@ def test_nothing_that_is_there_is_overwritten(outside: Path) -> None:
     assert [path.name for path in outside.iterdir()] == ["compose.yaml"]
 
 
+@pytest.mark.parametrize(
+    ("name", "message"), [("", "is empty"), (" ", "is empty"), ("/proc/nothing", "cannot be made")]
+)
+def test_a_folder_that_cannot_be_is_a_message(outside: Path, name: str, message: str) -> None:
+    """An empty name comes from a shell's variable that is not set; it must not be the working directory."""
+    result = CliRunner().invoke(main.main, ["init", name])
+    assert result.exit_code == Exit.USAGE
+    assert message in result.output
+    assert not list(outside.iterdir())
+
+
+def test_a_link_to_nothing_is_not_followed(outside: Path) -> None:
+    """A file of the lab would be written where it points to."""
+    (outside / "lab").mkdir()
+    (outside / "lab/compose.yaml").symlink_to(outside / "elsewhere")
+    with pytest.raises(UsageError, match=r"has compose\.yaml already"):
+        lab_folder.create(outside / "lab")
+    assert not (outside / "elsewhere").exists()
+
+
 def test_a_bad_name_leaves_no_folder(outside: Path) -> None:
     """The name is checked before anything is written."""
     assert lab("init", "my-lab", "--scenario", "Bad Name").exit_code == Exit.USAGE

@@ -262,9 +262,12 @@ class Kind:
 
 def engine(**kinds: Kind) -> Any:
     """A fake engine."""
-    return SimpleNamespace(
-        **{name: kinds.get(name, Kind()) for name in ("containers", "networks", "volumes", "images")}
-    )
+    objects = {name: kinds.get(name, Kind()) for name in ("containers", "networks", "volumes", "images")}
+
+    def rows(**what: Any) -> list[dict[str, Any]]:
+        return [{"Id": image.id, "RepoTags": image.tags} for image in objects["images"].list(**what)]
+
+    return SimpleNamespace(**objects, api=SimpleNamespace(images=rows))
 
 
 def conflict(code: int) -> APIError:

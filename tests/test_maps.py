@@ -16,6 +16,7 @@ from reprolab.matrix.layout import Layout
 from reprolab.publish import maps, readme_sections
 from reprolab.scenario import loader
 from reprolab.scenario.digest import case_digest
+from simulated import words
 from test_matrix_changes import document
 
 CLAIM = "B-1"
@@ -95,6 +96,13 @@ def test_neighbours_with_one_result_are_one_row() -> None:
         (1, "0/1"),
     ]
     assert rows(document(["0/1", "0/1"], cell_1={"PYTHON": "3.12.1"})) == [(1, "0/1"), (1, "0/1*")]
+
+
+def test_values_without_an_order_are_all_named() -> None:
+    """What is "plain to quiet"? Releases have an order."""
+    modes = document(["0/1", "0/1", "3/3"], words("MODE", "plain", "loud", "quiet"))
+    assert "| plain, loud | 0/2 |" in maps._table(Layout(modes), CLAIM)
+    assert "| 0.0 to 0.1 (2) |" in maps._table(Layout(document(["0/1", "0/1", "3/3"])), CLAIM)
 
 
 @pytest.mark.parametrize("name", having(MATRIX_FILE))

@@ -27,7 +27,9 @@ from reprolab.matrix.state import State, state_of
 from reprolab.matrix.strategy import Survey
 from reprolab.measure.axis import Axis, Value
 from reprolab.measure.cell import Cell
+from reprolab.measure.trial_time import time_per_trial
 from reprolab.scenario import loader
+from reprolab.scenario.digest import case_digest
 from reprolab.scenario.model import Experiment
 from simulated import BROKEN, BUSY, IDLE, INVALID, ONCE, Simulated, Truth, blink, number, releases, words
 
@@ -389,7 +391,7 @@ def test_cells_that_are_invalid_with_a_reason_leave_nothing_undecided(results: P
 def test_whatever_ends_a_matrix_the_map_so_far_is_kept(
     results: Path, error: BaseException, status: str, words_of_reason: str
 ) -> None:
-    """It is written and shown, and then the error goes on; after an interrupt with the cells on the way too."""
+    """It is written and shown with the cells on the way, and then the error goes on."""
     simulated = Simulated(lambda cell: True, trials_until=11, raises=error)
     run, stream = matrix(plan_of(releases(30)), simulated, results)
     with pytest.raises(type(error)):
@@ -398,9 +400,34 @@ def test_whatever_ends_a_matrix_the_map_so_far_is_kept(
     document = read_matrix(run.run.path)
     assert document.status == status
     assert words_of_reason in document.reason
-    assert sum(cell.tried for cell in document.cells) == (11 if status == ABORTED else 8)
+    assert sum(cell.tried for cell in document.cells) == 11
     assert f"this map is {status}" in stream.getvalue()
     assert (run.run.path / "matrix.html").is_file()
+
+
+def test_a_map_that_was_broken_off_in_doubt_is_undecided(results: Path) -> None:
+    """All cells have a trial, but those beside the change have no second one. So it is, too, when it is drawn again."""
+    simulated = Simulated(lambda cell: number(cell) >= 4, trials_until=8, raises=EngineError("no answer"))
+    run, _ = matrix(plan_of(releases(8)), simulated, results)
+    with pytest.raises(EngineError):
+        run.execute()
+    assert run.run
+    document = read_matrix(run.run.path)
+    assert sum(cell.tried for cell in document.cells) == 8
+    assert session.exit_status(document) is Exit.INCONCLUSIVE
+    assert session.exit_status(replace(document, status=COMPLETE)) is Exit.AS_RECORDED
+
+
+def test_the_files_of_a_map_are_those_of_its_beginning(results: Path, tmp_path: Path) -> None:
+    """Else a file that is changed meanwhile would be on record with trials that it had no part in."""
+    plan = replace(plan_of(releases(3)), case="sha256:then")
+    run, _ = matrix(plan, Simulated(lambda cell: True), results)
+    run.execute()
+    assert run.run
+    assert read_matrix(run.run.path).case == "sha256:then"
+    scenario = load(tmp_path)
+    made = make_plan(scenario, MatrixOptions("blink"), [Axis("WORKERS", (Value("1"), Value("2")))])
+    assert made.case == case_digest(scenario.directory)
 
 
 def test_the_map_is_written_while_it_is_measured(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -477,10 +504,9 @@ def test_the_expected_time_is_that_of_earlier_trials(tmp_path: Path, results: Pa
 def test_the_expected_time_may_come_from_the_record() -> None:
     """The run on record has sums over all its trials."""
     scenario = loader.load(ROOT, "socket-vanish")
-    plan = make_plan(scenario, MatrixOptions("socket-vanish"), [words("THREADS", "1", "5")])
     recorded = json.loads((scenario.directory / "recorded.json").read_text())
     trials = sum(row["trials"] for row in recorded["variants"].values())
-    time = forecast.time_per_trial(Path("nowhere"), plan)
+    time = time_per_trial(Path("nowhere"), scenario, "vanish")
     assert time
     assert time.source == f"mean of {trials} trials of the run on record, of all experiments"
     assert 5 < time.seconds < 60

@@ -58,8 +58,8 @@ def said(texts: str, **companions: dict[str, str]) -> list[str]:
         ("0/3 3/3", ["RELEASE, from 0.0: without the sign", "0.1: first with the sign (0/3, then 3/3)"]),
         ("3/3 0/3", ["RELEASE, from 0.0: with the sign", "0.1: first without the sign (3/3, then 0/3)"]),
         ("0/1 0/3 0/1", ["RELEASE, no change: without the sign (0.0 to 0.2, 3 cells)"]),
-        ("x 0/1 .", ["RELEASE, no change: without the sign (0.1; 2 more without a trial that counts)"]),
-        ("x . e b !", ["RELEASE, no trial counts"]),
+        ("x 0/1 .", ["RELEASE, nothing to compare: without the sign (0.1; 2 more without a trial that counts)"]),
+        ("x . e b !", ["RELEASE, no cell has a trial that counts"]),
         (
             "0/3 x e 3/3",
             [

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,9 +17,9 @@ from click.testing import CliRunner
 from reprolab.cli import main
 from reprolab.core.errors import Exit
 from reprolab.core.terminal import Terminal
-from reprolab.matrix import page, terminal, write
+from reprolab.evidence.run_info import RUNNING
+from reprolab.matrix import layout, page, terminal, write
 from reprolab.matrix.document import MatrixCell, MatrixDocument, read_matrix
-from reprolab.measure.axis import Axis
 from reprolab.scenario import loader
 from simulated import releases, words
 from test_matrix_changes import document as document_of
@@ -39,6 +37,32 @@ def printed(document: MatrixDocument, width: int = 100, **options: Any) -> str:
 def lines(text: str) -> list[str]:
     """The lines without their indentation."""
     return [line.strip() for line in text.splitlines()]
+
+
+def test_what_did_not_happen_is_said_beside_the_word() -> None:
+    """A cell that is not exercised lacks what the claim is about: its trigger."""
+    whole = document_of(["0/1", "e"])
+    claim = replace(whole.claims[0], trigger="The server was told.")
+    assert "not exercised: what the claim is about did not happen: The server was told." in " ".join(
+        printed(replace(whole, claims=(claim,))).split()
+    )
+
+
+def test_more_trials_than_the_map_would_take_are_no_saving() -> None:
+    """Kept trials, and those of cells that cannot run."""
+    whole = read_matrix(RECORDED)
+    assert "instead of" not in layout.effort(replace(whole, trials=1))
+
+
+def test_the_page_of_a_map_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By `html`, as that of a run."""
+    monkeypatch.setenv("REPROLAB_ROOT", str(ROOT))
+    monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path))
+    home = tmp_path / "matrix" / "socket-vanish" / "20261122T101500Z"
+    shutil.copytree(RECORDED, home)
+    result = lab("html", "matrix/socket-vanish/20261122T101500Z")
+    assert result.exit_code == Exit.AS_RECORDED, result.output
+    assert (home / "matrix.html").is_file()
 
 
 # -- the terminal -----------------------------------------------------------------------------------
@@ -59,6 +83,19 @@ def test_the_terminal_shows_a_table() -> None:
     assert "* with PYTHON=3.12.1 BOTTLE=0.13.4" in lines(text)
     assert "98 trials (98 new) instead of 180 for 3 of each cell · seed 7 · 21 min" in lines(text)
     assert "map and evidence: results/x/" in lines(text)
+
+
+def test_trials_of_which_the_sign_could_not_be_read_are_not_hidden_by_others() -> None:
+    """It may raise an error just where the effect is."""
+    shown = document_of(["0/3", "2/2"])
+    cells = (replace(shown.cells[0], errors={"B-1": "trial 4: KeyError: 'x'"}), shown.cells[1])
+    said = "sign absent: in other trials the sign raised an error: trial 4: KeyError: 'x': RELEASE=0.0"
+    assert said in lines(printed(replace(shown, cells=cells)))
+
+
+def test_a_map_whose_process_was_killed_does_not_say_that_it_runs() -> None:
+    """Nobody can tell from the file."""
+    assert "this map is running or aborted" in lines(printed(replace(document_of(["0/3"]), status=RUNNING)))
 
 
 def test_images_that_fail_for_one_reason_are_told_once() -> None:
@@ -346,19 +383,6 @@ def test_the_files_of_a_map_name_no_directory_of_this_machine(home: Path) -> Non
 # -- the command --------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def axes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reads lists of values only, and adds no companions."""
-
-    def read(root: Path, scenario: Any, factor: str, text: str) -> Axis:
-        return replace(words(factor, *text.split(",")), ordered=True)
-
-    complete = {"complete": lambda scenario, settings, fixed: dict(settings)}
-    for name, functions in (("axis_text", {"read_axis": read}), ("companions", complete)):
-        monkeypatch.setitem(sys.modules, f"reprolab.measure.{name}", SimpleNamespace(**functions))
-
-
-@pytest.mark.usefixtures("axes")
 def test_a_plan_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It prints cells, builds and the time, and needs no engine."""
     lay_out(tmp_path)
@@ -370,13 +394,16 @@ def test_a_plan_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert not (tmp_path / "results").exists()
 
 
-@pytest.mark.usefixtures("axes")
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
         ([], "no factor to go through is given"),
-        (["--over", "WORKERS"], "expected: FACTOR=VALUES"),
-        (["--over", "=1"], "expected: FACTOR=VALUES"),
+        ([], "to do:    reprolab matrix blink --over RELEASE="),
+        (["--over", "WORKERS"], "--over WORKERS names no values"),
+        (["--over", "WORKERS"], "to do:    reprolab matrix blink --over WORKERS="),
+        (["--over", "=1"], "blink has no factor"),
+        (["--show", "latest"], "for a first map"),
+        (["--over", "WORKERS=1", "--engines", "nix://foo", "--plan"], "nix://foo"),
         (["--over", "WORKRES=1"], "no factor WORKRES (did you mean WORKERS?)"),
         (["--over", "WORKERS=1", "--set", "WORKERS=2"], "WORKERS is given twice"),
         (["--over", "WORKERS=1", "--over", "WORKERS=2"], "WORKERS is given twice"),

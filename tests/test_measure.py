@@ -2,25 +2,33 @@
 
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from cases import ROOT, load
-from reprolab.core.errors import LabError
+from reprolab.core.errors import BaseImageError, LabError
+from reprolab.core.terminal import Terminal
 from reprolab.engine.host_facts import Host
 from reprolab.evidence.run_dir import RunDirectory
-from reprolab.evidence.run_info import BuiltImage, Image
+from reprolab.evidence.run_info import BuiltImage, Image, ObservedAgain, RunInfo
+from reprolab.evidence.trials_file import TORN
+from reprolab.matrix.collect import hosts_of
 from reprolab.measure import local, pages
 from reprolab.measure.cell import Cell, CellResult
 from reprolab.measure.key import cell_key, same_images
 from reprolab.measure.local import LocalMeasurer, lacking
+from reprolab.measure.progress import CellProgress
 from reprolab.measure.store import CellStore, cell_info
 from reprolab.run.observer import RunObserver
 from reprolab.run.plan import PlannedVariant
 from reprolab.run.rounds import Step
-from reprolab.run.runner import Prepared
+from reprolab.run.runner import NO_STACK, Prepared
 from reprolab.scenario import loader
+from reprolab.scenario.digest import CaseFiles
 from reprolab.scenario.model import CUSTOM, Claim, Scenario
 from reprolab.scenario.trial import TrialRecord
 
@@ -93,8 +101,20 @@ def test_disturbed_trials_of_an_earlier_question_are_run_again(kept: list[TrialR
 def test_the_reason_of_an_invalid_trial_names_the_other_work() -> None:
     """A start that failed on a starved machine says nothing of the stack."""
     busy = "other work used 1.9 of 2 processors (95 %)"
-    reasons = CellResult(Cell("lamp"), (invalid(1), invalid(2, busy))).invalid
+    reasons = CellResult(Cell("lamp"), (invalid(1, busy), invalid(2))).invalid
     assert reasons == ["the stack did not come up", f"while {busy}: the stack did not come up"]
+
+
+def test_the_line_of_a_trial_names_the_factors_of_the_question(scenario: Scenario) -> None:
+    """Also where the value is the documented one: who asked for two factors wants to see both."""
+    stream = StringIO()
+    progress = CellProgress(scenario, [claim()], Terminal(file=stream, width=120), print, ["RELEASE", "WORKERS"])
+    progress.trial_ends(trial(1))
+    plain = CellProgress(scenario, [claim()], Terminal(file=stream, width=120), print)
+    plain.trial_ends(trial(1))
+    lines = stream.getvalue().splitlines()
+    assert lines[0].startswith("[1] RELEASE=1.0 WORKERS=2 #1  B-1 shows")
+    assert lines[1].startswith("[1] documented #1  B-1 shows")
 
 
 def test_every_claim_must_have_its_trials() -> None:
@@ -156,21 +176,33 @@ class FakeRunner:
     def __init__(self, outcome: Callable[[Step], TrialRecord]) -> None:
         self.outcome, self.places, self.bases, self.observer = outcome, {}, {}, RunObserver()
         self.run, self.engine = RunDirectory(Path("unused")), None
+        self.before_keeping: Callable[[], None] = lambda: None
+        self.images = BUILT
+        self.without: dict[str, str] = {}
         self.built_keys: list[str] = []
 
-    def resolve(self, variants: Sequence[PlannedVariant]) -> list[Prepared]:
-        return [Prepared(variant, {"services": {"blink-app": {"image": variant.key}}}) for variant in variants]
+    def resolve(self, variants: Sequence[PlannedVariant], *, all_needed: bool = True) -> list[Prepared]:
+        if all_needed and self.without:
+            raise BaseImageError("no base image")
+        return [
+            Prepared(variant, NO_STACK, lacks="no base image")
+            if variant.changes.items() & self.without.items()
+            else Prepared(variant, {"services": {"blink-app": {"image": variant.key}}})
+            for variant in variants
+        ]
 
     def start_builds(self, prepared: Sequence[Prepared]) -> None:
         self.built_keys += [item.key for item in prepared]
 
     def built(self, item: Prepared) -> Prepared:
         bad = "bad" in item.key
-        return Prepared(item.variant, item.model, "image build failed: no such release" if bad else "", BUILT)
+        return Prepared(item.variant, item.model, "image build failed: no such release" if bad else "", self.images)
 
     def run_steps(self, steps: Sequence[Step], by_key: dict[str, Prepared]) -> None:
         for step in steps:
-            self.places[step.variant.key].append(self.outcome(step))
+            record = self.outcome(step)
+            self.before_keeping()
+            self.places[step.variant.key].append(record)
 
 
 def shows(step: Step) -> TrialRecord:
@@ -191,10 +223,22 @@ def measurer(
     monkeypatch.setattr(local.host_facts, "facts", lambda engine: Host())
     monkeypatch.setattr(LocalMeasurer, "_images", lambda self: iter(()))
     runner: Any = FakeRunner(outcome)
-    return LocalMeasurer(scenario, runner, CellStore(tmp_path / "results", scenario), **more)
+    files = CaseFiles.of(scenario.directory)
+    return LocalMeasurer(scenario, runner, CellStore(tmp_path / "results", scenario), files, **more)
 
 
 OLD = Cell("lamp", (("RELEASE", "0.9"),))
+
+
+def test_a_missing_base_image_is_the_obstacle_of_its_cells_alone(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A map or a bisect has a hole there, and goes on."""
+    question = measurer(scenario, tmp_path, monkeypatch)
+    question.runner.without = {"RELEASE": "0.9"}  # type: ignore[attr-defined]
+    results = question.measure({OLD: 1, Cell("lamp"): 1}, [claim()])
+    assert (results[OLD].obstacle, results[OLD].records) == ("no base image", ())
+    assert results[Cell("lamp")].count(claim()).words == "1/1"
 
 
 def test_what_was_measured_is_not_measured_again(
@@ -286,6 +330,172 @@ def test_a_damaged_trial_is_measured_again(scenario: Scenario, tmp_path: Path, m
     assert result.count(claim()).words == "2/2"
 
 
+def test_cells_whose_values_hold_spaces_are_not_taken_for_each_other(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One value may read like that and the next factor; the trial of each runs on its own stack."""
+    both, one = Cell("lamp", (("RELEASE", "1"), ("WORKERS", "3"))), Cell("lamp", (("RELEASE", "1 WORKERS=3"),))
+    lab = measurer(scenario, tmp_path, monkeypatch)
+    results = lab.measure({both: 1, one: 1}, [claim()])
+    assert lab.trials_run == 2
+    assert {len(RunDirectory(result.directory).trials()) for result in results.values() if result.directory} == {1}
+    assert {cell: [dict(r.factors) for r in result.records] for cell, result in results.items()} == {
+        both: [both.settings],
+        one: [one.settings],
+    }
+
+
+@pytest.mark.parametrize(("other", "name"), [(False, ""), (True, "2")])
+def test_trials_that_were_read_again_with_other_files_do_not_count(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: bool, name: str
+) -> None:
+    """Their observations are of another observe(), though the key is that of these files again."""
+    measurer(scenario, tmp_path, monkeypatch).measure({OLD: 1}, [claim()])
+    run = RunDirectory(recorded(tmp_path).parent)
+    info = run.info()
+    run.write_info(replace(info, observed=ObservedAgain("now", 1, case="sha256:other" if other else info.case)))
+    result = measurer(scenario, tmp_path, monkeypatch).measure({OLD: 2}, [claim()])[OLD]
+    assert result.directory
+    assert (result.kept, result.directory.name.partition("-")[2]) == (0 if other else 1, name)
+    assert bool(RunDirectory(result.directory).info().observed) is not other
+
+
+def test_the_machine_of_the_trials_before_an_update_stays_known(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are not said to be of the new kernel. On one machine there is one host."""
+
+    def asked(kernel: str, wanted: int) -> RunInfo:
+        lab = measurer(scenario, tmp_path, monkeypatch)
+        monkeypatch.setattr(local.host_facts, "facts", lambda engine: Host(kernel=kernel))
+        directory = lab.measure({OLD: wanted}, [claim()])[OLD].directory
+        assert directory
+        return RunDirectory(directory).info()
+
+    asked("6.1", 1)
+    assert asked("6.1", 2).hosts == {}
+    info = asked("6.2", 3)
+    assert info.host.kernel == "6.2"
+    ((name, before),) = info.hosts.items()
+    assert (name.partition(" ")[0], before.host.kernel, before.images) == ("until", "6.1", info.images)
+    result = measurer(scenario, tmp_path, monkeypatch).measure({OLD: 3}, [claim()])[OLD]
+    assert hosts_of([result]) == (f"{name}: kernel 6.1", "kernel 6.2")
+
+
+def recorded(tmp_path: Path) -> Path:
+    """The file of trials of the only cell."""
+    return next((tmp_path / "results").rglob("trials.jsonl"))
+
+
+@pytest.mark.parametrize(("cut", "kept"), [(1, 2), (20, 1), (10_000, 0)])
+def test_a_trial_after_a_torn_line_is_not_lost(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: int, kept: int
+) -> None:
+    """A killed process or a full disk leaves half a line. It is kept beside the file, and the record is sound again."""
+    measurer(scenario, tmp_path, monkeypatch).measure({OLD: 2}, [claim()])
+    file = recorded(tmp_path)
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(lines[0] + lines[1][:-cut] if cut < len(lines[1]) else lines[0][:10])
+    later = measurer(scenario, tmp_path, monkeypatch)
+    result = later.measure({OLD: 3}, [claim()])[OLD]
+    assert (result.count(claim()).words, later.trials_kept, later.trials_run) == ("3/3", kept, 3 - kept)
+    assert RunDirectory(file.parent).checked_trials().faults == ()
+    assert file.with_name(TORN).exists() is (cut > 1)
+
+
+def test_a_line_of_another_cell_does_not_count(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody has copied a directory, or added one file to another."""
+    measurer(scenario, tmp_path, monkeypatch).measure({OLD: 1}, [claim()])
+    run = RunDirectory(recorded(tmp_path).parent)
+    sound = run.trials()[0]
+    for number, changes in enumerate([{"factors": {}}, {"variant": "documented"}, {"experiment": "other"}], 7):
+        run.append(replace(sound, trial=number, **changes))
+    later = measurer(scenario, tmp_path, monkeypatch)
+    assert [record.trial for record in later.measure({OLD: 2}, [claim()])[OLD].records] == [1, 10]
+
+
+def test_the_files_of_a_case_must_stay_as_they_were(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Python in memory is that of before: no trial may count for the files of now, nor for those of before."""
+
+    def edits(step: Step) -> TrialRecord:
+        if step.variant.changes and step.number == 2:
+            (scenario.directory / "lamp.py").write_text("# changed\n", encoding="utf-8")
+        return shows(step)
+
+    first = measurer(scenario, tmp_path, monkeypatch, edits)
+    with pytest.raises(LabError, match="the files of the case were changed while it was measured"):
+        first.measure({OLD: 3}, [claim()])
+    assert [record.trial for record in RunDirectory(recorded(tmp_path).parent).trials()] in ([1], [1, 3], [3], [])
+    with pytest.raises(LabError, match="were changed"):
+        first.measure({LAMP: 0}, [claim()])
+    assert not measurer(scenario, tmp_path, monkeypatch).measure({LAMP: 0}, [claim()])[LAMP].records
+
+
+def test_who_only_looks_at_a_file_changes_nothing(scenario: Scenario) -> None:
+    """An editor writes files of its own meanwhile; a hidden file of the case counts."""
+    files = CaseFiles.of(scenario.directory)
+    for name in (".lamp.py.swp", "lamp.py~", "#lamp.py#", "4913", ".DS_Store", "__pycache__/lamp.pyc"):
+        (scenario.directory / name).parent.mkdir(exist_ok=True)
+        (scenario.directory / name).touch()
+    files.check()
+    (scenario.directory / ".dockerignore").touch()
+    with pytest.raises(LabError, match="were changed"):
+        files.check()
+
+
+def test_trials_of_images_with_other_packages_are_not_added_up(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The images were removed and built anew. With the same packages the trials are of the same stack."""
+
+    def asked(identity: str, flask: str, wanted: int) -> tuple[str, int, int, str]:
+        lab = measurer(scenario, tmp_path, monkeypatch)
+        image = Image("reprolab/blink-app:1", identity)
+        lab.runner.images = {"blink-app": BuiltImage(image, {"pip": {"flask": flask}})}  # type: ignore[attr-defined]
+        result = lab.measure({OLD: wanted}, [claim()])[OLD]
+        assert result.directory
+        return result.count(claim()).words, lab.trials_kept, lab.trials_run, result.directory.name.partition("-")[2]
+
+    assert asked("sha256:a", "2.0", 1) == ("1/1", 0, 1, "")
+    assert asked("sha256:b", "2.0", 2) == ("2/2", 1, 1, "")
+    assert asked("sha256:c", "2.1", 3) == ("3/3", 0, 3, "2")
+
+
+def test_the_page_of_a_cell_goes_when_it_gets_new_trials(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The times of files do not tell that it is old: the clock may have been set back."""
+    measurer(scenario, tmp_path, monkeypatch).measure({OLD: 1}, [claim()])
+    page = recorded(tmp_path).with_name("report.html")
+    page.touch()
+    measurer(scenario, tmp_path, monkeypatch).measure({OLD: 1}, [claim()])
+    assert page.exists()
+    measurer(scenario, tmp_path, monkeypatch).measure({OLD: 2}, [claim()])
+    assert not page.exists()
+
+
+@pytest.mark.parametrize("kind", ["directory", "link"])
+def test_a_cell_that_cannot_be_read_begins_anew(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """In a directory beside it, which stays as it is."""
+    measurer(scenario, tmp_path, monkeypatch).measure({OLD: 1}, [claim()])
+    file = recorded(tmp_path)
+    if kind == "directory":
+        file.unlink()
+        file.mkdir()
+    else:
+        shutil.rmtree(file.parent)
+        file.parent.symlink_to("nowhere")
+    result = measurer(scenario, tmp_path, monkeypatch).measure({OLD: 1}, [claim()])[OLD]
+    assert result.directory
+    assert (result.directory.name, result.count(claim()).words) == (f"{file.parent.name}-2", "1/1")
+
+
 def test_an_error_of_the_lab_ends_the_question(
     scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -313,3 +523,15 @@ def test_a_map_of_thousands_does_not_wait_for_all_its_pages(tmp_path: Path, monk
     assert lines[0] == "writing the pages of 2 cells"
     assert lines[1].startswith("the pages of 1 further cell are left out; `")
     assert lines[1].endswith("/2` writes the first")
+
+
+def test_the_images_of_an_engine_are_asked_for_at_once() -> None:
+    """Another process may remove one between the list and a question about it."""
+    rows = [
+        {"Id": "sha256:1", "RepoTags": ["reprolab/blink-app:1", "reprolab/blink-app:2"]},
+        {"Id": "sha256:2", "RepoTags": ["<none>:<none>"]},
+        {"Id": "sha256:3", "RepoTags": None},
+    ]
+    client: Any = SimpleNamespace(api=SimpleNamespace(images=lambda filters: rows))
+    names = ("reprolab/blink-app:1", "reprolab/blink-app:2")
+    assert dict(local.lab_images(client)) == dict.fromkeys(names, "sha256:1")

@@ -458,6 +458,27 @@ def test_a_run_has_what_its_claims_need() -> None:
     assert {variant.experiment.name for variant in plan.variants} == {"orphans"}
 
 
+def test_the_folder_of_one_session_is_not_that_of_the_next(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both in one process: the setting of the first must not stay in the environment."""
+    monkeypatch.delenv("REPROLAB_ROOT")
+    for name, lamp in (("one", EXPERIMENT), ("two", EXPERIMENT + SECOND)):
+        lay_out(pytester.path / name, lamp=lamp)
+        (pytester.path / name / "pytest.ini").write_text("[pytest]\nreprolab_root = .\n")
+        arguments = [*LOADED, "--rootdir", str(pytester.path / name), "-c", str(pytester.path / name / "pytest.ini")]
+        result = pytester.runpytest_inprocess(*arguments, "--reprolab=blink", "--collect-only", "-q")
+        assert result.parseoutcomes() == {"tests" if name == "two" else "test": 1 + (name == "two")}
+    assert "REPROLAB_ROOT" not in os.environ
+
+
+def test_a_seed_of_0_is_an_option_too(pytester: pytest.Pytester) -> None:
+    """It needs a case, as every option of a run."""
+    result = pytester.runpytest_inprocess(*LOADED, "--reprolab-seed=0")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--reprolab-seed is about the case of --reprolab*"])
+
+
 def test_own_factors_run_in_the_experiments_of_the_claims() -> None:
     """One variant in each."""
     scenario = loader.load(ROOT, "pool-freeze")

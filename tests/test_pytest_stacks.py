@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from cases import LOADED, lay_out
 from reprolab.core import locks
-from reprolab.core.errors import BuildError, EngineError, InvalidTrial
+from reprolab.core.errors import BuildError, EngineError, InvalidTrial, UsageError
 from reprolab.engine.leftovers import Removed
 from reprolab.pytest_plugin import stacks
+from reprolab.pytest_plugin.selection import lab_root
 from reprolab.scenario.model import Scenario
 from reprolab.stack.load import StackLoad
 
@@ -302,3 +303,14 @@ def test_stacks_of_the_same_scenario_have_names_of_their_own(monkeypatch: pytest
         stack = stacks._prepared(scenario, None, {}, ENGINE, None, stacks.TrialDirectory(tmp_path))  # type: ignore[arg-type]
         assert stack.factors == scenario.factors
     assert len(set(projects)) == 2 and all(re.fullmatch("reprolab-blink-[0-9a-f]{8}", name) for name in projects)
+
+
+def test_without_a_lab_folder_the_message_names_the_setting(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tests mostly live outside of the lab folder: `reprolab_root` is what they need."""
+    monkeypatch.delenv("REPROLAB_ROOT", raising=False)
+    monkeypatch.setattr("reprolab.cli.common.__file__", str(pytester.path / "site-packages/reprolab/cli/common.py"))
+    config = pytester.parseconfig()
+    with pytest.raises(UsageError, match=r"no lab folder found(.|\n)*pytest's settings: reprolab_root = DIR"):
+        lab_root(config)

@@ -310,6 +310,17 @@ def test_the_short_reason_has_the_line_with_the_error() -> None:
     assert short_reason(text) == "app did not start: exit code 1: … TypeError: no"
     assert short_reason("the build did not succeed:\nno such release") == "the build did not succeed: … no such release"
     assert short_reason("one line") == "one line"
+    pip = (
+        "an image did not build:\n  Downloading flask-2.0.0-py3-none-any.whl\n"
+        "  Downloading greenlet-1.1.3.tar.gz (9 kB)\n"
+        "  error: subprocess-exited-with-error\n  × python setup.py egg_info did not run successfully.\n"
+        "      TypeError: canonicalize\n  note: This error originates from a subprocess.\n"
+        "[notice] To update, run: pip install --upgrade pip\nerror: metadata-generation-failed\n"
+        "× Encountered error while generating package metadata.\n╰─> See above for output."
+    )
+    assert short_reason(pip) == "an image did not build: … greenlet-1.1.3: TypeError: canonicalize"
+    missing = "an image did not build:\nERROR: No matching distribution found for x==1\n[notice] A new release of pip"
+    assert short_reason(missing) == "an image did not build: … ERROR: No matching distribution found for x==1"
     assert short_reason("") == ""
 
 

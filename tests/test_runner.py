@@ -15,7 +15,7 @@ import pytest
 from cases import load
 from reprolab.baseimage.resolve import Policy
 from reprolab.core import files
-from reprolab.core.errors import BuildError, InvalidTrial
+from reprolab.core.errors import BaseImageError, BuildError, InvalidTrial, LabError
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import RunInfo
 from reprolab.run import runner as runner_module
@@ -102,6 +102,20 @@ def test_a_variant_that_cannot_be_built_is_invalid_and_the_others_run(tmp_path: 
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
+def test_a_trial_that_must_not_be_kept_ends_the_run(tmp_path: Path, jobs: int) -> None:
+    """It has no record: whoever started the runner has found that it is of no known stack."""
+
+    def refuses() -> None:
+        raise LabError("the files of the case were changed")
+
+    runner, prepared, records = make(tmp_path, Builder(), jobs=jobs)
+    runner.before_keeping = refuses
+    with pytest.raises(LabError, match="were changed"):
+        runner.execute(prepared)
+    assert (runner.run.trials(), records) == ([], [])
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
 def test_without_the_documented_stack_the_run_ends_at_once(tmp_path: Path, jobs: int) -> None:
     """No trial runs, and no other build starts."""
     builder = Builder("documented")
@@ -110,6 +124,19 @@ def test_without_the_documented_stack_the_run_ends_at_once(tmp_path: Path, jobs:
         runner.execute(prepared)
     assert caught.value.exit_status == 4 and "--keep-going" in str(caught.value)
     assert runner.driven == [] and records == [] and builder.stopped
+
+
+def test_a_base_image_that_cannot_be_had_is_no_matter_of_pins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The advice is about the registry."""
+
+    def wait(self: Builder, model: dict[str, Any]) -> dict[str, Any]:
+        raise BuildError('the image app:1 did not build:\nERROR: failed to do request: Head "https://r.example/v2/"')
+
+    monkeypatch.setattr(Builder, "wait", wait)
+    runner, prepared, _ = make(tmp_path, Builder("documented"))
+    with pytest.raises(BuildError) as caught:
+        runner.execute(prepared)
+    assert "let the engine reach the registry" in caught.value.advice and "pins" not in caught.value.advice
 
 
 def test_an_experiment_runs_although_another_cannot_be_built(tmp_path: Path) -> None:
@@ -379,3 +406,28 @@ def test_the_wait_for_the_load_of_another_run_is_told_once() -> None:
         Runner._waits_for_load(runner, "another run of the lab measures load on this machine")
     assert len(told) == 1 and told[0].startswith("another run of the lab measures load")
     assert len(waited) == 3
+
+
+def test_variants_without_a_base_image_lack_it_unless_all_are_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run ends there; a map or a bisect has a hole."""
+
+    class Preparer:
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            self.bases: dict[str, Any] = {}
+
+        def models(self, scenario: Any, requests: Any, owner: Any) -> list[Any]:
+            raise BaseImageError("no base image")
+
+        def models_or_reasons(self, scenario: Any, requests: Any, owner: Any) -> list[Any]:
+            return [{"services": {}, "name": "any"}, "no base image"]
+
+    runner, prepared, _ = make(tmp_path, Builder())
+    monkeypatch.setattr(runner_module, "StackPreparer", Preparer)
+    monkeypatch.setattr(runner_module.HostState, "of", lambda engine: None)
+    monkeypatch.setattr(runner_module, "lacks", lambda scenario, changes, experiment, host: "")
+    variants = [item.variant for item in prepared]
+    assert [item.obstacle for item in runner.resolve(variants, all_needed=False)] == ["", "no base image"]
+    with pytest.raises(BaseImageError):
+        runner.resolve(variants)

@@ -324,22 +324,23 @@ def test_every_base_is_pinned(file: Path) -> None:
 
 
 def faults_of_pip(dockerfile: str) -> list[str]:
-    """What is wrong with the calls of `pip install` and `pip wheel` in a Dockerfile's joined lines."""
+    """What is wrong with the calls of `pip install`, `wheel` and `download` in a Dockerfile's joined lines."""
     return [
         f"{command}: {fault}"
         for line in dockerfile.splitlines()
-        for command in re.findall(r"\bpip (?:install|wheel) [^&;|\n]*", line)
+        for command in re.findall(r"\bpip (?:install|wheel|download) [^&;|\n]*", line)
         for fault in _faults(command.replace('"', "").split()[2:])
     ]
 
 
 def _faults(words: list[str]) -> Iterator[str]:
     lists = [after for word, after in pairwise(words) if word == "-r"]
-    beside = [after for word, after in pairwise(words) if word == "--wheel-dir"]
+    beside = [after for word, after in pairwise(words) if word in ("--wheel-dir", "--dest")]
     packages = [word for word in words if not word.startswith("-") and word not in (*lists, *beside)]
     if not packages and not lists:
         yield "name the packages"
-    if not all("==" in word for word in packages):
+    # A path is what an earlier call, whose packages are pinned, has put into the image.
+    if not all("==" in word or word.startswith("/") for word in packages):
         yield "pin each package with =="
     if "--no-deps" not in words:
         yield "add --no-deps and name the dependencies"
@@ -359,6 +360,8 @@ def test_every_package_is_pinned(file: Path) -> None:
         ('RUN pip install --no-deps "a==${A}"\nRUN echo b', 0),
         ("RUN pip install --no-deps --require-hashes -r /srv/a.txt -r /srv/b.txt && pip wheel --no-deps a==1", 0),
         ("RUN case 1 in 2) pip install --no-deps a==1 ;; *) pip install --no-deps a ;; esac", 1),
+        ("RUN pip download --no-deps --dest /a a==1 && pip wheel --no-deps --wheel-dir /b /a", 0),
+        ("RUN pip download --no-deps --dest /a a", 1),
         ("RUN echo a==1 | pip install --no-deps", 1),
         ("RUN pip install a==1", 1),
         ("RUN python3 -m pip install --no-deps -r a.txt", 1),
@@ -534,6 +537,12 @@ def tracked() -> list[Path]:
     found = [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
     assert found, "git lists no files: run the tests in a checkout"
     return found
+
+
+def test_images_are_listed_by_one_request() -> None:
+    """`images.list()` of the SDK asks for each image by itself, and fails if another process removes one meanwhile."""
+    users = [path.name for path in (ROOT / "scripts").rglob("*.py") if "images.list(" in path.read_text("utf-8")]
+    assert users == [], "call reprolab.engine.images.listed_images()"
 
 
 def test_no_registry_is_named() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import re
@@ -34,8 +35,9 @@ from reprolab.shrink import document as shrink_document
 from reprolab.shrink import handover, plan, words
 from reprolab.shrink import markdown as shrink_markdown
 from reprolab.shrink.document import Kind, ShrinkDocument, Status
-from reprolab.shrink.question import Question, ask
+from reprolab.shrink.question import Control, Question, ask
 from reprolab.shrink.session import NothingToShrink, ShrinkSession
+from reprolab.verdict.document import SignCount
 from simulated_shrink import ABSENT, INVALID, SHOWN, SocketVanish, Truth, vanishing
 
 SECOND = EXPERIMENT.replace(
@@ -149,8 +151,19 @@ def test_a_load_setting_needs_an_experiment_with_a_load() -> None:
 def test_a_control_must_differ_and_be_able_to_count() -> None:
     """Where the trigger must not happen a trial counts only under the variant's own name."""
     question = ask(vanish(), claim="SV-7")
-    assert list(question.controls({"WORKERS": "1"})) == [("one-thread", {"WORKERS": "1", "THREADS": "1"})]
-    assert list(question.controls({"THREADS": "1"})) == []
+    assert question.controls({"WORKERS": "1"}) == [Control("one-thread", {"WORKERS": "1", "THREADS": "1"})]
+    assert question.controls({"THREADS": "1"}) == []
+
+
+def test_a_control_that_undoes_a_part_of_the_shrink_comes_last() -> None:
+    """Three idle connections are a control beside four threads; beside a single one they are more than enough."""
+    question = ask(loader.load(ROOT, "idle-connections"))
+    least = {"IDLE": "1", "THREADS": "1"}
+    undone = [(control.variant, control.undoes) for control in question.controls(least)]
+    assert undone == [("one-less", ("IDLE",)), ("five-threads", ("THREADS",))]
+    assert not any(control.undoes for control in question.controls({}))
+    idle = [(control.variant, control.undoes) for control in question.controls({"IDLE": "2"})]
+    assert idle == [("five-threads", ()), ("one-less", ("IDLE",))]
 
 
 def test_services_that_the_least_stack_does_not_need_are_left_out() -> None:
@@ -213,7 +226,7 @@ def test_the_terminal_says_what_was_found(shrunk: Shrunk) -> None:
     assert "The least stack shows the sign of SV-1 in 6/6 trials: WORKERS 5 → 1, THREADS 5 → 2" in text
     assert "It is 1-minimal: 2 single steps from it, and none shows the sign in every trial." in text
     assert "The least stack with GUNICORN=19.5.0, as in the control gunicorn-19.5.0, shows the sign in 0/3" in text
-    assert re.search(r"LOAD_CONNECTIONS 200 1 .* services proxy app witness = ", text)
+    assert re.search(r"LOAD_CONNECTIONS 200 1 .* services proxy app witness the same ", text)
     assert f"{len(shrunk.document.steps)} stacks, {shrunk.measurer.trials_run} new trials" in text
     assert shrunk.progress[:2] == ["the starting stack: documented", "  shown in 3/3"]
 
@@ -222,7 +235,7 @@ def test_the_page_links_the_evidence_of_each_step(shrunk: Shrunk, results: Path)
     """Relative to the page; the least stack and the remaining steps stand before all others."""
     page = (shrunk.directory / "report.html").read_text(encoding="utf-8")
     links = re.findall(r'href="(\.\./[^"]+)"', page)
-    assert len(links) == len(shrunk.document.steps) - 1 + len(shrunk.document.remaining)
+    assert len(links) == len(shrunk.document.steps) + len(shrunk.document.remaining)
     assert (shrunk.directory / links[-1]).resolve().is_relative_to(results.resolve() / "cells")
     assert page.index('id="least"') < page.index('id="remaining"') < page.index('id="steps"')
 
@@ -264,6 +277,9 @@ def test_an_interrupt_leaves_the_state_and_its_reports(results: Path) -> None:
     assert document.untested
     assert document.least_step is not None
     assert "The shrink ended early: interrupted" in " ".join(made.printed.getvalue().split())
+    assert "the same command goes on with the kept trials: reprolab shrink socket-vanish --claim SV-1" in "\n".join(
+        made.progress
+    )
 
 
 def test_a_killed_process_leaves_all_steps_so_far(results: Path) -> None:
@@ -491,7 +507,7 @@ def test_a_least_stack_of_something_else_is_no_part_of_a_report(shrunk: Shrunk, 
 def test_what_is_not_minimal_is_not_called_so(shrunk: Shrunk) -> None:
     """Nor what could not be made smaller."""
     stack = shrunk.stack()
-    assert "The shrink ended early, so less may do." in markdown(replace(stack, minimal=False))
+    assert "Not every single step was decided, so less may do." in markdown(replace(stack, minimal=False))
     assert "Nothing could be left out" in markdown(replace(stack, reduced=()))
     assert "No single step is left." in markdown(replace(stack, refused=()))
 
@@ -552,7 +568,15 @@ def test_a_plan_shows_what_can_get_simpler_and_runs_nothing(results: Path) -> No
     assert "WORKERS 5 4 3 1 …" in text
     assert "WITNESS on off" in text
     assert "LOAD_THREADS LOAD_CONNECTIONS LOAD_DURATION too" in text
+    assert "s a trial, without builds" in text
+    assert "nothing was run" in text
     assert not results.exists()
+
+
+def test_a_mistyped_engine_ends_a_plan_too(results: Path) -> None:
+    """Whoever plans wants to know it."""
+    status, output = lab("shrink", "socket-vanish", "--engines", "nix://foo", "--plan")
+    assert (status, "nix://foo" in output) == (Exit.USAGE, True)
 
 
 def test_a_mistyped_claim_ends_before_anything_is_run(results: Path) -> None:
@@ -565,13 +589,23 @@ def test_a_mistyped_claim_ends_before_anything_is_run(results: Path) -> None:
 # -- words ----------------------------------------------------------------------------------------
 
 
+def test_the_words_of_steps_of_which_nothing_could_be_told(shrunk: Shrunk) -> None:
+    """They do not say that the result is 1-minimal."""
+    document = shrunk.document
+    row = document.remaining[0]
+    steps = [replace(s, count=SignCount(0, 0, busy=2)) if s.number == row.step else s for s in document.steps]
+    open_one = replace(document, steps=tuple(steps), status=Status.UNDECIDED)
+    told = f"of {len(document.remaining)} single steps from it, nothing could be told of 1."
+    assert words.minimality(open_one).startswith(f"It may not be 1-minimal: {told}")
+
+
 def test_the_words_of_a_confirmation_that_fails(results: Path) -> None:
-    """It is dropped; the control is no row of the steps."""
+    """It is dropped; the control is the last row of the steps."""
     made = Shrunk(results, lambda s, n: ABSENT if s["WORKERS"] == "1" and n == 4 else vanishing(s, n))
     made.run()
     rows = list(words.step_rows(made.document))
     assert next(row.outcome for row in rows if row.what.startswith("measured again")) == "dropped"
-    assert all(row.tested.kind is not Kind.CONTROL for row in rows)
+    assert [row.what for row in rows if row.tested.kind is Kind.CONTROL] == ["control: GUNICORN=19.5.0"]
     assert made.document.least["WORKERS"] != "1"
 
 
@@ -582,8 +616,132 @@ def test_the_plan_names_empty_values(tmp_path: Path) -> None:
         'shows=["documented"]', 'shows=["more"]'
     )
     stream = io.StringIO()
-    plan.show(Terminal(file=stream, width=100), ask(load(tmp_path, compose=text, lamp=lamp)))
+    plan.show(tmp_path, Terminal(file=stream, width=100), ask(load(tmp_path, compose=text, lamp=lamp)))
     assert re.search(r"OPTIONS +--x +\(empty\)", stream.getvalue())
+
+
+def test_a_plan_says_where_nothing_can_get_simpler() -> None:
+    """Instead of an empty table; there is no load of wrk beside other trials."""
+    stream = io.StringIO()
+    plan.show(ROOT, Terminal(file=stream, width=100), ask(loader.load(ROOT, "failed-startup")))
+    text = " ".join(stream.getvalue().split())
+    assert "no setting of this stack can get simpler" in text
+    assert "LOAD_" not in text
+    assert "simpler ───" not in text
+
+
+def test_the_command_that_asks_again_asks_the_same(results: Path) -> None:
+    """The number of trials and what stays are a part of the question."""
+    made = Shrunk(results, question={"fixed": {"WORKERS": "2", "PYTHON": vanish().factors["PYTHON"]}, "trials": 2})
+    made.run()
+    again = words.repeat(made.document)
+    assert again.startswith("reprolab shrink socket-vanish --claim SV-1 --trials 2 --set WORKERS=2 --set PYTHON=")
+    for name in ("report.md", "report.html", "report.txt"):
+        assert again in " ".join((made.directory / name).read_text(encoding="utf-8").split())
+
+
+def test_the_reports_have_all_settings_of_the_least_stack(shrunk: Shrunk) -> None:
+    """Whoever reads the Markdown alone knows the releases."""
+    whole = words.whole(shrunk.document)
+    assert "GUNICORN=19.6.0" in whole
+    assert "THREADS=2" in whole
+    assert "LOAD_CONNECTIONS=1" in whole
+    for name in ("report.md", "report.html"):
+        assert whole in html.unescape((shrunk.directory / name).read_text(encoding="utf-8"))
+
+
+def test_latest_is_the_newest_shrink(shrunk: Shrunk) -> None:
+    """As for runs, maps and bisects."""
+    assert (shrunk.directory.parent / "latest").resolve() == shrunk.directory.resolve()
+
+
+def test_what_a_budget_left_out_is_said(shrunk: Shrunk) -> None:
+    """If each single step was tested, the least stack was not measured again."""
+    early = replace(shrunk.document, status=Status.BUDGET)
+    assert early.untested == ()
+    assert "No single step from it was left, but it was not measured again" in words.minimality(early)
+    left = replace(early, untested=(early.remaining[0].move,))
+    assert "1 single step from it was not tested, so less may do." in words.minimality(left)
+
+
+def test_where_nothing_is_left_no_steps_are_counted(shrunk: Shrunk) -> None:
+    """Every setting may be at its simplest value."""
+    nothing_left = words.minimality(replace(shrunk.document, remaining=()))
+    assert nothing_left == "It is 1-minimal: no setting is left that could get simpler."
+
+
+def test_that_no_control_was_measured_is_said(shrunk: Shrunk) -> None:
+    """Without it nobody knows whether the sign can be absent there."""
+    document = shrunk.document
+    without = replace(document, steps=tuple(step for step in document.steps if step.kind is not Kind.CONTROL))
+    assert words.control(without) == ("No control of SV-1 was measured on it", False)
+
+
+def test_a_control_may_take_a_setting_back_to_its_documented_value(shrunk: Shrunk) -> None:
+    """Then it is none of its changes, and a difference all the same."""
+    document = shrunk.document
+    control, least = document.control_step, document.least_step
+    assert control is not None and least is not None
+    back = {name: value for name, value in control.changes.items() if name != "WITNESS"}
+    assert document.differing(replace(control, changes=back)) == {"WITNESS": "on", "GUNICORN": "19.5.0"}
+    assert document.differing(least) == {}
+
+
+def test_the_row_of_a_control_that_undoes_the_shrink_says_so(shrunk: Shrunk) -> None:
+    """It says nothing, whatever its outcome is."""
+    document = shrunk.document
+    control = document.control_step
+    assert control is not None
+    count = replace(control.count, shown=3, trials=3)
+    undoing = replace(control, changes={**control.changes, "THREADS": "3"}, count=count, accepted=False)
+    assert words.row(document, undoing).why == "says nothing: it changes THREADS, as the shrink did"
+    assert words.row(document, replace(control, count=count, accepted=False)).why == ""
+
+
+def test_the_reports_of_a_shrink_are_written_again_from_their_file(shrunk: Shrunk, results: Path) -> None:
+    """Without Docker, as those of a run, a bisect and a map."""
+    page = shrunk.directory / "report.html"
+    before = page.read_text()
+    for where in (f"shrink/socket-vanish/{shrunk.directory.name}", "shrink/socket-vanish"):
+        page.unlink()
+        status, output = lab("html", where)
+        assert status == Exit.AS_RECORDED, output
+        assert page.read_text() == before
+
+
+def test_a_control_that_undoes_the_shrink_refutes_nothing(results: Path) -> None:
+    """It is named, and the least stack is handed over without it."""
+    made = Shrunk(results, lambda s, n: SHOWN)
+    made.run()
+    document = replace(made.document, undone=("THREADS",))
+    shrink_document.write(made.directory, document)
+    text, clean = words.control(document) or ("", True)
+    assert text.endswith("This says nothing: it changes THREADS, as the shrink did")
+    assert not clean
+    assert made.stack().control_count is None
+
+
+def test_an_older_shrink_of_a_refuted_stack_is_not_handed_over(shrunk: Shrunk) -> None:
+    """The newer one says that the sign says nothing there; another stack is not meant."""
+    found = shrunk.document
+    control = found.control_step
+    assert control is not None
+    seen = replace(control, accepted=False, count=replace(control.count, shown=3, trials=3))
+    refuted = replace(found, steps=tuple(seen if step is control else step for step in found.steps))
+    newer = shrunk.directory.parent / "29990101T000000Z"
+    newer.mkdir()
+    shrink_document.write(newer, refuted)
+    with pytest.raises(UsageError, match=f"{newer.name} refutes the same stack"):
+        handover.find(ROOT, vanish(), "shrink", print)
+    shrink_document.write(newer, replace(refuted, claim="SV-3"))
+    assert handover.find(ROOT, vanish(), "shrink", print).evidence.endswith(shrunk.directory.name)
+
+
+def test_a_shrink_can_be_named_by_its_stamp(shrunk: Shrunk) -> None:
+    """As a run; where there is none, the stamps that are there are named."""
+    assert handover.find(ROOT, vanish(), shrunk.directory.name, print) == shrunk.stack()
+    with pytest.raises(UsageError, match=rf"--from nix: there is no shrink.json in it\n.*{shrunk.directory.name}"):
+        handover.find(ROOT, vanish(), "nix", print)
 
 
 def test_the_document_is_plain_json(shrunk: Shrunk) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reprolab.measure.cell import Cell
 from reprolab.scenario.load_settings import CONNECTIONS, DURATION, THREADS
-from reprolab.scenario.model import Scenario
+from reprolab.scenario.model import Claim, Scenario
+from reprolab.scenario.trial import TrialRecord
 from reprolab.shrink.document import Kind, Status, StepResult
 from reprolab.shrink.search import Search
 from reprolab.shrink.steps import Move
@@ -182,6 +185,39 @@ def test_a_sign_that_raises_is_refused() -> None:
     assert refused(search)[0][1].reason.startswith("the sign could not be read: trial 1: ZeroDivisionError")
 
 
+def test_a_sign_that_raises_in_some_trials_is_refused_too() -> None:
+    """All trials that count show it, but nobody knows of the others. So the result may not be 1-minimal."""
+    measurer = Simulated(scenario(), lambda s, n: ABSENT if s["WORKERS"] == "1" and n == 1 else SHOWN)
+    claim = measurer.subject.experiments["lamp"].claims[0]
+    object.__setattr__(claim, "sign", lambda o: o["blinked"] or 1 // 0)
+    search = searched(measurer)
+    assert search.state["WORKERS"] == "2"
+    ((_, step),) = refused(search)
+    assert (step.count.shown, step.undecided, search.status) == (step.count.trials, True, Status.UNDECIDED)
+
+
+def test_a_step_that_other_work_disturbed_leaves_the_result_open() -> None:
+    """Nothing was seen against it. A sign that was absent, a start that failed and a trigger are seen."""
+    subject = scenario()
+    claim = subject.experiments["lamp"].claims[0]
+    object.__setattr__(claim, "needs_idle", True)
+    measurer = Simulated(subject, lambda s, n: SHOWN)
+    trial = measurer._trial
+
+    def disturbed(cell: Cell, settings: Mapping[str, str], number: int) -> TrialRecord:
+        busy = "other programs used 40 %" if settings["WORKERS"] == "1" else ""
+        return replace(trial(cell, settings, number), busy=busy)
+
+    measurer._trial = disturbed  # type: ignore[method-assign]
+    search = searched(measurer)
+    ((_, step),) = refused(search)
+    assert (step.reason, step.undecided) == ("other work disturbed its trials", True)
+    assert search.status is Status.UNDECIDED
+    for seen in (ABSENT, INVALID, NOT_EXERCISED, OBSTACLE):
+        decided = searched(Simulated(scenario(), lambda s, n, seen=seen: seen if s["WORKERS"] == "1" else SHOWN))
+        assert decided.status is Status.MINIMAL, seen
+
+
 def test_a_step_is_refused_by_the_first_trial_without_the_sign() -> None:
     """A refused step costs one trial, an accepted one as many as are asked for; the least stack twice as many."""
     measurer = needs(THREADS=2)
@@ -269,6 +305,35 @@ def test_a_control_that_changes_what_is_fixed_is_left_out() -> None:
     """What the user has fixed is never changed."""
     search = searched(needs(), fixed={"SERVER": "19.6.1"})
     assert kinds(search)[Kind.CONTROL] == 0
+
+
+def idle(factors: Mapping[str, str]) -> Scenario:
+    """A claim as that of idle-connections: as many idle connections as threads; its controls change one of both."""
+    claim = Claim("B-1", "", sign=lambda o: o["blinked"], shows=["documented"], absent=["less", "more"])
+    variants = {"documented": {}, "less": {"IDLE": "3"}, "more": {"THREADS": "5"}}
+    subject = scenario({"SERVER": "19.6.0", **factors})
+    lamp = replace(subject.experiments["lamp"], variants=variants, claims=(claim,))
+    return replace(subject, experiments={"lamp": lamp})
+
+
+def blocked(settings: Mapping[str, str], trial: int) -> str:
+    """A truth: as many idle connections as threads."""
+    return SHOWN if number(settings, "IDLE") >= number(settings, "THREADS") else ABSENT
+
+
+def test_a_control_that_undoes_the_shrink_and_shows_the_sign_says_nothing() -> None:
+    """Beside one thread three idle connections are no control any more; more threads than connections are."""
+    search = searched(Simulated(idle({"IDLE": "4", "THREADS": "4"}), blocked))
+    assert dict(search.state) | LOAD == {"IDLE": "1", "THREADS": "1"} | LOAD
+    controls = [step for step in search.steps if step.kind is Kind.CONTROL]
+    assert [(step.accepted, step.count.text) for step in controls] == [(False, "3/3"), (True, "0/3")]
+    assert (search.control, search.undone) == ("more", ("THREADS",))
+
+
+def test_a_control_that_undoes_nothing_decides() -> None:
+    """It shows the sign too: then no other control is asked."""
+    search = searched(Simulated(idle({"IDLE": "1", "THREADS": "1"}), lambda s, n: SHOWN))
+    assert (search.control, search.undone, kinds(search)[Kind.CONTROL]) == ("less", (), 1)
 
 
 # -- the end --------------------------------------------------------------------------------------

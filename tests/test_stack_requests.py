@@ -200,3 +200,25 @@ def test_a_service_with_a_restart_policy_can_be_asked() -> None:
     client: Any = None
     stack = RestartedStack("blink", model, Path("c"), client, (), TrialDirectory(Path("t")), {})
     assert stack.url("/x", "app") == "http://127.0.0.1:4321/x"
+
+
+def two_ports(*numbers: int) -> Stack:
+    """A stack whose service publishes these TCP ports in this order; port N is at 127.0.0.1:40000+N."""
+
+    class TwoPorts(Stack):
+        def container(self, role: str) -> Any:
+            ports = {f"{number}/tcp": [{"HostPort": str(40000 + number)}] for number in sorted(numbers, key=str)}
+            return SimpleNamespace(attrs={"NetworkSettings": {"Ports": {"53/udp": None, **ports}}}, reload=lambda: None)
+
+    published = [{"target": 53, "protocol": "udp"}, *({"target": number, "protocol": "tcp"} for number in numbers)]
+    client: Any = None
+    model = {"name": "b", "services": {"blink-app": {"ports": published}}}
+    return TwoPorts("blink", model, Path("c"), client, (), TrialDirectory(Path("t")), {})
+
+
+def test_of_several_ports_the_first_of_the_file_is_asked() -> None:
+    """The engine lists them as texts, so 443 stands before 80; wrk and the requests go to the same port."""
+    for numbers in ((80, 443), (443, 80), (8000, 10000)):
+        stack = two_ports(*numbers)
+        assert stack.url("/", "app") == f"http://127.0.0.1:{40000 + numbers[0]}/"
+        assert stack.port("app") == numbers[0]

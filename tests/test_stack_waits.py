@@ -9,7 +9,9 @@ from typing import Any
 import docker
 import pytest
 from reprolab import InvalidTrial
+from reprolab.core.subprocesses import CommandError, Finished
 from reprolab.evidence.run_dir import TrialDirectory
+from reprolab.stack import containers
 from reprolab.stack.stack import Stack
 
 
@@ -69,3 +71,33 @@ def test_the_port_for_load(tmp_path: Path) -> None:
         up.port()
     up.model["services"]["blink-app"]["ports"] = [{"target": 8000, "published": "0"}, {"target": 9000}]
     assert up.port() == up.port("app") == 8000
+
+
+def test_a_front_that_does_not_answer_is_named_with_its_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fault may be the proxy's, or the port may be the wrong one: its lines are shown beside the server's."""
+    up = stack(tmp_path)
+    proxy = {"ports": [{"target": 80}, {"target": 443}]}
+    up.model["services"]["blink-proxy"] = proxy
+    up.roles["proxy"] = "blink-proxy"
+    monkeypatch.setattr(Printing, "_ask", lambda *_: (False, "ConnectionError"))
+    reason = (
+        r"last state: ConnectionError, asked at port 80 of proxy; app's last lines: its last words; "
+        r"proxy's last lines: its last words"
+    )
+    with pytest.raises(InvalidTrial, match=reason):
+        up.wait_ready(0.1)
+
+
+def test_an_image_that_cannot_be_had_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compose passes on the registry's error, which names no image."""
+    up = stack(tmp_path)
+    up.model["services"] = {"blink-app": {"image": "there:1"}, "blink-db": {"image": "postgres:15"}}
+
+    def refuse(command: Any, **_: Any) -> None:
+        raise CommandError(Finished(("docker",), 1, "", "dial tcp: lookup registry: no such host"))
+
+    monkeypatch.setattr(containers, "run", refuse)
+    monkeypatch.setattr(containers, "raise_if_engine_gone", lambda _: None)
+    monkeypatch.setattr(containers, "has_image", lambda _, image: image == "there:1")
+    with pytest.raises(InvalidTrial, match=r"compose up failed; this engine does not have postgres:15: .*no such host"):
+        up._compose("up", variables={})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,14 @@ def test_a_failure_is_a_line_of_progress(tmp_path: Path, target: str) -> None:
     step_summary.add_failure("blink", "no engine", lines.append, environ)
     assert len(lines) == 2 and all("GITHUB_STEP_SUMMARY could not be written" in line for line in lines)
     assert "the verdict stands" in lines[0]
+
+
+def test_a_pipe_that_nobody_reads_is_not_waited_for(tmp_path: Path) -> None:
+    """The run would hang at its very end."""
+    os.mkfifo(tmp_path / "pipe")
+    messages: list[str] = []
+    step_summary.add_failure("blink", "x", messages.append, {step_summary.VARIABLE: str(tmp_path / "pipe")})
+    assert "could not be written" in messages[0]
 
 
 def test_a_summary_stays_within_what_the_forge_shows(tmp_path: Path) -> None:

@@ -63,6 +63,8 @@ CASES = [
     ("gunicorn-settings", "check-config-env", False),
     ("gunicorn-settings", "syslog", False),
     ("failed-startup", "hypercorn", False),
+    ("reuse-port-unix", "gunicorn", False),
+    ("dead-workers", "uvicorn", True),
 ]
 
 

@@ -194,6 +194,15 @@ def test_trials_that_are_written_anew_have_checksums(run: RunDirectory) -> None:
         run.first_trials()
 
 
+def test_a_trial_that_is_added_later_is_read_again_too(run: RunDirectory) -> None:
+    """A cell gets further trials; the next reading begins with what was recorded first, and must not lose them."""
+    run.replace_trials(run.trials())
+    added = replace(run.trials()[-1], trial=99)
+    run.append(added)
+    assert added in run.trials()
+    assert RunDirectory(run.path).first_trials() == run.trials()
+
+
 def test_observing_again_refuses_a_damaged_run(run: RunDirectory, blink: Scenario) -> None:
     """Writing the other trials anew would hide the fault."""
     damage(run, lambda lines: lines[1:])

@@ -8,17 +8,45 @@ RANGE = {
     "affected": ">=20.1.0,<=23.0.0 | >=24.1.1,<=26.0.0",
     "unaffected": "==24.0.0 | >=26.1.0,<=27.0.1",
 }
-BOOTING = [LogLine("gunicorn", "Booting worker with pid: ", r"with pid: (?P<pid>\d+)")]
+# A worker names itself at its start and at its end. The log may lack the start.
+WORKERS = [
+    LogLine("gunicorn", "Booting worker with pid: ", r"with pid: (?P<pid>\d+)"),
+    LogLine("gunicorn", "Worker exiting (pid: ", r"\(pid: (?P<pid>\d+)"),
+]
 ENDED = [LogLine("gunicorn", " exited with code ", r"Worker \(pid:(?P<pid>\d+)\) exited with code [34]\b")]
+# All by one master: after an upgrade in place (USR2) there are two, and the log may not have the start of the first.
+START = [LogLine("gunicorn", "Starting gunicorn ", r"\[(?P<same>\d+)\] \[INFO\] Starting")]
+ENDED_CHILD = [
+    LogLine(
+        "gunicorn",
+        " exited with code ",
+        r"\[(?P<same>\d+)\] \[\w+\] Worker \(pid:(?P<pid>\d+)\) exited with code [34]\b",
+    )
+]
+MASTER_STOPS = [LogLine("gunicorn", "Shutting down: Master", r"\[(?P<same>\d+)\] \[\w+\] Shutting")]
 REASON = [LogLine("gunicorn", "Reason: Worker failed to boot."), LogLine("gunicorn", "Reason: App failed to load.")]
 REAL = [
-    Step("a worker itself ended with 3 or 4", ENDED, introduced_by=BOOTING),
+    Step("a worker itself ended with 3 or 4", ENDED, introduced_by=WORKERS),
     Step("a worker really could not be started", [LogLine("gunicorn", "Exception in worker process")]),
     Step(
         "the application really could not be loaded",
-        [LogLine("gunicorn", "Failed to parse '"), LogLine("gunicorn", "Failed to find attribute '")],
+        [
+            LogLine("gunicorn", "Failed to parse "),
+            LogLine("gunicorn", "Failed to find a", r"Failed to find (?:attribute|application)"),
+            LogLine("gunicorn", "Function reference must be a simple name: "),
+            LogLine("gunicorn", "Application object must be callable."),
+            LogLine("python", "TypeError: ", r"TypeError: \S+\(\) .*argument"),  # of a factory
+        ],
     ),
 ]
+# A worker whose start was dropped would be taken for a stranger.
+DROPPED = Step(
+    "the journal dropped lines",
+    [
+        LogLine("journald", "Suppressed ", r"Suppressed \d+ messages from"),
+        LogLine("journald", " messages lost due to rate-limiting"),
+    ],
+)
 DECIDES = (
     "which child of the master ended with 3 or 4: a program that a hook of the configuration starts, or an orphan, "
     "where gunicorn is process 1. A worker that calls os._exit(3), or that cannot be started and logs no reason, "
@@ -72,13 +100,13 @@ SIGNATURES = [
     Signature(
         "a process that is no worker ended with 3 or 4, and gunicorn took it for one",
         steps=[
-            Step("the server starts", [LogLine("gunicorn", "Starting gunicorn ")]),
+            Step("the server starts", START),
             Step("its workers are named", [LogLine("gunicorn", "Booting worker with pid: ")]),
-            Step("a process that is none of them ends", ENDED, introduced_by=BOOTING, introduced=False),
-            Step("the server stops", [LogLine("gunicorn", "Shutting down: Master")]),
+            Step("a process that is none of them ends", ENDED_CHILD, introduced_by=WORKERS, introduced=False),
+            Step("the server stops", MASTER_STOPS),
             Step("it says that a worker could not be started", REASON, within=5),
         ],
-        absent=REAL,
+        absent=[*REAL, DROPPED],
         package="gunicorn",
         # 20.1.0 does not log the end of a worker.
         affected=">=21.2.0,<=23.0.0 | >=24.1.1,<=26.0.0",

@@ -17,7 +17,12 @@ SIGNATURES = [
                 [LogLine("hypercorn", "hypercorn/asyncio/lifespan.py", r"in asgi_send\b")],
                 within=120,
             ),
-            Step("... and there is none", [LogLine("hypercorn", "KeyError: 'message'")], within=8),
+            Step(
+                "... and there is none",
+                [LogLine("hypercorn", "KeyError: 'message'")],
+                within=8,
+                resets=[LogLine("hypercorn", 'LifespanFailureError("shutdown"')],
+            ),
         ],
         package="hypercorn",
         affected=">=0.13.2,<=0.14.3",

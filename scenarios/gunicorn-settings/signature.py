@@ -17,7 +17,12 @@ SIGNATURES = [
                 within=6,
             ),
             Step("the socket is closed", [LogLine("python", "OSError: [Errno 9] Bad file descriptor")], within=4),
-            Step("... for a logger of gunicorn", [LogLine("gunicorn", "gunicorn/glogging.py")], within=80),
+            Step(
+                "... for a logger of gunicorn",
+                [LogLine("gunicorn", "gunicorn/glogging.py")],
+                within=80,
+                resets=[LogLine("python", "Message: ")],  # the end of what Python writes of this line
+            ),
         ],
         package="python",
         affected=">=3.6,<3.11",
@@ -39,7 +44,16 @@ SIGNATURES = [
         experiment="reload",
         steps=[
             Step("a changed file makes a worker reload", [LogLine("gunicorn", "Worker reloading: ")]),
-            Step("a worker cannot be started", [LogLine("gunicorn", "Exception in worker process")]),
+            Step(
+                "a worker cannot be started",
+                [LogLine("gunicorn", "Exception in worker process")],
+                # Later starts are not those of the reload.
+                resets=[
+                    LogLine("gunicorn", "Starting gunicorn "),
+                    LogLine("gunicorn", "Handling signal: "),
+                    LogLine("gunicorn", "WORKER TIMEOUT (pid:"),
+                ],
+            ),
             Step(
                 "a module is missing",
                 [
@@ -47,6 +61,7 @@ SIGNATURES = [
                     LogLine("python", "ImportError: No module named"),
                 ],
                 within=120,
+                resets=[LogLine("gunicorn", "Worker exiting (pid: ")],
             ),
             Step(
                 "the server stops",
@@ -54,6 +69,7 @@ SIGNATURES = [
                     LogLine("gunicorn", "Reason: Worker failed to boot."),
                     LogLine("gunicorn", "HaltServer 'Worker failed to boot.'"),
                 ],
+                resets=[LogLine("gunicorn", "Starting gunicorn ")],
             ),
         ],
         package="gunicorn",

@@ -12,12 +12,13 @@ SIGNATURES = [
             ),
             Step(
                 "what it has is the end of a URL",
-                # An absolute path, a whole URL, and HOST:PORT of CONNECT come from a client that sent them so.
+                # An absolute path, a whole URL, and what CONNECT asks for (HOST:PORT, or a HOST) come from a client
+                # that sent them so. A name has none of the signs of a path or a query.
                 [
                     LogLine(
                         "uvicorn",
                         "HttpParserInvalidURLError: invalid url b",
-                        r"url b['\"](?![/.*])(?!\w+:)(?![\w.-]+:\d)[\w%=&?-]",
+                        r"url b['\"](?![/.*])(?!\w+:)(?![\w.-]+:\d)(?![\w-]+(?:\.[\w-]+)+/)[\w%=&?.-]*[/%=&?]",
                     )
                 ],
                 within=6,

@@ -2,7 +2,10 @@
 
 from reprolab import Condition, Known, LogLine, Need, Signature, Step
 
-START = [LogLine("gunicorn", "Starting gunicorn ")]
+# Who stops must be the first one: otherwise the second has only followed one that was killed.
+FIRST = [LogLine("gunicorn", "Starting gunicorn ", r"\[(?P<same_first>\d+)\] \[INFO\] Starting")]
+SECOND = [LogLine("gunicorn", "Starting gunicorn ", r"\[(?P<other_first>\d+)\] \[INFO\] Starting")]
+FIRST_STOPS = [LogLine("gunicorn", "Shutting down: Master", r"\[(?P<same_first>\d+)\] \[\w+\] Shutting")]
 END = [LogLine("gunicorn", "Shutting down: Master"), LogLine("gunicorn", "Handling signal: usr2")]
 ON_UNIX = [LogLine("gunicorn", "Listening at: unix:", r"unix:(?P<same>\S+)")]
 NOT_THERE = Step(
@@ -18,11 +21,11 @@ SIGNATURES = [
     Signature(
         "the second of two gunicorns on one Unix path loses its socket file when the first one stops",
         steps=[
-            Step("an instance starts", START),
+            Step("an instance starts", FIRST),
             Step("... on a Unix path", ON_UNIX, resets=END),
-            Step("another instance starts, though the first has not ended", START, resets=END),
+            Step("another instance starts, though the first has not ended", SECOND, resets=END),
             Step("... on the same path", ON_UNIX, resets=END),
-            Step("one of them stops", [LogLine("gunicorn", "Shutting down: Master")]),
+            Step("the first one stops", FIRST_STOPS),
         ],
         beside=[NOT_THERE],
         absent=[UPGRADED],

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from docker.utils.build import exclude_paths
@@ -23,10 +23,14 @@ from reprolab.stack.compose import BASE_ARGUMENT
 MOST_FILES, MOST_BYTES = 5000, 64 << 20
 SECRET_FILE = re.compile(
     r"\.env(\.(?!example|sample|template|dist)[\w.-]+)?|.*\.env|.*\.(pem|key|p12|pfx|jks|keystore|kdbx)|id_(rsa|dsa|ecdsa|ed25519).*|"
-    r"\.(netrc|npmrc|pypirc|pgpass|git-credentials|htpasswd)|credentials(\..*)?|secrets?(\.(ya?ml|json|toml|ini|txt|env))?",
+    r"\.(netrc|npmrc|pypirc|pgpass|git-credentials|htpasswd|envrc|flaskenv|dockercfg|my\.cnf|vault.pass.*)|kubeconfig|"
+    r".*\.(tfstate|ovpn|ppk|jceks)|service.?account.*\.json|[\w-]*(passwo?r?d|token)s?\.txt|"
+    r"credentials(\..*)?|secrets?(\.(ya?ml|json|toml|ini|txt|env))?",
     re.IGNORECASE,
 )
-NOT_COPIED = frozenset({".git", ".hg", ".svn", ".ssh", ".aws", ".gnupg", "__pycache__"})
+NOT_COPIED = frozenset(
+    {".git", ".hg", ".svn", ".ssh", ".aws", ".gnupg", ".docker", ".kube", ".terraform", "__pycache__"}
+)
 FROM = re.compile(r"^(?P<before>FROM\s+(?:--\S+\s+)*)(?P<image>\S+)(?P<after>.*)$", re.IGNORECASE)
 GLOBAL_ARG = re.compile(r"^ARG\s+(?P<name>\w+)=[\"']?(?P<value>[^\s\"']+)", re.IGNORECASE)
 DIRECTIVE = re.compile(r"#\s*(syntax|escape|check)\s*=", re.IGNORECASE)
@@ -39,12 +43,12 @@ def is_secret_file(path: Path) -> bool:
 
 @dataclass
 class Copies:
-    """Copies into a scenario's directory. ``env_files`` are not copied wherever they are."""
+    """Copies into a scenario's directory. ``withheld`` are not copied wherever they are: path -> why."""
 
     target: Path
     changes: Changes
     made_up: MadeUp
-    env_files: frozenset[Path] = frozenset()
+    withheld: Mapping[Path, str] = field(default_factory=dict)
 
     def context(self, source: Path, place: str, dockerfile: str, where: str) -> dict[str, str]:
         """Copy a build context to ``place`` with its Dockerfile; returns build arguments for its base images.
@@ -58,16 +62,17 @@ class Copies:
                 expected="a directory with a Dockerfile; the lab builds no other contexts",
             )
         ignore = next((p for p in (Path(f"{recipe}.dockerignore"), source / ".dockerignore") if p.is_file()), None)
-        patterns = _patterns(ignore.read_text(encoding="utf-8")) if ignore else []
+        patterns = _patterns(_text(ignore)) if ignore else []
         inside = recipe.resolve().is_relative_to(source.resolve())
         names = exclude_paths(str(source), patterns, dockerfile=dockerfile if inside else None)
         self._copy(source, (Path(name) for name in sorted(names)), self.target / place, where)
-        text, arguments = with_base_arguments(recipe.read_text(encoding="utf-8"))
+        text, arguments = with_base_arguments(_text(recipe))
         (self.target / place).mkdir(parents=True, exist_ok=True)
-        (self.target / place / "Dockerfile").write_text(text, encoding="utf-8")
+        self._write(self.target / place / "Dockerfile", text.encode(errors="surrogateescape"), where)
         if ignore:
-            kept = ignore.read_text(encoding="utf-8").rstrip("\n")
-            (self.target / place / ".dockerignore").write_text(f"{kept}\n!Dockerfile\n", encoding="utf-8")
+            kept = _text(ignore).rstrip("\n")
+            content = f"{kept}\n!Dockerfile\n".encode(errors="surrogateescape")
+            (self.target / place / ".dockerignore").write_bytes(content)
         return arguments
 
     def mounted(self, source: Path, place: str, where: str) -> None:
@@ -92,26 +97,40 @@ class Copies:
                 )
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, target / name)
-            if self.made_up.inside(path.read_bytes()):
-                place = (target / name).relative_to(self.target)
-                self.changes.add(
-                    where, f"look at {place}", "it has a secret of the stack in it, and was copied as it is"
-                )
+            self._write(target / name, path.read_bytes(), where)
+
+    def _write(self, path: Path, content: bytes, where: str) -> None:
+        """Write a file, with the made-up values in the place of the secrets of the stack; what had one is noted."""
+        made_up = self.made_up.content(content)
+        path.write_bytes(made_up)
+        place = path.relative_to(self.target)
+        if made_up != content:
+            self.changes.add(where, f"look at {place}", "a secret of the stack in it became the made-up one")
+        elif self.made_up.inside(content):
+            why = "it has a word in it that is a secret of the stack, and was copied as it is"
+            self.changes.add(where, f"look at {place}", why)
 
     def _wanted(self, source: Path, names: Iterable[Path], where: str) -> Iterator[Path]:
         """The files to copy; those that hold secrets, or are links to elsewhere, are noted."""
         for name in names:
-            path = source / name
+            path, real, base = source / name, (source / name).resolve(), source.resolve()
             if not path.is_file() or NOT_COPIED & set(name.parts):
                 continue
-            if is_secret_file(name) or path.resolve() in self.env_files:
-                self.changes.dropped(f"{where} {name}", "it holds secrets by its name")
-            elif not path.resolve().is_relative_to(source.resolve()):
+            if real in self.withheld:
+                self.changes.dropped(f"{where} {name}", self.withheld[real])
+            elif not real.is_relative_to(base):
                 self.changes.dropped(f"{where} {name}", "it is a link to a file elsewhere")
+            elif is_secret_file(name) or is_secret_file(real.relative_to(base)):
+                self.changes.dropped(f"{where} {name}", "it holds secrets by its name")
             elif os.access(path, os.R_OK):
                 yield name
             else:
                 self.changes.dropped(f"{where} {name}", "it cannot be read")
+
+
+def _text(path: Path) -> str:
+    """The text of a file; bytes that are no UTF-8 stay what they are when it is encoded again."""
+    return path.read_text(encoding="utf-8", errors="surrogateescape")
 
 
 def _patterns(text: str) -> list[str]:

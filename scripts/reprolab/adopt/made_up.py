@@ -6,30 +6,31 @@ So the parts of a stack agree with each other, and no file of the scenario or of
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
-from reprolab.stack.hidden import CREDENTIALS, SHORTEST, is_secret
-
-# A key alone before the host, as error trackers have it.
-USER_KEY = re.compile(r"\w+://(?P<secret>[^/\s:@]{16,})@")
-# Values that are secrets under any name: keys of well-known services, signed tokens, private keys.
-KNOWN_FORMS = re.compile(
-    r"\b(?:sk|pk|rk)_(?:live|test)_\w{8,}|\bgh[opsu]_\w{20,}|\bglpat-[\w-]{16,}|\bxox[abprs]-[\w-]{10,}|\bAKIA[A-Z0-9]{16}\b|"
-    r"\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+from reprolab.stack.hidden import (
+    ASSIGNED,
+    CREDENTIALS,
+    GIVEN,
+    KNOWN_FORMS,
+    OPTION,
+    QUOTED,
+    SHORTEST,
+    USER_KEY,
+    USER_PASSWORD,
+    is_secret,
+    named_texts,
 )
+
 NO_SECRET = re.compile(r"(?i:true|false|yes|no|on|off|none)|\d{1,4}")
 FILE_NAMES = ("_FILE", "_PATH", "_DIR")
 ADDRESS = re.compile(r"\w+://([\w.-]+)(?=[:/]|$)")
 METHOD = re.compile(r"auth|cookie", re.IGNORECASE)
 WORD = re.compile(r"[A-Za-z]{1,16}")
-OPTION = re.compile(r"--?[A-Za-z][\w-]*")
 PASS = re.compile(r"pass$", re.IGNORECASE)  # requirepass
-# NAME=VALUE and --name VALUE within a text; a value with a dollar is the shell's, and no secret itself.
-ASSIGNED = re.compile(r"(?<![\w-])(?:--?)?(?P<name>[A-Za-z][\w.-]*)=[\"']?(?P<secret>[^\s\"'$()&|;]+)")
-GIVEN = re.compile(r"(?<![\w-])--(?P<name>[A-Za-z][\w-]*) [\"']?(?P<secret>[^\s\"'$()&|;-][^\s\"'$()&|;]*)")
+LARGEST_SECRET = 1 << 16  # bytes
 TEXT = "made-up-by-the-lab-{:02}-0123456789abcdef"
 
 
@@ -63,12 +64,12 @@ class MadeUp:
     def learn(self, part: Any) -> None:
         """Know the secrets of a model: variables and options by their names, passwords in addresses, known keys."""
         plain = set(self.hosts)
-        for name, text in _named(part):
+        for name, text in named_texts(part):
             if self.is_secret(name, text):
                 self.of(text)
             else:
                 plain.add(text)
-            for pattern in (CREDENTIALS, USER_KEY):
+            for pattern in (CREDENTIALS, USER_KEY, USER_PASSWORD):
                 for match in pattern.finditer(text):
                     self.of(match["secret"])
             for match in KNOWN_FORMS.finditer(text):
@@ -115,8 +116,8 @@ class MadeUp:
         def assigned(match: re.Match[str]) -> str:
             return at_its_place(match) if self.is_secret(match["name"], match["secret"]) else match[0]
 
-        text = CREDENTIALS.sub(at_its_place, text)
-        for pattern in (ASSIGNED, GIVEN):
+        text = USER_PASSWORD.sub(at_its_place, CREDENTIALS.sub(at_its_place, text))
+        for pattern in (ASSIGNED, GIVEN, QUOTED):
             text = pattern.sub(assigned, text)
         return text
 
@@ -124,22 +125,31 @@ class MadeUp:
         """Whether a text has a known secret in it."""
         return self.text(text) != text
 
+    def content(self, content: bytes) -> bytes:
+        """The content of a file without the known secrets; words that stand for something else too stay."""
+        for secret in sorted(self.values.keys() - self.common, key=len, reverse=True):
+            # In a model every dollar is written twice.
+            for text in {secret, secret.replace("$$", "$")}:
+                if len(text) >= SHORTEST:
+                    content = content.replace(text.encode(), self.values[secret].encode())
+        return content
+
     def inside(self, content: bytes) -> bool:
         """Whether a file has a known secret in it."""
         return any(len(secret) >= SHORTEST and secret.encode() in content for secret in self.values)
 
 
-def _named(part: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """(name, text) of all texts of a model. In lists and command lines a name is an option, or the left side of `=`."""
-    if isinstance(part, Mapping):
-        for key, entry in part.items():
-            yield from _named(entry, str(key))
-    elif isinstance(part, list):
-        words = [entry for entry in part if isinstance(entry, str)]
-        yield from ((option.lstrip("-"), word) for option, word in pairwise(words) if OPTION.fullmatch(option))
-        for entry in part:
-            yield from _named(entry)
-    elif isinstance(part, str):
-        yield name, part
-        for pattern in (ASSIGNED, GIVEN):
-            yield from ((match["name"], match["secret"]) for match in pattern.finditer(part))
+def secret_name(name: str) -> str:
+    """What stands for the content of a secret of the top level."""
+    return f"secrets.{name} of the stack"
+
+
+def read_secret(path: Path) -> str:
+    """The content of the file of a secret, "" if it is none that is a text of its own."""
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(LARGEST_SECRET + 1)
+    except OSError:
+        return ""
+    text = content.decode(errors="replace").strip()
+    return text if len(content) <= LARGEST_SECRET and len(text) >= SHORTEST and "\ufffd" not in text else ""

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from reprolab.adopt import mounted_code
 from reprolab.adopt.changes import Changes
 from reprolab.adopt.copies import Copies, is_secret_file
-from reprolab.adopt.made_up import MadeUp
+from reprolab.adopt.made_up import MadeUp, secret_name
+from reprolab.adopt.mounted_code import BuiltContext
 from reprolab.adopt.names import Names, plain
 from reprolab.core.errors import UsageError
 
@@ -30,6 +32,7 @@ class Mounts:
     made_up: MadeUp
     volumes: dict[str, dict[str, Any]] = field(default_factory=dict)
     _places: set[str] = field(default_factory=set)
+    _contexts: dict[str, BuiltContext] = field(default_factory=dict)
 
     def of_service(self, name: str, section: Mapping[str, Any]) -> list[Any]:
         """The mounts of a service in the short form."""
@@ -69,12 +72,27 @@ class Mounts:
             why = "a stack must not write to the host" if may_write else "a scenario sees no files but its own"
             self.changes.add(where, "became a copy that is only read" if may_write else "became a copy", why)
             return [f"./{place}:{target}:ro"]
+        if self._has_no_copy(name, source, target):
+            mounted_code.add(self._contexts[name], self.copies, source, target, where)
+            self.changes.add(
+                where,
+                f"became part of the image, at {target}",
+                "a stack must not write to the host, and the Dockerfile copies nothing of it",
+            )
+            return []
         self.changes.add(
             where,
             f"became a volume of the stack, which has what the image has at {target}",
             "a stack must not write to the host",
         )
         return [f"{self._volume(f'{name}-{target}')}:{target}"]
+
+    def _has_no_copy(self, name: str, source: Path, target: str) -> bool:
+        """Whether a service mounts code that its image lacks. The path must be one word of a Dockerfile."""
+        context = self._contexts.get(name)
+        if context is None or not source.is_dir() or len(target.split()) != 1:
+            return False
+        return context.lacks(source.resolve(), self.copies.target / context.place / "Dockerfile")
 
     def _refusal(self, source: Path) -> str:
         """Why nothing of a path may be in a scenario, "" if it may."""
@@ -106,6 +124,8 @@ class Mounts:
                 advice=f"write its {len(str(text).splitlines())} lines into a Dockerfile",
             )
         bases = self.copies.context(context, place, str(build.get("dockerfile") or "Dockerfile"), where)
+        arguments = {**bases, **(build.get("args") or {})}
+        self._contexts[name] = BuiltContext(context.resolve(), place, arguments, str(build.get("target") or ""))
         return place, bases
 
     def shared_file(self, kind: str, name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,7 +133,7 @@ class Mounts:
         where = f"{kind}.{name}"
         place = self._place(f"{FILES}/{kind}/{plain(name)}")
         if kind == "secrets":
-            text = self.made_up.of(f"{where} of the stack")
+            text = self.made_up.of(secret_name(name))
             (self.copies.target / place).parent.mkdir(parents=True, exist_ok=True)
             (self.copies.target / place).write_text(text, encoding="utf-8")
             self.changes.add(where, "has a made-up value", "the lab keeps no secret")

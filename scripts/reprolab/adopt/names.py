@@ -39,8 +39,14 @@ def plain(text: str) -> str:
 
 
 def choose(scenario: str, services: Mapping[str, Any], app: str, proxy: str = "", without: Iterable[str] = ()) -> Names:
-    """Give each service a role. Raises UsageError for an unknown service, or one that is named twice."""
+    """Give each service a role; without ``app`` a service that is alone is the server under test.
+
+    Raises UsageError for an unknown service, or one that is named twice.
+    """
     known = list(services)
+    if not app and len(known) > 1:
+        raise UsageError("no server under test is named", expected="--app SERVICE, which is one of " + ", ".join(known))
+    app = app or known[0]
     left_out = list(without)
     for option, name in (
         ("--app", app),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,13 +14,13 @@ import yaml
 from reprolab.adopt import names
 from reprolab.adopt.changes import Change, Changes
 from reprolab.adopt.copies import Copies
-from reprolab.adopt.made_up import MadeUp
+from reprolab.adopt.made_up import MadeUp, read_secret, secret_name
 from reprolab.adopt.mounts import Mounts
 from reprolab.adopt.names import Names
 from reprolab.adopt.services import CAPABILITIES, WHY_CAPABILITIES, Services
 from reprolab.adopt.source import Source
 from reprolab.adopt.variables import Factors
-from reprolab.core import command_text
+from reprolab.core import command_text, files
 from reprolab.core.errors import UsageError
 from reprolab.core.templates import environment
 from reprolab.scenario import loader, scaffold
@@ -63,7 +64,11 @@ def adopt(root: Path, source: Source, wanted: Adoption, compose: tuple[str, ...]
     scaffold.check_name(wanted.name)
     directory = root / "scenarios" / wanted.name
     if directory.exists():
-        raise UsageError(f"scenarios/{wanted.name} is there already", expected="another name: --name NAME")
+        raise UsageError(
+            f"scenarios/{wanted.name} is there already",
+            expected="another name: --name NAME",
+            advice=f"or, to write it anew: rm -r {shlex.quote(str(files.display_path(directory)))}",
+        )
     chosen = names.choose(wanted.name, source.services, wanted.app, wanted.proxy, wanted.without)
     changes = Changes()
     directory.mkdir(parents=True)
@@ -75,10 +80,10 @@ def adopt(root: Path, source: Source, wanted: Adoption, compose: tuple[str, ...]
     except BaseException:
         shutil.rmtree(directory, ignore_errors=True)
         raise
-    files = tuple(
+    written = tuple(
         sorted(path.relative_to(root) for path in directory.rglob("*") if path.suffix != ".pyc" and path.is_file())
     )
-    return Adopted((*files, Path("compose.yaml")), chosen.roles, factors, tuple(changes.rows))
+    return Adopted((*written, Path("compose.yaml")), chosen.roles, factors, tuple(changes.rows))
 
 
 def _model(
@@ -88,14 +93,9 @@ def _model(
     kept = {name: source.services[name] for name in chosen.roles}
     made_up = MadeUp(frozenset(alias for name, section in kept.items() for alias in names.aliases(name, section)))
     made_up.learn([{key: part for key, part in section.items() if key in SECRET_PARTS} for section in kept.values()])
-    env_files = frozenset(
-        Path(str(entry["path"])).resolve()
-        for section in (source.written.get("services") or {}).values()
-        for entry in section.get("env_file") or ()
-        if isinstance(entry, Mapping)
-    )
+    withheld = _withheld(source, made_up)
     factors = Factors(source.values, changes, made_up.has_secret)
-    mounts = Mounts(source.folder, chosen, Copies(directory, changes, made_up, env_files), changes, made_up)
+    mounts = Mounts(source.folder, chosen, Copies(directory, changes, made_up, withheld), changes, made_up)
     services = Services(chosen, mounts, changes, wanted.port)
     written = source.written.get("services") or {}
     adopted = {}
@@ -109,6 +109,22 @@ def _model(
     changes.add("every service", HARDENED, "old servers with known holes run in a lab")
     shared = _shared(source, adopted, chosen, mounts, changes)
     return {"services": adopted, **shared}, factors.names
+
+
+def _withheld(source: Source, made_up: MadeUp) -> dict[Path, str]:
+    """The files that are not copied with a directory: path -> why. What secret files hold is known from here on."""
+    withheld = {source.file.resolve(): "the scenario has its own"}
+    for section in (source.written.get("services") or {}).values():
+        for entry in section.get("env_file") or ():
+            path = entry["path"] if isinstance(entry, Mapping) else entry
+            withheld[(source.folder / str(path)).resolve()] = "it holds secrets by its name"
+    for name, entry in (source.model.get("secrets") or {}).items():
+        path = source.folder / str((entry or {}).get("file") or "")
+        if path.is_file():
+            withheld[path.resolve()] = f"it is the file of the secret {name}"
+            if (content := read_secret(path)) and content not in made_up.values:
+                made_up.values[content] = made_up.of(secret_name(name))
+    return withheld
 
 
 def _with_values(name: str, section: Mapping[str, Any], changes: Changes) -> dict[str, Any]:

@@ -45,6 +45,7 @@ CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "
 WHY_CAPABILITIES = (
     "an adopted image may start as root and give its processes another user; remove those that it does without"
 )
+TLS_PORTS = (443, 8443)
 BUILT = frozenset({"context", "dockerfile", "dockerfile_inline", "args", "target", "labels", "shm_size", "ulimits"})
 
 
@@ -147,7 +148,10 @@ class Services:
         }
 
     def _ports(self, name: str, role: str, section: Mapping[str, Any]) -> Iterator[str]:
-        """The published ports, on free ports of 127.0.0.1; the first one of the front takes the load."""
+        """The published ports, on free ports of 127.0.0.1; the first one of the front takes the load.
+
+        The lab asks without TLS, so the ports of HTTPS come last there.
+        """
         targets = dict.fromkeys(
             (int(port["target"]), str(port.get("protocol") or "tcp")) for port in section.get("ports") or ()
         )
@@ -157,7 +161,8 @@ class Services:
                 for entry in section.get("expose") or ()
                 if "-" not in str(entry)
             ]
-            first = [(self.port, "tcp")] if self.port else [t for t in targets if t[1] == "tcp"][:1] or exposed[:1]
+            tcp = sorted((t for t in targets if t[1] == "tcp"), key=lambda t: t[0] in TLS_PORTS)
+            first = [(self.port, "tcp")] if self.port else tcp[:1] or exposed[:1]
             if not first:
                 raise UsageError(
                     f"{name} publishes no port, so the lab cannot ask it",

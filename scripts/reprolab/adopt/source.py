@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from reprolab.core.errors import UsageError
 from reprolab.core.subprocesses import CommandError, run
 
 LIMIT = 60.0  # seconds
+# As Compose looks for them in a directory.
+FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 WANTED = "a Compose file with services, such as docker-compose.yml"
 
 
@@ -40,17 +42,33 @@ class Source:
         return services
 
 
-def read(file: Path, compose: tuple[str, ...]) -> Source:
-    """Read a Compose file. Raises UsageError for a file that is missing, that Compose refuses, or without services."""
+def read(file: Path, compose: tuple[str, ...], wanted: Collection[str] = ()) -> Source:
+    """Read a Compose file, with the profiles of the services that are ``wanted``.
+
+    Raises UsageError for a file that is missing, that Compose refuses, or without services.
+    """
     file = file.resolve()
+    file = next((path for name in FILES if (path := file / name).is_file()), file)
     if not file.is_file():
-        raise UsageError(f"there is no file {file}", expected=WANTED)
+        what = f"{file} has no {FILES[0]} or {FILES[2]}" if file.is_dir() else f"there is no file {file}"
+        raise UsageError(what, expected=WANTED)
     command = [*compose, "--file", str(file)]
     model = _config(command, file)
+    if profiles := _profiles(command, file, set(wanted) - set(model.get("services") or {})):
+        command += [word for profile in profiles for word in ("--profile", profile)]
+        model = _config(command, file)
     if not model.get("services"):
         raise UsageError(f"{file} has no services", expected=WANTED)
     written = _config([*command], file, "--no-interpolate")
     return Source(file, model, written, _values(variable_names(written), file, compose))
+
+
+def _profiles(command: list[str], file: Path, missing: set[str]) -> list[str]:
+    """The profiles of services that Compose leaves out where no profile is chosen."""
+    if not missing:
+        return []
+    services = _config([*command, "--profile", "*"], file).get("services") or {}
+    return sorted({profile for name in missing & services.keys() for profile in services[name].get("profiles") or ()})
 
 
 def _config(command: list[str], file: Path, *options: str, stdin: str | None = None) -> dict[str, Any]:

@@ -80,7 +80,8 @@ class Factors:
             name = match["name"] or match["plain"]
             value = self.values.get(name) or match["default"] or ""
             if not self._can_be_factor(name, value):
-                return match[0]
+                # Its present value: a run takes nothing from its caller.
+                return match["dollars"] + value.replace("$", "$$")
             used[name] = value
             return f"{match['dollars']}${{{name}:-{value}}}"
 

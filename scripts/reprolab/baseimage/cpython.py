@@ -59,12 +59,19 @@ def requirements_file(version: str) -> str:
 
 
 def find_interpreter(version: str, environ: Mapping[str, str]) -> Interpreter:
-    """Return the pyenv interpreter of exactly this version. BaseImageError names the present ones."""
+    """Return the pyenv interpreter of exactly this version, for "3.12" the newest patch release of it.
+
+    BaseImageError names the present ones.
+    """
     root = pyenv_root(environ)
-    prefix = root / "versions" / version if root else Path("/nonexistent")
-    minor = version.rpartition(".")[0]
+    exact = version
+    if version.count(".") == 1 and root:
+        patches = [present for present in installed_versions(root) if present.startswith(f"{version}.")]
+        exact = patches[-1] if patches else version
+    prefix = root / "versions" / exact if root else Path("/nonexistent")
+    minor = exact.rpartition(".")[0]
     if (prefix / f"bin/python{minor}").is_file():
-        return Interpreter(version, prefix)
+        return Interpreter(exact, prefix)
     versions = ", ".join(installed_versions(root)) if root else ""
     raise BaseImageError(
         f"pyenv on this host has no CPython {version}"

@@ -31,6 +31,7 @@ from reprolab.baseimage.rootfs import ADDED, FILES, NOT_UNPACKED, ensure_mmdebst
 from reprolab.core.errors import BaseImageError, LabError
 from reprolab.core.locks import directory_lock
 from reprolab.core.progress import OnProgress
+from reprolab.engine.images import listed_images
 
 RECIPE = 1  # increase it when this module, rootfs.py or cpython.py changes the content of the images
 SILENCE_LIMIT = 300  # seconds without output from the engine
@@ -77,7 +78,7 @@ def python_base(
         made_from = f"Debian {built.labels[f'{LABEL}.debian']} and CPython {version}, by another user"
         return FallbackImage(reference, built, made_from)
     debian = debian_base(client, environ, on_progress)
-    reference = f"{NAME}/python:{version}-{debian.reference.rpartition(':')[2]}"
+    reference = f"{NAME}/python:{interpreter.version}-{debian.reference.rpartition(':')[2]}"
     fingerprint = python_fingerprint(interpreter, debian.image.labels[f"{LABEL}.fingerprint"])
     labels = base_labels(official, debian.image.labels[f"{LABEL}.debian"], fingerprint)
     image = _current(client, reference, fingerprint)
@@ -85,7 +86,7 @@ def python_base(
         with _build_lock(on_progress):
             image = _current(client, reference, fingerprint)
             image = image or _make_python(client, interpreter, debian, reference, labels, on_progress)
-    return FallbackImage(reference, image, f"{debian.made_from} and pyenv's CPython {version}")
+    return FallbackImage(reference, image, f"{debian.made_from} and pyenv's CPython {interpreter.version}")
 
 
 def base_labels(official: str, debian: str, fingerprint: str) -> dict[str, str]:
@@ -233,7 +234,7 @@ def _build(
 
 def _replace(client: docker.DockerClient, reference: str, make: Callable[[], str], fingerprint: str) -> Image:
     """Make the image. Remove the outdated one that had its name, unless it is still used."""
-    before = {image.id for image in client.images.list(name=reference)}
+    before = {image.id for image in listed_images(client, name=reference)}
     try:
         output = make()
     except (APIError, requests.exceptions.RequestException) as error:

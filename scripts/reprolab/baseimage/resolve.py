@@ -21,11 +21,12 @@ from reprolab.baseimage import fallback
 from reprolab.core.errors import BaseImageError, UsageError
 from reprolab.core.progress import OnProgress
 from reprolab.engine.failures import engine_errors
+from reprolab.engine.images import ListedImage, listed_images
 from reprolab.engine.labels import BUNDLED, remove_bundled_names
 
 VARIABLE = "REPROLAB_BASES"
 # Alpine has another C library, Windows is another system. The other suffixes are names of Debian releases.
-PYTHON = re.compile(r"python:(?P<version>3\.\d+\.\d+)(?:-slim)?(?:-(?!alpine|windows|nanoserver)[a-z]+)?")
+PYTHON = re.compile(r"python:(?P<version>3\.\d+(?:\.\d+)?)(?:-slim)?(?:-(?!alpine|windows|nanoserver)[a-z]+)?")
 DEBIAN = re.compile(r"debian:[\w.-]+")
 # The engine passes on the message of the registry or of the network as one line of text.
 ABSENT = re.compile(
@@ -134,7 +135,10 @@ def resolve_base(official: str, client: docker.DockerClient, *, policy: Policy, 
 
 
 def fallback_version(official: str) -> str | None:
-    """Return the CPython version of a fallback image for ``official``; "" for Debian, None if there is no fallback."""
+    """Return the CPython version of a fallback image for ``official``; "" for Debian, None if there is no fallback.
+
+    A tag such as `3.12-slim` moves with the releases: its version is "3.12".
+    """
     python = PYTHON.fullmatch(official)
     if python:
         return python["version"]
@@ -194,7 +198,7 @@ def keep_bundled(official: str, reference: str, image_id: str, client: docker.Do
     local = _local(official, client)
     if local is not None and local.id == image_id:
         return
-    for earlier in client.images.list(name=bundled_name(official)):
+    for earlier in listed_images(client, name=bundled_name(official)):
         for tag in earlier.tags:
             if tag.startswith(f"{bundled_name(official)}:"):
                 client.images.remove(tag, noprune=True)
@@ -213,7 +217,7 @@ def _bundled(official: str, client: docker.DockerClient) -> Base | None:
     to another image.
     """
     repository = bundled_name(official)
-    for image in client.images.list(name=repository):
+    for image in listed_images(client, name=repository):
         names = {tag.rpartition(":")[0]: tag for tag in image.tags}
         fallback_tag = next((tag for name, tag in names.items() if name.startswith(f"{fallback.NAME}/")), "")
         reference = fallback_tag or (official if official in image.tags else "")
@@ -224,7 +228,7 @@ def _bundled(official: str, client: docker.DockerClient) -> Base | None:
     return None
 
 
-def _where(image: Image) -> str:
+def _where(image: ListedImage) -> str:
     if image.labels.get(fallback.LABEL) == fallback.ARCHIVE:
         return f"; {image.labels.get(f'{fallback.LABEL}.detail', '?')}"
     if image.labels.get(fallback.LABEL) != "host":
@@ -271,7 +275,7 @@ def _from_host(official: str, client: docker.DockerClient, reason: str, on_progr
     if version is None:
         raise BaseImageError(
             f"{official} cannot be built from this host ({reason})",
-            expected="python:X.Y.Z[-slim][-SUITE] or debian:TAG; other images have no fallback image",
+            expected="python:X.Y[.Z][-slim][-SUITE] or debian:TAG; other images have no fallback image",
             advice=f"`docker load` the image, or let the engine reach its registry ({VARIABLE}=auto)",
         )
     if version:

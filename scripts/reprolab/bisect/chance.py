@@ -13,14 +13,17 @@ went. A rate below the least one is not covered; the reports say so.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import expm1, log1p
+from math import ceil, exp, expm1, log, log1p
 
 from reprolab.core.stats import wilson
+
+TINY = 1e-6
 
 
 def looks_good(rate: float, trials: int) -> float:
     """The probability that a release with this rate of the sign shows it in none of the trials."""
-    return (1 - rate) ** trials
+    # Of a tiny rate 1 - rate has lost the digits.
+    return (1 - rate) ** trials if rate > TINY else exp(trials * log1p(-rate))
 
 
 def any_looks_good(rate: float, trials: int, releases: int) -> float:
@@ -36,10 +39,14 @@ def trials_needed(confidence: float, rate: float, releases: int) -> int:
     """
     if not (0 < confidence < 100 and 0 < rate <= 1 and releases > 0):
         raise ValueError(f"no number of trials gives {confidence} % for {releases} releases with the rate {rate}")
-    allowed, trials = 1 - confidence / 100, 1
-    while any_looks_good(rate, trials, releases) > allowed:
-        trials += 1
-    return trials
+    allowed = 1 - confidence / 100
+    if rate == 1 or allowed == 1:
+        return 1
+    # The chance of one release that leaves just the allowed chance to all of them; logarithms err in their last digits.
+    single = -expm1(log1p(-allowed) / releases)
+    about = ceil(log(single) / log1p(-rate))
+    near = range(max(1, about - 1), about + 2)
+    return next((trials for trials in near if any_looks_good(rate, trials, releases) <= allowed), about)
 
 
 def least_rate(assumed: float, counts: Iterable[tuple[int, int]]) -> float:

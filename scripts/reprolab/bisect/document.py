@@ -12,7 +12,6 @@ from reprolab.bisect.search import Rules
 from reprolab.core.files import format_errors, read_object, write_json
 from reprolab.core.typed import checked
 from reprolab.engine.host_facts import Host
-from reprolab.evidence.lookup import LATEST
 
 SCHEMA = 1
 FILE = "bisect.json"
@@ -127,14 +126,6 @@ def read_document(directory: Path) -> BisectDocument:
         for point in (*document.points, *(point for search in document.deep for point in search.points)):
             _check_counts(point)
     return document
-
-
-def find_bisect(results: Path, where: str) -> Path | None:
-    """The directory of a bisect: its path, bisect/SCENARIO/STAMP, or bisect/SCENARIO for the latest; else None."""
-    for path in (Path(where), results / where, results / where / LATEST):
-        if (path / FILE).is_file():
-            return path.resolve()
-    return None
 
 
 def _check_counts(point: Point) -> None:

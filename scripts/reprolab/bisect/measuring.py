@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reprolab.bisect.point import Point, with_result
 from reprolab.bisect.search import Rules, wanted
-from reprolab.measure.cell import Cell, Measurer
+from reprolab.measure.cell import Cell, CellResult, Measurer
 from reprolab.scenario.model import Claim
 
 AT_ONCE = 4  # cells of one batch: the budget and an interrupt end a bisect between two batches
@@ -21,7 +21,7 @@ class Measuring:
     """The points of a bisect while they are measured. ``cells`` are those of the points.
 
     After ``deadline`` (seconds of ``clock``) no further batch begins. ``on_batch`` is called after each batch.
-    ``results`` is the directory of all results.
+    ``results`` is the directory of all results. ``answers`` has what the measurer said last of each cell.
     """
 
     measurer: Measurer
@@ -34,6 +34,7 @@ class Measuring:
     deadline: float | None = None
     on_batch: Callable[[Sequence[Point]], None] = lambda points: None
     clock: Callable[[], float] = time.monotonic
+    answers: dict[Cell, CellResult] = field(default_factory=dict)
 
     def run(self) -> str:
         """Measure all that is wanted. Returns BUDGET or POINTS if that ended it early, else "".
@@ -46,6 +47,7 @@ class Measuring:
             part = dict(list(batch.items())[:AT_ONCE])
             cells = {self.cells[index]: trials for index, trials in part.items()}
             results = self.measurer.measure(cells, [self.claim])
+            self.answers |= results
             for index, trials in part.items():
                 result = results[self.cells[index]]
                 self.points[index] = with_result(self.points[index], trials, result, self.claim, self.results)

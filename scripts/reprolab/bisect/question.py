@@ -10,7 +10,6 @@ from packaging.version import InvalidVersion, Version
 from reprolab.bisect.point import Point
 from reprolab.bisect.search import Rules, first_points
 from reprolab.core import command_text
-from reprolab.core.config_file import hint
 from reprolab.core.errors import UsageError
 from reprolab.measure.axis import Axis
 from reprolab.measure.cell import Cell
@@ -62,24 +61,6 @@ class Question:
         documented = self.scenario.factors
         settings = self._settings(value).items()
         return {name: text for name, text in settings if name not in chosen and documented.get(name) != text}
-
-
-def choose_claim(scenario: Scenario, experiment: str, wanted: str) -> tuple[Experiment, Claim]:
-    """The claim with this id, with its experiment; without an id the main claim. Raises UsageError."""
-    rows = [scenario.experiment(experiment)] if experiment else list(scenario.experiments.values())
-    claims = {claim.id: (row, claim) for row in rows for claim in row.claims}
-    main = scenario.main_claim
-    chosen = wanted or (main.id if main else "")
-    if chosen not in claims:
-        named = command_text.option("claim", chosen) if wanted else "the main claim"
-        raise UsageError(
-            f"{experiment or scenario.name} has no such claim: {named}{hint(chosen, claims)}"
-            if chosen
-            else f"{scenario.name} has several claims, and none of them is its main one",
-            expected="one of " + ", ".join(claims),
-            advice=command_text.option("claim", "ID"),
-        )
-    return claims[chosen]
 
 
 def ascending(axis: Axis) -> Axis:

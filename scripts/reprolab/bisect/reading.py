@@ -73,7 +73,7 @@ class Reading:
     def assumed(self) -> list[str]:
         """What is assumed of the unmeasured values, and what the bisect can have missed."""
         lines = [words.assumed_words(item, self.kind) for item in self.findings.assumed]
-        if self.findings.outside:
+        if self.findings.outside and self.findings.measured:
             lines.append(words.outside_words(self.findings.outside, self.kind))
         return [*lines, *words.limits(self.findings, self.rules, self.points, self.kind)]
 
@@ -113,11 +113,23 @@ def _row(point: Point) -> Row:
         point.date,
         f"{point.side} at times" if point.sometimes else str(point.side),
         f"{point.shown}/{point.trials}" if measured else "—",
-        range_text(*wilson(point.shown, point.trials)) if measured else point.reason,
+        _interval(point) if measured else point.reason,
         " ".join(f"{name}={value}" for name, value in point.companions.items()) or "—",
         point.note,
         point.evidence,
     )
+
+
+def _interval(point: Point) -> str:
+    """The 95 % interval, with the trials that do not count."""
+    others = {
+        "invalid": point.invalid,
+        "not exercised": point.not_exercised,
+        "disturbed": point.busy,
+        "unreadable": point.unreadable,
+    }
+    beside = ", ".join(f"{number} {name}" for name, number in others.items() if number)
+    return range_text(*wilson(point.shown, point.trials)) + (f"; beside it {beside}" if beside else "")
 
 
 def side_style(row: Row) -> str:

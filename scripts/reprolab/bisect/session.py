@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -25,7 +25,7 @@ from reprolab.engine.host_facts import Host
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import ABORTED, COMPLETE, FAILED, RUNNING
 from reprolab.measure.cell import Cell, CellResult, Measurer
-from reprolab.measure.hosts import host_sentences
+from reprolab.measure.hosts import UNNAMED, host_sentences
 from reprolab.scenario.digest import case_digest
 from reprolab.stack.source_packages import SourcePackage
 
@@ -52,6 +52,7 @@ class Session:
     budget: float | None = None
     seed: int = 0
     document: BisectDocument = field(init=False)
+    _answers: Mapping[Cell, CellResult] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         asked = self.question
@@ -107,6 +108,7 @@ class Session:
         measuring = Measuring(
             measurer, asked.claim, asked.rules, asked.cells(), points, asked.first(), self.results, deadline, self._keep
         )
+        self._answers = measuring.answers
         ended = measuring.run()
         self.document = replace(self.document, ended=ended)
 
@@ -155,13 +157,12 @@ class Session:
             self.document = replace(self.document, deep=(*self.document.deep, search))
 
     def _host_notes(self) -> Iterator[str]:
-        """Whether the sign depends on the host, if trials of one value ran on several."""
-        results = []
-        for point in self.document.points:
-            if point.evidence:
-                cell = Cell(self.question.experiment.name, ((self.question.axis.factor, point.value),))
-                results.append(CellResult(cell, tuple(RunDirectory(self.results / point.evidence).trials())))
-        yield from host_sentences([self.question.claim], results)
+        """Which hosts ran the trials, and whether the sign depends on the host, if they are several."""
+        answers = list(self._answers.values())
+        names = list(dict.fromkeys(record.host or UNNAMED for answer in answers for record in answer.records))
+        if len(names) > 1:
+            yield f"trials ran on {', '.join(names)}; the machine below is that of the first value with evidence"
+        yield from host_sentences([self.question.claim], answers)
 
     def _with_host(self) -> BisectDocument:
         """The document with the machine and the base images of the first cell that has evidence."""

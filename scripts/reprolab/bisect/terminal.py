@@ -13,6 +13,7 @@ from reprolab.bisect import words
 from reprolab.bisect.document import BisectDocument
 from reprolab.bisect.reading import HEADINGS, Reading, has_companions, of_commits, of_document, side_style
 from reprolab.bisect.strip import legend, strip
+from reprolab.engine.host_facts import Host
 
 
 def render(console: Console, document: BisectDocument, where: str) -> None:
@@ -36,6 +37,8 @@ def render(console: Console, document: BisectDocument, where: str) -> None:
 
 
 def _parts(reading: Reading) -> Iterator[RenderableType]:
+    if not reading.rows:
+        return
     yield Text(f"\n{strip(reading.points)}")
     yield Text("   ".join(legend(reading.points)) + "\n", style="dim")
     for change in reading.changes:
@@ -72,5 +75,6 @@ def _behind(document: BisectDocument) -> Iterator[Text]:
     yield Text("")
     yield from (Text(note, style="dim") for note in document.notes)
     yield from (Text(f"base image: {base}", style="dim") for base in document.bases)
-    yield Text(f"host: {words.host_words(document.host)}", style="dim")
+    if document.host != Host():
+        yield Text(f"host: {words.host_words(document.host)}", style="dim")
     yield Text(f"again: {words.repeat(document)}", style="dim")

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from reprolab.bisect.chance import looks_good
 from reprolab.bisect.document import BisectDocument, CommitSearch
 from reprolab.bisect.findings import Assumed, Change, Findings, Kind, cost, windows
 from reprolab.bisect.measuring import BUDGET, POINTS
 from reprolab.bisect.point import Point, Side
-from reprolab.bisect.search import Rules
+from reprolab.bisect.search import MOST_TRIALS, Rules
 from reprolab.core import command_text
 from reprolab.core.number_words import plural
 from reprolab.core.stats import rate_text
 from reprolab.engine.host_facts import Host
-from reprolab.evidence.run_info import COMPLETE
+from reprolab.evidence.run_info import COMPLETE, RUNNING, UNSEEN
 
 RELEASE, VALUE, COMMIT = "release", "value", "commit"
 NOT_BUILT = "image build failed"
@@ -174,7 +173,8 @@ def trials_words(points: Sequence[Point], rules: Rules, kind: str) -> str:
 def ended_words(ended: str, status: str = COMPLETE) -> str:
     """Why a bisect is not complete, "" if it is."""
     if status != COMPLETE:
-        return f"This bisect is {status}: what was measured until then stands here."
+        # A killed process has left the file so.
+        return f"This bisect is {UNSEEN if status == RUNNING else status}: what was measured until then stands here."
     reasons = {BUDGET: "its time was used", POINTS: "the number of points was used"}
     return f"This bisect ended early: {reasons[ended]}." if ended in reasons else ""
 
@@ -201,19 +201,11 @@ def repeat(document: BisectDocument) -> str:
         "CONFIDENCE": f"{rules.confidence:g}",
         "GAP": rules.gap,
         "LEAST_RATE": f"{rules.least_rate:g}",
-        **document.settings,
     }
-    return command_text.command(
-        " ".join([f"bisect {document.scenario}", *(f"--{k} {shlex.quote(str(v))}" for k, v in _options(words))]),
-        " ".join([f"bisect-{document.scenario}", *(f"{k}={shlex.quote(str(v))}" for k, v in words.items())]),
-    )
-
-
-def _options(words: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    """The same words as options of the command line; factors, which make takes as they are, become --set."""
-    for name, value in words.items():
-        option = name.lower().replace("_", "-")
-        yield (option, value) if option in command_text.VARIABLES else ("set", f"{name}={value}")
+    # Both decide how much is measured. A budget does not belong to the question: without it the answer is whole.
+    limits = {"TRIALS": rules.most_trials if rules.most_trials != MOST_TRIALS else None, "POINTS": rules.points}
+    words |= {name: number for name, number in limits.items() if number is not None}
+    return command_text.ask("bisect", document.scenario, {**words, **document.settings})
 
 
 def commits_title(search: CommitSearch) -> str:

@@ -35,7 +35,7 @@ URL = re.compile(r"(\w+://)([^/\s@\"'`]+@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)"
 MAIL = re.compile(r"[\w.+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)")
 # An address in use starts with a group of three or four digits; text such as `words[1::2]` does not.
-IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{3,4}:(?:[0-9A-Fa-f]{0,4}:){1,6}[0-9A-Fa-f]{0,4}(?:%\w+)?(?![\w:])")
+IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{3,4}:(?:[0-9A-Fa-f]{0,4}:){1,7}[0-9A-Fa-f]{0,4}(?:%\w+)?(?![\w:])")
 MAC = re.compile(r"(?<![\w:])(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}(?![\w:])")
 UUID = re.compile(r"(?<!\w)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?!\w)", re.I)
 LONG_ID = re.compile(r"(?<!\w)[0-9a-f]{64}(?!\w)")
@@ -87,11 +87,15 @@ class Masker:
         """Replace an address. Loopback and unspecified addresses, versions and other texts stay."""
         if match[0] in self.keep:
             return match[0]
+        # "2001:db8::1: refused": the colon of the sentence is no part of the address.
+        text, colon = match[0], ""
+        if text.endswith(":") and not text.endswith("::"):
+            text, colon = text[:-1], ":"
         try:
-            address = ipaddress.ip_address(match[0])
+            address = ipaddress.ip_address(text)
         except ValueError:
             return match[0]
-        return match[0] if address.is_loopback or address.is_unspecified else "[address]"
+        return match[0] if address.is_loopback or address.is_unspecified else f"[address]{colon}"
 
     def _url(self, match: re.Match[str]) -> str:
         """Replace a private host and credentials in a URL. Addresses are replaced later, by their own rule."""

@@ -23,6 +23,7 @@ from reprolab.core.errors import BundleError, LabError, UsageError
 from reprolab.core.progress import OnProgress
 from reprolab.engine import labels
 from reprolab.engine.detect import Engine
+from reprolab.engine.images import listed_images
 from reprolab.evidence import lookup, run_dir
 from reprolab.pins import index_releases
 from reprolab.scenario import loader
@@ -82,7 +83,7 @@ class Loader:
         return True
 
     def _has_images(self, images: Mapping[str, str]) -> bool:
-        ids = {tag: str(image.id) for image in self.client.images.list() for tag in image.tags}
+        ids = {tag: image.id for image in listed_images(self.client) for tag in image.tags}
         return all(ids.get(tag) == identity for tag, identity in images.items())
 
     def register_bases(self, manifest: Manifest) -> None:
@@ -158,7 +159,7 @@ class Loader:
 
     def _missing_variants(self, name: str, variants: Mapping[str, Any]) -> Iterator[str]:
         scenario = loader.load(self.root, name)
-        tags = {tag for image in self.client.images.list() for tag in image.tags}
+        tags = {tag for image in listed_images(self.client) for tag in image.tags}
         preparer = StackPreparer(self.engine, self.client, Policy.AUTO, self.on_progress)
         for variant in variants:
             experiment_name, _, variant_name = variant.partition("/")

@@ -15,7 +15,7 @@ from reprolab.publish import readme_sections
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--app", required=True, metavar="SERVICE", help="the server under test")
+@click.option("--app", default="", metavar="SERVICE", help="the server under test; not needed where it is alone")
 @click.option("--proxy", default="", metavar="SERVICE", help="what stands before it, and takes requests and load")
 @click.option("--without", multiple=True, metavar="SERVICE", help="leave this service out")
 @click.option("--name", default="", help="of the scenario (default: the name of the stack)")
@@ -29,7 +29,7 @@ def adopt(file: Path, app: str, proxy: str, without: tuple[str, ...], name: str,
     """
     root = project_root()
     compose = compose_command(ensure_engine(show_progress))
-    stack = source.read(file, compose)
+    stack = source.read(file, compose, [service for service in (app, proxy) if service])
     wanted = scenario.Adoption(name or names.plain(str(stack.model["name"])), app, proxy, without, port or 0, path)
     adopted = scenario.adopt(root, stack, wanted, compose)
     pages = [page.relative_to(root) for page in readme_sections.write(root)]

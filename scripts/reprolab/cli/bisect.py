@@ -13,7 +13,7 @@ from reprolab.bisect import terminal
 from reprolab.bisect.commits import check_source
 from reprolab.bisect.document import BisectDocument
 from reprolab.bisect.plan import plan_lines
-from reprolab.bisect.question import Question, ascending, check, choose_claim
+from reprolab.bisect.question import Question, ascending, check
 from reprolab.bisect.search import CONFIDENCE, GAP, LEAST_RATE, MOST_TRIALS, Rules
 from reprolab.bisect.session import Session, SourceCheckout
 from reprolab.bisect.write import QUESTION
@@ -24,6 +24,7 @@ from reprolab.core.errors import Exit, UsageError
 from reprolab.core.files import display_path
 from reprolab.evidence import lookup
 from reprolab.measure import pages
+from reprolab.measure.asked import choose_claim, ranged_factors
 from reprolab.measure.axis import Axis
 from reprolab.measure.axis_text import read_axis
 from reprolab.measure.companions import complete
@@ -52,11 +53,30 @@ class BisectOptions:
 def _axis(root: Path, scenario: Scenario, text: str) -> Axis:
     """The values of FACTOR=VALUES; of FACTOR alone all that its range has."""
     factor, _, values = text.partition("=")
+    _check_factor(scenario, factor, values)
     known = known_values(root, scenario, factor, releases_of) if not values and factor in scenario.factors else None
     if known:
         usable = (value.text for place, value in enumerate(known.values) if place not in known.left_out)
         values = next(usable, "") + NEWEST
     return ascending(read_axis(root, scenario, factor, values or f"{scenario.factors.get(factor, '')}{NEWEST}"))
+
+
+def _check_factor(scenario: Scenario, factor: str, values: str) -> None:
+    """Raise UsageError unless the scenario has the factor, and values or a range of it."""
+    ranged = ranged_factors(scenario)
+    some = ", ".join(ranged) or "(none)"
+    advice = command_text.ask(QUESTION, scenario.name, {"FACTOR": ranged[0]}) if ranged else ""
+    if not factor:
+        raise UsageError(
+            "no factor is given", expected=f"a factor whose values have an order: {some} have a range", advice=advice
+        )
+    scenario.check_factors({factor: scenario.factors.get(factor, "")}, command_text.option("factor"))
+    if not values and factor not in ranged:
+        raise UsageError(
+            f"{factor} of {scenario.name} has no range, and no values are given",
+            expected=f"a factor with a range ({some}), or numbers with commas between them: {factor}=1,2,4",
+            advice=advice,
+        )
 
 
 def _question(
@@ -83,7 +103,7 @@ def _run(root: Path, question: Question, options: BisectOptions) -> BisectDocume
     scenario = question.scenario
     output = console()
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
-    observer = CellProgress(scenario, [question.claim], output, show_progress)
+    observer = CellProgress(scenario, [question.claim], output, show_progress, [question.axis.factor])
     with open_measurer(
         root,
         scenario,
@@ -142,7 +162,7 @@ def _check_deep(deep: bool, source: Path | None, package: str, cluster: ClusterO
 
 @click.command()
 @click.argument("target", metavar="SCENARIO[/EXPERIMENT]")
-@click.option("--factor", required=True, metavar="FACTOR[=FROM..TO]", help="a factor, and which of its values")
+@click.option("--factor", default="", metavar="FACTOR[=FROM..TO]", help="a factor, and which of its values")
 @click.option("--claim", default="", metavar="ID", help="look for this claim's sign (default: that of the main claim)")
 @click.option("--set", "pairs", multiple=True, metavar="FACTOR=VALUE", help="set this factor in all trials")
 @click.option(
@@ -200,12 +220,13 @@ def bisect(
 ) -> Exit:
     """Find every change of a claim's sign along an ordered factor: first bad, last bad, fixed, back again."""
     cluster = ClusterOptions(engines, scheduler, share_images)
+    cluster.check()
     root = project_root()
     rules = Rules(gap, confidence, least_rate, points=points)
     question = _question(root, target, factor, claim, pairs, rules, trials)
     _check_deep(deep, source, question.axis.package, cluster)
     if plan:
-        for line in plan_lines(question):
+        for line in plan_lines(root, question):
             click.echo(line)
         return Exit.AS_RECORDED
     document = _run(root, question, BisectOptions(budget, seed, jobs, fresh, source, cluster))

@@ -38,6 +38,11 @@ class ClusterOptions:
             )
         return bool(self.engines or self.scheduler)
 
+    def check(self) -> None:
+        """Raise UsageError for options that do not go together, and for a text that names no engine."""
+        if self.several:
+            cluster_session.check_options(self.engines, self.scheduler, self.share_images)
+
 
 ENGINES = click.option(
     "--engines", default="", metavar='"ENGINE ..."', help="run trials on these: unix:///..., ssh://HOST, a context"

@@ -9,13 +9,14 @@ import resource
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import wraps
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
-from reprolab.cli.json_output import error_document, print_json
+from reprolab.cli.json_output import document_only, error_document, print_json
 from reprolab.cli.output import Output, reader_has_ended, reader_may_end
 from reprolab.core import command_text, interrupts
 from reprolab.core.errors import EngineError, Exit, LabError, UsageError
@@ -52,6 +53,16 @@ def project_root() -> Path:
     )
 
 
+def folder_here() -> Path | None:
+    """The same, but None where there is none. A REPROLAB_ROOT that is none stays an error."""
+    try:
+        return project_root()
+    except UsageError:
+        if os.environ.get(ROOT_VARIABLE):
+            raise
+        return None
+
+
 def show_progress(message: str) -> None:
     """Print a line of progress on standard error."""
     terminal = Output(stderr=True)
@@ -75,7 +86,8 @@ def boundary(command: Callable[..., Exit | None]) -> Callable[..., None]:
         as_json = bool(options.get("as_json"))
         try:
             require_open_files()
-            status = command(*arguments, **options) or Exit.AS_RECORDED
+            with document_only() if as_json else nullcontext():
+                status = command(*arguments, **options) or Exit.AS_RECORDED
         except LabError as error:
             _finish(error.exit_status, error, as_json)
         except KeyboardInterrupt:

@@ -12,6 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from reprolab.cli.common import project_root
+from reprolab.core import shared_files
 from reprolab.core.errors import LabError
 from reprolab.core.results import BY_HAND, LATEST, results_root
 from reprolab.scenario import loader
@@ -68,6 +69,11 @@ class Line:
 
 
 Words = Iterable[tuple[str, str]]
+
+
+def _cases(line: Line, incomplete: str) -> Words:
+    """The scenarios of the installed lab."""
+    return [(name, "") for name in loader.names(shared_files.catalogue())]
 
 
 def _scenarios(line: Line, incomplete: str) -> Words:
@@ -176,6 +182,7 @@ def _additions(line: Line, incomplete: str) -> Words:
 WORDS: dict[str, Callable[[Line, str], Words]] = {
     "SCENARIO": _scenarios,
     "[SCENARIO]...": _scenarios,
+    "[CASE]...": _cases,
     "SCENARIO[/EXPERIMENT]": _targets,
     "RUN": _runs,
     "RUN|SCENARIO": lambda line, incomplete: dict([*_scenarios(line, incomplete), *_runs(line, incomplete)]).items(),

@@ -12,7 +12,7 @@ from click.exceptions import NoArgsIsHelpError
 from reprolab.cli import completion_shells, last_status
 from reprolab.cli.json_output import error_document, print_json
 from reprolab.core import command_text
-from reprolab.core.errors import Exit, UsageError
+from reprolab.core.errors import Exit, LabError, UsageError
 from reprolab.core.terminal import harmless_output
 
 EPILOG = (
@@ -50,6 +50,7 @@ COMMANDS = {
     "run": ("run", "run"),
     "shrink": ("shrink", "shrink"),
     "site": ("publish", "site"),
+    "take": ("scenarios", "take"),
     "up": ("manual", "up"),
     "watch": ("watch", "watch"),
     "wrk": ("manual", "wrk"),
@@ -81,6 +82,22 @@ class Mistake(click.ClickException):
         click.echo(f"reprolab: exit status {self.exit_code} ({Exit.USAGE.words})", err=True)
 
 
+class Interrupted(click.ClickException):
+    """A signal before the command has begun. click would end with status 1, which means drift."""
+
+    exit_code = int(Exit.INTERRUPTED)
+
+    def __init__(self, words: Sequence[str]) -> None:
+        super().__init__("interrupted, before anything was done")
+        self.as_json = "--json" in words
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"reprolab: {self.message}", err=True)
+        if self.as_json:
+            print_json(error_document(Exit.INTERRUPTED, LabError(self.message)))
+        click.echo(f"reprolab: exit status {self.exit_code} ({Exit.INTERRUPTED.words})", err=True)
+
+
 class LazyCommands(click.Group):
     """Imports the module of a command when it is called: the libraries of one command take up to half a second."""
 
@@ -99,6 +116,8 @@ class LazyCommands(click.Group):
             raise
         except click.UsageError as error:
             raise Mistake(error, words) from error
+        except KeyboardInterrupt as error:
+            raise Interrupted(words) from error
         context.meta[WORDS] = words
         return context
 
@@ -107,6 +126,8 @@ class LazyCommands(click.Group):
             return super().invoke(ctx)
         except click.UsageError as error:
             raise Mistake(error, ctx.meta[WORDS]) from error
+        except KeyboardInterrupt as error:
+            raise Interrupted(ctx.meta[WORDS]) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
 from reprolab.cli.common import boundary, console, project_root, settings_of, show_progress
+from reprolab.cli.json_output import print_json
 from reprolab.core.errors import UsageError
 from reprolab.run import manual
 
@@ -93,5 +93,7 @@ def wrk(name: str, label: str, threads: int, connections: int, duration: int, as
     loaded = manual.put_load(
         project_root(), name, threads=threads, connections=connections, duration=duration, label=label
     )
-    for line in [json.dumps(loaded.figures)] if as_json else loaded.lines:
+    if as_json:
+        print_json(loaded.figures)
+    for line in () if as_json else loaded.lines:
         click.echo(line)

@@ -18,6 +18,7 @@ from reprolab.matrix import forecast, write
 from reprolab.matrix.document import MATRIX_FILE, read_matrix
 from reprolab.matrix.plan import Companions, MatrixOptions, MatrixPlan, make_plan
 from reprolab.matrix.session import FOLDER, MatrixSession, exit_status
+from reprolab.measure.asked import example_values
 from reprolab.measure.axis import Axis
 from reprolab.measure.axis_text import read_axis
 from reprolab.measure.cell import Measurer
@@ -76,6 +77,7 @@ def matrix(
     experiment are counted.
     """
     cluster = ClusterOptions(engines, scheduler, share_images)
+    cluster.check()
     root, (name, _, experiment) = project_root(), target.partition("/")
     if where:
         return _show(root, name, where, verbose)
@@ -110,26 +112,42 @@ def _find(root: Path, name: str, where: str) -> Path:
         if (directory / MATRIX_FILE).is_file():
             return directory.resolve()
     stamps = sorted((path.parent.name for path in maps.glob(f"2*/{MATRIX_FILE}")), reverse=True) if name else []
+    advice = "" if stamps or not name else f"`{_example(loader.load(root, name))}`, for a first map"
     raise UsageError(
         f"no map {where!r}: there is no {MATRIX_FILE} in it",
         expected=f"a directory of a map, {lookup.LATEST}, or a stamp; there is {', '.join(stamps[:3]) or 'none yet'}",
+        advice=advice,
     )
 
 
 def _axes(root: Path, scenario: Scenario, overs: Sequence[str]) -> list[Axis]:
     """The axes that the user asked for. Raises UsageError for a text that names none."""
     if not overs:
-        example = command_text.option("over", "WORKERS=1,2")
-        raise UsageError("no factor to go through is given", expected=f"at least one factor with values: {example}")
+        raise UsageError(
+            "no factor to go through is given",
+            expected="at least one factor with values; the factors are " + ", ".join(scenario.factors),
+            advice=_example(scenario),
+        )
     axes = []
     for over in overs:
         factor, equals, text = over.partition("=")
-        if not equals or not factor:
-            raise UsageError(command_text.option("over", repr(over)), expected="FACTOR=VALUES, such as WORKERS=1,2")
         # The text is no value: only the factor is checked here.
         scenario.check_factors({factor: scenario.factors.get(factor, text)}, command_text.option("over"))
+        if not equals:
+            raise UsageError(
+                f"{command_text.option('over', over)} names no values",
+                expected="values with commas between them"
+                + (", or a range: FIRST..LAST, or FIRST.. to the newest" if factor in scenario.ranges else ""),
+                advice=_example(scenario, factor),
+            )
         axes.append(read_axis(root, scenario, factor, text))
     return axes
+
+
+def _example(scenario: Scenario, factor: str = "") -> str:
+    """A whole command with values of a factor."""
+    values = example_values(scenario, factor)
+    return command_text.ask(FOLDER, scenario.name, {"OVER": values})
 
 
 def _companions(scenario: Scenario) -> Companions:
@@ -146,5 +164,5 @@ def _measurer(
     root: Path, plan: MatrixPlan, cluster: ClusterOptions, jobs: int | None, fresh: bool
 ) -> AbstractContextManager[Measurer]:
     """What measures the cells of a plan."""
-    observer = CellProgress(plan.scenario, plan.claims, console(), show_progress)
+    observer = CellProgress(plan.scenario, plan.claims, console(), show_progress, [axis.factor for axis in plan.axes])
     return open_measurer(root, plan.scenario, observer, cluster, plan.claims, seed=plan.seed, jobs=jobs, fresh=fresh)

@@ -22,6 +22,9 @@ def check_output(path: Path, option: str, what: str, is_own: Callable[[bytes], b
     if not os.access(path if path.exists() else folder, os.W_OK):
         raise output_error(path, option, "no permission")
     if path.exists():
+        if not path.is_file():
+            # The new file would take the place of /dev/null, and a named pipe would be waited for.
+            raise output_error(path, option, "it is no regular file")
         with path.open("rb") as stream:
             start = stream.read(100).lstrip().lower()
         if start and not is_own(start):

@@ -10,7 +10,8 @@ from typing import NoReturn
 import click
 
 from reprolab.bisect import write as bisect_write
-from reprolab.bisect.document import find_bisect, read_document
+from reprolab.bisect.document import FILE as BISECT_FILE
+from reprolab.bisect.document import read_document
 from reprolab.cli import junit_file
 from reprolab.cli.common import boundary, console, duration, project_root, settings_of, show_progress
 from reprolab.cli.json_output import exit_document, print_json
@@ -19,6 +20,9 @@ from reprolab.core import command_text
 from reprolab.core.errors import Exit
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import PAGE, RunDirectory
+from reprolab.matrix import write as matrix_write
+from reprolab.matrix.document import MATRIX_FILE, read_matrix
+from reprolab.matrix.document import PAGE as MATRIX_PAGE
 from reprolab.pins import releases
 from reprolab.report import junit, write
 from reprolab.report.judged import judged
@@ -27,6 +31,8 @@ from reprolab.run.keep import Keeper
 from reprolab.run.progress import Progress
 from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
+from reprolab.shrink import document as shrink_document
+from reprolab.shrink import write as shrink_write
 from reprolab.verdict import fitting, record
 from reprolab.verdict.judge import exit_status, exit_words
 
@@ -130,14 +136,34 @@ def judge(where: str, observe: bool, junit_path: Path | None, verbose: bool, as_
 def html(where: str) -> None:
     """Write a run's report.html again from its files, without Docker. RUN: a directory, SCENARIO/STAMP or SCENARIO.
 
-    RUN may be that of a bisect too: bisect/SCENARIO/STAMP or bisect/SCENARIO.
+    RUN may be a bisect, a shrink or a map too: bisect/SCENARIO/STAMP, or bisect/SCENARIO for the latest.
     """
-    if bisected := find_bisect(lookup.results_root(project_root()), where):
-        bisect_write.write(bisected, read_document(bisected))
-        click.echo(f"written: {bisected / PAGE}")
-        return
-    scenario, directory = _open_run(where)
-    click.echo(f"written: {write.write_page(scenario, directory)}")
+    results = lookup.results_root(project_root())
+    for file, again in QUESTIONS.items():
+        if directory := lookup.find_question(results, where, file):
+            click.echo(f"written: {again(directory, results)}")
+            return
+    scenario, run = _open_run(where)
+    click.echo(f"written: {write.write_page(scenario, run)}")
+
+
+def _bisect_again(directory: Path, results: Path) -> Path:
+    bisect_write.write(directory, read_document(directory))
+    return directory / PAGE
+
+
+def _shrink_again(directory: Path, results: Path) -> Path:
+    shrink_write.write(directory, shrink_document.read(directory), results)
+    return directory / PAGE
+
+
+def _map_again(directory: Path, results: Path) -> Path:
+    matrix_write.write_files(directory, read_matrix(directory))
+    return directory / MATRIX_PAGE
+
+
+# The file of a question -> what writes its reports again.
+QUESTIONS = {BISECT_FILE: _bisect_again, shrink_document.FILE: _shrink_again, MATRIX_FILE: _map_again}
 
 
 def _open_run(where: str) -> tuple[Scenario, RunDirectory]:

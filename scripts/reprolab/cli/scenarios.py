@@ -1,4 +1,4 @@
-"""The scenarios: `reprolab list` and `reprolab new-scenario`."""
+"""The scenarios: `list`, `init`, `new-scenario` and `take`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from rich.text import Text
 
 from reprolab.cli.common import boundary, console, project_root, show_progress
 from reprolab.cli.json_output import SCHEMA, exit_document, print_json
-from reprolab.core import command_text
+from reprolab.core import command_text, shared_files
 from reprolab.core.errors import Exit, UsageError
 from reprolab.core.subprocesses import run
 from reprolab.publish import readme_sections
-from reprolab.scenario import lab_folder, loader, model, scaffold
+from reprolab.scenario import lab_folder, loader, model, scaffold, taking
 from reprolab.scenario.listing import listing
 from reprolab.stack.compose import check_scenario
 
@@ -108,11 +108,18 @@ def _compose() -> tuple[str, ...]:
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=click.Path())
 @click.option("--scenario", "name", default=lab_folder.FIRST, show_default=True, help="the name of the first scenario")
 @boundary
-def init(folder: Path, name: str) -> None:
+def init(folder: str, name: str) -> None:
     """Lay out a lab folder of your own, with a first scenario that runs. No file that is there is changed."""
+    if not folder.strip():
+        # A variable of the shell that is not set; the working directory is a dot.
+        raise UsageError("the name of the folder is empty", expected="the name of a new or of an empty folder")
+    _init(Path(folder), name)
+
+
+def _init(folder: Path, name: str) -> None:
     for path in lab_folder.create(folder, name):
         click.echo(f"written: {folder / path}")
     readme_sections.write(folder)
@@ -143,3 +150,23 @@ def new_scenario(name: str, texts: tuple[str, ...]) -> None:
         click.echo(f"it runs as it stands: {command_text.run(name)}")
     elif added:
         click.echo(f"these are examples: put your case's texts in their place, see {scaffold.how_to_write(root)}")
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[CASE]...")
+@boundary
+def take(names: tuple[str, ...]) -> None:
+    """Copy cases of the installed lab into this lab folder, where they run.
+
+    Without a name it lists them.
+    """
+    if not names:
+        for scenario in (loader.load(shared_files.catalogue(), name) for name in taking.names()):
+            click.echo(f"{scenario.name}  {scenario.title}")
+        return
+    root = project_root()
+    for name in names:
+        click.echo(f"written: {taking.take(root, name)}/")
+    for page in readme_sections.write(root):
+        click.echo(f"written: {page.relative_to(root)}")
+    click.echo(f"it runs as it stands: {command_text.run(names[0])}")

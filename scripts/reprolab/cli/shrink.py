@@ -66,6 +66,7 @@ def shrink(
 ) -> Exit:
     """Find the least stack that shows the sign of a claim in every trial; exit status 3 if a step was left."""
     cluster = ClusterOptions(engines, scheduler, share_images)
+    cluster.check()
     root = project_root()
     name, _, experiment = target.partition("/")
     scenario = loader.load(root, name)
@@ -73,7 +74,7 @@ def shrink(
     releases.check(root, scenario, question.fixed, command_text.factors())
     terminal = console()
     if only_plan:
-        plan.show(terminal, question)
+        plan.show(root, terminal, question)
         return Exit.AS_RECORDED
     with _measurer(root, question, MeasureOptions(fresh, seed, jobs, cluster), terminal) as measurer:
         return ShrinkSession(root, question, measurer, terminal, show_progress, budget).execute()

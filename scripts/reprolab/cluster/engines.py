@@ -36,13 +36,20 @@ def read_engines(text: str, machine: Machine | None = None) -> tuple[NamedEngine
     machine = machine or Machine()
     words = text.replace(",", " ").split()
     engines = [_engine(word, machine) for word in words]
-    for word, engine in zip(words, engines, strict=True):
-        if [other.endpoint for other in engines].count(engine.endpoint) > 1:
+    places = [_place(engine) for engine in engines]
+    for word, engine, place in zip(words, engines, places, strict=True):
+        if places.count(place) > 1:
             raise UsageError(
                 f"{option('engines')} names {engine.endpoint} twice ({word})",
                 expected="each engine once: one worker runs several trials without load, and never two with load",
             )
     return tuple(_distinct(engines))
+
+
+def _place(engine: NamedEngine) -> str:
+    """What is the same for two addresses of one engine: /var/run is a link to /run on most machines."""
+    scheme, _, path = engine.endpoint.partition("://")
+    return f"{scheme}://{Path(path).resolve()}" if scheme == "unix" else engine.endpoint
 
 
 def _engine(word: str, machine: Machine) -> NamedEngine:

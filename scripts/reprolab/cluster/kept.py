@@ -11,7 +11,7 @@ from reprolab.cluster.crew import Job, Member
 from reprolab.cluster.dispatch import AGAIN, DONE, Answer
 from reprolab.cluster.half_trials import ASIDE, free_place
 from reprolab.cluster.messages import Failure, Place, Refused, Returned, Why
-from reprolab.cluster.workplace import package_difference, run_on
+from reprolab.cluster.workplace import run_on
 from reprolab.core import interrupts
 from reprolab.core.errors import LabError
 from reprolab.core.files import display_path
@@ -19,6 +19,7 @@ from reprolab.engine import labels
 from reprolab.evidence.packages import Kinds
 from reprolab.evidence.run_info import RUNNING, RunHost, RunInfo
 from reprolab.measure.cell import Cell, CellResult
+from reprolab.measure.key import package_difference
 from reprolab.measure.store import CellStore, KeptCell, cell_info
 from reprolab.run.observer import RunObserver
 from reprolab.scenario.model import CUSTOM, Scenario
@@ -63,9 +64,7 @@ class KnownCell:
         self.first = self.number if fresh else 1
         self.kept_trials = len(self.records())
         self._info = self.kept.info()
-        prefix = f"{self.variant}/"
-        packages = self._info.packages if self._info else {}
-        self.packages = {name.removeprefix(prefix): kinds for name, kinds in packages.items()}
+        self.packages = self.kept.packages
 
     def records(self) -> tuple[TrialRecord, ...]:
         return tuple(record for record in self.kept.records() if record.trial >= self.first)

@@ -22,7 +22,7 @@ from reprolab.scenario.trial import TrialRecord
 class Question:
     """What a worker must know of the question to which a task belongs.
 
-    ``case`` is the digest of the scenario's files and ``lab`` the lab's version: those of the worker must be the same.
+    ``case`` is the digest of the scenario's files and ``lab`` the lab's identity: those of the worker must be the same.
     ``root`` is the driver's checkout. ``jobs`` trials without load may run side by side on one worker.
     """
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,7 @@ from reprolab.evidence import lookup
 from reprolab.measure.store import CellStore
 from reprolab.run.observer import RunObserver
 from reprolab.run.plan import default_jobs
-from reprolab.scenario.digest import case_digest
+from reprolab.scenario.digest import case_digest, lab_identity
 from reprolab.scenario.model import Scenario
 
 if TYPE_CHECKING:
@@ -49,6 +48,8 @@ def measurer(
     Two questions about one scenario wait for each other. Raises UsageError for options that do not go together, and if
     dask.distributed is missing; else LabError as a run does.
     """
+    # Before anything that waits: the scenario has just been loaded.
+    case = case_digest(scenario.directory)
     require_distributed()
     # These modules import dask.distributed.
     from reprolab.cluster import driver
@@ -61,9 +62,7 @@ def measurer(
     with writing(store.directory):
         store.directory.mkdir(parents=True, exist_ok=True)
     jobs = jobs or default_jobs()
-    question = Question(
-        secrets.token_hex(6), str(root), scenario.name, case_digest(scenario.directory), version("reprolab"), jobs
-    )
+    question = Question(secrets.token_hex(6), str(root), scenario.name, case, lab_identity(), jobs)
     doing = f"measures cells of {scenario.name}"
     with directory_lock(store.directory, doing, observer.progress), observer.trials(), ExitStack() as stack:
         delivered: set[str] = set()

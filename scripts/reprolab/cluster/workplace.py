@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from threading import Event, Lock, Thread
 
@@ -23,18 +22,18 @@ from reprolab.core.progress import OnProgress
 from reprolab.engine import host_facts, labels, leftovers
 from reprolab.engine.detect import client, ensure_engine
 from reprolab.engine.failures import no_answer
+from reprolab.engine.images import listed_images
 from reprolab.evidence import lookup
-from reprolab.evidence.packages import Kinds
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import BuiltImage
 from reprolab.measure.cell import Cell
-from reprolab.measure.key import cell_key
+from reprolab.measure.key import cell_key, package_difference
 from reprolab.measure.local import cell_variant, lab_images, used_bases
 from reprolab.run.observer import RunObserver
 from reprolab.run.plan import Plan
 from reprolab.run.runner import Prepared, Runner
 from reprolab.scenario import loader
-from reprolab.scenario.digest import case_digest
+from reprolab.scenario.digest import CaseFiles, case_digest, lab_identity
 from reprolab.scenario.model import CUSTOM, Scenario
 
 FOLDER = "cluster"  # below the worker's results
@@ -61,6 +60,7 @@ class Workplace:
     scenario: Scenario
     runner: Runner
     place: Place
+    files: CaseFiles
     _lock: Lock = field(default_factory=Lock)
     _prepared: dict[Cell, Prepared] = field(default_factory=dict)
     _ended: Event = field(default_factory=Event)
@@ -88,7 +88,7 @@ class Workplace:
         # Where a machine has no boot id, each worker is taken for a machine of its own.
         boot = process_info.boot_id() or name
         place = Place(name, boot, str(directory.resolve()), host_facts.facts(engine), dict(lab_images(api)))
-        workplace = cls(scenario, runner, place)
+        workplace = cls(scenario, runner, place, CaseFiles(scenario.directory, question.case))
         Thread(target=workplace.watch, args=(silent,), name="engine-watch", daemon=True).start()
         return workplace
 
@@ -103,7 +103,8 @@ class Workplace:
                 return
 
     def look(self, cells: Sequence[Cell]) -> list[Look]:
-        """Resolve the stacks of cells."""
+        """Resolve the stacks of cells. Raises LabError if the files of the case have changed."""
+        self.files.check()
         prepared = self._resolved(cells)
         return [Look(cell, "" if item.lacks else self._key(cell, item), item.lacks) for cell, item in prepared.items()]
 
@@ -119,7 +120,7 @@ class Workplace:
         images = {name: item for built in wanted for name, item in built.references().items()}
         bases = {name: base for built in wanted for name, base in built.bases.items()}
         client = self.runner.client
-        present = {tag: image.id for image in client.images.list() for tag in image.tags}
+        present = {tag: image.id for image in listed_images(client) for tag in image.tags}
         lacking = [name for name, identity in images.items() if present.get(name) != identity]
         for official, base in bases.items():
             # Else this machine would look for a base of its own, which may be another one.
@@ -148,6 +149,7 @@ class Workplace:
         set_aside(evidence)
         try:
             record = self.runner.trial(prepared, task.number)
+            self.files.check()
             return Returned(record, pack(evidence.path), self._images(prepared), str(evidence.path))
         except ERRORS as error:
             return Failure.of(error, content_of(evidence))
@@ -169,7 +171,7 @@ class Workplace:
         with self._lock:
             new = [cell for cell in cells if cell not in self._prepared]
             if new:
-                resolved = self.runner.resolve([cell_variant(self.scenario, cell) for cell in new])
+                resolved = self.runner.resolve([cell_variant(self.scenario, cell) for cell in new], all_needed=False)
                 self._prepared |= dict(zip(new, resolved, strict=True))
             return {cell: self._prepared[cell] for cell in cells}
 
@@ -180,7 +182,7 @@ class Workplace:
 
     def _key(self, cell: Cell, prepared: Prepared) -> str:
         owner = labels.object_labels(self.scenario.name, self.runner.run.name)
-        return cell_key(self.scenario, cell, prepared.model, owner)
+        return cell_key(self.scenario, cell, prepared.model, owner, self.files.digest)
 
     def _images(self, prepared: Prepared) -> Built:
         images: Mapping[str, BuiltImage] = prepared.images
@@ -194,13 +196,13 @@ def run_on(place: Place, cell: Cell, key: str) -> RunDirectory:
 
 def _same_case(root: Path, question: Question) -> Scenario:
     """The scenario. Raises LabError if its files or the lab are others than the driver's."""
-    here = {"lab": version("reprolab"), "case": ""}
+    here = {"lab": lab_identity(), "case": ""}
     with suppress(UsageError):
         scenario = loader.load(root, question.scenario)
         here["case"] = case_digest(scenario.directory)
     if here == {"lab": question.lab, "case": question.case}:
         return scenario
-    what = "the lab is another release" if here["lab"] != question.lab else "the scenario's files are others"
+    what = "the lab has other code" if here["lab"] != question.lab else "the scenario's files are others"
     raise LabError(
         f"{what} in {root}, or there is none",
         expected=f"lab {question.lab} and the same files of {question.scenario} on all workers",
@@ -216,16 +218,3 @@ def _require_local(endpoint: str) -> None:
             expected="an engine on the worker's own machine, since the lab's requests go to 127.0.0.1",
             advice="start the worker on that machine",
         )
-
-
-def package_difference(wanted: Mapping[str, Kinds], present: Mapping[str, Kinds]) -> str:
-    """The first package that differs between images (service -> kind -> name -> version), "" if none does."""
-    for service in sorted({*wanted, *present}):
-        kinds, others = wanted.get(service, {}), present.get(service, {})
-        for kind in sorted({*kinds, *others}):
-            names, other_names = kinds.get(kind, {}), others.get(kind, {})
-            for name in sorted({*names, *other_names}):
-                if names.get(name) != other_names.get(name):
-                    before, now = names.get(name, "absent"), other_names.get(name, "absent")
-                    return f"{service} has other packages there: {name} is {now}, not {before}"
-    return ""

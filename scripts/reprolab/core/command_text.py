@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 BY_MAKE = "REPROLAB_BY_MAKE"
@@ -51,6 +52,21 @@ def run(scenario: str, variants: Iterable[str] = (), experiment: str = "") -> st
         + (f" EXPERIMENT={experiment}" if experiment else "")
         + (f' VARIANT="{" ".join(names)}"' if names else ""),
     )
+
+
+def ask(question: str, scenario: str, words: Mapping[str, object]) -> str:
+    """The command that asks a question, such as `bisect`, about a scenario; ``words`` is make's word -> value."""
+    typed = {name: shlex.quote(str(value)) for name, value in words.items()}
+    return command(
+        " ".join([f"{question} {scenario}", *(_as_option(name, str(words[name])) for name in typed)]),
+        " ".join([f"{question}-{scenario}", *(f"{name}={value}" for name, value in typed.items())]),
+    )
+
+
+def _as_option(word: str, value: str) -> str:
+    """A word of make as an option of the command line; a factor, which make takes as it is, becomes --set."""
+    name = word.lower().replace("_", "-")
+    return f"--{name} {shlex.quote(value)}" if name in VARIABLES else f"--set {shlex.quote(f'{word}={value}')}"
 
 
 def by_hand(target: str, scenario: str, name: str = "") -> str:

@@ -1,4 +1,4 @@
-"""Where the files are that all lab folders share: the images of `images/`, wrk's script, the pages of `docs/`.
+"""Where the files are that all lab folders share: `images/`, wrk's script, the pages of `docs/`, the lab's scenarios.
 
 In a checkout they are at its top. The wheel has them inside the package (`setup.py` copies them there). A lab folder
 uses those of the lab that is installed, except an image that it has itself: its own `images/NAME` stands first.
@@ -13,19 +13,25 @@ import wrk_wrapper
 
 IMAGES = "images"
 DOCS = "docs"
+SCENARIOS = "scenarios"
 PACKAGE = Path(__file__).resolve().parents[1]
 CHECKOUT = PACKAGE.parents[1]
-# The names of the two folders inside the wheel's package.
-IN_PACKAGE = {IMAGES: "shared_images", DOCS: "shared_docs"}
+# The names of these folders inside the wheel's package.
+IN_PACKAGE = {IMAGES: "shared_images", DOCS: "shared_docs", SCENARIOS: "catalogue/scenarios"}
 # A path as compose.yaml files write it. The scenario of a lab folder reads like one of the checkout.
 IMAGE_PATH = re.compile(r"(?:\.\./)+images/(?P<name>[\w.-]+)")
 WRK_PATH = re.compile(r"(?:\.\./)+scripts/wrk_wrapper(?![\w-])")
 
 
 def installed(folder: str) -> Path:
-    """The directory of a shared folder (IMAGES or DOCS) of the installed lab."""
+    """The directory of a shared folder (IMAGES, DOCS or SCENARIOS) of the installed lab."""
     inside = PACKAGE / IN_PACKAGE[folder]
     return inside if inside.is_dir() else CHECKOUT / folder
+
+
+def catalogue() -> Path:
+    """The folder above the lab's own scenarios: what a lab folder is for its scenarios."""
+    return installed(SCENARIOS).parent
 
 
 def image_file(root: Path, name: str) -> Path:

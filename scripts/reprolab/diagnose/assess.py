@@ -13,6 +13,7 @@ from enum import StrEnum
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from reprolab.diagnose.in_force import releases_in_force, settings_in_force
 from reprolab.diagnose.log_facts import LogFact
 from reprolab.diagnose.mask import masked
 from reprolab.diagnose.matcher import Match
@@ -29,6 +30,7 @@ class Level(StrEnum):
     NOT_THIS = "not this one"
 
 
+COLLECTOR = "journald"
 NAMED = (Level.MATCHES, Level.COULD_BE)
 
 
@@ -50,6 +52,18 @@ class Evidence:
     complete: bool = False
     beside: tuple[Match, ...] = ()
     absent: tuple[Match, ...] = ()
+
+    @property
+    def against(self) -> list[Match]:
+        """The lines that speak against the case: where a service shows it, those of the same service in the same log.
+
+        What the collector of a log says of itself is about all of its services.
+        """
+        if not self.complete:
+            return list({match.what: match for match in reversed(self.absent)}.values())
+        first = self.steps[0]
+        rows = [match for match in self.absent if match.log == first.log]
+        return [match for match in rows if match.origin == first.origin or match.server == COLLECTOR]
 
 
 @dataclass(frozen=True)
@@ -75,13 +89,15 @@ class Assessment:
 
 
 def assess(
-    scenario: str, signature: Signature, evidence: Evidence, facts: Facts, log_facts: Sequence[LogFact]
+    scenario: str, signature: Signature, evidence: Evidence, given: Facts, log_facts: Sequence[LogFact]
 ) -> Assessment | None:
-    """What is said of a signature; None where nothing points to it."""
-    release = release_in_force(signature.package, evidence, facts, log_facts)
+    """What is said of a signature; None where nothing points to it. ``given``: what the user gives beside the logs."""
+    releases = releases_in_force(signature.package, evidence.steps, given, log_facts)
+    release = releases[0] if len(releases) == 1 else None
     state = release_state(signature, release)
-    for_it, against, unknown = _release_words(signature, release, state)
-    for_it += _other_releases(release, facts)
+    for_it, against, unknown = _release_words(signature, releases, state)
+    for_it += _other_releases(release, given)
+    facts = settings_in_force(evidence.steps, given, log_facts)
     for condition in signature.conditions:
         holds, settings = met(condition, facts)
         shown = ", ".join(
@@ -95,11 +111,12 @@ def assess(
             )
         else:
             against.append(f"it needs that {condition.what}, but {shown}")
-    against += [f"{match.what} ({match.log}:{match.line})" for match in evidence.absent]
+    against += [f"{match.what} ({match.log}:{match.line})" for match in evidence.against]
     level = _level(signature, evidence, state, bool(against), bool(unknown))
     if level is None:
         return None
-    matches = (*(evidence.steps if evidence.complete else ()), *evidence.beside)
+    beside = {match.what: match for match in reversed(evidence.beside)}.values()
+    matches = (*(evidence.steps if evidence.complete else ()), *beside)
     return Assessment(scenario, signature, level, matches, tuple(for_it), tuple(against), tuple(unknown), release)
 
 
@@ -117,21 +134,6 @@ def _level(
     if (evidence.beside and signature.beside_hints) or signature.settings_show:
         return Level.COULD_BE
     return Level.NOT_SHOWN if signature.silent and not signature.steps else None
-
-
-def release_in_force(package: str, evidence: Evidence, facts: Facts, log_facts: Sequence[LogFact]) -> Release | None:
-    """The release that ran: the last one that the log names before the first step, else one that another log or the
-    user names.
-    """
-    rows = [row for row in log_facts if isinstance(row.fact, Release) and row.fact.package == package]
-    if evidence.steps:
-        first = evidence.steps[0]
-        before = [row.fact for row in rows if row.log == first.log and row.line <= first.line]
-        if before and isinstance(before[-1], Release):
-            return before[-1]
-    named = [row.fact for row in rows if isinstance(row.fact, Release)] or facts.of_package(package)
-    # The most exact one: a path says "3.6", the image "3.6.15".
-    return max(named, key=lambda row: row.version.count("."), default=None)
 
 
 def release_state(signature: Signature, release: Release | None) -> ReleaseState:
@@ -152,6 +154,9 @@ def _within(version: str, ranges: str) -> bool:
         number = Version(version)
     except InvalidVersion:
         return False
+    if number.is_prerelease or number.local:
+        # No run on record has one. It may lack a change of the release, or have another one.
+        return False
     parts = [part.strip() for part in ranges.split("|") if part.strip()]
     return any(SpecifierSet(part).contains(number, prereleases=True) for part in parts)
 
@@ -168,14 +173,15 @@ def _other_releases(release: Release | None, facts: Facts) -> list[str]:
 
 
 def _release_words(
-    signature: Signature, release: Release | None, state: ReleaseState
+    signature: Signature, releases: Sequence[Release], state: ReleaseState
 ) -> tuple[list[str], list[str], list[str]]:
     """What the release says for the case, against it, and what would have to be known."""
     if state is ReleaseState.ANY:
         return [], [], []
-    if release is None:
-        return [], [], [f"which release of {signature.package} runs: --version {signature.package}=..."]
-    named = f"{release.package} {release.version} ({release.source})"
+    named = " or ".join(f"{row.package} {row.version} ({row.source})" for row in releases)
+    if len(releases) != 1:
+        which = f"which release of {signature.package} runs"
+        return [], [], [", ".join([which, *([named] if named else [])]) + f": --version {signature.package}=..."]
     if state is ReleaseState.AFFECTED:
         return [f"{named} is affected"], [], []
     if state is ReleaseState.UNAFFECTED:

@@ -22,7 +22,10 @@ SHORT: Mapping[str, Mapping[str, str]] = {
     "uvicorn": {},
     "hypercorn": {"-w": "workers", "-b": "bind", "-k": "worker_class", "-c": "config"},
 }
-SHORT_SWITCHES = {"gunicorn": {"-D": "daemon", "-R": "enable_stdio_inheritance"}, "uwsgi": {"-M": "master"}}
+SHORT_SWITCHES = {
+    "gunicorn": {"-D": "daemon", "-R": "enable_stdio_inheritance"},
+    "uwsgi": {"-M": "master", "-T": "enable-threads"},
+}
 # Long options whose settings have another name.
 LONG = {
     "gunicorn": {
@@ -62,25 +65,42 @@ def read_words(words: Sequence[str], source: str) -> list[Setting | Unread]:
         name = PurePosixPath(word).name
         server = next((server for server in SERVERS if re.fullmatch(rf"{server}(-?[\d.]+)?", name)), "")
         if server:
-            return list(_options(server, words[number + 1 :], source))
+            return _with_all_binds(list(_options(server, words[number + 1 :], source)))
         if word == "-c" and number + 1 < len(words) and PurePosixPath(words[number - 1]).name in ("sh", "bash", "dash"):
             return read(words[number + 1], source)
     return [Unread(source, f"it calls none of {', '.join(SERVERS)}")]
+
+
+def _with_all_binds(items: list[Setting | Unread]) -> list[Setting | Unread]:
+    """gunicorn listens on each address that it is given; of any other option the last value counts."""
+    binds = [item for item in items if isinstance(item, Setting) and (item.server, item.name) == ("gunicorn", "bind")]
+    if len(binds) < 2:
+        return items
+    others = [item for item in items if item not in binds]
+    return [*others, Setting("gunicorn", "bind", " ".join(row.value for row in binds), binds[0].source)]
 
 
 def read_variable(name: str, value: str) -> list[Setting | Unread]:
     """The settings of a variable of the environment: GUNICORN_CMD_ARGS, WEB_CONCURRENCY, UWSGI_...; others are none."""
     if name == "GUNICORN_CMD_ARGS":
         try:
-            return list(_options("gunicorn", shlex.split(value)[:MOST_WORDS], name))
+            return _with_all_binds(list(_options("gunicorn", shlex.split(value)[:MOST_WORDS], name)))
         except ValueError as error:
             return [Unread(name, f"it cannot be split into words: {error}")]
     if name == "WEB_CONCURRENCY" and value.isdigit():
         return [Setting(server, "workers", value, name) for server in ("gunicorn", "uvicorn")]
     if name.startswith("UWSGI_"):
         option = name.removeprefix("UWSGI_").lower().replace("_", "-")
-        return [Setting("uwsgi", _named("uwsgi", option), "true" if value == "1" else value, name)]
+        return [Setting("uwsgi", _named("uwsgi", option), uwsgi_value(option, value), name)]
     return []
+
+
+def uwsgi_value(option: str, value: str) -> str:
+    """The value of an option of uWSGI: "true" or "false" for a switch, in whatever words."""
+    small = value.lower()
+    if small in ("true", "yes", "on", "") or (small == "1" and option in SWITCHES["uwsgi"]):
+        return "true"
+    return "false" if option in SWITCHES["uwsgi"] and small in ("0", "false", "no", "off") else value
 
 
 def _options(server: str, words: Sequence[str], source: str) -> Iterator[Setting | Unread]:
@@ -113,6 +133,9 @@ def _setting(server: str, option: str, value: str, source: str) -> Iterator[Sett
     if option in CONFIG_FILES and server != "uvicorn":
         yield Unread(source, "it names a configuration file: give it with --config")
         return
+    if re.search(r"[$`]", value):
+        yield Unread(source, f"{option} is a variable of the shell")
+        value = ""
     yield Setting(server, _named(server, option), value, source)
 
 

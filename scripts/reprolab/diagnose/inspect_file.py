@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from reprolab.diagnose import command_line
+from reprolab.diagnose import command_line, requirements
 from reprolab.diagnose.settings import Release, Setting, Unread
 
 SERVER = "container"
@@ -26,7 +26,13 @@ def read(text: str, name: str) -> list[Setting | Release | Unread]:
     containers = [row for row in rows if isinstance(row, dict) and isinstance(row.get("Config"), dict)]
     if not containers:
         return [Unread(name, "it holds no container as `docker inspect` prints it")]
-    return [item for container in containers for item in _container(container, name)]
+    items = [item for container in containers for item in _container(container, name)]
+    if len(containers) == 1:
+        return items
+    # The status of one and the start of another would make a case that neither is.
+    reason = f"how its {len(containers)} containers started and ended: give that of the server alone"
+    kept = [item for item in items if not (isinstance(item, Setting) and item.server == SERVER)]
+    return [*kept, Unread(name, reason)]
 
 
 def _container(container: Mapping[str, Any], name: str) -> Iterator[Setting | Release | Unread]:
@@ -35,7 +41,7 @@ def _container(container: Mapping[str, Any], name: str) -> Iterator[Setting | Re
         if variable in VARIABLES:
             yield from command_line.read_variable(variable, value)
         elif variable == PYTHON:
-            yield Release("python", value, name)
+            yield from requirements.exact(f"python={value}", name)
     words = [*_words(config.get("Entrypoint")), *_words(config.get("Cmd"))]
     if words:
         yield Setting(SERVER, "start", "script" if _is_script(words[0]) else "program", name)

@@ -21,6 +21,7 @@ class LogFact:
     fact: Setting | Release
     log: str
     line: int
+    origin: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class LogFacts:
 
     facts: list[LogFact] = field(default_factory=list)
     _left: list[int] = field(default_factory=lambda: [MOST] * len(KINDS))
-    _last: dict[tuple[str, str], str] = field(default_factory=dict)
+    _last: dict[tuple[bytes, str, str], str] = field(default_factory=dict)
 
     def feed(self, block: Block) -> None:
         for number, kind in enumerate(KINDS):
@@ -79,8 +80,9 @@ class LogFacts:
         if match := kind.pattern.search(block.content[begin:end]):
             line = block.line_number(begin)
             fact = kind.read(match[1].decode("ascii", "replace"), f"{block.log}:{line}")
-            key = (fact.package, "") if isinstance(fact, Release) else (fact.server, fact.name)
+            names = (fact.package, "") if isinstance(fact, Release) else (fact.server, fact.name)
+            key = (block.origin, *names)
             value = fact.version if isinstance(fact, Release) else fact.value
             if self._last.get(key) != value:
                 self._last[key] = value
-                self.facts.append(LogFact(fact, block.log, line))
+                self.facts.append(LogFact(fact, block.log, line, block.origin))

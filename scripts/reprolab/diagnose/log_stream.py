@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -18,6 +19,14 @@ STANDARD_INPUT = "-"
 BLOCK = MEBIBYTE  # bytes
 LONGEST_LINE = 1 << 16  # bytes; of a longer line the beginning is read
 GZIP = b"\x1f\x8b"
+COLOUR = re.compile(rb"\x1b\[[\d;]{0,20}m")
+OTHER_FORMS = {
+    b"BZh91AY&SY": "bzip2",
+    b"\xfd7zXZ\0": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"PK\x03\x04": "zip",
+    b"\x04\x22M\x18": "lz4",
+}
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 # Logs of equal lines are packed to about a 200th. A file that gives more, and much of it, is no log.
 LARGEST_RATIO, RATIO_FROM = 400, 64 * MEBIBYTE
@@ -92,7 +101,11 @@ class LogStream:
                 stream.close()
 
     def _read(self, stream: io.BufferedReader) -> Iterator[bytes]:
-        begin = stream.peek(2)[:2]
+        start = stream.peek(16)
+        begin = start[:2]
+        if form := next((form for sign, form in OTHER_FORMS.items() if start.startswith(sign)), ""):
+            self.faults.append(f"it is packed by {form}, which is not read: unpack it, and give it as -")
+            return
         if begin in UTF_16:
             self.faults.append("it is UTF-16, which is not read: give it as UTF-8")
             return
@@ -112,6 +125,13 @@ class LogStream:
                 raise _Stopped
         if unpacked and unpacked.damage:
             self.faults.append(f"damaged: {unpacked.damage}")
+
+
+def without_colours(block: bytes) -> bytes:
+    """A block as it is searched: without the sequences that colour parts of a line, and with Unix ends of lines."""
+    if b"\x1b[" in block:
+        block = COLOUR.sub(b"", block)
+    return block.replace(b"\r\n", b"\n") if b"\r" in block else block
 
 
 class _Stopped(Exception):

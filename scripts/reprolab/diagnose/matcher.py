@@ -17,7 +17,7 @@ from reprolab.scenario.signature import LogLine, Step
 LONGEST_KEPT = 2000  # bytes of a line
 
 
-SAME, PID = "same", "pid"
+SAME, OTHER, PID = "same", "other", "pid"
 MOST_PIDS = 100_000
 Accepts = Callable[[re.Match[bytes]], bool]
 
@@ -30,13 +30,17 @@ def _group(match: re.Match[bytes], name: str) -> bytes | None:
     return match[name] if name in match.re.groupindex else None
 
 
+def _same(match: re.Match[bytes]) -> dict[str, bytes]:
+    return {name: text for name, text in match.groupdict().items() if name.startswith(SAME) and text is not None}
+
+
 class Place(NamedTuple):
-    """Where a line stands in a block, whose server's it is, and the texts of its groups `same` and `pid`, if any."""
+    """Where a line stands in a block, whose server's it is, and the texts of its groups `same...` and `pid`, if any."""
 
     begin: int
     end: int
     server: str
-    same: bytes | None
+    same: dict[str, bytes]
     pid: bytes | None
 
 
@@ -49,18 +53,36 @@ class Match:
     line: int
     text: bytes
     server: str
+    origin: bytes = b""
 
 
 @dataclass
 class Block:
-    """Whole lines of a log. ``before`` is the number of lines before the first one."""
+    """Whole lines of a log. ``before`` is the number of lines before the first one.
+
+    ``origin`` is the service whose lines they are, if the log names one. ``numbers`` are those of the lines, if these
+    do not follow each other in the log.
+    """
 
     log: str
     content: bytes
     before: int
+    origin: bytes = b""
+    numbers: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
         self._first: dict[bytes, int] = {}
+        self._pids: dict[tuple[LogLine, ...], list[bytes]] = {}
+
+    def pids(self, search: LineSearch) -> list[bytes]:
+        """The process ids in these lines. Several signatures ask for the same ones."""
+        if search.kinds not in self._pids:
+            self._pids[search.kinds] = pids = []
+            place = 0
+            while line := search.find(self, place):
+                pids += [line.pid] if line.pid else []
+                place = line.end + 1
+        return self._pids[search.kinds]
 
     def find(self, text: bytes, begin: int) -> int:
         """The first place of a text from ``begin`` on, -1 if there is none."""
@@ -72,13 +94,15 @@ class Block:
         return self.content.find(text, begin)
 
     def line_number(self, place: int) -> int:
-        return self.before + self.content.count(b"\n", 0, place) + 1
+        lines = self.content.count(b"\n", 0, place)
+        return self.before + lines + 1 if self.numbers is None else self.numbers[lines]
 
 
 class LineSearch:
     """The search for one of several kinds of lines."""
 
     def __init__(self, lines: Sequence[LogLine]) -> None:
+        self.kinds = tuple(lines)
         self._lines = [(line.has.encode(), re.compile(line.pattern.encode()), line.server) for line in lines]
 
     def find(self, block: Block, begin: int, accepts: Accepts = _any) -> Place | None:
@@ -92,7 +116,7 @@ class LineSearch:
         line = block.content[begin:end]
         for text, pattern, server in self._lines:
             if text in line and (match := pattern.search(line)) and accepts(match):
-                return Place(begin, end, server, _group(match, SAME), _group(match, PID))
+                return Place(begin, end, server, _same(match), _group(match, PID))
         return None
 
     def _find_one(self, block: Block, begin: int, number: int, accepts: Accepts) -> Place | None:
@@ -102,7 +126,7 @@ class LineSearch:
             start, end = block.content.rfind(b"\n", 0, place) + 1, block.content.find(b"\n", place)
             match = pattern.search(block.content[start:end]) if start >= begin else None
             if match and accepts(match):
-                return Place(start, end, server, _group(match, SAME), _group(match, PID))
+                return Place(start, end, server, _same(match), _group(match, PID))
             place = block.find(text, end)
         return None
 
@@ -142,7 +166,7 @@ class Progress:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._window = 0
-        self._same: list[bytes | None] = []
+        self._same: list[dict[str, bytes]] = []
         self._introduced: set[bytes] = set()
         self.matches: list[Match] = []
         self.best: list[Match] = []
@@ -155,7 +179,8 @@ class Progress:
         """Go through the next block of the log."""
         for search in self._plan.steps:
             if search.introduced_by:
-                self._introduce(block, search.introduced_by)
+                # A server with very many workers has the last ones unknown.
+                self._introduced.update(block.pids(search.introduced_by)[: MOST_PIDS - len(self._introduced)])
         place = 0
         while not self.complete and place < len(block.content):
             search = self._plan.steps[len(self.matches)]
@@ -190,21 +215,16 @@ class Progress:
             self._back_to(anchor)
         return end + 1
 
-    def _introduce(self, block: Block, lines: LineSearch) -> None:
-        """Note the process ids that a block introduces. A server with very many workers has the last ones unknown."""
-        place = 0
-        while line := lines.find(block, place):
-            if line.pid and len(self._introduced) < MOST_PIDS:
-                self._introduced.add(line.pid)
-            place = line.end + 1
-
     def _accepts(self, step: Step) -> Accepts:
         """Whether a line of the step is about the same thing as the steps before, and about the right process."""
-        about = next((same for same in self._same if same is not None), None)
+        about = {name: text for same in reversed(self._same) for name, text in same.items()}
 
         def accepts(match: re.Match[bytes]) -> bool:
-            if about is not None and _group(match, SAME) not in (None, about):
-                return False
+            for name, text in match.groupdict().items():
+                if name.startswith(SAME) and text is not None and about.get(name, text) != text:
+                    return False
+                if name.startswith(OTHER) and text == about.get(SAME + name.removeprefix(OTHER)):
+                    return False
             return not step.introduced_by or (_group(match, PID) in self._introduced) is step.introduced
 
         return accepts
@@ -214,8 +234,8 @@ class Progress:
         self._window = 0
 
     def _add(self, block: Block, line: Place, search: StepSearch) -> None:
-        text = block.content[line.begin : line.end].rstrip(b"\r")[:LONGEST_KEPT]
-        self.matches.append(Match(search.step.what, block.log, block.line_number(line.begin), text, line.server))
+        text, number = block.content[line.begin : line.end][:LONGEST_KEPT], block.line_number(line.begin)
+        self.matches.append(Match(search.step.what, block.log, number, text, line.server, block.origin))
         self._same.append(line.same)
         self._window = 0
         if len(self.matches) > len(self.best):

@@ -12,11 +12,10 @@ from reprolab.diagnose.mask import masked
 from reprolab.diagnose.session import Diagnosis
 
 MOST_UNREAD = 12
-GUIDE = "docs/authoring.md"
 
 
-def lines(diagnosis: Diagnosis) -> Iterator[str]:
-    """The lines of the answer."""
+def lines(diagnosis: Diagnosis, guide: str) -> Iterator[str]:
+    """The lines of the answer; ``guide`` is the page that says how a case is written, as the reader can open it."""
     yield from _read(diagnosis)
     pairs = list(zip(diagnosis.assessments, diagnosis.commands, strict=True))
     for assessment, command in pairs:
@@ -30,7 +29,7 @@ def lines(diagnosis: Diagnosis) -> Iterator[str]:
     yield from _silent(pairs)
     if not diagnosis.shown:
         yield from _unusual(diagnosis)
-        yield from _own_case()
+        yield from _own_case(guide)
 
 
 def _read(diagnosis: Diagnosis) -> Iterator[str]:
@@ -99,7 +98,7 @@ def _unusual(diagnosis: Diagnosis) -> Iterator[str]:
         yield f"  {row.log}:{row.line}  {'' if row.count == 1 else f'{row.count} such lines: '}{row.text}"
 
 
-def _own_case() -> Iterator[str]:
+def _own_case(guide: str) -> Iterator[str]:
     yield ""
     command = command_text.command("new-scenario my-case", "new-scenario NAME=my-case")
-    yield f"make a case of it: {command} lays out one that runs; {GUIDE} shows how to put your stack into it"
+    yield f"make a case of it: {command} lays out one that runs; {guide} shows how to put your stack into it"

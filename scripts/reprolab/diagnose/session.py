@@ -12,9 +12,10 @@ from reprolab.diagnose.assess import NAMED, Assessment, Evidence, Level, assess
 from reprolab.diagnose.case_command import CaseCommand, case_command
 from reprolab.diagnose.given_file import MEBIBYTE, read_bounded
 from reprolab.diagnose.log_facts import LogFact, LogFacts
-from reprolab.diagnose.log_stream import LogStream, open_logs
+from reprolab.diagnose.log_stream import LogStream, open_logs, without_colours
 from reprolab.diagnose.matcher import Block, Match, Plan, Progress
-from reprolab.diagnose.settings import Facts, Release
+from reprolab.diagnose.origins import Origins
+from reprolab.diagnose.settings import OPTION, Facts, Release
 from reprolab.diagnose.unusual import LineSample, UnusualLine, learned, unusual_lines
 from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
@@ -72,9 +73,13 @@ class Case:
     singles: tuple[Plan, ...]
 
 
-def load_cases(root: Path) -> tuple[Case, ...]:
-    """All signatures of a checkout. Raises UsageError for a malformed one."""
-    scenarios = (loader.load(root, name) for name in loader.names(root))
+def load_cases(*roots: Path) -> tuple[Case, ...]:
+    """All signatures of these folders; of two scenarios with one name that of the first folder.
+
+    Raises UsageError for a malformed one.
+    """
+    places = {name: root for root in reversed(roots) for name in loader.names(root)}
+    scenarios = (loader.load(places[name], name) for name in sorted(places))
     return tuple(
         Case(
             scenario,
@@ -88,29 +93,45 @@ def load_cases(root: Path) -> tuple[Case, ...]:
 
 
 @dataclass
-class _Search:
-    """One case, and its progress in the log that is read."""
+class _Trail:
+    """One case in the lines of one origin: how far its steps have come, and its lines that may come anywhere."""
 
-    case: Case
-    evidence: Evidence = field(default_factory=Evidence)
-    progress: Progress | None = None
-    single_progress: list[Progress] = field(default_factory=list)
-
-    def begin_log(self) -> None:
-        plan = self.case.plan
-        self.progress = Progress(plan) if plan.steps and not self.evidence.complete else None
-        self.single_progress = [Progress(single) for single in self.case.singles]
+    progress: Progress | None
+    singles: list[Progress]
 
     def feed(self, block: Block) -> None:
-        for progress in (self.progress, *self.single_progress):
+        for progress in (self.progress, *self.singles):
             if progress and not progress.complete:
                 progress.feed(block)
 
+
+@dataclass
+class _Search:
+    """One case, and its trails in the log that is read, by origin."""
+
+    case: Case
+    evidence: Evidence = field(default_factory=Evidence)
+    trails: dict[bytes, _Trail] = field(default_factory=dict)
+
+    def begin_log(self) -> None:
+        self.trails = {}
+
+    def feed(self, block: Block) -> None:
+        if block.origin not in self.trails:
+            plan = self.case.plan
+            progress = Progress(plan) if plan.steps and not self.evidence.complete else None
+            self.trails[block.origin] = _Trail(progress, [Progress(single) for single in self.case.singles])
+        self.trails[block.origin].feed(block)
+
     def end_log(self) -> None:
-        steps, complete = self.evidence.steps, self.evidence.complete
-        if self.progress and (self.progress.complete or len(self.progress.best) > len(steps)):
-            steps, complete = tuple(self.progress.best), self.progress.complete
-        seen = [progress.matches[0] if progress.complete else None for progress in self.single_progress]
+        for trail in self.trails.values():
+            self._end_trail(trail)
+
+    def _end_trail(self, trail: _Trail) -> None:
+        steps, complete, progress = self.evidence.steps, self.evidence.complete, trail.progress
+        if progress and not complete and (progress.complete or len(progress.best) > len(steps)):
+            steps, complete = tuple(progress.best), progress.complete
+        seen = [single.matches[0] if single.complete else None for single in trail.singles]
         number = len(self.case.signature.beside)
         self.evidence = Evidence(
             steps, complete, _joined(self.evidence.beside, seen[:number]), _joined(self.evidence.absent, seen[number:])
@@ -118,23 +139,24 @@ class _Search:
 
 
 def _joined(before: tuple[Match, ...], seen: Sequence[Match | None]) -> tuple[Match, ...]:
-    known = {match.what for match in before}
-    return (*before, *(match for match in seen if match and match.what not in known))
+    """The first match of each step in each service of each log."""
+    known = {(match.what, match.log, match.origin) for match in before}
+    return (*before, *(match for match in seen if match and (match.what, match.log, match.origin) not in known))
 
 
 def diagnose(cases: Sequence[Case], question: Question) -> Diagnosis:
     """Answer a question. Raises UsageError for a file that cannot be read."""
-    facts = read_facts(question)
+    given = read_facts(question)
     searches = [_Search(case) for case in cases]
     log_facts: list[LogFact] = []
     samples: list[LineSample] = []
     logs = [_read(stream, searches, log_facts, samples) for stream in open_logs(question.logs)]
-    _add_log_facts(facts, log_facts)
+    facts = _with_log_facts(given, log_facts)
     rows = [
         (row, scenario)
         for search in searches
         for scenario, signature in [(search.case.scenario, search.case.signature)]
-        if (row := assess(scenario.name, signature, search.evidence, facts, log_facts))
+        if (row := assess(scenario.name, signature, search.evidence, given, log_facts))
     ]
     named = {row.scenario for row, _ in rows if row.level in NAMED}
     # Another way in which a named case could show is of no interest where it is excluded.
@@ -163,14 +185,15 @@ def _read(stream: LogStream, searches: list[_Search], log_facts: list[LogFact], 
     collector, sample = LogFacts(), LineSample(stream.name)
     for search in searches:
         search.begin_log()
-    before = 0
+    before, origins = 0, Origins()
     for content in stream.blocks():
-        block = Block(stream.name, content, before)
+        whole = Block(stream.name, without_colours(content), before)
         before = stream.lines
-        collector.feed(block)
-        sample.feed(block)
-        for search in searches:
-            search.feed(block)
+        sample.feed(whole)
+        for block in origins.split(whole):
+            collector.feed(block)
+            for search in searches:
+                search.feed(block)
     for search in searches:
         search.end_log()
     log_facts += collector.facts
@@ -178,12 +201,14 @@ def _read(stream: LogStream, searches: list[_Search], log_facts: list[LogFact], 
     return ReadLog(stream.name, stream.lines, tuple(stream.remarks))
 
 
-def _add_log_facts(facts: Facts, log_facts: Sequence[LogFact]) -> None:
-    """What a log says counts more than what a file says: it is what ran. But a file's setting is more exact."""
-    given = {(setting.server, setting.name) for setting in facts.settings if setting.value}
+def _with_log_facts(given: Facts, log_facts: Sequence[LogFact]) -> Facts:
+    """All that is known, of whatever service. A file's setting is more exact than a log's."""
+    facts = Facts(list(given.settings), list(given.releases), list(given.unread))
+    names = {(setting.server, setting.name) for setting in facts.settings if setting.value}
     for row in log_facts:
-        if isinstance(row.fact, Release) or (row.fact.server, row.fact.name) not in given:
+        if isinstance(row.fact, Release) or (row.fact.server, row.fact.name) not in names:
             facts.add([row.fact])
+    return facts
 
 
 def read_facts(question: Question) -> Facts:
@@ -205,5 +230,5 @@ def read_facts(question: Question) -> Facts:
     for command in question.commands:
         facts.add(command_line.read(command))
     for version in question.versions:
-        facts.add(requirements.exact(version, "--version"))
+        facts.add(requirements.exact(version, OPTION))
     return facts

@@ -13,6 +13,7 @@ from reprolab.scenario.signature import Condition, Need
 
 COMPARISON = re.compile(r"(>=|<=|==|>|<)\s*(-?\d+(?:\.\d+)?)")
 LONGEST_VALUE = 200  # characters
+OPTION = "--version"  # the source of a release that the user names in the command
 # Where nothing sets them. With these the messages say what holds; they never exclude a case.
 DEFAULTS = {
     ("gunicorn", "worker_class"): "sync",

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import docker
 from docker.errors import APIError
 
+from reprolab.engine.images import listed_images
 from reprolab.engine.owner import Owner, own_place, owner_state
 from reprolab.engine.owner import own_identity as own_identity
 from reprolab.engine.owner import process_identity as process_identity
@@ -22,6 +23,8 @@ RUN = "reprolab.run"
 OWNER = "reprolab.owner"
 # A label of its own: earlier releases take an owner with more parts for one that has ended.
 PLACE = "reprolab.owner-place"
+# The lab folder of a stack by hand, as a quoted URL path: Compose would replace a `$`.
+FOLDER = "reprolab.folder"
 TRIAL = "trial"
 HAND = "by-hand"
 IMAGE = "image"
@@ -54,7 +57,7 @@ def owner_lives(labels: Mapping[str, str]) -> bool:
 def remove_bundled_names(client: docker.DockerClient) -> list[str]:
     """Remove the names that `load` gave to base images of bundles, and return them; the images stay."""
     names = []
-    for image in client.images.list(name=f"{BUNDLED}/*"):
+    for image in listed_images(client, name=f"{BUNDLED}/*"):
         for tag in image.tags:
             if tag.startswith(f"{BUNDLED}/"):
                 client.images.remove(tag, noprune=True)
@@ -69,9 +72,9 @@ def remove_images(client: docker.DockerClient) -> int:
     """
     remove_bundled_names(client)
     count = 0
-    for image in client.images.list(all=False, filters={"label": OBJECT}):
+    for image in listed_images(client, filters={"label": OBJECT}):
         try:
-            client.images.remove(str(image.id), force=True)
+            client.images.remove(image.id, force=True)
             count += 1
         except APIError as error:
             if error.status_code not in (404, 409):

@@ -45,6 +45,17 @@ def point_latest(run: RunDirectory, on_progress: OnProgress = lambda message: No
         draft.symlink_to(run.path.name)
 
 
+def find_question(results: Path, where: str, file: str) -> Path | None:
+    """The directory of a bisect, a shrink or a map, which has ``file``; None if there is none at ``where``.
+
+    ``where`` is its path, or a path below ``results``: bisect/SCENARIO/STAMP, or bisect/SCENARIO for the latest.
+    """
+    for path in (Path(where), results / where, results / where / LATEST):
+        if (path / file).is_file():
+            return path.resolve()
+    return None
+
+
 def open_run(root: Path, where: str) -> RunDirectory:
     """Open a run by its path, by SCENARIO/STAMP, or by SCENARIO (its latest run). Raises UsageError."""
     for path in (Path(where), results_root(root) / where, results_root(root) / where / LATEST):

@@ -140,12 +140,17 @@ class RunDirectory:
         return TrialDirectory(self.path / experiment / variant / str(number))
 
     def append(self, record: TrialRecord) -> None:
-        """Add a finished trial to trials.jsonl and sync the file to disk."""
-        target = self.path / TRIALS
-        with writing(target), target.open("a", encoding="utf-8") as stream:
-            stream.write(trials_file.to_line(record))
-            stream.flush()
-            os.fsync(stream.fileno())
+        """Add a finished trial to trials.jsonl and sync the file to disk.
+
+        Where the trials were read again, it is added to those that were recorded first, too: the next reading begins
+        with them.
+        """
+        first, last = self.path / FIRST_TRIALS, self.path / TRIALS
+        for target in (first, last) if first.exists() else (last,):
+            with writing(target), target.open("a", encoding="utf-8") as stream:
+                stream.write(trials_file.to_line(record))
+                stream.flush()
+                os.fsync(stream.fileno())
 
     def ensure_kept(self) -> None:
         """Raise EvidenceError if somebody has removed the directory of the run: writing would make a new one."""

@@ -10,11 +10,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from reprolab.core.errors import UsageError
-from reprolab.core.files import json_text
+from reprolab.core.files import json_text, replacing, writing
 from reprolab.core.typed import checked
 from reprolab.scenario.trial import TrialRecord
 
 CHECKSUM = "crc32"
+TORN = "trials.torn"  # half lines, beside the file of trials
 # The checksum is the last key of a line. It is that of the line without this key.
 ENDING = re.compile(rb', "crc32": "([0-9a-f]{8})"\}$')
 # A name is a directory's name too.
@@ -79,6 +80,24 @@ def read(path: Path) -> TrialLines:
         places[key(record)] = (*places.get(key(record), ()), number)
     twice = {trial: numbers for trial, numbers in places.items() if len(numbers) > 1}
     return TrialLines(tuple(sound.values()), tuple(damaged), twice, torn, bool(lines) and not any_checked)
+
+
+def end_last_line(path: Path) -> None:
+    """Let a file of trials end with a whole line, so that another one can be added. Without a file nothing is done.
+
+    A last line that a killed process left incomplete goes to a file of its own beside it.
+    """
+    with writing(path):
+        content = path.read_bytes() if path.exists() else b""
+    whole, newline, rest = content.rpartition(b"\n")
+    if not rest:
+        return
+    if _fault_of(rest):
+        with writing(path), path.with_name(TORN).open("ab") as stream:
+            stream.write(rest + b"\n")
+        rest = b""
+    with replacing(path) as draft:
+        draft.write_bytes(whole + newline + (rest and rest + b"\n"))
 
 
 def _numbered(lines: list[bytes]) -> Iterator[tuple[int, bytes]]:

@@ -77,13 +77,14 @@ class LineChanges:
     def words(self) -> tuple[str, ...]:
         """What is true of the line, and then each change: "from 19.4.5: without the sign", "19.6.0: first with ..."."""
         if self.state is None:
-            return ("no trial counts",)
+            return ("no cell has a trial that counts",)
         if self.changes:
             return (f"from {self.first}: {WORDS[self.state]}", *(change.words for change in self.changes))
         where = f"{self.first} to {self.last}, {plural(self.measured, 'cell')}" if self.measured > 1 else self.first
         holes = len(self.line.points) - self.measured
         without = f"; {holes} more without a trial that counts" if holes else ""
-        return (f"no change: {WORDS[self.state]} ({where}{without})",)
+        what = "no change" if self.measured > 1 else "nothing to compare"
+        return (f"{what}: {WORDS[self.state]} ({where}{without})",)
 
 
 def line_changes(document: MatrixDocument, claim: str) -> list[LineChanges]:

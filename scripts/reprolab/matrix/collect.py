@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
+from inspect import isfunction
 from pathlib import Path
 
 from reprolab.core.errors import LabError
@@ -15,7 +16,6 @@ from reprolab.matrix.document import MatrixCell, MatrixClaim, MatrixDocument
 from reprolab.matrix.grid import Coordinates
 from reprolab.matrix.plan import GridPoint, MatrixPlan
 from reprolab.measure.cell import CellResult
-from reprolab.scenario.digest import case_digest
 from reprolab.scenario.model import Claim
 
 
@@ -56,7 +56,8 @@ def _hosts_words(result: CellResult) -> list[str]:
         # A cell whose run.json is damaged still has its trials.
         return []
     named = [f"{name}: {host_words(host.host)}" for name, host in info.hosts.items()]
-    return named or [words for words in [host_words(info.host)] if words]
+    last = host_words(info.host)
+    return [*named, last] if last and not any(words.endswith(f": {last}") for words in named) else named
 
 
 def host_words(host: Host) -> str:
@@ -66,11 +67,16 @@ def host_words(host: Host) -> str:
     return " · ".join([*processor, *(f"{name} {value}" for name, value in known if value)])
 
 
+def _described(function: object) -> str:
+    """The docstring of a sign or a trigger as one line, "" without any."""
+    return " ".join((function.__doc__ or "").split()) if isfunction(function) else ""
+
+
 def claims_of(plan: MatrixPlan) -> tuple[MatrixClaim, ...]:
     """All claims of the experiment, those that were asked for first."""
     others = [claim for claim in plan.experiment.claims if claim not in plan.claims]
     return tuple(
-        MatrixClaim(claim.id, claim.text, " ".join((claim.sign.__doc__ or "").split()), claim in plan.claims)
+        MatrixClaim(claim.id, claim.text, _described(claim.sign), claim in plan.claims, _described(claim.trigger))
         for claim in (*plan.claims, *others)
     )
 
@@ -94,5 +100,5 @@ def document_of(plan: MatrixPlan, run: str, started: str, cells: Mapping[Coordin
         started=started,
         command=(Path(sys.argv[0]).name, *sys.argv[1:]),
         lab=version("reprolab"),
-        case=case_digest(scenario.directory),
+        case=plan.case,
     )

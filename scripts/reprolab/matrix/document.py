@@ -26,12 +26,20 @@ NOT_COUNTED = SignCount(0, 0)
 
 @dataclass(frozen=True)
 class MatrixClaim:
-    """A claim whose sign was counted in every cell; ``sign`` describes it. ``asked``: doubt was narrowed for it."""
+    """A claim whose sign was counted in every cell; ``sign`` describes it, and ``trigger`` what must happen before.
+
+    ``asked``: doubt was narrowed for it.
+    """
 
     id: str
     text: str
     sign: str = ""
     asked: bool = False
+    trigger: str = ""
+
+
+def _claim_json(claim: MatrixClaim) -> dict[str, Any]:
+    return {name: value for name, value in asdict(claim).items() if value or name != "trigger"}
 
 
 @dataclass(frozen=True)
@@ -185,7 +193,7 @@ class MatrixDocument:
             "command": list(self.command),
             "documented": dict(self.documented),
             "fixed": dict(self.fixed),
-            "claims": [asdict(claim) for claim in self.claims],
+            "claims": [_claim_json(claim) for claim in self.claims],
             "axes": [asdict(axis) for axis in self.axes],
             "cells": [cell.to_json(factors, self.experiment) for cell in self.cells],
         }

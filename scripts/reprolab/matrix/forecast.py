@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 from reprolab.core import command_text
-from reprolab.core.errors import LabError
 from reprolab.core.number_words import duration, plural
-from reprolab.evidence import lookup
-from reprolab.evidence.run_info import stages
 from reprolab.matrix import grid
 from reprolab.matrix.grid import Coordinates
 from reprolab.matrix.plan import MatrixPlan
 from reprolab.measure.axis import Axis
+from reprolab.measure.trial_time import time_per_trial
 from reprolab.pins.builds import builds_of
-from reprolab.scenario.trial import TrialRecord
-from reprolab.verdict.record import read_record
-
-# The stages of `RunInfo.times` that each trial has.
-OF_EACH_TRIAL = ("up", "drive", "evidence", "down")
-
-
-@dataclass(frozen=True)
-class TrialTime:
-    """How long a trial takes, in seconds, and in which trials that was measured."""
-
-    seconds: float
-    source: str
 
 
 def forecast(root: Path, plan: MatrixPlan, jobs: int) -> list[str]:
@@ -80,7 +63,7 @@ def _time_lines(root: Path, plan: MatrixPlan, jobs: int) -> Iterator[str]:
     least, most = len(plan.points), len(plan.points) * plan.trials
     numbers = f"{plural(least, 'trial')} for the coarse map, {most} if every cell is in doubt"
     yield f"trials: {numbers}; trials that are kept from earlier questions are not run again"
-    trial = time_per_trial(root, plan)
+    trial = time_per_trial(root, plan.scenario, plan.experiment.name)
     if trial is None:
         yield "time: not known, as there is no run of this experiment yet"
         return
@@ -88,37 +71,3 @@ def _time_lines(root: Path, plan: MatrixPlan, jobs: int) -> Iterator[str]:
     low, high = (duration(number * trial.seconds / beside) for number in (least, most))
     side_by_side = f", {beside} side by side" if beside > 1 else ""
     yield f"time: {low} to {high}, without builds, at {trial.seconds:.0f} s a trial{side_by_side} ({trial.source})"
-
-
-def time_per_trial(root: Path, plan: MatrixPlan) -> TrialTime | None:
-    """The time of a trial: of the newest run that has trials of the experiment, else of the run on record."""
-    return _of_newest_run(root, plan) or _of_record(plan)
-
-
-def _of_newest_run(root: Path, plan: MatrixPlan) -> TrialTime | None:
-    for run in reversed(lookup.runs_of(root, plan.scenario.name)):
-        try:
-            trials = run.trials()
-        except LabError:
-            continue
-        every = [sum(trial.seconds.values()) for trial in trials if _is_measure(trial, plan) and trial.seconds]
-        if every:
-            return TrialTime(median(every), f"median of {plural(len(every), 'trial')} of run {run.name}")
-    return None
-
-
-def _is_measure(trial: TrialRecord, plan: MatrixPlan) -> bool:
-    """Whether the time of a trial is that of the experiment; one that is invalid may have ended early."""
-    return trial.valid and trial.experiment == plan.experiment.name
-
-
-def _of_record(plan: MatrixPlan) -> TrialTime | None:
-    """The mean of all trials of the run on record, which has no times of single trials."""
-    record = read_record(plan.scenario)
-    if record is None:
-        return None
-    seconds = stages(record.info.times)
-    total = sum(seconds.get(name, 0.0) for name in OF_EACH_TRIAL)
-    number = sum(variant.trials for variant in record.verdict.variants.values())
-    source = f"mean of {plural(number, 'trial')} of the run on record, of all experiments"
-    return TrialTime(total / number, source) if total and number else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from reprolab.core.number_words import duration, plural
-from reprolab.evidence.run_info import BUDGET, COMPLETE
+from reprolab.evidence.run_info import BUDGET, COMPLETE, RUNNING, UNSEEN
 from reprolab.matrix import doubt, grid
 from reprolab.matrix.document import MatrixCell, MatrixDocument
 from reprolab.matrix.grid import Coordinates
@@ -88,7 +88,9 @@ def warnings(document: MatrixDocument) -> list[str]:
     """What is missing in a map that was not measured to its end."""
     lines = []
     if document.status != COMPLETE:
-        lines.append(f"this map is {document.status}: {document.reason}".rstrip(": "))
+        # A killed process has left the file so.
+        status = UNSEEN if document.status == RUNNING else document.status
+        lines.append(f"this map is {status}: {document.reason}".rstrip(": "))
     if document.ended == BUDGET and document.budget is not None:
         lines.append(f"the budget of {document.budget:g} s ended the map")
     if undecided := doubt.undecided(document):
@@ -104,8 +106,10 @@ def effort(document: MatrixDocument) -> str:
     """The number of trials, against that of all cells with as many as a cell in doubt; the time, the seed."""
     kept = f", {document.trials_kept} kept from earlier questions" if document.trials_kept else ""
     total = document.trials_run + document.trials_kept
-    share = f"{plural(total, 'trial')} ({document.trials_run} new{kept}) instead of {document.trials_of_all}"
-    parts = [f"{share} for {document.trials} of each cell", f"seed {document.seed}"]
+    share = f"{plural(total, 'trial')} ({document.trials_run} new{kept})"
+    if total < document.trials_of_all:
+        share += f" instead of {document.trials_of_all} for {document.trials} of each cell"
+    parts = [share, f"seed {document.seed}"]
     return " · ".join([*parts, *([duration(document.seconds)] if document.seconds else [])])
 
 

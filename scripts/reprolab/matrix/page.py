@@ -13,7 +13,7 @@ from reprolab.matrix.changes import has_thin, line_changes, stories
 from reprolab.matrix.document import CSV_FILE, MATRIX_FILE, TEXT_FILE, MatrixCell, MatrixClaim, MatrixDocument
 from reprolab.matrix.grid import Coordinates
 from reprolab.matrix.layout import Layout
-from reprolab.matrix.state import LEGEND, THIN, full_text, short_text, state_of, states_shown
+from reprolab.matrix.state import THIN, full_text, legend_of, short_text, state_of
 from reprolab.report.html import page
 
 # The directory of all results, from that of a map: results/matrix/SCENARIO/STAMP/.
@@ -82,7 +82,7 @@ def _section(drawing: Layout, claim: MatrixClaim, places: dict[Coordinates, str]
         "claim": claim,
         "stories": stories(document, claim.id),
         "cells": cells,
-        "legend": [(_css(state), LEGEND[state]) for state in states_shown(document, claim.id)],
+        "legend": [(_css(state), text) for state, text in legend_of(document, claim)],
         "thin": THIN if has_thin(document, claim.id) else "",
         "reasons": layout.reasons(document, claim.id),
     }

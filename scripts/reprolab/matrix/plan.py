@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 from random import SystemRandom
 
 from reprolab.core import command_text
-from reprolab.core.config_file import hint
 from reprolab.core.errors import UsageError
 from reprolab.matrix import grid
 from reprolab.matrix.grid import Coordinates
+from reprolab.measure.asked import known_claim
 from reprolab.measure.axis import Axis, Value
 from reprolab.measure.cell import Cell
 from reprolab.run.plan import SEEDS
+from reprolab.scenario.digest import case_digest
 from reprolab.scenario.model import Claim, Experiment, Scenario
 
 # Adds the factors that a set of factors needs; those that are there stay as they are.
@@ -48,6 +49,7 @@ class MatrixPlan:
 
     Doubt is narrowed for ``claims``; the others of the experiment are counted too. A cell in doubt gets up to
     ``trials`` trials. After ``budget`` seconds no further cell begins. ``seed`` gives the order of the cells.
+    ``case`` is the digest of the scenario's files when it was loaded.
     """
 
     scenario: Scenario
@@ -59,6 +61,7 @@ class MatrixPlan:
     trials: int = 1
     budget: float | None = None
     seed: int = 0
+    case: str = ""
 
 
 def make_plan(
@@ -84,6 +87,7 @@ def make_plan(
         options.trials or experiment.trials,
         options.budget,
         SystemRandom().randrange(SEEDS) if options.seed is None else options.seed,
+        case_digest(scenario.directory),
     )
 
 
@@ -128,7 +132,7 @@ def _experiment(scenario: Scenario, options: MatrixOptions) -> Experiment:
 def _experiment_of(scenario: Scenario, claims: Iterable[str]) -> Experiment:
     """The experiment of some claims. Raises UsageError if they are of several ones."""
     homes = {claim.id: experiment for experiment in scenario.experiments.values() for claim in experiment.claims}
-    names = dict.fromkeys(_known(claim, homes, scenario.name) and homes[claim].name for claim in claims)
+    names = dict.fromkeys(known_claim(claim, homes, scenario.name) and homes[claim].name for claim in claims)
     if len(names) > 1:
         raise UsageError(
             f"the claims {', '.join(claims)} are of several experiments: {', '.join(names)}",
@@ -137,22 +141,11 @@ def _experiment_of(scenario: Scenario, claims: Iterable[str]) -> Experiment:
     return scenario.experiments[next(iter(names))]
 
 
-def _known(claim: str, claims: Iterable[str], owner: str) -> str:
-    """The id of a claim. Raises UsageError if there is none with it."""
-    known = list(claims)
-    if claim not in known:
-        where = command_text.option("claim", claim)
-        raise UsageError(
-            f"{where}: {owner} has no such claim{hint(claim, known)}", expected="one of " + ", ".join(known)
-        )
-    return claim
-
-
 def _claims(scenario: Scenario, experiment: Experiment, options: MatrixOptions) -> tuple[Claim, ...]:
     """The claims that were asked for, the main claim, or the only one."""
     claims = {claim.id: claim for claim in experiment.claims}
     if options.claims:
-        return tuple(claims[_known(name, claims, experiment.name)] for name in dict.fromkeys(options.claims))
+        return tuple(claims[known_claim(name, claims, experiment.name)] for name in dict.fromkeys(options.claims))
     if scenario.main_claim in experiment.claims and scenario.main_claim:
         return (scenario.main_claim,)
     if len(claims) != 1:

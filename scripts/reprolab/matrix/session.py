@@ -22,7 +22,7 @@ from reprolab.matrix.document import MatrixDocument, write_matrix
 from reprolab.matrix.plan import MatrixPlan
 from reprolab.matrix.state import state_of
 from reprolab.matrix.strategy import CHUNK, Survey
-from reprolab.measure.cell import Measurer
+from reprolab.measure.cell import Measurer, SideBySide
 from reprolab.measure.hosts import host_sentences
 from reprolab.measure.pages import write_pages
 
@@ -80,10 +80,9 @@ class MatrixSession:
 
     def _chunk(self, measurer: Measurer) -> int:
         """How many cells are measured together. Several hosts get a whole round, unless a budget may end it."""
-        slots: int = getattr(measurer, "slots", 0)
-        if not slots:
+        if not isinstance(measurer, SideBySide):
             return CHUNK
-        return len(self.plan.points) if self.plan.budget is None else max(CHUNK, CHUNKS_OF_SLOTS * slots)
+        return len(self.plan.points) if self.plan.budget is None else max(CHUNK, CHUNKS_OF_SLOTS * measurer.slots)
 
     def _cells_measured(self) -> None:
         """Write the map so far, so that nothing is lost if this process is killed."""
@@ -139,8 +138,8 @@ class MatrixSession:
 
 
 def exit_status(document: MatrixDocument) -> Exit:
-    """Whether every cell has a result or a reason why it has none, and no doubt was left for want of time."""
+    """Whether every cell has a result or a reason why it has none, and nothing that ended it early left a doubt."""
     claims = [claim.id for claim in document.asked]
     nothing = not any(state_of(cell, claim).counted for cell in document.cells for claim in claims)
-    cut_short = bool(document.ended and doubt.lacking(document))
+    cut_short = bool((document.ended or document.status != COMPLETE) and doubt.lacking(document))
     return Exit.INCONCLUSIVE if nothing or cut_short or doubt.undecided(document) else Exit.AS_RECORDED

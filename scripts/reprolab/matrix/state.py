@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from reprolab.core.number_words import plural
 from reprolab.core.stats import rate_text
-from reprolab.matrix.document import MatrixCell, MatrixDocument
+from reprolab.matrix.document import MatrixCell, MatrixClaim, MatrixDocument
 from reprolab.report.table import short_reason
 
 
@@ -83,12 +83,26 @@ def full_text(cell: MatrixCell, claim: str) -> str:
 
 
 def reason_of(cell: MatrixCell, claim: str) -> str:
-    """Why a cell has no trial that counts, in one line; "" if its state says it all."""
-    state = state_of(cell, claim)
+    """Why trials of a cell do not count, in one line: all of them, or those of which the sign could not be read.
+
+    "" if its state says it all.
+    """
+    state, error = state_of(cell, claim), cell.errors.get(claim, "")
     if state is State.INVALID:
         # Without the names of image and log, cells with the same reason stand together.
         return IMAGE.sub("an image did not build", short_reason(cell.obstacle or cell.reason))
-    return cell.errors[claim] if state is State.UNREADABLE else ""
+    if state.counted:
+        return error and f"in other trials the sign raised an error: {error}"
+    return error if state is State.UNREADABLE else ""
+
+
+def legend_of(document: MatrixDocument, claim: MatrixClaim) -> list[tuple[State, str]]:
+    """The states that the map has for a claim, with what they mean; of the trigger that did not happen, its words."""
+    missing = f": {claim.trigger}" if claim.trigger else ""
+    return [
+        (state, LEGEND[state] + (missing if state is State.NOT_EXERCISED else ""))
+        for state in states_shown(document, claim.id)
+    ]
 
 
 def states_shown(document: MatrixDocument, claim: str) -> list[State]:

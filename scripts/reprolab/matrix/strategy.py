@@ -92,7 +92,7 @@ class Survey:
     def _measure(self, wanted: Mapping[Coordinates, int]) -> None:
         try:
             self._ask(wanted)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, LabError):
             # The trials that ended before are kept: asked for none, the measurer returns them and runs nothing.
             with suppress(LabError):
                 self._ask(dict.fromkeys(wanted, 0))

@@ -15,7 +15,7 @@ from reprolab.matrix.changes import has_thin, stories
 from reprolab.matrix.document import CSV_FILE, PAGE, MatrixClaim, MatrixDocument
 from reprolab.matrix.grid import Coordinates
 from reprolab.matrix.layout import Layout
-from reprolab.matrix.state import LEGEND, THIN, State, full_text, short_text, state_of, states_shown
+from reprolab.matrix.state import THIN, State, full_text, legend_of, short_text, state_of
 from reprolab.report.table import list_first
 from reprolab.report.terminal import GAP
 
@@ -55,7 +55,7 @@ def _claim(drawing: Layout, claim: MatrixClaim, width: int, verbose: bool) -> Re
         parts.append(Text(story.heading, style="bold" if story.changes else ""))
         parts += [Padding(Text(words), (0, 0, 0, 2), expand=False) for words in story.changes]
     parts += [Text(f"{reason}: {names}", style="yellow") for reason, names in layout.reasons(document, claim.id)]
-    legend = [LEGEND[state] for state in states_shown(document, claim.id)]
+    legend = [text for _, text in legend_of(document, claim)]
     legend += [THIN] if has_thin(document, claim.id) else []
     parts.append(Text(" · ".join(legend), style="dim"))
     if verbose:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from reprolab.scenario.load_settings import LOAD_SETTINGS
 from reprolab.scenario.model import DOCUMENTED, Claim, Scenario
@@ -64,10 +64,10 @@ class CellResult:
 
     @property
     def invalid(self) -> list[str]:
-        """The reasons of the trials that are invalid; other work that used the processors may be the cause."""
+        """The reasons of the trials that are invalid, first of those during which no other work used the processors."""
         return [
             f"while {record.busy}: {record.invalid}" if record.busy else record.invalid
-            for record in self.records
+            for record in sorted(self.records, key=lambda record: bool(record.busy))
             if record.invalid
         ]
 
@@ -81,4 +81,14 @@ class Measurer(Protocol):
         What was measured before counts. A trial that does not count (invalid, not exercised, busy) is repeated, but not
         endlessly: a cell may come back with fewer trials. Raises LabError if the engine or the disk fails.
         """
+        ...
+
+
+@runtime_checkable
+class SideBySide(Protocol):
+    """What a measurer on several hosts has beside its `measure`."""
+
+    @property
+    def slots(self) -> int:
+        """How many trials can run side by side."""
         ...

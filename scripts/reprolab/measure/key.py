@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 from reprolab.core import shared_files
+from reprolab.evidence.packages import Kinds
 from reprolab.measure.cell import Cell
 from reprolab.scenario.digest import case_digest
 from reprolab.scenario.model import Scenario
@@ -17,12 +18,12 @@ from reprolab.stack.compose import Model
 LENGTH = 16  # hexadecimal digits
 
 
-def cell_key(scenario: Scenario, cell: Cell, model: Model, owner: Mapping[str, str]) -> str:
+def cell_key(scenario: Scenario, cell: Cell, model: Model, owner: Mapping[str, str], case: str = "") -> str:
     """A digest of the prepared model, the scenario's files, the cell and the lab's version.
 
     The model has the names of the images, which are digests of all that goes into them. ``owner`` are its labels that
     differ from run to run. The place of the checkout does not count. The settings of a load are in no model, but in the
-    cell.
+    cell. ``case`` is the digest of the scenario's files, if the caller has it.
     """
     # What of x-reprolab can decide a trial is in the digest of the case.
     services = {name: part for name, part in model.items() if not name.startswith("x-")}
@@ -30,7 +31,7 @@ def cell_key(scenario: Scenario, cell: Cell, model: Model, owner: Mapping[str, s
     root = scenario.directory.resolve().parents[1]
     parts = [
         shared_files.without_places(content, root),
-        case_digest(scenario.directory),
+        case or case_digest(scenario.directory),
         cell.experiment,
         cell.changes,
         version("reprolab"),
@@ -48,3 +49,16 @@ def _without(part: Any, labels: Any) -> Any:
 def same_images(recorded: Mapping[str, str], present: Mapping[str, str]) -> bool:
     """Whether no image (reference -> id) was built anew since: pip may then have installed other packages."""
     return all(present.get(reference, image) == image for reference, image in recorded.items())
+
+
+def package_difference(wanted: Mapping[str, Kinds], present: Mapping[str, Kinds]) -> str:
+    """The first package that differs between images (service -> kind -> name -> version), "" if none does."""
+    for service in sorted({*wanted, *present}):
+        kinds, others = wanted.get(service, {}), present.get(service, {})
+        for kind in sorted({*kinds, *others}):
+            names, other_names = kinds.get(kind, {}), others.get(kind, {})
+            for name in sorted({*names, *other_names}):
+                if names.get(name) != other_names.get(name):
+                    before, now = names.get(name, "absent"), other_names.get(name, "absent")
+                    return f"{service} has other packages there: {name} is {now}, not {before}"
+    return ""

@@ -9,15 +9,17 @@ from random import Random
 import docker
 
 from reprolab.engine import host_facts, labels
+from reprolab.engine.images import listed_images
 from reprolab.evidence.run_info import BaseImage
 from reprolab.measure.cell import Cell, CellResult
-from reprolab.measure.key import cell_key
+from reprolab.measure.key import cell_key, package_difference
 from reprolab.measure.store import CellStore, KeptCell, cell_info
 from reprolab.report.table import short_reason
 from reprolab.run.plan import PlannedVariant
 from reprolab.run.repeat import MOST_REPEATS
 from reprolab.run.rounds import Step
 from reprolab.run.runner import Prepared, Runner
+from reprolab.scenario.digest import CaseFiles
 from reprolab.scenario.model import CUSTOM, Claim, Scenario
 from reprolab.scenario.trial import TrialRecord
 from reprolab.verdict.counting import count
@@ -28,9 +30,10 @@ HOPELESS = 2
 
 @dataclass(frozen=True)
 class _Measured:
-    """A cell on the way: its stack, its directory, and the number of its first trial that counts."""
+    """A cell on the way: its stack, its key, its directory, and the number of its first trial that counts."""
 
     prepared: Prepared
+    key: str
     kept: KeptCell
     first: int = 1
 
@@ -42,12 +45,14 @@ class _Measured:
 class LocalMeasurer:
     """A `Measurer` with one `Runner`. With ``fresh``, trials of earlier questions do not count.
 
-    ``trials_run`` counts the new trials, ``trials_kept`` those of earlier questions.
+    ``files`` are those of the case when its Python was loaded. ``trials_run`` counts the new trials, ``trials_kept``
+    those of earlier questions.
     """
 
     scenario: Scenario
     runner: Runner
     store: CellStore
+    files: CaseFiles
     seed: int = 0
     fresh: bool = False
     trials_run: int = 0
@@ -55,8 +60,11 @@ class LocalMeasurer:
     _cells: dict[Cell, _Measured] = field(default_factory=dict)
     _kept: dict[Cell, int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.runner.before_keeping = self.files.check
+
     def measure(self, wanted: Mapping[Cell, int], claims: Sequence[Claim]) -> dict[Cell, CellResult]:
-        """See `Measurer.measure`."""
+        """See `Measurer.measure`. Raises LabError if the files of the case have changed."""
         self._resolve([cell for cell in wanted if cell not in self._cells])
         while cells := {cell: n for cell in wanted if (n := self._lacking(cell, wanted[cell], claims)) > 0}:
             self._run(cells)
@@ -66,12 +74,14 @@ class LocalMeasurer:
         """Resolve the stacks of cells, and find what was measured of them before."""
         if not cells:
             return
-        prepared = self.runner.resolve([cell_variant(self.scenario, cell) for cell in cells])
+        self.files.check()
+        prepared = self.runner.resolve([cell_variant(self.scenario, cell) for cell in cells], all_needed=False)
         present = dict(self._images())
         for cell, item in zip(cells, prepared, strict=True):
             owner = labels.object_labels(self.scenario.name, self.runner.run.name)
-            kept = self.store.open(cell, cell_key(self.scenario, cell, item.model, owner), present)
-            measured = _Measured(item, kept, kept.next_number() if self.fresh else 1)
+            key = cell_key(self.scenario, cell, item.model, owner, self.files.digest)
+            kept = self.store.open(cell, key, present)
+            measured = _Measured(item, key, kept, kept.next_number() if self.fresh else 1)
             self._cells[cell] = measured
             self._kept[cell] = len(measured.records())
             self.trials_kept += self._kept[cell]
@@ -120,12 +130,38 @@ class LocalMeasurer:
             if built.obstacle:
                 # One line: many cells may have the same obstacle, and the answer names it.
                 self.runner.observer.progress(f"cannot run {cell.words}: {short_reason(built.obstacle)}")
-            self._cells[cell] = replace(item, prepared=built)
+            self._cells[cell] = self._apart(replace(item, prepared=built))
+        self.files.check()
+
+    def _apart(self, item: _Measured) -> _Measured:
+        """The cell in a directory of its own, if its images were built anew and have other packages than before."""
+        images, kept = item.prepared.images, item.kept
+        present = {built.image.reference: built.image.id or "" for built in images.values()}
+        if not kept.records() or kept.fits(present):
+            return item
+        difference = package_difference(kept.packages, {name: built.packages for name, built in images.items()})
+        if not difference:
+            return item
+        cell = kept.cell
+        self.runner.observer.progress(
+            f"{cell.words}: its earlier trials do not count, since after a new build {difference}; it is measured anew"
+        )
+        self.trials_kept -= self._kept[cell]
+        self._kept[cell] = 0
+        *_, new = self.store.directories(cell, item.key)
+        return replace(item, kept=new, first=1)
 
     def _begin(self, measured: _Measured, trials: int) -> None:
         """Write what is known of a cell, before its trials run."""
         host = host_facts.facts(self.runner.engine)
-        info = cell_info(self.scenario, measured.kept.cell, host, used_bases(self.runner), measured.prepared.images)
+        info = cell_info(
+            self.scenario,
+            measured.kept.cell,
+            host,
+            used_bases(self.runner),
+            measured.prepared.images,
+            self.files.digest,
+        )
         self.store.begin(measured.kept, info, trials)
         self.runner.places[measured.prepared.key] = measured.kept.run
 
@@ -155,9 +191,8 @@ def cell_variant(scenario: Scenario, cell: Cell) -> PlannedVariant:
 
 def lab_images(client: docker.DockerClient) -> Iterator[tuple[str, str]]:
     """Reference and id of the lab's images on an engine."""
-    for image in client.images.list(filters={"label": labels.OBJECT}):
-        for tag in image.tags:
-            yield tag, str(image.id)
+    for image in listed_images(client, filters={"label": labels.OBJECT}):
+        yield from ((tag, image.id) for tag in image.tags)
 
 
 def used_bases(runner: Runner) -> dict[str, BaseImage]:

@@ -11,7 +11,7 @@ from rich.status import Status
 
 from reprolab.core.progress import OnProgress
 from reprolab.measure.cell import Cell
-from reprolab.report.table import short_reason
+from reprolab.report.table import changes_text, short_reason
 from reprolab.run.observer import RunObserver
 from reprolab.scenario.model import Claim, Scenario
 from reprolab.scenario.trial import TrialRecord
@@ -20,12 +20,16 @@ from reprolab.verdict.counting import count
 
 @dataclass
 class CellProgress(RunObserver):
-    """Shows the trials on a terminal; ``on_progress`` gets the lines that are not about trials."""
+    """Shows the trials on a terminal; ``on_progress`` gets the lines that are not about trials.
+
+    A trial is named by its cell. ``factors`` are those of the question: they are shown with the documented value, too.
+    """
 
     scenario: Scenario
     claims: Sequence[Claim]
     console: Console
     on_progress: OnProgress
+    factors: Sequence[str] = ()
     done: int = 0
     status: Status | None = field(default=None, repr=False)
 
@@ -50,7 +54,9 @@ class CellProgress(RunObserver):
 
     def trial_ends(self, record: TrialRecord) -> None:
         self.done += 1
-        words = Cell.of(self.scenario, record.experiment, record.factors).words
+        cell = Cell.of(self.scenario, record.experiment, record.factors)
+        asked = {name: self.scenario.factors[name] for name in self.factors if name in self.scenario.factors}
+        words = changes_text({**asked, **cell.settings}) if asked else cell.words
         seconds = sum((record.seconds or {}).values())
         where = f" on {record.host}" if record.host else ""
         self.console.print(

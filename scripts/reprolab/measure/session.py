@@ -20,6 +20,7 @@ from reprolab.measure.store import CellStore
 from reprolab.run.observer import RunObserver
 from reprolab.run.plan import Plan, default_jobs
 from reprolab.run.runner import Runner
+from reprolab.scenario.digest import CaseFiles
 from reprolab.scenario.model import Scenario
 
 
@@ -37,6 +38,8 @@ def measurer(
 
     Raises LabError as a run does.
     """
+    # Before anything that waits: the scenario has just been loaded.
+    files = CaseFiles.of(scenario.directory)
     engine = ensure_engine(observer.progress)
     api = client()
     for line in leftovers.remove_leftovers(api).messages():
@@ -53,6 +56,6 @@ def measurer(
         place = RunDirectory(store.directory)
         runner = Runner(plan, place, engine, api, policy(os.environ), observer, tells_failures=False)
         try:
-            yield LocalMeasurer(scenario, runner, store, seed, fresh)
+            yield LocalMeasurer(scenario, runner, store, files, seed, fresh)
         finally:
             runner.stop_builds()

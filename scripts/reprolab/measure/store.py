@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,8 +16,10 @@ from reprolab.core.errors import UsageError
 from reprolab.core.files import writing
 from reprolab.engine import labels
 from reprolab.engine.host_facts import Host
-from reprolab.evidence.run_dir import RUN_FILE, RunDirectory
-from reprolab.evidence.run_info import COMPLETE, RUNNING, BaseImage, BuiltImage, PlanEntry, RunInfo
+from reprolab.evidence import trials_file
+from reprolab.evidence.packages import Kinds
+from reprolab.evidence.run_dir import PAGE, RUN_FILE, TRIALS, RunDirectory
+from reprolab.evidence.run_info import COMPLETE, RUNNING, BaseImage, BuiltImage, PlanEntry, RunHost, RunInfo
 from reprolab.measure.cell import Cell
 from reprolab.measure.key import same_images
 from reprolab.scenario.digest import case_digest
@@ -34,15 +37,34 @@ class KeptCell:
     run: RunDirectory
 
     def info(self) -> RunInfo | None:
-        """What is known of the cell; None before its first trial, and if the file is damaged."""
+        """What is known of the cell; None before its first trial, and if its trials cannot be counted.
+
+        They cannot if a file cannot be read, or if they were read again with other files of the case than those of the
+        key.
+        """
         try:
-            return self.run.info() if (self.run.path / RUN_FILE).exists() else None
+            self.run.trials()
+            info = self.run.info() if (self.run.path / RUN_FILE).exists() else None
         except UsageError:
             return None
+        return None if info and info.observed and info.observed.case != info.case else info
 
     def records(self) -> tuple[TrialRecord, ...]:
-        """The trials that can be read, each once, in the order of their ends."""
-        return tuple(self.run.trials())
+        """The trials of the cell that can be read, each once, in the order of their ends.
+
+        A line of another cell, which somebody has copied, does not count.
+        """
+        return tuple(record for record in self.run.trials() if self._has(record))
+
+    def _has(self, record: TrialRecord) -> bool:
+        place = (record.experiment, record.variant)
+        return place == (self.cell.experiment, CUSTOM) and dict(record.factors) == self.cell.settings
+
+    @property
+    def packages(self) -> dict[str, Kinds]:
+        """Service -> the packages in its image, of the trials."""
+        info = self.info()
+        return {name.rpartition("/")[2]: kinds for name, kinds in info.packages.items()} if info else {}
 
     @property
     def images(self) -> list[dict[str, str]]:
@@ -60,7 +82,7 @@ class KeptCell:
 
     def next_number(self) -> int:
         """A number that no trial has, also none whose record was lost."""
-        numbers = [record.trial for record in self.records()]
+        numbers = [record.trial for record in self.run.trials()]
         folder = self.run.path / self.cell.experiment / CUSTOM
         numbers += [int(path.name) for path in folder.glob("[0-9]*") if path.name.isdigit()]
         return max(numbers, default=0) + 1
@@ -82,7 +104,7 @@ class CellStore:
         for number in count(1):
             folder = self.directory / cell.experiment / (key if number == 1 else f"{key}-{number}")
             yield KeptCell(cell, RunDirectory(folder))
-            if not folder.exists():
+            if not os.path.lexists(folder):
                 return
 
     def open(self, cell: Cell, key: str, present: Mapping[str, str]) -> KeptCell:
@@ -103,13 +125,23 @@ class CellStore:
         return (present or readable or [new])[-1]
 
     def begin(self, kept: KeptCell, info: RunInfo, trials: int) -> RunInfo:
-        """Write that the cell is measured until it has ``trials`` trials; returns what was written."""
+        """Write that the cell is measured until it has ``trials`` trials; returns what was written.
+
+        If it has trials of another machine, kernel or engine, or of images that were built anew, what is known of these
+        stays among the hosts, as "until" the time of now.
+        """
         with writing(kept.run.path):
             kept.run.path.mkdir(parents=True, exist_ok=True)
+            # It shows the trials before. The times of files do not tell that: a clock may be set back.
+            (kept.run.path / PAGE).unlink(missing_ok=True)
+        trials_file.end_last_line(kept.run.path / TRIALS)
         before = kept.info()
         entry = PlanEntry(kept.cell.experiment, CUSTOM, kept.cell.settings, trials)
-        hosts = before.hosts if before else {}
-        written = replace(info, plan=(entry,), status=RUNNING, hosts={**hosts, **info.hosts})
+        hosts = dict(before.hosts) if before else {}
+        if before and (before.host, before.images) != (info.host, info.images) and kept.records():
+            hosts[f"until {info.started}"] = RunHost(before.host, before.bases, before.images)
+        observed = before.observed if before else None
+        written = replace(info, plan=(entry,), status=RUNNING, hosts={**hosts, **info.hosts}, observed=observed)
         kept.run.write_info(written)
         return written
 

@@ -139,6 +139,9 @@ def _table(drawing: Layout, claim: str) -> str:
         first, last = band.values[0], band.values[-1]
         many = len(band.values) > 1
         name = f"{first.text} to {last.text} ({len(band.values)})" if many else first.text
+        if not drawing.rows.ordered:
+            # Nobody would know what is between two of them.
+            name = ", ".join(value.text for value in band.values)
         dates = [f"{first.date} to {last.date}" if many else first.date] if dated else []
         rows.append([prose_cell(name), *map(prose_cell, dates), *map(prose_cell, band.cells)])
     return grid([cell(drawing.rows.factor), *(["released"] if dated else []), *map(cell, names)], rows)

@@ -50,7 +50,9 @@ def pytest_configure(config: pytest.Config) -> None:
         from reprolab.pytest_plugin.claims import ClaimTests
 
         config.pluginmanager.register(ClaimTests.of(config), "reprolab-claims")
-    elif names := [name for name in ("trials", "set", "budget", "seed") if config.getoption(f"reprolab_{name}")]:
+    elif names := [
+        name for name in ("trials", "set", "budget", "seed") if config.getoption(f"reprolab_{name}") not in (None, [])
+    ]:
         raise pytest.UsageError(f"--reprolab-{names[0]} is about the case of --reprolab, and there is none")
 
 

@@ -23,9 +23,18 @@ ROOT_SETTING = "reprolab_root"
 def lab_root(config: pytest.Config) -> Path:
     """The lab's folder: REPROLAB_ROOT, else pytest's setting reprolab_root, else found from here. Raises UsageError."""
     setting = config.getini(ROOT_SETTING)
-    if setting and ROOT_VARIABLE not in os.environ:
+    named = bool(setting) and ROOT_VARIABLE not in os.environ
+    if named:
+        # For this call only: another session of the same process may have another folder.
         os.environ[ROOT_VARIABLE] = str(config.rootpath / setting)
-    return project_root()
+    try:
+        return project_root()
+    except UsageError as error:
+        error.advice += f"; or name it in pytest's settings: {ROOT_SETTING} = DIR"
+        raise
+    finally:
+        if named:
+            del os.environ[ROOT_VARIABLE]
 
 
 @dataclass

@@ -130,7 +130,7 @@ class StackFactory:
         for path in self.places:
             report.sections += sections(path)
             # Of the report of the whole test, which comes last.
-            self.node.user_properties.append(("evidence", str(path)))
+            self.node.user_properties.append(("evidence", str(path.resolve())))
 
 
 def _prepared(

@@ -70,7 +70,7 @@ def markdown(stack: MinimalStack) -> str:
 
 def _proof(stack: MinimalStack) -> str:
     if not stack.minimal:
-        return "The shrink ended early, so less may do."
+        return "Not every single step was decided, so less may do."
     if not stack.refused:
         return "No single step is left."
     rows = [[cell(foreign(text)) for text in (row.step, row.sign, row.why)] for row in stack.refused]

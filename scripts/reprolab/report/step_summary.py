@@ -35,7 +35,9 @@ def _add(name: str, text: Callable[[], str], but: str, on_progress: OnProgress, 
 
 def _append(path: Path, text: str) -> None:
     """Append to the file, up to what the forge shows."""
-    with path.open("ab") as stream:
+    # A named pipe that nobody reads would be waited for.
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, 0o666), "ab") as stream:
         room = MOST_BYTES - stream.tell()
         content = f"{text}\n".encode("utf-8", "replace")
         if len(content) > room:

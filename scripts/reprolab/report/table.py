@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,12 @@ from reprolab.verdict.record import RecordedRun
 
 NOTHING, UNREADABLE = "—", "?"
 SHOWN_VARIANTS = 3
+# What pip says of a build that failed, around the error itself; it names a package only where it fetches its source.
+PIP_FRAME = re.compile(
+    r"(error: |ERROR: )?(subprocess-exited-with-error|metadata-generation-failed|failed-wheel-build|Failed to build )"
+    r"|× |│ exit code|╰─>|note: This |hint: |\[notice\]|\[end of output\]|Preparing metadata |Getting requirements "
+)
+SOURCE_ARCHIVE = re.compile(r"Downloading (\S+?)(?:\.tar\.gz|\.zip|\.tar\.bz2)(?= |$)")
 
 
 @dataclass(frozen=True)
@@ -46,8 +53,11 @@ def short_reason(invalid: str) -> str:
     lines = [line.strip() for line in invalid.splitlines() if line.strip()]
     if len(lines) < 2:
         return "".join(lines)
-    error_line = next((line for line in reversed(lines[1:]) if "rror" in line), lines[-1])
-    return f"{lines[0].partition('; last lines:')[0].rstrip(':')}: … {error_line}"
+    telling = [line for line in lines[1:] if not PIP_FRAME.match(line)] or lines[1:]
+    error_line = next((line for line in reversed(telling) if "rror" in line), telling[-1])
+    built = [match[1] for line in lines if (match := SOURCE_ARCHIVE.match(line))]
+    package = f"{built[-1]}: " if built and len(telling) < len(lines) - 1 else ""
+    return f"{lines[0].partition('; last lines:')[0].rstrip(':')}: … {package}{error_line}"
 
 
 def changes_text(factors: Mapping[str, str]) -> str:

@@ -23,7 +23,7 @@ from reprolab.core.config_file import hint
 from reprolab.core.errors import InvalidTrial, LabError, UsageError
 from reprolab.core.progress import OnProgress
 from reprolab.core.subprocesses import replace_process
-from reprolab.engine import host_facts, labels
+from reprolab.engine import hand_stacks, host_facts, labels
 from reprolab.engine.detect import client, compose_command, ensure_engine
 from reprolab.engine.requirements import HostState, lacks
 from reprolab.evidence import by_hand, lookup
@@ -210,7 +210,7 @@ def _read_model(file: Path) -> Model:
 
 def hand_labels(root: Path, name: str) -> dict[str, str]:
     """The labels of the containers of this checkout's stacks by hand."""
-    return labels.object_labels(name, stamp(root), labels.HAND)
+    return {**labels.object_labels(name, stamp(root), labels.HAND), **hand_stacks.folder_label(root)}
 
 
 def _standing(root: Path, name: str, label: str) -> Stack:

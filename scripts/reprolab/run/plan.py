@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -25,9 +26,13 @@ class PlannedVariant:
 
     @property
     def key(self) -> str:
-        """The variant's name with that of its experiment. Variants of a user's own have their changes besides."""
-        changes = [f"{name}={value}" for name, value in self.changes.items()] if self.name == CUSTOM else []
-        return " ".join([f"{self.experiment.name}/{self.name}", *changes])
+        """The variant's name with that of its experiment. Variants of a user's own have their changes besides.
+
+        Two variants with different changes have different keys: a value may hold spaces.
+        """
+        changes = self.changes.items() if self.name == CUSTOM else ()
+        words = [f"{name}={shlex.quote(value)}" for name, value in changes]
+        return " ".join([f"{self.experiment.name}/{self.name}", *words])
 
     @property
     def needed(self) -> bool:

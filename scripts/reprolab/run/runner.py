@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import sys
 import time
 import traceback
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
@@ -55,6 +56,8 @@ from reprolab.verdict.record import judge_run
 STAGES = ("set-up", "build", "up", "drive", "evidence", "down")
 DRIVEN = "driven.json"
 OBSERVE_ERROR = "observe-error.txt"
+# What a build prints that could not get its base image.
+NOT_PULLED = re.compile(r"failed to do request: |failed to resolve source metadata|https://registry-1\.docker\.io")
 NO_STACK: Model = {"services": {}}
 Trials = dict[Future[TrialRecord], str]  # running trials, each with the key of its variant
 
@@ -82,6 +85,11 @@ class Prepared:
     def key(self) -> str:
         """The variant's name with that of its experiment."""
         return self.variant.key
+
+
+def _prepared(variant: PlannedVariant, stack: Model | str) -> Prepared:
+    """A variant with its model, or with what it lacks."""
+    return Prepared(variant, NO_STACK, lacks=stack) if isinstance(stack, str) else Prepared(variant, stack)
 
 
 class Stopwatch:
@@ -117,7 +125,8 @@ class Runner:
 
     ``on_rounds`` is that of the run's `Schedule`; the budget counts from ``started`` (seconds of the monotonic clock).
     ``places`` has the directory of a variant's trials, by `Prepared.key`, where it is not that of the run. ``sources``
-    has the packages of versions that stand for a commit.
+    has the packages of versions that stand for a commit. ``before_keeping`` is called before the record of a trial is
+    saved; if it raises LabError, the trial does not count and the run ends.
     """
 
     plan: Plan
@@ -135,6 +144,7 @@ class Runner:
     places: dict[str, RunDirectory] = field(default_factory=dict)
     tells_failures: bool = True
     sources: dict[str, SourcePackage] = field(default_factory=dict)
+    before_keeping: Callable[[], None] = lambda: None
     _stacks: list[Stack] = field(default_factory=list)
     _schedule: Schedule | None = None
     _mistakes: dict[str, str] = field(default_factory=dict)
@@ -172,21 +182,21 @@ class Runner:
         self.start_builds(sorted(prepared, key=lambda item: (item.variant.name != DOCUMENTED, not item.variant.needed)))
         return prepared
 
-    def resolve(self, variants: Sequence[PlannedVariant]) -> list[Prepared]:
-        """Resolve the stacks and the base images of these variants."""
+    def resolve(self, variants: Sequence[PlannedVariant], *, all_needed: bool = True) -> list[Prepared]:
+        """Resolve the stacks and the base images of these variants.
+
+        Raises BaseImageError if a base image is not available; unless ``all_needed``, the variants on it lack it then.
+        """
         preparer = StackPreparer(self.engine, self.client, self.policy, self.observer.progress, sources=self.sources)
         host = HostState.of(self.engine)
         lacking = [lacks(self.scenario, item.changes, item.experiment.name, host) for item in variants]
         able = [variant for variant, lack in zip(variants, lacking, strict=True) if not lack]
         requests = [StackRequest(variant.changes, variant.experiment) for variant in able]
         with self.watch.stage("set-up"):
-            models = preparer.models(self.scenario, requests, self._owner())
+            find = preparer.models if all_needed else preparer.models_or_reasons
+            stacks = iter(find(self.scenario, requests, self._owner()))
         self.bases |= preparer.bases
-        remaining = iter(models)
-        return [
-            Prepared(variant, NO_STACK if lack else next(remaining), lacks=lack)
-            for variant, lack in zip(variants, lacking, strict=True)
-        ]
+        return [_prepared(variant, lack or next(stacks)) for variant, lack in zip(variants, lacking, strict=True)]
 
     def start_builds(self, prepared: Sequence[Prepared]) -> None:
         """Start to build the images of these variants, in order; returns before the builds end."""
@@ -252,11 +262,13 @@ class Runner:
         built = [self.built(item) for item in prepared if item.variant.name == DOCUMENTED]
         if built and all(item.invalid for item in built) and not self.plan.keep_going:
             reason = built[0].invalid.splitlines()[0].rstrip(":")
+            repair = f"repair the build (`{command('pins', 'pins')}` checks every pin)"
+            if NOT_PULLED.search(built[0].invalid):
+                repair = "let the engine reach the registry of the base image, or `docker load` that image"
             raise BuildError(
                 f"the documented stack cannot be built, so no variant can be compared with it: {reason}",
                 expected="images of the documented variant; the message above has the lines of the log with the reason",
-                advice=f"repair the build (`{command('pins', 'pins')}` checks every pin), or run the other variants "
-                f"without it: {option('keep-going')}",
+                advice=f"{repair}, or run the other variants without it: {option('keep-going')}",
             )
 
     def _run_one_by_one(self, steps: Sequence[Step], by_key: Mapping[str, Prepared]) -> None:
@@ -337,6 +349,7 @@ class Runner:
         """Save the record of a trial of the variant. Raises EvidenceError if the directory of the run was removed."""
         run = self._place(key)
         run.ensure_kept()
+        self.before_keeping()
         run.append(record)
         self.observer.trial_ends(record)
         if self._schedule:

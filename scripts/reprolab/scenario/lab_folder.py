@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from reprolab.core.errors import UsageError
@@ -21,7 +22,7 @@ def create(folder: Path, name: str = FIRST) -> list[Path]:
     """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is no directory", expected="the name of a new or of an empty folder")
-    present = [entry for entry in (*FILES, "scenarios") if (folder / entry).exists()]
+    present = [entry for entry in (*FILES, "scenarios") if os.path.lexists(folder / entry)]
     if present:
         raise UsageError(
             f"{folder} has {' and '.join(present)} already; nothing was written",
@@ -31,7 +32,10 @@ def create(folder: Path, name: str = FIRST) -> list[Path]:
     scaffold.check_name(name)
     templates = environment(__package__)
     texts = {file: templates.get_template(template).render(name=name) for file, template in FILES.items()}
-    (folder / "scenarios").mkdir(parents=True)
+    try:
+        (folder / "scenarios").mkdir(parents=True)
+    except FileNotFoundError as error:  # in a file system of the kernel
+        raise UsageError(f"{folder} cannot be made", expected="a folder that can be written to") from error
     for file, text in texts.items():
         (folder / file).write_text(text, encoding="utf-8")
     written = scaffold.create(folder, name)

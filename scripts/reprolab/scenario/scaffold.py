@@ -53,10 +53,12 @@ def create(root: Path, name: str) -> list[Path]:
 
 
 def include(root: Path, name: str) -> None:
-    """Add the line of a scenario to the lab folder's compose.yaml."""
+    """Add the line of a scenario to the lab folder's compose.yaml, unless a scenario that was deleted left it there."""
     file = root / "compose.yaml"
     listed = file.read_text(encoding="utf-8").rstrip("\n")
-    file.write_text(f"{listed}\n  - scenarios/{name}/compose.yaml\n", encoding="utf-8")
+    line = f"  - scenarios/{name}/compose.yaml"
+    if line not in listed.splitlines():
+        file.write_text(f"{listed}\n{line}\n", encoding="utf-8")
 
 
 def check_name(name: str) -> None:

@@ -36,8 +36,8 @@ class LogLine:
     """A line in the log of one server.
 
     Every such line holds the text ``has``; the search looks for it first. ``pattern`` is a regular expression that the
-    line must match too, "" for none. A group named ``same`` must have the same text in all steps of a signature that
-    have such a group.
+    line must match too, "" for none. A group named ``same``, or ``same_x``, must have the same text in all steps of a
+    signature that have such a group. A group named ``other_x`` must have another text than ``same_x``.
     """
 
     server: str

@@ -28,10 +28,11 @@ class Kind(StrEnum):
 
 
 class Status(StrEnum):
-    """How a shrink ended. In a 1-minimal stack no single step is left."""
+    """How a shrink ended. In a 1-minimal stack no single step is left. UNDECIDED: of some nothing could be told."""
 
     RUNNING = "running"
     MINIMAL = "1-minimal"
+    UNDECIDED = "steps undecided"
     BUDGET = "budget used"
     NOTHING = "nothing to shrink from"
     INTERRUPTED = "interrupted"
@@ -77,6 +78,12 @@ class StepResult:
         return {**asdict(self), "count": self.count.to_json()}
 
     @property
+    def undecided(self) -> bool:
+        """Whether it is refused though nothing was seen against it: its trials could not be counted, or not read."""
+        against = self.obstacle or self.invalid or self.count.not_exercised or self.count.shown < self.count.trials
+        return not self.accepted and not against
+
+    @property
     def words(self) -> str:
         """The moves, or what the stack is where there are none."""
         return ", ".join(move.words for move in self.moves) or self.kind.value
@@ -100,7 +107,8 @@ class ShrinkDocument:
     the tested single steps from the least stack, ``untested`` those that were not tested. ``control`` names the variant
     whose changes the control of the least stack has. ``trials`` of each accepted stack showed the sign;
     ``new_trials`` ran for this shrink, ``kept_trials`` are from earlier questions. ``case`` is the digest of the
-    scenario's files. ``hosts`` says whether the sign depends on the host, if several ran the trials.
+    scenario's files. ``hosts`` says whether the sign depends on the host, if several ran the trials. ``undone`` are the
+    settings of the shrink that the control changes back. ``factors`` are those of the documented stack.
     """
 
     scenario: str
@@ -127,6 +135,8 @@ class ShrinkDocument:
     case: str = ""
     lab: str = ""
     hosts: tuple[str, ...] = ()
+    undone: tuple[str, ...] = ()
+    factors: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ShrinkDocument:
@@ -142,6 +152,7 @@ class ShrinkDocument:
             "remaining": tuple(Remaining(Move(**row["move"]), row["step"]) for row in data["remaining"]),
             "untested": tuple(Move(**move) for move in data["untested"]),
             "hosts": tuple(data.get("hosts", ())),
+            "undone": tuple(data.get("undone", ())),
         }
         return cls(**{name: value for name, value in {**data, **plain}.items() if name != "schema"})
 
@@ -167,8 +178,23 @@ class ShrinkDocument:
 
     @property
     def control_step(self) -> StepResult | None:
-        """The test of the control of the least stack; None if there was none."""
-        return next((step for step in self.steps if step.kind is Kind.CONTROL), None)
+        """The last test of a control of the least stack, which decides; None if there was none."""
+        return next((step for step in reversed(self.steps) if step.kind is Kind.CONTROL), None)
+
+    @property
+    def refuted(self) -> bool:
+        """Whether the control shows the sign too, so that the sign says nothing on the least stack."""
+        control = self.control_step
+        return bool(control and control.count.shown and not self.undone)
+
+    def differing(self, step: StepResult) -> dict[str, str]:
+        """The settings of a stack that the least one has not; a setting may be back at its documented value."""
+        least = self.least_step.changes if self.least_step else {}
+        return {
+            name: step.changes.get(name, self.factors.get(name, "(documented)"))
+            for name in {**least, **step.changes}
+            if step.changes.get(name) != least.get(name)
+        }
 
     @property
     def reductions(self) -> tuple[Move, ...]:

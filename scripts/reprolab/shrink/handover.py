@@ -16,8 +16,9 @@ from reprolab.scenario.model import Scenario
 from reprolab.shrink import document as shrink_document
 from reprolab.shrink import words
 from reprolab.shrink.document import FILE, ShrinkDocument, Status
+from reprolab.shrink.write import QUESTION as SHRINK
 
-SHRINK = "shrink"
+Key = tuple[str, str, tuple[tuple[str, str], ...]]
 
 
 def find(root: Path, scenario: Scenario, source: str, on_progress: OnProgress) -> MinimalStack:
@@ -25,24 +26,41 @@ def find(root: Path, scenario: Scenario, source: str, on_progress: OnProgress) -
 
     Raises UsageError if there is none, or if it says nothing about the scenario as it is now.
     """
+    parent = lookup.results_root(root) / SHRINK / scenario.name
     if source != SHRINK:
-        document = shrink_document.read(Path(source))
+        document = shrink_document.read(_directory(scenario, source, parent))
         if reason := unfit(scenario, document):
             raise UsageError(f"{source}: {reason}", expected=f"a shrink of {scenario.name}", advice=_again(scenario))
-        return minimal_stack(document, Path(source))
-    parent = lookup.results_root(root) / SHRINK / scenario.name
+        return minimal_stack(document, _directory(scenario, source, parent))
     passed_over: list[str] = []
+    refuted: dict[Key, str] = {}
     for path in sorted(parent.glob(f"2*/{FILE}"), reverse=True):
         document = shrink_document.read(path.parent)
-        if not (reason := unfit(scenario, document)):
+        if not (reason := refuted.get(_key(document), "") or unfit(scenario, document)):
             behind = f"; newer ones do not fit: {', '.join(passed_over)}" if passed_over else ""
-            on_progress(f"shrink {scenario.name}/{path.parent.name}{behind}")
+            early = "" if document.status is Status.MINIMAL else f" ({words.minimality(document)})"
+            on_progress(f"shrink {scenario.name}/{path.parent.name}{early}{behind}")
             return minimal_stack(document, path.parent)
+        if document.refuted:
+            refuted.setdefault(_key(document), f"{path.parent.name} refutes the same stack")
         passed_over.append(f"{path.parent.name} ({reason})")
     seen = f": {'; '.join(passed_over)}" if passed_over else ""
     raise UsageError(
         f"{scenario.name} has no shrink to hand over{seen}",
         expected=f"a shrink with a least stack below {display_path(parent)}",
+        advice=_again(scenario),
+    )
+
+
+def _directory(scenario: Scenario, source: str, parent: Path) -> Path:
+    """The directory of a shrink, by its path or by its stamp below ``parent``."""
+    for directory in (Path(source), parent / source):
+        if (directory / FILE).is_file():
+            return directory
+    stamps = sorted((path.parent.name for path in parent.glob(f"2*/{FILE}")), reverse=True)
+    raise UsageError(
+        f"{command_text.option('from', source)}: there is no {FILE} in it",
+        expected=f"{SHRINK} for the newest, a stamp, or a directory; there is {', '.join(stamps[:3]) or 'none yet'}",
         advice=_again(scenario),
     )
 
@@ -60,9 +78,15 @@ def unfit(scenario: Scenario, document: ShrinkDocument) -> str:
     if document.case != case_digest(scenario.directory):
         return "the files of the case have changed since"
     control = document.control_step
-    if control and control.count.shown:
+    if control and document.refuted:
         return f"its control shows the sign too, in {words.sign(control)} trials"
     return ""
+
+
+def _key(document: ShrinkDocument) -> Key:
+    """Which sign a shrink is about, and on which least stack."""
+    least = document.least_step
+    return document.experiment, document.claim, tuple(sorted(least.changes.items())) if least else ()
 
 
 def minimal_stack(document: ShrinkDocument, directory: Path) -> MinimalStack:
@@ -70,10 +94,9 @@ def minimal_stack(document: ShrinkDocument, directory: Path) -> MinimalStack:
     least, control = document.least_step, document.control_step
     assert least is not None
     changes = {**least.changes}
-    differing = (
-        {name: value for name, value in control.changes.items() if changes.get(name) != value} if control else {}
-    )
-    counted = control.count if control and control.count.trials else None
+    differing = document.differing(control) if control else {}
+    # A control that undoes a part of the shrink and shows the sign is none.
+    counted = control.count if control and control.count.trials and (control.accepted or not document.undone) else None
     return MinimalStack(
         document.scenario,
         document.experiment,

@@ -17,9 +17,11 @@ def summary(document: ShrinkDocument, where: str) -> str:
         f"**{sentence}**{f': {code(about)}' if about else ''}. {foreign(words.minimality(document))}".strip(),
         grid(("", _cell(words.start_words(document)), "least"), rows),
         f"{foreign(control[0])}." if control else "",
+        f"All settings of the least stack: {code(whole)}" if (whole := words.whole(document)) else "",
         f"{document.claim}: {prose(document.text)}",
         grid([prose_cell(heading) for heading in words.STEP_HEADINGS], steps),
         f"{foreign(document.scenario)}, {foreign(document.begun)}. {foreign(words.effort(document))}.",
+        f"Again, in the lab folder of this case: {code(words.repeat(document))}",
         f"Evidence: {code(where)}",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -27,4 +27,4 @@ def render(document: ShrinkDocument, directory: Path, results: Path) -> str:
 
 def _link(evidence: str, directory: Path, results: Path) -> str:
     """The address of a directory of evidence, seen from the page; "" where there is none."""
-    return quote(f"{os.path.relpath(results / evidence, directory)}/") if evidence else ""
+    return quote(f"{os.path.relpath(results / evidence, directory)}/", errors="replace") if evidence else ""

@@ -6,11 +6,24 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from reprolab.core import command_text
-from reprolab.core.config_file import hint, read_yaml
-from reprolab.core.errors import UsageError
+from reprolab.core.config_file import read_yaml
+from reprolab.measure.asked import choose_claim
 from reprolab.measure.cell import Cell
 from reprolab.measure.companions import complete
 from reprolab.scenario.model import APP_ROLE, DOCUMENTED, Claim, Experiment, Scenario
+
+
+@dataclass(frozen=True)
+class Control:
+    """A variant in which the claim's sign must be absent, made from another stack: that stack with what it changes.
+
+    ``undoes`` are the settings that it changes though the shrink changed them too. Three idle connections are a control
+    beside four threads, and none beside a single one. So only a control that undoes nothing can speak against a stack.
+    """
+
+    variant: str
+    settings: Mapping[str, str]
+    undoes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,12 +62,15 @@ class Question:
         factors = {**self.settings, **settings}
         return tuple(role for role in self.roles if self.scenario.needs(role, factors, self.experiment.name))
 
-    def controls(self, state: Mapping[str, str]) -> Iterator[tuple[str, dict[str, str]]]:
-        """The claim's controls made from another stack: the variant, and the state with what it changes.
+    def controls(self, state: Mapping[str, str]) -> list[Control]:
+        """The claim's controls made from another stack, ``state``: first those that undo none of its settings.
 
         A variant is left out if its changes are fixed otherwise, if they make no difference, or if the trigger must not
         happen in it.
         """
+        return sorted(self._controls(state), key=lambda control: bool(control.undoes))
+
+    def _controls(self, state: Mapping[str, str]) -> Iterator[Control]:
         documented = self.scenario.factors
         usual = {**documented, **self.experiment.variants[self.variant]}
         for name in self.claim.absent:
@@ -64,7 +80,7 @@ class Question:
             if name in self.claim.untriggered or changes.keys() & {*self.stays}:
                 continue
             if self.cell(changed) != self.cell(state):
-                yield name, changed
+                yield Control(name, changed, tuple(factor for factor in changes if factor in state))
 
 
 def ask(
@@ -76,8 +92,7 @@ def ask(
 ) -> Question:
     """The question of a user. Raises UsageError for an unknown experiment, claim or factor."""
     settings = dict(fixed or {})
-    chosen = _claim(scenario, experiment, claim)
-    owner = next(row for row in scenario.experiments.values() if chosen in row.claims)
+    owner, chosen = choose_claim(scenario, experiment, claim, shown=True)
     scenario.check_factors(settings, command_text.factors(), load=not owner.parallel)
     variant = DOCUMENTED if DOCUMENTED in chosen.shows else chosen.shows[0]
     services = read_yaml(scenario.compose_file, str(scenario.compose_file))["services"]
@@ -85,33 +100,3 @@ def ask(
     start = {**owner.variants[variant], **settings}
     companions = {name: value for name, value in complete(scenario, start, start).items() if name not in start}
     return Question(scenario, owner, chosen, variant, trials or owner.trials, settings, companions, roles)
-
-
-def _claim(scenario: Scenario, experiment: str, wanted: str) -> Claim:
-    """The claim with this id; without one the main claim, or the first of the experiment that expects its sign."""
-    rows = [scenario.experiment(experiment)] if experiment else list(scenario.experiments.values())
-    claims = {claim.id: claim for row in rows for claim in row.claims}
-    if wanted and wanted not in claims:
-        raise UsageError(
-            f"{command_text.option('claim', wanted)}: {experiment or scenario.name} has no such claim"
-            f"{hint(wanted, claims)}",
-            expected="one of " + ", ".join(claims),
-        )
-    main, showing = scenario.main_claim, [claim for claim in claims.values() if claim.shows]
-    if wanted:
-        chosen = claims[wanted]
-    elif main and main.id in claims:
-        chosen = main
-    elif experiment and showing:
-        chosen = showing[0]
-    else:
-        raise UsageError(
-            f"{experiment or scenario.name} has no main claim, and none is named",
-            expected=f"{command_text.option('claim', 'ID')}, one of " + ", ".join(claim.id for claim in showing),
-        )
-    if not chosen.shows:
-        raise UsageError(
-            f"{chosen.id} expects its sign in no variant, so there is no stack to start from",
-            expected="a claim whose sign shows: " + (", ".join(claim.id for claim in showing) or "(none)"),
-        )
-    return chosen

@@ -14,10 +14,10 @@ def refusal(count: Count, result: CellResult, wanted: int) -> str:
         return f"it cannot run: {short_reason(result.obstacle)}"
     if count.shown < count.trials:
         return "no sign" if not count.shown else "the sign comes and goes"
-    if shows_in(count, wanted):
-        return ""
     if count.errors:
         return f"the sign could not be read: {count.errors[0]}"
+    if shows_in(count, wanted):
+        return ""
     if result.invalid:
         return f"invalid: {short_reason(result.invalid[0])}"
     if count.not_exercised:

@@ -53,6 +53,7 @@ class Search:
     steps: list[StepResult] = field(default_factory=list)
     results: dict[Cell, CellResult] = field(default_factory=dict)
     control: str = ""
+    undone: tuple[str, ...] = ()
     _known: dict[Key, StepResult] = field(default_factory=dict)
     _path: list[State] = field(default_factory=list)
     # The largest size of a value that was refused, by setting: what is simpler is tested last.
@@ -106,7 +107,8 @@ class Search:
             if self._confirmed():
                 break
             self._go_back()
-        self.status = Status.MINIMAL
+        undecided = any(self.steps[row.step].undecided for row in self.remaining)
+        self.status = Status.UNDECIDED if undecided else Status.MINIMAL
         self._measure_control()
 
     def _starts(self) -> bool:
@@ -181,14 +183,20 @@ class Search:
         return tested.accepted
 
     def _measure_control(self) -> None:
-        """Look whether the sign can be absent on the least stack: in a control of the claim."""
-        name, settings = next(self.question.controls(self._settings(self.state)), ("", {}))
-        if not name or self._budget_used():
-            return
-        self.on_progress(f"the control of the least stack: {name}")
-        self.control = name
-        result = self._measured_cell(self.question.cell(settings), self.question.trials)
-        self._add(Kind.CONTROL, (), self.state, result, self.question.trials)
+        """Look whether the sign can be absent on the least stack: in a control of the claim.
+
+        The first control that undoes nothing of the shrink decides. Of those that undo something any may show that the
+        sign can be absent; that it shows in such a one says nothing.
+        """
+        for control in self.question.controls(self._settings(self.state)):
+            if self._budget_used():
+                return
+            self.on_progress(f"the control of the least stack: {control.variant}")
+            self.control, self.undone = control.variant, control.undoes
+            result = self._measured_cell(self.question.cell(control.settings), self.question.trials)
+            tested = self._add(Kind.CONTROL, (), self.state, result, self.question.trials)
+            if tested.accepted or not control.undoes:
+                return
 
     def _measured(self, state: State, wanted: int) -> CellResult:
         if self._budget_used():

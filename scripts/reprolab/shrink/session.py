@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
-from io import StringIO
 from pathlib import Path
 
 from rich.console import Console
@@ -14,20 +13,16 @@ from rich.console import Console
 from reprolab.core import command_text, files
 from reprolab.core.errors import Exit, LabError
 from reprolab.core.progress import OnProgress
-from reprolab.core.terminal import REPORT_WIDTH, Terminal
 from reprolab.evidence import lookup
-from reprolab.evidence.run_dir import PAGE
 from reprolab.measure.cell import CellResult, Measurer
 from reprolab.measure.hosts import host_sentences
-from reprolab.report.write import REPORT, SUMMARY
 from reprolab.scenario.digest import case_digest
 from reprolab.shrink import document as shrink_document
-from reprolab.shrink import markdown, page, terminal, words
+from reprolab.shrink import terminal, words, write
 from reprolab.shrink.document import ShrinkDocument, Status
 from reprolab.shrink.question import Question
 from reprolab.shrink.search import Search
-
-QUESTION = "shrink"
+from reprolab.shrink.write import QUESTION
 
 
 class NothingToShrink(LabError):
@@ -56,16 +51,21 @@ class ShrinkSession:
         self._began, self._begun = time.monotonic(), datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
         # As it is when the trials begin: a file may be changed meanwhile.
         self._case = case_digest(self.question.scenario.directory)
-        self.directory = lookup.create_run(self.root, f"{QUESTION}/{self.question.scenario.name}").path
+        run = lookup.create_run(self.root, f"{QUESTION}/{self.question.scenario.name}")
+        self.directory = run.path
         search = Search(self.question, self.measurer, self.on_progress, self._save, self._place_of, self.budget)
         self._search = search
         self._save()
         try:
             search.run()
+        except KeyboardInterrupt:
+            self.on_progress(f"the same command goes on with the kept trials: {words.repeat(self.document())}")
+            raise
         finally:
             self._save()
             if search.steps:
                 self._publish(self.document())
+                lookup.point_latest(run, self.on_progress)
         if search.status is Status.NOTHING:
             raise self._nothing()
         return Exit.AS_RECORDED if search.status is Status.MINIMAL else Exit.INCONCLUSIVE
@@ -101,6 +101,8 @@ class ShrinkSession:
             self._case,
             version("reprolab"),
             tuple(host_sentences([question.claim], list(search.results.values()))),
+            search.undone,
+            dict(question.scenario.factors),
         )
 
     def _place_of(self, result: CellResult) -> str:
@@ -119,15 +121,7 @@ class ShrinkSession:
             self.on_progress(f"the report could not be written: {error}")
 
     def _report(self, document: ShrinkDocument) -> None:
-        # The files may be published, so they name no directory of this machine.
-        public = f"results/{QUESTION}/{document.scenario}/{self.directory.name}/"
-        stream = StringIO()
-        terminal.render(Terminal(file=stream, width=REPORT_WIDTH, no_color=True), document, public)
-        html = page.render(document, self.directory, lookup.results_root(self.root))
-        texts = {REPORT: stream.getvalue(), SUMMARY: markdown.summary(document, public), PAGE: html}
-        for name, text in texts.items():
-            with files.replacing(self.directory / name) as draft:
-                draft.write_text(text, encoding="utf-8")
+        write.write(self.directory, document, lookup.results_root(self.root))
         terminal.render(self.console, document, f"{files.display_path(self.directory)}/")
 
     def _nothing(self) -> NothingToShrink:

@@ -26,7 +26,10 @@ def render(console: Console, document: ShrinkDocument, where: str) -> None:
         console.print(Text(sentence, style=style))
     if control := words.control(document):
         console.print(Text(f"{control[0]}.", style="" if control[1] else "yellow"))
-    console.print(Text(f"{words.effort(document)}\nevidence: {where}", style="dim"))
+    last = [words.effort(document), f"again: {words.repeat(document)}", f"evidence: {where}"]
+    if whole := words.whole(document):
+        last = [f"all settings of it: {whole}", *last]
+    console.print(Text("\n".join(last), style="dim"))
 
 
 def _steps(document: ShrinkDocument) -> Table:

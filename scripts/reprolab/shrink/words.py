@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from reprolab.core import command_text
 from reprolab.core.number_words import plural
 from reprolab.report.table import NOTHING, changes_text
 from reprolab.shrink.document import Kind, ShrinkDocument, Status, StepResult
 
-SAME = "="  # the least stack has the value of the starting one
+SAME = "the same"  # the least stack has the value of the starting one
 STEP_HEADINGS = ("step", "what", "sign", "outcome", "why")
 
 
@@ -31,10 +33,9 @@ class StepRow:
 
 
 def step_rows(document: ShrinkDocument) -> Iterator[StepRow]:
-    """All tests in their order, except the control's."""
+    """All tests in their order."""
     for step in document.steps:
-        if step.kind is not Kind.CONTROL:
-            yield row(document, step)
+        yield row(document, step)
 
 
 def remaining_rows(document: ShrinkDocument) -> list[StepRow]:
@@ -49,11 +50,15 @@ def row(document: ShrinkDocument, step: StepResult) -> StepRow:
         what, outcomes = f"the starting stack: {start_words(document)}", {True: "shows it", False: "does not"}
     elif step.kind is Kind.CONFIRMATION:
         what, outcomes = "measured again: " + step.words, {True: "confirmed", False: "dropped"}
+    elif step.kind is Kind.CONTROL:
+        what, outcomes = f"control: {control_changes(document, step)}", {True: "absent", False: "not absent"}
     else:
         what = step.words
     beside = [f"beside it {plural(step.invalid, 'invalid trial')}: {step.first_invalid}"] if step.invalid else []
     beside += [f"beside it {step.count.uncounted}"] if step.count.uncounted else []
     why = "; ".join(beside) if step.accepted else step.reason
+    if step.kind is Kind.CONTROL and step.count.shown and (undone := _undone(document, step)):
+        why = f"says nothing: it changes {' and '.join(undone)}, as the shrink did"
     return StepRow(str(step.number), what, sign(step), outcomes[step.accepted], why, step)
 
 
@@ -102,25 +107,66 @@ def minimality(document: ShrinkDocument) -> str:
     if document.least_step is None:
         return ""
     if document.status is Status.MINIMAL:
+        if not document.remaining:
+            return "It is 1-minimal: no setting is left that could get simpler."
         steps = plural(len(document.remaining), "single step")
         return f"It is 1-minimal: {steps} from it, and none shows the sign in every trial."
+    if document.status is Status.UNDECIDED:
+        steps, unknown = plural(len(document.refused), "single step"), sum(s.undecided for _, s in document.refused)
+        return f"It may not be 1-minimal: of {steps} from it, nothing could be told of {unknown}. Ask again later."
     why = f" ({document.reason.splitlines()[0]})" if document.reason else ""
-    left = plural(len(document.untested), "single step")
-    return f"The shrink ended early: {document.status}{why}. {left} from it were not tested, so less may do."
+    return f"The shrink ended early: {document.status}{why}. {_not_done(document)}"
+
+
+def _not_done(document: ShrinkDocument) -> str:
+    """What a shrink that ended early has left out, in one sentence."""
+    if document.untested:
+        left, were = plural(len(document.untested), "single step"), "was" if len(document.untested) == 1 else "were"
+        return f"{left} from it {were} not tested, so less may do."
+    return "No single step from it was left, but it was not measured again: it was chosen among many."
+
+
+def control_changes(document: ShrinkDocument, step: StepResult) -> str:
+    """What the control changes in the least stack: "GUNICORN=19.5.0"."""
+    return changes_text(document.differing(step))
+
+
+def _undone(document: ShrinkDocument, step: StepResult) -> list[str]:
+    """The settings of the shrink that a control changes back."""
+    differing = document.differing(step)
+    return [move.name for move in document.reductions if move.name in differing]
 
 
 def control(document: ShrinkDocument) -> tuple[str, bool] | None:
-    """What the control of the least stack showed, and whether it was clean; None if it was not measured."""
+    """What the control of the least stack showed, and whether it was clean; None where there is no least stack."""
     step, least = document.control_step, document.least_step
-    if step is None or least is None:
+    if least is None:
         return None
-    changes = {name: value for name, value in step.changes.items() if least.changes.get(name) != value}
-    what = f"The least stack with {changes_text(changes)}, as in the control {document.control},"
+    if step is None:
+        return f"No control of {document.claim} was measured on it", False
+    what = f"The least stack with {control_changes(document, step)}, as in the control {document.control},"
     if step.obstacle:
         return f"{what} cannot run: {step.obstacle.splitlines()[0]}", False
+    if step.count.shown and document.undone:
+        undone = f"it changes {' and '.join(document.undone)}, as the shrink did"
+        return f"{what} shows the sign in {sign(step)} trials. This says nothing: {undone}", False
     if step.count.shown:
         return f"{what} shows the sign in {sign(step)} trials too, so there the sign says nothing", False
     return f"{what} shows the sign in {sign(step)} trials", step.accepted
+
+
+def whole(document: ShrinkDocument) -> str:
+    """All settings of the least stack, and those of its load that differ from the experiment's own."""
+    least = document.least_step
+    settings = {**document.factors, **least.changes} if least else {}
+    return " ".join(f"{name}={shlex.quote(value)}" for name, value in settings.items())
+
+
+def repeat(document: ShrinkDocument) -> str:
+    """The command that asks the same question again."""
+    values = {**document.factors, **document.settings}
+    fixed = {name: values[name] for name in document.fixed if name in values}
+    return command_text.ask("shrink", document.scenario, {"CLAIM": document.claim, "TRIALS": document.trials, **fixed})
 
 
 def effort(document: ShrinkDocument) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from time import monotonic
+from typing import Any
 
 import docker
 
@@ -26,6 +27,7 @@ from reprolab.core.subprocesses import CommandError, end, run
 from reprolab.engine.detect import has_image
 from reprolab.engine.failures import engine_errors, engine_fault
 from reprolab.evidence.run_info import BuiltImage, Image
+from reprolab.stack.build_files import BuildFiles
 from reprolab.stack.compose import Model
 from reprolab.stack.hidden import hide
 
@@ -54,6 +56,12 @@ class BuildImage:
     def stem(self) -> str:
         """The name of the build's files without their endings: service and tag."""
         return self.reference.rpartition("/")[2].replace(":", "-")
+
+    @property
+    def build(self) -> Mapping[str, Any]:
+        """What its service says of the build."""
+        part: Mapping[str, Any] = self.model["services"][self.service]["build"]
+        return part
 
 
 def images_of(models: Mapping[str, Model]) -> list[BuildImage]:
@@ -90,6 +98,7 @@ class Builder:
     _stopped: bool = False
     _times: list[float] = field(default_factory=list)
     _gentle_lock: Lock = field(default_factory=Lock)
+    _files: BuildFiles = field(default_factory=BuildFiles)
 
     def __post_init__(self) -> None:
         self.shown = self.shown or str(self.directory)
@@ -100,9 +109,10 @@ class Builder:
         An image that an earlier call started is not built again.
         """
         pool = ThreadPoolExecutor(self.at_once, thread_name_prefix="build")
-        for image in images_of(models):
-            if image.reference not in self._futures:
-                self._futures[image.reference] = pool.submit(self._ensure, image)
+        new = [image for image in images_of(models) if image.reference not in self._futures]
+        self._files.note({image.reference: image.build for image in new})
+        for image in new:
+            self._futures[image.reference] = pool.submit(self._ensure, image)
         pool.shutdown(wait=False)
 
     def pending(self, model: Model) -> list[Future[BuiltImage]]:
@@ -138,6 +148,7 @@ class Builder:
                 if not has_image(self.client, image.reference):
                     with self._gentle_lock if self.gentle else nullcontext():
                         self._build(image)
+                    self._files.check(image.reference, image.build, self.client)
                 return self.describe(image.reference)
         except BuildError as error:
             if not self._stopped and self.tells_failures:

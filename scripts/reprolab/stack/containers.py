@@ -15,6 +15,7 @@ from docker.models.containers import Container
 from reprolab.core.errors import InvalidTrial
 from reprolab.core.subprocesses import CommandError, run
 from reprolab.engine.containers import PAUSED, REMOVED, state_words
+from reprolab.engine.detect import has_image
 from reprolab.engine.events import engine_time_ns
 from reprolab.engine.exec import LIMIT, Commands
 from reprolab.engine.failures import raise_if_engine_gone
@@ -127,7 +128,16 @@ class StackContainers:
             raise_if_engine_gone(self.client)
             # If a service ended at once, its last lines tell more than Compose's error.
             self._fail_if_exited()
-            raise InvalidTrial(f"compose {arguments[0]} failed: {error.finished.tail}") from error
+            lacking = f"; this engine does not have {lacks}" if (lacks := self._missing_images()) else ""
+            raise InvalidTrial(f"compose {arguments[0]} failed{lacking}: {error.finished.tail}") from error
+
+    def _missing_images(self) -> str:
+        """The images of other projects that the stack needs and this engine lacks: Compose's error names no image."""
+        images = dict.fromkeys(section.get("image", "") for section in self.model["services"].values())
+        try:
+            return ", ".join(image for image in images if image and not has_image(self.client, image))
+        except DockerException:
+            return ""
 
     def without_ids(self, text: str) -> str:
         """A text in which the containers have the names of their roles in place of their ids."""

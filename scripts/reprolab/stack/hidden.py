@@ -9,22 +9,44 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 MASK = "[masked]"
 VARIABLE = "REPROLAB_HIDDEN_{}"
 # A word of a name. KEY alone is a secret too, as in API_KEY; PUBLIC_KEY is none.
 SECRET_NAME = re.compile(
-    r"passw(or)?d|passphrase|secret|credential|(?<![a-z])(pass|pwd|tokens?|(?<!public[_.-])(api)?keys?|auth|cookie|dsn)"
+    r"passw(or)?d|passphrase|secret|credential|(?<![a-z])(pass|pwd|tokens?|(?<!public[_.-])(api)?keys?|auth|cookie|dsn|salt|pepper|"
+    r"jwt|bearer|otp|webhook)"
     r"(?![a-z])",
     re.IGNORECASE,
 )
 # A directory, and settings that only have such a word in their name.
 NO_SECRET = frozenset({"PWD", "OLDPWD", "SSH_AUTH_SOCK"})
-CREDENTIALS = re.compile(r"\w+://[^/\s:@]*:(?P<secret>[^/\s@]+)@")
+# A password may have an @ itself: the last one before a slash ends it.
+CREDENTIALS = re.compile(r"\w+://[^/\s:@]*:(?P<secret>[^/\s]+)@")
+# A key alone before the host, as error trackers have it.
+USER_KEY = re.compile(r"\w+://(?P<secret>[^/\s:@]{16,})@")
+# curl --user NAME:PASSWORD
+USER_PASSWORD = re.compile(r"\b(?:curl|wget)\b[^|;&\n]*?\s(?:-\w*u|--user)[ =]?[\"']?[^\s:\"']+:(?P<secret>[^\s\"'$]+)")
+OPTION = re.compile(r"--?[A-Za-z][\w-]*")
+# NAME=VALUE and --name VALUE within a text; a value with a dollar is the shell's, and no secret itself.
+ASSIGNED = re.compile(r"(?<![\w-])(?:--?)?(?P<name>[A-Za-z][\w.-]*)=[\"']?(?P<secret>[^\s\"'$()&|;]+)")
+GIVEN = re.compile(r"(?<![\w-])--(?P<name>[A-Za-z][\w-]*) [\"']?(?P<secret>[^\s\"'$()&|;-][^\s\"'$()&|;]*)")
+# "name": "value", as in JSON
+QUOTED = re.compile(r"[\"'](?P<name>[A-Za-z][\w.-]*)[\"']\s*:\s*[\"'](?P<secret>[^\"'$]+)")
+# Values that are secrets under any name: keys of well-known services, signed tokens, private keys.
+KNOWN_FORMS = re.compile(
+    r"\b(?:sk|pk|rk)_(?:live|test)_\w{8,}|\bgh[opsu]_\w{20,}|\bglpat-[\w-]{16,}|\bxox[abprs]-[\w-]{10,}|\bAKIA[A-Z0-9]{16}\b|"
+    r"\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*|"
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----|[A-Za-z0-9+/=\s\\]*)"
+)
 SHORTEST = 6  # a shorter value is hidden only in its own place, since it may be a part of any text
 # The keys of a service whose texts may hold a secret.
-SERVICE_KEYS = ("environment", "command", "entrypoint", "labels", "healthcheck", "build")
+SERVICE_KEYS = ("environment", "command", "entrypoint", "labels", "healthcheck", "build", "post_start", "pre_stop")
+SWITCHES = ("true", "false", "yes", "no", "on", "off", "none", "null")
+# Where a text has a secret without a name.
+PLACES = (CREDENTIALS, USER_KEY, USER_PASSWORD)
 
 
 def is_secret(name: str) -> bool:
@@ -41,27 +63,55 @@ def hide(model: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
         name: {key: secrets.replace(part) if key in SERVICE_KEYS else part for key, part in service.items()}
         for name, service in (model.get("services") or {}).items()
     }
-    return {**model, "services": services}, secrets.variables
+    shared = {
+        kind: {**model[kind], **{name: _shown(entry, secrets) for name, entry in entries.items()}}
+        for kind in ("configs", "secrets")
+        if (entries := _with_content(model, kind))
+    }
+    return {**model, "services": services, **shared}, secrets.variables
+
+
+def _shown(entry: Mapping[str, Any], secrets: _Secrets) -> dict[str, Any]:
+    return {**entry, "content": secrets.replace(entry["content"])}
 
 
 def _values(model: Mapping[str, Any]) -> list[str]:
     """The secret values as a model writes them, the longest first, so that none is cut by another."""
     values = {value.replace("$", "$$") for name, value in os.environ.items() if is_secret(name)}
-    for service in (model.get("services") or {}).values():
-        for text in _texts({key: part for key, part in service.items() if key in SERVICE_KEYS}):
-            values |= {match["secret"] for match in CREDENTIALS.finditer(text)}
-        for section in (service.get("environment"), service.get("labels"), (service.get("build") or {}).get("args")):
-            named = section.items() if isinstance(section, Mapping) else ()
-            values |= {str(value) for name, value in named if value is not None and is_secret(name)}
+    parts = [
+        {key: part for key, part in service.items() if key in SERVICE_KEYS}
+        for service in (model.get("services") or {}).values()
+    ]
+    contents = [entry["content"] for kind in ("configs", "secrets") for entry in _with_content(model, kind).values()]
+    for name, text in named_texts([*parts, *contents]):
+        if is_secret(name) and text.lower() not in SWITCHES:
+            values.add(text)
+        values |= {match["secret"] for pattern in PLACES for match in pattern.finditer(text)}
+        values |= {match[0] for match in KNOWN_FORMS.finditer(text)}
+    # A secret of the top level is one as a whole.
+    values |= {entry["content"].strip() for entry in _with_content(model, "secrets").values()}
     return sorted((value for value in values if len(value) >= SHORTEST), key=lambda value: (-len(value), value))
 
 
-def _texts(part: Any) -> Iterator[str]:
-    if isinstance(part, str):
-        yield part
-    elif isinstance(part, Mapping | list):
-        for inner in part.values() if isinstance(part, Mapping) else part:
-            yield from _texts(inner)
+def _with_content(model: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    entries = model.get(kind) or {}
+    return {name: entry for name, entry in entries.items() if isinstance((entry or {}).get("content"), str)}
+
+
+def named_texts(part: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """(name, text) of all texts of a model. In lists and command lines a name is an option, or the left side of `=`."""
+    if isinstance(part, Mapping):
+        for key, entry in part.items():
+            yield from named_texts(entry, str(key))
+    elif isinstance(part, list):
+        words = [entry for entry in part if isinstance(entry, str)]
+        yield from ((option.lstrip("-"), word) for option, word in pairwise(words) if OPTION.fullmatch(option))
+        for entry in part:
+            yield from named_texts(entry)
+    elif isinstance(part, str):
+        yield name, part
+        for pattern in (ASSIGNED, GIVEN, QUOTED):
+            yield from ((match["name"], match["secret"]) for match in pattern.finditer(part))
 
 
 class _Secrets:
@@ -82,7 +132,13 @@ class _Secrets:
             return part
         if part and is_secret(name):
             return self._variable(part)
+        part = CREDENTIALS.sub(self._at_its_place, part)
         return self._pattern.sub(lambda match: self._variable(match[0]), part) if self._pattern else part
+
+    def _at_its_place(self, match: re.Match[str]) -> str:
+        """An address with a variable for its password, which may be short."""
+        begin, end = (place - match.start() for place in match.span("secret"))
+        return f"{match[0][:begin]}{self._variable(match['secret'])}{match[0][end:]}"
 
     def _variable(self, value: str) -> str:
         name = self._names.setdefault(value, VARIABLE.format(len(self._names) + 1))

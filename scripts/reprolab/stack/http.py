@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import BadStatusLine, IncompleteRead, RemoteDisconnected
@@ -28,21 +28,23 @@ class StackRequests(StackContainers):
         """The URL of a service from this machine, on 127.0.0.1 and its first published port. Raises InvalidTrial."""
         role = role or self.front
         container = self.container(role)
-        bindings = _bindings(container.attrs)
+        section = self.model["services"][self.roles[role]]
+        first = next(_tcp_ports(section), "")
+        host_port = _host_port(container.attrs, first)
         # The engine gives other ports at each start. Those that the lab asks for are known; a policy acts by itself.
-        if not bindings or self.model["services"][self.roles[role]].get("restart"):
+        if not host_port or section.get("restart"):
             container.reload()
-            bindings = _bindings(container.attrs)
-        if not bindings:
+            host_port = _host_port(container.attrs, first)
+        if not host_port:
             raise InvalidTrial(f"{role} publishes no port")
-        return f"http://127.0.0.1:{bindings[0]['HostPort']}{path}"
+        return f"http://127.0.0.1:{host_port}{path}"
 
     def port(self, role: str = "") -> int:
         """The first port that a service publishes, as a number inside the container. Raises InvalidTrial if none."""
-        published = self.model["services"][self.roles[role or self.front]].get("ports") or []
-        if not published:
+        first = next(_tcp_ports(self.model["services"][self.roles[role or self.front]]), "")
+        if not first:
             raise InvalidTrial(f"{role or self.front} publishes no port, so the port must be named: port=8000")
-        return int(published[0]["target"])
+        return int(first)
 
     def get(self, path: str = "/", role: str = "", **options: Any) -> requests.Response:
         """One GET on a new connection: `request` with the method GET."""
@@ -164,7 +166,16 @@ def _parts(answer: requests.Response) -> Iterator[bytes]:
         raise requests.exceptions.ContentDecodingError(error) from error
 
 
-def _bindings(attributes: dict[str, Any]) -> list[dict[str, str]]:
-    """The addresses on which the engine published a container's ports; empty until it has done so."""
+def _tcp_ports(service: Mapping[str, Any]) -> Iterator[str]:
+    """The TCP ports that a service publishes, as numbers inside the container, in the order of its file."""
+    return (str(p["target"]) for p in service.get("ports") or () if p.get("protocol", "tcp") == "tcp")
+
+
+def _host_port(attributes: dict[str, Any], first: str) -> str:
+    """The port of this machine on which the engine published the TCP port ``first``; "" until it has done so.
+
+    The engine lists the ports as texts, so 443 stands before 80. Without ``first`` any published port counts.
+    """
     ports = attributes["NetworkSettings"]["Ports"] or {}
-    return [binding for published in ports.values() for binding in published or []]
+    published = ports.get(f"{first}/tcp") if first else next(filter(None, ports.values()), None)
+    return str(published[0]["HostPort"]) if published else ""

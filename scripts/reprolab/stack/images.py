@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import docker
 
-from reprolab.core.errors import EngineError
-from reprolab.core.files import read_json, write_json
+from reprolab.core.errors import EngineError, UsageError
+from reprolab.core.files import read_object, write_json
 from reprolab.engine import labels
 from reprolab.engine.helpers import SMALL_LOG
 from reprolab.evidence.run_info import BuiltImage, Image
@@ -30,12 +31,24 @@ def describe(client: docker.DockerClient, reference: str, cache: Path) -> BuiltI
     """The image of a reference, with its packages, which are cached by image id."""
     image = client.images.get(reference)
     stored = cache / f"{str(image.id).removeprefix('sha256:')}.json"
-    if stored.exists():
-        packages = read_json(stored)
-    else:
+    packages = _stored(stored)
+    if packages is None:
         packages = _packages(client, reference)
         write_json(stored, packages)
     return BuiltImage(Image(reference, str(image.id), tuple(image.attrs.get("RepoDigests") or ())), packages)
+
+
+def _stored(path: Path) -> dict[str, dict[str, str]] | None:
+    """The packages as they were listed before; None without such a file, and if it is damaged: it can be made again."""
+    with suppress(UsageError):
+        content = read_object(path)
+        if all(isinstance(names, dict) and all(map(_is_text, names.values())) for names in content.values()):
+            return content
+    return None
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _packages(client: docker.DockerClient, reference: str) -> dict[str, dict[str, str]]:

@@ -74,7 +74,9 @@ class StackStarts(StackLife):
             return answered
 
         def state() -> str:
-            return f"{answer}; app's last lines: {self._tail('app')}"
+            roles = dict.fromkeys(("app", self.front))
+            tails = (f"{role}'s last lines: {self._tail(role)}" for role in roles)
+            return f"{answer}, asked at port {self.port()} of {self.front}; {'; '.join(tails)}"
 
         wait_until(f"the stack is healthy: GET {path} gets less than 500", ready, limit, state=state)
 
