@@ -1,8 +1,7 @@
 """Sends requests on kept connections to the proxy, many at once, waits, and does it again after each of some pauses.
 
-Arguments: the proxy, how many groups, how many connections in each, the method, and the pauses in seconds. Each group goes
-through the pauses by itself, and begins a little later than the one before. Prints a list in JSON: for each pause of each
-group how long it was, and how many answers had which status.
+Arguments: the proxy, how many connections, the method, and the pauses in seconds. Prints a list in JSON: for each pause how
+long it was, and how many answers had which status.
 """
 
 import json
@@ -10,10 +9,8 @@ import socket
 import sys
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 
 PORT = 18080
-LATER = 0.27  # seconds
 
 
 def receive(stream):
@@ -46,25 +43,16 @@ def send(streams, method):
     return Counter(str(receive(stream)) for stream in streams)
 
 
-def group(number, proxy, connections, method, pauses):
-    """Go through the pauses on connections of its own; the rows of the list."""
-    time.sleep(number * LATER)
-    streams = [socket.create_connection((proxy, PORT), timeout=20) for _ in range(connections)]
+def main(proxy, connections, method, *pauses):
+    """Send, and print the list."""
+    streams = [socket.create_connection((proxy, PORT), timeout=20) for _ in range(int(connections))]
     rows = [{"pause": 0, "waited": 0, "statuses": send(streams, method)}]
-    for pause in pauses:
+    for pause in map(float, pauses):
         answered = time.monotonic()
         time.sleep(pause)
         waited = time.monotonic() - answered
         rows.append({"pause": pause, "waited": round(waited, 4), "statuses": send(streams, method)})
-    return rows
-
-
-def main(proxy, groups, connections, method, *pauses):
-    """Send, and print the list."""
-    steps = [float(pause) for pause in pauses]
-    with ThreadPoolExecutor(int(groups)) as pool:
-        lists = [pool.submit(group, n, proxy, int(connections), method, steps) for n in range(int(groups))]
-    print(json.dumps([row for rows in lists for row in rows.result()]))
+    print(json.dumps(rows))
 
 
 if __name__ == "__main__":
