@@ -1,7 +1,7 @@
 """Sends requests on kept connections to the proxy, many at once, waits, and does it again after each of some pauses.
 
-Arguments: the proxy, how many connections, the method, and the pauses in seconds. Prints a list in JSON: for each pause how
-long it was, and how many answers had which status.
+Arguments: the proxy, how many connections, the method, and the pauses in seconds. Prints a list in JSON: for each pause
+how long it was, and how many answers had which status.
 """
 
 import json

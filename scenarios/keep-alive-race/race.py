@@ -43,7 +43,6 @@ def drive(stack):
         "python",
         "client.py",
         "keep-alive-race-proxy",
-        str(GROUPS),
         str(CONNECTIONS),
         stack.factors["METHOD"],
         *PAUSES,
