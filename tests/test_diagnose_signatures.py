@@ -32,6 +32,9 @@ SHOWN = [
     ("chunk-spin", [LOGS / "chunk-spin" / "sync.app.log.gz"], Level.COULD_BE),
     ("chunk-spin", [LOGS / "chunk-spin" / "documented.app.log.gz"], Level.NOT_SHOWN),
     ("exit-code-3", [LOGS / "exit-code-3" / "documented.app.log.gz"], Level.COULD_BE),
+    ("import-failure", [LOGS / "import-failure" / "documented.app.log.gz"], Level.MATCHES),
+    ("import-failure", [LOGS / "import-failure" / "recycled.app.log.gz"], Level.MATCHES),
+    ("script-name", [LOGS / "script-name" / "refuse.app.log.gz"], Level.COULD_BE),
     ("failed-startup", [LOGS / "failed-startup" / "documented.app.log.gz"], Level.COULD_BE),
     ("failed-startup", [LOGS / "failed-startup" / "hypercorn-0.18.0.app.log.gz"], Level.COULD_BE),
     ("split-request", [LOGS / "split-request" / "documented.app.log.gz"], Level.COULD_BE),
@@ -59,6 +62,8 @@ CONTROLS = [
     ("socket-vanish", [WHOLE / "gunicorn-19.5.0" / "1" / "app.streams.log.gz"]),
     ("chunk-spin", [LOGS / "chunk-spin" / "gunicorn-23.0.0.app.log.gz"]),
     ("exit-code-3", [LOGS / "exit-code-3" / "status-5.app.log.gz"]),
+    ("import-failure", [LOGS / "import-failure" / "gunicorn-24.1.0.app.log.gz"]),
+    ("script-name", [LOGS / "script-name" / "documented.app.log.gz"]),
     ("split-request", [LOGS / "split-request" / "uvicorn-0.17.5.app.log.gz"]),
     ("two-masters", [LOGS / "two-masters" / f"first-killed.{name}.log.gz" for name in ("app", "second")]),
     ("stale-upstream", [LOGS / "stale-upstream" / "resolver.proxy.streams.log.gz"]),
@@ -131,6 +136,7 @@ MAIN = {
     **{"sighup-dead": 1, "reuse-port-unix": 0, "silent-connection": 0},
     **{"dead-workers": 0, "gil-holder": 0},
     **{"smuggled": 0, "redos": 0},
+    "import-failure": 0,
 }
 
 

@@ -70,6 +70,7 @@ def behind(ok: int, bad: int, failed: int, restarts: int = 30) -> dict[str, Any]
     [
         ("lost", [behind(900, 1, 1)], [behind(900, 0, 0), behind(900, 0, 4)]),
         ("hidden", [behind(900, 0, 4)], [behind(900, 0, 0), behind(900, 1, 4)]),
+        ("mostly_hidden", [behind(900, 0, 40), behind(900, 4, 40)], [behind(900, 5, 40), behind(900, 0, 9)]),
         ("restarted", [behind(900, 1, 1)], [behind(900, 1, 1, restarts=29), behind(3, 900, 1)]),
     ],
 )

@@ -30,30 +30,33 @@ VARIANTS = {
     "kept-post-24.1.1-keep-alive-0": KEPT | {"GUNICORN": "24.1.1", "METHOD": "POST", "KEEP_ALIVE": "0"},
     "sync-kept-post": KEPT | {"WORKER_CLASS": "sync", "THREADS": "1", "METHOD": "POST"},
     "gevent-kept-post": KEPT | {"WORKER_CLASS": "gevent", "METHOD": "POST"},
-    # Another proxy.
-    "h2o-24.1.1": KEPT | {"FRONT": "h2o", "GUNICORN": "24.1.1"},
-    "h2o-new-24.1.1": SERVER | {"FRONT": "h2o", "GUNICORN": "24.1.1"},
-    "h2o-27.0.1": KEPT | {"FRONT": "h2o", "GUNICORN": "27.0.1"},
+    # Another proxy, which keeps its connections for two seconds.
+    "h2o-24.1.1": SERVER | {"FRONT": "h2o", "GUNICORN": "24.1.1"},
+    "h2o-24.1.1-keep-alive-0": SERVER | {"FRONT": "h2o", "GUNICORN": "24.1.1", "KEEP_ALIVE": "0"},
+    "h2o-27.0.1": SERVER | {"FRONT": "h2o", "GUNICORN": "27.0.1"},
     # nginx has a second way to the same server, and may try again.
     "twice": TWICE,
     "twice-post": TWICE | {"METHOD": "POST"},
     "twice-post-again": TWICE | {"METHOD": "POST"} | ALL,
 }
-TRIALS = 3
+# Each trial has at least RESTARTS tries, so two trials of a variant are many.
+TRIALS = 2
 THREADS, CONNECTIONS, DURATION = 2, 16, 4
 # Not every restart loses an answer. So the load is put on again until there were so many, at most LOADS times.
 RESTARTS, LOADS = 30, 6
+FAILED = 10
 
 
 def drive(stack):
     """Put load on the proxy, with GET or POST, until enough workers were replaced."""
     post = {"method": "POST", "body": b"0123456789"} if stack.factors["METHOD"] == "POST" else {}
     most = LOADS if int(stack.factors["MAX_REQUESTS"]) else 1
+    front = "h2o" if stack.factors["FRONT"] == "h2o" else "proxy"
     loads = []
     while len(loads) < most and restarts_so_far(stack) < RESTARTS:
-        load = stack.wrk("/", threads=THREADS, connections=CONNECTIONS, duration=DURATION, **post)
+        load = stack.wrk("/", threads=THREADS, connections=CONNECTIONS, duration=DURATION, role=front, **post)
         loads.append(load.summary())
-    return {"load": loads[0], "loads": len(loads)}
+    return {"front": front, "load": loads[0], "loads": len(loads)}
 
 
 def restarts_so_far(stack):
@@ -64,7 +67,7 @@ def restarts_so_far(stack):
 def observe(evidence, driven):
     """Read how the proxy answered, what failed between it and gunicorn, and at which restarts answers were lost."""
     start = driven["load"]["started_ns"]
-    access = logs.access_summary(evidence.lines("proxy"), start)
+    access = logs.access_summary(evidence.lines(driven["front"]), start)
     restarts = restart_moments(evidence.streams("app"))
     return driven | {
         "statuses": {str(status): n for status, n in sorted(access.statuses.items())},
@@ -113,6 +116,12 @@ def hidden(o):
     return sum(o["failed"].values()) > 0 and not lost(o)
 
 
+def mostly_hidden(o):
+    """Many requests failed between nginx and gunicorn, and of ten at most one reached a client."""
+    failed = sum(o["failed"].values())
+    return failed >= FAILED and bad(o) <= failed / 10
+
+
 def restarts(o):
     """At how many of the restarts answers were lost."""
     return o["losing"], o["restarts"]
@@ -157,14 +166,14 @@ CLAIMS = [
         "h2o does not send it again: there a GET is lost too.",
         lost,
         ["h2o-24.1.1"],
-        ["h2o-new-24.1.1", "h2o-27.0.1"],
+        ["h2o-24.1.1-keep-alive-0", "h2o-27.0.1"],
         rate=restarts,
     ),
     claim(
         12,
-        "Where nginx knows a second way to the server, it tries again, and 21.2.0 loses no GET; a POST only if nginx "
-        "may send it twice (non_idempotent).",
-        hidden,
+        "Where nginx knows a second way to the server, it tries again, and most failures stay hidden: in 21.2.0 those "
+        "of a GET, and those of a POST only if nginx may send it twice (non_idempotent).",
+        mostly_hidden,
         ["twice", "twice-post-again"],
         ["documented", "twice-post"],
     ),

@@ -46,8 +46,9 @@ def ask(port):
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
             client.sendall(GET)
-            answer = b""
-            while part := client.recv(65536):
+            answer = part = client.recv(65536)
+            while part:
+                part = client.recv(65536)
                 answer += part
     except OSError as error:
         return type(error).__name__
