@@ -230,7 +230,8 @@ def test_each_scenario_has_a_readme_with_its_generated_parts(name: str) -> None:
     readme = ROOT / "scenarios" / name / "README.md"
     assert readme.is_file(), f"write {relative(readme)}: the story, the claims, the finding, how to see it by hand"
     text = readme.read_text(encoding="utf-8")
-    for part in ("claims", "results"):
+    curves = ["curves"] if any(row.curves for row in loader.load(ROOT, name).experiments.values()) else []
+    for part in ("claims", "results", *curves):
         marker = f"<!-- generated: {part}/{name} -->"
         assert marker in text, f"{relative(readme)}: add {marker} and <!-- end -->, then run `make docs`"
     assert text.count("<!-- generated:") == text.count("<!-- end -->"), f"{relative(readme)}: a part has no end"

@@ -1,7 +1,7 @@
 """reprolab: published claims about Python application servers, put to the test on real stacks.
 
-What an experiment file needs is here: ``from reprolab import Claim, Column, Event, InvalidTrial, Variant, logs``, and
-``wait_until``. A `signature.py` needs ``Condition, Known, LogLine, Need, Signature, Step``.
+What an experiment file needs is here: ``from reprolab import Claim, Column, Curve, Event, InvalidTrial, Variant,
+logs``, and ``wait_until``. A `signature.py` needs ``Condition, Known, LogLine, Need, Signature, Step``.
 """
 
 from importlib import import_module
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from reprolab.core.errors import InvalidTrial
     from reprolab.core.waiting import wait_until
     from reprolab.scenario.event import Event
-    from reprolab.scenario.model import Claim, Column
+    from reprolab.scenario.model import Claim, Column, Curve
     from reprolab.scenario.signature import Condition, Known, LogLine, Need, Signature, Step
     from reprolab.scenario.variant import Variant
 
@@ -20,6 +20,7 @@ __all__ = [
     "Claim",
     "Column",
     "Condition",
+    "Curve",
     "Event",
     "InvalidTrial",
     "Known",
@@ -37,6 +38,7 @@ _MODULES = {
     "Claim": "scenario.model",
     "Column": "scenario.model",
     "Condition": "scenario.signature",
+    "Curve": "scenario.model",
     "Event": "scenario.event",
     "InvalidTrial": "core.errors",
     "Known": "scenario.signature",

@@ -48,7 +48,7 @@ def _map(root: Path, where: str) -> Path | None:
 def _written(root: Path, path: Path, pages: list[Path]) -> None:
     click.echo(f"recorded: {path.relative_to(root)}")
     for page in pages:
-        click.echo(f"written:  {page.relative_to(root)}")
+        click.echo(f"{'written: ' if page.exists() else 'removed: '} {page.relative_to(root)}")
 
 
 @click.command("docs")
@@ -59,7 +59,8 @@ def docs_(check: bool) -> None:
     root = project_root()
     pages = readme_sections.stale(root) if check else readme_sections.write(root)
     for page in pages:
-        click.echo(f"{'out of date' if check else 'written'}: {page.relative_to(root)}")
+        word = "out of date" if check else "written" if page.exists() else "removed"
+        click.echo(f"{word}: {page.relative_to(root)}")
     if check and pages:
         raise UsageError(
             "generated pages are out of date",

@@ -17,6 +17,12 @@ def directory_of(function: Callable[..., Any]) -> Path | None:
         return None
 
 
+def error_text(error: BaseException, function: Callable[..., Any]) -> str:
+    """Return the text of what a scenario's function raised, with its place in the source."""
+    where = place(error, directory_of(function))
+    return f"{type(error).__name__}: {error}" + (f" ({where})" if where else "")
+
+
 def place(error: BaseException, directory: Path | None) -> str:
     """Return the innermost traceback line in a file of ``directory``, as "claims.py, line 12", or ""."""
     frames = [

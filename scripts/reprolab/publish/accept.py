@@ -111,12 +111,12 @@ def _number_words(number: int | None) -> str:
 
 
 def measure_variants(scenario: Scenario, trials: list[TrialRecord]) -> dict[str, Measured]:
-    """The values of the columns for each variant, by the variant's key in the verdict."""
+    """The values of the columns and curves for each variant, by the variant's key in the verdict."""
     by_variant: dict[tuple[str, str], list[TrialRecord]] = defaultdict(list)
     for trial in trials:
         by_variant[trial.experiment, trial.variant].append(trial)
     return {
-        scenario.variant_key(experiment, variant): measure(scenario.experiments[experiment].columns, records)
-        for (experiment, variant), records in by_variant.items()
-        if experiment in scenario.experiments
+        scenario.variant_key(name, variant): measure(experiment.columns, records, experiment.curves)
+        for (name, variant), records in by_variant.items()
+        if (experiment := scenario.experiments.get(name))
     }

@@ -41,7 +41,7 @@ class Story:
 
 
 def render_readme(text: str, link: Callable[[str], str]) -> Story:
-    """Render a README. ``link`` turns the target of a link into its target in the site."""
+    """Render a README. ``link`` turns the target of a link or an image into its target in the site."""
     parser = MarkdownIt("commonmark", {"html": True}).enable("table")
     for name in ("html_block", "html_inline"):
         parser.add_render_rule(name, _markup)
@@ -56,6 +56,8 @@ def render_readme(text: str, link: Callable[[str], str]) -> Story:
         for inner in token.children or ():
             if inner.type == "link_open":
                 inner.attrSet("href", link(str(inner.attrGet("href"))))
+            if inner.type == "image":
+                inner.attrSet("src", link(str(inner.attrGet("src"))))
     html = parser.renderer.render(tokens, parser.options, {})
     for word in VERDICTS:
         html = html.replace(f"<strong>{word}</strong>", f'<strong class="verdict {word}">{word}</strong>')

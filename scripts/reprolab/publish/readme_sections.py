@@ -15,7 +15,7 @@ from pathlib import Path
 
 from reprolab.core.errors import EvidenceError, UsageError
 from reprolab.core.markdown import block, cell, code, foreign, grid, prose, prose_cell
-from reprolab.publish import maps, scenario_table, short_report, sources
+from reprolab.publish import curves, maps, scenario_table, short_report, sources
 from reprolab.report import table
 from reprolab.report.table import Row
 from reprolab.scenario import loader
@@ -38,35 +38,45 @@ PAGES = (
 
 
 def pages(root: Path) -> dict[Path, str]:
-    """The text of every page, with its generated parts made anew."""
+    """The text of every page, with its generated parts made anew, and of every picture; "" for one that must go."""
     scenarios = [loader.load(root, name) for name in loader.names(root)]
     paths = [*(root / page for page in PAGES), *(scenario.directory / "README.md" for scenario in scenarios)]
-    return {path: _fill(path, scenarios) for path in paths if path.exists()}
+    return {path: _fill(path, scenarios) for path in paths if path.exists()} | curves.pictures(scenarios)
 
 
 def stale(root: Path) -> list[Path]:
-    """The pages whose generated parts are out of date."""
-    return [path for path, text in pages(root).items() if path.read_text(encoding="utf-8") != text]
+    """The pages and pictures that are out of date."""
+    return list(_stale_texts(root))
 
 
 def write(root: Path) -> list[Path]:
-    """Bring the pages up to date; returns those that changed.
+    """Bring the pages and pictures up to date; returns those that changed.
 
-    Raises EvidenceError if a page cannot be written; the pages written before are restored.
+    Raises EvidenceError if one cannot be written; those written before are restored.
     """
-    before: dict[Path, bytes] = {}
-    wanted = {path: text for path, text in pages(root).items() if path.read_text(encoding="utf-8") != text}
+    before: dict[Path, bytes | None] = {}
+    wanted = _stale_texts(root)
     try:
         for path, text in wanted.items():
-            before[path] = path.read_bytes()
-            path.write_text(text, encoding="utf-8")
+            before[path] = path.read_bytes() if path.exists() else None
+            if text:
+                path.write_text(text, encoding="utf-8")
+            else:
+                path.unlink()
     except OSError as error:
         for path, content in before.items():
             # The page that failed may fail again; the others are restored all the same.
             with suppress(OSError):
-                path.write_bytes(content)
+                path.unlink(missing_ok=True) if content is None else path.write_bytes(content)
         raise EvidenceError(f"the pages could not be written: {error}", expected="permission and room") from error
     return list(wanted)
+
+
+def _stale_texts(root: Path) -> dict[Path, str]:
+    """The new text of each page and picture that is out of date."""
+    texts = pages(root)
+    old = {path: path.read_text(encoding="utf-8") if path.exists() else "" for path in texts}
+    return {path: text for path, text in texts.items() if text != old[path]}
 
 
 def _fill(path: Path, scenarios: list[Scenario]) -> str:
@@ -88,13 +98,16 @@ def _content(path: Path, kind: str, name: str, words: list[str], scenarios: list
     chosen = [scenario for scenario in scenarios if name in ("", scenario.name)]
     if name and not chosen:
         raise UsageError(f"{path}: no scenario {name!r} for the generated part {kind!r}")
-    if kind not in PARTS | WITH_WORDS:
-        raise UsageError(f"{path}: unknown generated part {kind!r}", expected=", ".join(PARTS | WITH_WORDS))
+    if kind not in PARTS | WITH_PAGE | WITH_WORDS:
+        expected = ", ".join(PARTS | WITH_PAGE | WITH_WORDS)
+        raise UsageError(f"{path}: unknown generated part {kind!r}", expected=expected)
     if words and (kind not in WITH_WORDS or (kind in SINGLE_SCENARIO and not name)):
         raise UsageError(f"{path}: the generated part {kind!r} takes no words", expected="; ".join(WORDS_EXPECTED))
-    if not words and kind not in PARTS:
+    if not words and kind not in PARTS | WITH_PAGE:
         raise UsageError(f"{path}: the generated part {kind!r} needs words", expected="; ".join(WORDS_EXPECTED))
-    return WITH_WORDS[kind](path, chosen, words) if words else PARTS[kind](chosen)
+    if words:
+        return WITH_WORDS[kind](path, chosen, words)
+    return WITH_PAGE[kind](path, chosen) if kind in WITH_PAGE else PARTS[kind](chosen)
 
 
 def _scenario_table(path: Path, scenarios: list[Scenario], words: list[str]) -> str:
@@ -272,6 +285,8 @@ PARTS: dict[str, Callable[[list[Scenario]], str]] = {
     "map": maps.render,
     "sources": sources.render,
 }
+# Their links depend on the place of the page.
+WITH_PAGE: dict[str, Callable[[Path, list[Scenario]], str]] = {"curves": curves.render}
 WITH_WORDS: dict[str, Callable[[Path, list[Scenario], list[str]], str]] = {
     "scenarios": _scenario_table,
     "results": _some_results,

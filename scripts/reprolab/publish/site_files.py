@@ -117,8 +117,8 @@ def readme_links(root: Path, page: Path, draft: Path) -> Callable[[str], str]:
         if source.name == "README.md" or source.is_dir():
             directory = relative.parent if source.name == "README.md" else relative
             return f"{directory.name}.html{mark}{anchor}" if directory.parent.name == "scenarios" else "index.html"
-        # With the suffix .txt a browser shows the file instead of saving it.
-        copy = draft / "files" / f"{relative}.txt"
+        # With the suffix .txt a browser shows a file instead of saving it. It draws a picture only under its name.
+        copy = draft / "files" / (relative if source.suffix == ".svg" else f"{relative}.txt")
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, copy)
         return copy.relative_to(draft).as_posix() + mark + anchor

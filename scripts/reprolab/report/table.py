@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from reprolab.core.error_place import error_text
 from reprolab.core.stats import rate_text
 from reprolab.scenario.model import Column, Experiment, Scenario
 from reprolab.scenario.trial import TrialRecord
 from reprolab.verdict.document import VariantResult
 from reprolab.verdict.judge import variant_result
-from reprolab.verdict.measured import Measured, Value, error_text, measure
+from reprolab.verdict.measured import Measured, Value, measure
 from reprolab.verdict.record import RecordedRun
 
 NOTHING, UNREADABLE = "—", "?"
@@ -159,7 +160,7 @@ def _cell(column: Column, measured: Measured) -> tuple[str, str]:
         if column.heading in measured.values:
             text = _text(column, measured.values[column.heading])
     except Exception as raised:
-        error = error or error_text(column, raised)
+        error = error or error_text(raised, column.value)
     return (f"{text} {UNREADABLE}".strip() if error else text or NOTHING), error
 
 

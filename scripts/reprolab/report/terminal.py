@@ -15,7 +15,8 @@ from reprolab.core import command_text
 from reprolab.core.number_words import plural
 from reprolab.core.terminal import REPORT_WIDTH
 from reprolab.evidence.run_info import RunInfo
-from reprolab.report import table
+from reprolab.report import curve_table, table
+from reprolab.report.curves import PlottedCurve
 from reprolab.scenario.model import Scenario
 from reprolab.verdict.answer import Answer, Kind, LookedFor, answer, custom_variants, looked_for
 from reprolab.verdict.document import SignCount, VerdictDocument
@@ -235,6 +236,7 @@ def render(
     machine: Sequence[str] = (),
     recorded: VerdictDocument | None = None,
     verbose: bool = True,
+    curves: Sequence[PlottedCurve] = (),
 ) -> None:
     """Print the report; ``machine`` are the lines about the machine, ``recorded`` is the verdict on record.
 
@@ -252,6 +254,8 @@ def render(
         if doubt := doubts(verdict):
             console.print(Text(doubt, style="dim"))
     console.print(results(scenario, tables, console.width))
+    if curves:
+        console.print(curve_table.tables(curves, console.width))
     for line in machine:
         console.print(Text(line, style="yellow"))
     if run.observed:

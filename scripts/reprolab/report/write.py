@@ -15,6 +15,7 @@ from reprolab.evidence import run_dir
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import RunInfo
 from reprolab.report import layers, markdown, table, terminal
+from reprolab.report.curves import plot
 from reprolab.report.machine import machine_lines
 from reprolab.scenario.digest import case_digest
 from reprolab.scenario.model import Scenario
@@ -55,17 +56,17 @@ def report(console: Console, scenario: Scenario, run: RunDirectory, verbose: boo
     recorded = record.verdict if record else None
     checked = run.checked_trials()
     trials = list(checked.records)
-    tables = table.tables(scenario, trials)
+    tables, curves = table.tables(scenario, trials), plot(scenario, trials)
     machine = [*checked.lines, *_changed_since(scenario, info), *machine_lines(scenario, info, verdict, trials)]
     # The files may be published, so they name no directory of this machine.
     public = f"results/{scenario.name}/{verdict.run}/"
     stream = StringIO()
     plain = Terminal(file=stream, width=REPORT_WIDTH, no_color=True)
-    terminal.render(plain, scenario, info, tables, verdict, public, machine, recorded)
+    terminal.render(plain, scenario, info, tables, verdict, public, machine, recorded, curves=curves)
     _write(run.path / REPORT, stream.getvalue())
     _write(run.path / SUMMARY, markdown.summary(scenario, info, tables, verdict, public, recorded))
     where = f"{files.display_path(run.path)}/"
-    terminal.render(console, scenario, info, tables, verdict, where, machine, recorded, verbose)
+    terminal.render(console, scenario, info, tables, verdict, where, machine, recorded, verbose, curves)
     if record is not None:
         changed = layers.compare_with_record(scenario, record, info)
         for line in changed.lines if verdict.drifted else ():

@@ -23,6 +23,7 @@ TEXTS = (
     *("README.md", "recorded.json", "history.jsonl", "matrix.json"),
     *("demo.yaml", "upstream.yaml", "reproducer.yaml", signature.FILE),
 )
+PICTURE = re.compile(r"curve-\d+\.svg")  # of a curve on record
 TEXT_KEYS = (
     *("title", "document", "summary", "finding", "headline", "answer"),
     *(SIMPLER_KEY, *catalogue.KEYS, *ranges.KEYS),
@@ -36,8 +37,9 @@ BESIDE = re.compile(r"\..*\.sw[a-p]|.*~|\.#.*|#.*#|4913|\.DS_Store")
 def case_digest(directory: Path) -> str:
     """Return "sha256:..." over paths, contents and executable bits; "" if there is no such directory.
 
-    Texts do not count: the files in TEXTS, and in compose.yaml the comments, the texts of x-reprolab, and what only a
-    shrink reads. So a finding that is written after a run does not change the digest. Files of editors do not count.
+    Texts do not count: the files in TEXTS, the pictures of curves, and in compose.yaml the comments, the texts of
+    x-reprolab, and what only a shrink reads. So a finding that is written after a run does not change the digest. Files
+    of editors do not count.
     """
     if not directory.is_dir():
         return ""
@@ -45,7 +47,8 @@ def case_digest(directory: Path) -> str:
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory).as_posix()
         beside = CACHE in name.split("/") or BESIDE.fullmatch(path.name)
-        if path.is_file() and name not in TEXTS and not beside:
+        text = name in TEXTS or PICTURE.fullmatch(name)
+        if path.is_file() and not text and not beside:
             with writing(path):
                 content, executable = path.read_bytes(), bool(path.stat().st_mode & 0o100)
             content = _without_texts(content) if name == COMPOSE else content

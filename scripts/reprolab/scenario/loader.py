@@ -30,6 +30,7 @@ from reprolab.scenario.model import (
     FACTOR,
     LANGUAGES,
     Claim,
+    Curve,
     Document,
     Experiment,
     Scenario,
@@ -376,6 +377,7 @@ def _experiment(scenario: Scenario, package: str, path: Path) -> Experiment:
         responses=getattr(module, "responses", None),
         zero=getattr(module, "zero", None),
         columns=tuple(getattr(module, "COLUMNS", ())),
+        curves=_curves(getattr(module, "CURVES", ()), variants, where),
         parallel=bool(getattr(module, "PARALLEL", False)),
         may_fail=_may_fail(module, where),
         summary=(module.__doc__ or "").strip().split("\n")[0],
@@ -431,6 +433,26 @@ def _check_claims(claims: object, variants: Mapping[str, object], where: str) ->
                     f"{where}: {claim.id} names the variant {name!r}, which VARIANTS lacks{hint(name, variants)}",
                     expected="one of " + ", ".join(variants),
                 )
+
+
+def _curves(curves: object, variants: Mapping[str, object], where: str) -> tuple[Curve, ...]:
+    """Check CURVES. Titles differ, as a record names a curve by its title."""
+    if not isinstance(curves, list | tuple) or not all(isinstance(curve, Curve) for curve in curves):
+        raise UsageError(f"{where}: CURVES is {curves!r}", expected="a list of Curve(...) objects")
+    titles = [curve.title for curve in curves]
+    for curve in curves:
+        if not all(isinstance(text, str) and text for text in (curve.title, curve.x, curve.y)):
+            raise UsageError(f"{where}: a curve lacks a text: {curve!r}", expected="texts as title, x and y")
+        if titles.count(curve.title) > 1:
+            raise UsageError(f"{where}: two curves have the title {curve.title!r}", expected="a title for each")
+        for name in curve.variants:
+            if name not in variants:
+                raise UsageError(
+                    f"{where}: the curve {curve.title!r} names the variant {name!r}, which VARIANTS lacks"
+                    f"{hint(name, variants)}",
+                    expected="one of " + ", ".join(variants),
+                )
+    return tuple(curves)
 
 
 def _check_answer(scenario: Scenario) -> None:

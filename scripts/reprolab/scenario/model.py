@@ -1,4 +1,4 @@
-"""The data model of a scenario: claims, columns, experiments, and the scenario itself."""
+"""The data model of a scenario: claims, columns, curves, experiments, and the scenario itself."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ Observation = Mapping[str, Any]
 Sign = Callable[[Observation], bool]
 Trigger = Callable[[Observation], bool]
 Rate = Callable[[Observation], tuple[int, int]]
+Points = Callable[[Observation], Mapping[Any, Any] | None]
 DOCUMENTED = "documented"
 CUSTOM = "custom"
 EXPERIMENT = "experiment"
@@ -116,6 +117,30 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """A curve of the report: a rate or a number over a number x. ``x`` and ``y`` are the titles of its axes.
+
+    ``points`` is a function from an observation to x -> (k, n), k of n tries, or to x -> number, or to None. Over the
+    valid trials of a variant the pairs are summed; of numbers the median is shown.
+
+    Each of ``variants`` has a line, all of the experiment if none is named. With ``over_variants`` the points of these
+    variants are joined to one line: each variant gives its own x. If ``points`` raises, the report shows the error.
+    """
+
+    title: str
+    x: str
+    y: str
+    points: Points
+    variants: tuple[str, ...] = ()
+    over_variants: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.variants, str):
+            raise TypeError(f"variants is {self.variants!r}, not a list of variants")
+        object.__setattr__(self, "variants", tuple(self.variants))
+
+
+@dataclass(frozen=True)
 class Experiment:
     """Variants, a function that drives them, and the claims that they decide.
 
@@ -139,6 +164,7 @@ class Experiment:
     responses: Callable[[Any, Observation], Mapping[str, Iterable[int]]] | None = None
     zero: Callable[[Any, Observation], int] | None = None
     columns: tuple[Column, ...] = ()
+    curves: tuple[Curve, ...] = ()
     parallel: bool = False
     summary: str = ""
     may_fail: frozenset[str] = frozenset()

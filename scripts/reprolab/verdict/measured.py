@@ -1,4 +1,4 @@
-"""Computes one value for each table column of a variant, from all its valid trials."""
+"""Computes one value for each table column of a variant, and the points of its curves, from all its valid trials."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from reprolab.core.error_place import directory_of, place
-from reprolab.scenario.model import Column
+from reprolab.core.error_place import error_text
+from reprolab.scenario.model import Column, Curve
 from reprolab.scenario.trial import TrialRecord
+from reprolab.verdict.curve_points import MeasuredCurve, measure_curve
 
 Value = float | str | tuple[float, ...]
 
@@ -20,23 +21,28 @@ class Measured:
 
     A value is the median of a number over the trials, the sum (k, n) of a rate, or the distinct texts. A note has the
     text of the first trial. ``errors`` is heading -> what the column raised; its value is from the other trials.
+    ``curves`` is title -> points, without the curves that have neither points nor an error.
     """
 
     values: Mapping[str, Value] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
+    curves: Mapping[str, MeasuredCurve] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Measured:
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in data["values"].items()}
-        return cls(values, dict(data.get("errors", {})))
+        curves = {title: MeasuredCurve.from_json(curve) for title, curve in data.get("curves", {}).items()}
+        return cls(values, dict(data.get("errors", {})), curves)
 
     def to_json(self) -> dict[str, Any]:
         values = {name: list(value) if isinstance(value, tuple) else value for name, value in self.values.items()}
-        return {"values": values, "errors": dict(self.errors)} if self.errors else {"values": values}
+        curves = {title: curve.to_json() for title, curve in self.curves.items()}
+        others = {"errors": dict(self.errors), "curves": curves}
+        return {"values": values} | {name: part for name, part in others.items() if part}
 
 
-def measure(columns: Iterable[Column], trials: Iterable[TrialRecord]) -> Measured:
-    """Compute the columns of a variant's valid trials. If one column raises, the others still have their values."""
+def measure(columns: Iterable[Column], trials: Iterable[TrialRecord], curves: Iterable[Curve] = ()) -> Measured:
+    """Compute columns and curves of a variant's valid trials. If one raises, the others still have their values."""
     valid = [trial for trial in trials if trial.valid]
     values: dict[str, Value] = {}
     errors: dict[str, str] = {}
@@ -48,14 +54,9 @@ def measure(columns: Iterable[Column], trials: Iterable[TrialRecord]) -> Measure
         except Exception as error:
             raised.append(error)
         if raised:
-            errors[column.heading] = error_text(column, raised[0])
-    return Measured(values, errors)
-
-
-def error_text(column: Column, error: Exception) -> str:
-    """The text of what a column raised, with its place in the source."""
-    where = place(error, directory_of(column.value))
-    return f"{type(error).__name__}: {error}" + (f" ({where})" if where else "")
+            errors[column.heading] = error_text(raised[0], column.value)
+    points = {curve.title: measure_curve(curve, valid) for curve in curves}
+    return Measured(values, errors, {title: curve for title, curve in points.items() if curve.points or curve.error})
 
 
 def _values(column: Column, trials: Iterable[TrialRecord]) -> tuple[list[Any], list[Exception]]:

@@ -19,9 +19,9 @@ from reprolab.core import command_text, files
 from reprolab.evidence import run_dir
 from reprolab.evidence.run_dir import FIRST_TRIALS, TRIALS, RunDirectory
 from reprolab.evidence.run_info import RunInfo
-from reprolab.report import layers, table, terminal
+from reprolab.report import curves, layers, table, terminal
 from reprolab.report.html import claims as claims_html
-from reprolab.report.html import logs, opening, timeline_chart, vega
+from reprolab.report.html import curve_chart, logs, opening, timeline_chart, vega
 from reprolab.report.html import trials as trials_html
 from reprolab.report.html.page import render, script_json
 from reprolab.report.machine import machine_lines
@@ -89,7 +89,7 @@ def page(scenario: Scenario, run: RunDirectory, recorded: RecordedRun | None) ->
         hosts=sum(base.origin == "host" for base in info.bases.values()),
         finding=_finding(scenario, recorded),
         marked=marked,
-        tables=_tables(scenario, run, trials),
+        tables=_tables(scenario, run, trials, charts),
         machine=[*checked.lines, *machine_lines(scenario, info, verdict, trials)],
         customs=customs,
         claims=claims,
@@ -159,9 +159,11 @@ def _host(info: RunInfo) -> list[str]:
     return [*processor, *(f"{name} {value}" for name, value in known if value)]
 
 
-def _tables(scenario: Scenario, run: RunDirectory, trials: list[TrialRecord]) -> list[dict[str, Any]]:
-    """The table of each experiment that ran, with the same cells as in the terminal."""
-    parts = []
+def _tables(
+    scenario: Scenario, run: RunDirectory, trials: list[TrialRecord], charts: trials_html.Charts
+) -> list[dict[str, Any]]:
+    """The table of each experiment that ran, with the same cells as in the terminal; and its curves."""
+    parts, plotted = [], curves.plot(scenario, trials)
     for name, rows in table.tables(scenario, trials).items():
         experiment = scenario.experiments[name]
         keys = [scenario.variant_key(name, row.variant) for row in rows]
@@ -176,6 +178,7 @@ def _tables(scenario: Scenario, run: RunDirectory, trials: list[TrialRecord]) ->
                 "reasons": [table.short_reason(row.invalid) for row in rows],
                 "places": [claims_html.trial_places(key, run, trials, scenario) for key in keys],
                 "notes": any(row.notes or row.invalid for row in rows),
+                "curves": curve_chart.figures(curves.by_experiment(plotted, name), charts),
             }
         )
     return parts

@@ -40,6 +40,7 @@ function series(item) {
 
 const datasets = {
   rates: (item) => ({ rates: item.rows }),
+  curve: (item) => ({ curve: item.rows }),
   series: (item) => ({ series: series(item) }),
   timeline: (item) => ({ steps: steps(item), events: events(item) }),
 };
