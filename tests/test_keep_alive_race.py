@@ -53,6 +53,14 @@ def test_the_first_round_does_not_count(race: ModuleType) -> None:
     assert race.by_pause(rounds(0)) == "none"
 
 
+def test_the_times_of_both_sides(race: ModuleType) -> None:
+    """Seconds, with nginx's units."""
+    assert [race.seconds(text) for text in ("2", "60s", "2500ms")] == [2, 60, 2.5]
+    first, second = race.CURVES
+    assert first.points({**rounds(4), "server_s": 2.0, "proxy_s": 2.5}) == {-0.5: (4, 64)}
+    assert second.points(rounds(4)) == {2.05: (4, 64)}
+
+
 def test_the_patch_fits_one_place_or_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The patched code compiles; what does not fit is an error; "none" reads nothing."""
     patch = runpy.run_path(str(DIRECTORY / "patch.py"))

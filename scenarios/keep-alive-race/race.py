@@ -4,7 +4,7 @@ import json
 import time
 from collections import Counter
 
-from reprolab import Claim, Column, InvalidTrial, logs
+from reprolab import Claim, Column, Curve, InvalidTrial, logs
 
 VARIANTS = {
     "documented": {},
@@ -51,7 +51,13 @@ def drive(stack):
     code, text = stack.execute("app", command, limit=120)
     if code:
         raise InvalidTrial(f"the client ended with {code}: {text[-300:]}")
-    return {"begun_ns": begun_ns, "rounds": json.loads(text)}
+    times = {"server_s": seconds(stack.factors["KEEP_ALIVE"]), "proxy_s": seconds(stack.factors["PROXY_KEEP"])}
+    return times | {"begun_ns": begun_ns, "rounds": json.loads(text)}
+
+
+def seconds(text):
+    """A time of nginx or gunicorn in seconds."""
+    return float(text[:-2]) / 1000 if text.endswith("ms") else float(text.removesuffix("s"))
 
 
 def observe(evidence, driven):
@@ -145,6 +151,28 @@ def by_pause(o):
     return ", ".join(f"{pause:g} s: {n} of {CONNECTIONS}" for pause, n in shares.items() if n) or "none"
 
 
+def share_by_pause(o):
+    """Pause in seconds -> how many of the answers after it were 502."""
+    return {row["pause"]: (row["statuses"].get("502", 0), CONNECTIONS) for row in o["rounds"] if row["pause"]}
+
+
+CURVES = [
+    Curve(
+        "502 by how much longer the server keeps a connection than the proxy",
+        "server's time minus the proxy's, in seconds",
+        "answers with 502",
+        lambda o: {o["server_s"] - o["proxy_s"]: tries(o)},
+        variants=("proxy-4s", "proxy-3s", "proxy-2.5s", "proxy-2s", "proxy-1.5s", "proxy-1s"),
+        over_variants=True,
+    ),
+    Curve(
+        "502 by the pause between two requests of a connection",
+        "pause in seconds",
+        "answers with 502",
+        share_by_pause,
+        variants=("documented", "gunicorn-27.0.1", "looked", "keep-alive-75"),
+    ),
+]
 COLUMNS = [
     Column("answers", answers),
     Column("502", tries),
