@@ -28,8 +28,8 @@ SIGNATURES = [
             "WORKER_CLASS": "gunicorn.worker_class",
             "KEEP_ALIVE": "gunicorn.keepalive",
         },
-        decides="whether it ends when gunicorn's keepalive is longer than the proxy's; the proxy's log has the errors for "
-        "POST and other methods that it does not send again, and gunicorn's log has nothing at these moments",
+        decides="whether it ends when gunicorn's keepalive is longer than the proxy's; the proxy's log has the errors "
+        "for POST and other methods that it does not send again, and gunicorn's log has nothing at these moments",
         known_from=[
             Known("the race", claim="KR-1"),
             Known("the remedy", claim="KR-2"),
