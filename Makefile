@@ -19,6 +19,7 @@ TAKES_bisect := FACTOR CLAIM EXPERIMENT CONFIDENCE LEAST_RATE GAP POINTS TRIALS 
 TAKES_diagnose := LOG CONFIG REQUIREMENTS ARGS
 TAKES_watch := SCENARIOS ARGS
 TAKES_list := ARGS
+TAKES_lock := NAME
 TAKES_judge := RUN OBSERVE JUNIT ARGS
 TAKES_html := RUN ARGS
 TAKES_compare := RUN A B VARIANT HTML ARGS
@@ -267,10 +268,10 @@ new-scenario: setup ## lay out a new scenario: make new-scenario NAME=my-case; a
 	@$(if $(NAME),$(REPROLAB) new-scenario $(call quoted,$(NAME)) $(foreach one,$(ADD),--add $(call quoted,$(one))) $(ARGS),$(call lacks,no NAME is given,a name in lower case,NAME=my-case))
 
 .PHONY: lock
-lock: setup ## write requirements.lock and the hashes in all lists of packages anew; pins stay (needs uv)
+lock: setup ## write requirements.lock and the hashes in all lists of packages anew; pins stay (needs uv). NAME=my-case: its lists only
 	@command -v uv >/dev/null || { $(call lacks,uv is not on the PATH,uv,after: pip install uv); }
-	@uv pip compile --quiet --extra dev --generate-hashes --python-version 3.11.2 --no-header -o requirements.lock pyproject.toml
-	@$(BIN)/python scripts/lock.py
+	@$(if $(NAME),,uv pip compile --quiet --extra dev --generate-hashes --python-version 3.11.2 --no-header -o requirements.lock pyproject.toml)
+	@$(BIN)/python scripts/lock.py $(call quoted,$(NAME))
 
 ##@ Keep house
 .PHONY: doctor
