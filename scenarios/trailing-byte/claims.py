@@ -69,7 +69,7 @@ def observe(evidence, driven):
 
 
 def byte_came(o):
-    """A byte was sent behind the request, and the server did something with it: it answered, or ended the connection."""
+    """A byte was sent behind the request, and the server answered it or ended the connection."""
     return o["sent"] > 0 and o["client"] in ("101", "400", "500", "closed without answer", "cut short", "reset")
 
 
@@ -101,9 +101,7 @@ def in_the_refusal(o):
 def claim(number, text, sign, shows, absent):
     """A claim on a sign; in the variant without the byte none comes."""
     quiet = [name for name in absent if name == "no-byte"]
-    return Claim(
-        f"TB-{number}", text, sign=sign, trigger=byte_came, shows=shows, absent=absent, untriggered=quiet
-    )
+    return Claim(f"TB-{number}", text, sign=sign, trigger=byte_came, shows=shows, absent=absent, untriggered=quiet)
 
 
 OLD = ["documented", "hypercorn-0.14.4", "hypercorn-0.15.0"]
@@ -114,7 +112,7 @@ CLAIMS = [
         "A WebSocket upgrade request with a byte behind it ends the whole server.",
         ends,
         [*OLD, *AT_ONCE_ENDS],
-        ["no-byte", "asyncio", "hypercorn-0.17.0", "hypercorn-0.18.0"],
+        ["no-byte", "asyncio", "at-once-0.18.0-asyncio", "hypercorn-0.17.0", "hypercorn-0.18.0"],
     ),
     claim(
         2,

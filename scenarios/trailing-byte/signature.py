@@ -1,9 +1,8 @@
 """How the case shows in logs; `reprolab diagnose` reads it."""
 
-from reprolab import Condition, Known, LogLine, Need, Signature, Step
+from reprolab import Known, LogLine, Signature, Step
 
-FACTORS = {"HYPERCORN": "hypercorn", "PYTHON": "python", "WORKER_CLASS": "hypercorn.worker_class"}
-TRIO = [Condition("the worker class is trio", [Need("hypercorn", "worker_class", "trio")])]
+FACTORS = {"HYPERCORN": "hypercorn", "PYTHON": "python"}
 THREAD = Known("the thread", url="https://github.com/pgjones/hypercorn/issues/225")
 
 SIGNATURES = [
@@ -25,7 +24,6 @@ SIGNATURES = [
                 within=4,
             ),
         ],
-        conditions=TRIO,
         package="hypercorn",
         affected=">=0.14.4,<=0.16.0",
         unaffected=">=0.17.0,<=0.18.0",
@@ -52,7 +50,6 @@ SIGNATURES = [
                 within=16,
             ),
         ],
-        conditions=TRIO,
         package="hypercorn",
         affected=">=0.17.0,<=0.18.0",
         factors=FACTORS,

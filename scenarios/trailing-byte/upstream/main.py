@@ -1,7 +1,10 @@
+"""An application that accepts every WebSocket at once, and, run by itself, the client."""
+
 import socket
 
 
 async def app(scope, receive, send):
+    """Accept, and wait until the connection ends."""
     while True:
         message = await receive()
         if scope["type"] == "lifespan":
