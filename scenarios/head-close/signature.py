@@ -12,6 +12,7 @@ SIGNATURES = [
         silent="waitress writes nothing: for HEAD the warning of an answer that is too short is left out",
         decides="two requests on one connection, HEAD first: curl -I URL --next URL says whether it makes a second one",
         known_from=[
+            Known("the next request is lost", claim="HC-1"),
             Known("the thread", url="https://github.com/Pylons/waitress/pull/428"),
         ],
     ),

@@ -29,7 +29,7 @@ SIGNATURES = [
         unaffected=">=0.17.0,<=0.18.0",
         factors=FACTORS,
         decides="whether the server has ended after it, with exit status 0",
-        known_from=[THREAD],
+        known_from=[Known("the server ends", claim="TB-4"), THREAD],
         decisive=True,
     ),
     Signature(
@@ -54,7 +54,7 @@ SIGNATURES = [
         affected=">=0.17.0,<=0.18.0",
         factors=FACTORS,
         decides="whether the server has ended after it, with exit status 0",
-        known_from=[THREAD],
+        known_from=[Known("the server ends", claim="TB-5"), THREAD],
         decisive=True,
     ),
 ]
