@@ -44,7 +44,7 @@ TAKES_chaos := ARGS
 TAKES_soak := ARGS
 TAKES_docs := ARGS
 TAKES_new-scenario := NAME ADD ARGS
-TAKES_lock :=
+TAKES_lock := NAME
 TAKES_doctor := ARGS
 TAKES_clean := ARGS
 TAKES_setup :=
@@ -267,10 +267,10 @@ new-scenario: setup ## lay out a new scenario: make new-scenario NAME=my-case; a
 	@$(if $(NAME),$(REPROLAB) new-scenario $(call quoted,$(NAME)) $(foreach one,$(ADD),--add $(call quoted,$(one))) $(ARGS),$(call lacks,no NAME is given,a name in lower case,NAME=my-case))
 
 .PHONY: lock
-lock: setup ## write requirements.lock and the hashes in all lists of packages anew; pins stay (needs uv)
+lock: setup ## write requirements.lock and the hashes in all lists of packages anew; pins stay (needs uv). NAME=my-case: its lists only
 	@command -v uv >/dev/null || { $(call lacks,uv is not on the PATH,uv,after: pip install uv); }
-	@uv pip compile --quiet --extra dev --generate-hashes --python-version 3.11.2 --no-header -o requirements.lock pyproject.toml
-	@$(BIN)/python scripts/lock.py
+	@$(if $(NAME),,uv pip compile --quiet --extra dev --generate-hashes --python-version 3.11.2 --no-header -o requirements.lock pyproject.toml)
+	@$(BIN)/python scripts/lock.py $(call quoted,$(NAME))
 
 ##@ Keep house
 .PHONY: doctor

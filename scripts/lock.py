@@ -1,6 +1,7 @@
 """Write the hashes into the lists of packages that images install. The pins stay as they are.
 
 To change a list, write NAME==VERSION into it, with a marker if necessary, then run `make lock`. Needs uv on PATH.
+With a scenario's name (`make lock NAME=my-case`) only its lists are written: each pin is a question to the index.
 """
 
 from __future__ import annotations
@@ -29,9 +30,15 @@ PYTHON = ("--python-version", "3.13")
 LIMIT = 300.0  # seconds for one release
 
 
-def lists() -> list[Path]:
-    """Return the paths of all lists."""
-    return sorted(path for pattern in LISTS for path in ROOT.glob(pattern))
+def lists(scenario: str = "") -> list[Path]:
+    """Return the paths of all lists, or of those of one scenario. LabError for a scenario that has none."""
+    paths = sorted(path for pattern in LISTS for path in ROOT.glob(pattern))
+    if not scenario:
+        return paths
+    directory = ROOT / "scenarios" / scenario
+    if chosen := [path for path in paths if directory in path.parents]:
+        return chosen
+    raise LabError(f"scenarios/{scenario}/requirements has no list", expected="a scenario with a list, NAME.txt")
 
 
 def locked(text: str, hashes: Callable[[str], list[str]]) -> str:
@@ -60,12 +67,12 @@ def hashes_of(pin: str) -> list[str]:
     return options
 
 
-def main() -> int:
-    """Write every list. Return 0, or 1 without uv."""
+def main(scenario: str = "") -> int:
+    """Write every list, or those of one scenario. Return 0, or 1 without uv."""
     if shutil.which("uv") is None:
         print("lock: uv is not on the PATH; install it (pip install uv)")
         return 1
-    for path in lists():
+    for path in lists(scenario):
         path.write_text(locked(path.read_text(encoding="utf-8"), hashes_of), encoding="utf-8")
         print(f"written: {path.relative_to(ROOT)}", flush=True)
     return 0
@@ -73,7 +80,7 @@ def main() -> int:
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        sys.exit(main(*sys.argv[1:]))
     except LabError as error:
         print(f"lock: {error}")
         sys.exit(error.exit_status)

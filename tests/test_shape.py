@@ -395,6 +395,15 @@ def test_every_list_of_packages_has_hashes(path: Path) -> None:
     assert "://" not in text, f"{relative(path)}: remove the address"
 
 
+def test_make_lock_writes_the_lists_of_one_scenario_where_it_is_named() -> None:
+    """Each pin is a question to the index, so nobody must wait for the lists of all others."""
+    chosen = lock.lists("failed-startup")
+    assert chosen and all(path.parent == ROOT / "scenarios" / "failed-startup" / "requirements" for path in chosen)
+    assert set(chosen) < set(lock.lists())
+    with pytest.raises(LabError, match="scenarios/failed/requirements has no list"):
+        lock.lists("failed")
+
+
 @pytest.mark.parametrize("line", ["a", "a>=1", "a==1.*", "a @ b", "-r b.txt", "--index-url x", "a[b]==1"])
 def test_what_is_no_pin_is_not_locked(line: str) -> None:
     """A list holds releases alone."""

@@ -133,6 +133,8 @@ def test_every_case_loads_where_it_was_taken_to(folder: Path, name: str) -> None
     directory = folder / taking.take(folder, name)
     assert [claim.id for claim in loader.load(folder, name).claims] == [c.id for c in loader.load(ROOT, name).claims]
     assert loader.signatures(loader.load(folder, name)) == loader.signatures(loader.load(ROOT, name))
+    taken, here = (loader.signatures(loader.load(root, name)) for root in (folder, ROOT))
+    assert [row.title for row in taken] == [row.title for row in here]
     assert case_digest(directory) == case_digest(ROOT / "scenarios" / name)
     assert not list(directory.rglob("*.jsonl")) and not list(directory.rglob("*.pyc"))
     assert f"  - scenarios/{name}/compose.yaml" in (folder / "compose.yaml").read_text(encoding="utf-8").splitlines()
