@@ -163,10 +163,10 @@ CLAIMS = [
     ),
     claim(
         11,
-        "h2o does not send it again: there a GET is lost too.",
+        "h2o does not send it again: there a GET is lost too, which nginx hides.",
         lost,
         ["h2o-24.1.1"],
-        ["h2o-24.1.1-keep-alive-0", "h2o-27.0.1"],
+        ["h2o-24.1.1-keep-alive-0", "h2o-27.0.1", "kept-24.1.1"],
         rate=restarts,
     ),
     claim(
