@@ -1,5 +1,6 @@
 """Workers of uvicorn end, one and then all of them: does the parent start new ones, and who answers meanwhile?"""
 
+import re
 import time
 
 from reprolab import Claim, Column, InvalidTrial, logs
@@ -39,7 +40,8 @@ def drive(stack):
     first = None if limited else look(stack, before, kill(stack, before[:1]))
     left = workers(stack)
     rest = look(stack, left, spend(stack, left) if limited else kill(stack, left)) if left else None
-    finished, running = "\n".join(stack.printed("app")).count("Finished server process"), stack.running("app")
+    finished = len(re.findall(logs.UVICORN.pattern("exiting"), "\n".join(stack.printed("app"))))
+    running = stack.running("app")
     stopped = stack.stop("app", grace=GRACE)
     seen = {"workers": int(stack.factors["WORKERS"]), "before": before, "served": served, "one": first, "all": rest}
     return seen | {"finished": finished, "running": running, "exit_status": stopped.exit_status}

@@ -7,6 +7,7 @@ from .holding import NEWEST
 MAY_FAIL_TO_START = True
 IMPORT = {"AT": "import", "HOLD": "12"}
 VARIANTS = {
+    "documented": {},
     "import": IMPORT,
     "import-cdll": IMPORT | {"HOLDER": "CDLL"},
     "import-8": IMPORT | {"HOLD": "8"},  # near the limit of the second worker: no claim is about it
