@@ -248,10 +248,9 @@ def test_the_line_of_an_archived_base_in_a_bundle(monkeypatch: pytest.MonkeyPatc
         id="sha256:2", labels=labels, attrs={}, tags=[tag, f"{resolve.bundled_name('debian:11')}:ab"]
     )
 
-    def list_images(name: str) -> list[Any]:
-        return [image]
-
-    client: Any = SimpleNamespace(images=SimpleNamespace(list=list_images, get=lambda name: image))
+    row = {"Id": image.id, "RepoTags": image.tags, "Labels": labels}
+    api = SimpleNamespace(images=lambda name: [row])
+    client: Any = SimpleNamespace(api=api, images=SimpleNamespace(get=lambda name: image))
     base = resolve_base("debian:11", client, policy=Policy.AUTO, on_progress=print)
     assert (base.origin, base.reference, base.image_id) == (Origin.LOCAL, tag, "sha256:ab")
     assert base.detail == "debian:11 came in a bundle; packages come from the archive"

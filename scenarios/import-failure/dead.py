@@ -2,7 +2,7 @@
 
 import re
 
-from reprolab import Claim, Column, wait_until
+from reprolab import Claim, Column, logs, wait_until
 
 # In many variants the start fails: that is what is observed.
 MAY_FAIL_TO_START = True
@@ -69,7 +69,7 @@ def end_worker(stack):
     if stack.factors["MAX_REQUESTS"] == "0":
         stack.kill("app", [worker])
         return worker
-    while "Autorestarting" not in "\n".join(stack.printed("app")):
+    while not re.search(logs.GUNICORN.pattern("max_requests"), "\n".join(stack.printed("app"))):
         stack.probe("/", timeout=SETTLE)
     return worker
 
@@ -80,7 +80,7 @@ def observe(evidence, driven):
     return driven | {
         "failed_in": [int(pid) for pid in re.findall(FAILED, text)],
         "unhandled": sorted(set(re.findall(r"Unhandled signal: (\w+)", text))),
-        "timed_out": [int(pid) for pid in re.findall(r"WORKER TIMEOUT \(pid:(\d+)\)", text)],
+        "timed_out": [int(pid) for pid in re.findall(logs.GUNICORN.pattern("timeout"), text)],
     }
 
 

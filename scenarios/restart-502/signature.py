@@ -28,9 +28,8 @@ THREAD = "https://github.com/benoitc/gunicorn/issues/3038"
 SIGNATURES = [
     Signature(
         "a thread worker that restarts at max_requests accepts one more connection and closes it unread",
-        steps=[RESTART],
-        beside=[REFUSED],
-        beside_hints=True,
+        steps=[REFUSED],
+        beside=[RESTART],
         conditions=[LIMITED, THREADS],
         package="gunicorn",
         affected=">=21.0.0,<=23.0.0",

@@ -111,7 +111,7 @@ LIMITED = ["two-seconds", "27.0.1-two-seconds"]
 CLAIMS = [
     claim(
         1,
-        "A connection that sends nothing holds the sync worker until WORKER TIMEOUT; another client waits so long.",
+        "A connection that sends nothing holds the sync worker until its timeout; another client waits so long.",
         held_up,
         ["documented"],
         ["no-connection", "whole-request", "two-threads"],
