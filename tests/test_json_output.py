@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -206,11 +207,7 @@ def test_a_page_beside_the_document_is_named_on_standard_error(home: Path) -> No
 def test_the_machine_as_a_document(monkeypatch: pytest.MonkeyPatch) -> None:
     """Engine and base images."""
 
-    class Images:
-        def list(self, **options: object) -> list[object]:
-            return []
-
-    client = type("Client", (), {"images": Images()})()
+    client = SimpleNamespace(api=SimpleNamespace(images=lambda **options: []))
     base = Base("debian:bookworm-slim", "debian:bookworm-slim", "sha256:1", Origin.LOCAL, "", "present")
     monkeypatch.setattr(machine, "ensure_engine", lambda on_progress: ENGINE)
     monkeypatch.setattr(machine, "client", lambda: client)
