@@ -145,7 +145,7 @@ CLAIMS = [
     ),
     claim(
         9,
-        "Another loss: to 26.1.0 a worker that ends closes the connections that the proxy keeps, also when a POST is "
+        "Another loss: before 27.0.1 a worker that ends closes the connections that the proxy keeps, also when a POST is "
         "on its way on one.",
         lost,
         ["kept-post-20.1.0", "kept-post-24.1.1", "kept-post-26.1.0"],
