@@ -145,8 +145,8 @@ CLAIMS = [
     ),
     claim(
         9,
-        "Another loss: before 27.0.1 a worker that ends closes the connections that the proxy keeps, also when a POST is "
-        "on its way on one.",
+        "Another loss: before 27.0.1 a worker that ends closes the connections that the proxy keeps, also when a POST "
+        "is on its way on one.",
         lost,
         ["kept-post-20.1.0", "kept-post-24.1.1", "kept-post-26.1.0"],
         [
