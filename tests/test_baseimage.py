@@ -59,11 +59,6 @@ class Images:
             raise ImageNotFound(f"No such image: {name}")
         return self.present[name]
 
-    def list(self, name: str) -> list[Any]:
-        """The images that have a tag of that repository."""
-        tagged = {id(image): image for image in self.present.values() if hasattr(image, "tags")}
-        return [image for image in tagged.values() if any(tag.rpartition(":")[0] == name for tag in image.tags)]
-
 
 class Engine:
     """A client with a given outcome of pulls: a dict is an event of the stream, an exception is raised."""
@@ -74,9 +69,10 @@ class Engine:
         self.pulls: list[str] = []
         self.api = SimpleNamespace(pull=self.pull, images=self.rows)
 
-    def rows(self, name: str) -> list[dict[str, Any]]:
-        """The images that have a tag of that repository, as the engine lists them."""
-        return [{"Id": row.id, "RepoTags": row.tags, "Labels": row.labels} for row in self.images.list(name)]
+    def rows(self, filters: dict[str, Any]) -> list[dict[str, Any]]:
+        """All images, as the engine lists them."""
+        tagged = {id(row): row for row in self.images.present.values() if hasattr(row, "tags")}
+        return [{"Id": row.id, "RepoTags": row.tags, "Labels": row.labels} for row in tagged.values()]
 
     def pull(self, repository: str, tag: str, *, stream: bool, decode: bool) -> Iterator[dict[str, Any]]:
         """Record the pull and return the outcome."""

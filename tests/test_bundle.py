@@ -243,7 +243,7 @@ def test_names_from_bundles_are_taken_back() -> None:
     removed = []
     row = {"Id": "sha256:1", "RepoTags": [f"{BUNDLED}/python-3:1", "reprolab-base/python:3"]}
     client: Any = SimpleNamespace(
-        api=SimpleNamespace(images=lambda name: [row]),
+        api=SimpleNamespace(images=lambda filters: [row]),
         images=SimpleNamespace(remove=lambda tag, noprune: removed.append((tag, noprune))),
     )
     assert remove_bundled(client) == ["python-3"]

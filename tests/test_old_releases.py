@@ -249,7 +249,7 @@ def test_the_line_of_an_archived_base_in_a_bundle(monkeypatch: pytest.MonkeyPatc
     )
 
     row = {"Id": image.id, "RepoTags": image.tags, "Labels": labels}
-    api = SimpleNamespace(images=lambda name: [row])
+    api = SimpleNamespace(images=lambda filters: [row])
     client: Any = SimpleNamespace(api=api, images=SimpleNamespace(get=lambda name: image))
     base = resolve_base("debian:11", client, policy=Policy.AUTO, on_progress=print)
     assert (base.origin, base.reference, base.image_id) == (Origin.LOCAL, tag, "sha256:ab")

@@ -132,4 +132,4 @@ def test_a_short_pair_on_real_containers(tmp_path: Path) -> None:
     status, printed = lab(tmp_path / "results", "run", f"{NAME}/direct", *options)
     assert status == 0, printed
     counts = read(run_directory(tmp_path / "results", NAME) / "verdict.json")["signs"]["RS-1"]
-    assert {name: row["shown"] for name, row in counts.items()} == {"documented": 1, "gunicorn-24.1.0": 0}
+    assert {name: row["shown"] for name, row in counts.items()} == {"direct/documented": 1, "direct/gunicorn-24.1.0": 0}
