@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ import soak
 from cases import ROOT, claim, in_memory, trials
 from chaos import faults
 from chaos.__main__ import broken_promises, images_of, markdown
-from chaos.attempt import Attempt, Outcome, wrong
+from chaos.attempt import CASE, Attempt, Outcome, wrong
+from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import BaseImage, Image, RunInfo
 from reprolab.verdict.judge import judge
 
@@ -30,6 +32,19 @@ def test_the_promises_hold_under_faults(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert table.read_text(encoding="utf-8").count("| kept |") == sum(fault.quick for fault in faults.all_faults(None))
+
+
+def test_a_run_of_the_same_second_leaves_nothing_to_this_one(tmp_path: Path) -> None:
+    """Runs elsewhere may have the same name: the objects of an attempt are those of its own process."""
+    run = RunDirectory(tmp_path / CASE / "20260101T000000Z")
+    run.path.mkdir(parents=True)
+    run.write_info(RunInfo(CASE, pid="boot:7:99:1:machine"))
+    asked: list[Any] = []
+    kind = SimpleNamespace(list=lambda **options: asked.append(options["filters"]["label"]) or [])
+    client: Any = SimpleNamespace(containers=kind, networks=kind, volumes=kind)
+    attempt = Attempt(tmp_path, tmp_path, client, {})
+    assert attempt.left() == []
+    assert asked == 3 * [["reprolab.run=20260101T000000Z", "reprolab.owner=boot:7:99"]]
 
 
 def test_the_second_engine_gets_all_images_of_the_run() -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from docker.models.containers import Container
 from reprolab.core.errors import LabError
 from reprolab.core.waiting import wait_until
 from reprolab.engine.containers import PROJECT, SERVICE
-from reprolab.engine.labels import OBJECT, RUN, TRIAL
+from reprolab.engine.labels import OBJECT, TRIAL, of_run
 from reprolab.engine.leftovers import lab_objects
 from reprolab.evidence.run_dir import RunDirectory
 
@@ -54,7 +54,7 @@ class Attempt:
     prefix: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
     # Known from the moment of the fault on: the fault may remove the directory of the run.
-    run_name: str = ""
+    labels: list[str] = field(default_factory=list)
 
     @property
     def log(self) -> Path:
@@ -155,10 +155,14 @@ class Attempt:
     def left(self) -> list[str]:
         """The names of all objects of the lab that are on the engine and belong to this attempt's run."""
         try:
-            label = f"{RUN}={self.run_name or self.run.name}"
-        except ValueError:
-            label = f"{OBJECT}={TRIAL}"
-        return [item.name for item in lab_objects(self.client, label)]
+            wanted = self.labels or self.labels_of_run()
+        except (LabError, OSError, ValueError):
+            wanted = [f"{OBJECT}={TRIAL}"]
+        return [item.name for item in lab_objects(self.client, wanted)]
+
+    def labels_of_run(self) -> list[str]:
+        """The labels of the run's objects. Raises LabError, OSError or ValueError if there is no run.json to read."""
+        return of_run(self.run.name, self.run.info().pid)
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ def at(stage: str, action: Callable[[Attempt], object]) -> Callable[[Attempt], N
 
     def inject(attempt: Attempt) -> None:
         STAGES[stage](attempt)
-        attempt.run_name = attempt.run.name
+        attempt.labels = attempt.labels_of_run()
         action(attempt)
 
     return inject

@@ -13,7 +13,7 @@ import docker
 from docker.errors import APIError
 
 from reprolab.engine.images import listed_images
-from reprolab.engine.owner import Owner, own_place, owner_state
+from reprolab.engine.owner import IDENTITY_PARTS, Owner, own_place, owner_state
 from reprolab.engine.owner import own_identity as own_identity
 from reprolab.engine.owner import process_identity as process_identity
 
@@ -41,6 +41,14 @@ def object_labels(scenario: str, run: str, kind: str = TRIAL) -> dict[str, str]:
         OWNER: process_identity(os.getpid()),
         PLACE: own_place(),
     }
+
+
+def of_run(run: str, process: str) -> list[str]:
+    """The labels of the objects of a run; ``process`` is its identity in run.json.
+
+    The name of a run is not enough: one in other results that began in the same second has it too.
+    """
+    return [f"{RUN}={run}", f"{OWNER}={':'.join(process.split(':')[:IDENTITY_PARTS])}"]
 
 
 def object_owner(labels: Mapping[str, str]) -> Owner:

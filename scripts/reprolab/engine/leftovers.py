@@ -162,8 +162,8 @@ def _age(item: DockerObject) -> float:
     return max(0.0, time.time() - created)
 
 
-def lab_objects(client: docker.DockerClient, label: str = OBJECT) -> Iterator[DockerObject]:
-    """All containers, networks and volumes with a label, in the order in which they can be removed."""
+def lab_objects(client: docker.DockerClient, label: str | Sequence[str] = OBJECT) -> Iterator[DockerObject]:
+    """All containers, networks and volumes with a label, or with all of several, in the order of their removal."""
     filters: dict[str, Any] = {"label": label}
     for container in client.containers.list(all=True, ignore_removed=True, filters=filters):
         created, remove = str(container.attrs.get("Created", "")), partial(container.remove, force=True, v=True)
