@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +31,8 @@ from reprolab.stack.prepare import StackPreparer, StackRequest
 SCENARIO, SERVICE = "enable-threads", "enable-threads-browser"
 WIDTHS = (390, 1280, 1920)
 PHONE, LAPTOP, PROJECTOR = WIDTHS
+# Not one that stands in the page itself, or on another host: their addresses have a colon.
+PICTURE = re.compile(r'<img [^>]*src="([^":]+)"')
 SIGHTS = [(width, scheme) for width in WIDTHS for scheme in ("light", "dark")]
 
 
@@ -71,7 +74,7 @@ class Chromium:
         picture: tuple[int, int] | None = None,
         pdf: bool = False,
     ) -> Seen:
-        """Open a page (one file) in a window of this size (pixels).
+        """Open a page, with the pictures that it has in files of their own, in a window of this size (pixels).
 
         ``script`` runs before anything is read, for instance to click. ``picture`` is the part of the page for a
         screenshot, from and to in pixels from its top. With ``pdf`` the page is printed at the end.
@@ -87,7 +90,7 @@ class Chromium:
             "pictures": [[*picture, "/tmp/page.png"]] if picture else [],
             "pdf": "/tmp/page.pdf" if pdf else "",
         }
-        self._put({"page.html": page.read_bytes(), "request.json": json.dumps(request).encode()})
+        self._put({"page.html": page.read_bytes(), "request.json": json.dumps(request).encode(), **_pictures(page)})
         done = self.container.exec_run(
             ["python3", "/tmp/look.py", "/tmp/request.json"], environment={"PYTHONPATH": "/srv"}, demux=True
         )
@@ -117,6 +120,12 @@ class Chromium:
             stream = archive.extractfile(archive.next() or path)
             assert stream is not None
             return stream.read()
+
+
+def _pictures(page: Path) -> dict[str, bytes]:
+    """The pictures beside a page, by their address in it. One that is missing is an error of the page."""
+    files = {name: page.parent / name for name in PICTURE.findall(page.read_text(encoding="utf-8"))}
+    return {name: file.read_bytes() for name, file in files.items() if file.is_file()}
 
 
 @contextmanager
