@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import runpy
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from copy import deepcopy
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -115,6 +117,22 @@ def trials(**shown: str) -> list[TrialRecord]:
         for name, marks in shown.items()
         for number, mark in enumerate(marks, 1)
     ]
+
+
+def changed(o: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """An observation with one value changed; ``path`` is its keys, parted by dots."""
+    result: dict[str, Any] = deepcopy(o)
+    *keys, last = [int(key) if key.isdigit() else key for key in path.split(".")]
+    inner: Any = result
+    for key in keys:
+        inner = inner[key]
+    inner[last] = value
+    return result
+
+
+def main_of_patch(scenario: str) -> Callable[[str], None]:
+    """The entry of a scenario's patch.py."""
+    return runpy.run_path(str(ROOT / "scenarios" / scenario / "patch.py"))["main"]  # type: ignore[no-any-return]
 
 
 def trials_of(name: str) -> bytes:

@@ -7,15 +7,15 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import docker
 from reprolab.baseimage.resolve import policy, resolve_base
 from reprolab.core.waiting import wait_until
+from reprolab.engine import labels
 from reprolab.engine.detect import client as connect
-from reprolab.engine.owner import IDENTITY_PARTS
 
 ROOT = Path(__file__).resolve().parents[1]
 REPROLAB = Path(sys.executable).with_name("reprolab")
@@ -80,9 +80,8 @@ def base(official: str) -> str:
 
 
 def of_run(run: Path) -> list[str]:
-    """The labels of a run's objects. A run in other results that began in the same second has its name too."""
-    process = read(run / "run.json")["pid"].split(":")[:IDENTITY_PARTS]
-    return [f"reprolab.run={run.name}", f"reprolab.owner={':'.join(process)}"]
+    """The labels of a run's objects."""
+    return labels.of_run(run.name, read(run / "run.json")["pid"])
 
 
 def left(client: docker.DockerClient, run: Path | None = None) -> list[str]:
@@ -104,3 +103,19 @@ def run_directory(results: Path, scenario: str = "socket-vanish") -> Path:
 def read(path: Path) -> Any:
     """A JSON file of a run."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def shown_in_pair(
+    results: Path, scenario: str, pair: tuple[str, str], claims: Iterable[str] = (), experiment: str = ""
+) -> dict[str, list[int]]:
+    """Run one trial of each of two variants: claim -> whether its sign showed in the one and in the other, 1 or 0.
+
+    Without ``claims`` those of all claims of the run.
+    """
+    options = [word for name in pair for word in ("--variant", name)]
+    what = f"{scenario}/{experiment}" if experiment else scenario
+    status, printed = lab(results, "run", what, *options, "--trials", "1")
+    assert status == 0, printed
+    signs = read(run_directory(results, scenario) / "verdict.json")["signs"]
+    keys = [f"{experiment}/{name}" if experiment else name for name in pair]
+    return {claim: [signs[claim][key]["shown"] for key in keys] for claim in claims or signs}

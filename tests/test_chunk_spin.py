@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import runpy
 import sys
-from collections.abc import Callable
-from copy import deepcopy
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from cases import ROOT
-from lab import lab, read, run_directory
+from cases import ROOT, changed, main_of_patch
+from lab import shown_in_pair
 from reprolab.scenario import loader
 
 NAME = "chunk-spin"
@@ -71,17 +68,6 @@ def test_every_sign_tells_the_four_outcomes_apart(
     assert all(spin.read_to_the_end(o) for o in (*shows, *absent))
 
 
-def changed(o: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
-    """An observation with one value changed; ``path`` is its keys, parted by dots."""
-    result: dict[str, Any] = deepcopy(o)
-    *keys, last = [int(key) if key.isdigit() else key for key in path.split(".")]
-    inner: Any = result
-    for key in keys:
-        inner = inner[key]
-    inner[last] = value
-    return result
-
-
 @pytest.mark.parametrize(
     ("sign", "o", "path", "value"),
     [
@@ -125,11 +111,6 @@ def test_the_log_names_the_killed_worker(spin: ModuleType) -> None:
     assert spin.observe(SimpleNamespace(lines=lambda _: lines), {})["timed_out"] == [8]
 
 
-def main_of_patch() -> Callable[[str], None]:
-    """The entry of patch.py."""
-    return runpy.run_path(str(DIRECTORY / "patch.py"))["main"]  # type: ignore[no-any-return]
-
-
 def test_each_patch_undoes_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that does not fit, or has no such name, fails the build; "none" reads nothing."""
     package = tmp_path / "gunicorn" / "http"
@@ -142,7 +123,7 @@ def test_each_patch_undoes_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyP
     gunicorn = SimpleNamespace(http=SimpleNamespace(body=body))
     for name, module in (("gunicorn", gunicorn), ("gunicorn.http", gunicorn.http), ("gunicorn.http.body", body)):
         monkeypatch.setitem(sys.modules, name, module)  # type: ignore[arg-type]
-    patch = main_of_patch()
+    patch = main_of_patch(NAME)
     patch("none")
     with pytest.raises(SystemExit, match="does not fit"):
         patch("unchecked")
@@ -159,11 +140,5 @@ def test_each_patch_undoes_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.timeout(600)
 def test_a_short_pair_on_real_containers(tmp_path: Path) -> None:
     """One trial of the documented stack and of the first good release: every sign is as recorded."""
-    options = ("--variant", "documented", "--variant", "gunicorn-23.0.0", "--trials", "1")
-    status, printed = lab(tmp_path / "results", "run", NAME, *options)
-    assert status == 0, printed
-    signs = read(run_directory(tmp_path / "results", NAME) / "verdict.json")["signs"]
-    shown = {
-        claim: [counts[name]["shown"] for name in ("documented", "gunicorn-23.0.0")] for claim, counts in signs.items()
-    }
+    shown = shown_in_pair(tmp_path / "results", NAME, ("documented", "gunicorn-23.0.0"))
     assert shown == {f"CS-{n}": [0, 0] if n in (4, 5) else [1, 0] for n in range(1, 7)}

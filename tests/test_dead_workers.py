@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import runpy
 import sys
-from collections.abc import Callable
-from copy import deepcopy
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from cases import ROOT
-from lab import lab, read, run_directory
+from cases import ROOT, changed, main_of_patch
+from lab import shown_in_pair
 from reprolab.core.errors import InvalidTrial
 from reprolab.scenario import loader
 
@@ -109,17 +106,6 @@ def test_a_single_worker_has_no_siblings(replaced: ModuleType) -> None:
     assert not replaced.one_killed({**DEAD, "workers": 1, "before": [9], "one": ended([9], [9], [], "timeout")})
 
 
-def changed(o: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
-    """An observation with one value changed; ``path`` is its keys, parted by dots."""
-    result: dict[str, Any] = deepcopy(o)
-    *keys, last = path.split(".")
-    inner = result
-    for key in keys:
-        inner = inner[key]
-    inner[last] = value
-    return result
-
-
 @pytest.mark.parametrize(
     ("sign", "o", "path", "value"),
     [
@@ -167,11 +153,6 @@ def test_the_log_names_the_workers_that_were_found_dead(replaced: ModuleType) ->
     assert replaced.observe(SimpleNamespace(lines=lambda _: lines), {}) == {"died": [24, 24]}
 
 
-def main_of_patch() -> Callable[[str], None]:
-    """The entry of patch.py."""
-    return runpy.run_path(str(DIRECTORY / "patch.py"))["main"]  # type: ignore[no-any-return]
-
-
 WAITS = "class Multiprocess:\n    def run(self):\n        self.should_exit.wait()\n"
 LOOKS = """class Multiprocess:
     def run(self):
@@ -201,7 +182,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_patch_changes_one_place_and_fits_its_release_only(source: Path) -> None:
     """One that does not fit, or has no such name, fails the build; "none" reads nothing."""
-    patch = main_of_patch()
+    patch = main_of_patch(NAME)
     patch("none")
     source.write_text(WAITS)
     with pytest.raises(SystemExit, match="does not fit"):
@@ -220,7 +201,7 @@ def test_a_patch_changes_one_place_and_fits_its_release_only(source: Path) -> No
 
 def test_the_two_patches_of_the_list_undo_each_other(source: Path) -> None:
     """What 0.30.2 changed, and back."""
-    patch = main_of_patch()
+    patch = main_of_patch(NAME)
     source.write_text(LOOKS)
     patch("appended")
     assert "enumerate(tuple(self.processes))" in source.read_text()
@@ -233,10 +214,5 @@ def test_the_two_patches_of_the_list_undo_each_other(source: Path) -> None:
 @pytest.mark.timeout(600)
 def test_a_short_pair_on_real_containers(tmp_path: Path) -> None:
     """One trial of the documented stack and of the first release without a fault."""
-    chosen = ("documented", "uvicorn-0.30.2")
-    options = [word for name in chosen for word in ("--variant", name)]
-    status, printed = lab(tmp_path / "results", "run", NAME, *options, "--trials", "1")
-    assert status == 0, printed
-    signs = read(run_directory(tmp_path / "results", NAME) / "verdict.json")["signs"]
-    shown = {claim: [signs[claim][name]["shown"] for name in chosen] for claim in ("DW-1", "DW-2")}
+    shown = shown_in_pair(tmp_path / "results", NAME, ("documented", "uvicorn-0.30.2"), ["DW-1", "DW-2"])
     assert shown == {"DW-1": [1, 0], "DW-2": [1, 0]}

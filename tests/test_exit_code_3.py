@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from cases import ROOT
-from lab import lab, read, run_directory
+from lab import shown_in_pair
 from reprolab.scenario import loader
 
 NAME = "exit-code-3"
@@ -117,8 +117,5 @@ def test_the_patch_passes_over_what_is_no_worker(tmp_path: Path, monkeypatch: py
 @pytest.mark.timeout(600)
 def test_a_short_pair_on_real_containers(tmp_path: Path) -> None:
     """One trial of the documented stack and of another exit status."""
-    options = ("--variant", "documented", "--variant", "status-5", "--trials", "1")
-    status, printed = lab(tmp_path / "results", "run", NAME, *options)
-    assert status == 0, printed
-    counts = read(run_directory(tmp_path / "results", NAME) / "verdict.json")["signs"]["EC3-1"]
-    assert [counts[variant]["shown"] for variant in ("documented", "status-5")] == [1, 0]
+    shown = shown_in_pair(tmp_path / "results", NAME, ("documented", "status-5"), ["EC3-1"])
+    assert shown == {"EC3-1": [1, 0]}

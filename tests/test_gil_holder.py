@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import runpy
 import sys
-from collections.abc import Callable
-from copy import deepcopy
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from cases import ROOT
-from lab import lab, read, run_directory
+from cases import ROOT, changed, main_of_patch
+from lab import shown_in_pair
 from reprolab.core.errors import InvalidTrial
 from reprolab.scenario import loader
 
@@ -77,17 +75,6 @@ def test_every_sign_tells_the_outcomes_apart(holding: ModuleType, sign: str, sho
     assert all(holding.calling(o) for o in SEEN.values())
 
 
-def changed(o: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
-    """An observation with one value changed; ``path`` is its keys, parted by dots."""
-    result: dict[str, Any] = deepcopy(o)
-    *keys, last = path.split(".")
-    inner = result
-    for key in keys:
-        inner = inner[key]
-    inner[last] = value
-    return result
-
-
 @pytest.mark.parametrize(
     ("sign", "o", "path", "value"),
     [
@@ -146,11 +133,6 @@ def test_the_log_names_the_workers_that_were_given_up(holding: ModuleType, impor
     assert importing.observe(evidence, {}) == {"imports": 2, "died": 2}
 
 
-def main_of_patch() -> Callable[[str], None]:
-    """The entry of patch.py."""
-    return runpy.run_path(str(DIRECTORY / "patch.py"))["main"]  # type: ignore[no-any-return]
-
-
 SOURCE = """class Process:
     def is_alive(self, timeout: float = 5) -> bool:
         return self.ping(timeout)
@@ -183,7 +165,7 @@ def test_a_patch_changes_one_place(
     file.parent.mkdir(parents=True)
     spec = SimpleNamespace(origin=str(tmp_path / "uvicorn" / "__init__.py"))
     monkeypatch.setattr("importlib.util.find_spec", lambda _: spec)
-    main = main_of_patch()
+    main = main_of_patch(NAME)
     main("none")
     before = SOURCE.replace("{argument}", argument)
     file.write_text(before)
@@ -213,10 +195,5 @@ def test_the_call_of_the_application_lasts_as_long_as_it_is_told(
 @pytest.mark.timeout(600)
 def test_a_short_pair_on_real_containers(tmp_path: Path) -> None:
     """One trial of the documented stack, and one with the one word changed."""
-    chosen = ("holding/documented", "holding/cdll")
-    options = [word for name in ("documented", "cdll") for word in ("--variant", name)]
-    status, printed = lab(tmp_path / "results", "run", f"{NAME}/holding", *options, "--trials", "1")
-    assert status == 0, printed
-    signs = read(run_directory(tmp_path / "results", NAME) / "verdict.json")["signs"]
-    shown = {claim: [signs[claim][name]["shown"] for name in chosen] for claim in ("GH-2", "GH-5")}
+    shown = shown_in_pair(tmp_path / "results", NAME, ("documented", "cdll"), ["GH-2", "GH-5"], experiment="holding")
     assert shown == {"GH-2": [1, 0], "GH-5": [1, 0]}

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import runpy
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from cases import ROOT
-from lab import lab, read, run_directory
+from cases import ROOT, main_of_patch
+from lab import shown_in_pair
 from reprolab.scenario import loader
 
 NAME = "head-close"
@@ -50,7 +49,7 @@ def test_only_head_with_a_length_counts(claims: ModuleType) -> None:
 
 def test_each_patch_undoes_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that does not fit fails the build; "none" changes nothing."""
-    main = runpy.run_path(str(ROOT / "scenarios" / NAME / "patch.py"))["main"]
+    main = main_of_patch(NAME)
     spec = SimpleNamespace(origin=str(tmp_path / "__init__.py"))
     monkeypatch.setitem(main.__globals__, "find_spec", lambda _: spec)
     file = tmp_path / "task.py"
@@ -70,9 +69,5 @@ def test_each_patch_undoes_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.timeout(600)
 def test_a_short_pair_on_real_containers(tmp_path: Path) -> None:
     """2.1.2 closes the connection, 3.0.2 does not."""
-    chosen = ("documented", "waitress-3.0.2")
-    options = [word for name in chosen for word in ("--variant", name)]
-    status, printed = lab(tmp_path / "results", "run", NAME, *options, "--trials", "1")
-    assert status == 0, printed
-    counts = read(run_directory(tmp_path / "results", NAME) / "verdict.json")["signs"]["HC-1"]
-    assert [counts[name]["shown"] for name in chosen] == [1, 0]
+    shown = shown_in_pair(tmp_path / "results", NAME, ("documented", "waitress-3.0.2"), ["HC-1"])
+    assert shown == {"HC-1": [1, 0]}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from cases import ROOT, trials_of
-from lab import lab, read, run_directory
+from lab import shown_in_pair
 from reprolab.scenario import loader
 
 NAME = "health-check-leak"
@@ -65,9 +65,5 @@ def test_the_signs_on_the_recorded_trials(claims: ModuleType) -> None:
 @pytest.mark.timeout(900)
 def test_health_checks_on_real_containers(tmp_path: Any) -> None:
     """With uvloop the connections stay open, with asyncio they do not."""
-    chosen = ("documented", "asyncio")
-    options = [word for name in chosen for word in ("--variant", name)]
-    code, text = lab(tmp_path / "results", "run", NAME, *options, "--trials", "1")
-    assert code == 0, text
-    counts = read(run_directory(tmp_path / "results", NAME) / "verdict.json")["signs"]["HL-5"]
-    assert [counts[name]["shown"] for name in chosen] == [1, 0]
+    shown = shown_in_pair(tmp_path / "results", NAME, ("documented", "asyncio"), ["HL-5"])
+    assert shown == {"HL-5": [1, 0]}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from cases import ROOT
-from lab import lab, read, run_directory
+from lab import shown_in_pair
 from reprolab.scenario import loader
 
 NAME = "idle-connections"
@@ -105,8 +105,5 @@ def test_the_patches_fit_once_or_fail_the_build(tmp_path: Path, monkeypatch: pyt
 @pytest.mark.timeout(600)
 def test_a_short_pair_on_real_containers(tmp_path: Path) -> None:
     """One trial of the documented stack and of the first good release that is measured."""
-    options = ("--variant", "documented", "--variant", "gunicorn-21.2.0", "--trials", "1")
-    status, printed = lab(tmp_path / "results", "run", NAME, *options)
-    assert status == 0, printed
-    counts = read(run_directory(tmp_path / "results", NAME) / "verdict.json")["signs"]["IC-2"]
-    assert [counts[variant]["shown"] for variant in ("documented", "gunicorn-21.2.0")] == [1, 0]
+    shown = shown_in_pair(tmp_path / "results", NAME, ("documented", "gunicorn-21.2.0"), ["IC-2"])
+    assert shown == {"IC-2": [1, 0]}

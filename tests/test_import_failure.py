@@ -10,8 +10,8 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from cases import ROOT
-from lab import lab, read, run_directory
+from cases import ROOT, main_of_patch
+from lab import shown_in_pair
 from reprolab.scenario import loader
 
 NAME = "import-failure"
@@ -106,7 +106,7 @@ def patch(monkeypatch: pytest.MonkeyPatch, package: Path) -> Callable[[str], Non
     """The entry of patch.py, for a gunicorn in a directory."""
     package.mkdir()
     (package / "__init__.py").write_text("")
-    main = runpy.run_path(str(DIRECTORY / "patch.py"))["main"]
+    main = main_of_patch(NAME)
     monkeypatch.setitem(main.__globals__, "find_spec", lambda _: SimpleNamespace(origin=str(package / "__init__.py")))
     return main  # type: ignore[no-any-return]
 
@@ -135,11 +135,5 @@ def test_each_patch_adds_or_removes_the_second_name(tmp_path: Path, monkeypatch:
 @pytest.mark.timeout(600)
 def test_a_short_pair_on_real_containers(tmp_path: Path) -> None:
     """One trial of the documented stack and of the first good release."""
-    options = ("--variant", "documented", "--variant", "gunicorn-24.1.0", "--trials", "1")
-    status, printed = lab(tmp_path / "results", "run", NAME, *options)
-    assert status == 0, printed
-    signs = read(run_directory(tmp_path / "results", NAME) / "verdict.json")["signs"]
-    shown = {
-        claim: [counts[name]["shown"] for name in ("documented", "gunicorn-24.1.0")] for claim, counts in signs.items()
-    }
+    shown = shown_in_pair(tmp_path / "results", NAME, ("documented", "gunicorn-24.1.0"))
     assert shown["IF-1"] == shown["IF-3"] == [1, 0] and shown["IF-2"] == [0, 1]

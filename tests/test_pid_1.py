@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from cases import ROOT
-from lab import lab, read, run_directory
+from lab import shown_in_pair
 from reprolab.scenario import loader
 
 DIRECTORY = ROOT / "scenarios" / "pid-1"
@@ -118,8 +118,5 @@ def test_the_reproducer_decides(status: int, took: int, quick: str, late: str, e
 @pytest.mark.timeout(600)
 def test_a_short_pair_on_real_containers(tmp_path: Path) -> None:
     """One trial of the documented stack and of a control."""
-    options = ("--variant", "documented", "--variant", "exec", "--trials", "1")
-    status, printed = lab(tmp_path / "results", "run", "pid-1", *options)
-    assert status == 0, printed
-    counts = read(run_directory(tmp_path / "results", "pid-1") / "verdict.json")["signs"]["P1-1"]
-    assert [counts[variant]["shown"] for variant in ("documented", "exec")] == [1, 0], printed
+    shown = shown_in_pair(tmp_path / "results", "pid-1", ("documented", "exec"), ["P1-1"])
+    assert shown == {"P1-1": [1, 0]}

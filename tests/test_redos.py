@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-import runpy
 import sys
-from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from cases import ROOT
-from lab import lab, read, run_directory
+from cases import ROOT, main_of_patch
+from lab import shown_in_pair
 from reprolab.scenario import loader
 
 NAME = "redos"
@@ -97,11 +95,6 @@ def test_the_cpu_time_is_read_from_the_kernel(redos: ModuleType) -> None:
     assert asked == [("app", ["cat", "/proc/8/schedstat"])]
 
 
-def main_of_patch() -> Callable[[str], None]:
-    """The entry of patch.py."""
-    return runpy.run_path(str(DIRECTORY / "patch.py"))["main"]  # type: ignore[no-any-return]
-
-
 CHARACTERS = 'FIELD_VCHAR = "[" + VCHAR + OBS_TEXT + "]"\n'
 OF_1_4_2 = (
     'FIELD_CONTENT = FIELD_VCHAR + "([ \\t" + VCHAR + OBS_TEXT + "]+" + FIELD_VCHAR + "){,1}"\n'
@@ -128,7 +121,7 @@ def test_a_patch_changes_how_often_a_piece_comes_and_not_what_fits(
     rfc7230 = SimpleNamespace(__file__=str(file))
     monkeypatch.setitem(sys.modules, "waitress", SimpleNamespace(rfc7230=rfc7230))  # type: ignore[arg-type]
     monkeypatch.setitem(sys.modules, "waitress.rfc7230", rfc7230)  # type: ignore[arg-type]
-    patch = main_of_patch()
+    patch = main_of_patch(NAME)
     file.write_text(CHARACTERS + OF_1_4_2)
     with pytest.raises(SystemExit, match="does not fit"):
         patch("repeated")
@@ -149,11 +142,5 @@ def test_a_patch_changes_how_often_a_piece_comes_and_not_what_fits(
 @pytest.mark.timeout(900)
 def test_a_short_pair_on_real_containers(tmp_path: Path) -> None:
     """One trial of the documented stack and of the first good release: every sign is as recorded."""
-    options = ("--variant", "documented", "--variant", "waitress-1.4.3", "--trials", "1")
-    status, printed = lab(tmp_path / "results", "run", NAME, *options)
-    assert status == 0, printed
-    signs = read(run_directory(tmp_path / "results", NAME) / "verdict.json")["signs"]
-    shown = {
-        claim: [counts[name]["shown"] for name in ("documented", "waitress-1.4.3")] for claim, counts in signs.items()
-    }
+    shown = shown_in_pair(tmp_path / "results", NAME, ("documented", "waitress-1.4.3"))
     assert shown == {f"RD-{n}": [1, 0] for n in range(1, 10)}

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import runpy
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from cases import ROOT
-from lab import lab, read, run_directory
+from cases import ROOT, main_of_patch
+from lab import shown_in_pair
 from reprolab.scenario import loader
 
 NAME = "restart-502"
@@ -96,11 +95,6 @@ def test_the_log_says_which_requests_were_run() -> None:
     assert (seen["lost"], seen["ran_lost"], seen["restarts"], seen["waits"]) == ([1], 0, 1, True)
 
 
-def main_of_patch() -> Callable[[str], None]:
-    """The entry of patch.py."""
-    return runpy.run_path(str(DIRECTORY / "patch.py"))["main"]  # type: ignore[no-any-return]
-
-
 def test_a_patch_fits_one_place_or_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The way of 20.1.0 and of 21.2.0 each become the other's; what does not fit is an error; "none" reads nothing."""
     patches = runpy.run_path(str(DIRECTORY / "patch.py"))["PATCHES"]
@@ -110,7 +104,7 @@ def test_a_patch_fits_one_place_or_fails_the_build(tmp_path: Path, monkeypatch: 
     )
     for name in ("gunicorn.workers", "gunicorn.workers.gthread"):
         monkeypatch.setitem(sys.modules, name, SimpleNamespace())
-    patch = main_of_patch()
+    patch = main_of_patch(NAME)
     patch("none")
     for name, (old, new) in patches.items():
         file.write_text(f"class Worker:\n    def accept(self, listener, conn):\n        if True:\n{old}")
@@ -128,8 +122,5 @@ def test_a_patch_fits_one_place_or_fails_the_build(tmp_path: Path, monkeypatch: 
 @pytest.mark.timeout(600)
 def test_a_short_pair_on_real_containers(tmp_path: Path) -> None:
     """One trial of the document's load on its release and on the first good one: the sign of RS-1 as recorded."""
-    options = ("--variant", "documented", "--variant", "gunicorn-24.1.0", "--trials", "1")
-    status, printed = lab(tmp_path / "results", "run", f"{NAME}/direct", *options)
-    assert status == 0, printed
-    counts = read(run_directory(tmp_path / "results", NAME) / "verdict.json")["signs"]["RS-1"]
-    assert {name: row["shown"] for name, row in counts.items()} == {"direct/documented": 1, "direct/gunicorn-24.1.0": 0}
+    shown = shown_in_pair(tmp_path / "results", NAME, ("documented", "gunicorn-24.1.0"), ["RS-1"], experiment="direct")
+    assert shown == {"RS-1": [1, 0]}

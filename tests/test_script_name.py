@@ -10,8 +10,8 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from cases import ROOT
-from lab import lab, read, run_directory
+from cases import ROOT, main_of_patch
+from lab import shown_in_pair
 from reprolab.scenario import loader
 
 NAME = "script-name"
@@ -127,7 +127,7 @@ def test_each_patch_changes_the_check_for_underscores(tmp_path: Path, monkeypatc
     """One that does not fit, or has no such name, fails the build; "none" reads nothing."""
     file = tmp_path / "http" / "message.py"
     file.parent.mkdir()
-    main = runpy.run_path(str(DIRECTORY / "patch.py"))["main"]
+    main = main_of_patch(NAME)
     monkeypatch.setitem(main.__globals__, "find_spec", lambda _: SimpleNamespace(origin=str(tmp_path / "__init__.py")))
 
     def patched(text: str, name: str) -> Any:
@@ -153,9 +153,5 @@ def test_each_patch_changes_the_check_for_underscores(tmp_path: Path, monkeypatc
 @pytest.mark.timeout(600)
 def test_a_short_pair_on_real_containers(tmp_path: Path) -> None:
     """One trial of the documented stack and of the release before."""
-    options = ("--variant", "documented", "--variant", "gunicorn-21.2.0", "--trials", "1")
-    status, printed = lab(tmp_path / "results", "run", NAME, *options)
-    assert status == 0, printed
-    signs = read(run_directory(tmp_path / "results", NAME) / "verdict.json")["signs"]
-    shown = {claim: [signs[claim][name]["shown"] for name in ("documented", "gunicorn-21.2.0")] for claim in signs}
+    shown = shown_in_pair(tmp_path / "results", NAME, ("documented", "gunicorn-21.2.0"))
     assert shown["SN-1"] == [1, 0] and shown["SN-4"] == [0, 1]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import runpy
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from cases import ROOT
-from lab import lab, read, run_directory
+from cases import ROOT, main_of_patch
+from lab import shown_in_pair
 from reprolab.processes.snapshot import Process, Signals, Snapshot, Syscall, Thread
 from reprolab.scenario import loader
 
@@ -131,7 +130,7 @@ def test_the_log_tells_the_starts_before_and_after_the_kills(reload: ModuleType)
 
 def test_each_patch_undoes_the_other(tmp_path: Path) -> None:
     """One that does not fit, or has no such name, fails the build; "none" reads nothing."""
-    patch = runpy.run_path(str(DIRECTORY / "patch.py"))["main"]
+    patch = main_of_patch(NAME)
     file = tmp_path / "master_utils.c"
     text = "void uwsgi_destroy_processes() {\n        uwsgi_detach_daemons();\n\n"
     text += "        for (i = 0; i < ushared->gateways_cnt; i++) {\n        }\n}\n"
@@ -151,11 +150,5 @@ def test_each_patch_undoes_the_other(tmp_path: Path) -> None:
 @pytest.mark.timeout(1200)
 def test_a_short_pair_on_real_containers(tmp_path: Path) -> None:
     """One trial of 2.0.27 and one of 2.0.28: the signs are as recorded."""
-    options = ("--variant", "documented", "--variant", "uwsgi-2.0.28", "--trials", "1")
-    status, printed = lab(tmp_path / "results", "run", NAME, *options)
-    assert status == 0, printed
-    signs = read(run_directory(tmp_path / "results", NAME) / "verdict.json")["signs"]
-    shown = {
-        claim: [counts[name]["shown"] for name in ("documented", "uwsgi-2.0.28")] for claim, counts in signs.items()
-    }
+    shown = shown_in_pair(tmp_path / "results", NAME, ("documented", "uwsgi-2.0.28"))
     assert shown == {f"SD-{n}": [0, 1] if n == 7 else [0, 0] if n == 3 else [1, 0] for n in range(1, 8)}

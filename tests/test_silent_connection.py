@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import runpy
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from cases import ROOT
-from lab import lab, read, run_directory
+from cases import ROOT, main_of_patch
+from lab import shown_in_pair
 from reprolab.scenario import loader
 
 NAME = "silent-connection"
@@ -113,7 +112,7 @@ def test_the_patch_fits_one_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     modules = {"gunicorn": SimpleNamespace(workers=workers), "gunicorn.workers": workers, "gunicorn.workers.sync": sync}
     for name, module in modules.items():
         monkeypatch.setitem(sys.modules, name, module)  # type: ignore[arg-type]
-    patch = runpy.run_path(str(DIRECTORY / "patch.py"))["main"]
+    patch = main_of_patch(NAME)
     patch("none")
     assert file.read_text() == text
     patch("two-seconds")
@@ -130,11 +129,5 @@ def test_the_patch_fits_one_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.timeout(600)
 def test_a_short_pair_on_real_containers(tmp_path: Path) -> None:
     """One trial with one thread and one with two: the signs are as recorded."""
-    options = ("--variant", "documented", "--variant", "two-threads", "--trials", "1")
-    status, printed = lab(tmp_path / "results", "run", NAME, *options)
-    assert status == 0, printed
-    signs = read(run_directory(tmp_path / "results", NAME) / "verdict.json")["signs"]
-    shown = {
-        claim: [signs[claim][name]["shown"] for name in ("documented", "two-threads")] for claim in ("SC-1", "SC-5")
-    }
+    shown = shown_in_pair(tmp_path / "results", NAME, ("documented", "two-threads"), ["SC-1", "SC-5"])
     assert shown == {"SC-1": [1, 0], "SC-5": [0, 1]}

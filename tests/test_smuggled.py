@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import runpy
 import sys
-from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from cases import ROOT
-from lab import lab, read, run_directory
+from cases import ROOT, main_of_patch
+from lab import shown_in_pair
 from reprolab.scenario import loader
 
 NAME = "smuggled"
@@ -159,11 +157,6 @@ def test_the_table_names_what_became_of_a_form(smuggle: ModuleType, trials: dict
     assert cells == {"bad": "hidden", "sync": "200, closed", "good": "400", "nginx": "400", "h2o": "two requests"}
 
 
-def main_of_patch() -> Callable[[str], None]:
-    """The entry of patch.py."""
-    return runpy.run_path(str(DIRECTORY / "patch.py"))["main"]  # type: ignore[no-any-return]
-
-
 LENIENT = """\
 class Message:
     def set_body_reader(self):
@@ -186,7 +179,7 @@ def test_the_patches_change_one_condition_each(tmp_path: Path, monkeypatch: pyte
     gunicorn = SimpleNamespace(http=SimpleNamespace(message=message))
     for name, module in (("gunicorn", gunicorn), ("gunicorn.http", gunicorn.http), ("gunicorn.http.message", message)):
         monkeypatch.setitem(sys.modules, name, module)  # type: ignore[arg-type]
-    patch = main_of_patch()
+    patch = main_of_patch(NAME)
     for name in ("known", "last", "alone"):
         file.write_text(LENIENT)
         with pytest.raises(SystemExit, match="does not fit"):
@@ -208,11 +201,5 @@ def test_the_patches_change_one_condition_each(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.timeout(600)
 def test_a_short_pair_on_real_containers(tmp_path: Path) -> None:
     """One trial of the documented stack and of the first good release: every sign is as recorded."""
-    options = ("--variant", "documented", "--variant", "gunicorn-22.0.0", "--trials", "1")
-    status, printed = lab(tmp_path / "results", "run", NAME, *options)
-    assert status == 0, printed
-    signs = read(run_directory(tmp_path / "results", NAME) / "verdict.json")["signs"]
-    shown = {
-        claim: [counts[name]["shown"] for name in ("documented", "gunicorn-22.0.0")] for claim, counts in signs.items()
-    }
+    shown = shown_in_pair(tmp_path / "results", NAME, ("documented", "gunicorn-22.0.0"))
     assert shown == {f"SM-{n}": [0, 0] if n == 7 else [1, 0] for n in range(1, 11)}

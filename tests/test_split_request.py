@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import runpy
 import sys
-from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from cases import ROOT
-from lab import lab, read, run_directory
+from cases import ROOT, main_of_patch
+from lab import shown_in_pair
 from reprolab.scenario import loader
 
 NAME = "split-request"
@@ -113,11 +111,6 @@ def test_the_log_is_searched_for_the_parsers_error(split: ModuleType) -> None:
     assert split.observe(SimpleNamespace(lines=lambda _: lines), {})["refused"] == 1
 
 
-def main_of_patch() -> Callable[[str], None]:
-    """The entry of patch.py."""
-    return runpy.run_path(str(DIRECTORY / "patch.py"))["main"]  # type: ignore[no-any-return]
-
-
 def test_a_patch_that_does_not_fit_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each fits the text of its own releases once; "none" reads nothing."""
     texts = {
@@ -132,17 +125,17 @@ def test_a_patch_that_does_not_fit_fails_the_build(tmp_path: Path, monkeypatch: 
     monkeypatch.syspath_prepend(str(tmp_path))
     for name in [name for name in sys.modules if name.split(".")[0] == "uvicorn"]:
         monkeypatch.delitem(sys.modules, name)
-    main_of_patch()("none")
+    main_of_patch(NAME)("none")
     for name, other in (("joined", "last-part"), ("last-part", "joined")):
         file.write_text(texts[name])
         with pytest.raises(SystemExit, match="does not fit"):
-            main_of_patch()(other)
+            main_of_patch(NAME)(other)
         assert file.read_text() == texts[name]
-        main_of_patch()(name)
+        main_of_patch(NAME)(name)
         compile(file.read_text(), str(file), "exec")
         assert ("self.parts + url" if name == "joined" else "self.url = url") in file.read_text()
     with pytest.raises(SystemExit, match="unknown patch"):
-        main_of_patch()("other")
+        main_of_patch(NAME)("other")
     for name in [name for name in sys.modules if name.split(".")[0] == "uvicorn"]:
         monkeypatch.delitem(sys.modules, name)
 
@@ -151,9 +144,5 @@ def test_a_patch_that_does_not_fit_fails_the_build(tmp_path: Path, monkeypatch: 
 @pytest.mark.timeout(600)
 def test_a_short_pair_on_real_containers(tmp_path: Path) -> None:
     """One trial of the documented stack and of the first good release: every sign is as recorded."""
-    options = ("--variant", "documented", "--variant", "uvicorn-0.17.5", "--trials", "1")
-    status, printed = lab(tmp_path / "results", "run", NAME, *options)
-    assert status == 0, printed
-    signs = read(run_directory(tmp_path / "results", NAME) / "verdict.json")["signs"]
-    for claim, counts in signs.items():
-        assert [counts[variant]["shown"] for variant in ("documented", "uvicorn-0.17.5")] == [1, 0], claim
+    shown = shown_in_pair(tmp_path / "results", NAME, ("documented", "uvicorn-0.17.5"))
+    assert shown and all(row == [1, 0] for row in shown.values()), shown

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from cases import ROOT
-from lab import lab, read, run_directory
+from lab import shown_in_pair
 from reprolab.scenario import loader
 
 
@@ -76,8 +76,5 @@ def test_the_triggers_can_be_absent(addresses: ModuleType) -> None:
 @pytest.mark.timeout(600)
 def test_a_short_pair_on_real_containers(tmp_path: Path) -> None:
     """One trial of the documented stack and of a control."""
-    options = ("--variant", "documented", "--variant", "resolver", "--trials", "1")
-    status, printed = lab(tmp_path / "results", "run", "stale-upstream", *options)
-    assert status == 0, printed
-    counts = read(run_directory(tmp_path / "results", "stale-upstream") / "verdict.json")["signs"]["SU-1"]
-    assert [counts[variant]["shown"] for variant in ("documented", "resolver")] == [1, 0], printed
+    shown = shown_in_pair(tmp_path / "results", "stale-upstream", ("documented", "resolver"), ["SU-1"])
+    assert shown == {"SU-1": [1, 0]}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from cases import ROOT
-from lab import lab, read, run_directory
+from lab import shown_in_pair
 from reprolab.scenario import loader
 
 DIRECTORY = ROOT / "scenarios" / "two-masters"
@@ -119,8 +119,5 @@ def test_a_patch_must_fit_the_release(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.timeout(600)
 def test_a_short_pair_on_real_containers(tmp_path: Path) -> None:
     """One trial of the documented stack and of a control."""
-    options = ("--variant", "documented", "--variant", "first-killed", "--trials", "1")
-    status, printed = lab(tmp_path / "results", "run", "two-masters", *options)
-    assert status == 0, printed
-    counts = read(run_directory(tmp_path / "results", "two-masters") / "verdict.json")["signs"]["TM-1"]
-    assert [counts[variant]["shown"] for variant in ("documented", "first-killed")] == [1, 0], printed
+    shown = shown_in_pair(tmp_path / "results", "two-masters", ("documented", "first-killed"), ["TM-1"])
+    assert shown == {"TM-1": [1, 0]}

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import runpy
 import sys
-from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from cases import ROOT
-from lab import lab, read, run_directory
+from cases import ROOT, main_of_patch
+from lab import shown_in_pair
 from reprolab.scenario import loader
 
 NAME = "unread-body"
@@ -99,11 +97,6 @@ def test_the_body_must_be_read_where_it_is_asked_for(body: ModuleType, fine: dic
     assert not body.all_answered(fine)
 
 
-def main_of_patch() -> Callable[[str], None]:
-    """The entry of patch.py."""
-    return runpy.run_path(str(DIRECTORY / "patch.py"))["main"]  # type: ignore[no-any-return]
-
-
 TEXTS = {
     "drained": "def handle(req, conn, keepalive):\n    try:\n        if True:\n            if keepalive:\n"
     "                return (keepalive, conn)\n    finally:\n        pass\n",
@@ -120,7 +113,7 @@ def test_a_patch_that_does_not_fit_fails_the_build(tmp_path: Path, monkeypatch: 
     names = {"gunicorn": gunicorn, "gunicorn.workers": gunicorn.workers, "gunicorn.workers.gthread": gthread}
     for name, module in names.items():
         monkeypatch.setitem(sys.modules, name, module)  # type: ignore[arg-type]
-    patch = main_of_patch()
+    patch = main_of_patch(NAME)
     patch("none")
     for name, other in (("drained", "undrained"), ("undrained", "drained")):
         file.write_text(TEXTS[name])
@@ -138,11 +131,5 @@ def test_a_patch_that_does_not_fit_fails_the_build(tmp_path: Path, monkeypatch: 
 @pytest.mark.timeout(600)
 def test_a_short_pair_on_real_containers(tmp_path: Path) -> None:
     """One trial of the documented stack and of the first release with the correction: every sign is as recorded."""
-    options = ("--variant", "documented", "--variant", "gunicorn-24.0.0", "--trials", "1")
-    status, printed = lab(tmp_path / "results", "run", NAME, *options)
-    assert status == 0, printed
-    signs = read(run_directory(tmp_path / "results", NAME) / "verdict.json")["signs"]
-    shown = {
-        claim: [counts[name]["shown"] for name in ("documented", "gunicorn-24.0.0")] for claim, counts in signs.items()
-    }
+    shown = shown_in_pair(tmp_path / "results", NAME, ("documented", "gunicorn-24.0.0"))
     assert shown == {f"UB-{n}": [0, 1] if n == 8 else [1, 0] for n in range(1, 9)}
