@@ -41,6 +41,19 @@ def mapping(content: object, known: Iterable[str], where: str) -> dict[str, Any]
     return content
 
 
+def rows(content: object, known: Iterable[str], where: str, expected: str) -> list[tuple[dict[str, Any], str]]:
+    """Return the mappings of a list, each with its place; none without content.
+
+    Raises UsageError unless it is a list of mappings whose keys are all known; ``expected`` describes it.
+    """
+    if content is None:
+        return []
+    if not isinstance(content, list) or not content:
+        raise UsageError(f"{where} is {content!r}", expected=expected)
+    places = [f"{where}[{number}]" for number in range(1, len(content) + 1)]
+    return [(mapping(row, known, place), place) for row, place in zip(content, places, strict=True)]
+
+
 def reject_unknown_keys(content: Mapping[str, Any], known: Iterable[str], where: str, prefix: str = "") -> None:
     """Raise UsageError for a key that is not in ``known``; the message suggests the closest known key."""
     known = list(known)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from reprolab.core.config_file import mapping
+from reprolab.core.config_file import rows
 from reprolab.core.errors import UsageError
 
 ALLOW_KEY = "allow"
@@ -29,15 +29,8 @@ class Allowance:
 
 def read_allowances(content: object, where: str) -> tuple[Allowance, ...]:
     """Read x-reprolab.allow. ``where`` is the Compose file. Raises UsageError that names the place of a fault."""
-    if content is None:
-        return ()
-    key_path = f"{where}: x-reprolab.{ALLOW_KEY}"
-    if not isinstance(content, list) or not content:
-        raise UsageError(f"{key_path} is {content!r}", expected=f"a list, such as [{EXAMPLE}]")
-    return tuple(
-        _allowance(mapping(row, KEYS, f"{key_path}[{number}]"), f"{key_path}[{number}]")
-        for number, row in enumerate(content, 1)
-    )
+    listed = rows(content, KEYS, f"{where}: x-reprolab.{ALLOW_KEY}", f"a list, such as [{EXAMPLE}]")
+    return tuple(_allowance(row, place) for row, place in listed)
 
 
 def _allowance(row: dict[str, Any], where: str) -> Allowance:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from reprolab.core.config_file import mapping
+from reprolab.core.config_file import rows
 from reprolab.core.errors import UsageError
 
 NOT_TESTED_KEY = "not_tested"
@@ -28,15 +28,8 @@ class NotTested:
 
 def read_not_tested(content: object, where: str) -> tuple[NotTested, ...]:
     """Read x-reprolab.not_tested. ``where`` is the Compose file. Raises UsageError that names the place of a fault."""
-    if content is None:
-        return ()
-    key_path = f"{where}: x-reprolab.{NOT_TESTED_KEY}"
-    if not isinstance(content, list) or not content:
-        raise UsageError(f"{key_path} is {content!r}", expected=f"a list, such as [{EXAMPLE}]")
-    return tuple(
-        _sentence(mapping(row, KEYS, f"{key_path}[{number}]"), f"{key_path}[{number}]")
-        for number, row in enumerate(content, 1)
-    )
+    listed = rows(content, KEYS, f"{where}: x-reprolab.{NOT_TESTED_KEY}", f"a list, such as [{EXAMPLE}]")
+    return tuple(_sentence(row, place) for row, place in listed)
 
 
 def check_ids(sentences: Collection[NotTested], claims: Collection[str], where: str) -> None:

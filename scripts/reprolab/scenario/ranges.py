@@ -11,7 +11,7 @@ from typing import Any
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from reprolab.core.config_file import hint, mapping
+from reprolab.core.config_file import hint, rows
 from reprolab.core.errors import UsageError
 from reprolab.scenario.requirement import is_range
 
@@ -91,17 +91,9 @@ def read_needs(
     content: object, factors: Mapping[str, str], values: Mapping[str, tuple[str, ...]], where: str
 ) -> tuple[Need, ...]:
     """Read x-reprolab.needs. ``where`` is the Compose file. Raises UsageError that names the place of a fault."""
-    if content is None:
-        return ()
-    place = f"{where}: x-reprolab.{NEEDS_KEY}"
-    if not isinstance(content, list) or not content:
-        raise UsageError(f"{place} is {content!r}", expected=NEEDS_EXAMPLE)
     checked = partial(_checked_value, factors=factors, values=values)
-    places = (f"{place}[{number}]" for number in range(1, len(content) + 1))
-    return tuple(
-        _need(mapping(row, NEED_KEYS, row_place), row_place, checked, factors)
-        for row, row_place in zip(content, places, strict=True)
-    )
+    listed = rows(content, NEED_KEYS, f"{where}: x-reprolab.{NEEDS_KEY}", NEEDS_EXAMPLE)
+    return tuple(_need(row, place, checked, factors) for row, place in listed)
 
 
 def _need(row: Mapping[str, Any], place: str, checked: CheckedValue, factors: Mapping[str, str]) -> Need:

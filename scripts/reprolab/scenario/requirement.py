@@ -10,7 +10,7 @@ from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from reprolab.core.config_file import hint, mapping
+from reprolab.core.config_file import hint, rows
 from reprolab.core.errors import UsageError
 
 REQUIRES_KEY = "requires"
@@ -70,15 +70,9 @@ class Requirement:
 
 def read_requirements(content: object, directory: Path, where: str, allowed: Allowed) -> tuple[Requirement, ...]:
     """Read x-reprolab.requires. ``where`` is the Compose file. Raises UsageError that names the place of a fault."""
-    if content is None:
-        return ()
-    key_path = f"{where}: x-reprolab.{REQUIRES_KEY}"
-    if not isinstance(content, list) or not content:
-        raise UsageError(f"{key_path} is {content!r}", expected='a list, such as [{kernel: ">=5.10", why: ...}]')
-    return tuple(
-        _requirement(mapping(row, KEYS, f"{key_path}[{number}]"), directory, f"{key_path}[{number}]", allowed)
-        for number, row in enumerate(content, 1)
-    )
+    example = 'a list, such as [{kernel: ">=5.10", why: ...}]'
+    listed = rows(content, KEYS, f"{where}: x-reprolab.{REQUIRES_KEY}", example)
+    return tuple(_requirement(row, directory, place, allowed) for row, place in listed)
 
 
 def _requirement(row: Mapping[str, Any], directory: Path, where: str, allowed: Allowed) -> Requirement:
