@@ -527,7 +527,7 @@ def remaining(client: docker.DockerClient) -> list[Any]:
     """The containers, networks and volumes of the guide's scenario that are on the engine now, in this order."""
     filters: dict[str, Any] = {"label": f"reprolab.scenario={OWN_NAME}"}
     return [
-        *client.containers.list(all=True, filters=filters),
+        *client.containers.list(all=True, ignore_removed=True, filters=filters),
         *client.networks.list(filters=filters),
         *client.volumes.list(filters=filters),
     ]

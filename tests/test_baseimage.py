@@ -33,6 +33,7 @@ from reprolab.baseimage.resolve import (
     resolve_base,
 )
 from reprolab.core.errors import BaseImageError, EngineError, UsageError
+from reprolab.engine.images import listed_images
 
 KEYRING = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
 OFFICIAL = "python:3.6.15-slim-bullseye"
@@ -596,7 +597,7 @@ def test_a_fallback_image_works_and_is_kept(version: str, pip: str, bottle: str)
         shown = client.containers.run(tag, ["python", "-c", "import bottle; print(bottle.__version__)"], remove=True)
         assert shown.decode().strip() == bottle
     finally:
-        for built in client.images.list(name=tag):
+        for built in listed_images(client, tag):
             client.images.remove(str(built.id), force=True)
 
 
@@ -608,7 +609,7 @@ def test_a_failed_build_shows_its_last_lines_and_leaves_no_image(tmp_path: Path)
     recipe = "FROM scratch\nCOPY nothing /\n"
     with pytest.raises(BaseImageError, match=r"(?s)could not be built.*COPY"):
         fallback._replace(client, name, lambda: fallback._build(client, context(recipe), name, {}, {}), "print")
-    assert client.images.list(name=name) == []
+    assert listed_images(client, name) == []
 
 
 def context(dockerfile: str) -> io.BytesIO:

@@ -24,6 +24,7 @@ from reprolab.bundle import create, members
 from reprolab.bundle import load as bundle_load
 from reprolab.bundle.load import Loader
 from reprolab.core.errors import BundleError
+from reprolab.engine.images import listed_images
 from reprolab.engine.labels import BUNDLED
 from reprolab.evidence import lookup, run_dir
 from reprolab.scenario import loader as scenario_loader
@@ -280,7 +281,7 @@ def without_tools(lock: str) -> str:
 def remove_test_images() -> None:
     """Remove the tags that this test made: of the scenario's images, and those that loading gave to base images."""
     client = engine()
-    for image in client.images.list():
+    for image in listed_images(client):
         for tag in image.tags:
             if tag.startswith((f"reprolab/{NAME}-", f"{BUNDLED}/")):
                 client.images.remove(tag, noprune=tag.startswith(BUNDLED))

@@ -62,7 +62,9 @@ def test_a_case_comes_up_by_compose_alone(images: dict[str, str]) -> None:
     """`--wait` ends once it is healthy; no other service is there; it is closed as the lab's own stacks are."""
     done = compose("--profile", CASE, "up", "--wait", **images)
     assert done.returncode == 0, done.stderr
-    (container,) = engine().containers.list(all=True, filters={"label": f"com.docker.compose.project={PROJECT}"})
+    (container,) = engine().containers.list(
+        all=True, ignore_removed=True, filters={"label": f"com.docker.compose.project={PROJECT}"}
+    )
     assert container.labels["com.docker.compose.service"] == f"{CASE}-app"
     assert container.attrs["State"]["Health"]["Status"] == "healthy"
     host = container.attrs["HostConfig"]

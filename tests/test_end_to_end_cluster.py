@@ -25,6 +25,7 @@ from reprolab.cluster.share import copy_images
 from reprolab.cluster.workplace import FOLDER, Workplace
 from reprolab.core.waiting import wait_until
 from reprolab.engine.detect import ensure_engine
+from reprolab.engine.images import listed_images
 from reprolab.engine.labels import OBJECT, TRIAL
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import BuiltImage
@@ -122,7 +123,11 @@ class TwoHosts:
         """Return when a trial runs on the second host."""
         client = self.second.client()
         trial = {"label": f"{OBJECT}={TRIAL}"}
-        wait_until("a trial's stack runs there", lambda: len(client.containers.list(filters=trial)) >= 2, 90)
+        wait_until(
+            "a trial's stack runs there",
+            lambda: len(client.containers.list(ignore_removed=True, filters=trial)) >= 2,
+            90,
+        )
         wait_until("its evidence has begun", lambda: list((folder / "second" / FOLDER).rglob("compose.json")), 30)
 
 
@@ -142,7 +147,9 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoHosts]:
     (images,) = info.images.values()
     built = Built({name: BuiltImage(image) for name, image in images.items()}, info.bases)
     # A base that was made on this host is looked up with the one of Debian that it was made from.
-    tags = {tag for image in engine().images.list() for tag in image.tags if tag.startswith(f"{fallback.NAME}/debian:")}
+    tags = {
+        tag for image in listed_images(engine()) for tag in image.tags if tag.startswith(f"{fallback.NAME}/debian:")
+    }
     tags |= {image.reference for image in images.values()} | {base.reference or "" for base in info.bases.values()}
     with spare_engine(sorted(tags)) as second, link(second):
         yield TwoHosts(folder / "checkout", second, built)
@@ -185,7 +192,9 @@ def test_the_trial_of_a_host_whose_network_is_cut_runs_elsewhere(
         hosts.in_a_trial(tmp_path)
         subprocess.run([*hosts.second.prefix, "ip", "link", "set", UPLINK, "down"], check=True)
         try:
-            wait_until("its trial has ended", lambda: not hosts.second.client().containers.list(), 60)
+            wait_until(
+                "its trial has ended", lambda: not hosts.second.client().containers.list(ignore_removed=True), 60
+            )
             time.sleep(12)  # until the scheduler has given it up
         finally:
             subprocess.run([*hosts.second.prefix, "ip", "link", "set", UPLINK, "up"], check=True)
@@ -208,13 +217,13 @@ def test_an_engine_that_is_killed_in_a_trial_costs_nothing_but_time(
         lines = measured(hosts, tmp_path, kill)
     finally:
         hosts.second.restore()
-    for container in hosts.second.client().containers.list(all=True):
+    for container in hosts.second.client().containers.list(all=True, ignore_removed=True):
         container.remove(force=True)
     assert any(line.startswith("second is used no more") for line in lines), lines
     assert any("was broken off on second" in line for line in lines), lines
     half = list(results.rglob("half-trials/*-second"))
     assert half and all((path / "compose.json").exists() for path in half)
-    left = engine().containers.list(all=True, filters={"label": "reprolab.scenario=chaos"})
+    left = engine().containers.list(all=True, ignore_removed=True, filters={"label": "reprolab.scenario=chaos"})
     assert left == []
 
 
@@ -225,7 +234,7 @@ def test_the_lab_starts_a_worker_for_an_engine_that_is_named(hosts: TwoHosts, tm
         (result,) = lab.measure({FAILS: 1}, scenario.claims[:1]).values()
     assert [(record.host, record.valid) for record in result.records] == [("local", True)]
     assert result.count(scenario.claims[0]).words == "1/1"
-    assert engine().containers.list(all=True, filters={"label": "reprolab.scenario=chaos"}) == []
+    assert engine().containers.list(all=True, ignore_removed=True, filters={"label": "reprolab.scenario=chaos"}) == []
 
 
 def test_an_engine_uses_the_images_of_another_one(

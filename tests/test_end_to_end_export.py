@@ -14,6 +14,7 @@ from lab import base, engine, read
 from reprolab.baseimage import cpython
 from reprolab.core.subprocesses import run
 from reprolab.engine.detect import compose_command, ensure_engine
+from reprolab.engine.images import listed_images
 from reprolab.export import spec, write
 from reprolab.scenario import loader
 
@@ -87,7 +88,7 @@ def left(name: str) -> list[str]:
         *(container.name for container in client.containers.list(all=True, ignore_removed=True)),
         *(volume.name for volume in client.volumes.list()),
         *(network.name for network in client.networks.list()),
-        *(tag for image in client.images.list() for tag in image.tags),
+        *(tag for image in listed_images(client) for tag in image.tags),
     ]
     return [str(text) for text in names if str(text).startswith(f"{name}-reproducer")]
 

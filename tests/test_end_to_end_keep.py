@@ -38,7 +38,9 @@ def test_the_stack_of_an_invalid_trial_stays(results: Path) -> None:
     leftovers.remove_leftovers(client)
     assert client.containers.get(name).status == "running"
     project = {"label": f"com.docker.compose.project={name.rpartition('-gunicorn-settings-app')[0]}"}
-    assert len(client.containers.list(all=True, filters=project)) == 1, "the containers that looked at it are gone"
+    assert len(client.containers.list(all=True, ignore_removed=True, filters=project)) == 1, (
+        "the containers that looked at it are gone"
+    )
     assert lab(results, "down", CASE, "--as", "kept") == (0, f"down: {CASE} --as kept\n")
     assert client.containers.list(all=True, ignore_removed=True, filters=project) == []
     assert client.networks.list(filters=project) == []

@@ -43,7 +43,7 @@ def loading(client: docker.DockerClient, results: Path) -> Path | None:
     if not runs:
         return None
     run = runs[0].parent
-    mine = client.containers.list(filters={"label": of_run(run)})
+    mine = client.containers.list(ignore_removed=True, filters={"label": of_run(run)})
     images = [str(c.attrs["Config"]["Image"]) for c in mine]
     return run if any("/wrk:" in image for image in images) else None
 

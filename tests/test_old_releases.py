@@ -29,6 +29,7 @@ from reprolab.baseimage.old_releases import (
 )
 from reprolab.baseimage.resolve import Base, Origin, Policy, resolve_base
 from reprolab.core.errors import BaseImageError
+from reprolab.engine.images import listed_images
 from reprolab.stack import apt_stages, archived_bases
 from reprolab.stack.archived_bases import on_archive
 
@@ -374,10 +375,12 @@ def net() -> Iterator[Net]:
         network.serve(archive, "/srv", "archive.lab.invalid", "living.lab.invalid")
         yield network
     finally:
-        for container in client.containers.list(all=True, filters={"label": f"reprolab-test={network.name}"}):
+        for container in client.containers.list(
+            all=True, ignore_removed=True, filters={"label": f"reprolab-test={network.name}"}
+        ):
             container.remove(force=True)
         client.networks.get(network.name).remove()
-        for image in client.images.list():
+        for image in listed_images(client):
             for tag in image.tags:
                 if tag.startswith((f"{network.name}:", f"{fallback.NAME}/{network.name}-")):
                     client.images.remove(tag, force=True)
@@ -436,7 +439,7 @@ def test_the_error_without_an_archive(net: Net) -> None:
         on_archive(base, net.client, print, network=net.name)
     assert raised.value.expected.endswith("http://archive.alone.invalid/debian oldie")
     assert "REPROLAB_BASES=host" in raised.value.advice
-    assert not [tag for image in net.client.images.list() for tag in image.tags if base.image_id[7:19] in tag]
+    assert not [tag for image in listed_images(net.client) for tag in image.tags if base.image_id[7:19] in tag]
 
 
 @pytest.mark.docker

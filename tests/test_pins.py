@@ -323,7 +323,9 @@ def lab(root: Path, *arguments: str, monkeypatch: pytest.MonkeyPatch) -> Result:
 
 def ours() -> list[Container]:
     """Return the containers that asking left behind."""
-    containers: list[Container] = client().containers.list(all=True, filters={"label": f"{labels.RUN}={ask_apt.RUN}"})
+    containers: list[Container] = client().containers.list(
+        all=True, ignore_removed=True, filters={"label": f"{labels.RUN}={ask_apt.RUN}"}
+    )
     return containers
 
 

@@ -549,10 +549,13 @@ def tracked() -> list[Path]:
     return found
 
 
-def test_images_are_listed_by_one_request() -> None:
-    """`images.list()` of the SDK asks for each image by itself, and fails if another process removes one meanwhile."""
-    users = [path.name for path in (ROOT / "scripts").rglob("*.py") if "images.list(" in path.read_text("utf-8")]
-    assert users == [], "call reprolab.engine.images.listed_images()"
+def test_a_list_of_the_engine_survives_what_ends_meanwhile() -> None:
+    """The SDK asks for each listed image or container by itself: it fails if another process removes one meanwhile."""
+    for path in (*(ROOT / "scripts").rglob("*.py"), *(ROOT / "tests").rglob("*.py")):
+        text = path.read_text("utf-8")
+        assert not re.search(r"images\.list\(", text), f"{relative(path)}: call reprolab.engine.images.listed_images()"
+        for call in re.findall(r"containers\.list\([^)]*", text):
+            assert "ignore_removed=True" in call, f"{relative(path)}: {call}: pass ignore_removed=True"
 
 
 def test_no_registry_is_named() -> None:
