@@ -316,6 +316,17 @@ def test_a_huge_map_leaves_claims_out_of_its_page() -> None:
     assert "no room for B-2, B-3, B-4" in text
 
 
+def test_the_page_tells_the_reasons_of_cells_once() -> None:
+    """A cell that cannot start has no result for any claim; a claim with other reasons tells its own."""
+    shown = document_of(["x", "0/1"])
+    others = tuple(replace(shown.claims[0], id=f"B-{number}", asked=False) for number in range(2, 4))
+    cells = (shown.cells[0], replace(shown.cells[1], errors={"B-2": "KeyError: 'lamp'"}))
+    text = page.render_page(Path("nowhere"), replace(shown, claims=(*shown.claims, *others), cells=cells))
+    assert len(list(Elements(text).of("ul", "reasons"))) == 2
+    first = shown.claims[0].id
+    assert text.count(f'for the same reasons, as <a href="#{first}">') == 1
+
+
 def test_a_hostile_text_stays_a_text(place: Path) -> None:
     """A reason comes from a server's log."""
     document = read_matrix(place)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from cases import EXPERIMENT, claim, in_memory, lay_out, load, trial, trials
 from reprolab.core import files
-from reprolab.core.errors import EngineError, EvidenceError, Exit, UsageError
+from reprolab.core.errors import EngineError, EvidenceError, Exit, LabError, UsageError
 from reprolab.engine import leftovers
 from reprolab.evidence import lookup, run_dir
 from reprolab.evidence.run_info import BuiltImage, Image, RoundsInfo
@@ -109,8 +109,9 @@ class FakeRunner:
         watch: Any,
         keeper: Any,
         on_rounds: Any,
+        before_keeping: Callable[[], None],
     ):
-        self.keeper = keeper
+        self.keeper, self.before_keeping = keeper, before_keeping
         self.on_rounds = on_rounds
         self.run, self.trial_ends = run, observer.trial_ends
         self.bases: dict[str, Any] = {}
@@ -163,6 +164,7 @@ def finish(*rows: Any, error: BaseException | None = None) -> Callable[[FakeRunn
 
     def behave(runner: FakeRunner) -> None:
         for row in rows:
+            runner.before_keeping()
             runner.run.append(row)
             runner.trial_ends(row)
         if error:
@@ -220,6 +222,21 @@ def test_a_run_that_goes_well(start: Callable[..., Session]) -> None:
     assert "1 confirmed" in (started.run.path / "report.txt").read_text(encoding="utf-8")
     assert "[  6/6] old #3  blinked no" in shown(started)
     assert "removed the leftovers of an earlier run that was killed: 2 containers" in started.messages  # type: ignore[attr-defined]
+
+
+def test_a_run_ends_when_the_files_of_its_case_change(start: Callable[..., Session]) -> None:
+    """The trials before stay; the one after is of neither state of the files."""
+
+    def behave(runner: FakeRunner) -> None:
+        finish(GOOD[0])(runner)
+        (runner.scenario.directory / "compose.yaml").write_text("services: {}\n", encoding="utf-8")
+        finish(GOOD[1])(runner)
+
+    started = start(behave)
+    with pytest.raises(LabError, match="the files of the case were changed"):
+        started.execute()
+    assert started.run is not None and len(started.run.trials()) == 1
+    assert run_json(started)["status"] == "failed"
 
 
 def test_the_summary_of_a_ci_job_gets_the_report(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,13 +46,15 @@ def render_page(directory: Path, document: MatrixDocument) -> str:
     room = max(len(document.asked), MOST_CELLS // max(len(document.cells), 1))
     claims, left_out = document.claims[:room], document.claims[room:]
     places = {cell.coordinates: evidence_link(directory, cell) for cell in document.cells}
+    sections = [_section(drawing, claim, places) for claim in claims]
     return page.render(
         __package__,
         "matrix.html.j2",
         document=document,
         title=layout.title(document),
         warnings=layout.warnings(document),
-        sections=[_section(drawing, claim, places) for claim in claims],
+        sections=sections,
+        reasons_first_at=_reasons_first_at(sections),
         left_out=[claim.id for claim in left_out],
         marks=[(mark, words) for words, mark in drawing.marks.items()],
         rows=drawing.rows,
@@ -86,6 +89,12 @@ def _section(drawing: Layout, claim: MatrixClaim, places: dict[Coordinates, str]
         "thin": THIN if has_thin(document, claim.id) else "",
         "reasons": layout.reasons(document, claim.id),
     }
+
+
+def _reasons_first_at(sections: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Claim -> the first claim with the same reasons for the same cells; a cell that cannot start lacks all claims."""
+    first: dict[str, str] = {}
+    return {section["claim"].id: first.setdefault(str(section["reasons"]), section["claim"].id) for section in sections}
 
 
 def _draw(

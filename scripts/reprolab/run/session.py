@@ -28,7 +28,7 @@ from reprolab.run.keep import Keeper, StackKept
 from reprolab.run.observer import RunObserver
 from reprolab.run.plan import Plan, PlannedVariant
 from reprolab.run.runner import Prepared, Runner, Stopwatch
-from reprolab.scenario.digest import case_digest
+from reprolab.scenario.digest import CaseFiles
 from reprolab.scenario.model import Scenario
 from reprolab.verdict.document import read_verdict
 from reprolab.verdict.judge import exit_status, exit_words
@@ -50,6 +50,11 @@ class Session:
     run: RunDirectory | None = None
     info: RunInfo | None = None
     runner: Runner | None = None
+    files: CaseFiles = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Before anything that waits: the scenario has just been loaded.
+        self.files = CaseFiles.of(self.plan.scenario.directory)
 
     def execute(self) -> Exit:
         """Run the plan, judge it, report it; returns the exit status. Raises LabError; the evidence is kept."""
@@ -104,7 +109,7 @@ class Session:
                 factors=dict(scenario.factors),
                 plan=_entries(self.plan.variants),
                 host=host_facts.facts(engine),
-                case=case_digest(scenario.directory),
+                case=self.files.digest,
                 lab=version("reprolab"),
                 checksums=True,
                 machine=at_start(),
@@ -139,6 +144,7 @@ class Session:
             watch=self.watch,
             keeper=self.keeper,
             on_rounds=self._save_rounds,
+            before_keeping=self.files.check,
         )
         prepared = self.runner.prepare()
         self._save_bases()
