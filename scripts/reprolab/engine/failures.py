@@ -55,10 +55,19 @@ def engine_errors(doing: str) -> Iterator[None]:
         yield
     except (DockerException, requests.RequestException) as error:
         raise EngineError(
-            f"the engine failed while {doing}: {error}",
+            f"the engine failed while {doing}: {plain_reason(error)}",
             expected="an engine that answers",
             advice="`docker info` shows whether it does",
         ) from error
+
+
+def plain_reason(error: BaseException) -> str:
+    """The text of the system's error, such as "Connection refused", which the HTTP libraries wrap several times."""
+    inner: BaseException | None = error
+    while inner:
+        cause, reasons = inner, (getattr(inner, "reason", None), *inner.args)
+        inner = next((reason for reason in reasons if isinstance(reason, BaseException)), None)
+    return (isinstance(cause, OSError) and cause.strerror) or str(error)
 
 
 def raise_if_engine_gone(client: docker.DockerClient) -> None:
@@ -85,7 +94,7 @@ def no_answer(client: docker.DockerClient, limit: float | None = None) -> str:
             client.ping()
             reasons.append("")
         except (DockerException, requests.RequestException) as error:
-            reasons.append(str(error))
+            reasons.append(plain_reason(error))
 
     # The client's own limit is that of its longest request.
     asking = Thread(target=ping, name="ping", daemon=True)

@@ -91,7 +91,7 @@ class CaseFiles:
             raise LabError(
                 f"the files of the case were changed while it was measured ({self.directory})",
                 expected="the same files from the first trial to the last",
-                advice="begin again: trials of the files as they are now count, those of the files before are kept apart",
+                advice="begin again: trials of the files as they are now count, those of before are kept apart",
             )
 
 
