@@ -117,9 +117,21 @@ def test_the_answer_names_lines_reasons_and_the_command(tmp_path: Path) -> None:
     assert "reprolab run socket-vanish --set GUNICORN=19.6.0 --set WORKERS=9 --set THREADS=4" in output
     assert "--set MAX_REQUESTS=1000" in output
     assert "https://github.com/benoitc/gunicorn/issues/1298" in output
+    assert "settings in gunicorn.conf.py: workers, threads, max_requests\n" in output
     assert "not read: gunicorn.conf.py:4: secret is not known" in output
     assert "hunter2" not in output
     assert "/srv" not in output
+
+
+@pytest.mark.parametrize(("name", "text"), [("setup.ini", "[tool]\nlength = 1\n"), ("urls.py", "import django\n")])
+def test_a_configuration_of_something_else_is_told(tmp_path: Path, name: str, text: str) -> None:
+    """Else a reader takes the defaults for the settings of the file."""
+    log, config = tmp_path / "web.log", tmp_path / name
+    log.write_text(TRACEBACK)
+    config.write_text(text)
+    status, output = run(str(log), "--config", str(config))
+    assert status == Exit.AS_RECORDED
+    assert f"not read: {name}: it has no setting of gunicorn or uWSGI" in output
 
 
 def test_under_make_the_command_is_a_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from reprolab.diagnose.assess import NAMED, Assessment, Level
 from reprolab.diagnose.case_command import CaseCommand
 from reprolab.diagnose.mask import masked
 from reprolab.diagnose.session import Diagnosis
+from reprolab.diagnose.settings import Facts
 
 MOST_UNREAD = 12
 
@@ -40,11 +41,24 @@ def _read(diagnosis: Diagnosis) -> Iterator[str]:
     if releases:
         words = [f"{package} {version} ({source})" for (package, version), source in sorted(releases.items())]
         yield f"releases: {', '.join(words[:MOST_UNREAD])}"
+    yield from _settings(diagnosis.facts)
     unread = list(dict.fromkeys(f"{row.source}: {row.reason}" for row in diagnosis.facts.unread))
     for line in unread[:MOST_UNREAD]:
         yield f"not read: {line}"
     if len(unread) > MOST_UNREAD:
         yield f"not read: {len(unread) - MOST_UNREAD} more places"
+
+
+def _settings(facts: Facts) -> Iterator[str]:
+    """Where settings were read, with their names: so a wrong file is seen. A value may be a secret."""
+    places: dict[str, dict[str, None]] = {}
+    for row in facts.settings:
+        file, _, line = row.source.rpartition(":")
+        if row.value:
+            places.setdefault(file if line.isdecimal() else row.source, {})[row.name] = None
+    for place, names in places.items():
+        more = f" and {len(names) - MOST_UNREAD} more" if len(names) > MOST_UNREAD else ""
+        yield f"settings in {place}: {masked(', '.join(list(names)[:MOST_UNREAD]))}{more}"
 
 
 def _case(assessment: Assessment, command: CaseCommand) -> Iterator[str]:

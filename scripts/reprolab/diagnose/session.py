@@ -15,7 +15,7 @@ from reprolab.diagnose.log_facts import LogFact, LogFacts
 from reprolab.diagnose.log_stream import LogStream, open_logs, without_colours
 from reprolab.diagnose.matcher import Block, Match, Plan, Progress
 from reprolab.diagnose.origins import Origins
-from reprolab.diagnose.settings import OPTION, Facts, Release
+from reprolab.diagnose.settings import OPTION, Facts, Release, Unread
 from reprolab.diagnose.unusual import LineSample, UnusualLine, learned, unusual_lines
 from reprolab.scenario import loader
 from reprolab.scenario.model import Scenario
@@ -219,7 +219,8 @@ def read_facts(question: Question) -> Facts:
     for path in question.configs:
         text = read_bounded(path)
         reader = uwsgi_file if uwsgi_file.is_one(text, path.name) else gunicorn_file
-        facts.add(reader.read(text, path.name))
+        items = reader.read(text, path.name)
+        facts.add(items or [Unread(path.name, "it has no setting of gunicorn or uWSGI")])
     for path in question.inspects:
         facts.add(inspect_file.read(read_bounded(path, LARGEST_LIST), path.name))
     for pair in question.variables:
