@@ -172,6 +172,8 @@ def test_each_record_has_a_line_in_the_history(tmp_path: Path) -> None:
         "case": "sha256:3",
         "bases": {"python:3.6": {key: value for key, value in base.items() if key != "detail"}},
     }
+    record(tmp_path, run)
+    assert path.read_text(encoding="utf-8").splitlines() == [first], "a run that is judged again has one line"
     record(tmp_path, finished(tmp_path, *trials(documented="---", old="---")))
     again, second = path.read_text(encoding="utf-8").splitlines()
     assert again == first

@@ -41,23 +41,27 @@ def line(record: RecordedRun) -> dict[str, Any]:
 def append(scenario: Scenario, record: RecordedRun) -> Path:
     """Add the line of a recorded run to history.jsonl; returns its path. The file is never left half written.
 
-    Raises UsageError if a line of the file is damaged.
+    A run that was judged again, and put on record again, replaces its line if that is the last one. Raises UsageError
+    if a line of the file is damaged.
     """
     path = history_path(scenario)
     before = _read(path)
+    if before and json.loads(before[-1]).get("run") == record.verdict.run:
+        before.pop()
     with replacing(path) as draft:
-        draft.write_text(before + json.dumps(line(record), ensure_ascii=False) + "\n", encoding="utf-8")
+        lines = [*before, json.dumps(line(record), ensure_ascii=False)]
+        draft.write_text("".join(f"{text}\n" for text in lines), encoding="utf-8")
     return path
 
 
-def _read(path: Path) -> str:
-    """The content of the history; "" without one. Raises UsageError that names the first line that is damaged."""
-    if not path.exists():
-        return ""
-    content = path.read_bytes()
-    for number, text in enumerate(content.splitlines(), 1):
+def _read(path: Path) -> list[str]:
+    """The lines of the history; none without one. Raises UsageError that names the first line that is damaged."""
+    content = path.read_bytes() if path.exists() else b""
+    lines = []
+    for number, text in enumerate(content.removesuffix(b"\n").split(b"\n") if content else (), 1):
         try:
-            entry = json.loads(text)
+            lines.append(text.decode("utf-8"))
+            entry = json.loads(lines[-1])
         except (ValueError, RecursionError):
             entry = None
         if not isinstance(entry, dict):
@@ -66,5 +70,4 @@ def _read(path: Path) -> str:
                 expected="one JSON object a line, for each run that was put on record",
                 advice=f"git checkout {path} restores it",
             )
-    # Without its last line end, the new line would be joined to the last one.
-    return content.decode() + ("" if content.endswith(b"\n") or not content else "\n")
+    return lines
