@@ -87,6 +87,18 @@ def test_each_parameter_has_its_words(line: str, expected: list[str]) -> None:
     assert words(line) == expected
 
 
+def test_the_services_of_a_stack_to_adopt(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the file that stands before, or of the one in a directory. A file that is no Compose file gives no word."""
+    stack = home / "stack"
+    stack.mkdir()
+    (stack / "docker-compose.yml").write_text("services: {web: {}, worker: {}, db: {}}\n", encoding="utf-8")
+    (stack / "notes.txt").write_text("{", encoding="utf-8")
+    monkeypatch.chdir(stack)
+    assert words("adopt docker-compose.yml --app w") == ["web", "worker"]
+    assert words("adopt . --proxy ") == ["web", "worker", "db"]
+    assert words("adopt notes.txt --app ") == words("adopt missing.yml --app ") == []
+
+
 def test_runs_and_kept_logs(home: Path) -> None:
     """Scenarios that have runs; behind a slash their runs, the newest first."""
     for name, stamp in (("blink", "20260101T000000Z"), ("blink", "20260202T000000Z"), ("gone", "20260303T000000Z")):

@@ -172,6 +172,22 @@ def _stacks(line: Line, incomplete: str) -> Words:
     return [(path.name, "") for path in sorted((line.results / BY_HAND / line.first()).glob("*"))]
 
 
+def _services(line: Line, incomplete: str) -> Words:
+    """The services of the Compose file that the line names, or that the directory there has."""
+    import yaml
+
+    from reprolab.adopt.source import FILES
+
+    file = Path(str(line.given.get("file") or ""))
+    file = next((path for name in FILES if (path := file / name).is_file()), file)
+    try:
+        model = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError:
+        return []
+    services = model.get("services") if isinstance(model, dict) else None
+    return [(str(name), "") for name in services] if isinstance(services, dict) else []
+
+
 def _additions(line: Line, incomplete: str) -> Words:
     # Its templates need a library.
     from reprolab.scenario.scaffold import ADDITIONS
@@ -193,6 +209,7 @@ WORDS: dict[str, Callable[[Line, str], Words]] = {
     "RUN VARIANT VARIANT | RUN VARIANT | RUN RUN | COPY COPY": _compared,
     "MAP": _maps,
     "WORD": _additions,
+    "SERVICE": _services,
     "shrink|DIR": lambda line, incomplete: [("shrink", "the least stack of the newest shrink")],
     # Parameters whose metavar says less than their name.
     "variants": _variants,
