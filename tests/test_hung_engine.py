@@ -115,6 +115,18 @@ def test_an_answer_is_told_from_none(connected: docker.DockerClient) -> None:
     assert no_answer(SimpleNamespace(ping=lambda: True)) == ""  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("host", "reason"),
+    [("unix:///nowhere.sock", "No such file or directory"), ("tcp://127.0.0.1:9", "Connection refused")],
+)
+def test_a_command_without_an_engine_is_told_by_the_systems_words(host: str, reason: str) -> None:
+    """The first thing that a user without an engine sees."""
+    for connect in (client, lambda environ: detect.ensure_engine(print, environ)):
+        with pytest.raises(EngineError) as raised:
+            connect({**os.environ, "DOCKER_HOST": host})
+        assert raised.value.args[0] == f"no Docker Engine answers at {host}: {reason}"
+
+
 def test_a_wait_without_a_limit_is_ended(connected: docker.DockerClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """The user is told first. The main thread may be in a system call that never returns."""
     for name, value in {"STEP": 0.05, "TELL": 0.2, "LIMIT": 0.6}.items():

@@ -42,13 +42,17 @@ class Source:
         return services
 
 
+def compose_file(place: Path) -> Path:
+    """The Compose file of a directory, as Compose looks for it; any other path stays as it is."""
+    return next((path for name in FILES if (path := place / name).is_file()), place)
+
+
 def read(file: Path, compose: tuple[str, ...], wanted: Collection[str] = ()) -> Source:
     """Read a Compose file, with the profiles of the services that are ``wanted``.
 
     Raises UsageError for a file that is missing, that Compose refuses, or without services.
     """
-    file = file.resolve()
-    file = next((path for name in FILES if (path := file / name).is_file()), file)
+    file = compose_file(file.resolve())
     if not file.is_file():
         what = f"{file} has no {FILES[0]} or {FILES[2]}" if file.is_dir() else f"there is no file {file}"
         raise UsageError(what, expected=WANTED)

@@ -31,6 +31,7 @@ from reprolab.baseimage.rootfs import ADDED, FILES, NOT_UNPACKED, ensure_mmdebst
 from reprolab.core.errors import BaseImageError, LabError
 from reprolab.core.locks import directory_lock
 from reprolab.core.progress import OnProgress
+from reprolab.engine.failures import plain_reason
 from reprolab.engine.images import listed_images
 
 RECIPE = 1  # increase it when this module, rootfs.py or cpython.py changes the content of the images
@@ -238,7 +239,7 @@ def _replace(client: docker.DockerClient, reference: str, make: Callable[[], str
     try:
         output = make()
     except (APIError, requests.exceptions.RequestException) as error:
-        raise _failed(reference, str(getattr(error, "explanation", None) or error)) from error
+        raise _failed(reference, getattr(error, "explanation", None) or plain_reason(error)) from error
     image = _current(client, reference, fingerprint)
     if image is None:
         raise _failed(reference, output[-2000:])

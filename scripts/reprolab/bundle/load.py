@@ -23,6 +23,7 @@ from reprolab.core.errors import BundleError, LabError, UsageError
 from reprolab.core.progress import OnProgress
 from reprolab.engine import labels
 from reprolab.engine.detect import Engine
+from reprolab.engine.failures import plain_reason
 from reprolab.engine.images import listed_images
 from reprolab.evidence import lookup, run_dir
 from reprolab.pins import index_releases
@@ -76,7 +77,7 @@ class Loader:
         except (DockerException, requests.RequestException) as error:
             full = "no space left" in str(error)
             raise BundleError(
-                f"the engine did not take the images: {error}",
+                f"the engine did not take the images: {plain_reason(error)}",
                 expected="enough space on the engine's disk" if full else "an engine that keeps running",
                 advice="free some space there and load again" if full else "`docker info` shows its state",
             ) from error
@@ -93,7 +94,7 @@ class Loader:
                 keep_bundled(official, base.reference, base.id, self.client)
             except (DockerException, requests.RequestException) as error:
                 raise BundleError(
-                    f"the bundle's base image {official} ({base.reference}) cannot be used: {error}",
+                    f"the bundle's base image {official} ({base.reference}) cannot be used: {plain_reason(error)}",
                     expected="an image of the bundle, by the name that its manifest gives",
                     advice="get the bundle again from its maker",
                 ) from error

@@ -176,10 +176,9 @@ def _services(line: Line, incomplete: str) -> Words:
     """The services of the Compose file that the line names, or that the directory there has."""
     import yaml
 
-    from reprolab.adopt.source import FILES
+    from reprolab.adopt.source import compose_file
 
-    file = Path(str(line.given.get("file") or ""))
-    file = next((path for name in FILES if (path := file / name).is_file()), file)
+    file = compose_file(Path(str(line.given.get("file") or "")))
     try:
         model = yaml.safe_load(file.read_text(encoding="utf-8"))
     except yaml.YAMLError:

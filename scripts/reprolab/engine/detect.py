@@ -17,6 +17,7 @@ from reprolab.core.subprocesses import CommandError, run
 from reprolab.core.versions import at_least
 from reprolab.engine import install
 from reprolab.engine.apt import Machine
+from reprolab.engine.failures import plain_reason
 from reprolab.engine.plugins import BUILDX, COMPOSE, ask_versions, ensure_plugins
 
 MINIMUM_ENGINE = "20.10"
@@ -160,9 +161,9 @@ def _probe_failure(machine: Machine, host: str) -> str:
     return ""
 
 
-def _reason(error: DockerException) -> str:
-    """Return the message without the prefixes that the SDK puts before it."""
-    return str(error).removeprefix("Error while fetching server API version: ")
+def _reason(error: DockerException | OSError) -> str:
+    """Return the message without what the libraries put around it."""
+    return plain_reason(error).removeprefix("Error while fetching server API version: ")
 
 
 def _start_if_silent(machine: Machine, on_progress: OnProgress, host: str) -> bool:
@@ -213,7 +214,7 @@ def _facts(machine: Machine, host: str) -> tuple[dict[str, Any], dict[str, Any]]
         finally:
             sdk.close()
     except (DockerException, OSError) as error:  # the errors of requests are OSErrors
-        raise _no_answer(host, str(error)) from error
+        raise _no_answer(host, _reason(error)) from error
 
 
 def _check_engine(facts: Mapping[str, Any], host: str) -> None:

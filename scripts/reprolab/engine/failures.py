@@ -62,10 +62,13 @@ def engine_errors(doing: str) -> Iterator[None]:
 
 
 def plain_reason(error: BaseException) -> str:
-    """The text of the system's error, such as "Connection refused", which the HTTP libraries wrap several times."""
+    """The text of the system's error, such as "Connection refused", which the libraries wrap several times.
+
+    Of an error of the lab it would lose what the lab says: this is for errors of the Docker SDK and of requests.
+    """
     inner: BaseException | None = error
     while inner:
-        cause, reasons = inner, (getattr(inner, "reason", None), *inner.args)
+        cause, reasons = inner, (getattr(inner, "reason", None), *inner.args, inner.__cause__)
         inner = next((reason for reason in reasons if isinstance(reason, BaseException)), None)
     return (isinstance(cause, OSError) and cause.strerror) or str(error)
 

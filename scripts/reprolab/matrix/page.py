@@ -93,8 +93,9 @@ def _section(drawing: Layout, claim: MatrixClaim, places: dict[Coordinates, str]
 
 def _reasons_first_at(sections: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Claim -> the first claim with the same reasons for the same cells; a cell that cannot start lacks all claims."""
-    first: dict[str, str] = {}
-    return {section["claim"].id: first.setdefault(str(section["reasons"]), section["claim"].id) for section in sections}
+    first: dict[tuple[Any, ...], str] = {}
+    reasons = {section["claim"].id: tuple(section["reasons"]) for section in sections}
+    return {claim: first.setdefault(why, claim) for claim, why in reasons.items()}
 
 
 def _draw(

@@ -13,6 +13,7 @@ import requests
 from docker.errors import DockerException
 
 from reprolab.engine import labels
+from reprolab.engine.failures import plain_reason
 from reprolab.engine.helpers import SMALL_LOG
 from reprolab.pins.pin import Pin, PinAnswer, State
 
@@ -95,7 +96,7 @@ def ask(reference: str, sets: Iterable[Packages], client: docker.DockerClient) -
         finally:
             container.remove(force=True, v=True)
     except (DockerException, requests.exceptions.RequestException) as error:
-        return AptAnswer(failure=f"no answer from a container of {reference}: {error}")
+        return AptAnswer(failure=f"no answer from a container of {reference}: {plain_reason(error)}")
 
 
 def read(output: str, sets: Iterable[Packages]) -> AptAnswer:
