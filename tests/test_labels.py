@@ -20,6 +20,7 @@ from docker.errors import APIError, NotFound
 from reprolab.core import process_info
 from reprolab.core.errors import EngineError
 from reprolab.engine import labels, leftovers, owner
+from reprolab.engine.images import listed_images
 from reprolab.engine.labels import HAND, IMAGE, OBJECT, OWNER, object_labels, owner_lives, process_identity
 from reprolab.engine.leftovers import Removed, remove_leftovers
 from reprolab.engine.owner import INITIAL_NAMESPACE, Owner, own_identity, owner_state
@@ -414,3 +415,26 @@ def test_used_images_stay() -> None:
     assert free.removed
     with pytest.raises(APIError):
         labels.remove_images(engine(images=Kind(Thing({OBJECT: IMAGE}, conflict(500)))))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("", ["1", "2", "3"]),
+        ("reprolab/app", ["1"]),
+        ("reprolab/app:old", ["1"]),
+        ("reprolab/*", ["1", "2"]),
+        ("reprolab/ap", []),
+    ],
+)
+def test_images_are_chosen_by_name_and_keep_all_tags(name: str, expected: list[str]) -> None:
+    """Of the repository, or with the tag too. Other tags of such an image stay: who removes one must know them."""
+    rows = [
+        {"Id": "1", "RepoTags": ["reprolab/app:old", "mine:1"], "Labels": None},
+        {"Id": "2", "RepoTags": ["reprolab/proxy:new"], "Labels": {"a": "b"}},
+        {"Id": "3", "RepoTags": None, "Labels": None},
+    ]
+    client: Any = SimpleNamespace(api=SimpleNamespace(images=lambda filters: rows))
+    images = listed_images(client, name)
+    assert [image.id for image in images] == expected
+    assert [image.tags for image in images if image.id == "1"] in ([], [("reprolab/app:old", "mine:1")])
