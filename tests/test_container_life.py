@@ -19,7 +19,7 @@ import requests
 import yaml
 from cases import COMPOSE, EXPERIMENT, ROOT, load, trial
 from lab import base, engine
-from reprolab import InvalidTrial
+from reprolab import InvalidTrial, wait_until
 from reprolab.baseimage.resolve import policy
 from reprolab.core.errors import UsageError
 from reprolab.engine import labels
@@ -36,7 +36,7 @@ from reprolab.stack import disturbances, life
 from reprolab.stack.compose import check_scenario, resolve
 from reprolab.stack.disturbances import ServiceEvent, reason_of, undisturbed
 from reprolab.stack.prepare import StackPreparer, StackRequest
-from reprolab.stack.sampling import cpu_seconds, rows_of, series_of
+from reprolab.stack.sampling import cpu_seconds, of_service, rows_of, series_of
 from reprolab.stack.stack import Stack
 
 # It fails to start, or answers 500, as /state/mode says; /leak opens a file, /work uses the processor in a child.
@@ -206,15 +206,25 @@ def test_a_start_that_fails_is_observed_only_where_it_may_fail(make: Make) -> No
 
 @docker_test
 def test_processes_are_sampled_where_the_server_is_the_first_process(make: Make, tmp_path: Path) -> None:
-    """Leaked descriptors and the CPU time of a busy child show; the worker is the child of the server."""
+    """Leaked descriptors and the CPU time of a busy child show; the worker is the child of the server.
+
+    The health check that runs all the time is no process of the server, and its open files are none of the leak.
+    """
     preparer = StackPreparer(ensure_engine(print), engine(), policy(os.environ), print)
     (model,) = preparer.models(loader.load(ROOT, "pool-freeze"), [StackRequest({})], {})
     tool = {"name": model["name"], "services": {"forensics": model["services"]["forensics"]}}
     preparer.build(tool, tmp_path / "build")
     image = tool["services"]["forensics"]["image"]
-    stack = make({"init": False, "environment": {"MODE": "busy"}}, image)
+    check = {"test": ["CMD", "sleep", "60"], "interval": "1s", "timeout": "60s"}
+    stack = make({"init": False, "environment": {"MODE": "busy"}, "healthcheck": check}, image)
     stack.up()
+
+    def checked() -> bool:
+        return "sleep 60" in [process.title for process in stack.forensics().snapshot.processes.values()]
+
+    wait_until("the health check runs", checked, 30)
     (before,) = stack.workers()
+    assert sorted(stack.processes().processes) == [1, before.pid]
     with stack.sample("app", ["cpu", "descriptors", "sockets", "rss"], every=0.2) as samples:
         stack.get("/leak")
         time.sleep(1)
@@ -290,6 +300,18 @@ def test_looks_become_samples() -> None:
         {"at_s": 2.0, "cpu": 1.0, "rss": 7},
         {"at_s": 3.0, "cpu": 1.3, "rss": 6},
     ]
+
+
+def test_a_health_check_is_no_process_of_the_service() -> None:
+    """A look has it and its child; neither counts. What was started below the first process does."""
+    look = {"at_ns": 1, "processes": {"1": [1, 0, 5, 3, 0], "7": [2, 0, 5, 3, 1], "40": [9, 1, 1, 1, 0]}}
+    look["processes"] |= {"41": [9, 1, 1, 1, 40], "50": [3, 0, 5, 3, 99]}  # 99 ended during the look
+    assert of_service(look) == {"at_ns": 1, "processes": {"1": [1, 0, 5, 3], "7": [2, 0, 5, 3], "50": [3, 0, 5, 3]}}
+    processes = {
+        int(pid): Process(int(pid), values[-1], "S", ("x",), values[0], Signals(), ())
+        for pid, values in look["processes"].items()
+    }
+    assert list(Snapshot(5, processes).of_service().processes) == [1, 7, 50]
 
 
 @pytest.mark.parametrize(("first", "server"), [("/sbin/docker-init", 7), ("python", 1)])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 NAMES = """
@@ -68,6 +68,7 @@ HIDDEN = 1  # the kernel shows this instead of an address to a process that may 
 KIB = 1024
 INITS = ("docker-init", "tini", "podman-init", "catatonit", "init")
 PIPE = re.compile(r"pipe:\[(\d+)\]")
+FIRST, OUTSIDE = 1, 0  # the pid of a container's first process, and the parent that a command from outside has
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,11 @@ class Snapshot:
                 return child
         raise ValueError(f"no process has an init process as its parent; the processes are {sorted(self.processes)}")
 
+    def of_service(self) -> Snapshot:
+        """The snapshot without the commands that were run in the container from outside (see `from_outside`)."""
+        others = from_outside({pid: process.parent for pid, process in self.processes.items()})
+        return replace(self, processes={pid: p for pid, p in self.processes.items() if pid not in others})
+
     def holders(self, target: str, access: str = "") -> list[int]:
         """The pids that have ``target`` ("pipe:[123]") open; with ``access`` "r" or "w", only with this access."""
         return [
@@ -200,6 +206,17 @@ class Snapshot:
     def sharers(self, file: str) -> list[int]:
         """The pids that map a shared file."""
         return [pid for pid, process in sorted(self.processes.items()) if any(m.file == file for m in process.shared)]
+
+
+def from_outside(parents: Mapping[int, int]) -> set[int]:
+    """The processes that are none of the service's: health checks, other commands of the engine, and their children.
+
+    ``parents`` is pid -> parent. The parent of such a command is outside of the container, so its number is 0.
+    """
+    found = {pid for pid, parent in parents.items() if parent == OUTSIDE and pid != FIRST}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
 
 
 def _is_init(process: Process) -> bool:

@@ -29,8 +29,8 @@ class StackLooks(StackContainers):
         return bool(self._inspectors)
 
     def processes(self, role: str = "app") -> Snapshot:
-        """A snapshot of every process of a service. Raises InvalidTrial."""
-        return self._inspector(role).snapshot()[0]
+        """A snapshot of the processes of a service, without its health checks. Raises InvalidTrial."""
+        return self._inspector(role).snapshot()[0].of_service()
 
     def forensics(self, role: str = "app", name: str = "forensics", title: str = "") -> Forensics:
         """A snapshot with Python stacks. It is kept as evidence below ``name``, with a summary under ``title``."""

@@ -26,7 +26,7 @@ def look():
             files = len(os.listdir(base + "/fd"))
         except OSError:
             continue
-        processes[pid] = [int(stat[19]), int(stat[11]) + int(stat[12]), memory, files]
+        processes[pid] = [int(stat[19]), int(stat[11]) + int(stat[12]), memory, files, int(stat[1])]
         network = network or base
     return {"at_ns": time.time_ns(), "processes": processes, "sockets": counts(network) if sockets and network else {}}
 

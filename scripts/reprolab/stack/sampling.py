@@ -19,7 +19,7 @@ from reprolab.engine.streams import socket_of, stdout_lines
 from reprolab.evidence.series import SAMPLES_FILE, Sample
 from reprolab.machine.texts import TCP_STATES, TICKS_PER_SECOND, UNIX_STATES
 from reprolab.processes.inspector import ProcessInspector
-from reprolab.processes.snapshot import STATES
+from reprolab.processes.snapshot import STATES, from_outside
 from reprolab.stack.looks import StackLooks
 from reprolab.stack.sampler import SCRIPT
 
@@ -116,6 +116,15 @@ class StackSampling(StackLooks):
             )
 
 
+def of_service(look: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A look of the sampler's script without the parents of the processes and without commands from outside."""
+    others = from_outside({int(pid): parent for pid, (*_, parent) in look["processes"].items()})
+    return {
+        **look,
+        "processes": {pid: values for pid, (*values, _) in look["processes"].items() if int(pid) not in others},
+    }
+
+
 def series_of(name: str, looks: Sequence[Mapping[str, Any]]) -> Iterator[Sample]:
     """The looks of the sampler's script as samples of a service ``name``."""
     before: Mapping[str, Any] | None = None
@@ -208,7 +217,7 @@ class Sampler:
 
     def _read(self) -> None:
         for line in stdout_lines(self.stream, self._note_error):
-            self.looks.append(json.loads(line))
+            self.looks.append(of_service(json.loads(line)))
             self._first.set()
         self._first.set()
 
