@@ -105,6 +105,22 @@ def test_a_pipe_that_only_the_family_writes_to() -> None:
     assert list(pipes(other)) == [("pipe:[7]", [2], [1, 9])]
 
 
+def test_a_pipe_that_nobody_empties() -> None:
+    """The child writes, and no process of the family reads; a thread of a worker that waits for the child might."""
+    alone = lost_lock_server()
+    worker = replace(alone.processes[1], files=(File(3, "pipe:[7]", "r"),))
+    child = process(2, 1, call("write", 4), File(4, "pipe:[7]", "w"))
+    family = Snapshot(1, {1: worker, 2: child})
+    assert [link.wait.kind for link in deadlocked(family, family, 1)] == ["lock", "lock", "full-pipe"]
+    assert lost_lock(family, family, 1)[2].wait.text == "write: pipe:[7], which is full and 1 can read"
+    other = replace(family, processes={**family.processes, 9: process(9, 0, None, File(1, "pipe:[7]", "r"))})
+    assert deadlocked(other, other, 1) == []
+    waiting = replace(family, processes={1: replace(worker, threads=(thread_of(1, 1, call("wait4", 2)),)), 2: child})
+    assert stuck(waiting, waiting, 1) == []
+    socket = replace(family, processes={1: worker, 2: process(2, 1, call("write", 4), File(4, "socket:[8]", "rw"))})
+    assert deadlocked(socket, socket, 1) == []
+
+
 def test_waits_for_any_child_and_for_one() -> None:
     """wait4(-1) waits for any child; waitid has its child in the second argument."""
     snapshot = Snapshot(1, {1: process(1, 0, call("wait4", (1 << 32) - 1)), 2: process(2, 1, call("pause"))})

@@ -166,11 +166,11 @@ def describe(stack, stuck, number):
 def free(stack, asked, stuck):
     """End the children that the worker waits for. The request then ends too, if it waited for nothing else.
 
-    If a lock is lost, only the worker itself is left to be ended.
+    If a lock is lost, the worker is ended too. Its children have the client's connection open.
     """
     if stuck.lock_lost and stack.factors["SERVER"].startswith("runserver"):
         stack.may_end("app", "the process that is killed is the server itself")
-    stack.kill("app", [stuck.worker] if stuck.lock_lost else stuck.children)
+    stack.kill("app", [*([stuck.worker] if stuck.lock_lost else []), *stuck.children])
     wait_for(asked, RELEASE)
     if not asked.done():
         raise InvalidTrial("a frozen request did not end with the processes it waited for; the trial cannot go on")

@@ -30,6 +30,7 @@ STATES = {
 SYSCALLS: dict[str, dict[int, str]] = {
     "x86_64": {
         0: "read",
+        1: "write",
         7: "poll",
         23: "select",
         35: "nanosleep",
@@ -49,6 +50,7 @@ SYSCALLS: dict[str, dict[int, str]] = {
     "aarch64": {
         22: "epoll_pwait",
         63: "read",
+        64: "write",
         72: "pselect6",
         73: "ppoll",
         95: "waitid",

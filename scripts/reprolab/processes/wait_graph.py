@@ -33,8 +33,8 @@ NO_PID = 1 << 31
 class Wait:
     """What one thread waits for.
 
-    ``kind`` is child, lock, pipe, time, other, or none for a thread that runs. ``on`` are the pids that can end the
-    wait, if known. ``closed``: only processes can end the wait, no clock and no network.
+    ``kind`` is child, lock, pipe, full-pipe, time, other, or none for a thread that runs. ``on`` are the pids that can
+    end the wait, if known. ``closed``: only processes can end the wait, no clock and no network.
     """
 
     kind: str
@@ -65,6 +65,8 @@ def wait_of(thread: Thread, process: Process, snapshot: Snapshot) -> Wait:
         return _lock_wait(call.arguments, process, snapshot)
     if call.name == "read":
         return _read_wait(call.arguments[0], process, snapshot)
+    if call.name == "write":
+        return _write_wait(call.arguments[0], process, snapshot)
     if call.name in ("nanosleep", "clock_nanosleep"):
         return Wait("time", f"{call.name}: sleeps")
     return Wait("other", f"{call.name} ({thread.wchan})" if thread.wchan else call.name)
@@ -92,11 +94,23 @@ def _lock_wait(arguments: tuple[int, ...], process: Process, snapshot: Snapshot)
 
 
 def _read_wait(number: int, process: Process, snapshot: Snapshot) -> Wait:
-    file = next((file for file in process.files if file.number == number), None)
-    if file is None or not file.target.startswith("pipe:"):
-        return Wait("other", f"read: {file.target if file else f'descriptor {number}'}")
-    writers = tuple(snapshot.holders(file.target, "w"))
-    return Wait("pipe", f"read: {file.target}, which {_pids(writers)} can write to", writers, closed=True)
+    target = _target(number, process)
+    if not target.startswith("pipe:"):
+        return Wait("other", f"read: {target}")
+    writers = tuple(snapshot.holders(target, "w"))
+    return Wait("pipe", f"read: {target}, which {_pids(writers)} can write to", writers, closed=True)
+
+
+def _write_wait(number: int, process: Process, snapshot: Snapshot) -> Wait:
+    target = _target(number, process)
+    if not target.startswith("pipe:"):
+        return Wait("other", f"write: {target}")
+    readers = tuple(snapshot.holders(target, "r"))
+    return Wait("full-pipe", f"write: {target}, which is full and {_pids(readers)} can read", readers, closed=True)
+
+
+def _target(number: int, process: Process) -> str:
+    return next((file.target for file in process.files if file.number == number), f"descriptor {number}")
 
 
 def _pids(pids: tuple[int, ...]) -> str:
@@ -122,7 +136,9 @@ def stuck(before: Snapshot, after: Snapshot, pid: int) -> list[Link]:
             continue
         family = {pid, *(process.pid for process in after.descendants(pid))}
         for child in wait.on:
-            if links := _closed_waits_if_unchanged(before, after, child, family):
+            links = _closed_waits_if_unchanged(before, after, child, family)
+            # Another thread of the process may read from the pipe, and these threads are not looked at here.
+            if links and not any(link.wait.kind == "full-pipe" for link in links):
                 return [Link(pid, thread.tid, wait), *links]
     return []
 
