@@ -86,7 +86,7 @@ class FixedInspector(ProcessInspector):
     [
         ((137, "", ""), "exit code 137"),
         ((0, "{}", ""), "cannot be read"),
-        ((0, json.dumps({"taken_ns": 1, "machine": "x86_64", "processes": {}}), ""), "is SYS_PTRACE forbidden"),
+        ((0, json.dumps({"taken_ns": 1, "machine": "x86_64", "processes": {}}), ""), "there was none"),
     ],
 )
 def test_a_snapshot_that_fails_makes_the_trial_invalid(output: tuple[int, str, str], reason: str) -> None:
@@ -98,13 +98,18 @@ def test_a_snapshot_that_fails_makes_the_trial_invalid(output: tuple[int, str, s
 def test_hidden_system_calls_make_the_trial_invalid() -> None:
     """Without system calls, a deadlock cannot be distinguished from a slow process."""
 
-    def hide(processes: dict[str, Any]) -> None:
-        for process in processes.values():
-            for task in process["tasks"].values():
-                task["syscall"] = None
+    def with_calls(call: str | None) -> str:
+        def change(processes: dict[str, Any]) -> None:
+            for process in processes.values():
+                for task in process["tasks"].values():
+                    task["syscall"] = call
+
+        return changed(change)
 
     with pytest.raises(InvalidTrial, match="SYS_PTRACE"):
-        FixedInspector(0, changed(hide)).snapshot()
+        FixedInspector(0, with_calls(None)).snapshot()
+    busy, _ = FixedInspector(0, with_calls("running\n")).snapshot()
+    assert not any(thread.syscall for process in busy.processes.values() for thread in process.threads)
     assert FixedInspector(0, FROZEN).snapshot()[0].processes.keys() == {1, 7, 11, 12, 15, 16}
 
 

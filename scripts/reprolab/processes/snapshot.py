@@ -97,7 +97,10 @@ class Syscall:
 
 @dataclass(frozen=True)
 class Thread:
-    """One thread; ``ticks`` is its CPU time in clock ticks, ``switches`` its number of context switches."""
+    """One thread; ``ticks`` is its CPU time in clock ticks, ``switches`` its number of context switches.
+
+    ``hidden`` is true if the kernel does not say in which call it is. For a thread that runs, it says "running".
+    """
 
     tid: int
     name: str
@@ -106,6 +109,7 @@ class Thread:
     syscall: Syscall | None
     ticks: int
     switches: int
+    hidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -283,7 +287,8 @@ def parse_thread(tid: str, task: Mapping[str, str | None], machine: str) -> Thre
     ticks = int(fields[11]) + int(fields[12])
     wchan = (task.get("wchan") or "").strip()
     call = parse_syscall(task.get("syscall"), machine)
-    return Thread(int(tid), name, fields[0], "" if wchan == "0" else wchan, call, ticks, switches)
+    hidden = task.get("syscall") is None
+    return Thread(int(tid), name, fields[0], "" if wchan == "0" else wchan, call, ticks, switches, hidden)
 
 
 def parse_file(number: str, target: str, flags: str) -> File:
