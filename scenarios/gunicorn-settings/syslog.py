@@ -38,6 +38,8 @@ VARIANTS = {
     "redirect-off": {"ARGUMENTS": f"{UDP} --disable-redirect-access-to-syslog", "DICTCONFIG": "off"},
     "redirect-off-no-syslog": {"ARGUMENTS": "--disable-redirect-access-to-syslog --access-logfile -"},
     "accesslog": {"ARGUMENTS": "--access-logfile -"},
+    # Without syslog, and with nothing else changed.
+    "no-syslog": {"DICTCONFIG": "off"},
 }
 TRIALS = 2
 PARALLEL = True
@@ -92,6 +94,16 @@ def works(o):
     return o["bad_descriptor"] == 0 and o["started_in_syslog"] and o["access_in_syslog"]
 
 
+def carries_both(o):
+    """The lines of the server's start and of the request reached the receiver."""
+    return o["started_in_syslog"] and o["access_in_syslog"]
+
+
+def loses_access(o):
+    """The line of the server's start reached the receiver, that of the request did not."""
+    return o["started_in_syslog"] and not o["access_in_syslog"]
+
+
 def takes_access_away(o):
     """The access log is missing: from syslog if syslog is on, from standard output if it is not."""
     if o["syslog"]:
@@ -108,6 +120,12 @@ def access(o):
     """Where the line of the request is."""
     places = [name for name, key in (("syslog", "access_in_syslog"), ("stdout", "access_on_stdout")) if o[key]]
     return f"access log in {' and '.join(places) or 'neither syslog nor stdout'}"
+
+
+def arrives(o):
+    """Which of the two logs are in syslog."""
+    logs = [name for name, key in (("error log", "started_in_syslog"), ("access log", "access_in_syslog")) if o[key]]
+    return f"{' and '.join(logs) or 'nothing'} in syslog"
 
 
 OF_THE_TIME = ["python-3.7", "python-3.8", "python-3.9"]
@@ -165,6 +183,28 @@ CLAIMS = [
         absent=["redirect-off-no-syslog", "accesslog", "no-dictconfig"],
         setting="disable_redirect_access_to_syslog",
         measured=access,
+    ),
+    Claim(
+        "GS-64",
+        "syslog: it carries the access log and the error log.",
+        sign=carries_both,
+        trigger=requested,
+        shows=["no-dictconfig", "plain", "unix"],
+        absent=["no-syslog", "redirect-off"],
+        but=["GS-71"],
+        setting="syslog",
+        measured=arrives,
+    ),
+    Claim(
+        "GS-71",
+        "With Django, Python before 3.11 and syslog over UDP, the access log does not reach syslog at all: only what "
+        "is logged before Django is loaded arrives.",
+        sign=loses_access,
+        trigger=logs_to_syslog,
+        shows=["syslog", *OF_THE_TIME, "python-3.10"],
+        absent=["no-dictconfig", "plain", "python-3.11", "unix"],
+        setting="syslog",
+        measured=arrives,
     ),
     Claim(
         "GS-49",
