@@ -102,7 +102,7 @@ def test_socket_vanish_puts_on_the_documents_load(vanish: Scenario) -> None:
         return SimpleNamespace(summary=dict)
 
     stack = SimpleNamespace(
-        factors={"BIND": "127.0.0.1:8000", "WORKERS": "5"},
+        factors={**vanish.factors, "BIND": "127.0.0.1:8000"},
         wrk=wrk,
         probe=lambda *words, **options: "200",
         running=lambda role: True,

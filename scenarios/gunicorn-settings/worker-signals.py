@@ -91,7 +91,7 @@ CLAIMS = [
     ),
     Claim(
         "GS-75",
-        "A sync or gthread worker that gets TERM answers its request in full: no time limits it but timeout.",
+        "A sync or gthread worker that gets TERM answers its request in full, though graceful_timeout is over.",
         sign=finished,
         trigger=in_hand,
         needs_idle=True,

@@ -31,13 +31,18 @@ VARIANTS = {
     "tornado": {"WORKER_CLASS": "tornado"},
     "python-3.7": {"PYTHON": "3.7.16"},
     "python-3.9": {"PYTHON": "3.9.18"},
+    # Other numbers of threads and connections of wrk.
+    "wrk-1-1": {"WRK_THREADS": "1", "WRK_CONNECTIONS": "1"},
+    "wrk-1-10": {"WRK_THREADS": "1", "WRK_CONNECTIONS": "10"},
+    "wrk-1-200": {"WRK_THREADS": "1", "WRK_CONNECTIONS": "200"},
+    "wrk-10-10": {"WRK_THREADS": "10", "WRK_CONNECTIONS": "10"},
     # The cause: corrected in the release that has it, and put into a release that does not have it.
     "creator-only": {"PATCH": "creator-only"},
     "19.5.0-unguarded": {"GUNICORN": "19.5.0", "PATCH": "unguarded"},
 }
 TRIALS = 3
 
-THREADS, CONNECTIONS, DURATION = 10, 200, 10
+DURATION = 10
 PROBES = 3
 # h2o and gunicorn (config.py) close a connection that was idle for 2 s. As long as a connection from before the removal
 # is open, a request may still be answered on it. In the longest case this went on nearly to the end of the load.
@@ -59,7 +64,8 @@ def drive(stack):
     workers = int(stack.factors["WORKERS"])
     socket = socket_path(stack.factors["BIND"])
     before = bool(socket) and stack.exists("app", socket)
-    load = stack.wrk("/", threads=THREADS, connections=CONNECTIONS, duration=DURATION)
+    clients = {name: int(stack.factors[f"WRK_{name.upper()}"]) for name in ("threads", "connections")}
+    load = stack.wrk("/", duration=DURATION, **clients)
     wait_for_replacement(stack, workers)
     looked_ns = time.time_ns()
     after = bool(socket) and stack.exists("app", socket)
@@ -106,7 +112,7 @@ def observe(evidence, driven):
     start = driven["load"]["started_ns"]
     access = logs.access_summary(evidence.lines("proxy"), start)
     missing = driven["load"]["requests"] - access.lines
-    if missing > CONNECTIONS:
+    if missing > driven["load"]["connections"]:
         raise InvalidTrial(f"{missing} responses that wrk counted have no line in the proxy's log")
     server = server_events(evidence.streams("app"), driven["workers"])
     watched = [event for event in witness_lines(evidence.lines("witness")) if event.get("event") == "gone"]
@@ -318,9 +324,15 @@ def in_order(o):
     return o["order"]["reached_first"] and (begun is None or o["order"]["unlinked_ms"] <= begun)
 
 
+def socket_stays(o):
+    """The file was there before the load and is there after it, and the server still runs."""
+    return o["socket_before"] and o["socket_after"] and o["server_running"]
+
+
 UNIX_CONTROLS = ["gunicorn-19.4.5", "gunicorn-19.5.0"]
 LATER = ["gunicorn-19.7.1-startable", "gunicorn-19.8.1", "gunicorn-20.1.0"]
 SETTINGS = ["one-thread", "no-max-requests"]
+OTHER_LOADS = ["wrk-1-1", "wrk-1-10", "wrk-1-200", "wrk-10-10"]
 
 CLAIMS = [
     Claim(
@@ -425,6 +437,26 @@ CLAIMS = [
         trigger=restarted_under_load,
         sometimes=True,
     ),
+    Claim(
+        "SV-13",
+        "The numbers of threads and connections may have to be changed for the effect to show: with one and one the file "
+        "may stay.",
+        sign=socket_stays,
+        shows=["wrk-1-1"],
+        absent=["documented"],
+        trigger=restarted,
+        sometimes=True,
+        but=["SV-14"],
+    ),
+    Claim(
+        "SV-14",
+        "With all numbers that were tried the file goes, also with one thread and one connection: it is enough that "
+        "one worker reaches max_requests.",
+        sign=socket_gone,
+        shows=["documented", *OTHER_LOADS],
+        absent=["gunicorn-19.5.0"],
+        trigger=restarted,
+    ),
 ]
 
 COLUMNS = [
@@ -436,6 +468,7 @@ COLUMNS = [
     Column("reached max", lambda o: o["reached"]),
     Column("restarts", lambda o: o["worker_restarts"]),
     Column("afterwards", lambda o: "/".join(dict.fromkeys(o["probes"]))),
+    Column("wrk -t/-c", lambda o: f"{o['load']['threads']}/{o['load']['connections']}"),
     Column("wrk req/s", lambda o: o["load"]["requests"] / (o["load"]["duration_us"] / 1e6)),
     Column("tracebacks", lambda o: traceback_words(o), note=True),
     Column("who removed it", lambda o: removal_words(o), note=True),
@@ -471,8 +504,9 @@ def load_words(o):
     error_counts = ", ".join(f"{n} {name}" for name, n in errors.items()) or "none"
     difference = -o["log_lines_missing"]
     return (
-        f"answers {statuses}; the proxy logged {difference:+d} against wrk's count ({CONNECTIONS} connections in "
-        f"flight); wrk latency p50 {latency['p50'] / 1000:.0f} ms, p99 {latency['p99'] / 1000:.0f} ms; "
+        f"answers {statuses}; the proxy logged {difference:+d} against wrk's count "
+        f"({o['load']['connections']} connections in flight); "
+        f"wrk latency p50 {latency['p50'] / 1000:.0f} ms, p99 {latency['p99'] / 1000:.0f} ms; "
         f"wrk socket errors: {error_counts}"
     )
 

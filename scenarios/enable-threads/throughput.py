@@ -1,0 +1,115 @@
+"""Throughput without and with --enable-threads: two servers in one container, under the same load in turn."""
+
+import re
+from statistics import median
+
+from reprolab import Claim, Column, InvalidTrial, wait_until
+
+PORT = 8001  # of the second server; the first one, of the stack, has port 8000
+LOG = "/tmp/second.log"
+PAIRS = 6
+THREADS, CONNECTIONS, DURATION = 1, 4, 1
+VARIANTS = {
+    # The second server is as the first one, without the option: so much do two equal servers differ.
+    "documented": {},
+    "second-enable-threads": {"SECOND": "--enable-threads"},
+    "second-threads-2": {"SECOND": "--threads 2"},
+}
+TRIALS = 3
+ENABLED = re.compile(r"python threads support enabled", re.I)
+DISABLED = re.compile(r"python threads support is disabled", re.I)
+
+
+def drive(stack):
+    """Start the second server; then put load on both, in turn, in an order that a drift does not favour."""
+    flags = stack.factors["SECOND"].replace("none", "")
+    command = f"uwsgi --{stack.factors['FRONT']} 0.0.0.0:{PORT} --module lab.wsgi:application {flags} >{LOG} 2>&1 &"
+    code, output = stack.execute("app", ["sh", "-c", command])
+    if code:
+        raise InvalidTrial(f"the second server did not start: {output}")
+    wait_until("the second server is ready", lambda: "spawned uWSGI" in second_log(stack), 30)
+    pairs, load = [], {}
+    for number in range(PAIRS):
+        turns = [("first", 8000), ("second", PORT)]
+        pair = {}
+        for name, port in turns if number % 2 else turns[::-1]:
+            load = loaded(stack, port)
+            pair[name] = load["requests_per_second"]
+        pairs.append(pair)
+    return {
+        "pairs": pairs,
+        "load": load,
+        "first_threads": threads_enabled("\n".join(stack.printed("app"))),
+        "second_threads": threads_enabled(second_log(stack)),
+        "asked": bool(flags),
+    }
+
+
+def second_log(stack):
+    """What the second server has printed so far."""
+    return stack.execute("app", ["cat", LOG])[1]
+
+
+def loaded(stack, port):
+    """The figures of wrk against one of the servers. Raises InvalidTrial if a request failed."""
+    result = stack.wrk("/", role="app", port=port, threads=THREADS, connections=CONNECTIONS, duration=DURATION)
+    summary = result.summary()
+    failed = sum(summary["errors"].values())
+    if failed:
+        raise InvalidTrial(f"{failed} requests to port {port} failed: {summary['errors']}")
+    return summary | {"requests_per_second": round(result.result.requests_per_second, 1)}
+
+
+def threads_enabled(text):
+    """Whether a uWSGI printed at its start that threads of Python are enabled; None if it says neither."""
+    if ENABLED.search(text):
+        return True
+    return False if DISABLED.search(text) else None
+
+
+def compared(o):
+    """The first server said that threads are disabled, and the second one that they are as its options ask."""
+    return o["first_threads"] is False and o["second_threads"] is o["asked"]
+
+
+def wins(o):
+    """In how many pairs the first server, without the option, was the faster one; and the number of pairs."""
+    return sum(pair["first"] > pair["second"] for pair in o["pairs"]), len(o["pairs"])
+
+
+def gain(o):
+    """How much faster the first server was, in per cent of the second one: the median of the pairs."""
+    return 100 * (median(pair["first"] / pair["second"] for pair in o["pairs"]) - 1)
+
+
+def faster_without(o):
+    """Without the option it was faster in every pair. Two equal servers give that in one trial of sixty-four."""
+    won, pairs = wins(o)
+    return won == pairs
+
+
+CLAIMS = [
+    Claim(
+        "ET-29",
+        "That threads are off by default is for performance: without --enable-threads uWSGI answers more requests in a "
+        "second.",
+        sign=faster_without,
+        rate=wins,
+        trigger=compared,
+        needs_idle=True,
+        shows=["second-enable-threads"],
+        absent=["documented"],
+    ),
+]
+
+COLUMNS = [
+    Column("without, req/s", lambda o: median(pair["first"] for pair in o["pairs"])),
+    Column("second server, req/s", lambda o: median(pair["second"] for pair in o["pairs"])),
+    Column("without is faster by", gain, "{:+.1f} %"),
+    Column("faster in pairs", wins),
+    Column(
+        "pairs, req/s",
+        lambda o: " · ".join(f"{pair['first']:.0f}|{pair['second']:.0f}" for pair in o["pairs"]),
+        note=True,
+    ),
+]
