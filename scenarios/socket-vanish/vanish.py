@@ -439,8 +439,8 @@ CLAIMS = [
     ),
     Claim(
         "SV-13",
-        "The numbers of threads and connections may have to be changed for the effect to show: with one and one the file "
-        "may stay.",
+        "The numbers of threads and connections may have to be changed for the effect to show: with one and one the "
+        "file may stay.",
         sign=socket_stays,
         shows=["wrk-1-1"],
         absent=["documented"],
