@@ -27,7 +27,8 @@ def drive(stack):
     code, output = stack.execute("app", ["sh", "-c", command])
     if code:
         raise InvalidTrial(f"the second server did not start: {output}")
-    wait_until("the second server is ready", lambda: "spawned uWSGI" in second_log(stack), 30)
+    ask = f"import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:{PORT}/', timeout=5).status)"
+    wait_until("the second server answers", lambda: stack.execute("app", ["python", "-c", ask])[1].strip() == "200", 60)
     pairs, load = [], {}
     for number in range(PAIRS):
         turns = [("first", 8000), ("second", PORT)]

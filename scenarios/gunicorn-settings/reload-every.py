@@ -28,8 +28,9 @@ VARIANTS = {
 TRIALS = 3
 PARALLEL = True
 TIMES = 3
-NOTED = 1.5  # seconds; about once a second the reloader reads the times of the files
-WATCHED = 6.0  # seconds in which all workers are replaced
+# Seconds. A new worker notes the times of its files once a second. What changes before it has done so is not noticed.
+NOTED = 3.0
+WATCHED = 8.0  # seconds in which all workers are replaced
 
 
 def drive(stack):
@@ -43,6 +44,7 @@ def drive(stack):
     gunicorn = Gunicorn(lab, cwd=PROJECT).ready()
     rounds = []
     for _ in range(TIMES):
+        gunicorn.serving()
         time.sleep(NOTED)
         before, text = set(gunicorn.workers()), lab.call("read", path=path) + added
         lab.call("write", path=path, text=text)

@@ -197,8 +197,8 @@ CLAIMS = [
     ),
     Claim(
         "GS-71",
-        "With Django, Python before 3.11 and syslog over UDP, the access log does not reach syslog at all: only what "
-        "is logged before Django is loaded arrives.",
+        "With Django, Python before 3.11 and syslog over UDP, the access log does not reach syslog; the lines of the "
+        "master, which does not load Django, do.",
         sign=loses_access,
         trigger=logs_to_syslog,
         shows=["syslog", *OF_THE_TIME, "python-3.10"],
