@@ -155,3 +155,43 @@ def test_requests_under_way_at_one_moment(found: Scenario) -> None:
     overlapping = module(found, "who-serves").overlapping
     assert overlapping([(0.0, 1.0), (0.5, 2.0), (0.9, 1.5), (1.0, 3.0)]) == 3
     assert overlapping([]) == 0
+
+
+# -- throughput ------------------------------------------------------------------------------------
+
+
+def pairs(*ratios: float) -> dict[str, Any]:
+    """An observation in which the first server was so many times as fast as the second one, pair by pair."""
+    rows = [{"first": 1000.0 * ratio, "second": 1000.0} for ratio in ratios]
+    return {"pairs": rows, "first_threads": False, "second_threads": True, "asked": True}
+
+
+def test_without_the_option_it_is_faster_only_if_it_is_in_every_pair(found: Scenario) -> None:
+    """ET-29: six pairs of six; five could be chance, and equal rates are no gain."""
+    claim = sign(found, "ET-29")
+    assert claim.sign(pairs(*[1.01] * 6)) is True
+    assert claim.sign(pairs(*[1.2] * 5, 0.99)) is False
+    assert claim.sign(pairs(*[1.0] * 6)) is False
+    assert claim.rate and claim.rate(pairs(1.1, 0.9, 1.1)) == (2, 3)
+
+
+@pytest.mark.parametrize("change", [{"first_threads": None}, {"second_threads": False}, {"first_threads": True}])
+def test_both_servers_must_have_said_whether_threads_are_on(found: Scenario, change: dict[str, Any]) -> None:
+    """A pair in which the option was not in force compares nothing."""
+    claim = sign(found, "ET-29")
+    assert claim.trigger and claim.trigger(pairs(1.0)) is True
+    assert claim.trigger(pairs(1.0) | change) is False
+    assert claim.trigger(pairs(1.0) | {"asked": False, "second_threads": False}) is True
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("*** Python threads support is disabled. You can enable it with --enable-threads ***", False),
+        ("python threads support enabled", True),
+        ("spawned uWSGI worker 1 (and the only) (pid: 6, cores: 1)", None),
+    ],
+)
+def test_uwsgi_says_whether_threads_are_on(found: Scenario, line: str, expected: bool | None) -> None:
+    """By a line of its start."""
+    assert module(found, "throughput").threads_enabled(f"uwsgi\n{line}\n") is expected

@@ -468,7 +468,6 @@ COLUMNS = [
     Column("reached max", lambda o: o["reached"]),
     Column("restarts", lambda o: o["worker_restarts"]),
     Column("afterwards", lambda o: "/".join(dict.fromkeys(o["probes"]))),
-    Column("wrk -t/-c", lambda o: f"{o['load']['threads']}/{o['load']['connections']}"),
     Column("wrk req/s", lambda o: o["load"]["requests"] / (o["load"]["duration_us"] / 1e6)),
     Column("tracebacks", lambda o: traceback_words(o), note=True),
     Column("who removed it", lambda o: removal_words(o), note=True),
