@@ -50,15 +50,15 @@ def drive(stack):
 
 def resident_mib(lab, pid):
     """The memory of a process in MiB; 0 if it has ended."""
-    found = re.search(r"VmRSS:\s+(\d+) kB", lab.call("read", path=f"/proc/{pid}/status"))
-    return round(int(found[1]) / 1024, 1) if found else 0
+    match = re.search(r"VmRSS:\s+(\d+) kB", lab.call("read", path=f"/proc/{pid}/status"))
+    return round(int(match[1]) / 1024, 1) if match else 0
 
 
 def oom_kills(lab):
     """How many processes of the container the kernel has killed for want of memory; None if it does not say."""
     for path in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
-        if found := re.search(r"oom_kill (\d+)", lab.call("read", path=path)):
-            return int(found[1])
+        if match := re.search(r"oom_kill (\d+)", lab.call("read", path=path)):
+            return int(match[1])
     return None
 
 
