@@ -52,12 +52,15 @@ def second_log(stack):
 
 
 def loaded(stack, port):
-    """The figures of wrk against one of the servers. Raises InvalidTrial if a request failed."""
+    """The figures of wrk against one of the servers. Raises InvalidTrial if a request failed.
+
+    The answers have no length, so each ends with its connection. wrk counts it, and that end as a failed read too.
+    """
     result = stack.wrk("/", role="app", port=port, threads=THREADS, connections=CONNECTIONS, duration=DURATION)
     summary = result.summary()
-    failed = sum(summary["errors"].values())
-    if failed:
-        raise InvalidTrial(f"{failed} requests to port {port} failed: {summary['errors']}")
+    failed = sum(number for name, number in summary["errors"].items() if name != "read")
+    if failed or summary["errors"]["read"] > summary["requests"]:
+        raise InvalidTrial(f"requests to port {port} failed: {summary['errors']}")
     return summary | {"requests_per_second": round(result.result.requests_per_second, 1)}
 
 

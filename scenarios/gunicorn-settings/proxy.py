@@ -106,7 +106,7 @@ CLAIMS = [
         sign=proxy_decides_line,
         trigger=through_proxy,
         shows=["limit-0"],
-        absent=["behind"],
+        absent=["behind", "limit-8190"],
         setting="limit_request_line",
         measured=lines,
     ),
