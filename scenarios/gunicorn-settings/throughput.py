@@ -7,8 +7,8 @@ from reprolab import Claim, Column, InvalidTrial, wait_until
 
 from .common import STARTED, Gunicorn, Lab
 
-CLIENTS = 48
-SECONDS = 2.5
+CLIENTS = 24  # for each processor: twice as many as the most workers
+SECONDS = 2.0
 LOADED = {"APP": "loaded:application", "LASTS": "0.05"}
 VARIANTS = {
     "documented": {},
@@ -31,16 +31,16 @@ def drive(stack):
         name = f"workers-{workers}"
         gunicorn = Gunicorn(lab, "--workers", str(workers), name=name).serving()
         wait_until(f"{workers} workers", lambda g=gunicorn, n=workers: len(g.workers()) == n, STARTED)
-        load = answers(lab, f"load-{workers}", path)
-        rates[workers], failed = round(load["answered"] / load["seconds"], 1), failed + load["failed"]
+        load = answers(lab, f"load-{workers}", path, CLIENTS * processors)
+        rates[workers], failed = round(load["answered"] / load["took_s"], 1), failed + load["failed"]
         gunicorn.stop()
     lab.keep()
     return {"processors": processors, "rates": dict(sorted(rates.items())), "failed": failed, "path": path}
 
 
-def answers(lab, name, path):
+def answers(lab, name, path, clients):
     """What the clients of app/load.py counted."""
-    lab.start(name, ["python", "load.py", "8000", path, str(CLIENTS), str(SECONDS)])
+    lab.start(name, ["python", "load.py", "8000", path, str(clients), str(SECONDS)])
     wait_until("the load has ended", lambda: lab.call("ended", name=name) is not None, 60)
     if lab.call("ended", name=name):
         raise InvalidTrial(f"the clients failed: {lab.err(name)[-300:]}")
