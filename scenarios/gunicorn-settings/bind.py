@@ -1,7 +1,9 @@
 """What gunicorn listens on: the default, several addresses, a Unix socket behind nginx, PORT in the environment."""
 
+import re
 import shlex
 import stat
+from pathlib import Path
 
 from reprolab import Claim, Column
 
@@ -9,7 +11,9 @@ from .common import ADDRESS, Gunicorn, Lab, in_force
 
 SOCKET = "/run/lab/gunicorn.sock"
 NGINX = "127.0.0.1:8090"
-OURS = {18080, 8090, 8091}  # the ports of the door and of nginx
+LISTEN = re.compile(r"\blisten 127\.0\.0\.1:(\d+)")
+# The ports of the door and of nginx.
+OURS = {18080, *map(int, LISTEN.findall(Path(__file__).with_name("nginx.conf").read_text(encoding="utf-8")))}
 VARIANTS = {
     "documented": {},
     "several": {"ARGUMENTS": "--bind 127.0.0.1:8001 --bind 127.0.0.1:8002"},
