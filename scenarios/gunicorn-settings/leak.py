@@ -2,7 +2,7 @@
 
 import re
 
-from reprolab import Claim, Column, wait_until
+from reprolab import Claim, Column, Curve, wait_until
 
 from .common import ADDRESS, Gunicorn, Lab, option
 
@@ -97,6 +97,15 @@ CLAIMS = [
     ),
 ]
 
+CURVES = [
+    Curve(
+        "Memory of a worker whose view leaks, by the requests that were sent",
+        "requests",
+        "MiB",
+        lambda o: {int(at): mib for at, mib in o["rss_mib"].items()},
+        variants=("leaking", "max-requests-40", "max-requests-300"),
+    ),
+]
 COLUMNS = [
     Column("workers", lambda o: o["workers"]),
     Column("killed by the kernel", lambda o: o["oom_kills"]),

@@ -3,7 +3,7 @@
 import json
 from itertools import pairwise
 
-from reprolab import Claim, Column, InvalidTrial, wait_until
+from reprolab import Claim, Column, Curve, InvalidTrial, wait_until
 
 from .common import STARTED, Gunicorn, Lab
 
@@ -80,6 +80,12 @@ def more_is_more(o):
 
 
 def seen(o):
+    """Requests per second over the number of workers, as multiples of the rate of one worker."""
+    (_, alone), *others = by_number(o).items()
+    return "of the rate of one worker: " + ", ".join(f"{n} workers {value / alone:.0f} ×" for n, value in others)
+
+
+def figures(o):
     """Requests per second over the number of workers."""
     return ", ".join(f"{number} worker{'s' * (number > 1)} {value:.0f}/s" for number, value in by_number(o).items())
 
@@ -111,8 +117,17 @@ CLAIMS = [
     ),
 ]
 
+CURVES = [
+    Curve(
+        "Throughput by the number of workers, for requests that compute and for requests that wait",
+        "workers",
+        "requests per second",
+        by_number,
+        variants=("computes", "waits"),
+    ),
+]
 COLUMNS = [
     Column("processors", lambda o: o["processors"]),
     *(Column(f"{m} × CPU, req/s", lambda o, m=m: by_number(o).get(m * o["processors"])) for m in sorted(MULTIPLES)),
-    Column("requests per second", lambda o: seen(o) or None, note=True),
+    Column("requests per second", lambda o: figures(o) or None, note=True),
 ]
