@@ -47,7 +47,8 @@ def start(stack, name, flags):
     if code:
         raise InvalidTrial(f"the {name} server did not start: {output}")
     ask = f"import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:{port}/', timeout=5).status)"
-    wait_until(f"the {name} server answers", lambda: stack.execute("app", ["python", "-c", ask])[1].strip() == "200", 60)
+    answers = ["python", "-c", ask]
+    wait_until(f"the {name} server answers", lambda: stack.execute("app", answers)[1].strip() == "200", 60)
 
 
 def printed(stack, name):
