@@ -505,7 +505,7 @@ def test_the_recorded_run_makes_the_pages(tmp_path: Path) -> None:
     text = readme.read_text(encoding="utf-8")
     for claim in recorded["claims"]:
         assert f"| {claim['id']} | {claim['text']} | **{claim['verdict']}** |" in text
-    assert "| gunicorn-19.7.1 | `GUNICORN=19.7.1` | 0/1 | invalid: this host lacks what the variant needs" in text
+    assert "| gunicorn-19.7.1 | `GUNICORN=19.7.1` | 0/1 | invalid: app did not start: exit code 1" in text
     assert readme_sections.stale(tmp_path) == []
 
 

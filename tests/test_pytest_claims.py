@@ -198,7 +198,7 @@ def test_the_recorded_run_of_a_real_case(pytester: pytest.Pytester, monkeypatch:
     result = pytester.runpytest_inprocess(*LOADED, "--reprolab-run", "socket-vanish", "-v", "-k", "SV-1 or SV-3")
     result.stdout.fnmatch_lines(["socket-vanish::SV-1 PASSED *", "socket-vanish::SV-3 PASSED *"])
     # -k takes parts of names.
-    result.assert_outcomes(passed=5, deselected=7)
+    result.assert_outcomes(passed=7, deselected=7)
 
 
 # -- what pytest can do with tests ----------------------------------------------------------------

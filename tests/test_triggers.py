@@ -149,7 +149,6 @@ NOT_EXERCISED: dict[str, list[tuple[str, Change]]] = {
         ("GS-1 GS-2 GS-3 GS-41 GS-42", lambda o: o.update(code=1)),
         ("GS-3", lambda o: o.update(asked=None)),
         ("GS-5 GS-43 GS-44", lambda o: o.update(noticed=False)),
-        ("GS-5 GS-43 GS-44", lambda o: o.update(code=None, replaced=False)),
         ("GS-6 GS-46", lambda o: o.update(status=500)),
         ("GS-7", lambda o: o.update(faulty=False)),
         ("GS-7 GS-45", lambda o: o.update(no_directory=False)),

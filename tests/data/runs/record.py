@@ -6,6 +6,8 @@
 Kept are run.json, trials.jsonl (whole observations but for their timelines) and, of the variants named, the first
 trial's logs. Those are thinned: of the lines that only repeat (answers to wrk) few stay, every line that decides
 something does, in its order. So counts and rates in a thinned log are not those of the run; moments and order are.
+
+`whole` has the variants of wrk's threads and connections (wrk-...) from a later run: their lines were added by hand.
 """
 
 from __future__ import annotations
