@@ -48,7 +48,7 @@ class Stuck:
 
     @property
     def lock_lost(self):
-        """Another freeze than the document's: no process waits for a child, and a lock's holder has ended."""
+        """Another freeze than the document's: a process waits for a lock, and none for a child."""
         return "child" not in self.kinds()
 
 

@@ -191,10 +191,16 @@ def observe(evidence, driven):
         "attempts": attempts,
         "frozen": len(frozen),
         "asked": len(attempts),
-        "lock_lost": sum(attempt["lock_lost"] for attempt in attempts),
+        "lock_lost": sum(attempt["lock_lost"] and not pipe_full(attempt) for attempt in attempts),
+        "pipe_full": sum(pipe_full(attempt) for attempt in attempts),
         "finished": [len(attempt["finished"]) for attempt in frozen],
         "unfinished": [sorted(set(attempt["begun"]) - set(attempt["finished"])) for attempt in frozen],
     }
+
+
+def pipe_full(attempt):
+    """Whether the lock's holder lives: it sends a result, and nobody reads it any more."""
+    return "full-pipe" in attempt.get("kinds", ())
 
 
 def outputs_by_request(lines):
