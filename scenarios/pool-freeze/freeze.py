@@ -191,16 +191,18 @@ def observe(evidence, driven):
         "attempts": attempts,
         "frozen": len(frozen),
         "asked": len(attempts),
-        "lock_lost": sum(attempt["lock_lost"] and not pipe_full(attempt) for attempt in attempts),
-        "pipe_full": sum(pipe_full(attempt) for attempt in attempts),
+        "lock_lost": lost_locks(attempts),
         "finished": [len(attempt["finished"]) for attempt in frozen],
         "unfinished": [sorted(set(attempt["begun"]) - set(attempt["finished"])) for attempt in frozen],
     }
 
 
-def pipe_full(attempt):
-    """Whether the lock's holder lives: it sends a result, and nobody reads it any more."""
-    return "full-pipe" in attempt.get("kinds", ())
+def lost_locks(attempts):
+    """How many requests need a lock whose holder has ended.
+
+    In the others the holder lives: it sends a result, and nobody reads it any more.
+    """
+    return sum(attempt["lock_lost"] and "full-pipe" not in attempt["kinds"] for attempt in attempts)
 
 
 def outputs_by_request(lines):

@@ -219,10 +219,10 @@ def from_outside(parents: Mapping[int, int]) -> set[int]:
 
     ``parents`` is pid -> parent. The parent of such a command is outside of the container, so its number is 0.
     """
-    found = {pid for pid, parent in parents.items() if parent == OUTSIDE and pid != FIRST}
-    while more := {pid for pid, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found
+    outside = {pid for pid, parent in parents.items() if parent == OUTSIDE and pid != FIRST}
+    while children := {pid for pid, parent in parents.items() if parent in outside} - outside:
+        outside |= children
+    return outside
 
 
 def _is_init(process: Process) -> bool:
