@@ -307,6 +307,7 @@ def test_a_health_check_is_no_process_of_the_service() -> None:
     look = {"at_ns": 1, "processes": {"1": [1, 0, 5, 3, 0], "7": [2, 0, 5, 3, 1], "40": [9, 1, 1, 1, 0]}}
     look["processes"] |= {"41": [9, 1, 1, 1, 40], "50": [3, 0, 5, 3, 99]}  # 99 ended during the look
     assert of_service(look) == {"at_ns": 1, "processes": {"1": [1, 0, 5, 3], "7": [2, 0, 5, 3], "50": [3, 0, 5, 3]}}
+    assert sorted(of_service(look, joined=True)["processes"]) == ["1", "40", "41", "50", "7"]
     processes = {
         int(pid): Process(int(pid), values[-1], "S", ("x",), values[0], Signals(), ())
         for pid, values in look["processes"].items()

@@ -121,6 +121,17 @@ def test_a_pipe_that_nobody_empties() -> None:
     assert deadlocked(socket, socket, 1) == []
 
 
+@pytest.mark.parametrize("name", ["write", "read"])
+def test_a_pipe_to_outside_of_the_container_is_no_deadlock(name: str) -> None:
+    """The engine reads what a service prints. It may be slow, and it is in no snapshot."""
+    worker = process(1, 0, call(name, 1), File(1, "pipe:[7]", "w" if name == "write" else "r"))
+    alone = Snapshot(1, {1: worker})
+    assert deadlocked(alone, alone, 1) == []
+    child = process(2, 1, call(name, 1), File(1, "pipe:[7]", "w" if name == "write" else "r"))
+    family = Snapshot(1, {1: lost_lock_server().processes[1], 2: child})
+    assert lost_lock(family, family, 1) == []
+
+
 def test_waits_for_any_child_and_for_one() -> None:
     """wait4(-1) waits for any child; waitid has its child in the second argument."""
     snapshot = Snapshot(1, {1: process(1, 0, call("wait4", (1 << 32) - 1)), 2: process(2, 1, call("pause"))})

@@ -124,6 +124,11 @@ class ProcessInspector:
         words = state_words(self.target)
         return f"it {words}" if words else ""
 
+    @property
+    def joined(self) -> bool:
+        """Whether the target is in the process namespace of another container, where its first process is any."""
+        return str(self.target.attrs["HostConfig"].get("PidMode") or "").startswith("container:")
+
     def snapshot(self) -> tuple[Snapshot, str]:
         """Every process of the target, and the text of snapshot.py from which it was parsed. Raises InvalidTrial."""
         output = self.execute(SNAPSHOT)

@@ -98,7 +98,8 @@ def _read_wait(number: int, process: Process, snapshot: Snapshot) -> Wait:
     if not target.startswith("pipe:"):
         return Wait("other", f"read: {target}")
     writers = tuple(snapshot.holders(target, "w"))
-    return Wait("pipe", f"read: {target}, which {_pids(writers)} can write to", writers, closed=True)
+    # Without a writer in the container it is another one's: a read from a pipe that nobody can write to ends at once.
+    return Wait("pipe", f"read: {target}, which {_pids(writers)} can write to", writers, closed=bool(writers))
 
 
 def _write_wait(number: int, process: Process, snapshot: Snapshot) -> Wait:
@@ -106,7 +107,8 @@ def _write_wait(number: int, process: Process, snapshot: Snapshot) -> Wait:
     if not target.startswith("pipe:"):
         return Wait("other", f"write: {target}")
     readers = tuple(snapshot.holders(target, "r"))
-    return Wait("full-pipe", f"write: {target}, which is full and {_pids(readers)} can read", readers, closed=True)
+    # Likewise: the engine reads what a service prints.
+    return Wait("full-pipe", f"write: {target}, which is full and {_pids(readers)} can read", readers, bool(readers))
 
 
 def _target(number: int, process: Process) -> str:

@@ -30,7 +30,9 @@ class StackLooks(StackContainers):
 
     def processes(self, role: str = "app") -> Snapshot:
         """A snapshot of the processes of a service, without its health checks. Raises InvalidTrial."""
-        return self._inspector(role).snapshot()[0].of_service()
+        inspector = self._inspector(role)
+        snapshot = inspector.snapshot()[0]
+        return snapshot if inspector.joined else snapshot.of_service()
 
     def forensics(self, role: str = "app", name: str = "forensics", title: str = "") -> Forensics:
         """A snapshot with Python stacks. It is kept as evidence below ``name``, with a summary under ``title``."""

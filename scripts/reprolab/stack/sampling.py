@@ -116,9 +116,13 @@ class StackSampling(StackLooks):
             )
 
 
-def of_service(look: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A look of the sampler's script without the parents of the processes and without commands from outside."""
-    others = from_outside({int(pid): parent for pid, (*_, parent) in look["processes"].items()})
+def of_service(look: Mapping[str, Any], joined: bool = False) -> Mapping[str, Any]:
+    """A look of the sampler's script without the parents of the processes and without commands from outside.
+
+    In a namespace that the service has ``joined`` these cannot be distinguished, and all count.
+    """
+    parents = {int(pid): parent for pid, (*_, parent) in look["processes"].items()}
+    others = set() if joined else from_outside(parents)
     return {
         **look,
         "processes": {pid: values for pid, (*values, _) in look["processes"].items() if int(pid) not in others},
@@ -217,7 +221,7 @@ class Sampler:
 
     def _read(self) -> None:
         for line in stdout_lines(self.stream, self._note_error):
-            self.looks.append(of_service(json.loads(line)))
+            self.looks.append(of_service(json.loads(line), self.inspector.joined))
             self._first.set()
         self._first.set()
 
