@@ -72,8 +72,8 @@ def test_the_report_is_complete_at_all_widths(chromium: Chromium, page: Path, wi
     assert seen.texts["h2"] == ["Claims", "Variants", "Timeline", "Logs side by side", "The run"]
     assert "confirmed" in seen.texts[".verdicts p"][0]
     assert len(seen.texts["h1"]) == 1
-    assert len(seen.texts["details.claim"]) == len(seen.texts[".claim .inside"]) == 12
-    assert len(seen.texts[".variants tbody tr"]) == 24
+    assert len(seen.texts["details.claim"]) == len(seen.texts[".claim .inside"]) == 14
+    assert len(seen.texts[".variants tbody tr"]) == 28
     assert len(seen.texts[".chart svg"]) == 2 + 2, "two at the top, and two in the section"
     assert len(seen.texts[".pane .log"]) == 8
     assert (seen.value == "rgb(255, 255, 255)") is (scheme == "light")
