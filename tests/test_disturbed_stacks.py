@@ -57,7 +57,7 @@ def short(tmp_path: Path) -> Path:
     (root / "compose.yaml").write_text("name: reprolab\ninclude:\n  - scenarios/socket-vanish/compose.yaml\n")
     experiment = root / "scenarios/socket-vanish/vanish.py"
     text = experiment.read_text(encoding="utf-8")
-    changed = text.replace("DURATION = 10, 200, 10", "DURATION = 10, 200, 3")
+    changed = text.replace("\nDURATION = 10\n", "\nDURATION = 3\n")
     assert changed != text
     experiment.write_text(changed, encoding="utf-8")
     return root
