@@ -27,6 +27,11 @@ LOOPS = (
     *("nanosleep", "clock_nanosleep"),
 )
 NO_PID = 1 << 31
+# System call -> the kind of its wait, the access of those who can end it, and that in words.
+PIPE_WAITS = {
+    "read": ("pipe", "w", "which {} can write to"),
+    "write": ("full-pipe", "r", "which is full and {} can read"),
+}
 
 
 @dataclass(frozen=True)
@@ -63,10 +68,8 @@ def wait_of(thread: Thread, process: Process, snapshot: Snapshot) -> Wait:
         return _child_wait(call.name, call.arguments, process, snapshot)
     if call.name == "futex":
         return _lock_wait(call.arguments, process, snapshot)
-    if call.name == "read":
-        return _read_wait(call.arguments[0], process, snapshot)
-    if call.name == "write":
-        return _write_wait(call.arguments[0], process, snapshot)
+    if call.name in PIPE_WAITS:
+        return _pipe_wait(call.name, call.arguments[0], process, snapshot)
     if call.name in ("nanosleep", "clock_nanosleep"):
         return Wait("time", f"{call.name}: sleeps")
     return Wait("other", f"{call.name} ({thread.wchan})" if thread.wchan else call.name)
@@ -93,26 +96,15 @@ def _lock_wait(arguments: tuple[int, ...], process: Process, snapshot: Snapshot)
     return Wait("lock", text, sharers, closed=not timed)
 
 
-def _read_wait(number: int, process: Process, snapshot: Snapshot) -> Wait:
-    target = _target(number, process)
+def _pipe_wait(name: str, number: int, process: Process, snapshot: Snapshot) -> Wait:
+    kind, access, words = PIPE_WAITS[name]
+    target = next((file.target for file in process.files if file.number == number), f"descriptor {number}")
     if not target.startswith("pipe:"):
-        return Wait("other", f"read: {target}")
-    writers = tuple(snapshot.holders(target, "w"))
-    # Without a writer in the container it is another one's: a read from a pipe that nobody can write to ends at once.
-    return Wait("pipe", f"read: {target}, which {_pids(writers)} can write to", writers, closed=bool(writers))
-
-
-def _write_wait(number: int, process: Process, snapshot: Snapshot) -> Wait:
-    target = _target(number, process)
-    if not target.startswith("pipe:"):
-        return Wait("other", f"write: {target}")
-    readers = tuple(snapshot.holders(target, "r"))
-    # Likewise: the engine reads what a service prints.
-    return Wait("full-pipe", f"write: {target}, which is full and {_pids(readers)} can read", readers, bool(readers))
-
-
-def _target(number: int, process: Process) -> str:
-    return next((file.target for file in process.files if file.number == number), f"descriptor {number}")
+        return Wait("other", f"{name}: {target}")
+    others = tuple(snapshot.holders(target, access))
+    # Where no process here has the other end, one outside of the container has it: the engine reads what a service
+    # prints. Without any other end such a call would end at once.
+    return Wait(kind, f"{name}: {target}, {words.format(_pids(others))}", others, closed=bool(others))
 
 
 def _pids(pids: tuple[int, ...]) -> str:
