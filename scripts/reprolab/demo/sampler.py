@@ -31,12 +31,12 @@ from reprolab.demo.recording import (
 from reprolab.demo.script import LineSource, Watch
 from reprolab.evidence.run_dir import LOG_LABEL
 from reprolab.logs import timestamps
+from reprolab.processes.snapshot import FIRST, from_outside
 from reprolab.report.timeline import Event
 from reprolab.stack.stack import Stack
 
 TICK = 0.5  # seconds
 LIMIT = 10.0  # seconds for one look
-ROOT_PID = 1
 NOW = "date +%s%N"
 PROCESSES = "cat /proc/[0-9]*/stat 2>/dev/null; true"
 # Prints the counts of the access lines of its input as "step status number", and at the end the number of bytes. The
@@ -234,14 +234,5 @@ def parse_processes(lines: list[str]) -> tuple[ProcessState, ...]:
         fields = rest.split()
         if pid.isdigit() and len(fields) > 17 and fields[0] not in ("Z", "X"):
             processes[int(pid)] = ProcessState(int(pid), int(fields[1]), name, int(fields[17]))
-    return tuple(p for p in processes.values() if p.pid != ROOT_PID and _is_below_root(p, processes))
-
-
-def _is_below_root(process: ProcessState, processes: dict[int, ProcessState]) -> bool:
-    seen = set()
-    while process.parent != ROOT_PID:
-        if process.parent not in processes or process.pid in seen:
-            return False
-        seen.add(process.pid)
-        process = processes[process.parent]
-    return True
+    others = from_outside({pid: process.parent for pid, process in processes.items()}) | {FIRST}
+    return tuple(process for pid, process in processes.items() if pid not in others)
