@@ -19,6 +19,8 @@ LIMIT = 900.0
 
 # Debian release -> the next one. Its Go programs are statically linked, so they need no newer libc.
 NEXT_SUITE = {"bookworm": "trixie"}
+# Debian release -> the one before, which has older kernels.
+PREVIOUS_SUITE = {"bookworm": "bullseye", "trixie": "bookworm", "forky": "trixie"}
 
 
 @dataclass(frozen=True)
@@ -100,14 +102,26 @@ def download(machine: Machine, suite: str, packages: Sequence[str], directory: P
     Apt keeps its lists in ``directory``. The machine's sources and lists do not change, so a later upgrade
     installs nothing of the other suite.
     """
+    options = package_lists(machine, [(debian_source(machine), suite)], directory)
+    return download_with(machine, options, packages, directory)
+
+
+def package_lists(
+    machine: Machine, suites: Sequence[tuple[AptSource, str]], directory: Path, *, all_needed: bool = True
+) -> tuple[str, ...]:
+    """Read the package lists of other suites into ``directory``; return the options with which apt uses only these.
+
+    ``suites`` are sources of the machine, each with the suite that stands in the place of its own ones. A suite that
+    cannot be read is an EngineError; if not all are needed, apt goes on without it.
+    """
     source = directory / "lab.sources"
-    source.write_text(_stanza(debian_source(machine), suite), encoding="utf-8")
+    source.write_text("\n".join(_stanza(*item) for item in suites), encoding="utf-8")
     lists = directory / "lists"
-    (lists / "partial").mkdir(parents=True)
+    (lists / "partial").mkdir(parents=True, exist_ok=True)
     directory.chmod(0o755)
     # Apt's unprivileged download user must be able to write here; otherwise apt warns and downloads as root.
     _give_to("_apt", directory)
-    options = {
+    settings = {
         "Dir::Etc::sourceparts": "/dev/null",
         "Dir::Etc::sourcelist": source,
         "Dir::State::lists": lists,
@@ -115,9 +129,33 @@ def download(machine: Machine, suite: str, packages: Sequence[str], directory: P
         "Dir::Cache::srcpkgcache": "",
         "APT::Default-Release": "",
     }
-    apt = ["apt-get", *(word for name, value in options.items() for word in ("-o", f"{name}={value}"))]
-    _apt(machine, [*apt, "update"], doing=f"reading the package lists of {suite}")
-    _apt(machine, [*apt, "download", *packages], doing=f"downloading from {suite}", cwd=directory)
+    options = tuple(word for name, value in settings.items() for word in ("-o", f"{name}={value}"))
+    update_command = ["apt-get", *options, "update"]
+    if all_needed:
+        _apt(machine, update_command, doing=f"reading the package lists of {' '.join(name for _, name in suites)}")
+    else:
+        run(update_command, env=machine.env, timeout=LIMIT, check=False)
+    return options
+
+
+def versions(machine: Machine, pattern: str, options: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
+    """Yield name and version of each package whose name matches a regular expression, the newest version first."""
+    search = ["apt-cache", *options, "search", "--names-only", pattern]
+    names = [line.split(" - ")[0] for line in _apt(machine, search, doing="asking apt for packages").stdout.splitlines()]
+    if not names:
+        return
+    table = _apt(machine, ["apt-cache", *options, "madison", *names], doing="asking apt for versions").stdout
+    for line in table.splitlines():
+        name, version, *_ = (part.strip() for part in line.split("|"))
+        yield name, version
+
+
+def download_with(machine: Machine, options: Sequence[str], packages: Sequence[str], directory: Path) -> list[Path]:
+    """Download packages into ``directory``, with options such as those of `package_lists`; return the .deb files."""
+    directory.chmod(0o755)
+    _give_to("_apt", directory)
+    doing = f"downloading {' '.join(packages)}"
+    _apt(machine, ["apt-get", *options, "download", *packages], doing=doing, cwd=directory)
     _give_to("root", directory)  # so that no other user can replace a file that root will install
     return sorted(directory.glob("*.deb"))
 
