@@ -141,7 +141,9 @@ def package_lists(
 def versions(machine: Machine, pattern: str, options: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
     """Yield name and version of each package whose name matches a regular expression, the newest version first."""
     search = ["apt-cache", *options, "search", "--names-only", pattern]
-    names = [line.split(" - ")[0] for line in _apt(machine, search, doing="asking apt for packages").stdout.splitlines()]
+    names = [
+        line.split(" - ")[0] for line in _apt(machine, search, doing="asking apt for packages").stdout.splitlines()
+    ]
     if not names:
         return
     table = _apt(machine, ["apt-cache", *options, "madison", *names], doing="asking apt for versions").stdout

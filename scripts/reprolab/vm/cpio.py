@@ -25,14 +25,17 @@ class Entry:
 
 
 def directory(name: str, permissions: int = 0o755) -> Entry:
+    """A directory."""
     return Entry(name, mode=stat.S_IFDIR | permissions)
 
 
 def file(name: str, data: bytes, permissions: int = 0o644) -> Entry:
+    """A regular file."""
     return Entry(name, data, stat.S_IFREG | permissions)
 
 
 def character_device(name: str, major: int, minor: int) -> Entry:
+    """A device of characters."""
     return Entry(name, mode=stat.S_IFCHR | 0o600, device=(major, minor))
 
 

@@ -12,7 +12,6 @@ from reprolab.core.errors import EngineError
 from reprolab.core.locks import directory_lock
 from reprolab.core.progress import OnProgress
 from reprolab.core.subprocesses import CommandError, run
-from reprolab.engine.apt import Machine
 from reprolab.vm.disk_image import make_image
 from reprolab.vm.kernels import Archive, Kernel
 from reprolab.vm.modules import LIST, dependencies, load_order, plain_module

@@ -44,7 +44,9 @@ class Kernel:
 
     def fits(self, wanted: str) -> bool:
         """Whether a user means this kernel with a release, a version of Linux, or the first numbers of either."""
-        return any(name == wanted or name.startswith((f"{wanted}.", f"{wanted}-")) for name in (self.release, self.upstream))
+        return any(
+            name == wanted or name.startswith((f"{wanted}.", f"{wanted}-")) for name in (self.release, self.upstream)
+        )
 
 
 def numbers(text: str) -> list[int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +85,7 @@ def _build(machine: Machine, host: HostConfig, image: RootImage, on_progress: On
             ) from error
         shutil.copyfile(tree / BUSYBOX, work / "busybox")
         (work / "busybox").replace(image.busybox)
-        os.replace(draft, image.image)
+        draft.replace(image.image)
 
 
 def mmdebstrap_command(host: HostConfig, packed: Path) -> list[str]:

@@ -1,0 +1,132 @@
+"""Engines in virtual machines for a run: what they are made of, their start, their end with the run."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reprolab.core.errors import EngineError
+from reprolab.core.files import writing
+from reprolab.core.progress import OnProgress
+from reprolab.engine.apt import Machine
+from reprolab.vm.accelerator import Accelerator, accelerator, require_architecture
+from reprolab.vm.keeper import FAILED, PROGRESS, READY, order_of
+from reprolab.vm.kernel_files import kernel_files
+from reprolab.vm.kernels import Archive, choose
+from reprolab.vm.leftovers import remove_leftovers
+from reprolab.vm.machine import Recipe
+from reprolab.vm.programs import ensure_programs
+from reprolab.vm.root_image import root_image
+from reprolab.vm.settings import Settings
+
+CACHE = Path(".cache") / "vm"  # below the results
+GRACE = 20.0  # seconds for a keeper to end its machine
+
+
+def recipes(results: Path, kernels: Sequence[str], on_progress: OnProgress) -> dict[str, Recipe]:
+    """What the machines with these kernels are made of; what is not in the cache is built or downloaded.
+
+    ``kernels`` are releases or their first numbers, as a user writes them. Raises UsageError for one that the
+    distribution does not have, else LabError.
+    """
+    machine, settings, kind = Machine(), Settings.of(), _accelerator()
+    ensure_programs(machine, on_progress)
+    cache = (results / CACHE).resolve()
+    with writing(cache):
+        cache.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(cache)
+    archive = Archive.open(machine, cache / "apt")
+    known = archive.kernels()
+    chosen = {wanted: choose(known, wanted) for wanted in kernels}
+    root = root_image(machine, cache, on_progress)
+    return {
+        wanted: Recipe(root, kernel_files(archive, kernel, cache, on_progress), settings, kind, cache)
+        for wanted, kernel in chosen.items()
+    }
+
+
+def _accelerator() -> Accelerator:
+    require_architecture(platform.machine())
+    return accelerator()
+
+
+@contextmanager
+def engines(recipes: Mapping[str, Recipe], on_progress: OnProgress) -> Iterator[dict[str, str]]:
+    """Start a machine for each recipe, side by side; yields name -> address of the engine. They end with the block.
+
+    Raises EngineError if a machine does not start; the others are ended then.
+    """
+    keepers = {name: Keeper(recipe) for name, recipe in recipes.items()}
+    try:
+        for keeper in keepers.values():
+            keeper.start()
+        yield {
+            name: keeper.wait(lambda text, name=name: on_progress(f"vm {name}: {text}"))  # type: ignore[misc]
+            for name, keeper in keepers.items()
+        }
+    finally:
+        for keeper in keepers.values():
+            keeper.close()
+        for keeper in keepers.values():
+            keeper.stop()
+
+
+@dataclass
+class Keeper:
+    """A keeper's process, in a process group of its own: Ctrl-C reaches the driver only."""
+
+    recipe: Recipe
+    _process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Give the order; returns at once."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "reprolab.vm.keeper"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert self._process.stdin
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(order_of(self.recipe)) + "\n")
+            self._process.stdin.flush()
+
+    def wait(self, on_progress: OnProgress) -> str:
+        """The address of the engine, when it answers. Raises EngineError."""
+        assert self._process and self._process.stdout
+        for line in self._process.stdout:
+            message: dict[str, Any] = json.loads(line)
+            if PROGRESS in message:
+                on_progress(message[PROGRESS])
+            elif READY in message:
+                return str(message[READY])
+            else:
+                expected, advice = message.get("expected", ""), message.get("advice", "")
+                raise EngineError(message.get(FAILED, "no reason"), expected=expected, advice=advice)
+        raise EngineError(f"the keeper of a virtual machine ended with status {self._process.wait()}")
+
+    def close(self) -> None:
+        """Let it end its machine; returns at once."""
+        if self._process and self._process.stdin:
+            with suppress(OSError):
+                self._process.stdin.close()
+
+    def stop(self) -> None:
+        """Wait for its end; kill it if it takes too long."""
+        if not self._process:
+            return
+        try:
+            self._process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()

@@ -1,0 +1,97 @@
+"""The command that starts a virtual machine, and the few things that are asked of it while it runs."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reprolab.core.errors import EngineError
+from reprolab.vm.accelerator import Accelerator
+from reprolab.vm.programs import QEMU
+from reprolab.vm.settings import Settings
+
+ANSWER_LIMIT = 20.0  # seconds
+# "TCP[HOST_FORWARD]  12       127.0.0.1 46163       10.0.2.15    22     0     0"
+FORWARD = re.compile(r"^\s*TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s+\S+\s+22\s", re.MULTILINE)
+# The kernel ends the machine when it panics; nothing is written about its start but errors.
+KERNEL_LINE = "console=ttyS0 quiet panic=-1"
+
+
+@dataclass(frozen=True)
+class Files:
+    """What a machine reads, the disk that it writes to, and what it writes for the lab."""
+
+    kernel: Path
+    start: Path
+    root: Path
+    modules: Path
+    disk: Path
+    console: Path
+    monitor: Path
+
+
+def command(files: Files, settings: Settings, accelerator: Accelerator) -> list[str]:
+    """The command of a machine without screen and sound.
+
+    ``restrict`` leaves the guest no network: it reaches neither this machine nor others. Its sshd is at a free port of
+    127.0.0.1.
+    """
+    network = "user,id=network,restrict=on,hostfwd=tcp:127.0.0.1:0-:22"
+    return [
+        QEMU,
+        *("-machine", "q35", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
+        *accelerator.words,
+        *("-m", str(settings.memory), "-smp", str(settings.processors)),
+        *("-kernel", str(files.kernel), "-initrd", str(files.start), "-append", KERNEL_LINE),
+        *("-serial", f"file:{_escaped(files.console)}"),
+        *_disk(files.root, "readonly=on"),
+        *_disk(files.modules, "readonly=on"),
+        # What is on it is gone with the machine, so nothing has to be safe.
+        *_disk(files.disk, "cache=unsafe", "discard=unmap"),
+        *("-device", "virtio-rng-pci"),
+        *("-netdev", network, "-device", "virtio-net-pci,netdev=network,romfile="),
+        *("-qmp", f"unix:{_escaped(files.monitor)},server=on,wait=off"),
+    ]
+
+
+def _disk(path: Path, *options: str) -> list[str]:
+    return ["-drive", ",".join([f"file={_escaped(path)}", "if=virtio", "format=raw", *options])]
+
+
+def _escaped(path: Path) -> str:
+    """QEMU separates options by commas."""
+    return str(path).replace(",", ",,")
+
+
+def forwarded_port(text: str) -> int:
+    """The port of 127.0.0.1 that leads to the machine's sshd, from the answer to "info usernet"; 0 if there is none."""
+    match = FORWARD.search(text)
+    return int(match[1]) if match else 0
+
+
+def ask(monitor: Path, commands: Sequence[str]) -> list[str]:
+    """Let the machine's monitor do something, and return its answers. Raises OSError or EngineError."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(ANSWER_LIMIT)
+        connection.connect(str(monitor))
+        with connection.makefile("rw", encoding="utf-8") as stream:
+            stream.readline()  # its greeting
+            _call(stream, "qmp_capabilities")
+            return [_call(stream, "human-monitor-command", **{"command-line": text}) for text in commands]
+
+
+def _call(stream: Any, execute: str, **arguments: str) -> str:
+    stream.write(json.dumps({"execute": execute, "arguments": arguments}) + "\n")
+    stream.flush()
+    while line := stream.readline():
+        answer = json.loads(line)
+        if "error" in answer:
+            raise EngineError(f"QEMU refuses {execute}: {answer['error'].get('desc', answer['error'])}")
+        if "return" in answer:
+            return str(answer["return"])
+    raise EngineError(f"QEMU ended while it was asked {execute}")
