@@ -83,11 +83,11 @@ class VirtualMachine:
         )
         limit, begun = LIMITS[accelerator.name], time.monotonic()
         self._run(qemu.command(files, settings, accelerator), here / QEMU_LOG)
-        self._wait("its monitor", files.monitor.exists, limit)
+        self._wait("its monitor", lambda: bool(qemu.ssh_port(files.monitor)), limit)
         # It has opened the disk and read the archive.
         files.disk.unlink()
         files.start.unlink()
-        port = qemu.forwarded_port(qemu.ask(files.monitor, ["info usernet"])[0])
+        port = qemu.ssh_port(files.monitor)
         self._wait("its engine", lambda: READY in self._console(), limit)
         self._run(tunnel(keys.ssh(port), here / SOCKET), here / SSH_LOG)
         self._wait("the way to its engine", (here / SOCKET).exists, limit)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from reprolab.core.errors import EngineError
 from reprolab.vm.accelerator import Accelerator
@@ -74,21 +73,28 @@ def forwarded_port(text: str) -> int:
     return int(match[1]) if match else 0
 
 
+def ssh_port(monitor: Path) -> int:
+    """The port of 127.0.0.1 that leads to the machine's sshd; 0 while its monitor does not answer."""
+    try:
+        return forwarded_port(ask(monitor, ["info usernet"])[0])
+    except (OSError, EngineError):
+        return 0
+
+
 def ask(monitor: Path, commands: Sequence[str]) -> list[str]:
-    """Let the machine's monitor do something, and return its answers. Raises OSError or EngineError."""
+    """Let the machine's monitor do something, and return its answers. Raises EngineError, or OSError if it is gone."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(ANSWER_LIMIT)
         connection.connect(str(monitor))
-        with connection.makefile("rw", encoding="utf-8") as stream:
-            stream.readline()  # its greeting
-            _call(stream, "qmp_capabilities")
-            return [_call(stream, "human-monitor-command", **{"command-line": text}) for text in commands]
+        with connection.makefile("r", encoding="utf-8") as answers:
+            answers.readline()  # its greeting
+            _call(connection, answers, "qmp_capabilities")
+            return [_call(connection, answers, "human-monitor-command", **{"command-line": text}) for text in commands]
 
 
-def _call(stream: Any, execute: str, **arguments: str) -> str:
-    stream.write(json.dumps({"execute": execute, "arguments": arguments}) + "\n")
-    stream.flush()
-    while line := stream.readline():
+def _call(connection: socket.socket, answers: Iterable[str], execute: str, **arguments: str) -> str:
+    connection.sendall(json.dumps({"execute": execute, "arguments": arguments}).encode() + b"\n")
+    for line in answers:
         answer = json.loads(line)
         if "error" in answer:
             raise EngineError(f"QEMU refuses {execute}: {answer['error'].get('desc', answer['error'])}")

@@ -1,0 +1,182 @@
+"""The life of a virtual machine, with programs in the place of QEMU and ssh: start, end, and what is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from reprolab.core.errors import EngineError
+from reprolab.vm import keeper
+from reprolab.vm.accelerator import Accelerator
+from reprolab.vm.engines import Keeper, engines
+from reprolab.vm.kernel_files import KernelFiles
+from reprolab.vm.leftovers import PREFIX, remove_leftovers
+from reprolab.vm.machine import Recipe
+from reprolab.vm.root_image import RootImage
+from reprolab.vm.settings import Settings
+
+pytestmark = pytest.mark.slow
+
+# Takes the options that the lab gives to QEMU: it serves a monitor, and says on the console that the engine is there.
+QEMU = """
+import json, os, socket, sys
+def after(option): return sys.argv[sys.argv.index(option) + 1]
+open(os.environ["PIDS"], "a").write(f"{os.getpid()}\\n")
+drive = [word for word in sys.argv if "cache=unsafe" in word][0]
+disk = open(drive.split(",")[0].removeprefix("file="), "r+b")
+server = socket.socket(socket.AF_UNIX)
+server.bind(after("-qmp").removeprefix("unix:").split(",")[0])
+server.listen(1)
+with open(after("-serial").removeprefix("file:"), "w") as console:
+    console.write(os.environ["CONSOLE"] + "\\n")
+answer = "  TCP[HOST_FORWARD]  12       127.0.0.1 4711       10.0.2.15    22     0     0\\n"
+while True:
+    connection, _ = server.accept()
+    stream = connection.makefile("rw")
+    print('{"QMP": {}}', file=stream, flush=True)
+    while line := stream.readline():
+        print(json.dumps({"return": answer if "human" in line else {}}), file=stream, flush=True)
+"""
+SSH = """
+import os, socket, sys, time
+open(os.environ["PIDS"], "a").write(f"{os.getpid()}\\n")
+assert "4711" in sys.argv, sys.argv
+server = socket.socket(socket.AF_UNIX)
+server.bind(sys.argv[sys.argv.index("-L") + 1].split(":")[0])
+time.sleep(600)
+"""
+GOOD = "reprolab: engine at 12.3 s"
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory with the programs on PATH and directories for temporary files and disks."""
+    for folder in ("bin", "t", "disks", "kernel/first"):
+        (tmp_path / folder).mkdir(parents=True)
+    for name, text in {"qemu-system-x86_64": QEMU, "ssh": SSH}.items():
+        (tmp_path / "bin" / name).write_text(f"#!{sys.executable}\n{text}")
+        (tmp_path / "bin" / name).chmod(0o755)
+    for name in ("busybox", "image", "pids"):
+        (tmp_path / name).touch()
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "t"))
+    monkeypatch.setenv("PIDS", str(tmp_path / "pids"))
+    monkeypatch.setenv("CONSOLE", GOOD)
+    return tmp_path
+
+
+def recipe(place: Path) -> Recipe:
+    """Files that the programs do not look at."""
+    root, kernel = RootImage(place / "image", place / "busybox"), KernelFiles(place / "kernel")
+    return Recipe(root, kernel, Settings(), Accelerator("tcg", "slow"), place / "disks")
+
+
+def running(place: Path) -> list[int]:
+    """The programs that run."""
+    pids = [int(line) for line in (place / "pids").read_text().split()]
+    return [pid for pid in pids if Path(f"/proc/{pid}").exists() and "Z" not in _state(pid)]
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "Z"
+
+
+def soon(look: Callable[[], bool]) -> bool:
+    """Whether something is so within some seconds."""
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        if look():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def files(place: Path) -> list[Path]:
+    """All that machines have left."""
+    return [*(place / "t").iterdir(), *(place / "disks").iterdir()]
+
+
+def test_an_order_is_the_recipe(place: Path) -> None:
+    """It crosses to the keeper as JSON."""
+    assert keeper.machine_of(keeper.order_of(recipe(place))).recipe == recipe(place)
+
+
+def test_a_machine_ends_with_the_block_and_leaves_nothing(place: Path) -> None:
+    """While it runs there are neither its keys nor its disk on any file system, and its directory is the user's."""
+    texts: list[str] = []
+    with engines({"5.10": recipe(place), "6.1": recipe(place)}, texts.append) as endpoints:
+        assert list(endpoints) == ["5.10", "6.1"]
+        directories = [Path(endpoint.removeprefix("unix://")).parent for endpoint in endpoints.values()]
+        assert len(set(directories)) == 2
+        assert stat.S_IMODE(directories[0].stat().st_mode) == 0o700
+        assert not {"key", "host", "start.cpio.gz"} & {path.name for path in directories[0].iterdir()}
+        assert list((place / "disks").iterdir()) == []
+        assert len(running(place)) == 4
+    assert running(place) == []
+    assert files(place) == []
+    assert any(text.startswith("vm 6.1: its engine answers after") for text in texts)
+
+
+def test_a_machine_whose_driver_is_killed_ends_too(place: Path) -> None:
+    """The end of its input is all that a keeper learns of it."""
+    machine = Keeper(recipe(place))
+    machine.start()
+    machine.wait(print)
+    assert machine._process and machine._process.stdin
+    machine._process.stdin.close()
+    assert soon(lambda: not running(place) and not files(place))
+    machine.stop()
+
+
+def test_a_keeper_that_is_killed_leaves_files_that_the_next_run_removes(place: Path) -> None:
+    """The kernel ends its programs with it."""
+    machine = Keeper(recipe(place))
+    machine.start()
+    machine.wait(print)
+    assert machine._process
+    os.kill(machine._process.pid, signal.SIGKILL)
+    assert soon(lambda: not running(place))
+    machine.stop()
+    assert [path.name.startswith(PREFIX) for path in files(place)] == [True]
+    assert remove_leftovers(place / "disks", place / "t") == 1
+    assert files(place) == []
+
+
+@pytest.mark.parametrize(
+    ("console", "program", "message"),
+    [
+        ("reprolab: failed: dockerd", QEMU, "its start failed: reprolab: failed: dockerd"),
+        (GOOD, "import sys; sys.exit('no such device')", "qemu-system-x86_64 ended with status 1: no such device"),
+    ],
+)
+def test_a_machine_that_does_not_start_says_why(
+    console: str, program: str, message: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the last lines of its programs, and nothing is left."""
+    monkeypatch.setenv("CONSOLE", console)
+    (place / "bin/qemu-system-x86_64").write_text(f"#!{sys.executable}\n{program}")
+    with pytest.raises(EngineError, match=message) as caught, engines({"6.1": recipe(place)}, print):
+        pass
+    assert "REPROLAB_VM_ACCELERATOR=tcg" in caught.value.advice
+    assert running(place) == []
+    assert files(place) == []
+
+
+def test_a_way_that_is_refused_says_why(place: Path) -> None:
+    """Such as a key that the machine does not know."""
+    (place / "bin/ssh").write_text(f"#!{sys.executable}\nimport sys; sys.exit('Permission denied')")
+    with (
+        pytest.raises(EngineError, match=r"ssh ended with status 1: .*Permission denied"),
+        engines({"6": recipe(place)}, print),
+    ):
+        pass
+    assert files(place) == []
