@@ -45,7 +45,10 @@ class ClusterOptions:
 
 
 ENGINES = click.option(
-    "--engines", default="", metavar='"ENGINE ..."', help="run trials on these: unix:///..., ssh://HOST, a context"
+    "--engines",
+    default="",
+    metavar='"ENGINE ..."',
+    help="run trials on these: unix:///..., ssh://HOST, a context, vm:KERNEL",
 )
 SCHEDULER = click.option(
     "--scheduler", default="", metavar="ADDRESS", help="run trials on the workers of this dask scheduler"

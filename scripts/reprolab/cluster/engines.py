@@ -1,10 +1,10 @@
-"""The engines that a user names: sockets, docker contexts and machines behind ssh."""
+"""The engines that a user names: sockets, docker contexts, machines behind ssh, virtual machines by their kernel."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,19 +16,29 @@ from reprolab.engine.apt import Machine
 LOCAL = "local"
 LIMIT = 20.0  # seconds for an answer of the docker command line
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+VM = "vm:"  # begins the name of an engine in a virtual machine, which has no address before it is started
 
 
 @dataclass(frozen=True)
 class NamedEngine:
-    """An engine with the name of its worker. ``ssh`` has the words for ssh, if the engine is on another machine."""
+    """An engine with the name of its worker. ``ssh`` has the words for ssh, if the worker is on another machine.
+
+    ``elsewhere``: the worker is here, and the ports that the engine publishes are those of another machine.
+    """
 
     name: str
     endpoint: str
     ssh: tuple[str, ...] = ()
+    elsewhere: bool = False
+
+    @property
+    def kernel(self) -> str:
+        """The kernel of a virtual machine that is to be started, as the user wrote it; "" for other engines."""
+        return self.endpoint.removeprefix(VM) if self.endpoint.startswith(VM) else ""
 
 
 def read_engines(text: str, machine: Machine | None = None) -> tuple[NamedEngine, ...]:
-    """The engines of a text such as "unix:///run/docker.sock ssh://lab2 my-context".
+    """The engines of a text such as "unix:///run/docker.sock ssh://lab2 my-context vm:6.12".
 
     Raises UsageError for an address that is none, a context that does not exist, an engine that is named twice, and an
     engine on another machine that is not reached by ssh.
@@ -53,6 +63,11 @@ def _place(engine: NamedEngine) -> str:
 
 
 def _engine(word: str, machine: Machine) -> NamedEngine:
+    if word.startswith(VM):
+        kernel = word.removeprefix(VM)
+        if not re.fullmatch(r"\d[\w.+-]*", kernel):
+            raise _no_engine(word, f"{kernel!r} is no kernel")
+        return NamedEngine(f"vm-{kernel}", word, elsewhere=True)
     if "://" in word:
         return _of_endpoint(word, word, "")
     return _of_endpoint(word, _context_endpoint(word, machine), word)
@@ -82,7 +97,7 @@ def _of_endpoint(word: str, endpoint: str, name: str) -> NamedEngine:
 def _no_engine(word: str, reason: str) -> UsageError:
     return UsageError(
         f"{option('engines')}: {word}: {reason}",
-        expected="unix:///PATH, ssh://[USER@]HOST[:PORT], or the name of a docker context for one of these",
+        expected="unix:///PATH, ssh://[USER@]HOST[:PORT], the name of a docker context for one of these, or vm:KERNEL",
         advice=f"for another machine: ssh://HOST, or a worker there and {option('scheduler', 'tcp://HOST:8786')}",
     )
 
@@ -106,7 +121,7 @@ def _distinct(engines: Iterable[NamedEngine]) -> Iterable[NamedEngine]:
     seen: dict[str, int] = {}
     for engine in engines:
         seen[engine.name] = number = seen.get(engine.name, 0) + 1
-        yield NamedEngine(f"{engine.name}-{number}" if number > 1 else engine.name, engine.endpoint, engine.ssh)
+        yield replace(engine, name=f"{engine.name}-{number}") if number > 1 else engine
 
 
 def endpoints(engines: Iterable[NamedEngine]) -> Mapping[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from reprolab.core.command_text import option
 from reprolab.core.errors import UsageError
 from reprolab.core.files import display_path, writing
 from reprolab.core.locks import directory_lock
+from reprolab.core.progress import OnProgress
 from reprolab.engine.apt import Machine
 from reprolab.evidence import lookup
 from reprolab.measure.store import CellStore
@@ -23,6 +25,7 @@ from reprolab.run.observer import RunObserver
 from reprolab.run.plan import default_jobs
 from reprolab.scenario.digest import case_digest, lab_identity
 from reprolab.scenario.model import Scenario
+from reprolab.vm import engines as vm_engines
 
 if TYPE_CHECKING:
     from reprolab.cluster.measurer import ClusterMeasurer
@@ -68,6 +71,8 @@ def measurer(
         delivered: set[str] = set()
         # Called when the workers have ended.
         stack.callback(_collect, question, named, store, delivered, observer)
+        # Ended after the workers.
+        named = stack.enter_context(started(named, store.results, observer.progress))
         crew = stack.enter_context(driver.crew_of(question, store.results, named, scheduler, observer.progress))
         sharer = Sharer(endpoints(named), Machine().which("docker"), observer.progress) if share_images else None
         try:
@@ -129,4 +134,30 @@ def check_options(engines: str, scheduler: str, share_images: bool) -> tuple[Nam
             f"{option('share-images')} needs {option('engines')}: a scheduler does not know the engines of its workers",
             expected="workers whose engines build their images, or pull them from a registry",
         )
-    return read_engines(engines)
+    named = read_engines(engines)
+    if any(engine.kernel for engine in named) and (named[0].kernel or not share_images):
+        raise UsageError(
+            "a virtual machine reaches no network, so it builds no images",
+            expected=f"{option('share-images')}, and a first engine that is none, which builds them",
+            advice=option("engines", f"unix:///var/run/docker.sock {engines}"),
+        )
+    return named
+
+
+@contextmanager
+def started(
+    engines: Sequence[NamedEngine], results: Path, on_progress: OnProgress
+) -> Iterator[tuple[NamedEngine, ...]]:
+    """The engines, those in virtual machines with their addresses; the machines run while the block does.
+
+    Raises UsageError for a kernel that the distribution does not have, EngineError if a machine does not start.
+    """
+    kernels = [engine.kernel for engine in engines if engine.kernel]
+    if not kernels:
+        yield tuple(engines)
+        return
+    recipes = vm_engines.recipes(results, kernels, on_progress)
+    with vm_engines.engines(recipes, on_progress) as addresses:
+        yield tuple(
+            replace(engine, endpoint=addresses[engine.kernel]) if engine.kernel else engine for engine in engines
+        )

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from threading import Lock
+from typing import Any
 
 from reprolab.core.errors import InvalidTrial
 from reprolab.stack.http import StackRequests
 from reprolab.stack.network import StackNetwork
 from reprolab.stack.outcome import Outcome
 from reprolab.stack.protocols import WebSocket, exchange
+from reprolab.stack.relay import Relay
+from reprolab.stack.relay import needed as relay_needed
 from reprolab.stack.wire import LIMIT, Connection, WireClient
 
 LOCAL = "127.0.0.1"
@@ -25,7 +28,24 @@ class StackConnections(StackRequests, StackNetwork):
     # A service and the moment of its start -> its client: another start has another network namespace.
     _wires: dict[tuple[str, str], WireClient] = field(default_factory=dict)
     _wires_lock: Lock = field(default_factory=Lock)
+    # A client's container -> the relay through it.
+    _relays: dict[str, Relay] = field(default_factory=dict)
     _connection_numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def url(self, path: str = "/", role: str = "") -> str:
+        """The URL of a service from this machine: of its published port, or where that is elsewhere, of a relay to it.
+
+        Raises InvalidTrial if the service publishes no port, or the client does not start.
+        """
+        if not relay_needed():
+            return super().url(path, role)
+        role = role or self.front
+        port, wire = self.port(role), self._wire(role)
+        with self._wires_lock:
+            key = str(wire.container.id)
+            if key not in self._relays:
+                self._relays[key] = Relay.open(wire, _address(self.container(role).attrs), port)
+            return f"http://{LOCAL}:{self._relays[key].port}{path}"
 
     def connect(
         self,
@@ -111,6 +131,15 @@ class StackConnections(StackRequests, StackNetwork):
 
     def remove_clients(self) -> None:
         """Remove the client's containers; their connections end."""
+        for relay in self._relays.values():
+            relay.close()
+        self._relays.clear()
         for wire in self._wires.values():
             wire.close()
         self._wires.clear()
+
+
+def _address(attributes: Mapping[str, Any]) -> str:
+    """A container's address in its first network, as a port of the engine leads to it; the loopback if it has none."""
+    networks = attributes["NetworkSettings"].get("Networks") or {}
+    return next((str(network["IPAddress"]) for network in networks.values() if network.get("IPAddress")), LOCAL)
