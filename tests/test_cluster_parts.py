@@ -6,6 +6,8 @@ import io
 import json
 import sys
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,7 @@ from reprolab.measure.key import package_difference
 from reprolab.measure.store import CellStore
 from reprolab.scenario.digest import CaseFiles, case_digest, lab_identity
 from reprolab.scenario.trial import TrialRecord
+from reprolab.vm import engines as vm_engines
 from requests import ConnectionError as NoConnection
 
 
@@ -196,6 +199,9 @@ def test_engines_are_sockets_machines_and_contexts(machine: Machine) -> None:
     ("text", "message"),
     [
         ("nowhere", "no docker context 'nowhere'"),
+        ("vm:", "'' is no kernel"),
+        ("vm:latest", "'latest' is no kernel"),
+        ("vm:6.12 vm:6.12", "names vm:6.12 twice"),
         ("tls", "its requests go to 127.0.0.1"),
         ("tcp://10.0.0.1:2375", "its requests go to 127.0.0.1"),
         ("http://lab2", "no address of an engine"),
@@ -211,6 +217,47 @@ def test_a_text_that_names_no_engine_is_a_usage_error(text: str, message: str, m
     with pytest.raises(UsageError, match=message) as caught:
         read_engines(text, machine)
     assert caught.value.expected
+
+
+def test_a_virtual_machine_is_named_by_its_kernel(machine: Machine) -> None:
+    """It has an address when it runs; its ports are elsewhere, as those of no other engine that a worker here has."""
+    local, vm = read_engines("unix:///run/docker.sock vm:6.12", machine)
+    assert vm == NamedEngine("vm-6.12", "vm:6.12", elsewhere=True)
+    assert (vm.kernel, local.kernel) == ("6.12", "")
+    assert replace(vm, endpoint="unix:///tmp/docker.sock").kernel == ""
+
+
+def test_a_virtual_machine_gets_its_images_from_another_engine() -> None:
+    """It has no network: the first engine builds."""
+    for engines, share in (("unix:///run/docker.sock vm:6.12", False), ("vm:6.12 unix:///run/docker.sock", True)):
+        with pytest.raises(UsageError, match="reaches no network"):
+            session.check_options(engines, "", share)
+    assert len(session.check_options("unix:///run/docker.sock vm:6.12", "", True)) == 2
+
+
+def test_engines_without_a_virtual_machine_start_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What is asked for today needs neither QEMU nor apt."""
+    monkeypatch.setattr(vm_engines, "recipes", None)
+    named = read_engines("unix:///run/docker.sock")
+    with session.started(named, tmp_path, print) as engines:
+        assert engines == named
+
+
+def test_a_virtual_machine_gets_its_address_when_it_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The others keep theirs, and the order stays."""
+
+    @contextmanager
+    def running(recipes: dict[str, str], on_progress: object) -> Iterator[dict[str, str]]:
+        yield {kernel: f"unix:///tmp/{kernel}" for kernel in recipes}
+
+    monkeypatch.setattr(vm_engines, "recipes", lambda results, kernels, on_progress: dict.fromkeys(kernels))
+    monkeypatch.setattr(vm_engines, "engines", running)
+    with session.started(read_engines("unix:///run/docker.sock vm:6.12 vm:5.10"), tmp_path, print) as engines:
+        assert [(engine.name, engine.endpoint, engine.elsewhere) for engine in engines] == [
+            ("local", "unix:///run/docker.sock", False),
+            ("vm-6.12", "unix:///tmp/6.12", True),
+            ("vm-5.10", "unix:///tmp/5.10", True),
+        ]
 
 
 def test_a_socket_behind_a_link_is_no_second_engine(machine: Machine, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from reprolab.vm.qemu import Files
 from reprolab.vm.root_image import RootImage, strip
 from reprolab.vm.settings import Settings
 from reprolab.vm.start_archive import start_archive
+from reprolab.vm.state import vm_state
 
 OLD = Kernel("5.10.0-32-cloud-amd64", "5.10.223-1", earlier=True)
 OLDER = Kernel("5.10.0-30-cloud-amd64", "5.10.218-1", earlier=True)
@@ -363,3 +364,21 @@ def test_missing_programs_are_named_by_their_packages(tmp_path: Path) -> None:
 def test_a_machine_with_all_programs_needs_nothing(tmp_path: Path) -> None:
     """Nothing is installed then, whoever the user is."""
     ensure_programs(machine_with(tmp_path, list(PACKAGES), REPROLAB_ENGINE="external"), print)
+
+
+@pytest.mark.parametrize(
+    ("programs", "environ", "architecture", "accelerator_name", "detail"),
+    [
+        (list(PACKAGES), {}, "x86_64", "tcg", "TCG (slow: there is no /dev/kvm)"),
+        ([], {}, "x86_64", "tcg", "TCG (slow: there is no /dev/kvm); the lab would install qemu-system-x86 kmod"),
+        ([], {"REPROLAB_ENGINE": "external"}, "x86_64", "none", "not installed: qemu-system-x86 kmod"),
+        (list(PACKAGES), {}, "aarch64", "none", "no virtual machine for --kernel on aarch64"),
+    ],
+)
+def test_the_doctor_says_what_a_machine_would_run_with(
+    programs: list[str], environ: dict[str, str], architecture: str, accelerator_name: str, detail: str, tmp_path: Path
+) -> None:
+    """Or why there would be none."""
+    state = vm_state(machine_with(tmp_path, programs, **environ), architecture)
+    assert state.accelerator == accelerator_name
+    assert state.detail.startswith(detail)

@@ -16,9 +16,11 @@ from reprolab.core.command_text import option
 from reprolab.core.errors import Exit, UsageError
 from reprolab.core.number_words import plural
 from reprolab.engine import hand_stacks, labels, leftovers
+from reprolab.engine.apt import Machine
 from reprolab.engine.detect import client, ensure_engine
 from reprolab.engine.images import listed_images
 from reprolab.run import manual
+from reprolab.vm.state import vm_state
 
 # The tools and the proxies are built on this image. Its origin is the origin of all base images of this machine.
 COMMON_BASE = "debian:bookworm-slim"
@@ -34,9 +36,11 @@ def doctor(as_json: bool) -> None:
     # An image that a person built from a base image has its labels too, but another name.
     images = listed_images(client(), name=f"{fallback.NAME}/*", filters={"label": "reprolab.object=base"})
     fallbacks = sorted(tag for image in images for tag in image.tags)
+    vm = vm_state(Machine())
     if as_json:
         bases = {"policy": policy(os.environ), "origin": str(base.origin), "detail": base.detail, "made": fallbacks}
-        print_json({"schema": SCHEMA, "engine": asdict(engine), "bases": bases, "exit": exit_document(Exit(0))})
+        content = {"schema": SCHEMA, "engine": asdict(engine), "bases": bases, "vm": asdict(vm)}
+        print_json({**content, "exit": exit_document(Exit(0))})
         return
     out = console()
     facts = (
@@ -44,6 +48,7 @@ def doctor(as_json: bool) -> None:
         f"compose {engine.compose} · buildx {engine.buildx} · client {engine.docker}",
         f"kernel {engine.kernel} · cgroup {engine.cgroup} · {engine.os}",
         f"base images: policy {policy(os.environ)} (REPROLAB_BASES)",
+        f"virtual machines: {vm.detail}",
     )
     base_lines = (f"  made by the lab: {tag}" for tag in fallbacks)
     for line in (*facts, *base_lines, *hand_stacks.left_lines(client())):

@@ -25,12 +25,17 @@ def missing_packages(machine: Machine) -> list[str]:
     return list(dict.fromkeys(package for program, package in PACKAGES.items() if not machine.which(program)))
 
 
+def may_install(machine: Machine) -> bool:
+    """Whether the lab may install packages on this machine."""
+    return machine.uid == 0 and machine.debian_family and machine.environ.get("REPROLAB_ENGINE") != EXTERNAL
+
+
 def ensure_programs(machine: Machine, on_progress: OnProgress) -> None:
     """Install what is missing. Raises EngineError where the lab may not, or where apt fails."""
     packages = missing_packages(machine)
     if not packages:
         return
-    if machine.uid != 0 or not machine.debian_family or machine.environ.get("REPROLAB_ENGINE") == EXTERNAL:
+    if not may_install(machine):
         raise EngineError(
             f"a virtual machine needs programs that are not here: {' '.join(packages)}",
             expected=f"these packages; the lab installs them as root on Debian, if REPROLAB_ENGINE is not {EXTERNAL}",
