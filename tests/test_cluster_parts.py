@@ -260,6 +260,15 @@ def test_a_virtual_machine_gets_its_address_when_it_runs(monkeypatch: pytest.Mon
         ]
 
 
+def test_a_worker_of_a_virtual_machine_knows_that_its_ports_are_elsewhere(tmp_path: Path) -> None:
+    """No other worker does."""
+    here, vm = NamedEngine("local", "unix:///a"), NamedEngine("vm-6.12", "unix:///b", elsewhere=True)
+    far = NamedEngine("lab2", "ssh://lab2", ("lab2",))
+    workers = own.OwnWorkers(tmp_path, tmp_path, [here, vm, far], 1)
+    variables = [workers._environ(engine, tmp_path).get("REPROLAB_PORTS") for engine in (here, vm, far)]
+    assert variables == [None, "elsewhere", None]
+
+
 def test_a_socket_behind_a_link_is_no_second_engine(machine: Machine, tmp_path: Path) -> None:
     """/var/run is a link to /run: two workers of one engine would count as two hosts."""
     (tmp_path / "run").mkdir()

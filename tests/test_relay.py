@@ -13,15 +13,20 @@ import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
+from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import requests
 from cases import ROOT
 from reprolab.core.errors import InvalidTrial
+from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.stack.http import ending_of
 from reprolab.stack.outcome import Ending
 from reprolab.stack.relay import Relay, needed
+from reprolab.stack.stack import Stack
+from reprolab.stack.wire import WireClient
 
 CLIENT = ROOT / "images" / "client"
 
@@ -199,6 +204,55 @@ def test_a_relay_is_for_engines_elsewhere() -> None:
     assert not needed({})
     assert not needed({"REPROLAB_PORTS": "here"})
     assert needed({"REPROLAB_PORTS": "elsewhere"})
+
+
+def stack_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, starts: list[str]) -> Stack:
+    """A stack whose proxy is at 10.0.0.5; ``starts`` are the clients that were started, each with a container."""
+    services = {"blink-proxy": {"ports": [{"target": 8080, "published": "0"}]}, "client": {"image": "client"}}
+    stack = Stack(
+        "blink", {"name": "p", "services": services}, tmp_path / "c", Mock(), (), TrialDirectory(tmp_path), {}
+    )
+    state = {"StartedAt": "1"}
+    attributes = {"State": state, "NetworkSettings": {"Networks": {"none": {}, "p_default": {"IPAddress": "10.0.0.5"}}}}
+    stack._containers["proxy"] = Mock(attrs=attributes)
+
+    def start(*arguments: Any) -> Any:
+        starts.append("client")
+        return Mock(gone=False, container=Mock(id=f"client-{len(starts)}"))
+
+    monkeypatch.setattr(WireClient, "start", start)
+    return stack
+
+
+def test_a_stack_elsewhere_is_reached_by_one_relay_for_each_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """At its address in its own network. A service that was started again has another network, and another relay."""
+    starts: list[str] = []
+    monkeypatch.setenv("REPROLAB_PORTS", "elsewhere")
+    stack = stack_with(monkeypatch, tmp_path, starts)
+    first = stack.url("/a")
+    assert first.startswith("http://127.0.0.1:") and first.endswith("/a")
+    assert stack.url("/a", "proxy") == first
+    (relay,) = stack._relays.values()
+    assert (relay.host, relay.service_port) == ("10.0.0.5", 8080)
+    stack.container("proxy").attrs["State"]["StartedAt"] = "2"
+    assert stack.url("/a") != first
+    assert len(starts) == 2
+    stack.remove_clients()
+    with pytest.raises(requests.ConnectionError):
+        requests.get(first, timeout=5)
+
+
+def test_a_stack_on_this_machine_needs_no_relay(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The port is the engine's."""
+    monkeypatch.delenv("REPROLAB_PORTS", raising=False)
+    starts: list[str] = []
+    stack = stack_with(monkeypatch, tmp_path, starts)
+    ports = {"8080/tcp": [{"HostIp": "127.0.0.1", "HostPort": "4711"}]}
+    stack.container("proxy").attrs["NetworkSettings"]["Ports"] = ports
+    assert stack.url("/a") == "http://127.0.0.1:4711/a"
+    assert starts == []
 
 
 def soon(look: Callable[[], bool]) -> bool:

@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from reprolab.core.errors import EngineError, UsageError
 from reprolab.engine.apt import AptSource, Machine
+from reprolab.engine.detect import Engine
+from reprolab.engine.host_facts import facts_elsewhere
 from reprolab.engine.owner import own_identity
 from reprolab.vm import cpio, qemu
 from reprolab.vm.accelerator import Accelerator, accelerator, require_architecture
@@ -382,3 +384,11 @@ def test_the_doctor_says_what_a_machine_would_run_with(
     state = vm_state(machine_with(tmp_path, programs, **environ), architecture)
     assert state.accelerator == accelerator_name
     assert state.detail.startswith(detail)
+
+
+def test_the_facts_of_a_virtual_machine_are_not_those_of_this_machine() -> None:
+    """An engine of an older release may not tell them."""
+    engine = Engine("28.0", "1.41", "2.26", "0.13", "7.0", "6.12.117", "v2", "Debian", "unix:///x", started=False)
+    host = facts_elsewhere(engine, {"NCPU": 2, "MemTotal": 2048 << 20})
+    assert (host.kernel, host.cpu, host.cpus, host.memory_mib) == ("6.12.117", None, 2, 2048)
+    assert facts_elsewhere(engine, {}).memory_mib is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,15 @@ def facts(engine: Engine) -> Host:
         cgroup=engine.cgroup,
         python=platform.python_version(),
     )
+
+
+def facts_elsewhere(engine: Engine, info: Mapping[str, Any]) -> Host:
+    """Return the facts about an engine's machine, if that is another one; ``info`` is the engine's answer about it.
+
+    An engine does not tell the model of its processor.
+    """
+    memory = info.get("MemTotal")
+    return replace(facts(engine), cpu=None, cpus=info.get("NCPU"), memory_mib=memory and memory // (1 << 20))
 
 
 def _first_value(path: str, key: str) -> str:
