@@ -374,7 +374,7 @@ def test_a_machine_with_all_programs_needs_nothing(tmp_path: Path) -> None:
         (list(PACKAGES), {}, "x86_64", "tcg", "TCG (slow: there is no /dev/kvm)"),
         ([], {}, "x86_64", "tcg", "TCG (slow: there is no /dev/kvm); the lab would install qemu-system-x86 kmod"),
         ([], {"REPROLAB_ENGINE": "external"}, "x86_64", "none", "not installed: qemu-system-x86 kmod"),
-        (list(PACKAGES), {}, "aarch64", "none", "no virtual machine for --kernel on aarch64"),
+        (list(PACKAGES), {}, "aarch64", "none", "no virtual machine on aarch64"),
     ],
 )
 def test_the_doctor_says_what_a_machine_would_run_with(

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from reprolab.core.command_text import option
 from reprolab.core.errors import EngineError, UsageError
 
 VARIABLE = "REPROLAB_VM_ACCELERATOR"
@@ -85,6 +84,6 @@ def require_architecture(architecture: str) -> None:
     """Raise EngineError unless a virtual machine is possible here."""
     if architecture != ARCHITECTURE:
         raise EngineError(
-            f"no virtual machine for {option('kernel')} on {architecture}",
+            f"no virtual machine on {architecture}",
             expected=f"a machine with {ARCHITECTURE}; other architectures have not been tried",
         )

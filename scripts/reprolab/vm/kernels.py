@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from reprolab.core.command_text import option
 from reprolab.core.errors import EngineError, UsageError
 from reprolab.engine import apt
 from reprolab.engine.apt import AptSource, Machine
@@ -69,7 +68,7 @@ def choose(kernels: Sequence[Kernel], wanted: str) -> Kernel:
     if not fitting:
         known = ", ".join(dict.fromkeys(kernel.upstream for kernel in sorted(kernels, key=lambda kernel: kernel.rank)))
         raise UsageError(
-            f"{option('kernel', wanted)}: this distribution has no such kernel",
+            f"kernel {wanted}: this distribution has no such one",
             expected=f"one of {known}, or the first numbers of one" if known else "a distribution that has kernels",
             advice="apt-get update, if the kernel is new" if known else "apt-get update",
         )
