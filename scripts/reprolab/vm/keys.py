@@ -48,17 +48,19 @@ class Keys:
         """The command for a connection, without what is to be done there. No configuration of the user's counts."""
         options = {
             "BatchMode": "yes",
-            "ConnectTimeout": "10",
+            # A machine that TCG runs takes some seconds for its part of the exchange.
+            "ConnectTimeout": "60",
             "ExitOnForwardFailure": "yes",
             "HostKeyAlias": ALIAS,
             "IdentitiesOnly": "yes",
+            "LogLevel": "ERROR",
             "ServerAliveCountMax": "6",
             "ServerAliveInterval": "10",
             "StrictHostKeyChecking": "yes",
             "UserKnownHostsFile": str(self.known_hosts),
         }
         words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-        return ["ssh", "-F", "none", "-q", "-i", str(self.private), *words, "-p", str(port), f"{USER}@{LOOPBACK}"]
+        return ["ssh", "-F", "none", "-i", str(self.private), *words, "-p", str(port), f"{USER}@{LOOPBACK}"]
 
 
 def tunnel(ssh: Sequence[str], socket: Path) -> list[str]:

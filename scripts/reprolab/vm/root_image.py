@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from reprolab.baseimage.host_config import HostConfig, read_host
 from reprolab.baseimage.rootfs import MERGED_USR, MMDEBSTRAP_LIMIT, NOT_UNPACKED, TIMESTAMP, ensure_mmdebstrap
 from reprolab.core.errors import EngineError
+from reprolab.core.files import replacing
 from reprolab.core.locks import directory_lock
 from reprolab.core.progress import OnProgress
 from reprolab.core.subprocesses import CommandError, run
@@ -65,10 +66,11 @@ def _build(machine: Machine, host: HostConfig, image: RootImage, on_progress: On
         )
     ensure_mmdebstrap(on_progress)
     on_progress(f"building the root file system of virtual machines from {host.distribution} {host.codename} (1-2 min)")
-    with TemporaryDirectory(prefix=".root-", dir=image.image.parent) as name:
+    # Not in the cache: apt downloads as a user of its own, who may not reach it.
+    with TemporaryDirectory(prefix="reprolab-root-") as name, replacing(image.image) as draft:
         work = Path(name)
-        work.chmod(0o755)  # apt downloads as a user of its own
-        packed, tree, draft = work / "root.tar", work / "root", work / "root.img"
+        work.chmod(0o755)
+        packed, tree = work / "root.tar", work / "root"
         tree.mkdir()
         try:
             environment = {**machine.env, "TMPDIR": str(work), "SOURCE_DATE_EPOCH": str(TIMESTAMP)}
@@ -80,12 +82,11 @@ def _build(machine: Machine, host: HostConfig, image: RootImage, on_progress: On
         except CommandError as error:
             raise EngineError(
                 f"the root file system of virtual machines could not be built: {error}",
-                expected="packages from the sources in /etc/apt, and 1 GB of free space",
+                expected="packages from the sources in /etc/apt, and 1 GB of free space in TMPDIR",
                 advice="check that `apt-get update` works on this host",
             ) from error
-        shutil.copyfile(tree / BUSYBOX, work / "busybox")
-        (work / "busybox").replace(image.busybox)
-        draft.replace(image.image)
+        with replacing(image.busybox) as program:
+            shutil.copyfile(tree / BUSYBOX, program)
 
 
 def mmdebstrap_command(host: HostConfig, packed: Path) -> list[str]:

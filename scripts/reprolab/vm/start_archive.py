@@ -11,7 +11,7 @@ from reprolab.vm.keys import Keys
 from reprolab.vm.root_image import RootImage
 
 TEMPLATES = Path(__file__).parent / "templates"
-DIRECTORIES = ("bin", "dev", "lower", "memory", "modules", "root")
+DIRECTORIES = ("bin", "dev", "lower", "memory", "modules", "proc", "root")
 # Below this directory in the machine are the lab's files and the keys; nobody but root reads them.
 LAB = "reprolab"
 
