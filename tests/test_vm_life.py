@@ -151,6 +151,18 @@ def test_a_keeper_that_is_killed_leaves_files_that_the_next_run_removes(place: P
     assert files(place) == []
 
 
+def test_a_machine_that_is_still_starting_ends_too(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user who waits for it may press Ctrl-C; its disk and its keys are removed then."""
+    monkeypatch.setenv("CONSOLE", "")
+    machine = Keeper(recipe(place))
+    machine.start()
+    assert soon(lambda: len(running(place)) == 1)
+    machine.close()
+    machine.stop()
+    assert running(place) == []
+    assert files(place) == []
+
+
 @pytest.mark.parametrize(
     ("console", "program", "message"),
     [

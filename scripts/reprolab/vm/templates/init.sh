@@ -4,7 +4,10 @@ b=/bin/busybox
 fail() { echo "reprolab: failed: $1" >/dev/console; $b sleep 1; $b poweroff -f; }
 $b mount -t devtmpfs devices /dev || fail "no /dev"
 $b mount -t proc proc /proc
-for module in /modules/*; do $b insmod "$module" || fail "cannot load $module"; done
+for module in /modules/*; do
+  # Without any, the pattern stays as it is.
+  [ -e "$module" ] && { $b insmod "$module" || fail "cannot load $module"; }
+done
 $b mount -t ext4 -o ro /dev/vda /lower || fail "no root file system"
 $b mount -t tmpfs memory /memory
 $b mkdir /memory/upper /memory/work
