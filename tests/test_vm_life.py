@@ -7,7 +7,7 @@ import signal
 import stat
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -55,7 +55,7 @@ GOOD = "reprolab: engine at 12.3 s"
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A directory with the programs on PATH and directories for temporary files and disks."""
     for folder in ("bin", "t", "disks", "kernel/first"):
         (tmp_path / folder).mkdir(parents=True)
@@ -68,7 +68,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TMPDIR", str(tmp_path / "t"))
     monkeypatch.setenv("PIDS", str(tmp_path / "pids"))
     monkeypatch.setenv("CONSOLE", GOOD)
-    return tmp_path
+    yield tmp_path
+    # What a failed test has left must not stay.
+    for pid in running(tmp_path):
+        os.kill(pid, signal.SIGKILL)
 
 
 def recipe(place: Path) -> Recipe:
