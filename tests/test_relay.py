@@ -21,10 +21,11 @@ import pytest
 import requests
 from cases import ROOT
 from reprolab.core.errors import InvalidTrial
+from reprolab.engine.elsewhere import ports_elsewhere
 from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.stack.http import ending_of
 from reprolab.stack.outcome import Ending
-from reprolab.stack.relay import Relay, needed
+from reprolab.stack.relay import Relay
 from reprolab.stack.stack import Stack
 from reprolab.stack.wire import WireClient
 
@@ -201,9 +202,9 @@ def test_a_closed_relay_takes_no_connection(client: HereClient) -> None:
 
 def test_a_relay_is_for_engines_elsewhere() -> None:
     """On this machine the engine's own ports are used."""
-    assert not needed({})
-    assert not needed({"REPROLAB_PORTS": "here"})
-    assert needed({"REPROLAB_PORTS": "elsewhere"})
+    assert not ports_elsewhere({})
+    assert not ports_elsewhere({"REPROLAB_PORTS": "here"})
+    assert ports_elsewhere({"REPROLAB_PORTS": "elsewhere"})
 
 
 def stack_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, starts: list[str]) -> Stack:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reprolab.adopt.changes import Changes
+from reprolab.scenario.kernel_setting import KERNEL
 from reprolab.scenario.load_settings import LOAD_SETTINGS
 from reprolab.stack.compose import BASE_ARGUMENT
 from reprolab.stack.hidden import is_secret
@@ -101,7 +102,7 @@ class Factors:
     def _can_be_factor(self, name: str, value: str) -> bool:
         if not FACTOR_NAME.fullmatch(name) or SPECIAL & set(value) or is_secret(name) or self.has_secret(value):
             return False
-        return not (name in LOAD_SETTINGS or name.endswith(BASE_ARGUMENT) or name.startswith("COMPOSE_"))
+        return not (name in (*LOAD_SETTINGS, KERNEL) or name.endswith(BASE_ARGUMENT) or name.startswith("COMPOSE_"))
 
     def _note(self, written: str, where: str) -> None:
         for name in sorted(set(NAMED.findall(written))):

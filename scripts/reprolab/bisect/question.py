@@ -74,9 +74,9 @@ def ascending(axis: Axis) -> Axis:
 
 def check(axis: Axis, scenario: Scenario, fixed: Mapping[str, str]) -> None:
     """Raise UsageError unless the values of the axis are in an order, and the factor is not fixed as well."""
-    scenario.check_factors(dict(fixed), command_text.factors())
+    scenario.check_factors(dict(fixed), command_text.factors(), kernel=True)
     for value in axis.values:
-        scenario.check_factors({axis.factor: value.text}, command_text.option("factor"))
+        scenario.check_factors({axis.factor: value.text}, command_text.option("factor"), kernel=True)
     if axis.factor in fixed:
         raise UsageError(
             f"{axis.factor} is the factor of the bisect, and set to {fixed[axis.factor]} as well",

@@ -28,11 +28,13 @@ from reprolab.measure.asked import choose_claim, ranged_factors
 from reprolab.measure.axis import Axis
 from reprolab.measure.axis_text import read_axis
 from reprolab.measure.companions import complete
+from reprolab.measure.kernels import with_full_kernel
 from reprolab.measure.known_values import known_values
 from reprolab.measure.local import LocalMeasurer
 from reprolab.measure.progress import CellProgress
 from reprolab.pins.index_releases import releases_of
 from reprolab.scenario import loader
+from reprolab.scenario.kernel_setting import KERNEL
 from reprolab.scenario.model import Scenario
 
 NEWEST = ".."  # behind a value: the range from there on
@@ -70,7 +72,8 @@ def _check_factor(scenario: Scenario, factor: str, values: str) -> None:
         raise UsageError(
             "no factor is given", expected=f"a factor whose values have an order: {some} have a range", advice=advice
         )
-    scenario.check_factors({factor: scenario.factors.get(factor, "")}, command_text.option("factor"))
+    if factor != KERNEL:
+        scenario.check_factors({factor: scenario.factors.get(factor, "")}, command_text.option("factor"))
     if not values and factor not in ranged:
         raise UsageError(
             f"{factor} of {scenario.name} has no range, and no values are given",
@@ -85,7 +88,7 @@ def _question(
     name, _, experiment_name = target.partition("/")
     scenario = loader.load(root, name)
     experiment, chosen = choose_claim(scenario, experiment_name, claim)
-    fixed = settings_of(pairs)
+    fixed = with_full_kernel(root, settings_of(pairs), command_text.factors())
     axis = _axis(root, scenario, factor)
     check(axis, scenario, fixed)
     most = trials or rules.most_trials
@@ -150,7 +153,7 @@ def _check_deep(deep: bool, source: Path | None, package: str, cluster: ClusterO
     if cluster.several:
         raise UsageError(
             f"{flag} builds commits on the engine in use only",
-            expected=f"either {flag}, or {command_text.option('engines')} or {command_text.option('scheduler')}",
+            expected=f"either {flag}, or {command_text.option('engines')}, {command_text.option('scheduler')} or {KERNEL}",
         )
     if not package:
         raise UsageError(
@@ -224,6 +227,7 @@ def bisect(
     root = project_root()
     rules = Rules(gap, confidence, least_rate, points=points)
     question = _question(root, target, factor, claim, pairs, rules, trials)
+    cluster = cluster.on_kernels(question.cells())
     _check_deep(deep, source, question.axis.package, cluster)
     if plan:
         for line in plan_lines(root, question):

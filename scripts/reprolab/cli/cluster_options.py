@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -14,9 +14,10 @@ from reprolab.cluster import session as cluster_session
 from reprolab.core import command_text
 from reprolab.core.errors import UsageError
 from reprolab.measure import session
-from reprolab.measure.cell import Measurer
+from reprolab.measure.cell import Cell, Measurer
 from reprolab.measure.hosts import host_sentences
 from reprolab.run.observer import RunObserver
+from reprolab.scenario.kernel_setting import KERNEL, kernel_of
 from reprolab.scenario.model import Claim, Scenario
 
 
@@ -27,6 +28,8 @@ class ClusterOptions:
     engines: str = ""
     scheduler: str = ""
     share_images: bool = False
+    kernels: tuple[str, ...] = ()
+    """Those of KERNEL: each is run by a virtual machine, and the engine in use builds the images."""
 
     @property
     def several(self) -> bool:
@@ -36,12 +39,23 @@ class ClusterOptions:
                 f"{command_text.option('share-images')} is for several engines",
                 expected=f"it together with {command_text.option('engines')}",
             )
-        return bool(self.engines or self.scheduler)
+        return bool(self.engines or self.scheduler or self.kernels)
 
     def check(self) -> None:
         """Raise UsageError for options that do not go together, and for a text that names no engine."""
         if self.several:
             cluster_session.check_options(self.engines, self.scheduler, self.share_images)
+
+    def on_kernels(self, cells: Iterable[Cell]) -> ClusterOptions:
+        """The options for cells of which some name a kernel. Raises UsageError if the user names engines too."""
+        kernels = tuple(kernel for kernel in dict.fromkeys(kernel_of(cell.settings) for cell in cells) if kernel)
+        if kernels and self.several:
+            raise UsageError(
+                f"{KERNEL} and {command_text.option('engines')} or {command_text.option('scheduler')} are two ways to "
+                "choose what runs the trials",
+                expected=f"one of the two; {KERNEL} starts its virtual machines by itself",
+            )
+        return replace(self, kernels=kernels)
 
 
 ENGINES = click.option(
@@ -85,6 +99,7 @@ def open_measurer(
         engines=cluster.engines,
         scheduler=cluster.scheduler,
         share_images=cluster.share_images,
+        kernels=cluster.kernels,
         seed=seed,
         jobs=jobs,
         fresh=fresh,

@@ -16,6 +16,7 @@ from reprolab.core import shared_files
 from reprolab.core.errors import LabError
 from reprolab.core.results import BY_HAND, LATEST, results_root
 from reprolab.scenario import loader
+from reprolab.scenario.kernel_setting import KERNEL
 from reprolab.scenario.load_settings import LOAD_SETTINGS
 from reprolab.scenario.model import Scenario
 

@@ -23,10 +23,12 @@ from reprolab.measure.axis import Axis
 from reprolab.measure.axis_text import read_axis
 from reprolab.measure.cell import Measurer
 from reprolab.measure.companions import complete
+from reprolab.measure.kernels import with_full_kernel
 from reprolab.measure.progress import CellProgress
 from reprolab.pins import releases
 from reprolab.run.plan import default_jobs
 from reprolab.scenario import loader
+from reprolab.scenario.kernel_setting import KERNEL
 from reprolab.scenario.model import Scenario
 
 EPILOG = (
@@ -85,8 +87,10 @@ def matrix(
         advice = f"{command_text.command('list', 'list')}, for all scenarios"
         raise UsageError("no scenario is given", expected="SCENARIO[/EXPERIMENT]", advice=advice)
     scenario = loader.load(root, name)
-    options = MatrixOptions(name, experiment, claims, settings_of(pairs), trials, budget, seed)
+    settings = with_full_kernel(root, settings_of(pairs), command_text.factors())
+    options = MatrixOptions(name, experiment, claims, settings, trials, budget, seed)
     plan = make_plan(scenario, options, _axes(root, scenario, overs), _companions(scenario))
+    cluster = cluster.on_kernels(point.cell for point in plan.points)
     releases.check(root, scenario, options.settings, command_text.factors())
     if plan_only:
         for line in forecast.forecast(root, plan, jobs or default_jobs()):
@@ -132,7 +136,8 @@ def _axes(root: Path, scenario: Scenario, overs: Sequence[str]) -> list[Axis]:
     for over in overs:
         factor, equals, text = over.partition("=")
         # The text is no value: only the factor is checked here.
-        scenario.check_factors({factor: scenario.factors.get(factor, text)}, command_text.option("over"))
+        if factor != KERNEL:
+            scenario.check_factors({factor: scenario.factors.get(factor, text)}, command_text.option("over"))
         if not equals:
             raise UsageError(
                 f"{command_text.option('over', over)} names no values",

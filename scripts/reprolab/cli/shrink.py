@@ -15,6 +15,7 @@ from reprolab.cli.common import boundary, console, duration, project_root, setti
 from reprolab.core import command_text
 from reprolab.core.errors import Exit
 from reprolab.measure.cell import Measurer
+from reprolab.measure.kernels import with_full_kernel
 from reprolab.measure.progress import CellProgress
 from reprolab.pins import releases
 from reprolab.run.plan import SEEDS
@@ -70,7 +71,9 @@ def shrink(
     root = project_root()
     name, _, experiment = target.partition("/")
     scenario = loader.load(root, name)
-    question = ask(scenario, experiment, claim, settings_of(pairs), trials)
+    settings = with_full_kernel(root, settings_of(pairs), command_text.factors())
+    question = ask(scenario, experiment, claim, settings, trials)
+    cluster = cluster.on_kernels([question.cell({})])
     releases.check(root, scenario, question.fixed, command_text.factors())
     terminal = console()
     if only_plan:

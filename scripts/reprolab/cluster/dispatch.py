@@ -172,7 +172,12 @@ class Dispatcher:
     def _any_able(self, job: Job) -> bool:
         """Whether some worker can do a job, or one that comes yet."""
         members = self.crew.members.values()
-        return bool(self.crew.greetings) or any(not self._queue.obstacle(member, job) for member in members)
+        coming = bool(self.crew.greetings) or self._awaited(job)
+        return coming or any(not self._queue.obstacle(member, job) for member in members)
+
+    def _awaited(self, job: Job) -> bool:
+        """Whether the only worker that can do a job is not ready yet. One that does not get ready ends by itself."""
+        return bool(job.only) and job.only in self.crew.awaited()
 
     def _consider(self, job: Job, handler: Handler) -> None:
         """Ask the handler whether a job that was refused is tried on another worker."""
@@ -185,7 +190,7 @@ class Dispatcher:
         """Nothing runs and nothing could be given: no worker is there yet, none is left, or none can do the rest."""
         if self.crew.members:
             for job in list(self._queue.jobs()):
-                if job.group not in self._queue.dropped:
+                if job.group not in self._queue.dropped and not self._awaited(job):
                     self._consider(job, handler)
         elif (self.crew.gone and not self.crew.awaited()) or seconds > WAIT_LIMIT:
             reasons = f"\n{self.crew.reasons()}" if self.crew.gone else ""

@@ -23,18 +23,28 @@ VM = "vm:"  # begins the name of an engine in a virtual machine, which has no ad
 class NamedEngine:
     """An engine with the name of its worker. ``ssh`` has the words for ssh, if the worker is on another machine.
 
-    ``elsewhere``: the worker is here, and the ports that the engine publishes are those of another machine.
+    ``environ`` is what the worker of an engine in a virtual machine has in its environment, as pairs.
     """
 
     name: str
     endpoint: str
     ssh: tuple[str, ...] = ()
-    elsewhere: bool = False
+    environ: tuple[tuple[str, str], ...] = ()
 
     @property
     def kernel(self) -> str:
         """The kernel of a virtual machine that is to be started, as the user wrote it; "" for other engines."""
         return self.endpoint.removeprefix(VM) if self.endpoint.startswith(VM) else ""
+
+
+def vm_name(kernel: str) -> str:
+    """The name of the worker of a virtual machine."""
+    return f"vm-{kernel}"
+
+
+def engines_of_kernels(endpoint: str, kernels: Iterable[str]) -> tuple[NamedEngine, ...]:
+    """The engine at an address, and one in a virtual machine for each kernel. Raises UsageError."""
+    return read_engines(" ".join([endpoint, *(f"{VM}{kernel}" for kernel in kernels)]))
 
 
 def read_engines(text: str, machine: Machine | None = None) -> tuple[NamedEngine, ...]:
@@ -67,7 +77,7 @@ def _engine(word: str, machine: Machine) -> NamedEngine:
         kernel = word.removeprefix(VM)
         if not re.fullmatch(r"\d[\w.+-]*", kernel):
             raise _no_engine(word, f"{kernel!r} is no kernel")
-        return NamedEngine(f"vm-{kernel}", word, elsewhere=True)
+        return NamedEngine(vm_name(kernel), word)
     if "://" in word:
         return _of_endpoint(word, word, "")
     return _of_endpoint(word, _context_endpoint(word, machine), word)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from reprolab.cluster.blocks import BlockOf, blocks
 from reprolab.cluster.crew import Job, Member
 from reprolab.cluster.dispatch import DONE, Answer, Dispatcher
+from reprolab.cluster.engines import vm_name
 from reprolab.cluster.kept import KnownCell, Outcomes
 from reprolab.cluster.messages import Failure, Look, Place, TrialTask
 from reprolab.cluster.share import Sharer
@@ -17,6 +18,7 @@ from reprolab.measure.cell import Cell, CellResult
 from reprolab.measure.local import lacking
 from reprolab.measure.store import CellStore
 from reprolab.run.observer import RunObserver
+from reprolab.scenario.kernel_setting import kernel_of
 from reprolab.scenario.model import Claim, Scenario
 
 NO_KEY = "lacks"  # of a cell that no machine can run
@@ -28,7 +30,8 @@ class ClusterMeasurer:
     """A `Measurer` that gives each trial to a worker. With ``fresh``, trials of earlier questions do not count.
 
     ``trials_run`` counts the new trials, ``trials_kept`` those of earlier questions. ``block_of`` names the comparison
-    that a cell is part of: in a round, the trials of such cells stay on one host. Without it see `blocks`.
+    that a cell is part of: in a round, the trials of such cells stay on one host. Without it see `blocks`. With
+    ``by_kernel`` the virtual machine of a cell's kernel runs its trials, and the first engine those of cells without.
     """
 
     scenario: Scenario
@@ -42,6 +45,7 @@ class ClusterMeasurer:
     trials_run: int = 0
     trials_kept: int = 0
     delivered: set[str] = field(default_factory=set)
+    by_kernel: bool = False
     _cells: dict[Cell, KnownCell] = field(default_factory=dict)
 
     def measure(self, wanted: Mapping[Cell, int], claims: Sequence[Claim]) -> dict[Cell, CellResult]:
@@ -106,7 +110,8 @@ class ClusterMeasurer:
 
     def _units(self, cells: Mapping[Cell, int]) -> list[list[Job]]:
         hosts = self.dispatcher.crew.size
-        parts = blocks(cells, hosts, f"{self.seed} {self.trials_run}", self.block_of)
+        block_of = self._only if self.by_kernel else self.block_of
+        parts = blocks(cells, hosts, f"{self.seed} {self.trials_run}", block_of)
         return [[self._job(self._cells[cell], number) for cell, number in part] for part in parts]
 
     def _job(self, known: KnownCell, index: int) -> Job:
@@ -116,7 +121,14 @@ class ClusterMeasurer:
             return TrialTask(known.cell, number, known.key, self._load(known.cell), known.packages, member.hand_over())
 
         words, load = f"trial {number} of {known.cell.words}", self._load(known.cell)
-        return Job(words, run_trial, argument, known.cell, load, number=number)
+        return Job(words, run_trial, argument, known.cell, load, self._only(known.cell), number)
+
+    def _only(self, cell: Cell) -> str:
+        """The worker that must run the trials of a cell, "" if any can."""
+        if not self.by_kernel:
+            return ""
+        kernel = kernel_of(cell.settings)
+        return vm_name(kernel) if kernel or not self.sharer else self.sharer.first
 
 
 def _look_job(cells: tuple[Cell, ...], only: str) -> Job:

@@ -21,7 +21,6 @@ from distributed.security import Security
 
 from reprolab.cluster.engines import NamedEngine, results_of
 from reprolab.core.files import writing
-from reprolab.stack import relay
 
 GRACE = 50.0  # seconds for a worker to remove its stacks and end
 LAST_LINES = 3
@@ -83,11 +82,11 @@ class OwnWorkers:
             # The machine's own engine and results; no secret of this environment goes there.
             return {"REPROLAB_ROOT": str(self.root), "REPROLAB_ENGINE": "external"}
         return {
-            **({relay.VARIABLE: relay.ELSEWHERE} if engine.elsewhere else {}),
             "DOCKER_HOST": engine.endpoint,
             "REPROLAB_RESULTS": str(folder),
             "REPROLAB_ROOT": str(self.root),
             "REPROLAB_ENGINE": "external",
+            **dict(engine.environ),
         }
 
     def _send(self, process: subprocess.Popen[bytes], settings: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reprolab.cluster.engines import NamedEngine, endpoints, read_engines, results_of
+from reprolab.cluster.engines import NamedEngine, endpoints, engines_of_kernels, read_engines, results_of
 from reprolab.cluster.half_trials import collect
 from reprolab.cluster.messages import Question
 from reprolab.cluster.workplace import FOLDER
@@ -19,6 +19,7 @@ from reprolab.core.files import display_path, writing
 from reprolab.core.locks import directory_lock
 from reprolab.core.progress import OnProgress
 from reprolab.engine.apt import Machine
+from reprolab.engine.detect import ensure_engine
 from reprolab.evidence import lookup
 from reprolab.measure.store import CellStore
 from reprolab.run.observer import RunObserver
@@ -26,6 +27,7 @@ from reprolab.run.plan import default_jobs
 from reprolab.scenario.digest import case_digest, lab_identity
 from reprolab.scenario.model import Scenario
 from reprolab.vm import engines as vm_engines
+from reprolab.vm.machine import Recipe
 
 if TYPE_CHECKING:
     from reprolab.cluster.measurer import ClusterMeasurer
@@ -42,13 +44,14 @@ def measurer(
     engines: str = "",
     scheduler: str = "",
     share_images: bool = False,
+    kernels: Sequence[str] = (),
     seed: int = 0,
     jobs: int | None = None,
     fresh: bool = False,
 ) -> Iterator[ClusterMeasurer]:
     """A measurer on several engines, while the block runs: a worker for each of ``engines``, or those of ``scheduler``.
 
-    Two questions about one scenario wait for each other. Raises UsageError for options that do not go together, and if
+    With ``kernels`` these are the engine in use and a virtual machine for each kernel, which runs the cells of it. Two questions about one scenario wait for each other. Raises UsageError for options that do not go together, and if
     dask.distributed is missing; else LabError as a run does.
     """
     # Before anything that waits: the scenario has just been loaded.
@@ -60,7 +63,8 @@ def measurer(
     from reprolab.cluster.measurer import ClusterMeasurer
     from reprolab.cluster.share import Sharer
 
-    named = check_options(engines, scheduler, share_images)
+    named = _on_kernels(kernels, observer.progress) if kernels else check_options(engines, scheduler, share_images)
+    share_images = share_images or bool(kernels)
     store = CellStore(lookup.results_root(root), scenario)
     with writing(store.directory):
         store.directory.mkdir(parents=True, exist_ok=True)
@@ -85,9 +89,15 @@ def measurer(
                 fresh=fresh,
                 sharer=sharer,
                 delivered=delivered,
+                by_kernel=bool(kernels),
             )
         finally:
             driver.forget_delivered(crew)
+
+
+def _on_kernels(kernels: Sequence[str], on_progress: OnProgress) -> tuple[NamedEngine, ...]:
+    """The engine in use, which is started where that is allowed, and one for each kernel."""
+    return engines_of_kernels(ensure_engine(on_progress).host, kernels)
 
 
 def _collect(
@@ -159,5 +169,12 @@ def started(
     recipes = vm_engines.recipes(results, kernels, on_progress)
     with vm_engines.engines(recipes, on_progress) as addresses:
         yield tuple(
-            replace(engine, endpoint=addresses[engine.kernel]) if engine.kernel else engine for engine in engines
+            _running(engine, recipes[engine.kernel], addresses[engine.kernel]) if engine.kernel else engine
+            for engine in engines
         )
+
+
+def _running(engine: NamedEngine, recipe: Recipe, address: str) -> NamedEngine:
+    """An engine in a virtual machine that runs."""
+    environ = vm_engines.environment(engine.kernel, recipe, address)
+    return replace(engine, endpoint=address, environ=tuple(environ.items()))

@@ -53,9 +53,10 @@ class Sharer:
 
     def _offer(self, dispatcher: Dispatcher, wanted: Sequence[Built], names: Sequence[str]) -> dict[str, list[str]]:
         """Name of a worker -> the images that its engine lacks. One that lacks none uses them from now on."""
-        members = [member.name for member in dispatcher.crew.members.values() if member.name in names]
         results = _Results(self.first)
-        dispatcher.run([[_offer_job(wanted, name)] for name in members], results)
+        # A worker that is not ready yet gets them too: in a virtual machine it could not build its own.
+        present = [name for name in names if name not in dispatcher.crew.gone]
+        dispatcher.run([[_offer_job(wanted, name)] for name in present], results)
         return results.seen
 
     def _copy(self, references: Sequence[str], name: str) -> None:

@@ -35,7 +35,6 @@ from reprolab.run.runner import Prepared, Runner
 from reprolab.scenario import loader
 from reprolab.scenario.digest import CaseFiles, case_digest, lab_identity
 from reprolab.scenario.model import CUSTOM, Scenario
-from reprolab.stack import relay
 
 FOLDER = "cluster"  # below the worker's results
 ROOT_VARIABLE = "REPROLAB_ROOT"
@@ -88,7 +87,7 @@ class Workplace:
         )
         # Where a machine has no boot id, each worker is taken for a machine of its own.
         boot = process_info.boot_id() or name
-        facts = host_facts.facts_elsewhere(engine, api.info()) if relay.needed() else host_facts.facts(engine)
+        facts = host_facts.facts_of(engine, api)
         place = Place(name, boot, str(directory.resolve()), facts, dict(lab_images(api)))
         workplace = cls(scenario, runner, place, CaseFiles(scenario.directory, question.case))
         Thread(target=workplace.watch, args=(silent,), name="engine-watch", daemon=True).start()

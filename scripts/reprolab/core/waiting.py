@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from reprolab.core.errors import InvalidTrial
 
 Result = TypeVar("Result")
+# How many times as long the lab waits where a machine is slow. It is for limits whose end makes a trial invalid.
+PATIENCE = "REPROLAB_PATIENCE"
+NUMBER = re.compile(r"[1-9]\d{0,2}(\.\d+)?")
 
 
 class WaitTimeout(InvalidTrial):
     """The state did not come within the limit."""
+
+
+def patient(limit: float, environ: Mapping[str, str] = os.environ) -> float:
+    """A limit in seconds, as long as REPROLAB_PATIENCE says. A text that is no number from 1 to 999 counts as 1."""
+    text = environ.get(PATIENCE, "")
+    return limit * float(text) if NUMBER.fullmatch(text) else limit
 
 
 def wait_until(
@@ -25,11 +36,12 @@ def wait_until(
 ) -> Result:
     """Call ``look`` every ``interval`` seconds, at least once, and return its first true value.
 
-    Raises WaitTimeout, an InvalidTrial, after ``limit`` seconds. The message has ``what``, the limit and the last
-    state, which is what ``state()`` returns at that moment, or else the last value of ``look``.
+    Raises WaitTimeout, an InvalidTrial, after ``limit`` seconds (see `patient`). The message has ``what``, the limit and
+    the last state, which is what ``state()`` returns at that moment, or else the last value of ``look``.
 
         wait_until("two workers", lambda: len(workers()) == 2, 30, state=workers)
     """
+    limit = patient(limit)
     end = time.monotonic() + limit
     while not (result := look()):
         if time.monotonic() > end:

@@ -17,6 +17,7 @@ from docker.models.containers import Container
 from docker.utils.socket import consume_socket_output, demux_adaptor, frames_iter
 
 from reprolab.core.errors import InvalidTrial
+from reprolab.core.waiting import patient
 from reprolab.engine.containers import state_words
 from reprolab.engine.streams import socket_of
 
@@ -44,7 +45,7 @@ class Commands:
 
         Messages call the container ``name``; by default they call it by its own name.
         """
-        name = name or str(container.name)
+        name, limit = name or str(container.name), patient(limit)
         assert container.client is not None
         api = container.client.api
         try:

@@ -9,6 +9,9 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import docker
+
+from reprolab.engine import elsewhere
 from reprolab.engine.detect import Engine
 
 
@@ -16,7 +19,8 @@ from reprolab.engine.detect import Engine
 class Host:
     """Kernel, processor, memory (MiB), engine, Compose and cgroup version. No host or user names.
 
-    A field is None if a run of an older release did not record it.
+    ``hardware`` names the virtual machine that the lab has started for the engine. A field is None if a run of an older
+    release did not record it, or if there is nothing to say.
     """
 
     kernel: str | None = None
@@ -29,6 +33,7 @@ class Host:
     buildx: str | None = None
     cgroup: str | None = None
     python: str | None = None
+    hardware: str | None = None
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Host:
@@ -38,6 +43,11 @@ class Host:
     def to_json(self) -> dict[str, str | int]:
         """Return the fields that are not None."""
         return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def facts_of(engine: Engine, client: docker.DockerClient) -> Host:
+    """Return the facts about the engine's machine, which is this one unless the process was started for another."""
+    return facts_elsewhere(engine, client.info()) if elsewhere.ports_elsewhere() else facts(engine)
 
 
 def facts(engine: Engine) -> Host:
@@ -62,7 +72,13 @@ def facts_elsewhere(engine: Engine, info: Mapping[str, Any]) -> Host:
     An engine does not tell the model of its processor.
     """
     memory = info.get("MemTotal")
-    return replace(facts(engine), cpu=None, cpus=info.get("NCPU"), memory_mib=memory and memory // (1 << 20))
+    return replace(
+        facts(engine),
+        cpu=None,
+        cpus=info.get("NCPU"),
+        memory_mib=memory and memory // (1 << 20),
+        hardware=elsewhere.hardware() or None,
+    )
 
 
 def _first_value(path: str, key: str) -> str:

@@ -12,7 +12,9 @@ from packaging.specifiers import SpecifierSet
 
 from reprolab.core.subprocesses import run
 from reprolab.core.versions import parse_version
+from reprolab.engine import elsewhere
 from reprolab.engine.detect import Engine
+from reprolab.scenario.kernel_setting import kernel_of
 from reprolab.scenario.model import EXPERIMENT, Scenario
 from reprolab.scenario.requirement import CAPABILITIES, Requirement, is_range
 
@@ -26,6 +28,7 @@ class HostState:
 
     Sysctls, capabilities and probes are those of the kernel on which the lab runs. They are unknown (None) if the
     engine has another kernel, as in a virtual machine or on another host. What is unknown counts as there.
+    ``machine`` is the kernel of the virtual machine that the lab has started for the engine, "" without one.
     """
 
     kernel: str
@@ -33,6 +36,7 @@ class HostState:
     architecture: str
     root: Path = Path("/")
     own_kernel: str = field(default_factory=platform.release)
+    machine: str = field(default_factory=elsewhere.kernel)
     _probed: dict[Path, str] = field(default_factory=dict)
 
     @classmethod
@@ -43,7 +47,7 @@ class HostState:
     @property
     def is_here(self) -> bool:
         """Whether the engine runs on the same kernel as the lab."""
-        return self.kernel == self.own_kernel
+        return self.kernel == self.own_kernel and not self.machine
 
     def sysctl(self, name: str) -> str | None:
         """The value of a sysctl, "" if there is none of this name."""
@@ -80,7 +84,12 @@ class HostState:
 
 
 def lacks(scenario: Scenario, changes: Mapping[str, str], experiment: str, host: HostState) -> str:
-    """What a variant needs and the machine has not, in one line; "" if nothing is missing."""
+    """What a variant needs and the machine has not, in one line; "" if nothing is missing.
+
+    What a variant on another kernel needs, the virtual machine with that kernel is asked: here it is only built.
+    """
+    if kernel_of(changes) not in ("", host.machine):
+        return ""
     settings = {**scenario.factors, **changes, EXPERIMENT: experiment}
     missing = []
     for requirement in scenario.requires:

@@ -99,7 +99,7 @@ def _distinct(axis: Axis) -> tuple[Value, ...]:
 
 def _check_factors(scenario: Scenario, settings: Mapping[str, str], axes: Sequence[Axis]) -> None:
     words = command_text.beside(command_text.MATRIX_WORDS)
-    scenario.check_factors(settings, command_text.factors(), words)
+    scenario.check_factors(settings, command_text.factors(), words, kernel=True)
     names = [axis.factor for axis in axes]
     if twice := [name for name in settings if name in names] + [name for name in names if names.count(name) > 1]:
         raise UsageError(
@@ -110,7 +110,7 @@ def _check_factors(scenario: Scenario, settings: Mapping[str, str], axes: Sequen
         if not axis.values:
             raise UsageError(f"{command_text.option('over')}: {axis.factor} has no value", expected="FACTOR=VALUES")
         for value in axis.values:
-            scenario.check_factors({axis.factor: value.text}, command_text.option("over"))
+            scenario.check_factors({axis.factor: value.text}, command_text.option("over"), kernel=True)
 
 
 def _experiment(scenario: Scenario, options: MatrixOptions) -> Experiment:

@@ -10,8 +10,10 @@ from packaging.version import Version
 
 from reprolab.core.errors import UsageError
 from reprolab.measure.axis import Axis, Value
+from reprolab.measure.kernels import kernel_axis
 from reprolab.measure.known_values import MOST_SHOWN, KnownValues, ReleasesOf, known_values, version
 from reprolab.pins.index_releases import NoAnswer, releases_of
+from reprolab.scenario.kernel_setting import KERNEL
 from reprolab.scenario.model import Scenario
 from reprolab.scenario.ranges import RANGES_KEY
 
@@ -24,12 +26,14 @@ def read_axis(root: Path, scenario: Scenario, factor: str, text: str, *, release
 
     A range has all releases of the factor's package from the first to the last. Those that are yanked and pre-releases
     are left out, unless they are named. Where x-reprolab.ranges has a list, the range goes along it. With a range all
-    values are in that order, else as given. A value that comes twice counts once.
+    values are in that order, else as given. A value that comes twice counts once. For kernels see `kernel_axis`.
 
     Raises UsageError for an unknown factor, value or package, for an unknown release (with its neighbours), for a range
     that is reversed, has no first value, or whose factor has no `ranges`, and if the index does not answer. Values
     without a range need no answer; `Axis.notes` say then that they were not checked.
     """
+    if factor == KERNEL:
+        return kernel_axis(root, text)
     where = f"{factor}={text}"
     parts = _parts(scenario, factor, text, where)
     ranged = any(DOTS in part for part in parts)

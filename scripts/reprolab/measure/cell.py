@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from reprolab.scenario.kernel_setting import KERNEL
 from reprolab.scenario.load_settings import LOAD_SETTINGS
 from reprolab.scenario.model import DOCUMENTED, Claim, Scenario
 from reprolab.scenario.trial import TrialRecord
@@ -17,7 +18,8 @@ from reprolab.verdict.counting import Count, count
 class Cell:
     """An experiment with factors; ``changes`` are the factors that differ from the documented ones, in their order.
 
-    The lab's load settings follow the factors. Each of them is a change: the documented load is the experiment's own.
+    The lab's settings for load and kernel follow the factors. Each of them is a change: the documented load is the
+    experiment's own, and the documented kernel that of the engine in use.
     """
 
     experiment: str
@@ -26,7 +28,7 @@ class Cell:
     @classmethod
     def of(cls, scenario: Scenario, experiment: str, settings: Mapping[str, str]) -> Cell:
         """The cell with these factors; a setting that is the documented value is no change."""
-        order = [name for name in (*scenario.factors, *LOAD_SETTINGS) if name in settings]
+        order = [name for name in (*scenario.factors, *LOAD_SETTINGS, KERNEL) if name in settings]
         return cls(
             experiment, tuple((name, settings[name]) for name in order if settings[name] != scenario.factors.get(name))
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from reprolab.core.number_words import plural
 from reprolab.core.stats import Table, association, p_words
 from reprolab.measure.cell import Cell, CellResult
+from reprolab.scenario.kernel_setting import kernel_of
 from reprolab.scenario.model import Claim
 from reprolab.verdict.counting import count
 
@@ -102,8 +103,13 @@ def host_sentences(claims: Sequence[Claim], results: Sequence[CellResult]) -> It
     for claim in claims:
         if effect := host_effect(claim, results):
             yield effect.sentence
-        elif len({host for result in results for host in _by_host(claim, result)}) > 1:
+        elif len({host for result in results if not _on_kernel(result) for host in _by_host(claim, result)}) > 1:
             yield f"whether {claim.id} depends on the host cannot be told: each cell ran on one host only"
+
+
+def _on_kernel(result: CellResult) -> bool:
+    """Whether the question itself names the kernel, and so the host, of the cell."""
+    return bool(kernel_of(result.cell.settings))
 
 
 def _by_host(claim: Claim, result: CellResult) -> dict[str, tuple[int, int]]:

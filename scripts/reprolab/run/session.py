@@ -108,7 +108,7 @@ class Session:
                 command=(Path(sys.argv[0]).name, *sys.argv[1:]),
                 factors=dict(scenario.factors),
                 plan=_entries(self.plan.variants),
-                host=host_facts.facts(engine),
+                host=host_facts.facts_of(engine, client()),
                 case=self.files.digest,
                 lab=version("reprolab"),
                 checksums=True,

@@ -22,6 +22,7 @@ from reprolab.core.error_place import place
 from reprolab.core.errors import UsageError
 from reprolab.scenario import catalogue, ranges, signature
 from reprolab.scenario.allowance import ALLOW_KEY, read_allowances
+from reprolab.scenario.kernel_setting import KERNEL
 from reprolab.scenario.load_settings import LOAD_SETTINGS
 from reprolab.scenario.model import (
     APP_ROLE,
@@ -127,10 +128,11 @@ def _read_compose(name: str, directory: Path) -> Scenario:
 
 
 def _check_reserved(factors: Mapping[str, str], where: str) -> None:
-    """Raise UsageError for a factor with the name of a load setting of the lab."""
+    """Raise UsageError for a factor with the name of a setting of the lab."""
     for name in factors:
-        if name in LOAD_SETTINGS:
-            raise UsageError(f"{where}: {name} is the lab's own name for the load", expected="another name")
+        if name in (*LOAD_SETTINGS, KERNEL):
+            what = "kernel" if name == KERNEL else "load"
+            raise UsageError(f"{where}: {name} is the lab's own name for the {what}", expected="another name")
 
 
 def _check_services(services: Mapping[str, object], name: str, where: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from reprolab.core.config_file import hint
 from reprolab.core.errors import UsageError
 from reprolab.scenario.allowance import Allowance
 from reprolab.scenario.catalogue import CatalogueEntry
+from reprolab.scenario.kernel_setting import KERNEL, check_kernel
 from reprolab.scenario.load_settings import LOAD_SETTINGS, check_load_setting
 from reprolab.scenario.not_tested import NotTested
 from reprolab.scenario.ranges import Need, ValueRange
@@ -288,21 +290,28 @@ class Scenario:
         return experiment.trials if variant in experiment.needed else 1
 
     def check_factors(
-        self, factors: Mapping[str, str], where: str, words: tuple[str, ...] = (), *, load: bool = False
+        self,
+        factors: Mapping[str, str],
+        where: str,
+        words: tuple[str, ...] = (),
+        *,
+        load: bool = False,
+        kernel: bool = False,
     ) -> None:
         """Raise UsageError for a factor that compose.yaml does not use.
 
         ``words`` are other names that could be meant: make takes both in the same way. With ``load`` the lab's load
-        settings are allowed too.
+        settings are allowed too, with ``kernel`` its setting for the kernel.
         """
+        others = (*(LOAD_SETTINGS if load else ()), *((KERNEL,) if kernel else ()))
         for name in factors:
-            if load and name in LOAD_SETTINGS:
-                check_load_setting(name, factors[name], where)
+            if name in others:
+                check = check_kernel if name == KERNEL else partial(check_load_setting, name)
+                check(factors[name], where)
                 continue
             if name not in self.factors:
                 raise UsageError(
-                    f"{where}: {self.name} has no factor {name}"
-                    f"{hint(name, (*self.factors, *words, *(LOAD_SETTINGS if load else ())))}",
+                    f"{where}: {self.name} has no factor {name}{hint(name, (*self.factors, *words, *others))}",
                     expected="one of "
                     + ", ".join(f"{k} ({v})" for k, v in self.factors.items())
                     + (f"; or make's own {', '.join(words)}" if words else ""),

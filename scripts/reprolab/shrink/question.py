@@ -93,7 +93,7 @@ def ask(
     """The question of a user. Raises UsageError for an unknown experiment, claim or factor."""
     settings = dict(fixed or {})
     owner, chosen = choose_claim(scenario, experiment, claim, shown=True)
-    scenario.check_factors(settings, command_text.factors(), load=not owner.parallel)
+    scenario.check_factors(settings, command_text.factors(), load=not owner.parallel, kernel=True)
     variant = DOCUMENTED if DOCUMENTED in chosen.shows else chosen.shows[0]
     services = read_yaml(scenario.compose_file, str(scenario.compose_file))["services"]
     roles = tuple(str(name).removeprefix(f"{scenario.name}-") for name in services)

@@ -9,12 +9,12 @@ from threading import Lock
 from typing import Any
 
 from reprolab.core.errors import InvalidTrial
+from reprolab.engine.elsewhere import ports_elsewhere
 from reprolab.stack.http import StackRequests
 from reprolab.stack.network import StackNetwork
 from reprolab.stack.outcome import Outcome
 from reprolab.stack.protocols import WebSocket, exchange
 from reprolab.stack.relay import Relay
-from reprolab.stack.relay import needed as relay_needed
 from reprolab.stack.wire import LIMIT, Connection, WireClient
 
 LOCAL = "127.0.0.1"
@@ -37,7 +37,7 @@ class StackConnections(StackRequests, StackNetwork):
 
         Raises InvalidTrial if the service publishes no port, or the client does not start.
         """
-        if not relay_needed():
+        if not ports_elsewhere():
             return super().url(path, role)
         role = role or self.front
         port, wire = self.port(role), self._wire(role)

@@ -14,6 +14,7 @@ from docker.models.containers import Container
 
 from reprolab.core.errors import InvalidTrial
 from reprolab.core.subprocesses import CommandError, run
+from reprolab.core.waiting import patient
 from reprolab.engine.containers import PAUSED, REMOVED, state_words
 from reprolab.engine.detect import has_image
 from reprolab.engine.events import engine_time_ns
@@ -123,7 +124,7 @@ class StackContainers:
 
     def _compose(self, *arguments: str, variables: Mapping[str, str], timeout: float = 120.0) -> None:
         try:
-            run(self.command(*arguments), timeout=timeout, env={**os.environ, **variables})
+            run(self.command(*arguments), timeout=patient(timeout), env={**os.environ, **variables})
         except CommandError as error:
             raise_if_engine_gone(self.client)
             # If a service ended at once, its last lines tell more than Compose's error.

@@ -6,20 +6,16 @@ An engine publishes ports on its own machine. Where that is another one, request
 from __future__ import annotations
 
 import base64
-import os
 import select
 import socket
 import struct
 import threading
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from reprolab.core.errors import InvalidTrial
 
-VARIABLE = "REPROLAB_PORTS"
-ELSEWHERE = "elsewhere"
 LOOPBACK = "127.0.0.1"
 CHUNK = 1 << 16
 OPEN_LIMIT, SEND_LIMIT = 10.0, 60.0  # seconds
@@ -32,11 +28,6 @@ class Client(Protocol):
 
     def number(self) -> int: ...
     def call(self, connection: int, do: str, limit: float, **values: Any) -> dict[str, Any]: ...
-
-
-def needed(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether the ports that the engine publishes are those of another machine."""
-    return environ.get(VARIABLE) == ELSEWHERE
 
 
 @dataclass

@@ -11,7 +11,7 @@ from docker.models.containers import Container
 
 from reprolab.core.errors import InvalidTrial
 from reprolab.core.files import add_lines
-from reprolab.core.waiting import wait_until
+from reprolab.core.waiting import patient, wait_until
 from reprolab.engine.events import engine_time_ns
 from reprolab.logs.timestamps import moment_ns
 from reprolab.stack.life import GRACE, StackLife
@@ -20,6 +20,7 @@ READY_LIMIT = 60.0  # seconds
 READY_LABEL = "reprolab.ready"
 STARTS_FILE = "starts.jsonl"
 START_LIMIT = 30.0  # seconds
+ASK_LIMIT = 5.0  # seconds for one answer while a service starts
 STEP = 0.05  # seconds
 LAST_LINES = 20
 ENDED = ("exited", "dead")
@@ -70,7 +71,7 @@ class StackStarts(StackLife):
         def ready() -> bool:
             nonlocal answer
             self._fail_if_exited()
-            answered, answer = self._ask(path, "", 5)
+            answered, answer = self._ask(path, "", patient(ASK_LIMIT))
             return answered
 
         def state() -> str:
@@ -81,7 +82,8 @@ class StackStarts(StackLife):
         wait_until(f"the stack is healthy: GET {path} gets less than 500", ready, limit, state=state)
 
     def start(self, role: str = "app", limit: float = START_LIMIT) -> Start:
-        """Start a service if it has ended, and wait until it answers below 500 or ends, at most ``limit`` seconds.
+        """Start a service if it has ended, and wait until it answers below 500 or ends, at most ``limit`` seconds
+        (see `patient`).
 
         In a variant that may fail to start the first call waits for the start that the lab made. A service that
         publishes no port is asked through the front. A start that fails raises nothing.
@@ -93,7 +95,7 @@ class StackStarts(StackLife):
             with self._asked(role, "started"):
                 container.start()
             self._begin_life(role)
-        start = self._observe(role, container, time.monotonic() + limit)
+        start = self._observe(role, container, time.monotonic() + patient(limit))
         self._known_starts[role] = str(container.attrs["State"]["StartedAt"])
         self.starts.append(start)
         add_lines(self.evidence.path / STARTS_FILE, [{"role": role, **start.to_json()}])
@@ -124,7 +126,7 @@ class StackStarts(StackLife):
             left = end - time.monotonic()
             if container.status in ENDED or answered or left <= 0:
                 break
-            answered, answer = self._ask(path, asked, max(0.1, min(5.0, left)))
+            answered, answer = self._ask(path, asked, max(0.1, min(patient(ASK_LIMIT), left)))
             if not answered:
                 time.sleep(STEP)
         state = container.attrs["State"]

@@ -19,6 +19,7 @@ from docker.models.containers import Container
 
 from reprolab.core.errors import InvalidTrial
 from reprolab.core.files import add_lines
+from reprolab.core.waiting import patient
 from reprolab.engine.containers import state_words
 from reprolab.engine.helpers import NO_LOG
 from reprolab.engine.streams import socket_of, stdout_lines
@@ -201,7 +202,7 @@ class WireClient:
         try:
             with self._lock:
                 socket_of(self._stream).sendall(json.dumps(command).encode() + b"\n")
-            answer = answers.get(timeout=limit + ANSWER_GRACE)
+            answer = answers.get(timeout=limit + patient(ANSWER_GRACE))
         except (OSError, Empty):
             answer = GONE
         finally:

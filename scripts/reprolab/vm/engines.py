@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -15,11 +16,14 @@ from typing import Any
 from reprolab.core.errors import EngineError
 from reprolab.core.files import writing
 from reprolab.core.progress import OnProgress
+from reprolab.core.waiting import PATIENCE
+from reprolab.engine import elsewhere
 from reprolab.engine.apt import Machine
+from reprolab.engine.install import EXTERNAL
 from reprolab.vm.accelerator import Accelerator, accelerator, require_architecture
 from reprolab.vm.keeper import FAILED, PROGRESS, READY, order_of
 from reprolab.vm.kernel_files import kernel_files
-from reprolab.vm.kernels import Archive, choose
+from reprolab.vm.kernels import Archive, Kernel, choose
 from reprolab.vm.leftovers import remove_leftovers
 from reprolab.vm.machine import Recipe
 from reprolab.vm.programs import ensure_programs
@@ -28,6 +32,8 @@ from reprolab.vm.settings import Settings
 
 CACHE = Path(".cache") / "vm"  # below the results
 GRACE = 20.0  # seconds for a keeper to end its machine
+# How many times as long as on this machine the lab waits for what TCG runs: measured were three to ten times.
+TCG_PATIENCE = "10"
 
 
 def recipes(results: Path, kernels: Sequence[str], on_progress: OnProgress) -> dict[str, Recipe]:
@@ -38,9 +44,7 @@ def recipes(results: Path, kernels: Sequence[str], on_progress: OnProgress) -> d
     """
     machine, settings, kind = Machine(), Settings.of(), _accelerator()
     ensure_programs(machine, on_progress)
-    cache = (results / CACHE).resolve()
-    with writing(cache):
-        cache.mkdir(parents=True, exist_ok=True)
+    cache = _cache(results)
     remove_leftovers(cache)
     archive = Archive.open(machine, cache / "apt")
     known = archive.kernels()
@@ -50,6 +54,31 @@ def recipes(results: Path, kernels: Sequence[str], on_progress: OnProgress) -> d
         wanted: Recipe(root, kernel_files(archive, kernel, cache, on_progress), settings, kind, cache)
         for wanted, kernel in chosen.items()
     }
+
+
+def known_kernels(results: Path) -> list[Kernel]:
+    """The kernels that the distribution has. Nothing is installed or started. Raises EngineError."""
+    return Archive.open(Machine(), _cache(results) / "apt").kernels()
+
+
+def environment(kernel: str, recipe: Recipe, address: str) -> dict[str, str]:
+    """What a process must have in its environment to run trials on the engine of a machine at this address."""
+    kind = recipe.accelerator
+    return {
+        "DOCKER_HOST": address,
+        "REPROLAB_ENGINE": EXTERNAL,
+        elsewhere.PORTS: elsewhere.ELSEWHERE,
+        elsewhere.KERNEL: kernel,
+        elsewhere.HARDWARE: f"virtual machine ({kind.name.upper()})",
+        **({PATIENCE: os.environ.get(PATIENCE, TCG_PATIENCE)} if kind.slow else {}),
+    }
+
+
+def _cache(results: Path) -> Path:
+    cache = (results / CACHE).resolve()
+    with writing(cache):
+        cache.mkdir(parents=True, exist_ok=True)
+    return cache
 
 
 def _accelerator() -> Accelerator:

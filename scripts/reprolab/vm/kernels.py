@@ -75,6 +75,11 @@ def choose(kernels: Sequence[Kernel], wanted: str) -> Kernel:
     return max(fitting, key=lambda kernel: kernel.rank)
 
 
+def name_of(kernel: Kernel, kernels: Sequence[Kernel]) -> str:
+    """What names a kernel among all: its version of Linux, or its release if a newer one has the same version."""
+    return kernel.upstream if choose(kernels, kernel.upstream) == kernel else kernel.release
+
+
 @dataclass(frozen=True)
 class Archive:
     """Where kernels come from: the machine's own sources, and the release before it in lists of their own.
