@@ -12,10 +12,10 @@ REPROLAB := $(BIN)/reprolab
 SCENARIOS := $(sort $(notdir $(patsubst %/compose.yaml,%,$(wildcard scenarios/*/compose.yaml))))
 
 # The variables that each target takes; of `scenario-NAME` the part before the name stands here.
-TAKES_scenario := TRIALS VARIANT EXPERIMENT JOBS SEED BUDGET CONFIDENCE KEEP KEEP_GOING JUNIT ARGS
-TAKES_matrix := OVER CLAIM EXPERIMENT TRIALS BUDGET FRESH PLAN SEED JOBS SHOW ENGINES SCHEDULER SHARE_IMAGES ARGS
-TAKES_shrink := CLAIM TRIALS EXPERIMENT BUDGET FRESH SEED JOBS PLAN ENGINES SCHEDULER SHARE_IMAGES ARGS
-TAKES_bisect := FACTOR CLAIM EXPERIMENT CONFIDENCE LEAST_RATE GAP POINTS TRIALS BUDGET FRESH SEED JOBS PLAN DEEP SOURCE ENGINES SCHEDULER SHARE_IMAGES ARGS
+TAKES_scenario := TRIALS VARIANT EXPERIMENT JOBS SEED BUDGET CONFIDENCE KEEP KEEP_GOING JUNIT KERNEL ARGS
+TAKES_matrix := OVER CLAIM EXPERIMENT TRIALS BUDGET FRESH PLAN SEED JOBS SHOW ENGINES SCHEDULER SHARE_IMAGES KERNEL ARGS
+TAKES_shrink := CLAIM TRIALS EXPERIMENT BUDGET FRESH SEED JOBS PLAN ENGINES SCHEDULER SHARE_IMAGES KERNEL ARGS
+TAKES_bisect := FACTOR CLAIM EXPERIMENT CONFIDENCE LEAST_RATE GAP POINTS TRIALS BUDGET FRESH SEED JOBS PLAN DEEP SOURCE ENGINES SCHEDULER SHARE_IMAGES KERNEL ARGS
 TAKES_diagnose := LOG CONFIG REQUIREMENTS ARGS
 TAKES_watch := SCENARIOS ARGS
 TAKES_list := ARGS
@@ -79,13 +79,14 @@ JUNIT_FILE := $(if $(JUNIT),--junit $(call quoted,$(JUNIT)))
 RUN_OPTIONS := $(foreach one,$(VARIANT),--variant $(call quoted,$(one))) $(if $(TRIALS),--trials $(call quoted,$(TRIALS))) \
 	$(if $(JOBS),--jobs $(call quoted,$(JOBS))) $(if $(SEED),--seed $(call quoted,$(SEED))) \
 	$(if $(BUDGET),--budget $(call quoted,$(BUDGET))) $(if $(CONFIDENCE),--confidence $(call quoted,$(CONFIDENCE))) \
-	$(if $(KEEP_GOING),--keep-going) $(if $(KEEP),--keep) $(JUNIT_FILE) $(SET) $(ARGS)
+	$(if $(KEEP_GOING),--keep-going) $(if $(KEEP),--keep) \
+	$(if $(KERNEL),--kernel $(call quoted,$(KERNEL))) $(JUNIT_FILE) $(SET) $(ARGS)
 # What the questions over many cells have in common.
 QUESTION_OPTIONS = $(if $(TRIALS),--trials $(call quoted,$(TRIALS))) \
 	$(if $(BUDGET),--budget $(call quoted,$(BUDGET))) $(if $(FRESH),--fresh) $(if $(PLAN),--plan) \
 	$(if $(SEED),--seed $(call quoted,$(SEED))) $(if $(JOBS),--jobs $(call quoted,$(JOBS))) \
 	$(if $(ENGINES),--engines $(call quoted,$(ENGINES))) $(if $(SCHEDULER),--scheduler $(call quoted,$(SCHEDULER))) \
-	$(if $(SHARE_IMAGES),--share-images) $(SET) $(ARGS)
+	$(if $(SHARE_IMAGES),--share-images) $(if $(KERNEL),--set $(call quoted,KERNEL=$(KERNEL))) $(SET) $(ARGS)
 ASKED_CLAIM = $(if $(CLAIM),--claim $(call quoted,$(CLAIM)))
 BISECT_OPTIONS = $(if $(CONFIDENCE),--confidence $(call quoted,$(CONFIDENCE))) \
 	$(if $(LEAST_RATE),--least-rate $(call quoted,$(LEAST_RATE))) $(if $(GAP),--gap $(call quoted,$(GAP))) \
@@ -304,6 +305,6 @@ help: ## this list
 				else for (i = 1; i <= n; i++) entry(prefix names[i], text); \
 			} else { name = $$1; sub(/:.*/, "", name); entry(name, text) } \
 		}' $(firstword $(MAKEFILE_LIST))
-	@printf '\nscenario-* take VARIANT="a b", TRIALS=n, EXPERIMENT=name, JOBS=n, SEED=n, KEEP=1, KEEP_GOING=1, JUNIT=file, or factors of your own: GUNICORN=19.5.0\n'
+	@printf '\nscenario-* take VARIANT="a b", TRIALS=n, EXPERIMENT=name, JOBS=n, SEED=n, KEEP=1, KEEP_GOING=1, JUNIT=file, KERNEL=5.10 (docs/kernels.md), or factors of your own: GUNICORN=19.5.0\n'
 	@printf 'they go in rounds, each with one trial of every variant: BUDGET=5m ends with the round that reaches it,\nCONFIDENCE=99 goes on until every judged claim has p at most 0.01; Ctrl-C keeps the verdict so far\n'
 	@printf 'make turns every exit status of the lab except 0 into 2; results/last-status has the status of the lab (docs/ci.md)\n'

@@ -21,10 +21,10 @@ from reprolab.baseimage import fallback
 from reprolab.baseimage.resolve import Policy, resolve_base
 from reprolab.cluster.messages import Built, Question
 from reprolab.cluster.session import measurer
-from reprolab.cluster.share import copy_images
 from reprolab.cluster.workplace import FOLDER, Workplace
 from reprolab.core.waiting import wait_until
 from reprolab.engine.detect import ensure_engine
+from reprolab.engine.image_copy import copy_images
 from reprolab.engine.images import listed_images
 from reprolab.engine.labels import OBJECT, TRIAL
 from reprolab.evidence.run_dir import RunDirectory

@@ -183,6 +183,7 @@ def host_words(host: Host) -> str:
     """The machine in one line."""
     parts = (("kernel", host.kernel), ("engine", host.engine), ("compose", host.compose), ("Python", host.python))
     named = [f"{name} {text}" for name, text in parts if text]
+    named = [host.hardware, *named] if host.hardware else named
     return ", ".join([*named, f"{host.cpus} × {host.cpu}"] if host.cpu else named) or "not recorded"
 
 

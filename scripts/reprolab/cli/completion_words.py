@@ -21,6 +21,8 @@ from reprolab.scenario.load_settings import LOAD_SETTINGS
 from reprolab.scenario.model import Scenario
 
 MOST_RUNS = 50  # of a scenario, the newest
+QUESTIONS = ("matrix", "bisect", "shrink")  # the commands for which KERNEL is a setting as factors are
+KERNEL_HELP = "a virtual machine with this kernel"
 # Arguments that may name a scenario, in the order in which they are asked.
 NAMING = ("target", "name", "where", "words")
 
@@ -40,6 +42,7 @@ class Line:
 
     def __init__(self, context: click.Context) -> None:
         self.given = context.params
+        self.asks = context.command.name in QUESTIONS
         self.root = project_root()
         self.names = loader.names(self.root)
 
@@ -116,6 +119,8 @@ def _settings(line: Line, incomplete: str) -> Iterator[tuple[str, str]]:
             yield f"{name}=", f"documented: {documented}"
     if any(not experiment.parallel for experiment in scenario.experiments.values()):
         yield from ((f"{name}=", "the load of the experiment") for name in LOAD_SETTINGS if name not in given)
+    if line.asks and KERNEL not in given:
+        yield f"{KERNEL}=", KERNEL_HELP
 
 
 def _values(scenario: Scenario, factor: str) -> list[str]:
@@ -131,7 +136,9 @@ def _values(scenario: Scenario, factor: str) -> list[str]:
 
 def _factors(line: Line, incomplete: str) -> Words:
     scenario = line.scenario()
-    return [(name, f"documented: {value}") for name, value in scenario.factors.items()] if scenario else []
+    if scenario is None:
+        return []
+    return [*((name, f"documented: {value}") for name, value in scenario.factors.items()), (KERNEL, KERNEL_HELP)]
 
 
 def _claims(line: Line, incomplete: str) -> Words:

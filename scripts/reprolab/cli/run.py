@@ -17,16 +17,18 @@ from reprolab.cli.common import boundary, console, duration, project_root, setti
 from reprolab.cli.json_output import exit_document, print_json
 from reprolab.cli.output import Output
 from reprolab.core import command_text
-from reprolab.core.errors import Exit
+from reprolab.core.errors import Exit, UsageError
+from reprolab.engine import elsewhere
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import PAGE, RunDirectory
 from reprolab.matrix import write as matrix_write
 from reprolab.matrix.document import MATRIX_FILE, read_matrix
 from reprolab.matrix.document import PAGE as MATRIX_PAGE
+from reprolab.measure.kernels import full_kernel
 from reprolab.pins import releases
 from reprolab.report import junit, write
 from reprolab.report.judged import judged
-from reprolab.run import observe_again, plan, session
+from reprolab.run import observe_again, on_kernel, plan, session
 from reprolab.run.keep import Keeper
 from reprolab.run.progress import Progress
 from reprolab.scenario import loader
@@ -62,6 +64,7 @@ JSON = click.option(
 )
 @click.option("--keep-going", is_flag=True, help="run the other variants even if the documented stack cannot be built")
 @click.option("--keep", is_flag=True, help="leave the stack of the first invalid trial up, or that of the last trial")
+@click.option("--kernel", default="", metavar="VERSION", help="run in a virtual machine with this kernel: 5.10, 6.1.170")
 @junit_file.JUNIT
 @VERBOSE
 @JSON
@@ -77,6 +80,7 @@ def run(
     confidence: float | None,
     keep_going: bool,
     keep: bool,
+    kernel: str,
     junit_path: Path | None,
     verbose: bool,
     as_json: bool,
@@ -90,6 +94,9 @@ def run(
     junit_file.check(junit_path)
     run_plan = plan.make_plan(loader.load(root, name), options)
     releases.check(root, run_plan.scenario, options.settings, command_text.factors())
+    # The process for the virtual machine gets the same words.
+    if kernel and not elsewhere.kernel():
+        sys.exit(_on_kernel(root, run_plan, kernel, keep))
     terminal = Output(stderr=True) if as_json else console()
     keeper = Keeper(root, show_progress) if keep else None
     progress = Progress(run_plan, terminal, show_progress)
@@ -101,6 +108,17 @@ def run(
         print_json(judged(run_plan.scenario, run_session.run) | {"exit": exit_document(status, words)})
     click.echo(f"reprolab: exit status {int(status)} ({words})", err=as_json)
     sys.exit(status)
+
+
+def _on_kernel(root: Path, run_plan: plan.Plan, kernel: str, keep: bool) -> int:
+    """The exit status of this command in a process of its own, on a virtual machine's engine."""
+    if keep:
+        raise UsageError(
+            f"{command_text.option('keep')}: a virtual machine ends with the run, so no stack of it can stay",
+            expected=f"either {command_text.option('keep')} or {command_text.option('kernel', kernel)}",
+        )
+    version = full_kernel(root, kernel, command_text.option("kernel"))
+    return on_kernel.run_on_kernel(run_plan, version, lookup.results_root(root), sys.argv[1:], show_progress)
 
 
 @click.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,10 +14,8 @@ from reprolab.cluster.tasks import adopt, build
 from reprolab.core.errors import EngineError
 from reprolab.core.number_words import plural
 from reprolab.core.progress import OnProgress
+from reprolab.engine.image_copy import copy_images
 from reprolab.measure.cell import Cell
-
-AT_ONCE = 100  # images in one stream
-LIMIT = 3600.0  # seconds for one stream
 
 
 @dataclass
@@ -62,8 +59,7 @@ class Sharer:
     def _copy(self, references: Sequence[str], name: str) -> None:
         if references:
             self.on_progress(f"loading {plural(len(references), 'image')} of {self.first} into the engine of {name}")
-        for start in range(0, len(references), AT_ONCE):
-            copy_images(self.docker, self.engines[self.first], self.engines[name], references[start : start + AT_ONCE])
+            copy_images(self.docker, self.engines[self.first], self.engines[name], references)
 
 
 def _build_job(cell: Cell, only: str) -> Job:
@@ -72,44 +68,6 @@ def _build_job(cell: Cell, only: str) -> Job:
 
 def _offer_job(wanted: Sequence[Built], only: str) -> Job:
     return Job(f"taking images from another engine to {only}", adopt, lambda member: wanted, only, only=only)
-
-
-def copy_images(docker: str, source: str, target: str, references: Sequence[str]) -> None:
-    """Stream images from one engine to another. Raises EngineError."""
-    save = subprocess.Popen(
-        [docker, "--host", source, "save", *references],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-    )
-    load = subprocess.Popen(
-        [docker, "--host", target, "load", "--quiet"],
-        stdin=save.stdout,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    try:
-        if save.stdout:
-            save.stdout.close()  # the end of one program must reach the other
-        _, errors = load.communicate(timeout=LIMIT)
-        if load.returncode or save.wait(60):
-            raise _failed(target, errors.decode("utf-8", "replace").strip() or f"docker save from {source} failed")
-    except subprocess.TimeoutExpired as error:
-        raise _failed(target, f"not finished after {LIMIT:g} s") from error
-    finally:
-        for process in (load, save):
-            if process.poll() is None:
-                process.kill()
-            process.wait()
-
-
-def _failed(endpoint: str, reason: str) -> EngineError:
-    return EngineError(
-        f"the images of the first engine could not be loaded into {endpoint}: {reason}",
-        expected="engines that the docker command line of this machine reaches, with free disk space",
-        advice="leave --share-images out: each engine then builds its own images",
-    )
 
 
 @dataclass

@@ -31,10 +31,11 @@ from reprolab.measure.key import cell_key, package_difference
 from reprolab.measure.local import cell_variant, lab_images, used_bases
 from reprolab.run.observer import RunObserver
 from reprolab.run.plan import Plan
-from reprolab.run.runner import Prepared, Runner
+from reprolab.run.runner import Prepared, Runner, package_cache
 from reprolab.scenario import loader
 from reprolab.scenario.digest import CaseFiles, case_digest, lab_identity
 from reprolab.scenario.model import CUSTOM, Scenario
+from reprolab.stack.images import remember
 
 FOLDER = "cluster"  # below the worker's results
 ROOT_VARIABLE = "REPROLAB_ROOT"
@@ -123,6 +124,8 @@ class Workplace:
         client = self.runner.client
         present = {tag: image.id for image in listed_images(client) for tag in image.tags}
         lacking = [name for name, identity in images.items() if present.get(name) != identity]
+        for item in [] if lacking else [item for built in wanted for item in built.images.values()]:
+            remember(item, package_cache(self.runner.run.path.parents[1]))
         for official, base in bases.items():
             # Else this machine would look for a base of its own, which may be another one.
             if not lacking and base.reference and base.id:

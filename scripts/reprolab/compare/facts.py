@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from reprolab.compare.observations import ABSENT, Fact, Facts, leaves, values
@@ -19,6 +20,9 @@ from reprolab.verdict.counting import Count, count
 from reprolab.verdict.document import read_verdict
 
 VERDICTS, SIGNS, COLUMNS = "verdicts", "signs (shown in trials)", "results"
+OTHER_HARDWARE = (
+    "a virtual machine's processor, disk and network are not those of its host: a difference can come from these too"
+)
 # Values that belong to a trial or to a directory of the host, not to the stack.
 OF_THE_TRIAL = re.compile(r"^name$|\.labels\.reprolab\.(?:run|owner)$|\.build\.context$|\.source$|\.image$")
 
@@ -42,10 +46,12 @@ def factors(left: Side, right: Side) -> Facts:
 def environment(left: Side, right: Side) -> Facts:
     """The host, the engine, and the base images by their official names."""
     sides = [_environment(side) for side in (left, right)]
+    other_hardware = left.info.host.hardware != right.info.host.hardware
     if left.by_hand or right.by_hand:
         # The base images of a stack by hand are only in its Compose model.
         sides = [{name: text for name, text in side.items() if not name.startswith("base ")} for side in sides]
-    return _differing("environment", sides[0], sides[1])
+    group = _differing("environment", sides[0], sides[1])
+    return replace(group, notes=(*group.notes, OTHER_HARDWARE)) if other_hardware else group
 
 
 def _environment(side: Side) -> dict[str, str]:

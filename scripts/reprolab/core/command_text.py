@@ -16,19 +16,19 @@ BOOTSTRAP = "scripts/bootstrap"  # only the lab's own Makefile has it beside it
 # The options for which the Makefile has a variable. Any other option goes into ARGS.
 NAMES = (
     "variant trials jobs seed budget confidence replay speed html add as sign verify auto"
-    " over claim show from factor gap points least-rate source junit engines scheduler"
+    " over claim show from factor gap points least-rate source junit engines scheduler kernel"
 )
 VARIABLES = tuple(NAMES.split())
 FLAGS = ("keep", "keep-going", "observe", "thin", "fresh", "plan", "deep", "share-images")
 # What make takes beside the factors, for a run and for a stack by hand.
 RUN_WORDS = (
     *("TRIALS", "VARIANT", "EXPERIMENT", "JOBS", "SEED", "BUDGET", "CONFIDENCE", "KEEP", "KEEP_GOING", "JUNIT"),
-    "ARGS",
+    *("KERNEL", "ARGS"),
 )
 UP_WORDS = ("AS", "ARGS")
 MATRIX_WORDS = (
     *("OVER", "CLAIM", "EXPERIMENT", "TRIALS", "BUDGET", "FRESH", "PLAN", "SEED", "JOBS", "SHOW"),
-    *("ENGINES", "SCHEDULER", "SHARE_IMAGES", "ARGS"),
+    *("ENGINES", "SCHEDULER", "SHARE_IMAGES", "KERNEL", "ARGS"),
 )
 OPTION = re.compile(r"'?--([a-z][a-z-]*)'?")
 
@@ -64,9 +64,10 @@ def ask(question: str, scenario: str, words: Mapping[str, object]) -> str:
 
 
 def _as_option(word: str, value: str) -> str:
-    """A word of make as an option of the command line; a factor, which make takes as it is, becomes --set."""
+    """A word of make as an option of a question; a factor, which make takes as it is, becomes --set, as KERNEL does."""
     name = word.lower().replace("_", "-")
-    return f"--{name} {shlex.quote(value)}" if name in VARIABLES else f"--set {shlex.quote(f'{word}={value}')}"
+    named = name in VARIABLES and word != "KERNEL"
+    return f"--{name} {shlex.quote(value)}" if named else f"--set {shlex.quote(f'{word}={value}')}"
 
 
 def by_hand(target: str, scenario: str, name: str = "") -> str:

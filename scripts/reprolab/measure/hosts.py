@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from reprolab.core.number_words import plural
 from reprolab.core.stats import Table, association, p_words
 from reprolab.measure.cell import Cell, CellResult
-from reprolab.scenario.kernel_setting import kernel_of
+from reprolab.scenario.kernel_setting import KERNEL, kernel_of
 from reprolab.scenario.model import Claim
 from reprolab.verdict.counting import count
 
 # The chance of a sentence that a sign depends on the host, where it does not. Two families of tests share it.
 ALPHA = 0.05
 LEAST_P = ALPHA / 2
+VIRTUAL = (
+    f"the kernels of {KERNEL} ran in virtual machines, whose processor, disk and network are not those of this machine"
+)
 UNNAMED = "this machine"  # the trials that name no host ran on the engine in use
 
 
@@ -99,7 +102,9 @@ def host_effect(claim: Claim, results: Iterable[CellResult]) -> HostEffect | Non
 
 
 def host_sentences(claims: Sequence[Claim], results: Sequence[CellResult]) -> Iterator[str]:
-    """A sentence for each claim whose trials ran on several hosts."""
+    """A sentence for each claim whose trials ran on several hosts, and what holds of all kernels that were asked for."""
+    if any(result.records and _on_kernel(result) for result in results):
+        yield VIRTUAL
     for claim in claims:
         if effect := host_effect(claim, results):
             yield effect.sentence

@@ -28,7 +28,7 @@ def accept(root: Path, run: RunDirectory, *, thin: bool = False) -> Path:
     """Write the scenario's recorded.json from a complete run of all its variants; returns its path.
 
     Raises UsageError, before anything is put on record, for a run that was aborted or cut short by its budget, left
-    variants out, or lacks trials; also for a run with thin verdicts, unless ``thin`` is set.
+    variants out, ran in a virtual machine of the lab, or lacks trials; also for a run with thin verdicts, unless ``thin`` is set.
     """
     info = run.info()
     scenario = loader.load(root, info.scenario)
@@ -41,6 +41,11 @@ def accept(root: Path, run: RunDirectory, *, thin: bool = False) -> Path:
     if missing := wanted - planned:
         names = ", ".join(sorted(f"{experiment}/{variant}" for experiment, variant in missing))
         raise UsageError(f"{run.name} left out {names}", expected="a run of all variants")
+    if info.host.hardware:
+        raise UsageError(
+            f"{run.name} ran in a {info.host.hardware}, with kernel {info.host.kernel}",
+            expected="a run on this machine's own kernel: a record is compared with later runs, which are on it",
+        )
     checked = run.checked_trials()
     if checked.faults:
         raise UsageError(

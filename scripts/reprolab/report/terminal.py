@@ -42,6 +42,7 @@ def header(scenario: Scenario, run: RunInfo) -> Text:
     host = run.host
     bases = sorted({base.detail or "?" for base in run.bases.values()})
     facts = [
+        *([host.hardware] if host.hardware else []),
         f"kernel {host.kernel or '?'}",
         f"engine {host.engine or '?'}",
         f"compose {host.compose or '?'}",

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -27,7 +28,7 @@ from reprolab.core.error_place import directory_of, place
 from reprolab.core.errors import BuildError, EngineError, InvalidTrial, LabError
 from reprolab.core.locks import directory_lock, machine_directory
 from reprolab.core.number_words import plural
-from reprolab.engine import labels
+from reprolab.engine import elsewhere, labels
 from reprolab.engine.detect import Engine, compose_command
 from reprolab.engine.failures import guarded, no_answer, raise_if_engine_gone
 from reprolab.engine.requirements import HostState, lacks
@@ -41,6 +42,7 @@ from reprolab.run.plan import Plan, PlannedVariant
 from reprolab.run.repeat import needs_idle
 from reprolab.run.rounds import Step
 from reprolab.run.schedule import OnRounds, Schedule
+from reprolab.scenario.kernel_setting import kernel_of
 from reprolab.scenario.model import APP_ROLE, DOCUMENTED, Experiment, Scenario
 from reprolab.scenario.trial import TrialRecord
 from reprolab.stack.builds import Builder
@@ -90,6 +92,11 @@ class Prepared:
 def _prepared(variant: PlannedVariant, stack: Model | str) -> Prepared:
     """A variant with its model, or with what it lacks."""
     return Prepared(variant, NO_STACK, lacks=stack) if isinstance(stack, str) else Prepared(variant, stack)
+
+
+def package_cache(results: Path) -> Path:
+    """The directory for the lists of packages, by image, below all results."""
+    return results / ".cache" / "packages"
 
 
 class Stopwatch:
@@ -155,7 +162,7 @@ class Runner:
     _broken_off: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        cache = self.run.path.parents[1] / ".cache" / "packages"
+        cache = package_cache(self.run.path.parents[1])
         self._builder = Builder(
             self.client,
             (),
@@ -433,6 +440,7 @@ class Runner:
             return drive(experiment, stack, evidence)
 
     def _stack(self, prepared: Prepared, evidence: TrialDirectory) -> Stack:
+        _require_kernel(prepared.variant)
         model = {
             **prepared.model,
             "name": f"reprolab-{self.scenario.name}-{secrets.token_hex(4)}",
@@ -488,6 +496,15 @@ class Runner:
         if not self._load_told:
             self._load_told = True
             self.observer.progress(f"{message}; this line stands once, though more trials may wait")
+
+
+def _require_kernel(variant: PlannedVariant) -> None:
+    """Raise LabError unless the engine has the kernel of the variant, if that names one."""
+    if kernel_of(variant.changes) not in ("", elsewhere.kernel()):
+        raise LabError(
+            f"a trial of {variant.key} was about to run on another kernel",
+            expected="the engine of a virtual machine with this kernel",
+        )
 
 
 class Mistake(InvalidTrial):

@@ -10,6 +10,7 @@ import docker
 
 from reprolab.core.errors import EngineError, UsageError
 from reprolab.core.files import read_object, write_json
+from reprolab.core.waiting import patient
 from reprolab.engine import labels
 from reprolab.engine.helpers import SMALL_LOG
 from reprolab.evidence.run_info import BuiltImage, Image
@@ -30,12 +31,22 @@ PACKAGES = (
 def describe(client: docker.DockerClient, reference: str, cache: Path) -> BuiltImage:
     """The image of a reference, with its packages, which are cached by image id."""
     image = client.images.get(reference)
-    stored = cache / f"{str(image.id).removeprefix('sha256:')}.json"
+    stored = _cached(cache, str(image.id))
     packages = _stored(stored)
     if packages is None:
         packages = _packages(client, reference)
         write_json(stored, packages)
     return BuiltImage(Image(reference, str(image.id), tuple(image.attrs.get("RepoDigests") or ())), packages)
+
+
+def remember(built: BuiltImage, cache: Path) -> None:
+    """Keep the packages of an image, which another engine has listed, so that this one need not."""
+    if built.image.id:
+        write_json(_cached(cache, built.image.id), {kind: dict(names) for kind, names in built.packages.items()})
+
+
+def _cached(cache: Path, image: str) -> Path:
+    return cache / f"{image.removeprefix('sha256:')}.json"
 
 
 def _stored(path: Path) -> dict[str, dict[str, str]] | None:
@@ -66,7 +77,7 @@ def _packages(client: docker.DockerClient, reference: str) -> dict[str, dict[str
     )
     try:
         container.start()
-        code = container.wait(timeout=LIMIT)["StatusCode"]
+        code = container.wait(timeout=patient(LIMIT))["StatusCode"]
         listing = container.logs(stdout=True, stderr=False)
     finally:
         remove_container(container)

@@ -11,6 +11,7 @@ from docker.models.containers import Container
 from wrk_wrapper import Wrk, WrkError, WrkResult
 
 from reprolab.core.errors import InvalidTrial
+from reprolab.core.waiting import patient
 from reprolab.engine.failures import raise_if_engine_gone
 from reprolab.engine.helpers import SMALL_LOG
 from reprolab.logs import timestamps
@@ -21,6 +22,7 @@ from reprolab.stack.network import StackNetwork, in_url
 
 SCRIPT_DIRECTORY = "/usr/share/wrk_wrapper"
 FIGURES = "wrk.json"
+GRACE = 30.0  # seconds beyond those of the load, for the start and the end of its container
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class StackLoad(StackRequests, StackNetwork):
         url = f"http://{in_url(host)}:{port or self.port(role)}{path}"
         container = self._start_wrk(tool.command(url), role)
         try:
-            code = container.wait(timeout=tool.duration + tool.timeout + 30)["StatusCode"]
+            code = container.wait(timeout=tool.duration + tool.timeout + patient(GRACE))["StatusCode"]
             out = container.logs(stdout=True, stderr=False).decode("utf-8", "replace")
             err = container.logs(stdout=False, stderr=True).decode("utf-8", "replace")
             container.reload()

@@ -156,7 +156,8 @@ def _host(info: RunInfo) -> list[str]:
     host = info.host
     known = (("kernel", host.kernel), ("engine", host.engine), ("Compose", host.compose), ("cgroup", host.cgroup))
     processor = [f"{host.cpus} × {host.cpu}"] if host.cpu and host.cpus else []
-    return [*processor, *(f"{name} {value}" for name, value in known if value)]
+    hardware = [host.hardware] if host.hardware else []
+    return [*hardware, *processor, *(f"{name} {value}" for name, value in known if value)]
 
 
 def _tables(
