@@ -128,7 +128,7 @@ class ClusterMeasurer:
         if not self.by_kernel:
             return ""
         kernel = kernel_of(cell.settings)
-        return vm_name(kernel) if kernel or not self.sharer else self.sharer.first
+        return vm_name(kernel) if kernel else self.sharer.first if self.sharer else ""
 
 
 def _look_job(cells: tuple[Cell, ...], only: str) -> Job:
