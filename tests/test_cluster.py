@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dask
 import pytest
 from cases import claim, load
 from distributed import Client, LocalCluster
+from reprolab.cluster import measurer as measurer_module
 from reprolab.cluster.archive import pack
 from reprolab.cluster.crew import Crew
 from reprolab.cluster.dispatch import Dispatcher
@@ -247,6 +249,33 @@ def test_a_round_of_compared_cells_stays_on_one_host(driver: Callable[..., Drive
     for number in (1, 2, 3):
         assert len({worker for worker, _, trial in lab.lab.log if trial == number}) == 1, lab.lab.log
     assert len({worker for worker, _, _ in lab.lab.log}) == 3
+
+
+def test_a_cell_of_a_kernel_runs_on_its_machine_only(
+    driver: Callable[..., Driver], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cell without a kernel runs on the engine in use, which is the first; its machine may be the busiest."""
+    monkeypatch.setattr(measurer_module, "vm_name", lambda kernel: kernel)
+    first = SimpleNamespace(first="0", share=lambda dispatcher, cells: None)
+    lab = driver(by_kernel=True, sharer=first, at_once=1)
+    one, two = (Cell("lamp", (("KERNEL", name),)) for name in "12")
+    both = Cell("lamp", (("WORKERS", "3"), ("KERNEL", "2")))
+    assert lab.measure({one: 3, two: 2, both: 1, NEW: 2}) == {one: "3/3", two: "2/2", both: "1/1", NEW: "2/2"}
+    assert sorted(lab.lab.ran("1")) == [(one, 1), (one, 2), (one, 3)]
+    assert sorted(lab.lab.ran("2")) == sorted([(two, 1), (two, 2), (both, 1)])
+    assert sorted(lab.lab.ran("0")) == [(NEW, 1), (NEW, 2)]
+
+
+def test_without_its_machine_a_cell_of_a_kernel_is_an_error(
+    driver: Callable[..., Driver], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No other machine may run it instead. The cells of the others are measured before, or in the next question."""
+    monkeypatch.setattr(measurer_module, "vm_name", lambda kernel: kernel)
+    first = SimpleNamespace(first="0", share=lambda dispatcher, cells: None)
+    lab = driver(by_kernel=True, sharer=first, boots={"1": "refuses"})
+    with pytest.raises(LabError, match="KERNEL=1 runs on no worker"):
+        lab.measure({Cell("lamp", (("KERNEL", "1"),)): 1})
+    assert lab.lab.log == []
 
 
 def test_trials_with_load_never_share_a_machine(driver: Callable[..., Driver]) -> None:

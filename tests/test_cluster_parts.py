@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
@@ -23,6 +24,7 @@ from reprolab.cluster import crew as crew_module
 from reprolab.cluster.archive import Archive, pack, unpack
 from reprolab.cluster.blocks import blocks
 from reprolab.cluster.crew import Crew, Job, Member
+from reprolab.cluster.dispatch import Dispatcher
 from reprolab.cluster.engines import NamedEngine, read_engines
 from reprolab.cluster.half_trials import ASIDE, collect, set_aside
 from reprolab.cluster.messages import Failure, Part, Place, Question, Returned, TrialTask
@@ -220,9 +222,9 @@ def test_a_text_that_names_no_engine_is_a_usage_error(text: str, message: str, m
 
 
 def test_a_virtual_machine_is_named_by_its_kernel(machine: Machine) -> None:
-    """It has an address when it runs; its ports are elsewhere, as those of no other engine that a worker here has."""
+    """It has an address when it runs."""
     local, vm = read_engines("unix:///run/docker.sock vm:6.12", machine)
-    assert vm == NamedEngine("vm-6.12", "vm:6.12", elsewhere=True)
+    assert vm == NamedEngine("vm-6.12", "vm:6.12")
     assert (vm.kernel, local.kernel) == ("6.12", "")
     assert replace(vm, endpoint="unix:///tmp/docker.sock").kernel == ""
 
@@ -252,21 +254,38 @@ def test_a_virtual_machine_gets_its_address_when_it_runs(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(vm_engines, "recipes", lambda results, kernels, on_progress: dict.fromkeys(kernels))
     monkeypatch.setattr(vm_engines, "engines", running)
+    monkeypatch.setattr(vm_engines, "environment", lambda kernel, recipe, address: {"K": kernel, "A": address})
     with session.started(read_engines("unix:///run/docker.sock vm:6.12 vm:5.10"), tmp_path, print) as engines:
-        assert [(engine.name, engine.endpoint, engine.elsewhere) for engine in engines] == [
-            ("local", "unix:///run/docker.sock", False),
-            ("vm-6.12", "unix:///tmp/6.12", True),
-            ("vm-5.10", "unix:///tmp/5.10", True),
+        assert [(engine.name, engine.endpoint, dict(engine.environ)) for engine in engines] == [
+            ("local", "unix:///run/docker.sock", {}),
+            ("vm-6.12", "unix:///tmp/6.12", {"K": "6.12", "A": "unix:///tmp/6.12"}),
+            ("vm-5.10", "unix:///tmp/5.10", {"K": "5.10", "A": "unix:///tmp/5.10"}),
         ]
 
 
-def test_a_worker_of_a_virtual_machine_knows_that_its_ports_are_elsewhere(tmp_path: Path) -> None:
-    """No other worker does."""
-    here, vm = NamedEngine("local", "unix:///a"), NamedEngine("vm-6.12", "unix:///b", elsewhere=True)
-    far = NamedEngine("lab2", "ssh://lab2", ("lab2",))
+def test_a_worker_of_a_virtual_machine_knows_what_the_machine_is(tmp_path: Path) -> None:
+    """No other worker has such variables."""
+    here, far = NamedEngine("local", "unix:///a"), NamedEngine("lab2", "ssh://lab2", ("lab2",))
+    vm = NamedEngine("vm-6.12", "unix:///b", environ=(("REPROLAB_PORTS", "elsewhere"), ("REPROLAB_KERNEL", "6.12")))
     workers = own.OwnWorkers(tmp_path, tmp_path, [here, vm, far], 1)
-    variables = [workers._environ(engine, tmp_path).get("REPROLAB_PORTS") for engine in (here, vm, far)]
-    assert variables == [None, "elsewhere", None]
+    environs = [workers._environ(engine, tmp_path) for engine in (here, vm, far)]
+    assert [environ.get("REPROLAB_PORTS") for environ in environs] == [None, "elsewhere", None]
+    assert (environs[1]["REPROLAB_KERNEL"], environs[1]["DOCKER_HOST"]) == ("6.12", "unix:///b")
+
+
+def test_a_job_for_a_worker_that_is_not_ready_waits_for_it() -> None:
+    """The worker of a virtual machine comes after that of this machine's engine. One that has ended comes no more."""
+    awaited = ["vm-6.12"]
+    member = Member("tcp://here", Place("local", "boot", "/srv"))
+    crew: Any = SimpleNamespace(members={"tcp://here": member}, greetings={}, awaited=lambda: awaited)
+    dispatcher, handler = Dispatcher(crew), Mock(give_up=Mock(return_value=False))
+    dispatcher._queue = Queue.of([[Job("a trial", Mock(), Mock(), "cell", only="vm-6.12")]])
+    dispatcher._stuck(handler, 1.0)
+    assert handler.give_up.call_count == 0 and dispatcher._queue
+    awaited.clear()
+    dispatcher._stuck(handler, 1.0)
+    assert handler.give_up.call_args.args[2] is True
+    assert not dispatcher._queue
 
 
 def test_a_socket_behind_a_link_is_no_second_engine(machine: Machine, tmp_path: Path) -> None:

@@ -51,7 +51,8 @@ def measurer(
 ) -> Iterator[ClusterMeasurer]:
     """A measurer on several engines, while the block runs: a worker for each of ``engines``, or those of ``scheduler``.
 
-    With ``kernels`` these are the engine in use and a virtual machine for each kernel, which runs the cells of it. Two questions about one scenario wait for each other. Raises UsageError for options that do not go together, and if
+    With ``kernels`` these are the engine in use and a virtual machine for each kernel, which runs the cells of it. Two
+    questions about one scenario wait for each other. Raises UsageError for options that do not go together, and if
     dask.distributed is missing; else LabError as a run does.
     """
     # Before anything that waits: the scenario has just been loaded.
