@@ -44,7 +44,7 @@ class World:
             "ensure_engine": lambda on_progress: SimpleNamespace(docker="docker", host="unix:///run/docker.sock"),
             "client": lambda environ=os.environ: environ.get("DOCKER_HOST", "here"),
             "build_images": self.build,
-            "copy_images": lambda docker, source, target, names: self.log.append(f"{source} -> {target}: {names}"),
+            "give_images": lambda docker, source, target, names, say: self.log.append(f"{source} -> {target}: {names}"),
             "keep_bundled": lambda official, reference, image, client: self.log.append(f"{official} on {client}"),
             "in_place": self.run,
         }.items():
@@ -115,7 +115,7 @@ def test_a_machine_ends_if_the_run_is_killed_or_interrupted(
     def interrupted(*arguments: Any) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(on_kernel, "copy_images", interrupted)
+    monkeypatch.setattr(on_kernel, "give_images", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_on_kernel(plan, "5.10.223", tmp_path, [], lambda text: None)
     assert world.log[-1] == "ended"

@@ -25,7 +25,7 @@ from reprolab.vm.disk_image import BLOCK, FREE, MIB, image_size
 from reprolab.vm.kernel_files import KernelFiles, modules_of
 from reprolab.vm.kernels import Kernel, choose, earlier_suites, kernels_of
 from reprolab.vm.keys import Keys, tunnel
-from reprolab.vm.leftovers import OWNER, PREFIX, disk_of, remove_leftovers
+from reprolab.vm.leftovers import OWNER, PREFIX, disks_of, remove_leftovers
 from reprolab.vm.modules import dependencies, load_order, plain_module
 from reprolab.vm.programs import PACKAGES, ensure_programs, missing_packages
 from reprolab.vm.qemu import Files
@@ -40,7 +40,8 @@ SIX = Kernel("6.1.0-56-cloud-amd64", "6.1.192-2")
 SIX_BEFORE = Kernel("6.1.0-9-cloud-amd64", "6.1.192-1")
 TWELVE = Kernel("6.12.117+deb12-cloud-amd64", "6.12.117-1~deb12u1")
 KERNELS = [SIX_BEFORE, TWELVE, OLD, SIX, OLDER]
-FILES = Files(*(Path(f"/srv/{name}") for name in ["kernel", "start", "root", "modules", "disk", "console", "monitor"]))
+NAMES = ["kernel", "start", "root", "modules", "disk", "images", "console", "monitor", "orders"]
+FILES = Files(*(Path(f"/srv/{name}") for name in NAMES))
 SLOW = Accelerator("tcg", "slow: there is no /dev/kvm")
 
 
@@ -179,8 +180,13 @@ def test_a_machine_has_no_network_and_writes_to_its_disk_alone() -> None:
     command = qemu.command(FILES, Settings(1024, 3), SLOW)
     assert command[command.index("-netdev") + 1] == "user,id=network,restrict=on,hostfwd=tcp:127.0.0.1:0-:22"
     drives = [command[number + 1] for number, word in enumerate(command) if word == "-drive"]
-    assert [drive.startswith("file=/srv/") for drive in drives] == [True] * 3
-    assert ["readonly=on" in drive for drive in drives] == [True, True, False]
+    assert [drive.partition(",")[0] for drive in drives] == [
+        "file=/srv/root",
+        "file=/srv/modules",
+        "file=/srv/disk",
+        "file=/srv/images",
+    ]
+    assert ["readonly=on" in drive for drive in drives] == [True, True, False, True]
     assert command[command.index("-m") + 1] == "1024"
     assert command[command.index("-smp") + 1] == "3"
     assert command[command.index("-accel") + 1] == "tcg,thread=multi"
@@ -336,12 +342,13 @@ def test_files_of_a_keeper_that_has_ended_are_removed(tmp_path: Path) -> None:
     for name, identity in names.items():
         (tmp_path / f"{PREFIX}{name}").mkdir()
         (tmp_path / f"{PREFIX}{name}" / OWNER).write_text(identity)
-        disk_of(tmp_path, tmp_path / f"{PREFIX}{name}").touch()
+        for disk in disks_of(tmp_path, tmp_path / f"{PREFIX}{name}"):
+            disk.touch()
     (tmp_path / f"{PREFIX}empty").mkdir()
     (tmp_path / f"{PREFIX}link").symlink_to(tmp_path / f"{PREFIX}ended")
     assert remove_leftovers(tmp_path, tmp_path) == 1
     left = sorted(path.name.removeprefix(".").removeprefix(PREFIX) for path in tmp_path.iterdir())
-    assert left == ["empty", "link", "lives", "lives.img"]
+    assert left == ["empty", "link", "lives", "lives.images", "lives.img"]
 
 
 def machine_with(tmp_path: Path, programs: list[str], **more: str) -> Machine:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import stat
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ from reprolab.core.errors import EngineError
 from reprolab.vm import keeper
 from reprolab.vm.accelerator import Accelerator
 from reprolab.vm.engines import Keeper, engines
+from reprolab.vm.images import IMAGES, ORDERS, give_images
 from reprolab.vm.kernel_files import KernelFiles
 from reprolab.vm.leftovers import PREFIX, remove_leftovers
 from reprolab.vm.machine import Recipe
@@ -195,3 +198,72 @@ def test_a_way_that_is_refused_says_why(place: Path) -> None:
     ):
         pass
     assert files(place) == []
+
+
+DOCKER = """
+import os, sys
+open(os.environ["PIDS"] + ".docker", "a").write(" ".join(sys.argv[1:]) + "\\n")
+if os.environ.get("BROKEN"):
+    sys.exit("no such image")
+if "save" in sys.argv:
+    sys.stdout.write("images " + " ".join(sys.argv[4:]))
+"""
+
+
+@pytest.fixture
+def docker(place: Path) -> str:
+    """A docker command line whose images are a text."""
+    (place / "bin/docker").write_text(f"#!{sys.executable}\n{DOCKER}")
+    (place / "bin/docker").chmod(0o755)
+    return str(place / "bin/docker")
+
+
+def guest(directory: Path, answer: str, got: list[tuple[str, str]]) -> threading.Thread:
+    """A machine at the other end of the serial line: it keeps what it is told, with so much of the disk."""
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(directory / ORDERS))
+    server.listen(1)
+
+    def serve() -> None:
+        connection, _ = server.accept()
+        with server, connection, connection.makefile("rw") as stream:
+            length = stream.readline().strip()
+            with (directory / IMAGES).open() as disk:
+                got.append((length, disk.read(int(length))))
+            stream.write(answer)
+            stream.flush()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_images_get_into_a_machine_by_its_disk(place: Path, docker: str) -> None:
+    """The disk has no name. A machine that could not load them gets them as a stream, as any other engine does."""
+    with engines({"6.1": recipe(place)}, print) as endpoints:
+        directory = Path(endpoints["6.1"].removeprefix("unix://")).parent
+        assert list((place / "disks").iterdir()) == []
+        got: list[tuple[str, str]] = []
+        told: list[str] = []
+        for answer in ("loaded\n", "docker load failed: no space\n", ""):
+            (directory / ORDERS).unlink(missing_ok=True)
+            thread = guest(directory, answer, got)
+            give_images(docker, "unix:///here", endpoints["6.1"], ["a:1", "b:2"], told.append)
+            thread.join(10)
+    assert got == [("14", "images a:1 b:2")] * 3
+    assert [text.rpartition(": ")[2] for text in told] == ["no space", "the machine has ended"]
+    calls = (place / "pids.docker").read_text().splitlines()
+    assert [call.split()[2] for call in calls].count("load") == 2
+    assert files(place) == []
+
+
+def test_images_that_cannot_be_saved_are_an_error(place: Path, docker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On both ways."""
+    monkeypatch.setenv("BROKEN", "1")
+    told: list[str] = []
+    with engines({"6.1": recipe(place)}, print) as endpoints:
+        directory = Path(endpoints["6.1"].removeprefix("unix://")).parent
+        guest(directory, "loaded\n", [])
+        with pytest.raises(EngineError, match="could not be loaded"):
+            give_images(docker, "unix:///here", endpoints["6.1"], ["a:1"], told.append)
+    assert len(told) == 1 and "through ssh" in told[0]

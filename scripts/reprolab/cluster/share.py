@@ -14,8 +14,8 @@ from reprolab.cluster.tasks import adopt, build
 from reprolab.core.errors import EngineError
 from reprolab.core.number_words import plural
 from reprolab.core.progress import OnProgress
-from reprolab.engine.image_copy import copy_images
 from reprolab.measure.cell import Cell
+from reprolab.vm.images import give_images
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Sharer:
     def _copy(self, references: Sequence[str], name: str) -> None:
         if references:
             self.on_progress(f"loading {plural(len(references), 'image')} of {self.first} into the engine of {name}")
-            copy_images(self.docker, self.engines[self.first], self.engines[name], references)
+            give_images(self.docker, self.engines[self.first], self.engines[name], references, self.on_progress)
 
 
 def _build_job(cell: Cell, only: str) -> Job:

@@ -21,13 +21,13 @@ from reprolab.core.number_words import plural
 from reprolab.core.progress import OnProgress
 from reprolab.engine import labels
 from reprolab.engine.detect import Engine, client, compose_command, ensure_engine
-from reprolab.engine.image_copy import copy_images
 from reprolab.run.plan import Plan
 from reprolab.run.runner import package_cache
 from reprolab.stack.builds import Builder
 from reprolab.stack.images import describe
 from reprolab.stack.prepare import StackPreparer, StackRequest
 from reprolab.vm import engines as vm_engines
+from reprolab.vm.images import give_images
 
 OWNER = "kernel"  # names what is built here for a virtual machine
 # Another process, since what a process knows of its engine is the same from its start to its end.
@@ -57,7 +57,7 @@ def run_on_kernel(plan: Plan, kernel: str, results: Path, words: Sequence[str], 
     with vm_engines.engines(recipes, on_progress) as addresses:
         environ = os.environ | vm_engines.environment(kernel, recipes[kernel], addresses[kernel])
         on_progress(f"loading {plural(len(built.references), 'image')} into the engine of the virtual machine")
-        copy_images(engine.docker, engine.host, addresses[kernel], built.references)
+        give_images(engine.docker, engine.host, addresses[kernel], built.references, on_progress)
         machine = client(environ)
         for base in built.bases:
             # Else the run would look for a base image of its own, and reach no network.

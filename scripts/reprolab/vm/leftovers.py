@@ -23,14 +23,15 @@ def remove_leftovers(disks: Path, temporary: Path | None = None) -> int:
     """Remove the directories and disks of machines whose keeper has ended, of this user; return their number."""
     directories = list(_ended(temporary or Path(tempfile.gettempdir())))
     for directory in directories:
-        disk_of(disks, directory).unlink(missing_ok=True)
+        for disk in disks_of(disks, directory):
+            disk.unlink(missing_ok=True)
         shutil.rmtree(directory, ignore_errors=True)
     return len(directories)
 
 
-def disk_of(disks: Path, directory: Path) -> Path:
-    """The disk of the machine with its files in a directory."""
-    return disks / f".{directory.name}.img"
+def disks_of(disks: Path, directory: Path) -> tuple[Path, Path]:
+    """The disks of the machine with its files in a directory: its own, and the one for images."""
+    return disks / f".{directory.name}.img", disks / f".{directory.name}.images"
 
 
 def _ended(temporary: Path) -> Iterator[Path]:

@@ -11,15 +11,17 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from reprolab.core.errors import EngineError
 from reprolab.core.foreign_text import short
 from reprolab.core.progress import OnProgress
 from reprolab.vm import qemu
 from reprolab.vm.accelerator import VARIABLE, Accelerator
+from reprolab.vm.images import IMAGES, ORDERS, SIZE
 from reprolab.vm.kernel_files import KernelFiles
 from reprolab.vm.keys import Keys, tunnel
-from reprolab.vm.leftovers import PREFIX, claim, disk_of
+from reprolab.vm.leftovers import PREFIX, claim, disks_of
 from reprolab.vm.root_image import RootImage
 from reprolab.vm.settings import DISK, Settings
 from reprolab.vm.start_archive import start_archive
@@ -60,6 +62,7 @@ class VirtualMachine:
     directory: Path | None = None
     _programs: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _words: dict[int, str] = field(default_factory=dict)
+    _images: BinaryIO | None = None
 
     @property
     def endpoint(self) -> str:
@@ -76,6 +79,10 @@ class VirtualMachine:
         files.start.write_bytes(start_archive(self.recipe.root, self.recipe.kernel, keys))
         with files.disk.open("xb") as disk:
             disk.truncate(DISK)
+        self._images = files.images.open("xb")
+        self._images.truncate(SIZE)
+        # It has no name while the machine runs, and this process has it open.
+        (here / IMAGES).symlink_to(f"/proc/{os.getpid()}/fd/{self._images.fileno()}")
         settings, accelerator = self.recipe.settings, self.recipe.accelerator
         on_progress(
             f"starting a virtual machine: kernel of {self.recipe.kernel.directory.name}, {settings.processors} "
@@ -84,8 +91,9 @@ class VirtualMachine:
         limit, begun = LIMITS[accelerator.name], time.monotonic()
         self._run(qemu.command(files, settings, accelerator), here / QEMU_LOG)
         self._wait("its monitor", lambda: bool(qemu.ssh_port(files.monitor)), limit)
-        # It has opened the disk and read the archive.
+        # It has opened the disks and read the archive.
         files.disk.unlink()
+        files.images.unlink()
         files.start.unlink()
         port = qemu.ssh_port(files.monitor)
         self._wait("its engine", lambda: READY in self._console(), limit)
@@ -109,20 +117,26 @@ class VirtualMachine:
             program.kill()
             with suppress(subprocess.TimeoutExpired):
                 program.wait(GRACE)
+        if self._images:
+            self._images.close()
         if self.directory:
-            disk_of(self.recipe.disks, self.directory).unlink(missing_ok=True)
+            for disk in disks_of(self.recipe.disks, self.directory):
+                disk.unlink(missing_ok=True)
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def _files(self, here: Path) -> qemu.Files:
         kernel, root = self.recipe.kernel, self.recipe.root
+        disk, images = disks_of(self.recipe.disks, here)
         return qemu.Files(
             kernel=kernel.kernel,
             start=here / "start.cpio.gz",
             root=root.image,
             modules=kernel.modules,
-            disk=disk_of(self.recipe.disks, here),
+            disk=disk,
+            images=images,
             console=here / CONSOLE,
             monitor=here / "monitor.sock",
+            orders=here / ORDERS,
         )
 
     def _run(self, command: Sequence[str], log: Path) -> None:

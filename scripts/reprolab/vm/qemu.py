@@ -23,15 +23,20 @@ KERNEL_LINE = "console=ttyS0 quiet panic=-1"
 
 @dataclass(frozen=True)
 class Files:
-    """What a machine reads, the disk that it writes to, and what it writes for the lab."""
+    """What a machine reads, the disk that it writes to, what it writes for the lab, and where it takes orders.
+
+    ``images`` is a disk to which the lab writes images while the machine runs.
+    """
 
     kernel: Path
     start: Path
     root: Path
     modules: Path
     disk: Path
+    images: Path
     console: Path
     monitor: Path
+    orders: Path
 
 
 def command(files: Files, settings: Settings, accelerator: Accelerator) -> list[str]:
@@ -48,10 +53,12 @@ def command(files: Files, settings: Settings, accelerator: Accelerator) -> list[
         *("-m", str(settings.memory), "-smp", str(settings.processors)),
         *("-kernel", str(files.kernel), "-initrd", str(files.start), "-append", KERNEL_LINE),
         *("-serial", f"file:{_escaped(files.console)}"),
+        *("-serial", f"unix:{_escaped(files.orders)},server=on,wait=off"),
         *_disk(files.root, "readonly=on"),
         *_disk(files.modules, "readonly=on"),
         # What is on it is gone with the machine, so nothing has to be safe.
         *_disk(files.disk, "cache=unsafe", "discard=unmap"),
+        *_disk(files.images, "readonly=on"),
         *("-device", "virtio-rng-pci"),
         *("-netdev", network, "-device", "virtio-net-pci,netdev=network,romfile="),
         *("-qmp", f"unix:{_escaped(files.monitor)},server=on,wait=off"),

@@ -45,4 +45,13 @@ while ! grep -q "API listen" /var/log/dockerd.log; do
   sleep 0.1
 done
 mark engine
+
+# Images come on a disk; the second serial line says how long they are, and gets the answer.
+stty -F /dev/ttyS1 raw -echo
+while read -r length; do
+  blockdev --flushbufs /dev/vdd
+  if head -c "$length" /dev/vdd | docker load -q >/tmp/load.log 2>&1; then echo loaded; else
+    echo "docker load failed: $(tail -n 1 /tmp/load.log)"
+  fi
+done </dev/ttyS1 >/dev/ttyS1 &
 while :; do wait; sleep 1; done
