@@ -273,7 +273,7 @@ def test_without_its_machine_a_cell_of_a_kernel_is_an_error(
     monkeypatch.setattr(measurer_module, "vm_name", lambda kernel: kernel)
     first = SimpleNamespace(first="0", share=lambda dispatcher, cells: None)
     lab = driver(by_kernel=True, sharer=first, boots={"1": "refuses"})
-    with pytest.raises(LabError, match="KERNEL=1 runs on no worker"):
+    with pytest.raises(LabError, match=r"KERNEL=1 runs on no worker:\n  1: no engine answers"):
         lab.measure({Cell("lamp", (("KERNEL", "1"),)): 1})
     assert lab.lab.log == []
 

@@ -277,7 +277,7 @@ def test_a_job_for_a_worker_that_is_not_ready_waits_for_it() -> None:
     """The worker of a virtual machine comes after that of this machine's engine. One that has ended comes no more."""
     awaited = ["vm-6.12"]
     member = Member("tcp://here", Place("local", "boot", "/srv"))
-    crew: Any = SimpleNamespace(members={"tcp://here": member}, greetings={}, awaited=lambda: awaited)
+    crew: Any = SimpleNamespace(members={"tcp://here": member}, greetings={}, gone={}, awaited=lambda: awaited)
     dispatcher, handler = Dispatcher(crew), Mock(give_up=Mock(return_value=False))
     dispatcher._queue = Queue.of([[Job("a trial", Mock(), Mock(), "cell", only="vm-6.12")]])
     dispatcher._stuck(handler, 1.0)

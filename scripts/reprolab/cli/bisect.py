@@ -153,7 +153,8 @@ def _check_deep(deep: bool, source: Path | None, package: str, cluster: ClusterO
     if cluster.several:
         raise UsageError(
             f"{flag} builds commits on the engine in use only",
-            expected=f"either {flag}, or {command_text.option('engines')}, {command_text.option('scheduler')} or {KERNEL}",
+            expected=f"either {flag}, or one of {command_text.option('engines')}, {command_text.option('scheduler')} "
+            f"and {KERNEL}",
         )
     if not package:
         raise UsageError(

@@ -182,7 +182,8 @@ class Dispatcher:
     def _consider(self, job: Job, handler: Handler) -> None:
         """Ask the handler whether a job that was refused is tried on another worker."""
         last = not self._any_able(job)
-        reasons = {**self._queue.refused[job.group], **self._queue.failed[job]}
+        gone = {job.only: self.crew.gone[job.only]} if job.only in self.crew.gone else {}
+        reasons = {**gone, **self._queue.refused[job.group], **self._queue.failed[job]}
         if handler.give_up(job, reasons, last) or last:
             self._queue.drop(job.group)
 

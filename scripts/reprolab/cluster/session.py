@@ -69,7 +69,8 @@ def measurer(
     store = CellStore(lookup.results_root(root), scenario)
     with writing(store.directory):
         store.directory.mkdir(parents=True, exist_ok=True)
-    jobs = jobs or default_jobs()
+    # A virtual machine has two processors, which may be slow.
+    jobs = jobs or (1 if kernels else default_jobs())
     question = Question(secrets.token_hex(6), str(root), scenario.name, case, lab_identity(), jobs)
     doing = f"measures cells of {scenario.name}"
     with directory_lock(store.directory, doing, observer.progress), observer.trials(), ExitStack() as stack:

@@ -12,6 +12,7 @@ from random import SystemRandom
 from reprolab.core import command_text
 from reprolab.core.config_file import hint
 from reprolab.core.errors import UsageError
+from reprolab.engine import elsewhere
 from reprolab.scenario.model import CUSTOM, Experiment, Scenario
 
 
@@ -160,7 +161,9 @@ def _jobs(scenario: Scenario, requested: int | None, experiments: Sequence[Exper
 
 
 def default_jobs() -> int:
-    """How many trials without load run side by side, if the user does not say."""
+    """How many trials without load run side by side, if the user does not say; in a virtual machine one."""
+    if elsewhere.kernel():
+        return 1
     return min(2 * (os.cpu_count() or 1), MOST_JOBS)
 
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,21 +45,22 @@ def recipes(results: Path, kernels: Sequence[str], on_progress: OnProgress) -> d
     """
     machine, settings, kind = Machine(), Settings.of(), _accelerator()
     ensure_programs(machine, on_progress)
-    cache = _cache(results)
-    remove_leftovers(cache)
-    archive = Archive.open(machine, cache / "apt")
+    kept = _cache(results)
+    remove_leftovers(kept)
+    archive = Archive.open(machine, kept / "apt")
     known = archive.kernels()
     chosen = {wanted: choose(known, wanted) for wanted in kernels}
-    root = root_image(machine, cache, on_progress)
+    root = root_image(machine, kept, on_progress)
     return {
-        wanted: Recipe(root, kernel_files(archive, kernel, cache, on_progress), settings, kind, cache)
+        wanted: Recipe(root, kernel_files(archive, kernel, kept, on_progress), settings, kind, kept)
         for wanted, kernel in chosen.items()
     }
 
 
-def known_kernels(results: Path) -> list[Kernel]:
-    """The kernels that the distribution has. Nothing is installed or started. Raises EngineError."""
-    return Archive.open(Machine(), _cache(results) / "apt").kernels()
+@cache
+def known_kernels(results: Path) -> tuple[Kernel, ...]:
+    """The kernels that the distribution has, asked once. Nothing is installed or started. Raises EngineError."""
+    return tuple(Archive.open(Machine(), _cache(results) / "apt").kernels())
 
 
 def environment(kernel: str, recipe: Recipe, address: str) -> dict[str, str]:
@@ -75,10 +77,10 @@ def environment(kernel: str, recipe: Recipe, address: str) -> dict[str, str]:
 
 
 def _cache(results: Path) -> Path:
-    cache = (results / CACHE).resolve()
-    with writing(cache):
-        cache.mkdir(parents=True, exist_ok=True)
-    return cache
+    directory = (results / CACHE).resolve()
+    with writing(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+    return directory
 
 
 def _accelerator() -> Accelerator:
