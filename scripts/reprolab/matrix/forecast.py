@@ -13,6 +13,7 @@ from reprolab.matrix.plan import MatrixPlan
 from reprolab.measure.axis import Axis
 from reprolab.measure.trial_time import time_per_trial
 from reprolab.pins.builds import builds_of
+from reprolab.scenario.kernel_setting import kernel_of
 
 
 def forecast(root: Path, plan: MatrixPlan, jobs: int) -> list[str]:
@@ -30,6 +31,9 @@ def forecast(root: Path, plan: MatrixPlan, jobs: int) -> list[str]:
         lines.append(f"counted too: {plural(others, 'other claim')} of {experiment.name}")
     builds = builds_of(scenario, experiment.name, [point.cell.settings for point in plan.points])
     lines.append(f"builds: {len(builds)} at most; those of which this engine has the image are not built again")
+    if kernels := len({kernel_of(point.cell.settings) for point in plan.points} - {""}):
+        machines = plural(kernels, "virtual machine")
+        lines.append(f"{machines}, one for each kernel: a trial there may take several times as long")
     lines += _time_lines(root, plan, jobs)
     lines.append(f"nothing was run: leave out {command_text.option('plan')} to measure it")
     return lines
