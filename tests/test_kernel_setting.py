@@ -251,9 +251,7 @@ def test_the_kernels_of_a_question_are_those_of_its_cells() -> None:
         (["shrink", "blink", "--set", "KERNEL=5.10"], "KERNEL=5.10.223"),
     ],
 )
-def test_a_plan_names_the_full_version_and_starts_no_machine(
-    words: list[str], expected: str, checkout: Path
-) -> None:
+def test_a_plan_names_the_full_version_and_starts_no_machine(words: list[str], expected: str, checkout: Path) -> None:
     """Of each kind of question."""
     result = CliRunner().invoke(main, [*words, "--plan"])
     assert result.exit_code == Exit.AS_RECORDED, result.output

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from cases import ROOT, lay_out, load
@@ -61,7 +61,7 @@ class World:
     def machines(self, recipes: dict[str, Any], on_progress: Any) -> Iterator[dict[str, str]]:
         self.log.append(f"started {', '.join(recipes)}")
         try:
-            yield {kernel: "unix:///tmp/vm.sock" for kernel in recipes}
+            yield dict.fromkeys(recipes, "unix:///tmp/vm.sock")
         finally:
             self.log.append("ended")
 
@@ -151,7 +151,7 @@ def test_an_image_that_does_not_build_ends_the_run_before_a_machine_starts(
     images = iter(["app:1", "app:2"] + ["app:1"] * len(plan.variants))
 
     class Preparer:
-        bases = {BASE.official: BASE}
+        bases: ClassVar = {BASE.official: BASE}
 
         def __init__(self, *arguments: Any) -> None:
             pass
@@ -253,9 +253,10 @@ def test_it_ends_if_this_process_is_killed() -> None:
 
 def _is_child(path: Path) -> bool:
     try:
-        return b"got.append(signal" in (path / "cmdline").read_bytes() and b"in_place" not in (
-            path / "cmdline"
-        ).read_bytes()
+        return (
+            b"got.append(signal" in (path / "cmdline").read_bytes()
+            and b"in_place" not in (path / "cmdline").read_bytes()
+        )
     except OSError:
         return False
 

@@ -285,8 +285,9 @@ def releases_tested(report_input: BugReportInput) -> str:
 def host(report_input: BugReportInput) -> str:
     """The machine, without its name."""
     facts = report_input.info.host
+    hardware = f"{facts.hardware}, " if facts.hardware else ""
     return foreign(
-        f"{f'{facts.hardware}, ' if facts.hardware else ''}{facts.cpus or '?'} × {facts.cpu or '?'}, {facts.memory_mib or '?'} MiB, kernel "
+        f"{hardware}{facts.cpus or '?'} × {facts.cpu or '?'}, {facts.memory_mib or '?'} MiB, kernel "
         f"{facts.kernel or '?'}, {facts.os or '?'}, Docker Engine {facts.engine or '?'}, "
         f"Compose {facts.compose or '?'}, cgroup {facts.cgroup or '?'}"
     )

@@ -166,7 +166,9 @@ def _check_deep(deep: bool, source: Path | None, package: str, cluster: ClusterO
 
 @click.command()
 @click.argument("target", metavar="SCENARIO[/EXPERIMENT]")
-@click.option("--factor", default="", metavar="FACTOR[=FROM..TO]", help="a factor, and which of its values; KERNEL=5.10,6.1")
+@click.option(
+    "--factor", default="", metavar="FACTOR[=FROM..TO]", help="a factor, and which of its values; KERNEL=5.10,6.1"
+)
 @click.option("--claim", default="", metavar="ID", help="look for this claim's sign (default: that of the main claim)")
 @click.option("--set", "pairs", multiple=True, metavar="FACTOR=VALUE", help="set this factor in all trials")
 @click.option(

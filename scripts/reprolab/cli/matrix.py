@@ -40,7 +40,11 @@ EPILOG = (
 @click.command(epilog=EPILOG)
 @click.argument("target", metavar="SCENARIO[/EXPERIMENT]", required=False, default="")
 @click.option(
-    "--over", "overs", multiple=True, metavar="FACTOR=VALUES", help="an axis: A=19.4.5..20.1.0, A=sync,gthread, KERNEL=5.10,6.1"
+    "--over",
+    "overs",
+    multiple=True,
+    metavar="FACTOR=VALUES",
+    help="an axis: A=19.4.5..20.1.0, A=sync,gthread, KERNEL=5.10,6.1",
 )
 @click.option("--claim", "claims", multiple=True, metavar="ID", help="narrow doubt for this claim (default: the main)")
 @click.option("--set", "pairs", multiple=True, metavar="FACTOR=VALUE", help="a factor of all cells")

@@ -36,8 +36,8 @@ def wait_until(
 ) -> Result:
     """Call ``look`` every ``interval`` seconds, at least once, and return its first true value.
 
-    Raises WaitTimeout, an InvalidTrial, after ``limit`` seconds (see `patient`). The message has ``what``, the limit and
-    the last state, which is what ``state()`` returns at that moment, or else the last value of ``look``.
+    Raises WaitTimeout, an InvalidTrial, after ``limit`` seconds (see `patient`). The message has ``what``, the limit
+    and the last state, which is what ``state()`` returns at that moment, or else the last value of ``look``.
 
         wait_until("two workers", lambda: len(workers()) == 2, 30, state=workers)
     """

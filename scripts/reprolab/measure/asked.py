@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from reprolab.core import command_text
 from reprolab.core.config_file import hint
 from reprolab.core.errors import UsageError
+from reprolab.scenario.kernel_setting import KERNEL
 from reprolab.scenario.model import Claim, Experiment, Scenario
 
 
@@ -57,6 +58,8 @@ def ranged_factors(scenario: Scenario) -> list[str]:
 
 def example_values(scenario: Scenario, factor: str = "") -> str:
     """A factor with values, as a user may write them; without a factor one that has a range, if there is one."""
+    if factor == KERNEL:
+        return f"{KERNEL}=5.10,6.1"
     name = factor or next(iter([*ranged_factors(scenario), *scenario.factors]))
     documented, values = scenario.factors[name], scenario.values.get(name, ())
     if name in scenario.ranges:

@@ -102,7 +102,7 @@ def host_effect(claim: Claim, results: Iterable[CellResult]) -> HostEffect | Non
 
 
 def host_sentences(claims: Sequence[Claim], results: Sequence[CellResult]) -> Iterator[str]:
-    """A sentence for each claim whose trials ran on several hosts, and what holds of all kernels that were asked for."""
+    """A sentence for each claim whose trials ran on several hosts; before them, what holds of the kernels of KERNEL."""
     if any(result.records and _on_kernel(result) for result in results):
         yield VIRTUAL
     for claim in claims:

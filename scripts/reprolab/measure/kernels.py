@@ -1,4 +1,4 @@
-"""The kernels that a question names: a version of Linux, or its first numbers, becomes one that the distribution has."""
+"""The kernels that a user names: a version of Linux, or its first numbers, becomes one that the distribution has."""
 
 from __future__ import annotations
 

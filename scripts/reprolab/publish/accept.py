@@ -28,7 +28,8 @@ def accept(root: Path, run: RunDirectory, *, thin: bool = False) -> Path:
     """Write the scenario's recorded.json from a complete run of all its variants; returns its path.
 
     Raises UsageError, before anything is put on record, for a run that was aborted or cut short by its budget, left
-    variants out, ran in a virtual machine of the lab, or lacks trials; also for a run with thin verdicts, unless ``thin`` is set.
+    variants out, ran in a virtual machine of the lab, or lacks trials; also for a run with thin verdicts, unless
+    ``thin`` is set.
     """
     info = run.info()
     scenario = loader.load(root, info.scenario)
