@@ -683,3 +683,21 @@ def test_stretches_of_traffic_are_joined(tmp_path: Path) -> None:
     assert [(stretch.lines, stretch.differs) for stretch in stretches] == [(1500, False), (1, True), (10, False)]
     assert Counter(dict(stretches[0].counts)) == Counter({"GET 200": 1500})
     assert json.dumps(stretches[1].text) == '"boom"'
+
+
+def test_a_comparison_with_a_virtual_machine_says_what_differs_beside_the_kernel(tmp_path: Path) -> None:
+    """Between two machines of the same kind it does not."""
+    lay_out(tmp_path)
+    hosts: list[dict[str, str]] = [
+        {"kernel": "6.18"},
+        {"kernel": "5.10", "hardware": "virtual machine (TCG)"},
+        {"kernel": "6.1", "hardware": "virtual machine (TCG)"},
+    ]
+    runs = [str(make_run(tmp_path, {"documented": ["a"]}, host=host).path) for host in hosts]
+
+    def notes(left: int, right: int) -> tuple[str, ...]:
+        comparison = compared(tmp_path, runs[left], runs[right], variants=["documented"])
+        return next(group.notes for group in comparison.facts if group.title == "environment")
+
+    assert notes(0, 1) == (facts.OTHER_HARDWARE,)
+    assert notes(1, 2) == ()

@@ -71,6 +71,15 @@ def test_what_is_recorded(tmp_path: Path) -> None:
     }
 
 
+def test_a_run_in_a_virtual_machine_is_no_record(tmp_path: Path) -> None:
+    """A later run on this machine's kernel would be held against it."""
+    lay_out(tmp_path)
+    run = finished(tmp_path, host=HOST | {"hardware": "virtual machine (TCG)"})
+    with pytest.raises(UsageError, match=r"ran in a virtual machine \(TCG\), with kernel 6\.1"):
+        accept(tmp_path, run)
+    assert not (tmp_path / "scenarios" / "blink" / "recorded.json").exists()
+
+
 def test_what_a_run_kept_of_its_files_is_recorded(tmp_path: Path) -> None:
     """The digest of the case, the lab's version, and that its logs were read again."""
     lay_out(tmp_path)
