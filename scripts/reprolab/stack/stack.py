@@ -9,12 +9,14 @@ from reprolab.core import interrupts
 from reprolab.core.command_text import command
 from reprolab.core.errors import EngineError
 from reprolab.core.files import write_json
+from reprolab.engine import elsewhere
 from reprolab.engine.failures import engine_errors, raise_if_engine_gone
 from reprolab.engine.leftovers import remove_project
 from reprolab.stack.connections import StackConnections
 from reprolab.stack.containers import remove_container
 from reprolab.stack.hidden import hide
 from reprolab.stack.load import StackLoad
+from reprolab.stack.mounted_files import bring
 from reprolab.stack.sampling import StackSampling
 from reprolab.stack.starts import StackStarts
 
@@ -48,6 +50,9 @@ class Stack(StackStarts, StackSampling, StackLoad, StackConnections):
         shown, secrets = hide(self.model)
         write_json(self.file, shown)
         interrupts.stands(self._title)
+        if elsewhere.kernel():
+            # A virtual machine has none of this machine's files.
+            bring(self.client, self.model, self.owner)
         self._compose("up", "--detach", "--no-build", *self.roles.values(), variables=secrets)
         if not self.may_fail:
             self.wait_ready()
