@@ -39,6 +39,17 @@ def test_every_variable_is_one_of_the_makefile() -> None:
     assert takes["up"] == list(command_text.UP_WORDS)
 
 
+def test_the_kernel_of_a_question_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a run it is an option; make has one word for both."""
+    monkeypatch.delenv(command_text.BY_MAKE, raising=False)
+    words = {"CLAIM": "B-1", "KERNEL": "5.10.223"}
+    assert command_text.ask("shrink", "blink", words) == "reprolab shrink blink --claim B-1 --set KERNEL=5.10.223"
+    assert command_text.option("kernel", "5.10") == "--kernel 5.10"
+    monkeypatch.setenv(command_text.BY_MAKE, "1")
+    assert command_text.ask("shrink", "blink", words) == "make shrink-blink CLAIM=B-1 KERNEL=5.10.223"
+    assert command_text.option("kernel", "5.10") == "KERNEL=5.10"
+
+
 def test_a_message_has_the_words_that_were_typed(monkeypatch: pytest.MonkeyPatch) -> None:
     """make's variables where make runs the lab; options of `reprolab` that no variable stands for stay."""
     message = "Invalid value for '--trials': 'x'; --keep-going and --follow"

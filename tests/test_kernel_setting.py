@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
+import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from cases import COMPOSE, claim, lay_out, load, trial
+from cases import COMPOSE, ROOT, claim, lay_out, load, trial
 from click.testing import CliRunner
 from reprolab.baseimage.resolve import Policy
 from reprolab.cli import matrix as matrix_command
@@ -22,15 +25,17 @@ from reprolab.engine.detect import Engine
 from reprolab.engine.host_facts import Host, facts_of
 from reprolab.engine.requirements import HostState, lacks
 from reprolab.evidence.run_dir import RunDirectory
+from reprolab.evidence.run_info import BuiltImage, Image
 from reprolab.matrix.collect import host_words
 from reprolab.measure import kernels
 from reprolab.measure.cell import Cell, CellResult
 from reprolab.measure.hosts import VIRTUAL, host_sentences
 from reprolab.run.observer import RunObserver
-from reprolab.run.plan import Plan, PlannedVariant
+from reprolab.run.plan import Plan, PlannedVariant, default_jobs
 from reprolab.run.runner import Prepared, Runner
 from reprolab.scenario.kernel_setting import KERNEL, check_kernel
 from reprolab.scenario.model import CUSTOM
+from reprolab.stack.images import describe, remember
 from reprolab.vm import engines as vm_engines
 from reprolab.vm.accelerator import Accelerator
 from reprolab.vm.kernel_files import KernelFiles
@@ -182,6 +187,23 @@ def test_a_wait_is_as_long_as_the_patience_says(monkeypatch: pytest.MonkeyPatch)
         wait_until("something", lambda: False, 0.02)
 
 
+def test_in_a_virtual_machine_trials_run_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has two processors, which may be slow."""
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.delenv(elsewhere.KERNEL, raising=False)
+    assert default_jobs() == 4
+    monkeypatch.setenv(elsewhere.KERNEL, "5.10.223")
+    assert default_jobs() == 1
+
+
+def test_what_another_engine_has_listed_is_not_listed_again(tmp_path: Path) -> None:
+    """The packages of an image with the same id: in a slow machine a list takes minutes."""
+    remember(BuiltImage(Image("app:1", "sha256:12"), {"pip": {"flask": "2.0"}}), tmp_path)
+    attributes = SimpleNamespace(id="sha256:12", attrs={})
+    client: Any = SimpleNamespace(images=SimpleNamespace(get=lambda reference: attributes))
+    assert describe(client, "app:1", tmp_path).packages == {"pip": {"flask": "2.0"}}
+
+
 def test_the_facts_of_a_run_name_the_virtual_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """On this machine there is nothing to name."""
 
@@ -293,6 +315,23 @@ def test_a_map_over_kernels_is_measured_on_their_machines(checkout: Path, monkey
     result = CliRunner().invoke(main, ["matrix", "blink", "--over", "KERNEL=6.1,5.10", "--over", "WORKERS=1,2"])
     assert result.exit_code == Exit.LAB_FAILED
     assert [options.kernels for options in seen] == [("5.10.223", "6.1.192")]
+
+
+@pytest.mark.parametrize(
+    ("target", "given", "words"),
+    [
+        ("scenario", ["VARIANT=old", "KERNEL=5.10"], ["run", "--variant", "old", "--kernel", "5.10"]),
+        ("matrix", ["OVER=KERNEL=5.10,6.1 WORKERS=1"], ["matrix", "--over", "KERNEL=5.10,6.1", "--over", "WORKERS=1"]),
+        ("bisect", ["FACTOR=KERNEL=5.10,6.1"], ["bisect", "--factor", "KERNEL=5.10,6.1"]),
+        ("shrink", ["KERNEL=6.12"], ["shrink", "--set", "KERNEL=6.12"]),
+        ("scenario", [], ["run"]),
+    ],
+)
+def test_make_has_a_word_for_it(target: str, given: list[str], words: list[str]) -> None:
+    """Only on its command line: other programs have a variable of that name in the environment."""
+    command = ["make", "-n", "-o", "setup", f"{target}-socket-vanish", *given]
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "KERNEL": "linux"}, capture_output=True, text=True)
+    assert shlex.split(done.stdout.replace("\\\n", "")) == [".venv/bin/reprolab", words[0], "socket-vanish", *words[1:]]
 
 
 # -- what is said of it ---------------------------------------------------------------------------

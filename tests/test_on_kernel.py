@@ -183,7 +183,7 @@ def test_the_status_is_that_of_the_process() -> None:
     assert in_place([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], os.environ) == -9
 
 
-# Says what it got, and ends with the second signal.
+# Says what it got, and ends with the second signal, or after a while.
 CHILD = """
 import signal, sys
 got = []
@@ -194,6 +194,8 @@ def note(number, frame):
         sys.exit(7)
 for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, note)
+# So that a test that fails ends, and leaves nothing.
+signal.alarm(30)
 print("ready", flush=True)
 while True:
     signal.pause()
