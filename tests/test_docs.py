@@ -75,7 +75,7 @@ def test_a_run_in_a_virtual_machine_is_no_record(tmp_path: Path) -> None:
     """A later run on this machine's kernel would be held against it."""
     lay_out(tmp_path)
     run = finished(tmp_path, host=HOST | {"hardware": "virtual machine (TCG)"})
-    with pytest.raises(UsageError, match=r"ran in a virtual machine \(TCG\), with kernel 6\.1"):
+    with pytest.raises(UsageError, match=r"ran elsewhere: virtual machine \(TCG\), with kernel 6\.1"):
         accept(tmp_path, run)
     assert not (tmp_path / "scenarios" / "blink" / "recorded.json").exists()
 

@@ -94,7 +94,9 @@ def test_a_full_disk_is_seen_though_the_engine_says_nothing(
         return SimpleNamespace(f_bfree=free, f_frsize=1)
 
     monkeypatch.setattr(failures.os, "statvfs", statvfs)
-    client: Any = SimpleNamespace(info=lambda: {"DockerRootDir": "/srv/engine"})
+    client: Any = SimpleNamespace(
+        info=lambda: {"DockerRootDir": "/srv/engine"}, api=SimpleNamespace(base_url="http+docker://localhost")
+    )
     if full:
         with pytest.raises(EngineError, match=r"the engine's disk is full: .* below /srv/engine"):
             raise_if_disk_full(client)

@@ -12,10 +12,10 @@ from reprolab.core.command_text import option
 from reprolab.core.errors import UsageError
 from reprolab.core.subprocesses import CommandError, run
 from reprolab.engine.apt import Machine
+from reprolab.engine.elsewhere import on_another_machine
 
 LOCAL = "local"
 LIMIT = 20.0  # seconds for an answer of the docker command line
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 VM = "vm:"  # begins the name of an engine in a virtual machine, which has no address before it is started
 
 
@@ -97,10 +97,10 @@ def _of_endpoint(word: str, endpoint: str, name: str) -> NamedEngine:
         return NamedEngine(name or host, endpoint, (*(("-p", str(port)) if port else ()), destination))
     if parts.scheme in ("unix", "npipe") and parts.path:
         return NamedEngine(name or LOCAL, endpoint)
-    if parts.scheme == "tcp" and host in LOOPBACK:
+    if parts.scheme == "tcp" and host and not on_another_machine(endpoint):
         return NamedEngine(name or LOCAL, endpoint)
     if parts.scheme == "tcp" and host:
-        raise _no_engine(word, "the lab must run on the engine's own machine, since its requests go to 127.0.0.1")
+        raise _no_engine(word, "a worker must run on the engine's own machine, which it names and watches")
     raise _no_engine(word, "it is no address of an engine")
 
 

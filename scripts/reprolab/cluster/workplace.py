@@ -21,6 +21,7 @@ from reprolab.core.files import writing
 from reprolab.core.progress import OnProgress
 from reprolab.engine import host_facts, labels, leftovers
 from reprolab.engine.detect import client, ensure_engine
+from reprolab.engine.elsewhere import on_another_machine
 from reprolab.engine.failures import no_answer
 from reprolab.engine.images import listed_images
 from reprolab.evidence import lookup
@@ -41,7 +42,6 @@ FOLDER = "cluster"  # below the worker's results
 ROOT_VARIABLE = "REPROLAB_ROOT"
 STEP = 5.0  # seconds between two pings of the engine
 SILENT = 30.0  # seconds without an answer until the driver is told
-LOCAL_ENGINES = ("unix://", "tcp://127.", "tcp://localhost", "tcp://[::1]", "npipe://")
 
 
 @dataclass
@@ -215,10 +215,10 @@ def _same_case(root: Path, question: Question) -> Scenario:
 
 
 def _require_local(endpoint: str) -> None:
-    """Raise EngineError for an engine of another machine: probes go to ports on this machine's loopback."""
-    if not endpoint.startswith(LOCAL_ENGINES):
+    """Raise EngineError for an engine of another machine: a worker names and watches the machine that it runs on."""
+    if on_another_machine(endpoint):
         raise EngineError(
             f"the engine of this worker is on another machine ({endpoint})",
-            expected="an engine on the worker's own machine, since the lab's requests go to 127.0.0.1",
+            expected="an engine on the worker's own machine, since a worker names and watches the machine that it runs on",
             advice="start the worker on that machine",
         )

@@ -20,9 +20,7 @@ from reprolab.verdict.counting import Count, count
 from reprolab.verdict.document import read_verdict
 
 VERDICTS, SIGNS, COLUMNS = "verdicts", "signs (shown in trials)", "results"
-OTHER_HARDWARE = (
-    "a virtual machine's processor, disk and network are not those of its host: a difference can come from these too"
-)
+OTHER_HARDWARE = "the two ran on different hardware: a difference can come from its processor, disk and network too"
 # Values that belong to a trial or to a directory of the host, not to the stack.
 OF_THE_TRIAL = re.compile(r"^name$|\.labels\.reprolab\.(?:run|owner)$|\.build\.context$|\.source$|\.image$")
 

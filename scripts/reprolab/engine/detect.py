@@ -17,6 +17,8 @@ from reprolab.core.subprocesses import CommandError, run
 from reprolab.core.versions import at_least
 from reprolab.engine import install
 from reprolab.engine.apt import Machine
+from reprolab.engine.dialed import dialed_client
+from reprolab.engine.elsewhere import on_another_machine
 from reprolab.engine.failures import plain_reason
 from reprolab.engine.plugins import BUILDX, COMPOSE, ask_versions, ensure_plugins
 
@@ -145,11 +147,11 @@ def _default_sockets(machine: Machine) -> tuple[str, ...]:
 
 def _connect(machine: Machine, host: str, limit: float) -> docker.DockerClient:
     """Connect and ask for the version. Raises DockerException if no answer comes within ``limit`` seconds."""
-    return docker.from_env(
-        environment={**machine.environ, "DOCKER_HOST": host},
-        timeout=int(limit),
-        use_ssh_client=host.startswith("ssh://"),
-    )
+    if on_another_machine(host):
+        if not (command := machine.which("docker")):
+            raise DockerException("the docker command line, which makes the connections to it, is not on PATH")
+        return dialed_client(command, machine.env, int(limit))
+    return docker.from_env(environment={**machine.environ, "DOCKER_HOST": host}, timeout=int(limit))
 
 
 def _probe_failure(machine: Machine, host: str) -> str:
@@ -201,7 +203,8 @@ def _no_answer(host: str, reason: str) -> EngineError:
         f"no Docker Engine answers at {host}: {reason}",
         expected="a Docker Engine >= 20.10 behind DOCKER_HOST or the current docker context",
         advice="start that engine, or unset DOCKER_HOST (docker context use default) to use the local one; "
-        "for TLS set DOCKER_HOST, DOCKER_TLS_VERIFY and DOCKER_CERT_PATH",
+        "for TLS set DOCKER_HOST, DOCKER_TLS_VERIFY and DOCKER_CERT_PATH; for ssh, `docker version` must answer "
+        "without a question: a known host, and a key without a passphrase or in an agent",
     )
 
 

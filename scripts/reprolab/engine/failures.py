@@ -19,6 +19,7 @@ from docker.errors import DockerException
 from reprolab.core import command_text
 from reprolab.core.errors import EngineError, InvalidTrial, LabError
 from reprolab.core.subprocesses import CommandError
+from reprolab.engine.elsewhere import ports_elsewhere
 
 Result = TypeVar("Result")
 PING_LIMIT = 10.0  # seconds
@@ -136,8 +137,11 @@ def raise_if_disk_full(client: docker.DockerClient) -> None:
 
     An engine whose disk is full drops the lines that containers print, and reports nothing.
     """
+    if ports_elsewhere(client.api.base_url):
+        # This machine may have such a directory too.
+        return
     directory = Path(client.info()["DockerRootDir"])
-    with suppress(OSError):  # the engine is on another machine, or this user may not see its directory
+    with suppress(OSError):  # this user may not see its directory
         disk = os.statvfs(directory)
         free = disk.f_bfree * disk.f_frsize  # with the blocks that only root may use: the engine is root
         if free < LEAST_FREE and (fault := engine_fault(f"no space left on device: {free} bytes below {directory}")):

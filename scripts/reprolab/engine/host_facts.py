@@ -19,8 +19,8 @@ from reprolab.engine.detect import Engine
 class Host:
     """Kernel, processor, memory (MiB), engine, Compose and cgroup version. No host or user names.
 
-    ``hardware`` names the virtual machine that the lab has started for the engine. A field is None if a run of an older
-    release did not record it, or if there is nothing to say.
+    ``hardware`` names the engine's machine if it is another one: a virtual machine that the lab has started, or one
+    behind ssh or TCP. A field is None if a run of an older release did not record it, or if there is nothing to say.
     """
 
     kernel: str | None = None
@@ -46,8 +46,8 @@ class Host:
 
 
 def facts_of(engine: Engine, client: docker.DockerClient) -> Host:
-    """Return the facts about the engine's machine, which is this one unless the process was started for another."""
-    return facts_elsewhere(engine, client.info()) if elsewhere.ports_elsewhere() else facts(engine)
+    """Return the facts about the engine's machine, which is this one unless the engine is elsewhere."""
+    return facts_elsewhere(engine, client.info()) if elsewhere.ports_elsewhere(engine.host) else facts(engine)
 
 
 def facts(engine: Engine) -> Host:
@@ -77,7 +77,7 @@ def facts_elsewhere(engine: Engine, info: Mapping[str, Any]) -> Host:
         cpu=None,
         cpus=info.get("NCPU"),
         memory_mib=memory and memory // (1 << 20),
-        hardware=elsewhere.hardware() or None,
+        hardware=elsewhere.hardware(engine.host) or None,
     )
 
 

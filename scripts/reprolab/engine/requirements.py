@@ -27,7 +27,7 @@ class HostState:
     """What can be asked of the machine of the engine.
 
     Sysctls, capabilities and probes are those of the kernel on which the lab runs. They are unknown (None) if the
-    engine has another kernel, as in a virtual machine or on another host. What is unknown counts as there.
+    engine has another kernel or is elsewhere, in a virtual machine or on another host. What is unknown counts as there.
     ``machine`` is the kernel of the virtual machine that the lab has started for the engine, "" without one.
     """
 
@@ -37,17 +37,23 @@ class HostState:
     root: Path = Path("/")
     own_kernel: str = field(default_factory=platform.release)
     machine: str = field(default_factory=elsewhere.kernel)
+    elsewhere: bool = False
     _probed: dict[Path, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, engine: Engine) -> HostState:
         """The machine of an engine."""
-        return cls(engine.kernel or platform.release(), engine.cgroup, engine.architecture or platform.machine())
+        return cls(
+            engine.kernel or platform.release(),
+            engine.cgroup,
+            engine.architecture or platform.machine(),
+            elsewhere=elsewhere.ports_elsewhere(engine.host),
+        )
 
     @property
     def is_here(self) -> bool:
         """Whether the engine runs on the same kernel as the lab."""
-        return self.kernel == self.own_kernel and not self.machine
+        return self.kernel == self.own_kernel and not self.machine and not self.elsewhere
 
     def sysctl(self, name: str) -> str | None:
         """The value of a sysctl, "" if there is none of this name."""

@@ -10,6 +10,7 @@ from typing import Any
 from reprolab.machine.texts import Processors, load_average, processors, stalled_seconds
 
 PRESSURES = ("cpu", "memory", "io")
+ANOTHER_MACHINE = "what the engine's machine did, since it is another one"
 NO_PRESSURE = "this kernel has no /proc/pressure"
 # A trial is busy if other work and the hypervisor together took a larger share of the processors' time. See
 # docs/verdicts.md for the measurements that this number comes from.

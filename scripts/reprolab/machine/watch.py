@@ -18,10 +18,11 @@ import docker
 import requests
 from docker.errors import DockerException
 
+from reprolab.engine.elsewhere import another_machine
 from reprolab.evidence.run_dir import MACHINE_FILE, TrialDirectory
 from reprolab.evidence.series import SERIES_FILE
 from reprolab.machine.containers import LabContainers, NotVisible
-from reprolab.machine.load import NO_PRESSURE, read_machine, summary
+from reprolab.machine.load import ANOTHER_MACHINE, NO_PRESSURE, read_machine, summary
 from reprolab.machine.other_work import OtherWork
 from reprolab.machine.services import ServiceReader
 
@@ -34,7 +35,15 @@ LIMIT = 30.0  # seconds to wait for the last sample; a request to the engine may
 def watching(
     client: docker.DockerClient, project: str, roles: Mapping[str, str], evidence: TrialDirectory
 ) -> Iterator[None]:
-    """Watch the machine and a Compose project's services while the block runs; ``roles`` is role -> service."""
+    """Watch the machine and a Compose project's services while the block runs; ``roles`` is role -> service.
+
+    Where the engine is on another machine, the counters of this one say nothing of the trial, and are not kept.
+    """
+    if another_machine(str(client.api.base_url)):
+        evidence.path.mkdir(parents=True, exist_ok=True)
+        evidence.write(MACHINE_FILE, {"missing": ANOTHER_MACHINE})
+        yield
+        return
     watch = MachineWatch(
         LabContainers(client), ServiceReader(project, {service: role for role, service in roles.items()}), evidence
     )

@@ -153,7 +153,7 @@ class LocalMeasurer:
 
     def _begin(self, measured: _Measured, trials: int) -> None:
         """Write what is known of a cell, before its trials run."""
-        host = host_facts.facts(self.runner.engine)
+        host = host_facts.facts_of(self.runner.engine, self.runner.client)
         info = cell_info(
             self.scenario,
             measured.kept.cell,

@@ -28,7 +28,7 @@ def accept(root: Path, run: RunDirectory, *, thin: bool = False) -> Path:
     """Write the scenario's recorded.json from a complete run of all its variants; returns its path.
 
     Raises UsageError, before anything is put on record, for a run that was aborted or cut short by its budget, left
-    variants out, ran in a virtual machine of the lab, or lacks trials; also for a run with thin verdicts, unless
+    variants out, ran on another machine or in a virtual one, or lacks trials; also for a run with thin verdicts, unless
     ``thin`` is set.
     """
     info = run.info()
@@ -44,8 +44,8 @@ def accept(root: Path, run: RunDirectory, *, thin: bool = False) -> Path:
         raise UsageError(f"{run.name} left out {names}", expected="a run of all variants")
     if info.host.hardware:
         raise UsageError(
-            f"{run.name} ran in a {info.host.hardware}, with kernel {info.host.kernel}",
-            expected="a run on this machine's own kernel: a record is compared with later runs, which are on it",
+            f"{run.name} ran elsewhere: {info.host.hardware}, with kernel {info.host.kernel}",
+            expected="a run on this machine and its own kernel: a record is compared with later runs, which are here",
         )
     checked = run.checked_trials()
     if checked.faults:

@@ -76,7 +76,7 @@ def up(root: Path, name: str, settings: Mapping[str, str], on_progress: OnProgre
         stack.down()
     for file in LOAD_FILES:
         (where.path / file).unlink(missing_ok=True)
-    info = by_hand.StackInfo(name, where.path.name, scenario.factors, dict(settings), host_facts.facts(engine))
+    info = by_hand.StackInfo(name, where.path.name, scenario.factors, dict(settings), host_facts.facts_of(engine, api))
     info.write(where.path / by_hand.UP)
     try:
         stack.up()
@@ -103,7 +103,7 @@ def adopt(root: Path, stack: Stack, changes: Mapping[str, str], on_progress: OnP
     _remove_earlier(root, stack, KEPT, on_progress)
     scenario = loader.load(root, stack.scenario)
     files.write_json(where.path / by_hand.MODEL, hide(stack.model)[0])
-    host = host_facts.facts(ensure_engine(on_progress))
+    host = host_facts.facts_of(ensure_engine(on_progress), stack.client)
     by_hand.StackInfo(scenario.name, KEPT, scenario.factors, dict(changes), host).write(where.path / by_hand.UP)
     click.echo(f"kept: {_words(scenario.name, KEPT)}, the stack of the trial {files.display_path(stack.evidence.path)}")
     _say_what_to_do(scenario, stack, KEPT)
@@ -125,7 +125,8 @@ def _say_what_to_do(scenario: Scenario, stack: Stack, label: str) -> None:
     name = scenario.name
     # A kept stack may have ended or may not listen.
     with suppress(InvalidTrial):
-        click.echo(f"  requests   curl -i {stack.url('/')}")
+        where = "   (on the engine's machine: its ports are not here)" if stack.is_elsewhere else ""
+        click.echo(f"  requests   curl -i {stack.published_url('/')}{where}")
     if any(not experiment.parallel for experiment in scenario.experiments.values()):
         click.echo(f"  load       {_command('wrk', name, label)}")
     click.echo(f"  logs       {_command('logs', name, label)}")

@@ -17,11 +17,12 @@ from reprolab.baseimage.resolve import policy
 from reprolab.core.errors import Exit, LabError
 from reprolab.engine import host_facts, labels, leftovers
 from reprolab.engine.detect import Engine, client, ensure_engine
+from reprolab.engine.elsewhere import another_machine
 from reprolab.engine.heartbeat import heartbeat
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import ABORTED, COMPLETE, FAILED, RUNNING, BaseImage, PlanEntry, RoundsInfo, RunInfo
-from reprolab.machine.load import at_start
+from reprolab.machine.load import ANOTHER_MACHINE, at_start
 from reprolab.report import step_summary
 from reprolab.report.write import SUMMARY, add_page, report
 from reprolab.run.keep import Keeper, StackKept
@@ -112,7 +113,7 @@ class Session:
                 case=self.files.digest,
                 lab=version("reprolab"),
                 checksums=True,
-                machine=at_start(),
+                machine={"missing": ANOTHER_MACHINE} if another_machine(engine.host) else at_start(),
             )
         )
 

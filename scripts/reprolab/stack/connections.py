@@ -9,7 +9,6 @@ from threading import Lock
 from typing import Any
 
 from reprolab.core.errors import InvalidTrial
-from reprolab.engine.elsewhere import ports_elsewhere
 from reprolab.stack.http import StackRequests
 from reprolab.stack.network import StackNetwork
 from reprolab.stack.outcome import Outcome
@@ -37,8 +36,8 @@ class StackConnections(StackRequests, StackNetwork):
 
         Raises InvalidTrial if the service publishes no port, or the client does not start.
         """
-        if not ports_elsewhere():
-            return super().url(path, role)
+        if not self.is_elsewhere:
+            return self.published_url(path, role)
         role = role or self.front
         port, wire = self.port(role), self._wire(role)
         with self._wires_lock:

@@ -16,6 +16,7 @@ from reprolab.core.errors import InvalidTrial
 from reprolab.core.subprocesses import CommandError, run
 from reprolab.core.waiting import patient
 from reprolab.engine.containers import PAUSED, REMOVED, state_words
+from reprolab.engine import elsewhere
 from reprolab.engine.detect import has_image
 from reprolab.engine.events import engine_time_ns
 from reprolab.engine.exec import LIMIT, Commands
@@ -55,6 +56,11 @@ class StackContainers:
     @property
     def project(self) -> str:
         return str(self.model["name"])
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the engine's ports and files are those of another machine."""
+        return elsewhere.ports_elsewhere(str(self.client.api.base_url))
 
     @property
     def roles(self) -> dict[str, str]:

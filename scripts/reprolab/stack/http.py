@@ -25,7 +25,11 @@ class StackRequests(StackContainers):
     """Sends requests to a stack. Without a ``role`` they go to `front`: the proxy if there is one, else the app."""
 
     def url(self, path: str = "/", role: str = "") -> str:
-        """The URL of a service from this machine, on 127.0.0.1 and its first published port. Raises InvalidTrial."""
+        """The URL of a service from this machine. Raises InvalidTrial."""
+        return self.published_url(path, role)
+
+    def published_url(self, path: str = "/", role: str = "") -> str:
+        """The URL of a service's first published port on the engine's machine, at 127.0.0.1. Raises InvalidTrial."""
         role = role or self.front
         container = self.container(role)
         section = self.model["services"][self.roles[role]]

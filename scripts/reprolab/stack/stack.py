@@ -16,7 +16,7 @@ from reprolab.stack.connections import StackConnections
 from reprolab.stack.containers import remove_container
 from reprolab.stack.hidden import hide
 from reprolab.stack.load import StackLoad
-from reprolab.stack.mounted_files import bring
+from reprolab.stack.mounted_files import bring, bring_beside
 from reprolab.stack.sampling import StackSampling
 from reprolab.stack.starts import StackStarts
 
@@ -47,15 +47,20 @@ class Stack(StackStarts, StackSampling, StackLoad, StackConnections):
 
         If the start of a service may fail, this does not wait: `start` does.
         """
+        interrupts.stands(self._title)
+        self._bring_files()
         shown, secrets = hide(self.model)
         write_json(self.file, shown)
-        interrupts.stands(self._title)
-        if elsewhere.kernel():
-            # A virtual machine has none of this machine's files.
-            bring(self.client, self.model, self.owner)
         self._compose("up", "--detach", "--no-build", *self.roles.values(), variables=secrets)
         if not self.may_fail:
             self.wait_ready()
+
+    def _bring_files(self) -> None:
+        """Another machine has none of this machine's files. One that the lab has started is empty, others are not."""
+        if elsewhere.kernel():
+            bring(self.client, self.model, self.owner)
+        elif self.is_elsewhere:
+            self.model = bring_beside(self.client, self.model, self.owner)
 
     def down(self) -> None:
         """Remove the project's containers, network and volumes; they may be removed already.
