@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from chaos.attempt import CASE, lay_out
-from chaos.engine import SpareEngine, spare_engine
+from chaos.engine import HERE, THERE, UPLINK, SpareEngine, link, spare_engine
 from lab import engine
 from reprolab.baseimage import fallback
 from reprolab.baseimage.resolve import Policy, resolve_base
@@ -37,8 +37,6 @@ from reprolab.scenario.digest import case_digest, lab_identity
 
 pytestmark = [pytest.mark.docker, pytest.mark.alone]
 
-UPLINK = "uplink"
-HERE, THERE = "10.213.77.1", "10.213.77.2"  # the two ends of a link between the namespaces
 FAILS, SOUND = Cell("failing"), Cell("failing", (("FAILS", "no"),))
 
 
@@ -50,24 +48,6 @@ class Lines(RunObserver):
 
     def progress(self, message: str) -> None:
         self.lines.append(message)
-
-
-@contextmanager
-def link(spare: SpareEngine) -> Iterator[None]:
-    """A link between this network namespace and that of the second engine; it goes with that namespace."""
-    name = f"rl{spare.namespace[-6:]}"
-    for command in (
-        ["ip", "link", "add", name, "type", "veth", "peer", "name", UPLINK, "netns", spare.namespace],
-        ["ip", "address", "add", f"{HERE}/30", "dev", name],
-        ["ip", "link", "set", name, "up"],
-        [*spare.prefix, "ip", "address", "add", f"{THERE}/30", "dev", UPLINK],
-        [*spare.prefix, "ip", "link", "set", UPLINK, "up"],
-    ):
-        subprocess.run(command, check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["ip", "link", "delete", name], check=False)
 
 
 @contextmanager

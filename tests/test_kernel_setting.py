@@ -166,8 +166,10 @@ def test_what_a_process_knows_of_a_machine_is_in_its_environment(monkeypatch: py
     """TCG makes everything slow, so the lab waits longer; who has set that is left alone."""
     monkeypatch.delenv("REPROLAB_PATIENCE", raising=False)
     environ = vm_engines.environment("5.10.223", recipe("tcg"), "unix:///tmp/x.sock")
-    assert environ["DOCKER_HOST"] == "unix:///tmp/x.sock" and elsewhere.ports_elsewhere(environ)
-    assert (elsewhere.kernel(environ), elsewhere.hardware(environ)) == ("5.10.223", "virtual machine (TCG)")
+    address = environ["DOCKER_HOST"]
+    assert address == "unix:///tmp/x.sock" and elsewhere.ports_elsewhere(address, environ)
+    assert not elsewhere.another_machine(address, environ)
+    assert (elsewhere.kernel(environ), elsewhere.hardware(address, environ)) == ("5.10.223", "virtual machine (TCG)")
     assert patient(6.0, environ) == 60.0
     assert patient(6.0, vm_engines.environment("5.10.223", recipe("kvm"), "unix:///x")) == 6.0
     monkeypatch.setenv("REPROLAB_PATIENCE", "3")
@@ -211,7 +213,7 @@ def test_the_facts_of_a_run_name_the_virtual_machine(monkeypatch: pytest.MonkeyP
         def info(self) -> dict[str, Any]:
             return {"NCPU": 2, "MemTotal": 2048 << 20}
 
-    for name in (elsewhere.PORTS, elsewhere.HARDWARE):
+    for name in (elsewhere.PORTS, elsewhere.HARDWARE, elsewhere.KERNEL):
         monkeypatch.delenv(name, raising=False)
     client: Any = Client()
     assert facts_of(ENGINE, client).hardware is None

@@ -175,7 +175,7 @@ class FakeRunner:
 
     def __init__(self, outcome: Callable[[Step], TrialRecord]) -> None:
         self.outcome, self.places, self.bases, self.observer = outcome, {}, {}, RunObserver()
-        self.run, self.engine = RunDirectory(Path("unused")), None
+        self.run, self.engine, self.client = RunDirectory(Path("unused")), None, None
         self.before_keeping: Callable[[], None] = lambda: None
         self.images = BUILT
         self.without: dict[str, str] = {}
@@ -220,7 +220,7 @@ def measurer(
     scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: Any = shows, **more: Any
 ) -> LocalMeasurer:
     """A measurer whose trials end as ``outcome`` says."""
-    monkeypatch.setattr(local.host_facts, "facts", lambda engine: Host())
+    monkeypatch.setattr(local.host_facts, "facts_of", lambda engine, api: Host())
     monkeypatch.setattr(LocalMeasurer, "_images", lambda self: iter(()))
     runner: Any = FakeRunner(outcome)
     files = CaseFiles.of(scenario.directory)
@@ -367,7 +367,7 @@ def test_the_machine_of_the_trials_before_an_update_stays_known(
 
     def asked(kernel: str, wanted: int) -> RunInfo:
         lab = measurer(scenario, tmp_path, monkeypatch)
-        monkeypatch.setattr(local.host_facts, "facts", lambda engine: Host(kernel=kernel))
+        monkeypatch.setattr(local.host_facts, "facts_of", lambda engine, api: Host(kernel=kernel))
         directory = lab.measure({OLD: wanted}, [claim()])[OLD].directory
         assert directory
         return RunDirectory(directory).info()

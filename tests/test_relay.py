@@ -21,6 +21,7 @@ import pytest
 import requests
 from cases import ROOT
 from reprolab.core.errors import InvalidTrial
+from reprolab.engine import dialed
 from reprolab.engine.elsewhere import ports_elsewhere
 from reprolab.evidence.run_dir import TrialDirectory
 from reprolab.stack.http import ending_of
@@ -202,9 +203,11 @@ def test_a_closed_relay_takes_no_connection(client: HereClient) -> None:
 
 def test_a_relay_is_for_engines_elsewhere() -> None:
     """On this machine the engine's own ports are used."""
-    assert not ports_elsewhere({})
-    assert not ports_elsewhere({"REPROLAB_PORTS": "here"})
-    assert ports_elsewhere({"REPROLAB_PORTS": "elsewhere"})
+    socket = "unix:///run/docker.sock"
+    assert not ports_elsewhere(socket, {})
+    assert not ports_elsewhere(socket, {"REPROLAB_PORTS": "here"})
+    assert ports_elsewhere(socket, {"REPROLAB_PORTS": "elsewhere"})
+    assert ports_elsewhere("ssh://lab2", {})
 
 
 def stack_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, starts: list[str]) -> Stack:
@@ -243,6 +246,21 @@ def test_a_stack_elsewhere_is_reached_by_one_relay_for_each_start(
     stack.remove_clients()
     with pytest.raises(requests.ConnectionError):
         requests.get(first, timeout=5)
+
+
+def test_a_stack_behind_ssh_is_reached_by_a_relay(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nobody has to say it: the client of its engine does. For the user its port is where the engine is."""
+    monkeypatch.delenv("REPROLAB_PORTS", raising=False)
+    starts: list[str] = []
+    stack = stack_with(monkeypatch, tmp_path, starts)
+    stack.client.api.base_url = dialed.BASE_URL
+    ports = {"8080/tcp": [{"HostIp": "127.0.0.1", "HostPort": "4711"}]}
+    stack.container("proxy").attrs["NetworkSettings"]["Ports"] = ports
+    address = stack.url("/a")
+    (relay,) = stack._relays.values()
+    assert address == f"http://127.0.0.1:{relay.port}/a" != stack.published_url("/a")
+    assert (starts, stack.published_url("/a")) == (["client"], "http://127.0.0.1:4711/a")
+    stack.remove_clients()
 
 
 def test_a_stack_on_this_machine_needs_no_relay(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -21,16 +21,20 @@ from docker.errors import DockerException
 from reprolab.core.waiting import WaitTimeout, wait_until
 
 START_LIMIT = 120.0  # seconds
+UPLINK = "uplink"
+HERE, THERE = "10.213.77.1", "10.213.77.2"  # the two ends of a link between the namespaces
 
 
 @dataclass
 class SpareEngine:
     """A dockerd of our own. ``folder`` holds its data; ``host`` is its endpoint.
 
-    Who connects to its containers must run behind ``prefix``, in the same network namespace.
+    Who connects to its containers must run behind ``prefix``, in the same network namespace. ``options`` are further
+    ones of dockerd.
     """
 
     folder: Path
+    options: tuple[str, ...] = ()
     namespace: str = field(default_factory=lambda: f"reprolab-chaos-{secrets.token_hex(3)}")
     process: subprocess.Popen[bytes] | None = None
 
@@ -53,6 +57,7 @@ class SpareEngine:
             *("--pidfile", str(self.folder / "docker.pid"), "-H", self.host),
             # A limit that a user's engine may have for all containers. The lab's evidence must be whole nevertheless.
             *("--log-opt", "max-size=2k", "--log-opt", "max-file=1"),
+            *self.options,
         ]
         with (self.folder / "dockerd.log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -99,12 +104,12 @@ class SpareEngine:
 
 
 @contextmanager
-def spare_engine(images: Sequence[str]) -> Iterator[SpareEngine]:
+def spare_engine(images: Sequence[str], options: Sequence[str] = ()) -> Iterator[SpareEngine]:
     """A second dockerd that has these images of the engine in use. Needs root; everything is removed at the end."""
     if os.geteuid() != 0:
         raise SystemExit("chaos: a second dockerd needs root; ARGS=--shared uses the engine that is there")
     with tempfile.TemporaryDirectory(prefix="reprolab-chaos-", dir="/var/lib", ignore_cleanup_errors=True) as folder:
-        engine = SpareEngine(Path(folder))
+        engine = SpareEngine(Path(folder), tuple(options))
         subprocess.run(["ip", "netns", "add", engine.namespace], check=True)
         subprocess.run([*engine.prefix, "ip", "link", "set", "lo", "up"], check=True)
         try:
@@ -115,6 +120,24 @@ def spare_engine(images: Sequence[str]) -> Iterator[SpareEngine]:
             engine.stop()
             subprocess.run(["ip", "netns", "delete", engine.namespace], check=False)
             unmount(Path(folder))
+
+
+@contextmanager
+def link(spare: SpareEngine) -> Iterator[None]:
+    """A link between this network namespace and that of the second engine; it goes with that namespace."""
+    name = f"rl{spare.namespace[-6:]}"
+    for command in (
+        ["ip", "link", "add", name, "type", "veth", "peer", "name", UPLINK, "netns", spare.namespace],
+        ["ip", "address", "add", f"{HERE}/30", "dev", name],
+        ["ip", "link", "set", name, "up"],
+        [*spare.prefix, "ip", "address", "add", f"{THERE}/30", "dev", UPLINK],
+        [*spare.prefix, "ip", "link", "set", UPLINK, "up"],
+    ):
+        subprocess.run(command, check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["ip", "link", "delete", name], check=False)
 
 
 def end_containerd(pid_file: Path) -> None:

@@ -219,6 +219,6 @@ def _require_local(endpoint: str) -> None:
     if on_another_machine(endpoint):
         raise EngineError(
             f"the engine of this worker is on another machine ({endpoint})",
-            expected="an engine on the worker's own machine, since a worker names and watches the machine that it runs on",
+            expected="an engine on the worker's own machine, which it names and watches",
             advice="start the worker on that machine",
         )

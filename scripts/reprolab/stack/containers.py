@@ -15,8 +15,8 @@ from docker.models.containers import Container
 from reprolab.core.errors import InvalidTrial
 from reprolab.core.subprocesses import CommandError, run
 from reprolab.core.waiting import patient
-from reprolab.engine.containers import PAUSED, REMOVED, state_words
 from reprolab.engine import elsewhere
+from reprolab.engine.containers import PAUSED, REMOVED, state_words
 from reprolab.engine.detect import has_image
 from reprolab.engine.events import engine_time_ns
 from reprolab.engine.exec import LIMIT, Commands
