@@ -167,7 +167,7 @@ class FakeEngine:
 
     def __init__(self, *events: Any, removed: tuple[str, ...] = (), **states: Any) -> None:
         self.seen, self.removed, self.states = list(events), removed, states
-        self.containers = Containers(self)
+        self.containers, self.api = Containers(self), SimpleNamespace(base_url="http+docker://localhost")
 
     def info(self) -> dict[str, str]:
         return {"SystemTime": "2026-06-01T12:00:04.123456789+00:00", "DockerRootDir": "/nowhere"}

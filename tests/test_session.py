@@ -139,7 +139,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sess
     """Make a session on a fake engine; its runner calls ``behave``."""
     lay_out(tmp_path)
     engine = SimpleNamespace(
-        kernel="6.1", os="Fake", version="25", compose="2.26", buildx="0.13", cgroup="v2", architecture=""
+        kernel="6.1", os="Fake", version="25", compose="2.26", buildx="0.13", cgroup="v2", architecture="", host=""
     )
     monkeypatch.delenv("REPROLAB_RESULTS", raising=False)
     monkeypatch.setattr(session, "ensure_engine", lambda on_progress: engine)

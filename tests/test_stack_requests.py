@@ -197,7 +197,7 @@ class RestartedStack(Stack):
 def test_a_service_with_a_restart_policy_can_be_asked() -> None:
     """Its port is read anew each time, as the engine may have started it again."""
     model = {"name": "b", "services": {"blink-app": {"restart": "no"}}}
-    client: Any = None
+    client: Any = SimpleNamespace(api=SimpleNamespace(base_url="http+docker://localhost"))
     stack = RestartedStack("blink", model, Path("c"), client, (), TrialDirectory(Path("t")), {})
     assert stack.url("/x", "app") == "http://127.0.0.1:4321/x"
 
@@ -211,7 +211,7 @@ def two_ports(*numbers: int) -> Stack:
             return SimpleNamespace(attrs={"NetworkSettings": {"Ports": {"53/udp": None, **ports}}}, reload=lambda: None)
 
     published = [{"target": 53, "protocol": "udp"}, *({"target": number, "protocol": "tcp"} for number in numbers)]
-    client: Any = None
+    client: Any = SimpleNamespace(api=SimpleNamespace(base_url="http+docker://localhost"))
     model = {"name": "b", "services": {"blink-app": {"ports": published}}}
     return TwoPorts("blink", model, Path("c"), client, (), TrialDirectory(Path("t")), {})
 

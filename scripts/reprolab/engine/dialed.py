@@ -43,8 +43,8 @@ class Dialer:
         with far:
             process = subprocess.Popen(
                 [self.docker, *DIAL],
-                stdin=far,
-                stdout=far,
+                stdin=far.fileno(),
+                stdout=far.fileno(),
                 stderr=subprocess.PIPE,
                 env=dict(self.environ),
                 # Ctrl-C is for the lab, which still needs its connections then.
@@ -89,7 +89,7 @@ class DialedPool(UnixHTTPConnectionPool):
         super().__init__(BASE_URL, "", limit, maxsize=size)
         self.dialer, self.limit = dialer, limit
 
-    def _new_conn(self) -> DialedConnection:
+    def _new_conn(self) -> DialedConnection:  # type: ignore[override]  # as that of the SDK
         return DialedConnection(self.dialer, self.limit)
 
 
