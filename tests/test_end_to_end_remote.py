@@ -109,11 +109,20 @@ class Far:
             process.terminate()
             process.wait(30)
 
-    @property
     def behind_tls(self) -> dict[str, str]:
         """The environment in which the engine is reached by TLS."""
         host = {"DOCKER_HOST": f"tcp://{THERE}:{TLS_PORT}", "DOCKER_TLS_VERIFY": "1"}
         return host | {"DOCKER_CERT_PATH": str(self.certificates.client)}
+
+    def in_a_context(self) -> dict[str, str]:
+        """The environment in which a docker context leads to the engine: the certificates are in the context."""
+        environ = {"DOCKER_CONFIG": str(self.folder / "config")}
+        files = {"ca": "ca.pem", "cert": "cert.pem", "key": "key.pem"}
+        words = [f"{name}={self.certificates.client / file}" for name, file in files.items()]
+        endpoint = ",".join([f"host=tcp://{THERE}:{TLS_PORT}", *words])
+        command = ["docker", "context", "create", "far", "--docker", endpoint]
+        subprocess.run(command, env={**os.environ, **environ}, check=True)
+        return environ | {"DOCKER_CONTEXT": "far"}
 
 
 def server_command(here: Path) -> Sequence[str]:
@@ -194,6 +203,7 @@ def test_a_case_comes_out_the_same_on_an_engine_behind_ssh(far: Far, tmp_path: P
 
 
 @pytest.mark.timeout(1800)
-def test_a_case_comes_out_the_same_on_an_engine_behind_tls(far: Far, tmp_path: Path) -> None:
-    """With the variables of the docker command line."""
-    check(tmp_path / "results", far, far.behind_tls, "tcp")
+@pytest.mark.parametrize("way", ["behind_tls", "in_a_context"])
+def test_a_case_comes_out_the_same_on_an_engine_behind_tls(way: str, far: Far, tmp_path: Path) -> None:
+    """With the variables of the docker command line, and with a context."""
+    check(tmp_path / "results", far, getattr(far, way)(), "tcp")

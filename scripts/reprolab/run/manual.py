@@ -89,7 +89,9 @@ def up(root: Path, name: str, settings: Mapping[str, str], on_progress: OnProgre
     shown = " ".join(f"{key}={value}" for key, value in settings.items()) or "the documented values"
     click.echo(f"up: {_words(name, label)} with {shown}")
     _say_what_to_do(scenario, stack, label)
-    if not shared_files.names_others(scenario.compose_file.read_text(encoding="utf-8"), root):
+    # Compose alone would mount files of the engine's machine.
+    here = not stack.is_elsewhere
+    if here and not shared_files.names_others(scenario.compose_file.read_text(encoding="utf-8"), root):
         click.echo(f"  compose    {by_compose(scenario, settings, model, preparer.bases)}")
 
 
