@@ -192,7 +192,7 @@ def check(results: Path, far: Far, environ: Mapping[str, str], way: str) -> None
     ]
     assert [source.startswith(f"{far.engine.folder}/data/volumes/") for source in sources] == [True], sources
     client = far.engine.client()
-    assert client.containers.list(all=True) == [] and client.volumes.list() == []
+    assert client.containers.list(all=True, ignore_removed=True) == [] and client.volumes.list() == []
 
 
 @pytest.mark.timeout(1800)

@@ -110,7 +110,10 @@ def test_files_on_another_machine_are_beside_those_that_are_there_and_go_with_th
     finally:
         assert remove_project(client, project) == ()
     named = {"label": f"{PROJECT}={project}"}
-    assert client.volumes.list(filters=named) == [] and client.containers.list(all=True, filters=named) == []
+    assert (
+        client.volumes.list(filters=named) == []
+        and client.containers.list(all=True, ignore_removed=True, filters=named) == []
+    )
 
 
 @pytest.mark.docker
