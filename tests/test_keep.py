@@ -199,6 +199,7 @@ def test_the_runner_leaves_the_stack_of_an_invalid_trial_up(tmp_path: Path, monk
     monkeypatch.setattr(FakeStackRunner, "_on_stack", Runner._on_stack)
     monkeypatch.setattr("reprolab.run.runner.undisturbed", lambda stack: nullcontext())
     runner._stack, runner._drive, runner.engine = stack_of, drive, SimpleNamespace(docker="docker")
+    runner.client = SimpleNamespace(api=SimpleNamespace(base_url="http+docker://localhost"))
     runner.keeper = Keeper(tmp_path, print)
     with pytest.raises(StackKept):
         runner.execute(prepared)
@@ -229,7 +230,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("REPROLAB_RESULTS", raising=False)
     lay_out(tmp_path)
     engine: Any = SimpleNamespace(
-        kernel="6", os="", version="25", compose="2", buildx="0", cgroup="v2", architecture=""
+        kernel="6", os="", version="25", compose="2", buildx="0", cgroup="v2", architecture="", host=""
     )
     monkeypatch.setattr(manual, "ensure_engine", lambda on_progress: engine)
     monkeypatch.setattr(manual, "compose_command", lambda engine: ())
@@ -238,10 +239,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def listed(*, filters: dict[str, str], **_: Any) -> list[str]:
         return [name for name in projects if filters["label"] == f"com.docker.compose.project={name}"]
 
-    client = SimpleNamespace(containers=SimpleNamespace(list=listed))
+    api = SimpleNamespace(base_url="http+docker://localhost")
+    client = SimpleNamespace(containers=SimpleNamespace(list=listed), api=api)
     monkeypatch.setattr(manual, "client", lambda: client)
     monkeypatch.setattr(manual.Stack, "down", lambda stack: projects.discard(stack.project))
-    monkeypatch.setattr(manual.Stack, "url", lambda stack, path: f"http://127.0.0.1:1{path}")
+    monkeypatch.setattr(manual.Stack, "published_url", lambda stack, path: f"http://127.0.0.1:1{path}")
     monkeypatch.setattr(manual.Stack, "container", lambda stack, role: SimpleNamespace(name=f"{stack.project}-{role}"))
     monkeypatch.setattr(keep, "projects", projects, raising=False)
     return tmp_path

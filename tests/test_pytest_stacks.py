@@ -22,7 +22,15 @@ from reprolab.stack.load import StackLoad
 pytest_plugins = ["pytester"]
 
 ENGINE = SimpleNamespace(
-    kernel="6.1", cgroup="v2", architecture="x86_64", os="", version="20.10", compose="2.26", buildx="0.10", docker="d"
+    kernel="6.1",
+    cgroup="v2",
+    architecture="x86_64",
+    os="",
+    version="20.10",
+    compose="2.26",
+    buildx="0.10",
+    docker="d",
+    host="",
 )
 ESCAPE = "\x1b[2J"
 

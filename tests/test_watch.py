@@ -29,7 +29,7 @@ AS_RECORDED, DRIFTED = trials(documented="+", old="-"), trials(documented="-", o
 @pytest.fixture
 def cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Lay out cases whose runs end these trials, or raise this error; each is on record as confirmed."""
-    engine = SimpleNamespace(kernel="6.1", os="Fake", version="25", compose="2.26", buildx="0.13", cgroup="v2")
+    engine = SimpleNamespace(kernel="6.1", os="Fake", version="25", compose="2.26", buildx="0.13", cgroup="v2", host="")
     outcomes: dict[str, Any] = {}
 
     def behave(runner: FakeRunner) -> None:
