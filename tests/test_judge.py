@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -205,6 +206,37 @@ def test_a_disturbed_trial_counts_only_for_signs_that_need_no_idle_machine() -> 
     assert verdict.claims[0].why.startswith("documented was disturbed: other work used this machine's processors")
     assert verdict.variants["documented"].busy == 1
     assert judge(in_memory(PAIR), "run", rows).claims[0].verdict is REFUTED
+
+
+@pytest.mark.parametrize(
+    "machine",
+    [
+        # A trial in a virtual machine on a machine that others used: the counters are those of both.
+        {
+            "processors": 2,
+            "load": 4.74,
+            "work": 0.9961,
+            "stolen": 0.0011,
+            "missing": "containers are no processes here",
+        },
+        {"missing": "what the engine's machine did, since it is another one"},
+    ],
+)
+def test_a_trial_whose_machine_was_not_watched_counts_only_for_signs_that_need_no_idle_machine(
+    machine: dict[str, object],
+) -> None:
+    """Nobody knows whether others used it. A trial of a lab without a watch counts as it did."""
+    rows = [replace(lit("documented", True), machine=machine), lit("old", False)]
+    timed = claim(shows=["documented"], absent=["old"], needs_idle=True)
+    verdict = judge(in_memory(timed), "run", rows)
+    assert verdict.claims[0].verdict is INCONCLUSIVE
+    expected = "documented decides nothing: the load of the machine was not measured in 1 valid trial"
+    assert verdict.claims[0].why.startswith(expected)
+    assert verdict.variants["documented"].busy == 0
+    assert judge(in_memory(PAIR), "run", rows).claims[0].verdict is CONFIRMED
+    watched = replace(rows[0], machine={"processors": 2, "others": 0.01, "host": "a"})
+    for record in (watched, replace(watched, machine=None), replace(watched, machine={"host": "a"})):
+        assert judge(in_memory(timed), "run", [record, rows[1]]).claims[0].verdict is CONFIRMED
 
 
 # -- chance ---------------------------------------------------------------------------------------

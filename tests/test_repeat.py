@@ -43,6 +43,13 @@ def test_trials_of_others_and_invalid_trials_do_not_count() -> None:
     assert repeats(IDLE, "documented", [*others, trial(busy=BUSY, invalid="not healthy")]) == 0
 
 
+def test_a_trial_whose_machine_cannot_be_watched_is_not_repeated() -> None:
+    """The next one would not be watched either."""
+    unwatched = trial(machine={"missing": "the engine's containers are not processes of this machine"})
+    assert unwatched.unwatched
+    assert repeats(IDLE, "documented", [unwatched]) == 0
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_run_repeats_its_busy_trials(tmp_path: Path, jobs: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """All trials are on record. A machine that stays busy ends the repetitions at the limit."""

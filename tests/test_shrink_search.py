@@ -211,7 +211,7 @@ def test_a_step_that_other_work_disturbed_leaves_the_result_open() -> None:
     measurer._trial = disturbed  # type: ignore[method-assign]
     search = searched(measurer)
     ((_, step),) = refused(search)
-    assert (step.reason, step.undecided) == ("other work disturbed its trials", True)
+    assert (step.reason, step.undecided) == ("other work used this machine's processors in 2 valid trials", True)
     assert search.status is Status.UNDECIDED
     for seen in (ABSENT, INVALID, NOT_EXERCISED, OBSTACLE):
         decided = searched(Simulated(scenario(), lambda s, n, seen=seen: seen if s["WORKERS"] == "1" else SHOWN))

@@ -116,7 +116,7 @@ def _reason(result: CellResult, count: Count) -> str:
     if count.not_exercised:
         return f"{count.not_exercised} of {len(result.records)} trials did not exercise the claim"
     if count.busy:
-        return f"other work disturbed {count.busy} of {len(result.records)} trials"
+        return count.disturbance
     return "" if result.records else "no trial was run"
 
 

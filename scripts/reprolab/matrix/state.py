@@ -40,7 +40,7 @@ LEGEND = {
     State.MIXED: "k/n: in some of them",
     State.INVALID: "invalid: the stack could not be built or started, or its trials failed",
     State.NOT_EXERCISED: "not exercised: what the claim is about did not happen",
-    State.DISTURBED: "disturbed: other work used the processors, and the sign needs an idle machine",
+    State.DISTURBED: "disturbed: the sign needs an idle machine; other work used the processors, or nobody knows",
     State.UNREADABLE: "unreadable: the sign raised an error",
     State.NOT_RUN: "–: no trial was run",
 }

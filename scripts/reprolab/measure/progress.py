@@ -78,5 +78,5 @@ def sign_words(claim: Claim, record: TrialRecord) -> str:
     if counted.not_exercised:
         return "not exercised"
     if counted.busy:
-        return "disturbed by other work"
+        return "disturbed by other work" if record.busy else "needs an idle machine, which nobody watched"
     return "shows" if counted.shown else "does not show"

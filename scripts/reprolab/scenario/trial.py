@@ -38,3 +38,11 @@ class TrialRecord:
     def host(self) -> str:
         """The name of the host that it ran on; "" for that of the run."""
         return str((self.machine or {}).get(HOST, ""))
+
+    @property
+    def unwatched(self) -> bool:
+        """Whether the machine was looked at, and what other programs used of it could not be measured.
+
+        So it is where the engine's containers are no processes of the machine on which the lab runs.
+        """
+        return bool(set(self.machine or {}) - {HOST}) and "others" not in (self.machine or {})

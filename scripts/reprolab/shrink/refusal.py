@@ -22,7 +22,7 @@ def refusal(count: Count, result: CellResult, wanted: int) -> str:
         return f"invalid: {short_reason(result.invalid[0])}"
     if count.not_exercised:
         return "not exercised: the trigger of the claim did not happen"
-    return "other work disturbed its trials" if count.busy else f"only {plural(count.trials, 'trial')} counted"
+    return count.disturbance if count.busy else f"only {plural(count.trials, 'trial')} counted"
 
 
 def shows_in(count: Count, wanted: int) -> bool:

@@ -11,7 +11,7 @@ from docker.models.containers import Container
 
 from reprolab.core.errors import InvalidTrial
 from reprolab.core.files import add_lines
-from reprolab.core.waiting import patient, wait_until
+from reprolab.core.waiting import PATIENCE, patient, wait_until
 from reprolab.engine.events import engine_time_ns
 from reprolab.logs.timestamps import moment_ns
 from reprolab.stack.life import GRACE, StackLife
@@ -82,11 +82,12 @@ class StackStarts(StackLife):
         wait_until(f"the stack is healthy: GET {path} gets less than 500", ready, limit, state=state)
 
     def start(self, role: str = "app", limit: float = START_LIMIT) -> Start:
-        """Start a service if it has ended, and wait until it answers below 500 or ends, at most ``limit`` seconds
-        (see `patient`).
+        """Start a service if it has ended, and wait until it answers below 500 or ends, at most ``limit`` seconds.
 
         In a variant that may fail to start the first call waits for the start that the lab made. A service that
-        publishes no port is asked through the front. A start that fails raises nothing.
+        publishes no port is asked through the front. A start that fails raises nothing. On a slow machine (see
+        `patient`) the wait is longer. Raises InvalidTrial for an answer or an end that comes in the time that was
+        added: nobody knows whether the start would have been in time on another machine.
         """
         container = self.container(role)
         container.reload()
@@ -95,10 +96,12 @@ class StackStarts(StackLife):
             with self._asked(role, "started"):
                 container.start()
             self._begin_life(role)
-        start = self._observe(role, container, time.monotonic() + patient(limit))
+        start, late = self._observe(role, container, limit)
         self._known_starts[role] = str(container.attrs["State"]["StartedAt"])
         self.starts.append(start)
         add_lines(self.evidence.path / STARTS_FILE, [{"role": role, **start.to_json()}])
+        if late:
+            raise InvalidTrial(f"{late}, and this machine is slow ({PATIENCE}): the start may have hung or not")
         return start
 
     def start_again(
@@ -116,25 +119,32 @@ class StackStarts(StackLife):
         if self.may_fail and not self.starts:
             raise InvalidTrial("the variant may fail to start, and drive() did not call stack.start()")
 
-    def _observe(self, role: str, container: Container, end: float) -> Start:
-        """Wait for the first of: an answer, the end, the moment ``end`` of the monotonic clock."""
+    def _observe(self, role: str, container: Container, limit: float) -> tuple[Start, str]:
+        """Wait for an answer or the end, at most ``limit`` seconds as long as a slow machine needs.
+
+        Returns the start, and in words what came in the time that was added, "" if nothing did.
+        """
         asked = role if self.model["services"][self.roles[role]].get("ports") else ""
         path = self._ready_path(asked or self.front)
-        answered, answer = False, NO_ANSWER
+        answered, answer, waited = False, NO_ANSWER, 0.0
+        begun = time.monotonic()
         while True:
             container.reload()
-            left = end - time.monotonic()
+            now = time.monotonic()
+            left = begun + patient(limit) - now
             if container.status in ENDED or answered or left <= 0:
                 break
             answered, answer = self._ask(path, asked, max(0.1, min(patient(ASK_LIMIT), left)))
+            waited = time.monotonic() - now
             if not answered:
                 time.sleep(STEP)
+        late = _late(now - begun, limit, waited) if answered or container.status in ENDED else ""
         state = container.attrs["State"]
         ended = container.status in ENDED
         began_ns = moment_ns(state["StartedAt"])
         until_ns = moment_ns(state["FinishedAt"]) if ended else engine_time_ns(self.client)
         lines = container.logs(since=began_ns / 1e9, tail=LAST_LINES).decode("utf-8", "replace").splitlines()
-        return Start(
+        start = Start(
             answered,
             int(state["ExitCode"]) if ended else None,
             round((until_ns - began_ns) / 1e9, 3),
@@ -142,6 +152,7 @@ class StackStarts(StackLife):
             int(container.attrs.get("RestartCount") or 0),
             answer,
         )
+        return start, late
 
     def _was_seen(self, role: str, container: Container) -> bool:
         """Whether the experiment knows of the life that ended: a start that may fail is observed before another."""
@@ -162,3 +173,15 @@ class StackStarts(StackLife):
             # The engine has not published the port yet, or the container has just ended.
             return False, str(error)
         return status < 500, f"status {status}"
+
+
+def _late(after: float, limit: float, waited: float) -> str:
+    """What of a start would not have been seen without patience; "" if all would have been.
+
+    It was over ``after`` seconds; the last request waited so long.
+    """
+    if patient(limit) == limit:
+        return ""
+    if after > limit:
+        return f"it was over after {after:.1f} s, later than the limit of {limit:g} s"
+    return f"a request waited {waited:.1f} s, longer than {ASK_LIMIT:g} s" if waited > ASK_LIMIT else ""

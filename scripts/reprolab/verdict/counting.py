@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from reprolab.core.number_words import plural
 from reprolab.core.stats import rate_text, wilson
 from reprolab.scenario.model import Claim, Observation
 from reprolab.scenario.trial import TrialRecord
@@ -15,9 +16,9 @@ from reprolab.verdict.document import Interval, Rate, SignCount
 class Count:
     """A sign in one variant: ``shown`` of ``trials`` trials that count showed it. ``errors`` tells where it raised.
 
-    A valid trial does not count if it did not exercise the claim (``not_exercised``), or if other work disturbed it
-    and the claim's sign needs an idle machine (``busy``). ``tries`` is the claim's rate over all trials that count,
-    (k, n), if it has one.
+    A valid trial does not count if it did not exercise the claim (``not_exercised``), or if the claim's sign needs an
+    idle machine and other work disturbed it, or nobody knows whether it did (``busy``, of which ``unwatched`` are the
+    latter). ``tries`` is the claim's rate over all trials that count, (k, n), if it has one.
     """
 
     shown: int
@@ -26,6 +27,7 @@ class Count:
     tries: tuple[int, int] | None = None
     not_exercised: int = 0
     busy: int = 0
+    unwatched: int = 0
 
     def to_sign(self) -> SignCount:
         """The part that verdict.json stores."""
@@ -36,6 +38,18 @@ class Count:
     def words(self) -> str:
         """For example "2/2", or "2/2 [16/20 (58–92 %)]" with a rate."""
         return f"{self.shown}/{self.trials}" + (f" [{rate_text(*self.tries)}]" if self.tries else "")
+
+    @property
+    def disturbance(self) -> str:
+        """What kept the ``busy`` trials from counting."""
+        disturbed = self.busy - self.unwatched
+        parts = [
+            f"other work used this machine's processors in {plural(disturbed, 'valid trial')}" if disturbed else "",
+            f"the load of the machine was not measured in {plural(self.unwatched, 'valid trial')}"
+            if self.unwatched
+            else "",
+        ]
+        return ", and ".join(filter(None, parts))
 
     @property
     def tally(self) -> tuple[int, int]:
@@ -64,8 +78,8 @@ def _add(claim: Claim, total: Count, trial: TrialRecord) -> Count:
     observation = trial.observation
     if not exercises(claim, trial.variant, observation):
         return replace(total, not_exercised=total.not_exercised + 1)
-    if claim.needs_idle and trial.busy:
-        return replace(total, busy=total.busy + 1)
+    if claim.needs_idle and (trial.busy or trial.unwatched):
+        return replace(total, busy=total.busy + 1, unwatched=total.unwatched + (not trial.busy))
     shown = _bool("sign", claim.sign(observation))
     tries = _add_rate(total.tries or (0, 0), claim.rate(observation)) if claim.rate else None
     return replace(total, shown=total.shown + shown, trials=total.trials + 1, tries=tries)

@@ -86,14 +86,14 @@ def _with_interval(total: Count) -> str:
 def _gap(total: Count) -> str:
     if total.not_exercised and total.busy:
         return (
-            f"has no trial that counts: {total.not_exercised} not exercised, {total.busy} disturbed by other work on "
-            "this machine"
+            f"has no trial that counts: {plural(total.not_exercised, 'valid trial')} did not exercise the claim, and "
+            f"{total.disturbance}"
         )
     if total.not_exercised:
         trials = plural(total.not_exercised, "valid trial")
         return f"was not exercised: what the claim is about did not happen in {trials}"
     if total.busy:
-        return f"was disturbed: other work used this machine's processors in {plural(total.busy, 'valid trial')}"
+        return f"{'was disturbed' if total.busy > total.unwatched else 'decides nothing'}: {total.disturbance}"
     return "has no valid trial"
 
 
