@@ -6,6 +6,7 @@ import os
 import platform
 import shlex
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +18,10 @@ from reprolab.baseimage.resolve import Policy
 from reprolab.cli import matrix as matrix_command
 from reprolab.cli.cluster_options import ClusterOptions
 from reprolab.cli.main import main
+from reprolab.cluster import session as cluster_session
 from reprolab.cluster.engines import engines_of_kernels, vm_name
+from reprolab.cluster.messages import Question
+from reprolab.cluster.workplace import Workplace
 from reprolab.core.errors import Exit, LabError, UsageError
 from reprolab.core.waiting import WaitTimeout, patient, wait_until
 from reprolab.engine import elsewhere
@@ -30,11 +34,13 @@ from reprolab.matrix.collect import host_words
 from reprolab.measure import kernels
 from reprolab.measure.cell import Cell, CellResult
 from reprolab.measure.hosts import VIRTUAL, host_sentences
+from reprolab.measure.key import cell_key
 from reprolab.run.observer import RunObserver
 from reprolab.run.plan import Plan, PlannedVariant, default_jobs
 from reprolab.run.runner import Prepared, Runner
+from reprolab.scenario.digest import CaseFiles
 from reprolab.scenario.kernel_setting import KERNEL, check_kernel
-from reprolab.scenario.model import CUSTOM
+from reprolab.scenario.model import CUSTOM, Scenario
 from reprolab.stack.images import describe, remember
 from reprolab.vm import engines as vm_engines
 from reprolab.vm.accelerator import Accelerator
@@ -136,6 +142,44 @@ def test_a_scenario_cannot_have_a_factor_of_that_name(tmp_path: Path) -> None:
     """The two could not be told apart."""
     with pytest.raises(UsageError, match="KERNEL is the lab's own name for the kernel"):
         load(tmp_path, compose=COMPOSE + "      KERNEL: ${KERNEL:-5}\n")
+
+
+@pytest.mark.parametrize("before", [[SIX_BEFORE], [replace(SIX, version="6.1.192-3")]])
+def test_a_cell_of_another_package_of_one_version_of_linux_is_another_one(
+    before: list[Kernel], checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Yesterday's 6.1.192 was another package, or had other patches: its trials do not count today."""
+    scenario = load(checkout / "case")
+    keys, names = set(), set()
+    for known in (before, [SIX_BEFORE, SIX]):
+        monkeypatch.setattr(kernels, "known_kernels", lambda results, known=known: known)
+        name = kernels.full_kernel(checkout, "6.1", "--set")
+        names.add(name)
+        packages = question_of(scenario, (name,), checkout, monkeypatch).kernels
+        runner: Any = SimpleNamespace(run=RunDirectory(checkout / "run"))
+        place: Any = None
+        bench = Workplace(scenario, runner, place, CaseFiles.of(scenario.directory), dict(packages))
+        prepared: Any = SimpleNamespace(model={"services": {}})
+        keys.add(bench._key(Cell("lamp", ((KERNEL, name),)), prepared))
+        assert bench._key(Cell("lamp"), prepared) == cell_key(scenario, Cell("lamp"), prepared.model, {})
+    assert (names, len(keys)) == ({"6.1.192"}, 2)
+
+
+def question_of(scenario: Scenario, names: tuple[str, ...], root: Path, monkeypatch: pytest.MonkeyPatch) -> Question:
+    """What workers learn of a question over kernels."""
+    asked: list[Question] = []
+
+    def question(*arguments: Any) -> Question:
+        asked.append(Question(*arguments))
+        raise LabError("no further")
+
+    monkeypatch.setattr(cluster_session, "Question", question)
+    monkeypatch.setattr(cluster_session, "ensure_engine", lambda on_progress: ENGINE)
+    observer: Any = SimpleNamespace(progress=print)
+    opened = cluster_session.measurer(root, scenario, observer, kernels=names)
+    with pytest.raises(LabError, match="no further"), opened:
+        pass
+    return asked[0]
 
 
 # -- what a machine has ---------------------------------------------------------------------------

@@ -24,6 +24,7 @@ class Question:
 
     ``case`` is the digest of the scenario's files and ``lab`` the lab's identity: those of the worker must be the same.
     ``root`` is the driver's checkout. ``jobs`` trials without load may run side by side on one worker.
+    ``kernels`` are the kernels of its cells and their packages, as pairs.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Question:
     case: str
     lab: str
     jobs: int = 1
+    kernels: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

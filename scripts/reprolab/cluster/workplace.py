@@ -35,6 +35,7 @@ from reprolab.run.plan import Plan
 from reprolab.run.runner import Prepared, Runner, package_cache
 from reprolab.scenario import loader
 from reprolab.scenario.digest import CaseFiles, case_digest, lab_identity
+from reprolab.scenario.kernel_setting import kernel_of
 from reprolab.scenario.model import CUSTOM, Scenario
 from reprolab.stack.images import remember
 
@@ -62,6 +63,7 @@ class Workplace:
     runner: Runner
     place: Place
     files: CaseFiles
+    kernels: Mapping[str, str] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
     _prepared: dict[Cell, Prepared] = field(default_factory=dict)
     _ended: Event = field(default_factory=Event)
@@ -90,7 +92,7 @@ class Workplace:
         boot = process_info.boot_id() or name
         facts = host_facts.facts_of(engine, api)
         place = Place(name, boot, str(directory.resolve()), facts, dict(lab_images(api)))
-        workplace = cls(scenario, runner, place, CaseFiles(scenario.directory, question.case))
+        workplace = cls(scenario, runner, place, CaseFiles(scenario.directory, question.case), dict(question.kernels))
         Thread(target=workplace.watch, args=(silent,), name="engine-watch", daemon=True).start()
         return workplace
 
@@ -186,7 +188,8 @@ class Workplace:
 
     def _key(self, cell: Cell, prepared: Prepared) -> str:
         owner = labels.object_labels(self.scenario.name, self.runner.run.name)
-        return cell_key(self.scenario, cell, prepared.model, owner, self.files.digest)
+        kernel = self.kernels.get(kernel_of(cell.settings), "")
+        return cell_key(self.scenario, cell, prepared.model, owner, self.files.digest, kernel)
 
     def _images(self, prepared: Prepared) -> Built:
         images: Mapping[str, BuiltImage] = prepared.images

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from reprolab.evidence import lookup
@@ -26,6 +26,12 @@ def with_full_kernel(root: Path, settings: Mapping[str, str], where: str) -> dic
     """Settings, in which KERNEL is what the distribution has for it. Raises what `full_kernel` raises."""
     kernel = kernel_of(settings)
     return {**settings, KERNEL: full_kernel(root, kernel, where)} if KERNEL in settings else dict(settings)
+
+
+def kernel_packages(root: Path, kernels: Iterable[str]) -> dict[str, str]:
+    """Kernel, as `full_kernel` names it -> its package with the whole version. Raises what `full_kernel` raises."""
+    known = known_kernels(lookup.results_root(root))
+    return {name: choose(known, name).identity for name in kernels}
 
 
 def kernel_axis(root: Path, text: str) -> Axis:

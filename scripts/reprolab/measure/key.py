@@ -18,12 +18,15 @@ from reprolab.stack.compose import Model
 LENGTH = 16  # hexadecimal digits
 
 
-def cell_key(scenario: Scenario, cell: Cell, model: Model, owner: Mapping[str, str], case: str = "") -> str:
+def cell_key(
+    scenario: Scenario, cell: Cell, model: Model, owner: Mapping[str, str], case: str = "", kernel: str = ""
+) -> str:
     """A digest of the prepared model, the scenario's files, the cell and the lab's version.
 
     The model has the names of the images, which are digests of all that goes into them. ``owner`` are its labels that
     differ from run to run. The place of the checkout does not count. The settings of a load are in no model, but in the
-    cell. ``case`` is the digest of the scenario's files, if the caller has it.
+    cell. ``case`` is the digest of the scenario's files, if the caller has it. ``kernel`` is the package of a cell that
+    names a kernel: its version of Linux alone can be that of several packages.
     """
     # What of x-reprolab can decide a trial is in the digest of the case.
     services = {name: part for name, part in model.items() if not name.startswith("x-")}
@@ -35,6 +38,7 @@ def cell_key(scenario: Scenario, cell: Cell, model: Model, owner: Mapping[str, s
         cell.experiment,
         cell.changes,
         version("reprolab"),
+        *([kernel] if kernel else []),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:LENGTH]
 

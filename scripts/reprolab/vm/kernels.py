@@ -31,6 +31,11 @@ class Kernel:
         return f"{PREFIX}{self.release}"
 
     @property
+    def identity(self) -> str:
+        """The package with its whole version: two of them can be built from one version of Linux."""
+        return f"{self.package}={self.version}"
+
+    @property
     def upstream(self) -> str:
         """The version of Linux that it is built from: 5.10.223."""
         match = re.match(r"\d+(?:\.\d+)*", self.version)
@@ -109,7 +114,7 @@ class Archive:
 
     def download(self, kernel: Kernel, directory: Path) -> Path:
         """Download a kernel's package into an empty directory."""
-        wanted = [f"{kernel.package}={kernel.version}"]
+        wanted = [kernel.identity]
         options = self.options if kernel.earlier else ()
         files = apt.download_with(self.machine, options, wanted, directory)
         if len(files) != 1:
