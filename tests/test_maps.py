@@ -72,6 +72,46 @@ def test_a_map_that_did_not_end_is_not_put_on_record(checkout: Path, changes: di
     assert not (checkout / "scenarios" / "socket-vanish" / MATRIX_FILE).exists()
 
 
+VM = "vm-5.10.223: virtual machine (TCG) · kernel 5.10.0-32-cloud-amd64"
+REMOTE = "another machine (behind ssh; its load was not watched) · kernel 6.1.0 · engine 28.0"
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"hosts": ("local: 2 × CPU · kernel 6.18.0", VM)}, r"virtual machine \(TCG\)"),
+        ({"hosts": (REMOTE,)}, "another machine"),
+        ({"fixed": {"KERNEL": "5.10.223"}}, r"a virtual machine with kernel 5\.10\.223"),
+    ],
+)
+def test_a_map_of_another_machine_is_not_put_on_record(checkout: Path, changes: dict[str, object], where: str) -> None:
+    """As a run is not: nothing in the map says that the sign may be that of a kernel."""
+    folder = measured(checkout, **changes)
+    with pytest.raises(UsageError, match=f"ran elsewhere: .*{where}") as caught:
+        maps.accept_map(checkout, folder)
+    assert "an axis KERNEL" in caught.value.expected
+    assert not (checkout / "scenarios" / "socket-vanish" / MATRIX_FILE).exists()
+
+
+def test_a_map_over_kernels_is_put_on_record_and_its_page_names_the_machines(checkout: Path) -> None:
+    """It compares them with each other. A map of this machine names none."""
+    document = read_matrix(DATA / "matrix")
+    axis = document.axes[0]
+    kernels = replace(document, axes=(replace(axis, factor="KERNEL"), *document.axes[1:]), hosts=(VM, f"a: {REMOTE}"))
+    folder = measured(checkout, axes=kernels.axes, hosts=kernels.hosts)
+    maps.accept_map(checkout, folder)
+    (scenario,) = [loader.load(checkout, "socket-vanish")]
+    assert "Not measured on this machine: virtual machine (TCG), another machine" in maps.render([scenario])
+    write_matrix(scenario.directory, replace(document, hosts=("2 × CPU · kernel 6.18.0 · engine 28.0",)))
+    assert "Not measured on this machine" not in maps.render([scenario])
+
+
+def test_the_command_that_measures_a_map_again_has_its_settings(checkout: Path) -> None:
+    """All that its cells had in common."""
+    document = replace(read_matrix(DATA / "matrix"), fixed={"THREADS": "2", "ARGUMENTS": "--a b"})
+    assert maps.again(document).endswith("--set THREADS=2 --set 'ARGUMENTS=--a b'")
+
+
 def test_a_map_of_other_files_is_not_put_on_record(checkout: Path) -> None:
     """The case changed since."""
     folder = measured(checkout)

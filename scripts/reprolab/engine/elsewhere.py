@@ -14,6 +14,8 @@ PORTS = "REPROLAB_PORTS"
 ELSEWHERE = "elsewhere"
 KERNEL = "REPROLAB_KERNEL"  # the version of Linux of the virtual machine that the engine is in: 5.10.223
 HARDWARE = "REPROLAB_HARDWARE"  # that machine in words: "virtual machine (TCG)"
+# What begins the words for the machine of an engine that is not this one.
+VIRTUAL_MACHINE, ANOTHER_MACHINE = "virtual machine", "another machine"
 # The schemes of addresses with a host. The last three are those that the Docker SDK makes of the others.
 WITH_HOST = ("ssh", "tcp", "http", "https", "http+docker")
 # The SDK gives a socket of this machine and a pipe of Windows a host too.
@@ -65,4 +67,4 @@ def hardware(address: str, environ: Mapping[str, str] = os.environ) -> str:
     if not another_machine(address, environ):
         return ""
     way = f"behind {urlsplit(address).scheme}; " if on_another_machine(address) else ""
-    return f"another machine ({way}its load was not watched)"
+    return f"{ANOTHER_MACHINE} ({way}its load was not watched)"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -10,6 +12,7 @@ from pathlib import Path
 from reprolab.core import command_text
 from reprolab.core.errors import UsageError
 from reprolab.core.markdown import cell, foreign, grid, prose, prose_cell
+from reprolab.engine.elsewhere import ANOTHER_MACHINE, VIRTUAL_MACHINE
 from reprolab.evidence.run_info import COMPLETE
 from reprolab.matrix import doubt, layout
 from reprolab.matrix.changes import stories
@@ -17,8 +20,10 @@ from reprolab.matrix.document import MATRIX_FILE, MatrixDocument, read_matrix, w
 from reprolab.matrix.layout import Layout
 from reprolab.matrix.state import State, short_text, state_of
 from reprolab.measure.axis import Value
+from reprolab.measure.hosts import VIRTUAL
 from reprolab.scenario import loader
 from reprolab.scenario.digest import case_digest
+from reprolab.scenario.kernel_setting import KERNEL
 from reprolab.scenario.model import Scenario
 
 
@@ -41,8 +46,28 @@ def accept_map(root: Path, directory: Path) -> Path:
             expected="a map of the case as it is",
             advice=f"measure it again: {again(document)}",
         )
+    _check_machines(document)
     write_matrix(scenario.directory, _for_record(document))
     return scenario.directory / MATRIX_FILE
+
+
+def _check_machines(document: MatrixDocument) -> None:
+    """Raise UsageError for a map of another kernel or machine, unless its kernels are what it compares."""
+    if any(axis.factor == KERNEL for axis in document.axes):
+        return
+    strange = [host for host in document.hosts if hardware_of(host)]
+    if strange or KERNEL in document.fixed:
+        where = ", ".join(strange) or f"a virtual machine with kernel {document.fixed[KERNEL]}"
+        raise UsageError(
+            f"the trials of this map ran elsewhere: {where}",
+            expected=f"a map of this machine and its own kernel, since later runs are here, or one with an axis {KERNEL}",
+        )
+
+
+def hardware_of(host: str) -> str:
+    """The machine of a map's line on a host, such as "virtual machine (TCG)"; "" for this one and other hosts."""
+    match = re.match(rf"(?:[^·]*: )?((?:{VIRTUAL_MACHINE}|{ANOTHER_MACHINE}) \([^·]*\))(?: ·|$)", host)
+    return match[1] if match else ""
 
 
 def _for_record(document: MatrixDocument) -> MatrixDocument:
@@ -63,7 +88,11 @@ def _for_record(document: MatrixDocument) -> MatrixDocument:
 def again(document: MatrixDocument) -> str:
     """The command that measures a map again."""
     over = " ".join(f"{axis.factor}={','.join(value.text for value in axis.values)}" for axis in document.axes)
-    return command_text.command(f'matrix {document.scenario} --over "{over}"', f'matrix-{document.scenario} OVER="..."')
+    fixed = [shlex.quote(f"{name}={value}") for name, value in document.fixed.items()]
+    return command_text.command(
+        " ".join([f'matrix {document.scenario} --over "{over}"', *(f"--set {setting}" for setting in fixed)]),
+        " ".join([f'matrix-{document.scenario} OVER="..."', *fixed]),
+    )
 
 
 def recorded_map(scenario: Scenario) -> MatrixDocument | None:
@@ -87,6 +116,8 @@ def _parts(document: MatrixDocument) -> Iterator[str]:
             yield "\n".join(reasons)
     notes = [f"{mark} with {words}." for words, mark in drawing.marks.items()]
     notes += [f"{note}." for note in layout.notes(document)]
+    if machines := dict.fromkeys(filter(None, map(hardware_of, document.hosts))):
+        notes.append(f"Not measured on this machine: {', '.join(machines)}; {VIRTUAL}.")
     yield prose(" ".join([*notes, f"Measured {document.started}: {layout.effort(document)}."]))
 
 

@@ -71,7 +71,7 @@ def environment(kernel: str, recipe: Recipe, address: str) -> dict[str, str]:
         "REPROLAB_ENGINE": EXTERNAL,
         elsewhere.PORTS: elsewhere.ELSEWHERE,
         elsewhere.KERNEL: kernel,
-        elsewhere.HARDWARE: f"virtual machine ({kind.name.upper()})",
+        elsewhere.HARDWARE: f"{elsewhere.VIRTUAL_MACHINE} ({kind.name.upper()})",
         **({PATIENCE: os.environ.get(PATIENCE, TCG_PATIENCE)} if kind.slow else {}),
     }
 
