@@ -21,13 +21,14 @@ from reprolab.cli.cluster_options import ClusterOptions
 from reprolab.cli.main import main
 from reprolab.cluster import archive, own, session
 from reprolab.cluster import crew as crew_module
+from reprolab.cluster import share as share_module
 from reprolab.cluster.archive import Archive, pack, unpack
 from reprolab.cluster.blocks import blocks
 from reprolab.cluster.crew import Crew, Job, Member
 from reprolab.cluster.dispatch import Dispatcher
 from reprolab.cluster.engines import NamedEngine, read_engines
 from reprolab.cluster.half_trials import ASIDE, collect, set_aside
-from reprolab.cluster.messages import Failure, Part, Place, Question, Returned, TrialTask
+from reprolab.cluster.messages import Built, Failure, Part, Place, Question, Returned, TrialTask
 from reprolab.cluster.own import ssh_command
 from reprolab.cluster.queue import Queue
 from reprolab.cluster.tasks import Opening
@@ -325,6 +326,35 @@ def test_images_are_shared_between_several_engines_only() -> None:
     assert not ClusterOptions().several
     with pytest.raises(UsageError, match="several engines"):
         ClusterOptions(share_images=True).several  # noqa: B018
+
+
+@pytest.mark.parametrize("arrive", [True, False])
+def test_images_that_did_not_arrive_are_an_error(arrive: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the machine would build them, without a network, and the cell could not be built."""
+    given: list[str] = []
+    monkeypatch.setattr(
+        share_module, "give_images", lambda docker, here, there, names, on_progress: given.extend(names)
+    )
+
+    class Engines:
+        """Workers of which the second lacks an image until it is given to it."""
+
+        crew = SimpleNamespace(gone={})
+
+        def run(self, units: Any, handler: Any) -> None:
+            for (job,) in units:
+                lacking = [] if given and arrive else ["app:1"]
+                handler.seen[job.group] = Built({}, {}) if job.only == "local" else lacking
+
+    sharer = share_module.Sharer({"local": "unix:///a", "vm-5.10.223": "unix:///b"}, "docker", print)
+    dispatcher: Any = Engines()
+    known: Any = SimpleNamespace(cell=Cell("lamp", (("KERNEL", "5.10.223"),)), obstacle="")
+    if arrive:
+        sharer.share(dispatcher, [known])
+    else:
+        with pytest.raises(EngineError, match=r"are not there: app:1 on vm-5\.10\.223"):
+            sharer.share(dispatcher, [known])
+    assert given == ["app:1"]
 
 
 def test_without_the_extra_there_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,6 +66,29 @@ def test_a_moved_model_mounts_the_same_paths_below_a_directory(tmp_path: Path) -
     assert far["services"]["web-0"]["volumes"][1:] == model["services"]["web-0"]["volumes"][1:]
 
 
+def test_what_is_mounted_by_a_link_is_the_file_behind_it(tmp_path: Path) -> None:
+    """An engine follows the link on its own machine; there the file behind it is not. Links in a directory stay."""
+    target, link = tmp_path / "real.conf", tmp_path / "now.conf"
+    target.write_text("listen: 80\n", encoding="utf-8")
+    link.symlink_to("real.conf")
+    with tarfile.open(fileobj=io.BytesIO(packed([str(link)]))) as archive:
+        content = archive.extractfile(str(link).lstrip("/"))
+        assert content and content.read() == b"listen: 80\n"
+        assert len(archive.getmembers()) == 1
+    with tarfile.open(fileobj=io.BytesIO(packed([str(tmp_path)]))) as archive:
+        assert archive.getmember(str(link).lstrip("/")).issym()
+
+
+@pytest.mark.parametrize("bringing", [bring, bring_beside])
+def test_a_missing_file_is_a_usage_error_on_each_engine_elsewhere(bringing: Any, tmp_path: Path) -> None:
+    """In a virtual machine too. No container is left for it."""
+    client = Mock()
+    client.volumes.create.return_value = Mock(attrs={"Mountpoint": "/volumes/x"})
+    with pytest.raises(UsageError, match="which cannot be read here"):
+        bringing(client, model_of("web", tmp_path / "h2o.conf") | {"name": "p"}, {})
+    assert not client.containers.create.called
+
+
 def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
     """An engine would make a directory in its place."""
     with pytest.raises(

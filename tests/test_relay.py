@@ -201,6 +201,37 @@ def test_a_closed_relay_takes_no_connection(client: HereClient) -> None:
     assert ending_of(caught.value) is Ending.REFUSED
 
 
+class FailsOnce(socket.socket):
+    """A socket that cannot take its first connection."""
+
+    failed = False
+
+    def accept(self) -> Any:
+        taken = super().accept()
+        if not self.failed:
+            self.failed = True
+            taken[0].close()
+            raise OSError(24, "Too many open files")
+        return taken
+
+
+def test_a_connection_that_cannot_be_taken_does_not_end_the_relay(client: HereClient) -> None:
+    """Other connections, and other requests later, find it."""
+    with service(answers) as port:
+        relay = Relay(client, "127.0.0.1", port, FailsOnce())
+        relay._server.bind(("127.0.0.1", 0))
+        relay._server.listen()
+        thread = threading.Thread(target=relay._accept, daemon=True)
+        thread.start()
+        address = f"http://127.0.0.1:{relay.port}/a"
+        with pytest.raises(requests.ConnectionError):
+            requests.get(address, timeout=5)
+        assert requests.get(address, timeout=5).status_code == 200
+        relay.close()
+        thread.join(5)
+    assert not thread.is_alive()
+
+
 def test_a_relay_is_for_engines_elsewhere() -> None:
     """On this machine the engine's own ports are used."""
     socket = "unix:///run/docker.sock"
@@ -246,6 +277,32 @@ def test_a_stack_elsewhere_is_reached_by_one_relay_for_each_start(
     stack.remove_clients()
     with pytest.raises(requests.ConnectionError):
         requests.get(first, timeout=5)
+
+
+def test_a_service_that_joins_again_is_reached_at_its_new_address(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It keeps its start, so its client and its relay stay."""
+    monkeypatch.setenv("REPROLAB_PORTS", "elsewhere")
+    stack = stack_with(monkeypatch, tmp_path, [])
+    first = stack.url("/a")
+    stack.container("proxy").attrs["NetworkSettings"]["Networks"]["p_default"]["IPAddress"] = "10.0.0.9"
+    assert stack.url("/a") == first
+    (relay,) = stack._relays.values()
+    assert relay.host == "10.0.0.9"
+    stack.remove_clients()
+
+
+def test_a_service_that_is_cut_off_is_not_reached_by_its_loopback(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As on this machine, where the engine publishes no port of it then."""
+    monkeypatch.setenv("REPROLAB_PORTS", "elsewhere")
+    stack = stack_with(monkeypatch, tmp_path, [])
+    stack.container("proxy").attrs["NetworkSettings"]["Networks"] = {}
+    with pytest.raises(InvalidTrial, match="proxy is on no network"):
+        stack.url("/a")
+    assert not stack._relays
 
 
 def test_a_stack_behind_ssh_is_reached_by_a_relay(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

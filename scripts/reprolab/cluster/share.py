@@ -46,7 +46,9 @@ class Sharer:
         others = [name for name in self.engines if name != self.first]
         for name, lacking in self._offer(dispatcher, wanted, others).items():
             self._copy(lacking, name)
-        self._offer(dispatcher, wanted, others)
+        offered = self._offer(dispatcher, wanted, others)
+        if any(offered.values()):
+            raise self._not_arrived(offered)
 
     def _offer(self, dispatcher: Dispatcher, wanted: Sequence[Built], names: Sequence[str]) -> dict[str, list[str]]:
         """Name of a worker -> the images that its engine lacks. One that lacks none uses them from now on."""
@@ -55,6 +57,16 @@ class Sharer:
         present = [name for name in names if name not in dispatcher.crew.gone]
         dispatcher.run([[_offer_job(wanted, name)] for name in present], results)
         return results.seen
+
+    def _not_arrived(self, lacking: Mapping[str, Sequence[str]]) -> EngineError:
+        """Without this error an engine would build them anew, or fail for another reason if it has no network."""
+        return EngineError(
+            f"images of {self.first} were loaded and are not there: "
+            + "; ".join(f"{', '.join(images)} on {name}" for name, images in lacking.items() if images),
+            expected="the same images, with the same ids, on all engines; the trials until now are kept",
+            advice="look at the space on their disks, and whether both engines keep images in the same way: "
+            "docker info --format '{{.DriverStatus}}'",
+        )
 
     def _copy(self, references: Sequence[str], name: str) -> None:
         if references:

@@ -60,7 +60,7 @@ def _check_machines(document: MatrixDocument) -> None:
         where = ", ".join(strange) or f"a virtual machine with kernel {document.fixed[KERNEL]}"
         raise UsageError(
             f"the trials of this map ran elsewhere: {where}",
-            expected=f"a map of this machine and its own kernel, since later runs are here, or one with an axis {KERNEL}",
+            expected=f"a map of this machine and its kernel, since later runs are here, or one with an axis {KERNEL}",
         )
 
 

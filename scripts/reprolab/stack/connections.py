@@ -34,7 +34,7 @@ class StackConnections(StackRequests, StackNetwork):
     def url(self, path: str = "/", role: str = "") -> str:
         """The URL of a service from this machine: of its published port, or where that is elsewhere, of a relay to it.
 
-        Raises InvalidTrial if the service publishes no port, or the client does not start.
+        Raises InvalidTrial if the service publishes no port or is on no network, or the client does not start.
         """
         if not self.is_elsewhere:
             return self.published_url(path, role)
@@ -42,8 +42,11 @@ class StackConnections(StackRequests, StackNetwork):
         port, wire = self.port(role), self._wire(role)
         with self._wires_lock:
             key = str(wire.container.id)
+            address = _address(role, self.container(role).attrs)
             if key not in self._relays:
-                self._relays[key] = Relay.open(wire, _address(self.container(role).attrs), port)
+                self._relays[key] = Relay.open(wire, address, port)
+            # A service that was cut off and has joined again may have another one.
+            self._relays[key].host = address
             return f"http://{LOCAL}:{self._relays[key].port}{path}"
 
     def connect(
@@ -138,7 +141,11 @@ class StackConnections(StackRequests, StackNetwork):
         self._wires.clear()
 
 
-def _address(attributes: Mapping[str, Any]) -> str:
-    """A container's address in its first network, as a port of the engine leads to it; the loopback if it has none."""
+def _address(role: str, attributes: Mapping[str, Any]) -> str:
+    """A container's address in its first network, as a port of the engine leads to it. Raises InvalidTrial if none."""
     networks = attributes["NetworkSettings"].get("Networks") or {}
-    return next((str(network["IPAddress"]) for network in networks.values() if network.get("IPAddress")), LOCAL)
+    for network in networks.values():
+        if address := str(network.get("IPAddress") or ""):
+            return address
+    # Its loopback would answer, though nothing arrives from outside.
+    raise InvalidTrial(f"{role} is on no network, so its port cannot be reached")

@@ -25,7 +25,7 @@ DECLARED = ("configs", "secrets")  # Compose mounts their files
 def bring(client: docker.DockerClient, model: Model, owner: Mapping[str, str]) -> None:
     """Write what the model's services mount to the same place of a virtual machine, which has nothing else there.
 
-    An engine makes an empty directory where a mounted file is missing.
+    Raises UsageError for a file that is missing here.
     """
     if sources := sorted(set(mounted(model))):
         _write(client, model, owner, "/", sources)
@@ -69,12 +69,15 @@ def moved(model: Model, place: str) -> Model:
 
 
 def packed(paths: list[str]) -> bytes:
-    """Files and directories as a tar archive, each with its whole path. Raises UsageError for one that is missing."""
+    """Files and directories as a tar archive, each with its whole path. Raises UsageError for one that is missing.
+
+    What is mounted by a link is the file behind it, as an engine here follows it. Links in a directory stay links.
+    """
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
         for path in paths:
             try:
-                archive.add(path, arcname=str(Path(path).relative_to("/")))
+                archive.add(Path(path).resolve(), arcname=str(Path(path).relative_to("/")))
             except OSError as error:
                 raise UsageError(
                     f"a service mounts {path}, which cannot be read here: {error.strerror}",

@@ -21,6 +21,7 @@ CHUNK = 1 << 16
 OPEN_LIMIT, SEND_LIMIT = 10.0, 60.0  # seconds
 # Seconds that the client waits for bytes. Meanwhile what comes from this side waits, at most so long.
 TURN = 0.05
+PAUSE = 0.05  # seconds after a connection that could not be taken
 
 
 class Client(Protocol):
@@ -41,6 +42,7 @@ class Relay:
     host: str
     service_port: int
     _server: socket.socket = field(default_factory=socket.socket)
+    _closed: threading.Event = field(default_factory=threading.Event)
 
     @classmethod
     def open(cls, client: Client, host: str, service_port: int) -> Relay:
@@ -57,16 +59,20 @@ class Relay:
 
     def close(self) -> None:
         """Take no more connections."""
+        self._closed.set()
         # This ends the wait of the thread, which closing the socket alone would not.
         with suppress(OSError):
             self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
 
     def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
+        while not self._closed.is_set():
+            try:
                 connection, _ = self._server.accept()
                 threading.Thread(target=self._serve, args=(connection,), name="relay", daemon=True).start()
+            except (OSError, RuntimeError):
+                # A peer that has gone again, or too many open files or threads: the next connection may do.
+                self._closed.wait(PAUSE)
 
     def _serve(self, near: socket.socket) -> None:
         # A client that has ended, and a peer that has gone, end the connection.
