@@ -85,6 +85,13 @@ def test_a_text_that_is_no_version_is_refused(text: str) -> None:
     assert "5.10" in caught.value.expected
 
 
+def test_a_range_of_kernels_is_refused_as_a_range(checkout: Path) -> None:
+    """A kernel 5.10..6.12 would be one that the distribution lacks."""
+    with pytest.raises(UsageError, match=r"KERNEL has no ranges") as caught:
+        kernels.kernel_axis(checkout, "5.10..6.12")
+    assert "KERNEL=5.10,6.1,6.12" in caught.value.expected
+
+
 def test_a_prefix_becomes_the_full_version_of_linux(checkout: Path) -> None:
     """So that the key of a cell, and its report, name the kernel that runs."""
     assert kernels.full_kernel(checkout, "5.10", "--kernel") == "5.10.223"

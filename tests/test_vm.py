@@ -12,9 +12,11 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from reprolab.core.errors import EngineError, UsageError
+from reprolab.engine import apt
 from reprolab.engine.apt import AptSource, Machine
 from reprolab.engine.detect import Engine
 from reprolab.engine.host_facts import facts_elsewhere
@@ -23,7 +25,7 @@ from reprolab.vm import cpio, qemu
 from reprolab.vm.accelerator import Accelerator, accelerator, require_architecture
 from reprolab.vm.disk_image import BLOCK, FREE, MIB, image_size
 from reprolab.vm.kernel_files import KernelFiles, modules_of
-from reprolab.vm.kernels import Kernel, choose, earlier_suites, kernels_of
+from reprolab.vm.kernels import Archive, Kernel, choose, earlier_suites, kernels_of
 from reprolab.vm.keys import Keys, tunnel
 from reprolab.vm.leftovers import OWNER, PREFIX, disks_of, remove_leftovers
 from reprolab.vm.modules import dependencies, load_order, plain_module
@@ -69,6 +71,32 @@ def test_a_kernel_that_is_not_there_is_a_usage_error_that_names_those_that_are(w
     with pytest.raises(UsageError) as caught:
         choose(KERNELS, wanted)
     assert caught.value.expected == "one of 5.10.218, 5.10.223, 6.1.192, 6.12.117, or the first numbers of one"
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_without_network_nobody_says_that_the_distribution_lacks_a_kernel(
+    empty: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lists of the release before could not be read: either apt fails, or it says nothing and knows no package."""
+
+    def versions(machine: Any, pattern: str, options: Any = ()) -> Iterator[tuple[str, str]]:
+        if options and not empty:
+            raise EngineError("asking apt for packages failed")
+        yield from [] if options else [("linux-image-6.1.0-56-cloud-amd64", "6.1.192-2")]
+
+    def read_lists(*arguments: Any) -> None:
+        raise EngineError("no name server answers")
+
+    monkeypatch.setattr(apt, "versions", versions)
+    monkeypatch.setattr(apt, "read_lists", read_lists)
+    machine: Any = None
+    known = Archive(machine, ("-o", "x")).kernels()
+    assert choose(known, "6.1").release == "6.1.0-56-cloud-amd64"
+    reason = "no name server answers" if empty else "asking apt for packages failed"
+    with pytest.raises(EngineError, match=f"the release before is unknown: {reason}"):
+        choose(known, "5.10")
+    with pytest.raises(UsageError, match="no such one"):
+        choose(Archive(machine).kernels(), "5.10")
 
 
 def test_of_a_package_in_two_archives_the_newest_version_counts() -> None:

@@ -138,6 +138,11 @@ def package_lists(
     return options
 
 
+def read_lists(machine: Machine, options: Sequence[str], doing: str) -> None:
+    """Read package lists again, of which each is needed. Raises EngineError with the reason of the first that fails."""
+    _apt(machine, ["apt-get", *options, "-o", "APT::Update::Error-Mode=any", "update"], doing=doing)
+
+
 def versions(machine: Machine, pattern: str, options: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
     """Yield name and version of each package whose name matches a regular expression, the newest version first."""
     search = ["apt-cache", *options, "search", "--names-only", pattern]

@@ -22,6 +22,11 @@ def kernel_of(settings: Mapping[str, str]) -> str:
 
 def check_kernel(text: str, where: str) -> None:
     """Raise UsageError for a text that cannot be the version of a kernel. Which there are, the distribution knows."""
+    if TEXT.fullmatch(text) and ".." in text:
+        raise UsageError(
+            f"{where}: {KERNEL} has no ranges, as {text!r} would be",
+            expected=f"each kernel by its name, such as {KERNEL}=5.10,6.1,6.12",
+        )
     if not TEXT.fullmatch(text):
         raise UsageError(
             f"{where}: {KERNEL} is {text!r}", expected=f"a version of Linux or its first numbers: {EXAMPLES}"

@@ -24,7 +24,7 @@ from reprolab.engine.install import EXTERNAL
 from reprolab.vm.accelerator import Accelerator, accelerator, require_architecture
 from reprolab.vm.keeper import FAILED, PROGRESS, READY, order_of
 from reprolab.vm.kernel_files import kernel_files
-from reprolab.vm.kernels import Archive, Kernel, choose
+from reprolab.vm.kernels import Archive, Kernels, choose
 from reprolab.vm.leftovers import remove_leftovers
 from reprolab.vm.machine import Recipe
 from reprolab.vm.programs import ensure_programs
@@ -58,9 +58,9 @@ def recipes(results: Path, kernels: Sequence[str], on_progress: OnProgress) -> d
 
 
 @cache
-def known_kernels(results: Path) -> tuple[Kernel, ...]:
+def known_kernels(results: Path) -> Kernels:
     """The kernels that the distribution has, asked once. Nothing is installed or started. Raises EngineError."""
-    return tuple(Archive.open(Machine(), _cache(results) / "apt").kernels())
+    return Archive.open(Machine(), _cache(results) / "apt").kernels()
 
 
 def environment(kernel: str, recipe: Recipe, address: str) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,11 +66,33 @@ def kernels_of(rows: Iterable[tuple[str, str]], *, earlier: bool) -> list[Kernel
     return list(newest.values())
 
 
+class Kernels(tuple[Kernel, ...]):
+    """Kernels of the distribution. ``missing``: why those of the release before are not among them, "" if they are."""
+
+    missing: str = ""
+
+    @classmethod
+    def of(cls, kernels: Iterable[Kernel], missing: str = "") -> Kernels:
+        known = cls(kernels)
+        known.missing = missing
+        return known
+
+
 def choose(kernels: Sequence[Kernel], wanted: str) -> Kernel:
-    """The newest kernel that fits what the user wants. Raises UsageError, which names the kernels that there are."""
+    """The newest kernel that fits what the user wants.
+
+    Raises UsageError, which names the kernels that there are; EngineError if the lists of some could not be read.
+    """
     fitting = [kernel for kernel in kernels if kernel.fits(wanted)]
     if not fitting:
         known = ", ".join(dict.fromkeys(kernel.upstream for kernel in sorted(kernels, key=lambda kernel: kernel.rank)))
+        if missing := getattr(kernels, "missing", ""):
+            raise EngineError(
+                f"kernel {wanted} is none of this release ({known or 'no kernel'}), and the release before is unknown: "
+                f"{missing}",
+                expected="package lists of both releases, which the lab reads from the network",
+                advice="look at the network, then ask again",
+            )
         raise UsageError(
             f"kernel {wanted}: this distribution has no such one",
             expected=f"one of {known}, or the first numbers of one" if known else "a distribution that has kernels",
@@ -104,13 +125,24 @@ class Archive:
         directory.mkdir(parents=True, exist_ok=True)
         return cls(machine, apt.package_lists(machine, suites, directory, all_needed=False))
 
-    def kernels(self) -> list[Kernel]:
+    def kernels(self) -> Kernels:
         """All kernels. Those of the release before are missing if its lists cannot be read."""
         kernels = kernels_of(apt.versions(self.machine, PATTERN), earlier=False)
-        if self.options:
-            with suppress(EngineError):
-                kernels += kernels_of(apt.versions(self.machine, PATTERN, self.options), earlier=True)
-        return kernels
+        try:
+            return Kernels.of([*kernels, *self._earlier()])
+        except EngineError as error:
+            return Kernels.of(kernels, error.args[0])
+
+    def _earlier(self) -> list[Kernel]:
+        """The kernels of the release before; none if there is none. Raises EngineError."""
+        if not self.options:
+            return []
+        kernels = kernels_of(apt.versions(self.machine, PATTERN, self.options), earlier=True)
+        if kernels:
+            return kernels
+        # Without a network apt reads no list, and calls that no error.
+        apt.read_lists(self.machine, self.options, "reading the package lists of the release before")
+        return kernels_of(apt.versions(self.machine, PATTERN, self.options), earlier=True)
 
     def download(self, kernel: Kernel, directory: Path) -> Path:
         """Download a kernel's package into an empty directory."""
