@@ -172,7 +172,26 @@ def test_a_cell_of_another_package_of_one_version_of_linux_is_another_one(
     assert (names, len(keys)) == ({"6.1.192"}, 2)
 
 
-def question_of(scenario: Scenario, names: tuple[str, ...], root: Path, monkeypatch: pytest.MonkeyPatch) -> Question:
+@pytest.mark.parametrize(
+    ("options", "jobs"),
+    [
+        ({"engines": "unix:///run/docker.sock vm:5.10", "share_images": True}, 1),
+        ({"engines": "unix:///run/docker.sock vm:5.10", "share_images": True, "jobs": 3}, 3),
+        ({"kernels": ("5.10.223",)}, 1),
+        ({"engines": "unix:///run/docker.sock"}, 4),
+    ],
+)
+def test_where_an_engine_is_in_a_virtual_machine_trials_run_one_at_a_time(
+    options: dict[str, Any], jobs: int, checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless the user says another number."""
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    assert question_of(load(checkout / "case"), (), checkout, monkeypatch, **options).jobs == jobs
+
+
+def question_of(
+    scenario: Scenario, names: tuple[str, ...], root: Path, monkeypatch: pytest.MonkeyPatch, **options: Any
+) -> Question:
     """What workers learn of a question over kernels."""
     asked: list[Question] = []
 
@@ -183,7 +202,7 @@ def question_of(scenario: Scenario, names: tuple[str, ...], root: Path, monkeypa
     monkeypatch.setattr(cluster_session, "Question", question)
     monkeypatch.setattr(cluster_session, "ensure_engine", lambda on_progress: ENGINE)
     observer: Any = SimpleNamespace(progress=print)
-    opened = cluster_session.measurer(root, scenario, observer, kernels=names)
+    opened = cluster_session.measurer(root, scenario, observer, **{"kernels": names, **options})
     with pytest.raises(LabError, match="no further"), opened:
         pass
     return asked[0]
@@ -223,14 +242,28 @@ def test_what_a_process_knows_of_a_machine_is_in_its_environment(monkeypatch: py
     assert (elsewhere.kernel(environ), elsewhere.hardware(address, environ)) == ("5.10.223", "virtual machine (TCG)")
     assert patient(6.0, environ) == 60.0
     assert patient(6.0, vm_engines.environment("5.10.223", recipe("kvm"), "unix:///x")) == 6.0
+    # make exports variables that are empty.
+    monkeypatch.setenv("REPROLAB_PATIENCE", "")
+    assert patient(6.0, vm_engines.environment("5.10.223", recipe("tcg"), "unix:///x")) == 60.0
     monkeypatch.setenv("REPROLAB_PATIENCE", "3")
     assert patient(6.0, vm_engines.environment("5.10.223", recipe("tcg"), "unix:///x")) == 18.0
 
 
-@pytest.mark.parametrize("text", ["", "0", "-1", "x", "1e3", "1000"])
-def test_a_patience_that_is_none_changes_nothing(text: str) -> None:
-    """A limit is never zero or without end."""
-    assert patient(6.0, {"REPROLAB_PATIENCE": text}) == 6.0
+@pytest.mark.parametrize("text", ["0", "-1", "x", "20x", "1e3", "1000", " "])
+def test_a_patience_that_is_no_number_is_a_usage_error(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A limit is never zero or without end. No machine is started for it."""
+    with pytest.raises(UsageError, match="REPROLAB_PATIENCE="):
+        patient(6.0, {"REPROLAB_PATIENCE": text})
+    monkeypatch.setenv("REPROLAB_PATIENCE", text)
+    with pytest.raises(UsageError, match="REPROLAB_PATIENCE="):
+        vm_engines.recipes(tmp_path, ["5.10"], print)
+
+
+def test_without_a_patience_limits_stay() -> None:
+    """An empty text is none."""
+    assert patient(6.0, {}) == patient(6.0, {"REPROLAB_PATIENCE": ""}) == 6.0
 
 
 def test_a_wait_is_as_long_as_the_patience_says(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,7 +71,7 @@ def measurer(
     with writing(store.directory):
         store.directory.mkdir(parents=True, exist_ok=True)
     # A virtual machine has two processors, which may be slow.
-    jobs = jobs or (1 if kernels else default_jobs())
+    jobs = jobs or (1 if any(engine.kernel for engine in named) else default_jobs())
     packages = tuple(kernel_packages(root, kernels).items()) if kernels else ()
     question = Question(secrets.token_hex(6), str(root), scenario.name, case, lab_identity(), jobs, packages)
     doing = f"measures cells of {scenario.name}"

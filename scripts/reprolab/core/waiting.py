@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from reprolab.core.errors import InvalidTrial
+from reprolab.core.errors import InvalidTrial, UsageError
 
 Result = TypeVar("Result")
 # How many times as long the lab waits where a machine is slow. It is for limits whose end makes a trial invalid.
@@ -21,9 +21,11 @@ class WaitTimeout(InvalidTrial):
 
 
 def patient(limit: float, environ: Mapping[str, str] = os.environ) -> float:
-    """A limit in seconds, as long as REPROLAB_PATIENCE says. A text that is no number from 1 to 999 counts as 1."""
+    """A limit in seconds, as long as REPROLAB_PATIENCE says. Raises UsageError for a text that is no number."""
     text = environ.get(PATIENCE, "")
-    return limit * float(text) if NUMBER.fullmatch(text) else limit
+    if text and not NUMBER.fullmatch(text):
+        raise UsageError(f"{PATIENCE}={text!r} is not possible", expected="a number from 1 to 999, such as 20 or 2.5")
+    return limit * float(text or 1)
 
 
 def wait_until(

@@ -17,7 +17,7 @@ from typing import Any
 from reprolab.core.errors import EngineError
 from reprolab.core.files import writing
 from reprolab.core.progress import OnProgress
-from reprolab.core.waiting import PATIENCE
+from reprolab.core.waiting import PATIENCE, patient
 from reprolab.engine import elsewhere
 from reprolab.engine.apt import Machine
 from reprolab.engine.install import EXTERNAL
@@ -43,6 +43,7 @@ def recipes(results: Path, kernels: Sequence[str], on_progress: OnProgress) -> d
     ``kernels`` are releases or their first numbers, as a user writes them. Raises UsageError for one that the
     distribution does not have, else LabError.
     """
+    patient(1)  # A mistake in it would be seen when the machine runs.
     machine, settings, kind = Machine(), Settings.of(), _accelerator()
     ensure_programs(machine, on_progress)
     kept = _cache(results)
@@ -72,7 +73,7 @@ def environment(kernel: str, recipe: Recipe, address: str) -> dict[str, str]:
         elsewhere.PORTS: elsewhere.ELSEWHERE,
         elsewhere.KERNEL: kernel,
         elsewhere.HARDWARE: f"{elsewhere.VIRTUAL_MACHINE} ({kind.name.upper()})",
-        **({PATIENCE: os.environ.get(PATIENCE, TCG_PATIENCE)} if kind.slow else {}),
+        **({PATIENCE: os.environ.get(PATIENCE) or TCG_PATIENCE} if kind.slow else {}),
     }
 
 
