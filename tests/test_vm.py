@@ -27,7 +27,7 @@ from reprolab.vm.disk_image import BLOCK, FREE, MIB, image_size
 from reprolab.vm.kernel_files import KernelFiles, modules_of
 from reprolab.vm.kernels import Archive, Kernel, choose, earlier_suites, kernels_of
 from reprolab.vm.keys import Keys, tunnel
-from reprolab.vm.leftovers import OWNER, PREFIX, disks_of, remove_leftovers
+from reprolab.vm.leftovers import OWNER, PREFIX, claim, disks_of, remove_leftovers
 from reprolab.vm.modules import dependencies, load_order, plain_module
 from reprolab.vm.programs import PACKAGES, ensure_programs, missing_packages
 from reprolab.vm.qemu import Files
@@ -239,8 +239,8 @@ def test_the_port_is_read_from_the_monitor() -> None:
     assert qemu.forwarded_port(USERNET.replace("    22 ", "    80 ")) == 0
 
 
-def monitor(path: Path, answers: list[dict[str, object]]) -> None:
-    """Serve one connection at a socket: a greeting, then an answer for each command."""
+def monitor(path: Path, answers: list[dict[str, object]], last: str = "") -> None:
+    """Serve one connection at a socket: a greeting, then an answer for each command, and at the end the last text."""
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(path))
     server.listen(1)
@@ -254,6 +254,8 @@ def monitor(path: Path, answers: list[dict[str, object]]) -> None:
                 stream.readline()
                 stream.write('{"event": "RESUME"}\n' + json.dumps(answer) + "\n")
                 stream.flush()
+            stream.write(last)
+            stream.flush()
         server.close()
 
     threading.Thread(target=serve, daemon=True).start()
@@ -266,6 +268,9 @@ def test_a_monitor_is_asked_and_its_events_are_no_answers(tmp_path: Path) -> Non
     assert qemu.ssh_port(tmp_path / "early") == 0
     monitor(tmp_path / "good", [{"return": {}}, {"return": USERNET}])
     assert qemu.ssh_port(tmp_path / "good") == 46163
+    # QEMU can die at any moment, also within a line.
+    monitor(tmp_path / "cut", [], '{"return": {')
+    assert qemu.ssh_port(tmp_path / "cut") == 0
     monitor(tmp_path / "bad", [{"return": {}}, {"error": {"desc": "no such command"}}])
     with pytest.raises(EngineError, match="no such command"):
         qemu.ask(tmp_path / "bad", ["info nothing"])
@@ -369,12 +374,14 @@ def test_files_of_a_keeper_that_has_ended_are_removed(tmp_path: Path) -> None:
     names = {"ended": "boot:1:2", "lives": own_identity()}
     for name, identity in names.items():
         (tmp_path / f"{PREFIX}{name}").mkdir()
-        (tmp_path / f"{PREFIX}{name}" / OWNER).write_text(identity)
+        claim(tmp_path / f"{PREFIX}{name}", tmp_path)
+        owner = tmp_path / f"{PREFIX}{name}" / OWNER
+        owner.write_text(owner.read_text().replace(own_identity(), identity))
         for disk in disks_of(tmp_path, tmp_path / f"{PREFIX}{name}"):
             disk.touch()
     (tmp_path / f"{PREFIX}empty").mkdir()
     (tmp_path / f"{PREFIX}link").symlink_to(tmp_path / f"{PREFIX}ended")
-    assert remove_leftovers(tmp_path, tmp_path) == 1
+    assert remove_leftovers(tmp_path) == 1
     left = sorted(path.name.removeprefix(".").removeprefix(PREFIX) for path in tmp_path.iterdir())
     assert left == ["empty", "link", "lives", "lives.images", "lives.img"]
 

@@ -19,8 +19,8 @@ from reprolab.vm.accelerator import Accelerator
 from reprolab.vm.engines import Keeper, engines
 from reprolab.vm.images import IMAGES, ORDERS, give_images
 from reprolab.vm.kernel_files import KernelFiles
-from reprolab.vm.leftovers import PREFIX, remove_leftovers
-from reprolab.vm.machine import Recipe
+from reprolab.vm.leftovers import PREFIX, disks_of, remove_leftovers
+from reprolab.vm.machine import Recipe, VirtualMachine
 from reprolab.vm.root_image import RootImage
 from reprolab.vm.settings import Settings
 
@@ -153,7 +153,57 @@ def test_a_keeper_that_is_killed_leaves_files_that_the_next_run_removes(place: P
     assert soon(lambda: not running(place))
     machine.stop()
     assert [path.name.startswith(PREFIX) for path in files(place)] == [True]
-    assert remove_leftovers(place / "disks", place / "t") == 1
+    assert remove_leftovers(place / "t") == 1
+    assert files(place) == []
+
+
+def test_a_machine_that_ends_in_the_middle_says_why(place: Path) -> None:
+    """All that a worker sees of it is an engine that does not answer. An end that was asked for is no failure."""
+    texts: list[str] = []
+    with engines({"5.10": recipe(place)}, texts.append):
+        os.kill(running(place)[0], signal.SIGKILL)
+        assert soon(lambda: any("gone" in text for text in texts))
+    (text,) = [text for text in texts if "gone" in text]
+    assert text.startswith("vm 5.10: the virtual machine is gone: its process qemu-system-x86_64 ended with status -9")
+    assert files(place) == []
+    with engines({"5.10": recipe(place)}, texts.append):
+        pass
+    assert len([text for text in texts if "gone" in text]) == 1
+
+
+def test_no_other_user_can_open_a_disk_while_it_has_a_name(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who opened it then would read all that is written later, such as the images."""
+    modes: list[int] = []
+    virtual = VirtualMachine(recipe(place))
+
+    def run(self: VirtualMachine, command: object, log: Path) -> None:
+        modes.extend(stat.S_IMODE(path.stat().st_mode) for path in (place / "disks").iterdir())
+        raise EngineError("no further")
+
+    monkeypatch.setattr(VirtualMachine, "_run", run)
+    before = os.umask(0)
+    try:
+        with pytest.raises(EngineError, match="no further"):
+            virtual.start(print)
+    finally:
+        os.umask(before)
+        virtual.stop()
+    assert modes == [0o600, 0o600]
+
+
+def test_disks_are_removed_wherever_they_are(place: Path) -> None:
+    """The next run may have other results, so the machine's directory says where its disks are."""
+    machine = Keeper(recipe(place))
+    machine.start()
+    machine.wait(print)
+    assert machine._process
+    os.kill(machine._process.pid, signal.SIGKILL)
+    assert soon(lambda: not running(place))
+    machine.stop()
+    (directory,) = (place / "t").iterdir()
+    for disk in disks_of(place / "disks", directory):
+        disk.touch()
+    assert remove_leftovers(place / "t") == 1
     assert files(place) == []
 
 

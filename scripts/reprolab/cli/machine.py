@@ -15,13 +15,11 @@ from reprolab.cli.json_output import SCHEMA, exit_document, print_json
 from reprolab.core.command_text import option
 from reprolab.core.errors import Exit, UsageError
 from reprolab.core.number_words import plural
-from reprolab.core.results import results_root
 from reprolab.engine import hand_stacks, labels, leftovers
 from reprolab.engine.apt import Machine
 from reprolab.engine.detect import client, ensure_engine
 from reprolab.engine.images import listed_images
 from reprolab.run import manual
-from reprolab.vm.engines import CACHE
 from reprolab.vm.leftovers import remove_leftovers
 from reprolab.vm.state import vm_state
 
@@ -89,8 +87,7 @@ def clean(images: bool, bundles: bool, force: bool, older_than: float | None, fo
     stamp = _stamp(folder)
     removed = leftovers.remove_leftovers(client(), by_hand=stamp, unseen_age=older_than)
     click.echo(f"removed: {removed}")
-    root = folder_here()
-    if root and (machines := remove_leftovers(results_root(root) / CACHE)):
+    if machines := remove_leftovers():
         click.echo(f"removed: the files of {plural(machines, 'virtual machine')}")
     for line in (*removed.remarks(), *hand_stacks.left_lines(client())):
         click.echo(line)

@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ def recipes(results: Path, kernels: Sequence[str], on_progress: OnProgress) -> d
     machine, settings, kind = Machine(), Settings.of(), _accelerator()
     ensure_programs(machine, on_progress)
     kept = _cache(results)
-    remove_leftovers(kept)
+    remove_leftovers()
     archive = Archive.open(machine, kept / "apt")
     known = archive.kernels()
     chosen = {wanted: choose(known, wanted) for wanted in kernels}
@@ -116,6 +117,7 @@ class Keeper:
 
     recipe: Recipe
     _process: subprocess.Popen[str] | None = None
+    _reader: threading.Thread | None = None
 
     def start(self) -> None:
         """Give the order; returns at once."""
@@ -132,18 +134,29 @@ class Keeper:
             self._process.stdin.flush()
 
     def wait(self, on_progress: OnProgress) -> str:
-        """The address of the engine, when it answers. Raises EngineError."""
+        """The address of the engine, when it answers. Raises EngineError.
+
+        What the keeper says later, such as why the machine is gone, is passed on too, by a thread.
+        """
         assert self._process and self._process.stdout
         for line in self._process.stdout:
             message: dict[str, Any] = json.loads(line)
             if PROGRESS in message:
                 on_progress(message[PROGRESS])
             elif READY in message:
+                self._reader = threading.Thread(target=self._pass_on, args=(on_progress,), name="keeper", daemon=True)
+                self._reader.start()
                 return str(message[READY])
             else:
                 expected, advice = message.get("expected", ""), message.get("advice", "")
                 raise EngineError(message.get(FAILED, "no reason"), expected=expected, advice=advice)
         raise EngineError(f"the keeper of a virtual machine ended with status {self._process.wait()}")
+
+    def _pass_on(self, on_progress: OnProgress) -> None:
+        assert self._process and self._process.stdout
+        for line in self._process.stdout:
+            message: dict[str, Any] = json.loads(line)
+            on_progress(str(message.get(FAILED) or message.get(PROGRESS, "")))
 
     def close(self) -> None:
         """Let it end its machine; returns at once."""
@@ -160,5 +173,7 @@ class Keeper:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        if self._reader:
+            self._reader.join(GRACE)
         if self._process.stdout:
             self._process.stdout.close()

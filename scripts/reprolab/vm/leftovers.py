@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from reprolab.engine.owner import Owner, own_identity, owner_state
@@ -14,19 +15,21 @@ PREFIX = "reprolab-vm-"
 OWNER = "owner"
 
 
-def claim(directory: Path) -> None:
-    """Write into a machine's directory whose it is."""
-    (directory / OWNER).write_text(own_identity(), encoding="ascii")
+def claim(directory: Path, disks: Path) -> None:
+    """Write into a machine's directory whose it is, and where its disks are: the next run may have another place."""
+    text = f"{own_identity()}\n{disks.absolute()}"
+    (directory / OWNER).write_text(text, encoding="utf-8", errors="surrogateescape")
 
 
-def remove_leftovers(disks: Path, temporary: Path | None = None) -> int:
+def remove_leftovers(temporary: Path | None = None) -> int:
     """Remove the directories and disks of machines whose keeper has ended, of this user; return their number."""
-    directories = list(_ended(temporary or Path(tempfile.gettempdir())))
-    for directory in directories:
-        for disk in disks_of(disks, directory):
-            disk.unlink(missing_ok=True)
+    machines = list(_ended(temporary or Path(tempfile.gettempdir())))
+    for directory, disks in machines:
+        for disk in disks_of(disks, directory) if disks else ():
+            with suppress(OSError):
+                disk.unlink(missing_ok=True)
         shutil.rmtree(directory, ignore_errors=True)
-    return len(directories)
+    return len(machines)
 
 
 def disks_of(disks: Path, directory: Path) -> tuple[Path, Path]:
@@ -34,14 +37,16 @@ def disks_of(disks: Path, directory: Path) -> tuple[Path, Path]:
     return disks / f".{directory.name}.img", disks / f".{directory.name}.images"
 
 
-def _ended(temporary: Path) -> Iterator[Path]:
+def _ended(temporary: Path) -> Iterator[tuple[Path, Path | None]]:
+    """The directories of machines that have ended, each with that of its disks, if it is known."""
     for directory in temporary.glob(f"{PREFIX}*"):
         # Another user could have made a directory, or a link, with such a name.
         if directory.is_symlink() or not directory.is_dir() or directory.stat().st_uid != os.geteuid():
             continue
         try:
-            identity = (directory / OWNER).read_text(encoding="ascii")
-        except (OSError, UnicodeDecodeError):
+            text = (directory / OWNER).read_text(encoding="utf-8", errors="surrogateescape")
+        except OSError:
             continue
+        identity, _, disks = text.partition("\n")
         if owner_state(identity) is Owner.ENDED:
-            yield directory
+            yield directory, Path(disks) if disks else None

@@ -73,13 +73,13 @@ class VirtualMachine:
         """Start the machine, and return when its engine answers. Raises EngineError with the last lines of it."""
         # Its path is short, since that of a socket has at most 107 bytes.
         here = self.directory = Path(tempfile.mkdtemp(prefix=PREFIX))
-        claim(here)
+        claim(here, self.recipe.disks)
         keys, files = Keys(here), self._files(here)
         keys.make()
         files.start.write_bytes(start_archive(self.recipe.root, self.recipe.kernel, keys))
-        with files.disk.open("xb") as disk:
+        with _new(files.disk) as disk:
             disk.truncate(DISK)
-        self._images = files.images.open("xb")
+        self._images = _new(files.images)
         self._images.truncate(SIZE)
         # It has no name while the machine runs, and this process has it open.
         (here / IMAGES).symlink_to(f"/proc/{os.getpid()}/fd/{self._images.fileno()}")
@@ -182,3 +182,8 @@ class VirtualMachine:
             return (self.directory / log).read_text(encoding="utf-8", errors="replace") if self.directory else ""
         except OSError:
             return ""
+
+
+def _new(path: Path) -> BinaryIO:
+    """A new file that nobody else can open while it has a name."""
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "r+b")

@@ -81,10 +81,10 @@ def forwarded_port(text: str) -> int:
 
 
 def ssh_port(monitor: Path) -> int:
-    """The port of 127.0.0.1 that leads to the machine's sshd; 0 while its monitor does not answer."""
+    """The port of 127.0.0.1 that leads to the machine's sshd; 0 while its monitor does not answer, or breaks off."""
     try:
         return forwarded_port(ask(monitor, ["info usernet"])[0])
-    except (OSError, EngineError):
+    except (OSError, EngineError, ValueError):
         return 0
 
 
