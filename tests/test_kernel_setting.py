@@ -19,7 +19,7 @@ from reprolab.cli import matrix as matrix_command
 from reprolab.cli.cluster_options import ClusterOptions
 from reprolab.cli.main import main
 from reprolab.cluster import session as cluster_session
-from reprolab.cluster.engines import engines_of_kernels, vm_name
+from reprolab.cluster.engines import NamedEngine, engines_of_kernels, vm_name
 from reprolab.cluster.messages import Question
 from reprolab.cluster.workplace import Workplace
 from reprolab.core.errors import Exit, LabError, UsageError
@@ -335,6 +335,15 @@ def test_each_kernel_has_a_machine_and_the_engine_in_use_is_first() -> None:
         (vm_name("5.10.223"), "5.10.223"),
         (vm_name("6.1.0-9-cloud-amd64"), "6.1.0-9-cloud-amd64"),
     ]
+
+
+def test_the_engine_in_use_is_taken_as_it_is() -> None:
+    """Nobody has named it, so no message speaks of words that a user gave. Its path may have any signs."""
+    endpoint = "unix:///home/me/my, sockets/docker.sock"
+    assert engines_of_kernels(endpoint, ["5.10.223"])[0] == NamedEngine("local", endpoint)
+    assert engines_of_kernels("ssh://me@lab2", [])[0].ssh == ("me@lab2",)
+    with pytest.raises(UsageError, match="the engine in use is on another machine"):
+        engines_of_kernels("tcp://192.0.2.7:2376", ["5.10.223"])
 
 
 def test_the_kernels_of_a_question_are_those_of_its_cells() -> None:

@@ -257,6 +257,8 @@ if os.environ.get("BROKEN"):
     sys.exit("no such image")
 if "save" in sys.argv:
     sys.stdout.write("images " + " ".join(sys.argv[4:]))
+else:
+    sys.stdin.read()
 """
 
 

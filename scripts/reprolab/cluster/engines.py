@@ -43,8 +43,23 @@ def vm_name(kernel: str) -> str:
 
 
 def engines_of_kernels(endpoint: str, kernels: Iterable[str]) -> tuple[NamedEngine, ...]:
-    """The engine at an address, and one in a virtual machine for each kernel. Raises UsageError."""
-    return read_engines(" ".join([endpoint, *(f"{VM}{kernel}" for kernel in kernels)]))
+    """The engine in use, which is at an address, and one in a virtual machine for each kernel.
+
+    Raises UsageError for an engine on another machine that no worker can be started on.
+    """
+    return (_in_use(endpoint), *(NamedEngine(vm_name(kernel), f"{VM}{kernel}") for kernel in kernels))
+
+
+def _in_use(endpoint: str) -> NamedEngine:
+    if not on_another_machine(endpoint):
+        return NamedEngine(LOCAL, endpoint)
+    if endpoint.startswith("ssh://"):
+        return _of_endpoint(endpoint, endpoint, "")
+    raise UsageError(
+        f"the engine in use is on another machine ({endpoint}), so it cannot build images for virtual machines here",
+        expected="an engine of this machine, or one behind ssh with a checkout of the lab beside it",
+        advice="unset DOCKER_HOST, or choose another docker context",
+    )
 
 
 def read_engines(text: str, machine: Machine | None = None) -> tuple[NamedEngine, ...]:
