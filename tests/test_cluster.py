@@ -266,6 +266,24 @@ def test_a_cell_of_a_kernel_runs_on_its_machine_only(
     assert set(lab.lab.ran("0")) == {(NEW, 1), (NEW, 2)}
 
 
+def test_a_machine_is_required_only_when_its_kernel_is_asked(
+    driver: Callable[..., Driver], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For trials that were kept it is not needed."""
+    monkeypatch.setattr(measurer_module, "vm_name", lambda kernel: kernel)
+    events: list[Any] = []
+    first = SimpleNamespace(first="0", share=lambda dispatcher, cells: events.append("share"))
+    one, two = (Cell("lamp", (("KERNEL", name),)) for name in "12")
+    lab = driver(by_kernel=True, sharer=first, require_kernels=events.append)
+    lab.measure({one: 2})
+    assert events == [["1"], "share"], "images come when the machine is there"
+    lab.measure({one: 2, two: 1})
+    assert events[2:] == [["2"], "share"]
+    again = driver(by_kernel=True, sharer=first, require_kernels=events.append)
+    again.measure({one: 2, two: 1})
+    assert len(events) == 4
+
+
 def test_without_its_machine_a_cell_of_a_kernel_is_an_error(
     driver: Callable[..., Driver], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,7 +19,7 @@ from cases import load
 from click.testing import CliRunner
 from reprolab.cli.cluster_options import ClusterOptions
 from reprolab.cli.main import main
-from reprolab.cluster import archive, own, session
+from reprolab.cluster import archive, driver, own, session
 from reprolab.cluster import crew as crew_module
 from reprolab.cluster import share as share_module
 from reprolab.cluster.archive import Archive, pack, unpack
@@ -28,6 +28,7 @@ from reprolab.cluster.crew import Crew, Job, Member
 from reprolab.cluster.dispatch import Dispatcher
 from reprolab.cluster.engines import NamedEngine, read_engines
 from reprolab.cluster.half_trials import ASIDE, collect, set_aside
+from reprolab.cluster.kernel_workers import KernelWorkers
 from reprolab.cluster.messages import Built, Failure, Part, Place, Question, Returned, TrialTask
 from reprolab.cluster.own import ssh_command
 from reprolab.cluster.queue import Queue
@@ -44,6 +45,7 @@ from reprolab.evidence.whole import hold_against_plan
 from reprolab.measure.cell import Cell
 from reprolab.measure.key import package_difference
 from reprolab.measure.store import CellStore
+from reprolab.run.observer import RunObserver
 from reprolab.scenario.digest import CaseFiles, case_digest, lab_identity
 from reprolab.scenario.trial import TrialRecord
 from reprolab.vm import engines as vm_engines
@@ -262,6 +264,64 @@ def test_a_virtual_machine_gets_its_address_when_it_runs(monkeypatch: pytest.Mon
             ("vm-6.12", "unix:///tmp/6.12", {"K": "6.12", "A": "unix:///tmp/6.12"}),
             ("vm-5.10", "unix:///tmp/5.10", {"K": "5.10", "A": "unix:///tmp/5.10"}),
         ]
+
+
+def test_a_machine_that_is_required_gets_a_worker_and_images_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine in use, which has no kernel to start, is there already."""
+    monkeypatch.setattr(vm_engines, "environment", lambda kernel, recipe, address: {"K": recipe})
+    monkeypatch.setattr(vm_engines, "Keeper", lambda recipe: Mock(wait=lambda on_progress: f"unix:///tmp/{recipe}"))
+    machines = vm_engines.Machines({"5.10": "five", "6.1": "six"}, print)  # type: ignore[dict-item]
+    sharer = share_module.Sharer({"local": "unix:///a"}, "docker", print)
+    workers: Any = Mock()
+    starts = KernelWorkers(machines, workers, sharer)
+    starts.require(["", "5.10", "5.10"])
+    starts.require(["5.10", ""])
+    assert sharer.engines == {"local": "unix:///a", "vm-5.10": "unix:///tmp/five"}
+    starts.require(["6.1", "5.10"])
+    added = [call.args[0] for call in workers.add.call_args_list]
+    assert [(engine.name, engine.endpoint, engine.environ) for engine in added] == [
+        ("vm-5.10", "unix:///tmp/five", (("K", "five"),)),
+        ("vm-6.1", "unix:///tmp/six", (("K", "six"),)),
+    ]
+
+
+def test_machines_start_side_by_side_as_there_are_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five at once on two processors take minutes until the first one answers."""
+    events: list[str] = []
+
+    def keeper(recipe: str) -> Any:
+        return Mock(start=lambda: events.append(f"start {recipe}"), wait=lambda on_progress: events.append("wait"))
+
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr(vm_engines, "Keeper", keeper)
+    with vm_engines.machines(dict(zip("abc", "abc", strict=True)), print) as machines:  # type: ignore[arg-type]
+        machines.start("abc")
+    assert events == ["start a", "start b", "wait", "wait", "start c", "wait"]
+
+
+def test_a_question_over_kernels_starts_with_the_engine_in_use_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """And requires machines through its measurer."""
+    crews: list[tuple[NamedEngine, ...]] = []
+
+    @contextmanager
+    def crew_of(question: Question, results: Path, engines: Any, *others: Any) -> Iterator[Any]:
+        crews.append(engines)
+        yield Mock(own=Mock(names=["local"]))
+
+    monkeypatch.setattr(driver, "crew_of", crew_of)
+    monkeypatch.setattr(driver, "forget_delivered", lambda crew: None)
+    monkeypatch.setattr(session, "ensure_engine", lambda on_progress: Mock(host="unix:///a"))
+    monkeypatch.setattr(session, "kernel_packages", lambda root, kernels: dict.fromkeys(kernels, "p"))
+    monkeypatch.setattr(vm_engines, "recipes", lambda results, kernels, on_progress: dict.fromkeys(kernels))
+    monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path / "results"))
+    observer = RunObserver()
+    with session.measurer(tmp_path, load(tmp_path), observer, kernels=("5.10.223", "6.1.192")) as measurer:
+        assert (measurer.by_kernel, measurer.sharer and measurer.sharer.engines) == (True, {"local": "unix:///a"})
+        starts: Any = measurer.require_kernels
+        assert list(starts.__self__.machines.recipes) == ["5.10.223", "6.1.192"]
+    assert crews == [(NamedEngine("local", "unix:///a"),)]
 
 
 def test_a_worker_of_a_virtual_machine_knows_what_the_machine_is(tmp_path: Path) -> None:

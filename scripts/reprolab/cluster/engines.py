@@ -36,6 +36,10 @@ class NamedEngine:
         """The kernel of a virtual machine that is to be started, as the user wrote it; "" for other engines."""
         return self.endpoint.removeprefix(VM) if self.endpoint.startswith(VM) else ""
 
+    def running(self, address: str, environ: Mapping[str, str]) -> NamedEngine:
+        """The same engine, in a virtual machine that runs: with its address, and what its worker must know of it."""
+        return replace(self, endpoint=address, environ=tuple(environ.items()))
+
 
 def vm_name(kernel: str) -> str:
     """The name of the worker of a virtual machine."""
@@ -149,7 +153,7 @@ def _distinct(engines: Iterable[NamedEngine]) -> Iterable[NamedEngine]:
         yield replace(engine, name=f"{engine.name}-{number}") if number > 1 else engine
 
 
-def endpoints(engines: Iterable[NamedEngine]) -> Mapping[str, str]:
+def endpoints(engines: Iterable[NamedEngine]) -> dict[str, str]:
     """Name of a worker -> address of its engine."""
     return {engine.name: engine.endpoint for engine in engines}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from reprolab.cluster.blocks import BlockOf, blocks
@@ -31,7 +31,8 @@ class ClusterMeasurer:
 
     ``trials_run`` counts the new trials, ``trials_kept`` those of earlier questions. ``block_of`` names the comparison
     that a cell is part of: in a round, the trials of such cells stay on one host. Without it see `blocks`. With
-    ``by_kernel`` the virtual machine of a cell's kernel runs its trials, and the first engine those of cells without.
+    ``by_kernel`` the virtual machine of a cell's kernel runs its trials, and the first engine those of cells without;
+    ``require_kernels`` starts those of the kernels that it gets.
     """
 
     scenario: Scenario
@@ -46,6 +47,7 @@ class ClusterMeasurer:
     trials_kept: int = 0
     delivered: set[str] = field(default_factory=set)
     by_kernel: bool = False
+    require_kernels: Callable[[Iterable[str]], None] = lambda kernels: None
     _cells: dict[Cell, KnownCell] = field(default_factory=dict)
 
     def measure(self, wanted: Mapping[Cell, int], claims: Sequence[Claim]) -> dict[Cell, CellResult]:
@@ -89,6 +91,7 @@ class ClusterMeasurer:
 
     def _run(self, cells: Mapping[Cell, int]) -> None:
         """Run so many further trials of each cell: first those without load, then the others."""
+        self.require_kernels([kernel_of(cell.settings) for cell in cells])
         if self.sharer:
             self.sharer.share(self.dispatcher, [self._cells[cell] for cell in cells])
         able = {cell: n for cell, n in cells.items() if not self._cells[cell].obstacle}

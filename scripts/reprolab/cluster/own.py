@@ -44,6 +44,8 @@ class OwnWorkers:
     threads: int
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _deadlines: dict[str, float] = field(default_factory=dict)
+    _address: str = ""
+    _security: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -51,22 +53,31 @@ class OwnWorkers:
 
     def start(self, address: str, security: Mapping[str, Any]) -> None:
         """Start a worker for each engine; returns before they are ready."""
+        self._address, self._security = address, security
         for engine in self.engines:
-            folder = results_of(self.results, engine)
-            port = _free_port()
-            settings = {
-                "scheduler": address,
-                "name": engine.name,
-                "threads": self.threads,
-                "port": port,
-                "security": dict(security),
-                "environ": self._environ(engine, folder),
-            }
-            with writing(folder):
-                folder.mkdir(parents=True, exist_ok=True)
-                with self._log(engine.name).open("wb") as log:
-                    self.processes[engine.name] = self._start(engine, address, port, log)
-            self._send(self.processes[engine.name], settings)
+            self._begin(engine)
+
+    def add(self, engine: NamedEngine) -> None:
+        """Start a worker for one more engine, as `start` did for the others."""
+        self.engines = [*self.engines, engine]
+        self._begin(engine)
+
+    def _begin(self, engine: NamedEngine) -> None:
+        folder = results_of(self.results, engine)
+        port = _free_port()
+        settings = {
+            "scheduler": self._address,
+            "name": engine.name,
+            "threads": self.threads,
+            "port": port,
+            "security": dict(self._security),
+            "environ": self._environ(engine, folder),
+        }
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            with self._log(engine.name).open("wb") as log:
+                self.processes[engine.name] = self._start(engine, self._address, port, log)
+        self._send(self.processes[engine.name], settings)
 
     def _start(self, engine: NamedEngine, address: str, port: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "reprolab.cluster.worker"]

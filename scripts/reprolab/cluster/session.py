@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,10 +27,12 @@ from reprolab.run.plan import default_jobs
 from reprolab.scenario.digest import case_digest, lab_identity
 from reprolab.scenario.model import Scenario
 from reprolab.vm import engines as vm_engines
-from reprolab.vm.machine import Recipe
+from reprolab.vm.engines import Machines
 
 if TYPE_CHECKING:
     from reprolab.cluster.measurer import ClusterMeasurer
+    from reprolab.cluster.own import OwnWorkers
+    from reprolab.cluster.share import Sharer
 
 SCHEMES = ("tcp://", "tls://")
 
@@ -52,7 +53,8 @@ def measurer(
 ) -> Iterator[ClusterMeasurer]:
     """A measurer on several engines, while the block runs: a worker for each of ``engines``, or those of ``scheduler``.
 
-    With ``kernels`` these are the engine in use and a virtual machine for each kernel, which runs the cells of it. Two
+    With ``kernels`` these are the engine in use and a virtual machine for each kernel, which runs the cells of it, and
+    starts when the first of them is asked. Two
     questions about one scenario wait for each other. Raises UsageError for options that do not go together, and if
     dask.distributed is missing; else LabError as a run does.
     """
@@ -80,6 +82,8 @@ def measurer(
         # Called when the workers have ended.
         stack.callback(_collect, question, named, store, delivered, observer)
         # Ended after the workers.
+        machines = stack.enter_context(_machines(kernels, store.results, observer.progress))
+        named = named[:1] if kernels else named
         named = stack.enter_context(started(named, store.results, observer.progress))
         crew = stack.enter_context(driver.crew_of(question, store.results, named, scheduler, observer.progress))
         sharer = Sharer(endpoints(named), Machine().which("docker"), observer.progress) if share_images else None
@@ -94,9 +98,28 @@ def measurer(
                 sharer=sharer,
                 delivered=delivered,
                 by_kernel=bool(kernels),
+                require_kernels=_starts(machines, crew.own, sharer),
             )
         finally:
             driver.forget_delivered(crew)
+
+
+@contextmanager
+def _machines(kernels: Sequence[str], results: Path, on_progress: OnProgress) -> Iterator[Machines]:
+    """Machines with these kernels, of which none is started yet."""
+    recipes = vm_engines.recipes(results, kernels, on_progress) if kernels else {}
+    with vm_engines.machines(recipes, on_progress) as machines:
+        yield machines
+
+
+def _starts(machines: Machines, workers: OwnWorkers | None, sharer: Sharer | None) -> Callable[[Iterable[str]], None]:
+    """What starts machines and their workers when their kernels are asked."""
+    if workers is None or sharer is None:
+        return lambda kernels: None
+    # It imports dask.distributed.
+    from reprolab.cluster.kernel_workers import KernelWorkers
+
+    return KernelWorkers(machines, workers, sharer).require
 
 
 def _on_kernels(kernels: Sequence[str], on_progress: OnProgress) -> tuple[NamedEngine, ...]:
@@ -173,12 +196,8 @@ def started(
     recipes = vm_engines.recipes(results, kernels, on_progress)
     with vm_engines.engines(recipes, on_progress) as addresses:
         yield tuple(
-            _running(engine, recipes[engine.kernel], addresses[engine.kernel]) if engine.kernel else engine
+            engine.running(address, vm_engines.environment(engine.kernel, recipes[engine.kernel], address))
+            if (address := addresses.get(engine.kernel, ""))
+            else engine
             for engine in engines
         )
-
-
-def _running(engine: NamedEngine, recipe: Recipe, address: str) -> NamedEngine:
-    """An engine in a virtual machine that runs."""
-    environ = vm_engines.environment(engine.kernel, recipe, address)
-    return replace(engine, endpoint=address, environ=tuple(environ.items()))

@@ -22,7 +22,7 @@ from reprolab.vm.images import give_images
 class Sharer:
     """``engines`` is name of a worker -> endpoint of its engine, as this machine's docker command line knows it."""
 
-    engines: Mapping[str, str]
+    engines: dict[str, str]
     docker: str
     on_progress: OnProgress
     _built: dict[Cell, Built] = field(default_factory=dict)

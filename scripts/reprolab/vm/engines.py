@@ -8,9 +8,9 @@ import platform
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -92,22 +92,55 @@ def _accelerator() -> Accelerator:
 
 @contextmanager
 def engines(recipes: Mapping[str, Recipe], on_progress: OnProgress) -> Iterator[dict[str, str]]:
-    """Start a machine for each recipe, side by side; yields name -> address of the engine. They end with the block.
+    """Start a machine for each recipe; yields name -> address of the engine. They end with the block.
 
     Raises EngineError if a machine does not start; the others are ended then.
     """
-    keepers = {name: Keeper(recipe) for name, recipe in recipes.items()}
+    with machines(recipes, on_progress) as made:
+        yield made.start(recipes)
+
+
+@contextmanager
+def machines(recipes: Mapping[str, Recipe], on_progress: OnProgress) -> Iterator[Machines]:
+    """Machines that are started one after the other, as they are needed. They end with the block."""
+    made = Machines(recipes, on_progress)
     try:
-        for keeper in keepers.values():
-            keeper.start()
-        yield {
-            name: keeper.wait(lambda text, name=name: on_progress(f"vm {name}: {text}"))  # type: ignore[misc]
-            for name, keeper in keepers.items()
-        }
+        yield made
     finally:
-        for keeper in keepers.values():
+        made.end()
+
+
+@dataclass
+class Machines:
+    """The machines of these recipes, of which none runs at first."""
+
+    recipes: Mapping[str, Recipe]
+    on_progress: OnProgress
+    _keepers: dict[str, Keeper] = field(default_factory=dict)
+
+    def start(self, names: Iterable[str]) -> dict[str, str]:
+        """Start those that were not started, as many side by side as there are processors here.
+
+        Returns name -> address of the engine of these. Raises EngineError if one does not start.
+        """
+        new = [name for name in dict.fromkeys(names) if name not in self._keepers]
+        at_once = os.cpu_count() or 1
+        addresses: dict[str, str] = {}
+        for begin in range(0, len(new), at_once):
+            part = new[begin : begin + at_once]
+            for name in part:
+                self._keepers[name] = keeper = Keeper(self.recipes[name])
+                keeper.start()
+            addresses |= {name: self._wait(name) for name in part}
+        return addresses
+
+    def _wait(self, name: str) -> str:
+        return self._keepers[name].wait(lambda text: self.on_progress(f"vm {name}: {text}"))
+
+    def end(self) -> None:
+        for keeper in self._keepers.values():
             keeper.close()
-        for keeper in keepers.values():
+        for keeper in self._keepers.values():
             keeper.stop()
 
 

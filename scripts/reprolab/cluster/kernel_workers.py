@@ -1,0 +1,36 @@
+"""Virtual machines for the kernels of a question, and their workers: each starts when its kernel is asked first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from reprolab.cluster.engines import VM, NamedEngine, vm_name
+from reprolab.cluster.own import OwnWorkers
+from reprolab.cluster.share import Sharer
+from reprolab.vm import engines as vm_engines
+from reprolab.vm.engines import Machines
+
+
+@dataclass(frozen=True)
+class KernelWorkers:
+    """They run until the question ends: a kernel is often asked again, and a start takes long.
+
+    So a bisect starts those that it asks, and a question whose trials were kept starts none.
+    """
+
+    machines: Machines
+    workers: OwnWorkers
+    sharer: Sharer
+
+    def require(self, kernels: Iterable[str]) -> None:
+        """Start what lacks of the machines with these kernels, "" for none; the workers come later.
+
+        Raises EngineError if a machine does not start.
+        """
+        for kernel, address in self.machines.start(filter(None, kernels)).items():
+            named = NamedEngine(vm_name(kernel), f"{VM}{kernel}")
+            environ = vm_engines.environment(kernel, self.machines.recipes[kernel], address)
+            engine = named.running(address, environ)
+            self.sharer.engines[engine.name] = engine.endpoint
+            self.workers.add(engine)
