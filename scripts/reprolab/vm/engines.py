@@ -96,18 +96,18 @@ def engines(recipes: Mapping[str, Recipe], on_progress: OnProgress) -> Iterator[
 
     Raises EngineError if a machine does not start; the others are ended then.
     """
-    with machines(recipes, on_progress) as made:
-        yield made.start(recipes)
+    with machines(recipes, on_progress) as virtual:
+        yield virtual.start(recipes)
 
 
 @contextmanager
 def machines(recipes: Mapping[str, Recipe], on_progress: OnProgress) -> Iterator[Machines]:
     """Machines that are started one after the other, as they are needed. They end with the block."""
-    made = Machines(recipes, on_progress)
+    virtual = Machines(recipes, on_progress)
     try:
-        yield made
+        yield virtual
     finally:
-        made.end()
+        virtual.end()
 
 
 @dataclass
