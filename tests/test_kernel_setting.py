@@ -257,6 +257,7 @@ def test_a_patience_that_is_no_number_is_a_usage_error(
     with pytest.raises(UsageError, match="REPROLAB_PATIENCE="):
         patient(6.0, {"REPROLAB_PATIENCE": text})
     monkeypatch.setenv("REPROLAB_PATIENCE", text)
+    monkeypatch.setattr(vm_engines, "ensure_programs", None)
     with pytest.raises(UsageError, match="REPROLAB_PATIENCE="):
         vm_engines.recipes(tmp_path, ["5.10"], print)
 

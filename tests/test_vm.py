@@ -254,8 +254,10 @@ def monitor(path: Path, answers: list[dict[str, object]], last: str = "") -> Non
                 stream.readline()
                 stream.write('{"event": "RESUME"}\n' + json.dumps(answer) + "\n")
                 stream.flush()
-            stream.write(last)
-            stream.flush()
+            if last:
+                stream.readline()
+                stream.write(last)
+                stream.flush()
         server.close()
 
     threading.Thread(target=serve, daemon=True).start()
