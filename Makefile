@@ -76,19 +76,20 @@ SET := $(foreach factor,$(FACTORS),--set $(call quoted,$(factor)=$($(factor))))
 # AS has a value of make's own; only the one on the command line is the name of a stack.
 NAMED := $(if $(findstring command line,$(origin AS)),--as $(call quoted,$(AS)))
 # Other programs have a variable of this name in the environment.
-ON_KERNEL := $(if $(findstring command line,$(origin KERNEL)),$(KERNEL))
+# An empty one is an error of the command: it would run on this kernel.
+ON_KERNEL := $(findstring command line,$(origin KERNEL))
 JUNIT_FILE := $(if $(JUNIT),--junit $(call quoted,$(JUNIT)))
 RUN_OPTIONS := $(foreach one,$(VARIANT),--variant $(call quoted,$(one))) $(if $(TRIALS),--trials $(call quoted,$(TRIALS))) \
 	$(if $(JOBS),--jobs $(call quoted,$(JOBS))) $(if $(SEED),--seed $(call quoted,$(SEED))) \
 	$(if $(BUDGET),--budget $(call quoted,$(BUDGET))) $(if $(CONFIDENCE),--confidence $(call quoted,$(CONFIDENCE))) \
 	$(if $(KEEP_GOING),--keep-going) $(if $(KEEP),--keep) \
-	$(if $(ON_KERNEL),--kernel $(call quoted,$(ON_KERNEL))) $(JUNIT_FILE) $(SET) $(ARGS)
+	$(if $(ON_KERNEL),--kernel $(call quoted,$(KERNEL))) $(JUNIT_FILE) $(SET) $(ARGS)
 # What the questions over many cells have in common.
 QUESTION_OPTIONS = $(if $(TRIALS),--trials $(call quoted,$(TRIALS))) \
 	$(if $(BUDGET),--budget $(call quoted,$(BUDGET))) $(if $(FRESH),--fresh) $(if $(PLAN),--plan) \
 	$(if $(SEED),--seed $(call quoted,$(SEED))) $(if $(JOBS),--jobs $(call quoted,$(JOBS))) \
 	$(if $(ENGINES),--engines $(call quoted,$(ENGINES))) $(if $(SCHEDULER),--scheduler $(call quoted,$(SCHEDULER))) \
-	$(if $(SHARE_IMAGES),--share-images) $(if $(ON_KERNEL),--set $(call quoted,KERNEL=$(ON_KERNEL))) $(SET) $(ARGS)
+	$(if $(SHARE_IMAGES),--share-images) $(if $(ON_KERNEL),--set $(call quoted,KERNEL=$(KERNEL))) $(SET) $(ARGS)
 ASKED_CLAIM = $(if $(CLAIM),--claim $(call quoted,$(CLAIM)))
 BISECT_OPTIONS = $(if $(CONFIDENCE),--confidence $(call quoted,$(CONFIDENCE))) \
 	$(if $(LEAST_RATE),--least-rate $(call quoted,$(LEAST_RATE))) $(if $(GAP),--gap $(call quoted,$(GAP))) \

@@ -255,9 +255,9 @@ def test_a_virtual_machine_gets_its_address_when_it_runs(monkeypatch: pytest.Mon
     def running(recipes: dict[str, str], on_progress: object) -> Iterator[dict[str, str]]:
         yield {kernel: f"unix:///tmp/{kernel}" for kernel in recipes}
 
-    monkeypatch.setattr(vm_engines, "recipes", lambda results, kernels, on_progress: dict.fromkeys(kernels))
+    monkeypatch.setattr(vm_engines, "recipes", lambda results, kernels, on_progress: dict(zip(kernels, kernels)))
     monkeypatch.setattr(vm_engines, "engines", running)
-    monkeypatch.setattr(vm_engines, "environment", lambda kernel, recipe, address: {"K": kernel, "A": address})
+    monkeypatch.setattr(vm_engines, "environment", lambda recipe, address: {"K": recipe, "A": address})
     with session.started(read_engines("unix:///run/docker.sock vm:6.12 vm:5.10"), tmp_path, print) as engines:
         assert [(engine.name, engine.endpoint, dict(engine.environ)) for engine in engines] == [
             ("local", "unix:///run/docker.sock", {}),
@@ -268,7 +268,7 @@ def test_a_virtual_machine_gets_its_address_when_it_runs(monkeypatch: pytest.Mon
 
 def test_a_machine_that_is_required_gets_a_worker_and_images_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine in use, which has no kernel to start, is there already."""
-    monkeypatch.setattr(vm_engines, "environment", lambda kernel, recipe, address: {"K": recipe})
+    monkeypatch.setattr(vm_engines, "environment", lambda recipe, address: {"K": recipe})
     monkeypatch.setattr(vm_engines, "Keeper", lambda recipe: Mock(wait=lambda on_progress: f"unix:///tmp/{recipe}"))
     machines = vm_engines.Machines({"5.10": "five", "6.1": "six"}, print)  # type: ignore[dict-item]
     sharer = share_module.Sharer({"local": "unix:///a"}, "docker", print)
@@ -314,7 +314,7 @@ def test_a_question_over_kernels_starts_with_the_engine_in_use_alone(
     monkeypatch.setattr(driver, "forget_delivered", lambda crew: None)
     monkeypatch.setattr(session, "ensure_engine", lambda on_progress: Mock(host="unix:///a"))
     monkeypatch.setattr(session, "kernel_packages", lambda root, kernels: dict.fromkeys(kernels, "p"))
-    monkeypatch.setattr(vm_engines, "recipes", lambda results, kernels, on_progress: dict.fromkeys(kernels))
+    monkeypatch.setattr(vm_engines, "recipes", lambda results, kernels, on_progress: dict(zip(kernels, kernels)))
     monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path / "results"))
     observer = RunObserver()
     with session.measurer(tmp_path, load(tmp_path), observer, kernels=("5.10.223", "6.1.192")) as measurer:

@@ -51,7 +51,7 @@ class World:
             monkeypatch.setattr(on_kernel, name, do)
         monkeypatch.setattr(vm_engines, "recipes", lambda results, kernels_, on_progress: dict.fromkeys(kernels_))
         monkeypatch.setattr(vm_engines, "engines", self.machines)
-        monkeypatch.setattr(vm_engines, "environment", lambda kernel, recipe, address: ENVIRON)
+        monkeypatch.setattr(vm_engines, "environment", lambda recipe, address: ENVIRON)
 
     def build(self, *arguments: Any) -> BuiltImages:
         self.log.append("built")

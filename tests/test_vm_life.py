@@ -80,7 +80,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def recipe(place: Path) -> Recipe:
     """Files that the programs do not look at."""
     root, kernel = RootImage(place / "image", place / "busybox"), KernelFiles(place / "kernel")
-    return Recipe(root, kernel, Settings(), Accelerator("tcg", "slow"), place / "disks")
+    return Recipe(root, kernel, Settings(), Accelerator("tcg", "slow"), place / "disks", "5.10.223")
 
 
 def running(place: Path) -> list[int]:

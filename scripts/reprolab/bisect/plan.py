@@ -13,6 +13,7 @@ from reprolab.core import command_text
 from reprolab.core.number_words import plural
 from reprolab.measure.trial_time import time_line
 from reprolab.report.table import changes_text
+from reprolab.scenario.kernel_setting import kernel_of
 
 
 def plan_lines(root: Path, question: Question) -> Iterator[str]:
@@ -32,7 +33,12 @@ def plan_lines(root: Path, question: Question) -> Iterator[str]:
     change = ceil(log2(rules.gap + 1)) * LOOKS + enough + rules.bad_trials
     yield f"without a change: about {plural(grid, kind)} with {LOOKS} trials each; if all show the sign, one each"
     yield f"each change: about {change} trials more; a good end has {enough} trials, a bad one {rules.bad_trials}"
-    yield time_line(root, question.scenario, question.experiment.name)
+    yield time_line(
+        root,
+        question.scenario,
+        question.experiment.name,
+        on_kernels=any(kernel_of(cell.settings) for cell in question.cells()),
+    )
     yield f"nothing was run: leave out {command_text.option('plan')} to measure it"
 
 

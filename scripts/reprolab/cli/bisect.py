@@ -226,7 +226,7 @@ def bisect(
 ) -> Exit:
     """Find every change of a claim's sign along an ordered factor: first bad, last bad, fixed, back again."""
     cluster = ClusterOptions(engines, scheduler, share_images)
-    cluster.check()
+    cluster.check([factor, *pairs])
     root = project_root()
     rules = Rules(gap, confidence, least_rate, points=points)
     question = _question(root, target, factor, claim, pairs, rules, trials)

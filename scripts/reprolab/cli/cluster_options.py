@@ -9,13 +9,14 @@ from pathlib import Path
 
 import click
 
-from reprolab.cli.common import show_progress
+from reprolab.cli.common import project_root, show_progress
 from reprolab.cluster import session as cluster_session
 from reprolab.core import command_text
 from reprolab.core.errors import UsageError
 from reprolab.measure import session
 from reprolab.measure.cell import Cell, Measurer
 from reprolab.measure.hosts import host_sentences
+from reprolab.measure.kernels import full_kernel
 from reprolab.run.observer import RunObserver
 from reprolab.scenario.kernel_setting import KERNEL, kernel_of
 from reprolab.scenario.model import Claim, Scenario
@@ -41,21 +42,33 @@ class ClusterOptions:
             )
         return bool(self.engines or self.scheduler or self.kernels)
 
-    def check(self) -> None:
-        """Raise UsageError for options that do not go together, and for a text that names no engine."""
-        if self.several:
-            cluster_session.check_options(self.engines, self.scheduler, self.share_images)
+    def check(self, asked: Iterable[str]) -> None:
+        """Raise UsageError for options that do not go together, and for a text that names no engine or no kernel.
+
+        ``asked``: what the user gave as factors and values, such as "KERNEL=5.10,6.1".
+        """
+        if not self.several:
+            return
+        if any(text.partition("=")[0] == KERNEL for text in asked):
+            raise _two_ways()
+        for engine in cluster_session.check_options(self.engines, self.scheduler, self.share_images):
+            if engine.kernel:
+                full_kernel(project_root(), engine.kernel, command_text.option("engines"))
 
     def on_kernels(self, cells: Iterable[Cell]) -> ClusterOptions:
         """The options for cells of which some name a kernel. Raises UsageError if the user names engines too."""
         kernels = tuple(kernel for kernel in dict.fromkeys(kernel_of(cell.settings) for cell in cells) if kernel)
         if kernels and self.several:
-            raise UsageError(
-                f"{KERNEL} and {command_text.option('engines')} or {command_text.option('scheduler')} are two ways to "
-                "choose what runs the trials",
-                expected=f"one of the two; {KERNEL} starts its virtual machines by itself",
-            )
+            raise _two_ways()
         return replace(self, kernels=kernels)
+
+
+def _two_ways() -> UsageError:
+    return UsageError(
+        f"{KERNEL} and {command_text.option('engines')} or {command_text.option('scheduler')} are two ways to "
+        "choose what runs the trials",
+        expected=f"one of the two; {KERNEL} starts its virtual machines by itself",
+    )
 
 
 ENGINES = click.option(

@@ -83,7 +83,7 @@ def matrix(
     experiment are counted.
     """
     cluster = ClusterOptions(engines, scheduler, share_images)
-    cluster.check()
+    cluster.check([*overs, *pairs])
     root, (name, _, experiment) = project_root(), target.partition("/")
     if where:
         return _show(root, name, where, verbose)

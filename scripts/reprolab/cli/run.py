@@ -65,7 +65,7 @@ JSON = click.option(
 @click.option("--keep-going", is_flag=True, help="run the other variants even if the documented stack cannot be built")
 @click.option("--keep", is_flag=True, help="leave the stack of the first invalid trial up, or that of the last trial")
 @click.option(
-    "--kernel", default="", metavar="VERSION", help="run in a virtual machine with this kernel: 5.10, 6.1.170"
+    "--kernel", metavar="VERSION", help="run in a virtual machine with this kernel: 5.10, 6.1.170"
 )
 @junit_file.JUNIT
 @VERBOSE
@@ -82,7 +82,7 @@ def run(
     confidence: float | None,
     keep_going: bool,
     keep: bool,
-    kernel: str,
+    kernel: str | None,
     junit_path: Path | None,
     verbose: bool,
     as_json: bool,
@@ -97,7 +97,7 @@ def run(
     run_plan = plan.make_plan(loader.load(root, name), options)
     releases.check(root, run_plan.scenario, options.settings, command_text.factors())
     # The process for the virtual machine gets the same words.
-    if kernel and not elsewhere.kernel():
+    if kernel is not None and not elsewhere.kernel():
         sys.exit(_on_kernel(root, run_plan, kernel, keep))
     terminal = Output(stderr=True) if as_json else console()
     keeper = Keeper(root, show_progress) if keep else None

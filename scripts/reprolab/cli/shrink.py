@@ -67,7 +67,7 @@ def shrink(
 ) -> Exit:
     """Find the least stack that shows the sign of a claim in every trial; exit status 3 if a step was left."""
     cluster = ClusterOptions(engines, scheduler, share_images)
-    cluster.check()
+    cluster.check(pairs)
     root = project_root()
     name, _, experiment = target.partition("/")
     scenario = loader.load(root, name)

@@ -30,7 +30,7 @@ class KernelWorkers:
         """
         for kernel, address in self.machines.start(filter(None, kernels)).items():
             named = NamedEngine(vm_name(kernel), f"{VM}{kernel}")
-            environ = vm_engines.environment(kernel, self.machines.recipes[kernel], address)
+            environ = vm_engines.environment(self.machines.recipes[kernel], address)
             engine = named.running(address, environ)
             self.sharer.engines[engine.name] = engine.endpoint
             self.workers.add(engine)

@@ -196,7 +196,7 @@ def started(
     recipes = vm_engines.recipes(results, kernels, on_progress)
     with vm_engines.engines(recipes, on_progress) as addresses:
         yield tuple(
-            engine.running(address, vm_engines.environment(engine.kernel, recipes[engine.kernel], address))
+            engine.running(address, vm_engines.environment(recipes[engine.kernel], address))
             if (address := addresses.get(engine.kernel, ""))
             else engine
             for engine in engines

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from queue import Empty, Queue
+from threading import Thread
 from typing import Any
 
 from reprolab.cluster.crew import Job, Member
@@ -44,8 +49,7 @@ class Sharer:
                 self._built[cell] = result
         wanted = [self._built[known.cell] for known in cells if known.cell in self._built]
         others = [name for name in self.engines if name != self.first]
-        for name, lacking in self._offer(dispatcher, wanted, others).items():
-            self._copy(lacking, name)
+        self._copy(self._offer(dispatcher, wanted, others))
         offered = self._offer(dispatcher, wanted, others)
         if any(offered.values()):
             raise self._not_arrived(offered)
@@ -68,10 +72,42 @@ class Sharer:
             "docker info --format '{{.DriverStatus}}'",
         )
 
-    def _copy(self, references: Sequence[str], name: str) -> None:
-        if references:
-            self.on_progress(f"loading {plural(len(references), 'image')} of {self.first} into the engine of {name}")
-            give_images(self.docker, self.engines[self.first], self.engines[name], references, self.on_progress)
+    def _copy(self, lacking: Mapping[str, Sequence[str]]) -> None:
+        """Load images into engines, so many side by side as there are processors here. Raises EngineError."""
+        left: Queue[tuple[str, Sequence[str]]] = Queue()
+        for name, references in lacking.items():
+            if references:
+                left.put((name, references))
+        failures: list[Exception] = []
+
+        def work() -> None:
+            with suppress(Empty):
+                while not failures:
+                    name, references = left.get_nowait()
+                    try:
+                        self._copy_to(name, references)
+                    except Exception as error:
+                        failures.append(error)
+
+        # An interrupted question does not wait for them: they end with the machines.
+        threads = [Thread(target=work, daemon=True) for _ in range(min(left.qsize(), os.cpu_count() or 1))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            # A join without a limit would keep the signals back.
+            while thread.is_alive():
+                thread.join(0.2)
+        if failures:
+            raise failures[0]
+
+    def _copy_to(self, name: str, references: Sequence[str]) -> None:
+        begun, images = time.monotonic(), plural(len(references), "image")
+        self.on_progress(f"loading {images} of {self.first} into the engine of {name}")
+        target = self.engines[name]
+        give_images(
+            self.docker, self.engines[self.first], target, references, lambda text: self.on_progress(f"{name}: {text}")
+        )
+        self.on_progress(f"{name} has {images} after {time.monotonic() - begun:.0f} s")
 
 
 def _build_job(cell: Cell, only: str) -> Job:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 BY_MAKE = "REPROLAB_BY_MAKE"
@@ -19,6 +19,7 @@ NAMES = (
     " over claim show from factor gap points least-rate source junit engines scheduler kernel"
 )
 VARIABLES = tuple(NAMES.split())
+SHOWN_ONLY = ("-v", "--verbose", "--json")  # they change what a run prints, and not the run
 FLAGS = ("keep", "keep-going", "observe", "thin", "fresh", "plan", "deep", "share-images")
 # What make takes beside the factors, for a run and for a stack by hand.
 RUN_WORDS = (
@@ -68,6 +69,28 @@ def _as_option(word: str, value: str) -> str:
     name = word.lower().replace("_", "-")
     named = name in VARIABLES and word != "KERNEL"
     return f"--{name} {shlex.quote(value)}" if named else f"--set {shlex.quote(f'{word}={value}')}"
+
+
+def typed(words: Sequence[str]) -> str:
+    """The command of a run as its user types it; ``words`` are those of the process, `reprolab` the first."""
+    if list(words[1:2]) != ["run"] or not runs_under_make():
+        return shlex.join(words)
+    chosen: dict[str, list[str]] = {}
+    flags: list[str] = []
+    rest = iter(words[3:])
+    for word in rest:
+        name, equals, value = word.removeprefix("--").partition("=")
+        if word in SHOWN_ONLY:
+            continue
+        if name in FLAGS:
+            flags.append(option(name))
+        else:
+            chosen.setdefault(name, []).append(value if equals else next(rest, ""))
+    settings = [shlex.quote(text) for text in chosen.pop("set", [])]
+    scenario, _, experiment = words[2].partition("/")
+    named = [f"EXPERIMENT={experiment}"] if experiment else []
+    named += [option(name, shlex.quote(" ".join(values))) for name, values in chosen.items()]
+    return " ".join([f"make scenario-{scenario}", *named, *flags, *settings])
 
 
 def by_hand(target: str, scenario: str, name: str = "") -> str:

@@ -60,6 +60,15 @@ def kernel(environ: Mapping[str, str] = os.environ) -> str:
     return environ.get(KERNEL, "")
 
 
+def kernel_words(release: str, environ: Mapping[str, str] = os.environ) -> str:
+    """The kernel of an engine that is elsewhere: "5.10.223 (5.10.0-32-cloud-amd64)"; ``release`` if it is in no VM.
+
+    The release that a kernel of Debian names itself is not the version of Linux that it is built from.
+    """
+    linux = kernel(environ)
+    return f"{linux} ({release})" if linux and release and linux not in release else release or linux
+
+
 def hardware(address: str, environ: Mapping[str, str] = os.environ) -> str:
     """The machine of the engine at an address in words, "" if it is this one. Its name is not among them."""
     if named := environ.get(HARDWARE, ""):

@@ -74,6 +74,7 @@ def facts_elsewhere(engine: Engine, info: Mapping[str, Any]) -> Host:
     memory = info.get("MemTotal")
     return replace(
         facts(engine),
+        kernel=elsewhere.kernel_words(engine.kernel) or None,
         cpu=None,
         cpus=info.get("NCPU"),
         memory_mib=memory and memory // (1 << 20),

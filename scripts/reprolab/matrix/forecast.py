@@ -11,7 +11,7 @@ from reprolab.matrix import grid
 from reprolab.matrix.grid import Coordinates
 from reprolab.matrix.plan import MatrixPlan
 from reprolab.measure.axis import Axis
-from reprolab.measure.trial_time import time_per_trial
+from reprolab.measure.trial_time import NOT_KNOWN, kernels_time_line, time_per_trial
 from reprolab.pins.builds import builds_of
 from reprolab.scenario.kernel_setting import kernel_of
 
@@ -33,7 +33,7 @@ def forecast(root: Path, plan: MatrixPlan, jobs: int) -> list[str]:
     lines.append(f"builds: {len(builds)} at most; those of which this engine has the image are not built again")
     if kernels := len({kernel_of(point.cell.settings) for point in plan.points} - {""}):
         machines = plural(kernels, "virtual machine")
-        lines.append(f"{machines}, one for each kernel: a trial there may take several times as long")
+        lines.append(f"{machines}, one for each kernel: each runs one trial at a time, which may take longer there")
     lines += _time_lines(root, plan, jobs)
     lines.append(f"nothing was run: leave out {command_text.option('plan')} to measure it")
     return lines
@@ -67,9 +67,12 @@ def _time_lines(root: Path, plan: MatrixPlan, jobs: int) -> Iterator[str]:
     least, most = len(plan.points), len(plan.points) * plan.trials
     numbers = f"{plural(least, 'trial')} for the coarse map, {most} if every cell is in doubt"
     yield f"trials: {numbers}; trials that are kept from earlier questions are not run again"
+    if any(kernel_of(point.cell.settings) for point in plan.points):
+        yield kernels_time_line(root, plan.scenario, plan.experiment.name)
+        return
     trial = time_per_trial(root, plan.scenario, plan.experiment.name)
     if trial is None:
-        yield "time: not known, as there is no run of this experiment yet"
+        yield NOT_KNOWN
         return
     beside = jobs if plan.experiment.parallel else 1
     low, high = (duration(number * trial.seconds / beside) for number in (least, most))

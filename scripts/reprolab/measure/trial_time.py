@@ -14,6 +14,7 @@ from reprolab.scenario.model import Scenario
 from reprolab.scenario.trial import TrialRecord
 from reprolab.verdict.record import read_record
 
+NOT_KNOWN = "time: not known, as there is no run of this experiment yet"
 # The stages of `RunInfo.times` that each trial has.
 OF_EACH_TRIAL = ("up", "drive", "evidence", "down")
 
@@ -26,15 +27,19 @@ class TrialTime:
     source: str
 
 
-def time_per_trial(root: Path, scenario: Scenario, experiment: str) -> TrialTime | None:
-    """The time of a trial: of the newest run that has trials of the experiment, else of the run on record."""
-    return _of_newest_run(root, scenario, experiment) or _of_record(scenario)
+def time_per_trial(root: Path, scenario: Scenario, experiment: str, *, elsewhere: bool = False) -> TrialTime | None:
+    """The time of a trial: of the newest run that has trials of the experiment, else of the run on record.
+
+    With ``elsewhere`` only runs count whose engine was on another machine, else only those of this one.
+    """
+    newest = _of_newest_run(root, scenario, experiment, elsewhere)
+    return newest if newest or elsewhere else _of_record(scenario)
 
 
-def _of_newest_run(root: Path, scenario: Scenario, experiment: str) -> TrialTime | None:
+def _of_newest_run(root: Path, scenario: Scenario, experiment: str, elsewhere: bool) -> TrialTime | None:
     for run in reversed(lookup.runs_of(root, scenario.name)):
         try:
-            trials = run.trials()
+            trials = run.trials() if bool(run.info().host.hardware) is elsewhere else []
         except LabError:
             continue
         every = [sum(trial.seconds.values()) for trial in trials if _is_measure(trial, experiment) and trial.seconds]
@@ -60,9 +65,24 @@ def _of_record(scenario: Scenario) -> TrialTime | None:
     return TrialTime(total / number, source) if total and number else None
 
 
-def time_line(root: Path, scenario: Scenario, experiment: str) -> str:
-    """How long a trial takes, for a plan whose number of trials depends on what they show."""
+def time_line(root: Path, scenario: Scenario, experiment: str, *, on_kernels: bool = False) -> str:
+    """How long a trial takes, for a plan whose number of trials depends on what they show.
+
+    ``on_kernels``: virtual machines run the trials.
+    """
+    if on_kernels:
+        return kernels_time_line(root, scenario, experiment)
     trial = time_per_trial(root, scenario, experiment)
     if trial is None:
-        return "time: not known, as there is no run of this experiment yet"
+        return NOT_KNOWN
     return f"time: {trial.seconds:.0f} s a trial, without builds ({trial.source})"
+
+
+def kernels_time_line(root: Path, scenario: Scenario, experiment: str) -> str:
+    """How long a trial takes in a virtual machine, as far as a run there has shown it."""
+    without = "without builds, starts of machines, and loading images into them"
+    if there := time_per_trial(root, scenario, experiment, elsewhere=True):
+        return f"time: {there.seconds:.0f} s a trial, {without} ({there.source})"
+    here = time_per_trial(root, scenario, experiment)
+    on_this = f"; on this machine a trial takes {here.seconds:.0f} s" if here else ""
+    return f"time: not known, as no run of this experiment was in a virtual machine yet{on_this}"

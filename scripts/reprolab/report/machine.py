@@ -16,8 +16,15 @@ from reprolab.verdict.document import VerdictDocument
 def machine_lines(
     scenario: Scenario, run: RunInfo, verdict: VerdictDocument, trials: Sequence[TrialRecord]
 ) -> list[str]:
-    """A line each on several hosts, on the busy trials, and on what was not measured; none where nothing is to say."""
-    return [line for line in (hosts_line(trials), busy_line(scenario, verdict), missing_line(run, trials)) if line]
+    """A line each on another machine, several hosts, the busy trials, and what was not measured, if there is any."""
+    lines = (elsewhere_line(run), hosts_line(trials), busy_line(scenario, verdict), missing_line(run, trials))
+    return [line for line in lines if line]
+
+
+def elsewhere_line(run: RunInfo) -> str:
+    """The machine of the engine and its kernel, if that machine is not this one."""
+    host = run.host
+    return f"ran elsewhere: {host.hardware}, kernel {host.kernel or '?'}" if host.hardware else ""
 
 
 def hosts_line(trials: Sequence[TrialRecord]) -> str:

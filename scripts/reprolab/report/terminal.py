@@ -46,7 +46,7 @@ def header(scenario: Scenario, run: RunInfo) -> Text:
         f"kernel {host.kernel or '?'}",
         f"engine {host.engine or '?'}",
         f"compose {host.compose or '?'}",
-        f"{host.cpus or '?'} × {host.cpu or '?'}",
+        f"{host.cpus or '?'} × {host.cpu or ('processors' if host.hardware else '?')}",
     ]
     text = Text(f"{scenario.name} · {scenario.title}", style="bold")
     text.append(f"   {run.started}\n", style="dim")

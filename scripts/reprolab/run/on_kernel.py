@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -55,9 +56,8 @@ def run_on_kernel(plan: Plan, kernel: str, results: Path, words: Sequence[str], 
     recipes = vm_engines.recipes(results, [kernel], on_progress)
     built = build_images(plan, engine, client(), results, on_progress)
     with vm_engines.engines(recipes, on_progress) as addresses:
-        environ = os.environ | vm_engines.environment(kernel, recipes[kernel], addresses[kernel])
-        on_progress(f"loading {plural(len(built.references), 'image')} into the engine of the virtual machine")
-        give_images(engine.docker, engine.host, addresses[kernel], built.references, on_progress)
+        environ = os.environ | vm_engines.environment(recipes[kernel], addresses[kernel])
+        _load(engine, addresses[kernel], built.references, on_progress)
         machine = client(environ)
         for base in built.bases:
             # Else the run would look for a base image of its own, and reach no network.
@@ -69,6 +69,13 @@ def run_on_kernel(plan: Plan, kernel: str, results: Path, words: Sequence[str], 
             expected="a run that ends by itself; what it has written until then is kept",
         )
     return status
+
+
+def _load(engine: Engine, address: str, references: Sequence[str], on_progress: OnProgress) -> None:
+    on_progress(f"loading {plural(len(references), 'image')} into the engine of the virtual machine")
+    begun = time.monotonic()
+    give_images(engine.docker, engine.host, address, references, on_progress)
+    on_progress(f"its engine has them after {time.monotonic() - begun:.0f} s")
 
 
 def build_images(

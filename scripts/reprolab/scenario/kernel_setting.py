@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from reprolab.core import command_text
 from reprolab.core.errors import UsageError
 
 KERNEL = "KERNEL"
@@ -26,6 +27,12 @@ def check_kernel(text: str, where: str) -> None:
         raise UsageError(
             f"{where}: {KERNEL} has no ranges, as {text!r} would be",
             expected=f"each kernel by its name, such as {KERNEL}=5.10,6.1,6.12",
+        )
+    if "," in text:
+        raise UsageError(
+            f"{where}: {text!r} are several kernels",
+            expected="one kernel; a matrix compares several",
+            advice=command_text.ask("matrix", "SCENARIO", {"OVER": f"{KERNEL}={text}"}),
         )
     if not TEXT.fullmatch(text):
         raise UsageError(

@@ -12,6 +12,7 @@ from rich.text import Text
 from reprolab.core import command_text
 from reprolab.measure.trial_time import time_line
 from reprolab.report.table import NOTHING, changes_text
+from reprolab.scenario.kernel_setting import kernel_of
 from reprolab.scenario.load_settings import LOAD_SETTINGS
 from reprolab.shrink.question import Question
 from reprolab.shrink.steps import space_of
@@ -41,5 +42,6 @@ def show(root: Path, console: Console, question: Question) -> None:
         f"trials: {trials} of the starting stack; at least 1 of a step that is refused, {trials} of one that is "
         f"accepted; {trials} more of the least stack, and {trials} of its control"
     )
-    console.print(time_line(root, question.scenario, question.experiment.name))
+    on_kernel = bool(kernel_of(question.cell({}).settings))
+    console.print(time_line(root, question.scenario, question.experiment.name, on_kernels=on_kernel))
     console.print(f"nothing was run: leave out {command_text.option('plan')} to measure it")

@@ -25,7 +25,7 @@ from reprolab.engine.install import EXTERNAL
 from reprolab.vm.accelerator import Accelerator, accelerator, require_architecture
 from reprolab.vm.keeper import FAILED, PROGRESS, READY, order_of
 from reprolab.vm.kernel_files import kernel_files
-from reprolab.vm.kernels import Archive, Kernels, choose
+from reprolab.vm.kernels import Archive, Kernels, choose, name_of
 from reprolab.vm.leftovers import remove_leftovers
 from reprolab.vm.machine import Recipe
 from reprolab.vm.programs import ensure_programs
@@ -54,7 +54,9 @@ def recipes(results: Path, kernels: Sequence[str], on_progress: OnProgress) -> d
     chosen = {wanted: choose(known, wanted) for wanted in kernels}
     root = root_image(machine, kept, on_progress)
     return {
-        wanted: Recipe(root, kernel_files(archive, kernel, kept, on_progress), settings, kind, kept)
+        wanted: Recipe(
+            root, kernel_files(archive, kernel, kept, on_progress), settings, kind, kept, name_of(kernel, known)
+        )
         for wanted, kernel in chosen.items()
     }
 
@@ -65,14 +67,14 @@ def known_kernels(results: Path) -> Kernels:
     return Archive.open(Machine(), _cache(results) / "apt").kernels()
 
 
-def environment(kernel: str, recipe: Recipe, address: str) -> dict[str, str]:
+def environment(recipe: Recipe, address: str) -> dict[str, str]:
     """What a process must have in its environment to run trials on the engine of a machine at this address."""
     kind = recipe.accelerator
     return {
         "DOCKER_HOST": address,
         "REPROLAB_ENGINE": EXTERNAL,
         elsewhere.PORTS: elsewhere.ELSEWHERE,
-        elsewhere.KERNEL: kernel,
+        elsewhere.KERNEL: recipe.linux,
         elsewhere.HARDWARE: f"{elsewhere.VIRTUAL_MACHINE} ({kind.name.upper()})",
         **({PATIENCE: os.environ.get(PATIENCE) or TCG_PATIENCE} if kind.slow else {}),
     }

@@ -8,48 +8,73 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from reprolab.core.progress import OnProgress
 from reprolab.core.subprocesses import CommandError, run
 from reprolab.engine.image_copy import LIMIT, copy_images
+from reprolab.vm import qemu
 
 # In the directory of a machine, beside the socket of its engine.
-ORDERS, IMAGES = "orders.sock", "images"
+ORDERS, IMAGES, MONITOR = "orders.sock", "images", "monitor.sock"
 SIZE = 16 << 30  # bytes of the disk; what is not written takes no space
 LOADED = "loaded"
+STEP = 20.0  # seconds between two lines of progress
 
 
 def give_images(docker: str, source: str, target: str, references: Sequence[str], on_progress: OnProgress) -> None:
     """Copy images from one engine to another. Raises EngineError."""
     directory = Path(target.removeprefix("unix://")).parent
     if references and target.startswith("unix://") and (directory / ORDERS).is_socket():
-        obstacle = by_disk(docker, source, directory, references)
+        obstacle = by_disk(docker, source, directory, references, on_progress)
         if not obstacle:
             return
         on_progress(f"the images go through ssh, which takes longer: {obstacle}")
     copy_images(docker, source, target, references)
 
 
-def by_disk(docker: str, source: str, directory: Path, references: Sequence[str]) -> str:
+def by_disk(
+    docker: str, source: str, directory: Path, references: Sequence[str], on_progress: OnProgress = lambda text: None
+) -> str:
     """Give a machine images by its disk; returns why that was not possible, "" if it was."""
     try:
         with (directory / IMAGES).open("r+b") as disk:
             run([docker, "--host", source, "save", *references], stdout=disk, timeout=LIMIT)
             # The program has moved the place in the file that it shares with this process.
             length = os.lseek(disk.fileno(), 0, os.SEEK_CUR)
-        answer = ask(directory / ORDERS, f"{length}\n")
+        before = qemu.images_read(directory / MONITOR)
+
+        def show() -> None:
+            read = max(0, qemu.images_read(directory / MONITOR) - before)
+            on_progress(f"{min(100, 100 * read // max(1, length))} % of {length / 1e6:.0f} MB are loaded")
+
+        answer = ask(directory / ORDERS, f"{length}\n", show)
     except (CommandError, OSError) as error:
         return str(error).splitlines()[0]
     return "" if answer == LOADED else answer or "the machine has ended"
 
 
-def ask(orders: Path, text: str) -> str:
-    """Send a line to a machine and wait for its line; "" if it has ended."""
+def ask(orders: Path, text: str, waits: Callable[[], None] = lambda: None) -> str:
+    """Send a line to a machine and wait for its line, with a call of ``waits`` from time to time; "" if it has ended.
+
+    Raises TimeoutError if there is no answer after LIMIT.
+    """
+    end, answer = time.monotonic() + LIMIT, b""
     with socket.socket(socket.AF_UNIX) as line:
-        line.settimeout(LIMIT)
+        line.settimeout(STEP)
         line.connect(str(orders))
         line.sendall(text.encode("ascii"))
-        with line.makefile("r", encoding="utf-8", errors="replace") as answers:
-            return answers.readline().strip()
+        while b"\n" not in answer:
+            try:
+                part = line.recv(4096)
+            except TimeoutError:
+                if time.monotonic() > end:
+                    raise
+                waits()
+                continue
+            if not part:
+                break
+            answer += part
+    return answer.partition(b"\n")[0].decode("utf-8", "replace").strip()

@@ -36,6 +36,7 @@ def order_of(recipe: Recipe) -> dict[str, Any]:
         "settings": asdict(recipe.settings),
         "accelerator": asdict(recipe.accelerator),
         "disks": str(recipe.disks),
+        "linux": recipe.linux,
     }
 
 
@@ -47,6 +48,7 @@ def machine_of(order: dict[str, Any]) -> VirtualMachine:
         Settings(**order["settings"]),
         Accelerator(**order["accelerator"]),
         Path(order["disks"]),
+        order["linux"],
     )
     return VirtualMachine(recipe)
 

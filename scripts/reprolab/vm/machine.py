@@ -18,7 +18,7 @@ from reprolab.core.foreign_text import short
 from reprolab.core.progress import OnProgress
 from reprolab.vm import qemu
 from reprolab.vm.accelerator import VARIABLE, Accelerator
-from reprolab.vm.images import IMAGES, ORDERS, SIZE
+from reprolab.vm.images import IMAGES, MONITOR, ORDERS, SIZE
 from reprolab.vm.kernel_files import KernelFiles
 from reprolab.vm.keys import Keys, tunnel
 from reprolab.vm.leftovers import PREFIX, claim, disks_of
@@ -49,6 +49,8 @@ class Recipe:
     accelerator: Accelerator
     disks: Path
     """A directory with room for the disk, which is removed as soon as the machine has opened it."""
+    linux: str
+    """What names the kernel: its version of Linux, 5.10.223, or its release if a newer one has the same version."""
 
 
 @dataclass
@@ -135,7 +137,7 @@ class VirtualMachine:
             disk=disk,
             images=images,
             console=here / CONSOLE,
-            monitor=here / "monitor.sock",
+            monitor=here / MONITOR,
             orders=here / ORDERS,
         )
 

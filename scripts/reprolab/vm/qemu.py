@@ -17,6 +17,8 @@ from reprolab.vm.settings import Settings
 ANSWER_LIMIT = 20.0  # seconds
 # "TCP[HOST_FORWARD]  12       127.0.0.1 46163       10.0.2.15    22     0     0"
 FORWARD = re.compile(r"^\s*TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s+\S+\s+22\s", re.MULTILINE)
+# The disk for images is the fourth one: "virtio3: rd_bytes=1048576 wr_bytes=0 ..."
+IMAGES_READ = re.compile(r"^virtio3\b.*?\brd_bytes=(\d+)", re.MULTILINE)
 # The kernel ends the machine when it panics; nothing is written about its start but errors.
 KERNEL_LINE = "console=ttyS0 quiet panic=-1"
 
@@ -86,6 +88,15 @@ def ssh_port(monitor: Path) -> int:
         return forwarded_port(ask(monitor, ["info usernet"])[0])
     except (OSError, EngineError, ValueError):
         return 0
+
+
+def images_read(monitor: Path) -> int:
+    """How many bytes the machine has read of its disk for images; 0 if its monitor does not answer."""
+    try:
+        match = IMAGES_READ.search(ask(monitor, ["info blockstats"])[0])
+    except (OSError, EngineError, ValueError):
+        return 0
+    return int(match[1]) if match else 0
 
 
 def ask(monitor: Path, commands: Sequence[str]) -> list[str]:

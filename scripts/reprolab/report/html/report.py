@@ -84,7 +84,7 @@ def page(scenario: Scenario, run: RunDirectory, recorded: RecordedRun | None) ->
         headline=_headline(verdict),
         drift=_drift(scenario, verdict, info, recorded),
         facts=_facts(scenario, info),
-        repeat=" ".join(info.command) if customs else command_text.run(scenario.name),
+        repeat=_repeat(scenario, info, bool(customs)),
         where_and_when=[*_host(info)[:2], info.started],
         hosts=sum(base.origin == "host" for base in info.bases.values()),
         finding=_finding(scenario, recorded),
@@ -133,6 +133,12 @@ def _finding(scenario: Scenario, recorded: RecordedRun | None) -> dict[str, str]
     return {"text": scenario.finding, "run": recorded.verdict.run if recorded else ""} if scenario.finding else None
 
 
+def _repeat(scenario: Scenario, info: RunInfo, customs: bool) -> str:
+    """The command of the run; of one that differs in nothing but its trials, the command of the scenario."""
+    chosen = customs or info.host.hardware or {"--variant", "--experiment"} & set(info.command)
+    return command_text.typed(info.command) if chosen else command_text.run(scenario.name)
+
+
 def _facts(scenario: Scenario, info: RunInfo) -> list[tuple[str, list[str]]]:
     """The facts of a run as (name, lines): document, time, command, host and so on. Unknown facts are left out."""
     bases = sorted({base.detail or "" for base in info.bases.values()})
@@ -155,7 +161,7 @@ def _host(info: RunInfo) -> list[str]:
     """What is known of the run's machine: processors, kernel, engine and so on, the most important first."""
     host = info.host
     known = (("kernel", host.kernel), ("engine", host.engine), ("Compose", host.compose), ("cgroup", host.cgroup))
-    processor = [f"{host.cpus} × {host.cpu}"] if host.cpu and host.cpus else []
+    processor = [f"{host.cpus} × {host.cpu or 'processors'}"] if host.cpus and (host.cpu or host.hardware) else []
     hardware = [host.hardware] if host.hardware else []
     return [*hardware, *processor, *(f"{name} {value}" for name, value in known if value)]
 
