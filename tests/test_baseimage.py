@@ -33,6 +33,7 @@ from reprolab.baseimage.resolve import (
     resolve_base,
 )
 from reprolab.core.errors import BaseImageError, EngineError, UsageError
+from reprolab.engine import elsewhere
 from reprolab.engine.images import listed_images
 
 KEYRING = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
@@ -119,7 +120,9 @@ def fallback_images(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return builds
 
 
-def test_a_base_from_a_bundle_keeps_its_name_and_id(fallback_images: list[str]) -> None:
+def test_a_base_from_a_bundle_keeps_its_name_and_id(
+    fallback_images: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No registry is asked and nothing is built. The id is that of the first machine: image names depend on it."""
     reference, identity = "reprolab-base/python:3.6.15-host-bookworm", "b" * 64
     loaded = image({"reprolab.base": "host", "reprolab.base.debian": "12.11"})
@@ -129,6 +132,9 @@ def test_a_base_from_a_bundle_keeps_its_name_and_id(fallback_images: list[str]) 
     assert (base.reference, base.image_id, base.origin) == (reference, f"sha256:{identity}", Origin.HOST)
     assert "came in a bundle, built on the host where that was made, with Debian 12.11" in base.detail
     assert (engine.pulls, fallback_images) == ([], [])
+    # In a virtual machine no base comes from a bundle.
+    monkeypatch.setenv(elsewhere.KERNEL, "5.10.223")
+    assert "came from the engine of this machine, built there with Debian 12.11" in resolve(engine).detail
 
 
 def test_a_replaced_base_of_a_bundle_is_ignored(fallback_images: list[str]) -> None:

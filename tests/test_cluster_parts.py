@@ -6,7 +6,8 @@ import io
 import json
 import sys
 import tarfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -255,7 +256,7 @@ def test_a_virtual_machine_gets_its_address_when_it_runs(monkeypatch: pytest.Mon
     def running(recipes: dict[str, str], on_progress: object) -> Iterator[dict[str, str]]:
         yield {kernel: f"unix:///tmp/{kernel}" for kernel in recipes}
 
-    monkeypatch.setattr(vm_engines, "recipes", lambda results, kernels, on_progress: dict(zip(kernels, kernels)))
+    monkeypatch.setattr(vm_engines, "recipes", lambda results, kernels, on_progress: {name: name for name in kernels})
     monkeypatch.setattr(vm_engines, "engines", running)
     monkeypatch.setattr(vm_engines, "environment", lambda recipe, address: {"K": recipe, "A": address})
     with session.started(read_engines("unix:///run/docker.sock vm:6.12 vm:5.10"), tmp_path, print) as engines:
@@ -314,7 +315,7 @@ def test_a_question_over_kernels_starts_with_the_engine_in_use_alone(
     monkeypatch.setattr(driver, "forget_delivered", lambda crew: None)
     monkeypatch.setattr(session, "ensure_engine", lambda on_progress: Mock(host="unix:///a"))
     monkeypatch.setattr(session, "kernel_packages", lambda root, kernels: dict.fromkeys(kernels, "p"))
-    monkeypatch.setattr(vm_engines, "recipes", lambda results, kernels, on_progress: dict(zip(kernels, kernels)))
+    monkeypatch.setattr(vm_engines, "recipes", lambda results, kernels, on_progress: {name: name for name in kernels})
     monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path / "results"))
     observer = RunObserver()
     with session.measurer(tmp_path, load(tmp_path), observer, kernels=("5.10.223", "6.1.192")) as measurer:
@@ -415,6 +416,34 @@ def test_images_that_did_not_arrive_are_an_error(arrive: bool, monkeypatch: pyte
         with pytest.raises(EngineError, match=r"are not there: app:1 on vm-5\.10\.223"):
             sharer.share(dispatcher, [known])
     assert given == ["app:1"]
+
+
+def test_images_get_into_so_many_engines_at_once_as_there_are_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine in a slow machine needs minutes; two of them need no longer."""
+    both = threading.Barrier(2, timeout=10)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr(share_module, "give_images", lambda *arguments: both.wait())
+    shown: list[str] = []
+    sharer = share_module.Sharer(dict.fromkeys("labcd", "unix:///x"), "docker", shown.append)
+    sharer._copy({"a": ["i:1"], "b": ["i:1", "i:2"], "c": [], "d": ["i:1"], "l": ["i:1"]})
+    assert "loading 2 images of l into the engine of b" in shown
+    assert len([text for text in shown if " has " in text]) == 4
+
+
+def test_images_that_one_engine_does_not_take_end_the_loading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that load are not waited for in vain: nobody begins another one."""
+    names: list[str] = []
+
+    def give(docker: str, here: str, there: str, references: Sequence[str], on_progress: object) -> None:
+        names.extend(references)
+        raise EngineError("no space")
+
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    monkeypatch.setattr(share_module, "give_images", give)
+    sharer = share_module.Sharer(dict.fromkeys("lab", "unix:///x"), "docker", print)
+    with pytest.raises(EngineError, match="no space"):
+        sharer._copy({"a": ["i:1"], "b": ["i:2"]})
+    assert names == ["i:1"]
 
 
 def test_without_the_extra_there_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:

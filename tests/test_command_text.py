@@ -50,6 +50,20 @@ def test_the_kernel_of_a_question_is_a_setting(monkeypatch: pytest.MonkeyPatch) 
     assert command_text.option("kernel", "5.10") == "KERNEL=5.10"
 
 
+def test_a_run_is_named_as_its_user_types_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What changes the output only is left out for make."""
+    given = "run blink/lamp --variant old --variant=new --set A=1 --kernel 5.10 --keep-going -v --set B=x --output DIR"
+    words = ("reprolab", *given.split(), "--set", "C=two words")
+    monkeypatch.delenv(command_text.BY_MAKE, raising=False)
+    assert command_text.typed(words) == f"reprolab {given} --set 'C=two words'"
+    monkeypatch.setenv(command_text.BY_MAKE, "1")
+    assert command_text.typed(words) == (
+        "make scenario-blink EXPERIMENT=lamp VARIANT='old new' KERNEL=5.10 ARGS=\"--output DIR\" KEEP_GOING=1 "
+        "A=1 B=x 'C=two words'"
+    )
+    assert command_text.typed(("reprolab", "judge", "x")) == "reprolab judge x"
+
+
 def test_a_message_has_the_words_that_were_typed(monkeypatch: pytest.MonkeyPatch) -> None:
     """make's variables where make runs the lab; options of `reprolab` that no variable stands for stay."""
     message = "Invalid value for '--trials': 'x'; --keep-going and --follow"

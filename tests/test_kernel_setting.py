@@ -211,7 +211,7 @@ def question_of(
 # -- what a machine has ---------------------------------------------------------------------------
 
 
-def test_a_need_is_that_of_the_machine_with_the_kernel(tmp_path: Path) -> None:
+def test_a_need_is_that_of_the_machine_with_the_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine that only builds the images is not asked, even if it lacks what the variant needs."""
     needs = '  requires:\n    - {kernel: "<6", why: the lamp is old}\n'
     lay_out(tmp_path, compose=COMPOSE.replace("services:\n", f"{needs}services:\n"))
@@ -220,6 +220,10 @@ def test_a_need_is_that_of_the_machine_with_the_kernel(tmp_path: Path) -> None:
     def lacking(kernel: str, machine: str, **changes: str) -> str:
         return lacks(scenario, changes, "lamp", HostState(kernel, "v2", "x86_64", machine=machine))
 
+    monkeypatch.setenv(elsewhere.KERNEL, "6.1.192")
+    assert HostState.of(replace(ENGINE, kernel="6.1.0-56-cloud-amd64")).kernel == "6.1.192"
+    monkeypatch.delenv(elsewhere.KERNEL)
+    assert HostState.of(ENGINE).kernel == ENGINE.kernel
     assert lacking("6.18.0", "", KERNEL="5.10.223") == ""
     assert lacking("5.10.0-32-cloud-amd64", "5.10.223", KERNEL="5.10.223") == ""
     assert "a kernel <6, it has 6.1.0-56" in lacking("6.1.0-56-cloud-amd64", "6.1.192", KERNEL="6.1.192")
@@ -385,6 +389,10 @@ def test_a_plan_names_the_full_version_and_starts_no_machine(words: list[str], e
         (["matrix", "blink", "--over", "KERNEL"], "names no values"),
         (["matrix", "blink", "--over", "KERNEL=5.10", "--set", "KERNEL=6.1"], "KERNEL is given twice"),
         (["matrix", "blink", "--over", "KERNEL=5.10", "--engines", "unix:///run/docker.sock"], "two ways to choose"),
+        (["matrix", "blink", "--over", "KERNEL=5.10", "--engines", "unix:///x vm:6.1"], "two ways to choose"),
+        (["shrink", "blink", "--set", "KERNEL=5.10", "--scheduler", "tcp://lab:1"], "two ways to choose"),
+        (["shrink", "blink", "--engines", "unix:///x vm:4.9", "--share-images"], "this distribution has no such one"),
+        (["shrink", "blink", "--set", "KERNEL=5.10,6.1"], "'5.10,6.1' are several kernels"),
         (["bisect", "blink", "--factor", "KERNEL"], "KERNEL of blink has no range"),
         (["bisect", "blink", "--factor", "KERNEL=5.10,6.1", "--set", "KERNEL=6.1"], "KERNEL is the factor"),
         (["bisect", "blink", "--factor", "RELEASE=1.0,0.9", "--set", "KERNEL=4.9"], "this distribution has no such"),
@@ -422,6 +430,9 @@ def test_a_map_over_kernels_is_measured_on_their_machines(checkout: Path, monkey
         ("bisect", ["FACTOR=KERNEL=5.10,6.1"], ["bisect", "--factor", "KERNEL=5.10,6.1"]),
         ("shrink", ["KERNEL=6.12"], ["shrink", "--set", "KERNEL=6.12"]),
         ("scenario", [], ["run"]),
+        # It is an error, since the run would be on this kernel.
+        ("scenario", ["KERNEL="], ["run", "--kernel", ""]),
+        ("shrink", ["KERNEL="], ["shrink", "--set", "KERNEL="]),
     ],
 )
 def test_make_has_a_word_for_it(target: str, given: list[str], words: list[str]) -> None:

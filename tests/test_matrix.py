@@ -15,6 +15,7 @@ import pytest
 from cases import ROOT, claim, in_memory, lay_out, load, trial
 from reprolab.core.errors import EngineError, Exit, UsageError
 from reprolab.core.terminal import Terminal
+from reprolab.engine.host_facts import Host
 from reprolab.evidence import lookup
 from reprolab.evidence.run_info import ABORTED, BUDGET, COMPLETE, FAILED, RUNNING, RunInfo
 from reprolab.matrix import forecast, session
@@ -27,7 +28,7 @@ from reprolab.matrix.state import State, state_of
 from reprolab.matrix.strategy import Survey
 from reprolab.measure.axis import Axis, Value
 from reprolab.measure.cell import Cell
-from reprolab.measure.trial_time import time_per_trial
+from reprolab.measure.trial_time import time_line, time_per_trial
 from reprolab.scenario import loader
 from reprolab.scenario.digest import case_digest
 from reprolab.scenario.model import Experiment
@@ -499,6 +500,22 @@ def test_the_expected_time_is_that_of_earlier_trials(tmp_path: Path, results: Pa
     newer.append(trial(experiment="other", number=5, seconds={"up": 1.0}))
     lines = forecast_of(tmp_path, releases(30), trials=10)
     assert f"time: 10 min to 100 min, without builds, at 20 s a trial (median of 3 trials of run {newer.name})" in lines
+
+
+def test_the_expected_time_in_a_virtual_machine_is_that_of_runs_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run here says nothing of them, and the other way round."""
+    scenario = load(tmp_path)
+    assert time_line(tmp_path, scenario, "lamp", on_kernels=True).endswith("in a virtual machine yet")
+    here, there = (lookup.create_run(tmp_path, "blink") for _ in range(2))
+    here.write_info(RunInfo("blink"))
+    here.append(trial(seconds={"up": 7.0}))
+    assert time_line(tmp_path, scenario, "lamp", on_kernels=True).endswith("; on this machine a trial takes 7 s")
+    there.write_info(RunInfo("blink", host=Host(hardware="virtual machine (TCG)")))
+    there.append(trial(seconds={"up": 70.0}))
+    assert time_line(tmp_path, scenario, "lamp", on_kernels=True).startswith("time: 70 s a trial, without builds, sta")
+    assert time_line(tmp_path, scenario, "lamp").startswith("time: 7 s a trial")
 
 
 def test_the_expected_time_may_come_from_the_record() -> None:

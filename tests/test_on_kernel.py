@@ -306,6 +306,8 @@ def test_the_process_for_the_machine_runs_the_trials(checkout: Path, monkeypatch
     [
         (["--kernel", "4.9"], "this distribution has no such one"),
         (["--kernel", "latest"], "KERNEL is 'latest'"),
+        (["--kernel", ""], "KERNEL is ''"),
+        (["--kernel", "5.10,6.1"], "reprolab matrix SCENARIO --over KERNEL=5.10,6.1"),
         (["--kernel", "5.10", "--keep"], "a virtual machine ends with the run"),
         (["--kernel", "5.10", "--variant", "nope"], "no variant 'nope'"),
     ],

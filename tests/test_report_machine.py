@@ -65,14 +65,18 @@ def test_what_was_not_measured_is_said_once() -> None:
     assert missing_line(RunInfo("blink", machine={"load": 1.0}), [trial(), trial(machine={"load": 2.0})]) == ""
 
 
+VIRTUAL = {"kernel": "5.10.223 (5.10.0-32-cloud-amd64)", "hardware": "virtual machine (TCG)"}
+
+
 def test_terminal_text_and_page_have_the_lines(tmp_path: Path) -> None:
     """The terminal, report.txt and report.html say the same."""
-    run = run_of(tmp_path, IDLE, rows(True, False), machine={"missing": NO_PRESSURE})
+    run = run_of(tmp_path, IDLE, rows(True, False), machine={"missing": NO_PRESSURE}, host=VIRTUAL)
     console = Console(record=True, width=200)
     write.report(console, IDLE, run)
     for text in (console.export_text(), (run.path / "report.txt").read_text(), report.page(IDLE, run, None)):
         assert "during 1 of 3 trials (documented 1); they do not count for B-1" in text
         assert NO_PRESSURE in text
+        assert "ran elsewhere: virtual machine (TCG), kernel 5.10.223 (5.10.0-32-cloud-amd64)" in text
 
 
 # -- series ----------------------------------------------------------------------------------------

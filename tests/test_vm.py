@@ -65,12 +65,15 @@ def test_a_kernel_is_the_newest_that_begins_with_the_numbers(wanted: str, kernel
     assert choose(KERNELS, wanted) == kernel
 
 
+EXPECTED = "one of these versions of Linux, or the first numbers of one: 5.10.218, 5.10.223, 6.1.192, 6.12.117"
+
+
 @pytest.mark.parametrize("wanted", ["6.2", "6.1.19", "cloud", "6.", ""])
 def test_a_kernel_that_is_not_there_is_a_usage_error_that_names_those_that_are(wanted: str) -> None:
     """From the oldest to the newest."""
     with pytest.raises(UsageError) as caught:
         choose(KERNELS, wanted)
-    assert caught.value.expected == "one of 5.10.218, 5.10.223, 6.1.192, 6.12.117, or the first numbers of one"
+    assert caught.value.expected == EXPECTED
 
 
 @pytest.mark.parametrize("empty", [True, False])
@@ -279,6 +282,15 @@ def test_a_monitor_is_asked_and_its_events_are_no_answers(tmp_path: Path) -> Non
     monitor(tmp_path / "ended", [{"return": {}}])
     with pytest.raises((EngineError, OSError)):
         qemu.ask(tmp_path / "ended", ["info usernet"])
+
+
+def test_how_much_of_the_images_a_machine_has_read(tmp_path: Path) -> None:
+    """Of the fourth disk; a monitor that does not answer has read none."""
+    rows = "virtio0: rd_bytes=7 wr_bytes=0\r\nvirtio3: rd_bytes=1048576 wr_bytes=0 rd_operations=4\r\n"
+    monitor(tmp_path / "good", [{"return": {}}, {"return": rows}])
+    assert qemu.images_read(tmp_path / "good") == 1048576
+    monitor(tmp_path / "other", [{"return": {}}, {"return": "virtio0: rd_bytes=7"}])
+    assert qemu.images_read(tmp_path / "other") == qemu.images_read(tmp_path / "none") == 0
 
 
 @pytest.mark.parametrize(

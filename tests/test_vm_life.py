@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from reprolab.core.errors import EngineError
-from reprolab.vm import keeper
+from reprolab.vm import images, keeper, qemu
 from reprolab.vm.accelerator import Accelerator
 from reprolab.vm.engines import Keeper, engines
 from reprolab.vm.images import IMAGES, ORDERS, give_images
@@ -270,7 +270,9 @@ def docker(place: Path) -> str:
     return str(place / "bin/docker")
 
 
-def guest(directory: Path, answer: str, got: list[tuple[str, str]]) -> threading.Thread:
+def guest(
+    directory: Path, answer: str, got: list[tuple[str, str]], begins: threading.Event | None = None
+) -> threading.Thread:
     """A machine at the other end of the serial line: it keeps what it is told, with so much of the disk."""
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(directory / ORDERS))
@@ -282,6 +284,8 @@ def guest(directory: Path, answer: str, got: list[tuple[str, str]]) -> threading
             length = stream.readline().strip()
             with (directory / IMAGES).open() as disk:
                 got.append((length, disk.read(int(length))))
+            if begins:
+                begins.wait(10)
             stream.write(answer)
             stream.flush()
 
@@ -307,6 +311,29 @@ def test_images_get_into_a_machine_by_its_disk(place: Path, docker: str) -> None
     calls = (place / "pids.docker").read_text().splitlines()
     assert [call.split()[2] for call in calls].count("load") == 2
     assert files(place) == []
+
+
+def test_a_machine_that_loads_for_long_is_asked_how_far_it_is(
+    place: Path, docker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until it answers."""
+    read = iter([100, 107])
+    asked = threading.Event()
+
+    def images_read(monitor: Path) -> int:
+        number = next(read, 114)
+        if number == 114:
+            asked.set()
+        return number
+
+    monkeypatch.setattr(qemu, "images_read", images_read)
+    monkeypatch.setattr(images, "STEP", 0.05)
+    with engines({"6.1": recipe(place)}, print) as endpoints:
+        directory = Path(endpoints["6.1"].removeprefix("unix://")).parent
+        shown: list[str] = []
+        guest(directory, "loaded\n", [], asked)
+        give_images(docker, "unix:///here", endpoints["6.1"], ["a:1", "b:2"], shown.append)
+    assert shown[:2] == ["50 % of 0 MB are read", "0 MB are read; it unpacks them"]
 
 
 def test_images_that_cannot_be_saved_are_an_error(place: Path, docker: str, monkeypatch: pytest.MonkeyPatch) -> None:

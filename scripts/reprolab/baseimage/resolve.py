@@ -20,6 +20,7 @@ from docker.models.images import Image
 from reprolab.baseimage import fallback
 from reprolab.core.errors import BaseImageError, UsageError
 from reprolab.core.progress import OnProgress
+from reprolab.engine import elsewhere
 from reprolab.engine.failures import engine_errors
 from reprolab.engine.images import ListedImage, listed_images
 from reprolab.engine.labels import BUNDLED, remove_bundled_names
@@ -224,7 +225,9 @@ def _bundled(official: str, client: docker.DockerClient) -> Base | None:
         if repository in names and reference:
             identity = f"sha256:{names[repository].rpartition(':')[2]}"
             origin = Origin.HOST if image.labels.get(fallback.LABEL) == "host" else Origin.LOCAL
-            return Base(official, reference, identity, origin, "", f"{official} came in a bundle{_where(image)}")
+            # Into a virtual machine of the lab nothing gets but images of this machine's engine.
+            way = "came from the engine of this machine" if elsewhere.kernel() else "came in a bundle"
+            return Base(official, reference, identity, origin, "", f"{official} {way}{_where(image)}")
     return None
 
 
@@ -233,7 +236,8 @@ def _where(image: ListedImage) -> str:
         return f"; {image.labels.get(f'{fallback.LABEL}.detail', '?')}"
     if image.labels.get(fallback.LABEL) != "host":
         return ""
-    return f", built on the host where that was made, with Debian {image.labels.get(f'{fallback.LABEL}.debian', '?')}"
+    host = "there" if elsewhere.kernel() else "on the host where that was made,"
+    return f", built {host} with Debian {image.labels.get(f'{fallback.LABEL}.debian', '?')}"
 
 
 def _official(official: str, image: Image, origin: Origin, source: str) -> Base:

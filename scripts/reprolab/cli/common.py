@@ -91,7 +91,7 @@ def boundary(command: Callable[..., Exit | None]) -> Callable[..., None]:
         except LabError as error:
             _finish(error.exit_status, error, as_json)
         except KeyboardInterrupt:
-            where = "" if interrupts.standing() else "the stack is down, "
+            where = "the stack is down, " if interrupts.stood() and not interrupts.standing() else ""
             _finish(Exit.INTERRUPTED, LabError(f"interrupted; {where}the evidence so far is kept"), as_json)
         except SystemExit:
             raise

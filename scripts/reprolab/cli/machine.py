@@ -48,8 +48,8 @@ def doctor(as_json: bool) -> None:
         f"engine {engine.version} (API {engine.api}) at {engine.host} · bases: {base.detail}",
         f"compose {engine.compose} · buildx {engine.buildx} · client {engine.docker}",
         f"kernel {engine.kernel} · cgroup {engine.cgroup} · {engine.os}",
-        f"base images: policy {policy(os.environ)} (REPROLAB_BASES)",
         f"virtual machines: {vm.detail}",
+        f"base images: policy {policy(os.environ)} (REPROLAB_BASES)",
     )
     base_lines = (f"  made by the lab: {tag}" for tag in fallbacks)
     for line in (*facts, *base_lines, *hand_stacks.left_lines(client())):

@@ -64,9 +64,7 @@ JSON = click.option(
 )
 @click.option("--keep-going", is_flag=True, help="run the other variants even if the documented stack cannot be built")
 @click.option("--keep", is_flag=True, help="leave the stack of the first invalid trial up, or that of the last trial")
-@click.option(
-    "--kernel", metavar="VERSION", help="run in a virtual machine with this kernel: 5.10, 6.1.170"
-)
+@click.option("--kernel", metavar="VERSION", help="run in a virtual machine with this kernel: 5.10, 6.1.170")
 @junit_file.JUNIT
 @VERBOSE
 @JSON

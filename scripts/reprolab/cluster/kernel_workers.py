@@ -9,6 +9,7 @@ from reprolab.cluster.engines import VM, NamedEngine, vm_name
 from reprolab.cluster.own import OwnWorkers
 from reprolab.cluster.share import Sharer
 from reprolab.vm import engines as vm_engines
+from reprolab.vm.engine_disk import engine_disk
 from reprolab.vm.engines import Machines
 
 
@@ -26,9 +27,15 @@ class KernelWorkers:
     def require(self, kernels: Iterable[str]) -> None:
         """Start what lacks of the machines with these kernels, "" for none; the workers come later.
 
-        Raises EngineError if a machine does not start.
+        They have the images that were built so far. Raises EngineError if a machine does not start.
         """
-        for kernel, address in self.machines.start(filter(None, kernels)).items():
+        lacking = self.machines.lacking(filter(None, kernels))
+        if not lacking:
+            return
+        recipe, sharer = self.machines.recipes[lacking[0]], self.sharer
+        source = sharer.engines[sharer.first]
+        filled = engine_disk(sharer.docker, source, sharer.images, recipe.root, recipe.disks, self.machines.on_progress)
+        for kernel, address in self.machines.start(lacking, filled).items():
             named = NamedEngine(vm_name(kernel), f"{VM}{kernel}")
             environ = vm_engines.environment(self.machines.recipes[kernel], address)
             engine = named.running(address, environ)

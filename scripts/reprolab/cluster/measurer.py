@@ -91,9 +91,12 @@ class ClusterMeasurer:
 
     def _run(self, cells: Mapping[Cell, int]) -> None:
         """Run so many further trials of each cell: first those without load, then the others."""
-        self.require_kernels([kernel_of(cell.settings) for cell in cells])
         if self.sharer:
-            self.sharer.share(self.dispatcher, [self._cells[cell] for cell in cells])
+            known = [self._cells[cell] for cell in cells]
+            self.sharer.build(self.dispatcher, known)
+            # A machine that starts has all that was built until then.
+            self.require_kernels([kernel_of(cell.settings) for cell in cells])
+            self.sharer.share(self.dispatcher, known)
         able = {cell: n for cell, n in cells.items() if not self._cells[cell].obstacle}
         for cell, n in able.items():
             self._cells[cell].plan(n)

@@ -37,8 +37,13 @@ class Sharer:
         """The worker that builds."""
         return next(iter(self.engines))
 
-    def share(self, dispatcher: Dispatcher, cells: Sequence[KnownCell]) -> None:
-        """Build the images of cells on the first engine, and give them to the others. Raises EngineError."""
+    @property
+    def images(self) -> dict[str, str]:
+        """Reference -> id of the images that were built so far."""
+        return {name: identity for built in self._built.values() for name, identity in built.references().items()}
+
+    def build(self, dispatcher: Dispatcher, cells: Sequence[KnownCell]) -> None:
+        """Build the images of cells on the first engine. Raises EngineError."""
         new = {known.cell: known for known in cells if known.cell not in self._built}
         results = _Results(self.first)
         dispatcher.run([[_build_job(cell, self.first)] for cell in new], results)
@@ -47,6 +52,9 @@ class Sharer:
                 new[cell].obstacle = result.reason
             else:
                 self._built[cell] = result
+
+    def share(self, dispatcher: Dispatcher, cells: Sequence[KnownCell]) -> None:
+        """Give the images of cells, which are built, to the other engines. Raises EngineError."""
         wanted = [self._built[known.cell] for known in cells if known.cell in self._built]
         others = [name for name in self.engines if name != self.first]
         self._copy(self._offer(dispatcher, wanted, others))

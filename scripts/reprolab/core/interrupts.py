@@ -33,6 +33,7 @@ class _State:
     depth: int = 0
     pending: bool = False
     standing: dict[str, None] = field(default_factory=dict)
+    stood: bool = False
 
 
 _state = _State()
@@ -133,6 +134,7 @@ def _raise_pending() -> None:
 def stands(name: str) -> None:
     """Note what this process has on the engine: it is named if it has to stay there."""
     _state.standing[name] = None
+    _state.stood = True
 
 
 def is_gone(name: str) -> None:
@@ -143,6 +145,11 @@ def is_gone(name: str) -> None:
 def standing() -> list[str]:
     """What this process still has on the engine."""
     return list(_state.standing)
+
+
+def stood() -> bool:
+    """Whether this process has had anything on the engine."""
+    return _state.stood
 
 
 def remains() -> str:

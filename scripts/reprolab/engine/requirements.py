@@ -44,7 +44,8 @@ class HostState:
     def of(cls, engine: Engine) -> HostState:
         """The machine of an engine."""
         return cls(
-            engine.kernel or platform.release(),
+            # Debian calls a kernel 6.1.0-56 whose version of Linux is 6.1.192.
+            elsewhere.kernel() or engine.kernel or platform.release(),
             engine.cgroup,
             engine.architecture or platform.machine(),
             elsewhere=elsewhere.ports_elsewhere(engine.host),

@@ -35,6 +35,11 @@ def accept(root: Path, run: RunDirectory, *, thin: bool = False) -> Path:
     scenario = loader.load(root, info.scenario)
     if not info.complete:
         raise UsageError(f"{run.name} is {info.status or 'of unknown status'}", expected="a complete run")
+    if info.host.hardware:
+        raise UsageError(
+            f"{run.name} ran elsewhere: {info.host.hardware}, with kernel {info.host.kernel}",
+            expected="a run on this machine and its own kernel: a record is compared with later runs, which are here",
+        )
     if info.rounds and info.rounds.cut:
         raise UsageError(f"{run.name} was cut short; rounds: {info.rounds.words}", expected="a run without a budget")
     planned = {(variant.experiment, variant.variant) for variant in info.plan}
@@ -42,11 +47,6 @@ def accept(root: Path, run: RunDirectory, *, thin: bool = False) -> Path:
     if missing := wanted - planned:
         names = ", ".join(sorted(f"{experiment}/{variant}" for experiment, variant in missing))
         raise UsageError(f"{run.name} left out {names}", expected="a run of all variants")
-    if info.host.hardware:
-        raise UsageError(
-            f"{run.name} ran elsewhere: {info.host.hardware}, with kernel {info.host.kernel}",
-            expected="a run on this machine and its own kernel: a record is compared with later runs, which are here",
-        )
     checked = run.checked_trials()
     if checked.faults:
         raise UsageError(

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,12 +22,14 @@ from reprolab.core.number_words import plural
 from reprolab.core.progress import OnProgress
 from reprolab.engine import labels
 from reprolab.engine.detect import Engine, client, compose_command, ensure_engine
+from reprolab.engine.images import listed_images
 from reprolab.run.plan import Plan
 from reprolab.run.runner import package_cache
 from reprolab.stack.builds import Builder
 from reprolab.stack.images import describe
 from reprolab.stack.prepare import StackPreparer, StackRequest
 from reprolab.vm import engines as vm_engines
+from reprolab.vm.engine_disk import engine_disk
 from reprolab.vm.images import give_images
 
 OWNER = "kernel"  # names what is built here for a virtual machine
@@ -55,10 +57,13 @@ def run_on_kernel(plan: Plan, kernel: str, results: Path, words: Sequence[str], 
     engine = ensure_engine(on_progress)
     recipes = vm_engines.recipes(results, [kernel], on_progress)
     built = build_images(plan, engine, client(), results, on_progress)
-    with vm_engines.engines(recipes, on_progress) as addresses:
+    recipe, references = recipes[kernel], ids_of(client(), built.references)
+    filled = engine_disk(engine.docker, engine.host, references, recipe.root, recipe.disks, on_progress)
+    with vm_engines.engines(recipes, on_progress, filled) as addresses:
         environ = os.environ | vm_engines.environment(recipes[kernel], addresses[kernel])
-        _load(engine, addresses[kernel], built.references, on_progress)
         machine = client(environ)
+        there = ids_of(machine, references)
+        _load(engine, addresses[kernel], [name for name in references if name not in there], on_progress)
         for base in built.bases:
             # Else the run would look for a base image of its own, and reach no network.
             keep_bundled(base.official, base.reference, base.image_id, machine)
@@ -71,7 +76,15 @@ def run_on_kernel(plan: Plan, kernel: str, results: Path, words: Sequence[str], 
     return status
 
 
+def ids_of(api: docker.DockerClient, references: Iterable[str]) -> dict[str, str]:
+    """Reference -> id of the images that an engine has."""
+    ids = {tag: image.id for image in listed_images(api) for tag in image.tags}
+    return {name: ids[name] for name in references if name in ids}
+
+
 def _load(engine: Engine, address: str, references: Sequence[str], on_progress: OnProgress) -> None:
+    if not references:
+        return
     on_progress(f"loading {plural(len(references), 'image')} into the engine of the virtual machine")
     begun = time.monotonic()
     give_images(engine.docker, engine.host, address, references, on_progress)

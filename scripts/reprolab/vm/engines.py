@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -93,13 +93,17 @@ def _accelerator() -> Accelerator:
 
 
 @contextmanager
-def engines(recipes: Mapping[str, Recipe], on_progress: OnProgress) -> Iterator[dict[str, str]]:
+def engines(
+    recipes: Mapping[str, Recipe], on_progress: OnProgress, filled: Path | None = None
+) -> Iterator[dict[str, str]]:
     """Start a machine for each recipe; yields name -> address of the engine. They end with the block.
+
+    ``filled`` is a disk that has images already.
 
     Raises EngineError if a machine does not start; the others are ended then.
     """
     with machines(recipes, on_progress) as virtual:
-        yield virtual.start(recipes)
+        yield virtual.start(recipes, filled)
 
 
 @contextmanager
@@ -120,18 +124,23 @@ class Machines:
     on_progress: OnProgress
     _keepers: dict[str, Keeper] = field(default_factory=dict)
 
-    def start(self, names: Iterable[str]) -> dict[str, str]:
+    def lacking(self, names: Iterable[str]) -> list[str]:
+        """Those that were not started, each once."""
+        return [name for name in dict.fromkeys(names) if name not in self._keepers]
+
+    def start(self, names: Iterable[str], filled: Path | None = None) -> dict[str, str]:
         """Start those that were not started, as many side by side as there are processors here.
 
-        Returns name -> address of the engine of these. Raises EngineError if one does not start.
+        Each has a copy of the disk ``filled``, if there is one. Returns name -> address of the engine of these. Raises
+        EngineError if one does not start.
         """
-        new = [name for name in dict.fromkeys(names) if name not in self._keepers]
+        new = self.lacking(names)
         at_once = os.cpu_count() or 1
         addresses: dict[str, str] = {}
         for begin in range(0, len(new), at_once):
             part = new[begin : begin + at_once]
             for name in part:
-                self._keepers[name] = keeper = Keeper(self.recipes[name])
+                self._keepers[name] = keeper = Keeper(replace(self.recipes[name], filled=filled))
                 keeper.start()
             addresses |= {name: self._wait(name) for name in part}
         return addresses

@@ -48,7 +48,11 @@ def by_disk(
 
         def show() -> None:
             read = max(0, qemu.images_read(directory / MONITOR) - before)
-            on_progress(f"{min(100, 100 * read // max(1, length))} % of {length / 1e6:.0f} MB are loaded")
+            size = f"{length / 1e6:.0f} MB"
+            # The engine unpacks them when it has read all.
+            on_progress(
+                f"{100 * read // length} % of {size} are read" if read < length else f"{size} are read; it unpacks them"
+            )
 
         answer = ask(directory / ORDERS, f"{length}\n", show)
     except (CommandError, OSError) as error:

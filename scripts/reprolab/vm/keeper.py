@@ -32,23 +32,26 @@ def order_of(recipe: Recipe) -> dict[str, Any]:
     return {
         "image": str(recipe.root.image),
         "busybox": str(recipe.root.busybox),
+        "packed": str(recipe.root.packed),
         "kernel": str(recipe.kernel.directory),
         "settings": asdict(recipe.settings),
         "accelerator": asdict(recipe.accelerator),
         "disks": str(recipe.disks),
         "linux": recipe.linux,
+        "filled": str(recipe.filled or ""),
     }
 
 
 def machine_of(order: dict[str, Any]) -> VirtualMachine:
     """The machine of an order."""
     recipe = Recipe(
-        RootImage(Path(order["image"]), Path(order["busybox"])),
+        RootImage(Path(order["image"]), Path(order["busybox"]), Path(order["packed"])),
         KernelFiles(Path(order["kernel"])),
         Settings(**order["settings"]),
         Accelerator(**order["accelerator"]),
         Path(order["disks"]),
         order["linux"],
+        Path(order["filled"]) if order["filled"] else None,
     )
     return VirtualMachine(recipe)
 

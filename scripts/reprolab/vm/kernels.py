@@ -95,7 +95,9 @@ def choose(kernels: Sequence[Kernel], wanted: str) -> Kernel:
             )
         raise UsageError(
             f"kernel {wanted}: this distribution has no such one",
-            expected=f"one of {known}, or the first numbers of one" if known else "a distribution that has kernels",
+            expected=f"one of these versions of Linux, or the first numbers of one: {known}"
+            if known
+            else "a distribution that has kernels",
             advice="apt-get update, if the kernel is new" if known else "apt-get update",
         )
     return max(fitting, key=lambda kernel: kernel.rank)

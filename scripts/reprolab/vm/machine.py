@@ -16,6 +16,7 @@ from typing import BinaryIO
 from reprolab.core.errors import EngineError
 from reprolab.core.foreign_text import short
 from reprolab.core.progress import OnProgress
+from reprolab.core.subprocesses import run
 from reprolab.vm import qemu
 from reprolab.vm.accelerator import VARIABLE, Accelerator
 from reprolab.vm.images import IMAGES, MONITOR, ORDERS, SIZE
@@ -29,6 +30,7 @@ from reprolab.vm.start_archive import start_archive
 STEP = 0.2  # seconds between two looks
 # Seconds until the engine answers. Measured: 20 to 57 s with TCG on two cores that others used too.
 LIMITS = {"kvm": 60.0, "tcg": 300.0}
+COPY_LIMIT = 300.0  # seconds
 GRACE = 5.0  # seconds for a program to end
 LAST_LINES = 5
 CONSOLE, QEMU_LOG, SSH_LOG = "console.log", "qemu.log", "ssh.log"
@@ -51,6 +53,8 @@ class Recipe:
     """A directory with room for the disk, which is removed as soon as the machine has opened it."""
     linux: str
     """What names the kernel: its version of Linux, 5.10.223, or its release if a newer one has the same version."""
+    filled: Path | None = None
+    """A disk that has the images already, of which the machine gets a copy."""
 
 
 @dataclass
@@ -81,6 +85,9 @@ class VirtualMachine:
         files.start.write_bytes(start_archive(self.recipe.root, self.recipe.kernel, keys))
         with _new(files.disk) as disk:
             disk.truncate(DISK)
+        if self.recipe.filled:
+            copy = ("cp", "--sparse=always", "--reflink=auto", str(self.recipe.filled), str(files.disk))
+            run(copy, timeout=COPY_LIMIT)
         self._images = _new(files.images)
         self._images.truncate(SIZE)
         # It has no name while the machine runs, and this process has it open.

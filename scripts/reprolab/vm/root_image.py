@@ -19,7 +19,7 @@ from reprolab.core.subprocesses import CommandError, run
 from reprolab.engine.apt import Machine
 from reprolab.vm.disk_image import make_image
 
-RECIPE = 1  # increase it when this module changes the content of the image
+RECIPE = 2  # increase it when this module changes the content of the image
 # docker.io: the engine. openssh-server: the way to it. busybox-static: the first steps of the start.
 PACKAGES = ("docker.io", "iptables", "openssh-server", "mount", "kmod", "iproute2", "e2fsprogs", "busybox-static")
 BUSYBOX = "usr/bin/busybox"
@@ -28,14 +28,15 @@ UNPACK_LIMIT = 300.0  # seconds
 
 @dataclass(frozen=True)
 class RootImage:
-    """The image, and the program of the first steps."""
+    """The image, the program of the first steps, and the same files as an archive for a container."""
 
     image: Path
     busybox: Path
+    packed: Path
 
     @property
     def complete(self) -> bool:
-        return self.image.is_file() and self.busybox.is_file()
+        return all(path.is_file() for path in (self.image, self.busybox, self.packed))
 
 
 def fingerprint(host: HostConfig) -> str:
@@ -48,7 +49,7 @@ def root_image(machine: Machine, cache: Path, on_progress: OnProgress) -> RootIm
     """Return the image; it is built if there is none. Raises EngineError, or BaseImageError without mmdebstrap."""
     host = read_host(machine.environ, machine.root)
     name = f"root-{fingerprint(host)}"
-    image = RootImage(cache / f"{name}.img", cache / f"{name}.busybox")
+    image = RootImage(cache / f"{name}.img", cache / f"{name}.busybox", cache / f"{name}.tar.gz")
     if image.complete:
         return image
     with directory_lock(cache, "builds the root file system of virtual machines", on_progress):
@@ -79,6 +80,8 @@ def _build(machine: Machine, host: HostConfig, image: RootImage, on_progress: On
             packed.unlink()
             strip(tree)
             make_image(machine, tree, draft)
+            with replacing(image.packed) as archive:
+                run(["tar", "-C", str(tree), "-I", "gzip -1", "-cf", str(archive), "."], timeout=UNPACK_LIMIT)
         except CommandError as error:
             raise EngineError(
                 f"the root file system of virtual machines could not be built: {error}",

@@ -27,10 +27,12 @@ chmod 600 /root/.ssh/authorized_keys /etc/ssh/host_key
 /usr/sbin/sshd -h /etc/ssh/host_key -o PidFile=none -o UsePAM=no -o PasswordAuthentication=no || fail "sshd"
 mark sshd
 
-# Images and containers are on a disk that is empty at each start.
-mke2fs -q -F -t ext4 -O ^has_journal -E lazy_itable_init=1,nodiscard -m 0 /dev/vdc || fail "no disk for the engine"
+# Images and containers are on a disk that is empty at each start, or has the images already.
 mkdir -p /var/lib/docker
-mount /dev/vdc /var/lib/docker || fail "no disk for the engine"
+mount -t ext4 /dev/vdc /var/lib/docker 2>/dev/null || {
+  mke2fs -q -F -t ext4 -O ^has_journal -E lazy_itable_init=1,nodiscard -m 0 /dev/vdc &&
+    mount -t ext4 /dev/vdc /var/lib/docker || fail "no disk for the engine"
+}
 
 # What the engine would load one by one.
 modprobe -qa overlay bridge br_netfilter veth nf_tables nft_compat nft_chain_nat xt_conntrack xt_MASQUERADE xt_addrtype &
