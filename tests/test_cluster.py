@@ -38,6 +38,7 @@ from reprolab.cluster.tasks import CloseWorkplaces, Opening
 from reprolab.cluster.workplace import FOLDER, run_on
 from reprolab.core.errors import EngineError, LabError, UsageError
 from reprolab.core.waiting import wait_until
+from reprolab.engine import elsewhere
 from reprolab.engine.host_facts import Host
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import BuiltImage, Image
@@ -197,7 +198,8 @@ def driver(cluster: LocalCluster, scenario: Scenario, tmp_path: Path) -> Iterato
 
         def make(load: bool = False, **options: Any) -> Driver:
             lab = Lab(tmp_path / "workers", **{k: options.pop(k) for k in list(options) if k in Lab.__annotations__})
-            question = Question(f"q{len(LABS)}", "", "blink", case_digest(scenario.directory), version("reprolab"), 2)
+            jobs, case = options.pop("jobs", 2), case_digest(scenario.directory)
+            question = Question(f"q{len(LABS)}", "", "blink", case, version("reprolab"), jobs)
             LABS[question.id] = lab
             observer = Lines()
             crew = Crew(client, Opening(question, FakeBench), observer.progress)
@@ -251,12 +253,16 @@ def test_a_round_of_compared_cells_stays_on_one_host(driver: Callable[..., Drive
     assert len({worker for worker, _, _ in lab.lab.log}) == 3
 
 
+def ignored(*given: Any) -> None:
+    """Does nothing."""
+
+
 def test_a_cell_of_a_kernel_runs_on_its_machine_only(
     driver: Callable[..., Driver], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A cell without a kernel runs on the engine in use, which is the first; its machine may be the busiest."""
     monkeypatch.setattr(measurer_module, "vm_name", lambda kernel: kernel)
-    first = SimpleNamespace(first="0", share=lambda dispatcher, cells: None)
+    first = SimpleNamespace(first="0", build=ignored, share=ignored)
     lab = driver(by_kernel=True, sharer=first, at_once=1)
     one, two = (Cell("lamp", (("KERNEL", name),)) for name in "12")
     both = Cell("lamp", (("WORKERS", "3"), ("KERNEL", "2")))
@@ -272,16 +278,18 @@ def test_a_machine_is_required_only_when_its_kernel_is_asked(
     """For trials that were kept it is not needed."""
     monkeypatch.setattr(measurer_module, "vm_name", lambda kernel: kernel)
     events: list[Any] = []
-    first = SimpleNamespace(first="0", share=lambda dispatcher, cells: events.append("share"))
+    first = SimpleNamespace(
+        first="0", build=lambda *given: events.append("build"), share=lambda *given: events.append("share")
+    )
     one, two = (Cell("lamp", (("KERNEL", name),)) for name in "12")
     lab = driver(by_kernel=True, sharer=first, require_kernels=events.append)
     lab.measure({one: 2})
-    assert events == [["1"], "share"], "images come when the machine is there"
+    assert events == ["build", ["1"], "share"], "a machine that starts has the images that were built"
     lab.measure({one: 2, two: 1})
-    assert events[2:] == [["2"], "share"]
+    assert events[3:] == ["build", ["2"], "share"]
     again = driver(by_kernel=True, sharer=first, require_kernels=events.append)
     again.measure({one: 2, two: 1})
-    assert len(events) == 4
+    assert len(events) == 6
 
 
 def test_without_its_machine_a_cell_of_a_kernel_is_an_error(
@@ -289,7 +297,7 @@ def test_without_its_machine_a_cell_of_a_kernel_is_an_error(
 ) -> None:
     """No other machine may run it instead. The cells of the others are measured before, or in the next question."""
     monkeypatch.setattr(measurer_module, "vm_name", lambda kernel: kernel)
-    first = SimpleNamespace(first="0", share=lambda dispatcher, cells: None)
+    first = SimpleNamespace(first="0", build=ignored, share=ignored)
     lab = driver(by_kernel=True, sharer=first, boots={"1": "refuses"})
     with pytest.raises(LabError, match=r"KERNEL=1 runs on no worker:\n  1: no engine answers"):
         lab.measure({Cell("lamp", (("KERNEL", "1"),)): 1})
@@ -331,6 +339,27 @@ def test_trials_without_load_run_side_by_side(driver: Callable[..., Driver]) -> 
     lab.measurer.block_of = lambda cell: cell
     lab.measure({OLD: 6, NEW: 6})
     assert 3 < lab.lab.most["same"] <= 6
+
+
+@pytest.mark.parametrize(("processors", "most"), [("2", {1}), ("1", {1, 2})])
+def test_trials_in_virtual_machines_have_no_more_processors_than_this_machine(
+    processors: str, most: set[int], driver: Callable[..., Driver], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each machine is a host of its own, and all use the processors of this one."""
+    monkeypatch.setenv(elsewhere.KERNEL, "5.10.223")
+    monkeypatch.setenv("REPROLAB_VM_CPUS", processors)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    running: list[str] = []
+    seen: set[int] = set()
+
+    def does(name: str, task: TrialTask) -> None:
+        running.append(name)
+        seen.add(len(running))
+        time.sleep(0.1)
+        running.remove(name)
+
+    driver(jobs=1, at_once=1, does=does, block_of=lambda cell: cell).measure({OLD: 3, NEW: 3})
+    assert seen == most
 
 
 def test_the_trial_of_an_engine_that_fails_goes_to_another_worker(driver: Callable[..., Driver]) -> None:

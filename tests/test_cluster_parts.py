@@ -20,7 +20,7 @@ from cases import load
 from click.testing import CliRunner
 from reprolab.cli.cluster_options import ClusterOptions
 from reprolab.cli.main import main
-from reprolab.cluster import archive, driver, own, session
+from reprolab.cluster import archive, driver, kernel_workers, own, session
 from reprolab.cluster import crew as crew_module
 from reprolab.cluster import share as share_module
 from reprolab.cluster.archive import Archive, pack, unpack
@@ -40,7 +40,7 @@ from reprolab.core.errors import BuildError, EngineError, EvidenceError, Exit, L
 from reprolab.core.subprocesses import run
 from reprolab.engine.apt import Machine
 from reprolab.evidence.run_dir import TrialDirectory
-from reprolab.evidence.run_info import PlanEntry, RunInfo
+from reprolab.evidence.run_info import BuiltImage, Image, PlanEntry, RunInfo
 from reprolab.evidence.trials_file import TrialLines
 from reprolab.evidence.whole import hold_against_plan
 from reprolab.measure.cell import Cell
@@ -267,23 +267,34 @@ def test_a_virtual_machine_gets_its_address_when_it_runs(monkeypatch: pytest.Mon
         ]
 
 
+NAMES = {"5.10": "five", "6.1": "six"}
+
+
 def test_a_machine_that_is_required_gets_a_worker_and_images_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine in use, which has no kernel to start, is there already."""
-    monkeypatch.setattr(vm_engines, "environment", lambda recipe, address: {"K": recipe})
+    monkeypatch.setattr(vm_engines, "environment", lambda recipe, address: {"K": recipe.name})
     monkeypatch.setattr(vm_engines, "Keeper", lambda recipe: Mock(wait=lambda on_progress: f"unix:///tmp/{recipe}"))
-    machines = vm_engines.Machines({"5.10": "five", "6.1": "six"}, print)  # type: ignore[dict-item]
+    disks: list[tuple[str, str]] = []
+    monkeypatch.setattr(
+        vm_engines, "replace", lambda recipe, filled: disks.append((recipe.name, filled)) or recipe.name
+    )
+    monkeypatch.setattr(kernel_workers, "engine_disk", lambda docker, source, images, *others: f"disk of {images}")
+    recipes: Any = {number: SimpleNamespace(name=name, root="", disks="") for number, name in NAMES.items()}
+    machines = vm_engines.Machines(recipes, print)
     sharer = share_module.Sharer({"local": "unix:///a"}, "docker", print)
     workers: Any = Mock()
     starts = KernelWorkers(machines, workers, sharer)
     starts.require(["", "5.10", "5.10"])
     starts.require(["5.10", ""])
     assert sharer.engines == {"local": "unix:///a", "vm-5.10": "unix:///tmp/five"}
+    sharer._built[Cell("lamp")] = Built({"app": BuiltImage(Image("app:1", "sha256:1"), {})}, {})
     starts.require(["6.1", "5.10"])
     added = [call.args[0] for call in workers.add.call_args_list]
     assert [(engine.name, engine.endpoint, engine.environ) for engine in added] == [
         ("vm-5.10", "unix:///tmp/five", (("K", "five"),)),
         ("vm-6.1", "unix:///tmp/six", (("K", "six"),)),
     ]
+    assert disks == [("five", "disk of {}"), ("six", "disk of {'app:1': 'sha256:1'}")]
 
 
 def test_machines_start_side_by_side_as_there_are_processors(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,6 +306,7 @@ def test_machines_start_side_by_side_as_there_are_processors(monkeypatch: pytest
 
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     monkeypatch.setattr(vm_engines, "Keeper", keeper)
+    monkeypatch.setattr(vm_engines, "replace", lambda recipe, filled: recipe)
     with vm_engines.machines(dict(zip("abc", "abc", strict=True)), print) as machines:  # type: ignore[arg-type]
         machines.start("abc")
     assert events == ["start a", "start b", "wait", "wait", "start c", "wait"]
@@ -314,7 +326,7 @@ def test_a_question_over_kernels_starts_with_the_engine_in_use_alone(
     monkeypatch.setattr(driver, "crew_of", crew_of)
     monkeypatch.setattr(driver, "forget_delivered", lambda crew: None)
     monkeypatch.setattr(session, "ensure_engine", lambda on_progress: Mock(host="unix:///a"))
-    monkeypatch.setattr(session, "kernel_packages", lambda root, kernels: dict.fromkeys(kernels, "p"))
+    monkeypatch.setattr(session, "machines_of", lambda root, kernels: dict.fromkeys(kernels, "p"))
     monkeypatch.setattr(vm_engines, "recipes", lambda results, kernels, on_progress: {name: name for name in kernels})
     monkeypatch.setenv("REPROLAB_RESULTS", str(tmp_path / "results"))
     observer = RunObserver()
@@ -410,6 +422,7 @@ def test_images_that_did_not_arrive_are_an_error(arrive: bool, monkeypatch: pyte
     sharer = share_module.Sharer({"local": "unix:///a", "vm-5.10.223": "unix:///b"}, "docker", print)
     dispatcher: Any = Engines()
     known: Any = SimpleNamespace(cell=Cell("lamp", (("KERNEL", "5.10.223"),)), obstacle="")
+    sharer.build(dispatcher, [known])
     if arrive:
         sharer.share(dispatcher, [known])
     else:

@@ -70,7 +70,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def recipe(accelerator: str) -> Recipe:
     """A machine whose files are not there."""
-    root, kernel = RootImage(Path("image"), Path("busybox")), KernelFiles(Path("kernel"))
+    root, kernel = RootImage(Path("image"), Path("busybox"), Path("packed")), KernelFiles(Path("kernel"))
     return Recipe(root, kernel, Settings(), Accelerator(accelerator, "test"), Path("disks"), "5.10.223")
 
 

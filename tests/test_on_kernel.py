@@ -29,6 +29,7 @@ from reprolab.vm import engines as vm_engines
 from reprolab.vm.kernels import Kernel
 
 BASE = Base("python:3.12-slim", "reprolab-base/python:1", "sha256:1", Origin.HOST, "", "built here")
+RECIPE = SimpleNamespace(root="root", disks="disks")
 ENVIRON = {"DOCKER_HOST": "unix:///tmp/vm.sock", elsewhere.KERNEL: "5.10.223"}
 
 
@@ -40,6 +41,7 @@ class World:
         self.environ: dict[str, str] = {}
         self.command: list[str] = []
         self.status = 0
+        self.there: dict[str, str] = {}
         for name, do in {
             "ensure_engine": lambda on_progress: SimpleNamespace(docker="docker", host="unix:///run/docker.sock"),
             "client": lambda environ=os.environ: environ.get("DOCKER_HOST", "here"),
@@ -47,9 +49,13 @@ class World:
             "give_images": lambda docker, source, target, names, say: self.log.append(f"{source} -> {target}: {names}"),
             "keep_bundled": lambda official, reference, image, client: self.log.append(f"{official} on {client}"),
             "in_place": self.run,
+            "ids_of": lambda api, names: dict.fromkeys(names, "sha256:1") if api == "here" else self.there,
+            "engine_disk": self.fill,
         }.items():
             monkeypatch.setattr(on_kernel, name, do)
-        monkeypatch.setattr(vm_engines, "recipes", lambda results, kernels_, on_progress: dict.fromkeys(kernels_))
+        monkeypatch.setattr(
+            vm_engines, "recipes", lambda results, kernels_, on_progress: dict.fromkeys(kernels_, RECIPE)
+        )
         monkeypatch.setattr(vm_engines, "engines", self.machines)
         monkeypatch.setattr(vm_engines, "environment", lambda recipe, address: ENVIRON)
 
@@ -57,9 +63,12 @@ class World:
         self.log.append("built")
         return BuiltImages(["app:1", BASE.reference], [BASE])
 
+    def fill(self, docker: str, source: str, images: dict[str, str], *others: Any) -> str:
+        return f"disk of {list(images)}"
+
     @contextmanager
-    def machines(self, recipes: dict[str, Any], on_progress: Any) -> Iterator[dict[str, str]]:
-        self.log.append(f"started {', '.join(recipes)}")
+    def machines(self, recipes: dict[str, Any], on_progress: Any, filled: Any) -> Iterator[dict[str, str]]:
+        self.log.append(f"started {', '.join(recipes)} with {filled}")
         try:
             yield dict.fromkeys(recipes, "unix:///tmp/vm.sock")
         finally:
@@ -93,7 +102,7 @@ def test_a_run_on_another_kernel_is_the_same_command_for_the_machines_engine(
     assert run_on_kernel(plan, "5.10.223", tmp_path, words, lambda text: None) == 3
     assert world.log == [
         "built",
-        "started 5.10.223",
+        "started 5.10.223 with disk of ['app:1', 'reprolab-base/python:1']",
         f"unix:///run/docker.sock -> unix:///tmp/vm.sock: {['app:1', BASE.reference]}",
         "python:3.12-slim on unix:///tmp/vm.sock",
         "ran",
@@ -101,6 +110,15 @@ def test_a_run_on_another_kernel_is_the_same_command_for_the_machines_engine(
     ]
     assert world.command[-4:] == words
     assert world.environ == os.environ | ENVIRON
+
+
+def test_images_that_are_on_the_disk_are_not_loaded(world: World, plan: Plan, tmp_path: Path) -> None:
+    """Those that are not there are."""
+    world.there = {BASE.reference: "sha256:1"}
+    run_on_kernel(plan, "5.10.223", tmp_path, [], lambda text: None)
+    world.there["app:1"] = "sha256:1"
+    run_on_kernel(plan, "5.10.223", tmp_path, [], lambda text: None)
+    assert [line for line in world.log if "->" in line] == ["unix:///run/docker.sock -> unix:///tmp/vm.sock: ['app:1']"]
 
 
 def test_a_machine_ends_if_the_run_is_killed_or_interrupted(

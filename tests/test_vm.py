@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import lzma
+import os
 import socket
 import stat
 import threading
@@ -24,10 +25,11 @@ from reprolab.engine.owner import own_identity
 from reprolab.vm import cpio, qemu
 from reprolab.vm.accelerator import Accelerator, accelerator, require_architecture
 from reprolab.vm.disk_image import BLOCK, FREE, MIB, image_size
+from reprolab.vm.images import MONITOR
 from reprolab.vm.kernel_files import KernelFiles, modules_of
 from reprolab.vm.kernels import Archive, Kernel, choose, earlier_suites, kernels_of
 from reprolab.vm.keys import Keys, tunnel
-from reprolab.vm.leftovers import OWNER, PREFIX, claim, disks_of, remove_leftovers
+from reprolab.vm.leftovers import OWNER, PREFIX, claim, disks_of, remove_leftovers, temporary
 from reprolab.vm.modules import dependencies, load_order, plain_module
 from reprolab.vm.programs import PACKAGES, ensure_programs, missing_packages
 from reprolab.vm.qemu import Files
@@ -373,7 +375,7 @@ def test_a_start_has_its_program_its_modules_and_the_keys(tmp_path: Path) -> Non
     (tmp_path / "busybox").write_bytes(b"box")
     keys = Keys(tmp_path)
     keys.make()
-    root = RootImage(tmp_path / "image", tmp_path / "busybox")
+    root = RootImage(tmp_path / "image", tmp_path / "busybox", tmp_path / "packed")
     content = {name: data for name, _, data, _ in members(start_archive(root, KernelFiles(first.parent), keys))}
     assert [name for name in content if name.startswith("modules/")] == ["modules/00-a.ko", "modules/01-b.ko"]
     assert content["reprolab/authorized_keys"] == keys.public.read_bytes()
@@ -408,6 +410,19 @@ def machine_with(tmp_path: Path, programs: list[str], **more: str) -> Machine:
     for name in programs:
         (tmp_path / "usr/sbin" / name).touch(mode=0o755)
     return Machine(tmp_path, {"PATH": "/nowhere", **more}, uid=0)
+
+
+def test_the_paths_of_its_sockets_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They have at most 107 bytes; a directory for temporary files may be deep."""
+    for usual, place in (
+        ("/var/tmp", "/var/tmp"),
+        ("/x" * 36, "/x" * 36),
+        ("/x" * 37, "/tmp"),
+        ("/\u0436" * 25, "/tmp"),
+    ):
+        monkeypatch.setattr("tempfile.tempdir", usual)
+        assert temporary() == Path(place)
+        assert len(os.fsencode(temporary() / f"{PREFIX}12345678" / MONITOR)) <= 107
 
 
 def test_missing_programs_are_named_by_their_packages(tmp_path: Path) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import socket
 import stat
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +22,7 @@ from reprolab.vm import images, keeper, qemu
 from reprolab.vm.accelerator import Accelerator
 from reprolab.vm.engines import Keeper, engines
 from reprolab.vm.images import IMAGES, ORDERS, give_images
+from reprolab.vm.keeper import machine_of, order_of
 from reprolab.vm.kernel_files import KernelFiles
 from reprolab.vm.leftovers import PREFIX, disks_of, remove_leftovers
 from reprolab.vm.machine import Recipe, VirtualMachine
@@ -33,6 +38,7 @@ def after(option): return sys.argv[sys.argv.index(option) + 1]
 open(os.environ["PIDS"], "a").write(f"{os.getpid()}\\n")
 drive = [word for word in sys.argv if "cache=unsafe" in word][0]
 disk = open(drive.split(",")[0].removeprefix("file="), "r+b")
+open(os.environ["PIDS"].replace("pids", "drive"), "wb").write(disk.read(10))
 server = socket.socket(socket.AF_UNIX)
 server.bind(after("-qmp").removeprefix("unix:").split(",")[0])
 server.listen(1)
@@ -58,8 +64,9 @@ GOOD = "reprolab: engine at 12.3 s"
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A directory with the programs on PATH and directories for temporary files and disks."""
+def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A directory with the programs on PATH and directories for temporary files and disks; its path is short."""
+    tmp_path = Path(tempfile.mkdtemp(prefix="reprolab-test-"))
     for folder in ("bin", "t", "disks", "kernel/first"):
         (tmp_path / folder).mkdir(parents=True)
     for name, text in {"qemu-system-x86_64": QEMU, "ssh": SSH}.items():
@@ -75,11 +82,32 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     # What a failed test has left must not stay.
     for pid in running(tmp_path):
         os.kill(pid, signal.SIGKILL)
+    shutil.rmtree(tmp_path)
+
+
+def test_a_machine_has_a_copy_of_the_disk_with_its_images(place: Path) -> None:
+    """What it writes does not reach the disk, which others get too. The copy goes with the machine."""
+    filled = place / "images.img"
+    filled.write_bytes(b"images")
+    virtual = VirtualMachine(replace(recipe(place), filled=filled))
+    virtual.start(print)
+    try:
+        assert (place / "drive").read_bytes() == b"images"
+    finally:
+        virtual.stop()
+    assert filled.read_bytes() == b"images"
+    assert files(place) == []
+
+
+def test_an_order_names_all_that_a_machine_is_made_of(place: Path) -> None:
+    """With a disk that has images, or without."""
+    for order in (recipe(place), replace(recipe(place), filled=place / "images.img")):
+        assert machine_of(json.loads(json.dumps(order_of(order)))).recipe == order
 
 
 def recipe(place: Path) -> Recipe:
     """Files that the programs do not look at."""
-    root, kernel = RootImage(place / "image", place / "busybox"), KernelFiles(place / "kernel")
+    root, kernel = RootImage(place / "image", place / "busybox", place / "packed"), KernelFiles(place / "kernel")
     return Recipe(root, kernel, Settings(), Accelerator("tcg", "slow"), place / "disks", "5.10.223")
 
 

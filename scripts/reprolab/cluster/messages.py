@@ -24,7 +24,7 @@ class Question:
 
     ``case`` is the digest of the scenario's files and ``lab`` the lab's identity: those of the worker must be the same.
     ``root`` is the driver's checkout. ``jobs`` trials without load may run side by side on one worker.
-    ``kernels`` are the kernels of its cells and their packages, as pairs.
+    ``kernels`` are the kernels of its cells, each with its package and hardware.
     """
 
     id: str

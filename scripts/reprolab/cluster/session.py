@@ -20,7 +20,7 @@ from reprolab.core.progress import OnProgress
 from reprolab.engine.apt import Machine
 from reprolab.engine.detect import ensure_engine
 from reprolab.evidence import lookup
-from reprolab.measure.kernels import kernel_packages
+from reprolab.measure.kernels import machines_of
 from reprolab.measure.store import CellStore
 from reprolab.run.observer import RunObserver
 from reprolab.run.plan import default_jobs
@@ -74,8 +74,8 @@ def measurer(
         store.directory.mkdir(parents=True, exist_ok=True)
     # A virtual machine has two processors, which may be slow.
     jobs = jobs or (1 if any(engine.kernel for engine in named) else default_jobs())
-    packages = tuple(kernel_packages(root, kernels).items()) if kernels else ()
-    question = Question(secrets.token_hex(6), str(root), scenario.name, case, lab_identity(), jobs, packages)
+    identities = tuple(machines_of(root, kernels).items()) if kernels else ()
+    question = Question(secrets.token_hex(6), str(root), scenario.name, case, lab_identity(), jobs, identities)
     doing = f"measures cells of {scenario.name}"
     with directory_lock(store.directory, doing, observer.progress), observer.trials(), ExitStack() as stack:
         delivered: set[str] = set()

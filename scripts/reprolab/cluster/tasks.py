@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -13,8 +14,11 @@ from distributed import Semaphore, WorkerPlugin, get_worker
 
 from reprolab.cluster.messages import ERRORS, Built, Failure, Look, Place, Question, Refused, Returned, TrialTask
 from reprolab.cluster.workplace import Workplace
+from reprolab.core.process_info import boot_id
 from reprolab.core.progress import OnProgress
+from reprolab.engine import elsewhere
 from reprolab.measure.cell import Cell
+from reprolab.vm.settings import Settings
 
 TOPIC = "reprolab-{}"
 SILENT = "silent"
@@ -119,10 +123,23 @@ def run_trial(opening: Opening, task: TrialTask) -> Returned | Refused | Failure
         if isinstance(prepared, Refused):
             return prepared
         # The lease ends by itself if this worker does.
-        with load_lease(bench.place.boot) if task.load else nullcontext():
+        with machine_lease(opening.question.jobs), load_lease(bench.place.boot) if task.load else nullcontext():
             return bench.trial(task, prepared)
 
     return _guarded(run)
+
+
+def machine_lease(jobs: int) -> AbstractContextManager[Any]:
+    """The right to run a trial in a virtual machine: together those that do have no more processors than this machine.
+
+    A slow machine that has half of one lets requests wait for longer than an experiment allows. ``jobs`` above 1, which
+    only a user chooses there, are without it.
+    """
+    if not elsewhere.kernel() or jobs > 1:
+        return nullcontext()
+    at_once = max(1, (os.cpu_count() or 1) // Settings.of().processors)
+    lease: AbstractContextManager[Any] = Semaphore(at_once, f"reprolab-vm-{boot_id()}")  # type: ignore[no-untyped-call]
+    return lease
 
 
 def load_lease(boot: str) -> AbstractContextManager[Any]:

@@ -19,6 +19,7 @@ from reprolab.core import process_info
 from reprolab.core.errors import EngineError, LabError, UsageError
 from reprolab.core.files import writing
 from reprolab.core.progress import OnProgress
+from reprolab.core.waiting import patient
 from reprolab.engine import host_facts, labels, leftovers
 from reprolab.engine.detect import client, ensure_engine
 from reprolab.engine.elsewhere import on_another_machine
@@ -100,9 +101,9 @@ class Workplace:
         """Ping the engine until it is silent for SILENT seconds. Some requests of the SDK would wait for ever."""
         last = time.monotonic()
         while not self._ended.wait(STEP):
-            if not (reason := no_answer(self.runner.client, STEP)):
+            if not (reason := no_answer(self.runner.client, patient(STEP))):
                 last = time.monotonic()
-            elif time.monotonic() - last >= SILENT:
+            elif time.monotonic() - last >= patient(SILENT):
                 silent(f"the engine does not answer: {reason}")
                 return
 

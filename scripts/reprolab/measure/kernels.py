@@ -8,7 +8,7 @@ from pathlib import Path
 from reprolab.evidence import lookup
 from reprolab.measure.axis import Axis, Value
 from reprolab.scenario.kernel_setting import KERNEL, check_kernel, kernel_of
-from reprolab.vm.engines import known_kernels
+from reprolab.vm.engines import hardware, known_kernels
 from reprolab.vm.kernels import Kernel, choose, name_of
 
 
@@ -28,10 +28,13 @@ def with_full_kernel(root: Path, settings: Mapping[str, str], where: str) -> dic
     return {**settings, KERNEL: full_kernel(root, kernel, where)} if KERNEL in settings else dict(settings)
 
 
-def kernel_packages(root: Path, kernels: Iterable[str]) -> dict[str, str]:
-    """Kernel, as `full_kernel` names it -> its package with the whole version. Raises what `full_kernel` raises."""
+def machines_of(root: Path, kernels: Iterable[str]) -> dict[str, str]:
+    """Kernel, as `full_kernel` names it -> its package with the whole version, and the hardware of its machine.
+
+    Raises what `full_kernel` raises.
+    """
     known = known_kernels(lookup.results_root(root))
-    return {name: choose(known, name).identity for name in kernels}
+    return {name: f"{choose(known, name).identity}, {hardware()}" for name in kernels}
 
 
 def kernel_axis(root: Path, text: str) -> Axis:

@@ -55,9 +55,7 @@ def engine_disk(
             disk.touch()
             _forget(cache)
     except (LabError, OSError) as error:
-        text = error.finished.tail if isinstance(error, CommandError) else str(error)
-        reason = (text.splitlines() or ["no reason"])[-1]
-        on_progress(f"the machine loads the images itself, which takes longer: no disk was filled: {reason}")
+        on_progress(f"the machine loads the images itself, which takes longer: no disk was filled: {_reason(error)}")
         return None
     return disk
 
@@ -91,6 +89,13 @@ def _fill(docker: str, source: str, references: list[str], root: RootImage, disk
         )
         run(["bash", "-o", "pipefail", "-c", " | ".join(map(shlex.join, steps))], timeout=LIMIT)
         (Path(place) / NAME).replace(disk)
+
+
+def _reason(error: Exception) -> str:
+    """The last line that says why a disk was not filled."""
+    lines = (error.finished.tail if isinstance(error, CommandError) else str(error)).splitlines()
+    # That nothing came to the last program of the three is no reason.
+    return ([line for line in lines if not line.startswith("tar: ")] or lines or ["no reason"])[-1]
 
 
 def _forget(cache: Path) -> None:

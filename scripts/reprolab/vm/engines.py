@@ -67,6 +67,12 @@ def known_kernels(results: Path) -> Kernels:
     return Archive.open(Machine(), _cache(results) / "apt").kernels()
 
 
+def hardware() -> str:
+    """Processors, memory and accelerator of the machines here. Raises UsageError for a setting that is not possible."""
+    settings = Settings.of()
+    return f"{settings.processors} processors, {settings.memory} MiB, {accelerator().name}"
+
+
 def environment(recipe: Recipe, address: str) -> dict[str, str]:
     """What a process must have in its environment to run trials on the engine of a machine at this address."""
     kind = recipe.accelerator

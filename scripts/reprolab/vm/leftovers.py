@@ -13,6 +13,8 @@ from reprolab.engine.owner import Owner, own_identity, owner_state
 
 PREFIX = "reprolab-vm-"
 OWNER = "owner"
+# The path of a socket has at most 107 bytes. Beside the directory's name it needs up to 34.
+LONGEST, SHORT = 72, Path("/tmp")
 
 
 def claim(directory: Path, disks: Path) -> None:
@@ -21,9 +23,15 @@ def claim(directory: Path, disks: Path) -> None:
     (directory / OWNER).write_text(text, encoding="utf-8", errors="surrogateescape")
 
 
-def remove_leftovers(temporary: Path | None = None) -> int:
+def temporary() -> Path:
+    """Where the directories of machines are: that of temporary files, or SHORT if a path in it would be too long."""
+    usual = Path(tempfile.gettempdir())
+    return usual if len(os.fsencode(usual)) <= LONGEST else SHORT
+
+
+def remove_leftovers(place: Path | None = None) -> int:
     """Remove the directories and disks of machines whose keeper has ended, of this user; return their number."""
-    machines = list(_ended(temporary or Path(tempfile.gettempdir())))
+    machines = list(_ended(place or temporary()))
     for directory, disks in machines:
         for disk in disks_of(disks, directory) if disks else ():
             with suppress(OSError):
@@ -37,9 +45,9 @@ def disks_of(disks: Path, directory: Path) -> tuple[Path, Path]:
     return disks / f".{directory.name}.img", disks / f".{directory.name}.images"
 
 
-def _ended(temporary: Path) -> Iterator[tuple[Path, Path | None]]:
+def _ended(place: Path) -> Iterator[tuple[Path, Path | None]]:
     """The directories of machines that have ended, each with that of its disks, if it is known."""
-    for directory in temporary.glob(f"{PREFIX}*"):
+    for directory in place.glob(f"{PREFIX}*"):
         # Another user could have made a directory, or a link, with such a name.
         if directory.is_symlink() or not directory.is_dir() or directory.stat().st_uid != os.geteuid():
             continue

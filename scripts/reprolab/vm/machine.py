@@ -22,7 +22,7 @@ from reprolab.vm.accelerator import VARIABLE, Accelerator
 from reprolab.vm.images import IMAGES, MONITOR, ORDERS, SIZE
 from reprolab.vm.kernel_files import KernelFiles
 from reprolab.vm.keys import Keys, tunnel
-from reprolab.vm.leftovers import PREFIX, claim, disks_of
+from reprolab.vm.leftovers import PREFIX, claim, disks_of, temporary
 from reprolab.vm.root_image import RootImage
 from reprolab.vm.settings import DISK, Settings
 from reprolab.vm.start_archive import start_archive
@@ -77,8 +77,7 @@ class VirtualMachine:
 
     def start(self, on_progress: OnProgress) -> None:
         """Start the machine, and return when its engine answers. Raises EngineError with the last lines of it."""
-        # Its path is short, since that of a socket has at most 107 bytes.
-        here = self.directory = Path(tempfile.mkdtemp(prefix=PREFIX))
+        here = self.directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=temporary()))
         claim(here, self.recipe.disks)
         keys, files = Keys(here), self._files(here)
         keys.make()
