@@ -73,10 +73,12 @@ def test_terminal_text_and_page_have_the_lines(tmp_path: Path) -> None:
     run = run_of(tmp_path, IDLE, rows(True, False), machine={"missing": NO_PRESSURE}, host=VIRTUAL)
     console = Console(record=True, width=200)
     write.report(console, IDLE, run)
-    for text in (console.export_text(), (run.path / "report.txt").read_text(), report.page(IDLE, run, None)):
+    texts = (console.export_text(), (run.path / "report.txt").read_text(), report.page(IDLE, run, None))
+    for text in texts:
         assert "during 1 of 3 trials (documented 1); they do not count for B-1" in text
         assert NO_PRESSURE in text
         assert "ran elsewhere: virtual machine (TCG), kernel 5.10.223 (5.10.0-32-cloud-amd64)" in text
+    assert "elsewhere: virtual machine (TCG), kernel 5.10.223" in (run.path / "report.md").read_text()
 
 
 # -- series ----------------------------------------------------------------------------------------

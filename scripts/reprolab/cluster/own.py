@@ -23,6 +23,7 @@ from reprolab.cluster.engines import NamedEngine, results_of
 from reprolab.core.files import writing
 
 GRACE = 50.0  # seconds for a worker to remove its stacks and end
+MACHINE_GRACE = 10.0  # the same where the stacks end with their virtual machine
 LAST_LINES = 3
 SSH = (
     "ssh",
@@ -125,13 +126,17 @@ class OwnWorkers:
         return {name: why for name in self.processes if (why := self.left(name))}
 
     def end(self, name: str) -> None:
-        """Let a worker end; returns at once. `stop` kills it if it has not ended GRACE seconds later."""
+        """Let a worker end; returns at once. `stop` kills it if it has not ended in time."""
         if (process := self.processes.get(name)) and name not in self._deadlines:
-            self._deadlines[name] = time.monotonic() + GRACE
+            self._deadlines[name] = time.monotonic() + self._grace(name)
             # The end of its input tells a worker to end, on other machines too.
             with suppress(OSError):
                 if process.stdin:
                     process.stdin.close()
+
+    def _grace(self, name: str) -> float:
+        in_machine = any(engine.environ for engine in self.engines if engine.name == name)
+        return MACHINE_GRACE if in_machine else GRACE
 
     def stop(self) -> None:
         """End all workers."""

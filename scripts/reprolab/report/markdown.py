@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from reprolab.core.markdown import cell, code, foreign, grid, prose, prose_cell
 from reprolab.evidence.run_info import RunInfo
 from reprolab.report import table, terminal
+from reprolab.report.machine import elsewhere_line
 from reprolab.scenario.model import Scenario
 from reprolab.verdict.answer import answer, looked_for
 from reprolab.verdict.document import VerdictDocument
@@ -31,6 +32,8 @@ def summary(
         parts.append(_signs(scenario, verdict, name, recorded))
     parts += [_results(scenario, name, rows) for name, rows in tables.items()]
     parts.append(f"{prose(scenario.title)}, {foreign(run.started)}. Document: {foreign(scenario.document.citation)}.")
+    if line := elsewhere_line(run):
+        parts.append(foreign(line))
     parts.append(f"Evidence: {code(where)}")
     return "\n\n".join(parts) + "\n"
 
