@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from lab import lab, output, read, run_directory, start, wait_for
+from reprolab.core.errors import Exit
 from reprolab.vm.engines import CACHE
 from reprolab.vm.leftovers import PREFIX
 
@@ -53,6 +54,26 @@ def test_the_same_image_serves_on_an_older_kernel(results: Path) -> None:
     (claim,) = [row for row in verdict["claims"] if row["id"] == "RU-1"]
     counted = claim["variants"]["documented"]
     assert (counted["shown"], counted["trials"]) == (0, 1), printed
+    assert list(machines()) == [] and files(results) == []
+
+
+@pytest.mark.timeout(1800)
+def test_a_machine_that_dies_in_mid_trial_takes_that_trial_with_it_only(results: Path) -> None:
+    """Two machines are two hosts: the cell of the other one has its trial, and the question says what is gone."""
+    axes = ("--over", "KERNEL=5.10,6.12", "--set", "GUNICORN=23.0.0", "--trials", "1")
+    process = start(results, "matrix", "reuse-port-unix", *axes)
+    begun = ".workers/vm-6.12*/cluster/*/start/*"
+    wait_for("the trial of the newer kernel runs", lambda: list(results.glob(begun)), 1200)
+    (newer,) = (pid for pid in machines() if b"kernels/6.12" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    os.kill(newer, signal.SIGKILL)
+    status, printed = process.wait(600), output(process)
+    assert status == Exit.LAB_FAILED, printed
+    assert "the virtual machine is gone: its process qemu-system-x86_64 ended with status -9" in printed
+    assert "trial 1 of KERNEL=6.12" in printed and "was broken off" in printed and "Traceback" not in printed
+    assert list((results / "cells/reuse-port-unix").glob("start/*/half-trials/1-*"))
+    (table,) = (results / "matrix/reuse-port-unix").glob("2*/matrix.json")
+    trials = {cell["coordinates"]["KERNEL"][:4]: cell.get("trials", 0) for cell in read(table)["cells"]}
+    assert trials == {"5.10": 1, "6.12": 0}, printed
     assert list(machines()) == [] and files(results) == []
 
 
