@@ -309,5 +309,6 @@ help: ## this list
 			} else { name = $$1; sub(/:.*/, "", name); entry(name, text) } \
 		}' $(firstword $(MAKEFILE_LIST))
 	@printf '\nscenario-* take VARIANT="a b", TRIALS=n, EXPERIMENT=name, JOBS=n, SEED=n, KEEP=1, KEEP_GOING=1, JUNIT=file, KERNEL=5.10 (docs/kernels.md), or factors of your own: GUNICORN=19.5.0\n'
+	@printf 'matrix-*, bisect-* and shrink-* take KERNEL too: OVER=KERNEL=5.10,6.1 FACTOR=KERNEL=5.10,6.1\n'
 	@printf 'they go in rounds, each with one trial of every variant: BUDGET=5m ends with the round that reaches it,\nCONFIDENCE=99 goes on until every judged claim has p at most 0.01; Ctrl-C keeps the verdict so far\n'
 	@printf 'make turns every exit status of the lab except 0 into 2; results/last-status has the status of the lab (docs/ci.md)\n'

@@ -107,6 +107,8 @@ def test_without_a_disk_the_machine_loads_the_images(
     monkeypatch.setenv("BROKEN", "1")
     lines: list[str] = []
     cache = tmp_path / "cache"
+    assert engine_disk(docker, "unix:///here", {}, root(tmp_path), cache, lines.append) is None
+    assert lines == []
     assert engine_disk(docker, "unix:///here", IMAGES, root(tmp_path), cache, lines.append) is None
     assert lines[1].startswith("the machine loads the images itself") and lines[1].endswith("not possible here")
     assert list(cache.iterdir()) == []

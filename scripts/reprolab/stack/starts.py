@@ -11,7 +11,7 @@ from docker.models.containers import Container
 
 from reprolab.core.errors import InvalidTrial
 from reprolab.core.files import add_lines
-from reprolab.core.waiting import PATIENCE, patient, wait_until
+from reprolab.core.waiting import patient, wait_until
 from reprolab.engine.events import engine_time_ns
 from reprolab.logs.timestamps import moment_ns
 from reprolab.stack.life import GRACE, StackLife
@@ -101,7 +101,9 @@ class StackStarts(StackLife):
         self.starts.append(start)
         add_lines(self.evidence.path / STARTS_FILE, [{"role": role, **start.to_json()}])
         if late:
-            raise InvalidTrial(f"{late}, and this machine is slow ({PATIENCE}): the start may have hung or not")
+            raise InvalidTrial(
+                f"{late}, on a slow machine: elsewhere it may have been in time; let nothing else run beside it"
+            )
         return start
 
     def start_again(

@@ -42,8 +42,10 @@ def engine_disk(
 ) -> Path | None:
     """A disk with images of the engine at ``source``, by reference with their ids; a new one unless it is kept.
 
-    None if that engine cannot fill one, which is shown: then the machine has to load them.
+    None without images, and if that engine cannot fill one, which is shown: then the machine has to load them.
     """
+    if not images:
+        return None
     disk = cache / f"images-{_digest(images, root)}.img"
     try:
         with directory_lock(cache, "fills a disk for virtual machines", on_progress):

@@ -54,7 +54,8 @@ class Keys:
             "HostKeyAlias": ALIAS,
             "IdentitiesOnly": "yes",
             "LogLevel": "ERROR",
-            "ServerAliveCountMax": "6",
+            # A machine that TCG runs may stand still for a minute where other work has the processors.
+            "ServerAliveCountMax": "18",
             "ServerAliveInterval": "10",
             "StrictHostKeyChecking": "yes",
             "UserKnownHostsFile": str(self.known_hosts),

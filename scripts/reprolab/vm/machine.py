@@ -32,6 +32,7 @@ STEP = 0.2  # seconds between two looks
 LIMITS = {"kvm": 60.0, "tcg": 300.0}
 COPY_LIMIT = 300.0  # seconds
 GRACE = 5.0  # seconds for a program to end
+NOTICE = 1.0  # seconds from the end of ssh to that of QEMU, if the latter is why
 LAST_LINES = 5
 CONSOLE, QEMU_LOG, SSH_LOG = "console.log", "qemu.log", "ssh.log"
 SOCKET = "docker.sock"
@@ -114,6 +115,11 @@ class VirtualMachine:
 
     def ended(self) -> str:
         """Why the machine is gone, with the last lines; "" if it runs."""
+        if not any(program.poll() is not None for program in self._programs):
+            return ""
+        # ssh notices the end of QEMU before its memory is free: QEMU, which is the first one, is the reason then.
+        with suppress(subprocess.TimeoutExpired):
+            self._programs[0].wait(NOTICE)
         for program in self._programs:
             if program.poll() is not None:
                 return f"its process {self._words[program.pid]} ended with status {program.returncode}: {self._last()}"
