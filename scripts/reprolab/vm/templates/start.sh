@@ -30,8 +30,8 @@ mark sshd
 # Images and containers are on a disk that is empty at each start, or has the images already.
 mkdir -p /var/lib/docker
 mount -t ext4 /dev/vdc /var/lib/docker 2>/dev/null || {
-  mke2fs -q -F -t ext4 -O ^has_journal -E lazy_itable_init=1,nodiscard -m 0 /dev/vdc &&
-    mount -t ext4 /dev/vdc /var/lib/docker || fail "no disk for the engine"
+  mke2fs -q -F -t ext4 -O ^has_journal -E lazy_itable_init=1,nodiscard -m 0 /dev/vdc || fail "no disk for the engine"
+  mount -t ext4 /dev/vdc /var/lib/docker || fail "no disk for the engine"
 }
 
 # What the engine would load one by one.
