@@ -171,8 +171,8 @@ def test_a_machine_whose_driver_is_killed_ends_too(place: Path) -> None:
     machine.stop()
 
 
-def test_a_keeper_that_is_killed_leaves_files_that_the_next_run_removes(place: Path) -> None:
-    """The kernel ends its programs with it."""
+def kill_keeper(place: Path) -> None:
+    """Start a machine, and kill its keeper; the kernel ends its programs with it."""
     machine = Keeper(recipe(place))
     machine.start()
     machine.wait(print)
@@ -180,6 +180,11 @@ def test_a_keeper_that_is_killed_leaves_files_that_the_next_run_removes(place: P
     os.kill(machine._process.pid, signal.SIGKILL)
     assert soon(lambda: not running(place))
     machine.stop()
+
+
+def test_a_keeper_that_is_killed_leaves_files_that_the_next_run_removes(place: Path) -> None:
+    """The kernel ends its programs with it."""
+    kill_keeper(place)
     assert [path.name.startswith(PREFIX) for path in files(place)] == [True]
     assert remove_leftovers(place / "t") == 1
     assert files(place) == []
@@ -221,13 +226,7 @@ def test_no_other_user_can_open_a_disk_while_it_has_a_name(place: Path, monkeypa
 
 def test_disks_are_removed_wherever_they_are(place: Path) -> None:
     """The next run may have other results, so the machine's directory says where its disks are."""
-    machine = Keeper(recipe(place))
-    machine.start()
-    machine.wait(print)
-    assert machine._process
-    os.kill(machine._process.pid, signal.SIGKILL)
-    assert soon(lambda: not running(place))
-    machine.stop()
+    kill_keeper(place)
     (directory,) = (place / "t").iterdir()
     for disk in disks_of(place / "disks", directory):
         disk.touch()

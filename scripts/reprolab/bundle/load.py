@@ -24,7 +24,7 @@ from reprolab.core.progress import OnProgress
 from reprolab.engine import labels
 from reprolab.engine.detect import Engine
 from reprolab.engine.failures import plain_reason
-from reprolab.engine.images import listed_images
+from reprolab.engine.images import image_ids
 from reprolab.evidence import lookup, run_dir
 from reprolab.pins import index_releases
 from reprolab.scenario import loader
@@ -84,7 +84,7 @@ class Loader:
         return True
 
     def _has_images(self, images: Mapping[str, str]) -> bool:
-        ids = {tag: image.id for image in listed_images(self.client) for tag in image.tags}
+        ids = image_ids(self.client)
         return all(ids.get(tag) == identity for tag, identity in images.items())
 
     def register_bases(self, manifest: Manifest) -> None:
@@ -160,7 +160,7 @@ class Loader:
 
     def _missing_variants(self, name: str, variants: Mapping[str, Any]) -> Iterator[str]:
         scenario = loader.load(self.root, name)
-        tags = {tag for image in listed_images(self.client) for tag in image.tags}
+        tags = set(image_ids(self.client))
         preparer = StackPreparer(self.engine, self.client, Policy.AUTO, self.on_progress)
         for variant in variants:
             experiment_name, _, variant_name = variant.partition("/")

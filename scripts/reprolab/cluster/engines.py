@@ -13,6 +13,7 @@ from reprolab.core.errors import UsageError
 from reprolab.core.subprocesses import CommandError, run
 from reprolab.engine.apt import Machine
 from reprolab.engine.elsewhere import on_another_machine
+from reprolab.scenario.kernel_setting import TEXT
 
 LOCAL = "local"
 LIMIT = 20.0  # seconds for an answer of the docker command line
@@ -51,7 +52,12 @@ def engines_of_kernels(endpoint: str, kernels: Iterable[str]) -> tuple[NamedEngi
 
     Raises UsageError for an engine on another machine that no worker can be started on.
     """
-    return (_in_use(endpoint), *(NamedEngine(vm_name(kernel), f"{VM}{kernel}") for kernel in kernels))
+    return (_in_use(endpoint), *map(engine_of_kernel, kernels))
+
+
+def engine_of_kernel(kernel: str) -> NamedEngine:
+    """The engine in a virtual machine with this kernel, before it is started."""
+    return NamedEngine(vm_name(kernel), f"{VM}{kernel}")
 
 
 def _in_use(endpoint: str) -> NamedEngine:
@@ -94,9 +100,9 @@ def _place(engine: NamedEngine) -> str:
 def _engine(word: str, machine: Machine) -> NamedEngine:
     if word.startswith(VM):
         kernel = word.removeprefix(VM)
-        if not re.fullmatch(r"\d[\w.+-]*", kernel):
+        if not TEXT.fullmatch(kernel):
             raise _no_engine(word, f"{kernel!r} is no kernel")
-        return NamedEngine(vm_name(kernel), word)
+        return engine_of_kernel(kernel)
     if "://" in word:
         return _of_endpoint(word, word, "")
     return _of_endpoint(word, _context_endpoint(word, machine), word)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reprolab.cluster.engines import VM, NamedEngine, vm_name
+from reprolab.cluster.engines import engine_of_kernel
 from reprolab.cluster.own import OwnWorkers
 from reprolab.cluster.share import Sharer
 from reprolab.vm import engines as vm_engines
@@ -36,8 +36,7 @@ class KernelWorkers:
         source = sharer.engines[sharer.first]
         filled = engine_disk(sharer.docker, source, sharer.images, recipe.root, recipe.disks, self.machines.on_progress)
         for kernel, address in self.machines.start(lacking, filled).items():
-            named = NamedEngine(vm_name(kernel), f"{VM}{kernel}")
             environ = vm_engines.environment(self.machines.recipes[kernel], address)
-            engine = named.running(address, environ)
-            self.sharer.engines[engine.name] = engine.endpoint
+            engine = engine_of_kernel(kernel).running(address, environ)
+            sharer.engines[engine.name] = engine.endpoint
             self.workers.add(engine)

@@ -24,7 +24,7 @@ from reprolab.engine import host_facts, labels, leftovers
 from reprolab.engine.detect import client, ensure_engine
 from reprolab.engine.elsewhere import on_another_machine
 from reprolab.engine.failures import no_answer
-from reprolab.engine.images import listed_images
+from reprolab.engine.images import image_ids
 from reprolab.evidence import lookup
 from reprolab.evidence.run_dir import RunDirectory
 from reprolab.evidence.run_info import BuiltImage
@@ -125,7 +125,7 @@ class Workplace:
         images = {name: item for built in wanted for name, item in built.references().items()}
         bases = {name: base for built in wanted for name, base in built.bases.items()}
         client = self.runner.client
-        present = {tag: image.id for image in listed_images(client) for tag in image.tags}
+        present = image_ids(client)
         lacking = [name for name, identity in images.items() if present.get(name) != identity]
         for item in [] if lacking else [item for built in wanted for item in built.images.values()]:
             remember(item, package_cache(self.runner.run.path.parents[1]))

@@ -40,6 +40,14 @@ class Host:
         """Read ``host`` of run.json or recorded.json."""
         return cls(**{field.name: data.get(field.name) for field in fields(cls)})
 
+    @property
+    def words(self) -> list[str]:
+        """Machine, processors, kernel, engine and Compose, the most important first; what is not known is left out."""
+        known = (("kernel", self.kernel), ("engine", self.engine), ("Compose", self.compose))
+        processor = [f"{self.cpus} × {self.cpu or 'processors'}"] if self.cpus and (self.cpu or self.hardware) else []
+        hardware = [self.hardware] if self.hardware else []
+        return [*hardware, *processor, *(f"{name} {value}" for name, value in known if value)]
+
     def to_json(self) -> dict[str, str | int]:
         """Return the fields that are not None."""
         return {name: value for name, value in asdict(self).items() if value is not None}

@@ -38,5 +38,10 @@ def listed_images(
     return [image for image in images if not name or any(_is_named(tag, name) for tag in image.tags)]
 
 
+def image_ids(client: docker.DockerClient) -> dict[str, str]:
+    """Tag -> id of the images of an engine."""
+    return {tag: image.id for image in listed_images(client) for tag in image.tags}
+
+
 def _is_named(tag: str, name: str) -> bool:
     return fnmatchcase(tag, name) or fnmatchcase(tag.rpartition(":")[0], name)

@@ -62,10 +62,7 @@ def _hosts_words(result: CellResult) -> list[str]:
 
 def host_words(host: Host) -> str:
     """The processors, the kernel and the engine of a machine in one line; what is not known is left out."""
-    known = (("kernel", host.kernel), ("engine", host.engine), ("Compose", host.compose))
-    processor = [f"{host.cpus} × {host.cpu or 'processors'}"] if host.cpus and (host.cpu or host.hardware) else []
-    hardware = [host.hardware] if host.hardware else []
-    return " · ".join([*hardware, *processor, *(f"{name} {value}" for name, value in known if value)])
+    return " · ".join(host.words)
 
 
 def _described(function: object) -> str:

@@ -22,7 +22,7 @@ from reprolab.core.number_words import plural
 from reprolab.core.progress import OnProgress
 from reprolab.engine import labels
 from reprolab.engine.detect import Engine, client, compose_command, ensure_engine
-from reprolab.engine.images import listed_images
+from reprolab.engine.images import image_ids
 from reprolab.run.plan import Plan
 from reprolab.run.runner import package_cache
 from reprolab.stack.builds import Builder
@@ -54,13 +54,13 @@ def run_on_kernel(plan: Plan, kernel: str, results: Path, words: Sequence[str], 
     UsageError for a kernel that the distribution does not have, BuildError for an image that does not build, unless the
     plan keeps going, and EngineError if the machine does not start.
     """
-    engine = ensure_engine(on_progress)
+    engine, api = ensure_engine(on_progress), client()
     recipes = vm_engines.recipes(results, [kernel], on_progress)
-    built = build_images(plan, engine, client(), results, on_progress)
-    recipe, references = recipes[kernel], ids_of(client(), built.references)
+    built = build_images(plan, engine, api, results, on_progress)
+    recipe, references = recipes[kernel], ids_of(api, built.references)
     filled = engine_disk(engine.docker, engine.host, references, recipe.root, recipe.disks, on_progress)
     with vm_engines.engines(recipes, on_progress, filled) as addresses:
-        environ = os.environ | vm_engines.environment(recipes[kernel], addresses[kernel])
+        environ = os.environ | vm_engines.environment(recipe, addresses[kernel])
         machine = client(environ)
         there = ids_of(machine, references)
         _load(engine, addresses[kernel], [name for name in references if name not in there], on_progress)
@@ -78,7 +78,7 @@ def run_on_kernel(plan: Plan, kernel: str, results: Path, words: Sequence[str], 
 
 def ids_of(api: docker.DockerClient, references: Iterable[str]) -> dict[str, str]:
     """Reference -> id of the images that an engine has."""
-    ids = {tag: image.id for image in listed_images(api) for tag in image.tags}
+    ids = image_ids(api)
     return {name: ids[name] for name in references if name in ids}
 
 

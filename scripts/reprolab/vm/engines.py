@@ -49,8 +49,7 @@ def recipes(results: Path, kernels: Sequence[str], on_progress: OnProgress) -> d
     ensure_programs(machine, on_progress)
     kept = _cache(results)
     remove_leftovers()
-    archive = Archive.open(machine, kept / "apt")
-    known = archive.kernels()
+    archive, known = _archive(results), known_kernels(results)
     chosen = {wanted: choose(known, wanted) for wanted in kernels}
     root = root_image(machine, kept, on_progress)
     return {
@@ -64,7 +63,12 @@ def recipes(results: Path, kernels: Sequence[str], on_progress: OnProgress) -> d
 @cache
 def known_kernels(results: Path) -> Kernels:
     """The kernels that the distribution has, asked once. Nothing is installed or started. Raises EngineError."""
-    return Archive.open(Machine(), _cache(results) / "apt").kernels()
+    return _archive(results).kernels()
+
+
+@cache
+def _archive(results: Path) -> Archive:
+    return Archive.open(Machine(), _cache(results) / "apt")
 
 
 def hardware() -> str:

@@ -35,9 +35,7 @@ def give_images(docker: str, source: str, target: str, references: Sequence[str]
     copy_images(docker, source, target, references)
 
 
-def by_disk(
-    docker: str, source: str, directory: Path, references: Sequence[str], on_progress: OnProgress = lambda text: None
-) -> str:
+def by_disk(docker: str, source: str, directory: Path, references: Sequence[str], on_progress: OnProgress) -> str:
     """Give a machine images by its disk; returns why that was not possible, "" if it was."""
     try:
         with (directory / IMAGES).open("r+b") as disk:

@@ -160,10 +160,7 @@ def _facts(scenario: Scenario, info: RunInfo) -> list[tuple[str, list[str]]]:
 def _host(info: RunInfo) -> list[str]:
     """What is known of the run's machine: processors, kernel, engine and so on, the most important first."""
     host = info.host
-    known = (("kernel", host.kernel), ("engine", host.engine), ("Compose", host.compose), ("cgroup", host.cgroup))
-    processor = [f"{host.cpus} × {host.cpu or 'processors'}"] if host.cpus and (host.cpu or host.hardware) else []
-    hardware = [host.hardware] if host.hardware else []
-    return [*hardware, *processor, *(f"{name} {value}" for name, value in known if value)]
+    return [*host.words, *([f"cgroup {host.cgroup}"] if host.cgroup else [])]
 
 
 def _tables(
